@@ -1,0 +1,74 @@
+/**
+ * Errors with fields. The message says what was wrong, the value found and what to do;
+ * the fields let a program tell cases apart. The CLI prints the message in one line.
+ */
+
+/** Base of every error that hearth throws on purpose. */
+export class HearthError extends Error {
+  override readonly name: string = "HearthError";
+}
+
+/** A file that is not what it claims to be. `where` is a field or tensor, `offset` a byte in the file. */
+export class FileFormatError extends HearthError {
+  override readonly name = "FileFormatError";
+  readonly file: string;
+  readonly where: string;
+  readonly found: string;
+  readonly offset: number | undefined;
+  constructor(problem: {
+    readonly file: string;
+    readonly where: string;
+    readonly found: string;
+    readonly expected: string;
+    readonly offset?: number;
+  }) {
+    const at = problem.offset === undefined ? "" : ` at byte ${problem.offset}`;
+    super(
+      `${problem.file}: ${problem.where}${at}: found ${problem.found}, expected ${problem.expected}`,
+    );
+    this.file = problem.file;
+    this.where = problem.where;
+    this.found = problem.found;
+    this.offset = problem.offset;
+  }
+}
+
+/** Something valid that hearth does not have: an architecture, a weight type, a method. */
+export class UnsupportedError extends HearthError {
+  override readonly name = "UnsupportedError";
+  readonly what: string;
+  readonly available: readonly string[];
+  constructor(what: string, available: readonly string[], hint = "") {
+    super(`${what} is not supported; available: ${available.join(", ")}${hint && `. ${hint}`}`);
+    this.what = what;
+    this.available = available;
+  }
+}
+
+/** Shapes that do not fit together. */
+export class ShapeError extends HearthError {
+  override readonly name = "ShapeError";
+  constructor(op: string, expected: string, got: string) {
+    super(`${op}: expected ${expected}, got ${got}`);
+  }
+}
+
+/** An option the caller gave that cannot be used. */
+export class OptionError extends HearthError {
+  override readonly name = "OptionError";
+  readonly option: string;
+  constructor(option: string, found: string, expected: string) {
+    super(`${option}: ${found} is not usable; expected ${expected}`);
+    this.option = option;
+  }
+}
+
+/** A limit that was reached: context length, memory, a budget. */
+export class LimitError extends HearthError {
+  override readonly name = "LimitError";
+}
+
+/** A device, driver or addon that is missing or failed. */
+export class DeviceError extends HearthError {
+  override readonly name = "DeviceError";
+}
