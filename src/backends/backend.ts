@@ -1,0 +1,65 @@
+/**
+ * What every backend is: it prepares a program once and then runs its segments, step after step.
+ * Untrusted values are judged before they come here (prepare checks shapes once); run checks nothing and allocates nothing.
+ * Source of the cut: jax-js backend.ts (prepare, then dispatch).
+ */
+import type { Bytes, Milliseconds } from "../core/units.ts";
+import type { Slot } from "../ops/op.ts";
+import type { Program, Step } from "../ops/program.ts";
+
+export interface PrepareProgress {
+  readonly done: Bytes;
+  readonly total: Bytes;
+}
+
+export interface PrepareOptions {
+  readonly onProgress?: (progress: PrepareProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** True bytes of an executable, by what they are for. */
+export interface MemoryUse {
+  /** Weights mapped from the file: shared with the page cache, dropped by the system when needed. */
+  readonly mappedWeights: Bytes;
+  /** Weights copied (uploaded, transposed, repacked). */
+  readonly copiedWeights: Bytes;
+  readonly kvCache: Bytes;
+  readonly scratch: Bytes;
+}
+
+/** What one FFN op did in the last run of a step, summed over its rows. */
+export interface FfnCounts {
+  readonly layer: number;
+  /** Row–neuron pairs computed, of rows × neurons. */
+  readonly active: number;
+  readonly rows: number;
+  readonly neurons: number;
+  /** Weight bytes of the block that were read, predictor included. */
+  readonly bytesTouched: Bytes;
+  readonly predictorTime: Milliseconds;
+  readonly time: Milliseconds;
+}
+
+export interface Executable extends Disposable {
+  readonly memory: MemoryUse;
+  /**
+   * Runs one segment over the rows. Resolves when its outputs are on the host. May be called again before
+   * that: segments run in the order of the calls, and `step` is read before run returns.
+   */
+  run(segment: number, step: Step): Promise<void>;
+  /** Host copy of a slot that is an output of a segment: [its rows, width], valid until that segment runs again. */
+  output(slot: Slot): Float32Array;
+  /** Replaces the first `data.length` elements of a slot; ordered like run. */
+  write(slot: Slot, data: Float32Array): void;
+  /** Forgets nothing, moves nothing: positions < length of `from` become readable as those of `to`. */
+  copySequence(from: number, to: number, length: number): Promise<void>;
+  /** Counts of the FFN ops since the last call of this function, in order of layer. */
+  ffnCounts(): readonly FfnCounts[];
+}
+
+export interface Backend extends Disposable {
+  /** For people: "cpu (avx512, 2 threads)". */
+  readonly description: string;
+  /** @throws UnsupportedError for a weight type or method that this backend lacks; LimitError when memory does not suffice. */
+  prepare(program: Program, options?: PrepareOptions): Promise<Executable>;
+}

@@ -1,0 +1,182 @@
+/**
+ * The operations a model is made of, as data. A model description (model/) emits them once;
+ * each backend prepares them once; a step only runs them. No op names a device or an architecture.
+ *
+ * Every slot holds f32 rows: [rows of the step, width], or [output rows, width] after `select`.
+ */
+import type { WeightType } from "../core/dtype.ts";
+
+/** Where the bytes of a weight lie. Memory is for what was made at load, such as a transposed matrix. */
+export type WeightBytes =
+  | {
+      readonly kind: "file";
+      readonly path: string;
+      readonly offset: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: "memory"; readonly data: Uint8Array };
+
+/** A matrix [rows, columns], row after row, each row a whole number of blocks. A vector has one row. */
+export interface Weight {
+  readonly name: string;
+  readonly type: WeightType;
+  readonly rows: number;
+  readonly columns: number;
+  readonly bytes: WeightBytes;
+}
+
+/** An activation buffer of f32 [rows, width]. */
+export interface Slot {
+  /** Index in Program.slots. */
+  readonly id: number;
+  readonly name: string;
+  readonly width: number;
+  /** "step": one row for each row of the step. "outputs": one for each row that wants an output. */
+  readonly rows: "step" | "outputs";
+}
+
+/** relu² (Primer), FATReLU (ProSparse: x if x ≥ threshold, else 0), gelu as erf or its tanh form. */
+export type Activation =
+  | { readonly kind: "silu" | "gelu" | "gelu-tanh" | "relu" | "relu2" }
+  | { readonly kind: "fatrelu"; readonly threshold: number };
+
+/**
+ * How the hidden vector h of an FFN comes about, with u = up·x + bias and g = gate·x:
+ * ungated h = act(u); gated h = act(g)·u (ReGLU, SwiGLU); both h = act(g)·act(u) (dReLU, Bamboo).
+ */
+export type Gating = "ungated" | "gated" | "both";
+
+/** Says which neurons of a block are computed. See docs/ARCHITECTURE.md, "Sparsity methods". */
+export type SparsityMethod =
+  /** All neurons: the reference. */
+  | { readonly kind: "dense" }
+  /** Exact for the ReLU family: the gate (or up, if ungated) for all neurons, the rest where act ≠ 0. */
+  | { readonly kind: "gate" }
+  /** PowerInfer §5.1: neuron r is active iff (fc2·relu(fc1·input))[r] ≥ threshold. */
+  | {
+      readonly kind: "mlp";
+      /** What the predictor reads, f32 [rows, dim]. */
+      readonly input: Slot;
+      readonly fc1: Weight; // [rank, dim]
+      readonly fc2: Weight; // [neurons, rank]
+      readonly threshold: number;
+    }
+  /**
+   * SparseInfer: active iff (dim − 2·popcount(signs[r] XOR signs(x))) ≥ margin.
+   * signs: one bit a weight of the gate row (or up, if ungated), 1 = negative; little-endian bits, rows padded to 64.
+   */
+  | {
+      readonly kind: "sign";
+      readonly signs: Uint8Array; // [neurons, ceil(dim / 64) * 8]
+      readonly margin: number;
+    }
+  /** CATS: |act(g)| ≥ value keeps a neuron (gated only); up and down of the others are skipped. */
+  | { readonly kind: "threshold-gate"; readonly value: number }
+  /** |h|·‖down row‖ ≥ value keeps a neuron; only the down row of the others is skipped. */
+  | { readonly kind: "threshold-output"; readonly value: number; readonly downNorms: Float32Array };
+
+/** One feed-forward block, whole or a subset of its neurons (a split layer's share). */
+export interface FfnBlock {
+  readonly layer: number;
+  readonly dim: number;
+  /** Neurons in the weights below, before `subset`. */
+  readonly neurons: number;
+  readonly gating: Gating;
+  readonly activation: Activation;
+  readonly gate?: Weight; // [neurons, dim]
+  readonly up: Weight; // [neurons, dim]
+  readonly upBias?: Weight; // [1, neurons]
+  readonly down: DownProjection;
+  readonly downBias?: Weight; // [1, dim]; added once, by whichever device has `downBias`
+  readonly method: SparsityMethod;
+  /** Sorted ids of the neurons this op computes; absent: all. Weights and signs are indexed by the id. */
+  readonly subset?: Uint32Array;
+}
+
+/** "columns": W [dim, neurons] as in plain GGUF. "rows": W^T [neurons, dim], a neuron = a row, for axpy. */
+export interface DownProjection {
+  readonly layout: "columns" | "rows";
+  readonly weight: Weight;
+}
+
+/** Whether a result replaces the slot or is added to it. */
+export type Into = "assign" | "add";
+
+export type Op =
+  /** out[i] = table[token[i]] (+ positions[position[i] + positionOffset]) */
+  | {
+      readonly kind: "embed";
+      readonly out: Slot;
+      readonly table: Weight; // [vocabulary, dim]
+      readonly positions?: { readonly weight: Weight; readonly offset: number };
+      /** Multiplies the embedding (1 for most). */
+      readonly scale: number;
+    }
+  /** Over `groups` equal parts of a row (1; heads for per-head norms): rms: x/√(mean x² + ε)·w; layer: (x−mean)/√(var + ε)·w + b. weight [1, width/groups] */
+  | {
+      readonly kind: "norm";
+      readonly form: "rms" | "layer";
+      readonly x: Slot;
+      readonly out: Slot;
+      readonly groups: number;
+      readonly weight?: Weight;
+      readonly bias?: Weight;
+      readonly epsilon: number;
+    }
+  /** out (+)= W x (+ bias). W [out width, x width] */
+  | {
+      readonly kind: "matmul";
+      readonly x: Slot;
+      readonly out: Slot;
+      readonly into: Into;
+      readonly weight: Weight;
+      readonly bias?: Weight;
+    }
+  /** Rotates the first 2·frequencies.length elements of each head by angle position·frequency, cos and sin times magnitude. In place. */
+  | {
+      readonly kind: "rope";
+      readonly x: Slot;
+      readonly heads: number;
+      /** "adjacent": pairs (2i, 2i+1), llama. "halves": pairs (i, i + n/2), NeoX. */
+      readonly pairing: "adjacent" | "halves";
+      readonly frequencies: Float32Array;
+      readonly magnitude: number;
+    }
+  /** cache[layer][sequence[i]][position[i]] = (k[i], v[i]), rounded to the cache's type. */
+  | { readonly kind: "store-kv"; readonly layer: number; readonly k: Slot; readonly v: Slot }
+  /** out[i] = softmax(q[i]·K^T·scale)·V over positions 0…position[i] of sequence[i]. Head h uses KV head ⌊h·kvHeads/heads⌋. */
+  | {
+      readonly kind: "attention";
+      readonly layer: number;
+      readonly q: Slot;
+      readonly out: Slot;
+      readonly heads: number;
+      readonly scale: number;
+    }
+  /** out = h from u (and g): the middle of an FFN whose parts are separate ops (profiling). */
+  | {
+      readonly kind: "activate";
+      readonly gating: Gating;
+      readonly activation: Activation;
+      readonly gate?: Slot;
+      readonly up: Slot;
+      readonly out: Slot;
+    }
+  /** out (+)= down(h(x)) over the active neurons of the block. x and the predictor's input are read before out is written. */
+  | {
+      readonly kind: "ffn";
+      readonly x: Slot;
+      readonly out: Slot;
+      readonly into: Into;
+      readonly block: FfnBlock;
+    }
+  /** out += x */
+  | { readonly kind: "add"; readonly x: Slot; readonly out: Slot }
+  /** out = x */
+  | { readonly kind: "copy"; readonly x: Slot; readonly out: Slot }
+  /** out[o] = x[outputRow[o]]: from "step" rows to "outputs" rows. */
+  | { readonly kind: "select"; readonly x: Slot; readonly out: Slot }
+  /** out[o] = index of the largest x, the lowest on a tie; as f32, exact below 2^24. out width 1. */
+  | { readonly kind: "argmax"; readonly x: Slot; readonly out: Slot };
+
+export type OpKind = Op["kind"];
