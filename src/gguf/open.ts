@@ -1,0 +1,151 @@
+/**
+ * Opens a model: one GGUF file, or all parts of a split one (`-00001-of-0000N.gguf`, whichever part is named).
+ * Only headers are read, never weights.
+ */
+import { basename, dirname, join } from "node:path";
+import { FileFormatError } from "../core/errors.ts";
+import { withFile } from "../io/byte-source.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import { type GgufHeader, type GgufMagic, readGgufHeader } from "./header.ts";
+import { maxParts, partDigits } from "./limits.ts";
+import type { Metadata } from "./metadata.ts";
+import type { TensorInfo } from "./tensor-info.ts";
+
+export interface GgufFile {
+  /** As it was asked for. */
+  readonly path: string;
+  /** Every file of the model, in the order of its parts. */
+  readonly files: readonly GgufPart[];
+  readonly version: number;
+  readonly magic: GgufMagic;
+  readonly metadata: Metadata;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Identifies the model and its weights, however the file is named: sha256 in hex. Reads 64 KiB of each file's data. */
+  fingerprint(): string;
+}
+
+export interface GgufPart {
+  readonly path: string;
+  readonly bytes: number;
+  readonly headerBytes: number;
+  readonly dataOffset: number;
+}
+
+interface OpenedPart extends GgufPart {
+  readonly header: GgufHeader;
+}
+
+/** @throws FileFormatError for a file that is not a sound GGUF file, naming field, value and offset. */
+export function openGguf(path: string): GgufFile {
+  const parts = openParts(path, openPart(path));
+  const [first] = parts;
+  if (first === undefined) throw new RangeError(`${path}: a model of no parts`);
+  const { magic, version, metadata } = first.header;
+  const files = parts.map(({ header: _, ...part }) => part);
+  let known: string | undefined;
+  const fingerprint = (): string => {
+    known ??= fingerprintOf(files);
+    return known;
+  };
+  return { path, files, version, magic, metadata, tensors: mergeTensors(parts), fingerprint };
+}
+
+function openPart(path: string): OpenedPart {
+  return withFile(path, (source) => {
+    const header = readGgufHeader(source);
+    const { headerBytes, dataOffset } = header;
+    return { path, bytes: source.size, headerBytes, dataOffset, header };
+  });
+}
+
+function openParts(path: string, opened: OpenedPart): readonly OpenedPart[] {
+  const { metadata, magic } = opened.header;
+  const name = parsePartName(path);
+  const count = metadata.optionalNumber("split.count") ?? 0;
+  if (count <= 1 && (name === undefined || name.count === 1)) return [opened];
+  if (name === undefined || name.count !== count || count > maxParts) {
+    const expected =
+      name === undefined
+        ? "a file name that ends in -00001-of-0000N.gguf, so that the other parts can be found"
+        : `${name.count}, as the file name says (and at most ${maxParts})`;
+    throw wrong(path, "split.count", { found: String(count), expected });
+  }
+  const parts = Array.from({ length: count }, (_, index) =>
+    index === name.index ? opened : openPart(partPath(name, index)),
+  );
+  for (const [index, part] of parts.entries()) checkPart(part, { index, count, magic });
+  return parts;
+}
+
+interface PartName {
+  readonly folder: string;
+  readonly stem: string;
+  readonly index: number;
+  readonly count: number;
+}
+
+/** "model-00002-of-00005.gguf" is part index 1 of 5. */
+function parsePartName(path: string): PartName | undefined {
+  const match = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/.exec(basename(path));
+  const [, stem, number, count] = match ?? [];
+  if (stem === undefined || number === undefined || count === undefined) return undefined;
+  return { folder: dirname(path), stem, index: Number(number) - 1, count: Number(count) };
+}
+
+function partPath(name: PartName, index: number): string {
+  const digits = (value: number): string => String(value).padStart(partDigits, "0");
+  return join(name.folder, `${name.stem}-${digits(index + 1)}-of-${digits(name.count)}.gguf`);
+}
+
+function checkPart(
+  part: OpenedPart,
+  model: { readonly index: number; readonly count: number; readonly magic: GgufMagic },
+): void {
+  const { metadata, magic } = part.header;
+  const claims: readonly [string, number, number][] = [
+    ["split.count", metadata.number("split.count"), model.count],
+    ["split.no", metadata.number("split.no"), model.index],
+  ];
+  for (const [key, found, expected] of claims) {
+    if (found === expected) continue;
+    throw wrong(part.path, key, { found: String(found), expected: String(expected) });
+  }
+  if (magic !== model.magic) {
+    throw wrong(part.path, "magic", {
+      found: magic,
+      expected: `${model.magic}, as in other parts`,
+    });
+  }
+}
+
+function mergeTensors(parts: readonly OpenedPart[]): ReadonlyMap<string, TensorInfo> {
+  const tensors = new Map<string, TensorInfo>();
+  for (const tensor of parts.flatMap((part) => part.header.tensors)) {
+    const other = tensors.get(tensor.name);
+    if (other !== undefined) {
+      const found = `one that ${other.path} has too`;
+      throw wrong(tensor.path, `tensor ${tensor.name}`, { found, expected: "each tensor once" });
+    }
+    tensors.set(tensor.name, tensor);
+  }
+  const [first] = parts;
+  const claimed = first?.header.metadata.optionalNumber("split.tensors.count");
+  if (
+    first !== undefined &&
+    parts.length > 1 &&
+    claimed !== undefined &&
+    claimed !== tensors.size
+  ) {
+    const expected = `${tensors.size}, as many as the parts have`;
+    throw wrong(first.path, "split.tensors.count", { found: String(claimed), expected });
+  }
+  return tensors;
+}
+
+function wrong(
+  file: string,
+  where: string,
+  problem: { readonly found: string; readonly expected: string },
+): FileFormatError {
+  return new FileFormatError({ file, where, ...problem });
+}

@@ -1,0 +1,100 @@
+/**
+ * Random access to bytes that are somewhere else: a file or memory. Readers of untrusted files stand on it,
+ * so that a fuzzer can feed them without a disk. A read is whole or an error, never short.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { FileFormatError } from "../core/errors.ts";
+
+export interface ByteSource {
+  /** What errors call this source: a path. */
+  readonly name: string;
+  readonly size: number;
+  /** The bytes [offset, offset + length), valid until the source is closed. @throws FileFormatError past the end. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** Bytes that are in memory already; `read` gives views, not copies. */
+export function memorySource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    read: (offset, length) => {
+      checkRange(name, { offset, length, size: bytes.length });
+      return bytes.subarray(offset, offset + length);
+    },
+  };
+}
+
+/** Opens a file, gives it to `use` as a ByteSource and closes it, whatever happens. */
+export function withFile<Result>(path: string, use: (source: ByteSource) => Result): Result {
+  const descriptor = openForReading(path);
+  try {
+    const size = fstatSync(descriptor).size;
+    return use({
+      name: path,
+      size,
+      read: (offset, length) => {
+        checkRange(path, { offset, length, size });
+        const bytes = new Uint8Array(length);
+        readFully(descriptor, { path, offset, bytes });
+        return bytes;
+      },
+    });
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A descriptor of a regular file. The caller closes it. @throws FileFormatError saying why it cannot be read. */
+export function openForReading(path: string): number {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r");
+  } catch (error) {
+    throw unreadable(path, error instanceof Error ? error.message : String(error));
+  }
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  throw unreadable(path, "something that is not a regular file");
+}
+
+/** Fills `bytes` from `offset` of the file; a file that ends before is an error. */
+export function readFully(
+  descriptor: number,
+  request: { readonly path: string; readonly offset: number; readonly bytes: Uint8Array },
+): void {
+  const { path, offset, bytes } = request;
+  let done = 0;
+  while (done < bytes.length) {
+    const count = readSync(descriptor, bytes, done, bytes.length - done, offset + done);
+    if (count === 0) {
+      throw new FileFormatError({
+        file: path,
+        where: "file",
+        found: `its end, ${bytes.length - done} bytes early`,
+        expected: "the size it had when it was opened",
+        offset: offset + done,
+      });
+    }
+    done += count;
+  }
+}
+
+function checkRange(
+  file: string,
+  range: { readonly offset: number; readonly length: number; readonly size: number },
+): void {
+  const { offset, length, size } = range;
+  if (offset >= 0 && length >= 0 && offset + length <= size) return;
+  throw new FileFormatError({
+    file,
+    where: "file",
+    found: `a size of ${size} bytes`,
+    expected: `at least ${offset + length}`,
+    offset,
+  });
+}
+
+function unreadable(file: string, found: string): FileFormatError {
+  return new FileFormatError({ file, where: "file", found, expected: "a file that can be read" });
+}

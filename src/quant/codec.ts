@@ -1,0 +1,27 @@
+/**
+ * What each weight format offers: blocks to float32 and back. A block is the smallest piece that has a scale of its
+ * own; rows consist of whole blocks. The layouts are ggml's, bit for bit.
+ */
+import type { WeightType } from "../core/dtype.ts";
+
+export interface Codec {
+  readonly type: WeightType;
+  readonly blockElements: number;
+  readonly blockBytes: number;
+  /** Offsets: `sourceOffset` in bytes, `targetOffset` in elements. */
+  dequantise(
+    source: Uint8Array,
+    sourceOffset: number,
+    target: Float32Array,
+    targetOffset: number,
+    blocks: number,
+  ): void;
+  /** Offsets: `sourceOffset` in elements, `targetOffset` in bytes. Values must be finite. */
+  quantise(
+    source: Float32Array,
+    sourceOffset: number,
+    target: Uint8Array,
+    targetOffset: number,
+    blocks: number,
+  ): void;
+}
