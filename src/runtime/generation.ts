@@ -1,0 +1,216 @@
+/**
+ * One answer being written: what is still to be read of its prompt, its sampler, its text and why it ended.
+ * The scheduler owns the step loop; a generation says which tokens it wants read and takes logits.
+ */
+import type { Milliseconds, Tokens } from "../core/units.ts";
+import { ChunkQueue } from "./chunk-queue.ts";
+import { logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
+import { type ResolvedSampling, Sampler } from "./sampler.ts";
+import { StopText } from "./stop-text.ts";
+
+/** stop: an end token or a stop string. length: maxTokens. context: the context is full. abort: by the caller's signal. */
+export type FinishReason = "stop" | "length" | "context" | "abort";
+
+export interface GeneratedChunk {
+  /** Text that became certain with this token; may be empty in the middle of a character or a stop string. */
+  readonly text: string;
+  readonly token: number;
+  /** Present when `logprobs` was asked for. */
+  readonly logprob?: number;
+  readonly topLogprobs?: readonly TokenLogprob[];
+}
+
+export interface GenerationTimings {
+  /** From the start of reading the prompt to the first token. */
+  readonly promptMilliseconds: Milliseconds;
+  /** From the first token to the last. */
+  readonly decodeMilliseconds: Milliseconds;
+  /** Tokens actually read, without those the cache already held. */
+  readonly promptTokensPerSecond: number;
+  readonly decodeTokensPerSecond: number;
+}
+
+export interface GenerationResult {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  readonly promptTokens: Tokens;
+  /** Of the prompt's tokens, those whose keys and values were still in the cache. */
+  readonly cachedTokens: Tokens;
+  readonly completionTokens: Tokens;
+  readonly finishReason: FinishReason;
+  readonly seed: number;
+  readonly timings: GenerationTimings;
+}
+
+export interface GenerationSettings {
+  readonly sampling: ResolvedSampling;
+  readonly maxTokens: Tokens;
+  readonly stop: readonly string[];
+  /** Ids that end the answer; empty when end tokens are to be ignored. */
+  readonly endTokens: ReadonlySet<number>;
+  /** How many alternatives to report with each token; undefined: none, and no log-probability. */
+  readonly logprobs?: number;
+  /** What to do when the context is full. */
+  readonly whenFull: "finish" | "shift";
+  readonly vocabulary: number;
+  readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
+}
+
+interface Settle {
+  readonly resolve: (result: GenerationResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Detokenizer {
+  push(token: number): string;
+  end(): string;
+}
+
+export class ActiveGeneration {
+  readonly prompt: readonly number[];
+  readonly settings: GenerationSettings;
+  readonly chunks: ChunkQueue<GeneratedChunk>;
+  readonly result: Promise<GenerationResult>;
+  /** Tokens to be read next: the prompt's rest, then one sampled token at a time. */
+  readonly #pending: number[] = [];
+  readonly #sampler: Sampler;
+  readonly #detokenizer: Detokenizer;
+  readonly #stopText: StopText;
+  readonly #tokens: number[] = [];
+  readonly #settle: Settle;
+  #pendingAt = 0;
+  #text = "";
+  #cached = 0;
+  #startedAt = 0;
+  #firstTokenAt = 0;
+  #lastTokenAt = 0;
+  #finish: FinishReason | undefined;
+
+  constructor(prompt: readonly number[], settings: GenerationSettings, detokenizer: Detokenizer) {
+    this.prompt = prompt;
+    this.settings = settings;
+    this.#detokenizer = detokenizer;
+    this.#stopText = new StopText(settings.stop);
+    this.#sampler = new Sampler(settings.sampling, settings.vocabulary);
+    this.chunks = new ChunkQueue(() => this.finish("abort"));
+    let settle: Settle | undefined;
+    this.result = new Promise((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    if (settle === undefined) throw new Error("a promise runs its executor at once");
+    this.#settle = settle;
+  }
+
+  get isFinished(): boolean {
+    return this.#finish !== undefined;
+  }
+
+  /** Tokens waiting to be read. */
+  get pendingCount(): number {
+    return this.#pending.length - this.#pendingAt;
+  }
+
+  /** Begins: `cached` tokens at the beginning of the prompt need not be read again. */
+  start(cached: number): void {
+    this.#cached = cached;
+    this.#startedAt = performance.now();
+    for (const token of this.prompt) this.#sampler.observe(token);
+    this.readAgain(this.prompt.slice(cached));
+  }
+
+  /** Queues tokens to be read before the next one is sampled. */
+  readAgain(tokens: readonly number[]): void {
+    this.#pending.length = 0;
+    this.#pendingAt = 0;
+    this.#pending.push(...tokens);
+  }
+
+  /** The next token to read; its logits are wanted when none is left after it. */
+  takePending(): number {
+    const token = this.#pending[this.#pendingAt] ?? 0;
+    this.#pendingAt++;
+    return token;
+  }
+
+  reportPromptProgress(): void {
+    if (this.#tokens.length > 0) return;
+    this.settings.onPromptProgress?.(this.prompt.length - this.pendingCount, this.prompt.length);
+  }
+
+  /** Samples the next token from `logits` [vocabulary] (changed in place) and publishes it. */
+  accept(logits: Float32Array): void {
+    if (this.#finish !== undefined) return;
+    const { logprobs, endTokens, maxTokens } = this.settings;
+    if (maxTokens === 0) {
+      this.finish("length");
+      return;
+    }
+    const top = logprobs === undefined ? undefined : topLogprobs(logits, logprobs);
+    const total = logprobs === undefined ? 0 : logSumExp(logits);
+    const before = logprobs === undefined ? logits : logits.slice();
+    const token = this.#sampler.sample(logits);
+    this.#lastTokenAt = performance.now();
+    if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
+    if (endTokens.has(token)) {
+      this.finish("stop");
+      return;
+    }
+    this.#sampler.observe(token);
+    this.#tokens.push(token);
+    const text = this.#stopText.push(this.#detokenizer.push(token));
+    this.#text += text;
+    const scores = top && { logprob: (before[token] ?? 0) - total, topLogprobs: top };
+    this.chunks.push({ text, token, ...scores });
+    if (this.#stopText.found) this.finish("stop");
+    else if (this.#tokens.length >= maxTokens) this.finish("length");
+    else this.readAgain([token]);
+  }
+
+  finish(reason: FinishReason): void {
+    if (this.#finish !== undefined) return;
+    this.#finish = reason;
+    this.#startedAt ||= performance.now();
+    const rest = this.#stopText.push(this.#detokenizer.end()) + this.#stopText.end();
+    this.#text += rest;
+    const last = this.#tokens.at(-1);
+    if (rest !== "" && last !== undefined) this.chunks.push({ text: rest, token: last });
+    this.chunks.close();
+    this.#settle.resolve(this.#summary(reason));
+  }
+
+  fail(error: unknown): void {
+    if (this.#finish !== undefined) return;
+    this.#finish = "abort";
+    this.chunks.fail(error);
+    this.#settle.reject(error);
+    // The reader of `chunks` sees the error; a caller who never looks at `result` must not crash the process.
+    this.result.catch(() => undefined);
+  }
+
+  #summary(finishReason: FinishReason): GenerationResult {
+    const read = this.prompt.length - this.#cached;
+    const firstAt = this.#firstTokenAt || performance.now();
+    const promptMilliseconds = firstAt - this.#startedAt;
+    const decodeMilliseconds = Math.max(0, this.#lastTokenAt - firstAt);
+    const decoded = Math.max(0, this.#tokens.length - 1);
+    return {
+      text: this.#text,
+      tokens: this.#tokens,
+      promptTokens: this.prompt.length,
+      cachedTokens: this.#cached,
+      completionTokens: this.#tokens.length,
+      finishReason,
+      seed: this.settings.sampling.seed,
+      timings: {
+        promptMilliseconds,
+        decodeMilliseconds,
+        promptTokensPerSecond: perSecond(read, promptMilliseconds),
+        decodeTokensPerSecond: perSecond(decoded, decodeMilliseconds),
+      },
+    };
+  }
+}
+
+function perSecond(count: number, milliseconds: Milliseconds): number {
+  return milliseconds > 0 ? (count * 1000) / milliseconds : 0;
+}

@@ -1,0 +1,159 @@
+/**
+ * From logits to a token: penalties and bias, then top-k, typical, top-p, min-p, temperature, in llama.cpp's order.
+ * One sampler belongs to one generation; its buffers are made once. Same seed and same logits, same tokens.
+ */
+import { OptionError } from "../core/errors.ts";
+import { createRandom, type Random } from "../core/random.ts";
+import { Candidates } from "./candidates.ts";
+
+/** Defaults are llama.cpp's. `temperature` 0 is greedy and ignores the filters, not the penalties. */
+export interface SamplingOptions {
+  readonly temperature?: number;
+  /** Keep the k likeliest; 0 keeps all. Default 40. */
+  readonly topK?: number;
+  /** Keep the smallest set whose probability reaches p; 1 keeps all. Default 0.95. */
+  readonly topP?: number;
+  /** Keep tokens at least p times as likely as the likeliest; 0 keeps all. Default 0.05. */
+  readonly minP?: number;
+  /** Locally typical sampling (Meister et al., 2022); 1 keeps all. Default 1. */
+  readonly typicalP?: number;
+  /** Divides positive logits of recent tokens and multiplies negative ones (CTRL); 1 is off. Default 1. */
+  readonly repetitionPenalty?: number;
+  /** Subtracted once from a recent token's logit. Default 0. */
+  readonly presencePenalty?: number;
+  /** Subtracted for each recent occurrence. Default 0. */
+  readonly frequencyPenalty?: number;
+  /** How many tokens back the penalties look. Default 64. */
+  readonly penaltyWindow?: number;
+  /** Added to a token's logit; −Infinity forbids it. */
+  readonly logitBias?: Readonly<Record<number, number>>;
+  /** Default: a fresh one, reported in the result. */
+  readonly seed?: number;
+}
+
+export type ResolvedSampling = Required<Omit<SamplingOptions, "seed">> & { readonly seed: number };
+
+const defaults: Omit<ResolvedSampling, "seed"> = {
+  temperature: 0.8,
+  topK: 40,
+  topP: 0.95,
+  minP: 0.05,
+  typicalP: 1,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  penaltyWindow: 64,
+  logitBias: {},
+};
+
+/** Fills in defaults and checks ranges. @throws OptionError naming the option. */
+export function resolveSampling(options: SamplingOptions, vocabulary: number): ResolvedSampling {
+  const seed = options.seed ?? Math.floor(Math.random() * 0x1_0000_0000);
+  const resolved = { ...defaults, ...options, seed };
+  const check = (name: keyof ResolvedSampling, usable: boolean, expected: string): void => {
+    if (!usable) throw new OptionError(name, String(resolved[name]), expected);
+  };
+  const isShare = (value: number): boolean => value >= 0 && value <= 1;
+  check("temperature", resolved.temperature >= 0 && Number.isFinite(resolved.temperature), "≥ 0");
+  check("topK", Number.isInteger(resolved.topK) && resolved.topK >= 0, "an integer ≥ 0");
+  check("topP", isShare(resolved.topP), "a number from 0 to 1");
+  check("minP", isShare(resolved.minP), "a number from 0 to 1");
+  check("typicalP", isShare(resolved.typicalP), "a number from 0 to 1");
+  check("repetitionPenalty", resolved.repetitionPenalty > 0, "a number > 0");
+  check("presencePenalty", Number.isFinite(resolved.presencePenalty), "a number");
+  check("frequencyPenalty", Number.isFinite(resolved.frequencyPenalty), "a number");
+  check(
+    "penaltyWindow",
+    Number.isInteger(resolved.penaltyWindow) && resolved.penaltyWindow >= 0,
+    "an integer ≥ 0",
+  );
+  check(
+    "seed",
+    Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32,
+    "an integer from 0 to 2^32−1",
+  );
+  for (const [token, bias] of Object.entries(resolved.logitBias)) {
+    const id = Number(token);
+    if (!Number.isInteger(id) || id < 0 || id >= vocabulary || Number.isNaN(bias)) {
+      throw new OptionError(
+        "logitBias",
+        `${token}: ${bias}`,
+        `token ids below ${vocabulary} with a number each`,
+      );
+    }
+  }
+  return resolved;
+}
+
+export class Sampler {
+  readonly options: ResolvedSampling;
+  readonly #random: Random;
+  readonly #candidates: Candidates;
+  readonly #bias: readonly (readonly [number, number])[];
+  readonly #recent: Int32Array;
+  readonly #counts: Map<number, number> = new Map();
+  #seen = 0;
+
+  constructor(options: ResolvedSampling, vocabulary: number) {
+    this.options = options;
+    this.#random = createRandom(options.seed);
+    this.#candidates = new Candidates(vocabulary);
+    this.#bias = Object.entries(options.logitBias).map(([id, bias]) => [Number(id), bias]);
+    this.#recent = new Int32Array(options.penaltyWindow);
+  }
+
+  /** Tells the sampler of a token of the prompt or of the completion, for the penalties. */
+  observe(token: number): void {
+    const window = this.#recent.length;
+    if (window === 0) return;
+    const place = this.#seen % window;
+    if (this.#seen >= window) this.#forget(this.#recent[place] ?? 0);
+    this.#recent[place] = token;
+    this.#counts.set(token, (this.#counts.get(token) ?? 0) + 1);
+    this.#seen++;
+  }
+
+  /** Chooses a token. `logits` [vocabulary] is changed in place by penalties and bias. */
+  sample(logits: Float32Array): number {
+    this.#penalise(logits);
+    const { temperature, topK, topP, minP, typicalP } = this.options;
+    if (temperature === 0) return indexOfLargest(logits);
+    const candidates = this.#candidates;
+    candidates.load(logits, topK);
+    candidates.keepTypical(typicalP);
+    candidates.keepTopP(topP);
+    candidates.keepMinP(minP);
+    return candidates.draw(temperature, this.#random.uniform());
+  }
+
+  #forget(token: number): void {
+    const count = this.#counts.get(token) ?? 0;
+    if (count <= 1) this.#counts.delete(token);
+    else this.#counts.set(token, count - 1);
+  }
+
+  #penalise(logits: Float32Array): void {
+    const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.options;
+    for (const [id, bias] of this.#bias) logits[id] = (logits[id] ?? 0) + bias;
+    if (repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0) return;
+    for (const [id, count] of this.#counts) {
+      const logit = logits[id] ?? 0;
+      const scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+      logits[id] = scaled - count * frequencyPenalty - presencePenalty;
+    }
+  }
+}
+
+/** The lowest index among the largest values. */
+export function indexOfLargest(values: Float32Array): number {
+  let best = 0;
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? largest;
+    if (value > largest) {
+      largest = value;
+      best = i;
+    }
+  }
+  return best;
+}

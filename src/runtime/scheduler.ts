@@ -1,0 +1,133 @@
+/**
+ * The step loop: gives every generation a sequence of the session and runs them together, step after step.
+ * Each step first takes one row of every answer that is being written, then fills up with prompts, oldest first.
+ */
+import { LimitError } from "../core/errors.ts";
+import type { ActiveGeneration } from "./generation.ts";
+import type { Session } from "./session.ts";
+
+interface Seat {
+  readonly generation: ActiveGeneration;
+  readonly sequence: number;
+}
+
+export class Scheduler {
+  readonly #session: Session;
+  readonly #waiting: ActiveGeneration[] = [];
+  #seats: Seat[] = [];
+  #isRunning = false;
+  #broken: unknown;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** Queues a generation; it starts as soon as a sequence is free. */
+  submit(generation: ActiveGeneration): void {
+    const { contextLength } = this.#session.cache;
+    const { length } = generation.prompt;
+    if (length > contextLength) {
+      throw new LimitError(
+        `the prompt has ${length} tokens, the context ${contextLength}; raise the context or shorten the prompt`,
+      );
+    }
+    if (this.#broken !== undefined) throw this.#broken;
+    this.#waiting.push(generation);
+    if (!this.#isRunning) void this.#loop();
+  }
+
+  /** Ends everything that is queued or running. */
+  abortAll(): void {
+    for (const generation of this.#waiting) generation.finish("abort");
+    for (const seat of this.#seats) seat.generation.finish("abort");
+  }
+
+  async #loop(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      for (;;) {
+        this.#seatWaiting();
+        if (this.#seats.length === 0) break;
+        await this.#step();
+        this.#seats = this.#seats.filter((seat) => !seat.generation.isFinished);
+      }
+    } catch (error) {
+      this.#broken = error;
+      for (const { generation } of this.#seats) generation.fail(error);
+      for (const generation of this.#waiting) generation.fail(error);
+      this.#seats = [];
+      this.#waiting.length = 0;
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #step(): Promise<void> {
+    const session = this.#session;
+    const outputs: { readonly generation: ActiveGeneration; readonly output: number }[] = [];
+    // Answers being written have one pending token, prompts more: short ones first keeps answers flowing.
+    const order = [...this.#seats].sort(
+      (a, b) => Number(a.generation.pendingCount > 1) - Number(b.generation.pendingCount > 1),
+    );
+    for (const seat of order) {
+      const output = this.#addRows(seat);
+      if (output !== undefined) outputs.push({ generation: seat.generation, output });
+    }
+    await session.run();
+    for (const { generation } of this.#seats) generation.reportPromptProgress();
+    for (const { generation, output } of outputs) generation.accept(session.logits(output));
+  }
+
+  /** Adds as many rows of the seat's generation as fit; returns its output index when it reached the last. */
+  #addRows({ generation, sequence }: Seat): number | undefined {
+    const session = this.#session;
+    if (generation.isFinished) return undefined;
+    if (!this.#makeRoomInContext(generation, sequence)) return undefined;
+    while (session.room > 0 && generation.pendingCount > 1) {
+      session.add(sequence, generation.takePending());
+    }
+    if (session.room === 0 || session.outputRoom === 0 || generation.pendingCount !== 1) {
+      return undefined;
+    }
+    return session.addForOutput(sequence, generation.takePending());
+  }
+
+  /** False when the context is full and the generation ended for it. */
+  #makeRoomInContext(generation: ActiveGeneration, sequence: number): boolean {
+    const { cache } = this.#session;
+    if (cache.length(sequence) + generation.pendingCount <= cache.contextLength) return true;
+    if (generation.settings.whenFull === "finish") {
+      generation.finish("context");
+      return false;
+    }
+    // Keeps the first token (BOS) and the newer half, and reads that half again at its new positions.
+    const kept = Math.max(1, Math.floor(cache.contextLength / 2));
+    const newer = Array.from(cache.tokens(sequence).slice(-kept));
+    while (generation.pendingCount > 0) newer.push(generation.takePending());
+    cache.truncate(sequence, 1);
+    generation.readAgain(newer.slice(-(cache.contextLength - 1)));
+    return true;
+  }
+
+  /** Gives free sequences to waiting generations, to each the one that holds most of its prompt. */
+  #seatWaiting(): void {
+    const { cache } = this.#session;
+    for (;;) {
+      while (this.#waiting[0]?.isFinished) this.#waiting.shift();
+      const taken = new Set(this.#seats.map((seat) => seat.sequence));
+      const free = Array.from({ length: cache.sequences }, (_, i) => i).filter(
+        (i) => !taken.has(i),
+      );
+      const generation = this.#waiting[0];
+      if (generation === undefined || free.length === 0) return;
+      this.#waiting.shift();
+      const held = (sequence: number): number => cache.commonPrefix(sequence, generation.prompt);
+      const sequence = free.reduce((best, i) => (held(i) > held(best) ? i : best));
+      // The last token is always read: its logits are what the answer starts from.
+      const cached = Math.min(held(sequence), generation.prompt.length - 1);
+      cache.truncate(sequence, cached);
+      generation.start(cached);
+      this.#seats.push({ generation, sequence });
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Which tokens the KV cache holds for each sequence. The bytes belong to the executable; this is the book
+ * that says which positions of it are valid, so that a prompt's common beginning is not computed again.
+ */
+import { LimitError } from "../core/errors.ts";
+
+export class SequenceCache {
+  readonly contextLength: number;
+  readonly #tokens: readonly Int32Array[];
+  readonly #lengths: Int32Array;
+
+  constructor(sequences: number, contextLength: number) {
+    this.contextLength = contextLength;
+    this.#tokens = Array.from({ length: sequences }, () => new Int32Array(contextLength));
+    this.#lengths = new Int32Array(sequences);
+  }
+
+  get sequences(): number {
+    return this.#tokens.length;
+  }
+
+  /** Tokens whose keys and values the sequence holds. */
+  length(sequence: number): number {
+    return this.#lengths[sequence] ?? 0;
+  }
+
+  tokens(sequence: number): Int32Array {
+    return this.#row(sequence).subarray(0, this.length(sequence));
+  }
+
+  /** Appends a token and returns its position. @throws LimitError when the context is full. */
+  append(sequence: number, token: number): number {
+    const position = this.length(sequence);
+    if (position >= this.contextLength) {
+      throw new LimitError(
+        `sequence ${sequence} is full: ${position} tokens of a context of ${this.contextLength}; raise the context or shorten the prompt`,
+      );
+    }
+    this.#row(sequence)[position] = token;
+    this.#lengths[sequence] = position + 1;
+    return position;
+  }
+
+  /** Forgets everything from position `length` on. */
+  truncate(sequence: number, length: number): void {
+    this.#lengths[sequence] = Math.min(this.length(sequence), Math.max(0, length));
+  }
+
+  /** How many tokens at the beginning of `prompt` the sequence already holds. */
+  commonPrefix(sequence: number, prompt: ArrayLike<number>): number {
+    const held = this.tokens(sequence);
+    const limit = Math.min(held.length, prompt.length);
+    let shared = 0;
+    while (shared < limit && held[shared] === prompt[shared]) shared++;
+    return shared;
+  }
+
+  #row(sequence: number): Int32Array {
+    const row = this.#tokens[sequence];
+    if (row === undefined) {
+      throw new LimitError(
+        `no sequence ${sequence}: this session was opened with ${this.sequences} sequences`,
+      );
+    }
+    return row;
+  }
+}
