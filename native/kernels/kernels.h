@@ -1,0 +1,240 @@
+// The CPU kernels: one table of functions per instruction set, picked once at run time.
+// Pure computation: no threads, no allocation, no exceptions, no checks (callers give clean values).
+// Weights are ggml blocks, bit for bit, read where they lie in the mapped file; they need no alignment.
+//
+// What holds (tested in native/test):
+//  * A result for (row, token) never depends on the row range, on other rows or on other tokens of the call.
+//    gemv, gather_dot and gemm differ from each other by rounding only: they add in another order.
+//  * axpy adds rows strictly in the order of the list, each element with fused multiply-add: the result for
+//    a column does not depend on the column range, and cutting the list in two calls changes nothing.
+//  * attention over one q row never depends on the other rows of the task, except that a task with one q row
+//    (decode) and a task with several (prefill) round differently.
+//  * Two instruction sets may differ by rounding. Quantised activations (q, d) are the same on all of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hearth {
+
+// Values are the ids of GGUF files.
+enum class WeightType : uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
+  kBF16 = 30,
+};
+
+// Ids of KV cache types, as in GGUF.
+enum class KvType : uint32_t { kF32 = 0, kF16 = 1, kQ8_0 = 8 };
+
+// A weight matrix W [rows, columns]; the type belongs to the functions that read it.
+struct Matrix {
+  const void* data;
+  size_t columns;    // a multiple of the type's block length
+  size_t row_bytes;  // from one row to the next: row_bytes(type, columns), or more
+};
+
+// [begin, end)
+struct Range {
+  size_t begin;
+  size_t end;
+};
+
+// Rows of a matrix, by index: an active set (rising is fastest).
+struct RowList {
+  const uint32_t* index;
+  size_t count;
+};
+
+// Y = X Wᵀ for rows [begin, end) of W: y[t * y_stride + r] = W[r, :] · x_t.
+struct GemmTask {
+  Matrix w;
+  const void* x;    // prepared rows, x_bytes(type, columns) apart
+  size_t tokens;    // any number >= 1; the weights are unpacked once for all of them
+  float* y;         // [tokens, y_stride]
+  size_t y_stride;  // in floats
+  Range rows;       // begin a multiple of kGemmRowTile is fastest
+  void* scratch;    // gemm_scratch_bytes(columns), 64-byte aligned, one per thread
+};
+
+// Rows that a gemm tile holds: split rows over threads in multiples of it.
+constexpr size_t kGemmRowTile = 32;
+
+// The kernels of one weight type. x of gemv, gemm and gather_dot is a row made by prepare_x, 64-byte aligned.
+struct WeightKernels {
+  // The form of an activation row that the dot products of this type want; see XFormat.
+  void (*prepare_x)(const float* x, size_t columns, void* out);
+  // y[r] = W[r, :] · x for r in rows. One row at a time: for dense decode.
+  void (*gemv)(const Matrix& w, const void* x, Range rows, float* y);
+  void (*gemm)(const GemmTask& task);
+  // y[i] = W[rows.index[i], :] · x. Four rows at a time with prefetch: for sparse decode.
+  void (*gather_dot)(const Matrix& w, const void* x, RowList rows, float* y);
+  // y[c] += Σ_i coefficient[i] · W[rows.index[i], c] for c in columns (begin a multiple of 256, end too or
+  // the last column). Threads split the columns, or keep a private y each for fixed cuts of the list.
+  void (*axpy)(const Matrix& w, RowList rows, const float* coefficient, Range columns, float* y);
+  // out[0 .. columns) = the row as f32.
+  void (*dequantise_row)(const void* row, size_t columns, float* out);
+};
+
+// What prepare_x writes. Types with the same format can share one prepared row.
+// kF32: the row itself. kQ8: blocks of 32: d = max|x| / 127 (f32), q = x / d rounded to nearest even, and sums.
+enum class XFormat : uint32_t { kF32 = 0, kQ8 = 1 };
+
+// act(x) for h. relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the erf form.
+enum class Activation : uint32_t { kSilu, kGelu, kGeluTanh, kRelu, kRelu2, kFatRelu };
+
+// h = act(u); h = act(g) · u; h = act(g) · act(u).
+enum class Gating : uint32_t { kUngated, kGated, kBoth };
+
+struct ActivateTask {
+  Gating gating;
+  Activation activation;
+  float threshold;    // of kFatRelu
+  const float* gate;  // null when kUngated
+  const float* up;
+  float* out;  // may be gate or up
+  size_t count;
+};
+
+// x/√(mean x² + ε)·w + b (rms) or (x − mean)/√(var + ε)·w + b (layer).
+struct NormTask {
+  const float* x;
+  const float* weight;  // null: 1
+  const float* bias;    // null: 0
+  float epsilon;
+  float* out;  // may be x
+  size_t count;
+};
+
+// "adjacent": pairs (2i, 2i+1). "halves": pairs (i, i + pairs).
+enum class RopePairing : uint32_t { kAdjacent, kHalves };
+
+// Rotates the first 2·pairs elements of each head, in place, by the angles of one position.
+struct RopeTask {
+  float* x;  // [heads, head_dim]
+  size_t heads;
+  size_t head_dim;
+  size_t pairs;
+  const float* cosine;  // [pairs], from rope_angles
+  const float* sine;    // [pairs]
+  RopePairing pairing;
+};
+
+// Attention of the q heads that share one KV head: out = softmax(q Kᵀ · scale) V, online over tiles of positions.
+// K and V of position p lie at k + p * position_stride, v + p * position_stride (head_dim values of `type`).
+struct AttentionTask {
+  KvType type;
+  size_t head_dim;  // a multiple of 32 for Q8_0; any otherwise; at most kMaxHeadDim
+  size_t heads;     // q heads that share this KV head
+  size_t rows;      // q rows of one sequence; at most kMaxAttentionRows
+  const float* q;   // row i, head h at q + i * q_stride + h * head_dim
+  size_t q_stride;  // in floats
+  const void* k;
+  const void* v;
+  size_t position_stride;   // in bytes
+  Range positions;          // what is attended at all; begin must be a multiple of 64
+  const uint32_t* visible;  // [rows]: row i sees positions < visible[i]
+  float scale;
+  float* out;  // as q, with out_stride
+  size_t out_stride;
+  // Null: out is the result. Else out is left unnormalised (Σ e^(s − max) V) and state[(i * heads + h) * 2]
+  // gets max and Σ e^(s − max): partial results over fixed cuts of the positions, for attention_merge.
+  float* state;
+  void* scratch;  // attention_scratch_bytes(), 64-byte aligned, one per thread
+};
+
+constexpr size_t kMaxHeadDim = 512;
+constexpr size_t kMaxAttentionRows = 64;
+
+// Merges `parts` partial results of one head in their order: out = Σ_p e^(max_p − max) out_p / Σ …
+struct AttentionMergeTask {
+  const float* const* parts;   // [parts] each [head_dim]
+  const float* const* states;  // [parts] each {max, sum}
+  size_t count;
+  size_t head_dim;
+  float* out;
+};
+
+struct VectorKernels {
+  void (*rms_norm)(const NormTask& task);
+  void (*layer_norm)(const NormTask& task);
+  // In place; e^x within 2 ulp.
+  void (*softmax)(float* x, size_t count);
+  void (*activate)(const ActivateTask& task);
+  // out += x
+  void (*add)(const float* x, size_t count, float* out);
+  // out *= factor
+  void (*scale)(float factor, size_t count, float* out);
+  void (*rope)(const RopeTask& task);
+  // Index of the largest, the lowest on a tie. count >= 1.
+  uint32_t (*argmax)(const float* x, size_t count);
+  void (*f32_to_f16)(const float* x, size_t count, void* out);
+  void (*f16_to_f32)(const void* x, size_t count, float* out);
+  // ggml Q8_0 blocks (f16 d): rows of a KV cache. count a multiple of 32.
+  void (*f32_to_q8_0)(const float* x, size_t count, void* out);
+  void (*attention)(const AttentionTask& task);
+  void (*attention_merge)(const AttentionMergeTask& task);
+  // Bit i of out = sign bit of x[i]; out has sign_words(count) words, the unused bits 0.
+  void (*sign_pack)(const float* x, size_t count, uint64_t* out);
+  // score[r] = columns − 2 · popcount(signs[r] XOR x), for r in rows; signs rows of sign_words(columns) words.
+  void (*sign_scores)(const uint64_t* signs, size_t columns, const uint64_t* x, Range rows,
+                      int32_t* score);
+  // Writes base + i for each i with x[i] >= least (or |x[i]| >= least), rising; returns how many.
+  // index has room for count + 16. least = the smallest denormal means "not zero" for the magnitude form.
+  size_t (*select_at_least)(const float* x, size_t count, float least, uint32_t base,
+                            uint32_t* index);
+  size_t (*select_magnitude)(const float* x, size_t count, float least, uint32_t base,
+                             uint32_t* index);
+  size_t (*select_scores)(const int32_t* x, size_t count, int32_t least, uint32_t base,
+                          uint32_t* index);
+  // Reads every cache line; the sum keeps the reads alive. bytes a multiple of 64. For measuring the read roof.
+  uint64_t (*read_stream)(const void* data, size_t bytes);
+};
+
+constexpr size_t kWeightTypeCount = 11;
+
+struct Kernels {
+  const char* name;  // "scalar", "avx2", "avx512", "neon"
+  WeightKernels weights[kWeightTypeCount];
+  VectorKernels vector;
+};
+
+// The best table this machine can run, or the one named; null when it is unknown or cannot run here.
+const Kernels* select_kernels(const char* forced_or_null);
+
+// Names of the tables that this machine can run, best first, null-terminated.
+const char* const* available_kernels();
+
+// The kernels of a GGUF type id, or null when hearth cannot compute with it.
+const WeightKernels* weight_kernels(const Kernels* kernels, uint32_t type_id);
+
+XFormat x_format(WeightType type);
+// Bytes of a prepared row, a multiple of 64.
+size_t x_bytes(WeightType type, size_t columns);
+// Bytes of one row of weights.
+size_t row_bytes(WeightType type, size_t columns);
+// Elements of one block (1, 32 or 256).
+size_t block_elements(WeightType type);
+size_t kv_row_bytes(KvType type, size_t head_dim);
+size_t gemm_scratch_bytes(size_t columns);
+size_t attention_scratch_bytes();
+size_t sign_words(size_t columns);
+
+// cosine[i] = cos(position · frequencies[i]) · magnitude, sine likewise: once per position, for all heads and layers.
+struct RopeAngles {
+  uint32_t position;
+  const float* frequencies;  // [pairs]
+  size_t pairs;
+  float magnitude;
+};
+void rope_angles(const RopeAngles& angles, float* cosine, float* sine);
+
+}  // namespace hearth
