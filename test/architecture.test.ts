@@ -1,0 +1,95 @@
+/** The import directions of docs/ARCHITECTURE.md, enforced. Fails when it examined nothing. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { describe, expect, it } from "vitest";
+import { backendFolders, layers } from "./layers.ts";
+
+const root = resolve(import.meta.dirname, "../src");
+const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g;
+
+interface Edge {
+  readonly from: string;
+  readonly to: string;
+}
+
+function sourceFiles(): readonly string[] {
+  return readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .map((file) => join(root, file));
+}
+
+function importsOf(source: string, file: string): readonly Edge[] {
+  return [...source.matchAll(importPattern)].map((match) => ({
+    from: relative(root, file),
+    to: relative(root, resolve(dirname(file), match[1] ?? "")),
+  }));
+}
+
+/** The first folder under src, or the file's own name: "engine" for src/engine.ts and src/engine-open.ts. */
+function layerOf(file: string): string {
+  const [first = ""] = file.split(sep);
+  if (!first.endsWith(".ts")) return first;
+  const name = first.slice(0, -".ts".length);
+  return name.startsWith("engine") ? "engine" : name;
+}
+
+function backendOf(file: string): string | undefined {
+  const [layer, folder] = file.split(sep);
+  return layer === "backends" && backendFolders.includes(folder ?? "") ? folder : undefined;
+}
+
+function isViolation({ from, to }: Edge): boolean {
+  const source = layerOf(from);
+  const target = layerOf(to);
+  if (source === "index") return false;
+  const fromBackend = backendOf(from);
+  const toBackend = backendOf(to);
+  if (toBackend !== undefined && source === "backends" && fromBackend !== toBackend) return true;
+  return source !== target && !(layers[source] ?? []).includes(target);
+}
+
+describe("the import directions", () => {
+  const files = sourceFiles();
+  const edges = files.flatMap((file) => importsOf(readFileSync(file, "utf8"), file));
+
+  it("are read from a tree that has files and imports", () => {
+    expect(files.length).toBeGreaterThan(30);
+    expect(edges.length).toBeGreaterThan(files.length);
+  });
+
+  it("hold for every import of src", () => {
+    expect(edges.filter(isViolation)).toEqual([]);
+  });
+
+  it("know every layer that exists", () => {
+    const known = new Set([...Object.keys(layers), "index"]);
+    expect(files.map((file) => layerOf(relative(root, file))).filter((l) => !known.has(l))).toEqual([]);
+  });
+
+  it("catch a planted violation, also in a dynamic import and a re-export", () => {
+    const planted = `const a = await import("../runtime/session.ts");\nexport { b } from "../cli/main.ts";`;
+    const found = importsOf(planted, join(root, "core", "planted.ts"));
+    expect(found.filter(isViolation)).toHaveLength(2);
+  });
+
+  it("keep the backends apart", () => {
+    const crossing = { from: join("backends", "cpu", "a.ts"), to: join("backends", "webgpu", "b.ts") };
+    expect(isViolation(crossing)).toBe(true);
+  });
+});
+
+describe("the size of files", () => {
+  it("stays within 400 lines in src, native, tools, test and bench", () => {
+    const project = resolve(root, "..");
+    const folders = ["src", "native", "tools", "test", "bench"];
+    const files = folders.flatMap((folder) =>
+      readdirSync(join(project, folder), { recursive: true, encoding: "utf8" })
+        .filter((file) => /\.(ts|mjs|cc|h|wgsl)$/.test(file))
+        .map((file) => join(folder, file)),
+    );
+    const lines = (file: string): number =>
+      readFileSync(join(project, file), "utf8").split("\n").length - 1;
+    expect(files.length).toBeGreaterThan(30);
+    expect(files.filter((file) => lines(file) > 400)).toEqual([]);
+  });
+});
