@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { LimitError } from "../core/errors.ts";
+import { SequenceCache } from "./sequence-cache.ts";
+
+describe("the sequence cache", () => {
+  it("knows the common beginning of a prompt and what it holds", () => {
+    const cache = new SequenceCache(2, 8);
+    for (const token of [5, 6, 7]) cache.append(1, token);
+    expect(cache.commonPrefix(1, [5, 6, 9])).toBe(2);
+    expect(cache.commonPrefix(0, [5, 6, 9])).toBe(0);
+  });
+
+  it("forgets the end when it is truncated and never grows by it", () => {
+    const cache = new SequenceCache(1, 4);
+    for (const token of [1, 2, 3]) cache.append(0, token);
+    cache.truncate(0, 9);
+    expect(cache.length(0)).toBe(3);
+    cache.truncate(0, 1);
+    expect(Array.from(cache.tokens(0))).toEqual([1]);
+    expect(cache.append(0, 4)).toBe(1);
+  });
+
+  it("refuses a token past the context and a sequence it does not have", () => {
+    const cache = new SequenceCache(1, 1);
+    cache.append(0, 1);
+    expect(() => cache.append(0, 2)).toThrow(LimitError);
+    expect(() => cache.append(3, 1)).toThrow(LimitError);
+  });
+});

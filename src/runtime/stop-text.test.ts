@@ -1,0 +1,43 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { StopText } from "./stop-text.ts";
+
+function feed(stops: readonly string[], pieces: readonly string[]): string {
+  const subject = new StopText(stops);
+  return pieces.map((piece) => subject.push(piece)).join("") + subject.end();
+}
+
+describe("stop strings", () => {
+  it("cut the text where the first one begins, also across pieces", () => {
+    expect(feed(["END"], ["one E", "N", "D two"])).toBe("one ");
+  });
+
+  it("hold back a beginning of a stop string until it is decided", () => {
+    const subject = new StopText(["</s>"]);
+    expect(subject.push("a<")).toBe("a");
+    expect(subject.push("/b")).toBe("</b");
+    expect(subject.found).toBe(false);
+  });
+
+  it("give what the whole text cut at its earliest stop string gives, however it is split", () => {
+    const letters = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 12 });
+    const stops = fc.array(
+      fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 3 }),
+    );
+    fc.assert(
+      fc.property(fc.array(letters), stops, (pieces, stopStrings) => {
+        const whole = pieces.join("");
+        // The stream stops at the stop string that completes first.
+        const ends = stopStrings.map((s) => ({ at: whole.indexOf(s), s })).filter((e) => e.at >= 0);
+        const streamed = feed(stopStrings, pieces);
+        if (ends.length === 0) expect(streamed).toBe(whole);
+        else {
+          expect(whole.startsWith(streamed)).toBe(true);
+          for (const stop of stopStrings) expect(streamed.includes(stop)).toBe(false);
+          expect(streamed.length).toBeLessThanOrEqual(Math.max(...ends.map((e) => e.at)));
+        }
+      }),
+      { seed: 5 },
+    );
+  });
+});
