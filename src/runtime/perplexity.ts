@@ -1,0 +1,109 @@
+/**
+ * Perplexity by llama.cpp's definition: windows of N tokens, BOS in place of the first where the model wants one,
+ * and of each window the targets N/2+1 … N−1 scored, so that every scored token has at least N/2 of context.
+ * Source: llama.cpp, tools/perplexity.
+ */
+import { LimitError, OptionError } from "../core/errors.ts";
+import type { Tokens } from "../core/units.ts";
+import { logSumExp } from "./logprobs.ts";
+import type { Session } from "./session.ts";
+
+export interface WindowOptions {
+  /** N: tokens in a window, at most the session's context. */
+  readonly window: Tokens;
+  /** Replaces the first token of every window; undefined: the text's own first token stays. */
+  readonly bos: number | undefined;
+  readonly onProgress?: (done: Tokens, total: Tokens) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Perplexity {
+  readonly perplexity: number;
+  /** Of the perplexity, from the spread of the tokens' negative log-likelihoods. */
+  readonly standardError: number;
+  /** Targets scored. */
+  readonly tokens: Tokens;
+}
+
+/** Called for each scored target with the logits [vocabulary] that predict it; valid during the call. */
+export type VisitScored = (logits: Float32Array, target: number) => void;
+
+/** Mean negative log-likelihood of the scored targets, as a perplexity. @throws OptionError for too short a text. */
+export async function measurePerplexity(
+  session: Session,
+  ids: ArrayLike<number>,
+  options: WindowOptions,
+): Promise<Perplexity> {
+  let count = 0;
+  let sum = 0;
+  let sumOfSquares = 0;
+  await visitScoredTargets(session, ids, options, (logits, target) => {
+    const loss = logSumExp(logits) - (logits[target] ?? 0);
+    count++;
+    sum += loss;
+    sumOfSquares += loss * loss;
+  });
+  const mean = sum / count;
+  const variance = Math.max(0, sumOfSquares / count - mean * mean);
+  const perplexity = Math.exp(mean);
+  return {
+    perplexity,
+    standardError: count > 1 ? perplexity * Math.sqrt(variance / (count - 1)) : 0,
+    tokens: count,
+  };
+}
+
+/** Runs the model over whole windows of `ids` (a rest shorter than a window is left out). */
+export async function visitScoredTargets(
+  session: Session,
+  ids: ArrayLike<number>,
+  options: WindowOptions,
+  visit: VisitScored,
+): Promise<void> {
+  const { window, bos, onProgress, signal } = options;
+  const { contextLength } = session.cache;
+  if (!Number.isInteger(window) || window < 4) {
+    throw new OptionError("context", String(window), "a window of at least 4 tokens");
+  }
+  if (window > contextLength) {
+    throw new LimitError(`a window of ${window} tokens does not fit a context of ${contextLength}`);
+  }
+  if (ids.length < window) {
+    throw new OptionError(
+      "text",
+      `${ids.length} tokens`,
+      `at least one window of ${window} tokens`,
+    );
+  }
+  const windows = Math.floor(ids.length / window);
+  for (let index = 0; index < windows; index++) {
+    signal?.throwIfAborted();
+    const tokens = Array.from({ length: window }, (_, i) => ids[index * window + i] ?? 0);
+    await visitWindow(session, tokens, bos, visit);
+    onProgress?.((index + 1) * window, windows * window);
+  }
+}
+
+async function visitWindow(
+  session: Session,
+  tokens: readonly number[],
+  bos: number | undefined,
+  visit: VisitScored,
+): Promise<void> {
+  const firstScored = Math.floor(tokens.length / 2);
+  session.cache.truncate(0, 0);
+  let targets: { readonly output: number; readonly target: number }[] = [];
+  const flush = async (): Promise<void> => {
+    await session.run();
+    for (const { output, target } of targets) visit(session.logits(output), target);
+    targets = [];
+  };
+  // The window's last token only serves as a target.
+  for (let i = 0; i < tokens.length - 1; i++) {
+    const token = i === 0 && bos !== undefined ? bos : (tokens[i] ?? 0);
+    if (i < firstScored) session.add(0, token);
+    else targets.push({ output: session.addForOutput(0, token), target: tokens[i + 1] ?? 0 });
+    if (session.room === 0 || session.outputRoom === 0) await flush();
+  }
+  await flush();
+}
