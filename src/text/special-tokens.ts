@@ -1,0 +1,194 @@
+/**
+ * Which tokens are special: begin and end of text, end of a turn, and all that end a generation.
+ * Metadata first, then by their text, as llama.cpp does (llama_vocab::impl::load, commit 00ad355).
+ */
+import { findPreTokenizer } from "./pre-tokenizers.ts";
+import { malformed, tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
+
+export interface SpecialTokens {
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  /** Ends a turn of a chat. */
+  readonly eot: number | undefined;
+  readonly eom: number | undefined;
+  readonly unknown: number | undefined;
+  readonly separator: number | undefined;
+  readonly padding: number | undefined;
+  /** A generation stops when it makes one of these. */
+  readonly endOfGeneration: ReadonlySet<number>;
+  /** The model wants BOS first, EOS last. */
+  readonly addsBos: boolean;
+  readonly addsEos: boolean;
+}
+
+/** Also re-types the tokens that a converter forgot to mark as control tokens. Adds to `warnings`. */
+export function resolveSpecialTokens(
+  metadata: VocabularyMetadata,
+  vocabulary: Vocabulary,
+  warnings: string[],
+): SpecialTokens {
+  const byText = findByText(vocabulary, namedTokens);
+  const idOf = (name: string): number | undefined => readId(metadata, vocabulary, name);
+  const isSentencePiece = vocabulary.kind === "sentencepiece";
+  const bos = idOf("bos") ?? defaultId(vocabulary, isSentencePiece ? 1 : 11);
+  const eos = idOf("eos") ?? defaultId(vocabulary, isSentencePiece ? 2 : 11);
+  const eot = idOf("eot") ?? firstPresent(byText, turnEnds);
+  const eom = idOf("eom") ?? byText.get("<|eom_id|>");
+  const endOfGeneration = collectEnds(byText, [eos, eot, eom]);
+  retype(vocabulary, byText, endOfGeneration);
+  return {
+    bos,
+    eos,
+    eot,
+    eom,
+    unknown: idOf("unknown") ?? (isSentencePiece ? defaultId(vocabulary, 0) : undefined),
+    separator: idOf("seperator") ?? idOf("separator"),
+    padding: idOf("padding"),
+    endOfGeneration,
+    addsBos: readFlag(
+      metadata,
+      { name: "bos", id: bos, byDefault: defaultBos(metadata, vocabulary) },
+      warnings,
+    ),
+    addsEos: readFlag(metadata, { name: "eos", id: eos, byDefault: false }, warnings),
+  };
+}
+
+/** Texts that end a turn, the likeliest first. */
+const turnEnds: readonly string[] = [
+  "<|eot_id|>",
+  "<|im_end|>",
+  "<|end|>",
+  "<end_of_turn>",
+  "<|endoftext|>",
+  "<|end_of_text|>",
+  "<EOT>",
+  "_<EOT>",
+  "[EOT]",
+  "<\uff5cend\u2581of\u2581sentence\uff5c>",
+  "<end_of_utterance>",
+];
+const otherEnds: readonly string[] = [
+  "<|return|>",
+  "<|call|>",
+  "<|flush|>",
+  "<|calls|>",
+  "</s>",
+  "<|eom_id|>",
+  "[EOS]",
+  "<eos>",
+  "<turn|>",
+  "<|tool_response>",
+  "[e~[",
+  // Fill-in-the-middle: padding, next repository, next file.
+  "<|fim_pad|>",
+  "<fim-pad>",
+  "<fim_pad>",
+  "<PAD>",
+  "[PAD]",
+  "<|fim_repo|>",
+  "<|repo_name|>",
+  "<fim-repo>",
+  "<REPO>",
+  "<reponame>",
+  "<|file_sep|>",
+];
+/** Parts of the Harmony format that are always shown. */
+const harmonyMarks: readonly string[] = [
+  "<|channel|>",
+  "<|message|>",
+  "<|start|>",
+  "<|constrain|>",
+];
+const namedTokens: ReadonlySet<string> = new Set([...turnEnds, ...otherEnds, ...harmonyMarks]);
+
+function findByText(
+  vocabulary: Vocabulary,
+  wanted: ReadonlySet<string>,
+): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const [id, token] of vocabulary.tokens.entries()) {
+    if (wanted.has(token) && !found.has(token)) found.set(token, id);
+  }
+  return found;
+}
+
+function firstPresent(
+  byText: ReadonlyMap<string, number>,
+  texts: readonly string[],
+): number | undefined {
+  for (const text of texts) {
+    const id = byText.get(text);
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+function collectEnds(
+  byText: ReadonlyMap<string, number>,
+  declared: readonly (number | undefined)[],
+): Set<number> {
+  const ends = new Set<number>();
+  for (const text of [...turnEnds, ...otherEnds]) {
+    const id = byText.get(text);
+    if (id !== undefined) ends.add(id);
+  }
+  const has = (text: string): boolean => byText.has(text);
+  const endsOnlyAMessage =
+    (has("<|return|>") && (has("<|call|>") || has("<|calls|>"))) ||
+    (has("<|flush|>") && (has("<|call|>") || has("<|calls|>")));
+  if (endsOnlyAMessage) ends.delete(byText.get("<|end|>") ?? -1);
+  for (const id of declared) if (id !== undefined) ends.add(id);
+  return ends;
+}
+
+/** A token with such a name is a control token, whatever the file says; Harmony's marks are text. */
+function retype(
+  vocabulary: Vocabulary,
+  byText: ReadonlyMap<string, number>,
+  endOfGeneration: ReadonlySet<number>,
+): void {
+  for (const id of byText.values()) {
+    vocabulary.types[id] = endOfGeneration.has(id) ? tokenType.control : tokenType.userDefined;
+  }
+}
+
+/** Written for "no such token" by converters: -1 in 32 bits. */
+const none = 0xffffffff;
+
+function readId(
+  metadata: VocabularyMetadata,
+  vocabulary: Vocabulary,
+  name: string,
+): number | undefined {
+  const key = `tokenizer.ggml.${name}_token_id`;
+  const id = metadata.optionalNumber(key);
+  if (id === undefined || id === -1 || id === none) return undefined;
+  const count = vocabulary.tokens.length;
+  if (Number.isInteger(id) && id >= 0 && id < count) return id;
+  throw malformed(vocabulary.file, key, `${id}`, `a token id below ${count}`);
+}
+
+/** llama.cpp's defaults count only where they point at a token made for the purpose: 11 is a comma in GPT-2. */
+function defaultId(vocabulary: Vocabulary, id: number): number | undefined {
+  const type = vocabulary.types[id];
+  return type === tokenType.control || type === tokenType.unknown ? id : undefined;
+}
+
+function defaultBos(metadata: VocabularyMetadata, vocabulary: Vocabulary): boolean {
+  if (vocabulary.kind === "sentencepiece") return true;
+  const name = metadata.optionalString("tokenizer.ggml.pre");
+  return name !== undefined && (findPreTokenizer(name)?.addsBos ?? false);
+}
+
+function readFlag(
+  metadata: VocabularyMetadata,
+  flag: { readonly name: string; readonly id: number | undefined; readonly byDefault: boolean },
+  warnings: string[],
+): boolean {
+  const key = `tokenizer.ggml.add_${flag.name}_token`;
+  const isWanted = metadata.optionalBoolean(key) ?? flag.byDefault;
+  if (!isWanted || flag.id !== undefined) return isWanted;
+  warnings.push(`${key} is true, but the model has no such token: none is added`);
+  return false;
+}

@@ -1,0 +1,156 @@
+/**
+ * Text to token ids and back, from a model file's metadata alone. The rules are llama.cpp's
+ * (llama_vocab::impl::tokenize and token_to_piece of src/llama-vocab.cpp); docs/decisions/0002-tokenizers.md has
+ * where and why we differ.
+ */
+import { createBytePairs } from "./byte-pairs.ts";
+import { byteStringOf } from "./byte-text.ts";
+import { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./detokenizer.ts";
+import type { Encoder } from "./encoder.ts";
+import { findPreTokenizer, type PreTokenizer, preTokenizerNames } from "./pre-tokenizers.ts";
+import { createSentencePiece } from "./sentencepiece.ts";
+import { createSpecialSplitter, type SpecialSplitter } from "./special-splitter.ts";
+import { resolveSpecialTokens, type SpecialTokens } from "./special-tokens.ts";
+import {
+  readVocabulary,
+  tokenType,
+  type Vocabulary,
+  type VocabularyMetadata,
+} from "./vocabulary.ts";
+
+/** Whether BOS or EOS is added: as the model's flags say, or in any case, or not at all. */
+export type AddToken = "model" | "always" | "never";
+
+export interface EncodeOptions {
+  /** Control tokens written out in the text ("<|im_end|>") become those tokens. Default false. */
+  readonly parseSpecial?: boolean;
+  /** Default "model". */
+  readonly addBos?: AddToken;
+  /** Default "model". */
+  readonly addEos?: AddToken;
+}
+
+export interface DecodeOptions {
+  /** Control and unknown tokens are written out too. Default false: they are left out. */
+  readonly showSpecial?: boolean;
+}
+
+export interface Tokenizer {
+  readonly kind: Vocabulary["kind"];
+  readonly vocabularySize: number;
+  readonly special: SpecialTokens;
+  /** What the user should know, such as an unknown pre-tokenizer and what stands in for it. */
+  readonly warnings: readonly string[];
+  /** Bytes need not be UTF-8: they are taken as they are. */
+  encode(text: string | Uint8Array, options?: EncodeOptions): number[];
+  /** The text of ids that stand at the start of a text: the opposite of `encode`. */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  /** What one token adds to a text, special tokens written out. */
+  pieceBytes(id: number): Uint8Array;
+  /** The token as it is written in the vocabulary; undefined if there is no such id. */
+  tokenText(id: number): string | undefined;
+  /** Decodes tokens one by one, as they are made. */
+  createDetokenizer(options?: DetokenizerOptions): Detokenizer;
+}
+
+/** @throws FileFormatError for a malformed vocabulary, UnsupportedError for another kind of tokenizer. */
+export function createTokenizer(metadata: VocabularyMetadata): Tokenizer {
+  const vocabulary = readVocabulary(metadata);
+  const warnings: string[] = [];
+  const special = resolveSpecialTokens(metadata, vocabulary, warnings);
+  const splitter = createSpecialSplitter(metadata, vocabulary);
+  const encoder = createEncoder(metadata, vocabulary, { special, warnings });
+  const pieces = {
+    bytesOf: encoder.bytesOf,
+    isSpecial: splitter.isSpecial,
+    isHidden: (id: number): boolean => isHidden(vocabulary.types[id] ?? tokenType.undefined),
+    addsSpacePrefix: encoder.addsSpacePrefix,
+  };
+  return {
+    kind: vocabulary.kind,
+    vocabularySize: vocabulary.tokens.length,
+    special,
+    warnings,
+    encode: (text, options = {}) => encode(text, { special, splitter, encoder, options }),
+    decode(ids, options = {}) {
+      const detokenizer = createDetokenizer(pieces, options);
+      let text = "";
+      for (const id of ids) text += detokenizer.push(id);
+      return text + detokenizer.end();
+    },
+    pieceBytes: (id) => encoder.bytesOf(id),
+    tokenText: (id) => vocabulary.tokens[id],
+    createDetokenizer: (options = {}) => createDetokenizer(pieces, options),
+  };
+}
+
+function createEncoder(
+  metadata: VocabularyMetadata,
+  vocabulary: Vocabulary,
+  context: { readonly special: SpecialTokens; readonly warnings: string[] },
+): Encoder {
+  const { unknown } = context.special;
+  switch (vocabulary.kind) {
+    case "sentencepiece":
+      return createSentencePiece(metadata, vocabulary, unknown);
+    case "byte-pairs":
+      return createBytePairs(vocabulary, choosePreTokenizer(metadata, context.warnings), unknown);
+    default:
+      return vocabulary.kind satisfies never;
+  }
+}
+
+/** Never silently another one: the warning says which. */
+function choosePreTokenizer(metadata: VocabularyMetadata, warnings: string[]): PreTokenizer {
+  const name = metadata.optionalString("tokenizer.ggml.pre");
+  const found = findPreTokenizer(name ?? "default");
+  if (name === undefined) {
+    warnings.push(
+      'the file names no pre-tokenizer (tokenizer.ggml.pre): using "default", which may split ' +
+        "text otherwise than the model was trained with",
+    );
+  } else if (found === undefined) {
+    warnings.push(
+      `pre-tokenizer "${name}" is not known: using "default", which may split text otherwise than ` +
+        `the model was trained with. Known: ${preTokenizerNames().join(", ")}`,
+    );
+  }
+  const chosen = found ?? findPreTokenizer("default");
+  if (chosen === undefined) throw new RangeError('no pre-tokenizer "default"');
+  return chosen;
+}
+
+function encode(
+  text: string | Uint8Array,
+  use: {
+    readonly special: SpecialTokens;
+    readonly splitter: SpecialSplitter;
+    readonly encoder: Encoder;
+    readonly options: EncodeOptions;
+  },
+): number[] {
+  const { special, encoder } = use;
+  const { parseSpecial = false, addBos = "model", addEos = "model" } = use.options;
+  const output: number[] = [];
+  if (isAdded(addBos, special.addsBos) && special.bos !== undefined) output.push(special.bos);
+  let isAfterSpecial = true;
+  for (const fragment of use.splitter.split(byteStringOf(text), { parseSpecial })) {
+    if (fragment.kind === "token") {
+      output.push(fragment.id);
+    } else {
+      const prefix = encoder.addsSpacePrefix && isAfterSpecial ? " " : "";
+      encoder.encode(prefix + fragment.bytes, output);
+    }
+    isAfterSpecial = fragment.kind === "token";
+  }
+  if (isAdded(addEos, special.addsEos) && special.eos !== undefined) output.push(special.eos);
+  return output;
+}
+
+function isAdded(choice: AddToken, byModel: boolean): boolean {
+  return choice === "always" || (choice === "model" && byModel);
+}
+
+function isHidden(type: number): boolean {
+  return type === tokenType.control || type === tokenType.unknown;
+}
