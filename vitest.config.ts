@@ -7,6 +7,7 @@ const config: ViteUserConfig = defineConfig({
     hookTimeout: 120_000,
     pool: "forks",
     maxWorkers: 2,
+    globalSetup: ["tools/software-vulkan.mjs"],
   },
 });
 
