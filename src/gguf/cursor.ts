@@ -8,7 +8,7 @@ import { firstWindowBytes, maxHeaderBytes } from "./limits.ts";
 
 /** 2^21: a u64 whose high word is below this is exact as a JavaScript number. */
 const safeHighWord = 0x200000;
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class HeaderCursor {
   readonly #source: ByteSource;

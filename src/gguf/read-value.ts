@@ -13,7 +13,7 @@ import {
   stringId,
 } from "./value.ts";
 
-const decoder = new TextDecoder("utf-8");
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** An array's element type (u32) and length (u64). */
 const arrayHeadBytes = 12;
 const stringHeadBytes = 8;

@@ -3,7 +3,7 @@
  * and more, and tokens that are no valid UTF-8 must survive being written again.
  */
 const lengthBytes = 8;
-const decoder = new TextDecoder("utf-8");
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class StringList {
   readonly length: number;
@@ -22,11 +22,12 @@ export class StringList {
   static of(strings: readonly string[]): StringList {
     const encoded = strings.map((text) => Buffer.from(text, "utf8"));
     const total = encoded.reduce((sum, bytes) => sum + lengthBytes + bytes.length, 0);
-    const raw = Buffer.alloc(total);
+    const raw = new Uint8Array(total);
+    const view = new DataView(raw.buffer);
     const starts = new Uint32Array(strings.length);
     let position = 0;
     for (const [index, bytes] of encoded.entries()) {
-      raw.writeBigUInt64LE(BigInt(bytes.length), position);
+      view.setBigUint64(position, BigInt(bytes.length), true);
       position += lengthBytes;
       starts[index] = position;
       raw.set(bytes, position);

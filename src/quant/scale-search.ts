@@ -48,7 +48,6 @@ export class OffsetSearch {
   readonly #options: OffsetSearchOptions;
   readonly #values: Float64Array;
   readonly #weights: Float64Array;
-  #low = 0;
   #sumW = 0;
   #sumX = 0;
   #sumXX = 0;
@@ -63,16 +62,16 @@ export class OffsetSearch {
   run(values: Float32Array, from: number): void {
     const { groupElements, largestCode, first, candidates } = this.#options;
     const low = Math.min(0, smallestOf(values, from, groupElements));
-    const range = largestOf(values, from, groupElements) - low;
+    const high = largestOf(values, from, groupElements);
     this.scale = 0;
     this.offset = -low;
-    if (range <= 0) return;
-    this.#low = low;
+    if (high <= low) return;
     this.#weigh(values, from);
     this.#leastError = Number.POSITIVE_INFINITY;
-    this.#tryPlain(largestCode / range);
+    this.#tryPlain(largestCode / (high - low));
+    // A better candidate moves the offset, and with it where the next ones begin.
     for (let candidate = 0; candidate < candidates; candidate++) {
-      this.#tryFitted((largestCode + first + 0.1 * candidate) / range);
+      this.#tryFitted((largestCode + first + 0.1 * candidate) / (high + this.offset));
     }
   }
 
@@ -98,7 +97,7 @@ export class OffsetSearch {
   /** The whole range in largestCode even steps, as it is. */
   #tryPlain(inverse: number): void {
     const { sumL, sumLL, sumXL } = this.#codeSums(inverse);
-    this.#keepIfBetter({ scale: 1 / inverse, minimum: this.#low, sumL, sumLL, sumXL });
+    this.#keepIfBetter({ scale: 1 / inverse, minimum: -this.offset, sumL, sumLL, sumXL });
   }
 
   /** The codes of this step, with the scale and minimum that fit them best (weighted least squares). */
@@ -119,15 +118,15 @@ export class OffsetSearch {
   #codeSums(inverse: number): { sumL: number; sumLL: number; sumXL: number } {
     const values = this.#values;
     const weights = this.#weights;
-    const low = this.#low;
+    const { offset } = this;
     const { largestCode } = this.#options;
     let sumL = 0;
     let sumLL = 0;
     let sumXL = 0;
     for (let i = 0; i < values.length; i++) {
       const x = values[i]!;
-      const code = ((x - low) * inverse + 0.5) | 0;
-      const l = Math.min(code, largestCode);
+      const code = ((x + offset) * inverse + 0.5) | 0;
+      const l = Math.max(0, Math.min(code, largestCode));
       const wl = weights[i]! * l;
       sumL += wl;
       sumLL += wl * l;
