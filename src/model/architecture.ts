@@ -1,0 +1,28 @@
+/**
+ * What an architecture declares. Shared code reads these properties and never asks for a name:
+ * a new architecture is one file and one line of the registry.
+ */
+import type { Activation, Gating, Slot } from "../ops/op.ts";
+import type { LayerGraph } from "./graph.ts";
+import type { LayerFinder } from "./layer-finder.ts";
+import type { LayerWeights } from "./weights.ts";
+
+export interface Architecture {
+  /** `general.architecture` of its files. */
+  readonly name: string;
+  readonly norm: "rms" | "layer";
+  readonly positions:
+    | { readonly kind: "rope"; readonly pairing: "adjacent" | "halves" }
+    /** Position p is row p + offset of position_embd. */
+    | { readonly kind: "learned"; readonly offset: number };
+  readonly gating: Gating;
+  /** Of the stock model; a file may say otherwise, see `activationOf`. */
+  readonly activation: Activation;
+  /** Attention and FFN read the same residual. */
+  readonly parallelResidual: boolean;
+  /** Where the output matrix is: output.weight, token_embd.weight, or whichever the file has. */
+  readonly output: "own" | "tied" | "own or tied";
+  readonly layerWeights: (find: LayerFinder) => LayerWeights;
+  /** Emits one layer over the residual x. */
+  readonly layer: (graph: LayerGraph, x: Slot, weights: LayerWeights) => void;
+}

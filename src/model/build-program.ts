@@ -1,0 +1,282 @@
+/**
+ * From a model to a program: ops and slots for given limits, which any backend can prepare. `buildParts` gives the
+ * layers one by one to those who run them on several devices; `buildProgram` strings them together for one.
+ */
+import { OptionError } from "../core/errors.ts";
+import type { Activation, FfnBlock, Gating, Op, Slot, Weight } from "../ops/op.ts";
+import type { KvShape, KvType, Program } from "../ops/program.ts";
+import {
+  type GraphContext,
+  LayerGraph,
+  type MethodChoice,
+  type ModelLayer,
+  matmulOp,
+  normOp,
+  SlotTable,
+} from "./graph.ts";
+import type { Model } from "./model.ts";
+
+export interface ProgramOptions {
+  readonly contextLength: number;
+  readonly sequences: number;
+  /** The most rows of one step. */
+  readonly maxRows: number;
+  readonly maxOutputs: number;
+  readonly kvType: KvType;
+  /** "logits": of the rows that want an output. "argmax": only their best token. "none": profiling. */
+  readonly output: "logits" | "argmax" | "none";
+  /** Default: the file's predictors in a PowerInfer file, dense in any other. */
+  readonly methodFor?: MethodChoice;
+  /** A transposed down projection [neurons, dim] for this layer, in place of the file's. */
+  readonly downRows?: (layer: number) => Weight | undefined;
+  /** Layers whose FFN is taken apart so that its activations can be read; see ExposedFfn. Default: none. */
+  readonly exposed?: readonly number[];
+}
+
+/** What an exposed layer puts on the host, [rows of the step, width] each. */
+export interface ExposedFfn {
+  readonly layer: number;
+  /** What PowerInfer's predictors read: the residual before the block's norm (falcon: the layer's input). */
+  readonly input: Slot; // width dim
+  /** After the norm: what gate and up multiply. */
+  readonly normed: Slot; // width dim
+  /** After the activation, dense. */
+  readonly h: Slot; // width neurons
+}
+
+export interface ModelSlots {
+  /** Final rows after the last norm, [outputs, dim]; absent when the output is "none". */
+  readonly hidden?: Slot;
+  readonly logits?: Slot; // [outputs, vocabulary]
+  readonly argmax?: Slot; // [outputs, 1]
+  readonly exposed: readonly ExposedFfn[];
+}
+
+export interface ModelParts {
+  /** Grows when somebody asks for more slots; read `slots.slots` last. */
+  readonly slots: SlotTable;
+  /** The residual stream, which every layer reads and adds to. */
+  readonly residual: Slot;
+  readonly kv: KvShape;
+  readonly embed: readonly Op[];
+  readonly layers: readonly ModelLayer[];
+  readonly output: readonly Op[];
+  readonly hidden?: Slot;
+  readonly logits?: Slot;
+  readonly argmax?: Slot;
+}
+
+export interface ModelProgram {
+  readonly program: Program;
+  readonly slots: ModelSlots;
+}
+
+/** One segment, whose outputs are the logits or best tokens, then what exposed layers show. */
+export function buildProgram(model: Model, options: ProgramOptions): ModelProgram {
+  const parts = buildParts(model, options);
+  const exposedLayers = new Set(options.exposed ?? []);
+  const exposed: ExposedFfn[] = [];
+  const ops: Op[] = [...parts.embed];
+  for (const layer of parts.layers) {
+    if (exposedLayers.has(layer.index)) {
+      const shown = exposeFfn(layer, parts.slots);
+      exposed.push(shown.slots);
+      ops.push(...shown.ops);
+    } else {
+      ops.push(...layerOps(layer));
+    }
+  }
+  ops.push(...parts.output);
+  const { hidden, logits, argmax } = parts;
+  const outputs = [logits ?? argmax, ...exposed.flatMap((one) => [one.input, one.normed, one.h])];
+  const segment = { name: "model", ops, outputs: outputs.filter((slot) => slot !== undefined) };
+  return {
+    program: {
+      slots: parts.slots.slots,
+      kv: parts.kv,
+      segments: [segment],
+      maxRows: options.maxRows,
+      maxOutputs: options.maxOutputs,
+    },
+    slots: {
+      ...(hidden && { hidden }),
+      ...(logits && { logits }),
+      ...(argmax && { argmax }),
+      exposed,
+    },
+  };
+}
+
+export function buildParts(model: Model, options: ProgramOptions): ModelParts {
+  checkOptions(model, options);
+  const slots = new SlotTable();
+  const { hyperparameters: shape, architecture } = model;
+  const residual = slots.slot("residual", shape.dim);
+  const context = graphContext(model, { slots, options });
+  const layers = model.layers.map((weights, index) => {
+    const graph = new LayerGraph(index, context);
+    architecture.layer(graph, residual, weights);
+    return graph.finish();
+  });
+  return {
+    slots,
+    residual,
+    kv: kvShape(model, options),
+    embed: [embedOp(model, residual)],
+    layers,
+    ...outputPart(model, { residual, slots, output: options.output }),
+  };
+}
+
+/** All ops of a layer in order. */
+export function layerOps(layer: ModelLayer): readonly Op[] {
+  const norm = layer.ffnNorm === undefined ? [] : [layer.ffnNorm];
+  return [...layer.before, ...norm, layer.ffn, ...layer.after];
+}
+
+/** PowerInfer's own method, where the file has predictors; else dense. */
+export function predictorMethod(model: Model): MethodChoice {
+  return (layer, _block, input) => {
+    const predictor = model.layers[layer]?.ffn.predictor;
+    if (predictor === undefined) return { kind: "dense" };
+    return { kind: "mlp", input, ...predictor, threshold: model.sparseThreshold };
+  };
+}
+
+function graphContext(
+  model: Model,
+  source: { readonly slots: SlotTable; readonly options: ProgramOptions },
+): GraphContext {
+  const { slots, options } = source;
+  const { positions } = model.architecture;
+  const fileMethod: MethodChoice =
+    model.gguf.magic === "PWRI" ? predictorMethod(model) : () => ({ kind: "dense" });
+  return {
+    shape: model.hyperparameters,
+    slots,
+    ...(positions.kind === "rope" &&
+      model.rope && { rope: { ...model.rope, pairing: positions.pairing } }),
+    methodFor: options.methodFor ?? fileMethod,
+    ...(options.downRows && { downRows: options.downRows }),
+  };
+}
+
+function kvShape(model: Model, options: ProgramOptions): KvShape {
+  const { layers, kvHeads, headDim } = model.hyperparameters;
+  const { contextLength, sequences, kvType: type } = options;
+  return { layers, kvHeads, headDim, contextLength, sequences, type };
+}
+
+function embedOp(model: Model, out: Slot): Op {
+  const { embedding: table, positions: weight, architecture } = model;
+  const { positions } = architecture;
+  if (positions.kind === "learned" && weight !== undefined) {
+    const { offset } = positions;
+    return { kind: "embed", out, table, positions: { weight, offset }, scale: 1 };
+  }
+  return { kind: "embed", out, table, scale: 1 };
+}
+
+function outputPart(
+  model: Model,
+  place: {
+    readonly residual: Slot;
+    readonly slots: SlotTable;
+    readonly output: ProgramOptions["output"];
+  },
+): Pick<ModelParts, "output" | "hidden" | "logits" | "argmax"> {
+  const { residual, slots, output } = place;
+  if (output === "none") return { output: [] };
+  const selected = slots.slot("selected", residual.width, "outputs");
+  const hidden = slots.slot("hidden", residual.width, "outputs");
+  const logits = slots.slot("logits", model.vocabulary, "outputs");
+  const ops: Op[] = [
+    { kind: "select", x: residual, out: selected },
+    normOp({ x: selected, out: hidden, norm: model.outputNorm, groups: 1 }),
+    matmulOp({ x: hidden, out: logits, into: "assign", linear: { weight: model.output } }),
+  ];
+  if (output === "logits") return { output: ops, hidden, logits };
+  const argmax = slots.slot("argmax", 1, "outputs");
+  ops.push({ kind: "argmax", x: logits, out: argmax });
+  return { output: ops, hidden, argmax };
+}
+
+/**
+ * The FFN as separate ops around a slot that keeps h. A down projection of transposed rows is no matmul: there the
+ * whole block runs besides, dense, for the output.
+ */
+function exposeFfn(
+  layer: ModelLayer,
+  table: SlotTable,
+): { readonly ops: readonly Op[]; readonly slots: ExposedFfn } {
+  const { ffn, index, predictorInput } = layer;
+  const { block, x, out } = ffn;
+  const input = table.slot(`ffn input ${index}`, predictorInput.width);
+  const normed = table.slot(`ffn normed ${index}`, x.width);
+  const h = table.slot(`h ${index}`, block.neurons);
+  const ops: Op[] = [
+    ...layer.before,
+    ...(layer.ffnNorm ? [layer.ffnNorm] : []),
+    { kind: "copy", x: predictorInput, out: input },
+    { kind: "copy", x, out: normed },
+    ...activationOps({ block, x, h, table }),
+  ];
+  if (block.down.layout === "columns") {
+    const { weight } = block.down;
+    const linear = { weight, ...(block.downBias && { bias: block.downBias }) };
+    ops.push(matmulOp({ x: h, out, into: ffn.into, linear }));
+  } else {
+    ops.push({ ...ffn, block: { ...block, method: { kind: "dense" } } });
+  }
+  return { ops: [...ops, ...layer.after], slots: { layer: index, input, normed, h } };
+}
+
+function activationOps(parts: {
+  readonly block: FfnBlock;
+  readonly x: Slot;
+  readonly h: Slot;
+  readonly table: SlotTable;
+}): readonly Op[] {
+  const { block, x, h, table } = parts;
+  const { gating, activation, gate: gateWeight } = block;
+  const up = table.slot(`up of ${block.neurons}`, block.neurons);
+  const upLinear = { weight: block.up, ...(block.upBias && { bias: block.upBias }) };
+  const upOp = matmulOp({ x, out: up, into: "assign", linear: upLinear });
+  if (gateWeight === undefined) return [upOp, activateOp({ gating, activation, up, out: h })];
+  const gate = table.slot(`gate of ${block.neurons}`, block.neurons);
+  const gateOp = matmulOp({ x, out: gate, into: "assign", linear: { weight: gateWeight } });
+  return [gateOp, upOp, activateOp({ gating, activation, gate, up, out: h })];
+}
+
+function activateOp(parts: {
+  readonly gating: Gating;
+  readonly activation: Activation;
+  readonly gate?: Slot;
+  readonly up: Slot;
+  readonly out: Slot;
+}): Op {
+  return { kind: "activate", ...parts };
+}
+
+function checkOptions(model: Model, options: ProgramOptions): void {
+  const positive: readonly (readonly [string, number])[] = [
+    ["contextLength", options.contextLength],
+    ["sequences", options.sequences],
+    ["maxRows", options.maxRows],
+    ["maxOutputs", options.maxOutputs],
+  ];
+  for (const [name, value] of positive) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new OptionError(name, String(value), "a whole number of at least 1");
+    }
+  }
+  const { contextLength, layers } = model.hyperparameters;
+  if (model.positions !== undefined && options.contextLength > contextLength) {
+    const expected = `at most ${contextLength}: this model has learned no further positions`;
+    throw new OptionError("contextLength", String(options.contextLength), expected);
+  }
+  const unknown = options.exposed?.find((layer) => !Number.isInteger(layer) || layer >= layers);
+  if (unknown !== undefined) {
+    throw new OptionError("exposed", String(unknown), `layers from 0 to ${layers - 1}`);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * What there is to say about a model without reading its weights: for `inspect`, for errors, and for the planner
+ * that places the parts of each layer on devices by their true bytes.
+ */
+import { rowBytes } from "../core/dtype.ts";
+import type { Bytes, Elements, Neurons } from "../core/units.ts";
+import type { Activation, Gating, Weight } from "../ops/op.ts";
+import type { KvType } from "../ops/program.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import type { Model } from "./model.ts";
+import { type LayerWeights, type Norm, weightBytes } from "./weights.ts";
+
+export interface LayerBytes {
+  readonly neurons: Neurons;
+  readonly attention: Bytes;
+  readonly norms: Bytes;
+  /** gate, up and down with their biases. */
+  readonly ffn: Bytes;
+  /** Of `ffn`, what one neuron takes: its gate and up rows and its down column. */
+  readonly perNeuron: Bytes;
+  readonly predictor: Bytes;
+}
+
+export interface ModelDescription {
+  readonly architecture: string;
+  readonly name: string | undefined;
+  readonly hyperparameters: Hyperparameters;
+  readonly vocabulary: number;
+  /** Elements of all tensors in the file, predictors included. */
+  readonly parameters: Elements;
+  /** Sorted by bytes, the largest first. */
+  readonly types: readonly {
+    readonly type: string;
+    readonly tensors: number;
+    readonly bytes: Bytes;
+  }[];
+  readonly gating: Gating;
+  readonly activation: Activation;
+  readonly parallelResidual: boolean;
+  readonly tied: boolean;
+  /** Every layer has a predictor. */
+  readonly hasPredictors: boolean;
+  readonly warnings: readonly string[];
+  readonly embedding: Bytes;
+  /** The output matrix and its norm; a tied matrix counts under embedding. */
+  readonly output: Bytes;
+  readonly layers: readonly LayerBytes[];
+}
+
+export function describeModel(model: Model): ModelDescription {
+  const { architecture, hyperparameters, vocabulary, activation, tied, warnings } = model;
+  const tensors = [...model.gguf.tensors.values()];
+  const elements = tensors.map((tensor) => tensor.dimensions.reduce((a, b) => a * b, 1));
+  return {
+    architecture: architecture.name,
+    name: model.gguf.metadata.optionalString("general.name"),
+    hyperparameters,
+    vocabulary,
+    parameters: sum(elements),
+    types: summariseTypes(tensors),
+    gating: architecture.gating,
+    activation,
+    parallelResidual: architecture.parallelResidual,
+    tied,
+    hasPredictors: model.layers.every((layer) => layer.ffn.predictor !== undefined),
+    warnings,
+    embedding: bytesOf(model.embedding, model.positions),
+    output: bytesOf(tied ? undefined : model.output, ...normWeights(model.outputNorm)),
+    layers: model.layers.map(describeLayer),
+  };
+}
+
+/** Bytes of keys and values that one token takes in all layers. */
+export function kvBytesPerToken(shape: Hyperparameters, type: KvType): Bytes {
+  const elements = shape.kvHeads * shape.headDim;
+  return 2 * shape.layers * rowBytes(type.toUpperCase(), elements);
+}
+
+function describeLayer({ attentionNorm, ffnNorm, attention, ffn }: LayerWeights): LayerBytes {
+  const { q, k, v, output, qNorm, kNorm } = attention;
+  const projections = [q, k, v, output].flatMap(({ weight, bias }) => [weight, bias]);
+  const norms = [attentionNorm, ffnNorm, qNorm, kNorm].flatMap((norm) => normWeights(norm));
+  const matrices = bytesOf(ffn.gate, ffn.up.weight, ffn.down.weight);
+  return {
+    neurons: ffn.neurons,
+    attention: bytesOf(...projections),
+    norms: bytesOf(...norms),
+    ffn: matrices + bytesOf(ffn.up.bias, ffn.downBias),
+    perNeuron: matrices / ffn.neurons,
+    predictor: bytesOf(ffn.predictor?.fc1, ffn.predictor?.fc2),
+  };
+}
+
+function normWeights(norm: Norm | undefined): readonly (Weight | undefined)[] {
+  return [norm?.weight, norm?.bias];
+}
+
+function bytesOf(...weights: readonly (Weight | undefined)[]): Bytes {
+  return sum(weights.map((weight) => (weight === undefined ? 0 : weightBytes(weight))));
+}
+
+function summariseTypes(
+  tensors: readonly { readonly type: string; readonly bytes: number }[],
+): ModelDescription["types"] {
+  const types = [...new Set(tensors.map((tensor) => tensor.type))];
+  return types
+    .map((type) => {
+      const ofType = tensors.filter((tensor) => tensor.type === type);
+      return { type, tensors: ofType.length, bytes: sum(ofType.map((tensor) => tensor.bytes)) };
+    })
+    .toSorted((left, right) => right.bytes - left.bytes);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,257 @@
+/**
+ * The numbers that shape a model, read from its metadata and judged once: every value has bounds, and an error
+ * names the key, the value found and what was expected. Keys: GGUF specification, as llama.cpp reads them.
+ */
+import { FileFormatError, UnsupportedError } from "../core/errors.ts";
+import type { GgufFile } from "../gguf/open.ts";
+
+/** How positions beyond the trained context are folded back; llama3's factors are a tensor, `rope_freqs.weight`. */
+export type RopeScaling =
+  | { readonly kind: "none" }
+  | { readonly kind: "linear"; readonly factor: number }
+  | {
+      readonly kind: "yarn";
+      readonly factor: number;
+      readonly originalContext: number;
+      readonly attentionFactor: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+    };
+
+export interface RopeParameters {
+  /** Elements of a head that are rotated: the first ones, an even number. */
+  readonly dims: number;
+  readonly base: number;
+  readonly scaling: RopeScaling;
+}
+
+export interface Hyperparameters {
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Neurons of each layer. */
+  readonly neurons: readonly number[];
+  readonly contextLength: number;
+  /** Tokens that see each other at most; undefined: all of the context. */
+  readonly slidingWindow?: number;
+  readonly normEpsilon: number;
+  readonly attentionScale: number;
+  readonly rope: RopeParameters;
+}
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  readonly integer: boolean;
+}
+
+const count = (max: number, min = 1): Bounds => ({ min, max, integer: true });
+const real = (min: number, max: number): Bounds => ({ min, max, integer: false });
+
+/** Several times the largest published models (126 layers, dim 18 432, 14 336 × 4 neurons, 10 M context). */
+const bounds = {
+  layers: count(1024),
+  dim: count(1 << 17),
+  heads: count(4096),
+  headDim: count(4096),
+  neurons: count(1 << 22),
+  contextLength: count(1 << 27),
+  /** Below 1e-12 an all-zero row divides by nearly nothing; above 0.1 the norm is no norm. */
+  epsilon: real(1e-12, 0.1),
+  ropeBase: real(1, 1e12),
+  scalingFactor: real(1e-3, 1e4),
+  beta: real(1e-3, 1e4),
+  attentionScale: real(1e-6, 1e3),
+} as const;
+
+/** @throws FileFormatError for a value that makes no sense, UnsupportedError for a feature that hearth lacks. */
+export function readHyperparameters(
+  gguf: GgufFile,
+  traits: { readonly norm: "rms" | "layer" },
+): Hyperparameters {
+  const keys = new KeyReader(gguf);
+  refuseExperts(keys);
+  const layers = keys.number("block_count", bounds.layers);
+  const dim = keys.number("embedding_length", bounds.dim);
+  const heads = keys.uniform("attention.head_count", { bounds: bounds.heads, layers });
+  const kvHeads = keys.has("attention.head_count_kv")
+    ? keys.uniform("attention.head_count_kv", { bounds: bounds.heads, layers })
+    : heads;
+  if (heads % kvHeads !== 0) {
+    keys.fail("attention.head_count_kv", kvHeads, `a divisor of the ${heads} heads`);
+  }
+  const headDim = readHeadDim(keys, { dim, heads });
+  const contextLength = keys.number("context_length", bounds.contextLength);
+  const slidingWindow = keys.optional("attention.sliding_window", bounds.contextLength);
+  const epsilonKey = traits.norm === "rms" ? "layer_norm_rms_epsilon" : "layer_norm_epsilon";
+  const scale = keys.optional("attention.scale", real(0, bounds.attentionScale.max));
+  return {
+    dim,
+    layers,
+    heads,
+    kvHeads,
+    headDim,
+    neurons: keys.perLayer("feed_forward_length", { bounds: bounds.neurons, layers }),
+    contextLength,
+    ...(slidingWindow !== undefined && { slidingWindow }),
+    normEpsilon: keys.number(`attention.${epsilonKey}`, bounds.epsilon),
+    attentionScale: scale || 1 / Math.sqrt(headDim),
+    rope: readRope(keys, { headDim, contextLength }),
+  };
+}
+
+function refuseExperts(keys: KeyReader): void {
+  const experts = keys.optional("expert_count", count(1 << 16, 0)) ?? 0;
+  if (experts > 0) {
+    throw new UnsupportedError(
+      `a mixture of ${experts} experts (${keys.name("expert_count")})`,
+      ["dense feed-forward blocks"],
+      "Use a model without experts",
+    );
+  }
+}
+
+function readHeadDim(
+  keys: KeyReader,
+  model: { readonly dim: number; readonly heads: number },
+): number {
+  const { dim, heads } = model;
+  const keyLength = keys.optional("attention.key_length", bounds.headDim);
+  const valueLength = keys.optional("attention.value_length", bounds.headDim);
+  if (keyLength === undefined && dim % heads !== 0) {
+    keys.fail("attention.head_count", heads, `a divisor of the embedding length ${dim}`);
+  }
+  const headDim = keyLength ?? dim / heads;
+  if (valueLength !== undefined && valueLength !== headDim) {
+    keys.fail("attention.value_length", valueLength, `${headDim}, the length of a key`);
+  }
+  return headDim;
+}
+
+function readRope(
+  keys: KeyReader,
+  model: { readonly headDim: number; readonly contextLength: number },
+): RopeParameters {
+  const dims = keys.optional("rope.dimension_count", bounds.headDim) ?? model.headDim;
+  if (dims % 2 !== 0 || dims > model.headDim) {
+    keys.fail("rope.dimension_count", dims, `an even number up to the head's ${model.headDim}`);
+  }
+  return {
+    dims,
+    base: keys.optional("rope.freq_base", bounds.ropeBase) ?? 10000,
+    scaling: readScaling(keys, model.contextLength),
+  };
+}
+
+/** A factor without a type is linear, and 0 means none: llama.cpp's rules. */
+function readScaling(keys: KeyReader, contextLength: number): RopeScaling {
+  const zeroOr = real(0, bounds.scalingFactor.max);
+  const type = keys.optionalString("rope.scaling.type") ?? "linear";
+  const factor =
+    keys.optional("rope.scaling.factor", zeroOr) || keys.optional("rope.scale_linear", zeroOr) || 1;
+  if (factor < bounds.scalingFactor.min) {
+    keys.fail("rope.scaling.factor", factor, `at least ${bounds.scalingFactor.min}`);
+  }
+  switch (type) {
+    case "none":
+      return { kind: "none" };
+    case "linear":
+      return factor === 1 ? { kind: "none" } : { kind: "linear", factor };
+    case "yarn":
+      return {
+        kind: "yarn",
+        factor,
+        originalContext:
+          keys.optional("rope.scaling.original_context_length", bounds.contextLength) ??
+          contextLength,
+        attentionFactor: keys.optional("rope.scaling.attn_factor", bounds.scalingFactor) ?? 1,
+        betaFast: keys.optional("rope.scaling.yarn_beta_fast", bounds.beta) ?? 32,
+        betaSlow: keys.optional("rope.scaling.yarn_beta_slow", bounds.beta) ?? 1,
+      };
+    default:
+      throw new UnsupportedError(`RoPE scaling "${type}" (${keys.name("rope.scaling.type")})`, [
+        "none",
+        "linear",
+        "yarn",
+        "llama3 (tensor rope_freqs.weight)",
+      ]);
+  }
+}
+
+/** Reads `<architecture>.<key>` within bounds. */
+class KeyReader {
+  readonly #gguf: GgufFile;
+  readonly #prefix: string;
+
+  constructor(gguf: GgufFile) {
+    this.#gguf = gguf;
+    this.#prefix = gguf.metadata.string("general.architecture");
+  }
+
+  name(key: string): string {
+    return `${this.#prefix}.${key}`;
+  }
+
+  has(key: string): boolean {
+    return this.#gguf.metadata.has(this.name(key));
+  }
+
+  number(key: string, bounds: Bounds): number {
+    return this.#judge(key, this.#gguf.metadata.number(this.name(key)), bounds);
+  }
+
+  optional(key: string, bounds: Bounds): number | undefined {
+    const value = this.#gguf.metadata.optionalNumber(this.name(key));
+    return value === undefined ? undefined : this.#judge(key, value, bounds);
+  }
+
+  optionalString(key: string): string | undefined {
+    return this.#gguf.metadata.optionalString(this.name(key));
+  }
+
+  /** A number for all layers, or an array with one for each. */
+  perLayer(key: string, model: { readonly bounds: Bounds; readonly layers: number }): number[] {
+    if (!this.#isArray(key)) {
+      return new Array<number>(model.layers).fill(this.number(key, model.bounds));
+    }
+    const values = Array.from(this.#gguf.metadata.numbers(this.name(key)));
+    if (values.length !== model.layers) {
+      this.fail(key, `${values.length} values`, `one for each of the ${model.layers} layers`);
+    }
+    return values.map((value) => this.#judge(key, value, model.bounds));
+  }
+
+  /** As perLayer, where hearth needs the same number in every layer. */
+  uniform(key: string, model: { readonly bounds: Bounds; readonly layers: number }): number {
+    const values = this.perLayer(key, model);
+    const [first = 0] = values;
+    const other = values.find((value) => value !== first);
+    if (other !== undefined) this.fail(key, `${first} and ${other}`, "the same in every layer");
+    return first;
+  }
+
+  fail(key: string, found: number | string, expected: string): never {
+    const offset = this.#gguf.metadata.offsetOf(this.name(key));
+    throw new FileFormatError({
+      file: this.#gguf.path,
+      where: `metadata key ${this.name(key)}`,
+      found: String(found),
+      expected,
+      ...(offset !== undefined && { offset }),
+    });
+  }
+
+  #isArray(key: string): boolean {
+    for (const [name, value] of this.#gguf.metadata.entries()) {
+      if (name === this.name(key)) return value.kind === "numbers";
+    }
+    return false;
+  }
+
+  #judge(key: string, value: number, { min, max, integer }: Bounds): number {
+    if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
+    return this.fail(key, value, `${integer ? "an integer" : "a number"} from ${min} to ${max}`);
+  }
+}

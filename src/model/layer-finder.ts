@@ -1,0 +1,152 @@
+/**
+ * Finds the weights of one layer under GGUF's names, so that an architecture file says only what it has and
+ * where it differs. Every shape follows from the hyperparameters.
+ */
+import { UnsupportedError } from "../core/errors.ts";
+import type { Activation, DownProjection, Gating } from "../ops/op.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import {
+  type AttentionWeights,
+  type BiasRule,
+  type FfnWeights,
+  type Linear,
+  type Norm,
+  type Predictor,
+  rowRange,
+  type WeightFinder,
+} from "./weights.ts";
+
+export class LayerFinder {
+  readonly layer: number;
+  readonly #finder: WeightFinder;
+  readonly #shape: Hyperparameters;
+  readonly #traits: {
+    readonly norm: Norm["form"];
+    readonly gating: Gating;
+    readonly activation: Activation;
+  };
+
+  constructor(
+    layer: number,
+    source: {
+      readonly finder: WeightFinder;
+      readonly shape: Hyperparameters;
+      readonly traits: LayerTraits;
+    },
+  ) {
+    this.layer = layer;
+    this.#finder = source.finder;
+    this.#shape = source.shape;
+    this.#traits = source.traits;
+  }
+
+  has(name: string): boolean {
+    return this.#finder.has(this.#name(name));
+  }
+
+  norm(name: string): Norm {
+    return this.#norm(name, this.#shape.dim);
+  }
+
+  /** Over the elements of one head. */
+  headNorm(name: string): Norm {
+    return this.#norm(name, this.#shape.headDim);
+  }
+
+  /** attn_q, attn_k, attn_v, or the three as rows of one attn_qkv; attn_output. */
+  attention(bias: BiasRule = "optional", outputBias: BiasRule = bias): AttentionWeights {
+    const { dim, heads, headDim } = this.#shape;
+    const shape = { rows: dim, columns: heads * headDim };
+    const output = this.#finder.linear(this.#name("attn_output"), shape, outputBias);
+    const [q, k, v] = this.has("attn_qkv.weight") ? this.#fusedQkv(bias) : this.#separateQkv(bias);
+    return { q, k, v, output };
+  }
+
+  /** ffn_gate (unless ungated), ffn_up, ffn_down or the transposed ffn_down_t; fc1 and fc2 where they are. */
+  ffn(bias: BiasRule = "optional"): FfnWeights {
+    const { dim } = this.#shape;
+    const neurons = this.neurons;
+    const { gating, activation } = this.#traits;
+    if (this.has("ffn_gate.bias")) {
+      throw new UnsupportedError(`a bias of the gate (${this.#name("ffn_gate.bias")})`, [
+        "ffn_up.bias",
+        "ffn_down.bias",
+      ]);
+    }
+    const rows = { rows: neurons, columns: dim };
+    const gate =
+      gating === "ungated" ? undefined : this.#finder.matrix(this.#name("ffn_gate.weight"), rows);
+    const up = this.#finder.linear(this.#name("ffn_up"), rows, bias);
+    const predictor = this.#predictor();
+    return {
+      gating,
+      activation,
+      neurons,
+      ...(gate !== undefined && { gate }),
+      up,
+      ...this.#down(bias),
+      ...(predictor !== undefined && { predictor }),
+    };
+  }
+
+  get neurons(): number {
+    return this.#shape.neurons[this.layer] ?? 0;
+  }
+
+  #norm(name: string, width: number): Norm {
+    const { norm: form } = this.#traits;
+    return this.#finder.norm(this.#name(name), { form, width, epsilon: this.#shape.normEpsilon });
+  }
+
+  #separateQkv(bias: BiasRule): readonly [Linear, Linear, Linear] {
+    const { dim, heads, kvHeads, headDim } = this.#shape;
+    const find = (name: string, count: number): Linear =>
+      this.#finder.linear(this.#name(name), { rows: count * headDim, columns: dim }, bias);
+    return [find("attn_q", heads), find("attn_k", kvHeads), find("attn_v", kvHeads)];
+  }
+
+  #fusedQkv(bias: BiasRule): readonly [Linear, Linear, Linear] {
+    const { dim, heads, kvHeads, headDim } = this.#shape;
+    const rows = (heads + 2 * kvHeads) * headDim;
+    const fused = this.#finder.linear(this.#name("attn_qkv"), { rows, columns: dim }, bias);
+    if (fused.bias !== undefined) {
+      throw new UnsupportedError(`a bias of the fused ${fused.bias.name}`, ["attn_q.bias"]);
+    }
+    const part = (start: number, count: number): Linear => ({
+      weight: rowRange(fused.weight, start * headDim, count * headDim),
+    });
+    return [part(0, heads), part(heads, kvHeads), part(heads + kvHeads, kvHeads)];
+  }
+
+  #down(bias: BiasRule): Pick<FfnWeights, "down" | "downBias"> {
+    const { dim } = this.#shape;
+    const transposed = !this.has("ffn_down.weight") && this.has("ffn_down_t.weight");
+    const name = this.#name(transposed ? "ffn_down_t" : "ffn_down");
+    const shape = transposed
+      ? { rows: this.neurons, columns: dim }
+      : { rows: dim, columns: this.neurons };
+    const weight = this.#finder.matrix(`${name}.weight`, shape);
+    const down: DownProjection = { layout: transposed ? "rows" : "columns", weight };
+    const biasName = `${name}.bias`;
+    if (bias === "optional" && !this.#finder.has(biasName)) return { down };
+    return { down, downBias: this.#finder.vector(biasName, dim) };
+  }
+
+  #predictor(): Predictor | undefined {
+    if (!this.has("fc1.weight")) return undefined;
+    const fc1 = this.#finder.matrix(this.#name("fc1.weight"), { columns: this.#shape.dim });
+    const shape = { rows: this.neurons, columns: fc1.rows };
+    return { fc1, fc2: this.#finder.matrix(this.#name("fc2.weight"), shape) };
+  }
+
+  #name(name: string): string {
+    return `blk.${this.layer}.${name}`;
+  }
+}
+
+/** What of an architecture decides which weights a layer has. */
+export interface LayerTraits {
+  readonly norm: Norm["form"];
+  readonly gating: Gating;
+  readonly activation: Activation;
+}

@@ -1,0 +1,227 @@
+/**
+ * A model as it stands in its file: which architecture, which numbers, where its weights lie. Opening checks
+ * everything that can be checked without reading weights; what is merely odd becomes a warning.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { FileFormatError, UnsupportedError } from "../core/errors.ts";
+import type { GgufFile } from "../gguf/open.ts";
+import type { Activation, Weight } from "../ops/op.ts";
+import type { Architecture } from "./architecture.ts";
+import { type Hyperparameters, readHyperparameters } from "./hyperparameters.ts";
+import { LayerFinder } from "./layer-finder.ts";
+import { architectureOf } from "./registry.ts";
+import { type RopeTable, ropeTable } from "./rope-frequencies.ts";
+import { type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
+
+export interface Model {
+  readonly gguf: GgufFile;
+  readonly architecture: Architecture;
+  readonly hyperparameters: Hyperparameters;
+  readonly vocabulary: number;
+  readonly activation: Activation;
+  /** Absent: positions are learned. */
+  readonly rope?: RopeTable;
+  readonly embedding: Weight; // [vocabulary, dim]
+  readonly positions?: Weight; // [contextLength + offset or more, dim]
+  readonly layers: readonly LayerWeights[];
+  readonly outputNorm: Norm;
+  readonly output: Weight; // [vocabulary, dim]
+  /** The output matrix is the embedding. */
+  readonly tied: boolean;
+  /** Logit from which PowerInfer's predictors call a neuron active. */
+  readonly sparseThreshold: number;
+  /** What a user should know: tensors ignored, a window not applied. One sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** @throws UnsupportedError for an architecture, type or feature that hearth lacks; FileFormatError for a wrong file. */
+export function openModel(gguf: GgufFile): Model {
+  const architecture = architectureOf(gguf.metadata.string("general.architecture"));
+  const shape = readHyperparameters(gguf, architecture);
+  const activation = activationOf(gguf, architecture);
+  const finder = new WeightFinder(gguf);
+  const embedding = finder.matrix("token_embd.weight", { columns: shape.dim });
+  const positions = findPositions(finder, { architecture, shape });
+  const { dim: width, normEpsilon: epsilon } = shape;
+  const outputNorm = finder.norm("output_norm", { form: architecture.norm, width, epsilon });
+  const tied = isTied(finder, architecture);
+  const output = tied
+    ? embedding
+    : finder.matrix("output.weight", { rows: embedding.rows, columns: width });
+  const layers = findLayers(finder, { gguf, architecture, shape, activation });
+  const rope = findRope(finder, { architecture, shape });
+  const hyperparameters = withPositionLimit(shape, { architecture, positions });
+  const vocabulary = embedding.rows;
+  return {
+    gguf,
+    architecture,
+    hyperparameters,
+    vocabulary,
+    activation,
+    ...(rope && { rope }),
+    embedding,
+    ...(positions && { positions }),
+    layers,
+    outputNorm,
+    output,
+    tied,
+    sparseThreshold: gguf.metadata.optionalNumber("powerinfer.sparse_threshold") ?? 0,
+    warnings: findWarnings({ gguf, finder, shape: hyperparameters, vocabulary }),
+  };
+}
+
+/**
+ * `hearth.activation` (relu, relu2, silu, gelu, gelu-tanh; fatrelu with `hearth.activation_threshold`) wins, then
+ * PowerInfer's magic, which means ReLU whatever the architecture, then the architecture.
+ */
+function activationOf(gguf: GgufFile, architecture: Architecture): Activation {
+  const name = gguf.metadata.optionalString("hearth.activation");
+  switch (name) {
+    case undefined:
+      return gguf.magic === "PWRI" ? { kind: "relu" } : architecture.activation;
+    case "relu":
+    case "relu2":
+    case "silu":
+    case "gelu":
+    case "gelu-tanh":
+      return { kind: name };
+    case "fatrelu":
+      return { kind: name, threshold: gguf.metadata.number("hearth.activation_threshold") };
+    default:
+      throw new UnsupportedError(`activation "${name}" (hearth.activation)`, [
+        "relu",
+        "relu2",
+        "silu",
+        "gelu",
+        "gelu-tanh",
+        "fatrelu",
+      ]);
+  }
+}
+
+function isTied(finder: WeightFinder, architecture: Architecture): boolean {
+  switch (architecture.output) {
+    case "own":
+      return false;
+    case "tied":
+      return true;
+    case "own or tied":
+      return !finder.has("output.weight");
+    default:
+      return architecture.output satisfies never;
+  }
+}
+
+function findLayers(
+  finder: WeightFinder,
+  source: {
+    readonly gguf: GgufFile;
+    readonly architecture: Architecture;
+    readonly shape: Hyperparameters;
+    readonly activation: Activation;
+  },
+): readonly LayerWeights[] {
+  const { gguf, architecture, shape, activation } = source;
+  const traits = { norm: architecture.norm, gating: architecture.gating, activation };
+  return Array.from({ length: shape.layers }, (_, layer) => {
+    const weights = architecture.layerWeights(new LayerFinder(layer, { finder, shape, traits }));
+    if (gguf.magic === "PWRI" && weights.ffn.predictor === undefined) {
+      finder.fail(`blk.${layer}.fc1.weight`, "nothing", "a predictor, as the magic PWRI promises");
+    }
+    return weights;
+  });
+}
+
+function findPositions(
+  finder: WeightFinder,
+  model: { readonly architecture: Architecture; readonly shape: Hyperparameters },
+): Weight | undefined {
+  const { positions } = model.architecture;
+  if (positions.kind !== "learned") return undefined;
+  const name = "position_embd.weight";
+  const table = finder.matrix(name, { columns: model.shape.dim });
+  if (table.rows <= positions.offset) {
+    finder.fail(name, `${table.rows} rows`, `more than the ${positions.offset} before position 0`);
+  }
+  return table;
+}
+
+/** A table of learned positions bounds the context: OPT's files claim 2050 for 2048 positions. */
+function withPositionLimit(
+  shape: Hyperparameters,
+  model: { readonly architecture: Architecture; readonly positions: Weight | undefined },
+): Hyperparameters {
+  const { positions } = model.architecture;
+  if (positions.kind !== "learned" || model.positions === undefined) return shape;
+  const available = model.positions.rows - positions.offset;
+  return { ...shape, contextLength: Math.min(shape.contextLength, available) };
+}
+
+function findRope(
+  finder: WeightFinder,
+  model: { readonly architecture: Architecture; readonly shape: Hyperparameters },
+): RopeTable | undefined {
+  if (model.architecture.positions.kind !== "rope") return undefined;
+  const { rope } = model.shape;
+  const name = "rope_freqs.weight";
+  if (!finder.has(name)) return ropeTable(rope);
+  return ropeTable(rope, readFactors(finder, finder.vector(name, rope.dims / 2)));
+}
+
+function readFactors(finder: WeightFinder, weight: Weight): Float32Array {
+  const { bytes, name, type } = weight;
+  if (type !== "F32" || bytes.kind !== "file") return finder.fail(name, type, "F32");
+  const data = new Uint8Array(bytes.bytes);
+  const file = openSync(bytes.path, "r");
+  try {
+    readSync(file, data, 0, data.length, bytes.offset);
+  } finally {
+    closeSync(file);
+  }
+  const factors = new Float32Array(data.buffer);
+  const wrong = factors.find((factor) => !(factor > 0 && factor < Number.POSITIVE_INFINITY));
+  if (wrong !== undefined) finder.fail(name, String(wrong), "positive numbers");
+  return factors;
+}
+
+function findWarnings(model: {
+  readonly gguf: GgufFile;
+  readonly finder: WeightFinder;
+  readonly shape: Hyperparameters;
+  readonly vocabulary: number;
+}): readonly string[] {
+  const { gguf, finder, shape, vocabulary } = model;
+  const warnings: string[] = [];
+  const unused = finder.unused().map((tensor) => tensor.name);
+  if (unused.length > 0) {
+    const some = unused.slice(0, 3).join(", ");
+    const more = unused.length > 3 ? ` and ${unused.length - 3} more` : "";
+    warnings.push(`${unused.length} tensors are not part of this architecture: ${some}${more}.`);
+  }
+  const { slidingWindow, contextLength } = shape;
+  if (slidingWindow !== undefined && slidingWindow < contextLength) {
+    warnings.push(
+      `The sliding window of ${slidingWindow} tokens is not applied: past it, attention sees more than in training.`,
+    );
+  }
+  const tokens = tokenCount(gguf);
+  if (tokens !== undefined && tokens > vocabulary) {
+    throw new FileFormatError({
+      file: gguf.path,
+      where: "tensor token_embd.weight",
+      found: `${vocabulary} rows`,
+      expected: `one for each of the ${tokens} tokens`,
+    });
+  }
+  if (tokens !== undefined && tokens < vocabulary) {
+    warnings.push(`The embedding has ${vocabulary} rows for ${tokens} tokens.`);
+  }
+  return warnings;
+}
+
+function tokenCount(gguf: GgufFile): number | undefined {
+  for (const [key, value] of gguf.metadata.entries()) {
+    if (key === "tokenizer.ggml.tokens" && value.kind === "strings") return value.values.length;
+  }
+  return undefined;
+}

@@ -1,0 +1,15 @@
+/** Qwen 2 and 2.5: Llama with biases of q, k and v, and RoPE over halves. */
+import type { Architecture } from "./architecture.ts";
+import { llama } from "./llama.ts";
+
+export const qwen2: Architecture = {
+  ...llama,
+  name: "qwen2",
+  positions: { kind: "rope", pairing: "halves" },
+  layerWeights: (find) => ({
+    attentionNorm: find.norm("attn_norm"),
+    attention: find.attention("required", "optional"),
+    ffnNorm: find.norm("ffn_norm"),
+    ffn: find.ffn(),
+  }),
+};

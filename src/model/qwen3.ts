@@ -1,0 +1,19 @@
+/** Qwen 3: Llama with an RMSNorm over each head of q and k, RoPE over halves, heads wider than dim / heads. */
+import type { Architecture } from "./architecture.ts";
+import { llama } from "./llama.ts";
+
+export const qwen3: Architecture = {
+  ...llama,
+  name: "qwen3",
+  positions: { kind: "rope", pairing: "halves" },
+  layerWeights: (find) => ({
+    attentionNorm: find.norm("attn_norm"),
+    attention: {
+      ...find.attention(),
+      qNorm: find.headNorm("attn_q_norm"),
+      kNorm: find.headNorm("attn_k_norm"),
+    },
+    ffnNorm: find.norm("ffn_norm"),
+    ffn: find.ffn(),
+  }),
+};

@@ -1,0 +1,22 @@
+/** The architectures that hearth has, one line each. */
+import { UnsupportedError } from "../core/errors.ts";
+import { arcee } from "./arcee.ts";
+import type { Architecture } from "./architecture.ts";
+import { bamboo } from "./bamboo.ts";
+import { falcon } from "./falcon.ts";
+import { llama } from "./llama.ts";
+import { nemotron } from "./nemotron.ts";
+import { opt } from "./opt.ts";
+import { qwen2 } from "./qwen2.ts";
+import { qwen3 } from "./qwen3.ts";
+
+const architectures: ReadonlyMap<string, Architecture> = new Map(
+  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3].map((one) => [one.name, one]),
+);
+
+/** `name` is a file's general.architecture. @throws UnsupportedError with the list of those there are. */
+export function architectureOf(name: string): Architecture {
+  const architecture = architectures.get(name);
+  if (architecture !== undefined) return architecture;
+  throw new UnsupportedError(`architecture "${name}"`, [...architectures.keys()]);
+}

@@ -1,0 +1,58 @@
+/**
+ * The angle per position of each rotated pair, with the model's scaling worked in; a rope op only multiplies.
+ * Sources: RoFormer (2104.09864) §3.2; YaRN (2309.00071) §3.2 with llama.cpp's corrections (ggml_rope_yarn).
+ */
+import type { RopeParameters, RopeScaling } from "./hyperparameters.ts";
+
+export interface RopeTable {
+  /** [dims / 2], radians per position. */
+  readonly frequencies: Float32Array;
+  /** Multiplies cos and sin; 1 without YaRN. */
+  readonly magnitude: number;
+}
+
+/** `factors` [dims / 2] divide the frequencies: Llama 3's `rope_freqs.weight`. */
+export function ropeTable(rope: RopeParameters, factors?: Float32Array): RopeTable {
+  const frequencies = new Float32Array(rope.dims / 2);
+  for (let pair = 0; pair < frequencies.length; pair++) {
+    const trained = rope.base ** ((-2 * pair) / rope.dims) / (factors?.[pair] ?? 1);
+    frequencies[pair] = scaledFrequency(trained, pair, rope);
+  }
+  return { frequencies, magnitude: magnitudeOf(rope.scaling) };
+}
+
+function scaledFrequency(trained: number, pair: number, rope: RopeParameters): number {
+  const { scaling } = rope;
+  switch (scaling.kind) {
+    case "none":
+      return trained;
+    case "linear":
+      return trained / scaling.factor;
+    case "yarn": {
+      const [low, high] = correctionRange(rope, scaling);
+      const ramp = (pair - low) / Math.max(0.001, high - low);
+      const extrapolated = 1 - Math.min(1, Math.max(0, ramp));
+      return trained * extrapolated + (trained / scaling.factor) * (1 - extrapolated);
+    }
+    default:
+      return scaling satisfies never;
+  }
+}
+
+/** The pairs between which YaRN goes over from the trained to the stretched frequency. */
+function correctionRange(
+  rope: RopeParameters,
+  scaling: Extract<RopeScaling, { kind: "yarn" }>,
+): readonly [number, number] {
+  const pairTurning = (turns: number): number =>
+    (rope.dims * Math.log(scaling.originalContext / (turns * 2 * Math.PI))) /
+    (2 * Math.log(rope.base));
+  const low = Math.max(0, Math.floor(pairTurning(scaling.betaFast)));
+  const high = Math.min(rope.dims - 1, Math.ceil(pairTurning(scaling.betaSlow)));
+  return [low, high];
+}
+
+function magnitudeOf(scaling: RopeScaling): number {
+  if (scaling.kind !== "yarn") return 1;
+  return scaling.attentionFactor * (1 + 0.1 * Math.log(scaling.factor));
+}

@@ -1,0 +1,10 @@
+/** The layer of most transformers: h = x + attention(norm(x)); h + ffn(norm(h)). */
+import type { Slot } from "../ops/op.ts";
+import type { LayerGraph } from "./graph.ts";
+import type { LayerWeights } from "./weights.ts";
+
+export function sequentialLayer(graph: LayerGraph, x: Slot, weights: LayerWeights): void {
+  const { attentionNorm, attention, ffnNorm = attentionNorm, ffn } = weights;
+  graph.add(x, graph.attention(graph.norm(x, attentionNorm), attention));
+  graph.add(x, graph.ffn(graph.norm(x, ffnNorm), ffn, x));
+}

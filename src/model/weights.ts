@@ -1,0 +1,156 @@
+/**
+ * Finds a model's tensors by name and checks type and shape before anything is loaded: a Weight says where the bytes
+ * lie, it holds none. What was never asked for remains as `unused`.
+ */
+import { isWeightType, rowBytes, weightTypes } from "../core/dtype.ts";
+import { FileFormatError, UnsupportedError } from "../core/errors.ts";
+import type { GgufFile } from "../gguf/open.ts";
+import type { TensorInfo } from "../gguf/tensor-info.ts";
+import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
+
+export interface Linear {
+  readonly weight: Weight;
+  readonly bias?: Weight;
+}
+
+export interface Norm {
+  readonly form: "rms" | "layer";
+  readonly weight: Weight;
+  readonly bias?: Weight;
+  readonly epsilon: number;
+}
+
+export interface AttentionWeights {
+  readonly q: Linear; // [heads · headDim, dim]
+  readonly k: Linear; // [kvHeads · headDim, dim]
+  readonly v: Linear; // [kvHeads · headDim, dim]
+  readonly output: Linear; // [dim, heads · headDim]
+  /** Norms of each head, before RoPE (qwen3). */
+  readonly qNorm?: Norm; // [headDim]
+  readonly kNorm?: Norm; // [headDim]
+}
+
+/** PowerInfer's predictor of one layer; see SparsityMethod "mlp". */
+export interface Predictor {
+  readonly fc1: Weight; // [rank, dim]
+  readonly fc2: Weight; // [neurons, rank]
+}
+
+export interface FfnWeights {
+  readonly gating: Gating;
+  readonly activation: Activation;
+  readonly neurons: number;
+  readonly gate?: Weight; // [neurons, dim]
+  readonly up: Linear; // [neurons, dim]
+  readonly down: DownProjection;
+  readonly downBias?: Weight; // [1, dim]
+  readonly predictor?: Predictor;
+}
+
+export interface LayerWeights {
+  readonly attentionNorm: Norm;
+  readonly attention: AttentionWeights;
+  /** Absent where the FFN reads what attention reads (falcon-7B). */
+  readonly ffnNorm?: Norm;
+  readonly ffn: FfnWeights;
+}
+
+/** Whether a bias must be there. */
+export type BiasRule = "required" | "optional";
+
+export class WeightFinder {
+  readonly #gguf: GgufFile;
+  readonly #used = new Set<string>();
+
+  constructor(gguf: GgufFile) {
+    this.#gguf = gguf;
+  }
+
+  /** The tensor as [rows, columns]; leave `rows` out to take as many as it has. */
+  matrix(name: string, shape: { readonly rows?: number; readonly columns: number }): Weight {
+    const tensor = this.#gguf.tensors.get(name);
+    if (tensor === undefined) {
+      return this.fail(name, "nothing", `a tensor of ${describeShape(shape)}`);
+    }
+    this.#used.add(name);
+    const { type } = tensor;
+    if (!isWeightType(type)) throw this.#unsupportedTypes();
+    const [columns = 1, rows = 1, ...rest] = tensor.dimensions;
+    const fits = columns === shape.columns && (shape.rows === undefined || rows === shape.rows);
+    if (!fits || rest.some((length) => length !== 1)) {
+      this.fail(name, `[${tensor.dimensions.join(", ")}]`, describeShape(shape));
+    }
+    const { path, offset, bytes } = tensor;
+    return { name, type, rows, columns, bytes: { kind: "file", path, offset, bytes } };
+  }
+
+  vector(name: string, length: number): Weight {
+    return this.matrix(name, { rows: 1, columns: length });
+  }
+
+  has(name: string): boolean {
+    return this.#gguf.tensors.has(name);
+  }
+
+  linear(name: string, shape: { rows: number; columns: number }, rule: BiasRule): Linear {
+    const weight = this.matrix(`${name}.weight`, shape);
+    const biasName = `${name}.bias`;
+    if (rule === "optional" && !this.has(biasName)) return { weight };
+    return { weight, bias: this.vector(biasName, shape.rows) };
+  }
+
+  norm(name: string, norm: { form: Norm["form"]; width: number; epsilon: number }): Norm {
+    const { form, width, epsilon } = norm;
+    const weight = this.vector(`${name}.weight`, width);
+    if (form === "rms") return { form, weight, epsilon };
+    return { form, weight, bias: this.vector(`${name}.bias`, width), epsilon };
+  }
+
+  /** Tensors that nobody asked for. */
+  unused(): readonly TensorInfo[] {
+    return [...this.#gguf.tensors.values()].filter((tensor) => !this.#used.has(tensor.name));
+  }
+
+  fail(name: string, found: string, expected: string): never {
+    throw new FileFormatError({ file: this.#gguf.path, where: `tensor ${name}`, found, expected });
+  }
+
+  /** All types of the file that hearth lacks in one message, so that nobody meets them one by one. */
+  #unsupportedTypes(): UnsupportedError {
+    const byType = new Map<string, { first: string; more: number }>();
+    for (const tensor of this.#gguf.tensors.values()) {
+      if (isWeightType(tensor.type)) continue;
+      const known = byType.get(tensor.type);
+      if (known === undefined) byType.set(tensor.type, { first: tensor.name, more: 0 });
+      else known.more++;
+    }
+    const list = [...byType].map(
+      ([type, { first, more }]) => `${type} (${first}${more > 0 ? ` and ${more} more` : ""})`,
+    );
+    return new UnsupportedError(
+      `${this.#gguf.path}: tensor type ${list.join(", ")}`,
+      weightTypes,
+      "Use a file quantised to one of these",
+    );
+  }
+}
+
+/** Rows [start, start + rows) of a matrix in a file, as a matrix: parts of a fused attn_qkv. */
+export function rowRange(weight: Weight, start: number, rows: number): Weight {
+  const stride = rowBytes(weight.type, weight.columns);
+  const { bytes } = weight;
+  const name = `${weight.name}[${start}:${start + rows}]`;
+  const part =
+    bytes.kind === "file"
+      ? { ...bytes, offset: bytes.offset + start * stride, bytes: rows * stride }
+      : { ...bytes, data: bytes.data.subarray(start * stride, (start + rows) * stride) };
+  return { ...weight, name, rows, bytes: part };
+}
+
+export function weightBytes(weight: Weight): number {
+  return weight.rows * rowBytes(weight.type, weight.columns);
+}
+
+function describeShape(shape: { readonly rows?: number; readonly columns: number }): string {
+  return shape.rows === 1 ? `[${shape.columns}]` : `[${shape.columns}, ${shape.rows ?? "any"}]`;
+}
