@@ -1,0 +1,86 @@
+/**
+ * Which neurons a method computes, judged before the block runs: predictors "mlp" and "sign".
+ * Source: PowerInfer 2312.12456 §5.1 (mlp); SparseInfer 2411.12692 (sign).
+ */
+import type { FfnBlock, SparsityMethod } from "../../ops/op.ts";
+import { dot } from "./dot.ts";
+import { type ReferenceState, slotData, weightData } from "./state.ts";
+
+export interface FfnRow {
+  readonly row: number;
+  /** The block's input, f32 [dim]. */
+  readonly x: Float32Array;
+}
+
+/** Neurons the op may compute: its subset, or all. */
+export function candidates(block: FfnBlock): Uint32Array {
+  return block.subset ?? Uint32Array.from({ length: block.neurons }, (_, neuron) => neuron);
+}
+
+/** Of the candidates, those that the method predicts to be active; methods without a predictor keep all. */
+export function predictedActive(
+  block: FfnBlock,
+  state: ReferenceState,
+  among: Uint32Array,
+  input: FfnRow,
+): Uint32Array {
+  const { method } = block;
+  switch (method.kind) {
+    case "dense":
+    case "gate":
+    case "threshold-gate":
+    case "threshold-output":
+      return among;
+    case "mlp": {
+      const score = mlpScore(method, state, input.row);
+      return among.filter((neuron) => score(neuron) >= method.threshold);
+    }
+    case "sign": {
+      const score = signScore(method, input.x);
+      return among.filter((neuron) => score(neuron) >= method.margin);
+    }
+    default:
+      return method satisfies never;
+  }
+}
+
+/** (fc2·relu(fc1·input))[neuron] of one row, fc1 [rank, dim], fc2 [neurons, rank]. */
+function mlpScore(
+  method: Extract<SparsityMethod, { kind: "mlp" }>,
+  state: ReferenceState,
+  row: number,
+): (neuron: number) => number {
+  const { columns: dim, rows: rank } = method.fc1;
+  const input = slotData(state, method.input);
+  const fc1 = weightData(state, method.fc1);
+  const fc2 = weightData(state, method.fc2);
+  const middle = Float32Array.from({ length: rank }, (_, r) =>
+    Math.max(0, dot(fc1, r * dim, input, row * dim, dim)),
+  );
+  return (neuron) => dot(fc2, neuron * rank, middle, 0, rank);
+}
+
+/** dim − 2·popcount(signs[neuron] XOR signs(x)): how many more products are positive than negative. */
+function signScore(
+  method: Extract<SparsityMethod, { kind: "sign" }>,
+  x: Float32Array,
+): (neuron: number) => number {
+  const rowBytes = Math.ceil(x.length / 64) * 8;
+  const signs = new Uint8Array(rowBytes);
+  x.forEach((value, i) => {
+    if (value < 0) signs[i >> 3]! |= 1 << (i & 7);
+  });
+  return (neuron) => {
+    let differing = 0;
+    for (let i = 0; i < rowBytes; i++) {
+      differing += popcount(signs[i]! ^ method.signs[neuron * rowBytes + i]!);
+    }
+    return x.length - 2 * differing;
+  };
+}
+
+function popcount(byte: number): number {
+  let count = 0;
+  for (let bits = byte; bits !== 0; bits &= bits - 1) count++;
+  return count;
+}

@@ -1,0 +1,96 @@
+/**
+ * Runs the segments of a program in the order of the calls. Work is queued behind a promise; between a few rows
+ * it pauses when the event loop has been held too long.
+ */
+import { HearthError } from "../../core/errors.ts";
+import type { Op, Slot } from "../../ops/op.ts";
+import type { Program, Step } from "../../ops/program.ts";
+import type { Executable, MemoryUse } from "../backend.ts";
+import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
+import type { Pacer } from "./pacer.ts";
+import { type FfnOp, opsOf } from "./program-ops.ts";
+import { opRows, runOp } from "./run-op.ts";
+import { type ReferenceState, rowsOf } from "./state.ts";
+
+/** Rows of an op computed between two looks at the clock; matmul shares its weight loads among four. */
+const tileRows = 4;
+
+export function createExecutable(
+  program: Program,
+  state: ReferenceState,
+  pacer: Pacer,
+): Executable {
+  const counter = createFfnCounter(opsOf(program).filter((op): op is FfnOp => op.kind === "ffn"));
+  const outputs = new Map<number, Float32Array>();
+  let queue: Promise<void> = Promise.resolve();
+  let isDisposed = false;
+  const enqueue = (work: () => Promise<void> | void): Promise<void> => {
+    const done = queue.then(() => {
+      if (isDisposed) throw new HearthError("the executable was disposed before this call ran");
+      return work();
+    });
+    queue = done.catch(() => {});
+    return done;
+  };
+  return {
+    memory: memoryUse(state),
+    run: (segment, step) => {
+      const rows = structuredClone(step);
+      const { ops, outputs: wanted } = program.segments[segment]!;
+      return enqueue(async () => {
+        for (const op of ops) await runAllRows(op, state, { step: rows, counter, pacer });
+        for (const slot of wanted) outputs.set(slot.id, hostCopy(slot, state, rows));
+      });
+    },
+    output: (slot) => {
+      const data = outputs.get(slot.id);
+      if (data !== undefined) return data;
+      throw new HearthError(`slot ${slot.name} is no output of a segment that has run`);
+    },
+    write: (slot, data) => {
+      const copied = data.slice();
+      void enqueue(() => state.slots[slot.id]!.set(copied)).catch(() => {});
+    },
+    copySequence: (from, to, length) => enqueue(() => state.kv.copySequence(from, to, length)),
+    ffnCounts: () => counter.take(),
+    [Symbol.dispose]: () => {
+      isDisposed = true;
+    },
+  };
+}
+
+async function runAllRows(
+  op: Op,
+  state: ReferenceState,
+  run: { readonly step: Step; readonly counter: FfnCounter; readonly pacer: Pacer },
+): Promise<void> {
+  const rows = opRows(op, run.step);
+  const start = performance.now();
+  const onFfnRow = (active: Uint32Array): void => {
+    if (op.kind === "ffn") run.counter.row(op, active);
+  };
+  for (let first = 0; first < rows; first += tileRows) {
+    const end = Math.min(first + tileRows, rows);
+    runOp(op, state, { step: run.step, first, end }, onFfnRow);
+    if (run.pacer.isDue()) await run.pacer.pause();
+  }
+  if (op.kind === "ffn") run.counter.finish(op, performance.now() - start);
+}
+
+function hostCopy(slot: Slot, state: ReferenceState, step: Step): Float32Array {
+  return state.slots[slot.id]!.slice(0, rowsOf(slot, step) * slot.width);
+}
+
+function memoryUse(state: ReferenceState): MemoryUse {
+  const bytes = (arrays: Iterable<Float32Array>): number => {
+    let sum = 0;
+    for (const data of new Set(arrays)) sum += data.byteLength;
+    return sum;
+  };
+  return {
+    mappedWeights: 0,
+    copiedWeights: bytes(state.weights.values()),
+    kvCache: bytes([...state.kv.keys, ...state.kv.values]),
+    scratch: bytes(state.slots),
+  };
+}

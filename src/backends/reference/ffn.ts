@@ -1,0 +1,112 @@
+/**
+ * One feed-forward block: out (+)= down(h(x)) over the active neurons, neuron by neuron.
+ * Each row chooses its own active set. Unlike the fast backends, h stays in double precision.
+ */
+import type { FfnBlock, Op } from "../../ops/op.ts";
+import { activationFunction, hidden } from "./activation.ts";
+import { candidates, type FfnRow, predictedActive } from "./active-set.ts";
+import { dot } from "./dot.ts";
+import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
+
+type Ffn = Extract<Op, { kind: "ffn" }>;
+
+/** The neurons of one row that reach the down projection, and their h. */
+interface ActiveNeurons {
+  readonly neurons: Uint32Array;
+  readonly h: Float64Array;
+  count: number;
+}
+
+/** Computes the rows and tells which neurons each of them used (a view, valid during the call). */
+export function ffn(
+  op: Ffn,
+  state: ReferenceState,
+  range: RowRange,
+  onRow: (active: Uint32Array) => void,
+): void {
+  const { block } = op;
+  const x = slotData(state, op.x);
+  const out = slotData(state, op.out);
+  const among = candidates(block);
+  const bias = block.downBias && weightData(state, block.downBias);
+  const active: ActiveNeurons = {
+    neurons: new Uint32Array(among.length),
+    h: new Float64Array(among.length),
+    count: 0,
+  };
+  for (let row = range.first; row < range.end; row++) {
+    const begin = row * block.dim;
+    const input = { row, x: x.subarray(begin, begin + block.dim) };
+    computeHidden(block, state, input, { among, active });
+    const sums = projectDown(block, state, active);
+    for (let i = 0; i < block.dim; i++) {
+      const value = sums[i]! + (bias === undefined ? 0 : bias[i]!);
+      out[begin + i] = op.into === "add" ? out[begin + i]! + value : value;
+    }
+    onRow(active.neurons.subarray(0, active.count));
+  }
+}
+
+/** Fills `active` with the neurons that the method keeps, in rising order. */
+function computeHidden(
+  block: FfnBlock,
+  state: ReferenceState,
+  input: FfnRow,
+  { among, active }: { readonly among: Uint32Array; readonly active: ActiveNeurons },
+): void {
+  const act = activationFunction(block.activation);
+  const up = weightData(state, block.up);
+  const gate = block.gate && weightData(state, block.gate);
+  const upBias = block.upBias && weightData(state, block.upBias);
+  const { x } = input;
+  active.count = 0;
+  for (const neuron of predictedActive(block, state, among, input)) {
+    const g = gate === undefined ? 0 : dot(gate, neuron * block.dim, x, 0, block.dim);
+    if (gate !== undefined && !keepsGate(block, act(g))) continue;
+    const bias = upBias === undefined ? 0 : upBias[neuron]!;
+    const u = dot(up, neuron * block.dim, x, 0, block.dim) + bias;
+    const h = hidden(block.gating, act, u, g);
+    if (!keepsHidden(block, neuron, h)) continue;
+    active.neurons[active.count] = neuron;
+    active.h[active.count] = h;
+    active.count++;
+  }
+}
+
+/** Judged by act(g), before up is computed. */
+function keepsGate(block: FfnBlock, activated: number): boolean {
+  if (block.method.kind === "gate") return activated !== 0;
+  if (block.method.kind === "threshold-gate") return Math.abs(activated) >= block.method.value;
+  return true;
+}
+
+/** Judged by h, before down is computed. */
+function keepsHidden(block: FfnBlock, neuron: number, h: number): boolean {
+  const { method } = block;
+  if (method.kind === "gate") return block.gating !== "ungated" || h !== 0;
+  if (method.kind === "threshold-output") {
+    return Math.abs(h) * method.downNorms[neuron]! >= method.value;
+  }
+  return true;
+}
+
+/** Σ h[neuron]·down[:, neuron], one sum for each output: double [dim]. */
+function projectDown(block: FfnBlock, state: ReferenceState, active: ActiveNeurons): Float64Array {
+  const { layout, weight } = block.down;
+  const down = weightData(state, weight);
+  const sums = new Float64Array(block.dim);
+  if (layout === "rows") {
+    for (let a = 0; a < active.count; a++) {
+      const from = active.neurons[a]! * block.dim;
+      for (let i = 0; i < block.dim; i++) sums[i]! += active.h[a]! * down[from + i]!;
+    }
+    return sums;
+  }
+  for (let i = 0; i < block.dim; i++) {
+    const from = i * block.neurons;
+    let sum = 0;
+    for (let a = 0; a < active.count; a++) sum += active.h[a]! * down[from + active.neurons[a]!]!;
+    sums[i] = sum;
+  }
+  return sums;
+}

@@ -1,0 +1,70 @@
+/** The ops that move or add whole rows: embed, add, copy, select, activate, argmax. */
+import type { Op } from "../../ops/op.ts";
+import { activationFunction, hidden } from "./activation.ts";
+import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
+
+type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
+
+/** out[i] = table[token[i]]·scale (+ positions[position[i] + offset]) */
+export function embed(op: Named<"embed">, state: ReferenceState, range: RowRange): void {
+  const { step } = range;
+  const width = op.out.width;
+  const out = slotData(state, op.out);
+  const table = weightData(state, op.table);
+  const learned = op.positions && weightData(state, op.positions.weight);
+  for (let row = range.first; row < range.end; row++) {
+    const from = step.token[row]! * width;
+    const positionFrom = (step.position[row]! + (op.positions?.offset ?? 0)) * width;
+    for (let i = 0; i < width; i++) {
+      const place = learned === undefined ? 0 : learned[positionFrom + i]!;
+      out[row * width + i] = table[from + i]! * op.scale + place;
+    }
+  }
+}
+
+export function add(op: Named<"add">, state: ReferenceState, range: RowRange): void {
+  const x = slotData(state, op.x);
+  const out = slotData(state, op.out);
+  const width = op.out.width;
+  for (let i = range.first * width; i < range.end * width; i++) out[i]! += x[i]!;
+}
+
+export function copy(op: Named<"copy">, state: ReferenceState, range: RowRange): void {
+  const width = op.out.width;
+  const x = slotData(state, op.x).subarray(range.first * width, range.end * width);
+  slotData(state, op.out).set(x, range.first * width);
+}
+
+export function select(op: Named<"select">, state: ReferenceState, range: RowRange): void {
+  const x = slotData(state, op.x);
+  const out = slotData(state, op.out);
+  const width = op.out.width;
+  for (let row = range.first; row < range.end; row++) {
+    const from = range.step.outputRow[row]! * width;
+    out.set(x.subarray(from, from + width), row * width);
+  }
+}
+
+export function activate(op: Named<"activate">, state: ReferenceState, range: RowRange): void {
+  const act = activationFunction(op.activation);
+  const up = slotData(state, op.up);
+  const gate = op.gate && slotData(state, op.gate);
+  const out = slotData(state, op.out);
+  const width = op.out.width;
+  for (let i = range.first * width; i < range.end * width; i++) {
+    out[i] = hidden(op.gating, act, up[i]!, gate === undefined ? 0 : gate[i]!);
+  }
+}
+
+export function argmax(op: Named<"argmax">, state: ReferenceState, range: RowRange): void {
+  const x = slotData(state, op.x);
+  const out = slotData(state, op.out);
+  const width = op.x.width;
+  for (let row = range.first; row < range.end; row++) {
+    let best = 0;
+    for (let i = 1; i < width; i++) {
+      if (x[row * width + i]! > x[row * width + best]!) best = i;
+    }
+    out[row] = best;
+  }
+}

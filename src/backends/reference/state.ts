@@ -1,0 +1,57 @@
+/**
+ * What an op of the reference works on: slots as f32 arrays, weights as f32 arrays, the KV cache.
+ * An op computes rows [first, end) of its output, so that the executable can pause between rows.
+ */
+import type { Slot, Weight } from "../../ops/op.ts";
+import type { Program, Step } from "../../ops/program.ts";
+import type { PrepareOptions } from "../backend.ts";
+import { checkProgram } from "./check-program.ts";
+import { createKvCache, type KvCache } from "./kv-cache.ts";
+import type { Pacer } from "./pacer.ts";
+import { opsOf, weightsOfOp } from "./program-ops.ts";
+import { loadWeights } from "./weights.ts";
+
+export interface ReferenceState {
+  /** By Slot.id: [rows, width]. */
+  readonly slots: readonly Float32Array[];
+  /** Dequantised to [rows, columns]. */
+  readonly weights: ReadonlyMap<Weight, Float32Array>;
+  readonly kv: KvCache;
+}
+
+/** Rows of the output of one op, in one step. */
+export interface RowRange {
+  readonly step: Step;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Checks the shapes of the program and loads its weights. */
+export async function createReferenceState(
+  program: Program,
+  options: PrepareOptions,
+  pacer: Pacer,
+): Promise<ReferenceState> {
+  checkProgram(program);
+  const weights = [...new Set(opsOf(program).flatMap(weightsOfOp))];
+  return {
+    slots: program.slots.map((slot) => {
+      const rows = slot.rows === "step" ? program.maxRows : program.maxOutputs;
+      return new Float32Array(rows * slot.width);
+    }),
+    kv: createKvCache(program.kv),
+    weights: await loadWeights(weights, options, pacer),
+  };
+}
+
+export function rowsOf(slot: Slot, step: Step): number {
+  return slot.rows === "step" ? step.rowCount : step.outputCount;
+}
+
+export function slotData(state: ReferenceState, slot: Slot): Float32Array {
+  return state.slots[slot.id]!;
+}
+
+export function weightData(state: ReferenceState, weight: Weight): Float32Array {
+  return state.weights.get(weight)!;
+}
