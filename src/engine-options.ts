@@ -1,0 +1,165 @@
+/** What `Engine.open` and `generate` accept, with defaults; every value is judged here, before anything is loaded. */
+import type { PrepareProgress } from "./backends/backend.ts";
+import { LimitError, OptionError } from "./core/errors.ts";
+import type { Tokens } from "./core/units.ts";
+import type { Model } from "./model/model.ts";
+import type { KvType } from "./ops/program.ts";
+import { checkKeys } from "./runtime/options.ts";
+import type { SamplingOptions } from "./runtime/sampler.ts";
+
+/** "auto" takes the fastest device there is and says which (Engine.notices). */
+export type Device = "auto" | "cpu" | "reference";
+
+export interface EngineOptions {
+  /** Tokens of prompt and answer together. Default: the model's, at most 4096. */
+  readonly contextLength?: Tokens;
+  /** Answers that can be written at the same time; each has a KV cache of its own. Default 1. */
+  readonly sequences?: number;
+  /** Rows of a step at most: how much of a prompt is read at once. Default 128. */
+  readonly batchSize?: Tokens;
+  /** Default: the physical cores this process may use. */
+  readonly threads?: number;
+  readonly device?: Device;
+  /** Precision of the KV cache. Default f16. */
+  readonly cacheType?: KvType;
+  readonly onProgress?: (progress: PrepareProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Default: until the model ends the answer or the context is full. */
+  readonly maxTokens?: Tokens;
+  /** Texts that end the answer; they are not part of it. */
+  readonly stop?: readonly string[];
+  readonly signal?: AbortSignal;
+  /** Report each token's log-probability and those of this many likeliest tokens. */
+  readonly logprobs?: number;
+  /** Go on after an end token. Default false. */
+  readonly ignoreEos?: boolean;
+  /** When the context is full, forget the older half and go on. Default false: the answer ends. */
+  readonly contextShift?: boolean;
+  /** Control tokens written out in the prompt become those tokens. Default false. */
+  readonly parseSpecial?: boolean;
+  readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
+}
+
+export interface ResolvedEngineOptions {
+  readonly contextLength: Tokens;
+  readonly sequences: number;
+  readonly batchSize: Tokens;
+  readonly threads: number | undefined;
+  readonly device: Device;
+  readonly cacheType: KvType;
+}
+
+const devices: readonly Device[] = ["auto", "cpu", "reference"];
+const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
+const engineKeys = [
+  "contextLength",
+  "sequences",
+  "batchSize",
+  "threads",
+  "device",
+  "cacheType",
+  "onProgress",
+  "signal",
+];
+const generateKeys = [
+  "temperature",
+  "topK",
+  "topP",
+  "minP",
+  "typicalP",
+  "repetitionPenalty",
+  "presencePenalty",
+  "frequencyPenalty",
+  "penaltyWindow",
+  "logitBias",
+  "seed",
+  "maxTokens",
+  "stop",
+  "signal",
+  "logprobs",
+  "ignoreEos",
+  "contextShift",
+  "parseSpecial",
+  "onPromptProgress",
+];
+
+/** A context longer than this is only opened when asked for: its cache would take memory nobody expects. */
+const defaultContextLimit: Tokens = 4096;
+
+/** @throws OptionError naming the option, LimitError when the KV cache cannot fit into this machine's memory. */
+export function resolveEngineOptions(
+  options: EngineOptions,
+  model: Model,
+  systemMemory: number,
+): ResolvedEngineOptions {
+  checkKeys(options, engineKeys, "engine");
+  const { contextLength: trained } = model.hyperparameters;
+  const resolved: ResolvedEngineOptions = {
+    contextLength: options.contextLength ?? Math.min(trained, defaultContextLimit),
+    sequences: options.sequences ?? 1,
+    batchSize: options.batchSize ?? 128,
+    threads: options.threads,
+    device: options.device ?? "auto",
+    cacheType: options.cacheType ?? "f16",
+  };
+  checkCount("contextLength", resolved.contextLength, 1 << 24);
+  checkCount("sequences", resolved.sequences, 1024);
+  checkCount("batchSize", resolved.batchSize, 4096);
+  if (resolved.threads !== undefined) checkCount("threads", resolved.threads, 512);
+  checkChoice("device", resolved.device, devices);
+  checkChoice("cacheType", resolved.cacheType, cacheTypes);
+  checkCacheMemory(model, resolved, systemMemory);
+  return resolved;
+}
+
+/** @throws OptionError naming the option. Sampling options are judged by `resolveSampling`. */
+export function checkGenerateOptions(options: GenerateOptions): void {
+  checkKeys(options, generateKeys, "generate");
+  const { maxTokens, logprobs, stop } = options;
+  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
+    throw new OptionError("maxTokens", String(maxTokens), "a whole number of at least 0");
+  }
+  if (logprobs !== undefined && (!Number.isInteger(logprobs) || logprobs < 0 || logprobs > 1000)) {
+    throw new OptionError("logprobs", String(logprobs), "a whole number from 0 to 1000");
+  }
+  if (stop?.some((text) => typeof text !== "string" || text === "")) {
+    throw new OptionError("stop", JSON.stringify(stop), "texts that are not empty");
+  }
+}
+
+/** Bytes of keys and values for all sequences. Q8_0 keeps 34 bytes for 32 values. */
+function kvCacheBytes(model: Model, options: ResolvedEngineOptions): number {
+  const { layers, kvHeads, headDim } = model.hyperparameters;
+  const bytesPerValue = { f32: 4, f16: 2, q8_0: 34 / 32 }[options.cacheType];
+  return 2 * layers * kvHeads * headDim * bytesPerValue * options.contextLength * options.sequences;
+}
+
+function checkCacheMemory(
+  model: Model,
+  options: ResolvedEngineOptions,
+  systemMemory: number,
+): void {
+  const needed = kvCacheBytes(model, options);
+  if (needed <= systemMemory) return;
+  throw new LimitError(
+    `a KV cache of ${options.sequences} × ${options.contextLength} tokens takes ${gib(needed)}, this machine has ${gib(systemMemory)}; ask for a shorter context, fewer sequences or cacheType q8_0`,
+  );
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function checkCount(option: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+  throw new OptionError(option, String(value), `a whole number from 1 to ${most}`);
+}
+
+function checkChoice(option: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) {
+    throw new OptionError(option, `"${value}"`, `one of ${choices.join(", ")}`);
+  }
+}

@@ -1,0 +1,28 @@
+/** The public names, one by one. What is not here is not part of the API. */
+
+export type { PrepareProgress } from "./backends/backend.ts";
+export {
+  DeviceError,
+  FileFormatError,
+  HearthError,
+  LimitError,
+  OptionError,
+  ShapeError,
+  UnsupportedError,
+} from "./core/errors.ts";
+export { Engine } from "./engine.ts";
+export type { Device, EngineOptions, GenerateOptions } from "./engine-options.ts";
+export { type PerplexityOptions, perplexity } from "./engine-perplexity.ts";
+export type { ModelDescription } from "./model/describe.ts";
+export type {
+  FinishReason,
+  GeneratedChunk,
+  GenerationResult,
+  GenerationTimings,
+} from "./runtime/generation.ts";
+export type { Generation } from "./runtime/generation-stream.ts";
+export type { TokenLogprob } from "./runtime/logprobs.ts";
+export type { Perplexity } from "./runtime/perplexity.ts";
+export type { SamplingOptions } from "./runtime/sampler.ts";
+export type { ChatMessage } from "./text/chat-template.ts";
+export type { AddToken, EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
