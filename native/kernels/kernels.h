@@ -1,15 +1,21 @@
 // The CPU kernels: one table of functions per instruction set, picked once at run time.
-// Pure computation: no threads, no allocation, no exceptions, no checks (callers give clean values).
-// Weights are ggml blocks, bit for bit, read where they lie in the mapped file; they need no alignment.
+// Pure computation: no threads, no allocation, no exceptions, no checks (callers give clean
+// values). Weights are ggml blocks, bit for bit, read where they lie in the mapped file; they need
+// no alignment.
 //
 // What holds (tested in native/test):
-//  * A result for (row, token) never depends on the row range, on other rows or on other tokens of the call.
+//  * A result for (row, token) never depends on the row range, on other rows or on other tokens of
+//  the call.
 //    gemv, gather_dot and gemm differ from each other by rounding only: they add in another order.
-//  * axpy adds rows strictly in the order of the list, each element with fused multiply-add: the result for
-//    a column does not depend on the column range, and cutting the list in two calls changes nothing.
-//  * attention over one q row never depends on the other rows of the task, except that a task with one q row
+//  * axpy adds rows strictly in the order of the list, each element with fused multiply-add: the
+//  result for
+//    a column does not depend on the column range, and cutting the list in two calls changes
+//    nothing.
+//  * attention over one q row never depends on the other rows of the task, except that a task with
+//  one q row
 //    (decode) and a task with several (prefill) round differently.
-//  * Two instruction sets may differ by rounding. Quantised activations (q, d) are the same on all of them.
+//  * Two instruction sets may differ by rounding. Quantised activations (q, d) are the same on all
+//  of them.
 #pragma once
 
 #include <cstddef>
@@ -68,7 +74,8 @@ struct GemmTask {
 // Rows that a gemm tile holds: split rows over threads in multiples of it.
 constexpr size_t kGemmRowTile = 32;
 
-// The kernels of one weight type. x of gemv, gemm and gather_dot is a row made by prepare_x, 64-byte aligned.
+// The kernels of one weight type. x of gemv, gemm and gather_dot is a row made by prepare_x,
+// 64-byte aligned.
 struct WeightKernels {
   // The form of an activation row that the dot products of this type want; see XFormat.
   void (*prepare_x)(const float* x, size_t columns, void* out);
@@ -77,18 +84,21 @@ struct WeightKernels {
   void (*gemm)(const GemmTask& task);
   // y[i] = W[rows.index[i], :] · x. Four rows at a time with prefetch: for sparse decode.
   void (*gather_dot)(const Matrix& w, const void* x, RowList rows, float* y);
-  // y[c] += Σ_i coefficient[i] · W[rows.index[i], c] for c in columns (begin a multiple of 256, end too or
-  // the last column). Threads split the columns, or keep a private y each for fixed cuts of the list.
+  // y[c] += Σ_i coefficient[i] · W[rows.index[i], c] for c in columns (begin a multiple of 256, end
+  // too or the last column). Threads split the columns, or keep a private y each for fixed cuts of
+  // the list.
   void (*axpy)(const Matrix& w, RowList rows, const float* coefficient, Range columns, float* y);
   // out[0 .. columns) = the row as f32.
   void (*dequantise_row)(const void* row, size_t columns, float* out);
 };
 
 // What prepare_x writes. Types with the same format can share one prepared row.
-// kF32: the row itself. kQ8: blocks of 32: d = max|x| / 127 (f32), q = x / d rounded to nearest even, and sums.
+// kF32: the row itself. kQ8: blocks of 32: d = max|x| / 127 (f32), q = x / d rounded to nearest
+// even, and sums.
 enum class XFormat : uint32_t { kF32 = 0, kQ8 = 1 };
 
-// act(x) for h. relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the erf form.
+// act(x) for h. relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the erf
+// form.
 enum class Activation : uint32_t { kSilu, kGelu, kGeluTanh, kRelu, kRelu2, kFatRelu };
 
 // h = act(u); h = act(g) · u; h = act(g) · act(u).
@@ -128,8 +138,9 @@ struct RopeTask {
   RopePairing pairing;
 };
 
-// Attention of the q heads that share one KV head: out = softmax(q Kᵀ · scale) V, online over tiles of positions.
-// K and V of position p lie at k + p * position_stride, v + p * position_stride (head_dim values of `type`).
+// Attention of the q heads that share one KV head: out = softmax(q Kᵀ · scale) V, online over tiles
+// of positions. K and V of position p lie at k + p * position_stride, v + p * position_stride
+// (head_dim values of `type`).
 struct AttentionTask {
   KvType type;
   size_t head_dim;  // a multiple of 32 for Q8_0; any otherwise; at most kMaxHeadDim
@@ -145,8 +156,9 @@ struct AttentionTask {
   float scale;
   float* out;  // as q, with out_stride
   size_t out_stride;
-  // Null: out is the result. Else out is left unnormalised (Σ e^(s − max) V) and state[(i * heads + h) * 2]
-  // gets max and Σ e^(s − max): partial results over fixed cuts of the positions, for attention_merge.
+  // Null: out is the result. Else out is left unnormalised (Σ e^(s − max) V) and state[(i * heads +
+  // h) * 2] gets max and Σ e^(s − max): partial results over fixed cuts of the positions, for
+  // attention_merge.
   float* state;
   void* scratch;  // attention_scratch_bytes(), 64-byte aligned, one per thread
 };
@@ -184,18 +196,21 @@ struct VectorKernels {
   void (*attention_merge)(const AttentionMergeTask& task);
   // Bit i of out = sign bit of x[i]; out has sign_words(count) words, the unused bits 0.
   void (*sign_pack)(const float* x, size_t count, uint64_t* out);
-  // score[r] = columns − 2 · popcount(signs[r] XOR x), for r in rows; signs rows of sign_words(columns) words.
+  // score[r] = columns − 2 · popcount(signs[r] XOR x), for r in rows; signs rows of
+  // sign_words(columns) words.
   void (*sign_scores)(const uint64_t* signs, size_t columns, const uint64_t* x, Range rows,
                       int32_t* score);
   // Writes base + i for each i with x[i] >= least (or |x[i]| >= least), rising; returns how many.
-  // index has room for count + 16. least = the smallest denormal means "not zero" for the magnitude form.
+  // index has room for count + 16. least = the smallest denormal means "not zero" for the magnitude
+  // form.
   size_t (*select_at_least)(const float* x, size_t count, float least, uint32_t base,
                             uint32_t* index);
   size_t (*select_magnitude)(const float* x, size_t count, float least, uint32_t base,
                              uint32_t* index);
   size_t (*select_scores)(const int32_t* x, size_t count, int32_t least, uint32_t base,
                           uint32_t* index);
-  // Reads every cache line; the sum keeps the reads alive. bytes a multiple of 64. For measuring the read roof.
+  // Reads every cache line; the sum keeps the reads alive. bytes a multiple of 64. For measuring
+  // the read roof.
   uint64_t (*read_stream)(const void* data, size_t bytes);
 };
 
@@ -207,7 +222,8 @@ struct Kernels {
   VectorKernels vector;
 };
 
-// The best table this machine can run, or the one named; null when it is unknown or cannot run here.
+// The best table this machine can run, or the one named; null when it is unknown or cannot run
+// here.
 const Kernels* select_kernels(const char* forced_or_null);
 
 // Names of the tables that this machine can run, best first, null-terminated.
@@ -228,7 +244,8 @@ size_t gemm_scratch_bytes(size_t columns);
 size_t attention_scratch_bytes();
 size_t sign_words(size_t columns);
 
-// cosine[i] = cos(position · frequencies[i]) · magnitude, sine likewise: once per position, for all heads and layers.
+// cosine[i] = cos(position · frequencies[i]) · magnitude, sine likewise: once per position, for all
+// heads and layers.
 struct RopeAngles {
   uint32_t position;
   const float* frequencies;  // [pairs]

@@ -1,0 +1,28 @@
+// The AVX2 + FMA + F16C table.
+#if defined(__x86_64__)
+#include "attention.h"
+#include "isa.h"
+#include "lanes-avx2.h"
+#include "plain-weights.h"
+
+namespace hearth {
+namespace {
+
+template <class Codec>
+constexpr WeightKernels quantised() {
+  WeightKernels table = generic_quantised<Codec>();
+  table.gemm = panel_gemm<Avx2Lanes, QuantisedDecoder<Codec>>;
+  return table;
+}
+
+}  // namespace
+
+const Kernels kAvx2Kernels = {
+    "avx2",
+    {lane_plain<LaneF32<Avx2Lanes>>(), lane_plain<LaneF16<Avx2Lanes>>(),
+     lane_plain<LaneBF16<Avx2Lanes>>(), quantised<Q8_0>(), quantised<Q4_0>(), quantised<Q4_1>(),
+     quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(), quantised<Q5_K>(), quantised<Q6_K>()},
+    lane_vector_kernels<Avx2Lanes>()};
+
+}  // namespace hearth
+#endif

@@ -1,0 +1,124 @@
+// Layout of ggml weight blocks, of prepared activation rows, and scalar f16/bf16 conversion.
+// Internal to kernels/. Everything here has internal linkage on purpose: each instruction set's
+// unit gets its own copy, compiled with its own flags, and the linker can never pick an AVX-512
+// copy for an older machine.
+#pragma once
+
+#include <cstring>
+
+#include "kernels.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kQuad = 4;    // bytes that one lane of a u8·s8 dot product sums
+constexpr size_t kGroup = 32;  // activation elements that share one d
+constexpr size_t kSuper =
+    128;  // prepared rows are padded to this: four groups fill two 64-byte registers
+constexpr size_t kKBlock = 256;  // block length of the K-quants
+
+inline size_t round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// A prepared activation row of format kQ8, cut from one buffer. Padding is zero.
+struct Q8Row {
+  int8_t* q;            // [padded] in order
+  int8_t* interleaved;  // [padded] per 128: elements 0-15 of four groups, then elements 16-31 of
+                        // four groups
+  int32_t*
+      start128;  // [padded / 4] −128 · Σ of each four of q: start of a sum whose weights carry +128
+  int32_t* start8;  // [padded / 8] −8 · Σ of the eight of `interleaved` that one lane sums
+  float* d;         // [groups]
+  float* d_sum;     // [groups] d · Σ q
+  int32_t* sum;     // [groups] Σ q
+  float* d_sum16;   // [2 · groups] d · Σ q over halves of a group
+  int32_t* sum16;   // [2 · groups] Σ q over halves of a group
+  size_t groups;    // padded / 32
+};
+
+inline size_t q8_row_bytes(size_t columns) {
+  const size_t padded = round_up(columns, kSuper);
+  const size_t groups = padded / kGroup;
+  return round_up(padded * 2 + padded + padded / 2 + groups * 4 * 7, 64);
+}
+
+inline Q8Row q8_row(const void* buffer, size_t columns) {
+  const size_t padded = round_up(columns, kSuper);
+  const size_t groups = padded / kGroup;
+  Q8Row row;
+  row.groups = groups;
+  row.q = static_cast<int8_t*>(const_cast<void*>(buffer));
+  row.interleaved = row.q + padded;
+  row.start128 = reinterpret_cast<int32_t*>(row.interleaved + padded);
+  row.start8 = row.start128 + padded / 4;
+  row.d = reinterpret_cast<float*>(row.start8 + padded / 8);
+  row.d_sum = row.d + groups;
+  row.sum = reinterpret_cast<int32_t*>(row.d_sum + groups);
+  row.d_sum16 = reinterpret_cast<float*>(row.sum + groups);
+  row.sum16 = reinterpret_cast<int32_t*>(row.d_sum16 + 2 * groups);
+  return row;
+}
+
+inline uint16_t load_u16(const void* p) {
+  uint16_t value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+inline uint32_t load_u32(const void* p) {
+  uint32_t value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+inline float float_of_bits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline uint32_t bits_of_float(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+// Exact. Normal: move the bits and add 112 to the exponent; subnormal: 0.m · 2^-14 by one
+// subtraction.
+inline float f32_of_f16(uint16_t half) {
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
+  const uint32_t exponent = (half >> 10) & 0x1fu;
+  const uint32_t mantissa = half & 0x3ffu;
+  if (exponent == 31) return float_of_bits(sign | 0x7f800000u | (mantissa << 13));
+  if (exponent != 0) return float_of_bits(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  const float tiny = float_of_bits((113u << 23) | (mantissa << 13)) - float_of_bits(113u << 23);
+  return float_of_bits(sign | bits_of_float(tiny));
+}
+
+// Round to nearest even; overflow to infinity, NaN stays NaN (quiet).
+inline uint16_t f16_of_f32(float value) {
+  const uint32_t bits = bits_of_float(value);
+  const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) {
+    return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
+  }
+  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);
+  if (magnitude <
+      0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal in the low bits, rounded
+    const float shifted = float_of_bits(magnitude) + 0.5f;
+    return static_cast<uint16_t>(sign | (bits_of_float(shifted) - bits_of_float(0.5f)));
+  }
+  const uint32_t odd = (magnitude >> 13) & 1u;
+  return static_cast<uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + odd) >> 13));
+}
+
+inline float f32_of_bf16(uint16_t value) {
+  return float_of_bits(static_cast<uint32_t>(value) << 16);
+}
+
+inline float load_f16(const void* p) { return f32_of_f16(load_u16(p)); }
+
+}  // namespace
+}  // namespace hearth

@@ -1,0 +1,190 @@
+// Kernels of F32, F16 and BF16 weights over lanes L (lanes-*.h). Equations: kernels.h. Internal to
+// kernels/.
+#pragma once
+
+#include "panel-gemm.h"
+#include "vector-kernels.h"
+
+namespace hearth {
+namespace {
+
+template <class L>
+struct LaneF32 : F32 {
+  using Lanes = L;
+  static typename L::V lanes(const uint8_t* p) {
+    return L::load(reinterpret_cast<const float*>(p));
+  }
+  static typename L::V lanes_n(const uint8_t* p, size_t n) {
+    return L::load_n(reinterpret_cast<const float*>(p), n);
+  }
+};
+
+template <class L>
+struct LaneF16 : F16 {
+  using Lanes = L;
+  static typename L::V lanes(const uint8_t* p) {
+    return L::load_f16(reinterpret_cast<const uint16_t*>(p));
+  }
+  static typename L::V lanes_n(const uint8_t* p, size_t n) {
+    return L::load_f16_n(reinterpret_cast<const uint16_t*>(p), n);
+  }
+};
+
+template <class L>
+struct LaneBF16 : BF16 {
+  using Lanes = L;
+  static typename L::V lanes(const uint8_t* p) {
+    return L::load_bf16(reinterpret_cast<const uint16_t*>(p));
+  }
+  static typename L::V lanes_n(const uint8_t* p, size_t n) {
+    return L::load_bf16_n(reinterpret_cast<const uint16_t*>(p), n);
+  }
+};
+
+constexpr size_t kLine = 64;  // bytes of a cache line
+
+// Running sums per row: enough to hide the latency of an addition at the speed of memory.
+constexpr size_t kSums = 4;
+
+// W[row[i], :] · x for kRows rows together, each prefetched from next[i] into the second level: a
+// hint for the first level evicts x (bench/kernels, research/cpu-kernels §3). A row's sums do not
+// depend on kRows.
+template <class Codec, size_t kRows>
+void dot_rows(const uint8_t* const* row, const uint8_t* const* next, size_t columns, const float* x,
+              float* y) {
+  using L = typename Codec::Lanes;
+  constexpr size_t kStep = kSums * L::kLanes;
+  typename L::V sum[kRows][kSums];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t s = 0; s < kSums; ++s) sum[r][s] = L::zero();
+  }
+  size_t i = 0;
+  for (; i + kStep <= columns; i += kStep) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t line = 0; line < kStep * Codec::kBytes; line += kLine) {
+        __builtin_prefetch(next[r] + i * Codec::kBytes + line, 0, 2);
+      }
+#pragma GCC unroll 4
+      for (size_t s = 0; s < kSums; ++s) {
+        const size_t at = i + s * L::kLanes;
+        sum[r][s] = L::fma(Codec::lanes(row[r] + at * Codec::kBytes), L::load(x + at), sum[r][s]);
+      }
+    }
+  }
+  for (size_t r = 0; r < kRows; ++r) {
+    for_lanes<L>(columns - i, [&](size_t k, size_t n) {
+      const uint8_t* p = row[r] + (i + k) * Codec::kBytes;
+      const typename L::V w = n == L::kLanes ? Codec::lanes(p) : Codec::lanes_n(p, n);
+      sum[r][0] = L::fma(w, load_some<L>(x + i + k, n), sum[r][0]);
+    });
+    y[r] = L::reduce_add(L::add(L::add(sum[r][0], sum[r][2]), L::add(sum[r][1], sum[r][3])));
+  }
+}
+
+// Two rows together and the next two prefetched: steadier than one row (80-85 % of the read roof
+// instead of 50-80 %).
+template <class Codec>
+void plain_gemv(const Matrix& w, const void* x, Range rows, float* y) {
+  const float* input = static_cast<const float*>(x);
+  size_t r = rows.begin;
+  for (; r + 2 <= rows.end; r += 2) {
+    const uint8_t* row[2] = {row_of(w, r), row_of(w, r + 1)};
+    const size_t ahead = r + 4 <= rows.end ? 2 : 0;
+    const uint8_t* next[2] = {row_of(w, r + ahead), row_of(w, r + 1 + ahead)};
+    dot_rows<Codec, 2>(row, next, w.columns, input, y + r);
+  }
+  for (; r < rows.end; ++r) {
+    const uint8_t* row = row_of(w, r);
+    dot_rows<Codec, 1>(&row, &row, w.columns, input, y + r);
+  }
+}
+
+template <class Codec>
+void plain_gather_dot(const Matrix& w, const void* x, RowList rows, float* y) {
+  const float* input = static_cast<const float*>(x);
+  size_t i = 0;
+  for (; i + 4 <= rows.count; i += 4) {
+    const uint8_t* row[4];
+    const uint8_t* next[4];
+    for (size_t r = 0; r < 4; ++r) {
+      row[r] = row_of(w, rows.index[i + r]);
+      next[r] = row_of(w, rows.index[i + 4 + r < rows.count ? i + 4 + r : i + r]);
+    }
+    dot_rows<Codec, 4>(row, next, w.columns, input, y + i);
+  }
+  for (; i < rows.count; ++i) {
+    const uint8_t* row = row_of(w, rows.index[i]);
+    dot_rows<Codec, 1>(&row, &row, w.columns, input, y + i);
+  }
+}
+
+// y += Σ c[r] · row[r] over kRows rows in one pass over y.
+template <class Codec, size_t kRows>
+void axpy_rows(const uint8_t* const* row, const float* coefficient, Range columns, float* y) {
+  using L = typename Codec::Lanes;
+  typename L::V c[kRows];
+  for (size_t r = 0; r < kRows; ++r) c[r] = L::set1(coefficient[r]);
+  size_t i = columns.begin;
+  for (; i + L::kLanes <= columns.end; i += L::kLanes) {
+    typename L::V sum = L::load(y + i);
+    for (size_t r = 0; r < kRows; ++r)
+      sum = L::fma(c[r], Codec::lanes(row[r] + i * Codec::kBytes), sum);
+    L::store(y + i, sum);
+  }
+  if (i == columns.end) return;
+  const size_t n = columns.end - i;
+  typename L::V sum = L::load_n(y + i, n);
+  for (size_t r = 0; r < kRows; ++r) {
+    sum = L::fma(c[r], Codec::lanes_n(row[r] + i * Codec::kBytes, n), sum);
+  }
+  L::store_n(y + i, sum, n);
+}
+
+template <class Codec>
+void plain_axpy(const Matrix& w, RowList rows, const float* coefficient, Range columns, float* y) {
+  size_t i = 0;
+  for (; i + 4 <= rows.count; i += 4) {
+    const uint8_t* row[4];
+    for (size_t r = 0; r < 4; ++r) row[r] = row_of(w, rows.index[i + r]);
+    axpy_rows<Codec, 4>(row, coefficient + i, columns, y);
+  }
+  for (; i < rows.count; ++i) {
+    const uint8_t* row = row_of(w, rows.index[i]);
+    axpy_rows<Codec, 1>(&row, coefficient + i, columns, y);
+  }
+}
+
+template <class Codec>
+void plain_decode(const uint8_t* row, size_t columns, float* out) {
+  using L = typename Codec::Lanes;
+  for_lanes<L>(columns, [&](size_t i, size_t n) {
+    const uint8_t* p = row + i * Codec::kBytes;
+    store_some<L>(out + i, n == L::kLanes ? Codec::lanes(p) : Codec::lanes_n(p, n), n);
+  });
+}
+
+template <class Codec>
+void plain_dequantise_row(const void* row, size_t columns, float* out) {
+  plain_decode<Codec>(static_cast<const uint8_t*>(row), columns, out);
+}
+
+template <class Codec>
+struct PlainDecoder : PlainX {
+  static void decode(const uint8_t* row, size_t begin, size_t depth, float* out) {
+    plain_decode<Codec>(row + begin * Codec::kBytes, depth, out);
+  }
+};
+
+template <class Codec>
+constexpr WeightKernels lane_plain() {
+  return {copy_row,
+          plain_gemv<Codec>,
+          panel_gemm<typename Codec::Lanes, PlainDecoder<Codec>>,
+          plain_gather_dot<Codec>,
+          plain_axpy<Codec>,
+          plain_dequantise_row<Codec>};
+}
+
+}  // namespace
+}  // namespace hearth

@@ -1,0 +1,75 @@
+// Sign predictor and selection of active neurons in plain C++. Equations: kernels.h. Internal to
+// kernels/.
+#pragma once
+
+#include "blocks.h"
+
+namespace hearth {
+namespace {
+
+inline void sign_pack(const float* x, size_t count, uint64_t* out) {
+  for (size_t word = 0; word * 64 < count; ++word) {
+    const size_t bits = count - word * 64 < 64 ? count - word * 64 : 64;
+    uint64_t packed = 0;
+    for (size_t i = 0; i < bits; ++i) {
+      packed |= static_cast<uint64_t>(bits_of_float(x[word * 64 + i]) >> 31) << i;
+    }
+    out[word] = packed;
+  }
+}
+
+inline void sign_scores(const uint64_t* signs, size_t columns, const uint64_t* x, Range rows,
+                        int32_t* score) {
+  const size_t words = (columns + 63) / 64;
+  for (size_t r = rows.begin; r < rows.end; ++r) {
+    const uint64_t* row = signs + r * words;
+    int32_t differing = 0;
+    for (size_t i = 0; i < words; ++i) differing += __builtin_popcountll(row[i] ^ x[i]);
+    score[r] = static_cast<int32_t>(columns) - 2 * differing;
+  }
+}
+
+// Writes every index and keeps it by advancing: no branch to mispredict.
+inline size_t select_at_least(const float* x, size_t count, float least, uint32_t base,
+                              uint32_t* index) {
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
+    index[kept] = base + static_cast<uint32_t>(i);
+    kept += x[i] >= least ? 1 : 0;
+  }
+  return kept;
+}
+
+inline size_t select_magnitude(const float* x, size_t count, float least, uint32_t base,
+                               uint32_t* index) {
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
+    index[kept] = base + static_cast<uint32_t>(i);
+    kept += (x[i] < 0 ? -x[i] : x[i]) >= least ? 1 : 0;
+  }
+  return kept;
+}
+
+inline size_t select_scores(const int32_t* x, size_t count, int32_t least, uint32_t base,
+                            uint32_t* index) {
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
+    index[kept] = base + static_cast<uint32_t>(i);
+    kept += x[i] >= least ? 1 : 0;
+  }
+  return kept;
+}
+
+inline uint64_t read_stream(const void* data, size_t bytes) {
+  const uint8_t* p = static_cast<const uint8_t*>(data);
+  uint64_t sum[4] = {};
+  for (size_t i = 0; i + 64 <= bytes; i += 64) {
+    uint64_t word[8];
+    std::memcpy(word, p + i, sizeof word);
+    for (size_t k = 0; k < 4; ++k) sum[k] += word[k] ^ word[k + 4];
+  }
+  return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
+}  // namespace
+}  // namespace hearth

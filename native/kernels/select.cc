@@ -1,0 +1,130 @@
+// Chooses the table for this machine, and answers questions about types that need no table.
+#include <cmath>
+
+#include "attention.h"
+#include "codecs.h"
+#include "generic-weights.h"
+#include "isa.h"
+#include "panel-gemm.h"
+#include "vnni-layout.h"
+
+namespace hearth {
+namespace {
+
+struct TypeInfo {
+  WeightType type;
+  size_t block;
+  size_t bytes;
+  XFormat format;
+};
+
+constexpr TypeInfo kTypes[kWeightTypeCount] = {
+    {WeightType::kF32, 1, F32::kBytes, XFormat::kF32},
+    {WeightType::kF16, 1, F16::kBytes, XFormat::kF32},
+    {WeightType::kBF16, 1, BF16::kBytes, XFormat::kF32},
+    {WeightType::kQ8_0, Q8_0::kBlock, Q8_0::kBytes, XFormat::kQ8},
+    {WeightType::kQ4_0, Q4_0::kBlock, Q4_0::kBytes, XFormat::kQ8},
+    {WeightType::kQ4_1, Q4_1::kBlock, Q4_1::kBytes, XFormat::kQ8},
+    {WeightType::kQ5_0, Q5_0::kBlock, Q5_0::kBytes, XFormat::kQ8},
+    {WeightType::kQ5_1, Q5_1::kBlock, Q5_1::kBytes, XFormat::kQ8},
+    {WeightType::kQ4_K, Q4_K::kBlock, Q4_K::kBytes, XFormat::kQ8},
+    {WeightType::kQ5_K, Q5_K::kBlock, Q5_K::kBytes, XFormat::kQ8},
+    {WeightType::kQ6_K, Q6_K::kBlock, Q6_K::kBytes, XFormat::kQ8},
+};
+
+size_t type_index(uint32_t id) {
+  size_t i = 0;
+  while (i < kWeightTypeCount && static_cast<uint32_t>(kTypes[i].type) != id) ++i;
+  return i;
+}
+
+const TypeInfo& type_info(WeightType type) {
+  return kTypes[type_index(static_cast<uint32_t>(type))];
+}
+
+// Tables that can run here, best first.
+struct Available {
+  const Kernels* table[3];
+  const char* name[4];
+};
+
+Available find_available() {
+  Available found = {};
+  size_t count = 0;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
+      __builtin_cpu_supports("avx512vpopcntdq")) {
+    found.table[count++] = &kAvx512Kernels;
+  }
+  if (avx2) found.table[count++] = &kAvx2Kernels;
+#elif defined(__aarch64__)
+  found.table[count++] = &kNeonKernels;
+#endif
+  found.table[count++] = &kScalarKernels;
+  for (size_t i = 0; i < count; ++i) found.name[i] = found.table[i]->name;
+  return found;
+}
+
+const Available& available() {
+  static const Available found = find_available();
+  return found;
+}
+
+}  // namespace
+
+const Kernels* select_kernels(const char* forced_or_null) {
+  const Available& found = available();
+  if (forced_or_null == nullptr) return found.table[0];
+  for (size_t i = 0; found.name[i] != nullptr; ++i) {
+    if (std::strcmp(found.name[i], forced_or_null) == 0) return found.table[i];
+  }
+  return nullptr;
+}
+
+const char* const* available_kernels() { return available().name; }
+
+const WeightKernels* weight_kernels(const Kernels* kernels, uint32_t type_id) {
+  const size_t i = type_index(type_id);
+  return i < kWeightTypeCount ? &kernels->weights[i] : nullptr;
+}
+
+XFormat x_format(WeightType type) { return type_info(type).format; }
+
+size_t x_bytes(WeightType type, size_t columns) {
+  return x_format(type) == XFormat::kQ8 ? q8_row_bytes(columns) : f32_row_bytes(columns);
+}
+
+size_t row_bytes(WeightType type, size_t columns) {
+  return columns / type_info(type).block * type_info(type).bytes;
+}
+
+size_t block_elements(WeightType type) { return type_info(type).block; }
+
+size_t kv_row_bytes(KvType type, size_t head_dim) {
+  if (type == KvType::kQ8_0) return head_dim / kGroup * Q8_0::kBytes;
+  return head_dim * (type == KvType::kF16 ? F16::kBytes : F32::kBytes);
+}
+
+size_t gemm_scratch_bytes(size_t columns) {
+  const size_t integer = vnni_scratch_bytes(columns);
+  return round_up(integer > kPanelScratchBytes ? integer : kPanelScratchBytes, 64);
+}
+
+size_t attention_scratch_bytes() { return round_up(kAttentionScratchBytes, 64); }
+
+size_t sign_words(size_t columns) { return (columns + 63) / 64; }
+
+void rope_angles(const RopeAngles& angles, float* cosine, float* sine) {
+  for (size_t i = 0; i < angles.pairs; ++i) {
+    const double angle = static_cast<double>(angles.position) * angles.frequencies[i];
+    cosine[i] = static_cast<float>(std::cos(angle) * angles.magnitude);
+    sine[i] = static_cast<float>(std::sin(angle) * angles.magnitude);
+  }
+}
+
+}  // namespace hearth

@@ -1,0 +1,259 @@
+#!/usr/bin/env node
+/**
+ * Builds the CPU addon build/hearth.node with nothing but a C++ compiler and the npm package node-api-headers.
+ * Each file under native/ is its own unit; its name says which instruction set it may use. Objects are kept by content hash.
+ */
+import { execFile, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { basename, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanitize] [--bench [ARGUMENTS...]]
+  (nothing)     builds build/hearth.node
+  --optional    a missing compiler is not an error: says so in one line and exits with 0
+  --test        builds and runs native/test/*.cc for every instruction set that this machine has
+  --sanitize    with --test: under AddressSanitizer and UndefinedBehaviorSanitizer
+  --bench       builds and runs bench/kernels/*.cc; what follows is passed on
+CXX names the compiler; without it the first of c++, g++, clang++.`;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const nativeDir = join(root, "native");
+const buildDir = join(root, "build");
+
+/** Instruction sets by the beginning of a file's name in native/kernels. Files of other machines compile to nothing. */
+const x64Flags = {
+  avx2: ["-mavx2", "-mfma", "-mf16c", "-mpopcnt"],
+  avx512: [
+    ..."f bw vl dq vnni vbmi vpopcntdq".split(" ").map((part) => `-mavx512${part}`),
+    ..."-mavx2 -mfma -mf16c -mpopcnt".split(" "),
+    // GCC 12 takes the undefined pass-through operand of its own intrinsics for a mistake.
+    "-Wno-uninitialized",
+    "-Wno-maybe-uninitialized",
+  ],
+};
+
+/**
+ * No -ffast-math: it reorders sums and drops NaN. Contraction off: fused multiply-add is written where it is meant,
+ * so that results do not depend on the compiler. No errno: sqrt and fma become instructions.
+ */
+const commonFlags = [
+  "-std=c++17",
+  "-O3",
+  "-fPIC",
+  "-fvisibility=hidden",
+  "-fno-math-errno",
+  "-ffp-contract=off",
+  "-Wall",
+  "-Wextra",
+];
+const sanitizeFlags = [
+  "-g",
+  "-fno-omit-frame-pointer",
+  "-fsanitize=address,undefined",
+  "-fno-sanitize-recover=all",
+];
+
+function fail(message) {
+  console.error(`build-native: ${message}`);
+  process.exit(1);
+}
+
+function parseArguments(list) {
+  const options = { optional: false, test: false, sanitize: false, bench: undefined };
+  for (let i = 0; i < list.length; i++) {
+    const name = list[i];
+    if (name === "--bench") {
+      options.bench = list.slice(i + 1);
+      break;
+    }
+    if (name === "--help") {
+      console.log(usage);
+      process.exit(0);
+    }
+    if (!["--optional", "--test", "--sanitize"].includes(name)) {
+      console.error(`build-native: unknown argument "${name}"\n${usage}`);
+      process.exit(2);
+    }
+    options[name.slice(2)] = true;
+  }
+  return options;
+}
+
+/** The first compiler that answers --version, with that answer: it belongs to the hash of every object. */
+function findCompiler() {
+  const candidates = process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"];
+  for (const command of candidates) {
+    const answer = spawnSync(command, ["--version"], { encoding: "utf8" });
+    if (answer.status === 0) return { command, version: answer.stdout };
+  }
+  return undefined;
+}
+
+function compilerOrExit(optional) {
+  const compiler = process.platform === "win32" ? undefined : findCompiler();
+  if (compiler) return compiler;
+  const tried = process.env.CXX ? `CXX=${process.env.CXX}` : "c++, g++, clang++";
+  const reason =
+    process.platform === "win32"
+      ? "building the addon on Windows is not supported yet (MSVC)"
+      : `no C++ compiler found (tried ${tried}); install g++ or clang, or set CXX, then run "npm run build:native"`;
+  if (!optional) fail(reason);
+  console.log(
+    `hearth-native: skipped: ${reason}. hearth runs on its slow reference backend until then.`,
+  );
+  return process.exit(0);
+}
+
+function filesUnder(directory, extension) {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(extension))
+    .map((name) => join(directory, name))
+    .sort();
+}
+
+function flagsFor(source) {
+  if (process.arch !== "x64") return [];
+  const family = /^(avx2|avx512)[.-]/.exec(basename(source))?.[1];
+  return family ? x64Flags[family] : [];
+}
+
+function run(command, list) {
+  return new Promise((resolve, reject) => {
+    execFile(command, list, { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+      if (stderr) console.error(stderr.trimEnd());
+      if (error)
+        reject(new Error(`${command} ended with ${error.code ?? error.signal}\n${stdout}`));
+      else resolve(stdout);
+    });
+  });
+}
+
+/** Object and command of a source; `fresh` when the object was made of the same bytes by the same command. */
+function planUnit(source, build) {
+  const name = relative(root, source).replaceAll(/[/\\]/g, "-");
+  const object = join(build.objectDir, name.replace(/\.cc$/, ".o"));
+  const list = [...build.flags, ...flagsFor(source), "-c", source, "-o", object];
+  const hash = createHash("sha256")
+    .update(build.compiler.command + build.compiler.version + list.join("\0"))
+    .update(build.headerHash)
+    .update(readFileSync(source))
+    .digest("hex");
+  const stamp = `${object}.sha256`;
+  const fresh = existsSync(object) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash;
+  return { source, object, list, hash, stamp, fresh };
+}
+
+/** Compiles what is not fresh, as many at a time as there are processors. Returns all objects. */
+async function compile(sources, build) {
+  mkdirSync(build.objectDir, { recursive: true });
+  const units = sources.map((source) => planUnit(source, build));
+  // The largest first, so that no long unit is left for the end.
+  const queue = units.filter((unit) => !unit.fresh).sort((a, b) => b.list.length - a.list.length);
+  const worker = async () => {
+    for (let unit = queue.shift(); unit; unit = queue.shift()) {
+      await run(build.compiler.command, unit.list);
+      writeFileSync(unit.stamp, unit.hash);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return units.map((unit) => unit.object);
+}
+
+function createBuild(compiler, sanitize) {
+  const headers = [
+    ...filesUnder(nativeDir, ".h"),
+    ...filesUnder(join(root, "bench/kernels"), ".h"),
+  ];
+  const headerHash = createHash("sha256");
+  for (const header of headers) headerHash.update(header).update(readFileSync(header));
+  return {
+    compiler,
+    headerHash: headerHash.digest("hex"),
+    objectDir: join(buildDir, sanitize ? "objects-sanitize" : "objects"),
+    flags: [
+      ...commonFlags,
+      ...(sanitize ? sanitizeFlags : []),
+      `-I${nativeDir}`,
+      ...nodeApiInclude(),
+    ],
+  };
+}
+
+function nodeApiInclude() {
+  const headers = createRequire(import.meta.url)("node-api-headers");
+  return ["-DNAPI_VERSION=8", "-isystem", headers.include_dir];
+}
+
+/** Sources of the addon; of them, those that need no Node. */
+function sourcesOf(folders) {
+  return folders.flatMap((folder) => filesUnder(join(nativeDir, folder), ".cc"));
+}
+
+async function buildAddon(compiler) {
+  const started = Date.now();
+  const folders = readdirSync(nativeDir, { withFileTypes: true });
+  const rootSources = folders.filter((entry) => entry.isFile() && entry.name.endsWith(".cc"));
+  const sources = [
+    ...rootSources.map((entry) => join(nativeDir, entry.name)),
+    ...sourcesOf(
+      folders.filter((entry) => entry.isDirectory() && entry.name !== "test").map((e) => e.name),
+    ),
+  ];
+  const objects = await compile(sources, createBuild(compiler, false));
+  const addon = join(buildDir, "hearth.node");
+  const shared =
+    process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
+  await run(compiler.command, [...shared, "-o", addon, ...objects, "-pthread"]);
+  console.log(
+    `hearth-native: built ${relative(root, addon)} in ${((Date.now() - started) / 1000).toFixed(1)} s`,
+  );
+}
+
+/** Builds each program with the kernels and the runtime, and runs it. */
+async function runPrograms(sources, list, build) {
+  if (sources.length === 0) fail("found no program to run");
+  const library = await compile(sourcesOf(["kernels", "runtime"]), build);
+  for (const source of sources) {
+    const [object] = await compile([source], build);
+    const program = join(build.objectDir, basename(source, ".cc"));
+    await run(build.compiler.command, [
+      ...build.flags,
+      "-o",
+      program,
+      object,
+      ...library,
+      "-pthread",
+    ]);
+    const result = spawnSync(program, list, { stdio: "inherit" });
+    if (result.status !== 0)
+      fail(`${relative(root, source)} failed (${result.status ?? result.signal})`);
+  }
+}
+
+function commitName() {
+  const answer = spawnSync("git", ["describe", "--always", "--dirty"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  return answer.status === 0 ? answer.stdout.trim() : "unknown";
+}
+
+const options = parseArguments(process.argv.slice(2));
+const compiler = compilerOrExit(options.optional);
+try {
+  const build = createBuild(compiler, options.sanitize);
+  if (options.test) {
+    await runPrograms(filesUnder(join(nativeDir, "test"), ".cc"), [], build);
+  } else if (options.bench) {
+    process.env.HEARTH_COMMIT = commitName();
+    await runPrograms(filesUnder(join(root, "bench/kernels"), ".cc"), options.bench, build);
+  } else {
+    await buildAddon(compiler);
+  }
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+}
