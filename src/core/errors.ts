@@ -72,3 +72,16 @@ export class LimitError extends HearthError {
 export class DeviceError extends HearthError {
   override readonly name = "DeviceError";
 }
+
+/** A placement plan made from another model, machine, budget or profile than the one at hand. */
+export class StalePlanError extends HearthError {
+  override readonly name = "StalePlanError";
+  readonly different: readonly string[];
+  constructor(different: readonly string[], planned: string, current: string) {
+    super(
+      `the plan is stale: it was made for another ${different.join(", ")} ` +
+        `(${different[0]} ${planned}, now ${current}); make a new one with hearth plan`,
+    );
+    this.different = different;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * What the planner needs to know about a model: the bytes of its parts on each device, and which are read per token.
+ * Pure numbers; the runtime fills it from a GGUF file, a context length and a sparsity method.
+ */
+import type { Bytes, Neurons } from "../core/units.ts";
+
+/** Bytes of one tensor in the form that a device holds it. `type` names a line of the hardware profile's speeds. */
+export interface WeightSlice {
+  readonly type: string;
+  readonly bytes: Bytes;
+}
+
+/** One tensor on either device; the two forms may differ (a repacked or transposed copy). */
+export interface PlaceableTensor {
+  readonly gpu: WeightSlice;
+  readonly cpu: WeightSlice;
+}
+
+/** The rows of a tensor that belong to neurons: `bytes` are of one neuron. */
+export interface NeuronTensor extends PlaceableTensor {
+  /** "always": read for every neuron and token (a dense FFN, the gate of exact gating, predictor rows). */
+  readonly read: "always" | "active";
+}
+
+/** How often neurons are active: one frequency for all, or one for each, in [0, 1]. */
+export type Activity =
+  | { readonly kind: "uniform"; readonly frequency: number }
+  | { readonly kind: "profile"; readonly frequencies: Float64Array };
+
+export interface FfnDescription {
+  readonly neuronCount: Neurons;
+  readonly neuronTensors: readonly NeuronTensor[];
+  /** Needed whole by each device that has neurons (fc1 of a predictor, the FFN's biases); read once per token. */
+  readonly shared: readonly PlaceableTensor[];
+  readonly activity: Activity;
+}
+
+export interface LayerDescription {
+  /** Attention weights, read once per token. */
+  readonly attention: readonly PlaceableTensor[];
+  /** Keys and values of the whole context: that many bytes are held, and read per token when it is full. */
+  readonly kvCache: readonly PlaceableTensor[];
+  readonly norms: readonly PlaceableTensor[];
+  readonly ffn: FfnDescription;
+}
+
+export interface ModelDescription {
+  readonly layers: readonly LayerDescription[];
+  /** Output norm and head, read once per token. */
+  readonly output: readonly PlaceableTensor[];
+  /** The embedding table stays on the CPU: one row is read per token. */
+  readonly embeddingBytes: Bytes;
+  /** Buffers the GPU needs as soon as it does anything: activations, logits, staging. */
+  readonly gpuScratchBytes: Bytes;
+  /** One row of the residual stream, and one of logits, as copied between the devices. */
+  readonly hiddenBytes: Bytes;
+  readonly logitsBytes: Bytes;
+  /** Every GPU tensor takes a multiple of this many bytes. */
+  readonly gpuAllocationBytes: Bytes;
+}
+
+/** Bytes that a GPU tensor of `bytes` takes: rounded up, never down. */
+export function allocatedBytes(bytes: Bytes, allocation: Bytes): Bytes {
+  return Math.ceil(bytes / allocation) * allocation;
+}

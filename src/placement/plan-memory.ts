@@ -1,0 +1,56 @@
+/** Bytes of a placement per device and item, exactly as they are allocated: the GPU's add up to the plan's. */
+import type { Bytes, Neurons } from "../core/units.ts";
+import type { LayerDescription, ModelDescription, PlaceableTensor } from "./model-description.ts";
+import { gpuBytes, gpuNeuronBytes } from "./problem.ts";
+import type { Selection } from "./solution.ts";
+
+/** device -> item -> bytes. Items: attention, kv_cache, norms, ffn_shared, ffn, output, embedding, scratch. */
+export type DeviceMemory = Readonly<Record<string, Readonly<Record<string, Bytes>>>>;
+
+export function memoryOfSelection(
+  model: ModelDescription,
+  selection: Selection,
+  groupSize: Neurons,
+): DeviceMemory {
+  const gpu = new Map<string, Bytes>();
+  const cpu = new Map<string, Bytes>([["embedding", model.embeddingBytes]]);
+  const allocation = model.gpuAllocationBytes;
+  const onGpu = (item: string, tensors: readonly PlaceableTensor[]): void =>
+    add(gpu, item, gpuBytes(tensors, allocation));
+  const onCpu = (item: string, tensors: readonly PlaceableTensor[]): void =>
+    add(cpu, item, cpuBytes(tensors));
+  for (const [index, layer] of model.layers.entries()) {
+    const { ffn } = layer;
+    const hasAttention = index >= selection.firstGpuLayer;
+    const hot = Math.min((selection.hotGroups[index] ?? 0) * groupSize, ffn.neuronCount);
+    const cold = ffn.neuronCount - hot;
+    const place = hasAttention ? onGpu : onCpu;
+    for (const [item, tensors] of residentItems(layer)) place(item, tensors);
+    if (hasAttention) onGpu("ffn_shared", ffn.shared);
+    if (cold > 0) onCpu("ffn_shared", ffn.shared);
+    add(gpu, "ffn", gpuNeuronBytes(ffn, hot, allocation));
+    add(cpu, "ffn", cold * cpuBytes(ffn.neuronTensors));
+  }
+  (selection.outputOnGpu ? onGpu : onCpu)("output", model.output);
+  const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < model.layers.length;
+  if (usesGpu) add(gpu, "scratch", model.gpuScratchBytes);
+  return { gpu0: Object.fromEntries(gpu), cpu: Object.fromEntries(cpu) };
+}
+
+function residentItems(
+  layer: LayerDescription,
+): readonly (readonly [string, readonly PlaceableTensor[]])[] {
+  return [
+    ["attention", layer.attention],
+    ["kv_cache", layer.kvCache],
+    ["norms", layer.norms],
+  ];
+}
+
+function cpuBytes(tensors: readonly PlaceableTensor[]): Bytes {
+  return tensors.reduce((sum, tensor) => sum + tensor.cpu.bytes, 0);
+}
+
+function add(items: Map<string, Bytes>, item: string, bytes: Bytes): void {
+  if (bytes > 0) items.set(item, (items.get(item) ?? 0) + bytes);
+}

@@ -1,0 +1,253 @@
+/**
+ * A plan: which neurons of each layer are on which device, what that takes and what it is predicted to give.
+ * The parts of a layer are a list of {device, neurons}, open to more devices. Format: docs/formats/plan.md.
+ */
+import { createHash } from "node:crypto";
+import { StalePlanError } from "../core/errors.ts";
+import { type Bytes, formatBytes, GiB, type Neurons } from "../core/units.ts";
+import { type HardwareProfile, serialiseHardwareProfile } from "./hardware.ts";
+import type { ModelDescription } from "./model-description.ts";
+import { type DeviceMemory, memoryOfSelection } from "./plan-memory.ts";
+import {
+  groupNeurons,
+  type Objective,
+  type PlacementProblem,
+  placementProblem,
+} from "./problem.ts";
+import { configurations, type Solution } from "./solution.ts";
+import { type Solver, solveBudgets, solvePlacement } from "./solve-placement.ts";
+
+export const cpuDevice = "cpu";
+export const gpuDevice = "gpu0";
+
+export interface PlanPart {
+  readonly device: string;
+  /** Ascending ids; the parts of a layer have each of its neurons once. */
+  readonly neurons: Uint32Array;
+}
+
+export interface PlanLayer {
+  readonly neuronCount: Neurons;
+  /** Where attention, KV cache and norms are. */
+  readonly attentionDevice: string;
+  /** Devices that have neurons, in no particular order. */
+  readonly parts: readonly PlanPart[];
+}
+
+/** What a plan was made from; a plan serves only the same again. */
+export interface PlanInputs {
+  /** Fingerprint of the model file. */
+  readonly model: string;
+  /** Fingerprint of the activation profile; null when activity was assumed uniform. */
+  readonly profile: string | null;
+  /** Hash of the hardware profile. */
+  readonly hardware: string;
+  readonly budgetBytes: Bytes;
+  readonly context: number;
+  /** The sparsity method, with its parameters, as text. */
+  readonly method: string;
+  readonly objective: Objective;
+  readonly solver: Solver;
+}
+
+export interface BudgetPoint {
+  readonly budgetBytes: Bytes;
+  readonly predictedTokensPerSecond: number;
+}
+
+export interface Plan {
+  readonly version: 1;
+  /** Hash of the inputs: the name in the cache. */
+  readonly key: string;
+  readonly inputs: PlanInputs;
+  readonly hardwareName: string;
+  readonly layers: readonly PlanLayer[];
+  readonly outputDevice: string;
+  readonly memory: DeviceMemory;
+  readonly gpuBytes: Bytes;
+  readonly cpuBytes: Bytes;
+  /** Share of the expected activations that hot neurons serve, 0 to 1. */
+  readonly gpuActivationShare: number;
+  readonly predictedTokensPerSecond: number;
+  readonly objective: number;
+  readonly bound: number;
+  readonly gap: number;
+  readonly solveMs: number;
+  /** What each further GiB would bring, until everything is on the GPU. */
+  readonly further: readonly BudgetPoint[];
+  /** Tokens per second over budgets from 0 to everything; empty when not asked for. */
+  readonly curve: readonly BudgetPoint[];
+  /** What the user must be told: assumptions, and what did not fit. */
+  readonly notes: readonly string[];
+}
+
+export interface PlanRequest {
+  readonly model: ModelDescription;
+  readonly hardware: HardwareProfile;
+  /** All but the hardware's hash. */
+  readonly inputs: Omit<PlanInputs, "hardware">;
+  /** How many further GiB to look at. */
+  readonly furtherGibibytes: number;
+  /** Points of the curve; 0 for none. */
+  readonly curvePoints: number;
+}
+
+/** Solves the placement and says what it means. @throws OptionError for a budget or frequency out of range. */
+export async function createPlan(request: PlanRequest): Promise<Plan> {
+  const { model, hardware } = request;
+  const inputs: PlanInputs = { ...request.inputs, hardware: hardwareHash(hardware) };
+  const problem = placementProblem({ ...inputs, model, hardware });
+  const solution = await solvePlacement(problem, inputs.solver);
+  const memory = memoryOfSelection(model, solution, groupNeurons);
+  return {
+    version: 1,
+    key: planKey(inputs),
+    inputs,
+    hardwareName: hardware.name,
+    layers: problem.layers.map((_, index) => planLayer(problem, solution, index)),
+    outputDevice: solution.outputOnGpu ? gpuDevice : cpuDevice,
+    memory,
+    gpuBytes: solution.gpuBytes,
+    cpuBytes: Object.values(memory[cpuDevice] ?? {}).reduce((sum, bytes) => sum + bytes, 0),
+    gpuActivationShare: activationShare(problem, solution),
+    predictedTokensPerSecond: tokensPerSecond(solution),
+    objective: solution.objective,
+    bound: solution.bound,
+    gap: solution.gap,
+    solveMs: solution.solveMs,
+    ...(await outlook(problem, request)),
+    notes: notesOf(problem, solution, request),
+  };
+}
+
+/** The name of a plan made from these inputs. */
+export function planKey(inputs: PlanInputs): string {
+  const { model, profile, hardware, budgetBytes, context, method, objective, solver } = inputs;
+  const parts = [model, profile, hardware, budgetBytes, context, method, objective, solver];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+}
+
+/** Names a hardware profile's content. */
+export function hardwareHash(hardware: HardwareProfile): string {
+  return createHash("sha256").update(serialiseHardwareProfile(hardware)).digest("hex").slice(0, 32);
+}
+
+/** @throws StalePlanError when the plan was made from something else than `current`, naming what differs. */
+export function checkPlan(plan: Plan, current: PlanInputs): void {
+  const names = [
+    "model",
+    "profile",
+    "hardware",
+    "budgetBytes",
+    "context",
+    "method",
+    "objective",
+    "solver",
+  ] as const;
+  const different = names.filter((name) => plan.inputs[name] !== current[name]);
+  const [first] = different;
+  if (first === undefined) return;
+  throw new StalePlanError(different, String(plan.inputs[first]), String(current[first]));
+}
+
+function planLayer(problem: PlacementProblem, solution: Solution, index: number): PlanLayer {
+  const layer = problem.layers[index];
+  const order = layer?.order ?? new Uint32Array(0);
+  const hot = Math.min((solution.hotGroups[index] ?? 0) * groupNeurons, order.length);
+  const parts = [
+    { device: gpuDevice, neurons: order.slice(0, hot).sort() },
+    { device: cpuDevice, neurons: order.slice(hot).sort() },
+  ];
+  return {
+    neuronCount: order.length,
+    attentionDevice: index < solution.firstGpuLayer ? cpuDevice : gpuDevice,
+    parts: parts.filter(({ neurons }) => neurons.length > 0),
+  };
+}
+
+function activationShare(problem: PlacementProblem, solution: Solution): number {
+  let hot = 0;
+  let all = 0;
+  for (const [index, { hotMass }] of problem.layers.entries()) {
+    hot += hotMass[solution.hotGroups[index] ?? 0] ?? 0;
+    all += hotMass[hotMass.length - 1] ?? 0;
+  }
+  return all === 0 ? 0 : hot / all;
+}
+
+/** Nine digits: two optimal placements of the same time may differ in the last bits of their sums. */
+function tokensPerSecond(solution: Solution): number {
+  return Number((1 / solution.secondsPerToken).toPrecision(9));
+}
+
+/** Bytes with which everything is on the GPU. */
+function everythingBytes(problem: PlacementProblem): Bytes {
+  const largest = configurations({ ...problem, budgetBytes: Number.MAX_SAFE_INTEGER }).reduce(
+    (most, { bytes }) => Math.max(most, bytes),
+    0,
+  );
+  return problem.layers.reduce((sum, layer) => sum + (layer.hotBytes.at(-1) ?? 0), largest);
+}
+
+async function outlook(
+  problem: PlacementProblem,
+  request: PlanRequest,
+): Promise<Pick<Plan, "further" | "curve">> {
+  if (!problem.hasGpu) return { further: [], curve: [] };
+  const all = everythingBytes(problem);
+  const missing = Math.ceil(Math.max(0, all - problem.budgetBytes) / GiB);
+  const steps = Math.min(request.furtherGibibytes, missing);
+  const further = Array.from({ length: steps }, (_, i) => problem.budgetBytes + (i + 1) * GiB);
+  const last = Math.max(all, problem.budgetBytes);
+  const curve = Array.from({ length: request.curvePoints }, (_, i) =>
+    Math.round((i * last) / Math.max(1, request.curvePoints - 1)),
+  );
+  const budgets = [...further, ...curve];
+  if (budgets.length === 0) return { further: [], curve: [] };
+  const solutions = await solveBudgets({ problem, solver: "exact", budgets });
+  const points = solutions.map((solution) => ({
+    budgetBytes: solution.budgetBytes,
+    predictedTokensPerSecond: tokensPerSecond(solution),
+  }));
+  return { further: points.slice(0, steps), curve: points.slice(steps) };
+}
+
+function notesOf(
+  problem: PlacementProblem,
+  solution: Solution,
+  request: PlanRequest,
+): readonly string[] {
+  const notes: string[] = [];
+  if (request.inputs.profile === null) {
+    notes.push(
+      "No activation profile: assumes that all neurons are equally active (hearth profile makes one).",
+    );
+  }
+  if (request.hardware.origin === "described") {
+    notes.push(`The hardware is described, not measured: ${request.hardware.name}.`);
+  }
+  if (solution.gap > 0)
+    notes.push(`The optimum is not proven: gap ${(100 * solution.gap).toFixed(2)} %.`);
+  const cpuLayers = solution.firstGpuLayer;
+  if (solution.gpuBytes === 0) notes.push(`Everything is on the CPU: ${cpuOnlyReason(problem)}.`);
+  else if (cpuLayers > 0) {
+    notes.push(
+      `Layers 0 to ${cpuLayers - 1} are on the CPU as a whole, attention and KV cache too: ` +
+        "with this budget that is the best use of the memory.",
+    );
+  }
+  return notes;
+}
+
+function cpuOnlyReason(problem: PlacementProblem): string {
+  if (!problem.hasGpu) return "the hardware profile has no GPU";
+  const [, ...onGpu] = configurations({ ...problem, budgetBytes: Number.MAX_SAFE_INTEGER });
+  const least = onGpu.reduce(
+    (smallest, { bytes }) => Math.min(smallest, bytes),
+    Number.POSITIVE_INFINITY,
+  );
+  if (problem.budgetBytes < least) {
+    return `the budget of ${formatBytes(problem.budgetBytes)} is less than the ${formatBytes(least)} of the smallest GPU part`;
+  }
+  return "no placement within this budget is predicted to be faster";
+}

@@ -1,0 +1,145 @@
+/** What a solver answers, and the seconds that a selection is predicted to take. */
+import type { Bytes } from "../core/units.ts";
+import type { PlacementProblem } from "./problem.ts";
+
+/**
+ * Which layers and which of their groups are on the GPU.
+ * Layers from `firstGpuLayer` on have attention and KV cache there; those before are on the CPU as a whole, so a
+ * token crosses to the GPU once. `firstGpuLayer` = number of layers: none.
+ */
+export interface Selection {
+  readonly firstGpuLayer: number;
+  readonly outputOnGpu: boolean;
+  /** Per layer: 0 for layers before `firstGpuLayer`. */
+  readonly hotGroups: readonly number[];
+}
+
+export interface Solution extends Selection {
+  readonly budgetBytes: Bytes;
+  /** `latency`: seconds per token, least is best. `paper`: sum of the frequencies of hot neurons, most is best. */
+  readonly objective: number;
+  /** No selection does better than this. */
+  readonly bound: number;
+  /** |objective - bound| / |objective|: 0 when the optimum is proven. */
+  readonly gap: number;
+  readonly solveMs: number;
+  readonly secondsPerToken: number;
+  readonly gpuBytes: Bytes;
+}
+
+/** Bytes, seconds and cost of all that is not a choice of hot groups. */
+export interface Configuration {
+  readonly firstGpuLayer: number;
+  readonly outputOnGpu: boolean;
+  readonly bytes: Bytes;
+  readonly seconds: number;
+}
+
+/** Every suffix of layers on the GPU, with and without the output; the first is the CPU alone. */
+export function configurations(problem: PlacementProblem): readonly Configuration[] {
+  const { layers, output, crossing } = problem;
+  const found: Configuration[] = [];
+  const cpuSeconds = layers.reduce((sum, layer) => sum + layer.cpuSeconds, 0);
+  found.push({
+    firstGpuLayer: layers.length,
+    outputOnGpu: false,
+    bytes: 0,
+    seconds: cpuSeconds + output.cpuSeconds,
+  });
+  if (!problem.hasGpu || problem.budgetBytes === 0) return found;
+  let bytes = problem.scratchBytes;
+  let seconds = cpuSeconds + crossing.enterSeconds;
+  for (let first = layers.length; first >= 0; first--) {
+    const layer = layers[first];
+    bytes += layer?.residentBytes ?? 0;
+    seconds += (layer?.residentSeconds ?? 0) - (layer?.cpuSeconds ?? 0);
+    const withOutput = seconds + output.gpuSeconds + crossing.leaveLogitsSeconds;
+    found.push({
+      firstGpuLayer: first,
+      outputOnGpu: true,
+      bytes: bytes + output.gpuBytes,
+      seconds: withOutput,
+    });
+    if (first === layers.length) continue;
+    const withoutOutput = seconds + output.cpuSeconds + crossing.leaveHiddenSeconds;
+    found.push({ firstGpuLayer: first, outputOnGpu: false, bytes, seconds: withoutOutput });
+  }
+  return found;
+}
+
+/** Seconds per token of a selection: the same sum whichever solver made it. */
+export function predictedSeconds(problem: PlacementProblem, selection: Selection): number {
+  const { layers, output, crossing } = problem;
+  const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < layers.length;
+  const layerSeconds = layers.reduce((sum, layer, index) => {
+    if (index < selection.firstGpuLayer) return sum + layer.cpuSeconds;
+    return sum + layer.residentSeconds + (layer.ffnSeconds[selection.hotGroups[index] ?? 0] ?? 0);
+  }, 0);
+  const outputSeconds = selection.outputOnGpu ? output.gpuSeconds : output.cpuSeconds;
+  if (!usesGpu) return layerSeconds + outputSeconds;
+  const leave = selection.outputOnGpu ? crossing.leaveLogitsSeconds : crossing.leaveHiddenSeconds;
+  return layerSeconds + outputSeconds + crossing.enterSeconds + leave;
+}
+
+/** GPU bytes of a selection, as they will be allocated. */
+export function selectionBytes(problem: PlacementProblem, selection: Selection): Bytes {
+  const { layers, output } = problem;
+  const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < layers.length;
+  const layerBytes = layers.reduce((sum, layer, index) => {
+    if (index < selection.firstGpuLayer) return sum;
+    return sum + layer.residentBytes + (layer.hotBytes[selection.hotGroups[index] ?? 0] ?? 0);
+  }, 0);
+  return (
+    layerBytes +
+    (usesGpu ? problem.scratchBytes : 0) +
+    (selection.outputOnGpu ? output.gpuBytes : 0)
+  );
+}
+
+/** The objective's value of a selection, in its own direction. */
+export function objectiveValue(problem: PlacementProblem, selection: Selection): number {
+  if (problem.objective === "latency") return predictedSeconds(problem, selection);
+  return problem.layers.reduce(
+    (sum, layer, index) => sum + (layer.hotMass[selection.hotGroups[index] ?? 0] ?? 0),
+    0,
+  );
+}
+
+/** A selection with everything that is said about it. `bound` is in the objective's own direction. */
+export function solutionOf(
+  problem: PlacementProblem,
+  selection: Selection,
+  found: { readonly bound: number; readonly budgetBytes: Bytes; readonly solveMs: number },
+): Solution {
+  const objective = objectiveValue(problem, selection);
+  const difference = Math.abs(objective - found.bound);
+  return {
+    ...selection,
+    ...found,
+    objective,
+    gap: difference === 0 ? 0 : difference / Math.abs(objective),
+    secondsPerToken: predictedSeconds(problem, selection),
+    gpuBytes: selectionBytes(problem, selection),
+  };
+}
+
+/**
+ * The configurations that an objective may use within a budget: all that fit for `latency`; for `paper`, which says
+ * nothing of what is not FFN, PowerInfer's order: attention of as many layers as fit, then the output if it fits.
+ */
+export function eligibleConfigurations(
+  problem: PlacementProblem,
+  all: readonly Configuration[],
+  budgetBytes: Bytes,
+): readonly Configuration[] {
+  const fitting = all.filter((configuration) => configuration.bytes <= budgetBytes);
+  if (problem.objective === "latency") return fitting;
+  const most = fitting.reduce((best, candidate) =>
+    rank(candidate) > rank(best) ? candidate : best,
+  );
+  return [most];
+}
+
+function rank(configuration: Configuration): number {
+  return -2 * configuration.firstGpuLayer + (configuration.outputOnGpu ? 1 : 0);
+}

@@ -1,0 +1,263 @@
+/**
+ * The exact placement solver: which layers have attention on the GPU, and how many groups of each are hot.
+ * A multiple-choice knapsack (docs/decisions/0003-placement-solver.md): layers are added last to first, so one pass
+ * serves every suffix of layers and every budget. Layers that share a unit of bytes share a table; tables are merged.
+ */
+import { OptionError } from "../core/errors.ts";
+import type { Bytes } from "../core/units.ts";
+import { byteUnit, type Front, greatestCommonDivisor, lastWithin, paretoFront } from "./front.ts";
+import {
+  costTolerance,
+  type MergeBound,
+  type MergeFront,
+  type MergePicks,
+  mergeBound,
+  mergeFront,
+  mergeFronts,
+  mergeImproved,
+  mergeRounded,
+} from "./front-merge.ts";
+import { LayerTable } from "./layer-table.ts";
+import type { LayerProblem, PlacementProblem } from "./problem.ts";
+import {
+  type Configuration,
+  configurations,
+  eligibleConfigurations,
+  type Selection,
+  type Solution,
+  solutionOf,
+} from "./solution.ts";
+
+/**
+ * Units of a table, at most: a layer then costs some ten million steps. 80 layers of 448 equal groups are 35 840,
+ * and a last group that is not full makes them at most 32 times finer.
+ */
+const tableUnits = 2 ** 18;
+
+/** Layers of different units share a table only while it is small: their common unit is often far finer. */
+const mixedTableUnits = 2 ** 16;
+
+/** The proven best placement for each budget, or the best found with an honest gap. Budgets default to the problem's. */
+export function solveExactly(
+  problem: PlacementProblem,
+  budgets: readonly Bytes[] = [problem.budgetBytes],
+): readonly Solution[] {
+  const start = performance.now();
+  const all = configurations({ ...problem, budgetBytes: Math.max(...budgets) });
+  const searches = budgets.map(
+    (budget) => new Search(budget, eligibleConfigurations(problem, all, budget)),
+  );
+  const families = familiesOf(problem, Math.max(...budgets));
+  for (let first = problem.layers.length; first >= 0; first--) {
+    const family = families.find((candidate) => candidate.layers.includes(first));
+    const front = family?.fronts.get(first);
+    if (family !== undefined && front !== undefined) family.add(first, front);
+    for (const search of searches) search.visit(problem, first, families);
+  }
+  for (const search of searches) search.finish();
+  const solveMs = performance.now() - start;
+  return searches.map((search) => {
+    const { selection, shortfall } = search.restore(problem, families);
+    const plain = solutionOf(problem, selection, { bound: 0, budgetBytes: search.budget, solveMs });
+    const towards = problem.objective === "latency" ? -shortfall : shortfall;
+    return solutionOf(problem, selection, {
+      bound: plain.objective + towards,
+      budgetBytes: search.budget,
+      solveMs,
+    });
+  });
+}
+
+/** The choices of a layer whose attention is on the GPU: hot groups and what they cost under the objective. */
+export function layerFront(layer: LayerProblem, objective: PlacementProblem["objective"]): Front {
+  const groups = layer.hotBytes.length - 1;
+  const tags = Uint32Array.from({ length: groups + 1 }, (_, n) => n).filter(
+    (n) => objective === "latency" || n === 0 || n >= layer.minimumHotGroups,
+  );
+  const costs = Float64Array.from(tags, (n) =>
+    objective === "latency" ? (layer.ffnSeconds[n] ?? 0) : -(layer.hotMass[n] ?? 0),
+  );
+  return paretoFront({
+    bytes: Float64Array.from(tags, (n) => layer.hotBytes[n] ?? 0),
+    costs,
+    tags,
+  });
+}
+
+/** Layers whose choices are combined before they meet others: one table, or a single layer as it is. */
+interface Family {
+  readonly layers: readonly number[];
+  readonly fronts: ReadonlyMap<number, Front>;
+  add(layer: number, front: Front): void;
+  front(): MergeFront;
+  /** The cheapest total within the capacity, and its tag. */
+  cheapest(capacity: number): { readonly tag: number; readonly cost: number };
+  restore(tag: number, firstLayer: number, hotGroups: number[]): void;
+}
+
+const emptyFront: MergeFront = mergeFront({
+  bytes: Float64Array.of(0),
+  costs: Float64Array.of(0),
+  tags: Uint32Array.of(0),
+});
+
+/** All layers in one table when their common unit is coarse enough, else one for each unit, else layers alone. */
+function familiesOf(problem: PlacementProblem, capacity: Bytes): readonly Family[] {
+  const fronts = problem.layers.map((layer) => layerFront(layer, problem.objective));
+  const units = fronts.map(byteUnit);
+  const reachOf = (indices: readonly number[]): number =>
+    indices.reduce((sum, index) => sum + (fronts[index]?.bytes.at(-1) ?? 0), 0);
+  const everyLayer = fronts.map((_, index) => index);
+  const build = (layers: readonly number[], limit: number): readonly Family[] => {
+    const entries = new Map(layers.map((index) => [index, fronts[index] ?? emptyFront] as const));
+    const unit =
+      layers.reduce((common, index) => greatestCommonDivisor(common, units[index] ?? 0), 0) || 1;
+    if (Math.min(capacity, reachOf(layers)) / unit <= limit)
+      return [tableFamily(entries, unit, capacity)];
+    return [];
+  };
+  const together = build(everyLayer, mixedTableUnits);
+  if (together.length > 0) return together;
+  return [...new Set(units)].flatMap((unit) => {
+    const layers = everyLayer.filter((index) => units[index] === unit);
+    const family = build(layers, tableUnits);
+    return family.length > 0
+      ? family
+      : layers.map((index) => singleFamily(index, fronts[index] ?? emptyFront));
+  });
+}
+
+function tableFamily(fronts: ReadonlyMap<number, Front>, unit: number, capacity: Bytes): Family {
+  const table = new LayerTable(unit, capacity);
+  let cached: MergeFront | undefined;
+  return {
+    layers: [...fronts.keys()],
+    fronts,
+    add(layer, front) {
+      table.add(layer, front);
+      cached = undefined;
+    },
+    front() {
+      cached ??= mergeFront(table.front());
+      return cached;
+    },
+    cheapest: (capacity) => table.cheapest(capacity),
+    restore: (tag, firstLayer, hotGroups) => table.restore(tag, firstLayer, hotGroups),
+  };
+}
+
+function singleFamily(layer: number, front: Front): Family {
+  let current = emptyFront;
+  return {
+    layers: [layer],
+    fronts: new Map([[layer, front]]),
+    add() {
+      current = mergeFront(front);
+    },
+    front: () => current,
+    cheapest(capacity) {
+      const pick = lastWithin(current, capacity);
+      return { tag: current.tags[pick] ?? 0, cost: current.costs[pick] ?? 0 };
+    },
+    restore(tag, firstLayer, hotGroups) {
+      if (layer >= firstLayer) hotGroups[layer] = tag;
+    },
+  };
+}
+
+/** A configuration whose fronts are known but not merged yet. */
+interface Candidate {
+  readonly configuration: Configuration;
+  readonly fixed: number;
+  readonly capacity: number;
+  readonly fronts: readonly MergeFront[];
+  readonly start: MergeBound;
+  readonly known: MergePicks;
+}
+
+/** The search for one budget over all configurations: candidates are merged in the order of their bounds. */
+class Search {
+  readonly budget: Bytes;
+  readonly #eligible: readonly Configuration[];
+  readonly #candidates: Candidate[] = [];
+  #best:
+    | {
+        readonly configuration: Configuration;
+        readonly tags: readonly number[];
+        readonly cost: number;
+      }
+    | undefined;
+  /** What the best cost may be above the least possible: 0 when it is proven. */
+  #shortfall = 0;
+
+  constructor(budget: Bytes, eligible: readonly Configuration[]) {
+    this.budget = budget;
+    this.#eligible = eligible;
+  }
+
+  /** The layers from `first` on are in the families: looks at the configurations that start there. */
+  visit(problem: PlacementProblem, first: number, families: readonly Family[]): void {
+    for (const configuration of this.#eligible) {
+      if (configuration.firstGpuLayer !== first) continue;
+      const fixed = problem.objective === "latency" ? configuration.seconds : 0;
+      const capacity = this.budget - configuration.bytes;
+      const [only] = families;
+      if (families.length === 1 && only !== undefined) {
+        const { tag, cost } = only.cheapest(capacity);
+        this.#offer(configuration, [tag], fixed + cost);
+        continue;
+      }
+      const fronts = families.map((family) => family.front());
+      const start = mergeBound(fronts, capacity);
+      const known = mergeRounded(fronts, capacity, start.price);
+      if (known === undefined) continue;
+      this.#offer(configuration, tagsOf(fronts, known.picks), fixed + known.cost);
+      this.#candidates.push({ configuration, fixed, capacity, fronts, start, known });
+    }
+  }
+
+  finish(): void {
+    let bound = Number.POSITIVE_INFINITY;
+    this.#candidates.sort((a, b) => a.fixed + a.start.bound - (b.fixed + b.start.bound));
+    for (const { configuration, fixed, capacity, fronts, start, known } of this.#candidates) {
+      if (fixed + start.bound >= this.#bestCost()) break;
+      const improved = mergeImproved(fronts, capacity, known);
+      this.#offer(configuration, tagsOf(fronts, improved.picks), fixed + improved.cost);
+      const merged = mergeFronts(fronts, capacity, start, this.#bestCost() - fixed);
+      const { found } = merged;
+      if (found) this.#offer(configuration, tagsOf(fronts, found.picks), fixed + found.cost);
+      bound = Math.min(bound, fixed + merged.bound);
+    }
+    const tolerance = costTolerance * Math.abs(this.#bestCost());
+    this.#shortfall = bound < this.#bestCost() - tolerance ? this.#bestCost() - bound : 0;
+  }
+
+  restore(
+    problem: PlacementProblem,
+    families: readonly Family[],
+  ): { readonly selection: Selection; readonly shortfall: number } {
+    if (this.#best === undefined) {
+      throw new OptionError("VRAM budget", String(this.budget), "a budget that was searched");
+    }
+    const { configuration, tags } = this.#best;
+    const hotGroups = new Array<number>(problem.layers.length).fill(0);
+    families.forEach((family, index) => {
+      family.restore(tags[index] ?? 0, configuration.firstGpuLayer, hotGroups);
+    });
+    const { firstGpuLayer, outputOnGpu } = configuration;
+    return { selection: { firstGpuLayer, outputOnGpu, hotGroups }, shortfall: this.#shortfall };
+  }
+
+  #bestCost(): number {
+    return this.#best?.cost ?? Number.POSITIVE_INFINITY;
+  }
+
+  #offer(configuration: Configuration, tags: readonly number[], cost: number): void {
+    if (this.#best === undefined || cost < this.#best.cost)
+      this.#best = { configuration, tags, cost };
+  }
+}
+
+function tagsOf(fronts: readonly Front[], picks: readonly number[]): readonly number[] {
+  return fronts.map((front, index) => front.tags[picks[index] ?? 0] ?? 0);
+}
