@@ -36,13 +36,18 @@ export const q4_0Codec: Codec = {
       const to = targetOffset + block * blockBytes;
       // The value of largest magnitude, sign and all, gets code 0: -8 steps; the other side reaches +7 only.
       const d = signedLargest(source, from, blockElements) / -8;
-      const inverse = d === 0 ? 0 : 1 / d;
+      const inverse = d === 0 ? 0 : Math.fround(1 / d);
       writeHalf(target, to, d);
       for (let i = 0; i < half; i++) {
-        const low = Math.min(15, (source[from + i]! * inverse + 8.5) | 0);
-        const high = Math.min(15, (source[from + half + i]! * inverse + 8.5) | 0);
+        const low = Math.min(15, toCode(source[from + i]! * inverse));
+        const high = Math.min(15, toCode(source[from + half + i]! * inverse));
         target[to + 2 + i] = low | (high << 4);
       }
     }
   },
 };
+
+/** As in ggml: float32 steps, the half that rounds is added to the offset. */
+function toCode(scaled: number): number {
+  return Math.fround(Math.fround(scaled) + 8.5) | 0;
+}

@@ -38,13 +38,13 @@ export const q5_0Codec: Codec = {
       const from = sourceOffset + block * blockElements;
       const to = targetOffset + block * blockBytes;
       const d = signedLargest(source, from, blockElements) / -16;
-      const inverse = d === 0 ? 0 : 1 / d;
+      const inverse = d === 0 ? 0 : Math.fround(1 / d);
       writeHalf(target, to, d);
       let lowHigh = 0;
       let highHigh = 0;
       for (let i = 0; i < half; i++) {
-        const low = Math.min(31, (source[from + i]! * inverse + 16.5) | 0);
-        const high = Math.min(31, (source[from + half + i]! * inverse + 16.5) | 0);
+        const low = Math.min(31, toCode(source[from + i]! * inverse));
+        const high = Math.min(31, toCode(source[from + half + i]! * inverse));
         target[to + 6 + i] = (low & 15) | ((high & 15) << 4);
         lowHigh |= (low >> 4) << i;
         highHigh |= (high >> 4) << i;
@@ -56,3 +56,8 @@ export const q5_0Codec: Codec = {
     }
   },
 };
+
+/** As in ggml: float32 steps, the half that rounds is added to the offset. */
+function toCode(scaled: number): number {
+  return Math.fround(Math.fround(scaled) + 16.5) | 0;
+}

@@ -39,15 +39,15 @@ export const q5_1Codec: Codec = {
       const from = sourceOffset + block * blockElements;
       const to = targetOffset + block * blockBytes;
       const m = smallestOf(source, from, blockElements);
-      const d = (largestOf(source, from, blockElements) - m) / 31;
-      const inverse = d === 0 ? 0 : 1 / d;
+      const d = Math.fround(Math.fround(largestOf(source, from, blockElements) - m) / 31);
+      const inverse = d === 0 ? 0 : Math.fround(1 / d);
       writeHalf(target, to, d);
       writeHalf(target, to + 2, m);
       let lowHigh = 0;
       let highHigh = 0;
       for (let i = 0; i < half; i++) {
-        const low = Math.min(31, ((source[from + i]! - m) * inverse + 0.5) | 0);
-        const high = Math.min(31, ((source[from + half + i]! - m) * inverse + 0.5) | 0);
+        const low = Math.min(31, toCode(source[from + i]! - m, inverse));
+        const high = Math.min(31, toCode(source[from + half + i]! - m, inverse));
         target[to + 8 + i] = (low & 15) | ((high & 15) << 4);
         lowHigh |= (low >> 4) << i;
         highHigh |= (high >> 4) << i;
@@ -59,3 +59,8 @@ export const q5_1Codec: Codec = {
     }
   },
 };
+
+/** As in ggml: float32 steps, halves round up. */
+function toCode(aboveMinimum: number, inverse: number): number {
+  return Math.fround(Math.fround(Math.fround(aboveMinimum) * inverse) + 0.5) | 0;
+}

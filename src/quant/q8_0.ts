@@ -34,12 +34,12 @@ export const q8_0Codec: Codec = {
       for (let i = 0; i < blockElements; i++) {
         largest = Math.max(largest, Math.abs(source[from + i]!));
       }
-      const d = largest / 127;
-      const inverse = d === 0 ? 0 : 1 / d;
+      const d = Math.fround(largest / 127);
+      const inverse = d === 0 ? 0 : Math.fround(1 / d);
       writeHalf(target, to, d);
-      // As in ggml: codes from the exact scale (so |q| <= 127 without a clamp), ties away from zero.
+      // As in ggml: float32 steps, codes from the unrounded scale (so |q| <= 127), ties away from zero.
       for (let i = 0; i < blockElements; i++) {
-        const scaled = source[from + i]! * inverse;
+        const scaled = Math.fround(source[from + i]! * inverse);
         target[to + 2 + i] = scaled < 0 ? -Math.floor(0.5 - scaled) : Math.floor(scaled + 0.5);
       }
     }
