@@ -1,0 +1,304 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { metadataOf } from "../../test/fixtures/vocabulary-metadata.ts";
+import { FileFormatError, UnsupportedError } from "../core/errors.ts";
+import { byteSymbolsOf } from "./byte-text.ts";
+import { preTokenizerNames } from "./pre-tokenizers.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+
+const propertyRuns = { seed: 20240521, numRuns: 300 };
+
+/** SentencePiece with every byte and some words. */
+function sentencePieceRecord(): Record<string, unknown> {
+  const bytes = Array.from({ length: 256 }, (_, byte) => {
+    return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+  });
+  const words = ["\u2581", "a", "b", "c", "ab", "abc", "bc", "\u2581a", "\u2581\u2581", "é"];
+  const added = ["<|mark|>", "<|user|>"];
+  return {
+    "tokenizer.ggml.model": "llama",
+    "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", ...bytes, ...words, ...added],
+    "tokenizer.ggml.scores": [
+      ...[0, 0, 0],
+      ...bytes.map(() => 0),
+      ...words.map((_, rank) => -rank - 1),
+      ...[0, 0],
+    ],
+    "tokenizer.ggml.token_type": [2, 3, 3, ...bytes.map(() => 6), ...words.map(() => 1), 4, 3],
+  };
+}
+
+/** Byte pairs with every byte and some merges. */
+function bytePairRecord(): Record<string, unknown> {
+  const alphabet = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
+  const symbols = alphabet.map((character) => byteSymbolsOf(latin1Escape(character)));
+  return {
+    "tokenizer.ggml.model": "gpt2",
+    "tokenizer.ggml.pre": "gpt-2",
+    "tokenizer.ggml.tokens": [...symbols, "ab", "\u0120a", "abc", "<|endoftext|>", "<|mark|>"],
+    "tokenizer.ggml.merges": ["a b", "\u0120 a", "ab c"],
+    "tokenizer.ggml.token_type": [...symbols.map(() => 1), 1, 1, 1, 3, 4],
+    "tokenizer.ggml.bos_token_id": 259,
+    "tokenizer.ggml.eos_token_id": 259,
+  };
+}
+
+/** The escaped form of a byte that is no ASCII. */
+function latin1Escape(character: string): string {
+  const byte = character.charCodeAt(0);
+  return byte < 0x80 ? character : String.fromCharCode(0xdc00 + byte);
+}
+
+const tokenizerOf = (record: Record<string, unknown>): Tokenizer =>
+  createTokenizer(metadataOf(record));
+const both: readonly [string, Tokenizer][] = [
+  ["SentencePiece", tokenizerOf(sentencePieceRecord())],
+  ["byte pairs", tokenizerOf(bytePairRecord())],
+];
+
+const anyText = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.string({ unit: fc.constantFrom("a", "b", "c", " ", "\n", "1", "é", "中", "😀", "\ufeff") }),
+);
+
+describe.each(both)("%s", (_, tokenizer) => {
+  it("any text comes back as it was", () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+        expect(tokenizer.decode(tokenizer.encode(text, { parseSpecial: true }))).toBe(text);
+      }),
+      propertyRuns,
+    );
+  });
+
+  it("any bytes come back as they were, also where they are no UTF-8", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        const ids = tokenizer.encode(bytes, { addBos: "never" });
+        const joined = Buffer.concat(ids.map((id) => tokenizer.pieceBytes(id)));
+        const prefix = tokenizer.kind === "sentencepiece" && bytes.length > 0 ? " " : "";
+        expect(joined.toString("latin1")).toBe(prefix + Buffer.from(bytes).toString("latin1"));
+      }),
+      propertyRuns,
+    );
+  });
+
+  it("a text and its bytes are the same ids", () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(tokenizer.encode(Buffer.from(text))).toEqual(tokenizer.encode(text));
+      }),
+      propertyRuns,
+    );
+  });
+
+  it("streaming any tokens gives the text of decoding them at once", () => {
+    const anyIds = fc.array(fc.integer({ min: 0, max: tokenizer.vocabularySize - 1 }));
+    fc.assert(
+      fc.property(anyIds, (ids) => {
+        const detokenizer = tokenizer.createDetokenizer();
+        const parts = [...ids.map((id) => detokenizer.push(id)), detokenizer.end()];
+        expect(parts.join("")).toBe(tokenizer.decode(ids));
+      }),
+      propertyRuns,
+    );
+  });
+
+  it("no streamed part ends inside a character", () => {
+    const detokenizer = tokenizer.createDetokenizer();
+    const parts = tokenizer.encode("é中😀é中😀").map((id) => detokenizer.push(id));
+    expect([...parts, detokenizer.end()].join("")).toBe("é中😀é中😀");
+    for (const part of parts) expect(["", "é", "中", "😀"]).toContain(part);
+  });
+
+  it("an incomplete character at the end is shown as U+FFFD, once the end is known", () => {
+    const detokenizer = tokenizer.createDetokenizer();
+    const [first = 0] = tokenizer.encode(Uint8Array.of(0xf0), { addBos: "never" }).slice(-1);
+    expect(detokenizer.push(first)).toBe("");
+    expect(detokenizer.end()).toBe("\ufffd");
+  });
+
+  it("user-defined tokens are always found in a text", () => {
+    const ids = tokenizer.encode("a<|mark|>b");
+    expect(ids.map((id) => tokenizer.tokenText(id))).toContain("<|mark|>");
+  });
+
+  it("an empty text has no tokens besides BOS", () => {
+    expect(tokenizer.encode("", { addBos: "never" })).toEqual([]);
+    expect(tokenizer.encode("", { addBos: "always" })).toEqual([tokenizer.special.bos]);
+    expect(tokenizer.encode(new Uint8Array(0), { addBos: "never" })).toEqual([]);
+  });
+});
+
+describe("SentencePiece merging", () => {
+  const tokenizer = tokenizerOf(sentencePieceRecord());
+  const texts = (text: string): (string | undefined)[] =>
+    tokenizer.encode(text, { addBos: "never" }).map((id) => tokenizer.tokenText(id));
+
+  it("merges the pair of the best score first, not the longest token", () => {
+    expect(texts("abc")).toEqual(["\u2581", "abc"]);
+    expect(texts("bc")).toEqual(["\u2581", "bc"]);
+    expect(texts("a")).toEqual(["\u2581a"]);
+  });
+
+  it("writes characters that are no token as bytes", () => {
+    expect(texts("中")).toEqual(["\u2581", "<0xE4>", "<0xB8>", "<0xAD>"]);
+  });
+
+  it("adds BOS by default and begins text with a space, also after a special token", () => {
+    expect(tokenizer.special.addsBos).toBe(true);
+    expect(tokenizer.encode("a").at(0)).toBe(1);
+    expect(texts("a<|mark|>a")).toEqual(["\u2581a", "<|mark|>", "\u2581a"]);
+  });
+
+  it("adds no space where the file says so", () => {
+    const bare = tokenizerOf({
+      ...sentencePieceRecord(),
+      "tokenizer.ggml.add_space_prefix": false,
+    });
+    const ids = bare.encode("a", { addBos: "never" });
+    expect(ids.map((id) => bare.tokenText(id))).toEqual(["a"]);
+    expect(bare.decode(ids)).toBe("a");
+  });
+
+  it("control tokens in a text are text unless they are asked for", () => {
+    expect(texts("<|user|>")).not.toContain("<|user|>");
+    const ids = tokenizer.encode("<|user|>a", { parseSpecial: true, addBos: "never" });
+    expect(ids.map((id) => tokenizer.tokenText(id))).toEqual(["<|user|>", "\u2581a"]);
+    expect(tokenizer.decode(ids)).toBe("a");
+    expect(tokenizer.decode(ids, { showSpecial: true })).toBe("<|user|>a");
+  });
+
+  it("strips space after Phi-3's special tokens", () => {
+    const phi = tokenizerOf({ ...sentencePieceRecord(), "general.name": "Phi-3 mini" });
+    const ids = phi.encode("<|user|>\n a", { parseSpecial: true, addBos: "never" });
+    expect(ids.map((id) => phi.tokenText(id))).toEqual(["<|user|>", "\u2581a"]);
+  });
+
+  it("a stream that goes on after text keeps its first space", () => {
+    const [id = 0] = tokenizer.encode("a", { addBos: "never" });
+    const [previous = 0] = tokenizer.encode("b", { addBos: "never" }).slice(-1);
+    expect(tokenizer.createDetokenizer({ previous }).push(id)).toBe(" a");
+    expect(tokenizer.createDetokenizer({ previous: 1 }).push(id)).toBe("a");
+  });
+});
+
+describe("special tokens", () => {
+  it("end-of-turn and end-of-text tokens are found by their text and end a generation", () => {
+    const record = bytePairRecord();
+    const tokens = [...(record["tokenizer.ggml.tokens"] as string[]), "<|im_end|>", "<|eom_id|>"];
+    const types = [...(record["tokenizer.ggml.token_type"] as number[]), 1, 1];
+    const { special, encode } = tokenizerOf({
+      ...record,
+      "tokenizer.ggml.tokens": tokens,
+      "tokenizer.ggml.token_type": types,
+    });
+    expect(special.eot).toBe(tokens.indexOf("<|im_end|>"));
+    expect([...special.endOfGeneration].sort()).toEqual([
+      tokens.indexOf("<|endoftext|>"),
+      tokens.indexOf("<|im_end|>"),
+      tokens.indexOf("<|eom_id|>"),
+    ]);
+    expect(encode("<|im_end|>", { parseSpecial: true })).toEqual([special.eot]);
+  });
+
+  it("byte-pair models add BOS by the flag, or by the pre-tokenizer's custom", () => {
+    const flagsOf = (more: Record<string, unknown>): boolean =>
+      tokenizerOf({ ...bytePairRecord(), ...more }).special.addsBos;
+    expect(flagsOf({})).toBe(false);
+    expect(flagsOf({ "tokenizer.ggml.pre": "llama-bpe" })).toBe(true);
+    expect(
+      flagsOf({ "tokenizer.ggml.pre": "llama-bpe", "tokenizer.ggml.add_bos_token": false }),
+    ).toBe(false);
+  });
+
+  it("EOS goes last when the model wants it", () => {
+    const { encode, special } = tokenizerOf({
+      ...bytePairRecord(),
+      "tokenizer.ggml.add_eos_token": true,
+    });
+    expect(encode("a").at(-1)).toBe(special.eos);
+    expect(encode("a", { addEos: "never" })).toHaveLength(1);
+  });
+
+  it("a BOS that is wanted but missing is a warning", () => {
+    const record = { ...bytePairRecord(), "tokenizer.ggml.add_bos_token": true };
+    const { special, warnings } = tokenizerOf({
+      ...record,
+      "tokenizer.ggml.bos_token_id": undefined,
+    });
+    expect(special.bos).toBeUndefined();
+    expect(special.addsBos).toBe(false);
+    expect(warnings.join()).toContain("add_bos_token");
+  });
+});
+
+describe("pre-tokenizers", () => {
+  it("an unknown one is a warning that names it and its substitute", () => {
+    const { warnings } = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": "novel" });
+    expect(warnings.join()).toContain('"novel"');
+    expect(warnings.join()).toContain('using "default"');
+  });
+
+  it("a missing one is a warning too", () => {
+    const { warnings } = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": undefined });
+    expect(warnings.join()).toContain("tokenizer.ggml.pre");
+  });
+
+  it.each(preTokenizerNames())("%s loses nothing of any text", (name) => {
+    const tokenizer = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": name });
+    expect(tokenizer.warnings).toEqual([]);
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+      }),
+      { ...propertyRuns, numRuns: 50 },
+    );
+  });
+});
+
+describe("a malformed vocabulary", () => {
+  it.each([
+    ["no model", { "tokenizer.ggml.model": undefined }, "tokenizer.ggml.model"],
+    ["no tokens", { "tokenizer.ggml.tokens": undefined }, "tokenizer.ggml.tokens"],
+    ["an empty list of tokens", { "tokenizer.ggml.tokens": [] }, "tokenizer.ggml.tokens"],
+    ["too few types", { "tokenizer.ggml.token_type": [1, 1] }, "2 entries, expected 261"],
+    ["no merges", { "tokenizer.ggml.merges": undefined }, "tokenizer.ggml.merges"],
+    ["a merge of one symbol", { "tokenizer.ggml.merges": ["ab"] }, 'entry 0: found "ab"'],
+    ["a BOS out of range", { "tokenizer.ggml.bos_token_id": 261 }, "bos_token_id: found 261"],
+    [
+      "an EOS that is no whole number",
+      { "tokenizer.ggml.eos_token_id": 1.5 },
+      "eos_token_id: found 1.5",
+    ],
+  ])("with %s is refused, naming the key", (_, change, message) => {
+    const open = (): Tokenizer => tokenizerOf({ ...bytePairRecord(), ...change });
+    expect(open).toThrow(FileFormatError);
+    expect(open).toThrow(message);
+  });
+
+  it("with too few scores is refused", () => {
+    const change = { "tokenizer.ggml.scores": new Float32Array(3) };
+    expect(() => tokenizerOf({ ...sentencePieceRecord(), ...change })).toThrow("3 entries");
+  });
+
+  it("of another kind is refused with those there are", () => {
+    const open = (): Tokenizer =>
+      tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.model": "bert" });
+    expect(open).toThrow(UnsupportedError);
+    expect(open).toThrow("llama, gpt2");
+  });
+
+  it("with empty and repeated tokens is still usable", () => {
+    const record = bytePairRecord();
+    const tokens = [...(record["tokenizer.ggml.tokens"] as string[]), "", "ab"];
+    const types = [...(record["tokenizer.ggml.token_type"] as number[]), 4, 1];
+    const { encode, decode } = tokenizerOf({
+      ...record,
+      "tokenizer.ggml.tokens": tokens,
+      "tokenizer.ggml.token_type": types,
+    });
+    expect(decode(encode("ab ab"))).toBe("ab ab");
+  });
+});
