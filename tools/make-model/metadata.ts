@@ -1,0 +1,83 @@
+/** The metadata of a synthetic model, under the keys that llama.cpp, PowerInfer and hearth read. */
+import type { WeightType } from "../../src/core/dtype.ts";
+import { type MetadataValue, metadataValue } from "../../src/gguf/value.ts";
+import type { MakeModelOptions } from "./options.ts";
+import { makeVocabulary, special } from "./vocabulary.ts";
+
+/** general.file_type: llama.cpp's llama_ftype of files that have mostly this type. */
+const fileTypes: Readonly<Record<WeightType, number>> = {
+  F32: 0,
+  F16: 1,
+  BF16: 32,
+  Q8_0: 7,
+  Q4_0: 2,
+  Q4_1: 3,
+  Q5_0: 8,
+  Q5_1: 9,
+  Q4_K: 14,
+  Q5_K: 16,
+  Q6_K: 18,
+};
+
+export function modelMetadata(options: MakeModelOptions): Map<string, MetadataValue> {
+  const { u32, f32, string } = metadataValue;
+  const entries = new Map([
+    ["general.architecture", string(options.architecture.name)],
+    ["general.name", string(options.name)],
+    ["general.file_type", u32(fileTypes[options.type])],
+    ["general.quantization_version", u32(2)],
+    ...shapeEntries(options),
+    ...vocabularyEntries(options.vocabulary),
+  ]);
+  if (options.activation !== options.architecture.activation.kind) {
+    entries.set("hearth.activation", string(options.activation));
+  }
+  if (options.powerinfer) entries.set("powerinfer.sparse_threshold", f32(0));
+  return entries;
+}
+
+function shapeEntries(options: MakeModelOptions): readonly (readonly [string, MetadataValue])[] {
+  const { u32, f32 } = metadataValue;
+  const { architecture, dim, heads } = options;
+  const key = (name: string): string => `${architecture.name}.${name}`;
+  const { positions } = architecture;
+  const epsilon = architecture.norm === "rms" ? "layer_norm_rms_epsilon" : "layer_norm_epsilon";
+  const extraPositions = positions.kind === "learned" ? positions.offset : 0;
+  const headDim = dim / heads;
+  const entries: [string, MetadataValue][] = [
+    // Published OPT files count the rows of the table, not the positions.
+    [key("context_length"), u32(options.context + extraPositions)],
+    [key("embedding_length"), u32(dim)],
+    [key("block_count"), u32(options.layers)],
+    [key("feed_forward_length"), u32(options.ffn)],
+    [key("vocab_size"), u32(options.vocabulary)],
+    [key("attention.head_count"), u32(heads)],
+    [key("attention.head_count_kv"), u32(options.kvHeads)],
+    [key("attention.key_length"), u32(headDim)],
+    [key("attention.value_length"), u32(headDim)],
+    [key(`attention.${epsilon}`), f32(1e-5)],
+  ];
+  if (positions.kind === "learned") return entries;
+  return [
+    ...entries,
+    [key("rope.dimension_count"), u32(architecture.name === "nemotron" ? headDim / 2 : headDim)],
+    [key("rope.freq_base"), f32(10000)],
+  ];
+}
+
+function vocabularyEntries(size: number): readonly (readonly [string, MetadataValue])[] {
+  const { u32, i32s, f32s, boolean, string, strings } = metadataValue;
+  const { tokens, scores, types } = makeVocabulary(size);
+  const key = (name: string): string => `tokenizer.ggml.${name}`;
+  return [
+    [key("model"), string("llama")],
+    [key("tokens"), strings(tokens)],
+    [key("scores"), f32s(scores)],
+    [key("token_type"), i32s(types)],
+    [key("bos_token_id"), u32(special.begin)],
+    [key("eos_token_id"), u32(special.end)],
+    [key("unknown_token_id"), u32(special.unknown)],
+    [key("add_bos_token"), boolean(true)],
+    [key("add_eos_token"), boolean(false)],
+  ];
+}
