@@ -1,0 +1,179 @@
+/** Bounds of what the KV cache holds and of attention over it. */
+import type { Op } from "../../ops/op.ts";
+import type { Step } from "../../ops/program.ts";
+import { floatToHalf, halfToFloat } from "../../quant/half.ts";
+import { dot } from "../reference/dot.ts";
+import { accumulation, exponentialError, flushed, roundoff } from "../tolerance.ts";
+import type { RowBound } from "./bound-rows.ts";
+import { type Bounded, type BoundState, boundedRow, roundedErrors } from "./bound-state.ts";
+
+type Attention = Extract<Op, { kind: "attention" }>;
+type StoreKv = Extract<Op, { kind: "store-kv" }>;
+
+/** Carries the bounds of k and v into the cache, through its rounding. */
+export function storeKvBound(op: StoreKv, state: BoundState, step: Step): void {
+  const { kv } = state.reference;
+  for (let row = 0; row < step.rowCount; row++) {
+    const at = kv.offset(step.sequence[row]!, step.position[row]!);
+    const rounded = cacheRounding[kv.shape.type];
+    state.keyErrors[op.layer]!.set(rounded(boundedRow(state, op.k, row)), at);
+    state.valueErrors[op.layer]!.set(rounded(boundedRow(state, op.v, row)), at);
+  }
+}
+
+/**
+ * Rounding is monotone, so what a backend stores lies between the rounded ends of the range of x: nothing is
+ * allowed for the rounding itself where x is exact, a step where the range crosses a boundary.
+ */
+const cacheRounding: Readonly<Record<"f32" | "f16" | "q8_0", (x: Bounded) => Float64Array>> = {
+  f32: (x) => x.errors,
+  f16: (x) =>
+    x.errors.map((error, i) => {
+      const half = (value: number): number => halfToFloat(floatToHalf(value));
+      const value = x.values[i]!;
+      const held = half(value);
+      return Math.max(half(value + error) - held, held - half(value - error));
+    }),
+  q8_0: q8_0Errors,
+};
+
+/**
+ * d = f16(largest/127), q = round(x·127/largest). The quotient is made in f32: 127·4 roundoffs of a step may move a
+ * code across a tie, as may the ends of the range of x and of the block's largest.
+ */
+function q8_0Errors(x: Bounded): Float64Array {
+  const bounds = new Float64Array(x.values.length);
+  for (let block = 0; block < bounds.length; block += 32) {
+    let largest = 0;
+    let error = 0;
+    for (let i = block; i < block + 32; i++) {
+      largest = Math.max(largest, Math.abs(x.values[i]!));
+      error = Math.max(error, x.errors[i]!);
+    }
+    if (largest + error === 0) continue;
+    const scale = (value: number): number => halfToFloat(floatToHalf(value / 127));
+    const least = scale(Math.max(0, largest - error) * (1 - 2 * roundoff));
+    const most = scale((largest + error) * (1 + 2 * roundoff));
+    for (let i = block; i < block + 32; i++) {
+      const size = Math.abs(x.values[i]!);
+      const held = Math.round((size * 127) / largest) * scale(largest);
+      const slack = 127 * 4 * roundoff;
+      const low = Math.round((Math.max(0, size - x.errors[i]!) * 127) / (largest + error) - slack);
+      const high = Math.round(
+        Math.min(127, ((size + x.errors[i]!) * 127) / Math.max(largest - error, flushed)) + slack,
+      );
+      bounds[i] = Math.max(high * most - held, held - low * least);
+    }
+  }
+  return bounds;
+}
+
+/**
+ * out = Σ r·v / Σ r with r = e^(s − largest). A share ρ of error in each r moves out by Σ w·ρ·|v − out| (w = r/Σr);
+ * the sums over positions and the values' own errors come on top.
+ */
+export function attentionBound(op: Attention, state: BoundState, step: Step): RowBound {
+  const { kv } = state.reference;
+  const { headDim, kvHeads } = kv.shape;
+  const rounding = kv.shape.type === "q8_0" ? state.arithmetic.inputRounding("Q8_0") : "none";
+  return (row) => {
+    const whole = boundedRow(state, op.q, row);
+    const bounds = new Float64Array(op.q.width);
+    const length = step.position[row]! + 1;
+    for (let head = 0; head < op.heads; head++) {
+      const begin = head * headDim;
+      const q = {
+        values: whole.values.subarray(begin, begin + headDim),
+        errors: whole.errors.subarray(begin, begin + headDim),
+      };
+      const kvHead = Math.floor((head * kvHeads) / op.heads) * headDim;
+      const at = { first: kv.offset(step.sequence[row]!, 0) + kvHead, length };
+      const rounded = { values: q.values, errors: roundedErrors(q, rounding) };
+      const shares = weightErrors(op, state, rounded, at);
+      bounds.set(outputBounds(op, state, shares, at), begin);
+    }
+    return bounds;
+  };
+}
+
+/** Of one sequence and KV head: where position 0 stands in the cache, and how many positions are read. */
+interface Positions {
+  readonly first: number;
+  readonly length: number;
+}
+
+interface Shares {
+  /** Softmax weights. */
+  readonly weights: Float64Array;
+  /** Relative error of each e^(s − largest). */
+  readonly errors: Float64Array;
+}
+
+/**
+ * e(s) = scale·(Σ|k|e(q) + Σ|q|e(k) + Σe(q)e(k) + γ(n + 4)·Σ|q||k|). In e^s it is a share e^e(s) − 1. A kernel that
+ * walks the context in chunks rescales what it has by another exponential: 8 roundoffs for each chunk of 32 or more.
+ */
+function weightErrors(
+  op: Attention,
+  state: BoundState,
+  q: Bounded,
+  { first, length }: Positions,
+): Shares {
+  const { kv } = state.reference;
+  const headDim = q.values.length;
+  const keys = kv.keys[op.layer]!;
+  const keyErrors = state.keyErrors[op.layer]!;
+  const scores = new Float64Array(length);
+  const errors = new Float64Array(length);
+  for (let p = 0; p < length; p++) {
+    const from = first + p * kv.rowWidth;
+    scores[p] = dot(keys, from, q.values, 0, headDim) * op.scale;
+    let carried = 0;
+    let size = 0;
+    for (let i = 0; i < headDim; i++) {
+      const k = Math.abs(keys[from + i]!);
+      const value = Math.abs(q.values[i]!);
+      carried += (k + keyErrors[from + i]!) * q.errors[i]! + value * keyErrors[from + i]!;
+      size += k * value;
+    }
+    errors[p] = Math.abs(op.scale) * (carried + accumulation(headDim + 4) * size);
+  }
+  const largest = scores.reduce((a, b) => Math.max(a, b));
+  const rescaling = 8 * roundoff * (1 + Math.ceil(length / 32));
+  const weights = scores.map((score) => Math.exp(score - largest));
+  const total = weights.reduce((a, b) => a + b);
+  return {
+    weights: weights.map((weight) => weight / total),
+    errors: errors.map(
+      (error, p) => Math.expm1(error) + exponentialError(scores[p]! - largest) + rescaling,
+    ),
+  };
+}
+
+function outputBounds(
+  op: Attention,
+  state: BoundState,
+  { weights, errors }: Shares,
+  { first, length }: Positions,
+): Float64Array {
+  const { kv } = state.reference;
+  const values = kv.values[op.layer]!;
+  const valueErrors = state.valueErrors[op.layer]!;
+  return new Float64Array(kv.shape.headDim).map((_, i) => {
+    const at = (p: number): number => first + p * kv.rowWidth + i;
+    let out = 0;
+    for (let p = 0; p < length; p++) out += weights[p]! * values[at(p)]!;
+    let moved = 0;
+    let size = 0;
+    let totalShare = 0;
+    for (let p = 0; p < length; p++) {
+      const weight = weights[p]!;
+      moved += weight * errors[p]! * Math.abs(values[at(p)]! - out);
+      moved += weight * (1 + errors[p]!) * valueErrors[at(p)]!;
+      size += weight * Math.abs(values[at(p)]!);
+      totalShare += weight * errors[p]!;
+    }
+    // Dividing by a sum that is itself off by totalShare; n + 6 roundings each for the sum above and the one below.
+    return moved / Math.max(1 - totalShare, 0.5) + 2 * accumulation(length + 6) * size + flushed;
+  });
+}

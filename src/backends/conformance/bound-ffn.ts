@@ -1,0 +1,104 @@
+/**
+ * Bounds of a feed-forward block. Where a score lies so near to a threshold that a correct backend may judge
+ * otherwise, the neuron's whole h is allowed to appear or vanish; the cases keep scores away from thresholds,
+ * and the count of uncertain neurons lets a test show it.
+ */
+import type { FfnBlock, Op } from "../../ops/op.ts";
+import { activationFunction, hidden } from "../reference/activation.ts";
+import { candidates } from "../reference/active-set.ts";
+import { weightData } from "../reference/state.ts";
+import { activationError, roundoff } from "../tolerance.ts";
+import { axpyBound, productBound } from "./bound-product.ts";
+import { hiddenBound, type RowBound } from "./bound-rows.ts";
+import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./bound-state.ts";
+import { type Judgement, judge, predictor, productScore, type Score } from "./judgement.ts";
+
+type Ffn = Extract<Op, { kind: "ffn" }>;
+
+export function ffnBound(op: Ffn, state: BoundState): RowBound {
+  const { block } = op;
+  const { layout, weight } = block.down;
+  const bias = block.downBias && weightMagnitudes(state, block.downBias).terms;
+  return (row) => {
+    const h = boundedHidden(block, state, boundedRow(state, op.x, row), row);
+    const down =
+      layout === "columns" ? productBound(state, weight, h) : axpyBound(state, weight, h);
+    const before = boundedRow(state, op.out, row);
+    return before.errors.map((error, i) => {
+      const added = 5 * roundoff * (bias === undefined ? 0 : bias[i]!);
+      const held = op.into === "add" ? error + 2 * roundoff * Math.abs(before.values[i]!) : 0;
+      return down(i) + added + held;
+    });
+  };
+}
+
+/** h of all neurons of one row, 0 for the inactive ones, with its bounds. */
+function boundedHidden(block: FfnBlock, state: BoundState, x: Bounded, row: number): Bounded {
+  const isPredicted = predictor(block, state, x, row);
+  const neuron = neuronValues(block, state, x);
+  const h: Bounded = {
+    values: new Float32Array(block.neurons),
+    errors: new Float64Array(block.neurons),
+  };
+  for (const id of candidates(block)) {
+    const predicted = isPredicted(id);
+    if (predicted === "inactive") continue;
+    const { gate, whole } = neuron(id);
+    const kept = both(predicted, judgeByValue(block, id, gate, whole));
+    if (kept === "inactive") continue;
+    h.values[id] = whole.value;
+    h.errors[id] = whole.error;
+    if (kept === "either") {
+      state.uncertain.count++;
+      h.errors[id] = Math.abs(whole.value) + whole.error;
+    }
+  }
+  return h;
+}
+
+/** act(gate) and h of one neuron with their bounds. */
+function neuronValues(
+  block: FfnBlock,
+  state: BoundState,
+  x: Bounded,
+): (neuron: number) => { readonly gate: Score; readonly whole: Score } {
+  const act = activationFunction(block.activation);
+  const upScore = productScore(state, block.up, x);
+  const gateScore = block.gate === undefined ? upScore : productScore(state, block.gate, x);
+  const bias = block.upBias && weightData(state.reference, block.upBias);
+  const bound = hiddenBound(block);
+  return (neuron) => {
+    const product = upScore(neuron);
+    const added = bias === undefined ? 0 : bias[neuron]!;
+    const up = {
+      value: product.value + added,
+      error: product.error + 5 * roundoff * Math.abs(added),
+    };
+    const gate = gateScore(neuron);
+    const value = hidden(block.gating, act, up.value, gate.value);
+    return {
+      gate: {
+        value: act(gate.value),
+        error: activationError(block.activation, gate.value, gate.error),
+      },
+      whole: { value, error: bound(up, gate) },
+    };
+  };
+}
+
+/** "gate" needs no judgement: at act = 0, h is 0 and continuous. */
+function judgeByValue(block: FfnBlock, neuron: number, gate: Score, h: Score): Judgement {
+  const { method } = block;
+  if (method.kind === "threshold-gate") {
+    return judge({ value: Math.abs(gate.value), error: gate.error }, method.value);
+  }
+  if (method.kind !== "threshold-output") return "active";
+  const norm = method.downNorms[neuron]!;
+  const value = Math.abs(h.value) * norm;
+  return judge({ value, error: h.error * norm + 2 * roundoff * value }, method.value);
+}
+
+function both(first: Judgement, second: Judgement): Judgement {
+  if (first === "inactive" || second === "inactive") return "inactive";
+  return first === "active" && second === "active" ? "active" : "either";
+}

@@ -1,0 +1,185 @@
+/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, add, copy, select, argmax. */
+import type { Op } from "../../ops/op.ts";
+import type { Step } from "../../ops/program.ts";
+import { activationFunction } from "../reference/activation.ts";
+import { weightData } from "../reference/state.ts";
+import { accumulation, activationError, flushed, rotationError, roundoff } from "../tolerance.ts";
+import { productBound } from "./bound-product.ts";
+import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./bound-state.ts";
+
+type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
+
+/** Bounds of one row of the op's output, read from the inputs before the op runs. */
+export type RowBound = (row: number) => Float64Array;
+
+/** Three roundings for the weight made from its code, one each for the scale, the position and the sum. */
+export function embedBound(op: Named<"embed">, state: BoundState, step: Step): RowBound {
+  const width = op.out.width;
+  const { terms } = weightMagnitudes(state, op.table);
+  const learned = op.positions && weightMagnitudes(state, op.positions.weight).terms;
+  return (row) => {
+    const from = step.token[row]! * width;
+    const positionFrom = (step.position[row]! + (op.positions?.offset ?? 0)) * width;
+    return new Float64Array(width).map((_, i) => {
+      const place = learned === undefined ? 0 : learned[positionFrom + i]!;
+      return 6 * roundoff * (terms[from + i]! * Math.abs(op.scale) + place) + flushed;
+    });
+  };
+}
+
+export function matmulBound(op: Named<"matmul">, state: BoundState): RowBound {
+  const bias = op.bias && weightMagnitudes(state, op.bias).terms;
+  return (row) => {
+    const product = productBound(state, op.weight, boundedRow(state, op.x, row));
+    const before = boundedRow(state, op.out, row);
+    return before.errors.map((error, o) => {
+      // The bias (made with up to 3 roundings) and what the slot holds are added with one rounding each.
+      const added = 5 * roundoff * (bias === undefined ? 0 : bias[o]!);
+      const held = op.into === "add" ? error + 2 * roundoff * Math.abs(before.values[o]!) : 0;
+      return product(o) + added + held;
+    });
+  };
+}
+
+/**
+ * y = (x − m)·s·w + b with s = (v + ε)^-½. The mean is off by e_m (layer only); v by its n + 3 roundings and by
+ * 2·mean(|x − m|·(e + e_m)); s by half of that share, and by 4 roundoffs for the square root (WGSL: 2 units).
+ */
+export function normBound(op: Named<"norm">, state: BoundState): RowBound {
+  const weight = op.weight && weightData(state.reference, op.weight);
+  const bias = op.bias && weightData(state.reference, op.bias);
+  const size = op.x.width / op.groups;
+  return (row) => {
+    const x = boundedRow(state, op.x, row);
+    const bounds = new Float64Array(op.x.width);
+    for (let group = 0; group < op.groups; group++) {
+      const begin = group * size;
+      const part = {
+        values: x.values.subarray(begin, begin + size),
+        errors: x.errors.subarray(begin, begin + size),
+      };
+      const { mean, meanError, scale, scaleError } = normStatistics(op, part);
+      for (let i = 0; i < size; i++) {
+        const w = weight === undefined ? 1 : Math.abs(weight[i]!);
+        const b = bias === undefined ? 0 : Math.abs(bias[i]!);
+        const centred = Math.abs(part.values[i]! - mean);
+        const moved = scale * (part.errors[i]! + meanError) + centred * scale * scaleError;
+        // Roundings: x − m, ·s, ·w, + b and the weights' own three.
+        bounds[begin + i] = w * moved + 8 * roundoff * (w * centred * scale + b) + flushed;
+      }
+    }
+    return bounds;
+  };
+}
+
+function normStatistics(
+  op: Named<"norm">,
+  x: Bounded,
+): { mean: number; meanError: number; scale: number; scaleError: number } {
+  const size = x.values.length;
+  const average = (term: (i: number) => number): number =>
+    x.values.reduce((sum, _, i) => sum + term(i), 0) / size;
+  const isCentred = op.form === "layer";
+  const mean = isCentred ? average((i) => x.values[i]!) : 0;
+  const meanError = isCentred
+    ? average((i) => x.errors[i]!) + accumulation(size + 1) * average((i) => Math.abs(x.values[i]!))
+    : 0;
+  const variance = average((i) => (x.values[i]! - mean) ** 2);
+  const moved = average((i) => Math.abs(x.values[i]! - mean) * (x.errors[i]! + meanError));
+  const sum = variance + op.epsilon;
+  const share = (accumulation(size + 3) * variance + 2 * moved + roundoff * sum) / sum;
+  return { mean, meanError, scale: 1 / Math.sqrt(sum), scaleError: share / 2 + 4 * roundoff };
+}
+
+/** (a·cos − b·sin): cos and sin off by their error, three roundings each for the products, one for the sum. */
+export function ropeBound(op: Named<"rope">, state: BoundState, step: Step): RowBound {
+  const pairs = op.frequencies.length;
+  const headDim = op.x.width / op.heads;
+  const magnitude = Math.abs(op.magnitude);
+  return (row) => {
+    const { values, errors } = boundedRow(state, op.x, row);
+    const bounds = errors.slice();
+    for (let at = 0; at < op.heads * pairs; at++) {
+      const pair = at % pairs;
+      const start = Math.floor(at / pairs) * headDim;
+      const first = start + (op.pairing === "adjacent" ? 2 * pair : pair);
+      const second = first + (op.pairing === "adjacent" ? 1 : pairs);
+      const angle = step.position[row]! * op.frequencies[pair]!;
+      const sizes = Math.abs(values[first]!) + Math.abs(values[second]!);
+      const own = sizes * magnitude * (rotationError(angle) + 4 * roundoff);
+      const carried = magnitude * (errors[first]! + errors[second]!);
+      bounds[first] = own + carried;
+      bounds[second] = own + carried;
+    }
+    return bounds;
+  };
+}
+
+export function activateBound(op: Named<"activate">, state: BoundState): RowBound {
+  const bound = hiddenBound(op);
+  return (row) => {
+    const up = boundedRow(state, op.up, row);
+    const gate = op.gate === undefined ? up : boundedRow(state, op.gate, row);
+    return up.errors.map((error, i) =>
+      bound({ value: up.values[i]!, error }, { value: gate.values[i]!, error: gate.errors[i]! }),
+    );
+  };
+}
+
+interface Value {
+  readonly value: number;
+  readonly error: number;
+}
+
+/** The bound of h from u and g with theirs: |a'b' − ab| ≤ |a|e_b + |b|e_a + e_a·e_b, and roundings of the product. */
+export function hiddenBound(
+  of: Pick<Named<"activate">, "gating" | "activation">,
+): (up: Value, gate: Value) => number {
+  const { gating, activation } = of;
+  const act = activationFunction(activation);
+  const activated = ({ value, error }: Value): Value => ({
+    value: act(value),
+    error: activationError(activation, value, error),
+  });
+  return (up, gate) => {
+    if (gating === "ungated") return activated(up).error + 2 * roundoff * Math.abs(act(up.value));
+    const a = activated(gate);
+    const b = gating === "both" ? activated(up) : up;
+    const carried = Math.abs(a.value) * b.error + Math.abs(b.value) * a.error + a.error * b.error;
+    return carried + 3 * roundoff * Math.abs(a.value * b.value) + flushed;
+  };
+}
+
+export function addBound(op: Named<"add">, state: BoundState): RowBound {
+  return (row) => {
+    const x = boundedRow(state, op.x, row);
+    const before = boundedRow(state, op.out, row);
+    return before.errors.map((error, i) => {
+      const sum = Math.abs(x.values[i]! + before.values[i]!);
+      return error + x.errors[i]! + 2 * roundoff * sum;
+    });
+  };
+}
+
+export function copyBound(op: Named<"copy">, state: BoundState): RowBound {
+  return (row) => boundedRow(state, op.x, row).errors.slice();
+}
+
+export function selectBound(op: Named<"select">, state: BoundState, step: Step): RowBound {
+  return (row) => boundedRow(state, op.x, step.outputRow[row]!).errors.slice();
+}
+
+/** Any index whose value may be the largest is a correct answer: none but the first largest if x is exact. */
+export function argmaxBound(op: Named<"argmax">, state: BoundState): RowBound {
+  return (row) => {
+    const { values, errors } = boundedRow(state, op.x, row);
+    const best = values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+    const least = values[best]! - errors[best]!;
+    let distance = 0;
+    values.forEach((value, i) => {
+      const mayWin = errors[i]! + errors[best]! > 0 && value + errors[i]! >= least;
+      if (mayWin) distance = Math.max(distance, Math.abs(i - best));
+    });
+    return Float64Array.of(distance);
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * Error bounds beside the values of the reference: one for each element of each slot and of the KV cache.
+ * A bound says how far a correct backend may be from the value, given everything that came before.
+ */
+import type { WeightType } from "../../core/dtype.ts";
+import type { Slot, Weight } from "../../ops/op.ts";
+import { type ReferenceState, slotData, weightData } from "../reference/state.ts";
+import { type Arithmetic, bf16Roundoff, type InputRounding, int8Error } from "../tolerance.ts";
+
+export interface BoundState {
+  readonly reference: ReferenceState;
+  readonly arithmetic: Arithmetic;
+  /** By Slot.id, as the slots of the reference. */
+  readonly errors: readonly Float64Array[];
+  /** By layer, as the cache of the reference. */
+  readonly keyErrors: readonly Float64Array[];
+  readonly valueErrors: readonly Float64Array[];
+  readonly magnitudes: Map<Weight, WeightMagnitudes>;
+  /** Neurons so far whose score was too near to a threshold to judge. */
+  readonly uncertain: { count: number };
+}
+
+/** |w|, and what is really added up for it: codes with an offset make larger terms than the weight itself. */
+export interface WeightMagnitudes {
+  readonly absolute: Float32Array;
+  readonly terms: Float32Array;
+}
+
+/** Values and their bounds, a row of a slot or something made from it. */
+export interface Bounded {
+  readonly values: Float32Array;
+  readonly errors: Float64Array;
+}
+
+export function createBoundState(reference: ReferenceState, arithmetic: Arithmetic): BoundState {
+  const zeros = (data: Float32Array): Float64Array => new Float64Array(data.length);
+  return {
+    reference,
+    arithmetic,
+    errors: reference.slots.map(zeros),
+    keyErrors: reference.kv.keys.map(zeros),
+    valueErrors: reference.kv.values.map(zeros),
+    magnitudes: new Map(),
+    uncertain: { count: 0 },
+  };
+}
+
+export function slotErrors(state: BoundState, slot: Slot): Float64Array {
+  return state.errors[slot.id]!;
+}
+
+/** Views of one row of a slot. */
+export function boundedRow(state: BoundState, slot: Slot, row: number): Bounded {
+  const begin = row * slot.width;
+  return {
+    values: slotData(state.reference, slot).subarray(begin, begin + slot.width),
+    errors: slotErrors(state, slot).subarray(begin, begin + slot.width),
+  };
+}
+
+/** Types whose weight is code·scale − offset, possibly summed as two separate sums. */
+const offsetTypes: ReadonlySet<WeightType> = new Set<WeightType>([
+  "Q4_0",
+  "Q4_1",
+  "Q5_0",
+  "Q5_1",
+  "Q4_K",
+  "Q5_K",
+  "Q6_K",
+]);
+
+/**
+ * For an offset type |code·scale| + |offset| ≤ |w| + 2·|offset|, and the offset is the block's extreme value (code 0),
+ * so at most the largest |w| of the block. Offsets are shared by 32 elements in all types (16 in Q6_K: within).
+ */
+export function weightMagnitudes(state: BoundState, weight: Weight): WeightMagnitudes {
+  const known = state.magnitudes.get(weight);
+  if (known !== undefined) return known;
+  const absolute = weightData(state.reference, weight).map(Math.abs);
+  const made = { absolute, terms: offsetTypes.has(weight.type) ? withOffsets(absolute) : absolute };
+  state.magnitudes.set(weight, made);
+  return made;
+}
+
+function withOffsets(absolute: Float32Array): Float32Array {
+  const terms = new Float32Array(absolute.length);
+  for (let block = 0; block < absolute.length; block += 32) {
+    const largest = absolute.subarray(block, block + 32).reduce((a, b) => Math.max(a, b), 0);
+    for (let i = block; i < block + 32; i++) terms[i] = absolute[i]! + 2 * largest;
+  }
+  return terms;
+}
+
+/** The bounds of x after the rounding that the backend applies before a product. */
+export function roundedErrors(x: Bounded, rounding: InputRounding): Float64Array {
+  const { values, errors } = x;
+  if (rounding === "none") return errors;
+  if (rounding === "bf16") {
+    return errors.map((error, i) => error + (Math.abs(values[i]!) + error) * bf16Roundoff);
+  }
+  const rounded = new Float64Array(errors.length);
+  for (let block = 0; block < errors.length; block += 32) {
+    let largest = 0;
+    for (let i = block; i < block + 32; i++) {
+      largest = Math.max(largest, Math.abs(values[i]!) + errors[i]!);
+    }
+    for (let i = block; i < block + 32; i++) {
+      // A zero has the code 0 and is exact.
+      const isZero = values[i] === 0 && errors[i] === 0;
+      rounded[i] = isZero ? 0 : errors[i]! + int8Error(largest);
+    }
+  }
+  return rounded;
+}

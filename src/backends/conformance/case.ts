@@ -1,0 +1,40 @@
+/** One conformance case: a program, what is done with it, and what it exercises (so that a backend can name what it lacks). */
+import type { WeightType } from "../../core/dtype.ts";
+import type { OpKind, Slot, SparsityMethod } from "../../ops/op.ts";
+import type { KvType, Program, Step } from "../../ops/program.ts";
+
+export interface ConformanceCase {
+  /** A sentence. */
+  readonly name: string;
+  /** "large" takes seconds on a software GPU. */
+  readonly scale: "small" | "large";
+  readonly traits: CaseTraits;
+  build(): CaseScript;
+}
+
+/** What the case is about; absent where it does not matter. */
+export interface CaseTraits {
+  readonly op: OpKind | "program";
+  readonly weightType?: WeightType;
+  readonly method?: SparsityMethod["kind"];
+  readonly downLayout?: "columns" | "rows";
+  readonly kvType?: KvType;
+}
+
+export interface CaseScript {
+  readonly program: Program;
+  readonly actions: readonly CaseAction[];
+}
+
+export type CaseAction =
+  | { readonly kind: "write"; readonly slot: Slot; readonly data: Float32Array }
+  /** Runs the segment, waits, and compares its outputs. */
+  | { readonly kind: "run"; readonly segment: number; readonly step: Step }
+  /** Runs the segment without waiting and without looking. */
+  | { readonly kind: "queue"; readonly segment: number; readonly step: Step }
+  | {
+      readonly kind: "copy-sequence";
+      readonly from: number;
+      readonly to: number;
+      readonly length: number;
+    };

@@ -1,0 +1,125 @@
+/** Runs one case on a backend and beside it on the reference with bounds; tells every element that is out of bounds. */
+import type { Slot } from "../../ops/op.ts";
+import type { Step } from "../../ops/program.ts";
+import type { Backend, Executable } from "../backend.ts";
+import { type Arithmetic, roundoff } from "../tolerance.ts";
+import type { Bounded } from "./bound-state.ts";
+import { type BoundedRun, createBoundedRun } from "./bounded-run.ts";
+import type { CaseAction, CaseScript } from "./case.ts";
+
+export interface CaseResult {
+  /** One line for each output that is wrong, with its first and worst element; empty when all fits. */
+  readonly problems: readonly string[];
+  readonly compared: number;
+  /** The largest share of its bound that an element used up. */
+  readonly worst: number;
+  readonly uncertainNeurons: number;
+}
+
+export async function checkCase(
+  backend: Backend,
+  script: CaseScript,
+  arithmetic: Arithmetic,
+): Promise<CaseResult> {
+  const expected = await createBoundedRun(script.program, arithmetic);
+  using executable = await backend.prepare(script.program);
+  const problems: string[] = [];
+  let compared = 0;
+  let worst = 0;
+  for (const [index, action] of script.actions.entries()) {
+    await perform(executable, action);
+    follow(expected, action);
+    if (action.kind !== "run") continue;
+    for (const slot of script.program.segments[action.segment]!.outputs) {
+      const wanted = expected.output(slot, action.step);
+      const found = compare(slot, executable.output(slot), wanted);
+      compared += wanted.values.length;
+      worst = Math.max(worst, found.worst);
+      if (found.problem !== undefined) problems.push(`action ${index}: ${found.problem}`);
+    }
+  }
+  return { problems, compared, worst, uncertainNeurons: expected.uncertainNeurons() };
+}
+
+/** A step is read before run returns: it is spoilt as soon as the call is back. */
+async function perform(executable: Executable, action: CaseAction): Promise<void> {
+  switch (action.kind) {
+    case "write":
+      executable.write(action.slot, action.data);
+      return;
+    case "run":
+    case "queue": {
+      const step = structuredClone(action.step);
+      const done = executable.run(action.segment, step);
+      spoil(step);
+      if (action.kind === "run") await done;
+      else done.catch(() => {});
+      return;
+    }
+    case "copy-sequence":
+      await executable.copySequence(action.from, action.to, action.length);
+      return;
+    default:
+      action satisfies never;
+  }
+}
+
+function spoil(step: Step): void {
+  step.rowCount = 0;
+  step.outputCount = 0;
+  for (const data of [step.sequence, step.position, step.token, step.outputRow]) data.fill(-1);
+}
+
+function follow(expected: BoundedRun, action: CaseAction): void {
+  switch (action.kind) {
+    case "write":
+      expected.write(action.slot, action.data);
+      break;
+    case "run":
+    case "queue":
+      expected.run(action.segment, action.step);
+      break;
+    case "copy-sequence":
+      expected.copySequence(action.from, action.to, action.length);
+      break;
+    default:
+      action satisfies never;
+  }
+}
+
+interface Comparison {
+  readonly problem: string | undefined;
+  readonly worst: number;
+}
+
+function compare(slot: Slot, got: Float32Array, wanted: Bounded): Comparison {
+  const { values, errors } = wanted;
+  if (got.length !== values.length) {
+    const problem = `${slot.name} has ${got.length} elements, not ${values.length}`;
+    return { problem, worst: Number.POSITIVE_INFINITY };
+  }
+  let wrong = 0;
+  let worst = 0;
+  let worstAt = 0;
+  let firstAt = -1;
+  for (let i = 0; i < values.length; i++) {
+    // One rounding of the reference's own value to f32 is in no op's bound.
+    const allowed = errors[i]! + roundoff * Math.abs(values[i]!);
+    const distance = Math.abs(got[i]! - values[i]!);
+    const share = distance === 0 ? 0 : distance / allowed;
+    // Written so that NaN is wrong.
+    if (!(share <= 1)) {
+      wrong++;
+      if (firstAt < 0) firstAt = i;
+    }
+    if (!(share <= worst)) {
+      worst = share;
+      worstAt = i;
+    }
+  }
+  if (wrong === 0) return { problem: undefined, worst };
+  const element = (i: number): string =>
+    `[${Math.floor(i / slot.width)}, ${i % slot.width}] is ${got[i]}, not ${values[i]} ± ${errors[i]}`;
+  const problem = `${slot.name}: ${wrong} of ${values.length} wrong; first ${element(firstAt)}; worst ${element(worstAt)}`;
+  return { problem, worst };
+}

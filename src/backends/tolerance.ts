@@ -1,0 +1,97 @@
+/**
+ * How far a backend may be from the reference, derived from what its arithmetic does, never from what it got.
+ * Scalar formulas, first order in the roundoff; conformance/ carries them through a program op by op.
+ * Source of the sums: Higham, Accuracy and Stability of Numerical Algorithms, §3.1 (γ_n) and §4.2.
+ */
+import type { WeightType } from "../core/dtype.ts";
+import type { Activation } from "../ops/op.ts";
+
+/** Unit roundoff of f32: a correctly rounded result is off by at most this share of itself. */
+export const roundoff: number = 2 ** -24;
+
+/** Of bf16: 8 significant bits, round to nearest. */
+export const bf16Roundoff: number = 2 ** -8;
+
+/** The smallest normal f32. A backend may flush what is below it to zero, once for each term. */
+export const flushed: number = 2 ** -126;
+
+/** γ_n: n roundings in any order, as a share of Σ|terms|. */
+export function accumulation(roundings: number): number {
+  return (roundings * roundoff) / (1 - roundings * roundoff);
+}
+
+/**
+ * What a backend does to x before multiplying it with a weight of a type. "int8": codes of blocks of 32 with one
+ * scale, as quant/q8-activation.ts; "bf16": rounded to 8 bits, as vdpbf16ps takes it.
+ */
+export type InputRounding = "none" | "bf16" | "int8";
+
+/** What a backend declares of its arithmetic; everything else is f32. */
+export interface Arithmetic {
+  readonly inputRounding: (type: WeightType) => InputRounding;
+}
+
+/** x stays f32: shaders. */
+export const floatArithmetic: Arithmetic = { inputRounding: () => "none" };
+
+/** Integer dot products for the quantised types and bf16 ones for BF16: CPUs. */
+export const integerArithmetic: Arithmetic = {
+  inputRounding: (type) => {
+    if (type === "F32" || type === "F16") return "none";
+    return type === "BF16" ? "bf16" : "int8";
+  },
+};
+
+/**
+ * An int8 code is off by half a step, d/2 with d = largest/127. The quotient x·(1/d) ≤ 127 carries two f32
+ * roundings, 127·2·2^-24 < 2^-16 of a step, that can push it over the half: the factor.
+ */
+export function int8Error(largest: number): number {
+  return (largest / 127) * 0.5 * (1 + 2 ** -15);
+}
+
+/**
+ * Relative error of e^x in f32. The loosest that we accept is WGSL's: 3 + 2·|x| units in the last place
+ * (WebGPU Shading Language, 15.7.4); a unit is at most 2 roundoffs. One more for the subtraction that made x.
+ */
+export function exponentialError(x: number): number {
+  return 2 * roundoff * (3 + 2 * Math.abs(x)) + 2 * roundoff * Math.abs(x);
+}
+
+/**
+ * Absolute error of the sine or cosine of position·frequency: the f32 product is off by u·|angle|, the reduction
+ * by 2π as much again, the function by 2 units. A shader's own cos (2^-11 in WGSL) is too coarse: use a table.
+ */
+export function rotationError(angle: number): number {
+  return roundoff * (2 * Math.abs(angle) + 4);
+}
+
+/**
+ * |act(x') − act(x)| for |x' − x| ≤ error, act being evaluated in f32.
+ * Smooth ones by their largest slope (silu 1.0998, gelu 1.1290); those with a corner or a jump by their range.
+ */
+export function activationError(activation: Activation, x: number, error: number): number {
+  switch (activation.kind) {
+    case "silu": {
+      const value = Math.abs(x) / (1 + Math.exp(-x));
+      return 1.1 * error + value * (exponentialError(x) + 4 * roundoff) + flushed;
+    }
+    // erf is often Abramowitz and Stegun 7.1.26, |error| ≤ 1.5e−7 < 2^-22; as much again for its evaluation.
+    case "gelu":
+      return 1.13 * error + 0.5 * Math.abs(x) * (2 ** -21 + 4 * roundoff) + flushed;
+    // tanh a = 1 − 2/(e^2a + 1): |a|·(1 − tanh²a) ≤ 0.45, so that errors of a and of e^2a are below 16 roundoffs.
+    case "gelu-tanh":
+      return 1.13 * error + 0.5 * Math.abs(x) * 16 * roundoff + flushed;
+    case "relu":
+      return Math.max(0, Math.min(error, x + error));
+    case "relu2": {
+      const top = Math.max(0, x + error) ** 2;
+      return top - Math.max(0, x) ** 2 + Math.max(0, x) ** 2 * 2 * roundoff;
+    }
+    case "fatrelu":
+      if (Math.abs(x - activation.threshold) <= error) return Math.abs(x) + error;
+      return x < activation.threshold ? 0 : error;
+    default:
+      return activation satisfies never;
+  }
+}
