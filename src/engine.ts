@@ -102,7 +102,9 @@ export class Engine implements Disposable {
 
   /** The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. */
   chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Generation {
-    return this.generate(this.#opened.template.encode(messages), options);
+    const { template } = this.#opened;
+    const stop = [...(options.stop ?? []), ...template.stopTexts];
+    return this.generate(template.encode(messages), { ...options, stop });
   }
 
   /** Says when the model brings no chat template and what stands in for it. */

@@ -1,0 +1,131 @@
+/** Options that several commands share: which model on which device, and how tokens are sampled. */
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import { Option } from "commander";
+import { type Device, Engine, type EngineOptions, type GenerateOptions } from "../index.ts";
+import { collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
+import { loadingBar } from "./progress.ts";
+
+/** The model that comes with hearth: small, for trying things out. */
+export const bundledModel: string = fileURLToPath(
+  new URL("../../models/default.gguf", import.meta.url),
+);
+
+export interface EngineFlags {
+  readonly context?: number;
+  readonly threads?: number;
+  readonly device: Device;
+  readonly cacheType: "f16" | "f32" | "q8_0";
+  readonly batch?: number;
+  readonly sparsity: "dense";
+}
+
+export interface SamplingFlags {
+  readonly predict?: number;
+  readonly temp?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly typical?: number;
+  readonly repeatPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly repeatLastN?: number;
+  readonly logitBias?: Readonly<Record<number, number>>;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+  readonly ignoreEos?: true;
+  readonly contextShift?: true;
+}
+
+export function addEngineOptions(command: Command): Command {
+  return command
+    .option("-c, --context <tokens>", "tokens of prompt and answer together", wholeNumber)
+    .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
+    .addOption(
+      new Option("--device <device>", "where the model runs")
+        .choices(["auto", "cpu", "reference"])
+        .default("auto"),
+    )
+    .addOption(
+      new Option("--sparsity <method>", "which neurons are computed")
+        .choices(["dense"])
+        .default("dense"),
+    )
+    .addOption(
+      new Option("--cache-type <type>", "precision of the KV cache")
+        .choices(["f16", "f32", "q8_0"])
+        .default("f16"),
+    )
+    .option("--batch <tokens>", "tokens of a prompt read at once", wholeNumber);
+}
+
+export function addSamplingOptions(command: Command): Command {
+  return command
+    .option("-n, --predict <tokens>", "most tokens to write", wholeNumber)
+    .option("--temp <t>", "temperature; 0 takes the likeliest token (default: 0.8)", realNumber)
+    .option("--top-k <k>", "keep the k likeliest tokens; 0 keeps all (default: 40)", wholeNumber)
+    .option(
+      "--top-p <p>",
+      "keep the likeliest tokens up to probability p (default: 0.95)",
+      realNumber,
+    )
+    .option("--min-p <p>", "keep tokens at least p times the likeliest (default: 0.05)", realNumber)
+    .option("--typical <p>", "locally typical sampling; 1 is off (default: 1)", realNumber)
+    .option("--repeat-penalty <x>", "penalty on recent tokens; 1 is off (default: 1)", realNumber)
+    .option("--presence-penalty <x>", "once for each recent token (default: 0)", realNumber)
+    .option("--frequency-penalty <x>", "for each recent occurrence (default: 0)", realNumber)
+    .option("--repeat-last-n <tokens>", "how far back penalties look (default: 64)", wholeNumber)
+    .option(
+      "--logit-bias <id=bias>",
+      "added to a token's logit; -inf forbids it; repeatable",
+      tokenBias,
+    )
+    .option("--seed <n>", "same seed, same tokens", wholeNumber)
+    .option("--stop <text>", "end the answer at this text; repeatable", collect)
+    .option("--ignore-eos", "go on after an end token")
+    .option("--context-shift", "when the context is full, forget its older half and go on");
+}
+
+export async function openEngine(model: string, flags: EngineFlags): Promise<Engine> {
+  const bar = loadingBar();
+  const options: EngineOptions = {
+    device: flags.device,
+    cacheType: flags.cacheType,
+    ...(flags.context !== undefined && { contextLength: flags.context }),
+    ...(flags.threads !== undefined && { threads: flags.threads }),
+    ...(flags.batch !== undefined && { batchSize: flags.batch }),
+    onProgress: ({ done, total }) => bar.update(done, total),
+  };
+  try {
+    return await Engine.open(model, options);
+  } finally {
+    bar.stop();
+  }
+}
+
+export function generateOptions(flags: SamplingFlags): GenerateOptions {
+  const optional = {
+    maxTokens: flags.predict,
+    temperature: flags.temp,
+    topK: flags.topK,
+    topP: flags.topP,
+    minP: flags.minP,
+    typicalP: flags.typical,
+    repetitionPenalty: flags.repeatPenalty,
+    presencePenalty: flags.presencePenalty,
+    frequencyPenalty: flags.frequencyPenalty,
+    penaltyWindow: flags.repeatLastN,
+    logitBias: flags.logitBias,
+    seed: flags.seed,
+    stop: flags.stop,
+    ignoreEos: flags.ignoreEos,
+    contextShift: flags.contextShift,
+  };
+  return Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
+}
+
+/** Warnings and choices the user should see, on stderr. */
+export function showNotices(engine: Engine): void {
+  for (const notice of engine.notices) process.stderr.write(`hearth: ${notice}\n`);
+}

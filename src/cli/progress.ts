@@ -1,0 +1,38 @@
+/** Progress on stderr when it is a terminal; silence when it is not. */
+import { Presets, SingleBar } from "cli-progress";
+
+export interface ProgressBar {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+const silent: ProgressBar = { update: () => {}, stop: () => {} };
+
+export function loadingBar(): ProgressBar {
+  return createBar("loading", "bytes");
+}
+
+/** `unit` names what is counted: tokens, layers. */
+export function createBar(title: string, unit: string): ProgressBar {
+  if (!process.stderr.isTTY) return silent;
+  const bar = new SingleBar(
+    {
+      format: `${title} {bar} {percentage} % of {total} ${unit}, {eta_formatted} left`,
+      stream: process.stderr,
+      clearOnComplete: true,
+      hideCursor: true,
+    },
+    Presets.shades_classic,
+  );
+  let isStarted = false;
+  return {
+    update(done, total) {
+      if (!isStarted) bar.start(total, done);
+      isStarted = true;
+      bar.update(done);
+    },
+    stop() {
+      if (isStarted) bar.stop();
+    },
+  };
+}
