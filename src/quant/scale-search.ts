@@ -4,8 +4,6 @@
  * Source: ggml's make_qkx2_quants and make_qx_quants; here the error comes from the sums of the least-squares fit,
  * so that a candidate needs one pass instead of two.
  */
-import { roundToEven } from "./half.ts";
-
 /** Below this a group counts as zero (ggml's GROUP_MAX_EPS): its inverse would overflow float32. */
 const negligible = 1e-15;
 
@@ -173,7 +171,8 @@ export function searchSignedScale(
     let sumLL = 0;
     for (let i = 0; i < count; i++) {
       const x = values[from + i]!;
-      const l = Math.max(-half, Math.min(half - 1, roundToEven(x * inverse)));
+      // |x * inverse| < half + 1: shifted to be positive, the conversion to an integer rounds.
+      const l = Math.max(0, Math.min(2 * half - 1, (x * inverse + half + 0.5) | 0)) - half;
       const wl = x * x * l;
       sumXL += wl * x;
       sumLL += wl * l;
