@@ -6,20 +6,21 @@
 import { byteSymbolsOf, bytesOfSymbols, textOfByteString, wellFormed } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
+import { cachePieces } from "./piece-cache.ts";
 import { type PreTokenizer, splitText } from "./pre-tokenizers.ts";
+import { entriesPerStep, type Steps } from "./steps.ts";
 import { malformed, tokenType, type Vocabulary } from "./vocabulary.ts";
 
-export function createBytePairs(
+export function* createBytePairs(
   vocabulary: Vocabulary,
   preTokenizer: PreTokenizer,
   unknown: number | undefined,
-): Encoder {
-  const ids = indexTokens(vocabulary.tokens);
-  const merges = indexMerges(vocabulary);
+): Steps<Encoder> {
+  const ids = yield* indexTokens(vocabulary.tokens);
+  const merges = yield* indexMerges(vocabulary);
   const merger = new PairMerger();
-  const known = new Map<string, readonly number[]>();
 
-  const encodePiece = (piece: string): readonly number[] => {
+  const encodePiece = cachePieces((piece) => {
     const symbols = byteSymbolsOf(piece);
     if (preTokenizer.ignoresMerges) {
       const whole = ids.get(symbols);
@@ -35,34 +36,20 @@ export function createBytePairs(
       writeSymbols(symbols.slice(ends[part], ends[part + 1]), ids, unknown, output);
     }
     return output;
-  };
-
-  const encodeCached = (piece: string): readonly number[] => {
-    const found = known.get(piece);
-    if (found !== undefined) return found;
-    const output = encodePiece(piece);
-    if (piece.length > cachedPieceLength) return output;
-    if (known.size >= cachedPieces) known.clear();
-    known.set(piece, output);
-    return output;
-  };
+  });
 
   return {
     addsSpacePrefix: false,
     encode(bytes, output) {
       for (const stretch of stretchesOf(textOfByteString(bytes))) {
         for (const piece of piecesOf(stretch, preTokenizer)) {
-          for (const id of encodeCached(piece)) output.push(id);
+          for (const id of encodePiece(piece)) output.push(id);
         }
       }
     },
     bytesOf: (id) => bytesOfToken(vocabulary, id),
   };
 }
-
-/** Pieces are words: 65536 of them hold most of a book, in a few MB. Longer ones hardly come twice. */
-const cachedPieces = 65536;
-const cachedPieceLength = 64;
 
 /**
  * Regular expressions run on at most this much text at once: V8 gives up ("Maximum call stack size exceeded") on
@@ -109,9 +96,10 @@ function piecesOf(text: string, preTokenizer: PreTokenizer): readonly string[] {
   });
 }
 
-function indexTokens(tokens: readonly string[]): ReadonlyMap<string, number> {
+function* indexTokens(tokens: readonly string[]): Steps<ReadonlyMap<string, number>> {
   const ids = new Map<string, number>();
   for (const [id, token] of tokens.entries()) {
+    if (id % entriesPerStep === 0) yield;
     if (token !== "" && !ids.has(token)) ids.set(token, id);
   }
   return ids;
@@ -122,10 +110,11 @@ interface MergeRanks {
   rankOf(symbols: string, start: number, middle: number, end: number): number;
 }
 
-function indexMerges(vocabulary: Vocabulary): MergeRanks {
+function* indexMerges(vocabulary: Vocabulary): Steps<MergeRanks> {
   const ranks = new Map<string, number>();
   let longest = 0;
   for (const [rank, merge] of vocabulary.merges.entries()) {
+    if (rank % entriesPerStep === 0) yield;
     if (merge.indexOf(" ", 1) === -1) {
       const expected = 'two symbols with a space between them, such as "h e"';
       const where = `tokenizer.ggml.merges, entry ${rank}`;

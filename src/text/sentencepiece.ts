@@ -2,30 +2,45 @@
  * SentencePiece as llama.cpp does it (`tokenizer.ggml.model` = "llama"): neighbouring pieces are merged into the
  * token of the highest score; what is no token is written as byte tokens. Works on byte strings.
  */
+import { isUtf8 } from "node:buffer";
 import { byteStringOf } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
+import { cachePieces } from "./piece-cache.ts";
+import { entriesPerStep, type Steps } from "./steps.ts";
 import { tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
 
-export function createSentencePiece(
+export function* createSentencePiece(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
   unknown: number | undefined,
-): Encoder {
+): Steps<Encoder> {
   const table = new PieceTable(vocabulary, unknown);
+  yield* table.fill();
   const addsSpacePrefix = metadata.optionalBoolean("tokenizer.ggml.add_space_prefix") ?? true;
   const merger = new PairMerger();
+
+  const encodePiece = (text: string): number[] => {
+    const characters = characterBoundaries(text);
+    const ends = (characters.length > keptSymbols ? new PairMerger() : merger).merge(
+      characters,
+      (start, _, end) => table.priorityOf(text, start, end),
+    );
+    const ids: number[] = [];
+    for (let piece = 0; piece + 1 < ends.length; piece++) {
+      table.write(text.slice(ends[piece], ends[piece + 1]), ids);
+    }
+    return ids;
+  };
+  const encodeWord = cachePieces(encodePiece);
+
   return {
     addsSpacePrefix,
     encode(bytes, output) {
       const text = bytes.replaceAll(" ", escapedSpace);
-      const characters = characterBoundaries(text);
-      const ends = (characters.length > keptSymbols ? new PairMerger() : merger).merge(
-        characters,
-        (start, _, end) => table.priorityOf(text, start, end),
-      );
-      for (let piece = 0; piece + 1 < ends.length; piece++) {
-        table.write(text.slice(ends[piece], ends[piece + 1]), output);
+      const isSeparable = table.wordsAreSeparate && isUtf8(Buffer.from(bytes, "latin1"));
+      for (const piece of isSeparable ? wordsOf(text) : [text]) {
+        for (const id of encodeWord(piece)) output.push(id);
       }
     },
     bytesOf: (id) => table.bytesOf(id),
@@ -34,6 +49,22 @@ export function createSentencePiece(
 
 /** U+2581, which stands for a space. */
 const escapedSpace = "\xe2\x96\x81";
+
+/** Cut before each run of spaces. Nothing merges across such a cut where `wordsAreSeparate`. */
+function* wordsOf(text: string): Iterable<string> {
+  let start = 0;
+  let spaceEnd = 0;
+  for (;;) {
+    const space = text.indexOf(escapedSpace, spaceEnd);
+    if (space === -1) break;
+    if (space > spaceEnd && space > start) {
+      yield text.slice(start, space);
+      start = space;
+    }
+    spaceEnd = space + escapedSpace.length;
+  }
+  if (start < text.length) yield text.slice(start);
+}
 
 /** By the lead byte alone, also where the text is no UTF-8 (llama.cpp's unicode_len_utf8). */
 function characterBoundaries(text: string): number[] {
@@ -47,24 +78,32 @@ function characterBoundaries(text: string): number[] {
   return boundaries;
 }
 
+const spaceInside = /[^\u2581]\u2581/;
+
 /** Tokens by their bytes. */
 class PieceTable {
   readonly #vocabulary: Vocabulary;
   readonly #ids = new Map<string, number>();
-  readonly #byteIds: readonly (number | undefined)[];
   readonly #unknown: number | undefined;
-  readonly #longest: number;
+  #byteIds: readonly (number | undefined)[] = [];
+  #longest = 0;
+  /** No token has a space after something else, so that words can be merged one by one. */
+  wordsAreSeparate = true;
 
   constructor(vocabulary: Vocabulary, unknown: number | undefined) {
     this.#vocabulary = vocabulary;
     this.#unknown = unknown;
-    let longest = 0;
-    for (const [id, token] of vocabulary.tokens.entries()) {
+  }
+
+  *fill(): Steps<void> {
+    for (const [id, token] of this.#vocabulary.tokens.entries()) {
+      if (id % entriesPerStep === 0) yield;
       const bytes = byteStringOf(token);
-      longest = Math.max(longest, bytes.length);
-      if (bytes !== "" && !this.#ids.has(bytes)) this.#ids.set(bytes, id);
+      if (bytes === "" || this.#ids.has(bytes)) continue;
+      this.#ids.set(bytes, id);
+      this.#longest = Math.max(this.#longest, bytes.length);
+      if (spaceInside.test(token)) this.wordsAreSeparate = false;
     }
-    this.#longest = longest;
     this.#byteIds = Array.from(
       { length: 256 },
       (_, byte) => this.#ids.get(byteToken(byte)) ?? this.#ids.get(String.fromCharCode(byte)),

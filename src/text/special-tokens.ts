@@ -3,6 +3,7 @@
  * Metadata first, then by their text, as llama.cpp does (llama_vocab::impl::load, commit 00ad355).
  */
 import { findPreTokenizer } from "./pre-tokenizers.ts";
+import { entriesPerStep, type Steps } from "./steps.ts";
 import { malformed, tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
 
 export interface SpecialTokens {
@@ -22,12 +23,12 @@ export interface SpecialTokens {
 }
 
 /** Also re-types the tokens that a converter forgot to mark as control tokens. Adds to `warnings`. */
-export function resolveSpecialTokens(
+export function* resolveSpecialTokens(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
   warnings: string[],
-): SpecialTokens {
-  const byText = findByText(vocabulary, namedTokens);
+): Steps<SpecialTokens> {
+  const byText = yield* findByText(vocabulary, namedTokens);
   const idOf = (name: string): number | undefined => readId(metadata, vocabulary, name);
   const isSentencePiece = vocabulary.kind === "sentencepiece";
   const bos = idOf("bos") ?? defaultId(vocabulary, isSentencePiece ? 1 : 11);
@@ -102,12 +103,13 @@ const harmonyMarks: readonly string[] = [
 ];
 const namedTokens: ReadonlySet<string> = new Set([...turnEnds, ...otherEnds, ...harmonyMarks]);
 
-function findByText(
+function* findByText(
   vocabulary: Vocabulary,
   wanted: ReadonlySet<string>,
-): ReadonlyMap<string, number> {
+): Steps<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   for (const [id, token] of vocabulary.tokens.entries()) {
+    if (id % entriesPerStep === 0) yield;
     if (wanted.has(token) && !found.has(token)) found.set(token, id);
   }
   return found;

@@ -4,7 +4,7 @@ import { metadataOf } from "../../test/fixtures/vocabulary-metadata.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import { byteSymbolsOf } from "./byte-text.ts";
 import { preTokenizerNames } from "./pre-tokenizers.ts";
-import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { createTokenizer, loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 const propertyRuns = { seed: 20240521, numRuns: 300 };
 
@@ -181,6 +181,56 @@ describe("SentencePiece merging", () => {
     const [previous = 0] = tokenizer.encode("b", { addBos: "never" }).slice(-1);
     expect(tokenizer.createDetokenizer({ previous }).push(id)).toBe(" a");
     expect(tokenizer.createDetokenizer({ previous: 1 }).push(id)).toBe("a");
+  });
+});
+
+describe("SentencePiece, word by word", () => {
+  it("gives the ids of merging the whole text at once", () => {
+    const record = sentencePieceRecord();
+    const wordwise = tokenizerOf(record);
+    const types = record["tokenizer.ggml.token_type"] as number[];
+    const tokens = record["tokenizer.ggml.tokens"] as string[];
+    const scores = record["tokenizer.ggml.scores"] as number[];
+    const atOnce = tokenizerOf({
+      ...record,
+      "tokenizer.ggml.tokens": [...tokens, "z\u2581z"],
+      "tokenizer.ggml.scores": [...scores, 0],
+      "tokenizer.ggml.token_type": [...types, 1],
+    });
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(wordwise.encode(text)).toEqual(atOnce.encode(text));
+      }),
+      propertyRuns,
+    );
+  });
+
+  it("is not done where a token has a space inside", () => {
+    const tokens = ["<unk>", "<s>", "</s>", "\u2581", "a", "a\u2581", "a\u2581a"];
+    const tokenizer = tokenizerOf({
+      "tokenizer.ggml.model": "llama",
+      "tokenizer.ggml.tokens": tokens,
+    });
+    const ids = tokenizer.encode("a a", { addBos: "never" });
+    expect(ids.map((id) => tokenizer.tokenText(id))).toEqual(["\u2581", "a\u2581a"]);
+  });
+});
+
+describe("loading with pauses", () => {
+  it("gives the same tokenizer and lets other work go on", async () => {
+    const record = bytePairRecord();
+    const merges = Array.from({ length: 400_000 }, (_, rank) => `x${rank} y`);
+    const metadata = metadataOf({ ...record, "tokenizer.ggml.merges": ["a b", ...merges] });
+    let turns = 0;
+    const count = setInterval(() => turns++, 0);
+    const tokenizer = await loadTokenizer(metadata);
+    clearInterval(count);
+    expect(turns).toBeGreaterThan(0);
+    expect(tokenizer.encode("ab ab")).toEqual(createTokenizer(metadata).encode("ab ab"));
+  });
+
+  it("refuses a malformed vocabulary like createTokenizer", async () => {
+    await expect(loadTokenizer(metadataOf({}))).rejects.toThrow(FileFormatError);
   });
 });
 

@@ -11,6 +11,7 @@ import { findPreTokenizer, type PreTokenizer, preTokenizerNames } from "./pre-to
 import { createSentencePiece } from "./sentencepiece.ts";
 import { createSpecialSplitter, type SpecialSplitter } from "./special-splitter.ts";
 import { resolveSpecialTokens, type SpecialTokens } from "./special-tokens.ts";
+import { runAtOnce, runWithPauses, type Steps } from "./steps.ts";
 import {
   readVocabulary,
   tokenType,
@@ -55,11 +56,22 @@ export interface Tokenizer {
 
 /** @throws FileFormatError for a malformed vocabulary, UnsupportedError for another kind of tokenizer. */
 export function createTokenizer(metadata: VocabularyMetadata): Tokenizer {
+  return runAtOnce(makeTokenizer(metadata));
+}
+
+/** The same, giving way to the event loop every few milliseconds: a large vocabulary takes 100 ms and more. */
+export function loadTokenizer(metadata: VocabularyMetadata): Promise<Tokenizer> {
+  return runWithPauses(makeTokenizer(metadata));
+}
+
+function* makeTokenizer(metadata: VocabularyMetadata): Steps<Tokenizer> {
   const vocabulary = readVocabulary(metadata);
+  yield;
   const warnings: string[] = [];
-  const special = resolveSpecialTokens(metadata, vocabulary, warnings);
+  const special = yield* resolveSpecialTokens(metadata, vocabulary, warnings);
   const splitter = createSpecialSplitter(metadata, vocabulary);
-  const encoder = createEncoder(metadata, vocabulary, { special, warnings });
+  yield;
+  const encoder = yield* createEncoder(metadata, vocabulary, { special, warnings });
   const pieces = {
     bytesOf: encoder.bytesOf,
     isSpecial: splitter.isSpecial,
@@ -88,7 +100,7 @@ function createEncoder(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
   context: { readonly special: SpecialTokens; readonly warnings: string[] },
-): Encoder {
+): Steps<Encoder> {
   const { unknown } = context.special;
   switch (vocabulary.kind) {
     case "sentencepiece":
