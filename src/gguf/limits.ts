@@ -49,7 +49,7 @@ export const maxParts = 1024;
 /** A part number of the file name has five digits. */
 export const partDigits = 5;
 
-/** Offsets within the data; no file system in use has larger files than 16 TiB for this purpose. */
+/** Offsets and sizes of tensors: 16 TiB is ext4's largest file, and exact as a JavaScript number. */
 export const maxDataBytes: number = 16 * 1024 * GiB;
 
 /** Whether data may be aligned to this. */

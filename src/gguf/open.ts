@@ -24,7 +24,7 @@ export interface GgufFile {
   fingerprint(): string;
 }
 
-export interface GgufPart {
+interface GgufPart {
   readonly path: string;
   readonly bytes: number;
   readonly headerBytes: number;

@@ -23,7 +23,7 @@ export interface QuantizeOptions {
   readonly onProgress?: (progress: QuantizeProgress) => void;
 }
 
-export interface QuantizeProgress {
+interface QuantizeProgress {
   /** The tensor at work. */
   readonly name: string;
   /** Of the input's tensors. */
@@ -31,7 +31,7 @@ export interface QuantizeProgress {
   readonly bytesTotal: number;
 }
 
-export interface QuantizedTensor {
+interface QuantizedTensor {
   readonly name: string;
   readonly from: string;
   readonly to: string;

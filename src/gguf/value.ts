@@ -15,7 +15,7 @@ export type NumberType =
   | "u64"
   | "i64"
   | "f64";
-export type LongType = "u64" | "i64";
+type LongType = "u64" | "i64";
 
 /** Typed arrays that hold an array of numbers as the file has it. */
 export type NumberArray =
@@ -27,7 +27,7 @@ export type NumberArray =
   | Int32Array
   | Float32Array
   | Float64Array;
-export type LongArray = BigUint64Array | BigInt64Array;
+type LongArray = BigUint64Array | BigInt64Array;
 
 export type ArrayValue =
   | {

@@ -4,7 +4,7 @@
  */
 import { roundToEven } from "./half.ts";
 
-export const activationBlockElements = 32;
+const activationBlockElements = 32;
 
 export interface QuantisedActivation {
   /** [elements] */
