@@ -1,0 +1,41 @@
+// The addon's exports. Safe to load in several contexts (worker threads) of one process: it has no state of its own.
+#include "handles.h"
+
+namespace hearth {
+
+namespace {
+
+template <Function function>
+napi_value entry(napi_env env, napi_callback_info info) {
+  return guarded(env, info, function);
+}
+
+template <Function function>
+void add(napi_env env, napi_value exports, const char* name) {
+  napi_value value = nullptr;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, entry<function>, nullptr, &value) == napi_ok) {
+    napi_set_named_property(env, exports, name, value);
+  }
+}
+
+}  // namespace
+
+}  // namespace hearth
+
+NAPI_MODULE_INIT() {
+  using namespace hearth;
+  add<create_pool>(env, exports, "createPool");
+  add<dispose_pool>(env, exports, "disposePool");
+  add<open_file>(env, exports, "openFile");
+  add<close_file>(env, exports, "closeFile");
+  add<prepare>(env, exports, "prepare");
+  add<dispose_executable>(env, exports, "disposeExecutable");
+  add<run>(env, exports, "run");
+  add<write_slot>(env, exports, "write");
+  add<copy_sequence>(env, exports, "copySequence");
+  add<ffn_counts>(env, exports, "ffnCounts");
+  add<machine>(env, exports, "machine");
+  add<measure_read>(env, exports, "measureRead");
+  add<transpose_weight>(env, exports, "transposeWeight");
+  return exports;
+}

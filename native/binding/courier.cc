@@ -1,0 +1,93 @@
+// See courier.h. A threadsafe function is the only way from another thread into JavaScript.
+#include "courier.h"
+
+#include <memory>
+#include <utility>
+
+namespace hearth {
+
+/** Touched on the JavaScript thread only, but for `function`, which any thread may call. */
+struct Courier::State {
+  napi_threadsafe_function function = nullptr;
+  uint32_t under_way = 0;
+  bool closed = false;
+
+  void release_when_idle() {
+    if (!closed || under_way > 0 || function == nullptr) return;
+    napi_release_threadsafe_function(std::exchange(function, nullptr), napi_tsfn_release);
+  }
+};
+
+namespace {
+
+void settle(napi_env env, const Delivery& delivery) {
+  napi_value value = nullptr;
+  if (delivery.completed) {
+    if (delivery.result) {
+      value = delivery.result(env);
+    } else {
+      napi_get_undefined(env, &value);
+    }
+    if (value != nullptr) {
+      napi_resolve_deferred(env, delivery.deferred, value);
+      return;
+    }
+  }
+  napi_value message = nullptr;
+  napi_value error = nullptr;
+  napi_create_string_utf8(env, "the backend was closed before the work was done", NAPI_AUTO_LENGTH,
+                          &message);
+  napi_create_error(env, nullptr, message, &error);
+  napi_reject_deferred(env, delivery.deferred, error);
+}
+
+}  // namespace
+
+Courier::Courier(napi_env env) : state_(std::make_shared<State>()) {
+  const napi_value name = make_string(env, "hearth");
+  // The function's own copy of the state lives until Node has finalized it.
+  auto* context = new std::shared_ptr<State>(state_);
+  const napi_status status = napi_create_threadsafe_function(
+      env, nullptr, nullptr, name, 0, 1, nullptr,
+      [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<State>*>(hint); },
+      context,
+      [](napi_env called_env, napi_value, void* hint, void* data) {
+        const std::unique_ptr<Delivery> delivery(static_cast<Delivery*>(data));
+        const std::shared_ptr<State> state = *static_cast<std::shared_ptr<State>*>(hint);
+        state->under_way--;
+        if (called_env == nullptr) return;
+        if (state->under_way == 0 && state->function != nullptr) {
+          napi_unref_threadsafe_function(called_env, state->function);
+        }
+        settle(called_env, *delivery);
+        state->release_when_idle();
+      },
+      &state_->function);
+  if (status != napi_ok) delete context;
+  check(env, status, "a threadsafe function");
+  check(env, napi_unref_threadsafe_function(env, state_->function), "a threadsafe function");
+}
+
+Courier::~Courier() {
+  state_->closed = true;
+  state_->release_when_idle();
+}
+
+Courier::Started Courier::start(napi_env env, std::shared_ptr<void> keeps) {
+  auto delivery = std::make_unique<Delivery>();
+  delivery->keeps = std::move(keeps);
+  napi_value promise = nullptr;
+  check(env, napi_create_promise(env, &delivery->deferred, &promise), "a promise");
+  if (state_->under_way++ == 0) napi_ref_threadsafe_function(env, state_->function);
+  return Started{promise, delivery.release()};
+}
+
+std::function<void(bool)> Courier::finisher(const Courier& courier, Delivery* delivery) {
+  // The delivery keeps the courier's owner alive, so the function is open until it has arrived.
+  return [function = courier.state_->function, delivery](bool completed) {
+    delivery->completed = completed;
+    napi_call_threadsafe_function(function, delivery, napi_tsfn_nonblocking);
+  };
+}
+
+}  // namespace hearth

@@ -1,0 +1,177 @@
+// prepare, run, write, copySequence, ffnCounts, disposeExecutable.
+#include <utility>
+
+#include "handles.h"
+
+namespace hearth {
+
+namespace {
+
+std::vector<SlotSpec> slots_of(const std::vector<double>& numbers) {
+  std::vector<SlotSpec> slots;
+  for (size_t i = 0; i + 4 <= numbers.size(); i += 4) {
+    slots.push_back(SlotSpec{static_cast<uint32_t>(numbers[i]), numbers[i + 1] != 0,
+                             numbers[i + 2] != 0, numbers[i + 3] != 0});
+  }
+  return slots;
+}
+
+std::vector<WeightSpec> weights_of(const std::vector<double>& numbers) {
+  std::vector<WeightSpec> weights;
+  for (size_t i = 0; i + 5 <= numbers.size(); i += 5) {
+    weights.push_back(WeightSpec{static_cast<uint32_t>(numbers[i]),
+                                 static_cast<size_t>(numbers[i + 1]),
+                                 static_cast<size_t>(numbers[i + 2]),
+                                 static_cast<size_t>(numbers[i + 3]),
+                                 static_cast<size_t>(numbers[i + 4])});
+  }
+  return weights;
+}
+
+KvShape kv_of(const std::vector<double>& numbers) {
+  if (numbers.size() != 6) throw BindingError{"hearth addon: a bad KV shape"};
+  const auto number = [&](size_t at) { return static_cast<uint32_t>(numbers[at]); };
+  return KvShape{number(0), number(1), number(2), number(3), number(4),
+                 static_cast<KvType>(number(5))};
+}
+
+ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {
+  ProgramSpec spec;
+  spec.max_rows = index_of(env, property(env, object, "maxRows"));
+  spec.max_outputs = index_of(env, property(env, object, "maxOutputs"));
+  spec.kv = kv_of(numbers_of(env, property(env, object, "kv")));
+  spec.slots = slots_of(numbers_of(env, property(env, object, "slots")));
+  spec.weights = weights_of(numbers_of(env, property(env, object, "weights")));
+  for (napi_value source : elements_of(env, property(env, object, "sources"))) {
+    spec.sources.push_back(source_of(env, source, pins));
+  }
+  for (napi_value array : elements_of(env, property(env, object, "arrays"))) {
+    const View view = view_of(env, array);
+    spec.arrays.push_back(ArraySpec{view.data, view.bytes});
+  }
+  for (napi_value segment : elements_of(env, property(env, object, "segments"))) {
+    spec.segments.push_back(numbers_of(env, segment));
+  }
+  return spec;
+}
+
+/** By slot: the array that the host reads, or undefined. */
+napi_value outputs_of(napi_env env, const Executable& executable) {
+  napi_value outputs = nullptr;
+  check(env, napi_create_array(env, &outputs), "an array");
+  for (size_t i = 0; i < executable.host_slots.size(); i++) {
+    const HostSlot& slot = executable.host_slots[i];
+    if (slot.floats == 0) continue;
+    const napi_value array =
+        make_typed_array(env, napi_float32_array, slot.floats,
+                         OwnedMemory{slot.data, slot.floats * sizeof(float), slot.memory});
+    check(env, napi_set_element(env, outputs, static_cast<uint32_t>(i), array), "an element");
+  }
+  return outputs;
+}
+
+std::vector<uint32_t> rows_of(napi_env env, napi_value int32_array, uint32_t count) {
+  const View view = view_of(env, int32_array);
+  if (view.length < count) throw BindingError{"hearth addon: a step array is too short"};
+  const auto* first = static_cast<const uint32_t*>(view.data);
+  return std::vector<uint32_t>(first, first + count);
+}
+
+}  // namespace
+
+const std::shared_ptr<Prepared>& prepared_of(napi_env env, napi_value handle) {
+  const std::shared_ptr<Prepared>& prepared = external_of<ExecutableHandle>(env, handle).prepared;
+  if (prepared == nullptr) throw BindingError{"the executable is disposed"};
+  return prepared;
+}
+
+/** prepare(pool, program) → { handle, outputs, kvBytes, scratchBytes, copiedBytes } */
+napi_value prepare(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 2);
+  auto prepared = std::make_shared<Prepared>();
+  prepared->pool = pool_of(env, values[0]);
+  prepared->pins = std::make_unique<Pins>(env);
+  prepared->executable = build(prepared->pool->kernels, prepared->pool->threads.threads(),
+                               spec_of(env, values[1], *prepared->pins));
+  const Executable& executable = *prepared->executable;
+  napi_value result = nullptr;
+  check(env, napi_create_object(env, &result), "an object");
+  set_property(env, result, "outputs", outputs_of(env, executable));
+  const auto bytes = [&](size_t count) { return make_number(env, static_cast<double>(count)); };
+  set_property(env, result, "kvBytes", bytes(executable.cache.bytes()));
+  set_property(env, result, "scratchBytes",
+               bytes(executable.scratch_bytes() - executable.copied_bytes));
+  set_property(env, result, "copiedBytes", bytes(executable.copied_bytes));
+  auto handle = std::make_unique<ExecutableHandle>();
+  handle->prepared = std::move(prepared);
+  set_property(env, result, "handle", make_external(env, std::move(handle)));
+  return result;
+}
+
+napi_value dispose_executable(napi_env env, napi_callback_info info) {
+  external_of<ExecutableHandle>(env, arguments(env, info, 1)[0]).prepared.reset();
+  return nullptr;
+}
+
+/** run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow) → Promise<void> */
+napi_value run(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 8);
+  const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
+  const uint32_t segment = index_of(env, values[1]);
+  if (segment >= prepared->executable->segments.size()) throw BindingError{"no such segment"};
+  Step step;
+  step.rows = index_of(env, values[2]);
+  step.sequence = rows_of(env, values[3], step.rows);
+  step.position = rows_of(env, values[4], step.rows);
+  step.token = rows_of(env, values[5], step.rows);
+  step.outputs = index_of(env, values[6]);
+  step.output_row = rows_of(env, values[7], step.outputs);
+  Courier& courier = prepared->pool->courier;
+  const Courier::Started started = courier.start(env, prepared);
+  prepared->pool->threads.submit(run_task(prepared->executable, segment, std::move(step),
+                                          Courier::finisher(courier, started.delivery)));
+  return started.promise;
+}
+
+/** write(executable, slot, data) */
+napi_value write_slot(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 3);
+  const std::shared_ptr<Prepared>& prepared = prepared_of(env, values[0]);
+  const uint32_t slot = index_of(env, values[1]);
+  const View view = view_of(env, values[2]);
+  const auto* first = static_cast<const float*>(view.data);
+  prepared->pool->threads.submit(write_task(prepared->executable, slot,
+                                            std::vector<float>(first, first + view.length),
+                                            [](bool) {}));
+  return nullptr;
+}
+
+/** copySequence(executable, from, to, length) → Promise<void> */
+napi_value copy_sequence(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 4);
+  const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
+  const uint32_t from = index_of(env, values[1]);
+  const uint32_t to = index_of(env, values[2]);
+  const uint32_t length = index_of(env, values[3]);
+  Courier& courier = prepared->pool->courier;
+  const Courier::Started started = courier.start(env, prepared);
+  prepared->pool->threads.submit(
+      copy_sequence_task(prepared->executable, from, to, length,
+                         Courier::finisher(courier, started.delivery)));
+  return started.promise;
+}
+
+/** ffnCounts(executable) → [layer, active, rows, neurons, bytes touched, predictor ms, ms] of each block */
+napi_value ffn_counts(napi_env env, napi_callback_info info) {
+  const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
+  std::vector<double> numbers;
+  for (FfnMeter& meter : prepared->executable->meters) {
+    const FfnCounts counts = meter.take();
+    numbers.insert(numbers.end(), {static_cast<double>(counts.layer), counts.active, counts.rows,
+                                   static_cast<double>(counts.neurons), counts.bytes_touched,
+                                   counts.predictor_ms, counts.ms});
+  }
+  return make_numbers(env, numbers);
+}
+
+}  // namespace hearth

@@ -1,0 +1,91 @@
+// What JavaScript holds: pools, mapped files and executables. All are made and destroyed on its thread.
+#ifndef HEARTH_BINDING_HANDLES_H_
+#define HEARTH_BINDING_HANDLES_H_
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "../runtime/executable.h"
+#include "../runtime/mapped-file.h"
+#include "../runtime/thread-pool.h"
+#include "courier.h"
+
+namespace hearth {
+
+/** Threads, the kernels they run, and the way back. Lives while a handle or a delivery needs it. */
+struct Pool {
+  Pool(napi_env env, uint32_t threads, const Kernels& kernels);
+  ~Pool();
+
+  napi_env env;
+  const Kernels& kernels;
+  Courier courier;
+  ThreadPool threads;
+};
+
+/** Typed arrays of JavaScript whose memory we read. */
+struct Pins {
+  explicit Pins(napi_env env) : env(env) {}
+  ~Pins() {
+    for (napi_ref reference : references) napi_delete_reference(env, reference);
+  }
+  Pins(Pins&& other) noexcept : env(other.env), references(std::move(other.references)) {
+    other.references.clear();
+  }
+  void add(napi_value array) {
+    napi_ref reference = nullptr;
+    check(env, napi_create_reference(env, array, 1, &reference), "a reference");
+    references.push_back(reference);
+  }
+
+  napi_env env;
+  std::vector<napi_ref> references;
+};
+
+/** An executable with what it stands on. */
+struct Prepared {
+  std::shared_ptr<Pool> pool;
+  std::shared_ptr<Executable> executable;
+  std::unique_ptr<Pins> pins;
+};
+
+struct PoolHandle {
+  static constexpr napi_type_tag kTag{0x68656172746800aa, 0x706f6f6c00000001};
+  std::shared_ptr<Pool> pool;
+};
+
+struct FileHandle {
+  static constexpr napi_type_tag kTag{0x68656172746800ab, 0x66696c6500000001};
+  std::shared_ptr<MappedFile> file;
+};
+
+struct ExecutableHandle {
+  static constexpr napi_type_tag kTag{0x68656172746800ac, 0x6578656300000001};
+  std::shared_ptr<Prepared> prepared;
+};
+
+/** @throws BindingError when it was disposed. */
+const std::shared_ptr<Pool>& pool_of(napi_env env, napi_value handle);
+const std::shared_ptr<Prepared>& prepared_of(napi_env env, napi_value handle);
+/** Where weights lie: a mapped file, or a typed array that gets pinned. */
+Source source_of(napi_env env, napi_value value, Pins& pins);
+
+// The functions of the addon, by file.
+napi_value create_pool(napi_env env, napi_callback_info info);
+napi_value dispose_pool(napi_env env, napi_callback_info info);
+napi_value open_file(napi_env env, napi_callback_info info);
+napi_value close_file(napi_env env, napi_callback_info info);
+napi_value prepare(napi_env env, napi_callback_info info);
+napi_value dispose_executable(napi_env env, napi_callback_info info);
+napi_value run(napi_env env, napi_callback_info info);
+napi_value write_slot(napi_env env, napi_callback_info info);
+napi_value copy_sequence(napi_env env, napi_callback_info info);
+napi_value ffn_counts(napi_env env, napi_callback_info info);
+napi_value machine(napi_env env, napi_callback_info info);
+napi_value measure_read(napi_env env, napi_callback_info info);
+napi_value transpose_weight(napi_env env, napi_callback_info info);
+
+}  // namespace hearth
+
+#endif  // HEARTH_BINDING_HANDLES_H_

@@ -1,0 +1,85 @@
+// createPool, disposePool, openFile, closeFile: what executables stand on.
+#include <utility>
+
+#include "handles.h"
+
+namespace hearth {
+
+namespace {
+
+/** Node takes the threadsafe function down after this: no pool thread may be left to call it. */
+void stop_threads(void* pool) { static_cast<Pool*>(pool)->threads.stop(); }
+
+}  // namespace
+
+Pool::Pool(napi_env env, uint32_t thread_count, const Kernels& kernels)
+    : env(env), kernels(kernels), courier(env), threads(thread_count) {
+  napi_add_env_cleanup_hook(env, stop_threads, this);
+}
+
+Pool::~Pool() {
+  napi_remove_env_cleanup_hook(env, stop_threads, this);
+  threads.stop();
+}
+
+const std::shared_ptr<Pool>& pool_of(napi_env env, napi_value handle) {
+  const std::shared_ptr<Pool>& pool = external_of<PoolHandle>(env, handle).pool;
+  if (pool == nullptr) throw BindingError{"the CPU backend is closed"};
+  return pool;
+}
+
+Source source_of(napi_env env, napi_value value, Pins& pins) {
+  if (type_of(env, value) == napi_external) {
+    const std::shared_ptr<MappedFile>& file = external_of<FileHandle>(env, value).file;
+    if (file == nullptr) throw BindingError{"hearth addon: a closed file"};
+    return Source{file->data(), file->bytes(), file};
+  }
+  const View view = view_of(env, value);
+  pins.add(value);
+  return Source{static_cast<const uint8_t*>(view.data), view.bytes, nullptr};
+}
+
+/** createPool(threads, instruction set or undefined) → { handle, kernels, threads }, or undefined for an unknown set. */
+napi_value create_pool(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 2);
+  const uint32_t threads = index_of(env, values[0]);
+  if (threads == 0 || threads > 1024) throw BindingError{"hearth addon: a bad number of threads"};
+  const bool forced = type_of(env, values[1]) == napi_string;
+  const std::string name = forced ? string_of(env, values[1]) : std::string();
+  const Kernels* kernels = select_kernels(forced ? name.c_str() : nullptr);
+  if (kernels == nullptr) return nullptr;
+  auto handle = std::make_unique<PoolHandle>();
+  handle->pool = std::make_shared<Pool>(env, threads, *kernels);
+  napi_value result = nullptr;
+  check(env, napi_create_object(env, &result), "an object");
+  set_property(env, result, "handle", make_external(env, std::move(handle)));
+  set_property(env, result, "kernels", make_string(env, kernels->name));
+  set_property(env, result, "threads", make_number(env, threads));
+  return result;
+}
+
+napi_value dispose_pool(napi_env env, napi_callback_info info) {
+  external_of<PoolHandle>(env, arguments(env, info, 1)[0]).pool.reset();
+  return nullptr;
+}
+
+/** openFile(path) → { handle, bytes }, or a string that says why not. */
+napi_value open_file(napi_env env, napi_callback_info info) {
+  std::string error;
+  auto handle = std::make_unique<FileHandle>();
+  handle->file = MappedFile::open(string_of(env, arguments(env, info, 1)[0]), error);
+  if (handle->file == nullptr) return make_string(env, error);
+  napi_value result = nullptr;
+  check(env, napi_create_object(env, &result), "an object");
+  const double bytes = static_cast<double>(handle->file->bytes());
+  set_property(env, result, "handle", make_external(env, std::move(handle)));
+  set_property(env, result, "bytes", make_number(env, bytes));
+  return result;
+}
+
+napi_value close_file(napi_env env, napi_callback_info info) {
+  external_of<FileHandle>(env, arguments(env, info, 1)[0]).file.reset();
+  return nullptr;
+}
+
+}  // namespace hearth

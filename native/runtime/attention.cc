@@ -1,0 +1,180 @@
+// See attention.h.
+#include "attention.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth {
+
+namespace {
+
+/** Positions per cut: some 10 us of work for a KV head of 8 × 64 with f16; a multiple of the kernels' tile of 64. */
+constexpr uint32_t kCutPositions = 256;
+/** Rows of one sequence that share a pass over the positions. Small enough to leave tasks for every thread. */
+constexpr uint32_t kRowsPerBlock = 16;
+
+/** Rows that one task computes for one KV head: one sequence, rising positions. */
+struct RowBlock {
+  uint32_t first;
+  uint32_t count;
+  uint32_t cuts;
+  uint32_t cut_positions;
+  uint32_t first_chunk;
+};
+
+/** Shared by the attention stage, which writes it in begin(), and the merge stage. */
+struct AttentionPlan {
+  std::vector<RowBlock> blocks;
+  std::vector<uint32_t> visible;  // [rows of the step]
+  bool cut = false;
+};
+
+class AttentionStage final : public Stage {
+ public:
+  AttentionStage(const Kernels& kernels, const KvCache& cache, const AttentionPartials* partials,
+                 const AttentionOp& op, std::shared_ptr<AttentionPlan> plan)
+      : attention_(kernels.vector.attention),
+        cache_(cache),
+        partials_(partials),
+        op_(op),
+        plan_(std::move(plan)) {}
+
+  Phase begin(const Step& step) override {
+    plan_->blocks.clear();
+    plan_->cut = false;
+    size_t work = 0;
+    uint32_t chunks = 0;
+    for (uint32_t row = 0; row < step.rows;) {
+      RowBlock block = block_at(step, row);
+      block.first_chunk = chunks;
+      chunks += block.cuts * cache_.shape().kv_heads;
+      for (uint32_t i = 0; i < block.count; i++) {
+        plan_->visible[row + i] = step.position[row + i] + 1;
+        work += plan_->visible[row + i];
+      }
+      plan_->cut = plan_->cut || block.cuts > 1;
+      plan_->blocks.push_back(block);
+      row += block.count;
+    }
+    // Bytes of keys and values that are read, as a measure of the work.
+    const size_t bytes = 2 * work * cache_.position_stride() * cache_.shape().kv_heads;
+    return Phase{chunks, bytes >= 512 * 1024};
+  }
+
+  void chunk(const Step& step, uint32_t index, const Scratch& scratch) override {
+    const auto after = std::upper_bound(
+        plan_->blocks.begin(), plan_->blocks.end(), index,
+        [](uint32_t value, const RowBlock& block) { return value < block.first_chunk; });
+    const RowBlock& block = *(after - 1);
+    const uint32_t kv_head = (index - block.first_chunk) / block.cuts;
+    const uint32_t cut = (index - block.first_chunk) % block.cuts;
+    const KvShape& shape = cache_.shape();
+    const uint32_t group = op_.heads / shape.kv_heads;
+    const uint32_t sequence = step.sequence[block.first];
+    const uint32_t end = plan_->visible[block.first + block.count - 1];
+    const size_t head_offset = static_cast<size_t>(kv_head) * group * shape.head_dim;
+    const size_t partial = (static_cast<size_t>(block.first) * kMaxCuts + cut) * op_.heads +
+                           static_cast<size_t>(kv_head) * group;
+    const bool partly = block.cuts > 1;
+    const uint32_t begin = cut * block.cut_positions;
+    attention_(AttentionTask{
+        shape.type, shape.head_dim, group, block.count, op_.q.row(block.first) + head_offset,
+        op_.q.width, cache_.keys(op_.layer, sequence, kv_head),
+        cache_.values(op_.layer, sequence, kv_head), cache_.position_stride(),
+        Range{begin, std::min(begin + block.cut_positions, end)}, &plan_->visible[block.first],
+        op_.scale,
+        partly ? partials_->out + partial * shape.head_dim : op_.out.row(block.first) + head_offset,
+        op_.out.width, partly ? partials_->state + partial * 2 : nullptr, scratch.attention});
+  }
+
+ private:
+  static RowBlock block_at(const Step& step, uint32_t row) {
+    RowBlock block{row, 1, 1, 0, 0};
+    const auto follows = [&](uint32_t next) {
+      return next < step.rows && step.sequence[next] == step.sequence[row] &&
+             step.position[next] > step.position[next - 1];
+    };
+    // Rows of a small step stay alone: their positions can be cut, and a row verified in a batch of drafts rounds as in
+    // decode.
+    const uint32_t most = step.rows <= kMaxCutRows ? 1 : kRowsPerBlock;
+    while (block.count < most && follows(row + block.count)) block.count++;
+    const uint32_t positions = step.position[row + block.count - 1] + 1;
+    block.cut_positions = static_cast<uint32_t>(round_up(positions, 64));
+    if (step.rows <= kMaxCutRows) {
+      const size_t even = round_up(ceil_divide(positions, kMaxCuts), 64);
+      block.cut_positions = std::max(kCutPositions, static_cast<uint32_t>(even));
+      block.cuts = static_cast<uint32_t>(ceil_divide(positions, block.cut_positions));
+    }
+    return block;
+  }
+
+  void (*attention_)(const AttentionTask&);
+  const KvCache& cache_;
+  const AttentionPartials* partials_;
+  AttentionOp op_;
+  std::shared_ptr<AttentionPlan> plan_;
+};
+
+class MergeStage final : public Stage {
+ public:
+  MergeStage(const Kernels& kernels, const KvCache& cache, const AttentionPartials* partials,
+             const AttentionOp& op, std::shared_ptr<AttentionPlan> plan)
+      : merge_(kernels.vector.attention_merge),
+        head_dim_(cache.shape().head_dim),
+        partials_(partials),
+        op_(op),
+        plan_(std::move(plan)) {}
+
+  Phase begin(const Step&) override {
+    if (!plan_->cut) return Phase{0, false};
+    size_t floats = 0;
+    for (const RowBlock& block : plan_->blocks) floats += block.cuts * op_.out.width;
+    // Cuts exist in small steps only, where each block is one row.
+    const uint32_t chunks = static_cast<uint32_t>(plan_->blocks.size()) * op_.heads;
+    // Up to some 5 us of work: as quick as meeting again.
+    if (floats > 16384) return Phase{chunks, false};
+    for (uint32_t index = 0; index < chunks; index++) merge(index);
+    return Phase{0, false};
+  }
+
+  void chunk(const Step&, uint32_t index, const Scratch&) override { merge(index); }
+
+ private:
+  void merge(uint32_t index) const {
+    const RowBlock& block = plan_->blocks[index / op_.heads];
+    const uint32_t head = index % op_.heads;
+    if (block.cuts <= 1) return;
+    const float* parts[kMaxCuts];
+    const float* states[kMaxCuts];
+    for (uint32_t cut = 0; cut < block.cuts; cut++) {
+      const size_t at = (static_cast<size_t>(block.first) * kMaxCuts + cut) * op_.heads + head;
+      parts[cut] = partials_->out + at * head_dim_;
+      states[cut] = partials_->state + at * 2;
+    }
+    merge_(AttentionMergeTask{parts, states, block.cuts, head_dim_,
+                              op_.out.row(block.first) + head * head_dim_});
+  }
+
+  void (*merge_)(const AttentionMergeTask&);
+  size_t head_dim_;
+  const AttentionPartials* partials_;
+  AttentionOp op_;
+  std::shared_ptr<AttentionPlan> plan_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels, const KvCache& cache,
+                                                   const AttentionPartials* partials,
+                                                   const AttentionOp& op, ScratchNeeds& needs) {
+  needs.attention = true;
+  auto plan = std::make_shared<AttentionPlan>();
+  plan->visible.resize(needs.max_rows);
+  plan->blocks.reserve(needs.max_rows);
+  std::vector<std::unique_ptr<Stage>> stages;
+  stages.push_back(std::make_unique<AttentionStage>(kernels, cache, partials, op, plan));
+  stages.push_back(std::make_unique<MergeStage>(kernels, cache, partials, op, plan));
+  return stages;
+}
+
+}  // namespace hearth

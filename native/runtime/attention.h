@@ -1,0 +1,40 @@
+// Attention over the KV cache, cut into tasks for the pool: blocks of rows of one sequence × KV heads × cuts of the
+// positions. The cuts depend on positions only, and partial results are merged in order.
+#ifndef HEARTH_RUNTIME_ATTENTION_H_
+#define HEARTH_RUNTIME_ATTENTION_H_
+
+#include <memory>
+#include <vector>
+
+#include "kv-cache.h"
+#include "stage.h"
+
+namespace hearth {
+
+struct AttentionOp {
+  uint32_t layer;
+  Slot q;
+  Slot out;
+  uint32_t heads;
+  float scale;
+};
+
+/** Partial results of cut positions; layers run one after another, so one set serves them all. */
+struct AttentionPartials {
+  float* out = nullptr;    // [rows, cuts, heads, head dim]
+  float* state = nullptr;  // [rows, cuts, heads, 2]
+};
+
+/** Steps with at most so many rows cut the positions; larger ones have enough rows to share out. */
+constexpr uint32_t kMaxCutRows = 4;
+/** The most cuts of one row's positions. */
+constexpr uint32_t kMaxCuts = 32;
+
+/** Two stages: the attention, and the merge of cut positions (nothing when none was cut). */
+std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels, const KvCache& cache,
+                                                   const AttentionPartials* partials,
+                                                   const AttentionOp& op, ScratchNeeds& needs);
+
+}  // namespace hearth
+
+#endif  // HEARTH_RUNTIME_ATTENTION_H_

@@ -1,0 +1,40 @@
+// The read roof: how fast the pool's threads can read memory that no cache holds. Decode cannot be faster than this.
+#ifndef HEARTH_RUNTIME_BANDWIDTH_H_
+#define HEARTH_RUNTIME_BANDWIDTH_H_
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <utility>
+
+#include "../kernels/kernels.h"
+#include "memory.h"
+#include "thread-pool.h"
+
+namespace hearth {
+
+/** Writes the memory once, then reads it some times; the best pass counts, since disturbances only slow it down. */
+class ReadMeasurement final : public Task {
+ public:
+  ReadMeasurement(const Kernels& kernels, size_t bytes);
+  void on_finished(std::function<void(bool)> finished) { finished_ = std::move(finished); }
+  double bytes_per_second() const { return best_; }
+
+  Phase next_phase() override;
+  void run_chunk(uint32_t chunk, uint32_t worker) override;
+  void finished(bool completed) override;
+
+ private:
+  const Kernels& kernels_;
+  uint32_t chunks_;
+  Buffer memory_;
+  int pass_ = -1;  // 0 writes
+  std::chrono::steady_clock::time_point started_;
+  double best_ = 0;
+  std::atomic<uint64_t> sum_{0};
+  std::function<void(bool)> finished_;
+};
+
+}  // namespace hearth
+
+#endif  // HEARTH_RUNTIME_BANDWIDTH_H_

@@ -1,0 +1,115 @@
+// Stages of a feed-forward block. The stages of both ways are in the list; each looks whether the step goes its way.
+#include <utility>
+
+#include "build.h"
+
+namespace hearth {
+
+namespace {
+
+constexpr uint32_t kHiddenLayer = 1;     // h, of this width
+constexpr uint32_t kPredictorLayer = 2;  // relu(fc1 · input)
+
+void read_method(Builder& builder, Reader& reader, FfnOp& op) {
+  op.method = static_cast<FfnMethod>(reader.index());
+  switch (op.method) {
+    case FfnMethod::kDense:
+    case FfnMethod::kGate:
+      return;
+    case FfnMethod::kMlp:
+      op.predictor_input = builder.slot(reader);
+      op.fc1 = builder.weight(reader);
+      op.fc2 = builder.weight(reader);
+      op.threshold = static_cast<float>(reader.number());
+      return;
+    case FfnMethod::kSign:
+      op.signs = builder.optional_array<uint64_t>(reader, op.neurons * sign_words(op.dim));
+      op.margin = static_cast<int32_t>(reader.number());
+      return;
+    case FfnMethod::kThresholdGate:
+      op.threshold = static_cast<float>(reader.number());
+      return;
+    case FfnMethod::kThresholdOutput:
+      op.threshold = static_cast<float>(reader.number());
+      op.down_norms = builder.optional_array<float>(reader, op.neurons);
+      return;
+  }
+  throw std::runtime_error("program: unknown sparsity method");
+}
+
+FfnOp read_ffn(Builder& builder, Reader& reader) {
+  FfnOp op;
+  op.x = builder.slot(reader);
+  op.out = builder.slot(reader);
+  op.adds = reader.index() != 0;
+  op.layer = reader.index();
+  op.dim = reader.index();
+  op.neurons = reader.index();
+  op.gating = static_cast<Gating>(reader.index());
+  op.activation = static_cast<Activation>(reader.index());
+  op.activation_threshold = static_cast<float>(reader.number());
+  if (const Weight* gate = builder.optional_weight(reader)) op.gate = *gate;
+  op.up = builder.weight(reader);
+  op.up_bias = builder.optional_vector(reader);
+  op.down_rows = reader.index() != 0;
+  op.down = builder.weight(reader);
+  op.down_bias = builder.optional_vector(reader);
+  if (!reader.none()) {
+    const uint32_t count = reader.index();
+    op.subset = builder.optional_array<uint32_t>(reader, count);
+    op.subset_count = count;
+  }
+  read_method(builder, reader, op);
+  return op;
+}
+
+/** relu(fc1 · input), prepared for fc2. */
+void build_predictor(Builder& builder, FfnRun& run) {
+  const FfnOp& op = run.op;
+  const uint32_t rank = static_cast<uint32_t>(op.fc1.rows);
+  MatmulPart first;
+  first.weight = op.fc1;
+  first.out = builder.shared_rows(kPredictorLayer, rank, op.x.outputs);
+  first.relu = true;
+  builder.matmul(op.predictor_input, first);
+  run.hidden = builder.prepare(first.out, op.fc2);
+}
+
+}  // namespace
+
+void build_ffn(Builder& builder, Reader& reader) {
+  auto run = std::make_shared<FfnRun>();
+  run->op = read_ffn(builder, reader);
+  const FfnOp& op = run->op;
+  Executable& executable = builder.executable();
+  executable.meters.emplace_back(op.layer, op.neurons);
+  run->meter = &executable.meters.back();
+  run->kernels = &builder.kernels();
+  run->scratch = &executable.ffn_scratch;
+  run->h = builder.shared_rows(kHiddenLayer, op.neurons, op.x.outputs);
+
+  builder.add(make_ffn_start(run));
+  if (op.method == FfnMethod::kMlp) build_predictor(builder, *run);
+  if (op.gated()) run->x_gate = builder.prepare(op.x, op.gate);
+  run->x_up = builder.prepare(op.x, op.up);
+  builder.add(make_ffn_select(run, builder.needs()));
+  builder.add(make_ffn_active(run, builder.needs()));
+  builder.add(make_ffn_dense(run, builder.needs()));
+  builder.need_ffn(op, size_t{run->selecting_chunks} * (run->selecting_size + 16));
+  builder.writes(run->h);
+  if (op.down_rows) {
+    builder.add(make_ffn_reduce(run));
+    builder.add(make_ffn_down_rows(run, builder.needs()));
+  } else {
+    MatmulPart down;
+    down.weight = op.down;
+    down.bias = op.down_bias;
+    down.out = op.out;
+    down.adds = op.adds;
+    builder.matmul(run->h, down);
+  }
+  builder.writes(op.out);
+  builder.add(make_ffn_end(run));
+}
+
+}  // namespace hearth

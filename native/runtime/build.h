@@ -1,0 +1,120 @@
+// The state of turning a program into stages. See build.cc; internal to native/runtime.
+#ifndef HEARTH_RUNTIME_BUILD_H_
+#define HEARTH_RUNTIME_BUILD_H_
+
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "executable.h"
+#include "matmul.h"
+
+namespace hearth {
+
+/** Reads the numbers of a segment one after another. */
+class Reader {
+ public:
+  explicit Reader(const std::vector<double>& numbers) : numbers_(numbers) {}
+
+  bool at_end() const { return at_ == numbers_.size(); }
+  double number() {
+    if (at_end()) throw std::runtime_error("program: a record ends too early");
+    return numbers_[at_++];
+  }
+  /** A whole number from 0 on. */
+  uint32_t index() {
+    const double value = number();
+    if (!(value >= 0 && value < 4294967296.0)) throw std::runtime_error("program: a bad index");
+    return static_cast<uint32_t>(value);
+  }
+  /** The next index without taking it. */
+  uint32_t peek() {
+    const uint32_t value = index();
+    at_--;
+    return value;
+  }
+  /** Whether the next number is -1, "none"; takes it if so. */
+  bool none() {
+    if (number() == -1) return true;
+    at_--;
+    return false;
+  }
+
+ private:
+  const std::vector<double>& numbers_;
+  size_t at_ = 0;
+};
+
+class Builder {
+ public:
+  Builder(Executable& executable, const ProgramSpec& spec);
+
+  const Kernels& kernels() const { return executable_.kernels; }
+  const KvCache& cache() const { return executable_.cache; }
+  uint32_t max_rows() const { return static_cast<uint32_t>(needs_.max_rows); }
+  ScratchNeeds& needs() { return needs_; }
+  Executable& executable() { return executable_; }
+
+  Slot slot(Reader& reader) const;
+  const Slot* optional_slot(Reader& reader) const;
+  Weight weight(Reader& reader) const;
+  const Weight* optional_weight(Reader& reader) const;
+  /** A weight of one row as f32. */
+  const float* optional_vector(Reader& reader);
+  ArraySpec array(Reader& reader) const;
+  /** A copy that lives as long as the executable; null for none. */
+  template <typename T>
+  const T* optional_array(Reader& reader, size_t count) {
+    if (reader.none()) return nullptr;
+    return reinterpret_cast<const T*>(copy_array(array(reader), count * sizeof(T)));
+  }
+  /** Angles of the frequencies for this segment; adds the stage that computes them when they are new. */
+  const RopeTable* rope_table(const Slot& x, const ArraySpec& frequencies, float magnitude);
+
+  void begin_segment();
+  void end_segment();
+  void add(std::unique_ptr<Stage> stage);
+  /** The slot's contents change: what was prepared from it is stale. */
+  void writes(const Slot& slot);
+  /** The slot's rows in the form that the weight reads; adds the stage that makes it unless it is there. */
+  PreparedX prepare(const Slot& slot, const Weight& reader);
+  /** Joins the matmul with its predecessors when they read the same rows. */
+  void matmul(const Slot& x, MatmulPart part);
+  void attention(const AttentionOp& op);
+  void publish(uint32_t slot);
+  /** Rows f32 [max rows, width] shared by everything that asks with this name and width. */
+  Slot shared_rows(uint32_t name, uint32_t width, bool outputs);
+  /** Sizes the memory that blocks share. */
+  void need_ffn(const FfnOp& op, size_t selection);
+  void finish(uint32_t threads);
+
+ private:
+  void add_slots(const ProgramSpec& spec);
+  void add_weights(const ProgramSpec& spec);
+  const uint8_t* copy_array(const ArraySpec& array, size_t bytes);
+  void flush();
+
+  Executable& executable_;
+  const ProgramSpec& spec_;
+  std::vector<Weight> weights_;
+  std::vector<const float*> vectors_;  // by weight, once widened
+  ScratchNeeds needs_;
+  std::vector<MatmulPart> pending_;
+  const float* pending_x_ = nullptr;
+  std::map<std::pair<const float*, XFormat>, uint8_t*> prepared_memory_;
+  std::map<std::pair<const float*, XFormat>, PreparedX> prepared_;
+  std::map<std::pair<uint32_t, uint32_t>, float*> shared_rows_;
+  std::vector<const RopeTable*> angles_ready_;
+  uint32_t attention_heads_ = 0;
+  size_t ffn_neurons_ = 0;
+  size_t ffn_dim_ = 0;
+  size_t ffn_selection_ = 0;
+};
+
+void build_ffn(Builder& builder, Reader& reader);
+
+}  // namespace hearth
+
+#endif  // HEARTH_RUNTIME_BUILD_H_

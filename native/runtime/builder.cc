@@ -1,0 +1,215 @@
+// See build.h.
+#include <algorithm>
+#include <cstring>
+
+#include "build.h"
+
+namespace hearth {
+
+Builder::Builder(Executable& executable, const ProgramSpec& spec)
+    : executable_(executable), spec_(spec) {
+  needs_.max_rows = spec.max_rows;
+  add_slots(spec);
+  add_weights(spec);
+  vectors_.resize(weights_.size());
+}
+
+void Builder::add_slots(const ProgramSpec& spec) {
+  for (const SlotSpec& slot : spec.slots) {
+    const size_t floats = size_t{slot.outputs ? spec.max_outputs : spec.max_rows} * slot.width;
+    HostSlot host;
+    if (slot.host) {
+      host.memory = std::make_shared<Arena>();
+      host.floats = floats;
+      host.data = host.memory->array<float>(floats);
+    }
+    float* data = slot.host && !slot.published ? host.data : executable_.arena.array<float>(floats);
+    executable_.slots.push_back(Slot{data, slot.width, slot.outputs});
+    executable_.host_slots.push_back(std::move(host));
+  }
+}
+
+void Builder::add_weights(const ProgramSpec& spec) {
+  for (const WeightSpec& from : spec.weights) {
+    const Source& source = spec.sources.at(from.source);
+    Weight weight;
+    weight.type = static_cast<WeightType>(from.type);
+    weight.kernels = weight_kernels(&kernels(), from.type);
+    if (weight.kernels == nullptr) throw std::runtime_error("program: unknown weight type");
+    weight.rows = from.rows;
+    weight.matrix = Matrix{nullptr, from.columns, row_bytes(weight.type, from.columns)};
+    if (from.offset > source.bytes || weight.bytes() > source.bytes - from.offset) {
+      throw std::runtime_error("program: a weight lies beyond its source");
+    }
+    weight.matrix.data = source.data + from.offset;
+    weights_.push_back(weight);
+  }
+}
+
+Slot Builder::slot(Reader& reader) const { return executable_.slots.at(reader.index()); }
+
+const Slot* Builder::optional_slot(Reader& reader) const {
+  return reader.none() ? nullptr : &executable_.slots.at(reader.index());
+}
+
+Weight Builder::weight(Reader& reader) const { return weights_.at(reader.index()); }
+
+const Weight* Builder::optional_weight(Reader& reader) const {
+  return reader.none() ? nullptr : &weights_.at(reader.index());
+}
+
+const float* Builder::optional_vector(Reader& reader) {
+  if (reader.none()) return nullptr;
+  const uint32_t index = reader.index();
+  const Weight& weight = weights_.at(index);
+  if (vectors_[index] == nullptr) {
+    const size_t columns = weight.matrix.columns;
+    float* vector = executable_.arena.array<float>(columns);
+    weight.kernels->dequantise_row(weight.matrix.data, columns, vector);
+    vectors_[index] = vector;
+  }
+  return vectors_[index];
+}
+
+ArraySpec Builder::array(Reader& reader) const { return spec_.arrays.at(reader.index()); }
+
+const uint8_t* Builder::copy_array(const ArraySpec& array, size_t bytes) {
+  if (array.bytes < bytes) throw std::runtime_error("program: an array is too short");
+  uint8_t* copy = executable_.arena.take(bytes);
+  std::memcpy(copy, array.data, bytes);
+  executable_.copied_bytes += bytes;
+  return copy;
+}
+
+const RopeTable* Builder::rope_table(const Slot& x, const ArraySpec& frequencies, float magnitude) {
+  const auto* first = static_cast<const float*>(frequencies.data);
+  const std::vector<float> wanted(first, first + frequencies.bytes / sizeof(float));
+  const RopeTable* table = nullptr;
+  for (const RopeTable& known : executable_.rope_tables) {
+    if (known.magnitude == magnitude && known.frequencies == wanted) table = &known;
+  }
+  if (table == nullptr) {
+    const size_t angles = needs_.max_rows * wanted.size();
+    Arena& arena = executable_.arena;
+    executable_.rope_tables.push_back(
+        RopeTable{wanted, magnitude, arena.array<float>(angles), arena.array<float>(angles)});
+    table = &executable_.rope_tables.back();
+  }
+  if (std::find(angles_ready_.begin(), angles_ready_.end(), table) == angles_ready_.end()) {
+    angles_ready_.push_back(table);
+    add(make_rope_angles(x, table));
+  }
+  return table;
+}
+
+void Builder::begin_segment() {
+  executable_.segments.emplace_back();
+  prepared_.clear();
+  angles_ready_.clear();
+}
+
+void Builder::end_segment() { flush(); }
+
+void Builder::add(std::unique_ptr<Stage> stage) {
+  flush();
+  executable_.segments.back().push_back(std::move(stage));
+}
+
+void Builder::writes(const Slot& slot) {
+  for (auto entry = prepared_.begin(); entry != prepared_.end();) {
+    entry = entry->first.first == slot.data ? prepared_.erase(entry) : std::next(entry);
+  }
+}
+
+PreparedX Builder::prepare(const Slot& slot, const Weight& reader) {
+  if (pending_x_ != slot.data) flush();
+  const XFormat format = x_format(reader.type);
+  const std::pair<const float*, XFormat> key{slot.data, format};
+  const auto ready = prepared_.find(key);
+  if (ready != prepared_.end()) return ready->second;
+  PreparedX prepared{slot, reader.type, x_bytes(reader.type, slot.width), nullptr};
+  if (format == XFormat::kF32 && prepared.row_bytes == slot.width * sizeof(float)) {
+    // The form of the slot itself.
+    prepared.data = reinterpret_cast<uint8_t*>(slot.data);
+    return prepared;
+  }
+  uint8_t*& memory = prepared_memory_[key];
+  if (memory == nullptr) memory = executable_.arena.take(prepared.row_bytes * needs_.max_rows);
+  prepared.data = memory;
+  prepared_[key] = prepared;
+  // Before the matmuls that wait: they read the same slot and do not write it.
+  executable_.segments.back().push_back(make_prepare(reader, prepared));
+  return prepared;
+}
+
+void Builder::matmul(const Slot& x, MatmulPart part) {
+  const bool writes_again =
+      std::any_of(pending_.begin(), pending_.end(),
+                  [&](const MatmulPart& other) { return other.out.data == part.out.data; });
+  if (writes_again || pending_x_ != x.data) flush();
+  part.x = prepare(x, part.weight);
+  writes(part.out);
+  pending_x_ = x.data;
+  pending_.push_back(std::move(part));
+}
+
+void Builder::flush() {
+  pending_x_ = nullptr;
+  if (pending_.empty()) return;
+  std::vector<MatmulPart> parts;
+  parts.swap(pending_);
+  executable_.segments.back().push_back(make_matmul(std::move(parts), needs_));
+}
+
+void Builder::attention(const AttentionOp& op) {
+  AttentionPartials& partials = executable_.partials;
+  const size_t heads = size_t{kMaxCutRows} * kMaxCuts * op.heads;
+  if (partials.out == nullptr) {
+    partials.out = executable_.arena.array<float>(heads * cache().shape().head_dim);
+    partials.state = executable_.arena.array<float>(heads * 2);
+    attention_heads_ = op.heads;
+  }
+  if (op.heads > attention_heads_) throw std::runtime_error("program: heads differ between layers");
+  writes(op.out);
+  for (auto& stage : make_attention(kernels(), cache(), &partials, op, needs_)) {
+    add(std::move(stage));
+  }
+}
+
+void Builder::publish(uint32_t index) {
+  const Slot slot = executable_.slots.at(index);
+  add(make_copy(slot, Slot{executable_.host_slots.at(index).data, slot.width, slot.outputs}));
+}
+
+Slot Builder::shared_rows(uint32_t name, uint32_t width, bool outputs) {
+  float*& memory = shared_rows_[{name, width}];
+  if (memory == nullptr) memory = executable_.arena.array<float>(needs_.max_rows * width);
+  return Slot{memory, width, outputs};
+}
+
+void Builder::need_ffn(const FfnOp& op, size_t selection) {
+  ffn_neurons_ = std::max<size_t>(ffn_neurons_, op.neurons);
+  ffn_dim_ = std::max<size_t>(ffn_dim_, op.dim);
+  ffn_selection_ = std::max(ffn_selection_, selection);
+}
+
+void Builder::finish(uint32_t threads) {
+  Arena& arena = executable_.arena;
+  FfnScratch& ffn = executable_.ffn_scratch;
+  const size_t sparse_rows = std::min<size_t>(kMaxSparseRows, needs_.max_rows);
+  ffn.scores = arena.array<float>(sparse_rows * ffn_neurons_);
+  ffn.selection_stride = ffn_selection_;
+  ffn.selected = arena.array<uint32_t>(sparse_rows * ffn_selection_);
+  ffn.active = arena.array<uint32_t>(sparse_rows * (ffn_neurons_ + 16));
+  ffn.sums = arena.array<float>(sparse_rows * kMaxGroups * ffn_dim_);
+  for (uint32_t thread = 0; thread < threads; thread++) {
+    Scratch scratch;
+    if (needs_.gemm_columns > 0) scratch.gemm = arena.take(gemm_scratch_bytes(needs_.gemm_columns));
+    if (needs_.attention) scratch.attention = arena.take(attention_scratch_bytes());
+    scratch.floats = arena.array<float>(needs_.floats + 16);
+    scratch.indices = arena.array<uint32_t>(needs_.indices + 16);
+    executable_.scratch.push_back(scratch);
+  }
+}
+
+}  // namespace hearth

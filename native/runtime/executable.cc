@@ -1,0 +1,96 @@
+// The tasks of an executable. See executable.h.
+#include "executable.h"
+
+#include <cstring>
+#include <utility>
+
+namespace hearth {
+
+namespace {
+
+/** One segment over the rows of a step: walks the stages. */
+class RunTask final : public Task {
+ public:
+  RunTask(std::shared_ptr<Executable> executable, size_t segment, Step step, Finished finished)
+      : executable_(std::move(executable)),
+        stages_(executable_->segments[segment]),
+        step_(std::move(step)),
+        finished_(std::move(finished)) {}
+
+  Phase next_phase() override {
+    while (next_ < stages_.size()) {
+      const Phase phase = stages_[next_++]->begin(step_);
+      if (phase.chunks > 0) return phase;
+    }
+    return Phase{0, false};
+  }
+
+  void run_chunk(uint32_t chunk, uint32_t worker) override {
+    stages_[next_ - 1]->chunk(step_, chunk, executable_->scratch[worker]);
+  }
+
+  void finished(bool completed) override {
+    executable_.reset();
+    finished_(completed);
+  }
+
+ private:
+  std::shared_ptr<Executable> executable_;
+  const Segment& stages_;
+  Step step_;
+  Finished finished_;
+  size_t next_ = 0;
+};
+
+/** Something short that must stand in the order of the runs. */
+class SerialTask final : public Task {
+ public:
+  SerialTask(std::function<void()> work, Finished finished)
+      : work_(std::move(work)), finished_(std::move(finished)) {}
+
+  Phase next_phase() override {
+    work_();
+    return Phase{0, false};
+  }
+  void run_chunk(uint32_t, uint32_t) override {}
+  void finished(bool completed) override {
+    work_ = nullptr;
+    finished_(completed);
+  }
+
+ private:
+  std::function<void()> work_;
+  Finished finished_;
+};
+
+}  // namespace
+
+size_t Executable::scratch_bytes() const {
+  size_t bytes = arena.bytes();
+  for (const HostSlot& slot : host_slots) bytes += slot.floats * sizeof(float);
+  return bytes;
+}
+
+std::shared_ptr<Task> run_task(std::shared_ptr<Executable> executable, size_t segment, Step step,
+                               Finished finished) {
+  return std::make_shared<RunTask>(std::move(executable), segment, std::move(step),
+                                   std::move(finished));
+}
+
+std::shared_ptr<Task> write_task(std::shared_ptr<Executable> executable, size_t slot,
+                                 std::vector<float> data, Finished finished) {
+  auto work = [executable = std::move(executable), slot, data = std::move(data)] {
+    std::memcpy(executable->slots[slot].data, data.data(), data.size() * sizeof(float));
+  };
+  return std::make_shared<SerialTask>(std::move(work), std::move(finished));
+}
+
+std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable, uint32_t from,
+                                         uint32_t to, uint32_t length, Finished finished) {
+  auto work = [executable = std::move(executable), from, to, length] {
+    executable->cache.copy_sequence(from, to, length);
+  };
+  return std::make_shared<SerialTask>(std::move(work), std::move(finished));
+}
+
+}  // namespace hearth

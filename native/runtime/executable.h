@@ -1,0 +1,65 @@
+// A built program: its memory, its stages, and the tasks that run them on the pool.
+#ifndef HEARTH_RUNTIME_EXECUTABLE_H_
+#define HEARTH_RUNTIME_EXECUTABLE_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "attention.h"
+#include "ffn.h"
+#include "kv-cache.h"
+#include "memory.h"
+#include "program.h"
+#include "stage.h"
+#include "thread-pool.h"
+
+namespace hearth {
+
+using Segment = std::vector<std::unique_ptr<Stage>>;
+
+/** Where the host reads a slot; its memory lives as long as anyone holds it. */
+struct HostSlot {
+  float* data = nullptr;
+  size_t floats = 0;
+  std::shared_ptr<Arena> memory;
+};
+
+/** Everything a running program touches. Filled by build(), fixed afterwards. */
+struct Executable {
+  explicit Executable(const Kernels& kernels, const KvShape& kv) : kernels(kernels), cache(kernels, kv) {}
+
+  const Kernels& kernels;
+  KvCache cache;
+  Arena arena;
+  std::vector<Source> sources;
+  std::vector<Slot> slots;
+  std::vector<HostSlot> host_slots;  // by slot; empty ones have no data
+  std::vector<Segment> segments;
+  std::deque<RopeTable> rope_tables;
+  std::deque<FfnMeter> meters;
+  FfnScratch ffn_scratch;
+  AttentionPartials partials;
+  std::vector<Scratch> scratch;  // by pool thread
+  size_t copied_bytes = 0;       // of signs and other data of ops
+
+  size_t scratch_bytes() const;
+};
+
+/** @throws std::runtime_error for a record that does not read, std::bad_alloc. */
+std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, ProgramSpec spec);
+
+/** Called on a pool thread when the task is over. */
+using Finished = std::function<void(bool completed)>;
+
+std::shared_ptr<Task> run_task(std::shared_ptr<Executable> executable, size_t segment, Step step,
+                               Finished finished);
+std::shared_ptr<Task> write_task(std::shared_ptr<Executable> executable, size_t slot,
+                                 std::vector<float> data, Finished finished);
+std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable, uint32_t from,
+                                         uint32_t to, uint32_t length, Finished finished);
+
+}  // namespace hearth
+
+#endif  // HEARTH_RUNTIME_EXECUTABLE_H_

@@ -1,0 +1,263 @@
+// Many rows, or all neurons: matrix products over tiles of neurons, h of the inactive ones set to zero, so that prefill
+// means what decode means. Then down, by its own matmul stage or, if it lies in rows, here. See ffn.h.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "ffn.h"
+#include "matmul.h"
+
+namespace hearth {
+
+namespace {
+
+class DenseStage final : public Stage {
+ public:
+  explicit DenseStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
+
+  Phase begin(const Step&) override {
+    FfnRun& run = *run_;
+    const FfnOp& op = run.op;
+    if (run.sparse || run.rows == 0) return Phase{0, false};
+    run.active_in_dense.store(0, std::memory_order_relaxed);
+    if (op.method == FfnMethod::kSign) pack_signs();
+    if (op.subset != nullptr) {
+      // Neurons outside the subset are never written below, and another block may have used this memory.
+      std::memset(run.h.data, 0, static_cast<size_t>(run.rows) * run.h.width * sizeof(float));
+    }
+    tile_ = run.rows < kGemmRows ? rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes)
+                                 : static_cast<uint32_t>(kGemmRowTile);
+    const size_t bytes = op.candidates() * op.up.matrix.row_bytes * run.rows;
+    return Phase{static_cast<uint32_t>(ceil_divide(op.candidates(), tile_)), wakes_for(bytes)};
+  }
+
+  void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
+    FfnRun& run = *run_;
+    const FfnOp& op = run.op;
+    const uint32_t begin = index * tile_;
+    const uint32_t end = std::min(begin + tile_, op.candidates());
+    float* up = scratch.floats;
+    float* gate = up + static_cast<size_t>(run.rows) * tile_;
+    float* scores = gate + static_cast<size_t>(run.rows) * tile_;
+    products(op.up, run.x_up, begin, end, scratch, up);
+    if (op.gated()) products(op.gate, run.x_gate, begin, end, scratch, gate);
+    if (op.method == FfnMethod::kMlp) products(op.fc2, run.hidden, begin, end, scratch, scores);
+    uint64_t active = 0;
+    for (uint32_t row = 0; row < run.rows; row++) {
+      const size_t at = static_cast<size_t>(row) * tile_;
+      active += finish_row(Tile{row, begin, end, up + at, gate + at, scores + at});
+    }
+    run.active_in_dense.fetch_add(active, std::memory_order_relaxed);
+  }
+
+ private:
+  struct Tile {
+    uint32_t row;
+    uint32_t begin;  // candidates
+    uint32_t end;
+    float* up;
+    float* gate;
+    float* scores;
+  };
+
+  void pack_signs() {
+    const FfnRun& run = *run_;
+    const size_t words = sign_words(run.op.dim);
+    signs_.resize(std::max(signs_.size(), run.rows * words));
+    for (uint32_t row = 0; row < run.rows; row++) {
+      run.kernels->vector.sign_pack(run.op.x.row(row), run.op.dim, signs_.data() + row * words);
+    }
+  }
+
+  /** y[row, i] = W[neuron of candidate begin + i, :] · x_row, y [rows, tile] */
+  void products(const Weight& weight, const PreparedX& x, uint32_t begin, uint32_t end,
+                const Scratch& scratch, float* y) const {
+    const FfnRun& run = *run_;
+    const size_t count = end - begin;
+    if (run.op.subset != nullptr) {
+      // The tile's rows stay in the cache from one row of the step to the next.
+      for (uint32_t row = 0; row < run.rows; row++) {
+        weight.kernels->gather_dot(weight.matrix, x.row(row),
+                                   RowList{run.op.subset + begin, count}, y + row * tile_);
+      }
+      return;
+    }
+    if (run.rows < kGemmRows) {
+      weight.kernels->gemv(weight.from(begin), x.row(0), Range{0, count}, y);
+      return;
+    }
+    weight.kernels->gemm(GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_,
+                                  Range{0, count}, scratch.gemm});
+  }
+
+  /** Biases, activation and mask of one row of the tile; returns how many neurons are active. */
+  size_t finish_row(const Tile& tile) {
+    const FfnRun& run = *run_;
+    const FfnOp& op = run.op;
+    const size_t count = tile.end - tile.begin;
+    if (op.up_bias != nullptr) {
+      for (size_t i = 0; i < count; i++) tile.up[i] += op.up_bias[op.neuron(tile.begin + i)];
+    }
+    if (op.method == FfnMethod::kThresholdGate || (op.method == FfnMethod::kGate && op.gated())) {
+      // The mask wants act(g) itself.
+      std::memcpy(tile.scores, tile.gate, count * sizeof(float));
+      activate(Gating::kUngated, nullptr, tile.scores, count);
+    }
+    activate(op.gating, tile.gate, tile.up, count);
+    const size_t active = mask(tile, count);
+    float* h = run.h.row(tile.row);
+    if (op.subset == nullptr) {
+      std::memcpy(h + tile.begin, tile.up, count * sizeof(float));
+    } else {
+      for (size_t i = 0; i < count; i++) h[op.subset[tile.begin + i]] = tile.up[i];
+    }
+    return active;
+  }
+
+  void activate(Gating gating, const float* gate, float* up, size_t count) const {
+    const FfnOp& op = run_->op;
+    run_->kernels->vector.activate(
+        ActivateTask{gating, op.activation, op.activation_threshold, gate, up, up, count});
+  }
+
+  /** Zeroes h (in tile.up) of the inactive neurons. */
+  size_t mask(const Tile& tile, size_t count) {
+    const FfnOp& op = run_->op;
+    float* h = tile.up;
+    const auto keep = [h, count](auto&& is_active) {
+      size_t active = 0;
+      for (size_t i = 0; i < count; i++) {
+        const bool kept = is_active(i);
+        active += kept ? 1 : 0;
+        h[i] = kept ? h[i] : 0;
+      }
+      return active;
+    };
+    switch (op.method) {
+      case FfnMethod::kDense:
+        return count;
+      case FfnMethod::kGate: {
+        const float* activated = op.gated() ? tile.scores : h;
+        return keep([&](size_t i) { return activated[i] != 0; });
+      }
+      case FfnMethod::kThresholdGate:
+        return keep([&](size_t i) { return std::fabs(tile.scores[i]) >= op.threshold; });
+      case FfnMethod::kMlp:
+        return keep([&](size_t i) { return tile.scores[i] >= op.threshold; });
+      case FfnMethod::kThresholdOutput:
+        return keep([&](size_t i) {
+          return std::fabs(h[i] * op.down_norms[op.neuron(tile.begin + i)]) >= op.threshold;
+        });
+      case FfnMethod::kSign: {
+        const size_t words = sign_words(op.dim);
+        const auto scores = run_->kernels->vector.sign_scores;
+        const uint64_t* x = signs_.data() + tile.row * words;
+        return keep([&](size_t i) {
+          int32_t score = 0;
+          scores(op.signs + op.neuron(tile.begin + i) * words, op.dim, x, Range{0, 1}, &score);
+          return score >= op.margin;
+        });
+      }
+    }
+    return 0;
+  }
+
+  std::shared_ptr<FfnRun> run_;
+  std::vector<uint64_t> signs_;  // [rows, words]
+  uint32_t tile_ = 1;
+};
+
+/**
+ * out[t, c] (+)= Σ_r h[t, r] · W[r, c], W [neurons, dim]. A chunk owns a block of columns and of rows of the step: it
+ * widens 32 neurons' columns to f32 once and adds them to each row while they lie in the first cache.
+ */
+class DownRowsStage final : public Stage {
+ public:
+  /** Per thread: the widened tile and the sums. */
+  static constexpr size_t scratch_floats() { return (kTileNeurons + kRows) * size_t{kColumns}; }
+
+  explicit DownRowsStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {
+    f32_ = weight_kernels(run_->kernels, static_cast<uint32_t>(WeightType::kF32));
+  }
+
+  Phase begin(const Step&) override {
+    const FfnRun& run = *run_;
+    if (run.sparse || run.rows == 0) return Phase{0, false};
+    const uint32_t columns = static_cast<uint32_t>(ceil_divide(run.op.dim, kColumns));
+    const uint32_t rows = static_cast<uint32_t>(ceil_divide(run.rows, kRows));
+    return Phase{columns * rows, true};
+  }
+
+  void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
+    const FfnRun& run = *run_;
+    const FfnOp& op = run.op;
+    const uint32_t row_blocks = static_cast<uint32_t>(ceil_divide(run.rows, kRows));
+    const uint32_t first_row = index % row_blocks * kRows;
+    const uint32_t last_row = std::min(first_row + kRows, run.rows);
+    const size_t column = static_cast<size_t>(index / row_blocks) * kColumns;
+    const size_t columns = std::min<size_t>(kColumns, op.dim - column);
+    float* tile = scratch.floats;
+    float* sums = tile + kTileNeurons * kColumns;
+    std::memset(sums, 0, (last_row - first_row) * kColumns * sizeof(float));
+    for (uint32_t neuron = 0; neuron < op.neurons; neuron += kTileNeurons) {
+      const uint32_t count = std::min<uint32_t>(kTileNeurons, op.neurons - neuron);
+      widen(neuron, count, column, columns, tile);
+      for (uint32_t row = first_row; row < last_row; row++) {
+        f32_->axpy(Matrix{tile, columns, kColumns * sizeof(float)}, RowList{kFirst, count},
+                   run.h.row(row) + neuron, Range{0, columns}, sums + (row - first_row) * kColumns);
+      }
+    }
+    for (uint32_t row = first_row; row < last_row; row++) {
+      finish(row, column, columns, sums + (row - first_row) * kColumns);
+    }
+  }
+
+ private:
+  static constexpr uint32_t kColumns = 256;  // the largest block length: a cut any weight type allows
+  static constexpr uint32_t kTileNeurons = 32;
+  static constexpr uint32_t kRows = 32;
+  static constexpr uint32_t kFirst[kTileNeurons] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
+                                                    11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                                    22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+  void widen(uint32_t neuron, uint32_t count, size_t column, size_t columns, float* tile) const {
+    const Weight& down = run_->op.down;
+    const size_t offset = row_bytes(down.type, column);
+    for (uint32_t i = 0; i < count; i++) {
+      down.kernels->dequantise_row(down.row(neuron + i) + offset, columns, tile + i * kColumns);
+    }
+  }
+
+  void finish(uint32_t row, size_t column, size_t columns, float* sums) const {
+    const FfnOp& op = run_->op;
+    const auto add = run_->kernels->vector.add;
+    if (op.down_bias != nullptr) add(op.down_bias + column, columns, sums);
+    float* out = op.out.row(row) + column;
+    if (op.adds) {
+      add(sums, columns, out);
+    } else {
+      std::memcpy(out, sums, columns * sizeof(float));
+    }
+  }
+
+  std::shared_ptr<FfnRun> run_;
+  const WeightKernels* f32_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
+  const FfnOp& op = run->op;
+  const size_t vector_tile = rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes);
+  needs.need_floats(3 * std::max<size_t>(vector_tile, needs.max_rows * kGemmRowTile));
+  needs.need_gemm(op.dim);
+  if (op.method == FfnMethod::kMlp) needs.need_gemm(op.fc2.matrix.columns);
+  return std::make_unique<DenseStage>(std::move(run));
+}
+
+std::unique_ptr<Stage> make_ffn_down_rows(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
+  needs.need_floats(DownRowsStage::scratch_floats());
+  return std::make_unique<DownRowsStage>(std::move(run));
+}
+
+}  // namespace hearth

@@ -1,0 +1,149 @@
+// The clock and the counts of a feed-forward block, and the choice of its way. See ffn.h.
+#include <utility>
+
+#include "ffn.h"
+
+namespace hearth {
+
+namespace {
+
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+class StartStage final : public Stage {
+ public:
+  explicit StartStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
+
+  Phase begin(const Step& step) override {
+    run_->rows = run_->op.x.rows(step);
+    run_->sparse = run_->rows > 0 && goes_sparse(run_->op, run_->rows);
+    run_->predictor_ms = 0;
+    run_->started = std::chrono::steady_clock::now();
+    return Phase{0, false};
+  }
+
+ private:
+  std::shared_ptr<FfnRun> run_;
+};
+
+/** Bytes of the parts of a block: predictor and scores for all candidates, per neuron for the rest. */
+struct BlockBytes {
+  double predictor = 0;
+  double gate = 0;  // a neuron
+  double up = 0;
+  double down = 0;
+};
+
+BlockBytes bytes_of(const FfnOp& op) {
+  BlockBytes bytes;
+  bytes.gate = op.gated() ? static_cast<double>(op.gate.matrix.row_bytes) : 0;
+  bytes.up = static_cast<double>(op.up.matrix.row_bytes);
+  bytes.down = static_cast<double>(op.down.bytes()) / op.neurons;
+  if (op.method == FfnMethod::kMlp) {
+    bytes.predictor = static_cast<double>(op.fc1.bytes()) +
+                      static_cast<double>(op.candidates()) * op.fc2.matrix.row_bytes;
+  }
+  if (op.method == FfnMethod::kSign) {
+    bytes.predictor = static_cast<double>(op.candidates()) * sign_words(op.dim) * sizeof(uint64_t);
+  }
+  return bytes;
+}
+
+/** Bytes read when each of `rows` rows went its own sparse way, `active` neurons in sum. */
+double sparse_bytes(const FfnOp& op, double rows, double active) {
+  const BlockBytes bytes = bytes_of(op);
+  const double all = rows * op.candidates();
+  double dots = 0;
+  switch (op.method) {
+    case FfnMethod::kDense:
+    case FfnMethod::kMlp:
+    case FfnMethod::kSign:
+      dots = active * (bytes.gate + bytes.up);
+      break;
+    case FfnMethod::kGate:
+    case FfnMethod::kThresholdGate:
+      dots = op.gated() ? all * bytes.gate + active * bytes.up : all * bytes.up;
+      break;
+    case FfnMethod::kThresholdOutput:
+      dots = all * (bytes.gate + bytes.up);
+      break;
+  }
+  const double down = op.down_rows ? active * bytes.down : static_cast<double>(op.down.bytes());
+  return rows * bytes.predictor + dots + down;
+}
+
+double dense_bytes(const FfnOp& op) {
+  const BlockBytes bytes = bytes_of(op);
+  return bytes.predictor + op.candidates() * (bytes.gate + bytes.up) +
+         static_cast<double>(op.down.bytes());
+}
+
+class EndStage final : public Stage {
+ public:
+  explicit EndStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
+
+  Phase begin(const Step&) override {
+    const FfnRun& run = *run_;
+    if (run.rows == 0) return Phase{0, false};
+    FfnCounts counts;
+    counts.rows = run.rows;
+    counts.predictor_ms = run.predictor_ms;
+    counts.ms = milliseconds_since(run.started);
+    if (run.sparse) {
+      for (uint32_t row = 0; row < run.rows; row++) counts.active += run.active_count[row];
+      counts.bytes_touched = sparse_bytes(run.op, run.rows, counts.active);
+    } else {
+      counts.active = static_cast<double>(run.active_in_dense.load(std::memory_order_relaxed));
+      counts.bytes_touched = dense_bytes(run.op);
+    }
+    run.meter->add(counts);
+    return Phase{0, false};
+  }
+
+ private:
+  std::shared_ptr<FfnRun> run_;
+};
+
+}  // namespace
+
+bool goes_sparse(const FfnOp& op, uint32_t rows) {
+  if (rows > kMaxSparseRows) return false;
+  const bool lists = op.method != FfnMethod::kDense || op.subset != nullptr;
+  // One row against a transposed down is a list of all neurons; several are a matrix product.
+  return lists || (op.down_rows && rows == 1);
+}
+
+FfnMeter::FfnMeter(uint32_t layer, uint32_t neurons) {
+  sum_.layer = layer;
+  sum_.neurons = neurons;
+}
+
+void FfnMeter::add(const FfnCounts& counts) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  sum_.active += counts.active;
+  sum_.rows += counts.rows;
+  sum_.bytes_touched += counts.bytes_touched;
+  sum_.predictor_ms += counts.predictor_ms;
+  sum_.ms += counts.ms;
+}
+
+FfnCounts FfnMeter::take() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const FfnCounts taken = sum_;
+  sum_ = FfnCounts{};
+  sum_.layer = taken.layer;
+  sum_.neurons = taken.neurons;
+  return taken;
+}
+
+std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run) {
+  return std::make_unique<StartStage>(std::move(run));
+}
+
+std::unique_ptr<Stage> make_ffn_end(std::shared_ptr<FfnRun> run) {
+  return std::make_unique<EndStage>(std::move(run));
+}
+
+}  // namespace hearth

@@ -1,0 +1,146 @@
+// One feed-forward block: out (+)= down(h(x)) over its active neurons. Which neurons are active is the method's
+// decision; see src/ops/op.ts for the methods and their equations.
+//
+// Two ways through it, chosen per step by the number of rows:
+//   sparse: score → select → compacted lists → gathered dot products → axpy over the rows of down (few rows)
+//   dense:  matrix products over all neurons, h of the inactive ones set to zero (many rows, or method dense)
+#ifndef HEARTH_RUNTIME_FFN_H_
+#define HEARTH_RUNTIME_FFN_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "row-stages.h"
+#include "stage.h"
+
+namespace hearth {
+
+enum class FfnMethod : uint32_t { kDense, kGate, kMlp, kSign, kThresholdGate, kThresholdOutput };
+
+struct FfnOp {
+  uint32_t layer = 0;
+  uint32_t dim = 0;
+  uint32_t neurons = 0;
+  Gating gating = Gating::kUngated;
+  Activation activation = Activation::kRelu;
+  float activation_threshold = 0;
+  Weight gate;  // kernels null when ungated
+  Weight up;
+  Weight down;
+  bool down_rows = false;
+  const float* up_bias = nullptr;
+  const float* down_bias = nullptr;
+  FfnMethod method = FfnMethod::kDense;
+  float threshold = 0;
+  Slot predictor_input;
+  Weight fc1;
+  Weight fc2;
+  const uint64_t* signs = nullptr;
+  int32_t margin = 0;
+  const float* down_norms = nullptr;
+  const uint32_t* subset = nullptr;
+  uint32_t subset_count = 0;
+  Slot x;
+  Slot out;
+  bool adds = false;
+
+  bool gated() const { return gating != Gating::kUngated; }
+  /** Neurons that may be computed: the subset, or all. */
+  uint32_t candidates() const { return subset == nullptr ? neurons : subset_count; }
+  uint32_t neuron(uint32_t candidate) const {
+    return subset == nullptr ? candidate : subset[candidate];
+  }
+};
+
+/** Sums over the runs since they were last taken. */
+struct FfnCounts {
+  uint32_t layer = 0;
+  uint32_t neurons = 0;
+  double active = 0;
+  double rows = 0;
+  double bytes_touched = 0;
+  double predictor_ms = 0;
+  double ms = 0;
+};
+
+/** Written by pool threads once a step and block, read by JavaScript now and then. */
+class FfnMeter {
+ public:
+  FfnMeter(uint32_t layer, uint32_t neurons);
+  void add(const FfnCounts& counts);
+  FfnCounts take();
+
+ private:
+  std::mutex mutex_;
+  FfnCounts sum_;
+};
+
+/** Steps with at most so many rows use each row's own active list. */
+constexpr uint32_t kMaxSparseRows = 8;
+/** Private sums of one row: fixed cuts of its active list. */
+constexpr uint32_t kMaxGroups = 32;
+
+/** Memory that all blocks of an executable share; blocks run one after another. */
+struct FfnScratch {
+  float* scores = nullptr;       // [sparse rows, neurons]: of each candidate
+  uint32_t* selected = nullptr;  // [sparse rows, selection stride]: pieces, one per selecting chunk
+  uint32_t* active = nullptr;    // [sparse rows, neurons + 16]: candidates, compacted
+  float* sums = nullptr;         // [sparse rows, kMaxGroups, dim]
+  size_t selection_stride = 0;
+};
+
+/** What the stages of one block share during a step. */
+struct FfnRun {
+  FfnOp op;
+  PreparedX x_gate;
+  PreparedX x_up;
+  PreparedX hidden;  // of the predictor's second layer
+  Slot h;
+  const Kernels* kernels = nullptr;
+  const FfnScratch* scratch = nullptr;
+  FfnMeter* meter = nullptr;
+
+  // Of the current step:
+  uint32_t rows = 0;
+  bool sparse = false;
+  std::vector<uint32_t> active_count;    // [sparse rows]
+  std::vector<uint32_t> selected_count;  // [sparse rows, selecting chunks]
+  uint32_t selecting_chunks = 0;
+  uint32_t selecting_size = 0;
+  std::atomic<uint64_t> active_in_dense{0};
+  std::chrono::steady_clock::time_point started;
+  double predictor_ms = 0;
+
+};
+
+/** Whether a step of so many rows goes the sparse way. */
+bool goes_sparse(const FfnOp& op, uint32_t rows);
+
+/** Starts the clock; first of the block's stages. */
+std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run);
+/** Scores the candidates and selects the active ones, each chunk into a piece of its own. Sparse way. */
+std::unique_ptr<Stage> make_ffn_select(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+/** Joins the pieces; computes h of the active neurons, and their share of the output if down lies in rows. */
+std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+/** out (+)= Σ groups + bias, in order. Sparse way, down in rows. */
+std::unique_ptr<Stage> make_ffn_reduce(std::shared_ptr<FfnRun> run);
+/** h of all candidates, zero where inactive. Dense way. */
+std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+/** out (+)= h · down (+ bias) with down in rows. Dense way. */
+std::unique_ptr<Stage> make_ffn_down_rows(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+/** Stops the clock and counts; last of the block's stages. */
+std::unique_ptr<Stage> make_ffn_end(std::shared_ptr<FfnRun> run);
+
+/** Smallest float above 0: "not zero" for select_magnitude. */
+constexpr float kNotZero = 1.401298464e-45f;
+
+/** Neurons whose scores one chunk computes: about 64 KB of what is read for them. */
+uint32_t neurons_per_selecting_chunk(const FfnOp& op);
+
+}  // namespace hearth
+
+#endif  // HEARTH_RUNTIME_FFN_H_

@@ -1,0 +1,101 @@
+// See mapped-file.h. A file that is cut while it is mapped raises a bus error on every system; its size is checked
+// once, when it is opened.
+#include "mapped-file.h"
+
+#include <cerrno>
+#include <cstring>
+
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
+namespace hearth {
+
+#if defined(_WIN32)
+
+std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::string& error) {
+  const int length = MultiByteToWideChar(CP_UTF8, 0, path.c_str(), -1, nullptr, 0);
+  std::wstring wide(length > 0 ? length : 1, L'\0');
+  MultiByteToWideChar(CP_UTF8, 0, path.c_str(), -1, &wide[0], length);
+  HANDLE file = CreateFileW(wide.c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING,
+                            FILE_ATTRIBUTE_NORMAL, nullptr);
+  LARGE_INTEGER size{};
+  HANDLE mapping = nullptr;
+  const void* data = nullptr;
+  if (file != INVALID_HANDLE_VALUE && GetFileSizeEx(file, &size) && size.QuadPart > 0) {
+    mapping = CreateFileMappingW(file, nullptr, PAGE_READONLY, 0, 0, nullptr);
+  }
+  if (mapping != nullptr) data = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0);
+  if (data == nullptr) error = "Windows error " + std::to_string(GetLastError());
+  // The view keeps the file and the mapping alive.
+  if (mapping != nullptr) CloseHandle(mapping);
+  if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
+  if (data == nullptr) return nullptr;
+  std::shared_ptr<MappedFile> mapped(new MappedFile());
+  mapped->data_ = static_cast<const uint8_t*>(data);
+  mapped->bytes_ = static_cast<size_t>(size.QuadPart);
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) UnmapViewOfFile(data_);
+}
+
+#else
+
+namespace {
+
+std::shared_ptr<MappedFile> fail(int descriptor, std::string& error) {
+  error = std::strerror(errno);
+  if (descriptor >= 0) ::close(descriptor);
+  return nullptr;
+}
+
+}  // namespace
+
+std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::string& error) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return fail(descriptor, error);
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return fail(descriptor, error);
+  if (!S_ISREG(status.st_mode) || status.st_size <= 0) {
+    ::close(descriptor);
+    error = "not a regular file with content";
+    return nullptr;
+  }
+  const size_t bytes = static_cast<size_t>(status.st_size);
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t reserved = (bytes + page - 1) / page * page + page;
+  // First a reservation of zero pages, then the file over all but the last of them.
+  void* memory = mmap(nullptr, reserved, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return fail(descriptor, error);
+  if (mmap(memory, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0) == MAP_FAILED) {
+    std::shared_ptr<MappedFile> failed = fail(descriptor, error);
+    munmap(memory, reserved);
+    return failed;
+  }
+  ::close(descriptor);
+#if defined(MADV_HUGEPAGE)
+  // Only some file systems can; harmless elsewhere. Read-ahead stays as it is: dense decode streams the file.
+  madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+  std::shared_ptr<MappedFile> mapped(new MappedFile());
+  mapped->data_ = static_cast<const uint8_t*>(memory);
+  mapped->bytes_ = bytes;
+  mapped->reserved_ = reserved;
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), reserved_);
+}
+
+#endif
+
+}  // namespace hearth

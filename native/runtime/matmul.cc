@@ -1,0 +1,114 @@
+// See matmul.h.
+#include "matmul.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth {
+
+namespace {
+
+constexpr size_t kVectorChunkBytes = 64 * 1024;
+constexpr size_t kRowMultiple = 8;
+
+class MatmulStage final : public Stage {
+ public:
+  MatmulStage(std::vector<MatmulPart> parts, ScratchNeeds& needs) {
+    for (MatmulPart& part : parts) {
+      needs.need_gemm(part.weight.matrix.columns);
+      parts_.push_back(Planned{std::move(part), 0, 0});
+    }
+  }
+
+  Phase begin(const Step& step) override {
+    rows_ = parts_.front().part.out.rows(step);
+    if (rows_ == 0) return Phase{0, false};
+    uint32_t chunks = 0;
+    size_t bytes = 0;
+    for (Planned& planned : parts_) {
+      const Weight& weight = planned.part.weight;
+      planned.rows_per_chunk = rows_ < kGemmRows
+                                   ? rows_per_vector_chunk(weight.rows, weight.matrix.row_bytes)
+                                   : static_cast<uint32_t>(kGemmRowTile);
+      planned.first_chunk = chunks;
+      chunks += static_cast<uint32_t>(ceil_divide(weight.rows, planned.rows_per_chunk));
+      bytes += weight.bytes();
+    }
+    return Phase{chunks, wakes_for(bytes * rows_)};
+  }
+
+  void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
+    size_t at = parts_.size() - 1;
+    while (parts_[at].first_chunk > index) at--;
+    const Planned& planned = parts_[at];
+    const size_t begin = static_cast<size_t>(index - planned.first_chunk) * planned.rows_per_chunk;
+    const size_t end = std::min(begin + planned.rows_per_chunk, planned.part.weight.rows);
+    if (rows_ < kGemmRows) {
+      vector_chunk(planned.part, Range{begin, end}, scratch);
+    } else {
+      matrix_chunk(planned.part, Range{begin, end}, scratch);
+    }
+  }
+
+ private:
+  struct Planned {
+    MatmulPart part;
+    uint32_t first_chunk;
+    uint32_t rows_per_chunk;
+  };
+
+  void vector_chunk(const MatmulPart& part, Range range, const Scratch& scratch) const {
+    const size_t count = range.end - range.begin;
+    for (uint32_t row = 0; row < rows_; row++) {
+      float* out = part.out.row(row) + range.begin;
+      float* y = part.adds ? scratch.floats : out;
+      part.weight.kernels->gemv(part.weight.from(range.begin), part.x.row(row), Range{0, count}, y);
+      finish(part, range, y, out);
+    }
+  }
+
+  void matrix_chunk(const MatmulPart& part, Range range, const Scratch& scratch) const {
+    const size_t count = range.end - range.begin;
+    const size_t width = part.out.width;
+    float* out = part.out.data + range.begin;
+    float* y = part.adds ? scratch.floats : out;
+    const size_t stride = part.adds ? kGemmRowTile : width;
+    part.weight.kernels->gemm(GemmTask{part.weight.from(range.begin), part.x.row(0), rows_, y,
+                                       stride, Range{0, count}, scratch.gemm});
+    for (uint32_t row = 0; row < rows_; row++) {
+      finish(part, range, y + row * stride, out + row * width);
+    }
+  }
+
+  static void finish(const MatmulPart& part, Range range, float* y, float* out) {
+    const size_t count = range.end - range.begin;
+    if (part.bias != nullptr) {
+      for (size_t i = 0; i < count; i++) y[i] += part.bias[range.begin + i];
+    }
+    if (part.relu) {
+      for (size_t i = 0; i < count; i++) y[i] = y[i] > 0 ? y[i] : 0;
+    }
+    if (!part.adds) return;
+    for (size_t i = 0; i < count; i++) out[i] += y[i];
+  }
+
+  std::vector<Planned> parts_;
+  uint32_t rows_ = 0;
+};
+
+}  // namespace
+
+uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes) {
+  const size_t by_bytes = round_up(std::max<size_t>(1, kVectorChunkBytes / row_bytes), kRowMultiple);
+  return static_cast<uint32_t>(std::min(by_bytes, round_up(rows, kRowMultiple)));
+}
+
+std::unique_ptr<Stage> make_matmul(std::vector<MatmulPart> parts, ScratchNeeds& needs) {
+  for (const MatmulPart& part : parts) {
+    const size_t vector_rows = rows_per_vector_chunk(part.weight.rows, part.weight.matrix.row_bytes);
+    needs.need_floats(std::max<size_t>(vector_rows, needs.max_rows * kGemmRowTile));
+  }
+  return std::make_unique<MatmulStage>(std::move(parts), needs);
+}
+
+}  // namespace hearth

@@ -1,0 +1,260 @@
+// See row-stages.h.
+#include "row-stages.h"
+
+#include <cstring>
+#include <utility>
+
+namespace hearth {
+
+namespace {
+
+class EmbedStage final : public RowStage {
+ public:
+  EmbedStage(const Kernels& kernels, EmbedOp op)
+      : RowStage(op.out, op.out.width), vector_(kernels.vector), op_(op) {
+    if (op.positions != nullptr) positions_ = *op.positions;
+  }
+
+ protected:
+  void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
+    const size_t width = op_.out.width;
+    for (uint32_t row = begin; row < end; row++) {
+      float* out = op_.out.row(row);
+      op_.table.kernels->dequantise_row(op_.table.row(step.token[row]), width, out);
+      if (op_.scale != 1.0f) vector_.scale(op_.scale, width, out);
+      if (op_.positions == nullptr) continue;
+      const uint32_t index = step.position[row] + op_.position_offset;
+      const float one = 1;
+      positions_.kernels->axpy(positions_.matrix, RowList{&index, 1}, &one, Range{0, width}, out);
+    }
+  }
+
+ private:
+  const VectorKernels& vector_;
+  EmbedOp op_;
+  Weight positions_;
+};
+
+class NormStage final : public RowStage {
+ public:
+  NormStage(const Kernels& kernels, NormOp op)
+      : RowStage(op.x, op.x.width),
+        norm_(op.rms ? kernels.vector.rms_norm : kernels.vector.layer_norm),
+        op_(op) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    const size_t width = op_.x.width / op_.groups;
+    for (size_t part = static_cast<size_t>(begin) * op_.groups;
+         part < static_cast<size_t>(end) * op_.groups; part++) {
+      norm_(NormTask{op_.x.data + part * width, op_.weight, op_.bias, op_.epsilon,
+                     op_.out.data + part * width, width});
+    }
+  }
+
+ private:
+  void (*norm_)(const NormTask&);
+  NormOp op_;
+};
+
+class RopeAnglesStage final : public RowStage {
+ public:
+  // A sine costs about as much as 16 floats of an elementwise pass.
+  RopeAnglesStage(const Slot& x, const RopeTable* table)
+      : RowStage(x, table->frequencies.size() * 16), table_(table) {}
+
+ protected:
+  void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
+    const size_t pairs = table_->frequencies.size();
+    for (uint32_t row = begin; row < end; row++) {
+      rope_angles(
+          RopeAngles{step.position[row], table_->frequencies.data(), pairs, table_->magnitude},
+          table_->cosine + row * pairs, table_->sine + row * pairs);
+    }
+  }
+
+ private:
+  const RopeTable* table_;
+};
+
+class RopeStage final : public RowStage {
+ public:
+  RopeStage(const Kernels& kernels, RopeOp op)
+      : RowStage(op.x, op.x.width), vector_(kernels.vector), op_(op) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    const size_t pairs = op_.table->frequencies.size();
+    for (uint32_t row = begin; row < end; row++) {
+      vector_.rope(RopeTask{op_.x.row(row), op_.heads, op_.x.width / op_.heads, pairs,
+                            op_.table->cosine + row * pairs, op_.table->sine + row * pairs,
+                            op_.pairing});
+    }
+  }
+
+ private:
+  const VectorKernels& vector_;
+  RopeOp op_;
+};
+
+class StoreKvStage final : public RowStage {
+ public:
+  StoreKvStage(const KvCache& cache, uint32_t layer, Slot k, Slot v)
+      : RowStage(k, 2 * k.width), cache_(cache), layer_(layer), k_(k), v_(v) {}
+
+ protected:
+  void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
+    for (uint32_t row = begin; row < end; row++) {
+      cache_.store(KvPlace{layer_, step.sequence[row], step.position[row]}, k_.row(row),
+                   v_.row(row));
+    }
+  }
+
+ private:
+  const KvCache& cache_;
+  uint32_t layer_;
+  Slot k_;
+  Slot v_;
+};
+
+class ActivateStage final : public RowStage {
+ public:
+  ActivateStage(const Kernels& kernels, ActivateOp op)
+      : RowStage(op.up, op.up.width), vector_(kernels.vector), op_(op) {
+    if (op.gate != nullptr) gate_ = *op.gate;
+  }
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    const size_t width = op_.up.width;
+    vector_.activate(ActivateTask{op_.gating, op_.activation, op_.threshold,
+                                  op_.gate == nullptr ? nullptr : gate_.row(begin),
+                                  op_.up.row(begin), op_.out.row(begin), (end - begin) * width});
+  }
+
+ private:
+  const VectorKernels& vector_;
+  ActivateOp op_;
+  Slot gate_;
+};
+
+class AddStage final : public RowStage {
+ public:
+  AddStage(const Kernels& kernels, Slot x, Slot out)
+      : RowStage(x, x.width), vector_(kernels.vector), x_(x), out_(out) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    vector_.add(x_.row(begin), static_cast<size_t>(end - begin) * x_.width, out_.row(begin));
+  }
+
+ private:
+  const VectorKernels& vector_;
+  Slot x_;
+  Slot out_;
+};
+
+class CopyStage final : public RowStage {
+ public:
+  CopyStage(Slot x, Slot out) : RowStage(x, x.width), x_(x), out_(out) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    const size_t floats = static_cast<size_t>(end - begin) * x_.width;
+    std::memcpy(out_.row(begin), x_.row(begin), floats * sizeof(float));
+  }
+
+ private:
+  Slot x_;
+  Slot out_;
+};
+
+class SelectStage final : public RowStage {
+ public:
+  SelectStage(Slot x, Slot out) : RowStage(out, out.width), x_(x), out_(out) {}
+
+ protected:
+  void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
+    for (uint32_t row = begin; row < end; row++) {
+      std::memcpy(out_.row(row), x_.row(step.output_row[row]), out_.width * sizeof(float));
+    }
+  }
+
+ private:
+  Slot x_;
+  Slot out_;
+};
+
+class ArgmaxStage final : public RowStage {
+ public:
+  ArgmaxStage(const Kernels& kernels, Slot x, Slot out)
+      : RowStage(x, x.width), vector_(kernels.vector), x_(x), out_(out) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    for (uint32_t row = begin; row < end; row++) {
+      *out_.row(row) = static_cast<float>(vector_.argmax(x_.row(row), x_.width));
+    }
+  }
+
+ private:
+  const VectorKernels& vector_;
+  Slot x_;
+  Slot out_;
+};
+
+class PrepareStage final : public RowStage {
+ public:
+  PrepareStage(const Weight& reader, PreparedX prepared)
+      : RowStage(prepared.slot, prepared.slot.width),
+        prepare_x_(reader.kernels->prepare_x),
+        prepared_(prepared) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    for (uint32_t row = begin; row < end; row++) {
+      prepare_x_(prepared_.slot.row(row), prepared_.slot.width,
+                 prepared_.data + row * prepared_.row_bytes);
+    }
+  }
+
+ private:
+  void (*prepare_x_)(const float*, size_t, void*);
+  PreparedX prepared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_embed(const Kernels& kernels, EmbedOp op) {
+  return std::make_unique<EmbedStage>(kernels, op);
+}
+std::unique_ptr<Stage> make_norm(const Kernels& kernels, NormOp op) {
+  return std::make_unique<NormStage>(kernels, op);
+}
+std::unique_ptr<Stage> make_rope_angles(const Slot& x, const RopeTable* table) {
+  return std::make_unique<RopeAnglesStage>(x, table);
+}
+std::unique_ptr<Stage> make_rope(const Kernels& kernels, RopeOp op) {
+  return std::make_unique<RopeStage>(kernels, op);
+}
+std::unique_ptr<Stage> make_store_kv(const KvCache& cache, uint32_t layer, Slot k, Slot v) {
+  return std::make_unique<StoreKvStage>(cache, layer, k, v);
+}
+std::unique_ptr<Stage> make_activate(const Kernels& kernels, ActivateOp op) {
+  return std::make_unique<ActivateStage>(kernels, op);
+}
+std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out) {
+  return std::make_unique<AddStage>(kernels, x, out);
+}
+std::unique_ptr<Stage> make_copy(Slot x, Slot out) { return std::make_unique<CopyStage>(x, out); }
+std::unique_ptr<Stage> make_select(Slot x, Slot out) {
+  return std::make_unique<SelectStage>(x, out);
+}
+std::unique_ptr<Stage> make_argmax(const Kernels& kernels, Slot x, Slot out) {
+  return std::make_unique<ArgmaxStage>(kernels, x, out);
+}
+std::unique_ptr<Stage> make_prepare(const Weight& reader, PreparedX prepared) {
+  return std::make_unique<PrepareStage>(reader, prepared);
+}
+
+}  // namespace hearth

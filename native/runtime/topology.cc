@@ -1,0 +1,171 @@
+// See topology.h. Linux from /sys and /proc, macOS from sysctl; elsewhere what the standard library knows.
+#include "topology.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <unistd.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+namespace hearth {
+
+namespace {
+
+std::string cpu_features() {
+  std::string names;
+#if defined(__x86_64__)
+  const auto add = [&names](bool supported, const char* name) {
+    if (supported) names += (names.empty() ? "" : " ") + std::string(name);
+  };
+  __builtin_cpu_init();
+  add(__builtin_cpu_supports("sse4.2"), "sse4.2");
+  add(__builtin_cpu_supports("avx2"), "avx2");
+  add(__builtin_cpu_supports("fma"), "fma");
+  add(__builtin_cpu_supports("avx512f"), "avx512f");
+  add(__builtin_cpu_supports("avx512bw"), "avx512bw");
+  add(__builtin_cpu_supports("avx512vl"), "avx512vl");
+  add(__builtin_cpu_supports("avx512dq"), "avx512dq");
+  add(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
+  add(__builtin_cpu_supports("avx512vbmi"), "avx512vbmi");
+  add(__builtin_cpu_supports("avx512vpopcntdq"), "avx512vpopcntdq");
+#elif defined(__aarch64__)
+  names = "neon";
+#if defined(__ARM_FEATURE_DOTPROD)
+  names += " dotprod";
+#endif
+#endif
+  return names;
+}
+
+#if defined(__linux__)
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+/** The value after "name :" or "name:" in a file of such lines. */
+std::string field(const std::string& path, const std::string& name) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.compare(0, name.size(), name) != 0) continue;
+    const size_t at = line.find_first_not_of(" \t", line.find(':') + 1);
+    return at == std::string::npos ? "" : line.substr(at);
+  }
+  return "";
+}
+
+/** Cores' worth of time that the cgroup grants; a large number when there is no limit. */
+double cgroup_cores() {
+  constexpr double kUnlimited = 1e9;
+  std::istringstream v2(first_line("/sys/fs/cgroup/cpu.max"));
+  double quota = 0;
+  double period = 0;
+  if (v2 >> quota >> period && period > 0) return quota / period;
+  std::istringstream v1_quota(first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"));
+  std::istringstream v1_period(first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us"));
+  if (v1_quota >> quota && v1_period >> period && quota > 0 && period > 0) return quota / period;
+  return kUnlimited;
+}
+
+void read_cores(Topology& topology) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  std::set<std::pair<std::string, std::string>> physical;
+  uint32_t logical = 0;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+      if (!CPU_ISSET(cpu, &allowed)) continue;
+      logical++;
+      const std::string path = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
+      const std::string core = first_line(path + "core_id");
+      // Without /sys each logical core counts.
+      physical.emplace(first_line(path + "physical_package_id"),
+                       core.empty() ? "cpu" + std::to_string(cpu) : core);
+    }
+  }
+  if (logical == 0) return;
+  const double granted = std::max(1.0, std::ceil(cgroup_cores()));
+  topology.usable_cores = static_cast<uint32_t>(std::min<double>(logical, granted));
+  topology.physical_cores = static_cast<uint32_t>(std::min<double>(physical.size(), granted));
+}
+
+void read_caches(Topology& topology) {
+  for (int index = 0; index < 8; index++) {
+    const std::string path =
+        "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    const std::string size = first_line(path + "size");
+    if (size.empty() || first_line(path + "type") == "Instruction") continue;
+    std::istringstream stream(size);
+    double value = 0;
+    char unit = ' ';
+    stream >> value >> unit;
+    topology.cache_bytes.push_back(value * (unit == 'M' ? 1 << 20 : unit == 'K' ? 1 << 10 : 1));
+  }
+}
+
+uint64_t kilobytes(const std::string& name) {
+  return std::strtoull(field("/proc/meminfo", name).c_str(), nullptr, 10) * 1024;
+}
+
+void read_system(Topology& topology) {
+  read_cores(topology);
+  read_caches(topology);
+  topology.cpu = field("/proc/cpuinfo", "model name");
+  topology.memory_bytes = kilobytes("MemTotal");
+  topology.available_bytes = kilobytes("MemAvailable");
+}
+
+#elif defined(__APPLE__)
+
+uint64_t sysctl_number(const char* name) {
+  uint64_t value = 0;
+  size_t size = sizeof(value);
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+}
+
+void read_system(Topology& topology) {
+  // The performance cores where there are two kinds: an efficiency core would hold the others up.
+  const uint64_t fast = sysctl_number("hw.perflevel0.physicalcpu");
+  const uint64_t physical = fast > 0 ? fast : sysctl_number("hw.physicalcpu");
+  if (physical > 0) topology.physical_cores = static_cast<uint32_t>(physical);
+  topology.memory_bytes = sysctl_number("hw.memsize");
+  topology.available_bytes = topology.memory_bytes;
+  char name[256] = "";
+  size_t size = sizeof(name);
+  if (sysctlbyname("machdep.cpu.brand_string", name, &size, nullptr, 0) == 0) topology.cpu = name;
+  for (const char* cache : {"hw.l1dcachesize", "hw.l2cachesize", "hw.l3cachesize"}) {
+    const uint64_t bytes = sysctl_number(cache);
+    if (bytes > 0) topology.cache_bytes.push_back(static_cast<double>(bytes));
+  }
+}
+
+#else
+
+void read_system(Topology&) {}
+
+#endif
+
+}  // namespace
+
+Topology read_topology() {
+  Topology topology;
+  topology.features = cpu_features();
+  topology.usable_cores = std::max(1u, std::thread::hardware_concurrency());
+  topology.physical_cores = topology.usable_cores;
+  read_system(topology);
+  return topology;
+}
+
+}  // namespace hearth
