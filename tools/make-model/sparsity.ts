@@ -37,7 +37,7 @@ export interface LayerSparsity {
 /** What all blocks of one kind add to the residual's variance, of 1 at the start. */
 const addedByAll = { arranged: 0.25, free: 0.5 } as const;
 /** Attention averages values of several tokens, so it adds less than its scale allows; about this share. */
-const averagingLoss = 0.4;
+const averagingLoss = 0.2;
 /** Gate rows are sums of so many latent directions, each with weight ±1/2, so their variance stays. */
 const latentsPerRow = 4;
 

@@ -1,0 +1,131 @@
+/** Programs of all architectures: their shapes, their parts, and that taking an FFN apart changes nothing. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { makeModel } from "../../tools/make-model/make-model.ts";
+import { parseOptions } from "../../tools/make-model/options.ts";
+import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { openGguf } from "../gguf/open.ts";
+import type { Op } from "../ops/op.ts";
+import { createStep } from "../ops/program.ts";
+import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
+import { type Model, openModel } from "./model.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "build-program-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const shape = "--dim 128 --layers 2 --ffn 256 --heads 4 --kv-heads 2 --vocab 300 --context 64";
+const architectures = "llama arcee opt falcon nemotron qwen2 qwen3 bamboo".split(" ");
+const options: ProgramOptions = {
+  contextLength: 64,
+  sequences: 2,
+  maxRows: 8,
+  maxOutputs: 2,
+  kvType: "f32",
+  output: "logits",
+};
+
+async function make(arch: string, args: readonly string[] = []): Promise<Model> {
+  const path = join(folder, [arch, ...args].join("").concat(".gguf"));
+  await makeModel(parseOptions([path, ...shape.split(" "), "--arch", arch, ...args]));
+  return openModel(openGguf(path));
+}
+
+async function logits(model: Model, changes: Partial<ProgramOptions> = {}): Promise<Float32Array> {
+  const { program, slots } = buildProgram(model, { ...options, ...changes });
+  using executable = await createReferenceBackend().prepare(program);
+  const step = createStep(8, 2);
+  step.rowCount = 8;
+  for (let row = 0; row < 8; row++) {
+    step.position[row] = row;
+    step.token[row] = (row * 37) % 300;
+  }
+  step.outputCount = 1;
+  step.outputRow[0] = 7;
+  await executable.run(0, step);
+  const slot = slots.logits ?? slots.argmax;
+  if (slot === undefined) throw new Error("no output");
+  return executable.output(slot).slice(0, slot.width);
+}
+
+function opsOf(model: Model): readonly Op[] {
+  return buildProgram(model, options).program.segments.flatMap((segment) => segment.ops);
+}
+
+describe("a program", () => {
+  it.each(architectures)(
+    "of %s has unique slots and one FFN, store and attention a layer",
+    async (arch) => {
+      const model = await make(arch);
+      const { program, slots } = buildProgram(model, options);
+      expect(program.slots.map((slot) => slot.id)).toEqual(program.slots.map((_, index) => index));
+      expect(new Set(program.slots.map((slot) => slot.name)).size).toBe(program.slots.length);
+      expect(program.kv).toMatchObject({ layers: 2, kvHeads: 2, headDim: 32, sequences: 2 });
+      expect(slots.logits).toMatchObject({ width: 300, rows: "outputs" });
+      for (const kind of ["ffn", "store-kv", "attention"] as const) {
+        expect(opsOf(model).filter((op) => op.kind === kind)).toHaveLength(2);
+      }
+    },
+  );
+
+  it("rotates q and k once a layer, adjacent pairs in llama, halves elsewhere, none in opt", async () => {
+    const pairings = async (arch: string): Promise<string[]> =>
+      opsOf(await make(arch)).flatMap((op) => (op.kind === "rope" ? [op.pairing] : []));
+    expect(await pairings("llama")).toEqual(new Array(4).fill("adjacent"));
+    expect(await pairings("nemotron")).toEqual(new Array(4).fill("halves"));
+    expect(await pairings("opt")).toEqual([]);
+  });
+
+  it("keeps the FFN and its norm apart from attention", async () => {
+    const sequential = buildParts(await make("llama"), options).layers[0];
+    expect(sequential?.ffnNorm?.out).toBe(sequential?.ffn.x);
+    expect(sequential?.after).toEqual([]);
+    const parallel = buildParts(await make("falcon"), options).layers[0];
+    expect(parallel?.ffnNorm).toBeUndefined();
+    expect(parallel?.after.map((op) => op.kind)).toContain("attention");
+    if (parallel === undefined) throw new Error("no layer");
+    expect(layerOps(parallel)).toContain(parallel.ffn);
+  });
+
+  it("gives predictors the residual, unless another method is chosen", async () => {
+    const model = await make("llama", ["--powerinfer", "--predictor-rank", "64"]);
+    const parts = buildParts(model, options);
+    const method = parts.layers[1]?.ffn.block.method;
+    expect(method).toMatchObject({ kind: "mlp", input: parts.residual, threshold: 0 });
+    const dense = buildParts(model, { ...options, methodFor: () => ({ kind: "dense" }) });
+    expect(dense.layers[1]?.ffn.block.method).toEqual({ kind: "dense" });
+  });
+
+  it.each([...architectures, "powerinfer"])(
+    "of %s gives the same logits with its FFNs taken apart",
+    async (arch) => {
+      const args = arch === "powerinfer" ? ["--powerinfer", "--predictor-rank", "64"] : [];
+      const model = await make(arch === "powerinfer" ? "llama" : arch, args);
+      const methodFor = () => ({ kind: "dense" }) as const;
+      const whole = await logits(model, { methodFor });
+      const apart = await logits(model, { methodFor, exposed: [0, 1] });
+      // h is rounded to f32 between the ops: one rounding of 2^-24 in each of 256 summands and two layers.
+      const size = Math.max(...whole.map(Math.abs));
+      for (const [id, logit] of whole.entries()) {
+        expect(Math.abs(logit - (apart[id] ?? Number.NaN))).toBeLessThan(size * 512 * 2 ** -24);
+      }
+    },
+  );
+
+  it("names the best token when only that is asked for", async () => {
+    const model = await make("arcee");
+    const all = await logits(model);
+    const [token] = await logits(model, { output: "argmax" });
+    expect(token).toBe(all.indexOf(Math.max(...all)));
+  });
+
+  it("refuses limits that make no sense", async () => {
+    const model = await make("opt");
+    const build = (changes: Partial<ProgramOptions>) => () =>
+      buildProgram(model, { ...options, ...changes });
+    expect(build({ maxRows: 0 })).toThrow(/maxRows: 0/);
+    expect(build({ contextLength: 65 })).toThrow(/contextLength: 65.*at most 64/);
+    expect(build({ exposed: [2] })).toThrow(/exposed: 2.*0 to 1/);
+  });
+});

@@ -1,0 +1,212 @@
+/** Opening models: what is read from a file, and how a wrong file is refused. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { modelMetadata } from "../../tools/make-model/metadata.ts";
+import { parseOptions } from "../../tools/make-model/options.ts";
+import { modelTensors } from "../../tools/make-model/tensors.ts";
+import { rowBytes } from "../core/dtype.ts";
+import { UnsupportedError } from "../core/errors.ts";
+import { openGguf } from "../gguf/open.ts";
+import { type MetadataValue, metadataValue } from "../gguf/value.ts";
+import { type TensorToWrite, writeGguf } from "../gguf/write.ts";
+import { describeModel, kvBytesPerToken } from "./describe.ts";
+import { type Model, openModel } from "./model.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "model-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const shape = "--dim 128 --layers 2 --ffn 256 --heads 4 --kv-heads 2 --vocab 300 --context 64";
+const { u32, f32, string, i32s } = metadataValue;
+let count = 0;
+
+interface Changes {
+  readonly keys?: Readonly<Record<string, MetadataValue>>;
+  readonly withoutKeys?: readonly string[];
+  /** Replaces a tensor, adds it when it is new, or removes it. */
+  readonly tensors?: Readonly<Record<string, Partial<TensorToWrite> | undefined>>;
+}
+
+/** A synthetic model with a few things changed. */
+async function open(args: string, changes: Changes = {}): Promise<Model> {
+  const path = join(folder, `${count++}.gguf`);
+  const options = parseOptions([path, ...shape.split(" "), ...args.split(" ")]);
+  const metadata = modelMetadata(options);
+  for (const [key, value] of Object.entries(changes.keys ?? {})) metadata.set(key, value);
+  for (const key of changes.withoutKeys ?? []) metadata.delete(key);
+  const tensors = new Map(modelTensors(options).map((tensor) => [tensor.name, tensor]));
+  for (const [name, change] of Object.entries(changes.tensors ?? {})) {
+    const known = tensors.get(name) ?? zeros(name, "F32", [1]);
+    if (change === undefined) tensors.delete(name);
+    else tensors.set(name, { ...known, ...change });
+  }
+  const magic = options.powerinfer ? "PWRI" : "GGUF";
+  await writeGguf({ path, metadata, tensors: tensors.values(), magic });
+  return openModel(openGguf(path));
+}
+
+function zeros(name: string, type: string, dimensions: readonly number[]): TensorToWrite {
+  const [columns = 1, ...rest] = dimensions;
+  const bytes = rowBytes(type, columns) * rest.reduce((product, length) => product * length, 1);
+  return { name, type, dimensions, data: () => [new Uint8Array(bytes)] };
+}
+
+function floats(name: string, values: readonly number[]): TensorToWrite {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  return { name, type: "F32", dimensions: [values.length], data: () => [data] };
+}
+
+describe("a model", () => {
+  it("knows its shape, types and bytes", async () => {
+    const model = await open("--arch llama --type q8_0");
+    const description = describeModel(model);
+    expect(description.architecture).toBe("llama");
+    expect(description.hyperparameters).toMatchObject({
+      dim: 128,
+      layers: 2,
+      heads: 4,
+      kvHeads: 2,
+      headDim: 32,
+      neurons: [256, 256],
+      contextLength: 64,
+      attentionScale: 1 / Math.sqrt(32),
+      rope: { dims: 32, base: 10000, scaling: { kind: "none" } },
+    });
+    const row = rowBytes("Q8_0", 128);
+    const [layer] = description.layers;
+    expect(layer).toMatchObject({ attention: (128 + 64 + 64 + 128) * row, norms: 2 * 128 * 4 });
+    expect(layer?.ffn).toBe(2 * 256 * row + 128 * rowBytes("Q8_0", 256));
+    expect(layer?.perNeuron).toBe(3 * row);
+    const inTensors = [...model.gguf.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    const parts = description.layers.map(({ attention, norms, ffn }) => attention + norms + ffn);
+    const inParts = parts.reduce((sum, bytes) => sum + bytes, 0);
+    expect(description.embedding + description.output + inParts).toBe(inTensors);
+    expect(description.types.map(({ type }) => type)).toEqual(["Q8_0", "F32"]);
+    expect(kvBytesPerToken(model.hyperparameters, "f16")).toBe(2 * 2 * 64 * 2);
+  });
+
+  it("takes its activation from the file, from PowerInfer's magic, from the architecture", async () => {
+    expect((await open("--arch llama")).activation).toEqual({ kind: "silu" });
+    expect((await open("--arch llama --activation relu")).activation).toEqual({ kind: "relu" });
+    const powerinfer = await open("--arch llama --powerinfer", {
+      withoutKeys: ["hearth.activation"],
+    });
+    expect(powerinfer.activation).toEqual({ kind: "relu" });
+    const keys = {
+      "hearth.activation": string("fatrelu"),
+      "hearth.activation_threshold": f32(0.5),
+    };
+    const fatrelu = await open("--arch llama", { keys });
+    expect(fatrelu.activation).toEqual({ kind: "fatrelu", threshold: 0.5 });
+  });
+
+  it("uses the embedding as output matrix when the file has no other", async () => {
+    const model = await open("--arch qwen2", { tensors: { "output.weight": undefined } });
+    expect(model.tied).toBe(true);
+    expect(model.output).toBe(model.embedding);
+  });
+
+  it("may have another number of neurons in each layer", async () => {
+    const model = await open("--arch llama", {
+      keys: { "llama.feed_forward_length": i32s([256, 32]) },
+      tensors: {
+        "blk.1.ffn_gate.weight": zeros("blk.1.ffn_gate.weight", "F16", [128, 32]),
+        "blk.1.ffn_up.weight": zeros("blk.1.ffn_up.weight", "F16", [128, 32]),
+        "blk.1.ffn_down.weight": zeros("blk.1.ffn_down.weight", "F16", [32, 128]),
+      },
+    });
+    expect(model.hyperparameters.neurons).toEqual([256, 32]);
+  });
+
+  it("applies Llama 3's frequency factors", async () => {
+    const factors = Array.from({ length: 16 }, (_, pair) => 1 + pair);
+    const changes = { tensors: { "rope_freqs.weight": floats("rope_freqs.weight", factors) } };
+    const scaled = (await open("--arch llama", changes)).rope?.frequencies;
+    const plain = (await open("--arch llama")).rope?.frequencies;
+    expect(scaled?.[3]).toBeCloseTo((plain?.[3] ?? 0) / 4, 7);
+  });
+
+  it("has at most the positions that it has learned", async () => {
+    const keys = { "opt.context_length": u32(2050) };
+    expect((await open("--arch opt", { keys })).hyperparameters.contextLength).toBe(64);
+  });
+
+  it("warns of tensors it does not use and of a sliding window", async () => {
+    const { warnings } = await open("--arch llama", {
+      keys: { "llama.attention.sliding_window": u32(16) },
+      tensors: { "blk.0.surprise": {} },
+    });
+    expect(warnings).toHaveLength(2);
+    expect(warnings.join(" ")).toMatch(/blk\.0\.surprise.*sliding window of 16 tokens/s);
+  });
+});
+
+describe("a file that hearth cannot run", () => {
+  it("is refused for its architecture, with a list of those there are", async () => {
+    const keys = { "general.architecture": string("mamba") };
+    const opened = open("--arch llama", { keys });
+    await expect(opened).rejects.toThrow(UnsupportedError);
+    await expect(opened).rejects.toThrow(/"mamba".*llama, arcee, falcon, opt, bamboo, nemotron/);
+  });
+
+  it("is refused for tensor types, all of them at once", async () => {
+    const change = (name: string, type: string): TensorToWrite => zeros(name, type, [256, 300]);
+    const opened = open("--arch llama --dim 256", {
+      tensors: {
+        "token_embd.weight": change("token_embd.weight", "IQ4_XS"),
+        "output.weight": change("output.weight", "Q2_K"),
+      },
+    });
+    await expect(opened).rejects.toThrow(/IQ4_XS \(token_embd.weight\), Q2_K \(output.weight\)/);
+  });
+
+  it.each([
+    ["a missing tensor", "blk.1.attn_k.weight", undefined, /blk\.1\.attn_k\.weight: found nothing/],
+    [
+      "a wrong shape",
+      "blk.0.ffn_up.weight",
+      zeros("blk.0.ffn_up.weight", "F16", [128, 200]),
+      /ffn_up\.weight: found \[128, 200\], expected \[128, 256\]/,
+    ],
+    [
+      "a gate's bias",
+      "blk.0.ffn_gate.bias",
+      zeros("blk.0.ffn_gate.bias", "F32", [256]),
+      /ffn_gate\.bias/,
+    ],
+    [
+      "factors that are no numbers",
+      "rope_freqs.weight",
+      floats("rope_freqs.weight", new Array<number>(16).fill(Number.NaN)),
+      /rope_freqs\.weight: found NaN/,
+    ],
+  ])("is refused for %s", async (_, name, change, message) => {
+    const tensors: Record<string, TensorToWrite | undefined> = { [name]: change };
+    await expect(open("--arch llama", { tensors })).rejects.toThrow(message);
+  });
+
+  it.each([
+    ["llama.block_count", u32(0), /block_count.*found 0, expected an integer from 1 to 1024/],
+    ["llama.embedding_length", f32(12.5), /embedding_length.*12\.5/],
+    ["llama.attention.head_count_kv", u32(3), /head_count_kv.*found 3.*divisor of the 4 heads/],
+    ["llama.attention.head_count_kv", i32s([2, 4]), /head_count_kv.*same in every layer/],
+    ["llama.feed_forward_length", i32s([256]), /1 values.*each of the 2 layers/],
+    ["llama.rope.dimension_count", u32(33), /dimension_count.*found 33.*even number up to/],
+    ["llama.rope.freq_base", f32(Number.NaN), /freq_base.*NaN/],
+    ["llama.rope.scaling.type", string("longrope"), /"longrope".*none, linear, yarn, llama3/],
+    ["llama.attention.value_length", u32(64), /value_length.*found 64, expected 32/],
+    ["llama.attention.layer_norm_rms_epsilon", f32(2), /rms_epsilon.*found 2/],
+    ["llama.expert_count", u32(8), /mixture of 8 experts/],
+    ["hearth.activation", string("tanh"), /"tanh" \(hearth\.activation\)/],
+    ["tokenizer.ggml.tokens", metadataValue.strings(new Array(301).fill("a")), /301 tokens/],
+  ])("is refused for a wrong %s", async (key, value, message) => {
+    await expect(open("--arch llama", { keys: { [key]: value } })).rejects.toThrow(message);
+  });
+
+  it("is refused when it promises predictors and has none", async () => {
+    const tensors = { "blk.1.fc1.weight": undefined };
+    const opened = open("--arch llama --powerinfer", { tensors });
+    await expect(opened).rejects.toThrow(/blk\.1\.fc1\.weight: found nothing/);
+  });
+});
