@@ -10,9 +10,18 @@ export {
   ShapeError,
   UnsupportedError,
 } from "./core/errors.ts";
+export { formatBytes } from "./core/units.ts";
 export { Engine } from "./engine.ts";
+export {
+  type InspectedTensor,
+  type Inspection,
+  inspectModel,
+  openTokenizer,
+} from "./engine-inspect.ts";
 export type { Device, EngineOptions, GenerateOptions } from "./engine-options.ts";
 export { type PerplexityOptions, perplexity } from "./engine-perplexity.ts";
+export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
+export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
 export type {
   FinishReason,

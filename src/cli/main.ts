@@ -3,7 +3,21 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { HearthError } from "../index.ts";
+import { addChatCommand } from "./chat.ts";
+import { addInspectCommand } from "./inspect.ts";
+import { addPerplexityCommand } from "./perplexity.ts";
+import { addQuantizeCommand } from "./quantize.ts";
 import { addRunCommand } from "./run.ts";
+import { addTokenizeCommand } from "./tokenize.ts";
+
+const commands = [
+  addRunCommand,
+  addChatCommand,
+  addInspectCommand,
+  addTokenizeCommand,
+  addPerplexityCommand,
+  addQuantizeCommand,
+];
 
 /** 1: the command failed. 2: it was called wrongly. */
 const exitCodes = { failed: 1, usage: 2 };
@@ -14,7 +28,7 @@ async function main(): Promise<void> {
     .version(readVersion())
     .showHelpAfterError("(hearth --help lists the commands)")
     .exitOverride();
-  addRunCommand(program);
+  for (const addCommand of commands) addCommand(program);
   await program.parseAsync();
 }
 

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { type Device, Engine, type EngineOptions, type GenerateOptions } from "../index.ts";
 import { collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
-import { loadingBar } from "./progress.ts";
+import { createBar } from "./progress.ts";
 
 /** The model that comes with hearth: small, for trying things out. */
 export const bundledModel: string = fileURLToPath(
@@ -87,18 +87,23 @@ export function addSamplingOptions(command: Command): Command {
     .option("--context-shift", "when the context is full, forget its older half and go on");
 }
 
-export async function openEngine(model: string, flags: EngineFlags): Promise<Engine> {
-  const bar = loadingBar();
-  const options: EngineOptions = {
+export function engineOptions(flags: EngineFlags): EngineOptions {
+  return {
     device: flags.device,
     cacheType: flags.cacheType,
     ...(flags.context !== undefined && { contextLength: flags.context }),
     ...(flags.threads !== undefined && { threads: flags.threads }),
     ...(flags.batch !== undefined && { batchSize: flags.batch }),
-    onProgress: ({ done, total }) => bar.update(done, total),
   };
+}
+
+export async function openEngine(model: string, flags: EngineFlags): Promise<Engine> {
+  const bar = createBar("loading", "bytes");
   try {
-    return await Engine.open(model, options);
+    return await Engine.open(model, {
+      ...engineOptions(flags),
+      onProgress: ({ done, total }) => bar.update(done, total),
+    });
   } finally {
     bar.stop();
   }

@@ -8,10 +8,6 @@ export interface ProgressBar {
 
 const silent: ProgressBar = { update: () => {}, stop: () => {} };
 
-export function loadingBar(): ProgressBar {
-  return createBar("loading", "bytes");
-}
-
 /** `unit` names what is counted: tokens, layers. */
 export function createBar(title: string, unit: string): ProgressBar {
   if (!process.stderr.isTTY) return silent;

@@ -1,0 +1,131 @@
+/** `hearth inspect`: what a GGUF file is and what it would take to run it. */
+import type { Command } from "commander";
+import { formatBytes, type Inspection, inspectModel } from "../index.ts";
+import { wholeNumber } from "./option-values.ts";
+import { table } from "./table.ts";
+
+interface InspectFlags {
+  readonly json?: true;
+  readonly context?: number;
+  readonly tensors?: true;
+}
+
+const examples = `
+Examples:
+  $ hearth inspect model.gguf
+  $ hearth inspect model.gguf --context 32768 --tensors
+  $ hearth inspect model.gguf --json | jq .tensors_by_type`;
+
+export function addInspectCommand(program: Command): void {
+  program
+    .command("inspect")
+    .description("show metadata, tensors and the memory a model needs")
+    .argument("<model>", "a GGUF file")
+    .option("--json", "print one JSON object")
+    .option("-c, --context <tokens>", "reckon memory for this context", wholeNumber)
+    .option("--tensors", "list every tensor")
+    .addHelpText("after", examples)
+    .action(inspect);
+}
+
+function inspect(path: string, flags: InspectFlags): void {
+  const inspection = inspectModel(path);
+  const context = flags.context ?? Math.min(inspection.contextLength ?? 4096, 4096);
+  const text = flags.json
+    ? JSON.stringify(asJson(inspection, context))
+    : asText(inspection, context, flags);
+  process.stdout.write(`${text}\n`);
+}
+
+function tensorsByType(
+  inspection: Inspection,
+): readonly { type: string; tensors: number; bytes: number }[] {
+  const types = [...new Set(inspection.tensors.map((tensor) => tensor.type))];
+  return types.map((type) => {
+    const ofType = inspection.tensors.filter((tensor) => tensor.type === type);
+    return {
+      type,
+      tensors: ofType.length,
+      bytes: ofType.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
+  });
+}
+
+function asJson(inspection: Inspection, context: number): object {
+  const { model } = inspection;
+  return {
+    architecture: inspection.architecture,
+    name: model?.name,
+    parameters: inspection.parameters,
+    file_bytes: inspection.fileBytes,
+    context_length: inspection.contextLength,
+    tensors: inspection.tensors.length,
+    tensors_by_type: tensorsByType(inspection),
+    magic: inspection.magic,
+    version: inspection.version,
+    activation: model?.activation.kind,
+    gating: model?.gating,
+    predictors: model?.hasPredictors,
+    memory: { context, kv_cache_f16_bytes: inspection.kvCacheBytes(context, "f16") },
+    warnings: model?.warnings ?? [],
+    problem: inspection.problem,
+    metadata: Object.fromEntries(inspection.metadata),
+  };
+}
+
+function asText(inspection: Inspection, context: number, flags: InspectFlags): string {
+  const { model, problem } = inspection;
+  const kv = inspection.kvCacheBytes(context, "f16");
+  const facts: readonly (readonly [string, string])[] = [
+    ["file", `${inspection.path} (${inspection.magic} v${inspection.version})`],
+    ["architecture", inspection.architecture],
+    ["parameters", `${(inspection.parameters / 1e6).toFixed(1)} M`],
+    ["file size", formatBytes(inspection.fileBytes)],
+    [
+      "context",
+      inspection.contextLength === undefined ? "unknown" : `${inspection.contextLength} tokens`,
+    ],
+    ...shapeFacts(inspection),
+    ...(kv === undefined ? [] : [kvFact(inspection, { context, kv })]),
+    ...(problem === undefined ? [] : [["cannot run", problem] as const]),
+    ...(model?.warnings ?? []).map((warning) => ["note", warning] as const),
+  ];
+  const types = tensorsByType(inspection).map(({ type, tensors, bytes }) => [
+    type,
+    String(tensors),
+    formatBytes(bytes),
+  ]);
+  const tensors = inspection.tensors.map(({ name, type, dimensions, bytes }) => [
+    name,
+    type,
+    dimensions.join(" × "),
+    formatBytes(bytes),
+  ]);
+  return [
+    table(facts),
+    table(inspection.metadata),
+    table([["type", "tensors", "bytes"], ...types]),
+    ...(flags.tensors ? [table([["tensor", "type", "shape", "bytes"], ...tensors])] : []),
+  ].join("\n\n");
+}
+
+function shapeFacts({ model }: Inspection): readonly (readonly [string, string])[] {
+  if (model === undefined) return [];
+  const { layers, dim, heads, kvHeads, neurons } = model.hyperparameters;
+  const ffn = `${Math.max(...neurons)} neurons a layer, ${model.activation.kind}, ${model.gating}`;
+  return [
+    ["shape", `${layers} layers, dim ${dim}, ${heads} heads, ${kvHeads} KV heads`],
+    ["feed-forward", `${ffn}${model.hasPredictors ? ", with predictors" : ""}`],
+  ];
+}
+
+function kvFact(
+  inspection: Inspection,
+  memory: { readonly context: number; readonly kv: number },
+): readonly [string, string] {
+  const total = formatBytes(inspection.fileBytes + memory.kv);
+  return [
+    "memory",
+    `${total} at ${memory.context} tokens, ${formatBytes(memory.kv)} of it KV cache (f16)`,
+  ];
+}

@@ -1,0 +1,43 @@
+/** `hearth tokenize`: text to token ids, with any GGUF that has a vocabulary. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { openTokenizer } from "../index.ts";
+
+interface TokenizeFlags {
+  readonly json?: true;
+  readonly bos?: true;
+  readonly special?: true;
+}
+
+const examples = `
+Examples:
+  $ hearth tokenize model.gguf "Hello world"
+  $ hearth tokenize model.gguf --json --bos < book.txt`;
+
+export function addTokenizeCommand(program: Command): void {
+  program
+    .command("tokenize")
+    .description("show the token ids of a text")
+    .argument("<model>", "a GGUF file, with or without weights")
+    .argument("[text]", "default: stdin, byte for byte")
+    .option("--json", "print an array of ids")
+    .option("--bos", "put the begin token first")
+    .option("--special", "control tokens written out in the text become those tokens")
+    .addHelpText("after", examples)
+    .action(tokenize);
+}
+
+function tokenize(path: string, text: string | undefined, flags: TokenizeFlags): void {
+  const tokenizer = openTokenizer(path);
+  for (const warning of tokenizer.warnings) process.stderr.write(`hearth: ${warning}\n`);
+  const ids = tokenizer.encode(text ?? readFileSync(0), {
+    addBos: flags.bos ? "always" : "never",
+    addEos: "never",
+    parseSpecial: flags.special ?? false,
+  });
+  if (flags.json) process.stdout.write(`${JSON.stringify(ids)}\n`);
+  else {
+    const lines = ids.map((id) => `${id}\t${JSON.stringify(tokenizer.tokenText(id) ?? "")}\n`);
+    process.stdout.write(lines.join(""));
+  }
+}
