@@ -5,6 +5,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "./backend.ts";
 import type { ConformanceCase } from "./conformance/case.ts";
+import { attentionCases } from "./conformance/cases-attention.ts";
+import { ffnCases } from "./conformance/cases-ffn.ts";
 import { rowCases } from "./conformance/cases-rows.ts";
 import { checkCase } from "./conformance/check-case.ts";
 import { type Arithmetic, integerArithmetic } from "./tolerance.ts";
@@ -22,7 +24,7 @@ export interface ConformanceSkip {
 }
 
 export function conformanceCases(): readonly ConformanceCase[] {
-  return [...rowCases()];
+  return [...rowCases(), ...attentionCases(), ...ffnCases()];
 }
 
 /** Registers one test for each case. The backend is made once, before the first, and disposed after the last. */

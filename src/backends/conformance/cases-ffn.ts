@@ -1,0 +1,224 @@
+/** Cases of feed-forward blocks: method × gating × activation, × weight type × layout of down, subsets, edges. */
+import { type WeightType, weightTypes } from "../../core/dtype.ts";
+import type { DownProjection, FfnBlock, Into, Op, SparsityMethod } from "../../ops/op.ts";
+import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
+import { createCaseData } from "./case-data.ts";
+import { activations, gatings, runsOf } from "./cases-rows.ts";
+import { type FfnShape, makeFfnBlock } from "./ffn-block.ts";
+import { createProgramBuilder } from "./program-builder.ts";
+
+const methods: readonly SparsityMethod["kind"][] = [
+  "dense",
+  "gate",
+  "mlp",
+  "sign",
+  "threshold-gate",
+  "threshold-output",
+];
+
+const layouts: readonly DownProjection["layout"][] = ["columns", "rows"];
+
+export function ffnCases(): readonly ConformanceCase[] {
+  return [
+    ...formCases(),
+    ...weightTypes.flatMap(typeCases),
+    ...methods.map(inPlaceCase),
+    splitCase(),
+    ...methods.filter((method) => method !== "dense").map(nothingActiveCase),
+    longPrefillCase("columns"),
+    longPrefillCase("rows"),
+  ];
+}
+
+/** Forms of a block that a method applies to: "gate" needs exact zeros, "threshold-gate" a gate. */
+function forms(method: SparsityMethod["kind"]): readonly Pick<FfnShape, "gating" | "activation">[] {
+  return gatings
+    .flatMap((gating) => activations.map((activation) => ({ gating, activation })))
+    .filter(({ gating }) => method !== "threshold-gate" || gating === "gated")
+    .filter(({ activation }) => method !== "gate" || activation.kind.includes("relu"));
+}
+
+/** Every method with every form it applies to; layout, subset and biases take turns. */
+function formCases(): readonly ConformanceCase[] {
+  return methods.flatMap((method) =>
+    forms(method).map((form, turn) =>
+      ffnCase({
+        ...form,
+        ...sizes("F32"),
+        method,
+        downLayout: turn % 2 === 0 ? "columns" : "rows",
+        isSubset: turn % 3 === 1,
+        hasBiases: turn % 4 === 2,
+      }),
+    ),
+  );
+}
+
+/** Every weight type with every method and layout; the forms take turns. */
+function typeCases(type: WeightType): readonly ConformanceCase[] {
+  return methods.flatMap((method, m) =>
+    layouts.map((downLayout, l) => {
+      const turn = 2 * m + l + weightTypes.indexOf(type);
+      const possible = forms(method);
+      const form = possible[(5 * turn) % possible.length] ?? {
+        gating: "ungated",
+        activation: relu,
+      };
+      const turns = { isSubset: turn % 2 === 1, hasBiases: turn % 3 === 0 };
+      return ffnCase({ ...form, ...sizes(type), ...turns, method, downLayout });
+    }),
+  );
+}
+
+const relu = { kind: "relu" } as const;
+
+/** Whole blocks in both directions (down as columns has a row of neurons), and no power of two where that allows. */
+function sizes(type: WeightType): Pick<FfnShape, "type" | "dim" | "neurons"> {
+  if (type.endsWith("_K")) return { type, dim: 256, neurons: 256 };
+  return type.startsWith("Q") ? { type, dim: 96, neurons: 160 } : { type, dim: 72, neurons: 100 };
+}
+
+function ffnCase(shape: FfnShape): ConformanceCase {
+  const { type, method, gating, activation, downLayout } = shape;
+  const extras = [shape.isSubset ? "a subset" : "", shape.hasBiases ? "biases" : ""].filter(
+    Boolean,
+  );
+  const having = extras.length === 0 ? "" : `, with ${extras.join(" and ")}`;
+  return {
+    name: `${method} runs a ${gating} ${activation.kind} block of ${type}, down as ${downLayout}${having}`,
+    scale: "small",
+    traits: { op: "ffn", weightType: type, method, downLayout },
+    build: () =>
+      ffnScript(shape, { into: shape.isSubset ? "add" : "assign", counts: [1, 2, 5, 17] }),
+  };
+}
+
+function ffnScript(
+  shape: FfnShape,
+  { into, counts }: { readonly into: Into; readonly counts: readonly number[] },
+): CaseScript {
+  const data = createCaseData(shape.dim + shape.neurons);
+  const builder = createProgramBuilder();
+  const x = builder.slot("x", shape.dim);
+  const residual = builder.slot("residual", shape.dim);
+  const out = builder.slot("out", shape.dim);
+  const block = makeFfnBlock(shape, data, residual);
+  builder.segment([{ kind: "ffn", x, out, into, block }], [out]);
+  const program = builder.build({ maxRows: Math.max(...counts) });
+  const actions = runsOf(program, counts, (rows): readonly CaseAction[] => [
+    { kind: "write", slot: x, data: data.inputs(rows, shape.dim) },
+    { kind: "write", slot: residual, data: data.inputs(rows, shape.dim) },
+    { kind: "write", slot: out, data: data.normal(rows * shape.dim) },
+  ]);
+  return { program, actions };
+}
+
+const plainShape: Omit<FfnShape, "method"> = {
+  ...sizes("F32"),
+  gating: "gated",
+  activation: relu,
+  downLayout: "rows",
+  isSubset: false,
+  hasBiases: true,
+};
+
+function smallCase(
+  name: string,
+  method: SparsityMethod["kind"],
+  build: () => CaseScript,
+): ConformanceCase {
+  return { name, scale: "small", traits: { op: "ffn", weightType: "F32", method }, build };
+}
+
+/** One slot is x, out and the predictor's input: all must be read before out is written. */
+function inPlaceCase(method: SparsityMethod["kind"]): ConformanceCase {
+  return smallCase(`${method} reads its input before it adds to the same slot`, method, () => {
+    const data = createCaseData(7);
+    const builder = createProgramBuilder();
+    const x = builder.slot("x", plainShape.dim);
+    const block = makeFfnBlock({ ...plainShape, method }, data, x);
+    builder.segment([{ kind: "ffn", x, out: x, into: "add", block }], [x]);
+    const program = builder.build({ maxRows: 5 });
+    const actions = runsOf(program, [5, 1], (rows) => [
+      { kind: "write", slot: x, data: data.inputs(rows, x.width) },
+    ]);
+    return { program, actions };
+  });
+}
+
+/** Two halves of the neurons, the down bias with the second: together the whole block. */
+function splitCase(): ConformanceCase {
+  return smallCase("gives a whole block from two ops with disjoint subsets", "gate", () => {
+    const data = createCaseData(8);
+    const builder = createProgramBuilder();
+    const [x, out] = [builder.slot("x", plainShape.dim), builder.slot("out", plainShape.dim)];
+    const whole = makeFfnBlock({ ...plainShape, method: "gate" }, data, x);
+    const ids = Uint32Array.from({ length: whole.neurons }, (_, id) => id);
+    const { downBias: _late, ...withoutBias } = whole;
+    const early: FfnBlock = { ...withoutBias, subset: ids.filter((id) => id % 3 === 0) };
+    const late: FfnBlock = { ...whole, subset: ids.filter((id) => id % 3 !== 0) };
+    const ops: Op[] = [
+      { kind: "ffn", x, out, into: "assign", block: early },
+      { kind: "ffn", x, out, into: "add", block: late },
+    ];
+    builder.segment(ops, [out]);
+    const program = builder.build({ maxRows: 5 });
+    const actions = runsOf(program, [1, 5], (rows) => [
+      { kind: "write", slot: x, data: data.inputs(rows, x.width) },
+    ]);
+    return { program, actions };
+  });
+}
+
+/** An empty active set: the down bias alone is left, added to what stands there or in its place. */
+function nothingActiveCase(method: SparsityMethod["kind"]): ConformanceCase {
+  return smallCase(`${method} leaves the bias alone when no neuron is active`, method, () => {
+    const data = createCaseData(9);
+    const builder = createProgramBuilder();
+    const x = builder.slot("x", plainShape.dim);
+    const outs = [builder.slot("assigned", x.width), builder.slot("added", x.width)];
+    const block = silence(makeFfnBlock({ ...plainShape, method }, data, x));
+    const ops = outs.map(
+      (out, i): Op => ({ kind: "ffn", x, out, into: i === 0 ? "assign" : "add", block }),
+    );
+    builder.segment(ops, outs);
+    const program = builder.build({ maxRows: 5 });
+    const actions = runsOf(program, [1, 5], (rows) => [
+      { kind: "write", slot: x, data: data.inputs(rows, x.width) },
+      ...outs.map(
+        (slot): CaseAction => ({ kind: "write", slot, data: data.normal(rows * x.width) }),
+      ),
+    ]);
+    return { program, actions };
+  });
+}
+
+/** The same block with a threshold that no score reaches; for "gate" an activation that none does. */
+function silence(block: FfnBlock): FfnBlock {
+  const { method } = block;
+  switch (method.kind) {
+    case "dense":
+    case "gate":
+      return { ...block, activation: { kind: "fatrelu", threshold: 100 } };
+    case "mlp":
+      return { ...block, method: { ...method, threshold: 100 } };
+    case "sign":
+      return { ...block, method: { ...method, margin: block.dim + 1 } };
+    case "threshold-gate":
+    case "threshold-output":
+      return { ...block, method: { ...method, value: 1000 } };
+    default:
+      return method satisfies never;
+  }
+}
+
+/** So many rows that a backend may leave its sparse path for its matrix path. */
+function longPrefillCase(downLayout: DownProjection["layout"]): ConformanceCase {
+  const shape: FfnShape = { ...plainShape, type: "F16", downLayout, method: "gate" };
+  return {
+    name: `gate gives the same for 128 rows at once, down as ${downLayout}`,
+    scale: "large",
+    traits: { op: "ffn", weightType: "F16", method: "gate", downLayout },
+    build: () => ffnScript(shape, { into: "assign", counts: [128, 33] }),
+  };
+}
