@@ -65,7 +65,7 @@ export function loadTokenizer(metadata: VocabularyMetadata): Promise<Tokenizer> 
 }
 
 function* makeTokenizer(metadata: VocabularyMetadata): Steps<Tokenizer> {
-  const vocabulary = readVocabulary(metadata);
+  const vocabulary = yield* readVocabulary(metadata);
   yield;
   const warnings: string[] = [];
   const special = yield* resolveSpecialTokens(metadata, vocabulary, warnings);

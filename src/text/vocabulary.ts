@@ -3,6 +3,7 @@
  * scores, merges. What is malformed is refused here, so that encoding needs no checks.
  */
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
+import type { Steps } from "./steps.ts";
 
 /** What the tokenizer needs of a file's metadata: a getter answers undefined for a key it lacks. */
 export interface VocabularyMetadata {
@@ -38,13 +39,14 @@ export interface Vocabulary {
   readonly merges: readonly string[];
 }
 
-export function readVocabulary(metadata: VocabularyMetadata): Vocabulary {
+export function* readVocabulary(metadata: VocabularyMetadata): Steps<Vocabulary> {
   const file = metadata.file ?? "model file";
   const kind = readKind(metadata, file);
   const tokens = metadata.optionalStrings("tokenizer.ggml.tokens");
   if (tokens === undefined || tokens.length === 0) {
     throw malformed(file, "tokenizer.ggml.tokens", "no tokens", "an array of strings");
   }
+  yield;
   const types = readTypes(metadata, file, tokens.length);
   const isSentencePiece = kind === "sentencepiece";
   return {
