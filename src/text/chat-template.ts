@@ -15,7 +15,7 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-export interface ChatOptions {
+interface ChatOptions {
   /** End with the opening of the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean;
 }

@@ -6,7 +6,7 @@ import { byteStringOf } from "./byte-text.ts";
 import { tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
 
 /** A piece of the text as a byte string, or the id of a special token that stood there. */
-export type Fragment =
+type Fragment =
   | { readonly kind: "text"; readonly bytes: string }
   | { readonly kind: "token"; readonly id: number };
 

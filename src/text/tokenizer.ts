@@ -31,7 +31,7 @@ export interface EncodeOptions {
   readonly addEos?: AddToken;
 }
 
-export interface DecodeOptions {
+interface DecodeOptions {
   /** Control and unknown tokens are written out too. Default false: they are left out. */
   readonly showSpecial?: boolean;
 }
