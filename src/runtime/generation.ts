@@ -14,7 +14,8 @@ export type FinishReason = "stop" | "length" | "context" | "abort";
 export interface GeneratedChunk {
   /** Text that became certain with this token; may be empty in the middle of a character or a stop string. */
   readonly text: string;
-  readonly token: number;
+  /** Absent on a last chunk that only brings text which was held back. */
+  readonly token?: number;
   /** Present when `logprobs` was asked for. */
   readonly logprob?: number;
   readonly topLogprobs?: readonly TokenLogprob[];
@@ -172,8 +173,7 @@ export class ActiveGeneration {
     this.#startedAt ||= performance.now();
     const rest = this.#stopText.push(this.#detokenizer.end()) + this.#stopText.end();
     this.#text += rest;
-    const last = this.#tokens.at(-1);
-    if (rest !== "" && last !== undefined) this.chunks.push({ text: rest, token: last });
+    if (rest !== "") this.chunks.push({ text: rest });
     this.chunks.close();
     this.#settle.resolve(this.#summary(reason));
   }
