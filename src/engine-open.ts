@@ -10,7 +10,7 @@ import { describeModel, type ModelDescription } from "./model/describe.ts";
 import { openModel } from "./model/model.ts";
 import { Session } from "./runtime/session.ts";
 import { type ChatTemplate, createChatTemplate } from "./text/chat-template.ts";
-import { createTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 
 export interface OpenedModel extends Disposable {
   readonly description: ModelDescription;
@@ -36,7 +36,7 @@ export async function openModelFile(
   const gguf = openGguf(path);
   const model = openModel(gguf);
   const resolved = resolveEngineOptions(options, model, totalmem());
-  const tokenizer = createTokenizer(gguf.metadata);
+  const tokenizer = await loadTokenizer(gguf.metadata);
   const template = createChatTemplate(gguf.metadata, tokenizer);
   const { contextLength, sequences, batchSize: maxRows, cacheType: kvType } = resolved;
   const { program, slots } = buildProgram(model, {
