@@ -1,5 +1,7 @@
-// The AVX-512 table (F, BW, VL, DQ, VNNI, VBMI, VPOPCNTDQ).
+// The AVX-512 table (F, BW, VL, DQ, VNNI, VBMI, VPOPCNTDQ: Zen 4, Ice Lake and later).
 #if defined(__x86_64__)
+#include "avx512.h"
+
 #include "attention.h"
 #include "isa.h"
 #include "lanes-avx512.h"
@@ -8,21 +10,40 @@
 namespace hearth {
 namespace {
 
-template <class Codec>
-constexpr WeightKernels quantised() {
-  WeightKernels table = generic_quantised<Codec>();
-  table.gemm = panel_gemm<Avx512Lanes, QuantisedDecoder<Codec>>;
+constexpr VectorKernels vector_kernels() {
+  VectorKernels table = lane_vector_kernels<Avx512Lanes>();
+  table.sign_pack = avx512::sign_pack;
+  table.sign_scores = avx512::sign_scores;
+  table.select_at_least = avx512::select_at_least;
+  table.select_magnitude = avx512::select_magnitude;
+  table.select_scores = avx512::select_scores;
+  table.read_stream = avx512::read_stream;
   return table;
 }
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {
-    "avx512",
-    {lane_plain<LaneF32<Avx512Lanes>>(), lane_plain<LaneF16<Avx512Lanes>>(),
-     lane_plain<LaneBF16<Avx512Lanes>>(), quantised<Q8_0>(), quantised<Q4_0>(), quantised<Q4_1>(),
-     quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(), quantised<Q5_K>(), quantised<Q6_K>()},
-    lane_vector_kernels<Avx512Lanes>()};
+const Kernels kAvx512Kernels = {"avx512",
+                                {lane_plain<LaneF32<Avx512Lanes>>(),
+                                 lane_plain<LaneF16<Avx512Lanes>>(),
+                                 lane_plain<LaneBF16<Avx512Lanes>>(),
+                                 {avx512::prepare_q8, avx512::gemv_q8_0, avx512::gemm_q8_0,
+                                  avx512::gather_q8_0, avx512::axpy_q8_0, avx512::dequantise_q8_0},
+                                 {avx512::prepare_q8, avx512::gemv_q4_0, avx512::gemm_q4_0,
+                                  avx512::gather_q4_0, avx512::axpy_q4_0, avx512::dequantise_q4_0},
+                                 {avx512::prepare_q8, avx512::gemv_q4_1, avx512::gemm_q4_1,
+                                  avx512::gather_q4_1, avx512::axpy_q4_1, avx512::dequantise_q4_1},
+                                 {avx512::prepare_q8, avx512::gemv_q5_0, avx512::gemm_q5_0,
+                                  avx512::gather_q5_0, avx512::axpy_q5_0, avx512::dequantise_q5_0},
+                                 {avx512::prepare_q8, avx512::gemv_q5_1, avx512::gemm_q5_1,
+                                  avx512::gather_q5_1, avx512::axpy_q5_1, avx512::dequantise_q5_1},
+                                 {avx512::prepare_q8, avx512::gemv_q4_k, avx512::gemm_q4_k,
+                                  avx512::gather_q4_k, avx512::axpy_q4_k, avx512::dequantise_q4_k},
+                                 {avx512::prepare_q8, avx512::gemv_q5_k, avx512::gemm_q5_k,
+                                  avx512::gather_q5_k, avx512::axpy_q5_k, avx512::dequantise_q5_k},
+                                 {avx512::prepare_q8, avx512::gemv_q6_k, avx512::gemm_q6_k,
+                                  avx512::gather_q6_k, avx512::axpy_q6_k, avx512::dequantise_q6_k}},
+                                vector_kernels()};
 
 }  // namespace hearth
 #endif

@@ -21,42 +21,49 @@ inline size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+// One group of a prepared row as the integer gemm walks it: everything of a group on one cache line
+// or two.
+struct Q8Group {
+  int8_t q[kGroup];
+  float d;
+  float d_sum;              // d · Σ q
+  int32_t minus_sum;        // −Σ q
+  int32_t minus_first_sum;  // −Σ of the first 16 q
+};
+
 // A prepared activation row of format kQ8, cut from one buffer. Padding is zero.
 struct Q8Row {
   int8_t* q;            // [padded] in order
-  int8_t* interleaved;  // [padded] per 128: elements 0-15 of four groups, then elements 16-31 of
-                        // four groups
-  int32_t*
-      start128;  // [padded / 4] −128 · Σ of each four of q: start of a sum whose weights carry +128
+  int8_t* interleaved;  // [padded] per 128: elements 0-15 of four groups, then their elements 16-31
+  int32_t* start128;  // [padded / 4] −128 · Σ of each four of q: where a sum of codes with zero 128
+                      // starts
   int32_t* start8;  // [padded / 8] −8 · Σ of the eight of `interleaved` that one lane sums
   float* d;         // [groups]
   float* d_sum;     // [groups] d · Σ q
-  int32_t* sum;     // [groups] Σ q
   float* d_sum16;   // [2 · groups] d · Σ q over halves of a group
-  int32_t* sum16;   // [2 · groups] Σ q over halves of a group
+  Q8Group* group;   // [groups]
   size_t groups;    // padded / 32
 };
 
 inline size_t q8_row_bytes(size_t columns) {
   const size_t padded = round_up(columns, kSuper);
   const size_t groups = padded / kGroup;
-  return round_up(padded * 2 + padded + padded / 2 + groups * 4 * 7, 64);
+  return round_up(padded * 2 + padded + padded / 2 + groups * (4 * sizeof(float) + sizeof(Q8Group)),
+                  64);
 }
 
 inline Q8Row q8_row(const void* buffer, size_t columns) {
   const size_t padded = round_up(columns, kSuper);
-  const size_t groups = padded / kGroup;
   Q8Row row;
-  row.groups = groups;
+  row.groups = padded / kGroup;
   row.q = static_cast<int8_t*>(const_cast<void*>(buffer));
   row.interleaved = row.q + padded;
   row.start128 = reinterpret_cast<int32_t*>(row.interleaved + padded);
   row.start8 = row.start128 + padded / 4;
   row.d = reinterpret_cast<float*>(row.start8 + padded / 8);
-  row.d_sum = row.d + groups;
-  row.sum = reinterpret_cast<int32_t*>(row.d_sum + groups);
-  row.d_sum16 = reinterpret_cast<float*>(row.sum + groups);
-  row.sum16 = reinterpret_cast<int32_t*>(row.d_sum16 + 2 * groups);
+  row.d_sum = row.d + row.groups;
+  row.d_sum16 = row.d_sum + row.groups;
+  row.group = reinterpret_cast<Q8Group*>(row.d_sum16 + 2 * row.groups);
   return row;
 }
 

@@ -54,12 +54,15 @@ inline void finish_q8_row(const Q8Row& row) {
       row.start128[g * 8 + k] = -128 * quad[k];
     }
     for (size_t k = 0; k < 4; ++k) row.start8[g * 4 + k] = -8 * (quad[k] + quad[k + 4]);
-    row.sum[g] = half[0] + half[1];
-    row.d_sum[g] = row.d[g] * static_cast<float>(row.sum[g]);
-    for (size_t h = 0; h < 2; ++h) {
-      row.sum16[2 * g + h] = half[h];
-      row.d_sum16[2 * g + h] = row.d[g] * static_cast<float>(half[h]);
-    }
+    const int32_t sum = half[0] + half[1];
+    row.d_sum[g] = row.d[g] * static_cast<float>(sum);
+    for (size_t h = 0; h < 2; ++h) row.d_sum16[2 * g + h] = row.d[g] * static_cast<float>(half[h]);
+    Q8Group& group = row.group[g];
+    std::memcpy(group.q, q, kGroup);
+    group.d = row.d[g];
+    group.d_sum = row.d_sum[g];
+    group.minus_sum = -sum;
+    group.minus_first_sum = -half[0];
   }
 }
 

@@ -1,0 +1,197 @@
+// Gemm of quantised weights on AVX-512 VNNI: 16 rows are unpacked once to u8 codes, four columns of
+// a row to a lane, and multiplied with all tokens, twelve at a time in registers. Per group of 32
+// columns the integer sum becomes f32:
+//   y[t, r] += scale[r, g] d_t[g] (Σ code·q − zero Σ q) − minimum[r, g] d_t[g] Σ q
+#if defined(__x86_64__)
+#include "avx512-codes.h"
+#include "avx512.h"
+#include "generic-weights.h"
+#include "lanes-avx512.h"
+#include "vnni-layout.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kVnniTokens = 12;    // 12 integer and 12 float sums of the 32 registers
+constexpr size_t kTokensPerBase = 3;  // rows of x reached from one pointer by an addressing mode
+constexpr size_t kLaneBytes = 64;     // 16 rows × 4 codes
+
+// 16 unpacked rows.
+struct Tile {
+  uint8_t* code;   // [groups, 8, 16, 4]
+  float* scale;    // [groups · parts, 16]
+  float* minimum;  // [groups, 16]
+  size_t groups;
+};
+
+Tile tile_in(void* scratch, size_t columns) {
+  const size_t padded = round_up(columns, kSuper);
+  Tile tile;
+  tile.code = static_cast<uint8_t*>(scratch);
+  tile.scale = reinterpret_cast<float*>(tile.code + kVnniRows * padded);
+  tile.minimum = tile.scale + padded / 16 * kVnniRows;
+  tile.groups = columns / kGroup;
+  return tile;
+}
+
+// Rows past the last repeat it: their sums are not stored.
+template <class Codec>
+void unpack_tile(const Matrix& w, Range rows, const Tile& tile) {
+  const uint8_t* row[kVnniRows];
+  for (size_t r = 0; r < kVnniRows; ++r) {
+    row[r] = row_of(w, rows.begin + r < rows.end ? rows.begin + r : rows.end - 1);
+  }
+  alignas(64) uint8_t chunk[kVnniRows][kChunk];
+  alignas(64) uint8_t turned[kVnniRows][kChunk];
+  for (size_t g = 0; g < tile.groups; g += 2) {
+    const bool both = g + 1 < tile.groups;
+    for (size_t r = 0; r < kVnniRows; ++r) {
+      _mm512_store_si512(chunk[r], codes_64<Codec>(row[r], g / 2, both));
+    }
+    Avx512Lanes::transpose(reinterpret_cast<const float*>(chunk), kVnniRows,
+                           reinterpret_cast<float*>(turned), kVnniRows);
+    std::memcpy(tile.code + g * 8 * kLaneBytes, turned, (both ? 16 : 8) * kLaneBytes);
+  }
+  constexpr size_t kParts = Codec::kBlock / Codec::kSubGroup;
+  constexpr size_t kGroups = Codec::kBlock / kGroup;
+  for (size_t block = 0; block < w.columns / Codec::kBlock; ++block) {
+    for (size_t r = 0; r < kVnniRows; ++r) {
+      float scale[kParts];
+      float minimum[kParts];
+      block_scales<Codec>(row[r] + block * Codec::kBytes, scale, minimum);
+      for (size_t p = 0; p < kParts; ++p)
+        tile.scale[(block * kParts + p) * kVnniRows + r] = scale[p];
+      if constexpr (Codec::kHasMinimum) {
+        for (size_t g = 0; g < kGroups; ++g)
+          tile.minimum[(block * kGroups + g) * kVnniRows + r] = minimum[g];
+      }
+    }
+  }
+}
+
+// −zero · Σ q: where the integer sum of a part starts.
+template <class Codec>
+__m512i start_of(const Q8Group& group, size_t part) {
+  if constexpr (Codec::kZero == 0) return _mm512_setzero_si512();
+  constexpr unsigned kShift = Codec::kZero == 8    ? 3
+                              : Codec::kZero == 16 ? 4
+                              : Codec::kZero == 32 ? 5
+                                                   : 7;
+  static_assert(Codec::kZero == 0 || Codec::kZero == 1 << kShift,
+                "the zero point is a power of two");
+  if constexpr (Codec::kSubGroup == kGroup) {
+    return _mm512_slli_epi32(_mm512_set1_epi32(group.minus_sum), kShift);
+  }
+  const int32_t sum = part == 0 ? group.minus_first_sum : group.minus_sum - group.minus_first_sum;
+  return _mm512_slli_epi32(_mm512_set1_epi32(sum), kShift);
+}
+
+// One product of 16 rows with kCount tokens.
+struct Product {
+  Tile tile;
+  const uint8_t* x;  // the Q8Groups of the first token
+  size_t x_stride;
+  float* y;  // of the first token and row
+  size_t y_stride;
+  __mmask16 rows;
+};
+
+template <size_t kCount>
+inline const Q8Group& group_of(const uint8_t* const* base, size_t token, size_t stride) {
+  return *reinterpret_cast<const Q8Group*>(base[token / kTokensPerBase] +
+                                           token % kTokensPerBase * stride);
+}
+
+template <class Codec, size_t kCount>
+void multiply_tile(const Product& p) {
+  constexpr size_t kParts = kGroup / Codec::kSubGroup;
+  constexpr size_t kBases = (kCount + kTokensPerBase - 1) / kTokensPerBase;
+  const uint8_t* base[kBases];
+  for (size_t b = 0; b < kBases; ++b) base[b] = p.x + b * kTokensPerBase * p.x_stride;
+  const uint8_t* code = p.tile.code;
+  const float* scale = p.tile.scale;
+  const float* minimum = p.tile.minimum;
+  __m512 sum[kCount];
+  for (size_t t = 0; t < kCount; ++t) sum[t] = _mm512_setzero_ps();
+  for (size_t g = 0; g < p.tile.groups; ++g) {
+    for (size_t part = 0; part < kParts; ++part) {
+      __m512i dot[kCount];
+#pragma GCC unroll 12
+      for (size_t t = 0; t < kCount; ++t)
+        dot[t] = start_of<Codec>(group_of<kCount>(base, t, p.x_stride), part);
+#pragma GCC unroll 8
+      for (size_t k = 0; k < 8 / kParts; ++k, code += kLaneBytes) {
+        const __m512i w = _mm512_loadu_si512(code);
+#pragma GCC unroll 12
+        for (size_t t = 0; t < kCount; ++t) {
+          const int8_t* q = group_of<kCount>(base, t, p.x_stride).q + (part * 8 / kParts + k) * 4;
+          dot[t] = _mm512_dpbusd_epi32(dot[t], w, _mm512_set1_epi32(static_cast<int>(load_u32(q))));
+        }
+      }
+      const __m512 row_scale = _mm512_loadu_ps(scale);
+      scale += kVnniRows;
+#pragma GCC unroll 12
+      for (size_t t = 0; t < kCount; ++t) {
+        const __m512 factor =
+            _mm512_mul_ps(row_scale, _mm512_set1_ps(group_of<kCount>(base, t, p.x_stride).d));
+        sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[t]), factor, sum[t]);
+      }
+    }
+    if constexpr (Codec::kHasMinimum) {
+      const __m512 row_minimum = _mm512_loadu_ps(minimum);
+      minimum += kVnniRows;
+#pragma GCC unroll 12
+      for (size_t t = 0; t < kCount; ++t) {
+        const __m512 d_sum = _mm512_set1_ps(group_of<kCount>(base, t, p.x_stride).d_sum);
+        sum[t] = _mm512_fnmadd_ps(row_minimum, d_sum, sum[t]);
+      }
+    }
+    for (size_t b = 0; b < kBases; ++b) base[b] += sizeof(Q8Group);
+  }
+  for (size_t t = 0; t < kCount; ++t) _mm512_mask_storeu_ps(p.y + t * p.y_stride, p.rows, sum[t]);
+}
+
+template <class Codec, size_t kCount>
+void multiply_tokens(Product p, size_t tokens) {
+  for (; tokens >= kCount; tokens -= kCount) {
+    multiply_tile<Codec, kCount>(p);
+    p.x += kCount * p.x_stride;
+    p.y += kCount * p.y_stride;
+  }
+  if constexpr (kCount > 1) {
+    constexpr size_t kNext = kCount > 6 ? 6 : kCount > 3 ? 3 : 1;
+    if (tokens > 0) multiply_tokens<Codec, kNext>(p, tokens);
+  }
+}
+
+template <class Codec>
+void vnni_gemm(const GemmTask& task) {
+  const Tile tile = tile_in(task.scratch, task.w.columns);
+  const size_t stride = q8_row_bytes(task.w.columns);
+  const uint8_t* groups = reinterpret_cast<const uint8_t*>(q8_row(task.x, task.w.columns).group);
+  for (size_t r = task.rows.begin; r < task.rows.end; r += kVnniRows) {
+    const size_t left = task.rows.end - r;
+    const size_t count = left < kVnniRows ? left : kVnniRows;
+    unpack_tile<Codec>(task.w, {r, r + count}, tile);
+    const __mmask16 rows = static_cast<__mmask16>((1u << count) - 1u);
+    multiply_tokens<Codec, kVnniTokens>({tile, groups, stride, task.y + r, task.y_stride, rows},
+                                        task.tokens);
+  }
+}
+
+}  // namespace
+
+namespace avx512 {
+
+void gemm_q8_0(const GemmTask& task) { vnni_gemm<Q8_0>(task); }
+void gemm_q4_0(const GemmTask& task) { vnni_gemm<Q4_0>(task); }
+void gemm_q4_1(const GemmTask& task) { vnni_gemm<Q4_1>(task); }
+void gemm_q5_0(const GemmTask& task) { vnni_gemm<Q5_0>(task); }
+void gemm_q5_1(const GemmTask& task) { vnni_gemm<Q5_1>(task); }
+void gemm_q4_k(const GemmTask& task) { vnni_gemm<Q4_K>(task); }
+void gemm_q5_k(const GemmTask& task) { vnni_gemm<Q5_K>(task); }
+void gemm_q6_k(const GemmTask& task) { vnni_gemm<Q6_K>(task); }
+
+}  // namespace avx512
+}  // namespace hearth
+#endif

@@ -1,0 +1,165 @@
+// Dot products of the K-quants (blocks of 256) on AVX-512 VNNI: one block a step. Layouts:
+// codecs.h.
+#if defined(__x86_64__)
+#include "avx512-rows.h"
+#include "avx512.h"
+
+namespace hearth {
+namespace {
+
+inline __m512i load_halves(const int8_t* first, const int8_t* second) {
+  const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first));
+  const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(second));
+  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+struct KSum {
+  __m512 dot;
+  __m256 minimum;
+};
+
+// The eight scales (low eight bytes) and eight minima (high) of a Q4_K or Q5_K block, as bytes.
+inline __m128i k_scale_bytes(const uint8_t* packed) {
+  const uint32_t a = load_u32(packed);
+  const uint32_t b = load_u32(packed + 4);
+  const uint32_t c = load_u32(packed + 8);
+  constexpr uint32_t kSix = 0x3f3f3f3f, kFour = 0x0f0f0f0f, kTop = 0x30303030;
+  return _mm_setr_epi32(
+      static_cast<int>(a & kSix), static_cast<int>((c & kFour) | ((a >> 2) & kTop)),
+      static_cast<int>(b & kSix), static_cast<int>(((c >> 4) & kFour) | ((b >> 2) & kTop)));
+}
+
+// Groups 4h … 4h + 3 lie in 64 bytes: low nibbles are groups 0 and 2, high nibbles 1 and 3.
+template <bool kFive>
+struct K45Step {
+  static constexpr size_t kBlock = 256, kBlockBytes = kFive ? 176 : 144, kBytes = kBlockBytes;
+  using Sum = KSum;
+  static Sum start() { return {_mm512_setzero_ps(), _mm256_setzero_ps()}; }
+  static float finish(Sum sum) {
+    return _mm512_reduce_add_ps(_mm512_add_ps(sum.dot, _mm512_zextps256_ps512(sum.minimum)));
+  }
+
+  static __m512i add_fifth(__m512i code, __m512i high, uint8_t first, uint8_t second) {
+    const __m512i bits = _mm512_inserti64x4(_mm512_set1_epi8(static_cast<char>(first)),
+                                            _mm256_set1_epi8(static_cast<char>(second)), 1);
+    return _mm512_mask_add_epi8(code, _mm512_test_epi8_mask(high, bits), code,
+                                _mm512_set1_epi8(16));
+  }
+
+  // Lanes per 128-bit part: {0 0 1 1} twice, then {2 2 3 3} twice, of the four groups.
+  static __m512i dot_half(const uint8_t* weights, const int8_t* q, size_t half) {
+    const __m512i packed = _mm512_loadu_si512(weights + (kFive ? 48 : 16) + 64 * half);
+    __m512i low = _mm512_and_si512(packed, _mm512_set1_epi8(15));
+    __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 4), _mm512_set1_epi8(15));
+    if constexpr (kFive) {
+      const __m512i fifth = _mm512_broadcast_i64x4(
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + 16)));
+      const unsigned shift = static_cast<unsigned>(4 * half);
+      low = add_fifth(low, fifth, static_cast<uint8_t>(1u << shift),
+                      static_cast<uint8_t>(4u << shift));
+      high = add_fifth(high, fifth, static_cast<uint8_t>(2u << shift),
+                       static_cast<uint8_t>(8u << shift));
+    }
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i even = _mm512_dpbusd_epi32(zero, low, load_halves(q, q + 64));
+    const __m512i odd = _mm512_dpbusd_epi32(zero, high, load_halves(q + 32, q + 96));
+    return _mm512_add_epi32(_mm512_unpacklo_epi64(even, odd), _mm512_unpackhi_epi64(even, odd));
+  }
+
+  static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
+    const __m512 both = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scale_bytes(weights + 4)));
+    const __m256 scale =
+        _mm256_mul_ps(_mm512_castps512_ps256(both), _mm256_set1_ps(load_f16c(weights)));
+    const __m256 minimum =
+        _mm256_mul_ps(_mm512_extractf32x8_ps(both, 1), _mm256_set1_ps(load_f16c(weights + 2)));
+    const __m512 factor =
+        _mm512_castps256_ps512(_mm256_mul_ps(scale, _mm256_loadu_ps(x.d + 8 * index)));
+    const int8_t* q = x.q + index * kKBlock;
+    const __m512i own = _mm512_set_epi32(3, 3, 2, 2, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 0, 0);
+    for (size_t half = 0; half < 2; ++half) {
+      const __m512i pick = _mm512_add_epi32(own, _mm512_set1_epi32(static_cast<int>(4 * half)));
+      const __m512 dot = _mm512_cvtepi32_ps(dot_half(weights, q + 128 * half, half));
+      sum.dot = _mm512_fmadd_ps(dot, _mm512_permutexvar_ps(pick, factor), sum.dot);
+    }
+    sum.minimum = _mm256_fnmadd_ps(minimum, _mm256_loadu_ps(x.d_sum + 8 * index), sum.minimum);
+  }
+
+  static float load_f16c(const uint8_t* p) { return _cvtsh_ss(load_u16(p)); }
+};
+
+// Four lanes hold one group of 16; the zero point 32 is subtracted through d · Σ q of the group.
+struct Q6_KStep {
+  static constexpr size_t kBlock = 256, kBlockBytes = 210, kBytes = kBlockBytes;
+  using Sum = __m512;
+  static Sum start() { return _mm512_setzero_ps(); }
+  static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
+
+  static __m512 dot(__m512i code, const int8_t* q) {
+    return _mm512_cvtepi32_ps(
+        _mm512_dpbusd_epi32(_mm512_setzero_si512(), code, _mm512_loadu_si512(q)));
+  }
+
+  // 128 elements: low nibbles are the first 64, high nibbles the last; their bits 4-5 lie in 32
+  // bytes, two per part.
+  static void add_half(const uint8_t* weights, const int8_t* q, size_t half, __m512 factor,
+                       Sum& sum) {
+    const __m512i packed = _mm512_loadu_si512(weights + 64 * half);
+    const __m512i top = _mm512_broadcast_i64x4(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + 128 + 32 * half)));
+    const __m512i up = _mm512_inserti64x4(_mm512_set1_epi16(4), _mm256_set1_epi16(2), 1);
+    const __m512i down = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(2), 1);
+    const __m512i nibble = _mm512_set1_epi8(15);
+    const __m512i pair = _mm512_set1_epi8(0x30);
+    const __m512i low = _mm512_or_si512(_mm512_and_si512(packed, nibble),
+                                        _mm512_and_si512(_mm512_sllv_epi16(top, up), pair));
+    const __m512i high = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble),
+                                         _mm512_and_si512(_mm512_srlv_epi16(top, down), pair));
+    const __m512i own = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+    const __m512i first = _mm512_add_epi32(own, _mm512_set1_epi32(static_cast<int>(8 * half)));
+    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(4));
+    sum = _mm512_fmadd_ps(dot(low, q), _mm512_permutexvar_ps(first, factor), sum);
+    sum = _mm512_fmadd_ps(dot(high, q + 64), _mm512_permutexvar_ps(second, factor), sum);
+  }
+
+  static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights + 192));
+    const __m512 scale = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)),
+                                       _mm512_set1_ps(_cvtsh_ss(load_u16(weights + 208))));
+    const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512 d =
+        _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_loadu_ps(x.d + 8 * index)));
+    const __m512 factor = _mm512_mul_ps(scale, d);
+    add_half(weights, x.q + index * kKBlock, 0, factor, sum);
+    add_half(weights, x.q + index * kKBlock + 128, 1, factor, sum);
+    const __m512 zero = _mm512_mul_ps(scale, _mm512_set1_ps(32));
+    sum = _mm512_fnmadd_ps(zero, _mm512_loadu_ps(x.d_sum16 + 16 * index), sum);
+  }
+};
+
+}  // namespace
+
+namespace avx512 {
+
+void gemv_q4_k(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<K45Step<false>>(w, x, rows, y);
+}
+void gemv_q5_k(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<K45Step<true>>(w, x, rows, y);
+}
+void gemv_q6_k(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<Q6_KStep>(w, x, rows, y);
+}
+
+void gather_q4_k(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<K45Step<false>>(w, x, rows, y);
+}
+void gather_q5_k(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<K45Step<true>>(w, x, rows, y);
+}
+void gather_q6_k(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<Q6_KStep>(w, x, rows, y);
+}
+
+}  // namespace avx512
+}  // namespace hearth
+#endif

@@ -1,0 +1,228 @@
+// Dot products of the formats with blocks of 32 (Q8_0, Q4_0, Q4_1, Q5_0, Q5_1) on AVX-512 VNNI and
+// VBMI: four blocks a step. vpdpbusd wants u8 · s8: codes are u8, x is s8, and a zero point is paid
+// once per lane by where the sum starts.
+#if defined(__x86_64__)
+#include "avx512-rows.h"
+#include "avx512.h"
+
+namespace hearth {
+namespace {
+
+// Sixteen f16 scales that belong to sixteen lanes.
+inline __m512 scales_of(__m512i words) { return _mm512_cvtph_ps(_mm512_castsi512_si256(words)); }
+
+// Two blocks per register in the order of x; pairs of lanes are added so that one register has all
+// four blocks.
+struct Q8_0Step {
+  static constexpr size_t kBlock = 32, kBlockBytes = 34, kBytes = 4 * kBlockBytes;
+  using Sum = __m512;
+  static Sum start() { return _mm512_setzero_ps(); }
+  static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
+
+  static __m512i pair(const uint8_t* weights, const int8_t* q, const int32_t* start) {
+    const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + 2));
+    const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + 36));
+    const __m512i code =
+        _mm512_xor_si512(_mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1),
+                         _mm512_set1_epi8(static_cast<char>(0x80)));
+    return _mm512_dpbusd_epi32(_mm512_loadu_si512(start), code, _mm512_loadu_si512(q));
+  }
+
+  static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
+    const int8_t* q = x.q + index * kSuper;
+    const int32_t* start = x.start128 + index * (kSuper / 4);
+    const __m512i first = pair(weights, q, start);
+    const __m512i second = pair(weights + 68, q + 64, start + 16);
+    // 128-bit parts of the sum: blocks {0 0 2 2} twice, then {1 1 3 3} twice.
+    const __m512i dot = _mm512_add_epi32(_mm512_unpacklo_epi64(first, second),
+                                         _mm512_unpackhi_epi64(first, second));
+    const __m512i pick = _mm512_castsi256_si512(
+        _mm256_set_epi16(49, 49, 17, 17, 49, 49, 17, 17, 32, 32, 0, 0, 32, 32, 0, 0));
+    const __m512i words = _mm512_permutex2var_epi16(_mm512_loadu_si512(weights), pick,
+                                                    _mm512_loadu_si512(weights + 68));
+    const __m512i own = _mm512_set_epi32(3, 3, 1, 1, 3, 3, 1, 1, 2, 2, 0, 0, 2, 2, 0, 0);
+    const __m512 d =
+        _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(x.d + 4 * index)), own);
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scales_of(words), d), sum);
+  }
+};
+
+// Σ of four interleaved blocks: lanes 4b … 4b + 3 belong to block b.
+inline __m512i dot_interleaved(__m512i start, __m512i low, __m512i high, const int8_t* q) {
+  start = _mm512_dpbusd_epi32(start, low, _mm512_loadu_si512(q));
+  return _mm512_dpbusd_epi32(start, high, _mm512_loadu_si512(q + 64));
+}
+
+inline __m512i low_nibbles(__m512i packed) {
+  return _mm512_and_si512(packed, _mm512_set1_epi8(15));
+}
+
+inline __m512i high_nibbles(__m512i packed) { return low_nibbles(_mm512_srli_epi16(packed, 4)); }
+
+// 72 bytes by two loads; bytes and scales are picked by two permutations.
+struct Q4_0Step {
+  static constexpr size_t kBlock = 32, kBlockBytes = 18, kBytes = 4 * kBlockBytes;
+  using Sum = __m512;
+  static Sum start() { return _mm512_setzero_ps(); }
+  static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
+
+  static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
+    // Byte 18 b + 2 + i of the step, from the first load where it is below 64, else from the one
+    // at 8.
+    alignas(64) static constexpr uint8_t kNibbles[64] = {
+        2,  3,  4,  5,  6,  7,  8,  9,  10,  11,  12,  13,  14,  15,  16,  17,
+        20, 21, 22, 23, 24, 25, 26, 27, 28,  29,  30,  31,  32,  33,  34,  35,
+        38, 39, 40, 41, 42, 43, 44, 45, 46,  47,  48,  49,  50,  51,  52,  53,
+        56, 57, 58, 59, 60, 61, 62, 63, 120, 121, 122, 123, 124, 125, 126, 127};
+    const __m512i head = _mm512_loadu_si512(weights);
+    const __m512i tail = _mm512_loadu_si512(weights + 8);
+    const __m512i packed = _mm512_permutex2var_epi8(head, _mm512_load_si512(kNibbles), tail);
+    const __m512i dot =
+        dot_interleaved(_mm512_loadu_si512(x.start8 + 16 * index), low_nibbles(packed),
+                        high_nibbles(packed), x.interleaved + kSuper * index);
+    const __m512i pick = _mm512_castsi256_si512(
+        _mm256_set_epi16(27, 27, 27, 27, 18, 18, 18, 18, 9, 9, 9, 9, 0, 0, 0, 0));
+    const __m512 scale = scales_of(_mm512_permutexvar_epi16(pick, head));
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot),
+                          _mm512_mul_ps(scale, spread_four(x.d + 4 * index)), sum);
+  }
+};
+
+// Sixteen bytes of each of four blocks.
+template <size_t kBlockBytes, size_t kOffset>
+inline __m512i load_four(const uint8_t* weights) {
+  const uint8_t* p = weights + kOffset;
+  __m512i packed = _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  packed = _mm512_inserti32x4(
+      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + kBlockBytes)), 1);
+  packed = _mm512_inserti32x4(
+      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2 * kBlockBytes)), 2);
+  return _mm512_inserti32x4(
+      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 3 * kBlockBytes)), 3);
+}
+
+// One f16 of each of four blocks.
+template <size_t kBlockBytes, size_t kOffset>
+inline __m128 load_four_f16(const uint8_t* weights) {
+  const uint8_t* p = weights + kOffset;
+  return _mm_cvtph_ps(
+      _mm_setr_epi16(static_cast<short>(load_u16(p)), static_cast<short>(load_u16(p + kBlockBytes)),
+                     static_cast<short>(load_u16(p + 2 * kBlockBytes)),
+                     static_cast<short>(load_u16(p + 3 * kBlockBytes)), 0, 0, 0, 0));
+}
+
+inline __m512 spread_four(__m128 value) {
+  const __m512i own = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+  return _mm512_permutexvar_ps(own, _mm512_castps128_ps512(value));
+}
+
+// Sets bit 4 of the codes whose bit is set in the blocks' u32: bits 0-15 belong to `low`, 16-31 to
+// `high`.
+template <size_t kBlockBytes, size_t kOffset>
+inline void add_fifth_bits(const uint8_t* weights, __m512i& low, __m512i& high) {
+  uint64_t low_bits = 0;
+  uint64_t high_bits = 0;
+  for (size_t b = 0; b < 4; ++b) {
+    const uint64_t bits = load_u32(weights + b * kBlockBytes + kOffset);
+    low_bits |= (bits & 0xffff) << (16 * b);
+    high_bits |= (bits >> 16) << (16 * b);
+  }
+  const __m512i fifth = _mm512_set1_epi8(16);
+  low = _mm512_mask_add_epi8(low, _cvtu64_mask64(low_bits), low, fifth);
+  high = _mm512_mask_add_epi8(high, _cvtu64_mask64(high_bits), high, fifth);
+}
+
+// w = d (code − 16)
+struct Q5_0Step {
+  static constexpr size_t kBlock = 32, kBlockBytes = 22, kBytes = 4 * kBlockBytes;
+  using Sum = __m512;
+  static Sum start() { return _mm512_setzero_ps(); }
+  static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
+
+  static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
+    const __m512i packed = load_four<kBlockBytes, 6>(weights);
+    __m512i low = low_nibbles(packed);
+    __m512i high = high_nibbles(packed);
+    add_fifth_bits<kBlockBytes, 2>(weights, low, high);
+    const __m512i start16 = _mm512_slli_epi32(_mm512_loadu_si512(x.start8 + 16 * index), 1);
+    const __m512i dot = dot_interleaved(start16, low, high, x.interleaved + kSuper * index);
+    const __m128 scale =
+        _mm_mul_ps(load_four_f16<kBlockBytes, 0>(weights), _mm_loadu_ps(x.d + 4 * index));
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), spread_four(scale), sum);
+  }
+};
+
+// The sums of formats with a minimum: Σ d d_x code·q and Σ m d_x Σq.
+struct MinimumSum {
+  __m512 dot;
+  __m128 minimum;
+};
+
+// w = d · code + m, with four (Q4_1) or five (Q5_1) bits.
+template <size_t kBytesPerBlock>
+struct MinimumStep {
+  static constexpr size_t kBlock = 32, kBlockBytes = kBytesPerBlock, kBytes = 4 * kBlockBytes;
+  static constexpr bool kFive = kBlockBytes == Q5_1::kBytes;
+  using Sum = MinimumSum;
+  static Sum start() { return {_mm512_setzero_ps(), _mm_setzero_ps()}; }
+  static float finish(Sum sum) {
+    return _mm512_reduce_add_ps(_mm512_add_ps(sum.dot, _mm512_zextps128_ps512(sum.minimum)));
+  }
+
+  static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
+    const __m512i packed = load_four < kBlockBytes, kFive ? 8 : 4 > (weights);
+    __m512i low = low_nibbles(packed);
+    __m512i high = high_nibbles(packed);
+    if constexpr (kFive) add_fifth_bits<kBlockBytes, 4>(weights, low, high);
+    const __m512i dot =
+        dot_interleaved(_mm512_setzero_si512(), low, high, x.interleaved + kSuper * index);
+    const __m128 scale =
+        _mm_mul_ps(load_four_f16<kBlockBytes, 0>(weights), _mm_loadu_ps(x.d + 4 * index));
+    sum.dot = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), spread_four(scale), sum.dot);
+    sum.minimum = _mm_fmadd_ps(load_four_f16<kBlockBytes, 2>(weights),
+                               _mm_loadu_ps(x.d_sum + 4 * index), sum.minimum);
+  }
+};
+
+using Q4_1Step = MinimumStep<Q4_1::kBytes>;
+using Q5_1Step = MinimumStep<Q5_1::kBytes>;
+
+}  // namespace
+
+namespace avx512 {
+
+void gemv_q8_0(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<Q8_0Step>(w, x, rows, y);
+}
+void gemv_q4_0(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<Q4_0Step>(w, x, rows, y);
+}
+void gemv_q4_1(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<Q4_1Step>(w, x, rows, y);
+}
+void gemv_q5_0(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<Q5_0Step>(w, x, rows, y);
+}
+void gemv_q5_1(const Matrix& w, const void* x, Range rows, float* y) {
+  step_gemv<Q5_1Step>(w, x, rows, y);
+}
+
+void gather_q8_0(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<Q8_0Step>(w, x, rows, y);
+}
+void gather_q4_0(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<Q4_0Step>(w, x, rows, y);
+}
+void gather_q4_1(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<Q4_1Step>(w, x, rows, y);
+}
+void gather_q5_0(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<Q5_0Step>(w, x, rows, y);
+}
+void gather_q5_1(const Matrix& w, const void* x, RowList rows, float* y) {
+  step_gather<Q5_1Step>(w, x, rows, y);
+}
+
+}  // namespace avx512
+}  // namespace hearth
+#endif

@@ -1,0 +1,96 @@
+// Loops over rows for the quantised AVX-512 dot products. A Step has
+//   kColumns, kBytes      columns and bytes that one call covers
+//   Sum, start(), add(weights, x, step index, sum), finish(sum)
+// A row's sum is built in the same order whether it runs alone or with three others. Internal to
+// kernels/.
+#pragma once
+
+#include <immintrin.h>
+
+#include "generic-weights.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kLineBytes = 64;
+
+// A row's last blocks when they fill no whole step: padded with zero bytes (scale 0), as x is.
+template <class Step>
+void add_tail(const uint8_t* weights, size_t bytes, const Q8Row& x, size_t index,
+              typename Step::Sum& sum) {
+  alignas(64) uint8_t padded[Step::kBytes] = {};
+  std::memcpy(padded, weights, bytes);
+  Step::add(padded, x, index, sum);
+}
+
+template <class Step>
+float dot_row(const uint8_t* weights, size_t bytes, const Q8Row& x) {
+  typename Step::Sum sum = Step::start();
+  const size_t steps = bytes / Step::kBytes;
+  for (size_t i = 0; i < steps; ++i) Step::add(weights + i * Step::kBytes, x, i, sum);
+  if (bytes % Step::kBytes != 0) {
+    add_tail<Step>(weights + steps * Step::kBytes, bytes % Step::kBytes, x, steps, sum);
+  }
+  return Step::finish(sum);
+}
+
+template <class Step>
+size_t packed_bytes(size_t columns) {
+  return columns / Step::kBlock * Step::kBlockBytes;
+}
+
+template <class Step>
+void step_gemv(const Matrix& w, const void* x, Range rows, float* y) {
+  const Q8Row row = q8_row(x, w.columns);
+  const size_t bytes = packed_bytes<Step>(w.columns);
+  for (size_t r = rows.begin; r < rows.end; ++r) y[r] = dot_row<Step>(row_of(w, r), bytes, row);
+}
+
+// Four rows together, each step prefetching the same bytes of the next four into the second level.
+template <class Step>
+void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t bytes, const Q8Row& x,
+              float* y) {
+  typename Step::Sum sum[4] = {Step::start(), Step::start(), Step::start(), Step::start()};
+  const size_t steps = bytes / Step::kBytes;
+  for (size_t i = 0; i < steps; ++i) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; ++r) {
+      for (size_t line = 0; line < Step::kBytes; line += kLineBytes) {
+        __builtin_prefetch(next[r] + i * Step::kBytes + line, 0, 2);
+      }
+      Step::add(row[r] + i * Step::kBytes, x, i, sum[r]);
+    }
+  }
+  for (size_t r = 0; r < 4; ++r) {
+    if (bytes % Step::kBytes != 0) {
+      add_tail<Step>(row[r] + steps * Step::kBytes, bytes % Step::kBytes, x, steps, sum[r]);
+    }
+    y[r] = Step::finish(sum[r]);
+  }
+}
+
+template <class Step>
+void step_gather(const Matrix& w, const void* x, RowList rows, float* y) {
+  const Q8Row prepared = q8_row(x, w.columns);
+  const size_t bytes = packed_bytes<Step>(w.columns);
+  size_t i = 0;
+  for (; i + 4 <= rows.count; i += 4) {
+    const uint8_t* row[4];
+    const uint8_t* next[4];
+    for (size_t r = 0; r < 4; ++r) {
+      row[r] = row_of(w, rows.index[i + r]);
+      next[r] = row_of(w, rows.index[i + 4 + r < rows.count ? i + 4 + r : i + r]);
+    }
+    dot_four<Step>(row, next, bytes, prepared, y + i);
+  }
+  for (; i < rows.count; ++i) y[i] = dot_row<Step>(row_of(w, rows.index[i]), bytes, prepared);
+}
+
+// Lanes 4p … 4p + 3 of the result are value[p].
+inline __m512 spread_four(const float* value) {
+  const __m512i own = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+  return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(value)), own);
+}
+
+}  // namespace
+}  // namespace hearth
