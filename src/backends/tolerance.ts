@@ -21,10 +21,11 @@ export function accumulation(roundings: number): number {
 }
 
 /**
- * What a backend does to x before multiplying it with a weight of a type. "int8": codes of blocks of 32 with one
- * scale, as quant/q8-activation.ts; "bf16": rounded to 8 bits, as vdpbf16ps takes it.
+ * What a backend does to x before multiplying it with a weight of a type. "int8": exactly the codes and scales of
+ * quant/q8-activation.ts, so that the expected value is made from them too and only f32 errors are allowed.
+ * "at most …": that or anything finer, which allows half a step for each element: bf16 as vdpbf16ps takes it.
  */
-export type InputRounding = "none" | "bf16" | "int8";
+export type InputRounding = "none" | "int8" | "at most bf16" | "at most int8";
 
 /** What a backend declares of its arithmetic; everything else is f32. */
 export interface Arithmetic {
@@ -34,13 +35,19 @@ export interface Arithmetic {
 /** x stays f32: shaders. */
 export const floatArithmetic: Arithmetic = { inputRounding: () => "none" };
 
-/** Integer dot products for the quantised types and bf16 ones for BF16: CPUs. */
+/** Integer dot products for the quantised types, and perhaps bf16 ones for BF16: CPUs. */
 export const integerArithmetic: Arithmetic = {
   inputRounding: (type) => {
     if (type === "F32" || type === "F16") return "none";
-    return type === "BF16" ? "bf16" : "int8";
+    return type === "BF16" ? "at most bf16" : "int8";
   },
 };
+
+/**
+ * How far, in steps, the f32 quotient x·(1/d) or x/d ≤ 127 may be from the exact one: three roundings of 127.
+ * A code moves to its neighbour where the exact quotient is nearer than this to a tie.
+ */
+export const codeSlack: number = 127 * 4 * roundoff;
 
 /**
  * An int8 code is off by half a step, d/2 with d = largest/127. The quotient x·(1/d) ≤ 127 carries two f32

@@ -1,71 +1,46 @@
 /** Bounds of what the KV cache holds and of attention over it. */
 import type { Op } from "../../ops/op.ts";
-import type { Step } from "../../ops/program.ts";
+import type { KvType, Step } from "../../ops/program.ts";
 import { floatToHalf, halfToFloat } from "../../quant/half.ts";
 import { dot } from "../reference/dot.ts";
 import { accumulation, exponentialError, flushed, roundoff } from "../tolerance.ts";
 import type { RowBound } from "./bound-rows.ts";
-import { type Bounded, type BoundState, boundedRow, roundedErrors } from "./bound-state.ts";
+import { type Bounded, type BoundState, boundedRow } from "./bound-state.ts";
+import { codeErrors } from "./rounded-input.ts";
 
 type Attention = Extract<Op, { kind: "attention" }>;
 type StoreKv = Extract<Op, { kind: "store-kv" }>;
 
-/** Carries the bounds of k and v into the cache, through its rounding. */
+/** Carries the bounds of k and v into the cache, which already holds them, rounded. */
 export function storeKvBound(op: StoreKv, state: BoundState, step: Step): void {
   const { kv } = state.reference;
+  const bound = storedBounds[kv.shape.type];
   for (let row = 0; row < step.rowCount; row++) {
     const at = kv.offset(step.sequence[row]!, step.position[row]!);
-    const rounded = cacheRounding[kv.shape.type];
-    state.keyErrors[op.layer]!.set(rounded(boundedRow(state, op.k, row)), at);
-    state.valueErrors[op.layer]!.set(rounded(boundedRow(state, op.v, row)), at);
+    const held = (data: Float32Array): Float32Array => data.subarray(at, at + kv.rowWidth);
+    const key = bound(boundedRow(state, op.k, row), held(kv.keys[op.layer]!));
+    const value = bound(boundedRow(state, op.v, row), held(kv.values[op.layer]!));
+    state.keyErrors[op.layer]!.set(key, at);
+    state.valueErrors[op.layer]!.set(value, at);
   }
 }
 
-/**
- * Rounding is monotone, so what a backend stores lies between the rounded ends of the range of x: nothing is
- * allowed for the rounding itself where x is exact, a step where the range crosses a boundary.
- */
-const cacheRounding: Readonly<Record<"f32" | "f16" | "q8_0", (x: Bounded) => Float64Array>> = {
+type StoredBound = (x: Bounded, held: Float32Array) => Float64Array;
+
+/** Rounding is monotone: what a backend stores lies between the rounded ends of the range of x. */
+const storedBounds: Readonly<Record<KvType, StoredBound>> = {
   f32: (x) => x.errors,
-  f16: (x) =>
+  f16: (x, held) =>
     x.errors.map((error, i) => {
-      const half = (value: number): number => halfToFloat(floatToHalf(value));
-      const value = x.values[i]!;
-      const held = half(value);
-      return Math.max(half(value + error) - held, held - half(value - error));
+      const most = nearestHalf(x.values[i]! + error);
+      const least = nearestHalf(x.values[i]! - error);
+      return Math.max(most - held[i]!, held[i]! - least);
     }),
-  q8_0: q8_0Errors,
+  q8_0: (x, held) => codeErrors(x, { held, storedScale: nearestHalf }),
 };
 
-/**
- * d = f16(largest/127), q = round(x·127/largest). The quotient is made in f32: 127·4 roundoffs of a step may move a
- * code across a tie, as may the ends of the range of x and of the block's largest.
- */
-function q8_0Errors(x: Bounded): Float64Array {
-  const bounds = new Float64Array(x.values.length);
-  for (let block = 0; block < bounds.length; block += 32) {
-    let largest = 0;
-    let error = 0;
-    for (let i = block; i < block + 32; i++) {
-      largest = Math.max(largest, Math.abs(x.values[i]!));
-      error = Math.max(error, x.errors[i]!);
-    }
-    if (largest + error === 0) continue;
-    const scale = (value: number): number => halfToFloat(floatToHalf(value / 127));
-    const least = scale(Math.max(0, largest - error) * (1 - 2 * roundoff));
-    const most = scale((largest + error) * (1 + 2 * roundoff));
-    for (let i = block; i < block + 32; i++) {
-      const size = Math.abs(x.values[i]!);
-      const held = Math.round((size * 127) / largest) * scale(largest);
-      const slack = 127 * 4 * roundoff;
-      const low = Math.round((Math.max(0, size - x.errors[i]!) * 127) / (largest + error) - slack);
-      const high = Math.round(
-        Math.min(127, ((size + x.errors[i]!) * 127) / Math.max(largest - error, flushed)) + slack,
-      );
-      bounds[i] = Math.max(high * most - held, held - low * least);
-    }
-  }
-  return bounds;
+function nearestHalf(value: number): number {
+  return halfToFloat(floatToHalf(value));
 }
 
 /**
@@ -75,7 +50,6 @@ function q8_0Errors(x: Bounded): Float64Array {
 export function attentionBound(op: Attention, state: BoundState, step: Step): RowBound {
   const { kv } = state.reference;
   const { headDim, kvHeads } = kv.shape;
-  const rounding = kv.shape.type === "q8_0" ? state.arithmetic.inputRounding("Q8_0") : "none";
   return (row) => {
     const whole = boundedRow(state, op.q, row);
     const bounds = new Float64Array(op.q.width);
@@ -88,8 +62,7 @@ export function attentionBound(op: Attention, state: BoundState, step: Step): Ro
       };
       const kvHead = Math.floor((head * kvHeads) / op.heads) * headDim;
       const at = { first: kv.offset(step.sequence[row]!, 0) + kvHead, length };
-      const rounded = { values: q.values, errors: roundedErrors(q, rounding) };
-      const shares = weightErrors(op, state, rounded, at);
+      const shares = weightErrors(op, state, q, at);
       bounds.set(outputBounds(op, state, shares, at), begin);
     }
     return bounds;

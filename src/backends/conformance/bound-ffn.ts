@@ -12,6 +12,7 @@ import { axpyBound, productBound } from "./bound-product.ts";
 import { hiddenBound, type RowBound } from "./bound-rows.ts";
 import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./bound-state.ts";
 import { type Judgement, judge, predictor, productScore, type Score } from "./judgement.ts";
+import { roundedInput } from "./rounded-input.ts";
 
 type Ffn = Extract<Op, { kind: "ffn" }>;
 
@@ -22,7 +23,9 @@ export function ffnBound(op: Ffn, state: BoundState): RowBound {
   return (row) => {
     const h = boundedHidden(block, state, boundedRow(state, op.x, row), row);
     const down =
-      layout === "columns" ? productBound(state, weight, h) : axpyBound(state, weight, h);
+      layout === "columns"
+        ? productBound(state, weight, roundedInput(state, weight.type, h))
+        : axpyBound(state, weight, h);
     const before = boundedRow(state, op.out, row);
     return before.errors.map((error, i) => {
       const added = 5 * roundoff * (bias === undefined ? 0 : bias[i]!);

@@ -1,27 +1,26 @@
 /** The bound of W·x and of Wᵀ·x: propagated errors of x plus the roundings of the sum. */
 import type { Weight } from "../../ops/op.ts";
 import { accumulation, flushed } from "../tolerance.ts";
-import { type Bounded, type BoundState, roundedErrors, weightMagnitudes } from "./bound-state.ts";
+import { type Bounded, type BoundState, weightMagnitudes } from "./bound-state.ts";
 
 /** Bound of one element of the product. */
 export type ProductBound = (index: number) => number;
 
 /**
- * |Σ w'x' − Σ wx| ≤ Σ|w|·e(x) + γ(n + 6)·Σ terms·|x|, e(x) including the rounding of x for this weight type.
+ * |Σ w'x' − Σ wx| ≤ Σ|w|·e(x) + γ(n + 6)·Σ terms·|x|, x being what the product reads (roundedInput).
  * n roundings for products and sum; 4 for making w from its code (scale·code, scale·scale, offset, their sum);
  * 1 for the scale of x; 1 for the reference's own rounding to f32. `index` is a row of W.
  */
 export function productBound(state: BoundState, weight: Weight, x: Bounded): ProductBound {
   const { absolute, terms } = weightMagnitudes(state, weight);
   const n = weight.columns;
-  const errors = roundedErrors(x, state.arithmetic.inputRounding(weight.type));
   const rounding = accumulation(n + 6);
   return (row) => {
     const from = row * n;
     let carried = 0;
     let summed = 0;
     for (let i = 0; i < n; i++) {
-      carried += absolute[from + i]! * errors[i]!;
+      carried += absolute[from + i]! * x.errors[i]!;
       summed += terms[from + i]! * Math.abs(x.values[i]!);
     }
     return carried + rounding * summed + n * flushed;

@@ -6,6 +6,7 @@ import { weightData } from "../reference/state.ts";
 import { accumulation, activationError, flushed, rotationError, roundoff } from "../tolerance.ts";
 import { productBound } from "./bound-product.ts";
 import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./bound-state.ts";
+import { roundedInput } from "./rounded-input.ts";
 
 type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
 
@@ -30,7 +31,8 @@ export function embedBound(op: Named<"embed">, state: BoundState, step: Step): R
 export function matmulBound(op: Named<"matmul">, state: BoundState): RowBound {
   const bias = op.bias && weightMagnitudes(state, op.bias).terms;
   return (row) => {
-    const product = productBound(state, op.weight, boundedRow(state, op.x, row));
+    const x = roundedInput(state, op.weight.type, boundedRow(state, op.x, row));
+    const product = productBound(state, op.weight, x);
     const before = boundedRow(state, op.out, row);
     return before.errors.map((error, o) => {
       // The bias (made with up to 3 roundings) and what the slot holds are added with one rounding each.

@@ -5,7 +5,7 @@
 import type { WeightType } from "../../core/dtype.ts";
 import type { Slot, Weight } from "../../ops/op.ts";
 import { type ReferenceState, slotData, weightData } from "../reference/state.ts";
-import { type Arithmetic, bf16Roundoff, type InputRounding, int8Error } from "../tolerance.ts";
+import type { Arithmetic } from "../tolerance.ts";
 
 export interface BoundState {
   readonly reference: ReferenceState;
@@ -89,26 +89,4 @@ function withOffsets(absolute: Float32Array): Float32Array {
     for (let i = block; i < block + 32; i++) terms[i] = absolute[i]! + 2 * largest;
   }
   return terms;
-}
-
-/** The bounds of x after the rounding that the backend applies before a product. */
-export function roundedErrors(x: Bounded, rounding: InputRounding): Float64Array {
-  const { values, errors } = x;
-  if (rounding === "none") return errors;
-  if (rounding === "bf16") {
-    return errors.map((error, i) => error + (Math.abs(values[i]!) + error) * bf16Roundoff);
-  }
-  const rounded = new Float64Array(errors.length);
-  for (let block = 0; block < errors.length; block += 32) {
-    let largest = 0;
-    for (let i = block; i < block + 32; i++) {
-      largest = Math.max(largest, Math.abs(values[i]!) + errors[i]!);
-    }
-    for (let i = block; i < block + 32; i++) {
-      // A zero has the code 0 and is exact.
-      const isZero = values[i] === 0 && errors[i] === 0;
-      rounded[i] = isZero ? 0 : errors[i]! + int8Error(largest);
-    }
-  }
-  return rounded;
 }

@@ -9,6 +9,7 @@ import { attentionBound, storeKvBound } from "./bound-attention.ts";
 import { ffnBound } from "./bound-ffn.ts";
 import * as rows from "./bound-rows.ts";
 import { type Bounded, type BoundState, createBoundState, slotErrors } from "./bound-state.ts";
+import { inputRounder } from "./rounded-input.ts";
 
 export interface BoundedRun {
   write(slot: Slot, data: Float32Array): void;
@@ -24,7 +25,11 @@ export async function createBoundedRun(
   program: Program,
   arithmetic: Arithmetic,
 ): Promise<BoundedRun> {
-  const reference = await createReferenceState(program, {}, createPacer());
+  const reference = await createReferenceState(
+    program,
+    {},
+    { pacer: createPacer(), roundInput: inputRounder(arithmetic) },
+  );
   const state = createBoundState(reference, arithmetic);
   return {
     write: (slot, data) => {
@@ -57,8 +62,8 @@ function runBounded(op: Op, state: BoundState, step: Step): void {
   const count = opRows(op, step);
   const range = { step, first: 0, end: count };
   if (op.kind === "store-kv") {
-    storeKvBound(op, state, step);
     runOp(op, state.reference, range, () => {});
+    storeKvBound(op, state, step);
     return;
   }
   const bound = rowBound(op, state, step);

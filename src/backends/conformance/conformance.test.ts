@@ -2,7 +2,8 @@
 import { describe } from "vitest";
 import { runConformance } from "../conformance.ts";
 import { createReferenceBackend } from "../reference/reference-backend.ts";
+import { floatArithmetic } from "../tolerance.ts";
 
 describe("the reference", () => {
-  runConformance(createReferenceBackend);
+  runConformance(createReferenceBackend, { arithmetic: floatArithmetic });
 });

@@ -4,6 +4,7 @@ import { dot } from "../reference/dot.ts";
 import { weightData } from "../reference/state.ts";
 import { productBound } from "./bound-product.ts";
 import { type Bounded, type BoundState, boundedRow } from "./bound-state.ts";
+import { roundedInput } from "./rounded-input.ts";
 
 export type Judgement = "active" | "inactive" | "either";
 
@@ -76,9 +77,10 @@ export function productScore(
   x: Bounded,
 ): (row: number) => Score {
   const data = weightData(state.reference, weight);
-  const bound = productBound(state, weight, x);
+  const read = roundedInput(state, weight.type, x);
+  const bound = productBound(state, weight, read);
   return (row) => ({
-    value: dot(data, row * weight.columns, x.values, 0, weight.columns),
+    value: dot(data, row * weight.columns, read.values, 0, weight.columns),
     error: bound(row),
   });
 }

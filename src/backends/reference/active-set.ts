@@ -51,13 +51,16 @@ function mlpScore(
   row: number,
 ): (neuron: number) => number {
   const { columns: dim, rows: rank } = method.fc1;
-  const input = slotData(state, method.input);
+  const begin = row * dim;
+  const whole = slotData(state, method.input).subarray(begin, begin + dim);
+  const input = state.roundInput(method.fc1.type, whole);
   const fc1 = weightData(state, method.fc1);
   const fc2 = weightData(state, method.fc2);
   const middle = Float32Array.from({ length: rank }, (_, r) =>
-    Math.max(0, dot(fc1, r * dim, input, row * dim, dim)),
+    Math.max(0, dot(fc1, r * dim, input, 0, dim)),
   );
-  return (neuron) => dot(fc2, neuron * rank, middle, 0, rank);
+  const rounded = state.roundInput(method.fc2.type, middle);
+  return (neuron) => dot(fc2, neuron * rank, rounded, 0, rank);
 }
 
 /** dim − 2·popcount(signs[neuron] XOR signs(x)): how many more products are positive than negative. */

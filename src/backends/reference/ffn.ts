@@ -1,6 +1,6 @@
 /**
  * One feed-forward block: out (+)= down(h(x)) over the active neurons, neuron by neuron.
- * Each row chooses its own active set. Unlike the fast backends, h stays in double precision.
+ * Each row chooses its own active set; h is f32, as in the fast backends.
  */
 import type { FfnBlock, Op } from "../../ops/op.ts";
 import { activationFunction, hidden } from "./activation.ts";
@@ -10,10 +10,10 @@ import { type ReferenceState, type RowRange, slotData, weightData } from "./stat
 
 type Ffn = Extract<Op, { kind: "ffn" }>;
 
-/** The neurons of one row that reach the down projection, and their h. */
+/** The neurons of one row that reach the down projection, and the h of all: [neurons], 0 where inactive. */
 interface ActiveNeurons {
   readonly neurons: Uint32Array;
-  readonly h: Float64Array;
+  readonly h: Float32Array;
   count: number;
 }
 
@@ -31,7 +31,7 @@ export function ffn(
   const bias = block.downBias && weightData(state, block.downBias);
   const active: ActiveNeurons = {
     neurons: new Uint32Array(among.length),
-    h: new Float64Array(among.length),
+    h: new Float32Array(block.neurons),
     count: 0,
   };
   for (let row = range.first; row < range.end; row++) {
@@ -58,17 +58,19 @@ function computeHidden(
   const up = weightData(state, block.up);
   const gate = block.gate && weightData(state, block.gate);
   const upBias = block.upBias && weightData(state, block.upBias);
-  const { x } = input;
+  const xUp = state.roundInput(block.up.type, input.x);
+  const xGate = block.gate && state.roundInput(block.gate.type, input.x);
   active.count = 0;
+  active.h.fill(0);
   for (const neuron of predictedActive(block, state, among, input)) {
-    const g = gate === undefined ? 0 : dot(gate, neuron * block.dim, x, 0, block.dim);
-    if (gate !== undefined && !keepsGate(block, act(g))) continue;
+    const g = xGate === undefined ? 0 : dot(gate!, neuron * block.dim, xGate, 0, block.dim);
+    if (xGate !== undefined && !keepsGate(block, act(g))) continue;
     const bias = upBias === undefined ? 0 : upBias[neuron]!;
-    const u = dot(up, neuron * block.dim, x, 0, block.dim) + bias;
+    const u = dot(up, neuron * block.dim, xUp, 0, block.dim) + bias;
     const h = hidden(block.gating, act, u, g);
     if (!keepsHidden(block, neuron, h)) continue;
     active.neurons[active.count] = neuron;
-    active.h[active.count] = h;
+    active.h[neuron] = h;
     active.count++;
   }
 }
@@ -96,16 +98,21 @@ function projectDown(block: FfnBlock, state: ReferenceState, active: ActiveNeuro
   const down = weightData(state, weight);
   const sums = new Float64Array(block.dim);
   if (layout === "rows") {
-    for (let a = 0; a < active.count; a++) {
-      const from = active.neurons[a]! * block.dim;
-      for (let i = 0; i < block.dim; i++) sums[i]! += active.h[a]! * down[from + i]!;
+    for (const neuron of active.neurons.subarray(0, active.count)) {
+      const from = neuron * block.dim;
+      const factor = active.h[neuron]!;
+      for (let i = 0; i < block.dim; i++) sums[i]! += factor * down[from + i]!;
     }
     return sums;
   }
+  const h = state.roundInput(weight.type, active.h);
   for (let i = 0; i < block.dim; i++) {
     const from = i * block.neurons;
     let sum = 0;
-    for (let a = 0; a < active.count; a++) sum += active.h[a]! * down[from + active.neurons[a]!]!;
+    for (let a = 0; a < active.count; a++) {
+      const neuron = active.neurons[a]!;
+      sum += h[neuron]! * down[from + neuron]!;
+    }
     sums[i] = sum;
   }
   return sums;

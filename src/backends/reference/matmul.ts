@@ -10,14 +10,16 @@ export function matmul(op: Matmul, state: ReferenceState, range: RowRange): void
   const { rows: n, columns: d } = op.weight;
   const w = weightData(state, op.weight);
   const bias = op.bias && weightData(state, op.bias);
-  const x = slotData(state, op.x);
+  const rows = slotData(state, op.x).subarray(range.first * d, range.end * d);
+  const x = state.roundInput(op.weight.type, rows);
   const out = slotData(state, op.out);
   const sums = new Float64Array(4);
   for (let row = range.first; row < range.end; ) {
+    const from = (row - range.first) * d;
     const taken = range.end - row >= 4 ? 4 : 1;
     for (let o = 0; o < n; o++) {
-      if (taken === 4) dot4(w, o * d, x, row * d, d, sums);
-      else sums[0] = dot(w, o * d, x, row * d, d);
+      if (taken === 4) dot4(w, o * d, x, from, d, sums);
+      else sums[0] = dot(w, o * d, x, from, d);
       for (let i = 0; i < taken; i++) {
         const at = (row + i) * n + o;
         const value = sums[i]! + (bias === undefined ? 0 : bias[o]!);

@@ -12,7 +12,7 @@ export function createReferenceBackend(): Backend {
     description: "reference (plain TypeScript)",
     prepare: async (program, options = {}) => {
       const pacer = createPacer();
-      const state = await createReferenceState(program, options, pacer);
+      const state = await createReferenceState(program, options, { pacer });
       return createExecutable(program, state, pacer);
     },
     [Symbol.dispose]: () => {},

@@ -2,6 +2,7 @@
  * What an op of the reference works on: slots as f32 arrays, weights as f32 arrays, the KV cache.
  * An op computes rows [first, end) of its output, so that the executable can pause between rows.
  */
+import type { WeightType } from "../../core/dtype.ts";
 import type { Slot, Weight } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import type { PrepareOptions } from "../backend.ts";
@@ -17,7 +18,14 @@ export interface ReferenceState {
   /** Dequantised to [rows, columns]. */
   readonly weights: ReadonlyMap<Weight, Float32Array>;
   readonly kv: KvCache;
+  readonly roundInput: InputRounder;
 }
+
+/**
+ * What a product with a weight of this type reads in place of x. The reference reads x itself; the conformance suite
+ * puts a backend's declared rounding here. Whole rows.
+ */
+export type InputRounder = (type: WeightType, x: Float32Array) => Float32Array;
 
 /** Rows of the output of one op, in one step. */
 export interface RowRange {
@@ -30,7 +38,7 @@ export interface RowRange {
 export async function createReferenceState(
   program: Program,
   options: PrepareOptions,
-  pacer: Pacer,
+  tools: { readonly pacer: Pacer; readonly roundInput?: InputRounder },
 ): Promise<ReferenceState> {
   checkProgram(program);
   const weights = [...new Set(opsOf(program).flatMap(weightsOfOp))];
@@ -40,7 +48,8 @@ export async function createReferenceState(
       return new Float32Array(rows * slot.width);
     }),
     kv: createKvCache(program.kv),
-    weights: await loadWeights(weights, options, pacer),
+    weights: await loadWeights(weights, options, tools.pacer),
+    roundInput: tools.roundInput ?? ((_, x) => x),
   };
 }
 
