@@ -1,0 +1,120 @@
+/**
+ * The native addon: where it lies and what it exports. The only file that knows either.
+ * A missing addon is an answer, not an exception: the caller says what that means.
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** Something native, meaningless to JavaScript. */
+export type Handle = object;
+
+export interface AddonPool {
+  readonly handle: Handle;
+  /** Name of the instruction set that its kernels use. */
+  readonly kernels: string;
+  readonly threads: number;
+}
+
+/** A program as plain numbers; the codes are in lower.ts and native/runtime/program.h. */
+export interface AddonProgram {
+  readonly maxRows: number;
+  readonly maxOutputs: number;
+  /** layers, kvHeads, headDim, contextLength, sequences, type */
+  readonly kv: Float64Array;
+  /** width, isOutputs, isHost, isPublished of each slot */
+  readonly slots: Float64Array;
+  /** Mapped files, or bytes that stay pinned. */
+  readonly sources: readonly (Handle | Uint8Array)[];
+  /** type, rows, columns, source, offset of each weight */
+  readonly weights: Float64Array;
+  readonly arrays: readonly (Float32Array | Uint32Array | Uint8Array)[];
+  readonly segments: readonly Float64Array[];
+}
+
+export interface AddonExecutable {
+  readonly handle: Handle;
+  /** By slot id. */
+  readonly outputs: readonly (Float32Array | undefined)[];
+  readonly kvBytes: number;
+  readonly scratchBytes: number;
+  readonly copiedBytes: number;
+}
+
+export interface AddonMachine {
+  readonly cpu: string;
+  readonly features: string;
+  readonly physicalCores: number;
+  readonly usableCores: number;
+  readonly memoryBytes: number;
+  readonly availableBytes: number;
+  readonly cacheBytes: readonly number[];
+  /** Instruction sets that run here, best first, separated by spaces. */
+  readonly kernels: string;
+}
+
+export interface Addon {
+  /** Undefined for an instruction set that is unknown or cannot run here. */
+  createPool(threads: number, kernels: string | undefined): AddonPool | undefined;
+  disposePool(pool: Handle): void;
+  /** A string says why it could not be mapped. */
+  openFile(path: string): { readonly handle: Handle; readonly bytes: number } | string;
+  closeFile(file: Handle): void;
+  prepare(pool: Handle, program: AddonProgram): AddonExecutable;
+  disposeExecutable(executable: Handle): void;
+  run(
+    executable: Handle,
+    segment: number,
+    rowCount: number,
+    sequence: Int32Array,
+    position: Int32Array,
+    token: Int32Array,
+    outputCount: number,
+    outputRow: Int32Array,
+  ): Promise<void>;
+  write(executable: Handle, slot: number, data: Float32Array): void;
+  copySequence(executable: Handle, from: number, to: number, length: number): Promise<void>;
+  /** layer, active, rows, neurons, bytes touched, predictor ms, ms of each block */
+  ffnCounts(executable: Handle): readonly number[];
+  machine(): AddonMachine;
+  /** Bytes per second. */
+  measureRead(pool: Handle, bytes: number): Promise<number>;
+  transposeWeight(
+    pool: Handle,
+    source: Handle | Uint8Array,
+    type: number,
+    rows: number,
+    columns: number,
+    offset: number,
+    targetType: number,
+  ): Promise<Uint8Array>;
+}
+
+export type AddonResult =
+  | { readonly kind: "loaded"; readonly addon: Addon }
+  /** `reason` is one line that says how to get it. */
+  | { readonly kind: "missing"; readonly reason: string };
+
+/** The addon built here, else the one that came with the package for this system. */
+export function loadAddon(): AddonResult {
+  const platform = `${process.platform}-${process.arch}`;
+  const path = ["build/hearth.node", `prebuilds/${platform}/hearth.node`]
+    .map((place) => fileURLToPath(new URL(`../../../${place}`, import.meta.url)))
+    .find((candidate) => existsSync(candidate));
+  if (path === undefined) {
+    return {
+      kind: "missing",
+      reason: `the native addon is not built for ${platform}; run "npm run build:native" (needs a C++ compiler)`,
+    };
+  }
+  try {
+    const addon: Addon = createRequire(import.meta.url)(path);
+    return { kind: "loaded", addon };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      kind: "missing",
+      reason: `the native addon does not load (${why}); run "npm run build:native"`,
+    };
+  }
+}

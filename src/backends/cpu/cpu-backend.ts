@@ -1,0 +1,167 @@
+/**
+ * The CPU backend: programs run by the native addon, on threads of its own, off the JavaScript thread.
+ * Weights stay where they lie in the mapped file.
+ */
+import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../core/errors.ts";
+import { formatBytes } from "../../core/units.ts";
+import type { Slot } from "../../ops/op.ts";
+import type { Program, Step } from "../../ops/program.ts";
+import type { Backend, Executable, FfnCounts, MemoryUse, PrepareOptions } from "../backend.ts";
+import { type Addon, type AddonExecutable, type AddonPool, loadAddon } from "./addon.ts";
+import { lowerProgram } from "./lower.ts";
+import { createMappedFiles, type MappedFiles } from "./mapped-files.ts";
+import { transposeWeight } from "./transpose.ts";
+
+export interface CpuBackendOptions {
+  /** Physical cores that this process may use, unless told. */
+  readonly threads?: number;
+  /** "scalar", "avx2", "avx512" or "neon"; the best that runs here, unless told. */
+  readonly isa?: string;
+}
+
+export interface CpuBackend extends Backend {
+  readonly threads: number;
+  readonly isa: string;
+  /** Wᵀ of a weight, made by all threads; its bytes may back a Weight of kind "memory" without another copy. */
+  readonly transpose: ReturnType<typeof transposeWeight>;
+  /** Bytes per second that the threads read from memory no cache holds: the roof of decode. */
+  measureRead(): Promise<number>;
+}
+
+/** Four times the largest last-level cache of today's desktop processors (64 MB). */
+const measuredBytes = 256 * 1024 * 1024;
+/** More threads than any machine of this kind has cores; beyond it a number is a mistake. */
+const maxThreads = 512;
+
+/** @throws DeviceError when the addon is missing, UnsupportedError for an instruction set that this machine lacks. */
+export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuBackend {
+  const loaded = loadAddon();
+  if (loaded.kind === "missing") throw new DeviceError(loaded.reason);
+  const { addon } = loaded;
+  const machine = addon.machine();
+  const count = threads ?? machine.physicalCores;
+  if (!Number.isInteger(count) || count < 1 || count > maxThreads) {
+    throw new LimitError(`threads: ${count} is not usable; expected 1 to ${maxThreads}`);
+  }
+  const pool = addon.createPool(count, isa);
+  if (pool === undefined) {
+    throw new UnsupportedError(`instruction set ${isa}`, machine.kernels.split(" "));
+  }
+  const files = createMappedFiles(addon);
+  return {
+    description: `cpu (${pool.kernels}, ${count} thread${count === 1 ? "" : "s"})`,
+    threads: count,
+    isa: pool.kernels,
+    transpose: transposeWeight(addon, pool, files),
+    measureRead: () => addon.measureRead(pool.handle, measuredBytes),
+    prepare: async (program, options) => prepare({ addon, pool, files }, program, options),
+    [Symbol.dispose]: () => {
+      files.close();
+      addon.disposePool(pool.handle);
+    },
+  };
+}
+
+interface Native {
+  readonly addon: Addon;
+  readonly pool: AddonPool;
+  readonly files: MappedFiles;
+}
+
+function prepare(native: Native, program: Program, options: PrepareOptions = {}): Executable {
+  options.signal?.throwIfAborted();
+  const lowered = lowerProgram(program, native.files);
+  const total = lowered.weightBytes.mapped + lowered.weightBytes.copied;
+  const executable = prepareNatively(native, () =>
+    native.addon.prepare(native.pool.handle, lowered.program),
+  );
+  options.onProgress?.({ done: total, total });
+  const memory: MemoryUse = {
+    mappedWeights: lowered.weightBytes.mapped,
+    copiedWeights: lowered.weightBytes.copied + executable.copiedBytes,
+    kvCache: executable.kvBytes,
+    scratch: executable.scratchBytes,
+  };
+  return createExecutable(native.addon, executable, memory);
+}
+
+/** @throws LimitError when the system has no memory for the cache and scratch. */
+function prepareNatively(native: Native, make: () => AddonExecutable): AddonExecutable {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOMEM") throw error;
+    const available = formatBytes(native.addon.machine().availableBytes);
+    throw new LimitError(
+      `not enough memory for the KV cache and scratch (${available} available); use a smaller context`,
+    );
+  }
+}
+
+function createExecutable(
+  addon: Addon,
+  { handle, outputs }: AddonExecutable,
+  memory: MemoryUse,
+): Executable {
+  let isDisposed = false;
+  const checkOpen = (): void => {
+    if (isDisposed) throw new HearthError("the executable is disposed");
+  };
+  let lastStep = { rows: 0, outputs: 0 };
+  return {
+    memory,
+    run: async (segment: number, step: Step): Promise<void> => {
+      checkOpen();
+      const { rowCount, sequence, position, token, outputCount, outputRow } = step;
+      const done = addon.run(
+        handle,
+        segment,
+        rowCount,
+        sequence,
+        position,
+        token,
+        outputCount,
+        outputRow,
+      );
+      await done;
+      lastStep = { rows: rowCount, outputs: outputCount };
+    },
+    output: (slot: Slot): Float32Array => {
+      const data = outputs[slot.id];
+      if (data === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
+      const rows = slot.rows === "outputs" ? lastStep.outputs : lastStep.rows;
+      return data.subarray(0, rows * slot.width);
+    },
+    write: (slot, data) => {
+      checkOpen();
+      addon.write(handle, slot.id, data);
+    },
+    copySequence: async (from, to, length) => {
+      checkOpen();
+      await addon.copySequence(handle, from, to, length);
+    },
+    ffnCounts: () => ffnCounts(addon.ffnCounts(handle)),
+    [Symbol.dispose]: () => {
+      if (isDisposed) return;
+      isDisposed = true;
+      addon.disposeExecutable(handle);
+    },
+  };
+}
+
+function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
+  const counts: FfnCounts[] = [];
+  for (let at = 0; at + 7 <= numbers.length; at += 7) {
+    const [
+      layer = 0,
+      active = 0,
+      rows = 0,
+      neurons = 0,
+      bytesTouched = 0,
+      predictorTime = 0,
+      time = 0,
+    ] = numbers.slice(at, at + 7);
+    counts.push({ layer, active, rows, neurons, bytesTouched, predictorTime, time });
+  }
+  return counts.sort((a, b) => a.layer - b.layer);
+}

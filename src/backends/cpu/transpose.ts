@@ -1,0 +1,59 @@
+/** W [rows, columns] → Wᵀ [columns, rows] in another type, by the addon's threads: how a down projection becomes rows. */
+
+import { tensorType } from "../../core/dtype.ts";
+import { ShapeError } from "../../core/errors.ts";
+import type { Weight } from "../../ops/op.ts";
+import type { Addon, AddonPool } from "./addon.ts";
+import type { MappedFiles } from "./mapped-files.ts";
+import { typeId, weightBytes } from "./weight-table.ts";
+
+/** Types that a transposed row can be written in. */
+export type TransposedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0";
+
+/** @throws ShapeError when a transposed row is no whole number of blocks. */
+export function transposeWeight(
+  addon: Addon,
+  pool: AddonPool,
+  files: MappedFiles,
+): (weight: Weight, type: TransposedType) => Promise<Weight> {
+  return async (weight, type) => {
+    const { blockElements } = tensorType(type);
+    if (weight.rows % blockElements !== 0) {
+      const expected = `rows a multiple of ${blockElements}, to be written as ${type}`;
+      throw new ShapeError(weight.name, expected, String(weight.rows));
+    }
+    const { source, offset, size } = place(weight, files);
+    const needed = weightBytes(weight);
+    if (size < needed) throw new ShapeError(weight.name, `${needed} bytes of data`, String(size));
+    const data = await addon.transposeWeight(
+      pool.handle,
+      source,
+      typeId(weight.type),
+      weight.rows,
+      weight.columns,
+      offset,
+      typeId(type),
+    );
+    const { name, rows, columns } = weight;
+    return {
+      name: `${name} transposed`,
+      type,
+      rows: columns,
+      columns: rows,
+      bytes: { kind: "memory", data },
+    };
+  };
+}
+
+function place(
+  { bytes }: Weight,
+  files: MappedFiles,
+): { readonly source: object; readonly offset: number; readonly size: number } {
+  if (bytes.kind === "memory") return { source: bytes.data, offset: 0, size: bytes.data.length };
+  const file = files.open(bytes.path);
+  return {
+    source: file.handle,
+    offset: bytes.offset,
+    size: Math.min(bytes.bytes, file.bytes - bytes.offset),
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * Collects the weights, files and small arrays that ops name, each once, as indexes into tables of numbers.
+ * Files are mapped by a MappedFiles, which shares a mapping among executables.
+ */
+import { rowBytes, tensorType, type WeightType } from "../../core/dtype.ts";
+import { ShapeError } from "../../core/errors.ts";
+import type { Weight } from "../../ops/op.ts";
+import type { Handle } from "./addon.ts";
+import type { MappedFiles } from "./mapped-files.ts";
+
+export interface WeightTable {
+  /** The weight's index; -1 for none. */
+  add(weight: Weight | undefined): number;
+  addArray(array: Float32Array | Uint32Array | Uint8Array): number;
+  readonly sources: readonly (Handle | Uint8Array)[];
+  readonly arrays: readonly (Float32Array | Uint32Array | Uint8Array)[];
+  numbers(): Float64Array;
+  /** Bytes of the weights that lie in files, and in memory; each stretch once. */
+  bytes(): { readonly mapped: number; readonly copied: number };
+}
+
+export function createWeightTable(files: MappedFiles): WeightTable {
+  const weights = new Map<Weight, number>();
+  const rows: number[] = [];
+  const sources: (Handle | Uint8Array)[] = [];
+  const sourceIndex = new Map<string | Uint8Array, number>();
+  const arrays: (Float32Array | Uint32Array | Uint8Array)[] = [];
+  const arrayIndex = new Map<object, number>();
+  const stretches = { mapped: new Map<string, number>(), copied: new Map<Uint8Array, number>() };
+
+  const source = (weight: Weight): { readonly index: number; readonly offset: number } => {
+    const { bytes } = weight;
+    const needed = weightBytes(weight);
+    if (bytes.kind === "memory") {
+      if (bytes.data.length < needed) throw tooFewBytes(weight, needed, bytes.data.length);
+      stretches.copied.set(bytes.data, bytes.data.length);
+      return { index: intern(sources, sourceIndex, bytes.data, () => bytes.data), offset: 0 };
+    }
+    const file = files.open(bytes.path);
+    if (bytes.bytes < needed) throw tooFewBytes(weight, needed, bytes.bytes);
+    if (file.bytes < bytes.offset + needed) {
+      throw tooFewBytes(weight, needed, Math.max(0, file.bytes - bytes.offset));
+    }
+    stretches.mapped.set(`${bytes.path}\n${bytes.offset}`, needed);
+    const index = intern(sources, sourceIndex, bytes.path, () => file.handle);
+    return { index, offset: bytes.offset };
+  };
+
+  return {
+    sources,
+    arrays,
+    add: (weight) => {
+      if (weight === undefined) return -1;
+      const known = weights.get(weight);
+      if (known !== undefined) return known;
+      const { index, offset } = source(weight);
+      rows.push(typeId(weight.type), weight.rows, weight.columns, index, offset);
+      weights.set(weight, weights.size);
+      return weights.size - 1;
+    },
+    addArray: (array) => intern(arrays, arrayIndex, array, () => array),
+    numbers: () => Float64Array.from(rows),
+    bytes: () => ({
+      mapped: sum(stretches.mapped.values()),
+      copied: sum(stretches.copied.values()),
+    }),
+  };
+}
+
+export function typeId(type: WeightType): number {
+  return tensorType(type).id;
+}
+
+/** @throws ShapeError when a row is no whole number of blocks. */
+export function weightBytes(weight: Weight): number {
+  const { blockElements } = tensorType(weight.type);
+  if (weight.columns % blockElements !== 0) {
+    const expected = `columns a multiple of ${blockElements} for ${weight.type}`;
+    throw new ShapeError(weight.name, expected, String(weight.columns));
+  }
+  return weight.rows * rowBytes(weight.type, weight.columns);
+}
+
+function tooFewBytes(weight: Weight, needed: number, found: number): ShapeError {
+  return new ShapeError(weight.name, `${needed} bytes of data`, String(found));
+}
+
+function intern<Key, Value>(
+  list: Value[],
+  index: Map<Key, number>,
+  key: Key,
+  make: () => Value,
+): number {
+  const known = index.get(key);
+  if (known !== undefined) return known;
+  index.set(key, list.length);
+  list.push(make());
+  return list.length - 1;
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}

@@ -1,0 +1,54 @@
+/** What must hold of a feed-forward block: shapes of its weights, its subset, what its method needs. */
+import type { FfnBlock } from "./op.ts";
+import { isMatrix, isVector, type Requirement, requires } from "./requirement.ts";
+
+export function blockRequirements(block: FfnBlock): readonly Requirement[] {
+  const { dim, neurons, gating, down } = block;
+  return [
+    requires((block.gate === undefined) === (gating === "ungated"), "a gate iff gated", gating),
+    isMatrix(block.up, [neurons, dim]),
+    isMatrix(block.gate ?? block.up, [neurons, dim]),
+    isVector(block.upBias, neurons),
+    isVector(block.downBias, dim),
+    isMatrix(down.weight, down.layout === "rows" ? [neurons, dim] : [dim, neurons]),
+    subsetRequirement(block),
+    ...methodRequirements(block),
+  ];
+}
+
+function subsetRequirement({ subset, neurons }: FfnBlock): Requirement {
+  if (subset === undefined) return requires(true, "nothing", "nothing");
+  const isRising = subset.every((id, i) => id < neurons && (i === 0 || id > (subset[i - 1] ?? id)));
+  return requires(
+    isRising,
+    `rising neuron ids below ${neurons}`,
+    `${subset.slice(0, 8).join(", ")}…`,
+  );
+}
+
+function methodRequirements(block: FfnBlock): readonly Requirement[] {
+  const { method, dim, neurons } = block;
+  switch (method.kind) {
+    case "dense":
+    case "gate":
+      return [];
+    case "mlp":
+      return [
+        isMatrix(method.fc1, [method.fc1.rows, method.input.width]),
+        isMatrix(method.fc2, [neurons, method.fc1.rows]),
+      ];
+    case "sign": {
+      const bytes = neurons * Math.ceil(dim / 64) * 8;
+      const found = method.signs.length;
+      return [requires(found === bytes, `${bytes} bytes of signs`, found)];
+    }
+    case "threshold-gate":
+      return [requires(block.gating === "gated", "a gated block for threshold-gate", block.gating)];
+    case "threshold-output": {
+      const found = method.downNorms.length;
+      return [requires(found === neurons, `${neurons} norms of down rows`, found)];
+    }
+    default:
+      return method satisfies never;
+  }
+}

@@ -1,0 +1,49 @@
+/** What can be read off a program without running it: the weights its ops use, the FFN ops in order. */
+import type { FfnBlock, Op, Weight } from "./op.ts";
+import type { Program } from "./program.ts";
+
+export type FfnOp = Extract<Op, { kind: "ffn" }>;
+
+export function opsOf(program: Program): readonly Op[] {
+  return program.segments.flatMap((segment) => segment.ops);
+}
+
+export function weightsOfOp(op: Op): readonly Weight[] {
+  switch (op.kind) {
+    case "embed":
+      return present(op.table, op.positions?.weight);
+    case "norm":
+      return present(op.weight, op.bias);
+    case "matmul":
+      return present(op.weight, op.bias);
+    case "ffn":
+      return weightsOfBlock(op.block);
+    case "rope":
+    case "store-kv":
+    case "attention":
+    case "activate":
+    case "add":
+    case "copy":
+    case "select":
+    case "argmax":
+      return [];
+    default:
+      return op satisfies never;
+  }
+}
+
+function weightsOfBlock(block: FfnBlock): readonly Weight[] {
+  const predictor = block.method.kind === "mlp" ? [block.method.fc1, block.method.fc2] : [];
+  return present(
+    block.gate,
+    block.up,
+    block.upBias,
+    block.down.weight,
+    block.downBias,
+    ...predictor,
+  );
+}
+
+function present(...weights: readonly (Weight | undefined)[]): readonly Weight[] {
+  return weights.filter((weight) => weight !== undefined);
+}
