@@ -1,0 +1,113 @@
+/**
+ * How often each neuron was active over a corpus: counts that add up, so profiles can be continued and merged.
+ * Counts are doubles: exact up to 2^53 tokens, where float32 would stop counting at 2^24.
+ */
+import { OptionError } from "../core/errors.ts";
+import type { Tokens } from "../core/units.ts";
+import type { Activation } from "../ops/op.ts";
+
+/**
+ * When a neuron counts as active. "nonzero": h ≠ 0, for the ReLU family. "top": among this share of the block's
+ * neurons by |h|·‖down row‖, for activations that are never zero; the share is the same for every token.
+ */
+export type ActiveRule =
+  | { readonly kind: "nonzero" }
+  | { readonly kind: "top"; readonly share: number };
+
+export interface ActivationProfile {
+  readonly rule: ActiveRule;
+  /** Tokens counted. */
+  readonly tokens: Tokens;
+  /** By layer: for how many tokens each neuron was active. [neurons] */
+  readonly counts: readonly Float64Array[];
+  /** What was read; a corpus is here once. */
+  readonly corpora: readonly ProfiledCorpus[];
+}
+
+export interface ProfiledCorpus {
+  readonly name: string;
+  /** sha256 of the file, in hex. */
+  readonly hash: string;
+  /** Tokens of its beginning that were counted. */
+  readonly tokens: Tokens;
+  /** Whether it was read to its end. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * A fifth of the neurons, the same for every layer and token, so that the counts of different models and corpora can
+ * be compared. A yardstick for ranking neurons, not a promise that the rest can be skipped: thresholds are calibrated.
+ */
+const topShare = 0.2;
+
+export function activeRuleFor(activation: Activation): ActiveRule {
+  return isReluFamily(activation) ? { kind: "nonzero" } : { kind: "top", share: topShare };
+}
+
+/** Whether the activation is exactly zero for some inputs. */
+export function isReluFamily(activation: Activation): boolean {
+  switch (activation.kind) {
+    case "relu":
+    case "relu2":
+    case "fatrelu":
+      return true;
+    case "silu":
+    case "gelu":
+    case "gelu-tanh":
+      return false;
+    default:
+      return activation satisfies never;
+  }
+}
+
+/** A profile of nothing yet. */
+export function emptyProfile(rule: ActiveRule, neurons: readonly number[]): ActivationProfile {
+  return { rule, tokens: 0, counts: neurons.map((count) => new Float64Array(count)), corpora: [] };
+}
+
+/**
+ * Both profiles together. A corpus that both have is an error: its tokens would count twice.
+ * @throws OptionError for profiles of other shapes or rules.
+ */
+export function mergeProfiles(a: ActivationProfile, b: ActivationProfile): ActivationProfile {
+  const expected = `${describeRule(a.rule)} over layers of ${sizes(a)} neurons`;
+  const found = `${describeRule(b.rule)} over layers of ${sizes(b)} neurons`;
+  if (found !== expected) throw new OptionError("activation profile", found, expected);
+  const both = a.corpora.find(({ hash }) => b.corpora.some((other) => other.hash === hash));
+  if (both !== undefined) {
+    throw new OptionError("activation profile", `${both.name} in both`, "each corpus once");
+  }
+  return {
+    rule: a.rule,
+    tokens: a.tokens + b.tokens,
+    counts: a.counts.map((counts, layer) => {
+      const other = b.counts[layer];
+      return counts.map((count, neuron) => count + (other?.[neuron] ?? 0));
+    }),
+    corpora: [...a.corpora, ...b.corpora],
+  };
+}
+
+/** Activation frequency of each neuron of a layer, 0…1. */
+export function activationFrequencies(profile: ActivationProfile, layer: number): Float64Array {
+  const counts = profile.counts[layer] ?? new Float64Array(0);
+  return counts.map((count) => (profile.tokens === 0 ? 0 : count / profile.tokens));
+}
+
+/** Share of active neurons, by layer. */
+export function activeShares(profile: ActivationProfile): readonly number[] {
+  return profile.counts.map((counts) => {
+    const active = counts.reduce((sum, count) => sum + count, 0);
+    return profile.tokens === 0 ? 0 : active / (profile.tokens * counts.length);
+  });
+}
+
+export function describeRule(rule: ActiveRule): string {
+  return rule.kind === "nonzero"
+    ? "active when not zero"
+    : `active when among the top ${(100 * rule.share).toFixed(0)} % by |h|·‖down row‖`;
+}
+
+function sizes(profile: ActivationProfile): string {
+  return profile.counts.map((counts) => counts.length).join(", ");
+}

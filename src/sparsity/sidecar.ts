@@ -1,0 +1,126 @@
+/**
+ * The sidecar: a GGUF beside the model with what hearth has learnt about it. This file says what may be in it;
+ * sidecar-read.ts opens one, sidecar-write.ts changes one. Layout: docs/formats/sidecar.md.
+ */
+import type { WeightType } from "../core/dtype.ts";
+import type { Bytes } from "../core/units.ts";
+import type { Weight } from "../ops/op.ts";
+import type { ActivationProfile } from "./activation-profile.ts";
+
+/** What ties a sidecar to its model: the fingerprint, and the shape that every tensor must fit. */
+export interface SidecarModel {
+  readonly fingerprint: string;
+  readonly dim: number;
+  /** Neurons of each layer. */
+  readonly neurons: readonly number[];
+}
+
+/** A sidecar that was opened and checked. Lists have one entry for each layer; matrices stay in the file. */
+export interface Sidecar {
+  readonly path: string;
+  readonly profile?: ActivationProfile;
+  /** W_down^T [neurons, dim], where it was written. */
+  readonly downRows: readonly (Weight | undefined)[];
+  /** ‖down row‖ of each neuron, f32 [neurons]; all layers or absent. */
+  readonly downNorms?: readonly Float32Array[];
+  /** Trained predictors; a layer without one has not been trained yet. */
+  readonly predictors: readonly (LayerPredictor<Weight> | undefined)[];
+  readonly sign?: SignCalibration;
+  /** Sign bits of the gate rows (up, if ungated), I8 [neurons, ceil(dim / 64)·8]; SparsityMethod "sign" has the layout. */
+  readonly signs: readonly (SignsInFile | undefined)[];
+  readonly thresholds?: ThresholdSet;
+  readonly recommendation?: Recommendation;
+}
+
+/** Two matrices as in SparsityMethod "mlp": neuron r is active iff (fc2·relu(fc1·input))[r] ≥ threshold. */
+export interface LayerPredictor<Matrix> {
+  readonly fc1: Matrix; // [rank, dim]
+  readonly fc2: Matrix; // [neurons, rank]
+  readonly threshold: number;
+  /** Shares measured on held-out tokens, 0…1. */
+  readonly recall: number;
+  readonly precision: number;
+}
+
+export interface SignCalibration {
+  /** Of each layer: the score from which a neuron is computed. */
+  readonly margins: readonly number[];
+  /** Of each layer, on held-out tokens: share of active neurons found. */
+  readonly recall: readonly number[];
+}
+
+export interface SignsInFile {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: Bytes;
+}
+
+/** "gate": |act(g)| (CATS). "output": |h|·‖down row‖. */
+export type ThresholdScore = "gate" | "output";
+
+/** One calibrated operating point. */
+export interface ThresholdTable {
+  readonly score: ThresholdScore;
+  /** Share of neurons skipped that the values were calibrated for, 0…1. */
+  readonly sparsity: number;
+  /** Of each layer: the score from which a neuron is kept. */
+  readonly values: readonly number[];
+}
+
+export interface ThresholdSet {
+  readonly tables: readonly ThresholdTable[];
+  /** The table that `--sparsity threshold` takes. */
+  readonly chosen: number;
+}
+
+/** What `--sparsity` can be once it is settled. */
+export type MethodName = "dense" | "gate" | "mlp" | "sign" | "threshold";
+
+/** What was measured of one method on held-out tokens; NaN where it was not measured. */
+export interface MethodMeasurement {
+  readonly method: MethodName;
+  /** Which threshold table, else "". */
+  readonly variant: string;
+  readonly activeShare: number;
+  /** FFN bytes of one decoded token, predictor included. */
+  readonly bytesPerToken: Bytes;
+  readonly perplexity: number;
+  /** Share of greedy tokens that are those of the dense model. */
+  readonly agreement: number;
+  readonly tokensPerSecond: number;
+}
+
+/** What `--sparsity auto` takes, and why. */
+export interface Recommendation {
+  readonly method: MethodName;
+  /** One sentence for the user, with the numbers that decided. */
+  readonly reason: string;
+  /** All methods that were tried, the dense one among them. */
+  readonly measured: readonly MethodMeasurement[];
+}
+
+/** A matrix to be written: its bytes come in pieces, once. */
+export interface MatrixToWrite {
+  readonly type: WeightType;
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+}
+
+/** What to put into a sidecar. What is absent stays as it is; maps are by layer and leave other layers alone. */
+export interface SidecarChanges {
+  readonly profile?: ActivationProfile;
+  readonly downRows?: ReadonlyMap<number, MatrixToWrite>;
+  readonly downNorms?: readonly Float32Array[];
+  readonly predictors?: ReadonlyMap<number, LayerPredictor<MatrixToWrite>>;
+  readonly sign?: SignCalibration;
+  /** [neurons, ceil(dim / 64)·8] of each layer. */
+  readonly signs?: ReadonlyMap<number, Uint8Array>;
+  readonly thresholds?: ThresholdSet;
+  readonly recommendation?: Recommendation;
+}
+
+/** Where a model's sidecar is unless the user says otherwise: model.gguf → model.sparsity.gguf. */
+export function sidecarPathOf(modelPath: string): string {
+  return `${modelPath.replace(/\.gguf$/i, "")}.sparsity.gguf`;
+}
