@@ -23,6 +23,6 @@ export interface Architecture {
   /** Where the output matrix is: output.weight, token_embd.weight, or whichever the file has. */
   readonly output: "own" | "tied" | "own or tied";
   readonly layerWeights: (find: LayerFinder) => LayerWeights;
-  /** Emits one layer over the residual x. */
-  readonly layer: (graph: LayerGraph, x: Slot, weights: LayerWeights) => void;
+  /** Emits one layer over the residual x and returns where the residual stands then. */
+  readonly layer: (graph: LayerGraph, x: Slot, weights: LayerWeights) => Slot;
 }

@@ -113,6 +113,16 @@ describe("a program", () => {
     },
   );
 
+  it.each(architectures)(
+    "of %s gives the same logits when its last layer has output rows only",
+    async (arch) => {
+      const model = await make(arch);
+      const few = await logits(model, { lastLayer: "output rows" });
+      // The same sums in the same order.
+      expect(few).toEqual(await logits(model));
+    },
+  );
+
   it("names the best token when only that is asked for", async () => {
     const model = await make("arcee");
     const all = await logits(model);
@@ -127,5 +137,6 @@ describe("a program", () => {
     expect(build({ maxRows: 0 })).toThrow(/maxRows: 0/);
     expect(build({ contextLength: 65 })).toThrow(/contextLength: 65.*at most 64/);
     expect(build({ exposed: [2] })).toThrow(/exposed: 2.*0 to 1/);
+    expect(build({ exposed: [1], lastLayer: "output rows" })).toThrow(/lastLayer: output rows/);
   });
 });

@@ -29,6 +29,11 @@ export interface ProgramOptions {
   readonly methodFor?: MethodChoice;
   /** A transposed down projection [neurons, dim] for this layer, in place of the file's. */
   readonly downRows?: (layer: number) => Weight | undefined;
+  /**
+   * "output rows": behind the last attention only rows that want an output are computed, which spares a prefill
+   * most of a layer; the last FFN then counts those rows. Default "all rows". Not with an exposed last layer.
+   */
+  readonly lastLayer?: "all rows" | "output rows";
   /** Layers whose FFN is taken apart so that its activations can be read; see ExposedFfn. Default: none. */
   readonly exposed?: readonly number[];
 }
@@ -40,6 +45,8 @@ export interface ExposedFfn {
   readonly input: Slot; // width dim
   /** After the norm: what gate and up multiply. */
   readonly normed: Slot; // width dim
+  /** Gate before its activation; absent in ungated blocks. */
+  readonly gate?: Slot; // width neurons
   /** After the activation, dense. */
   readonly h: Slot; // width neurons
 }
@@ -55,7 +62,7 @@ export interface ModelSlots {
 export interface ModelParts {
   /** Grows when somebody asks for more slots; read `slots.slots` last. */
   readonly slots: SlotTable;
-  /** The residual stream, which every layer reads and adds to. */
+  /** The residual stream, which every layer reads and adds to (the last perhaps its output rows only). */
   readonly residual: Slot;
   readonly kv: KvShape;
   readonly embed: readonly Op[];
@@ -88,7 +95,8 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
   }
   ops.push(...parts.output);
   const { hidden, logits, argmax } = parts;
-  const outputs = [logits ?? argmax, ...exposed.flatMap((one) => [one.input, one.normed, one.h])];
+  const shown = exposed.flatMap(({ input, normed, gate, h }) => [input, normed, gate, h]);
+  const outputs = [logits ?? argmax, ...shown];
   const segment = { name: "model", ops, outputs: outputs.filter((slot) => slot !== undefined) };
   return {
     program: {
@@ -113,9 +121,10 @@ export function buildParts(model: Model, options: ProgramOptions): ModelParts {
   const { hyperparameters: shape, architecture } = model;
   const residual = slots.slot("residual", shape.dim);
   const context = graphContext(model, { slots, options });
+  let stream = residual;
   const layers = model.layers.map((weights, index) => {
     const graph = new LayerGraph(index, context);
-    architecture.layer(graph, residual, weights);
+    stream = architecture.layer(graph, stream, weights);
     return graph.finish();
   });
   return {
@@ -124,7 +133,7 @@ export function buildParts(model: Model, options: ProgramOptions): ModelParts {
     kv: kvShape(model, options),
     embed: [embedOp(model, residual)],
     layers,
-    ...outputPart(model, { residual, slots, output: options.output }),
+    ...outputPart(model, { residual: stream, slots, output: options.output }),
   };
 }
 
@@ -158,6 +167,7 @@ function graphContext(
       model.rope && { rope: { ...model.rope, pairing: positions.pairing } }),
     methodFor: options.methodFor ?? fileMethod,
     ...(options.downRows && { downRows: options.downRows }),
+    ...(options.lastLayer === "output rows" && { selectIn: model.layers.length - 1 }),
   };
 }
 
@@ -187,14 +197,15 @@ function outputPart(
 ): Pick<ModelParts, "output" | "hidden" | "logits" | "argmax"> {
   const { residual, slots, output } = place;
   if (output === "none") return { output: [] };
-  const selected = slots.slot("selected", residual.width, "outputs");
+  const isSelected = residual.rows === "outputs";
+  const selected = isSelected ? residual : slots.slot("selected", residual.width, "outputs");
   const hidden = slots.slot("hidden", residual.width, "outputs");
   const logits = slots.slot("logits", model.vocabulary, "outputs");
-  const ops: Op[] = [
-    { kind: "select", x: residual, out: selected },
+  const ops: Op[] = isSelected ? [] : [{ kind: "select", x: residual, out: selected }];
+  ops.push(
     normOp({ x: selected, out: hidden, norm: model.outputNorm, groups: 1 }),
     matmulOp({ x: hidden, out: logits, into: "assign", linear: { weight: model.output } }),
-  ];
+  );
   if (output === "logits") return { output: ops, hidden, logits };
   const argmax = slots.slot("argmax", 1, "outputs");
   ops.push({ kind: "argmax", x: logits, out: argmax });
@@ -214,12 +225,13 @@ function exposeFfn(
   const input = table.slot(`ffn input ${index}`, predictorInput.width);
   const normed = table.slot(`ffn normed ${index}`, x.width);
   const h = table.slot(`h ${index}`, block.neurons);
+  const gate = block.gate && table.slot(`gate ${index}`, block.neurons);
   const ops: Op[] = [
     ...layer.before,
     ...(layer.ffnNorm ? [layer.ffnNorm] : []),
     { kind: "copy", x: predictorInput, out: input },
     { kind: "copy", x, out: normed },
-    ...activationOps({ block, x, h, table }),
+    ...activationOps({ block, x, ...(gate && { gate }), h, table }),
   ];
   if (block.down.layout === "columns") {
     const { weight } = block.down;
@@ -228,22 +240,27 @@ function exposeFfn(
   } else {
     ops.push({ ...ffn, block: { ...block, method: { kind: "dense" } } });
   }
-  return { ops: [...ops, ...layer.after], slots: { layer: index, input, normed, h } };
+  return {
+    ops: [...ops, ...layer.after],
+    slots: { layer: index, input, normed, ...(gate && { gate }), h },
+  };
 }
 
 function activationOps(parts: {
   readonly block: FfnBlock;
   readonly x: Slot;
+  readonly gate?: Slot;
   readonly h: Slot;
   readonly table: SlotTable;
 }): readonly Op[] {
-  const { block, x, h, table } = parts;
+  const { block, x, gate, h, table } = parts;
   const { gating, activation, gate: gateWeight } = block;
   const up = table.slot(`up of ${block.neurons}`, block.neurons);
   const upLinear = { weight: block.up, ...(block.upBias && { bias: block.upBias }) };
   const upOp = matmulOp({ x, out: up, into: "assign", linear: upLinear });
-  if (gateWeight === undefined) return [upOp, activateOp({ gating, activation, up, out: h })];
-  const gate = table.slot(`gate of ${block.neurons}`, block.neurons);
+  if (gateWeight === undefined || gate === undefined) {
+    return [upOp, activateOp({ gating, activation, up, out: h })];
+  }
   const gateOp = matmulOp({ x, out: gate, into: "assign", linear: { weight: gateWeight } });
   return [gateOp, upOp, activateOp({ gating, activation, gate, up, out: h })];
 }
@@ -278,5 +295,10 @@ function checkOptions(model: Model, options: ProgramOptions): void {
   const unknown = options.exposed?.find((layer) => !Number.isInteger(layer) || layer >= layers);
   if (unknown !== undefined) {
     throw new OptionError("exposed", String(unknown), `layers from 0 to ${layers - 1}`);
+  }
+  if (options.lastLayer !== "output rows") return;
+  if (options.output === "none" || options.exposed?.includes(layers - 1)) {
+    const expected = "all rows, where there is no output or the last layer is exposed";
+    throw new OptionError("lastLayer", options.lastLayer, expected);
   }
 }

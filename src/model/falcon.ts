@@ -23,6 +23,6 @@ export const falcon: Architecture = {
   layer: (graph, x, { attentionNorm, ffnNorm, attention, ffn }) => {
     const normed = graph.norm(x, attentionNorm);
     const ffnNormed = ffnNorm === undefined ? normed : graph.norm(x, ffnNorm, "ffn normed");
-    graph.add(x, graph.ffn(ffnNormed, ffn, x), graph.attention(normed, attention));
+    return graph.add(x, graph.ffn(ffnNormed, ffn, x), graph.attention(normed, attention));
   },
 };

@@ -44,9 +44,9 @@ export class SlotTable {
   }
 }
 
-/** A summand that is not computed yet: its last op writes where it is added. */
+/** A summand that is not computed yet: its last op writes where it is added. Returns where the sum stands. */
 export interface Summand {
-  addTo(out: Slot): void;
+  addTo(out: Slot): Slot;
 }
 
 /** Chooses how a block's active neurons are found. `predictorInput` is what an "mlp" method must read. */
@@ -59,6 +59,8 @@ export interface GraphContext {
   readonly rope?: RopeTable & { readonly pairing: "adjacent" | "halves" };
   readonly methodFor: MethodChoice;
   readonly downRows?: (layer: number) => FfnBlock["down"]["weight"] | undefined;
+  /** The layer after whose attention only the rows that want an output go on. */
+  readonly selectIn?: number;
 }
 
 export class LayerGraph {
@@ -75,14 +77,14 @@ export class LayerGraph {
 
   /** Into the slot `name`; a second norm that must live beside the first needs a name of its own. */
   norm(x: Slot, norm: Norm, name = "normed"): Slot {
-    const out = this.#context.slots.slot(name, x.width);
+    const out = this.#context.slots.slot(nameFor(x, name), x.width, x.rows);
     this.#ops.push(normOp({ x, out, norm, groups: 1 }));
     return out;
   }
 
-  /** out += each summand, in this order. */
-  add(out: Slot, ...summands: readonly Summand[]): void {
-    for (const summand of summands) summand.addTo(out);
+  /** out + each summand, in this order; use the slot that is returned from then on. */
+  add(out: Slot, ...summands: readonly Summand[]): Slot {
+    return summands.reduce((sum, summand) => summand.addTo(sum), out);
   }
 
   /** Grouped-query attention over the cache, with RoPE where the model has it. */
@@ -107,7 +109,7 @@ export class LayerGraph {
     return { index, before, ffn, predictorInput, after };
   }
 
-  #attention(x: Slot, weights: AttentionWeights, out: Slot): void {
+  #attention(x: Slot, weights: AttentionWeights, out: Slot): Slot {
     const { shape, slots } = this.#context;
     const { heads, kvHeads, headDim } = shape;
     const layer = this.#index;
@@ -124,14 +126,24 @@ export class LayerGraph {
     this.#ops.push(
       { kind: "store-kv", layer, k, v },
       { kind: "attention", layer, q, out: mixed, heads, scale: shape.attentionScale },
-      matmulOp({ x: mixed, out, into: "add", linear: weights.output }),
     );
+    const isLast = layer === this.#context.selectIn;
+    const going = isLast ? this.#selectOutputs(mixed) : mixed;
+    const sum = isLast ? this.#selectOutputs(out) : out;
+    this.#ops.push(matmulOp({ x: going, out: sum, into: "add", linear: weights.output }));
+    return sum;
+  }
+
+  #selectOutputs(x: Slot): Slot {
+    const out = this.#context.slots.slot(`${x.name} of outputs`, x.width, "outputs");
+    this.#ops.push({ kind: "select", x, out });
+    return out;
   }
 
   #feedForward(
     place: { readonly x: Slot; readonly out: Slot; readonly predictorInput: Slot },
     weights: FfnWeights,
-  ): void {
+  ): Slot {
     const { x, out, predictorInput } = place;
     const layer = this.#index;
     const dense = ffnBlock(layer, { weights, downRows: this.#context.downRows?.(layer) });
@@ -140,6 +152,7 @@ export class LayerGraph {
     this.#ffn = { op, predictorInput };
     this.#beforeFfn = this.#ops;
     this.#ops = [];
+    return out;
   }
 
   #linear(x: Slot, linear: Linear, out: Slot): Slot {
@@ -152,6 +165,11 @@ export class LayerGraph {
     const { pairing, frequencies, magnitude } = this.#context.rope;
     this.#ops.push({ kind: "rope", x, heads, pairing, frequencies, magnitude });
   }
+}
+
+/** Buffers of output rows have names of their own. */
+function nameFor(x: Slot, name: string): string {
+  return x.rows === "outputs" ? `${name} of outputs` : name;
 }
 
 export function normOp(parts: {

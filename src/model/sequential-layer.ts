@@ -3,8 +3,8 @@ import type { Slot } from "../ops/op.ts";
 import type { LayerGraph } from "./graph.ts";
 import type { LayerWeights } from "./weights.ts";
 
-export function sequentialLayer(graph: LayerGraph, x: Slot, weights: LayerWeights): void {
+export function sequentialLayer(graph: LayerGraph, x: Slot, weights: LayerWeights): Slot {
   const { attentionNorm, attention, ffnNorm = attentionNorm, ffn } = weights;
-  graph.add(x, graph.attention(graph.norm(x, attentionNorm), attention));
-  graph.add(x, graph.ffn(graph.norm(x, ffnNorm), ffn, x));
+  const h = graph.add(x, graph.attention(graph.norm(x, attentionNorm), attention));
+  return graph.add(h, graph.ffn(graph.norm(h, ffnNorm), ffn, h));
 }

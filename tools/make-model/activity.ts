@@ -76,7 +76,7 @@ function upperTail(z: number): number {
 }
 
 /** The quantile function of the normal distribution. P. J. Acklam's approximation, relative error below 1.2e-9. */
-export function inverseNormal(p: number): number {
+function inverseNormal(p: number): number {
   if (p > 0.5) return -inverseNormal(1 - p);
   const tail = 0.02425;
   if (p < tail) {
