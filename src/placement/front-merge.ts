@@ -28,8 +28,15 @@ interface Merged {
   readonly bound: number;
 }
 
-/** Partial totals times choices of one step: 0.1 µs each, so a step stays below two seconds. */
-const stepLimit = 2e7;
+/**
+ * How many partial totals a search may still look at: about 0.15 µs each with their merging, so 1e7 are 1.5 s.
+ * A count, not a clock: the same problem gives the same placement on every machine.
+ */
+export interface MergeWork {
+  left: number;
+}
+
+export const mergeWork = 1e7;
 
 /** Costs this close, relative to their size, are one: sums in another order differ by less. */
 export const costTolerance = 1e-12;
@@ -92,13 +99,20 @@ export function mergeImproved(
   return { picks, cost: totalCost(fronts, picks) };
 }
 
-/** The best selection that costs less than `cutoff`; exact unless a step grows past its limit: then the bound says so. */
+/** What a merge is to find: a total within `capacity` that costs less than `cutoff`. */
+interface MergeGoal {
+  readonly capacity: number;
+  readonly cutoff: number;
+  readonly start: MergeBound;
+}
+
+/** The best selection that costs less than the cutoff; exact unless the work runs out: then the bound says so. */
 export function mergeFronts(
   fronts: readonly MergeFront[],
-  capacity: number,
-  start: MergeBound,
-  cutoff: number,
+  goal: MergeGoal,
+  work: MergeWork,
 ): Merged {
+  const { capacity, cutoff, start } = goal;
   const tolerance = costTolerance * (Math.abs(cutoff) + Math.abs(start.bound));
   const slack = cutoff - start.bound + tolerance;
   if (slack <= 2 * tolerance) return { found: undefined, bound: cutoff };
@@ -106,14 +120,22 @@ export function mergeFronts(
   classes.sort((a, b) => a.bytes.length - b.bytes.length);
   const last = classes.pop();
   if (last === undefined) return { found: undefined, bound: cutoff };
-  let reserve = classes.reduce((sum, choices) => sum + (choices.bytes[0] ?? 0), last.bytes[0] ?? 0);
+  const limit = {
+    capacity:
+      capacity -
+      (last.bytes[0] ?? 0) -
+      classes.reduce((sum, { bytes }) => sum + (bytes[0] ?? 0), 0),
+    price: start.price,
+    pricedCost: slack,
+  };
   let states = initialStates;
   const steps: { readonly choices: Choices; readonly states: States }[] = [];
   for (const choices of classes) {
-    if (states.bytes.length * choices.bytes.length > stepLimit)
-      return { found: undefined, bound: start.bound };
-    reserve -= choices.bytes[0] ?? 0;
-    states = extend(states, choices, { capacity: capacity - reserve, slack });
+    work.left -= states.bytes.length * choices.bytes.length;
+    if (work.left < 0) return { found: undefined, bound: start.bound };
+    limit.capacity += choices.bytes[0] ?? 0;
+    limit.pricedCost += choices.cheapest;
+    states = extend(states, choices, limit);
     steps.push({ choices, states });
   }
   const best = finish(states, last, capacity);
@@ -129,51 +151,54 @@ export function mergeFronts(
   return { found: { picks, cost }, bound: cost };
 }
 
-/** A front without the points that the bound rules out; `excess` is what a point costs above the priced best. */
+/** A front without the points that the bound rules out; `cheapest` is the least priced cost. Tags index the front. */
 interface Choices extends Front {
   readonly index: number;
-  readonly excess: Float64Array;
+  readonly cheapest: number;
 }
 
+/** Undominated partial totals in rising order of bytes. */
 interface States {
   readonly bytes: Float64Array;
   readonly costs: Float64Array;
-  readonly excess: Float64Array;
   readonly parent: Uint32Array;
   readonly choice: Uint32Array;
+}
+
+/** A partial total beyond `capacity`, or whose cost + price * bytes is above `pricedCost`, leads nowhere. */
+interface StateLimit {
+  readonly capacity: number;
+  readonly price: number;
+  readonly pricedCost: number;
 }
 
 const initialStates: States = {
   bytes: Float64Array.of(0),
   costs: Float64Array.of(0),
-  excess: Float64Array.of(0),
   parent: Uint32Array.of(0),
   choice: Uint32Array.of(0),
 };
 
 function reduceFront(front: Front, index: number, price: number, slack: number): Choices {
   let cheapest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < front.bytes.length; i++)
+  for (let i = 0; i < front.bytes.length; i++) {
     cheapest = Math.min(cheapest, pricedCost(front, i, price));
+  }
   const kept: number[] = [];
   for (let i = 0; i < front.bytes.length; i++) {
     if (pricedCost(front, i, price) - cheapest <= slack) kept.push(i);
   }
   return {
     index,
+    cheapest,
     bytes: Float64Array.from(kept, (i) => front.bytes[i] ?? 0),
     costs: Float64Array.from(kept, (i) => front.costs[i] ?? 0),
-    excess: Float64Array.from(kept, (i) => pricedCost(front, i, price) - cheapest),
     tags: Uint32Array.from(kept),
   };
 }
 
 /** All states times all choices, without those over the limits or beaten: shifted lists merged in pairs. */
-function extend(
-  states: States,
-  choices: Choices,
-  limit: { readonly capacity: number; readonly slack: number },
-): States {
+function extend(states: States, choices: Choices, limit: StateLimit): States {
   const shifted = (low: number, high: number): States => {
     if (low === high) return shift(states, choices, low, limit);
     const middle = (low + high) >>> 1;
@@ -182,67 +207,66 @@ function extend(
   return shifted(0, choices.bytes.length - 1);
 }
 
-function shift(
-  states: States,
-  choices: Choices,
-  choice: number,
-  limit: { readonly capacity: number; readonly slack: number },
-): States {
-  const [bytes, cost, excess] = [
-    choices.bytes[choice] ?? 0,
-    choices.costs[choice] ?? 0,
-    choices.excess[choice] ?? 0,
-  ];
-  const kept: number[] = [];
+function shift(states: States, choices: Choices, choice: number, limit: StateLimit): States {
+  const shifted = emptyStates(states.bytes.length);
+  const [addedBytes, addedCost] = [choices.bytes[choice] ?? 0, choices.costs[choice] ?? 0];
+  let count = 0;
   for (let i = 0; i < states.bytes.length; i++) {
-    if ((states.bytes[i] ?? 0) + bytes > limit.capacity) break;
-    if ((states.excess[i] ?? 0) + excess <= limit.slack) kept.push(i);
+    const bytes = (states.bytes[i] ?? 0) + addedBytes;
+    const cost = (states.costs[i] ?? 0) + addedCost;
+    if (bytes > limit.capacity) break;
+    if (cost + limit.price * bytes > limit.pricedCost) continue;
+    shifted.bytes[count] = bytes;
+    shifted.costs[count] = cost;
+    shifted.parent[count] = i;
+    shifted.choice[count] = choice;
+    count++;
   }
-  return {
-    bytes: Float64Array.from(kept, (i) => (states.bytes[i] ?? 0) + bytes),
-    costs: Float64Array.from(kept, (i) => (states.costs[i] ?? 0) + cost),
-    excess: Float64Array.from(kept, (i) => (states.excess[i] ?? 0) + excess),
-    parent: Uint32Array.from(kept),
-    choice: new Uint32Array(kept.length).fill(choice),
-  };
+  return truncated(shifted, count);
 }
 
 /** Both lists in order of bytes, without points that one of no more bytes beats. */
 function union(a: States, b: States): States {
-  const size = a.bytes.length + b.bytes.length;
-  const merged = {
-    bytes: new Float64Array(size),
-    costs: new Float64Array(size),
-    excess: new Float64Array(size),
-    parent: new Uint32Array(size),
-    choice: new Uint32Array(size),
-  };
+  const merged = emptyStates(a.bytes.length + b.bytes.length);
   let [i, j, count, best] = [0, 0, 0, Number.POSITIVE_INFINITY];
   while (i < a.bytes.length || j < b.bytes.length) {
     const fromA = j >= b.bytes.length || precedes(a, i, b, j);
-    const [source, at] = fromA ? [a, i++] : [b, j++];
+    const source = fromA ? a : b;
+    const at = fromA ? i++ : j++;
     const cost = source.costs[at] ?? 0;
     if (cost >= best) continue;
     best = cost;
     merged.bytes[count] = source.bytes[at] ?? 0;
     merged.costs[count] = cost;
-    merged.excess[count] = source.excess[at] ?? 0;
     merged.parent[count] = source.parent[at] ?? 0;
     merged.choice[count] = source.choice[at] ?? 0;
     count++;
   }
+  return truncated(merged, count);
+}
+
+function emptyStates(size: number): States {
   return {
-    bytes: merged.bytes.slice(0, count),
-    costs: merged.costs.slice(0, count),
-    excess: merged.excess.slice(0, count),
-    parent: merged.parent.slice(0, count),
-    choice: merged.choice.slice(0, count),
+    bytes: new Float64Array(size),
+    costs: new Float64Array(size),
+    parent: new Uint32Array(size),
+    choice: new Uint32Array(size),
+  };
+}
+
+function truncated(states: States, count: number): States {
+  return {
+    bytes: states.bytes.slice(0, count),
+    costs: states.costs.slice(0, count),
+    parent: states.parent.slice(0, count),
+    choice: states.choice.slice(0, count),
   };
 }
 
 function precedes(a: States, i: number, b: States, j: number): boolean {
   if (i >= a.bytes.length) return false;
-  const [bytesA, bytesB] = [a.bytes[i] ?? 0, b.bytes[j] ?? 0];
+  const bytesA = a.bytes[i] ?? 0;
+  const bytesB = b.bytes[j] ?? 0;
   return bytesA < bytesB || (bytesA === bytesB && (a.costs[i] ?? 0) <= (b.costs[j] ?? 0));
 }
 

@@ -33,7 +33,7 @@ export async function solveBudgets(request: SolveRequest): Promise<readonly Solu
   const worker = new Worker(new URL("./solve-worker.js", import.meta.url), { workerData: request });
   return new Promise((resolve, reject) => {
     worker.once("message", resolve);
-    worker.once("error", reject);
+    worker.once("error", (error) => reject(new DeviceError(error.message)));
     worker.once("exit", (code) => {
       reject(
         new DeviceError(`the placement solver's thread ended with code ${code} and no answer`),

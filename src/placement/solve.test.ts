@@ -197,18 +197,18 @@ describe("HiGHS and the exact solver", () => {
   it.each([
     ["paper", 80, "Q4_0"],
     ["paper", 140, "Q4_0"],
-    ["paper", 220, "Q6_K"],
+    ["paper", 220, "mixed"],
     ["latency", 120, "Q4_0"],
-    ["latency", 220, "Q6_K"],
+    ["latency", 220, "mixed"],
   ] as const)(
-    "agree on the optimum of %s at %d MiB of 8 layers of 20 groups",
+    "agree on the optimum of %s at %d MiB of 8 layers of 20 groups (%s)",
     async (objective, mebibytes, downType) => {
       const problem = placementProblem({
         model: describeModel({
           ...medium,
           kvDim: 1024,
           context: 256,
-          downType: () => downType,
+          downType: downType === "mixed" ? mixedDownType : () => downType,
           activity: (layer) => powerLawActivity(layer, medium.neurons),
         }),
         hardware: card,

@@ -16,6 +16,7 @@ import {
   mergeFronts,
   mergeImproved,
   mergeRounded,
+  mergeWork,
 } from "./front-merge.ts";
 import { LayerTable } from "./layer-table.ts";
 import type { LayerProblem, PlacementProblem } from "./problem.ts";
@@ -54,7 +55,10 @@ export function solveExactly(
     if (family !== undefined && front !== undefined) family.add(first, front);
     for (const search of searches) search.visit(problem, first, families);
   }
-  for (const search of searches) search.finish();
+  const rising = [...searches].sort((a, b) => a.budget - b.budget);
+  rising.forEach((search, i) => {
+    search.finish(rising[i - 1]);
+  });
   const solveMs = performance.now() - start;
   return searches.map((search) => {
     const { selection, shortfall } = search.restore(problem, families);
@@ -175,18 +179,19 @@ interface Candidate {
   readonly known: MergePicks;
 }
 
+/** Tags are of each family; `cost` is of the whole placement. */
+interface Best {
+  readonly configuration: Configuration;
+  readonly tags: readonly number[];
+  readonly cost: number;
+}
+
 /** The search for one budget over all configurations: candidates are merged in the order of their bounds. */
 class Search {
   readonly budget: Bytes;
   readonly #eligible: readonly Configuration[];
   readonly #candidates: Candidate[] = [];
-  #best:
-    | {
-        readonly configuration: Configuration;
-        readonly tags: readonly number[];
-        readonly cost: number;
-      }
-    | undefined;
+  #best: Best | undefined;
   /** What the best cost may be above the least possible: 0 when it is proven. */
   #shortfall = 0;
 
@@ -216,20 +221,33 @@ class Search {
     }
   }
 
-  finish(): void {
+  /** `smaller`: the finished search of a smaller budget, whose placement fits here too. */
+  finish(smaller: Search | undefined): void {
+    const inherited = smaller?.allows(this.#eligible);
+    if (inherited) this.#offer(inherited.configuration, inherited.tags, inherited.cost);
     let bound = Number.POSITIVE_INFINITY;
+    const work = { left: mergeWork };
     this.#candidates.sort((a, b) => a.fixed + a.start.bound - (b.fixed + b.start.bound));
     for (const { configuration, fixed, capacity, fronts, start, known } of this.#candidates) {
       if (fixed + start.bound >= this.#bestCost()) break;
       const improved = mergeImproved(fronts, capacity, known);
       this.#offer(configuration, tagsOf(fronts, improved.picks), fixed + improved.cost);
-      const merged = mergeFronts(fronts, capacity, start, this.#bestCost() - fixed);
+      const merged = mergeFronts(
+        fronts,
+        { capacity, cutoff: this.#bestCost() - fixed, start },
+        work,
+      );
       const { found } = merged;
       if (found) this.#offer(configuration, tagsOf(fronts, found.picks), fixed + found.cost);
       bound = Math.min(bound, fixed + merged.bound);
     }
     const tolerance = costTolerance * Math.abs(this.#bestCost());
     this.#shortfall = bound < this.#bestCost() - tolerance ? this.#bestCost() - bound : 0;
+  }
+
+  /** The best placement, when its configuration is among these. */
+  allows(configurations: readonly Configuration[]): Best | undefined {
+    return this.#best && configurations.includes(this.#best.configuration) ? this.#best : undefined;
   }
 
   restore(

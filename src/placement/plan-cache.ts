@@ -1,0 +1,40 @@
+/** Plans kept in a folder, one file for each key. A damaged or older file is as if it were not there. */
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { FileFormatError } from "../core/errors.ts";
+import { type Plan, type PlanInputs, planKey } from "./plan.ts";
+import { parsePlan, serialisePlan } from "./plan-json.ts";
+
+/** The plan made from exactly these inputs, if the folder has it. */
+export async function readCachedPlan(
+  folder: string,
+  inputs: PlanInputs,
+): Promise<Plan | undefined> {
+  const file = planFile(folder, planKey(inputs));
+  try {
+    return parsePlan(await readFile(file, "utf8"), file);
+  } catch (error) {
+    if (error instanceof FileFormatError) return undefined;
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Written beside and renamed, so that a reader never sees half a plan. Answers the file's path. */
+export async function writeCachedPlan(folder: string, plan: Plan): Promise<string> {
+  const file = planFile(folder, plan.key);
+  const partial = `${file}.${randomUUID()}.partial`;
+  await mkdir(folder, { recursive: true });
+  try {
+    await writeFile(partial, serialisePlan(plan));
+    await rename(partial, file);
+  } finally {
+    await rm(partial, { force: true });
+  }
+  return file;
+}
+
+function planFile(folder: string, key: string): string {
+  return join(folder, `${key}.plan.json`);
+}

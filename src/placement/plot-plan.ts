@@ -1,0 +1,168 @@
+/** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
+import { formatBytes, GiB } from "../core/units.ts";
+import { hotNeurons } from "./describe-plan.ts";
+import { type BudgetPoint, gpuDevice, type Plan } from "./plan.ts";
+
+const colours = {
+  hot: "#d9480f",
+  cold: "#4c6ef5",
+  resting: "#adb5bd",
+  ink: "#212529",
+  grid: "#dee2e6",
+};
+
+/** A panel's place in the picture, in pixels: inside its axes. */
+interface Panel {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+const picture = { width: 960, height: 760 };
+const layerPanel: Panel = { left: 80, top: 90, width: 840, height: 240 };
+const curvePanel: Panel = { left: 80, top: 440, width: 840, height: 240 };
+
+export function plotPlan(plan: Plan): string {
+  const budget = formatBytes(plan.inputs.budgetBytes);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${picture.width} ${picture.height}" font-family="sans-serif" font-size="13" fill="${colours.ink}">`,
+    `<rect width="${picture.width}" height="${picture.height}" fill="white"/>`,
+    text(80, 34, `Placement within ${budget} on ${plan.hardwareName}`, 'font-size="18"'),
+    text(80, 56, summary(plan)),
+    ...layerBars(plan),
+    ...budgetCurve(plan),
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+function summary(plan: Plan): string {
+  const share = (100 * plan.gpuActivationShare).toFixed(1);
+  return `${plan.predictedTokensPerSecond.toPrecision(4)} tokens/s predicted, ${share} % of activations on the GPU, GPU ${formatBytes(plan.gpuBytes)}, CPU ${formatBytes(plan.cpuBytes)}`;
+}
+
+function layerBars(plan: Plan): readonly string[] {
+  const { left, top, width, height } = layerPanel;
+  const slot = width / Math.max(1, plan.layers.length);
+  const most = plan.layers.reduce((largest, { neuronCount }) => Math.max(largest, neuronCount), 1);
+  const bars = plan.layers.flatMap((layer, index) => {
+    const hot = (hotNeurons(layer) / most) * height;
+    const cold = (layer.neuronCount / most) * height - hot;
+    const x = left + index * slot + slot * 0.1;
+    const coldColour = layer.attentionDevice === gpuDevice ? colours.cold : colours.resting;
+    return [
+      bar({ x, y: top + height - hot, width: slot * 0.8, height: hot, colour: colours.hot }),
+      bar({ x, y: top + height - hot - cold, width: slot * 0.8, height: cold, colour: coldColour }),
+    ];
+  });
+  const labelEvery = Math.ceil(plan.layers.length / 20);
+  const labels = plan.layers.flatMap((_, index) =>
+    index % labelEvery === 0
+      ? [
+          text(
+            left + (index + 0.5) * slot,
+            top + height + 18,
+            String(index),
+            'text-anchor="middle"',
+          ),
+        ]
+      : [],
+  );
+  return [
+    ...verticalAxis(layerPanel, most, "neurons"),
+    ...bars,
+    ...labels,
+    text(left + width / 2, top + height + 38, "layer", 'text-anchor="middle"'),
+    ...legend(),
+  ];
+}
+
+function legend(): readonly string[] {
+  const entries = [
+    ["hot (GPU)", colours.hot],
+    ["cold (CPU)", colours.cold],
+    ["layer on the CPU as a whole", colours.resting],
+  ] as const;
+  return entries.flatMap(([label, colour], index) => {
+    const x = layerPanel.left + 130 * index;
+    return [bar({ x, y: 68, width: 12, height: 12, colour }), text(x + 18, 79, label)];
+  });
+}
+
+function budgetCurve(plan: Plan): readonly string[] {
+  const { left, top, width, height } = curvePanel;
+  const here: BudgetPoint = {
+    budgetBytes: plan.inputs.budgetBytes,
+    predictedTokensPerSecond: plan.predictedTokensPerSecond,
+  };
+  const points = [...plan.curve, ...plan.further, here].sort(
+    (a, b) => a.budgetBytes - b.budgetBytes,
+  );
+  const mostBytes = points.reduce((most, point) => Math.max(most, point.budgetBytes), 1);
+  const mostSpeed = points.reduce(
+    (most, point) => Math.max(most, point.predictedTokensPerSecond),
+    1e-9,
+  );
+  const top110 = mostSpeed * 1.1;
+  const x = (bytes: number): number => left + (bytes / mostBytes) * width;
+  const y = (speed: number): number => top + height - (speed / top110) * height;
+  const path = points.map(
+    (point) => `${round(x(point.budgetBytes))},${round(y(point.predictedTokensPerSecond))}`,
+  );
+  const ticks = Array.from({ length: 9 }, (_, i) => {
+    const bytes = (i * mostBytes) / 8;
+    return text(x(bytes), top + height + 18, (bytes / GiB).toFixed(2), 'text-anchor="middle"');
+  });
+  const [hereX, hereY] = [round(x(here.budgetBytes)), round(y(here.predictedTokensPerSecond))];
+  const toTheRight = here.budgetBytes < mostBytes * 0.7;
+  const anchor = `text-anchor="${toTheRight ? "start" : "end"}"`;
+  return [
+    ...verticalAxis(curvePanel, top110, "predicted tokens/s"),
+    `<polyline points="${path.join(" ")}" fill="none" stroke="${colours.hot}" stroke-width="2"/>`,
+    ...ticks,
+    `<circle cx="${hereX}" cy="${hereY}" r="5" fill="${colours.ink}"/>`,
+    text(
+      hereX + (toTheRight ? 10 : -10),
+      hereY + 18,
+      `this plan: ${here.predictedTokensPerSecond.toPrecision(4)}`,
+      anchor,
+    ),
+    text(left + width / 2, top + height + 40, "GPU memory budget (GiB)", 'text-anchor="middle"'),
+  ];
+}
+
+/** Five grid lines with their values, and the name of the axis. */
+function verticalAxis(panel: Panel, most: number, label: string): readonly string[] {
+  const { left, top, width, height } = panel;
+  const lines = Array.from({ length: 5 }, (_, i) => {
+    const y = round(top + height - (i / 4) * height);
+    const value = Number(((i / 4) * most).toPrecision(3));
+    return `<line x1="${left}" x2="${left + width}" y1="${y}" y2="${y}" stroke="${colours.grid}"/>${text(left - 8, y + 4, String(value), 'text-anchor="end"')}`;
+  });
+  const middle = top + height / 2;
+  return [
+    ...lines,
+    text(22, middle, label, `text-anchor="middle" transform="rotate(-90 22 ${middle})"`),
+  ];
+}
+
+function bar(shape: {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly colour: string;
+}): string {
+  const { x, y, width, height, colour } = shape;
+  return `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill="${colour}"/>`;
+}
+
+function text(x: number, y: number, content: string, attributes = ""): string {
+  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
+}
+
+function round(pixels: number): number {
+  return Math.round(pixels * 100) / 100;
+}
