@@ -8,7 +8,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   ops: ["core", "quant"],
   backends: ["core", "io", "quant", "ops"],
   model: ["core", "quant", "gguf", "ops"],
-  sparsity: ["core", "ops", "gguf"],
+  sparsity: ["core", "io", "ops", "gguf"],
   placement: ["core", "sparsity"],
   runtime: [
     "core",

@@ -1,0 +1,193 @@
+/**
+ * Runs a dense model over a corpus and shows what its feed-forward blocks did, batch after batch: the one source of
+ * profiles, predictor training and calibration. Windows of text with BOS before each; BOS itself is not shown.
+ */
+import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
+import { LimitError, OptionError } from "../core/errors.ts";
+import { createRandom } from "../core/random.ts";
+import { type Bytes, MiB, type Tokens } from "../core/units.ts";
+import { buildProgram, type ExposedFfn } from "../model/build-program.ts";
+import type { Model } from "../model/model.ts";
+import { createStep, type Step } from "../ops/program.ts";
+import type { Corpus } from "../sparsity/corpus.ts";
+import type { CorpusPart, FfnShape, LayerSamples, SampleBatch } from "../sparsity/ffn-samples.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { readWindows, type TextWindow } from "./gather-windows.ts";
+
+export interface GathererOptions extends PrepareOptions {
+  /** Layers to show, rising. Default: all. */
+  readonly layers?: readonly number[];
+  /** Tokens of a window, BOS included. Default: the model's context, at most 512. */
+  readonly window?: Tokens;
+}
+
+export interface GatherRequest {
+  readonly corpus: Corpus;
+  /** Stop at this token of the corpus, whichever part it is in. */
+  readonly tokens: Tokens;
+  /** Tokens of the corpus to pass over: how far an earlier run came. Default 0. */
+  readonly from?: Tokens;
+  /** Default "all". The parts of a corpus depend on `seed`, the window and `from`; they share no window. */
+  readonly part?: CorpusPart | "all";
+  /** Share of windows that are held out. Default 0.1. */
+  readonly heldOut?: number;
+  /** Default 1. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface GatheredBatch extends SampleBatch {
+  /** Tokens of the corpus read so far, with this batch and windows passed over. */
+  readonly position: Tokens;
+}
+
+/** For what is shown, on the device and again on the host. More rows share weight loads, no row needs another. */
+const sampleBytes: Bytes = 256 * MiB;
+const mostRows = 128;
+
+export class Gatherer implements Disposable {
+  readonly shape: FfnShape;
+  readonly #executable: Executable;
+  readonly #step: Step;
+  readonly #tokenizer: Tokenizer;
+  readonly #exposed: readonly ExposedFfn[];
+  readonly #window: Tokens;
+
+  private constructor(parts: {
+    readonly shape: FfnShape;
+    readonly executable: Executable;
+    readonly step: Step;
+    readonly tokenizer: Tokenizer;
+    readonly exposed: readonly ExposedFfn[];
+    readonly window: Tokens;
+  }) {
+    this.shape = parts.shape;
+    this.#executable = parts.executable;
+    this.#step = parts.step;
+    this.#tokenizer = parts.tokenizer;
+    this.#exposed = parts.exposed;
+    this.#window = parts.window;
+  }
+
+  /** The backend stays the caller's. @throws OptionError for a window or layer that the model does not have. */
+  static async open(
+    model: Model,
+    tokenizer: Tokenizer,
+    backend: Backend,
+    options: GathererOptions = {},
+  ): Promise<Gatherer> {
+    const { contextLength, layers: layerCount } = model.hyperparameters;
+    const window = options.window ?? Math.min(512, contextLength);
+    if (!Number.isInteger(window) || window < 2 || window > contextLength) {
+      throw new OptionError("window", String(window), `2 to ${contextLength} tokens`);
+    }
+    const exposed = options.layers ?? Array.from({ length: layerCount }, (_, layer) => layer);
+    const shape = ffnShapeOf(model);
+    const { program, slots } = buildProgram(model, {
+      contextLength: window,
+      sequences: 1,
+      maxRows: Math.min(mostRows, window, rowsWithin(shape, exposed)),
+      maxOutputs: 1,
+      kvType: "f32",
+      output: "none",
+      methodFor: () => ({ kind: "dense" }),
+      exposed,
+    });
+    const executable = await backend.prepare(program, options);
+    const step = createStep(program.maxRows, program.maxOutputs);
+    return new Gatherer({ shape, executable, step, tokenizer, exposed: slots.exposed, window });
+  }
+
+  /** Batches in order of the corpus. Their arrays are valid until the next batch is asked for. */
+  async *batches(request: GatherRequest): AsyncGenerator<GatheredBatch, void, undefined> {
+    const { part = "all", heldOut = 0.1, seed = 1, signal } = request;
+    const windows = readWindows(request.corpus, this.#tokenizer, {
+      window: this.#window,
+      from: request.from ?? 0,
+      until: request.tokens,
+    });
+    for await (const window of windows) {
+      const own = partOf(window, { corpus: request.corpus, heldOut, seed });
+      if (part !== "all" && part !== own) continue;
+      for await (const batch of this.#runWindow(window, own)) {
+        signal?.throwIfAborted();
+        yield batch;
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#executable[Symbol.dispose]();
+  }
+
+  async *#runWindow(window: TextWindow, part: CorpusPart): AsyncGenerator<GatheredBatch> {
+    const { tokens, bosRows, position } = window;
+    for (let done = 0; done < tokens.length; ) {
+      const begin = done;
+      done += this.#fillStep(tokens, begin);
+      await this.#executable.run(0, this.#step);
+      const unseen = Math.max(0, bosRows - begin);
+      const rows = done - begin - unseen;
+      if (rows === 0) continue;
+      const layers = this.#exposed.map((slots) => this.#samples(slots, { from: unseen, rows }));
+      yield { part, rows, layers, position: position + done - bosRows };
+    }
+  }
+
+  /** As many rows of the window as fit, from the row `begin`; returns how many. */
+  #fillStep(tokens: readonly number[], begin: number): number {
+    const step = this.#step;
+    step.rowCount = Math.min(step.token.length, tokens.length - begin);
+    for (let row = 0; row < step.rowCount; row++) {
+      step.position[row] = begin + row;
+      step.token[row] = tokens[begin + row] ?? 0;
+    }
+    return step.rowCount;
+  }
+
+  #samples(
+    slots: ExposedFfn,
+    range: { readonly from: number; readonly rows: number },
+  ): LayerSamples {
+    const { from, rows } = range;
+    const view = (slot: ExposedFfn["h"]): Float32Array =>
+      this.#executable.output(slot).subarray(from * slot.width, (from + rows) * slot.width);
+    return {
+      layer: slots.layer,
+      input: view(slots.input),
+      normed: view(slots.normed),
+      ...(slots.gate && { gate: view(slots.gate) }),
+      h: view(slots.h),
+    };
+  }
+}
+
+export function ffnShapeOf(model: Model): FfnShape {
+  const { dim, neurons } = model.hyperparameters;
+  return { dim, neurons, gating: model.architecture.gating, activation: model.activation };
+}
+
+function rowsWithin(shape: FfnShape, layers: readonly number[]): number {
+  const perNeuron = shape.gating === "ungated" ? 1 : 2;
+  const elements = layers.reduce(
+    (sum, layer) => sum + 2 * shape.dim + perNeuron * (shape.neurons[layer] ?? 0),
+    0,
+  );
+  const copies = 2;
+  const rows = Math.floor(sampleBytes / (4 * copies * elements));
+  if (rows >= 1) return rows;
+  throw new LimitError(
+    `the activations of ${layers.length} layers take more than ${sampleBytes / MiB} MiB a token; ask for fewer layers`,
+  );
+}
+
+/** The same for the same corpus, seed and place, whatever was read before. */
+function partOf(
+  window: TextWindow,
+  split: { readonly corpus: Corpus; readonly heldOut: number; readonly seed: number },
+): CorpusPart {
+  const { corpus, heldOut, seed } = split;
+  const content = Number.parseInt(corpus.hash.slice(0, 8), 16);
+  const place = Math.imul(window.position + 1, 0x9e3779b9);
+  return createRandom(seed ^ content ^ place).uniform() < heldOut ? "held-out" : "train";
+}

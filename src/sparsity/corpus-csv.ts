@@ -1,0 +1,57 @@
+/** CSV as RFC 4180 has it: quoted fields may hold commas, line breaks and doubled quotes. Read whole. */
+import { readFileSync, statSync } from "node:fs";
+import { FileFormatError } from "../core/errors.ts";
+import { formatBytes, MiB } from "../core/units.ts";
+
+/** Read into one string; V8's longest is 512 MiB, and no collection of prompts comes near. */
+const maxBytes = 256 * MiB;
+
+/** Records of fields, the header among them. @throws FileFormatError for a quote that is not closed. */
+export function readCsvRecords(path: string): readonly (readonly string[])[] {
+  const { size } = statSync(path);
+  if (size > maxBytes) {
+    throw new FileFormatError({
+      file: path,
+      where: "file",
+      found: formatBytes(size),
+      expected: `at most ${formatBytes(maxBytes)} of CSV; use JSONL or text for more`,
+    });
+  }
+  return parseCsv(readFileSync(path, "utf8").replace(/^\uFEFF/, ""), path);
+}
+
+/** A field up to its comma, line break or the end; quoted, or free of quotes and separators. */
+const fieldPattern = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
+
+export function parseCsv(text: string, file: string): readonly (readonly string[])[] {
+  const records: string[][] = [];
+  let record: string[] = [];
+  let at = 0;
+  while (at < text.length) {
+    fieldPattern.lastIndex = at;
+    const match = fieldPattern.exec(text);
+    if (match === null) throw badQuote(text, { at, file });
+    const [whole, quoted, plain = "", separator] = match;
+    record.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    at += whole.length;
+    if (separator === ",") continue;
+    if (record.length > 1 || record[0] !== "") records.push(record);
+    record = [];
+  }
+  // A comma at the very end promises one more field.
+  if (record.length > 0) records.push([...record, ""]);
+  return records;
+}
+
+function badQuote(
+  text: string,
+  place: { readonly at: number; readonly file: string },
+): FileFormatError {
+  const line = text.slice(0, place.at).split(/\r\n|\n|\r/).length;
+  return new FileFormatError({
+    file: place.file,
+    where: `line ${line}`,
+    found: JSON.stringify(text.slice(place.at, place.at + 40)),
+    expected: 'a field; one with quotes inside is "written ""so"" "',
+  });
+}
