@@ -1,0 +1,151 @@
+/**
+ * Lists the graphics adapters of this machine and chooses one.
+ * Dawn's node binding hands out one adapter per request; the list of all comes from the answer to a name that no
+ * adapter has. Two cards of the same name cannot be told apart there: the first is used.
+ */
+import { DeviceError, OptionError } from "../../core/errors.ts";
+import type { Bytes } from "../../core/units.ts";
+import { adapterMemory } from "./adapter-memory.ts";
+import { type HeldGpu, takeGpu } from "./gpu.ts";
+
+export type AdapterKind = "discrete" | "integrated" | "software";
+
+export interface AdapterDescription {
+  /** Place in the list, as --gpu takes it. */
+  readonly index: number;
+  readonly name: string;
+  readonly vendor: string;
+  /** Dawn's backend: vulkan, metal, d3d12. */
+  readonly backend: string;
+  readonly kind: AdapterKind;
+  readonly features: readonly string[];
+  readonly maxBufferBytes: Bytes;
+  readonly maxBindingBytes: Bytes;
+  /** Memory of the card; undefined when neither driver nor system tells. */
+  readonly memory?: Bytes;
+}
+
+/** An index in the list, part of a name, or "auto": the first that is not software. */
+export type AdapterChoice = number | string;
+
+/** A name that no driver has. */
+const nobody = "adapter=no-adapter-has-this-name";
+
+/** Toggles of Dawn: without the first, NVIDIA cards on Vulkan hide shader-f16 (gpuweb #5290). */
+const toggles = "enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis";
+
+const kindOrder: readonly AdapterKind[] = ["discrete", "integrated", "software"];
+
+/** All adapters, discrete before integrated before software. Empty when there is no driver. */
+export async function listAdapters(): Promise<readonly AdapterDescription[]> {
+  const found: AdapterDescription[] = [];
+  for (const { name, backend } of await adapterNames()) {
+    const taken = await takeAdapter({ name, backend });
+    if (taken === undefined) continue;
+    found.push(await describe(taken.adapter, { name, backend }));
+    taken.held.release();
+  }
+  return found
+    .sort((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind))
+    .map((adapter, index) => ({ ...adapter, index }));
+}
+
+/** @throws DeviceError when there is none; OptionError when the choice names none, or more than a name's part. */
+export function chooseAdapter(
+  adapters: readonly AdapterDescription[],
+  choice: AdapterChoice,
+): AdapterDescription {
+  if (adapters.length === 0) {
+    throw new DeviceError(
+      "no graphics adapter was found. Install a Vulkan driver (Linux), or run with --device cpu",
+    );
+  }
+  const listed = adapters.map(({ index, name }) => `${index} (${name})`).join(", ");
+  if (choice === "auto") {
+    const hardware = adapters.find(({ kind }) => kind !== "software");
+    if (hardware !== undefined) return hardware;
+    throw new DeviceError(
+      `only software adapters were found: ${listed}. They are slower than the CPU backend; name one with --gpu to use it all the same`,
+    );
+  }
+  const isIndex = /^\d+$/.test(String(choice));
+  const chosen = adapters.find(({ index, name }) =>
+    isIndex ? index === Number(choice) : name.toLowerCase().includes(String(choice).toLowerCase()),
+  );
+  if (chosen === undefined) throw new OptionError("--gpu", String(choice), `one of ${listed}`);
+  return chosen;
+}
+
+export interface TakenAdapter {
+  readonly adapter: GPUAdapter;
+  readonly held: HeldGpu;
+}
+
+/** The adapter of that name; its Dawn instance is held until released. */
+export async function takeAdapter(wanted: {
+  readonly name: string;
+  readonly backend: string;
+}): Promise<TakenAdapter | undefined> {
+  const held = await takeGpu([`backend=${wanted.backend}`, `adapter=${wanted.name}`, toggles]);
+  const adapter = await held.gpu.requestAdapter().catch(() => null);
+  if (adapter !== null) return { adapter, held };
+  held.release();
+  return undefined;
+}
+
+/** Reads Dawn's answer: " * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'". */
+export function parseAdapterNames(
+  answer: string,
+): readonly { readonly backend: string; readonly name: string }[] {
+  const listed = [...answer.matchAll(/backend: '([^']*)', name: '([^']*)'/g)];
+  const names = listed.map(([, backend = "", name = ""]) => ({ backend, name }));
+  // OpenGL and the null backend show the same cards again, or none.
+  const usable = names.filter(({ backend }) => !/^(null|opengl|opengles)$/.test(backend));
+  return usable.filter(({ name }, i) => usable.findIndex((other) => other.name === name) === i);
+}
+
+async function adapterNames(): Promise<readonly { backend: string; name: string }[]> {
+  const held = await takeGpu([nobody]);
+  try {
+    const none = await held.gpu.requestAdapter();
+    return none === null ? [] : [{ backend: "vulkan", name: none.info.description }];
+  } catch (error) {
+    return [...parseAdapterNames(error instanceof Error ? error.message : String(error))];
+  } finally {
+    held.release();
+  }
+}
+
+async function describe(
+  adapter: GPUAdapter,
+  { name, backend }: { readonly name: string; readonly backend: string },
+): Promise<AdapterDescription> {
+  const { vendor, isFallbackAdapter } = adapter.info;
+  const kind = adapterKind({ vendor, name, isFallback: isFallbackAdapter });
+  const memory = kind === "software" ? undefined : await adapterMemory({ vendor, name });
+  return {
+    index: 0,
+    name,
+    vendor,
+    backend,
+    kind,
+    features: [...adapter.features].sort(),
+    maxBufferBytes: adapter.limits.maxBufferSize,
+    maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
+    ...(memory === undefined ? {} : { memory }),
+  };
+}
+
+/** WebGPU does not say whether a card is integrated; its name does, by the vendors' own naming. */
+export function adapterKind(card: {
+  readonly vendor: string;
+  readonly name: string;
+  readonly isFallback: boolean;
+}): AdapterKind {
+  if (card.isFallback || /llvmpipe|swiftshader|basic render/i.test(card.name)) return "software";
+  const name = card.name.toLowerCase();
+  const isIntelIntegrated = /intel/.test(card.vendor + name) && !/\barc\b.*\b[ab]\d{3}/.test(name);
+  const isAmdIntegrated = /radeon(\(tm\))? (vega \d+ )?graphics|radeon \d{3}m\b/.test(name);
+  const isApple = /apple/.test(card.vendor + name);
+  return isIntelIntegrated || isAmdIntegrated || isApple ? "integrated" : "discrete";
+}

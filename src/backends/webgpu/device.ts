@@ -1,0 +1,121 @@
+/**
+ * Opens a WebGPU device with everything its adapter offers, and turns its asynchronous failures into one error.
+ * Validation errors do not throw in WebGPU: without the scopes here a failed pipeline is silently stale output.
+ */
+import { DeviceError, LimitError } from "../../core/errors.ts";
+import type { TakenAdapter } from "./adapter.ts";
+
+/** "plain": no optional feature of the adapter is requested, so only the code path that runs everywhere. */
+export type FeatureUse = "all" | "plain";
+
+export interface OpenDevice extends Disposable {
+  readonly device: GPUDevice;
+  readonly features: ReadonlySet<string>;
+  /** Why the device cannot be used any more; undefined while it can. */
+  failure(): DeviceError | undefined;
+  /** Runs `make` and throws what WebGPU reports about it: LimitError when memory ran out, else DeviceError. */
+  guarded<Result>(what: string, make: () => Result | Promise<Result>): Promise<Result>;
+}
+
+const usefulFeatures: readonly string[] = [
+  "shader-f16",
+  "subgroups",
+  "chromium-experimental-subgroup-matrix",
+];
+
+export async function openDevice(
+  taken: TakenAdapter,
+  options: { readonly name: string; readonly features: FeatureUse },
+): Promise<OpenDevice> {
+  const { adapter } = taken;
+  const device = await requestDevice(adapter, options).catch((error: unknown) => {
+    throw new DeviceError(
+      `${options.name}: no device (${messageOf(error)}). Update its driver, choose another adapter with --gpu, or run with --device cpu`,
+    );
+  });
+  let failure: DeviceError | undefined;
+  let isClosed = false;
+  const fail = (reason: string): void => {
+    failure ??= new DeviceError(
+      `${options.name}: ${reason}. Restart; if it happens again, lower --vram-budget or run with --device cpu`,
+    );
+  };
+  device.onuncapturederror = (event) => fail(`the device reported: ${event.error.message}`);
+  const lost = device.lost.then((info) => {
+    if (!isClosed) fail(`the device was lost (${info.message || info.reason})`);
+  });
+  return {
+    device,
+    features: new Set([...device.features]),
+    failure: () => failure,
+    guarded: (what, make) => guarded(device, { what: `${options.name}: ${what}`, make }),
+    [Symbol.dispose]: () => {
+      if (isClosed) return;
+      isClosed = true;
+      device.destroy();
+      // Dawn answers through its instance, which must not be collected before the last answer.
+      void lost.then(() => taken.held.release());
+    },
+  };
+}
+
+async function requestDevice(
+  adapter: GPUAdapter,
+  options: { readonly name: string; readonly features: FeatureUse },
+): Promise<GPUDevice> {
+  const wanted = options.features === "all" ? usefulFeatures : [];
+  const requiredFeatures = [...adapter.features].filter((feature) => wanted.includes(feature));
+  const descriptor = {
+    label: "hearth",
+    requiredFeatures,
+    requiredLimits: adapterLimits(adapter.limits),
+  };
+  return adapter.requestDevice(descriptor as GPUDeviceDescriptor);
+}
+
+/** All limits that a compute program meets: a device gets the low defaults unless it asks. */
+function adapterLimits(limits: GPUSupportedLimits): Record<string, number> {
+  return {
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+    maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+  };
+}
+
+async function guarded<Result>(
+  device: GPUDevice,
+  { what, make }: { readonly what: string; readonly make: () => Result | Promise<Result> },
+): Promise<Result> {
+  device.pushErrorScope("out-of-memory");
+  device.pushErrorScope("validation");
+  device.pushErrorScope("internal");
+  let result: Result | undefined;
+  let thrown: unknown;
+  try {
+    const made = make();
+    // The scopes cover what was issued before they are popped: pop before waiting for anything.
+    const scopes = [device.popErrorScope(), device.popErrorScope(), device.popErrorScope()];
+    const [internal, validation, memory] = await Promise.all(scopes);
+    if (memory) {
+      throw new LimitError(
+        `${what}: the graphics card is out of memory (${memory.message}). Lower --vram-budget or the context length, or run with --device cpu`,
+      );
+    }
+    const error = validation ?? internal;
+    if (error) throw new DeviceError(`${what}: ${error.message}`);
+    return await made;
+  } catch (error) {
+    thrown = error;
+  }
+  if (thrown instanceof DeviceError || thrown instanceof LimitError) throw thrown;
+  if (thrown !== undefined) throw new DeviceError(`${what}: ${messageOf(thrown)}`);
+  return result as Result;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,305 @@
+/**
+ * A prepared program on the GPU. A run writes the step's rows, records the kernels that apply to them into one
+ * command buffer and submits it; no GPU object besides that command buffer is made.
+ */
+import { DeviceError } from "../../core/errors.ts";
+import type { Bytes } from "../../core/units.ts";
+import type { Slot } from "../../ops/op.ts";
+import type { Step } from "../../ops/program.ts";
+import type { Executable, FfnCounts, MemoryUse } from "../backend.ts";
+import type { OpenDevice } from "./device.ts";
+import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
+import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
+import { headStride } from "./kernels/kv.ts";
+import { bytesOf, type Plan, type PlannedSegment } from "./plan.ts";
+import { copyOutputs, receive, type Transfer } from "./readback.ts";
+import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
+
+/** Events since the last call of gpuCounts. */
+export interface GpuCounts {
+  readonly runs: number;
+  readonly submits: number;
+  readonly dispatches: number;
+  /** Bind groups created; after prepare none are. */
+  readonly bindGroups: number;
+  /** Buffers created; after prepare only when more runs of a segment are on the way than its staging ring holds. */
+  readonly buffers: number;
+  readonly bytesUploaded: Bytes;
+  readonly bytesReadBack: Bytes;
+}
+
+export interface GpuExecutable extends Executable {
+  gpuCounts(): GpuCounts;
+}
+
+/** A kernel call with the device's objects. */
+export interface ReadyCall {
+  readonly call: KernelCall;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+}
+
+export interface ReadyProgram {
+  readonly plan: Plan;
+  readonly open: OpenDevice;
+  readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
+  /** By segment. */
+  readonly calls: readonly (readonly ReadyCall[])[];
+  readonly copySequence: {
+    readonly pipeline: GPUComputePipeline;
+    readonly bindGroups: readonly GPUBindGroup[];
+  };
+}
+
+/** An output on the host: room for all rows, and those of the last run. */
+interface HostCopy {
+  readonly whole: Float32Array;
+  rows: Float32Array;
+}
+
+type Mutable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
+
+const noCounts: GpuCounts = {
+  runs: 0,
+  submits: 0,
+  dispatches: 0,
+  bindGroups: 0,
+  buffers: 0,
+  bytesUploaded: 0,
+  bytesReadBack: 0,
+};
+
+export class WebGpuExecutable implements GpuExecutable {
+  readonly memory: MemoryUse;
+  readonly #ready: ReadyProgram;
+  readonly #shape = createRunShape();
+  readonly #stepWords: Uint32Array<ArrayBuffer>;
+  readonly #copyWords: Uint32Array<ArrayBuffer> = new Uint32Array(4);
+  readonly #outputs: ReadonlyMap<Slot, HostCopy>;
+  readonly #rings: readonly Transfer[][];
+  readonly #ffn: FfnCounter;
+  #counts: Mutable<GpuCounts> = { ...noCounts };
+  #isDisposed = false;
+
+  constructor(ready: ReadyProgram) {
+    this.#ready = ready;
+    const { plan } = ready;
+    const { maxRows, maxOutputs } = plan.program;
+    this.memory = {
+      mappedWeights: 0,
+      copiedWeights: bytesOf(plan, "weights"),
+      kvCache: bytesOf(plan, "kv"),
+      scratch: bytesOf(plan, "scratch", "staging"),
+    };
+    this.#stepWords = new Uint32Array(4 + 4 * Math.max(maxRows, maxOutputs));
+    const slots = plan.segments.flatMap(({ outputs }) => outputs.map(({ slot }) => slot));
+    this.#outputs = new Map(
+      slots.map((slot) => {
+        const rows = slot.rows === "step" ? maxRows : maxOutputs;
+        const whole = new Float32Array(rows * slot.width);
+        return [slot, { whole, rows: whole.subarray(0, 0) }];
+      }),
+    );
+    this.#rings = plan.segments.map(({ staging }) =>
+      staging.map((spec) => ({ buffer: this.#buffer(spec), rows: 0, outputs: 0, isBusy: false })),
+    );
+    this.#ffn = createFfnCounter(plan.segments);
+    this.#counts.bindGroups = ready.calls.flat().length + ready.copySequence.bindGroups.length;
+    this.#counts.buffers = plan.buffers.length;
+    this.#counts.bytesUploaded = plan.buffers.reduce(
+      (sum, { contents, bytes }) => sum + (contents.length === 0 ? 0 : bytes),
+      0,
+    );
+  }
+
+  run(segment: number, step: Step): Promise<void> {
+    const failure = this.#failure();
+    if (failure !== undefined) return Promise.reject(failure);
+    const planned = this.#ready.plan.segments[segment];
+    if (planned === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
+    try {
+      return this.#submit(planned, segment, step);
+    } catch (error) {
+      return Promise.reject(this.#failure() ?? error);
+    }
+  }
+
+  output(slot: Slot): Float32Array {
+    return this.#hostCopy(slot).rows;
+  }
+
+  write(slot: Slot, data: Float32Array): void {
+    const spec = this.#ready.plan.slots[slot.id];
+    if (spec === undefined) throw new RangeError(`slot ${slot.name} is not of this program`);
+    const { queue } = this.#ready.open.device;
+    const stride = slotStride(slot.width);
+    const owned = data.buffer instanceof ArrayBuffer ? data : data.slice();
+    if (stride === slot.width) {
+      queue.writeBuffer(this.#buffer(spec), 0, owned.buffer, owned.byteOffset, owned.byteLength);
+    } else {
+      for (let row = 0; row * slot.width < data.length; row++) {
+        const part = owned.slice(row * slot.width, (row + 1) * slot.width);
+        queue.writeBuffer(this.#buffer(spec), row * stride * 4, part.buffer, 0, part.byteLength);
+      }
+    }
+    this.#counts.bytesUploaded += data.byteLength;
+  }
+
+  copySequence(from: number, to: number, length: number): Promise<void> {
+    const failure = this.#failure();
+    if (failure !== undefined) return Promise.reject(failure);
+    const { plan, open, copySequence } = this.#ready;
+    const { kv } = plan.program;
+    if (from === to || length === 0) return Promise.resolve();
+    const perPosition = (kv.kvHeads * headStride(kv.headDim)) / (kv.type === "f32" ? 1 : 2);
+    const first = (sequence: number): number => sequence * kv.contextLength * perPosition;
+    this.#copyWords.set([first(from), first(to), length * perPosition, 0]);
+    open.device.queue.writeBuffer(this.#buffer(plan.copyRequest), 0, this.#copyWords);
+    const encoder = open.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(copySequence.pipeline);
+    // 256 workgroups loop over any length.
+    for (const bindGroup of copySequence.bindGroups) {
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(256);
+    }
+    pass.end();
+    open.device.queue.submit([encoder.finish()]);
+    this.#counts.submits++;
+    this.#counts.dispatches += copySequence.bindGroups.length;
+    return Promise.resolve();
+  }
+
+  ffnCounts(): readonly FfnCounts[] {
+    return this.#ffn.take();
+  }
+
+  gpuCounts(): GpuCounts {
+    const counts = this.#counts;
+    this.#counts = { ...noCounts };
+    return counts;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    for (const buffer of this.#ready.gpu.values()) buffer.destroy();
+    for (const { buffer } of this.#rings.flat()) buffer.destroy();
+  }
+
+  #submit(planned: PlannedSegment, segment: number, step: Step): Promise<void> {
+    const { device } = this.#ready.open;
+    measureStep(this.#shape, step, this.#ready.plan.program);
+    this.#writeStep(step);
+    const encoder = device.createCommandEncoder();
+    this.#dispatch(encoder, this.#ready.calls[segment] ?? []);
+    const transfer = planned.staging.length === 0 ? undefined : this.#freeTransfer(segment);
+    if (transfer !== undefined) {
+      const gpu = (spec: BufferSpec): GPUBuffer => this.#buffer(spec);
+      const to = { to: transfer.buffer, shape: this.#shape };
+      this.#counts.bytesReadBack += copyOutputs(encoder, { segment: planned, gpu }, to);
+    }
+    device.queue.submit([encoder.finish()]);
+    this.#counts.submits++;
+    this.#counts.runs++;
+    this.#ffn.ran(planned, this.#shape);
+    if (transfer === undefined) return Promise.resolve();
+    transfer.isBusy = true;
+    transfer.rows = this.#shape.rows;
+    transfer.outputs = this.#shape.outputs;
+    return this.#receive(planned, transfer);
+  }
+
+  async #receive(planned: PlannedSegment, transfer: Transfer): Promise<void> {
+    try {
+      await receive(planned, transfer, {
+        output: (slot, rows) => this.#hostRows(slot, rows),
+        counted: (counts, rows) => this.#ffn.counted(planned, counts, rows),
+      });
+    } catch (error) {
+      // The reason of a loss arrives in a promise of its own, a turn later.
+      await new Promise((resolve) => setImmediate(resolve));
+      throw this.#failure() ?? error;
+    }
+    const failure = this.#failure();
+    if (failure !== undefined) throw failure;
+  }
+
+  #hostCopy(slot: Slot): HostCopy {
+    const copy = this.#outputs.get(slot);
+    if (copy === undefined) throw new RangeError(`slot ${slot.name} is no output of a segment`);
+    return copy;
+  }
+
+  /** Where `rows` rows of an output go; a new view only when their number changes. */
+  #hostRows(slot: Slot, rows: number): Float32Array {
+    const copy = this.#hostCopy(slot);
+    const length = rows * slot.width;
+    if (copy.rows.length !== length) copy.rows = copy.whole.subarray(0, length);
+    return copy.rows;
+  }
+
+  #dispatch(encoder: GPUCommandEncoder, calls: readonly ReadyCall[]): void {
+    const pass = encoder.beginComputePass();
+    for (const { call, pipeline, bindGroup } of calls) {
+      if (!isWanted(call, this.#shape)) continue;
+      const x = extentCount(call.groups[0], this.#shape);
+      const y = extentCount(call.groups[1], this.#shape);
+      const z = extentCount(call.groups[2], this.#shape);
+      if (x * y * z === 0) continue;
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(x, y, z);
+      this.#counts.dispatches++;
+    }
+    pass.end();
+  }
+
+  #writeStep(step: Step): void {
+    const words = this.#stepWords;
+    words[0] = step.rowCount;
+    words[1] = step.outputCount;
+    words[2] = this.#shape.splits;
+    words[3] = this.#shape.splitLength;
+    const rows = Math.max(step.rowCount, step.outputCount);
+    for (let row = 0; row < rows; row++) {
+      words[4 + row * 4] = step.sequence[row] ?? 0;
+      words[5 + row * 4] = step.position[row] ?? 0;
+      words[6 + row * 4] = step.token[row] ?? 0;
+      words[7 + row * 4] = step.outputRow[row] ?? 0;
+    }
+    const bytes = 16 + rows * 16;
+    this.#ready.open.device.queue.writeBuffer(
+      this.#buffer(this.#ready.plan.step),
+      0,
+      words,
+      0,
+      bytes / 4,
+    );
+    this.#counts.bytesUploaded += bytes;
+  }
+
+  #freeTransfer(segment: number): Transfer {
+    const ring = this.#rings[segment] ?? [];
+    const free = ring.find(({ isBusy }) => !isBusy);
+    if (free !== undefined) return free;
+    const size = ring[0]?.buffer.size ?? 0;
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const buffer = this.#ready.open.device.createBuffer({ label: "staging", size, usage });
+    const transfer: Transfer = { buffer, rows: 0, outputs: 0, isBusy: false };
+    ring.push(transfer);
+    this.#counts.buffers++;
+    return transfer;
+  }
+
+  #buffer(spec: BufferSpec): GPUBuffer {
+    const buffer = this.#ready.gpu.get(spec);
+    if (buffer === undefined) throw new RangeError(`buffer ${spec.label} was not allocated`);
+    return buffer;
+  }
+
+  #failure(): DeviceError | undefined {
+    if (this.#isDisposed) return new DeviceError("this program was closed");
+    return this.#ready.open.failure();
+  }
+}

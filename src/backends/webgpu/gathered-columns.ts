@@ -1,0 +1,54 @@
+/**
+ * Some columns of a matrix [dim, neurons] as a matrix of their own: the down projection of a subset of neurons where
+ * only the plain layout exists. F32, F16 and BF16 keep their bits; a block of quantised weights cannot be taken
+ * apart, so those become F32 (four bytes a weight: prefer a transposed down projection).
+ */
+import { tensorType, type WeightType } from "../../core/dtype.ts";
+import type { Weight } from "../../ops/op.ts";
+import type { WeightPiece } from "./kernels/gemv.ts";
+import { floatsOf, type PlanBuffers } from "./plan-buffers.ts";
+import { readWeight } from "./upload.ts";
+import { packRows, rowLayout } from "./weight-layout.ts";
+
+export function gatheredColumns(
+  label: string,
+  from: { readonly weight: Weight; readonly columns: Uint32Array },
+  buffers: PlanBuffers,
+): WeightPiece {
+  const { weight, columns } = from;
+  const type: WeightType = tensorType(weight.type).blockElements === 1 ? weight.type : "F32";
+  const layout = rowLayout(type, columns.length);
+  const buffer = buffers.made(label, weight.rows * layout.gpuBytes, () => {
+    const source = gather(from, type === weight.type);
+    const target = new Uint8Array(weight.rows * layout.gpuBytes);
+    packRows(layout, { source, target, rows: weight.rows });
+    return target;
+  });
+  return { buffer, type, columns: columns.length, firstRow: 0, rows: weight.rows };
+}
+
+function gather(
+  { weight, columns }: { readonly weight: Weight; readonly columns: Uint32Array },
+  keepsBits: boolean,
+): Uint8Array {
+  if (!keepsBits) return gatherElements(floatsOf(weight), { weight, columns });
+  const bytes = readWeight(weight.bytes);
+  const { blockBytes } = tensorType(weight.type);
+  const copy = bytes.slice();
+  return blockBytes === 4
+    ? gatherElements(new Float32Array(copy.buffer), { weight, columns })
+    : gatherElements(new Uint16Array(copy.buffer), { weight, columns });
+}
+
+function gatherElements(
+  values: Float32Array | Uint16Array,
+  { weight, columns }: { readonly weight: Weight; readonly columns: Uint32Array },
+): Uint8Array {
+  const length = weight.rows * columns.length;
+  const gathered =
+    values instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
+  for (let row = 0, at = 0; row < weight.rows; row++) {
+    for (const column of columns) gathered[at++] = values[row * weight.columns + column] ?? 0;
+  }
+  return new Uint8Array(gathered.buffer);
+}

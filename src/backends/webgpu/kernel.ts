@@ -1,0 +1,127 @@
+/**
+ * What a lowered program consists of: buffers that must exist and kernels that run over them. Plain data, no
+ * device: a plan can be made, measured in bytes and counted without one.
+ */
+
+import type { WeightType } from "../../core/dtype.ts";
+import type { Bytes } from "../../core/units.ts";
+import type { WeightBytes } from "../../ops/op.ts";
+
+export type Purpose = "weights" | "kv" | "scratch" | "staging";
+
+/** Rows that go into a weight buffer, in order: of one file tensor, or of several stacked ones. */
+export interface MatrixPart {
+  readonly kind: "rows";
+  readonly name: string;
+  readonly bytes: WeightBytes;
+  readonly type: WeightType;
+  readonly columns: number;
+  readonly firstRow: number;
+  readonly rowCount: number;
+  /** Only these rows of the tensor (a subset of neurons); replaces firstRow and rowCount. */
+  readonly rows?: Uint32Array;
+}
+
+/** Contents made by a function when uploaded: vectors as f32, tables, gathered columns. */
+export interface MadePart {
+  readonly kind: "made";
+  readonly name: string;
+  readonly make: () => Uint8Array;
+}
+
+export interface BufferSpec {
+  readonly label: string;
+  readonly bytes: Bytes;
+  readonly purpose: Purpose;
+  readonly contents: readonly (MatrixPart | MadePart)[];
+}
+
+/** A count of workgroups that depends on the step. */
+export type Extent =
+  | { readonly kind: "fixed"; readonly count: number }
+  /** ⌈rows of the step / per⌉, or of its outputs. */
+  | { readonly kind: "rows"; readonly per: number }
+  | { readonly kind: "outputs"; readonly per: number }
+  /** Parts of the context that attention of a decode step is split into. */
+  | { readonly kind: "splits" };
+
+/** When a kernel runs: several of them may be made for one op, of which the step's shape chooses. */
+export interface Condition {
+  readonly of: "rows" | "outputs";
+  readonly min: number;
+  readonly max: number;
+}
+
+/** "split": decode attention in more than one part. "rows"/"tiles": few rows of a sequence together, or many. */
+export type AttentionMode = "rows" | "tiles" | "split";
+
+export interface Binding {
+  readonly name: string;
+  /** WGSL type of the variable. */
+  readonly type: string;
+  readonly access: "read" | "read_write";
+  readonly buffer: BufferSpec;
+}
+
+export interface KernelCall {
+  readonly label: string;
+  readonly code: string;
+  readonly bindings: readonly Binding[];
+  readonly groups: readonly [Extent, Extent, Extent];
+  readonly when?: Condition;
+  readonly attention?: AttentionMode;
+}
+
+export const one: Extent = { kind: "fixed", count: 1 };
+
+export function fixed(count: number): Extent {
+  return { kind: "fixed", count };
+}
+
+/** The step's rows as every kernel sees them; written once a run. */
+export const stepType = "Step";
+const stepDeclaration = /* wgsl */ `
+struct Step {
+  rows: u32,
+  outputs: u32,
+  splits: u32, // parts of the context in decode attention
+  split_length: u32, // positions of a part
+  row: array<vec4<u32>>, // (sequence, position, token, outputRow)
+}
+`;
+
+/** Bytes of the step buffer: a header of four words and four words a row. */
+export function stepBytes(maxRows: number, maxOutputs: number): Bytes {
+  return 16 + 16 * Math.max(maxRows, maxOutputs);
+}
+
+/** Puts the declarations of the bindings in front of a kernel's body. */
+export function kernelCall(call: {
+  readonly label: string;
+  readonly bindings: readonly Binding[];
+  readonly body: string;
+  readonly groups: readonly [Extent, Extent, Extent];
+  readonly when?: Condition;
+  readonly attention?: AttentionMode;
+}): KernelCall {
+  const { body, bindings, ...rest } = call;
+  const declared = bindings.map(
+    ({ name, type, access }, i) =>
+      `@group(0) @binding(${i}) var<storage, ${access}> ${name}: ${type};`,
+  );
+  const step = bindings.some(({ type }) => type === stepType) ? stepDeclaration : "";
+  return { ...rest, bindings, code: `${step}${declared.join("\n")}\n${body}` };
+}
+
+export function reads(name: string, type: string, buffer: BufferSpec): Binding {
+  return { name, type, access: "read", buffer };
+}
+
+export function writes(name: string, type: string, buffer: BufferSpec): Binding {
+  return { name, type, access: "read_write", buffer };
+}
+
+/** Elements from one row of a slot to the next: quads of a weight's padding may be read, so rows are padded too. */
+export function slotStride(width: number): number {
+  return Math.ceil(width / 8) * 8;
+}

@@ -1,0 +1,215 @@
+/**
+ * WGSL that turns quantised weights into f32, one snippet a format: the plain path, which needs no feature.
+ * A *unit* is what one thread decodes from one 16-byte read; a *quad* is four neighbouring columns. Which quads a
+ * unit holds is the format's business (Q4_0: the low nibbles of its bytes, then the high ones).
+ * Layouts: the drawings in quant/, regrouped by weight-layout.ts.
+ */
+import type { WeightType } from "../../../core/dtype.ts";
+import { align, type RowLayout, rowLayout } from "../weight-layout.ts";
+
+export interface WeightCode {
+  readonly layout: RowLayout;
+  /** vec4<f32> of a unit. */
+  readonly quads: number;
+  /** Units of a row; the last one of an F32, F16 or BF16 row may reach into its zero padding. */
+  readonly units: number;
+  /** Index (column / 4) of quad `q` of unit `u`, as WGSL of u. */
+  quadAt(u: string, q: number): string;
+  /** Declares `fn decode(row: u32, u: u32) -> array<vec4<f32>, quads>` over the binding `w: array<vec4<u32>>`. */
+  readonly functions: string;
+}
+
+interface Format {
+  readonly quads: number;
+  readonly elements: number;
+  readonly quadAt: (u: string, q: number) => string;
+  /** Statements; `v` is the unit's 16 bytes. Must end in a return. Planes: p1, p2 = first word of the row's plane. */
+  readonly body: string;
+  /** vec4<u32> index of the unit in its row; u itself unless said. */
+  readonly at?: string;
+}
+
+/** The four bytes of a word, and four nibbles of one (low of each byte; shift by 4 for the high ones). */
+const helpers = /* wgsl */ `
+fn bytes4(x: u32) -> vec4<u32> { return (vec4<u32>(x) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u); }
+fn nibbles(x: u32) -> vec4<u32> { return (vec4<u32>(x) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u); }
+fn signed4(x: u32) -> vec4<f32> { return vec4<f32>(vec4<i32>(vec4<u32>(x) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u)); }
+fn bits4(x: u32, shift: u32) -> vec4<u32> { return (vec4<u32>(x >> shift) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u); }
+fn word(i: u32) -> u32 { return w[i >> 2u][i & 3u]; }
+fn half(i: u32) -> f32 { return unpack2x16float(word(i >> 1u))[i & 1u]; }
+`;
+
+const lowHigh = (u: string, q: number): string => `(${u}) * 8u + ${q}u`;
+
+/** f32 of codes of the block's low nibbles (quads 0..3) and high nibbles (4..7). */
+function nibbleQuads(make: (nibbles: string, q: number) => string): string {
+  const words = ["v.x", "v.y", "v.z", "v.w"];
+  const low = words.map((word, q) => make(`nibbles(${word})`, q));
+  const high = words.map((word, q) => make(`nibbles(${word} >> 4u)`, q + 4));
+  return `return array<vec4<f32>, 8>(\n    ${[...low, ...high].join(",\n    ")});`;
+}
+
+const kScales = /* wgsl */ `
+  let head = w[row + b * BLOCKVEC];
+  let dm = unpack2x16float(head.x);
+  let g0 = p * 2u;
+  let s0 = group_scale(head, g0);
+  let s1 = group_scale(head, g0 + 1u);
+  let d0 = dm.x * s0.x; let m0 = dm.y * s0.y;
+  let d1 = dm.x * s1.x; let m1 = dm.y * s1.y;`;
+
+/** get_scale_min_k4 of ggml over the words y, z, w of the block's first 16 bytes: (scale, offset) of a group. */
+const groupScale = /* wgsl */ `
+fn group_scale(head: vec4<u32>, group: u32) -> vec2<f32> {
+  let shift = (group & 3u) * 8u;
+  let s = (head.y >> shift) & 255u;
+  let m = (head.z >> shift) & 255u;
+  if (group < 4u) { return vec2<f32>(f32(s & 63u), f32(m & 63u)); }
+  let l = (head.w >> shift) & 255u;
+  return vec2<f32>(f32((l & 15u) | ((s >> 6u) << 4u)), f32((l >> 4u) | ((m >> 6u) << 4u)));
+}`;
+
+/** Q4_K, Q5_K: unit = 16 bytes of codes: 16 columns of group 2p and the same of group 2p + 1. */
+function kQuadAt(u: string, q: number): string {
+  const first = `((${u}) >> 3u) * 64u + (((${u}) >> 1u) & 3u) * 16u + ((${u}) & 1u) * 4u`;
+  return `${first} + ${q < 4 ? q : q + 4}u`;
+}
+
+const formats: Readonly<Record<WeightType, Format>> = {
+  F32: {
+    quads: 1,
+    elements: 4,
+    quadAt: (u) => u,
+    body: "return array<vec4<f32>, 1>(bitcast<vec4<f32>>(v));",
+  },
+  F16: {
+    quads: 2,
+    elements: 8,
+    quadAt: (u, q) => `(${u}) * 2u + ${q}u`,
+    body: `return array<vec4<f32>, 2>(
+    vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)),
+    vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w)));`,
+  },
+  BF16: {
+    quads: 2,
+    elements: 8,
+    quadAt: (u, q) => `(${u}) * 2u + ${q}u`,
+    body: `let low = bitcast<vec4<f32>>(v << vec4<u32>(16u));
+  let high = bitcast<vec4<f32>>(v & vec4<u32>(0xffff0000u));
+  return array<vec4<f32>, 2>(vec4<f32>(low.x, high.x, low.y, high.y), vec4<f32>(low.z, high.z, low.w, high.w));`,
+  },
+  Q8_0: {
+    quads: 4,
+    elements: 16,
+    quadAt: (u, q) => `(${u}) * 4u + ${q}u`,
+    body: `let d = half((row * 4u + P1) * 2u + (u >> 1u));
+  return array<vec4<f32>, 4>(d * signed4(v.x), d * signed4(v.y), d * signed4(v.z), d * signed4(v.w));`,
+  },
+  Q4_0: {
+    quads: 8,
+    elements: 32,
+    quadAt: lowHigh,
+    body: `let d = half((row * 4u + P1) * 2u + u);
+  ${nibbleQuads((code) => `d * (vec4<f32>(${code}) - 8.0)`)}`,
+  },
+  Q4_1: {
+    quads: 8,
+    elements: 32,
+    quadAt: lowHigh,
+    body: `let dm = unpack2x16float(word(row * 4u + P1 + u));
+  ${nibbleQuads((code) => `dm.x * vec4<f32>(${code}) + dm.y`)}`,
+  },
+  Q5_0: {
+    quads: 8,
+    elements: 32,
+    quadAt: lowHigh,
+    body: `let high = word(row * 4u + P1 + u);
+  let d = half((row * 4u + P2) * 2u + u);
+  ${nibbleQuads((code, q) => `d * (vec4<f32>(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u))) - 16.0)`)}`,
+  },
+  Q5_1: {
+    quads: 8,
+    elements: 32,
+    quadAt: lowHigh,
+    body: `let high = word(row * 4u + P1 + u);
+  let dm = unpack2x16float(word(row * 4u + P2 + u));
+  ${nibbleQuads((code, q) => `dm.x * vec4<f32>(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u))) + dm.y`)}`,
+  },
+  Q4_K: {
+    quads: 8,
+    elements: 32,
+    quadAt: kQuadAt,
+    at: "(u >> 3u) * BLOCKVEC + 1u + (u & 7u)",
+    body: `let b = u >> 3u; let p = (u >> 1u) & 3u;${kScales}
+  ${nibbleQuads((code, q) => (q < 4 ? `d0 * vec4<f32>(${code}) - m0` : `d1 * vec4<f32>(${code}) - m1`))}`,
+  },
+  Q5_K: {
+    quads: 8,
+    elements: 32,
+    quadAt: kQuadAt,
+    at: "(u >> 3u) * BLOCKVEC + 3u + (u & 7u)",
+    body: `let b = u >> 3u; let p = (u >> 1u) & 3u;${kScales}
+  let high = w[row + b * BLOCKVEC + 1u + (u & 1u)];
+  ${nibbleQuads((code, q) => {
+    const bit = `((bytes4(high[${q & 3}u]) >> vec4<u32>(g0${q < 4 ? "" : " + 1u"})) & vec4<u32>(1u))`;
+    return `d${q >> 2} * vec4<f32>(${code} | (${bit} << vec4<u32>(4u))) - m${q >> 2}`;
+  })}`,
+  },
+  Q6_K: {
+    // Unit = word j of the low bits of one half (128 columns): four quads, 32 columns apart.
+    quads: 4,
+    elements: 16,
+    quadAt: (u, q) =>
+      `((${u}) >> 4u) * 64u + (((${u}) >> 3u) & 1u) * 32u + ((${u}) & 7u) + ${q * 8}u`,
+    at: "0u",
+    body: `let b = u >> 4u; let h = (u >> 3u) & 1u; let j = u & 7u;
+  let block = (row + b * BLOCKVEC) * 4u;
+  let low0 = word(block + h * 16u + j);
+  let low1 = word(block + h * 16u + 8u + j);
+  let high = word(block + 32u + h * 8u + j);
+  let s0 = signed4(word(block + 48u + h * 2u));
+  let s1 = signed4(word(block + 49u + h * 2u));
+  let i = j >> 2u;
+  let d = half((row * 4u + P1) * 2u + b);
+  let h0 = (bytes4(high) & vec4<u32>(3u)) << vec4<u32>(4u);
+  let h1 = (bytes4(high) & vec4<u32>(12u)) << vec4<u32>(2u);
+  let h2 = bytes4(high) & vec4<u32>(48u);
+  let h3 = (bytes4(high) & vec4<u32>(192u)) >> vec4<u32>(2u);
+  return array<vec4<f32>, 4>(
+    (d * s0[i]) * (vec4<f32>(nibbles(low0) | h0) - 32.0),
+    (d * s0[2u + i]) * (vec4<f32>(nibbles(low1) | h1) - 32.0),
+    (d * s1[i]) * (vec4<f32>(nibbles(low0 >> 4u) | h2) - 32.0),
+    (d * s1[2u + i]) * (vec4<f32>(nibbles(low1 >> 4u) | h3) - 32.0));`,
+  },
+};
+
+export function weightCode(type: WeightType, columns: number): WeightCode {
+  const format = formats[type];
+  const layout = rowLayout(type, columns);
+  const needsGroups = type === "Q4_K" || type === "Q5_K";
+  const constants = layout.planeStart
+    .map((start, plane) => ({ start, plane }))
+    .filter(({ plane }) => format.body.includes(`P${plane}`))
+    .map(({ start, plane }) => `const P${plane} = ${start / 4}u;`);
+  if (format.body.includes("BLOCKVEC")) {
+    const bytes =
+      (layout.planeStart[1] ?? layout.blocks * (layout.fileBytes / layout.blocks)) / layout.blocks;
+    constants.push(`const BLOCKVEC = ${Math.floor(bytes / 16)}u;`);
+  }
+  const load = type === "Q6_K" ? "" : `let v = w[row + ${format.at ?? "u"}];`;
+  return {
+    layout,
+    quads: format.quads,
+    units: align(columns, format.elements) / format.elements,
+    quadAt: format.quadAt,
+    functions: `${helpers}${needsGroups ? groupScale : ""}
+${constants.join("\n")}
+const ROWVEC = ${layout.gpuBytes / 16}u;
+// Row \`row\` begins at vec4 row * ROWVEC, which the caller passes.
+fn decode(row: u32, u: u32) -> array<vec4<f32>, ${format.quads}> {
+  ${load}
+  ${format.body}
+}
+`,
+  };
+}

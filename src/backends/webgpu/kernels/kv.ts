@@ -1,0 +1,242 @@
+/**
+ * The KV cache on the GPU: one buffer of keys and one of values a layer, [sequences, contextLength, kvHeads, headDim],
+ * f32 or f16 (two in a u32). Rotary embedding of q and k and the store of k and v are one dispatch.
+ * Halves are rounded to nearest even by hand: WGSL leaves the rounding of pack2x16float to the driver.
+ */
+import type { Op } from "../../../ops/op.ts";
+import type { KvShape } from "../../../ops/program.ts";
+import {
+  type Binding,
+  type BufferSpec,
+  fixed,
+  type KernelCall,
+  kernelCall,
+  one,
+  reads,
+  slotStride,
+  stepType,
+  writes,
+} from "../kernel.ts";
+
+export type RopeOp = Extract<Op, { kind: "rope" }>;
+
+/** Elements of a head in the cache: whole quads. */
+export function headStride(headDim: number): number {
+  return Math.ceil(headDim / 4) * 4;
+}
+
+export function kvBytes({ sequences, contextLength, kvHeads, headDim, type }: KvShape): number {
+  const elements = sequences * contextLength * kvHeads * headStride(headDim);
+  return elements * (type === "f32" ? 4 : 2);
+}
+
+/** Type and WGSL `fn kv_quad(value)` to read four elements of a head at once. */
+export function kvQuad(type: KvShape["type"]): {
+  readonly element: string;
+  readonly decode: (e: string) => string;
+} {
+  if (type === "f32") return { element: "array<vec4<f32>>", decode: (e) => e };
+  return {
+    element: "array<vec2<u32>>",
+    decode: (e) => `vec4<f32>(unpack2x16float(${e}.x), unpack2x16float(${e}.y))`,
+  };
+}
+
+/** binary16 of a finite x, to nearest even; too large becomes infinite (as in quant/half.ts). */
+const halfBits = /* wgsl */ `
+fn half_bits(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  let sign = (bits >> 16u) & 0x8000u;
+  let magnitude = bits & 0x7fffffffu;
+  if (magnitude >= 0x477ff000u) { return sign | 0x7c00u; }
+  if (magnitude < 0x38800000u) { return sign | u32(round(abs(x) * 16777216.0)); }
+  return sign | ((magnitude + 0xfffu + ((magnitude >> 13u) & 1u) - 0x38000000u) >> 13u);
+}
+`;
+
+/** Positions are position = 256·high + low: two small tables instead of one for every position. */
+const lowPositions = 256;
+
+/** (cos, sin) of low·frequency times the magnitude, then of 256·high·frequency: f32 [256 + ⌈context/256⌉, pairs, 2]. */
+export function ropeTable(op: RopeOp, contextLength: number): Float32Array {
+  const pairs = op.frequencies.length;
+  const high = Math.ceil(contextLength / lowPositions);
+  const table = new Float32Array((lowPositions + high) * pairs * 2);
+  for (let row = 0; row < lowPositions + high; row++) {
+    const isLow = row < lowPositions;
+    const position = isLow ? row : (row - lowPositions) * lowPositions;
+    op.frequencies.forEach((frequency, pair) => {
+      const at = (row * pairs + pair) * 2;
+      table[at] = Math.cos(position * frequency) * (isLow ? op.magnitude : 1);
+      table[at + 1] = Math.sin(position * frequency) * (isLow ? op.magnitude : 1);
+    });
+  }
+  return table;
+}
+
+export function ropeTableBytes(op: RopeOp, contextLength: number): number {
+  return (lowPositions + Math.ceil(contextLength / lowPositions)) * op.frequencies.length * 8;
+}
+
+/** cos and sin of position·frequency by the angle sum; one rounding more than a table of all positions. */
+function angleCode(pairs: number): string {
+  return /* wgsl */ `
+fn angle(position: u32, pair: u32) -> vec2<f32> {
+  let a = rope_table[(position % ${lowPositions}u) * ${pairs}u + pair];
+  let b = rope_table[(${lowPositions}u + position / ${lowPositions}u) * ${pairs}u + pair];
+  return vec2<f32>(a.x * b.x - a.y * b.y, a.y * b.x + a.x * b.y);
+}
+`;
+}
+
+/** Elements of pair p of a head: first and second, as WGSL of p. */
+function pairElements({ pairing, frequencies }: RopeOp, p: string): readonly [string, string] {
+  if (pairing === "adjacent") return [`2u * ${p}`, `2u * ${p} + 1u`];
+  return [p, `${p} + ${frequencies.length}u`];
+}
+
+/** Statement that rotates pair (head, p) of row `row` in the binding, in place. */
+function rotateCode(op: RopeOp, binding: string): string {
+  const [first, second] = pairElements(op, "p");
+  const headDim = op.x.width / op.heads;
+  return `
+  let at = row * ${slotStride(op.x.width)}u + (i / ${op.frequencies.length}u) * ${headDim}u;
+  let p = i % ${op.frequencies.length}u;
+  let cs = angle(step.row[row].y, p);
+  let a = ${binding}[at + ${first}];
+  let b = ${binding}[at + ${second}];
+  ${binding}[at + ${first}] = a * cs.x - b * cs.y;
+  ${binding}[at + ${second}] = a * cs.y + b * cs.x;`;
+}
+
+export function rope(
+  op: RopeOp,
+  {
+    x,
+    table,
+    step,
+  }: { readonly x: BufferSpec; readonly table: BufferSpec; readonly step: BufferSpec },
+): KernelCall {
+  const work = op.heads * op.frequencies.length;
+  return kernelCall({
+    label: `rope ${op.x.name}`,
+    bindings: [
+      reads("step", stepType, step),
+      reads("rope_table", "array<vec2<f32>>", table),
+      writes("x", "array<f32>", x),
+    ],
+    groups: [
+      fixed(Math.ceil(work / 64)),
+      { kind: op.x.rows === "step" ? "rows" : "outputs", per: 1 },
+      one,
+    ],
+    body: `${angleCode(op.frequencies.length)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let i = id.x;
+  let row = id.y;
+  if (i >= ${work}u) { return; }
+  ${rotateCode(op, "x")}
+}`,
+  });
+}
+
+export interface StoreBuffers {
+  readonly step: BufferSpec;
+  readonly k: BufferSpec;
+  readonly v: BufferSpec;
+  readonly keys: BufferSpec;
+  readonly values: BufferSpec;
+  /** Rotation of k on its way to the cache (its slot keeps the values before), and of q in place. */
+  readonly rotate?: { readonly op: RopeOp; readonly table: BufferSpec };
+  readonly q?: { readonly op: RopeOp; readonly buffer: BufferSpec };
+}
+
+/** cache[sequence, position] = (k, v); with `rotate`, of rotated k; with `q`, q is rotated beside. */
+export function storeKv(shape: KvShape, buffers: StoreBuffers): KernelCall {
+  const { rotate, q } = buffers;
+  const element = shape.type === "f32" ? "array<f32>" : "array<u32>";
+  const perWord = shape.type === "f32" ? 1 : 2;
+  const words = (shape.kvHeads * headStride(shape.headDim)) / perWord;
+  const queries = q === undefined ? 0 : q.op.heads * q.op.frequencies.length;
+  const bindings: Binding[] = [
+    reads("step", stepType, buffers.step),
+    reads("k", "array<f32>", buffers.k),
+    reads("v", "array<f32>", buffers.v),
+    writes("keys", element, buffers.keys),
+    writes("values", element, buffers.values),
+    ...(rotate === undefined ? [] : [reads("rope_table", "array<vec2<f32>>", rotate.table)]),
+    ...(q === undefined ? [] : [writes("q", "array<f32>", q.buffer)]),
+  ];
+  return kernelCall({
+    label: "store-kv",
+    bindings,
+    groups: [fixed(Math.ceil((2 * words + queries) / 64)), { kind: "rows", per: 1 }, one],
+    body: `${rotate === undefined ? "" : angleCode(rotate.op.frequencies.length)}${halfBits}
+${storedElement("key", "k", shape, rotate?.op)}
+${storedElement("value", "v", shape, undefined)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let row = id.y;
+  let at = (step.row[row].x * ${shape.contextLength}u + step.row[row].y) * ${words}u;
+  if (id.x < ${words}u) { keys[at + id.x] = ${packed("key", perWord)}; return; }
+  if (id.x < ${2 * words}u) { let i = id.x - ${words}u; values[at + i] = ${packed("value", perWord, "i")}; return; }
+  ${q === undefined ? "" : queryCode(q.op, 2 * words, queries)}
+}`,
+  });
+}
+
+function packed(name: string, perWord: number, i = "id.x"): string {
+  if (perWord === 1) return `${name}(row, ${i})`;
+  return `half_bits(${name}(row, 2u * ${i})) | (half_bits(${name}(row, 2u * ${i} + 1u)) << 16u)`;
+}
+
+function queryCode(op: RopeOp, first: number, count: number): string {
+  return `if (id.x < ${first + count}u) { let i = id.x - ${first}u; rotate_q(row, i); }
+}
+fn rotate_q(row: u32, i: u32) {${rotateCode(op, "q")}`;
+}
+
+/** fn name(row, i): element i of the padded heads of a row, rotated if asked; 0 in the padding. */
+function storedElement(
+  name: string,
+  slot: string,
+  shape: KvShape,
+  rotated: RopeOp | undefined,
+): string {
+  const { headDim } = shape;
+  const stride = slotStride(shape.kvHeads * headDim);
+  const plain = `return ${slot}[at + e];`;
+  return `fn ${name}(row: u32, i: u32) -> f32 {
+  let e = i % ${headStride(headDim)}u;
+  if (e >= ${headDim}u) { return 0.0; }
+  let at = row * ${stride}u + (i / ${headStride(headDim)}u) * ${headDim}u;
+  ${rotated === undefined ? plain : `${rotatedElement(rotated, slot)}\n  ${plain}`}
+}`;
+}
+
+function rotatedElement(op: RopeOp, slot: string): string {
+  const pairs = op.frequencies.length;
+  const pair = op.pairing === "adjacent" ? "e / 2u" : `e % ${pairs}u`;
+  const isFirst = op.pairing === "adjacent" ? "e % 2u == 0u" : `e < ${pairs}u`;
+  const [first, second] = pairElements(op, "p");
+  return `if (e < ${2 * pairs}u) {
+    let p = ${pair};
+    let cs = angle(step.row[row].y, p);
+    let a = ${slot}[at + ${first}];
+    let b = ${slot}[at + ${second}];
+    if (${isFirst}) { return a * cs.x - b * cs.y; }
+    return a * cs.y + b * cs.x;
+  }`;
+}
+
+/** Positions [0, length) of one sequence to another, a layer at a time; request = (from, to, words, unused). */
+export function copySequenceCode(type: KvShape["type"]): string {
+  const element = type === "f32" ? "array<f32>" : "array<u32>";
+  return `@group(0) @binding(0) var<uniform> request: vec4<u32>;
+@group(0) @binding(1) var<storage, read_write> cache: ${element};
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  for (var i = id.x; i < request.z; i += groups.x * 64u) { cache[request.y + i] = cache[request.x + i]; }
+}`;
+}

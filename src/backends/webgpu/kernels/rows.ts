@@ -1,0 +1,174 @@
+/**
+ * Kernels that move or combine whole rows: add, copy, select, activate, embed, arg-max.
+ * One thread for an element (embed: for a unit of the table), 64 to a workgroup; grid (width, rows).
+ */
+import type { Op } from "../../../ops/op.ts";
+import {
+  type BufferSpec,
+  type Extent,
+  fixed,
+  type KernelCall,
+  kernelCall,
+  one,
+  reads,
+  slotStride,
+  stepType,
+  writes,
+} from "../kernel.ts";
+import { activationCode, floatLiteral, hiddenCode } from "./activation.ts";
+import { weightCode } from "./decode.ts";
+import type { WeightPiece } from "./gemv.ts";
+
+type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
+
+const main = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
+
+export function rowsExtent(rows: "step" | "outputs", per: number): Extent {
+  return { kind: rows === "step" ? "rows" : "outputs", per };
+}
+
+/** out (+)= x */
+export function addOrCopy(
+  op: Named<"add"> | Named<"copy">,
+  x: BufferSpec,
+  out: BufferSpec,
+): KernelCall {
+  const { width, rows } = op.out;
+  const assign = op.kind === "add" ? "+=" : "=";
+  return kernelCall({
+    label: `${op.kind} ${op.out.name}`,
+    bindings: [reads("x", "array<f32>", x), writes("y", "array<f32>", out)],
+    groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
+    body: `${main} {
+  if (id.x < ${width}u) { let i = id.y * ${slotStride(width)}u + id.x; y[i] ${assign} x[i]; }
+}`,
+  });
+}
+
+/** out[o] = x[outputRow[o]] */
+export function selectRows(
+  op: Named<"select">,
+  { x, out, step }: { readonly x: BufferSpec; readonly out: BufferSpec; readonly step: BufferSpec },
+): KernelCall {
+  const { width } = op.out;
+  return kernelCall({
+    label: `select ${op.out.name}`,
+    bindings: [
+      reads("step", stepType, step),
+      reads("x", "array<f32>", x),
+      writes("y", "array<f32>", out),
+    ],
+    groups: [fixed(Math.ceil(width / 64)), rowsExtent("outputs", 1), one],
+    body: `${main} {
+  let row = step.row[id.y].w;
+  if (id.x < ${width}u) { y[id.y * ${slotStride(width)}u + id.x] = x[row * ${slotStride(width)}u + id.x]; }
+}`,
+  });
+}
+
+/** out = h(up, gate); out may be up or gate. */
+export function activate(
+  op: Named<"activate">,
+  {
+    up,
+    gate,
+    out,
+  }: { readonly up: BufferSpec; readonly gate?: BufferSpec; readonly out: BufferSpec },
+): KernelCall {
+  const { width, rows } = op.out;
+  const named = (name: string, buffer: BufferSpec): string => (buffer === out ? "y" : name);
+  const g = gate === undefined ? "0.0" : `${named("gate", gate)}[i]`;
+  return kernelCall({
+    label: `activate ${op.out.name}`,
+    bindings: [
+      writes("y", "array<f32>", out),
+      ...(up === out ? [] : [reads("up", "array<f32>", up)]),
+      ...(gate === undefined || gate === out ? [] : [reads("gate", "array<f32>", gate)]),
+    ],
+    groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
+    body: `${activationCode(op.activation)}
+${main} {
+  let i = id.y * ${slotStride(width)}u + id.x;
+  if (id.x < ${width}u) { y[i] = ${hiddenCode(op.gating, `${named("up", up)}[i]`, g)}; }
+}`,
+  });
+}
+
+export interface Lookup {
+  readonly label: string;
+  readonly piece: WeightPiece;
+  readonly out: BufferSpec;
+  readonly step: BufferSpec;
+  /** Which row of the table: token, or position + offset. */
+  readonly by: { readonly kind: "token" } | { readonly kind: "position"; readonly offset: number };
+  readonly into: "assign" | "add";
+  readonly scale: number;
+}
+
+/** out[i] (+)= table[index]·scale, for the rows whose index lies in this piece of the table. */
+export function lookup({ label, piece, out, step, by, into, scale }: Lookup): KernelCall {
+  const code = weightCode(piece.type, piece.columns);
+  const width = piece.columns;
+  const index = by.kind === "token" ? "row.z" : `row.y + ${by.offset}u`;
+  const assign = into === "add" ? "+=" : "=";
+  const quads = [...Array(code.quads).keys()].map(
+    (q) => `quad(at, ${code.quadAt("id.x", q)}, d[${q}]);`,
+  );
+  return kernelCall({
+    label,
+    bindings: [
+      reads("step", stepType, step),
+      reads("w", "array<vec4<u32>>", piece.buffer),
+      writes("y", "array<f32>", out),
+    ],
+    groups: [fixed(Math.ceil(code.units / 64)), rowsExtent("step", 1), one],
+    body: `${code.functions}
+fn quad(at: u32, q: u32, value: vec4<f32>) {
+  for (var i = 0u; i < 4u; i++) {
+    if (q * 4u + i < ${width}u) { y[at + q * 4u + i] ${assign} value[i] * ${floatLiteral(scale)}; }
+  }
+}
+${main} {
+  let row = step.row[id.y];
+  let index = ${index};
+  if (id.x >= ${code.units}u || index < ${piece.firstRow}u || index >= ${piece.firstRow + piece.rows}u) { return; }
+  let at = id.y * ${slotStride(width)}u;
+  let d = decode((index - ${piece.firstRow}u) * ROWVEC, id.x);
+  ${quads.join("\n  ")}
+}`,
+  });
+}
+
+/** out[o] = index of the largest x, the lowest on a tie. One workgroup for a row. */
+export function argmax(op: Named<"argmax">, x: BufferSpec, out: BufferSpec): KernelCall {
+  const { width, rows } = op.x;
+  return kernelCall({
+    label: "argmax",
+    bindings: [reads("x", "array<f32>", x), writes("y", "array<f32>", out)],
+    groups: [one, rowsExtent(rows, 1), one],
+    body: /* wgsl */ `
+var<workgroup> best_value: array<f32, 256>;
+var<workgroup> best_index: array<u32, 256>;
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+  let src = wg.y * ${slotStride(width)}u;
+  var index = min(t, ${width - 1}u);
+  var value = x[src + index];
+  for (var i = t + 256u; i < ${width}u; i += 256u) {
+    let candidate = x[src + i];
+    if (candidate > value) { value = candidate; index = i; }
+  }
+  best_value[t] = value;
+  best_index[t] = index;
+  for (var half_count = 128u; half_count > 0u; half_count /= 2u) {
+    workgroupBarrier();
+    if (t < half_count) {
+      let v = best_value[t + half_count];
+      let i = best_index[t + half_count];
+      if (v > best_value[t] || (v == best_value[t] && i < best_index[t])) { best_value[t] = v; best_index[t] = i; }
+    }
+  }
+  if (t == 0u) { y[wg.y * ${slotStride(1)}u] = f32(best_index[0]); }
+}`,
+  });
+}

@@ -1,0 +1,160 @@
+/**
+ * The active set on the GPU: scores of the sign predictor, and compaction of scores to a sorted list of neurons.
+ * Nothing is read back: the kernels behind it loop over the list up to a count that lies beside it.
+ */
+import type { SparsityMethod } from "../../../ops/op.ts";
+import {
+  type BufferSpec,
+  fixed,
+  type KernelCall,
+  kernelCall,
+  one,
+  reads,
+  slotStride,
+  writes,
+} from "../kernel.ts";
+import { floatLiteral } from "./activation.ts";
+
+/** Where the active set of each row is: ids rising in list [rows, neurons], how many in counts [rows, ops]. */
+export interface ActiveList {
+  readonly list: BufferSpec;
+  readonly counts: BufferSpec;
+  readonly ops: number;
+  readonly op: number;
+  readonly neurons: number;
+  readonly of: "rows" | "outputs";
+}
+
+/** WGSL of the number of active neurons of row m, and of the i-th of them. */
+export function activeCount({ ops, op }: ActiveList, m: string): string {
+  return `counts[${m} * ${ops}u + ${op}u]`;
+}
+
+export function activeNeuron({ neurons }: ActiveList, m: string, i: string): string {
+  return `list[${m} * ${neurons}u + ${i}]`;
+}
+
+export interface Compaction {
+  readonly method: Exclude<SparsityMethod, { kind: "dense" }>;
+  readonly score: BufferSpec; // f32 [rows, neurons]
+  readonly active: ActiveList;
+  /** h of the neurons that are not active becomes 0 here (may be `score`), for a down projection over all. */
+  readonly zero?: BufferSpec;
+  /** f32 [neurons], for threshold-output. */
+  readonly downNorms?: BufferSpec;
+}
+
+/** Whether a neuron is active, as WGSL of its score s and id n. */
+function predicate(method: Compaction["method"]): string {
+  switch (method.kind) {
+    case "gate":
+      return "s != 0.0";
+    case "mlp":
+      return `s >= ${floatLiteral(method.threshold)}`;
+    case "sign":
+      return `s >= ${floatLiteral(method.margin)}`;
+    case "threshold-gate":
+      return `abs(s) >= ${floatLiteral(method.value)}`;
+    case "threshold-output":
+      return `abs(s) * norms[n] >= ${floatLiteral(method.value)}`;
+    default:
+      return method satisfies never;
+  }
+}
+
+/**
+ * list[m] = the n with active(score[m, n]), rising: a workgroup counts in 256 stretches, adds up what lies before
+ * each, and writes. Stretches and sums have a fixed order, so the list never depends on timing.
+ */
+export function compact({ method, score, active, zero, downNorms }: Compaction): KernelCall {
+  const { neurons } = active;
+  const stretch = Math.ceil(neurons / 256);
+  const isInPlace = zero === score;
+  const clear =
+    zero === undefined ? "" : `else { ${isInPlace ? "score" : "zeroed"}[row + n] = 0.0; }`;
+  return kernelCall({
+    label: `compact ${method.kind}`,
+    bindings: [
+      isInPlace ? writes("score", "array<f32>", score) : reads("score", "array<f32>", score),
+      writes("list", "array<u32>", active.list),
+      writes("counts", "array<u32>", active.counts),
+      ...(zero === undefined || isInPlace ? [] : [writes("zeroed", "array<f32>", zero)]),
+      ...(downNorms === undefined ? [] : [reads("norms", "array<f32>", downNorms)]),
+    ],
+    groups: [one, { kind: active.of, per: 1 }, one],
+    body: /* wgsl */ `
+var<workgroup> found: array<u32, 256>;
+var<workgroup> sixteenth: array<u32, 16>;
+fn is_active(s: f32, n: u32) -> bool { return ${predicate(method)}; }
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+  let m = wg.y;
+  let row = m * ${slotStride(neurons)}u;
+  let begin = min(t * ${stretch}u, ${neurons}u);
+  let end = min(begin + ${stretch}u, ${neurons}u);
+  var count = 0u;
+  for (var n = begin; n < end; n++) { if (is_active(score[row + n], n)) { count++; } }
+  found[t] = count;
+  workgroupBarrier();
+  if (t < 16u) {
+    var sum = 0u;
+    for (var i = 0u; i < 16u; i++) { sum += found[t * 16u + i]; }
+    sixteenth[t] = sum;
+  }
+  workgroupBarrier();
+  var at = 0u;
+  for (var i = 0u; i < t / 16u; i++) { at += sixteenth[i]; }
+  for (var i = t / 16u * 16u; i < t; i++) { at += found[i]; }
+  if (t == 255u) { ${activeCount(active, "m")} = at + count; }
+  for (var n = begin; n < end; n++) {
+    if (is_active(score[row + n], n)) { ${activeNeuron(active, "m", "at")} = n; at++; } ${clear}
+  }
+}
+`,
+  });
+}
+
+export interface SignScore {
+  readonly x: BufferSpec;
+  /** u32 [neurons, ⌈dim/64⌉·2] */
+  readonly signs: BufferSpec;
+  readonly score: BufferSpec;
+  readonly dim: number;
+  readonly neurons: number;
+  readonly of: "rows" | "outputs";
+}
+
+/** score[m, n] = dim − 2·popcount(signs[n] XOR signs(x[m])). Source: SparseInfer 2411.12692. */
+export function signScore({ x, signs, score, dim, neurons, of }: SignScore): KernelCall {
+  const words = Math.ceil(dim / 64) * 2;
+  return kernelCall({
+    label: "sign score",
+    bindings: [
+      reads("x", "array<f32>", x),
+      reads("signs", "array<u32>", signs),
+      writes("score", "array<f32>", score),
+    ],
+    groups: [fixed(Math.ceil(neurons / 64)), { kind: of, per: 1 }, one],
+    body: /* wgsl */ `
+var<workgroup> bits: array<u32, ${words}>;
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+  let m = wg.y;
+  for (var i = t; i < ${words}u; i += 64u) {
+    var packed = 0u;
+    for (var b = 0u; b < 32u; b++) {
+      let c = i * 32u + b;
+      if (c < ${dim}u) { packed |= select(0u, 1u << b, x[m * ${slotStride(dim)}u + c] < 0.0); }
+    }
+    bits[i] = packed;
+  }
+  workgroupBarrier();
+  let n = wg.x * 64u + t;
+  if (n >= ${neurons}u) { return; }
+  var differing = 0u;
+  for (var i = 0u; i < ${words}u; i++) { differing += countOneBits(signs[n * ${words}u + i] ^ bits[i]); }
+  score[m * ${slotStride(neurons)}u + n] = ${dim}.0 - 2.0 * f32(differing);
+}
+`,
+  });
+}

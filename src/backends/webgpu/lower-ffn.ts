@@ -1,0 +1,200 @@
+/**
+ * One feed-forward block: dense in two dispatches (gate, up and activation; down), or sparse in the steps
+ * predict → compact → gate, up, activation over the list → down over the list, all on the GPU.
+ */
+import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
+import { gatheredColumns } from "./gathered-columns.ts";
+import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
+import { activationCode, hiddenCode } from "./kernels/activation.ts";
+import { axpy } from "./kernels/axpy.ts";
+import { type Epilogue, output } from "./kernels/epilogue.ts";
+import type { Pairs, Product, WeightPiece } from "./kernels/gemv.ts";
+import { activate } from "./kernels/rows.ts";
+import type { ActiveList } from "./kernels/sparse.ts";
+import { emitProduct } from "./lower-product.ts";
+import { extentOf, type Lowering } from "./lowering.ts";
+
+export type FfnOp = Extract<Op, { kind: "ffn" }>;
+
+/** A block with what every step of its lowering needs. */
+export interface FfnPlan {
+  readonly op: FfnOp;
+  readonly block: FfnBlock;
+  /** Neurons on this device: the subset's, or all. */
+  readonly neurons: number;
+  readonly label: string;
+  readonly x: BufferSpec;
+  /** h, f32 [rows, neurons]; shared by all blocks of this size. */
+  readonly hidden: BufferSpec;
+  readonly upBias?: BufferSpec;
+}
+
+/** Counts of active neurons that the GPU keeps for one segment: [rows, ops]. */
+export interface CountPlace {
+  readonly counts: BufferSpec;
+  readonly ops: number;
+  readonly op: number;
+}
+
+export function ffnPlan(op: FfnOp, lowering: Lowering): FfnPlan {
+  const { block } = op;
+  const neurons = block.subset?.length ?? block.neurons;
+  const label = `ffn ${block.layer}`;
+  const rows = lowering.maxRows(op.x.rows);
+  const bias = block.upBias && { weight: block.upBias, length: block.neurons };
+  const upBias = bias && lowering.buffers.vector(`${label} up bias`, [bias], block.subset);
+  return {
+    op,
+    block,
+    neurons,
+    label,
+    x: lowering.slot(op.x),
+    hidden: lowering.buffers.empty(`ffn hidden ${neurons}`, rows * slotStride(neurons) * 4),
+    ...(upBias === undefined ? {} : { upBias }),
+  };
+}
+
+/** h for all neurons. */
+export function lowerHidden(plan: FfnPlan, lowering: Lowering): void {
+  const { block } = plan;
+  if (block.gate === undefined) {
+    const epilogue = { activation: block.activation, ...(plan.upBias && { bias: plan.upBias }) };
+    allNeurons(plan, lowering, { weight: block.up, out: plan.hidden, epilogue });
+  } else if (block.gate.type === block.up.type) {
+    lowerPair(plan, block.gate, lowering);
+  } else {
+    lowerUnlike(plan, block.gate, lowering);
+  }
+}
+
+/** out = epilogue(W x) for all neurons of one weight. */
+export function allNeurons(
+  { op, block, neurons, x }: FfnPlan,
+  lowering: Lowering,
+  product: {
+    readonly weight: Weight;
+    readonly out: BufferSpec;
+    readonly epilogue: Pick<Epilogue, "activation" | "bias">;
+  },
+): void {
+  const { weight, out, epilogue } = product;
+  const outputs = [output(out, { first: 0, width: neurons })];
+  for (const piece of lowering.buffers.matrix(neuronRows(weight, block))) {
+    const made: Product = {
+      label: weight.name,
+      x,
+      piece,
+      step: lowering.step,
+      of: extentOf(op.x.rows),
+      epilogue: { ...epilogue, outputs, into: "assign" },
+    };
+    emitProduct(made, lowering.maxRows(op.x.rows), lowering);
+  }
+}
+
+export function neuronRows(
+  weight: Weight,
+  { subset }: FfnBlock,
+): { label: string; weights: readonly Weight[]; rows?: Uint32Array } {
+  const matrix = { label: weight.name, weights: [weight] };
+  return subset === undefined ? matrix : { ...matrix, rows: subset };
+}
+
+/** Gate and up stacked, in pieces of the same neurons. */
+export function pairedPieces(
+  { block, label }: FfnPlan,
+  gate: Weight,
+  lowering: Lowering,
+): readonly WeightPiece[] {
+  const matrix = { label: `${label} gate+up`, weights: [gate, block.up] };
+  const { subset } = block;
+  return lowering.buffers.pairedMatrix(subset === undefined ? matrix : { ...matrix, rows: subset });
+}
+
+/** `fn combine(n, g, u)`: h of neuron n from its two sums. */
+export function combineCode(plan: FfnPlan): { functions: string; bindings: readonly Binding[] } {
+  const { block, upBias } = plan;
+  const up = upBias === undefined ? "u" : "(u + up_bias[n])";
+  return {
+    bindings: upBias === undefined ? [] : [reads("up_bias", "array<f32>", upBias)],
+    functions: `${activationCode(block.activation)}
+fn combine(n: u32, g: f32, u: f32) -> f32 { return ${hiddenCode(block.gating, up, "g")}; }
+`,
+  };
+}
+
+function lowerPair(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
+  const { op, neurons, hidden, x, label } = plan;
+  for (const piece of pairedPieces(plan, gate, lowering)) {
+    const pairs: Pairs = { rows: piece.rows, ...combineCode(plan) };
+    const product: Product = {
+      label: `${label} gate+up`,
+      x,
+      piece,
+      pairs,
+      step: lowering.step,
+      of: extentOf(op.x.rows),
+      epilogue: { outputs: [output(hidden, { first: 0, width: neurons })], into: "assign" },
+    };
+    emitProduct(product, lowering.maxRows(op.x.rows), lowering);
+  }
+}
+
+/** Gate and up of different types cannot share a pass: two products and their combination. */
+function lowerUnlike(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
+  const { op, block, neurons, hidden } = plan;
+  const rows = lowering.maxRows(op.x.rows);
+  const bytes = rows * slotStride(neurons) * 4;
+  const gated = lowering.buffers.empty(`ffn gate ${neurons}`, bytes);
+  allNeurons(plan, lowering, { weight: gate, out: gated, epilogue: {} });
+  const epilogue = plan.upBias === undefined ? {} : { bias: plan.upBias };
+  allNeurons(plan, lowering, { weight: block.up, out: hidden, epilogue });
+  const slot = { id: -1, name: plan.label, width: neurons, rows: op.x.rows };
+  const { gating, activation } = block;
+  lowering.emit(
+    activate(
+      { kind: "activate", gating, activation, gate: slot, up: slot, out: slot },
+      { gate: gated, up: hidden, out: hidden },
+    ),
+  );
+}
+
+/** out (+)= down(h) (+ bias): over all neurons, or over the active ones where a neuron is a row of the weight. */
+export function lowerDown(plan: FfnPlan, lowering: Lowering, active?: ActiveList): void {
+  const { op, block, neurons, hidden, label } = plan;
+  const { dim, down, downBias } = block;
+  const bias =
+    downBias && lowering.buffers.vector(downBias.name, [{ weight: downBias, length: dim }]);
+  const outputs = [output(lowering.slot(op.out), { first: 0, width: dim })];
+  if (down.layout === "columns") {
+    const epilogue = { outputs, into: op.into, ...(bias && { bias }) };
+    for (const piece of columnPieces(plan, lowering)) {
+      const of = extentOf(op.x.rows);
+      const product = {
+        label: `${label} down`,
+        x: hidden,
+        piece,
+        step: lowering.step,
+        of,
+        epilogue,
+      };
+      emitProduct(product, lowering.maxRows(op.x.rows), lowering);
+    }
+    return;
+  }
+  lowering.buffers.matrix(neuronRows(down.weight, block)).forEach((piece, i) => {
+    const into = i === 0 ? op.into : "add";
+    const epilogue: Epilogue = { outputs, into, ...(i === 0 && bias ? { bias } : {}) };
+    const of = extentOf(op.x.rows);
+    const made = { label: `${label} down`, hidden, neurons, piece, epilogue, of };
+    lowering.emit(axpy(active === undefined ? made : { ...made, active }));
+  });
+}
+
+function columnPieces({ block, label }: FfnPlan, lowering: Lowering): readonly WeightPiece[] {
+  const { weight } = block.down;
+  if (block.subset === undefined) {
+    return lowering.buffers.matrix({ label: weight.name, weights: [weight] });
+  }
+  return [gatheredColumns(`${label} down`, { weight, columns: block.subset }, lowering.buffers)];
+}

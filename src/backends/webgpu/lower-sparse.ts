@@ -1,0 +1,202 @@
+/** The sparse ways through a feed-forward block: who scores the neurons, and what is then computed of the active ones. */
+import type { SparsityMethod, Weight } from "../../ops/op.ts";
+import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
+import { activationCode } from "./kernels/activation.ts";
+import { output } from "./kernels/epilogue.ts";
+import { type ActiveList, type Compaction, compact, signScore } from "./kernels/sparse.ts";
+import { sparseProduct } from "./kernels/sparse-product.ts";
+import {
+  allNeurons,
+  type CountPlace,
+  combineCode,
+  type FfnPlan,
+  lowerDown,
+  lowerHidden,
+  neuronRows,
+  pairedPieces,
+} from "./lower-ffn.ts";
+import { emitProduct } from "./lower-product.ts";
+import { extentOf, type Lowering } from "./lowering.ts";
+
+export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace): void {
+  const { op, block, neurons, hidden } = plan;
+  const rows = lowering.maxRows(op.x.rows);
+  const active: ActiveList = {
+    list: lowering.buffers.empty(`ffn list ${neurons}`, rows * neurons * 4),
+    neurons,
+    of: extentOf(op.x.rows),
+    ...place,
+  };
+  const { method } = block;
+  // Where down is not stored by neuron it runs over all of h, which must then be 0 outside the active set.
+  const zero = block.down.layout === "columns" ? { zero: hidden } : {};
+  switch (method.kind) {
+    case "dense":
+      break;
+    case "mlp":
+    case "sign": {
+      const score = lowerPredictor(plan, method, lowering);
+      lowering.emit(compact({ method, score, active, ...zero }));
+      lowerActiveHidden(plan, active, lowering);
+      break;
+    }
+    case "gate":
+    case "threshold-gate":
+      lowerGated(plan, lowering, { method, active, zero });
+      break;
+    case "threshold-output": {
+      lowerHidden(plan, lowering);
+      const downNorms = normsBuffer(plan, method.downNorms, lowering);
+      const inPlace = block.down.layout === "columns" ? { zero: hidden } : {};
+      lowering.emit(compact({ method, score: hidden, active, downNorms, ...inPlace }));
+      break;
+    }
+    default:
+      return method satisfies never;
+  }
+  lowerDown(plan, lowering, active);
+}
+
+function scoreBuffer({ op, neurons }: FfnPlan, lowering: Lowering): BufferSpec {
+  const bytes = lowering.maxRows(op.x.rows) * slotStride(neurons) * 4;
+  return lowering.buffers.empty(`ffn score ${neurons}`, bytes);
+}
+
+/** The score of every neuron: fc2·relu(fc1·input), or the sign predictor's count. */
+function lowerPredictor(
+  plan: FfnPlan,
+  method: Extract<SparsityMethod, { kind: "mlp" | "sign" }>,
+  lowering: Lowering,
+): BufferSpec {
+  const { op, block, neurons, x, label } = plan;
+  const score = scoreBuffer(plan, lowering);
+  if (method.kind === "sign") {
+    const signs = signsBuffer(plan, method.signs, lowering);
+    lowering.emit(signScore({ x, signs, score, dim: block.dim, neurons, of: extentOf(op.x.rows) }));
+    return score;
+  }
+  const rank = method.fc1.rows;
+  const maxRows = lowering.maxRows(op.x.rows);
+  const middle = lowering.buffers.empty(`ffn fc1 ${rank}`, maxRows * slotStride(rank) * 4);
+  const { step } = lowering;
+  const of = extentOf(op.x.rows);
+  for (const piece of lowering.buffers.matrix({ label: method.fc1.name, weights: [method.fc1] })) {
+    const outputs = [output(middle, { first: 0, width: rank })];
+    const epilogue = { outputs, into: "assign", activation: { kind: "relu" } } as const;
+    const input = lowering.slot(method.input);
+    emitProduct({ label: `${label} fc1`, x: input, piece, step, of, epilogue }, maxRows, lowering);
+  }
+  for (const piece of lowering.buffers.matrix(neuronRows(method.fc2, block))) {
+    const outputs = [output(score, { first: 0, width: neurons })];
+    const epilogue = { outputs, into: "assign" } as const;
+    emitProduct({ label: `${label} fc2`, x: middle, piece, step, of, epilogue }, maxRows, lowering);
+  }
+  return score;
+}
+
+/** h of the active neurons, gate and up both from the list. */
+function lowerActiveHidden(plan: FfnPlan, active: ActiveList, lowering: Lowering): void {
+  const { block, x, hidden, label } = plan;
+  const { gate, up } = block;
+  const combine = combineCode(plan);
+  if (gate === undefined) {
+    for (const piece of lowering.buffers.matrix(neuronRows(up, block))) {
+      const made = { label: `${label} sparse up`, x, piece, active, hidden, isPaired: false };
+      lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, 0.0, a)" }));
+    }
+    return;
+  }
+  if (gate.type === up.type) {
+    for (const piece of pairedPieces(plan, gate, lowering)) {
+      const made = { label: `${label} sparse gate+up`, x, piece, active, hidden, isPaired: true };
+      lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, a, b)" }));
+    }
+    return;
+  }
+  const score = scoreBuffer(plan, lowering);
+  for (const piece of lowering.buffers.matrix(neuronRows(gate, block))) {
+    const made = {
+      label: `${label} sparse gate`,
+      x,
+      piece,
+      active,
+      hidden: score,
+      isPaired: false,
+    };
+    const act = activationCode(block.activation);
+    lowering.emit(sparseProduct({ ...made, functions: act, bindings: [], value: "act(a)" }));
+  }
+  lowerActiveUp(plan, { score, active, weight: up }, lowering);
+}
+
+/** h = score·u (or score·act(u)) over the list, score being act(gate). */
+function lowerActiveUp(
+  plan: FfnPlan,
+  from: { readonly score: BufferSpec; readonly active: ActiveList; readonly weight: Weight },
+  lowering: Lowering,
+): void {
+  const { block, neurons, x, hidden, label, upBias } = plan;
+  const { score, active, weight } = from;
+  const u = upBias === undefined ? "a" : "(a + up_bias[n])";
+  const g = `score[m * ${slotStride(neurons)}u + n]`;
+  const bindings: readonly Binding[] = [
+    reads("score", "array<f32>", score),
+    ...(upBias === undefined ? [] : [reads("up_bias", "array<f32>", upBias)]),
+  ];
+  const value = block.gating === "both" ? `${g} * act(${u})` : `${g} * ${u}`;
+  const functions = activationCode(block.activation);
+  for (const piece of lowering.buffers.matrix(neuronRows(weight, block))) {
+    const made = { label: `${label} sparse up`, x, piece, active, hidden, isPaired: false };
+    lowering.emit(sparseProduct({ ...made, functions, bindings, value }));
+  }
+}
+
+/** The gate (or up, if ungated) for all neurons decides; the rest for those that it leaves. */
+function lowerGated(
+  plan: FfnPlan,
+  lowering: Lowering,
+  step: Pick<Compaction, "method" | "active"> & { readonly zero: Pick<Compaction, "zero"> },
+): void {
+  const { block, hidden } = plan;
+  const { method, active, zero } = step;
+  if (block.gate === undefined) {
+    lowerHidden(plan, lowering);
+    lowering.emit(compact({ method, score: hidden, active, ...zero }));
+    return;
+  }
+  const score = scoreBuffer(plan, lowering);
+  const { activation } = block;
+  allNeurons(plan, lowering, { weight: block.gate, out: score, epilogue: { activation } });
+  lowering.emit(compact({ method, score, active, ...zero }));
+  lowerActiveUp(plan, { score, active, weight: block.up }, lowering);
+}
+
+function normsBuffer(
+  { block, neurons, label }: FfnPlan,
+  downNorms: Float32Array,
+  lowering: Lowering,
+): BufferSpec {
+  return lowering.buffers.made(`${label} down norms`, neurons * 4, () => {
+    const norms = block.subset?.length
+      ? Float32Array.from(block.subset, (neuron) => downNorms[neuron] ?? 0)
+      : downNorms.slice();
+    return new Uint8Array(norms.buffer);
+  });
+}
+
+function signsBuffer(
+  { block, neurons, label }: FfnPlan,
+  signs: Uint8Array,
+  lowering: Lowering,
+): BufferSpec {
+  const rowBytes = Math.ceil(block.dim / 64) * 8;
+  return lowering.buffers.made(`${label} signs`, neurons * rowBytes, () => {
+    const { subset } = block;
+    if (subset === undefined) return signs;
+    const gathered = new Uint8Array(neurons * rowBytes);
+    subset.forEach((neuron, i) => {
+      gathered.set(signs.subarray(neuron * rowBytes, (neuron + 1) * rowBytes), i * rowBytes);
+    });
+    return gathered;
+  });
+}

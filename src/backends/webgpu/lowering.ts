@@ -1,0 +1,21 @@
+/** What the lowering of every op works with: where slots, weights and the cache lie. */
+import type { Slot } from "../../ops/op.ts";
+import type { Program } from "../../ops/program.ts";
+import type { BufferSpec, KernelCall } from "./kernel.ts";
+import type { PlanBuffers } from "./plan-buffers.ts";
+
+export interface Lowering {
+  readonly program: Program;
+  readonly buffers: PlanBuffers;
+  readonly step: BufferSpec;
+  readonly keys: readonly BufferSpec[];
+  readonly values: readonly BufferSpec[];
+  slot(slot: Slot): BufferSpec;
+  /** Most rows of a slot. */
+  maxRows(rows: Slot["rows"]): number;
+  emit(...calls: readonly KernelCall[]): void;
+}
+
+export function extentOf(rows: Slot["rows"]): "rows" | "outputs" {
+  return rows === "step" ? "rows" : "outputs";
+}

@@ -1,0 +1,65 @@
+/** Which slots an op reads and which it overwrites: for the fusions that leave out a value nobody reads. */
+import type { Op, Slot } from "../../ops/op.ts";
+import type { Program } from "../../ops/program.ts";
+
+export function slotsRead(op: Op): readonly Slot[] {
+  switch (op.kind) {
+    case "embed":
+      return [];
+    case "norm":
+    case "copy":
+    case "select":
+    case "argmax":
+      return [op.x];
+    case "matmul":
+      return op.into === "add" ? [op.x, op.out] : [op.x];
+    case "rope":
+      return [op.x];
+    case "store-kv":
+      return [op.k, op.v];
+    case "attention":
+      return [op.q];
+    case "activate":
+      return op.gate === undefined ? [op.up] : [op.up, op.gate];
+    case "ffn": {
+      const { method } = op.block;
+      const inputs = method.kind === "mlp" ? [op.x, method.input] : [op.x];
+      return op.into === "add" ? [...inputs, op.out] : inputs;
+    }
+    case "add":
+      return [op.x, op.out];
+    default:
+      return op satisfies never;
+  }
+}
+
+/** Slots whose rows the op replaces without regard to what was there. */
+function slotsOverwritten(op: Op): readonly Slot[] {
+  if (op.kind === "rope" || op.kind === "store-kv") return [];
+  return slotsRead(op).includes(op.out) ? [] : [op.out];
+}
+
+/** Whether anybody may read the slot's value after op `from` of the segment, before it is overwritten. */
+export function isReadLater(
+  program: Program,
+  at: { readonly segment: number; readonly from: number },
+  slot: Slot,
+): boolean {
+  const segment = program.segments[at.segment];
+  if (segment === undefined) return false;
+  const rest = firstUse(segment.ops.slice(at.from), slot);
+  if (rest !== "none") return rest === "read";
+  if (segment.outputs.includes(slot)) return true;
+  return program.segments.some(
+    (other, i) =>
+      i !== at.segment && (firstUse(other.ops, slot) === "read" || other.outputs.includes(slot)),
+  );
+}
+
+function firstUse(ops: readonly Op[], slot: Slot): "read" | "overwritten" | "none" {
+  for (const op of ops) {
+    if (slotsRead(op).includes(slot)) return "read";
+    if (slotsOverwritten(op).includes(slot)) return "overwritten";
+  }
+  return "none";
+}

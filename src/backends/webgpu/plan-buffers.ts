@@ -1,0 +1,227 @@
+/**
+ * Collects the buffers that a lowered program needs: weights (whole, stacked, cut into bindable pieces, gathered),
+ * vectors as f32, shared scratch. Nothing is allocated here, so the bytes are known before the first upload.
+ */
+import { LimitError } from "../../core/errors.ts";
+import { formatBytes } from "../../core/units.ts";
+import type { Weight } from "../../ops/op.ts";
+import { quantCodec } from "../../quant/codecs.ts";
+import type { BufferSpec, MatrixPart, Purpose } from "./kernel.ts";
+import type { WeightPiece } from "./kernels/gemv.ts";
+import { readWeight } from "./upload.ts";
+import { align, rowLayout } from "./weight-layout.ts";
+
+export interface BindingLimits {
+  readonly maxBinding: number;
+  readonly maxBuffer: number;
+}
+
+/** Weights that are one matrix on the GPU: stacked one below the other, or with only some rows of each. */
+export interface StackedMatrix {
+  readonly label: string;
+  readonly weights: readonly Weight[];
+  readonly rows?: Uint32Array;
+}
+
+export class PlanBuffers {
+  readonly all: BufferSpec[] = [];
+  readonly #byKey = new Map<string, readonly BufferSpec[]>();
+  readonly #weightIds = new Map<Weight, number>();
+  readonly #limits: BindingLimits;
+
+  constructor(limits: BindingLimits) {
+    this.#limits = limits;
+  }
+
+  /** A buffer without contents (zero at first); the same name and size give the same buffer. */
+  empty(label: string, bytes: number, purpose: Purpose = "scratch"): BufferSpec {
+    const spec = { label, bytes, purpose, contents: [] };
+    return this.#onceOne(`${label}/${bytes}`, spec);
+  }
+
+  made(label: string, bytes: number, make: () => Uint8Array): BufferSpec {
+    const contents = [{ kind: "made", name: label, make }] as const;
+    return this.#add({ label, bytes, purpose: "weights", contents });
+  }
+
+  /** Vectors one after the other as f32; an absent one is `length` zeros. Only `rows` of each, when given. */
+  vector(
+    label: string,
+    parts: readonly { readonly weight: Weight | undefined; readonly length: number }[],
+    rows?: Uint32Array,
+  ): BufferSpec {
+    const lengths = parts.map(({ length }) => rows?.length ?? length);
+    const total = lengths.reduce((sum, length) => sum + length, 0);
+    const key = `vector ${parts.map(({ weight, length }) => (weight ? this.#id(weight) : `0*${length}`))}`;
+    const make = (): Uint8Array => {
+      const all = new Float32Array(total);
+      let at = 0;
+      parts.forEach(({ weight }, i) => {
+        if (weight !== undefined) all.set(gather(floatsOf(weight), rows), at);
+        at += lengths[i] ?? 0;
+      });
+      return new Uint8Array(all.buffer);
+    };
+    const contents = [{ kind: "made", name: label, make }] as const;
+    const spec = { label, bytes: total * 4, purpose: "weights", contents } as const;
+    return this.#onceOne(`${key} ${rows === undefined ? "" : label}`, spec);
+  }
+
+  /** Whether stacking them gives one binding. */
+  fitsOneBinding(weights: readonly Weight[]): boolean {
+    const bytes = weights.reduce((sum, weight) => sum + matrixBytes(weight), 0);
+    return bytes <= this.#largest();
+  }
+
+  /** The matrix in as few pieces of whole rows as the adapter can bind. */
+  matrix({ label, weights, rows }: StackedMatrix): readonly WeightPiece[] {
+    const [first] = weights;
+    if (first === undefined) return [];
+    const { gpuBytes } = rowLayout(first.type, first.columns);
+    const parts = weights.map((weight): MatrixPart => wholePart(weight, rows));
+    const total = parts.reduce((sum, part) => sum + part.rowCount, 0);
+    const perPiece = this.rowsPerPiece(label, gpuBytes);
+    const key = `matrix ${weights.map((weight) => this.#id(weight))} ${rows === undefined ? "" : label}`;
+    const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
+    const ranges = starts.map((start) => ({
+      first: start,
+      rows: Math.min(perPiece, total - start),
+    }));
+    const buffers = this.#once(key, () =>
+      ranges.map((range) =>
+        this.#add({
+          label: `${label} ${range.first}`,
+          bytes: range.rows * gpuBytes,
+          purpose: "weights",
+          contents: cut(parts, range),
+        }),
+      ),
+    );
+    return ranges.flatMap((range, i) => {
+      const buffer = buffers[i];
+      if (buffer === undefined) return [];
+      return [
+        {
+          buffer,
+          type: first.type,
+          columns: first.columns,
+          firstRow: range.first,
+          rows: range.rows,
+        },
+      ];
+    });
+  }
+
+  /** Gate and up in pieces of the same neurons: each piece holds rows [a, b) of the gate, then the same of up. */
+  pairedMatrix({ label, weights, rows }: StackedMatrix): readonly WeightPiece[] {
+    const [first] = weights;
+    if (first === undefined) return [];
+    const { gpuBytes } = rowLayout(first.type, first.columns);
+    const parts = weights.map((weight): MatrixPart => wholePart(weight, rows));
+    const total = parts[0]?.rowCount ?? 0;
+    const perPiece = this.rowsPerPiece(label, gpuBytes * weights.length);
+    const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
+    return starts.map((start) => {
+      const count = Math.min(perPiece, total - start);
+      const buffer = this.#add({
+        label: `${label} ${start}`,
+        bytes: count * gpuBytes * weights.length,
+        purpose: "weights",
+        contents: parts.flatMap((part) => cut([part], { first: start, rows: count })),
+      });
+      return { buffer, type: first.type, columns: first.columns, firstRow: start, rows: count };
+    });
+  }
+
+  rowsPerPiece(label: string, rowBytes: number): number {
+    const rows = Math.floor(this.#largest() / rowBytes);
+    if (rows === 0) {
+      throw new LimitError(
+        `${label}: one row of ${formatBytes(rowBytes)} exceeds what the adapter can bind (${formatBytes(this.#largest())})`,
+      );
+    }
+    return rows;
+  }
+
+  #largest(): number {
+    return Math.min(this.#limits.maxBinding, this.#limits.maxBuffer);
+  }
+
+  #add(spec: BufferSpec): BufferSpec {
+    const padded = { ...spec, bytes: Math.max(align(spec.bytes, 16), 16) };
+    if (padded.bytes > this.#largest()) {
+      throw new LimitError(
+        `${spec.label}: ${formatBytes(padded.bytes)} exceed what the adapter can bind at once (${formatBytes(this.#largest())}). ` +
+          "Lower the context length, the batch or the sequences, or run with --device cpu",
+      );
+    }
+    this.all.push(padded);
+    return padded;
+  }
+
+  #once(key: string, make: () => readonly BufferSpec[]): readonly BufferSpec[] {
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#byKey.set(key, made);
+    return made;
+  }
+
+  #onceOne(key: string, spec: BufferSpec): BufferSpec {
+    const [known] = this.#byKey.get(key) ?? [];
+    if (known !== undefined) return known;
+    const added = this.#add(spec);
+    this.#byKey.set(key, [added]);
+    return added;
+  }
+
+  #id(weight: Weight): number {
+    const id = this.#weightIds.get(weight) ?? this.#weightIds.size;
+    this.#weightIds.set(weight, id);
+    return id;
+  }
+}
+
+function matrixBytes(weight: Weight): number {
+  return weight.rows * rowLayout(weight.type, weight.columns).gpuBytes;
+}
+
+function wholePart(weight: Weight, rows: Uint32Array | undefined): MatrixPart {
+  const { name, bytes, type, columns } = weight;
+  const rowCount = rows?.length ?? weight.rows;
+  const part = { kind: "rows", name, bytes, type, columns, firstRow: 0, rowCount } as const;
+  return rows === undefined ? part : { ...part, rows };
+}
+
+/** The parts of rows [first, first + rows) of the stack. */
+function cut(
+  parts: readonly MatrixPart[],
+  range: { readonly first: number; readonly rows: number },
+): MatrixPart[] {
+  const cutParts: MatrixPart[] = [];
+  let begin = 0;
+  for (const part of parts) {
+    const from = Math.max(range.first - begin, 0);
+    const to = Math.min(range.first + range.rows - begin, part.rowCount);
+    if (from < to) {
+      const rowCount = to - from;
+      const rows = part.rows?.subarray(from, to);
+      const shifted = { ...part, firstRow: from, rowCount };
+      cutParts.push(rows === undefined ? shifted : { ...shifted, rows });
+    }
+    begin += part.rowCount;
+  }
+  return cutParts;
+}
+
+/** All elements of a weight in f32. */
+export function floatsOf(weight: Weight): Float32Array {
+  const codec = quantCodec(weight.type);
+  const values = new Float32Array(weight.rows * weight.columns);
+  codec.dequantise(readWeight(weight.bytes), 0, values, 0, values.length / codec.blockElements);
+  return values;
+}
+
+function gather(values: Float32Array, rows: Uint32Array | undefined): Float32Array {
+  return rows === undefined ? values : Float32Array.from(rows, (row) => values[row] ?? 0);
+}

@@ -1,0 +1,241 @@
+/**
+ * Lowers a program to buffers and kernels: the whole of what the GPU will hold and do, as data. Exact bytes are known
+ * here, before any of them is allocated.
+ */
+import { UnsupportedError } from "../../core/errors.ts";
+import type { Bytes } from "../../core/units.ts";
+import type { Op, Slot } from "../../ops/op.ts";
+import type { Program } from "../../ops/program.ts";
+import { type BufferSpec, type KernelCall, type Purpose, slotStride, stepBytes } from "./kernel.ts";
+import { kvBytes } from "./kernels/kv.ts";
+import { norm } from "./kernels/norm.ts";
+import { activate, addOrCopy, argmax, lookup, selectRows } from "./kernels/rows.ts";
+import {
+  fusedStore,
+  lowerAttention,
+  lowerRope,
+  lowerStore,
+  type RopeTables,
+} from "./lower-attention.ts";
+import { type FfnOp, ffnPlan, lowerDown, lowerHidden } from "./lower-ffn.ts";
+import { lowerMatmuls, stackable } from "./lower-product.ts";
+import { lowerSparse } from "./lower-sparse.ts";
+import type { Lowering } from "./lowering.ts";
+import { isReadLater } from "./op-access.ts";
+import { type BindingLimits, PlanBuffers } from "./plan-buffers.ts";
+
+/** An output slot's place in the segment's staging buffer. */
+export interface PlannedOutput {
+  readonly slot: Slot;
+  readonly buffer: BufferSpec;
+  readonly offset: Bytes;
+}
+
+export interface PlannedSegment {
+  readonly name: string;
+  readonly calls: readonly KernelCall[];
+  readonly outputs: readonly PlannedOutput[];
+  /** Sparse blocks of this segment; their active neurons are counted in `counts`, u32 [rows, blocks]. */
+  readonly sparse: readonly FfnOp[];
+  readonly dense: readonly FfnOp[];
+  readonly counts?: PlannedCounts;
+  /** Host-visible; two, so that a segment may be submitted again before its outputs are read. */
+  readonly staging: readonly BufferSpec[];
+}
+
+interface PlannedCounts {
+  readonly buffer: BufferSpec;
+  readonly offset: Bytes;
+}
+
+export interface Plan {
+  readonly program: Program;
+  readonly buffers: readonly BufferSpec[];
+  readonly step: BufferSpec;
+  /** The request of copySequence: one vec4<u32>. */
+  readonly copyRequest: BufferSpec;
+  readonly slots: readonly BufferSpec[];
+  readonly keys: readonly BufferSpec[];
+  readonly values: readonly BufferSpec[];
+  readonly segments: readonly PlannedSegment[];
+}
+
+/** Runs of one segment whose outputs may be on the way at once without another allocation. */
+const stagingCount = 2;
+
+export function planProgram(program: Program, limits: BindingLimits): Plan {
+  const { kv } = program;
+  if (kv.type === "q8_0") throw new UnsupportedError("a q8_0 KV cache on the GPU", ["f32", "f16"]);
+  const buffers = new PlanBuffers(limits);
+  const maxRows = (rows: Slot["rows"]): number =>
+    rows === "step" ? program.maxRows : program.maxOutputs;
+  const step = buffers.empty("step", stepBytes(program.maxRows, program.maxOutputs));
+  const copyRequest = buffers.empty("copy request", 16);
+  const slots = program.slots.map((slot) =>
+    buffers.empty(`slot ${slot.id} ${slot.name}`, maxRows(slot.rows) * slotStride(slot.width) * 4),
+  );
+  const cache = (name: string): readonly BufferSpec[] =>
+    Array.from({ length: kv.layers }, (_, layer) =>
+      buffers.empty(`${name} ${layer}`, kvBytes(kv), "kv"),
+    );
+  const shared = { program, buffers, step, keys: cache("keys"), values: cache("values"), maxRows };
+  const slotBuffer = (slot: Slot): BufferSpec => {
+    const buffer = slots[slot.id];
+    if (buffer === undefined) throw new RangeError(`slot ${slot.name} is not of this program`);
+    return buffer;
+  };
+  const tables: RopeTables = new Map();
+  const segments = program.segments.map((_, segment) =>
+    planSegment({ ...shared, slot: slotBuffer }, segment, tables),
+  );
+  const { keys, values } = shared;
+  return { program, buffers: buffers.all, step, copyRequest, slots, keys, values, segments };
+}
+
+export function bytesOf(plan: Plan, ...purposes: readonly Purpose[]): Bytes {
+  return plan.buffers
+    .filter(({ purpose }) => purposes.includes(purpose))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function planSegment(
+  shared: Omit<Lowering, "emit">,
+  index: number,
+  tables: RopeTables,
+): PlannedSegment {
+  const segment = shared.program.segments[index];
+  const ops = segment?.ops ?? [];
+  const calls: KernelCall[] = [];
+  const lowering: Lowering = { ...shared, emit: (...emitted) => calls.push(...emitted) };
+  const blocks = ops.filter((op) => op.kind === "ffn");
+  const sparse = blocks.filter(({ block }) => block.method.kind !== "dense");
+  const countBytes = shared.program.maxRows * sparse.length * 4;
+  const counts =
+    sparse.length === 0 ? undefined : shared.buffers.empty(`active counts ${index}`, countBytes);
+  for (let at = 0; at < ops.length; ) {
+    at += lowerNext({ ops, at, segment: index, tables }, lowering, (op) =>
+      counts === undefined || !sparse.includes(op)
+        ? undefined
+        : { counts, ops: sparse.length, op: sparse.indexOf(op) },
+    );
+  }
+  let offset = 0;
+  const outputs = (segment?.outputs ?? []).map((slot): PlannedOutput => {
+    const output = { slot, buffer: shared.slot(slot), offset };
+    offset += shared.maxRows(slot.rows) * slotStride(slot.width) * 4;
+    return output;
+  });
+  const bytes = offset + (counts === undefined ? 0 : countBytes);
+  const staging = Array.from({ length: bytes === 0 ? 0 : stagingCount }, (_, i) =>
+    shared.buffers.empty(`staging ${index} ${i}`, bytes, "staging"),
+  );
+  return {
+    name: segment?.name ?? "",
+    calls,
+    outputs,
+    sparse,
+    dense: blocks.filter((op) => !sparse.includes(op)),
+    ...(counts === undefined ? {} : { counts: { buffer: counts, offset } }),
+    staging,
+  };
+}
+
+interface OpCursor {
+  readonly ops: readonly Op[];
+  readonly at: number;
+  readonly segment: number;
+  readonly tables: RopeTables;
+}
+
+type CountsOf = (op: FfnOp) => { counts: BufferSpec; ops: number; op: number } | undefined;
+
+/** Lowers the op at the cursor, with those behind it that fuse with it, and tells how many that were. */
+function lowerNext(cursor: OpCursor, lowering: Lowering, countsOf: CountsOf): number {
+  const { ops, at, segment, tables } = cursor;
+  const op = ops[at];
+  if (op === undefined) return 1;
+  const isRead = (slot: Slot, from: number): boolean =>
+    isReadLater(lowering.program, { segment, from }, slot);
+  const fused = fusedStore(ops, at, isRead);
+  if (fused !== undefined) {
+    lowerStore(fused, tables, lowering);
+    return fused.length;
+  }
+  if (op.kind === "matmul") {
+    const stack = stackable(ops, at, lowering);
+    lowerMatmuls(stack, lowering);
+    return stack.length;
+  }
+  if (op.kind !== "store-kv") lowerSingle(op, lowering, { tables, countsOf });
+  return 1;
+}
+
+function lowerSingle(
+  op: Exclude<Op, { kind: "matmul" | "store-kv" }>,
+  lowering: Lowering,
+  { tables, countsOf }: { readonly tables: RopeTables; readonly countsOf: CountsOf },
+): void {
+  const { slot, step } = lowering;
+  switch (op.kind) {
+    case "embed":
+      return lowerEmbed(op, lowering);
+    case "norm":
+      return lowerNorm(op, lowering);
+    case "rope":
+      return lowerRope(op, tables, lowering);
+    case "attention":
+      return lowerAttention(op, lowering);
+    case "activate": {
+      const gate = op.gate && { gate: slot(op.gate) };
+      return lowering.emit(activate(op, { up: slot(op.up), out: slot(op.out), ...gate }));
+    }
+    case "ffn": {
+      const place = countsOf(op);
+      const plan = ffnPlan(op, lowering);
+      if (place !== undefined) return lowerSparse(plan, lowering, place);
+      lowerHidden(plan, lowering);
+      return lowerDown(plan, lowering);
+    }
+    case "add":
+    case "copy":
+      if (op.x === op.out) return;
+      return lowering.emit(addOrCopy(op, slot(op.x), slot(op.out)));
+    case "select":
+      return lowering.emit(selectRows(op, { x: slot(op.x), out: slot(op.out), step }));
+    case "argmax":
+      return lowering.emit(argmax(op, slot(op.x), slot(op.out)));
+    default:
+      return op satisfies never;
+  }
+}
+
+function lowerEmbed(op: Extract<Op, { kind: "embed" }>, lowering: Lowering): void {
+  const { buffers, step } = lowering;
+  const out = lowering.slot(op.out);
+  const { table, positions, scale } = op;
+  for (const piece of buffers.matrix({ label: table.name, weights: [table] })) {
+    const by = { kind: "token" } as const;
+    lowering.emit(lookup({ label: "embed", piece, out, step, by, into: "assign", scale }));
+  }
+  if (positions === undefined) return;
+  const { weight, offset } = positions;
+  for (const piece of buffers.matrix({ label: weight.name, weights: [weight] })) {
+    const by = { kind: "position", offset } as const;
+    lowering.emit(lookup({ label: "embed position", piece, out, step, by, into: "add", scale: 1 }));
+  }
+}
+
+function lowerNorm(op: Extract<Op, { kind: "norm" }>, lowering: Lowering): void {
+  const length = op.x.width / op.groups;
+  const vector = (weight: typeof op.weight): BufferSpec | undefined =>
+    weight && lowering.buffers.vector(weight.name, [{ weight, length }]);
+  const weight = vector(op.weight);
+  const bias = vector(op.bias);
+  const buffers = {
+    x: lowering.slot(op.x),
+    out: lowering.slot(op.out),
+    ...(weight && { weight }),
+    ...(bias && { bias }),
+  };
+  lowering.emit(norm(op, buffers));
+}

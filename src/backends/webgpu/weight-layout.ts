@@ -1,0 +1,137 @@
+/**
+ * How a quantised row lies in GPU memory: the file's bytes, regrouped so that every read is aligned.
+ * A block of 18, 34 or 210 bytes cannot be read as u32; so a row is cut into planes: the codes of all its blocks
+ * first (16 bytes and multiples of it: one vec4<u32> a read), then the small fields (scales, high bits).
+ *
+ *   Q4_0 row, 3 blocks: | q0 16 B | q1 16 B | q2 16 B | d0 d1 d2 | padding to 16 B |
+ *
+ * A row costs its file bytes and less than 16 more.
+ */
+import { tensorType, type WeightType } from "../../core/dtype.ts";
+import type { Bytes } from "../../core/units.ts";
+
+/** A field of each block: `bytes` from byte `at`. */
+interface Plane {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** In the order of the planes in GPU memory; together they are the whole block. Offsets: the drawings in quant/. */
+const planesByType: Readonly<Record<WeightType, readonly Plane[]>> = {
+  F32: [{ at: 0, bytes: 4 }],
+  F16: [{ at: 0, bytes: 2 }],
+  BF16: [{ at: 0, bytes: 2 }],
+  Q8_0: [
+    { at: 2, bytes: 32 },
+    { at: 0, bytes: 2 },
+  ],
+  Q4_0: [
+    { at: 2, bytes: 16 },
+    { at: 0, bytes: 2 },
+  ],
+  Q4_1: [
+    { at: 4, bytes: 16 },
+    { at: 0, bytes: 4 },
+  ],
+  Q5_0: [
+    { at: 6, bytes: 16 },
+    { at: 2, bytes: 4 },
+    { at: 0, bytes: 2 },
+  ],
+  Q5_1: [
+    { at: 8, bytes: 16 },
+    { at: 4, bytes: 4 },
+    { at: 0, bytes: 4 },
+  ],
+  Q4_K: [{ at: 0, bytes: 144 }],
+  Q5_K: [{ at: 0, bytes: 176 }],
+  Q6_K: [
+    { at: 0, bytes: 208 },
+    { at: 208, bytes: 2 },
+  ],
+};
+
+export interface RowLayout {
+  readonly type: WeightType;
+  readonly columns: number;
+  readonly blocks: number;
+  /** Bytes of a row in the file and in GPU memory. */
+  readonly fileBytes: Bytes;
+  readonly gpuBytes: Bytes;
+  /** First byte of each plane within a GPU row. */
+  readonly planeStart: readonly number[];
+}
+
+export function rowLayout(type: WeightType, columns: number): RowLayout {
+  const { blockElements, blockBytes } = tensorType(type);
+  const blocks = columns / blockElements;
+  const planeStart: number[] = [];
+  let at = 0;
+  for (const plane of planesByType[type]) {
+    at = align(at, Math.min(plane.bytes, 4));
+    planeStart.push(at);
+    at += plane.bytes * blocks;
+  }
+  return {
+    type,
+    columns,
+    blocks,
+    fileBytes: blocks * blockBytes,
+    gpuBytes: align(at, 16),
+    planeStart,
+  };
+}
+
+export function align(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
+}
+
+/** Regroups whole rows: source in the file's layout, target [rows, gpuBytes]; both start at a multiple of two bytes. */
+export function packRows(
+  layout: RowLayout,
+  {
+    source,
+    target,
+    rows,
+  }: { readonly source: Uint8Array; readonly target: Uint8Array; readonly rows: number },
+): void {
+  const planes = planesByType[layout.type];
+  if (planes.length === 1 && layout.fileBytes === layout.gpuBytes) {
+    target.set(source.subarray(0, rows * layout.fileBytes));
+    return;
+  }
+  // Every field is a whole number of 16-bit words.
+  const from = new Uint16Array(source.buffer, source.byteOffset, (rows * layout.fileBytes) / 2);
+  const to = new Uint16Array(target.buffer, target.byteOffset, (rows * layout.gpuBytes) / 2);
+  to.fill(0);
+  planes.forEach((plane, p) => {
+    for (let row = 0; row < rows; row++) {
+      packPlane(
+        { from, to, words: plane.bytes / 2, blocks: layout.blocks },
+        {
+          source: (row * layout.fileBytes + plane.at) / 2,
+          stride: layout.fileBytes / layout.blocks / 2,
+          target: (row * layout.gpuBytes + (layout.planeStart[p] ?? 0)) / 2,
+        },
+      );
+    }
+  });
+}
+
+interface PlaneCopy {
+  readonly from: Uint16Array;
+  readonly to: Uint16Array;
+  readonly words: number;
+  readonly blocks: number;
+}
+
+function packPlane(
+  { from, to, words, blocks }: PlaneCopy,
+  at: { readonly source: number; readonly stride: number; readonly target: number },
+): void {
+  let out = at.target;
+  for (let block = 0; block < blocks; block++) {
+    const start = at.source + block * at.stride;
+    for (let word = 0; word < words; word++) to[out++] = from[start + word] ?? 0;
+  }
+}
