@@ -31,7 +31,8 @@ describe("a corpus", () => {
     const text = `x${"🔥".repeat(200_000)}`;
     const pieces = await piecesOf("fire.txt", text);
     expect(pieces.map((piece) => piece.text).join("")).toBe(text);
-    expect(pieces.every((piece) => piece.text.isWellFormed())).toBe(true);
+    // encodeURI refuses half a surrogate pair.
+    for (const piece of pieces) expect(() => encodeURI(piece.text)).not.toThrow();
   });
 
   it("of JSONL has a document for each line with text, prompt or content", async () => {

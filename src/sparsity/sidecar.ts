@@ -76,6 +76,8 @@ export interface ThresholdSet {
 /** What `--sparsity` can be once it is settled. */
 export type MethodName = "dense" | "gate" | "mlp" | "sign" | "threshold";
 
+export const methodNames: readonly MethodName[] = ["dense", "gate", "mlp", "sign", "threshold"];
+
 /** What was measured of one method on held-out tokens; NaN where it was not measured. */
 export interface MethodMeasurement {
   readonly method: MethodName;

@@ -1,0 +1,195 @@
+/** The keys of a sidecar: profile, thresholds, margins and the recommendation, each value judged. */
+import { FileFormatError } from "../core/errors.ts";
+import type { GgufFile } from "../gguf/open.ts";
+import type { ActivationProfile, ActiveRule } from "./activation-profile.ts";
+import {
+  type LayerPredictor,
+  type MethodMeasurement,
+  type MethodName,
+  methodNames,
+  type Recommendation,
+  type SignCalibration,
+  type ThresholdScore,
+  type ThresholdSet,
+} from "./sidecar.ts";
+import { keys } from "./sidecar-names.ts";
+
+export interface SidecarFacts {
+  readonly profile?: ActivationProfile;
+  readonly sign?: SignCalibration;
+  readonly thresholds?: ThresholdSet;
+  readonly recommendation?: Recommendation;
+  readonly predictorFacts: (
+    layer: number,
+  ) => Pick<LayerPredictor<never>, "threshold" | "recall" | "precision">;
+}
+
+export function readFacts(
+  gguf: GgufFile,
+  model: { readonly layers: number; readonly counts: readonly Float64Array[] | undefined },
+): SidecarFacts {
+  const reader = new FactReader(gguf);
+  const { layers, counts } = model;
+  return {
+    ...(counts && { profile: readProfile(reader, counts) }),
+    ...(reader.has(keys.signMargins) && { sign: readSign(reader, layers) }),
+    ...(reader.has(keys.thresholdScores) && { thresholds: readThresholds(reader, layers) }),
+    ...(reader.has(keys.recommendedMethod) && { recommendation: readRecommendation(reader) }),
+    predictorFacts: (layer) => ({
+      threshold: reader.finite(keys.predictorThresholds, layers)[layer] ?? 0,
+      recall: reader.numbers(keys.predictorRecall, layers)[layer] ?? Number.NaN,
+      precision: reader.numbers(keys.predictorPrecision, layers)[layer] ?? Number.NaN,
+    }),
+  };
+}
+
+function readProfile(reader: FactReader, counts: readonly Float64Array[]): ActivationProfile {
+  const tokens = reader.count(keys.profileTokens);
+  const isCount = (value: number): boolean =>
+    Number.isInteger(value) && value >= 0 && value <= tokens;
+  for (const [layer, layerCounts] of counts.entries()) {
+    const wrong = layerCounts.find((value) => !isCount(value));
+    if (wrong === undefined) continue;
+    reader.fail(`activation counts of layer ${layer}`, String(wrong), `counts from 0 to ${tokens}`);
+  }
+  const names = reader.strings(keys.corpusNames);
+  const hashes = reader.strings(keys.corpusHashes, names.length);
+  const ofCorpus = reader.numbers(keys.corpusTokens, names.length);
+  const complete = reader.numbers(keys.corpusComplete, names.length);
+  const corpora = names.map((name, i) => ({
+    name,
+    hash: hashes[i] ?? "",
+    tokens: ofCorpus[i] ?? 0,
+    isComplete: complete[i] === 1,
+  }));
+  return { rule: readRule(reader), tokens, counts, corpora };
+}
+
+function readRule(reader: FactReader): ActiveRule {
+  const kind = reader.string(keys.profileRule);
+  if (kind === "nonzero") return { kind };
+  if (kind !== "top") return reader.failKey(keys.profileRule, kind, "nonzero or top");
+  const share = reader.number(keys.profileTopShare);
+  if (share > 0 && share <= 1) return { kind, share };
+  return reader.failKey(keys.profileTopShare, String(share), "a share from 0 to 1");
+}
+
+function readSign(reader: FactReader, layers: number): SignCalibration {
+  return {
+    margins: reader.finite(keys.signMargins, layers),
+    recall: reader.numbers(keys.signRecall, layers),
+  };
+}
+
+function readThresholds(reader: FactReader, layers: number): ThresholdSet {
+  const scores = reader.strings(keys.thresholdScores);
+  const sparsity = reader.finite(keys.thresholdSparsity, scores.length);
+  const values = reader.finite(keys.thresholdValues, scores.length * layers);
+  const chosen = reader.count(keys.thresholdChosen);
+  if (chosen >= scores.length) {
+    reader.failKey(keys.thresholdChosen, String(chosen), `below ${scores.length}, the tables`);
+  }
+  const negative = values.find((value) => value < 0);
+  if (negative !== undefined) {
+    reader.failKey(keys.thresholdValues, String(negative), "values of at least 0");
+  }
+  const tables = scores.map((score, i) => ({
+    score: asScore(reader, score),
+    sparsity: sparsity[i] ?? 0,
+    values: values.slice(i * layers, (i + 1) * layers),
+  }));
+  return { tables, chosen };
+}
+
+function asScore(reader: FactReader, name: string): ThresholdScore {
+  if (name === "gate" || name === "output") return name;
+  return reader.failKey(keys.thresholdScores, name, "gate or output");
+}
+
+function readRecommendation(reader: FactReader): Recommendation {
+  const methods = reader.strings(keys.measuredMethods);
+  const count = methods.length;
+  const variants = reader.strings(keys.measuredVariants, count);
+  const column = (key: string): readonly number[] => reader.numbers(key, count);
+  const activeShare = column(keys.measuredActiveShare);
+  const bytesPerToken = column(keys.measuredBytesPerToken);
+  const perplexity = column(keys.measuredPerplexity);
+  const agreement = column(keys.measuredAgreement);
+  const tokensPerSecond = column(keys.measuredTokensPerSecond);
+  const measured = methods.map(
+    (method, i): MethodMeasurement => ({
+      method: asMethod(reader, keys.measuredMethods, method),
+      variant: variants[i] ?? "",
+      activeShare: activeShare[i] ?? Number.NaN,
+      bytesPerToken: bytesPerToken[i] ?? Number.NaN,
+      perplexity: perplexity[i] ?? Number.NaN,
+      agreement: agreement[i] ?? Number.NaN,
+      tokensPerSecond: tokensPerSecond[i] ?? Number.NaN,
+    }),
+  );
+  const method = reader.string(keys.recommendedMethod);
+  return {
+    method: asMethod(reader, keys.recommendedMethod, method),
+    reason: reader.string(keys.recommendedReason),
+    measured,
+  };
+}
+
+function asMethod(reader: FactReader, key: string, name: string): MethodName {
+  const method = methodNames.find((known) => known === name);
+  return method ?? reader.failKey(key, name, methodNames.join(", "));
+}
+
+class FactReader {
+  readonly #gguf: GgufFile;
+
+  constructor(gguf: GgufFile) {
+    this.#gguf = gguf;
+  }
+
+  has(key: string): boolean {
+    return this.#gguf.metadata.has(key);
+  }
+
+  string(key: string): string {
+    return this.#gguf.metadata.string(key);
+  }
+
+  number(key: string): number {
+    return this.#gguf.metadata.number(key);
+  }
+
+  count(key: string): number {
+    const value = this.number(key);
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    return this.failKey(key, String(value), "a whole number of at least 0");
+  }
+
+  strings(key: string, length?: number): readonly string[] {
+    const values = this.#gguf.metadata.strings(key);
+    if (length === undefined || values.length === length) return values;
+    return this.failKey(key, `${values.length} texts`, String(length));
+  }
+
+  /** NaN and infinities are allowed: what was not measured. */
+  numbers(key: string, length: number): readonly number[] {
+    const values = Array.from(this.#gguf.metadata.numbers(key));
+    if (values.length === length) return values;
+    return this.failKey(key, `${values.length} numbers`, String(length));
+  }
+
+  finite(key: string, length: number): readonly number[] {
+    const values = this.numbers(key, length);
+    const wrong = values.find((value) => !Number.isFinite(value));
+    if (wrong === undefined) return values;
+    return this.failKey(key, String(wrong), "finite numbers");
+  }
+
+  failKey(key: string, found: string, expected: string): never {
+    return this.fail(`metadata key ${key}`, found, expected);
+  }
+
+  fail(where: string, found: string, expected: string): never {
+    throw new FileFormatError({ file: this.#gguf.path, where, found, expected });
+  }
+}

@@ -1,0 +1,91 @@
+/** The keys that changes of a sidecar write. Facts of predictors are lists over all layers, changed layer by layer. */
+import type { GgufFile } from "../gguf/open.ts";
+import { type MetadataValue, metadataValue } from "../gguf/value.ts";
+import type { ActivationProfile } from "./activation-profile.ts";
+import type { Recommendation, SidecarChanges, SignCalibration, ThresholdSet } from "./sidecar.ts";
+import { keys } from "./sidecar-names.ts";
+
+type Entry = readonly [string, MetadataValue];
+
+export function factEntries(
+  changes: SidecarChanges,
+  context: { readonly old: GgufFile | undefined; readonly layers: number },
+): readonly Entry[] {
+  const { profile, predictors, sign, thresholds, recommendation } = changes;
+  return [
+    ...(profile ? profileEntries(profile) : []),
+    ...(predictors ? predictorEntries(predictors, context) : []),
+    ...(sign ? signEntries(sign) : []),
+    ...(thresholds ? thresholdEntries(thresholds) : []),
+    ...(recommendation ? recommendationEntries(recommendation) : []),
+  ];
+}
+
+function profileEntries({ rule, tokens, corpora }: ActivationProfile): readonly Entry[] {
+  return [
+    [keys.profileRule, metadataValue.string(rule.kind)],
+    ...(rule.kind === "top" ? [[keys.profileTopShare, double(rule.share)] as const] : []),
+    [keys.profileTokens, metadataValue.u64(BigInt(tokens))],
+    [keys.corpusNames, metadataValue.strings(corpora.map(({ name }) => name))],
+    [keys.corpusHashes, metadataValue.strings(corpora.map(({ hash }) => hash))],
+    [keys.corpusTokens, doubles(corpora.map((corpus) => corpus.tokens))],
+    [keys.corpusComplete, doubles(corpora.map(({ isComplete }) => Number(isComplete)))],
+  ];
+}
+
+function predictorEntries(
+  predictors: NonNullable<SidecarChanges["predictors"]>,
+  { old, layers }: { readonly old: GgufFile | undefined; readonly layers: number },
+): readonly Entry[] {
+  const facts = [
+    [keys.predictorThresholds, "threshold"],
+    [keys.predictorRecall, "recall"],
+    [keys.predictorPrecision, "precision"],
+  ] as const;
+  return facts.map(([key, fact]) => {
+    const before = old?.metadata.optionalNumbers(key) ?? [];
+    const values = Array.from(
+      { length: layers },
+      (_, layer) => predictors.get(layer)?.[fact] ?? before[layer] ?? 0,
+    );
+    return [key, doubles(values)];
+  });
+}
+
+function signEntries({ margins, recall }: SignCalibration): readonly Entry[] {
+  return [
+    [keys.signMargins, doubles(margins)],
+    [keys.signRecall, doubles(recall)],
+  ];
+}
+
+function thresholdEntries({ tables, chosen }: ThresholdSet): readonly Entry[] {
+  return [
+    [keys.thresholdScores, metadataValue.strings(tables.map(({ score }) => score))],
+    [keys.thresholdSparsity, doubles(tables.map(({ sparsity }) => sparsity))],
+    [keys.thresholdValues, doubles(tables.flatMap(({ values }) => values))],
+    [keys.thresholdChosen, metadataValue.u32(chosen)],
+  ];
+}
+
+function recommendationEntries({ method, reason, measured }: Recommendation): readonly Entry[] {
+  return [
+    [keys.recommendedMethod, metadataValue.string(method)],
+    [keys.recommendedReason, metadataValue.string(reason)],
+    [keys.measuredMethods, metadataValue.strings(measured.map((one) => one.method))],
+    [keys.measuredVariants, metadataValue.strings(measured.map(({ variant }) => variant))],
+    [keys.measuredActiveShare, doubles(measured.map(({ activeShare }) => activeShare))],
+    [keys.measuredBytesPerToken, doubles(measured.map(({ bytesPerToken }) => bytesPerToken))],
+    [keys.measuredPerplexity, doubles(measured.map(({ perplexity }) => perplexity))],
+    [keys.measuredAgreement, doubles(measured.map(({ agreement }) => agreement))],
+    [keys.measuredTokensPerSecond, doubles(measured.map((one) => one.tokensPerSecond))],
+  ];
+}
+
+function double(value: number): MetadataValue {
+  return { kind: "number", type: "f64", value };
+}
+
+function doubles(values: readonly number[]): MetadataValue {
+  return { kind: "numbers", type: "f64", values: Float64Array.from(values) };
+}

@@ -1,0 +1,322 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { openGguf } from "../gguf/open.ts";
+import { metadataValue } from "../gguf/value.ts";
+import { writeGguf } from "../gguf/write.ts";
+import { readTensorBytes } from "../io/tensor-bytes.ts";
+import type { ActivationProfile } from "./activation-profile.ts";
+import {
+  type LayerPredictor,
+  type MatrixToWrite,
+  type SidecarChanges,
+  type SidecarModel,
+  sidecarPathOf,
+} from "./sidecar.ts";
+import { keys, tensorName } from "./sidecar-names.ts";
+import { findSidecar, openSidecar } from "./sidecar-read.ts";
+import { updateSidecar } from "./sidecar-write.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-sidecar-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const model: SidecarModel = { fingerprint: "a1".repeat(32), dim: 64, neurons: [96, 128] };
+
+const profile: ActivationProfile = {
+  rule: { kind: "top", share: 0.2 },
+  // Beyond what float32 counts exactly.
+  tokens: 2 ** 24 + 3,
+  counts: model.neurons.map((count) =>
+    Float64Array.from({ length: count }, (_, i) => 2 ** 24 + (i % 3)),
+  ),
+  corpora: [{ name: "books.txt", hash: "ff", tokens: 2 ** 24 + 3, isComplete: true }],
+};
+
+function halves(rows: number, columns: number, fill: number): MatrixToWrite {
+  return {
+    type: "F16",
+    rows,
+    columns,
+    data: () => [new Uint8Array(2 * rows * columns).fill(fill)],
+  };
+}
+
+function predictor(layer: number, rank: number): LayerPredictor<MatrixToWrite> {
+  const neurons = model.neurons[layer] ?? 0;
+  return {
+    fc1: halves(rank, model.dim, 1),
+    fc2: halves(neurons, rank, 2),
+    threshold: 0.1 + layer,
+    recall: 0.96,
+    precision: 0.5,
+  };
+}
+
+const everything: SidecarChanges = {
+  profile,
+  downRows: new Map([
+    [0, halves(96, 64, 7)],
+    [1, halves(128, 64, 8)],
+  ]),
+  downNorms: [new Float32Array(96).fill(1.5), new Float32Array(128).fill(2.5)],
+  predictors: new Map([
+    [0, predictor(0, 16)],
+    [1, predictor(1, 32)],
+  ]),
+  sign: { margins: [-3, 4], recall: [0.97, Number.NaN] },
+  signs: new Map([[0, new Uint8Array(96 * 8).fill(0xaa)]]),
+  thresholds: {
+    tables: [
+      { score: "gate", sparsity: 0.2, values: [0.01, 0.02] },
+      { score: "output", sparsity: 0.4, values: [0.3, 0.4] },
+    ],
+    chosen: 1,
+  },
+  recommendation: {
+    method: "gate",
+    reason: "gate reads 0.4 of the bytes and changes nothing",
+    measured: [
+      {
+        method: "dense",
+        variant: "",
+        activeShare: 1,
+        bytesPerToken: 2 ** 40,
+        perplexity: 99.03,
+        agreement: 1,
+        tokensPerSecond: Number.NaN,
+      },
+      {
+        method: "threshold",
+        variant: "output 40 %",
+        activeShare: 0.6,
+        bytesPerToken: 5,
+        perplexity: 100,
+        agreement: 0.9,
+        tokensPerSecond: 3,
+      },
+    ],
+  },
+};
+
+let made = 0;
+async function makeSidecar(changes: SidecarChanges): Promise<string> {
+  const path = join(folder, `model-${made++}.sparsity.gguf`);
+  await updateSidecar(path, model, changes);
+  return path;
+}
+
+/** Writes the sidecar again with keys or tensors changed. */
+async function damage(
+  path: string,
+  changes: {
+    keys?: Record<string, ReturnType<typeof metadataValue.u32> | undefined>;
+    without?: string;
+    shape?: string;
+  },
+): Promise<string> {
+  const gguf = openGguf(path);
+  const metadata = new Map(gguf.metadata.entries());
+  for (const [key, value] of Object.entries(changes.keys ?? {})) {
+    if (value === undefined) metadata.delete(key);
+    else metadata.set(key, value);
+  }
+  const tensors = [...gguf.tensors.values()]
+    .filter((tensor) => tensor.name !== changes.without)
+    .map((tensor) => ({
+      ...tensor,
+      dimensions:
+        tensor.name === changes.shape ? [...tensor.dimensions].reverse() : tensor.dimensions,
+      data: () => [readTensorBytes(tensor)],
+    }));
+  const damaged = join(folder, `damaged-${made++}.gguf`);
+  await writeGguf({ path: damaged, metadata, tensors });
+  return damaged;
+}
+
+describe("a sidecar", () => {
+  it("is beside the model and named after it", () => {
+    expect(sidecarPathOf("/x/model.gguf")).toBe("/x/model.sparsity.gguf");
+    expect(sidecarPathOf("/x/model-Q4.GGUF")).toBe("/x/model-Q4.sparsity.gguf");
+    expect(sidecarPathOf("/x/model")).toBe("/x/model.sparsity.gguf");
+  });
+
+  it("gives back everything that was put in", async () => {
+    const path = await makeSidecar(everything);
+    const read = openSidecar(path, model);
+    const { profile, downNorms, sign, thresholds, recommendation } = everything;
+    expect(read).toMatchObject({ profile, downNorms, sign, thresholds, recommendation });
+    expect(read.downRows.map((rows) => [rows?.type, rows?.rows, rows?.columns])).toEqual([
+      ["F16", 96, 64],
+      ["F16", 128, 64],
+    ]);
+    const bytes = read.downRows[1]?.bytes;
+    expect(bytes?.kind === "file" && readTensorBytes(bytes)).toEqual(
+      new Uint8Array(128 * 64 * 2).fill(8),
+    );
+    expect(
+      read.predictors.map((one) => [
+        one?.fc1.rows,
+        one?.fc2.rows,
+        one?.fc2.columns,
+        one?.threshold,
+      ]),
+    ).toEqual([
+      [16, 96, 16, 0.1],
+      [32, 128, 32, 1.1],
+    ]);
+    expect(read.signs.map((signs) => signs?.bytes)).toEqual([768, undefined]);
+  });
+
+  it("that is new holds what was given and nothing else", async () => {
+    const read = openSidecar(await makeSidecar({}), model);
+    expect(read).toEqual({
+      path: read.path,
+      downRows: [undefined, undefined],
+      predictors: [undefined, undefined],
+      signs: [undefined, undefined],
+    });
+  });
+
+  it("keeps what a change does not name, to the byte, and what it does not know", async () => {
+    const path = await makeSidecar(everything);
+    const odd = await damage(path, { keys: { "somebody.else": metadataValue.string("stays") } });
+    await updateSidecar(odd, model, { sign: { margins: [1, 2], recall: [1, 1] } });
+    const before = openGguf(path);
+    const after = openGguf(odd);
+    expect(after.metadata.string("somebody.else")).toBe("stays");
+    for (const [name, tensor] of before.tensors) {
+      const kept = after.tensors.get(name);
+      expect(kept && readTensorBytes(kept)).toEqual(readTensorBytes(tensor));
+    }
+    const { profile, thresholds, recommendation } = everything;
+    expect(openSidecar(odd, model)).toMatchObject({
+      profile,
+      thresholds,
+      recommendation,
+      sign: { margins: [1, 2] },
+    });
+  });
+
+  it("changes one layer's predictor and leaves the others alone", async () => {
+    const path = await makeSidecar({ predictors: new Map([[1, predictor(1, 32)]]) });
+    expect(openSidecar(path, model).predictors[0]).toBeUndefined();
+    await updateSidecar(path, model, {
+      predictors: new Map([[0, { ...predictor(0, 48), threshold: 9 }]]),
+    });
+    const { predictors } = openSidecar(path, model);
+    expect(predictors.map((one) => [one?.fc1.rows, one?.threshold])).toEqual([
+      [48, 9],
+      [32, 1.1],
+    ]);
+  });
+
+  it("of another model is refused, for reading and for writing", async () => {
+    const path = await makeSidecar(everything);
+    const other = { ...model, fingerprint: "b2".repeat(32) };
+    expect(() => openSidecar(path, other)).toThrow(/another model \(a1a1.*--sidecar/);
+    const before = readFileSync(path);
+    await expect(updateSidecar(path, other, {})).rejects.toThrow(/another model/);
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  it("of another version is refused", async () => {
+    const path = await damage(await makeSidecar({}), {
+      keys: { [keys.version]: metadataValue.u32(2) },
+    });
+    expect(() => openSidecar(path, model)).toThrow(
+      /version 2, expected version 1; make it again with hearth prepare/,
+    );
+  });
+
+  it("that is a model, or no GGUF at all, is refused and not overwritten", async () => {
+    const path = await damage(await makeSidecar({}), {
+      keys: { "general.architecture": metadataValue.string("llama") },
+    });
+    expect(() => openSidecar(path, model)).toThrow(/found llama.*no sidecar/);
+    await expect(updateSidecar(path, model, {})).rejects.toThrow(/no sidecar/);
+    const text = join(folder, "notes.txt");
+    writeFileSync(text, "my only copy");
+    await expect(updateSidecar(text, model, {})).rejects.toThrow(/notes\.txt/);
+    expect(readFileSync(text, "utf8")).toBe("my only copy");
+  });
+
+  it("that is missing is undefined when it was looked for, an error when it was named", () => {
+    const path = join(folder, "none.gguf");
+    expect(findSidecar(path, model)).toBeUndefined();
+    expect(() => openSidecar(path, model)).toThrow(/none\.gguf/);
+  });
+
+  it.each([
+    [
+      "a matrix of another shape",
+      { shape: tensorName(0, "downRows") },
+      /blk\.0\.ffn_down_t.*\[96, 64\].*\[64, 96\]/,
+    ],
+    [
+      "a layer without counts",
+      { without: tensorName(1, "counts") },
+      /blk\.1\.ffn_active_counts: found nothing/,
+    ],
+    [
+      "counts above the tokens",
+      { keys: { [keys.profileTokens]: metadataValue.u32(7) } },
+      /counts of layer 0.*0 to 7/,
+    ],
+    [
+      "a margin too few",
+      { keys: { [keys.signMargins]: metadataValue.f32s([1]) } },
+      /sign\.margins.*1 numbers.*2/,
+    ],
+    [
+      "a threshold that is NaN",
+      { keys: { [keys.thresholdValues]: metadataValue.f32s([1, 1, 1, Number.NaN]) } },
+      /threshold\.values.*NaN/,
+    ],
+    [
+      "a negative threshold",
+      { keys: { [keys.thresholdValues]: metadataValue.f32s([1, 1, 1, -1]) } },
+      /threshold\.values.*-1/,
+    ],
+    [
+      "a chosen table that is not there",
+      { keys: { [keys.thresholdChosen]: metadataValue.u32(2) } },
+      /chosen.*2.*below 2/,
+    ],
+    [
+      "an unknown method",
+      { keys: { [keys.recommendedMethod]: metadataValue.string("magic") } },
+      /magic.*dense, gate/,
+    ],
+    [
+      "an unknown rule",
+      { keys: { [keys.profileRule]: metadataValue.string("often") } },
+      /often.*nonzero or top/,
+    ],
+    [
+      "a key of the wrong type",
+      { keys: { [keys.corpusNames]: metadataValue.u32(1) } },
+      /corpus\.names.*u32 1/,
+    ],
+    [
+      "a key too few",
+      { keys: { [keys.predictorRecall]: undefined } },
+      /predictor\.recall.*nothing/,
+    ],
+  ])("with %s is refused by name", async (_, changes, message) => {
+    const path = await damage(await makeSidecar(everything), changes);
+    expect(() => openSidecar(path, model)).toThrow(message);
+  });
+
+  it("is whole or not there: a failed write leaves the old file and no other", async () => {
+    const path = await makeSidecar({ sign: { margins: [5, 5], recall: [1, 1] } });
+    const files = readdirSync(folder);
+    const tooShort: MatrixToWrite = { ...halves(96, 64, 1), data: () => [new Uint8Array(3)] };
+    await expect(
+      updateSidecar(path, model, { downRows: new Map([[0, tooShort]]) }),
+    ).rejects.toThrow(/12288 bytes.*3/);
+    expect(readdirSync(folder)).toEqual(files);
+    expect(openSidecar(path, model).sign?.margins).toEqual([5, 5]);
+    expect(existsSync(path)).toBe(true);
+  });
+});
