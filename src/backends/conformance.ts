@@ -4,11 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "./backend.ts";
-import type { ConformanceCase } from "./conformance/case.ts";
+import type { CaseScript, ConformanceCase } from "./conformance/case.ts";
 import { attentionCases } from "./conformance/cases-attention.ts";
 import { ffnCases } from "./conformance/cases-ffn.ts";
+import { programCases } from "./conformance/cases-program.ts";
 import { rowCases } from "./conformance/cases-rows.ts";
-import { checkCase } from "./conformance/check-case.ts";
+import { type CaseExpectation, checkCase, expectCase } from "./conformance/check-case.ts";
 import { type Arithmetic, integerArithmetic } from "./tolerance.ts";
 
 export interface ConformanceOptions {
@@ -18,13 +19,13 @@ export interface ConformanceOptions {
   readonly arithmetic?: Arithmetic;
 }
 
-export interface ConformanceSkip {
+interface ConformanceSkip {
   readonly reason: string;
   readonly cases: (candidate: ConformanceCase) => boolean;
 }
 
 export function conformanceCases(): readonly ConformanceCase[] {
-  return [...rowCases(), ...attentionCases(), ...ffnCases()];
+  return cases;
 }
 
 /** Registers one test for each case. The backend is made once, before the first, and disposed after the last. */
@@ -40,13 +41,46 @@ export function runConformance(
     afterAll(() => backend[Symbol.dispose]());
 
     for (const candidate of conformanceCases()) {
-      const skipped = skip.find(({ cases }) => cases(candidate));
+      const skipped = skip.find((group) => group.cases(candidate));
       const name = skipped === undefined ? candidate.name : `${candidate.name} (${skipped.reason})`;
       it.skipIf(skipped !== undefined)(name, async () => {
-        const { problems, compared } = await checkCase(backend, candidate.build(), arithmetic);
+        const script = candidate.build();
+        const expected = await expectationOf(script, arithmetic);
+        const { problems, compared } = await checkCase(backend, script, expected);
         expect(problems).toEqual([]);
         expect(compared).toBeGreaterThan(0);
       });
     }
   });
+}
+
+/** Scripts and expectations are kept: a backend is tested many times, with other threads or instruction sets. */
+const cases: readonly ConformanceCase[] = [
+  ...rowCases(),
+  ...attentionCases(),
+  ...ffnCases(),
+  ...programCases(),
+].map((candidate) => {
+  let script: CaseScript | undefined;
+  return {
+    ...candidate,
+    build: () => {
+      script ??= candidate.build();
+      return script;
+    },
+  };
+});
+
+/** expectCase, computed once for each script and arithmetic. */
+export const expectationOf: typeof expectCase = keptExpectations();
+
+function keptExpectations(): typeof expectCase {
+  const kept = new WeakMap<CaseScript, Map<Arithmetic, Promise<CaseExpectation>>>();
+  return (script, arithmetic) => {
+    const known = kept.get(script) ?? new Map<Arithmetic, Promise<CaseExpectation>>();
+    kept.set(script, known);
+    const expectation = known.get(arithmetic) ?? expectCase(script, arithmetic);
+    known.set(arithmetic, expectation);
+    return expectation;
+  };
 }

@@ -9,9 +9,6 @@ import type { Activation } from "../ops/op.ts";
 /** Unit roundoff of f32: a correctly rounded result is off by at most this share of itself. */
 export const roundoff: number = 2 ** -24;
 
-/** Of bf16: 8 significant bits, round to nearest. */
-export const bf16Roundoff: number = 2 ** -8;
-
 /** The smallest normal f32. A backend may flush what is below it to zero, once for each term. */
 export const flushed: number = 2 ** -126;
 
@@ -22,10 +19,10 @@ export function accumulation(roundings: number): number {
 
 /**
  * What a backend does to x before multiplying it with a weight of a type. "int8": exactly the codes and scales of
- * quant/q8-activation.ts, so that the expected value is made from them too and only f32 errors are allowed.
- * "at most …": that or anything finer, which allows half a step for each element: bf16 as vdpbf16ps takes it.
+ * quant/q8-activation.ts. The expected value is then made from them too, so that only f32 errors are allowed: half a
+ * step for each element, d/2·Σ|w|, would be as large as the signal after a feed-forward block.
  */
-export type InputRounding = "none" | "int8" | "at most bf16" | "at most int8";
+type InputRounding = "none" | "int8";
 
 /** What a backend declares of its arithmetic; everything else is f32. */
 export interface Arithmetic {
@@ -35,12 +32,9 @@ export interface Arithmetic {
 /** x stays f32: shaders. */
 export const floatArithmetic: Arithmetic = { inputRounding: () => "none" };
 
-/** Integer dot products for the quantised types, and perhaps bf16 ones for BF16: CPUs. */
+/** Integer dot products for the quantised types: CPUs. */
 export const integerArithmetic: Arithmetic = {
-  inputRounding: (type) => {
-    if (type === "F32" || type === "F16") return "none";
-    return type === "BF16" ? "at most bf16" : "int8";
-  },
+  inputRounding: (type) => (type.startsWith("Q") ? "int8" : "none"),
 };
 
 /**
@@ -48,14 +42,6 @@ export const integerArithmetic: Arithmetic = {
  * A code moves to its neighbour where the exact quotient is nearer than this to a tie.
  */
 export const codeSlack: number = 127 * 4 * roundoff;
-
-/**
- * An int8 code is off by half a step, d/2 with d = largest/127. The quotient x·(1/d) ≤ 127 carries two f32
- * roundings, 127·2·2^-24 < 2^-16 of a step, that can push it over the half: the factor.
- */
-export function int8Error(largest: number): number {
-  return (largest / 127) * 0.5 * (1 + 2 ** -15);
-}
 
 /**
  * Relative error of e^x in f32. The loosest that we accept is WGSL's: 3 + 2·|x| units in the last place

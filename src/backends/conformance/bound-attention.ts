@@ -130,23 +130,30 @@ function outputBounds(
   { first, length }: Positions,
 ): Float64Array {
   const { kv } = state.reference;
+  const { headDim } = kv.shape;
   const values = kv.values[op.layer]!;
   const valueErrors = state.valueErrors[op.layer]!;
-  return new Float64Array(kv.shape.headDim).map((_, i) => {
-    const at = (p: number): number => first + p * kv.rowWidth + i;
-    let out = 0;
-    for (let p = 0; p < length; p++) out += weights[p]! * values[at(p)]!;
-    let moved = 0;
-    let size = 0;
-    let totalShare = 0;
-    for (let p = 0; p < length; p++) {
-      const weight = weights[p]!;
-      moved += weight * errors[p]! * Math.abs(values[at(p)]! - out);
-      moved += weight * (1 + errors[p]!) * valueErrors[at(p)]!;
-      size += weight * Math.abs(values[at(p)]!);
-      totalShare += weight * errors[p]!;
+  const out = new Float64Array(headDim);
+  const moved = new Float64Array(headDim);
+  const size = new Float64Array(headDim);
+  for (let p = 0; p < length; p++) {
+    const from = first + p * kv.rowWidth;
+    for (let i = 0; i < headDim; i++) out[i]! += weights[p]! * values[from + i]!;
+  }
+  let totalShare = 0;
+  for (let p = 0; p < length; p++) {
+    const from = first + p * kv.rowWidth;
+    const share = weights[p]! * errors[p]!;
+    totalShare += share;
+    for (let i = 0; i < headDim; i++) {
+      const value = values[from + i]!;
+      moved[i]! += share * Math.abs(value - out[i]!);
+      moved[i]! += (weights[p]! + share) * valueErrors[from + i]!;
+      size[i]! += weights[p]! * Math.abs(value);
     }
-    // Dividing by a sum that is itself off by totalShare; n + 6 roundings each for the sum above and the one below.
-    return moved / Math.max(1 - totalShare, 0.5) + 2 * accumulation(length + 6) * size + flushed;
-  });
+  }
+  // Dividing by a sum that is itself off by totalShare; n + 6 roundings each for the sum above and the one below.
+  const divisor = Math.max(1 - totalShare, 0.5);
+  const rounding = 2 * accumulation(length + 6);
+  return moved.map((value, i) => value / divisor + rounding * size[i]! + flushed);
 }

@@ -14,17 +14,13 @@ export type ProductBound = (index: number) => number;
 export function productBound(state: BoundState, weight: Weight, x: Bounded): ProductBound {
   const { absolute, terms } = weightMagnitudes(state, weight);
   const n = weight.columns;
-  const rounding = accumulation(n + 6);
-  return (row) => {
-    const from = row * n;
-    let carried = 0;
-    let summed = 0;
-    for (let i = 0; i < n; i++) {
-      carried += absolute[from + i]! * x.errors[i]!;
-      summed += terms[from + i]! * Math.abs(x.values[i]!);
-    }
-    return carried + rounding * summed + n * flushed;
-  };
+  const rounded = roundings(n, x);
+  if (absolute === terms) {
+    const total = rounded.map((value, i) => value + x.errors[i]!);
+    return (row) => weightedSum(absolute, row * n, total) + n * flushed;
+  }
+  return (row) =>
+    weightedSum(absolute, row * n, x.errors) + weightedSum(terms, row * n, rounded) + n * flushed;
 }
 
 /**
@@ -34,14 +30,28 @@ export function productBound(state: BoundState, weight: Weight, x: Bounded): Pro
 export function axpyBound(state: BoundState, weight: Weight, x: Bounded): ProductBound {
   const { absolute, terms } = weightMagnitudes(state, weight);
   const { rows: n, columns } = weight;
-  const rounding = accumulation(n + 6);
-  return (column) => {
-    let carried = 0;
-    let summed = 0;
-    for (let r = 0; r < n; r++) {
-      carried += absolute[r * columns + column]! * x.errors[r]!;
-      summed += terms[r * columns + column]! * Math.abs(x.values[r]!);
+  const rounded = roundings(n, x);
+  const bounds = new Float64Array(columns).fill(n * flushed);
+  for (let row = 0; row < n; row++) {
+    const carried = x.errors[row]!;
+    const summed = rounded[row]!;
+    if (carried + summed === 0) continue;
+    const from = row * columns;
+    for (let i = 0; i < columns; i++) {
+      bounds[i]! += absolute[from + i]! * carried + terms[from + i]! * summed;
     }
-    return carried + rounding * summed + n * flushed;
-  };
+  }
+  return (column) => bounds[column]!;
+}
+
+/** γ(n + 6)·|x| */
+function roundings(n: number, x: Bounded): Float64Array {
+  const share = accumulation(n + 6);
+  return Float64Array.from(x.values, (value) => share * Math.abs(value));
+}
+
+function weightedSum(weights: Float32Array, from: number, values: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += weights[from + i]! * values[i]!;
+  return sum;
 }

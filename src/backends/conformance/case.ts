@@ -13,7 +13,7 @@ export interface ConformanceCase {
 }
 
 /** What the case is about; absent where it does not matter. */
-export interface CaseTraits {
+interface CaseTraits {
   readonly op: OpKind | "program";
   readonly weightType?: WeightType;
   readonly method?: SparsityMethod["kind"];

@@ -150,7 +150,7 @@ function sequencesScript(type: KvType): CaseScript {
 function longScript(type: KvType): CaseScript {
   const model = attentionModel({
     type,
-    shape: smallShape,
+    shape: { ...smallShape, heads: 2, kvHeads: 1 },
     contextLength: 352,
     sequences: 2,
     maxRows: 128,

@@ -33,7 +33,7 @@ export function rowCases(): readonly ConformanceCase[] {
 }
 
 /** Columns: the fewest blocks a type allows, and a number of blocks that no vector loop divides. */
-export function columnsOf(type: WeightType): readonly [number, number] {
+function columnsOf(type: WeightType): readonly [number, number] {
   if (type.endsWith("_K")) return [256, 768];
   return type.startsWith("Q") ? [32, 160] : [8, 88];
 }

@@ -1,9 +1,194 @@
-/** The suite on the reference itself: cases fit the oracle, bounds mean something, and a broken backend fails. */
-import { describe } from "vitest";
-import { runConformance } from "../conformance.ts";
+/** The suite on the reference itself: the cases fit the oracle, their bounds mean something, and broken backends fail. */
+import { describe, expect, it } from "vitest";
+import type { Op } from "../../ops/op.ts";
+import type { Program } from "../../ops/program.ts";
+import type { Backend, Executable } from "../backend.ts";
+import { conformanceCases, expectationOf, runConformance } from "../conformance.ts";
 import { createReferenceBackend } from "../reference/reference-backend.ts";
-import { floatArithmetic } from "../tolerance.ts";
+import { floatArithmetic, integerArithmetic } from "../tolerance.ts";
+import type { Bounded } from "./bound-state.ts";
+import type { ConformanceCase } from "./case.ts";
+import { type CaseResult, checkCase } from "./check-case.ts";
 
 describe("the reference", () => {
   runConformance(createReferenceBackend, { arithmetic: floatArithmetic });
 });
+
+/** A reference whose program is changed before it is prepared: a backend that computes something else. */
+function withProgram(change: (program: Program) => Program): Backend {
+  const reference = createReferenceBackend();
+  return {
+    ...reference,
+    prepare: (program, options) => reference.prepare(change(program), options),
+  };
+}
+
+function withOps(change: (op: Op) => Op): Backend {
+  return withProgram((program) => ({
+    ...program,
+    segments: program.segments.map((segment) => ({ ...segment, ops: segment.ops.map(change) })),
+  }));
+}
+
+/** A reference whose outputs are changed on their way out. */
+function withOutputs(change: (output: Float32Array) => void): Backend {
+  const reference = createReferenceBackend();
+  return {
+    ...reference,
+    prepare: async (program, options) => {
+      const executable = await reference.prepare(program, options);
+      const output: Executable["output"] = (slot) => {
+        const data = executable.output(slot).slice();
+        change(data);
+        return data;
+      };
+      return { ...executable, output };
+    },
+  };
+}
+
+async function check(backend: Backend, candidate: ConformanceCase): Promise<CaseResult> {
+  const script = candidate.build();
+  return checkCase(backend, script, await expectationOf(script, floatArithmetic));
+}
+
+function caseOf(isWanted: (candidate: ConformanceCase) => boolean): ConformanceCase {
+  const found = conformanceCases().find(isWanted);
+  if (found === undefined) throw new Error("no such case");
+  return found;
+}
+
+/** With a smooth activation, so that inactive neurons have an h that is not 0. */
+function ffnCaseOf(method: string): ConformanceCase {
+  return caseOf(
+    ({ name, traits }) => traits.method === method && (method === "gate" || name.includes("silu")),
+  );
+}
+
+describe("the suite fails on a backend that", () => {
+  it("is off by ten bounds in one element", async () => {
+    const candidate = caseOf(({ traits }) => traits.op === "matmul" && traits.weightType === "F16");
+    const script = candidate.build();
+    const expected = await expectationOf(script, floatArithmetic);
+    let isFirst = true;
+    const backend = withOutputs((data) => {
+      if (isFirst) data[0]! += 10 * expected.outputs[0]!.errors[0]!;
+      isFirst = false;
+    });
+    const { problems } = await checkCase(backend, script, expected);
+    expect(problems).toHaveLength(1);
+  });
+
+  it("gives NaN in one element", async () => {
+    const candidate = caseOf(({ traits }) => traits.op === "norm");
+    const { problems } = await check(
+      withOutputs((data) => data.fill(Number.NaN, 3, 4)),
+      candidate,
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  it("gives outputs of another length", async () => {
+    const reference = createReferenceBackend();
+    const backend: Backend = {
+      ...reference,
+      prepare: async (program, options) => {
+        const executable = await reference.prepare(program, options);
+        return { ...executable, output: (slot) => executable.output(slot).subarray(1) };
+      },
+    };
+    const { problems } = await check(
+      backend,
+      caseOf(({ traits }) => traits.op === "argmax"),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  it("scales attention wrongly by one part in a thousand", async () => {
+    const backend = withOps((op) =>
+      op.kind === "attention" ? { ...op, scale: op.scale * 1.001 } : op,
+    );
+    const { problems } = await check(
+      backend,
+      caseOf(({ traits }) => traits.kvType === "f16"),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  it("keeps its KV cache in another type", async () => {
+    const backend = withProgram((program) => ({ ...program, kv: { ...program.kv, type: "f16" } }));
+    const { problems } = await check(
+      backend,
+      caseOf(({ traits }) => traits.kvType === "f32"),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  it("pairs the elements of a head wrongly", async () => {
+    const backend = withOps((op) => (op.kind === "rope" ? { ...op, pairing: "halves" } : op));
+    const { problems } = await check(
+      backend,
+      caseOf(({ traits }) => traits.op === "rope"),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  it.each(["gate", "mlp", "sign", "threshold-gate", "threshold-output"])(
+    "leaves out one neuron of a block with method %s",
+    async (method) => {
+      const backend = withOps((op) => {
+        if (op.kind !== "ffn") return op;
+        const { neurons, subset } = op.block;
+        const ids = subset ?? Uint32Array.from({ length: neurons }, (_, id) => id);
+        return { ...op, block: { ...op.block, subset: ids.subarray(1) } };
+      });
+      const { problems } = await check(backend, ffnCaseOf(method));
+      expect(problems.length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(["mlp", "sign", "threshold-gate", "threshold-output"])(
+    "computes every neuron where method %s must not",
+    async (method) => {
+      const backend = withOps((op) =>
+        op.kind === "ffn" ? { ...op, block: { ...op.block, method: { kind: "dense" } } } : op,
+      );
+      const { problems } = await check(backend, ffnCaseOf(method));
+      expect(problems.length).toBeGreaterThan(0);
+    },
+  );
+
+  it("does not quantise its input although it declares so", async () => {
+    const script = caseOf(({ traits }) => traits.weightType === "Q8_0").build();
+    const expected = await expectationOf(script, integerArithmetic);
+    const { problems } = await checkCase(createReferenceBackend(), script, expected);
+    expect(problems.length).toBeGreaterThan(0);
+  });
+});
+
+describe("the bounds", () => {
+  // One neuron of 256, the most in a case, moves an output by about 1/√256 = 6 % of its size: it must stand out.
+  it("are below 2 % of the signal for half of the elements of every case, and no neuron is uncertain", async () => {
+    for (const candidate of conformanceCases()) {
+      const isQuantised = candidate.traits.weightType?.startsWith("Q") === true;
+      for (const arithmetic of isQuantised
+        ? [floatArithmetic, integerArithmetic]
+        : [floatArithmetic]) {
+        const { outputs, uncertainNeurons } = await expectationOf(candidate.build(), arithmetic);
+        expect(medianShare(outputs), candidate.name).toBeLessThan(0.02);
+        expect(uncertainNeurons, candidate.name).toBe(0);
+      }
+    }
+  });
+});
+
+/** Of bounds, as shares of the root mean square of their output. */
+function medianShare(outputs: readonly Bounded[]): number {
+  const shares = outputs.map(({ values, errors }) => {
+    const squares = values.reduce((sum, value) => sum + value * value, 0);
+    const size = Math.sqrt(squares / Math.max(1, values.length));
+    return size === 0 ? errors.slice(0, 0) : errors.map((error) => error / size);
+  });
+  const sorted = Float64Array.from(shares.flatMap((part) => [...part])).sort();
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}

@@ -2,7 +2,7 @@
 import type { WeightType } from "../../core/dtype.ts";
 import { quantiseActivation } from "../../quant/q8-activation.ts";
 import type { InputRounder } from "../reference/state.ts";
-import { type Arithmetic, bf16Roundoff, codeSlack, int8Error, roundoff } from "../tolerance.ts";
+import { type Arithmetic, codeSlack, roundoff } from "../tolerance.ts";
 import type { Bounded, BoundState } from "./bound-state.ts";
 
 /** The codes of a block of 32 have one scale, in activations as in a q8_0 cache. */
@@ -19,30 +19,9 @@ export function inputRounder(arithmetic: Arithmetic): InputRounder {
 
 /** x as a product with a weight of the type reads it. */
 export function roundedInput(state: BoundState, type: WeightType, x: Bounded): Bounded {
+  if (state.arithmetic.inputRounding(type) === "none") return x;
   const values = state.reference.roundInput(type, x.values);
-  const rounding = state.arithmetic.inputRounding(type);
-  switch (rounding) {
-    case "none":
-      return x;
-    case "at most bf16": {
-      const errors = x.errors.map((e, i) => e + (Math.abs(x.values[i]!) + e) * bf16Roundoff);
-      return { values, errors };
-    }
-    case "at most int8":
-      return { values, errors: halfStepErrors(x) };
-    case "int8":
-      return { values, errors: codeErrors(x, { held: values, storedScale: Math.fround }) };
-    default:
-      return rounding satisfies never;
-  }
-}
-
-function halfStepErrors(x: Bounded): Float64Array {
-  return x.errors.map((error, i) => {
-    // A zero has the code 0 and is exact.
-    if (x.values[i] === 0 && error === 0) return 0;
-    return error + int8Error(blockRange(x, i - (i % blockElements)).most);
-  });
+  return { values, errors: codeErrors(x, { held: values, storedScale: Math.fround }) };
 }
 
 /** The range in which the largest |x| of a block lies. */

@@ -7,7 +7,7 @@ import type { KvShape } from "../../ops/program.ts";
 import type { Codec } from "../../quant/codec.ts";
 import { quantCodec } from "../../quant/codecs.ts";
 
-export interface KvPlace {
+interface KvPlace {
   readonly layer: number;
   readonly sequence: number;
   readonly position: number;
