@@ -1,0 +1,192 @@
+/** The command line as a user meets it: the built program in a process of its own. Built by `npm test` beforehand. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const project = resolve(import.meta.dirname, "../..");
+const main = join(project, "dist/cli/main.js");
+const model = join(project, "models/default.gguf");
+const data = process.env["HEARTH_TEST_DATA"];
+
+interface Golden {
+  readonly prompts: readonly {
+    readonly prompt: string;
+    readonly prompt_ids: readonly number[];
+    readonly greedy_ids: readonly number[];
+  }[];
+  readonly perplexity: { readonly value: number; readonly ids: readonly number[] };
+}
+const golden: Golden = JSON.parse(readFileSync(join(project, "test/golden/default.json"), "utf8"));
+
+function hearth(
+  args: readonly string[],
+  input = "",
+): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [main, ...args], {
+    encoding: "utf8",
+    input,
+    timeout: 100_000,
+  });
+}
+
+let folder = "";
+beforeAll(() => {
+  expect(existsSync(main), "dist is built: npm run build").toBe(true);
+  folder = mkdtempSync(join(tmpdir(), "hearth-cli-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("hearth run", () => {
+  it("writes the golden greedy tokens of the bundled model", () => {
+    const [first] = golden.prompts;
+    const { status, stdout } = hearth([
+      "run",
+      first?.prompt ?? "",
+      "--temp",
+      "0",
+      "-n",
+      "48",
+      "--json",
+    ]);
+    expect(status).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result.tokens).toEqual(first?.greedy_ids);
+    expect(result.prompt_tokens).toBe(first?.prompt_ids.length);
+    expect(result.completion_tokens).toBe(48);
+    expect(result.finish_reason).toBe("length");
+    expect(result.timings.decode_tokens_per_second).toBeGreaterThan(0);
+  });
+
+  it("takes a prompt from a pipe and keeps text and figures apart", () => {
+    const piped = hearth(["run", "--temp", "0", "-n", "5"], "Once upon a time there was a");
+    const argued = hearth(["run", "--temp", "0", "-n", "5", "Once upon a time there was a"]);
+    expect(piped.stdout).toBe(argued.stdout);
+    expect(piped.stderr).toContain("tok/s");
+  });
+
+  it("starts from BOS alone for an explicit empty prompt, and reads no stdin", () => {
+    const { stdout } = hearth(["run", "", "--temp", "0", "-n", "3", "--json"], "never read");
+    expect(JSON.parse(stdout).prompt_tokens).toBe(1);
+  });
+
+  it.skipIf(data === undefined)(
+    "reproduces stories260K word for word (needs HEARTH_TEST_DATA)",
+    () => {
+      const stories = join(data ?? "", "models/stories260K");
+      const args = [
+        "run",
+        "-m",
+        join(stories, "stories260K-f32.gguf"),
+        "--temp",
+        "0",
+        "-n",
+        "256",
+        "",
+      ];
+      const expected = readFileSync(join(stories, "greedy-expected.txt"), "utf8");
+      expect(hearth(args).stdout.trimEnd()).toBe(expected.trimEnd());
+    },
+  );
+});
+
+describe("hearth perplexity", () => {
+  it("agrees with the independent value of the bundled model within 0.1 %", () => {
+    const ids = join(folder, "ids.json");
+    writeFileSync(ids, JSON.stringify(golden.perplexity.ids));
+    const { stdout } = hearth(["perplexity", model, "--ids", ids, "-c", "256", "--json"]);
+    const result = JSON.parse(stdout);
+    expect(Math.abs(result.perplexity / golden.perplexity.value - 1)).toBeLessThan(1e-3);
+    expect(result.tokens).toBe(64 * 127);
+  });
+});
+
+describe("hearth tokenize, inspect and quantize", () => {
+  it("print ids, also of bytes on stdin", () => {
+    const [first] = golden.prompts;
+    const args = ["tokenize", model, "--json", "--bos"];
+    expect(JSON.parse(hearth(args, first?.prompt).stdout)).toEqual(first?.prompt_ids);
+  });
+
+  it("describe the bundled model", () => {
+    const result = JSON.parse(hearth(["inspect", model, "--json"]).stdout);
+    expect(result.architecture).toBe("arcee");
+    expect(result.context_length).toBe(256);
+    expect(result.file_bytes).toBe(readFileSync(model).length);
+    expect(result.tensors).toBe(2 + 4 * 8);
+  });
+
+  it("write a model that runs", () => {
+    const out = join(folder, "q8_0.gguf");
+    expect(hearth(["quantize", model, out, "Q8_0"]).status).toBe(0);
+    const [first] = golden.prompts;
+    const { stdout } = hearth([
+      "run",
+      "-m",
+      out,
+      first?.prompt ?? "",
+      "--temp",
+      "0",
+      "-n",
+      "1",
+      "--json",
+    ]);
+    expect(JSON.parse(stdout).tokens).toEqual(first?.greedy_ids.slice(0, 1));
+  });
+});
+
+describe("hearth chat", () => {
+  it("answers each line of a pipe and announces a model without a template", () => {
+    const { status, stdout, stderr } = hearth(
+      ["chat", "--temp", "0", "-n", "4"],
+      "Hello\nAnd then?\n",
+    );
+    expect(status).toBe(0);
+    expect(stdout.trim()).not.toBe("");
+    expect(stderr).toContain("no chat template");
+  });
+});
+
+describe("what is wrong", () => {
+  const truncated = (): string => {
+    const path = join(folder, "truncated.gguf");
+    writeFileSync(path, readFileSync(model).subarray(0, 200_000));
+    return path;
+  };
+  const wrongMagic = (): string => {
+    const path = join(folder, "magic.gguf");
+    writeFileSync(path, "PK\u0003\u0004 not a model");
+    return path;
+  };
+
+  it.each([
+    [
+      "a file that is not there",
+      () => ["run", "-m", join(folder, "none.gguf"), "x"],
+      1,
+      "none.gguf",
+    ],
+    ["a truncated file", () => ["run", "-m", truncated(), "x"], 1, "truncated.gguf"],
+    ["a wrong magic", () => ["inspect", wrongMagic()], 1, "magic"],
+    ["an unknown flag", () => ["run", "--nonsense", "x"], 2, "--nonsense"],
+    ["an unknown command", () => ["nonsense"], 2, "nonsense"],
+    ["a number that is none", () => ["run", "-n", "many", "x"], 2, "whole number"],
+    ["a value out of range", () => ["run", "--top-p", "3", "x"], 1, "topP"],
+    ["an unknown device", () => ["run", "--device", "toaster", "x"], 2, "toaster"],
+    [
+      "a prompt longer than the context",
+      () => ["run", "-c", "4", "one two three four five"],
+      1,
+      "4",
+    ],
+    ["an unknown type", () => ["quantize", model, join(folder, "x.gguf"), "Q9"], 2, "Q9"],
+  ])("is said in one line: %s", (_, args, code, mentions) => {
+    const { status, stderr, stdout } = hearth(args());
+    expect(status).toBe(code);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(mentions);
+    if (code === 1) expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
