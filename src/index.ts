@@ -12,6 +12,7 @@ export {
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
 export { Engine } from "./engine.ts";
+export { type Diagnosis, diagnose } from "./engine-doctor.ts";
 export {
   type InspectedTensor,
   type Inspection,

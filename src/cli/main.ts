@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { HearthError } from "../index.ts";
 import { addChatCommand } from "./chat.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addPerplexityCommand } from "./perplexity.ts";
 import { addQuantizeCommand } from "./quantize.ts";
@@ -13,6 +14,7 @@ import { addTokenizeCommand } from "./tokenize.ts";
 const commands = [
   addRunCommand,
   addChatCommand,
+  addDoctorCommand,
   addInspectCommand,
   addTokenizeCommand,
   addPerplexityCommand,

@@ -1,0 +1,116 @@
+/** `hearth doctor`: what this machine offers. */
+import type { Command } from "commander";
+import { type Diagnosis, diagnose, formatBytes } from "../index.ts";
+import { table } from "./table.ts";
+
+interface DoctorFlags {
+  readonly json?: true;
+}
+
+const examples = `
+Examples:
+  $ hearth doctor
+  $ hearth doctor --json | jq .adapters`;
+
+export function addDoctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .description("show what this machine offers: processor, memory, graphics adapters")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples)
+    .action(doctor);
+}
+
+async function doctor(flags: DoctorFlags): Promise<void> {
+  const diagnosis = await diagnose();
+  const text = flags.json ? JSON.stringify(asJson(diagnosis)) : asText(diagnosis);
+  process.stdout.write(`${text}\n`);
+}
+
+type Adapter = Diagnosis["adapters"][number];
+
+function asJson(diagnosis: Diagnosis): object {
+  const { version, node, system, cpu, addon, adapters, gpuProblem } = diagnosis;
+  return {
+    version,
+    node,
+    system,
+    cpu: {
+      name: cpu.name,
+      physical_cores: cpu.physicalCores ?? null,
+      usable_cores: cpu.usableCores,
+      memory_bytes: cpu.memoryBytes,
+      available_bytes: cpu.availableBytes ?? null,
+    },
+    addon:
+      addon.kind === "missing"
+        ? { loaded: false, reason: addon.reason }
+        : {
+            loaded: true,
+            instruction_set: addon.instructionSet,
+            instruction_sets: addon.instructionSets,
+            features: addon.features.split(" "),
+            read_bytes_per_second: addon.readBytesPerSecond,
+          },
+    adapters: adapters.map(adapterJson),
+    gpu_problem: gpuProblem ?? null,
+  };
+}
+
+function adapterJson(adapter: Adapter): object {
+  return {
+    index: adapter.index,
+    name: adapter.name,
+    vendor: adapter.vendor,
+    backend: adapter.backend,
+    kind: adapter.kind,
+    memory_bytes: adapter.memory ?? null,
+    max_buffer_bytes: adapter.maxBufferBytes,
+    max_binding_bytes: adapter.maxBindingBytes,
+    features: adapter.features,
+  };
+}
+
+function asText(diagnosis: Diagnosis): string {
+  const { version, node, system, cpu, addon, adapters, gpuProblem } = diagnosis;
+  const cores =
+    cpu.physicalCores === undefined
+      ? `${cpu.usableCores} logical cores`
+      : `${cpu.physicalCores} physical cores, ${cpu.usableCores} usable`;
+  const available = cpu.availableBytes && `, ${formatBytes(cpu.availableBytes)} available`;
+  const rows = [
+    ["hearth", `${version}, Node ${node}, ${system}`],
+    ["processor", `${cpu.name}, ${cores}`],
+    ["memory", `${formatBytes(cpu.memoryBytes)}${available ?? ""}`],
+    ...(addon.kind === "missing"
+      ? [["native addon", `missing: ${addon.reason}`]]
+      : [
+          [
+            "native addon",
+            `${addon.instructionSet} (this processor has ${addon.instructionSets.join(", ")})`,
+          ],
+          ["memory read", `${(addon.readBytesPerSecond / 1e9).toFixed(1)} GB/s`],
+        ]),
+    ...adapters.map((adapter) => [`gpu ${adapter.index}`, adapterText(adapter)]),
+    ...(gpuProblem === undefined ? [] : [["gpu", `none: ${gpuProblem}`]]),
+  ];
+  return table(rows);
+}
+
+/** The features that hearth's fast paths use. */
+const notable = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"];
+
+function adapterText(adapter: Adapter): string {
+  const memory =
+    adapter.memory === undefined
+      ? "memory unknown (give --vram-budget)"
+      : `${formatBytes(adapter.memory)} memory`;
+  const features = notable.filter((feature) => adapter.features.includes(feature));
+  const parts = [
+    `${adapter.name} (${adapter.kind}, ${adapter.backend})`,
+    memory,
+    `buffers up to ${formatBytes(adapter.maxBufferBytes)}, bindings up to ${formatBytes(adapter.maxBindingBytes)}`,
+    features.length === 0 ? "no optional features" : features.join(", "),
+  ];
+  return parts.join("; ");
+}
