@@ -37,5 +37,6 @@ NAPI_MODULE_INIT() {
   add<machine>(env, exports, "machine");
   add<measure_read>(env, exports, "measureRead");
   add<transpose_weight>(env, exports, "transposeWeight");
+  add<sgemm>(env, exports, "sgemm");
   return exports;
 }

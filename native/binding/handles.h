@@ -85,6 +85,7 @@ napi_value ffn_counts(napi_env env, napi_callback_info info);
 napi_value machine(napi_env env, napi_callback_info info);
 napi_value measure_read(napi_env env, napi_callback_info info);
 napi_value transpose_weight(napi_env env, napi_callback_info info);
+napi_value sgemm(napi_env env, napi_callback_info info);
 
 }  // namespace hearth
 

@@ -88,6 +88,16 @@ export interface Addon {
     offset: number,
     targetType: number,
   ): Promise<Uint8Array>;
+  /** c = alpha·op(a)·op(b) + beta·c; 1: the transpose of the matrix. Numbers: rows, columns, depth, alpha, beta. */
+  sgemm(
+    pool: Handle,
+    a: Float32Array,
+    isATransposed: number,
+    b: Float32Array,
+    isBTransposed: number,
+    c: Float32Array,
+    numbers: Float64Array,
+  ): Promise<void>;
 }
 
 export type AddonResult =
