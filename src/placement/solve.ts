@@ -73,7 +73,7 @@ export function solveExactly(
 }
 
 /** The choices of a layer whose attention is on the GPU: hot groups and what they cost under the objective. */
-export function layerFront(layer: LayerProblem, objective: PlacementProblem["objective"]): Front {
+function layerFront(layer: LayerProblem, objective: PlacementProblem["objective"]): Front {
   const groups = layer.hotBytes.length - 1;
   const tags = Uint32Array.from({ length: groups + 1 }, (_, n) => n).filter(
     (n) => objective === "latency" || n === 0 || n >= layer.minimumHotGroups,
