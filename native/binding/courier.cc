@@ -7,7 +7,7 @@
 namespace hearth {
 
 /** Touched on the JavaScript thread only, but for `function`, which any thread may call. */
-struct Courier::State {
+struct CourierState {
   napi_threadsafe_function function = nullptr;
   uint32_t under_way = 0;
   bool closed = false;
@@ -41,29 +41,33 @@ void settle(napi_env env, const Delivery& delivery) {
   napi_reject_deferred(env, delivery.deferred, error);
 }
 
+/** On the JavaScript thread; env is null when there is no JavaScript any more. */
+void arrive(napi_env env, napi_value, void*, void* data) {
+  const std::unique_ptr<Delivery> delivery(static_cast<Delivery*>(data));
+  CourierState& state = *delivery->courier;
+  state.under_way--;
+  if (env == nullptr) return;
+  if (state.under_way == 0 && state.function != nullptr) {
+    napi_unref_threadsafe_function(env, state.function);
+  }
+  settle(env, *delivery);
+  state.release_when_idle();
+}
+
 }  // namespace
 
-Courier::Courier(napi_env env) : state_(std::make_shared<State>()) {
+Courier::Courier(napi_env env) : state_(std::make_shared<CourierState>()) {
   const napi_value name = make_string(env, "hearth");
-  // The function's own copy of the state lives until Node has finalized it.
-  auto* context = new std::shared_ptr<State>(state_);
+  auto* last = new std::shared_ptr<CourierState>(state_);
+  // At the end of an environment Node finalizes first and hands out what is left in the queue after that.
+  const napi_finalize finalize = [](napi_env, void*, void* context) {
+    const std::unique_ptr<std::shared_ptr<CourierState>> state(
+        static_cast<std::shared_ptr<CourierState>*>(context));
+    (*state)->function = nullptr;
+  };
   const napi_status status = napi_create_threadsafe_function(
-      env, nullptr, nullptr, name, 0, 1, nullptr,
-      [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<State>*>(hint); },
-      context,
-      [](napi_env called_env, napi_value, void* hint, void* data) {
-        const std::unique_ptr<Delivery> delivery(static_cast<Delivery*>(data));
-        const std::shared_ptr<State> state = *static_cast<std::shared_ptr<State>*>(hint);
-        state->under_way--;
-        if (called_env == nullptr) return;
-        if (state->under_way == 0 && state->function != nullptr) {
-          napi_unref_threadsafe_function(called_env, state->function);
-        }
-        settle(called_env, *delivery);
-        state->release_when_idle();
-      },
-      &state_->function);
-  if (status != napi_ok) delete context;
+      env, nullptr, nullptr, name, 0, 1, nullptr, finalize, last, arrive, &state_->function);
+  if (status != napi_ok) delete last;
   check(env, status, "a threadsafe function");
   check(env, napi_unref_threadsafe_function(env, state_->function), "a threadsafe function");
 }
@@ -75,6 +79,7 @@ Courier::~Courier() {
 
 Courier::Started Courier::start(napi_env env, std::shared_ptr<void> keeps) {
   auto delivery = std::make_unique<Delivery>();
+  delivery->courier = state_;
   delivery->keeps = std::move(keeps);
   napi_value promise = nullptr;
   check(env, napi_create_promise(env, &delivery->deferred, &promise), "a promise");

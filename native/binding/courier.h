@@ -9,12 +9,15 @@
 
 namespace hearth {
 
+struct CourierState;
+
 /** One promise on its way. Made and destroyed on the JavaScript thread. */
 struct Delivery {
   napi_deferred deferred = nullptr;
   bool completed = false;
   /** The promise's value; undefined without it. */
   std::function<napi_value(napi_env)> result;
+  std::shared_ptr<CourierState> courier;
   /** What must live until then: handles, pinned arrays. */
   std::shared_ptr<void> keeps;
 };
@@ -38,8 +41,7 @@ class Courier {
   static std::function<void(bool completed)> finisher(const Courier& courier, Delivery* delivery);
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<CourierState> state_;
 };
 
 }  // namespace hearth
