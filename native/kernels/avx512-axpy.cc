@@ -8,49 +8,54 @@
 namespace hearth {
 namespace {
 
-// Sixteen of 64 codes, less the zero point, as f32.
+// Sixteen centred codes of a row's piece of 256 columns, from column 16 · at on, as f32.
 template <class Codec>
-__m512 centred(__m512i code, size_t quarter) {
-  __m128i bytes;
-  switch (quarter) {
-    case 0:
-      bytes = _mm512_castsi512_si128(code);
-      break;
-    case 1:
-      bytes = _mm512_extracti32x4_epi32(code, 1);
-      break;
-    case 2:
-      bytes = _mm512_extracti32x4_epi32(code, 2);
-      break;
-    default:
-      bytes = _mm512_extracti32x4_epi32(code, 3);
-      break;
-  }
-  if constexpr (Codec::kZero == 0) return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-  const __m128i zero = _mm_set1_epi8(static_cast<char>(Codec::kZero));
-  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_sub_epi8(bytes, zero)));
+__m512 centred(const uint8_t* piece, size_t at, bool both) {
+  alignas(64) uint8_t code[kChunk];
+  _mm512_store_si512(code, codes_64<Codec>(piece, at / 4, both));
+  const __m512i wide = _mm512_cvtepu8_epi32(load_16(code + at % 4 * 16));
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(wide, _mm512_set1_epi32(Codec::kZero)));
 }
 
-// Scales (and minima) of `columns` columns of a row, one per group of kSubGroup.
+template <>
+__m512 centred<Q8_0>(const uint8_t* piece, size_t at, bool) {
+  const uint8_t* p = piece + at / 2 * Q8_0::kBytes + 2 + at % 2 * 16;
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_16(p)));
+}
+
+// A table look-up uses the low four bits of a lane only, so nibbles need no mask.
+template <>
+__m512 centred<Q4_0>(const uint8_t* piece, size_t at, bool) {
+  const __m512 value = _mm512_set_ps(7, 6, 5, 4, 3, 2, 1, 0, -1, -2, -3, -4, -5, -6, -7, -8);
+  const __m512i packed = _mm512_cvtepu8_epi32(load_16(piece + at / 2 * Q4_0::kBytes + 2));
+  return _mm512_permutexvar_ps(at % 2 ? _mm512_srli_epi32(packed, 4) : packed, value);
+}
+
+// Scales and minima of up to 256 columns of a row, times its coefficient, one per group of
+// kSubGroup.
 template <class Codec>
 struct RowScales {
   static constexpr size_t kParts = kKBlock / Codec::kSubGroup;
   float scale[kParts];
   float minimum[kParts];
 
-  void load(const uint8_t* weights, size_t columns) {
+  void load(const uint8_t* weights, size_t columns, float coefficient) {
     constexpr size_t kPerBlock = Codec::kBlock / Codec::kSubGroup;
     for (size_t b = 0; b < columns / Codec::kBlock; ++b) {
       block_scales<Codec>(weights + b * Codec::kBytes, scale + b * kPerBlock,
                           minimum + b * kPerBlock);
     }
+    for (size_t p = 0; p < columns / Codec::kSubGroup; ++p) {
+      scale[p] *= coefficient;
+      if constexpr (Codec::kHasMinimum) minimum[p] *= coefficient;
+    }
   }
-  // The 16 weights from column 16 · at on, given their centred codes.
-  __m512 weights(__m512 code, size_t at) const {
+  // sum + the 16 weights from column 16 · at on, given their centred codes.
+  __m512 add(__m512 sum, __m512 code, size_t at) const {
     const size_t part = at * 16 / Codec::kSubGroup;
-    const __m512 scaled = _mm512_mul_ps(code, _mm512_set1_ps(scale[part]));
-    if constexpr (!Codec::kHasMinimum) return scaled;
-    return _mm512_sub_ps(scaled, _mm512_set1_ps(minimum[part]));
+    sum = _mm512_fmadd_ps(code, _mm512_set1_ps(scale[part]), sum);
+    if constexpr (!Codec::kHasMinimum) return sum;
+    return _mm512_sub_ps(sum, _mm512_set1_ps(minimum[part]));
   }
 };
 
@@ -58,23 +63,18 @@ struct RowScales {
 template <class Codec, size_t kRows>
 void axpy_piece(const uint8_t* const* row, const float* coefficient, size_t columns, float* y) {
   RowScales<Codec> scales[kRows];
-  for (size_t r = 0; r < kRows; ++r) scales[r].load(row[r], columns);
-  for (size_t c = 0; c < columns; c += kChunk) {
-    const bool both = c + kGroup < columns;
-    __m512i code[kRows];
-    for (size_t r = 0; r < kRows; ++r) code[r] = codes_64<Codec>(row[r], c / kChunk, both);
+  for (size_t r = 0; r < kRows; ++r) scales[r].load(row[r], columns, coefficient[r]);
+  for (size_t at = 0; at < columns / 16; at += 2) {
+    const bool both = at / 4 * kChunk + kGroup < columns;
+    __m512 low = _mm512_loadu_ps(y + 16 * at);
+    __m512 high = _mm512_loadu_ps(y + 16 * at + 16);
 #pragma GCC unroll 4
-    for (size_t quarter = 0; quarter < 4; ++quarter) {
-      if (quarter >= 2 && !both) return;
-      float* out = y + c + 16 * quarter;
-      __m512 sum = _mm512_loadu_ps(out);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < kRows; ++r) {
-        const __m512 w = scales[r].weights(centred<Codec>(code[r], quarter), c / 16 + quarter);
-        sum = _mm512_fmadd_ps(_mm512_set1_ps(coefficient[r]), w, sum);
-      }
-      _mm512_storeu_ps(out, sum);
+    for (size_t r = 0; r < kRows; ++r) {
+      low = scales[r].add(low, centred<Codec>(row[r], at, both), at);
+      high = scales[r].add(high, centred<Codec>(row[r], at + 1, both), at + 1);
     }
+    _mm512_storeu_ps(y + 16 * at, low);
+    _mm512_storeu_ps(y + 16 * at + 16, high);
   }
 }
 
@@ -121,12 +121,11 @@ void quantised_row(const void* row, size_t columns, float* out) {
   for (size_t c = 0; c < columns; c += kKBlock, piece += kPieceBytes) {
     const size_t count = columns - c < kKBlock ? columns - c : kKBlock;
     RowScales<Codec> scales;
-    scales.load(piece, count);
-    for (size_t at = 0; at < count; at += 16) {
-      const bool both = at / kChunk * kChunk + kGroup < count;
-      const __m512i code = codes_64<Codec>(piece, at / kChunk, both);
-      _mm512_storeu_ps(out + c + at,
-                       scales.weights(centred<Codec>(code, at % kChunk / 16), at / 16));
+    scales.load(piece, count, 1);
+    for (size_t at = 0; at < count / 16; ++at) {
+      const bool both = at / 4 * kChunk + kGroup < count;
+      const __m512 code = centred<Codec>(piece, at, both);
+      _mm512_storeu_ps(out + c + 16 * at, scales.add(_mm512_setzero_ps(), code, at));
     }
   }
 }

@@ -79,7 +79,7 @@ constexpr size_t kGemmRowTile = 32;
 struct WeightKernels {
   // The form of an activation row that the dot products of this type want; see XFormat.
   void (*prepare_x)(const float* x, size_t columns, void* out);
-  // y[r] = W[r, :] · x for r in rows. One row at a time: for dense decode.
+  // y[r] = W[r, :] · x for r in rows: for dense decode. Best with ranges of 16 rows and more.
   void (*gemv)(const Matrix& w, const void* x, Range rows, float* y);
   void (*gemm)(const GemmTask& task);
   // y[i] = W[rows.index[i], :] · x. Four rows at a time with prefetch: for sparse decode.
