@@ -6,8 +6,11 @@ export interface Pacer {
   pause(): Promise<void>;
 }
 
-/** The loop may be held for 20 ms; a piece of work that begins just before this limit may take the other half. */
-const holdLimit = 10;
+/**
+ * Milliseconds. The loop may be held for 20; a tile of rows of the bundled model that begins just before this limit
+ * takes 2 to 5 more, and a busy machine may double both.
+ */
+const holdLimit = 5;
 
 export function createPacer(): Pacer {
   let since = performance.now();
