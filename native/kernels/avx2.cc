@@ -1,5 +1,7 @@
 // The AVX2 + FMA + F16C table.
 #if defined(__x86_64__)
+#include "avx2.h"
+
 #include "attention.h"
 #include "isa.h"
 #include "lanes-avx2.h"
@@ -8,9 +10,12 @@
 namespace hearth {
 namespace {
 
+// Dot products in integers; gemm, axpy and rows by way of f32.
 template <class Codec>
-constexpr WeightKernels quantised() {
+constexpr WeightKernels quantised(avx2::Gemv* gemv, avx2::GatherDot* gather_dot) {
   WeightKernels table = generic_quantised<Codec>();
+  table.gemv = gemv;
+  table.gather_dot = gather_dot;
   table.gemm = panel_gemm<Avx2Lanes, QuantisedDecoder<Codec>>;
   return table;
 }
@@ -20,8 +25,14 @@ constexpr WeightKernels quantised() {
 const Kernels kAvx2Kernels = {
     "avx2",
     {lane_plain<LaneF32<Avx2Lanes>>(), lane_plain<LaneF16<Avx2Lanes>>(),
-     lane_plain<LaneBF16<Avx2Lanes>>(), quantised<Q8_0>(), quantised<Q4_0>(), quantised<Q4_1>(),
-     quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(), quantised<Q5_K>(), quantised<Q6_K>()},
+     lane_plain<LaneBF16<Avx2Lanes>>(), quantised<Q8_0>(avx2::gemv_q8_0, avx2::gather_q8_0),
+     quantised<Q4_0>(avx2::gemv_q4_0, avx2::gather_q4_0),
+     quantised<Q4_1>(avx2::gemv_q4_1, avx2::gather_q4_1),
+     quantised<Q5_0>(avx2::gemv_q5_0, avx2::gather_q5_0),
+     quantised<Q5_1>(avx2::gemv_q5_1, avx2::gather_q5_1),
+     quantised<Q4_K>(avx2::gemv_q4_k, avx2::gather_q4_k),
+     quantised<Q5_K>(avx2::gemv_q5_k, avx2::gather_q5_k),
+     quantised<Q6_K>(avx2::gemv_q6_k, avx2::gather_q6_k)},
     lane_vector_kernels<Avx2Lanes>()};
 
 }  // namespace hearth

@@ -1,8 +1,10 @@
 // Dot products of the K-quants (blocks of 256) on AVX-512 VNNI: one block a step. Layouts:
 // codecs.h.
 #if defined(__x86_64__)
-#include "avx512-rows.h"
+#include <immintrin.h>
+
 #include "avx512.h"
+#include "four-rows.h"
 
 namespace hearth {
 namespace {

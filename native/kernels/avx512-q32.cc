@@ -2,11 +2,19 @@
 // VBMI: four blocks a step. vpdpbusd wants u8 · s8: codes are u8, x is s8, and a zero point is paid
 // once per lane by where the sum starts.
 #if defined(__x86_64__)
-#include "avx512-rows.h"
+#include <immintrin.h>
+
 #include "avx512.h"
+#include "four-rows.h"
 
 namespace hearth {
 namespace {
+
+// Lanes 4p … 4p + 3 of the result are value[p].
+inline __m512 spread_four(const float* value) {
+  const __m512i own = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+  return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(value)), own);
+}
 
 // Sixteen f16 scales that belong to sixteen lanes.
 inline __m512 scales_of(__m512i words) { return _mm512_cvtph_ps(_mm512_castsi512_si256(words)); }

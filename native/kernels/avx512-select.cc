@@ -1,9 +1,10 @@
-// Sign predictor, selection, quantisation of x and the read roof on AVX-512. Equations: kernels.h.
+// Quantisation of x, sign predictor, selection and the read roof on AVX-512. Equations: kernels.h.
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 #include "avx512.h"
 #include "generic-weights.h"
+#include "select-kernels.h"
 
 namespace hearth {
 namespace {
@@ -34,21 +35,57 @@ size_t select(const float* x, size_t count, float least, uint32_t base, uint32_t
   return kept;
 }
 
-// d and q of one group, as generic-weights.h has it.
-inline void quantise_group_512(const float* x, int8_t* q, float* d) {
+// One group: d and q as generic-weights.h has them, and everything that follows from them.
+inline void prepare_group(const float* x, size_t g, const Q8Row& row) {
   const __m512 low = _mm512_loadu_ps(x);
   const __m512 high = _mm512_loadu_ps(x + 16);
-  *d = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high))) / 127.0f;
-  const __mmask16 any = *d == 0 ? 0 : 0xffff;
-  const __m512 divisor = _mm512_set1_ps(*d);
+  const float d =
+      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high))) / 127.0f;
+  const __mmask16 any = d == 0 ? 0 : 0xffff;
+  const __m512 divisor = _mm512_set1_ps(d);
   const __m512 most = _mm512_set1_ps(127);
   const __m512 least = _mm512_set1_ps(-127);
-  for (size_t half = 0; half < 2; ++half) {
-    __m512 quotient = _mm512_maskz_div_ps(any, half ? high : low, divisor);
-    quotient = _mm512_max_ps(_mm512_min_ps(quotient, most), least);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(q + 16 * half),
-                     _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(quotient)));
-  }
+  const __m512 first =
+      _mm512_max_ps(_mm512_min_ps(_mm512_maskz_div_ps(any, low, divisor), most), least);
+  const __m512 second =
+      _mm512_max_ps(_mm512_min_ps(_mm512_maskz_div_ps(any, high, divisor), most), least);
+  const __m128i q0 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(first));
+  const __m128i q1 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(second));
+
+  // Σ of each four q: ones as the unsigned factor.
+  const __m128i ones = _mm_set1_epi8(1);
+  const __m128i quad0 = _mm_dpbusd_epi32(_mm_setzero_si128(), ones, q0);
+  const __m128i quad1 = _mm_dpbusd_epi32(_mm_setzero_si128(), ones, q1);
+  const __m128i both = _mm_add_epi32(quad0, quad1);
+  int8_t* interleaved = row.interleaved + g / 4 * kSuper + g % 4 * 16;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(row.q + g * kGroup), q0);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(row.q + g * kGroup + 16), q1);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(interleaved), q0);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(interleaved + 64), q1);
+  const __m128i none = _mm_setzero_si128();
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(row.start128 + 8 * g),
+                   _mm_sub_epi32(none, _mm_slli_epi32(quad0, 7)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(row.start128 + 8 * g + 4),
+                   _mm_sub_epi32(none, _mm_slli_epi32(quad1, 7)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(row.start8 + 4 * g),
+                   _mm_sub_epi32(none, _mm_slli_epi32(both, 3)));
+
+  // Lanes of two horizontal additions: {Σ first half, Σ second half, …}.
+  const __m128i pairs = _mm_hadd_epi32(quad0, quad1);
+  const __m128i halves = _mm_hadd_epi32(pairs, pairs);
+  const int32_t sum0 = _mm_cvtsi128_si32(halves);
+  const int32_t sum = sum0 + _mm_extract_epi32(halves, 1);
+  row.d[g] = d;
+  row.d_sum[g] = d * static_cast<float>(sum);
+  row.d_sum16[2 * g] = d * static_cast<float>(sum0);
+  row.d_sum16[2 * g + 1] = d * static_cast<float>(sum - sum0);
+  Q8Group& group = row.group[g];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(group.q), q0);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(group.q + 16), q1);
+  group.d = d;
+  group.d_sum = row.d_sum[g];
+  group.minus_sum = -sum;
+  group.minus_first_sum = -sum0;
 }
 
 }  // namespace
@@ -57,14 +94,10 @@ namespace avx512 {
 
 void prepare_q8(const float* x, size_t columns, void* out) {
   const Q8Row row = q8_row(out, columns);
-  const size_t groups = columns / kGroup;
-  for (size_t g = 0; g < groups; ++g)
-    quantise_group_512(x + g * kGroup, row.q + g * kGroup, row.d + g);
-  for (size_t g = groups; g < row.groups; ++g) {
-    std::memset(row.q + g * kGroup, 0, kGroup);
-    row.d[g] = 0;
+  const float padding[kGroup] = {};
+  for (size_t g = 0; g < row.groups; ++g) {
+    prepare_group(g * kGroup < columns ? x + g * kGroup : padding, g, row);
   }
-  finish_q8_row(row);
 }
 
 void sign_scores(const uint64_t* signs, size_t columns, const uint64_t* x, Range rows,
@@ -119,11 +152,15 @@ size_t select_scores(const int32_t* x, size_t count, int32_t least, uint32_t bas
 
 uint64_t read_stream(const void* data, size_t bytes) {
   const uint8_t* p = static_cast<const uint8_t*>(data);
-  __m512i sum[4] = {};
+  __m512i sum[kReadStreams] = {};
   size_t i = 0;
-  for (; i + 256 <= bytes; i += 256) {
-    for (size_t k = 0; k < 4; ++k) {
-      sum[k] = _mm512_add_epi64(sum[k], _mm512_loadu_si512(p + i + 64 * k));
+  for (; i + kReadStreams * kReadPiece <= bytes; i += kReadStreams * kReadPiece) {
+    for (size_t at = 0; at < kReadPiece; at += 64) {
+      for (size_t k = 0; k < kReadStreams; ++k) {
+        const uint8_t* line = p + i + k * kReadPiece + at;
+        __builtin_prefetch(line + kReadStreams * kReadPiece, 0, 2);
+        sum[k] = _mm512_add_epi64(sum[k], _mm512_loadu_si512(line));
+      }
     }
   }
   for (; i + 64 <= bytes; i += 64) sum[0] = _mm512_add_epi64(sum[0], _mm512_loadu_si512(p + i));

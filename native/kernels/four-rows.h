@@ -1,11 +1,10 @@
-// Loops over rows for the quantised AVX-512 dot products. A Step has
-//   kColumns, kBytes      columns and bytes that one call covers
+// Loops over rows for quantised dot products in steps. A Step has
+//   kBlock, kBlockBytes   columns and bytes of a block of the format
+//   kBytes                bytes that one call of add covers: a whole number of blocks
 //   Sum, start(), add(weights, x, step index, sum), finish(sum)
 // A row's sum is built in the same order whether it runs alone or with three others. Internal to
 // kernels/.
 #pragma once
-
-#include <immintrin.h>
 
 #include "generic-weights.h"
 
@@ -98,12 +97,6 @@ void step_gather(const Matrix& w, const void* x, RowList rows, float* y) {
     dot_four<Step>(row, next, bytes, prepared, y + i);
   }
   for (; i < rows.count; ++i) y[i] = dot_row<Step>(row_of(w, rows.index[i]), bytes, prepared);
-}
-
-// Lanes 4p … 4p + 3 of the result are value[p].
-inline __m512 spread_four(const float* value) {
-  const __m512i own = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
-  return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(value)), own);
 }
 
 }  // namespace

@@ -1,0 +1,68 @@
+// Dot products of 32 codes with 32 q, and the unpacking of nibbles and fifth bits, on AVX2.
+// Internal to kernels/.
+#pragma once
+
+#include <immintrin.h>
+
+#include "four-rows.h"
+
+namespace hearth {
+namespace {
+
+inline __m256i load_256(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+
+inline float load_f16c(const uint8_t* p) { return _cvtsh_ss(load_u16(p)); }
+
+// Σ code·q in eight lanes. Codes of six bits and less: 2 · 63 · 127 fits the 16 bits of the first
+// addition.
+inline __m256i dot_unsigned(__m256i code, __m256i q) {
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(code, q), _mm256_set1_epi16(1));
+}
+
+// The same for signed weights: |w| · (q with the sign of w).
+inline __m256i dot_signed(__m256i w, __m256i q) {
+  return dot_unsigned(_mm256_sign_epi8(w, w), _mm256_sign_epi8(q, w));
+}
+
+inline __m256i nibbles_256(const uint8_t* packed) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(packed));
+  const __m256i both =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(bytes), _mm_srli_epi16(bytes, 4), 1);
+  return _mm256_and_si256(both, _mm256_set1_epi8(15));
+}
+
+// 16 in byte i where bit i is set.
+inline __m256i fifth_bits_256(const uint8_t* bits) {
+  const __m256i which =
+      _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
+  const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
+  const __m256i spread =
+      _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(load_u32(bits))), which);
+  const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
+  return _mm256_and_si256(set, _mm256_set1_epi8(16));
+}
+
+inline float sum_of_lanes(__m256 x) {
+  __m128 sum = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+  return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+}
+
+// Σ scale d code·q in lanes, and Σ minimum d Σq beside it.
+struct Avx2Sum {
+  __m256 dot;
+  float minimum;
+};
+
+inline Avx2Sum zero_sum() { return {_mm256_setzero_ps(), 0}; }
+
+inline float finish_sum(const Avx2Sum& sum) { return sum_of_lanes(sum.dot) - sum.minimum; }
+
+inline void add_scaled(Avx2Sum& sum, __m256i dot, float factor) {
+  sum.dot = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(factor), sum.dot);
+}
+
+}  // namespace
+}  // namespace hearth
