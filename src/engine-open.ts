@@ -3,12 +3,18 @@ import { totalmem } from "node:os";
 import type { Backend } from "./backends/backend.ts";
 import type { Milliseconds } from "./core/units.ts";
 import { chooseBackend } from "./engine-backend.ts";
-import { type EngineOptions, resolveEngineOptions } from "./engine-options.ts";
+import {
+  type EngineOptions,
+  type ResolvedEngineOptions,
+  resolveEngineOptions,
+} from "./engine-options.ts";
+import { type SettledSparsity, settleSparsity, sidecarOf } from "./engine-sparsity.ts";
 import { openGguf } from "./gguf/open.ts";
 import { buildProgram } from "./model/build-program.ts";
 import { describeModel, type ModelDescription } from "./model/describe.ts";
-import { openModel } from "./model/model.ts";
+import { type Model, openModel } from "./model/model.ts";
 import { Session } from "./runtime/session.ts";
+import type { MethodName, Sidecar } from "./sparsity/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "./text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 
@@ -18,6 +24,7 @@ export interface OpenedModel extends Disposable {
   readonly template: ChatTemplate;
   readonly backend: Backend;
   readonly session: Session;
+  readonly sparsity: MethodName;
   /** What the user should know, one sentence each. */
   readonly notices: readonly string[];
   readonly loadMilliseconds: Milliseconds;
@@ -26,11 +33,15 @@ export interface OpenedModel extends Disposable {
 /** Outputs of a step: one for each answer, or one for each row where every row's logits are wanted. */
 export type OutputsWanted = "per sequence" | "per row";
 
-/** @throws FileFormatError, UnsupportedError, OptionError, LimitError or DeviceError, each saying what to do. */
+/**
+ * `sidecar`: in place of the one on disk, for those who make one and must try it first.
+ * @throws FileFormatError, UnsupportedError, OptionError, LimitError or DeviceError, each saying what to do.
+ */
 export async function openModelFile(
   path: string,
   options: EngineOptions,
   outputs: OutputsWanted,
+  sidecar?: Sidecar,
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
   const gguf = openGguf(path);
@@ -38,29 +49,19 @@ export async function openModelFile(
   const resolved = resolveEngineOptions(options, model, totalmem());
   const tokenizer = await loadTokenizer(gguf.metadata);
   const template = createChatTemplate(gguf.metadata, tokenizer);
-  const { contextLength, sequences, batchSize: maxRows, cacheType: kvType } = resolved;
-  const { program, slots } = buildProgram(model, {
-    contextLength,
-    sequences,
-    maxRows,
-    maxOutputs: outputs === "per row" ? maxRows : sequences,
-    kvType,
-    output: "logits",
-  });
-  if (slots.logits === undefined) throw new Error("a program with logits has a slot for them");
   const { backend, notice } = chooseBackend(resolved);
   try {
-    const session = await Session.open(backend, program, slots.logits, {
-      ...(options.onProgress && { onProgress: options.onProgress }),
-      ...(options.signal && { signal: options.signal }),
-    });
+    const sparsity = await settle(model, backend, { options, resolved, sidecar });
+    const session = await openSession(model, backend, { options, resolved, outputs, sparsity });
+    const notices = [...model.warnings, ...tokenizer.warnings, ...(notice ? [notice] : [])];
     return {
       description: describeModel(model),
       tokenizer,
       template,
       backend,
       session,
-      notices: [...model.warnings, ...tokenizer.warnings, ...(notice ? [notice] : [])],
+      sparsity: sparsity.method,
+      notices: [...notices, ...sparsity.notices],
       loadMilliseconds: performance.now() - startedAt,
       [Symbol.dispose]: () => {
         session[Symbol.dispose]();
@@ -71,4 +72,54 @@ export async function openModelFile(
     backend[Symbol.dispose]();
     throw error;
   }
+}
+
+/** A dense model needs no sidecar: then none is looked for, and one of another model does no harm. */
+function settle(
+  model: Model,
+  backend: Backend,
+  request: {
+    readonly options: EngineOptions;
+    readonly resolved: ResolvedEngineOptions;
+    readonly sidecar: Sidecar | undefined;
+  },
+): Promise<SettledSparsity> {
+  const { options, resolved } = request;
+  const { sparsity } = resolved;
+  const isNeeded = sparsity !== "dense" || options.sidecar !== undefined;
+  const sidecar = request.sidecar ?? (isNeeded ? sidecarOf(model, options.sidecar) : undefined);
+  return settleSparsity(model, backend, {
+    sparsity,
+    sidecar,
+    ...(options.signal && { signal: options.signal }),
+  });
+}
+
+function openSession(
+  model: Model,
+  backend: Backend,
+  use: {
+    readonly options: EngineOptions;
+    readonly resolved: ResolvedEngineOptions;
+    readonly outputs: OutputsWanted;
+    readonly sparsity: SettledSparsity;
+  },
+): Promise<Session> {
+  const { options, resolved, outputs, sparsity } = use;
+  const { contextLength, sequences, batchSize: maxRows, cacheType: kvType } = resolved;
+  const { program, slots } = buildProgram(model, {
+    contextLength,
+    sequences,
+    maxRows,
+    maxOutputs: outputs === "per row" ? maxRows : sequences,
+    kvType,
+    output: "logits",
+    methodFor: sparsity.methodFor,
+    ...(sparsity.downRows && { downRows: sparsity.downRows }),
+  });
+  if (slots.logits === undefined) throw new Error("a program with logits has a slot for them");
+  return Session.open(backend, program, slots.logits, {
+    ...(options.onProgress && { onProgress: options.onProgress }),
+    ...(options.signal && { signal: options.signal }),
+  });
 }

@@ -6,6 +6,7 @@ import type { Model } from "./model/model.ts";
 import type { KvType } from "./ops/program.ts";
 import { checkKeys } from "./runtime/options.ts";
 import type { SamplingOptions } from "./runtime/sampler.ts";
+import { type Sparsity, sparsities } from "./sparsity/method.ts";
 
 /** "auto" takes the fastest device there is and says which (Engine.notices). */
 export type Device = "auto" | "cpu" | "reference";
@@ -22,6 +23,10 @@ export interface EngineOptions {
   readonly device?: Device;
   /** Precision of the KV cache. Default f16. */
   readonly cacheType?: KvType;
+  /** Which neurons are computed. Default "auto": the best of what is known about the model; Engine.notices says why. */
+  readonly sparsity?: Sparsity;
+  /** What hearth has learnt about the model. Default: the file beside the model, if there is one. */
+  readonly sidecar?: string;
   readonly onProgress?: (progress: PrepareProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -50,6 +55,7 @@ export interface ResolvedEngineOptions {
   readonly threads: number | undefined;
   readonly device: Device;
   readonly cacheType: KvType;
+  readonly sparsity: Sparsity;
 }
 
 const devices: readonly Device[] = ["auto", "cpu", "reference"];
@@ -61,6 +67,8 @@ const engineKeys = [
   "threads",
   "device",
   "cacheType",
+  "sparsity",
+  "sidecar",
   "onProgress",
   "signal",
 ];
@@ -104,6 +112,7 @@ export function resolveEngineOptions(
     threads: options.threads,
     device: options.device ?? "auto",
     cacheType: options.cacheType ?? "f16",
+    sparsity: options.sparsity ?? "auto",
   };
   checkCount("contextLength", resolved.contextLength, 1 << 24);
   checkCount("sequences", resolved.sequences, 1024);
@@ -111,6 +120,7 @@ export function resolveEngineOptions(
   if (resolved.threads !== undefined) checkCount("threads", resolved.threads, 512);
   checkChoice("device", resolved.device, devices);
   checkChoice("cacheType", resolved.cacheType, cacheTypes);
+  checkChoice("sparsity", resolved.sparsity, sparsities);
   checkCacheMemory(model, resolved, systemMemory);
   return resolved;
 }

@@ -3,6 +3,7 @@ import { OptionError } from "./core/errors.ts";
 import type { Tokens } from "./core/units.ts";
 import { openModelFile } from "./engine-open.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { type SparsityReport, sparsityReport } from "./engine-trace.ts";
 import { measurePerplexity, type Perplexity } from "./runtime/perplexity.ts";
 
 export interface PerplexityOptions extends EngineOptions {
@@ -13,12 +14,19 @@ export interface PerplexityOptions extends EngineOptions {
   readonly onTokens?: (done: Tokens, total: Tokens) => void;
 }
 
+export interface PerplexityResult extends Perplexity {
+  /** Over all rows; rows of one step share the weights they read. */
+  readonly sparsity: SparsityReport;
+  /** What the user should know, one sentence each. */
+  readonly notices: readonly string[];
+}
+
 /** `source`: a text, or ids that are not tokenised again. @throws as Engine.open; OptionError for too short a text. */
 export async function perplexity(
   path: string,
   source: string | Uint8Array | readonly number[],
   options: PerplexityOptions = {},
-): Promise<Perplexity> {
+): Promise<PerplexityResult> {
   const { window: asked, maxTokens, onTokens, ...engineOptions } = options;
   const contextLength = asked ?? engineOptions.contextLength;
   const opened = await openModelFile(
@@ -33,12 +41,13 @@ export async function perplexity(
     const all = isText ? tokenizer.encode(source) : checkIds(source, description.vocabulary);
     const ids = maxTokens === undefined ? all : all.slice(0, maxTokens);
     const { bos, addsBos } = tokenizer.special;
-    return await measurePerplexity(session, ids, {
+    const measured = await measurePerplexity(session, ids, {
       window,
       bos: addsBos ? bos : undefined,
       ...(onTokens && { onProgress: onTokens }),
       ...(options.signal && { signal: options.signal }),
     });
+    return { ...measured, sparsity: sparsityReport(opened, "all"), notices: opened.notices };
   } finally {
     opened[Symbol.dispose]();
   }

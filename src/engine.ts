@@ -10,6 +10,7 @@ import {
   type EngineOptions,
   type GenerateOptions,
 } from "./engine-options.ts";
+import { type SparsityReport, sparsityReport } from "./engine-trace.ts";
 import type { ModelDescription } from "./model/describe.ts";
 import { ActiveGeneration } from "./runtime/generation.ts";
 import { Generation } from "./runtime/generation-stream.ts";
@@ -105,6 +106,11 @@ export class Engine implements Disposable {
     const { template } = this.#opened;
     const stop = [...(options.stop ?? []), ...template.stopTexts];
     return this.generate(template.encode(messages), { ...options, stop });
+  }
+
+  /** What the feed-forward blocks did since the model was opened: in decode steps, or in prompts until there are any. */
+  get sparsity(): SparsityReport {
+    return sparsityReport(this.#opened);
   }
 
   /** Says when the model brings no chat template and what stands in for it. */

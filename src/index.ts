@@ -20,7 +20,8 @@ export {
   openTokenizer,
 } from "./engine-inspect.ts";
 export type { Device, EngineOptions, GenerateOptions } from "./engine-options.ts";
-export { type PerplexityOptions, perplexity } from "./engine-perplexity.ts";
+export { type PerplexityOptions, type PerplexityResult, perplexity } from "./engine-perplexity.ts";
+export type { SparsityReport } from "./engine-trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
@@ -32,7 +33,7 @@ export type {
 } from "./runtime/generation.ts";
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/logprobs.ts";
-export type { Perplexity } from "./runtime/perplexity.ts";
 export type { SamplingOptions } from "./runtime/sampler.ts";
+export { type Sparsity, sparsities } from "./sparsity/method.ts";
 export type { ChatMessage } from "./text/chat-template.ts";
 export type { AddToken, EncodeOptions, Tokenizer } from "./text/tokenizer.ts";

@@ -4,7 +4,7 @@
  * Source of the cut: jax-js backend.ts (prepare, then dispatch).
  */
 import type { Bytes, Milliseconds } from "../core/units.ts";
-import type { Slot } from "../ops/op.ts";
+import type { Slot, Weight } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
 
 export interface PrepareProgress {
@@ -62,4 +62,9 @@ export interface Backend extends Disposable {
   readonly description: string;
   /** @throws UnsupportedError for a weight type or method that this backend lacks; LimitError when memory does not suffice. */
   prepare(program: Program, options?: PrepareOptions): Promise<Executable>;
+  /** W^T in another type, in memory: there where the backend does it faster than TypeScript. */
+  readonly transpose?: (
+    weight: Weight,
+    type: "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0",
+  ) => Promise<Weight>;
 }

@@ -2,7 +2,14 @@
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { type Device, Engine, type EngineOptions, type GenerateOptions } from "../index.ts";
+import {
+  type Device,
+  Engine,
+  type EngineOptions,
+  type GenerateOptions,
+  type Sparsity,
+  sparsities,
+} from "../index.ts";
 import { collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
 import { createBar } from "./progress.ts";
 
@@ -17,7 +24,8 @@ export interface EngineFlags {
   readonly device: Device;
   readonly cacheType: "f16" | "f32" | "q8_0";
   readonly batch?: number;
-  readonly sparsity: "dense";
+  readonly sparsity: Sparsity;
+  readonly sidecar?: string;
 }
 
 export interface SamplingFlags {
@@ -49,9 +57,10 @@ export function addEngineOptions(command: Command): Command {
     )
     .addOption(
       new Option("--sparsity <method>", "which neurons are computed")
-        .choices(["dense"])
-        .default("dense"),
+        .choices([...sparsities])
+        .default("auto"),
     )
+    .option("--sidecar <file>", "what hearth prepare learnt (default: MODEL.sparsity.gguf)")
     .addOption(
       new Option("--cache-type <type>", "precision of the KV cache")
         .choices(["f16", "f32", "q8_0"])
@@ -91,6 +100,8 @@ export function engineOptions(flags: EngineFlags): EngineOptions {
   return {
     device: flags.device,
     cacheType: flags.cacheType,
+    sparsity: flags.sparsity,
+    ...(flags.sidecar !== undefined && { sidecar: flags.sidecar }),
     ...(flags.context !== undefined && { contextLength: flags.context }),
     ...(flags.threads !== undefined && { threads: flags.threads }),
     ...(flags.batch !== undefined && { batchSize: flags.batch }),

@@ -5,6 +5,7 @@ import { OptionError, perplexity } from "../index.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { wholeNumber } from "./option-values.ts";
 import { createBar } from "./progress.ts";
+import { sparsityJson } from "./sparsity-report.ts";
 
 interface PerplexityFlags extends EngineFlags {
   readonly file?: string;
@@ -49,7 +50,14 @@ async function measure(path: string, flags: PerplexityFlags): Promise<void> {
     });
     bar.stop();
     const { standardError, tokens } = measured;
-    const json = { perplexity: measured.perplexity, standard_error: standardError, tokens };
+    for (const notice of measured.notices) process.stderr.write(`hearth: ${notice}\n`);
+    const sparsity = sparsityJson(measured.sparsity);
+    const json = {
+      perplexity: measured.perplexity,
+      standard_error: standardError,
+      tokens,
+      sparsity,
+    };
     const text = `perplexity ${measured.perplexity.toFixed(4)} ± ${standardError.toFixed(4)} over ${tokens} tokens`;
     process.stdout.write(`${flags.json ? JSON.stringify(json) : text}\n`);
   } finally {

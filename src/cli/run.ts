@@ -13,11 +13,13 @@ import {
   showNotices,
 } from "./model-options.ts";
 import { createBar } from "./progress.ts";
+import { sparsityJson, sparsityText } from "./sparsity-report.ts";
 
 interface RunFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
   readonly json?: true;
   readonly special?: true;
+  readonly stats?: true;
 }
 
 const examples = `
@@ -34,6 +36,7 @@ export function addRunCommand(program: Command): void {
     .argument("[prompt]", 'the text to continue; "" is the begin token alone; default: stdin')
     .option("-m, --model <file>", "a GGUF model", bundledModel)
     .option("--json", "print one JSON object instead of text")
+    .option("--stats", "say what sparsity did: neurons computed, bytes read")
     .option("--special", "control tokens written out in the prompt become those tokens")
     .addHelpText("after", examples);
   addSamplingOptions(addEngineOptions(command)).action(run);
@@ -47,6 +50,7 @@ async function run(argument: string | undefined, flags: RunFlags): Promise<void>
     const result = await write(engine, prompt, flags);
     if (flags.json) process.stdout.write(`${JSON.stringify(asJson(engine, result))}\n`);
     else process.stderr.write(`\n${summary(engine, result)}\n`);
+    if (flags.stats) process.stderr.write(`${sparsityText(engine.sparsity)}\n`);
   } finally {
     engine.close();
   }
@@ -99,6 +103,7 @@ function asJson(engine: Engine, result: GenerationResult): object {
       prompt_tokens_per_second: timings.promptTokensPerSecond,
       decode_tokens_per_second: timings.decodeTokensPerSecond,
     },
+    sparsity: sparsityJson(engine.sparsity),
   };
 }
 

@@ -2,22 +2,25 @@
  * A model ready to run: its program on a backend, the rows of the next step and the book of the KV cache.
  * The only way through the model is add rows, run, read outputs; prefill, decode, batches and perplexity differ in their rows.
  */
-import type { Backend, Executable, FfnCounts, PrepareOptions } from "../backends/backend.ts";
+import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
 import { LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Program, type Step } from "../ops/program.ts";
+import { FfnTrace } from "./ffn-trace.ts";
 import { SequenceCache } from "./sequence-cache.ts";
 
 export class Session implements Disposable {
   readonly cache: SequenceCache;
   readonly program: Program;
   readonly executable: Executable;
+  readonly trace: FfnTrace;
   readonly #step: Step;
   readonly #logits: Slot;
 
   private constructor(program: Program, logits: Slot, executable: Executable) {
     this.program = program;
     this.executable = executable;
+    this.trace = new FfnTrace(() => executable.ffnCounts());
     this.cache = new SequenceCache(program.kv.sequences, program.kv.contextLength);
     this.#step = createStep(program.maxRows, program.maxOutputs);
     this.#logits = logits;
@@ -73,20 +76,19 @@ export class Session implements Disposable {
   /** Runs the rows added so far; afterwards the step is empty again. */
   async run(): Promise<void> {
     if (this.#step.rowCount === 0) return;
+    this.trace.begin(this.#step.rowCount === this.#step.outputCount ? "decode" : "prompt");
+    const startedAt = performance.now();
     const done = this.executable.run(0, this.#step);
     this.#step.rowCount = 0;
     this.#step.outputCount = 0;
     await done;
+    this.trace.end(performance.now() - startedAt);
   }
 
   /** Logits [vocabulary] of an output of the last run: a view, valid and writable until the next run. */
   logits(output: number): Float32Array {
     const width = this.#logits.width;
     return this.executable.output(this.#logits).subarray(output * width, (output + 1) * width);
-  }
-
-  ffnCounts(): readonly FfnCounts[] {
-    return this.executable.ffnCounts();
   }
 
   [Symbol.dispose](): void {

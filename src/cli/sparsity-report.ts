@@ -1,0 +1,29 @@
+/** What sparsity did, for people and as JSON. */
+import { formatBytes, type SparsityReport } from "../index.ts";
+import { table } from "./table.ts";
+
+export function sparsityJson(report: SparsityReport): object {
+  return {
+    method: report.method,
+    active_share: report.activeShare,
+    active_share_per_layer: report.activeSharePerLayer,
+    predictor_time_share: report.predictorTimeShare,
+    bytes_touched_per_token: report.bytesTouchedPerToken,
+    bytes_dense_per_token: report.bytesDensePerToken,
+  };
+}
+
+export function sparsityText(report: SparsityReport): string {
+  const { bytesTouchedPerToken: touched, bytesDensePerToken: dense } = report;
+  return table([
+    ["sparsity", report.method],
+    ["neurons computed", percent(report.activeShare)],
+    ["by layer", report.activeSharePerLayer.map(percent).join(", ")],
+    ["FFN bytes a token", `${formatBytes(Math.round(touched))} of ${formatBytes(dense)}`],
+    ["predictor", `${percent(report.predictorTimeShare)} of the time`],
+  ]);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

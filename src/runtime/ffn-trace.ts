@@ -1,0 +1,114 @@
+/**
+ * What the feed-forward blocks did since the model was opened: which share of neurons was computed, how many bytes
+ * that took, and what predicting cost. Decode steps and prompts are kept apart, for they share weights differently.
+ */
+import type { FfnCounts } from "../backends/backend.ts";
+import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+
+/** "decode": every row of a step wants an output. "prompt": any other step. */
+export type StepKind = "decode" | "prompt";
+
+export interface FfnUse {
+  /** Rows that the blocks computed; 0: nothing was, and the rest is 0 too. */
+  readonly tokens: Tokens;
+  /** Neurons computed, of all, 0…1. */
+  readonly activeShare: number;
+  readonly activeSharePerLayer: readonly number[];
+  /** Of the time of these steps, 0…1. */
+  readonly predictorTimeShare: number;
+  /** FFN weight bytes read for a token, predictors included; rows of one step share what they read. */
+  readonly bytesTouchedPerToken: Bytes;
+}
+
+interface LayerSum {
+  active: number;
+  possible: number;
+  rows: Tokens;
+  bytes: Bytes;
+}
+
+interface KindSum {
+  readonly layers: Map<number, LayerSum>;
+  predictorTime: Milliseconds;
+  stepTime: Milliseconds;
+}
+
+export class FfnTrace {
+  readonly #take: () => readonly FfnCounts[];
+  readonly #sums: Readonly<Record<StepKind, KindSum>> = { decode: emptySum(), prompt: emptySum() };
+  #kind: StepKind = "prompt";
+
+  /** `take` gives the counts since its last call, and is called when the kind of step changes, not in each step. */
+  constructor(take: () => readonly FfnCounts[]) {
+    this.#take = take;
+  }
+
+  /** Before a step of this kind runs. */
+  begin(kind: StepKind): void {
+    if (kind === this.#kind) return;
+    this.#collect();
+    this.#kind = kind;
+  }
+
+  /** After a step that took so long. */
+  end(time: Milliseconds): void {
+    this.#sums[this.#kind].stepTime += time;
+  }
+
+  /** What was done in steps of one kind, or in all, so far. */
+  use(kind: StepKind | "all"): FfnUse {
+    this.#collect();
+    const kinds: readonly StepKind[] = kind === "all" ? ["decode", "prompt"] : [kind];
+    return summarise(kinds.map((one) => this.#sums[one]));
+  }
+
+  #collect(): void {
+    const sum = this.#sums[this.#kind];
+    for (const counts of this.#take()) {
+      const layer = sum.layers.get(counts.layer) ?? { active: 0, possible: 0, rows: 0, bytes: 0 };
+      layer.active += counts.active;
+      layer.possible += counts.rows * counts.neurons;
+      layer.rows += counts.rows;
+      layer.bytes += counts.bytesTouched;
+      sum.layers.set(counts.layer, layer);
+      sum.predictorTime += counts.predictorTime;
+    }
+  }
+}
+
+function emptySum(): KindSum {
+  return { layers: new Map(), predictorTime: 0, stepTime: 0 };
+}
+
+function summarise(sums: readonly KindSum[]): FfnUse {
+  const layers = new Map<number, LayerSum>();
+  for (const [layer, sum] of sums.flatMap((one) => [...one.layers])) {
+    const total = layers.get(layer);
+    layers.set(layer, total === undefined ? { ...sum } : added(total, sum));
+  }
+  const perLayer = [...layers].sort(([a], [b]) => a - b).map(([, sum]) => sum);
+  const total = perLayer.reduce(added, { active: 0, possible: 0, rows: 0, bytes: 0 });
+  const time = sums.reduce((all, { stepTime }) => all + stepTime, 0);
+  const predictorTime = sums.reduce((all, sum) => all + sum.predictorTime, 0);
+  return {
+    tokens: perLayer[0]?.rows ?? 0,
+    activeShare: share(total.active, total.possible),
+    activeSharePerLayer: perLayer.map(({ active, possible }) => share(active, possible)),
+    predictorTimeShare: share(predictorTime, time),
+    // Layers may have computed different rows: the last one those of outputs only.
+    bytesTouchedPerToken: perLayer.reduce((all, { bytes, rows }) => all + share(bytes, rows), 0),
+  };
+}
+
+function added(a: LayerSum, b: LayerSum): LayerSum {
+  return {
+    active: a.active + b.active,
+    possible: a.possible + b.possible,
+    rows: a.rows + b.rows,
+    bytes: a.bytes + b.bytes,
+  };
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
