@@ -258,6 +258,63 @@ void bench_gemm(const Bench& bench, size_t threads) {
   std::free(scratch);
 }
 
+struct AttentionShape {
+  const char* name;
+  size_t heads, head_dim, rows, positions;
+};
+
+// Operations per second of attention over an F16 cache of four KV heads.
+void bench_attention(const Bench& bench, size_t threads) {
+  constexpr AttentionShape kShapes[] = {{"decode 8 heads 4096", 8, 64, 1, 4096},
+                                        {"decode 1 head 4096", 1, 128, 1, 4096},
+                                        {"prefill 8 heads 512", 8, 64, 32, 512},
+                                        {"prefill 8 heads 4096", 8, 64, 32, 4096},
+                                        {"prefill 1 head 4096", 1, 128, 64, 4096}};
+  constexpr size_t kKvHeads = 4, kRepeats = 8;
+  const size_t scratch_bytes = hearth::attention_scratch_bytes();
+  uint8_t* scratch = static_cast<uint8_t*>(allocate(scratch_bytes * threads));
+  fill(WeightType::kF16, bench.memory, 16 << 20);
+  std::vector<Config> configs;
+  for (const AttentionShape& shape : kShapes) {
+    const size_t width = shape.heads * shape.head_dim;
+    const double amount =
+        4.0 * static_cast<double>(kRepeats * shape.rows * shape.positions * width * threads);
+    configs.push_back({shape.name,
+                       amount,
+                       [=](size_t thread, size_t) {
+                         std::vector<float> q(shape.rows * width, 0.25f);
+                         std::vector<float> out(shape.rows * width);
+                         std::vector<uint32_t> visible(shape.rows,
+                                                       static_cast<uint32_t>(shape.positions));
+                         const size_t head_bytes = shape.head_dim * 2;
+                         const uint8_t* k = bench.memory + thread % kKvHeads * head_bytes;
+                         for (size_t i = 0; i < kRepeats; ++i) {
+                           bench.kernels->vector.attention({hearth::KvType::kF16,
+                                                            shape.head_dim,
+                                                            shape.heads,
+                                                            shape.rows,
+                                                            q.data(),
+                                                            width,
+                                                            k,
+                                                            k + (8 << 20),
+                                                            kKvHeads * head_bytes,
+                                                            {0, shape.positions},
+                                                            visible.data(),
+                                                            0.125f,
+                                                            out.data(),
+                                                            width,
+                                                            nullptr,
+                                                            scratch + thread * scratch_bytes});
+                         }
+                       },
+                       {},
+                       {}});
+  }
+  measure(configs, threads);
+  print(configs, "G/s", false);
+  std::free(scratch);
+}
+
 std::string processor() {
   char line[256];
   std::string name = "unknown";
@@ -298,6 +355,8 @@ int main(int count, char** arguments) {
         "elements)\n",
         threads, kGemmRows, kGemmColumns, kGemmTokens);
     if (!*only || std::strcmp(only, "gemm") == 0) bench_gemm(bench, threads);
+    std::printf("%zu thread(s): attention, operations\n", threads);
+    if (!*only || std::strcmp(only, "attention") == 0) bench_attention(bench, threads);
     std::printf("%zu thread(s): bytes of weights per second of CPU time\n", threads);
     for (const NamedType& named : kTypes) {
       const bool sparse = named.type == WeightType::kF16 || named.type == WeightType::kBF16 ||

@@ -21,6 +21,15 @@ inline size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+constexpr size_t kLine = 64;  // bytes of a cache line
+
+// An odd number of lines: rows a power of two apart would share a few cache sets and evict each
+// other in a gemm.
+inline size_t spread_row(size_t bytes) {
+  const size_t lines = (bytes + kLine - 1) / kLine;
+  return (lines | 1) * kLine;
+}
+
 // One group of a prepared row as the integer gemm walks it: everything of a group on one cache line
 // or two.
 struct Q8Group {
@@ -48,8 +57,7 @@ struct Q8Row {
 inline size_t q8_row_bytes(size_t columns) {
   const size_t padded = round_up(columns, kSuper);
   const size_t groups = padded / kGroup;
-  return round_up(padded * 2 + padded + padded / 2 + groups * (4 * sizeof(float) + sizeof(Q8Group)),
-                  64);
+  return spread_row(padded * 3 + padded / 2 + groups * (4 * sizeof(float) + sizeof(Q8Group)));
 }
 
 inline Q8Row q8_row(const void* buffer, size_t columns) {

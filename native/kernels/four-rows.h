@@ -11,8 +11,6 @@
 namespace hearth {
 namespace {
 
-constexpr size_t kLineBytes = 64;
-
 // A row's last blocks when they fill no whole step: padded with zero bytes (scale 0), as x is.
 template <class Step>
 void add_tail(const uint8_t* weights, size_t bytes, const Q8Row& x, size_t index,
@@ -47,7 +45,7 @@ void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t byte
   for (size_t i = 0; i < steps; ++i) {
 #pragma GCC unroll 4
     for (size_t r = 0; r < 4; ++r) {
-      for (size_t line = 0; line < Step::kBytes; line += kLineBytes) {
+      for (size_t line = 0; line < Step::kBytes; line += kLine) {
         __builtin_prefetch(next[r] + i * Step::kBytes + line, 0, 2);
       }
       Step::add(row[r] + i * Step::kBytes, x, i, sum[r]);

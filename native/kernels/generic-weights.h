@@ -174,7 +174,7 @@ void generic_gemm(const GemmTask& task) {
   }
 }
 
-inline size_t f32_row_bytes(size_t columns) { return round_up(columns * sizeof(float), 64); }
+inline size_t f32_row_bytes(size_t columns) { return spread_row(columns * sizeof(float)); }
 
 // y += Σ coefficient · row, each row decoded in pieces of 256.
 template <size_t kBlock, size_t kBytes, void (*dequantise)(const void*, size_t, float*)>

@@ -41,8 +41,6 @@ struct LaneBF16 : BF16 {
   }
 };
 
-constexpr size_t kLine = 64;  // bytes of a cache line
-
 // Running sums per row: enough to hide the latency of an addition at the speed of memory.
 constexpr size_t kSums = 4;
 

@@ -204,6 +204,19 @@ void test_dequantise(Problem& p, Checks& checks) {
   }
 }
 
+// kernels.h: prepared rows are the same on all instruction sets (bytes past the last array are
+// padding).
+void test_prepare_x(Problem& p, Checks& checks) {
+  const WeightKernels* scalar =
+      hearth::weight_kernels(hearth::select_kernels("scalar"), static_cast<uint32_t>(p.type));
+  const size_t bytes = hearth::x_bytes(p.type, p.columns);
+  Buffer expected(bytes);
+  Buffer got(bytes);
+  scalar->prepare_x(p.x.data(), p.columns, expected.u8());
+  p.table->prepare_x(p.x.data(), p.columns, got.u8());
+  checks.same({p.kernels->name, "prepare_x", describe(p).c_str()}, got.u8(), expected.u8(), bytes);
+}
+
 void test_type(const Kernels* kernels, WeightType type, Checks& checks) {
   const size_t block = hearth::block_elements(type);
   for (size_t round = 0; round < kRounds; ++round) {
@@ -212,6 +225,7 @@ void test_type(const Kernels* kernels, WeightType type, Checks& checks) {
     const size_t columns = round == 0 ? block : (1 + random.below(most)) * block;
     Problem p(kernels, type, 1 + random.below(75), columns, 1 + random.below(round % 2 ? 60 : 5),
               random);
+    test_prepare_x(p, checks);
     test_gemv(p, checks, random);
     test_gemm(p, checks, random);
     test_gather_dot(p, checks, random);
