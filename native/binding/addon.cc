@@ -1,4 +1,5 @@
-// The addon's exports. Safe to load in several contexts (worker threads) of one process: it has no state of its own.
+// The addon's exports. Safe to load in several contexts (worker threads) of one process: it has no
+// state of its own.
 #include "handles.h"
 
 namespace hearth {
@@ -13,7 +14,8 @@ napi_value entry(napi_env env, napi_callback_info info) {
 template <Function function>
 void add(napi_env env, napi_value exports, const char* name) {
   napi_value value = nullptr;
-  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, entry<function>, nullptr, &value) == napi_ok) {
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, entry<function>, nullptr, &value) ==
+      napi_ok) {
     napi_set_named_property(env, exports, name, value);
   }
 }

@@ -23,10 +23,10 @@ std::vector<napi_value> arguments(napi_env env, napi_callback_info info, size_t 
 View view_of(napi_env env, napi_value typed_array) {
   View view;
   napi_typedarray_type type = napi_uint8_array;
-  check(env,
-        napi_get_typedarray_info(env, typed_array, &type, &view.length, &view.data, nullptr,
-                                 nullptr),
-        "a typed array");
+  check(
+      env,
+      napi_get_typedarray_info(env, typed_array, &type, &view.length, &view.data, nullptr, nullptr),
+      "a typed array");
   size_t element = 1;
   switch (type) {
     case napi_int8_array:

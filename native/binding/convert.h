@@ -1,5 +1,6 @@
-// Between JavaScript values and C++ ones. TypeScript hands over clean values; a failure here is a bug of ours and
-// throws an Error that says which argument. Only native/binding includes node_api.h.
+// Between JavaScript values and C++ ones. TypeScript hands over clean values; a failure here is a
+// bug of ours and throws an Error that says which argument. Only native/binding includes
+// node_api.h.
 #ifndef HEARTH_BINDING_CONVERT_H_
 #define HEARTH_BINDING_CONVERT_H_
 

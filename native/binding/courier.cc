@@ -59,7 +59,8 @@ void arrive(napi_env env, napi_value, void*, void* data) {
 Courier::Courier(napi_env env) : state_(std::make_shared<CourierState>()) {
   const napi_value name = make_string(env, "hearth");
   auto* last = new std::shared_ptr<CourierState>(state_);
-  // At the end of an environment Node finalizes first and hands out what is left in the queue after that.
+  // At the end of an environment Node finalizes first and hands out what is left in the queue after
+  // that.
   const napi_finalize finalize = [](napi_env, void*, void* context) {
     const std::unique_ptr<std::shared_ptr<CourierState>> state(
         static_cast<std::shared_ptr<CourierState>*>(context));

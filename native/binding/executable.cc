@@ -19,11 +19,10 @@ std::vector<SlotSpec> slots_of(const std::vector<double>& numbers) {
 std::vector<WeightSpec> weights_of(const std::vector<double>& numbers) {
   std::vector<WeightSpec> weights;
   for (size_t i = 0; i + 5 <= numbers.size(); i += 5) {
-    weights.push_back(WeightSpec{static_cast<uint32_t>(numbers[i]),
-                                 static_cast<size_t>(numbers[i + 1]),
-                                 static_cast<size_t>(numbers[i + 2]),
-                                 static_cast<size_t>(numbers[i + 3]),
-                                 static_cast<size_t>(numbers[i + 4])});
+    weights.push_back(
+        WeightSpec{static_cast<uint32_t>(numbers[i]), static_cast<size_t>(numbers[i + 1]),
+                   static_cast<size_t>(numbers[i + 2]), static_cast<size_t>(numbers[i + 3]),
+                   static_cast<size_t>(numbers[i + 4])});
   }
   return weights;
 }
@@ -31,8 +30,8 @@ std::vector<WeightSpec> weights_of(const std::vector<double>& numbers) {
 KvShape kv_of(const std::vector<double>& numbers) {
   if (numbers.size() != 6) throw BindingError{"hearth addon: a bad KV shape"};
   const auto number = [&](size_t at) { return static_cast<uint32_t>(numbers[at]); };
-  return KvShape{number(0), number(1), number(2), number(3), number(4),
-                 static_cast<KvType>(number(5))};
+  return KvShape{number(0), number(1), number(2),
+                 number(3), number(4), static_cast<KvType>(number(5))};
 }
 
 ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {
@@ -113,7 +112,8 @@ napi_value dispose_executable(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow) → Promise<void> */
+/** run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow) →
+ * Promise<void> */
 napi_value run(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 8);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
@@ -140,9 +140,8 @@ napi_value write_slot(napi_env env, napi_callback_info info) {
   const uint32_t slot = index_of(env, values[1]);
   const View view = view_of(env, values[2]);
   const auto* first = static_cast<const float*>(view.data);
-  prepared->pool->threads.submit(write_task(prepared->executable, slot,
-                                            std::vector<float>(first, first + view.length),
-                                            [](bool) {}));
+  prepared->pool->threads.submit(write_task(
+      prepared->executable, slot, std::vector<float>(first, first + view.length), [](bool) {}));
   return nullptr;
 }
 
@@ -155,13 +154,13 @@ napi_value copy_sequence(napi_env env, napi_callback_info info) {
   const uint32_t length = index_of(env, values[3]);
   Courier& courier = prepared->pool->courier;
   const Courier::Started started = courier.start(env, prepared);
-  prepared->pool->threads.submit(
-      copy_sequence_task(prepared->executable, from, to, length,
-                         Courier::finisher(courier, started.delivery)));
+  prepared->pool->threads.submit(copy_sequence_task(prepared->executable, from, to, length,
+                                                    Courier::finisher(courier, started.delivery)));
   return started.promise;
 }
 
-/** ffnCounts(executable) → [layer, active, rows, neurons, bytes touched, predictor ms, ms] of each block */
+/** ffnCounts(executable) → [layer, active, rows, neurons, bytes touched, predictor ms, ms] of each
+ * block */
 napi_value ffn_counts(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
   std::vector<double> numbers;

@@ -1,4 +1,5 @@
-// What JavaScript holds: pools, mapped files and executables. All are made and destroyed on its thread.
+// What JavaScript holds: pools, mapped files and executables. All are made and destroyed on its
+// thread.
 #ifndef HEARTH_BINDING_HANDLES_H_
 #define HEARTH_BINDING_HANDLES_H_
 

@@ -19,7 +19,8 @@ struct Transposing {
 
 }  // namespace
 
-/** machine() → { cpu, features, physicalCores, usableCores, memoryBytes, availableBytes, caches, kernels } */
+/** machine() → { cpu, features, physicalCores, usableCores, memoryBytes, availableBytes, caches,
+ * kernels } */
 napi_value machine(napi_env env, napi_callback_info) {
   const Topology topology = read_topology();
   napi_value result = nullptr;
@@ -42,7 +43,8 @@ napi_value machine(napi_env env, napi_callback_info) {
   return result;
 }
 
-/** measureRead(pool, bytes) → Promise<bytes per second>, the best of some passes over memory that no cache holds */
+/** measureRead(pool, bytes) → Promise<bytes per second>, the best of some passes over memory that
+ * no cache holds */
 napi_value measure_read(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   const std::shared_ptr<Pool> pool = pool_of(env, values[0]);

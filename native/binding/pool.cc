@@ -39,7 +39,8 @@ Source source_of(napi_env env, napi_value value, Pins& pins) {
   return Source{static_cast<const uint8_t*>(view.data), view.bytes, nullptr};
 }
 
-/** createPool(threads, instruction set or undefined) → { handle, kernels, threads }, or undefined for an unknown set. */
+/** createPool(threads, instruction set or undefined) → { handle, kernels, threads }, or undefined
+ * for an unknown set. */
 napi_value create_pool(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   const uint32_t threads = index_of(env, values[0]);

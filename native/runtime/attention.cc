@@ -8,9 +8,11 @@ namespace hearth {
 
 namespace {
 
-/** Positions per cut: some 10 us of work for a KV head of 8 × 64 with f16; a multiple of the kernels' tile of 64. */
+/** Positions per cut: some 10 us of work for a KV head of 8 × 64 with f16; a multiple of the
+ * kernels' tile of 64. */
 constexpr uint32_t kCutPositions = 256;
-/** Rows of one sequence that share a pass over the positions. Small enough to leave tasks for every thread. */
+/** Rows of one sequence that share a pass over the positions. Small enough to leave tasks for every
+ * thread. */
 constexpr uint32_t kRowsPerBlock = 16;
 
 /** Rows that one task computes for one KV head: one sequence, rising positions. */
@@ -94,8 +96,8 @@ class AttentionStage final : public Stage {
       return next < step.rows && step.sequence[next] == step.sequence[row] &&
              step.position[next] > step.position[next - 1];
     };
-    // Rows of a small step stay alone: their positions can be cut, and a row verified in a batch of drafts rounds as in
-    // decode.
+    // Rows of a small step stay alone: their positions can be cut, and a row verified in a batch of
+    // drafts rounds as in decode.
     const uint32_t most = step.rows <= kMaxCutRows ? 1 : kRowsPerBlock;
     while (block.count < most && follows(row + block.count)) block.count++;
     const uint32_t positions = step.position[row + block.count - 1] + 1;

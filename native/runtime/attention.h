@@ -1,5 +1,6 @@
-// Attention over the KV cache, cut into tasks for the pool: blocks of rows of one sequence × KV heads × cuts of the
-// positions. The cuts depend on positions only, and partial results are merged in order.
+// Attention over the KV cache, cut into tasks for the pool: blocks of rows of one sequence × KV
+// heads × cuts of the positions. The cuts depend on positions only, and partial results are merged
+// in order.
 #ifndef HEARTH_RUNTIME_ATTENTION_H_
 #define HEARTH_RUNTIME_ATTENTION_H_
 

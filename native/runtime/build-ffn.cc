@@ -1,4 +1,5 @@
-// Stages of a feed-forward block. The stages of both ways are in the list; each looks whether the step goes its way.
+// Stages of a feed-forward block. The stages of both ways are in the list; each looks whether the
+// step goes its way.
 #include <utility>
 
 #include "build.h"

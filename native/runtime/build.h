@@ -29,12 +29,6 @@ class Reader {
     if (!(value >= 0 && value < 4294967296.0)) throw std::runtime_error("program: a bad index");
     return static_cast<uint32_t>(value);
   }
-  /** The next index without taking it. */
-  uint32_t peek() {
-    const uint32_t value = index();
-    at_--;
-    return value;
-  }
   /** Whether the next number is -1, "none"; takes it if so. */
   bool none() {
     if (number() == -1) return true;
@@ -70,7 +64,8 @@ class Builder {
     if (reader.none()) return nullptr;
     return reinterpret_cast<const T*>(copy_array(array(reader), count * sizeof(T)));
   }
-  /** Angles of the frequencies for this segment; adds the stage that computes them when they are new. */
+  /** Angles of the frequencies for this segment; adds the stage that computes them when they are
+   * new. */
   const RopeTable* rope_table(const Slot& x, const ArraySpec& frequencies, float magnitude);
 
   void begin_segment();
@@ -78,7 +73,8 @@ class Builder {
   void add(std::unique_ptr<Stage> stage);
   /** The slot's contents change: what was prepared from it is stale. */
   void writes(const Slot& slot);
-  /** The slot's rows in the form that the weight reads; adds the stage that makes it unless it is there. */
+  /** The slot's rows in the form that the weight reads; adds the stage that makes it unless it is
+   * there. */
   PreparedX prepare(const Slot& slot, const Weight& reader);
   /** Joins the matmul with its predecessors when they read the same rows. */
   void matmul(const Slot& x, MatmulPart part);

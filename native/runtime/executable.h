@@ -28,7 +28,8 @@ struct HostSlot {
 
 /** Everything a running program touches. Filled by build(), fixed afterwards. */
 struct Executable {
-  explicit Executable(const Kernels& kernels, const KvShape& kv) : kernels(kernels), cache(kernels, kv) {}
+  explicit Executable(const Kernels& kernels, const KvShape& kv)
+      : kernels(kernels), cache(kernels, kv) {}
 
   const Kernels& kernels;
   KvCache cache;

@@ -1,5 +1,6 @@
-// Many rows, or all neurons: matrix products over tiles of neurons, h of the inactive ones set to zero, so that prefill
-// means what decode means. Then down, by its own matmul stage or, if it lies in rows, here. See ffn.h.
+// Many rows, or all neurons: matrix products over tiles of neurons, h of the inactive ones set to
+// zero, so that prefill means what decode means. Then down, by its own matmul stage or, if it lies
+// in rows, here. See ffn.h.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -23,11 +24,13 @@ class DenseStage final : public Stage {
     run.active_in_dense.store(0, std::memory_order_relaxed);
     if (op.method == FfnMethod::kSign) pack_signs();
     if (op.subset != nullptr) {
-      // Neurons outside the subset are never written below, and another block may have used this memory.
+      // Neurons outside the subset are never written below, and another block may have used this
+      // memory.
       std::memset(run.h.data, 0, static_cast<size_t>(run.rows) * run.h.width * sizeof(float));
     }
-    tile_ = run.rows < kGemmRows ? rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes)
-                                 : static_cast<uint32_t>(kGemmRowTile);
+    tile_ = run.rows < kGemmRows
+                ? rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes)
+                : static_cast<uint32_t>(kGemmRowTile);
     const size_t bytes = op.candidates() * op.up.matrix.row_bytes * run.rows;
     return Phase{static_cast<uint32_t>(ceil_divide(op.candidates(), tile_)), wakes_for(bytes)};
   }
@@ -78,8 +81,8 @@ class DenseStage final : public Stage {
     if (run.op.subset != nullptr) {
       // The tile's rows stay in the cache from one row of the step to the next.
       for (uint32_t row = 0; row < run.rows; row++) {
-        weight.kernels->gather_dot(weight.matrix, x.row(row),
-                                   RowList{run.op.subset + begin, count}, y + row * tile_);
+        weight.kernels->gather_dot(weight.matrix, x.row(row), RowList{run.op.subset + begin, count},
+                                   y + row * tile_);
       }
       return;
     }
@@ -87,8 +90,8 @@ class DenseStage final : public Stage {
       weight.kernels->gemv(weight.from(begin), x.row(0), Range{0, count}, y);
       return;
     }
-    weight.kernels->gemm(GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_,
-                                  Range{0, count}, scratch.gemm});
+    weight.kernels->gemm(
+        GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
   }
 
   /** Biases, activation and mask of one row of the tile; returns how many neurons are active. */
@@ -169,8 +172,9 @@ class DenseStage final : public Stage {
 };
 
 /**
- * out[t, c] (+)= Σ_r h[t, r] · W[r, c], W [neurons, dim]. A chunk owns a block of columns and of rows of the step: it
- * widens 32 neurons' columns to f32 once and adds them to each row while they lie in the first cache.
+ * out[t, c] (+)= Σ_r h[t, r] · W[r, c], W [neurons, dim]. A chunk owns a block of columns and of
+ * rows of the step: it widens 32 neurons' columns to f32 once and adds them to each row while they
+ * lie in the first cache.
  */
 class DownRowsStage final : public Stage {
  public:
@@ -214,7 +218,8 @@ class DownRowsStage final : public Stage {
   }
 
  private:
-  static constexpr uint32_t kColumns = 256;  // the largest block length: a cut any weight type allows
+  static constexpr uint32_t kColumns =
+      256;  // the largest block length: a cut any weight type allows
   static constexpr uint32_t kTileNeurons = 32;
   static constexpr uint32_t kRows = 32;
   static constexpr uint32_t kFirst[kTileNeurons] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,

@@ -28,7 +28,8 @@ class StartStage final : public Stage {
   std::shared_ptr<FfnRun> run_;
 };
 
-/** Bytes of the parts of a block: predictor and scores for all candidates, per neuron for the rest. */
+/** Bytes of the parts of a block: predictor and scores for all candidates, per neuron for the rest.
+ */
 struct BlockBytes {
   double predictor = 0;
   double gate = 0;  // a neuron

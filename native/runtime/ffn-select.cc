@@ -1,4 +1,5 @@
-// Which neurons are active: scores of the candidates and their selection, for steps of few rows. See ffn.h.
+// Which neurons are active: scores of the candidates and their selection, for steps of few rows.
+// See ffn.h.
 #include <algorithm>
 #include <utility>
 
@@ -30,9 +31,8 @@ size_t score_bytes(const FfnOp& op) {
 class SelectStage final : public Stage {
  public:
   explicit SelectStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {
-    signs_.resize(run_->op.method == FfnMethod::kSign
-                      ? kMaxSparseRows * sign_words(run_->op.dim)
-                      : 0);
+    signs_.resize(run_->op.method == FfnMethod::kSign ? kMaxSparseRows * sign_words(run_->op.dim)
+                                                      : 0);
   }
 
   Phase begin(const Step&) override {

@@ -1,5 +1,5 @@
-// The active neurons of few rows: h by gathered dot products, the output by axpy into private sums of fixed groups of
-// the active list, added in order. See ffn.h.
+// The active neurons of few rows: h by gathered dot products, the output by axpy into private sums
+// of fixed groups of the active list, added in order. See ffn.h.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -11,7 +11,8 @@ namespace hearth {
 
 namespace {
 
-/** Neurons per group at least: 32 rows of gate, up and down are some 20 us of work with f16 at dim 2048. */
+/** Neurons per group at least: 32 rows of gate, up and down are some 20 us of work with f16 at dim
+ * 2048. */
 constexpr uint32_t kGroupNeurons = 32;
 /** Four rows are read side by side. */
 constexpr uint32_t kRowsTogether = 4;
@@ -126,8 +127,8 @@ class ActiveStage final : public Stage {
       return;
     }
     if (op.gated()) dots(op.gate, run.x_gate.row(row), ids, spare);
-    activate(ActivateTask{op.gating, op.activation, op.activation_threshold, spare, h, h,
-                          ids.count});
+    activate(
+        ActivateTask{op.gating, op.activation, op.activation_threshold, spare, h, h, ids.count});
   }
 
   void dots(const Weight& weight, const void* x, RowList ids, float* y) const {
@@ -140,7 +141,8 @@ class ActiveStage final : public Stage {
     }
   }
 
-  /** Drops neurons whose h is zero after all: their down row adds nothing. Returns how many are left. */
+  /** Drops neurons whose h is zero after all: their down row adds nothing. Returns how many are
+   * left. */
   static size_t compact(float* h, uint32_t* ids, uint32_t count) {
     size_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -1,9 +1,10 @@
-// One feed-forward block: out (+)= down(h(x)) over its active neurons. Which neurons are active is the method's
-// decision; see src/ops/op.ts for the methods and their equations.
+// One feed-forward block: out (+)= down(h(x)) over its active neurons. Which neurons are active is
+// the method's decision; see src/ops/op.ts for the methods and their equations.
 //
 // Two ways through it, chosen per step by the number of rows:
-//   sparse: score → select → compacted lists → gathered dot products → axpy over the rows of down (few rows)
-//   dense:  matrix products over all neurons, h of the inactive ones set to zero (many rows, or method dense)
+//   sparse: score → select → compacted lists → gathered dot products → axpy over the rows of down
+//   (few rows) dense:  matrix products over all neurons, h of the inactive ones set to zero (many
+//   rows, or method dense)
 #ifndef HEARTH_RUNTIME_FFN_H_
 #define HEARTH_RUNTIME_FFN_H_
 
@@ -114,7 +115,6 @@ struct FfnRun {
   std::atomic<uint64_t> active_in_dense{0};
   std::chrono::steady_clock::time_point started;
   double predictor_ms = 0;
-
 };
 
 /** Whether a step of so many rows goes the sparse way. */
@@ -122,9 +122,11 @@ bool goes_sparse(const FfnOp& op, uint32_t rows);
 
 /** Starts the clock; first of the block's stages. */
 std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run);
-/** Scores the candidates and selects the active ones, each chunk into a piece of its own. Sparse way. */
+/** Scores the candidates and selects the active ones, each chunk into a piece of its own. Sparse
+ * way. */
 std::unique_ptr<Stage> make_ffn_select(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
-/** Joins the pieces; computes h of the active neurons, and their share of the output if down lies in rows. */
+/** Joins the pieces; computes h of the active neurons, and their share of the output if down lies
+ * in rows. */
 std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
 /** out (+)= Σ groups + bias, in order. Sparse way, down in rows. */
 std::unique_ptr<Stage> make_ffn_reduce(std::shared_ptr<FfnRun> run);

@@ -8,8 +8,8 @@ namespace hearth {
 namespace {
 
 size_t cache_bytes(const KvShape& shape) {
-  const size_t rows = static_cast<size_t>(shape.layers) * shape.sequences * shape.kv_heads *
-                      shape.context_length;
+  const size_t rows =
+      static_cast<size_t>(shape.layers) * shape.sequences * shape.kv_heads * shape.context_length;
   return shape.head_dim == 0 ? 0 : 2 * rows * kv_row_bytes(shape.type, shape.head_dim);
 }
 

@@ -1,5 +1,6 @@
-// The keys and values of every layer and sequence. A head's positions lie one after another, so that attention
-// streams them: keys, then values, each [layers][sequences][kv heads][context length][head dim].
+// The keys and values of every layer and sequence. A head's positions lie one after another, so
+// that attention streams them: keys, then values, each [layers][sequences][kv heads][context
+// length][head dim].
 #ifndef HEARTH_RUNTIME_KV_CACHE_H_
 #define HEARTH_RUNTIME_KV_CACHE_H_
 
@@ -49,7 +50,8 @@ class KvCache {
 
  private:
   size_t head_offset(uint32_t layer, uint32_t sequence, uint32_t head) const {
-    const size_t index = (static_cast<size_t>(layer) * shape_.sequences + sequence) * shape_.kv_heads + head;
+    const size_t index =
+        (static_cast<size_t>(layer) * shape_.sequences + sequence) * shape_.kv_heads + head;
     return index * shape_.context_length * row_bytes_;
   }
   void store_row(const float* x, uint8_t* out) const;

@@ -1,5 +1,5 @@
-// See mapped-file.h. A file that is cut while it is mapped raises a bus error on every system; its size is checked
-// once, when it is opened.
+// See mapped-file.h. A file that is cut while it is mapped raises a bus error on every system; its
+// size is checked once, when it is opened.
 #include "mapped-file.h"
 
 #include <cerrno>
@@ -82,7 +82,8 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   }
   ::close(descriptor);
 #if defined(MADV_HUGEPAGE)
-  // Only some file systems can; harmless elsewhere. Read-ahead stays as it is: dense decode streams the file.
+  // Only some file systems can; harmless elsewhere. Read-ahead stays as it is: dense decode streams
+  // the file.
   madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
   std::shared_ptr<MappedFile> mapped(new MappedFile());

@@ -99,13 +99,15 @@ class MatmulStage final : public Stage {
 }  // namespace
 
 uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes) {
-  const size_t by_bytes = round_up(std::max<size_t>(1, kVectorChunkBytes / row_bytes), kRowMultiple);
+  const size_t by_bytes =
+      round_up(std::max<size_t>(1, kVectorChunkBytes / row_bytes), kRowMultiple);
   return static_cast<uint32_t>(std::min(by_bytes, round_up(rows, kRowMultiple)));
 }
 
 std::unique_ptr<Stage> make_matmul(std::vector<MatmulPart> parts, ScratchNeeds& needs) {
   for (const MatmulPart& part : parts) {
-    const size_t vector_rows = rows_per_vector_chunk(part.weight.rows, part.weight.matrix.row_bytes);
+    const size_t vector_rows =
+        rows_per_vector_chunk(part.weight.rows, part.weight.matrix.row_bytes);
     needs.need_floats(std::max<size_t>(vector_rows, needs.max_rows * kGemmRowTile));
   }
   return std::make_unique<MatmulStage>(std::move(parts), needs);

@@ -1,5 +1,5 @@
-// Matmuls that read the same rows as one stage: q, k and v, or gate and up, share one chunk space, so the threads
-// meet once for all of them.  out (+)= W x (+ bias), W [out width, x width].
+// Matmuls that read the same rows as one stage: q, k and v, or gate and up, share one chunk space,
+// so the threads meet once for all of them.  out (+)= W x (+ bias), W [out width, x width].
 #ifndef HEARTH_RUNTIME_MATMUL_H_
 #define HEARTH_RUNTIME_MATMUL_H_
 
@@ -23,15 +23,17 @@ struct MatmulPart {
 std::unique_ptr<Stage> make_matmul(std::vector<MatmulPart> parts, ScratchNeeds& needs);
 
 /**
- * Rows of W per chunk for a matrix-vector product: about 64 KB (3 us at 20 GB/s), a multiple of 8 rows.
- * Depends on the shape only, so that results do not depend on the number of threads.
+ * Rows of W per chunk for a matrix-vector product: about 64 KB (3 us at 20 GB/s), a multiple of 8
+ * rows. Depends on the shape only, so that results do not depend on the number of threads.
  */
 uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes);
 
-/** From this many rows of a step on, the matrix-matrix kernel wins over one matrix-vector product a row. */
+/** From this many rows of a step on, the matrix-matrix kernel wins over one matrix-vector product a
+ * row. */
 constexpr uint32_t kGemmRows = 2;
 
-/** Whether a phase that reads so many bytes is worth waking sleeping threads for: 20 us at 20 GB/s and more. */
+/** Whether a phase that reads so many bytes is worth waking sleeping threads for: 20 us at 20 GB/s
+ * and more. */
 inline bool wakes_for(size_t bytes) { return bytes >= 512 * 1024; }
 
 }  // namespace hearth

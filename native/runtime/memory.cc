@@ -36,12 +36,13 @@ Buffer::~Buffer() {
 
 Buffer::Buffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  void* memory = mmap(nullptr, bytes + kPadding, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      mmap(nullptr, bytes + kPadding, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   data_ = static_cast<uint8_t*>(memory);
 #if defined(MADV_HUGEPAGE)
-  // Fewer TLB misses: 7–23 % on sparse reads. Below one huge page it would only round the memory up.
+  // Fewer TLB misses: 7–23 % on sparse reads. Below one huge page it would only round the memory
+  // up.
   constexpr size_t kHugePage = 2 << 20;
   if (bytes >= kHugePage) madvise(memory, bytes + kPadding, MADV_HUGEPAGE);
 #endif

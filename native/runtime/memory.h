@@ -1,4 +1,5 @@
-// Large aligned memory for scratch, KV cache and copied weights: zeroed, in huge pages where the system gives them.
+// Large aligned memory for scratch, KV cache and copied weights: zeroed, in huge pages where the
+// system gives them.
 #ifndef HEARTH_RUNTIME_MEMORY_H_
 #define HEARTH_RUNTIME_MEMORY_H_
 
@@ -9,7 +10,8 @@
 
 namespace hearth {
 
-/** Owns bytes; aligned to a page, followed by 64 readable ones, so that a vector load at the end stays inside. */
+/** Owns bytes; aligned to a page, followed by 64 readable ones, so that a vector load at the end
+ * stays inside. */
 class Buffer {
  public:
   Buffer() = default;
@@ -36,7 +38,8 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
-/** Many zeroed arrays in few buffers, each on its own cache line; they live as long as the arena. */
+/** Many zeroed arrays in few buffers, each on its own cache line; they live as long as the arena.
+ */
 class Arena {
  public:
   /** @throws std::bad_alloc */

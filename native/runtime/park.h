@@ -1,5 +1,5 @@
-// Sleeping and waking of threads: an event count over a futex (Linux) or a condition variable (elsewhere).
-// Not a lock. Source of the idea: eventcounts of Folly and Eigen.
+// Sleeping and waking of threads: an event count over a futex (Linux) or a condition variable
+// (elsewhere). Not a lock. Source of the idea: eventcounts of Folly and Eigen.
 #ifndef HEARTH_RUNTIME_PARK_H_
 #define HEARTH_RUNTIME_PARK_H_
 

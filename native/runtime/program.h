@@ -1,5 +1,6 @@
-// A program as the binding hands it over: plain numbers that TypeScript has judged (src/backends/cpu/lower.ts writes
-// them, build.cc reads them; the two lists of codes and fields must stay the same).
+// A program as the binding hands it over: plain numbers that TypeScript has judged
+// (src/backends/cpu/lower.ts writes them, build.cc reads them; the two lists of codes and fields
+// must stay the same).
 #ifndef HEARTH_RUNTIME_PROGRAM_H_
 #define HEARTH_RUNTIME_PROGRAM_H_
 

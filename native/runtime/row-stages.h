@@ -1,5 +1,5 @@
-// Stages that treat each row by itself: embed, norm, rope, store-kv, activate, add, copy, select, argmax and the
-// preparation of a matmul's input. Their equations are in src/ops/op.ts.
+// Stages that treat each row by itself: embed, norm, rope, store-kv, activate, add, copy, select,
+// argmax and the preparation of a matmul's input. Their equations are in src/ops/op.ts.
 #ifndef HEARTH_RUNTIME_ROW_STAGES_H_
 #define HEARTH_RUNTIME_ROW_STAGES_H_
 

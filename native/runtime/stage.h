@@ -1,5 +1,6 @@
-// What an executable is made of: stages. An op becomes one or a few of them when a program is prepared; a step walks
-// the list. A stage either works serially in begin(), on the thread that advances, or offers chunks to the pool.
+// What an executable is made of: stages. An op becomes one or a few of them when a program is
+// prepared; a step walks the list. A stage either works serially in begin(), on the thread that
+// advances, or offers chunks to the pool.
 #ifndef HEARTH_RUNTIME_STAGE_H_
 #define HEARTH_RUNTIME_STAGE_H_
 
@@ -78,7 +79,8 @@ class Stage {
   virtual void chunk(const Step& step, uint32_t index, const Scratch& scratch);
 };
 
-/** A stage whose rows are independent of one another and cheap: serial when few, else in blocks of rows. */
+/** A stage whose rows are independent of one another and cheap: serial when few, else in blocks of
+ * rows. */
 class RowStage : public Stage {
  public:
   explicit RowStage(const Slot& rows_of, size_t floats_per_row)

@@ -1,7 +1,8 @@
 // See thread-pool.h for the idea.
 //
-// Why a chunk may read chunks_ and task_ without a lock: they change only in advance(), which runs when every chunk of
-// the phase is finished; after a successful compare-exchange our own chunk is not, so they stand still.
+// Why a chunk may read chunks_ and task_ without a lock: they change only in advance(), which runs
+// when every chunk of the phase is finished; after a successful compare-exchange our own chunk is
+// not, so they stand still.
 #include "thread-pool.h"
 
 #include <chrono>
@@ -16,8 +17,9 @@ constexpr uint64_t kRemainingBits = 24;
 constexpr uint64_t kRemainingMask = (uint64_t{1} << kRemainingBits) - 1;
 
 /**
- * How long a thread looks for work before it sleeps. A chunk lasts 3–10 us, so a peer that has a core is done within
- * this time; one that lost its core needs milliseconds, and gets ours when we sleep. A wake-up costs about 19 us.
+ * How long a thread looks for work before it sleeps. A chunk lasts 3–10 us, so a peer that has a
+ * core is done within this time; one that lost its core needs milliseconds, and gets ours when we
+ * sleep. A wake-up costs about 19 us.
  */
 constexpr auto kSpin = std::chrono::microseconds(25);
 

@@ -1,4 +1,5 @@
-// See topology.h. Linux from /sys and /proc, macOS from sysctl; elsewhere what the standard library knows.
+// See topology.h. Linux from /sys and /proc, macOS from sysctl; elsewhere what the standard library
+// knows.
 #include "topology.h"
 
 #include <algorithm>

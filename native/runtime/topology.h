@@ -1,4 +1,5 @@
-// What this machine is: cores that we may use, caches, memory, instruction sets. Read once, for defaults and `doctor`.
+// What this machine is: cores that we may use, caches, memory, instruction sets. Read once, for
+// defaults and `doctor`.
 #ifndef HEARTH_RUNTIME_TOPOLOGY_H_
 #define HEARTH_RUNTIME_TOPOLOGY_H_
 

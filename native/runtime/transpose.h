@@ -1,5 +1,6 @@
-// W [rows, columns] of any weight type → Wᵀ [columns, rows] of a type that rows can be written in: how a model's down
-// projection becomes one row per neuron. Threaded, since a 7B model has gigabytes of it.
+// W [rows, columns] of any weight type → Wᵀ [columns, rows] of a type that rows can be written in:
+// how a model's down projection becomes one row per neuron. Threaded, since a 7B model has
+// gigabytes of it.
 #ifndef HEARTH_RUNTIME_TRANSPOSE_H_
 #define HEARTH_RUNTIME_TRANSPOSE_H_
 
