@@ -53,6 +53,8 @@ export interface Executable extends Disposable {
   write(slot: Slot, data: Float32Array): void;
   /** Forgets nothing, moves nothing: positions < length of `from` become readable as those of `to`. */
   copySequence(from: number, to: number, length: number): Promise<void>;
+  /** Resolves when everything submitted so far has run, segments without outputs too. Absent: run's promise tells. */
+  finished?(): Promise<void>;
   /** Counts of the FFN ops since the last call of this function, in order of layer. */
   ffnCounts(): readonly FfnCounts[];
 }

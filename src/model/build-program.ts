@@ -4,7 +4,7 @@
  */
 import { OptionError } from "../core/errors.ts";
 import type { Activation, FfnBlock, Gating, Op, Slot, Weight } from "../ops/op.ts";
-import type { KvShape, KvType, Program } from "../ops/program.ts";
+import type { KvShape, KvType, OpRange, Program } from "../ops/program.ts";
 import {
   type GraphContext,
   LayerGraph,
@@ -84,7 +84,9 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
   const exposedLayers = new Set(options.exposed ?? []);
   const exposed: ExposedFfn[] = [];
   const ops: Op[] = [...parts.embed];
+  const layers: OpRange[] = [];
   for (const layer of parts.layers) {
+    const first = ops.length;
     if (exposedLayers.has(layer.index)) {
       const shown = exposeFfn(layer, parts.slots);
       exposed.push(shown.slots);
@@ -92,12 +94,14 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
     } else {
       ops.push(...layerOps(layer));
     }
+    layers.push({ first, end: ops.length });
   }
   ops.push(...parts.output);
   const { hidden, logits, argmax } = parts;
   const shown = exposed.flatMap(({ input, normed, gate, h }) => [input, normed, gate, h]);
   const outputs = [logits ?? argmax, ...shown];
-  const segment = { name: "model", ops, outputs: outputs.filter((slot) => slot !== undefined) };
+  const present = outputs.filter((slot) => slot !== undefined);
+  const segment = { name: "model", ops, outputs: present, layers };
   return {
     program: {
       slots: parts.slots.slots,

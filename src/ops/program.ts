@@ -21,6 +21,14 @@ export interface Segment {
   readonly name: string;
   readonly ops: readonly Op[];
   readonly outputs: readonly Slot[];
+  /** By layer of the model, for those who place layers on several devices: which ops are its. */
+  readonly layers?: readonly OpRange[];
+}
+
+/** Ops [first, end) of a segment. */
+export interface OpRange {
+  readonly first: number;
+  readonly end: number;
 }
 
 export interface Program {

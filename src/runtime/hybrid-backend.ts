@@ -1,0 +1,55 @@
+/**
+ * Two backends as one: each prepares its share of a program by a placement, and steps run on both at once.
+ * Any two backends will do; they are called gpu and cpu after what they are for. docs/decisions/0006-hybrid-executor.md.
+ */
+import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
+import type { Program } from "../ops/program.ts";
+import { createHybridExecutable, type HybridExecutable } from "./hybrid-executable.ts";
+import { type Placement, partitionProgram } from "./hybrid-partition.ts";
+
+export interface HybridBackendOptions {
+  readonly gpu: Backend;
+  readonly cpu: Backend;
+  readonly placement: Placement;
+  /** Keep a timeline of every step. Default false. */
+  readonly trace?: boolean;
+}
+
+export interface HybridBackend extends Backend {
+  prepare(program: Program, options?: PrepareOptions): Promise<HybridExecutable>;
+}
+
+/** Disposes both backends with itself. */
+export function createHybridBackend(options: HybridBackendOptions): HybridBackend {
+  const { gpu, cpu, placement, trace = false } = options;
+  return {
+    description: `hybrid (${gpu.description}; ${cpu.description})`,
+    prepare: async (program, prepareOptions = {}) => {
+      const partition = partitionProgram(program, placement, { merge: trace ? "apart" : "fused" });
+      const made: Executable[] = [];
+      const prepare = async (
+        backend: Backend,
+        share: Program | undefined,
+      ): Promise<Executable | undefined> => {
+        if (share === undefined) return undefined;
+        const executable = await backend.prepare(share, prepareOptions);
+        made.push(executable);
+        return executable;
+      };
+      try {
+        const devices = {
+          gpu: await prepare(gpu, partition.gpu),
+          cpu: await prepare(cpu, partition.cpu),
+        };
+        return createHybridExecutable({ program, partition, devices, trace });
+      } catch (error) {
+        for (const executable of made) executable[Symbol.dispose]();
+        throw error;
+      }
+    },
+    [Symbol.dispose]: () => {
+      gpu[Symbol.dispose]();
+      cpu[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * One device's share of a program while it grows: its own slots, its own layers of the KV cache, its segments.
+ * A share holds nothing that the device does not use, so its memory is what the placement says.
+ */
+import type { FfnBlock, Op, Slot } from "../ops/op.ts";
+import type { Program, Segment } from "../ops/program.ts";
+import { withSlots } from "../ops/slot-access.ts";
+
+export type DeviceName = "gpu" | "cpu";
+
+export class DeviceProgram {
+  readonly device: DeviceName;
+  readonly #slots = new Map<Slot, Slot>();
+  /** Layer of the model → layer of this device's cache. */
+  readonly #cacheLayers = new Map<number, number>();
+  readonly #segments: Segment[] = [];
+  #ops: Op[] = [];
+
+  constructor(device: DeviceName) {
+    this.device = device;
+  }
+
+  /** Whether ops wait for a segment to carry them. */
+  get hasOps(): boolean {
+    return this.#ops.length > 0;
+  }
+
+  /** This device's copy of a slot of the whole program. */
+  slot(slot: Slot): Slot {
+    const known = this.#slots.get(slot);
+    if (known !== undefined) return known;
+    const own: Slot = { ...slot, id: this.#slots.size };
+    this.#slots.set(slot, own);
+    return own;
+  }
+
+  has(slot: Slot): boolean {
+    return this.#slots.has(slot);
+  }
+
+  add(op: Op): void {
+    const own = withSlots(op, (slot) => this.slot(slot));
+    this.#ops.push(
+      own.kind === "store-kv" || own.kind === "attention"
+        ? { ...own, layer: this.#cacheLayer(own.layer) }
+        : own,
+    );
+  }
+
+  /** Closes a segment of the ops added since the last one and returns its index. */
+  cut(name: string, outputs: readonly Slot[]): number {
+    const own = outputs.map((slot) => this.slot(slot));
+    this.#segments.push({ name, ops: this.#ops, outputs: own });
+    this.#ops = [];
+    return this.#segments.length - 1;
+  }
+
+  /** What the device prepares; undefined when it has nothing to do. */
+  finish(whole: Program): Program | undefined {
+    if (this.#segments.length === 0) return undefined;
+    return {
+      slots: [...this.#slots.values()],
+      kv: { ...whole.kv, layers: this.#cacheLayers.size },
+      segments: this.#segments,
+      maxRows: whole.maxRows,
+      maxOutputs: whole.maxOutputs,
+    };
+  }
+
+  #cacheLayer(layer: number): number {
+    const own = this.#cacheLayers.get(layer) ?? this.#cacheLayers.size;
+    this.#cacheLayers.set(layer, own);
+    return own;
+  }
+}
+
+/** The neurons of a block that one device computes. The bias of down is added by exactly one of them. */
+export function blockShare(
+  block: FfnBlock,
+  share: { readonly neurons: Uint32Array; readonly addsBias: boolean },
+): FfnBlock {
+  const { downBias, ...rest } = block;
+  const isWhole = share.neurons.length === block.neurons;
+  return {
+    ...rest,
+    ...(share.addsBias && downBias && { downBias }),
+    ...(isWhole ? {} : { subset: share.neurons }),
+  };
+}

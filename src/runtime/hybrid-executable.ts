@@ -1,0 +1,237 @@
+/**
+ * Runs a partitioned program: submits to one device, works on the other, waits only where a slot crosses.
+ * One step at a time; a step that is asked for while another runs waits its turn.
+ */
+import type { Executable, FfnCounts, MemoryUse } from "../backends/backend.ts";
+import { HearthError } from "../core/errors.ts";
+import type { Slot } from "../ops/op.ts";
+import { createStep, type Program, type Step } from "../ops/program.ts";
+import type { DeviceName } from "./hybrid-device-program.ts";
+import type { Action, Partition } from "./hybrid-partition.ts";
+import { HybridRecorder, type HybridStats } from "./hybrid-stats.ts";
+import type { TimelineEvent } from "./timeline.ts";
+
+export interface HybridExecutable extends Executable {
+  /** Sums since the executable was made. */
+  hybridStats(): HybridStats;
+  /** Every step's intervals, when it was prepared with `trace`; else those of the measured steps are not kept. */
+  timeline(): readonly TimelineEvent[];
+}
+
+/** A device that the partition does not use has no executable. */
+export type DeviceExecutables = Readonly<Record<DeviceName, Executable | undefined>>;
+
+export function createHybridExecutable(parts: {
+  readonly program: Program;
+  readonly partition: Partition;
+  readonly devices: DeviceExecutables;
+  readonly trace: boolean;
+}): HybridExecutable {
+  return new Hybrid(parts);
+}
+
+class Hybrid implements HybridExecutable {
+  readonly memory: MemoryUse;
+  readonly #program: Program;
+  readonly #partition: Partition;
+  readonly #devices: DeviceExecutables;
+  readonly #recorder: HybridRecorder;
+  readonly #freeSteps: Step[] = [];
+  #queue: Promise<void> = Promise.resolve();
+  #counts: readonly FfnCounts[] = [];
+  #isDisposed = false;
+
+  constructor(parts: {
+    readonly program: Program;
+    readonly partition: Partition;
+    readonly devices: DeviceExecutables;
+    readonly trace: boolean;
+  }) {
+    this.#program = parts.program;
+    this.#partition = parts.partition;
+    this.#devices = parts.devices;
+    this.#recorder = new HybridRecorder({ keepsTimeline: parts.trace });
+    this.memory = sumMemory([parts.devices.gpu, parts.devices.cpu]);
+  }
+
+  run(segment: number, step: Step): Promise<void> {
+    const actions = this.#partition.actions[segment];
+    if (actions === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
+    const own = this.#copyStep(step);
+    return this.#enqueue(async () => {
+      await this.#perform(actions, own);
+      this.#freeSteps.push(own);
+    });
+  }
+
+  output(slot: Slot): Float32Array {
+    const place = this.#partition.outputs.get(slot);
+    if (place === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
+    return this.#device(place.device).output(place.slot);
+  }
+
+  write(slot: Slot, data: Float32Array): void {
+    const own = data.slice();
+    const done = this.#enqueue(async () => {
+      for (const copy of this.#partition.copies(slot))
+        this.#device(copy.device).write(copy.slot, own);
+    });
+    // A failure shows in the next run.
+    done.catch(() => undefined);
+  }
+
+  copySequence(from: number, to: number, length: number): Promise<void> {
+    return this.#enqueue(async () => {
+      await this.#devices.gpu?.copySequence(from, to, length);
+      await this.#devices.cpu?.copySequence(from, to, length);
+    });
+  }
+
+  /** A split block's counts are the sums of both devices; its times are those of the slower one. */
+  ffnCounts(): readonly FfnCounts[] {
+    this.#collectCounts();
+    const taken = this.#counts;
+    this.#counts = [];
+    return taken;
+  }
+
+  hybridStats(): HybridStats {
+    this.#collectCounts();
+    const gpu = this.#devices.gpu?.memory;
+    const gpuBytes = gpu === undefined ? 0 : gpu.copiedWeights + gpu.kvCache + gpu.scratch;
+    return this.#recorder.stats(gpuBytes);
+  }
+
+  timeline(): readonly TimelineEvent[] {
+    return this.#recorder.timeline;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#devices.gpu?.[Symbol.dispose]();
+    this.#devices.cpu?.[Symbol.dispose]();
+  }
+
+  #collectCounts(): void {
+    const gpu = this.#devices.gpu?.ffnCounts() ?? [];
+    const cpu = this.#devices.cpu?.ffnCounts() ?? [];
+    this.#recorder.countActive(gpu, cpu);
+    const fresh = joinCounts([...gpu, ...cpu], joinDevices);
+    this.#counts = joinCounts([...this.#counts, ...fresh], joinRuns);
+  }
+
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(() => {
+      if (this.#isDisposed)
+        throw new HearthError("the executable was disposed before this call ran");
+      return work();
+    });
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+
+  async #perform(actions: readonly Action[], step: Step): Promise<void> {
+    const recorder = this.#recorder;
+    recorder.begin(step);
+    const waits: Record<DeviceName, Promise<void>> = { gpu: idle, cpu: idle };
+    const running: Promise<void>[] = [];
+    try {
+      for (const action of actions) {
+        if (action.kind === "run") {
+          const device = this.#device(action.device);
+          const done = device.run(action.segment, step);
+          waits[action.device] = done;
+          running.push(done, recorder.ran(action, { done, device }));
+        } else if (action.slots.length > 0) {
+          const from = this.#device(action.from);
+          const to = this.#device(action.from === "gpu" ? "cpu" : "gpu");
+          await waits[action.from];
+          recorder.crossed(action.from, () => {
+            for (const slots of action.slots) to.write(slots.to, from.output(slots.from));
+          });
+        }
+      }
+    } finally {
+      await Promise.allSettled(running);
+    }
+    await Promise.all(running);
+    recorder.end();
+  }
+
+  #device(name: DeviceName): Executable {
+    const device = this.#devices[name];
+    if (device === undefined) throw new HearthError(`the placement does not use the ${name}`);
+    return device;
+  }
+
+  /** The caller may change its step as soon as run returned. */
+  #copyStep(step: Step): Step {
+    const { maxRows, maxOutputs } = this.#program;
+    const own = this.#freeSteps.pop() ?? createStep(maxRows, maxOutputs);
+    own.rowCount = step.rowCount;
+    own.outputCount = step.outputCount;
+    own.sequence.set(step.sequence);
+    own.position.set(step.position);
+    own.token.set(step.token);
+    own.outputRow.set(step.outputRow);
+    return own;
+  }
+}
+
+const idle: Promise<void> = Promise.resolve();
+
+function sumMemory(executables: readonly (Executable | undefined)[]): MemoryUse {
+  const sum = (of: keyof MemoryUse): number =>
+    executables.reduce((all, executable) => all + (executable?.memory[of] ?? 0), 0);
+  return {
+    mappedWeights: sum("mappedWeights"),
+    copiedWeights: sum("copiedWeights"),
+    kvCache: sum("kvCache"),
+    scratch: sum("scratch"),
+  };
+}
+
+function joinCounts(
+  counts: readonly FfnCounts[],
+  join: (a: FfnCounts, b: FfnCounts) => FfnCounts,
+): readonly FfnCounts[] {
+  const byLayer = new Map<number, FfnCounts>();
+  for (const count of counts) {
+    const known = byLayer.get(count.layer);
+    byLayer.set(count.layer, known === undefined ? count : join(known, count));
+  }
+  return [...byLayer.values()].sort((a, b) => a.layer - b.layer);
+}
+
+/** The same rows on two devices, each with neurons of its own. */
+function joinDevices(a: FfnCounts, b: FfnCounts): FfnCounts {
+  return {
+    layer: a.layer,
+    active: a.active + b.active,
+    rows: Math.max(a.rows, b.rows),
+    neurons: a.neurons + b.neurons,
+    bytesTouched: a.bytesTouched + b.bytesTouched,
+    predictorTime: slower(a.predictorTime, b.predictorTime),
+    time: slower(a.time, b.time),
+  };
+}
+
+/** The same neurons over more rows. */
+function joinRuns(a: FfnCounts, b: FfnCounts): FfnCounts {
+  return {
+    layer: a.layer,
+    active: a.active + b.active,
+    rows: a.rows + b.rows,
+    neurons: a.neurons,
+    bytesTouched: a.bytesTouched + b.bytesTouched,
+    predictorTime: a.predictorTime + b.predictorTime,
+    time: a.time + b.time,
+  };
+}
+
+/** NaN where a device does not time its blocks. */
+function slower(a: number, b: number): number {
+  if (Number.isNaN(a)) return b;
+  return Number.isNaN(b) ? a : Math.max(a, b);
+}

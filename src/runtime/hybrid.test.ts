@@ -1,0 +1,301 @@
+/** Hybrid steps against one device, with any two backends in the roles of GPU and CPU. */
+import { afterAll, describe, expect, it } from "vitest";
+import { type LayerChoice, placementOf } from "../../test/fixtures/placements.ts";
+import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
+import type { Backend } from "../backends/backend.ts";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { openGguf } from "../gguf/open.ts";
+import { buildProgram, type ProgramOptions } from "../model/build-program.ts";
+import { type Model, openModel } from "../model/model.ts";
+import type { FfnBlock, SparsityMethod } from "../ops/op.ts";
+import { createStep } from "../ops/program.ts";
+import { createHybridBackend } from "./hybrid-backend.ts";
+import { partitionProgram } from "./hybrid-partition.ts";
+
+const files: TinyModel[] = [];
+afterAll(() => {
+  for (const file of files) file[Symbol.dispose]();
+});
+
+async function tinyModel(...changes: readonly string[]): Promise<Model> {
+  const file = await makeTinyModel(changes);
+  files.push(file);
+  return openModel(openGguf(file.path));
+}
+
+const programOptions: ProgramOptions = {
+  contextLength: 32,
+  sequences: 2,
+  maxRows: 8,
+  maxOutputs: 2,
+  kvType: "f32",
+  output: "logits",
+};
+
+/** Logits of a prompt of two sequences and of `decoded` greedy steps of both, one array for each step. */
+async function logitsOf(
+  backend: Backend,
+  model: Model,
+  options: Partial<ProgramOptions> = {},
+  decoded = 4,
+): Promise<{ readonly logits: readonly Float32Array[]; readonly active: readonly number[] }> {
+  const { program, slots } = buildProgram(model, { ...programOptions, ...options });
+  const executable = await backend.prepare(program);
+  const step = createStep(program.maxRows, program.maxOutputs);
+  const logits: Float32Array[] = [];
+  const run = async (rows: readonly (readonly [number, number, number])[], outputs: number[]) => {
+    rows.forEach(([sequence, position, token], row) => {
+      step.sequence[row] = sequence;
+      step.position[row] = position;
+      step.token[row] = token;
+    });
+    step.rowCount = rows.length;
+    step.outputRow.set(outputs);
+    step.outputCount = outputs.length;
+    await executable.run(0, step);
+    logits.push(executable.output(slots.logits!).slice());
+  };
+  const prompt = [5, 17, 2, 9].flatMap((token, position) => [[0, position, token] as const]);
+  await run([...prompt, [1, 0, 30], [1, 1, 31]], [3, 5]);
+  for (let i = 0; i < decoded; i++) {
+    const [first, second] = best(logits.at(-1)!, model.vocabulary);
+    await run(
+      [
+        [0, 4 + i, first!],
+        [1, 2 + i, second!],
+      ],
+      [0, 1],
+    );
+  }
+  const active = executable.ffnCounts().map((count) => count.active);
+  executable[Symbol.dispose]();
+  return { logits, active };
+}
+
+function best(logits: Float32Array, vocabulary: number): readonly number[] {
+  return Array.from({ length: logits.length / vocabulary }, (_, row) => {
+    const own = logits.subarray(row * vocabulary, (row + 1) * vocabulary);
+    return own.indexOf(Math.max(...own));
+  });
+}
+
+const hot = (share: number): LayerChoice => ({ attention: "gpu", hot: share });
+const onCpu: LayerChoice = { attention: "cpu", hot: 0 };
+const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
+  "nothing hot": [hot(0)],
+  "a third hot": [hot(1 / 3)],
+  "all hot": [hot(1)],
+  "the first layer on the CPU": [onCpu, hot(0.5)],
+  "all layers on the CPU": [onCpu],
+  "split, then whole": [hot(0.7), hot(1)],
+};
+
+/** Neither device knows of the other's rounding: sums of some hundred f32 terms, in another order. */
+function expectClose(found: readonly Float32Array[], expected: readonly Float32Array[]): void {
+  expect(found).toHaveLength(expected.length);
+  found.forEach((row, i) => {
+    const largest = Math.max(...expected[i]!.map(Math.abs));
+    row.forEach((value, at) => {
+      const difference = Math.abs(value - expected[i]![at]!);
+      expect(difference).toBeLessThanOrEqual(1e-4 * largest);
+    });
+  });
+}
+
+const models: Readonly<Record<string, readonly string[]>> = {
+  llama: ["--arch", "llama"],
+  "llama with predictors": ["--powerinfer", "--predictor-rank", "16", "--dim", "128"],
+  arcee: ["--arch", "arcee"],
+  opt: ["--arch", "opt"],
+  falcon: ["--arch", "falcon"],
+  "falcon with predictors": [
+    "--arch",
+    "falcon",
+    "--powerinfer",
+    "--predictor-rank",
+    "16",
+    "--dim",
+    "128",
+  ],
+  nemotron: ["--arch", "nemotron"],
+  qwen2: ["--arch", "qwen2"],
+  qwen3: ["--arch", "qwen3"],
+  "llama with ReLU": ["--arch", "llama", "--activation", "relu"],
+};
+
+describe.each(Object.entries(models))("%s on two devices", (_, changes) => {
+  it.each(Object.keys(placements))("answers as on one: %s", async (name) => {
+    const model = await tinyModel(...changes);
+    const alone = await logitsOf(createReferenceBackend(), model);
+    for (const output of ["gpu", "cpu"] as const) {
+      const placement = placementOf(model, placements[name]!, output);
+      const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
+      const both = await logitsOf(createHybridBackend({ gpu, cpu, placement }), model);
+      expectClose(both.logits, alone.logits);
+      expect(both.active).toEqual(alone.active);
+    }
+  });
+});
+
+const methods: Readonly<Record<string, (block: FfnBlock) => SparsityMethod>> = {
+  gate: () => ({ kind: "gate" }),
+  sign: ({ neurons, dim }) => ({
+    kind: "sign",
+    signs: new Uint8Array(neurons * Math.ceil(dim / 64) * 8).fill(0b01100101),
+    margin: 0,
+  }),
+  "threshold-output": ({ neurons }) => ({
+    kind: "threshold-output",
+    value: 1e-3,
+    downNorms: new Float32Array(neurons).fill(1),
+  }),
+};
+
+describe.each(Object.entries(methods))("the method %s on two devices", (_, method) => {
+  it("keeps the active set of one", async () => {
+    const model = await tinyModel("--activation", "relu");
+    const options = { methodFor: (_layer: number, block: FfnBlock) => method(block) };
+    const alone = await logitsOf(createReferenceBackend(), model, options);
+    const placement = placementOf(model, [hot(0.4)]);
+    const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
+    const both = await logitsOf(createHybridBackend({ gpu, cpu, placement }), model, options);
+    expectClose(both.logits, alone.logits);
+    expect(both.active).toEqual(alone.active);
+  });
+});
+
+describe("a last layer that computes rows with an output only", () => {
+  it.each(["llama", "falcon"])("can be split in %s", async (architecture) => {
+    const model = await tinyModel("--arch", architecture);
+    const options = { lastLayer: "output rows" } as const;
+    const alone = await logitsOf(createReferenceBackend(), model, options);
+    const placement = placementOf(model, [hot(0.4)]);
+    const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
+    const both = await logitsOf(createHybridBackend({ gpu, cpu, placement }), model, options);
+    expectClose(both.logits, alone.logits);
+  });
+});
+
+const addon = loadAddon();
+const withoutAddon = addon.kind === "missing" ? ` (skipped: ${addon.reason})` : "";
+
+describe.skipIf(addon.kind === "missing")(`native CPU and reference${withoutAddon}`, () => {
+  it.each(["llama", "falcon", "opt"])("share the neurons of %s", async (architecture) => {
+    const model = await tinyModel("--arch", architecture);
+    const alone = await logitsOf(createReferenceBackend(), model);
+    for (const choices of [[hot(0.6)], [onCpu, hot(0.25)]]) {
+      const placement = placementOf(model, choices);
+      const devices = { gpu: createReferenceBackend(), cpu: createCpuBackend({ threads: 1 }) };
+      using hybrid = createHybridBackend({ ...devices, placement });
+      expectClose((await logitsOf(hybrid, model)).logits, alone.logits);
+    }
+  });
+});
+
+describe("a hybrid step", () => {
+  it("waits for the CPU once in each split layer and never elsewhere", async () => {
+    const model = await tinyModel("--layers", "4");
+    const { program } = buildProgram(model, programOptions);
+    const crossings = (choices: readonly LayerChoice[]): readonly string[] => {
+      const { actions } = partitionProgram(program, placementOf(model, choices));
+      return actions[0]!.filter((action) => action.kind === "transfer").map(({ from }) => from);
+    };
+    expect(crossings([hot(1)])).toEqual(["cpu"]);
+    expect(crossings([onCpu, onCpu, hot(1)])).toEqual(["cpu"]);
+    expect(crossings([hot(1), hot(0.5), hot(1)])).toEqual(["cpu", "gpu", "cpu"]);
+    expect(crossings([onCpu, hot(0.5), hot(0)])).toEqual([
+      "cpu",
+      ...["gpu", "cpu"],
+      ...["gpu", "cpu"],
+      ...["gpu", "cpu"],
+    ]);
+  });
+
+  it("leaves each device only the layers, slots and neurons that are its own", async () => {
+    const model = await tinyModel("--layers", "4");
+    const { program } = buildProgram(model, programOptions);
+    const { gpu, cpu } = partitionProgram(program, placementOf(model, [onCpu, hot(0.25)]));
+    expect([gpu!.kv.layers, cpu!.kv.layers]).toEqual([3, 1]);
+    expect(gpu!.slots.map(({ name }) => name)).toContain("logits");
+    expect(cpu!.slots.map(({ name }) => name)).not.toContain("logits");
+    const subsets = [gpu!, cpu!].map(({ segments }) =>
+      segments.flatMap(({ ops }) =>
+        ops.flatMap((op) => (op.kind === "ffn" ? [op.block.subset?.length] : [])),
+      ),
+    );
+    expect(subsets).toEqual([
+      [16, 16, 16],
+      [undefined, 48, 48, 48],
+    ]);
+  });
+
+  it("adds the bias of a split block once", async () => {
+    const model = await tinyModel("--arch", "opt");
+    const { program } = buildProgram(model, programOptions);
+    const { gpu, cpu } = partitionProgram(program, placementOf(model, [hot(0.5)]));
+    const biases = [gpu!, cpu!].map(
+      ({ segments }) =>
+        segments.flatMap(({ ops }) => ops).filter((op) => op.kind === "ffn" && op.block.downBias)
+          .length,
+    );
+    expect(biases).toEqual([2, 0]);
+  });
+
+  it("reads its rows before run returns and keeps steps in order", async () => {
+    const model = await tinyModel();
+    const placement = placementOf(model, [hot(0.5)]);
+    const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
+    const { program, slots } = buildProgram(model, programOptions);
+    const executable = await createHybridBackend({ gpu, cpu, placement }).prepare(program);
+    const step = createStep(program.maxRows, program.maxOutputs);
+    const runs: Promise<void>[] = [];
+    step.outputCount = 1;
+    for (let position = 0; position < 3; position++) {
+      step.rowCount = 1;
+      step.position[0] = position;
+      step.token[0] = 7 + position;
+      runs.push(executable.run(0, step));
+      step.rowCount = 0;
+      step.token[0] = 0;
+    }
+    await Promise.all(runs);
+    const alone = await createReferenceBackend().prepare(program);
+    for (let position = 0; position < 3; position++) {
+      step.rowCount = 1;
+      step.position[0] = position;
+      step.token[0] = 7 + position;
+      await alone.run(0, step);
+    }
+    expectClose([executable.output(slots.logits!)], [alone.output(slots.logits!)]);
+    const stats = executable.hybridStats();
+    expect(stats.synchronisationsPerToken).toBe(model.layers.length);
+    expect(stats.gpuActivationShare).toBeCloseTo(0.5, 9);
+    expect(stats.cpuMillisecondsPerToken).toBeGreaterThan(0);
+  });
+
+  it("fails as a whole when a device fails, and only once", async () => {
+    const model = await tinyModel();
+    const placement = placementOf(model, [hot(0.5)]);
+    const failing: Backend = {
+      description: "failing",
+      prepare: async (program) => ({
+        ...(await createReferenceBackend().prepare(program)),
+        run: () => Promise.reject(new Error("the card fell out")),
+      }),
+      [Symbol.dispose]: () => {},
+    };
+    const backend = createHybridBackend({ gpu: failing, cpu: createReferenceBackend(), placement });
+    await expect(logitsOf(backend, model)).rejects.toThrow("the card fell out");
+  });
+
+  it("refuses a placement of another model", async () => {
+    const model = await tinyModel();
+    const other = await tinyModel("--ffn", "128");
+    const { program } = buildProgram(model, programOptions);
+    expect(() => partitionProgram(program, placementOf(other, [hot(0.5)]))).toThrow(
+      "64 neurons in layer 0 of the placement",
+    );
+  });
+});
