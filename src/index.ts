@@ -21,6 +21,7 @@ export {
 } from "./engine-inspect.ts";
 export type { Device, EngineOptions, GenerateOptions } from "./engine-options.ts";
 export { type PerplexityOptions, type PerplexityResult, perplexity } from "./engine-perplexity.ts";
+export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine-profile.ts";
 export type { SparsityReport } from "./engine-trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
@@ -34,6 +35,7 @@ export type {
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/logprobs.ts";
 export type { SamplingOptions } from "./runtime/sampler.ts";
+export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";
 export type { ChatMessage } from "./text/chat-template.ts";
 export type { AddToken, EncodeOptions, Tokenizer } from "./text/tokenizer.ts";

@@ -7,6 +7,7 @@ import { addChatCommand } from "./chat.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addPerplexityCommand } from "./perplexity.ts";
+import { addProfileCommand } from "./profile.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addRunCommand } from "./run.ts";
 import { addTokenizeCommand } from "./tokenize.ts";
@@ -18,6 +19,7 @@ const commands = [
   addInspectCommand,
   addTokenizeCommand,
   addPerplexityCommand,
+  addProfileCommand,
   addQuantizeCommand,
 ];
 

@@ -102,6 +102,16 @@ export function activeShares(profile: ActivationProfile): readonly number[] {
   });
 }
 
+/** Share of active neurons in all layers together. */
+export function activeShare(profile: ActivationProfile): number {
+  const neurons = profile.counts.reduce((sum, counts) => sum + counts.length, 0);
+  const active = profile.counts.reduce(
+    (sum, counts) => sum + counts.reduce((layer, count) => layer + count, 0),
+    0,
+  );
+  return profile.tokens === 0 ? 0 : active / (profile.tokens * neurons);
+}
+
 export function describeRule(rule: ActiveRule): string {
   return rule.kind === "nonzero"
     ? "active when not zero"

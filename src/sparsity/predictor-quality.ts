@@ -60,45 +60,48 @@ export function measureSelection(
   };
 }
 
-/** The highest cut at which the rows reach both targets (the mass one where there are magnitudes). */
-export function chooseCut(scores: Float32Array, rows: LayerRows, target: SelectionTarget): number {
-  const pairs = activePairs(scores, rows);
-  if (pairs.scores.length === 0) return 0;
-  const order = Uint32Array.from(pairs.scores.keys()).sort(
-    (a, b) => (pairs.scores[b] ?? 0) - (pairs.scores[a] ?? 0),
-  );
-  const mass = pairs.magnitudes.reduce((sum, value) => sum + value, 0);
-  const wantedCount = target.recall * order.length;
-  const wantedMass = rows.magnitude === undefined ? 0 : target.massRecall * mass;
-  let kept = 0;
-  let keptMass = 0;
-  let cut = Number.POSITIVE_INFINITY;
-  while (kept < order.length && (kept < wantedCount || keptMass < wantedMass)) {
-    const at = order[kept] ?? 0;
-    keptMass += pairs.magnitudes[at] ?? 0;
-    cut = pairs.scores[at] ?? 0;
-    kept++;
-  }
-  return cut;
-}
+/** Between the lowest and the highest score of an active neuron; a cut is a border of a bucket. */
+const cutBuckets = 1 << 16;
 
-function activePairs(
-  scores: Float32Array,
-  rows: LayerRows,
-): { readonly scores: Float32Array; readonly magnitudes: Float64Array } {
-  let count = 0;
-  visitPairs(rows, (_, isActive) => {
-    if (isActive) count++;
-  });
-  const pairs = { scores: new Float32Array(count), magnitudes: new Float64Array(count) };
-  let index = 0;
+/**
+ * The highest cut at which the rows reach both targets (the mass one where there are magnitudes), at most a bucket
+ * too low. Without active neurons nothing needs to be selected: infinity.
+ */
+export function chooseCut(scores: Float32Array, rows: LayerRows, target: SelectionTarget): number {
+  let lowest = Number.POSITIVE_INFINITY;
+  let highest = Number.NEGATIVE_INFINITY;
   visitPairs(rows, (at, isActive) => {
     if (!isActive) return;
-    pairs.scores[index] = scores[at] ?? 0;
-    pairs.magnitudes[index] = rows.magnitude?.[at] ?? 0;
-    index++;
+    const score = scores[at] ?? 0;
+    if (score < lowest) lowest = score;
+    if (score > highest) highest = score;
   });
-  return pairs;
+  if (lowest >= highest) return lowest;
+  const counts = new Float64Array(cutBuckets);
+  const masses = new Float64Array(cutBuckets);
+  const perBucket = (highest - lowest) / cutBuckets;
+  visitPairs(rows, (at, isActive) => {
+    if (!isActive) return;
+    const place = Math.floor(((scores[at] ?? 0) - lowest) / perBucket);
+    const bucket = Math.min(cutBuckets - 1, place);
+    counts[bucket] = (counts[bucket] ?? 0) + 1;
+    masses[bucket] = (masses[bucket] ?? 0) + (rows.magnitude?.[at] ?? 0);
+  });
+  const wantedCount = target.recall * total(counts);
+  const wantedMass = target.massRecall * total(masses);
+  let count = 0;
+  let mass = 0;
+  let bucket = cutBuckets;
+  while (bucket > 0 && (count < wantedCount || mass < wantedMass)) {
+    bucket--;
+    count += counts[bucket] ?? 0;
+    mass += masses[bucket] ?? 0;
+  }
+  return lowest + bucket * perBucket;
+}
+
+function total(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** Calls `visit` for each row and neuron with its index in [rows.count, neurons]. */

@@ -58,8 +58,7 @@ export class RowReservoir {
   offer(rows: number, x: Float32Array, h: Float32Array): void {
     const { capacity, dim, neurons } = this.#options;
     for (let row = 0; row < rows; row++) {
-      const place =
-        this.#seen < capacity ? this.#seen : this.#random.integer(this.#seen + 1);
+      const place = this.#seen < capacity ? this.#seen : this.#random.integer(this.#seen + 1);
       this.#seen++;
       if (place >= capacity) continue;
       this.#x.set(x.subarray(row * dim, (row + 1) * dim), place * dim);

@@ -1,0 +1,144 @@
+/** `hearth profile`: which neurons of a model fire, over texts of your own. */
+import { writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import {
+  type Device,
+  neuronShareFor,
+  OptionError,
+  type ProfileSummary,
+  profileModel,
+} from "../index.ts";
+import { collect, wholeNumber } from "./option-values.ts";
+import { createBar } from "./progress.ts";
+import { table } from "./table.ts";
+
+interface ProfileFlags {
+  readonly corpus?: readonly string[];
+  readonly tokens?: number;
+  readonly context?: number;
+  readonly output?: string;
+  readonly plot?: string;
+  readonly device: Device;
+  readonly threads?: number;
+  readonly json?: true;
+}
+
+const examples = `
+Corpora are text files, or JSONL and CSV files with a field text, prompt or content. What is counted is kept in the
+sidecar: Ctrl-C stops, the same command goes on, other corpora add up.
+
+Examples:
+  $ hearth profile model.gguf --corpus books.txt --tokens 200000
+  $ hearth profile model.gguf --corpus prompts.csv --corpus chats.jsonl
+  $ hearth profile model.gguf --plot curves.svg          what was counted before, as a picture`;
+
+/** The share of activations that the power law is read at (PowerInfer, Figure 5). */
+const readAt = 0.8;
+
+export function addProfileCommand(program: Command): void {
+  program
+    .command("profile")
+    .description("count which neurons of a model fire")
+    .argument("<model>", "a GGUF file")
+    .option(
+      "--corpus <file...>",
+      "texts to read; repeatable",
+      (file, files: string[] | undefined) => [...collect(file, files)],
+    )
+    .option("--tokens <n>", "tokens of each corpus (default: 100000)", wholeNumber)
+    .option("-c, --context <tokens>", "tokens of a window (default: at most 512)", wholeNumber)
+    .option("-o, --output <file>", "the sidecar to keep it in (default: MODEL.sparsity.gguf)")
+    .option("--plot <svg>", "draw the cumulative activation curves")
+    .addOption(
+      new Option("--device <device>", "where the model runs")
+        .choices(["auto", "cpu", "reference"])
+        .default("auto"),
+    )
+    .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples)
+    .action(profile);
+}
+
+async function profile(model: string, flags: ProfileFlags): Promise<void> {
+  const { corpus = [], plot } = flags;
+  if (corpus.length === 0 && plot === undefined && !flags.json) {
+    throw new OptionError("--corpus", "nothing", "a text to read, or --plot for what was counted");
+  }
+  const summary = await count(model, corpus, flags);
+  for (const notice of summary.notices) process.stderr.write(`hearth: ${notice}\n`);
+  if (plot !== undefined) await writeFile(plot, summary.plot());
+  process.stdout.write(`${flags.json ? JSON.stringify(asJson(summary)) : asText(summary)}\n`);
+  if (!summary.isComplete) {
+    process.stderr.write("hearth: stopped early; the same command goes on from here\n");
+    process.exitCode = 130;
+  }
+}
+
+async function count(
+  model: string,
+  corpora: readonly string[],
+  flags: ProfileFlags,
+): Promise<ProfileSummary> {
+  const { tokens, context, output, device, threads } = flags;
+  const bar = createBar("profiling", "tokens");
+  const stop = new AbortController();
+  const onInterrupt = (): void => stop.abort();
+  process.once("SIGINT", onInterrupt);
+  try {
+    return await profileModel(model, {
+      corpora,
+      device,
+      signal: stop.signal,
+      ...(tokens !== undefined && { tokens }),
+      ...(context !== undefined && { window: context }),
+      ...(output !== undefined && { sidecar: output }),
+      ...(threads !== undefined && { threads }),
+      onTokens: (done, total) => bar.update(done, total),
+    });
+  } finally {
+    bar.stop();
+    process.off("SIGINT", onInterrupt);
+  }
+}
+
+function asJson(summary: ProfileSummary): object {
+  const { curves, activeSharePerLayer } = summary;
+  return {
+    sidecar: summary.sidecar,
+    tokens: summary.tokens,
+    complete: summary.isComplete,
+    rule: summary.rule,
+    corpora: summary.corpora.map(({ name, hash, tokens, isComplete }) => ({
+      name,
+      sha256: hash,
+      tokens,
+      complete: isComplete,
+    })),
+    active_share: summary.activeShare,
+    active_share_per_layer: activeSharePerLayer,
+    neurons_for_80_percent_per_layer: curves
+      .slice(0, -1)
+      .map((curve) => neuronShareFor(curve, readAt)),
+    neurons_for_80_percent: curves.slice(-1).map((curve) => neuronShareFor(curve, readAt))[0],
+  };
+}
+
+function asText(summary: ProfileSummary): string {
+  const { curves, activeSharePerLayer, corpora } = summary;
+  const rows = curves.map((curve, i) => [
+    curve.name,
+    percent(activeSharePerLayer[i] ?? summary.activeShare),
+    percent(neuronShareFor(curve, readAt)),
+  ]);
+  const texts = corpora.map(({ name, tokens }) => `${name} (${tokens})`).join(", ");
+  return [
+    `${summary.tokens} tokens of ${texts}; a neuron is ${summary.rule}`,
+    table([["", "active", `neurons that make ${percent(readAt)} of activations`], ...rows]),
+    `kept in ${summary.sidecar}`,
+  ].join("\n");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
