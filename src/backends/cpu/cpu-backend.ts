@@ -3,6 +3,7 @@
  * Weights stay where they lie in the mapped file.
  */
 import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../core/errors.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
@@ -10,6 +11,7 @@ import type { Backend, Executable, FfnCounts, MemoryUse, PrepareOptions } from "
 import { type Addon, type AddonExecutable, type AddonPool, loadAddon } from "./addon.ts";
 import { lowerProgram } from "./lower.ts";
 import { createMappedFiles, type MappedFiles } from "./mapped-files.ts";
+import { nativeProduct } from "./sgemm.ts";
 import { transposeWeight } from "./transpose.ts";
 
 export interface CpuBackendOptions {
@@ -24,6 +26,8 @@ export interface CpuBackend extends Backend {
   readonly isa: string;
   /** Wᵀ of a weight, made by all threads; its bytes may back a Weight of kind "memory" without another copy. */
   readonly transpose: ReturnType<typeof transposeWeight>;
+  /** C = op(A)·op(B) in f32: what training predictors needs. */
+  readonly multiply: MultiplyMatrices;
   /** Bytes per second that the threads read from memory no cache holds: the roof of decode. */
   measureRead(): Promise<number>;
 }
@@ -53,6 +57,7 @@ export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuB
     threads: count,
     isa: pool.kernels,
     transpose: transposeWeight(addon, pool, files),
+    multiply: nativeProduct(addon, pool),
     measureRead: () => addon.measureRead(pool.handle, measuredBytes),
     prepare: async (program, options) => prepare({ addon, pool, files }, program, options),
     [Symbol.dispose]: () => {
@@ -82,7 +87,7 @@ function prepare(native: Native, program: Program, options: PrepareOptions = {})
     kvCache: executable.kvBytes,
     scratch: executable.scratchBytes,
   };
-  return createExecutable(native.addon, executable, memory);
+  return createExecutable(native.addon, program, executable, memory);
 }
 
 /** @throws LimitError when the system has no memory for the cache and scratch. */
@@ -100,6 +105,7 @@ function prepareNatively(native: Native, make: () => AddonExecutable): AddonExec
 
 function createExecutable(
   addon: Addon,
+  program: Program,
   { handle, outputs }: AddonExecutable,
   memory: MemoryUse,
 ): Executable {
@@ -107,7 +113,8 @@ function createExecutable(
   const checkOpen = (): void => {
     if (isDisposed) throw new HearthError("the executable is disposed");
   };
-  let lastStep = { rows: 0, outputs: 0 };
+  /** Elements of each output that the last run of its segment wrote. */
+  const written = new Map<number, number>();
   return {
     memory,
     run: async (segment: number, step: Step): Promise<void> => {
@@ -124,13 +131,14 @@ function createExecutable(
         outputRow,
       );
       await done;
-      lastStep = { rows: rowCount, outputs: outputCount };
+      for (const slot of program.segments[segment]?.outputs ?? []) {
+        written.set(slot.id, slot.width * (slot.rows === "outputs" ? outputCount : rowCount));
+      }
     },
     output: (slot: Slot): Float32Array => {
       const data = outputs[slot.id];
       if (data === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
-      const rows = slot.rows === "outputs" ? lastStep.outputs : lastStep.rows;
-      return data.subarray(0, rows * slot.width);
+      return data.subarray(0, written.get(slot.id) ?? 0);
     },
     write: (slot, data) => {
       checkOpen();
