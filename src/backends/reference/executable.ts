@@ -5,10 +5,10 @@
 import { HearthError } from "../../core/errors.ts";
 import type { Op, Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
+import { type FfnOp, opsOf } from "../../ops/program-ops.ts";
 import type { Executable, MemoryUse } from "../backend.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import type { Pacer } from "./pacer.ts";
-import { type FfnOp, opsOf } from "./program-ops.ts";
 import { opRows, runOp } from "./run-op.ts";
 import { type ReferenceState, rowsOf } from "./state.ts";
 

@@ -2,8 +2,8 @@
 import { rowBytes } from "../../core/dtype.ts";
 import type { Milliseconds } from "../../core/units.ts";
 import type { FfnBlock } from "../../ops/op.ts";
+import type { FfnOp } from "../../ops/program-ops.ts";
 import type { FfnCounts } from "../backend.ts";
-import type { FfnOp } from "./program-ops.ts";
 import { storedBytes } from "./weights.ts";
 
 export interface FfnCounter {

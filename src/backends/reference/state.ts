@@ -3,13 +3,13 @@
  * An op computes rows [first, end) of its output, so that the executable can pause between rows.
  */
 import type { WeightType } from "../../core/dtype.ts";
+import { checkProgram } from "../../ops/check-program.ts";
 import type { Slot, Weight } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
+import { opsOf, weightsOfOp } from "../../ops/program-ops.ts";
 import type { PrepareOptions } from "../backend.ts";
-import { checkProgram } from "./check-program.ts";
 import { createKvCache, type KvCache } from "./kv-cache.ts";
 import type { Pacer } from "./pacer.ts";
-import { opsOf, weightsOfOp } from "./program-ops.ts";
 import { loadWeights } from "./weights.ts";
 
 export interface ReferenceState {
