@@ -1,8 +1,7 @@
 /**
- * How often each neuron was active over a corpus: counts that add up, so profiles can be continued and merged.
+ * How often each neuron was active over a corpus: counts that add up, so that a profile can be continued.
  * Counts are doubles: exact up to 2^53 tokens, where float32 would stop counting at 2^24.
  */
-import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import type { Activation } from "../ops/op.ts";
 
@@ -65,29 +64,6 @@ export function emptyProfile(rule: ActiveRule, neurons: readonly number[]): Acti
   return { rule, tokens: 0, counts: neurons.map((count) => new Float64Array(count)), corpora: [] };
 }
 
-/**
- * Both profiles together. A corpus that both have is an error: its tokens would count twice.
- * @throws OptionError for profiles of other shapes or rules.
- */
-export function mergeProfiles(a: ActivationProfile, b: ActivationProfile): ActivationProfile {
-  const expected = `${describeRule(a.rule)} over layers of ${sizes(a)} neurons`;
-  const found = `${describeRule(b.rule)} over layers of ${sizes(b)} neurons`;
-  if (found !== expected) throw new OptionError("activation profile", found, expected);
-  const both = a.corpora.find(({ hash }) => b.corpora.some((other) => other.hash === hash));
-  if (both !== undefined) {
-    throw new OptionError("activation profile", `${both.name} in both`, "each corpus once");
-  }
-  return {
-    rule: a.rule,
-    tokens: a.tokens + b.tokens,
-    counts: a.counts.map((counts, layer) => {
-      const other = b.counts[layer];
-      return counts.map((count, neuron) => count + (other?.[neuron] ?? 0));
-    }),
-    corpora: [...a.corpora, ...b.corpora],
-  };
-}
-
 /** Activation frequency of each neuron of a layer, 0…1. */
 export function activationFrequencies(profile: ActivationProfile, layer: number): Float64Array {
   const counts = profile.counts[layer] ?? new Float64Array(0);
@@ -116,8 +92,4 @@ export function describeRule(rule: ActiveRule): string {
   return rule.kind === "nonzero"
     ? "active when not zero"
     : `active when among the top ${(100 * rule.share).toFixed(0)} % by |h|·‖down row‖`;
-}
-
-function sizes(profile: ActivationProfile): string {
-  return profile.counts.map((counts) => counts.length).join(", ");
 }

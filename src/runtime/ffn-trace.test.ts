@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import type { FfnCounts } from "../backends/backend.ts";
+import { FfnTrace } from "./ffn-trace.ts";
+
+function counts(layer: number, values: Partial<FfnCounts>): FfnCounts {
+  return {
+    layer,
+    active: 0,
+    rows: 1,
+    neurons: 10,
+    bytesTouched: 0,
+    predictorTime: 0,
+    time: 0,
+    ...values,
+  };
+}
+
+describe("a trace", () => {
+  it("keeps prompt and decode apart, and takes the counts only when the kind changes", () => {
+    let pending: FfnCounts[] = [];
+    let taken = 0;
+    const trace = new FfnTrace(() => {
+      taken++;
+      return pending.splice(0);
+    });
+    trace.begin("prompt");
+    pending = [counts(0, { rows: 4, active: 40, bytesTouched: 400 })];
+    trace.end(10);
+    trace.begin("decode");
+    pending = [counts(0, { rows: 2, active: 4, bytesTouched: 100, predictorTime: 1 })];
+    trace.end(3);
+    trace.begin("decode");
+    trace.end(5);
+    expect(taken).toBe(1);
+    expect(trace.use("decode")).toEqual({
+      tokens: 2,
+      activeShare: 0.2,
+      activeSharePerLayer: [0.2],
+      predictorTimeShare: 1 / 8,
+      bytesTouchedPerToken: 50,
+    });
+    expect(trace.use("prompt").activeShare).toBe(1);
+    expect(trace.use("all")).toMatchObject({ tokens: 6, bytesTouchedPerToken: 500 / 6 });
+  });
+
+  it("divides each layer's bytes by its own rows: the last layer may compute fewer", () => {
+    const once = [
+      counts(1, { rows: 1, bytesTouched: 7 }),
+      counts(0, { rows: 5, bytesTouched: 50, active: 25 }),
+    ];
+    const trace = new FfnTrace(() => once.splice(0));
+    expect(trace.use("prompt")).toMatchObject({
+      bytesTouchedPerToken: 17,
+      activeSharePerLayer: [0.5, 0],
+    });
+  });
+
+  it("of nothing is zeros, not NaN", () => {
+    const use = new FfnTrace(() => []).use("decode");
+    expect(use).toEqual({
+      tokens: 0,
+      activeShare: 0,
+      activeSharePerLayer: [],
+      predictorTimeShare: 0,
+      bytesTouchedPerToken: 0,
+    });
+  });
+});
