@@ -104,14 +104,14 @@ async function createMakers(
 /** Predictors trained for this model come before those that its file brought. */
 function predictorChoice(model: Model, sidecar: Sidecar | undefined): MethodChoice {
   const trained = hasAllPredictors(sidecar);
-  return (layer, _block, input) => {
+  return (layer, _block, residual, normed) => {
     const own = model.layers[layer]?.ffn.predictor;
     const found = trained
       ? sidecar?.predictors[layer]
       : own && { ...own, threshold: model.sparseThreshold };
     if (found === undefined) throw new RangeError(`layer ${layer} has no predictor`);
     const { fc1, fc2, threshold } = found;
-    return { kind: "mlp", input, fc1, fc2, threshold };
+    return { kind: "mlp", input: trained ? normed : residual, fc1, fc2, threshold };
   };
 }
 
@@ -122,7 +122,16 @@ async function signMakers(model: Model, sidecar: Sidecar | undefined): Promise<M
     const stored = sidecar?.signs[layer];
     if (stored === undefined) made++;
     const signs = stored ? readTensorBytes(stored) : await makeSigns(ffn.gate ?? ffn.up.weight);
-    methods.push({ kind: "sign", signs, margin: sidecar?.sign?.margins[layer] ?? 0 });
+    const margin = sidecar?.sign?.margins[layer] ?? 0;
+    const margins = sidecar?.signMargins?.[layer];
+    const centre = sidecar?.signCentres?.[layer];
+    methods.push({
+      kind: "sign",
+      signs,
+      margin,
+      ...(margins && { margins: Int32Array.from(margins) }),
+      ...(centre && { centre }),
+    });
   }
   const notice = `the sign bits of ${made} layers were made at load; hearth prepare keeps them in a sidecar`;
   return { methodFor: byLayer(methods), notices: made === 0 ? [] : [notice] };

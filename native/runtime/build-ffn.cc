@@ -26,6 +26,8 @@ void read_method(Builder& builder, Reader& reader, FfnOp& op) {
     case FfnMethod::kSign:
       op.signs = builder.optional_array<uint64_t>(reader, op.neurons * sign_words(op.dim));
       op.margin = static_cast<int32_t>(reader.number());
+      op.margins = builder.optional_array<int32_t>(reader, op.neurons);
+      op.centre = builder.optional_array<float>(reader, op.dim);
       return;
     case FfnMethod::kThresholdGate:
       op.threshold = static_cast<float>(reader.number());

@@ -22,7 +22,7 @@ class DenseStage final : public Stage {
     const FfnOp& op = run.op;
     if (run.sparse || run.rows == 0) return Phase{0, false};
     run.active_in_dense.store(0, std::memory_order_relaxed);
-    if (op.method == FfnMethod::kSign) pack_signs();
+    if (op.method == FfnMethod::kSign) pack_signs(run, signs_);
     if (op.subset != nullptr) {
       // Neurons outside the subset are never written below, and another block may have used this
       // memory.
@@ -63,15 +63,6 @@ class DenseStage final : public Stage {
     float* gate;
     float* scores;
   };
-
-  void pack_signs() {
-    const FfnRun& run = *run_;
-    const size_t words = sign_words(run.op.dim);
-    signs_.resize(std::max(signs_.size(), run.rows * words));
-    for (uint32_t row = 0; row < run.rows; row++) {
-      run.kernels->vector.sign_pack(run.op.x.row(row), run.op.dim, signs_.data() + row * words);
-    }
-  }
 
   /** y[row, i] = W[neuron of candidate begin + i, :] · x_row, y [rows, tile] */
   void products(const Weight& weight, const PreparedX& x, uint32_t begin, uint32_t end,
@@ -159,7 +150,8 @@ class DenseStage final : public Stage {
         return keep([&](size_t i) {
           int32_t score = 0;
           scores(op.signs + op.neuron(tile.begin + i) * words, op.dim, x, Range{0, 1}, &score);
-          return score >= op.margin;
+          const size_t neuron = op.neuron(tile.begin + i);
+          return score >= (op.margins == nullptr ? op.margin : op.margins[neuron]);
         });
       }
     }

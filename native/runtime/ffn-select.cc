@@ -39,9 +39,7 @@ class SelectStage final : public Stage {
     FfnRun& run = *run_;
     if (!run.sparse || run.op.method == FfnMethod::kDense) return Phase{0, false};
     if (run.op.method == FfnMethod::kSign) {
-      for (uint32_t row = 0; row < run.rows; row++) {
-        run.kernels->vector.sign_pack(run.op.x.row(row), run.op.dim, row_signs(row));
-      }
+      pack_signs(run, signs_);
     }
     const size_t bytes = run.rows * run.op.candidates() * score_bytes(run.op);
     return Phase{run.selecting_chunks * run.rows, wakes_for(bytes)};
@@ -89,7 +87,13 @@ class SelectStage final : public Stage {
       case FfnMethod::kSign: {
         int32_t* sign_scores = reinterpret_cast<int32_t*>(scratch.indices);
         score_signs(row, begin, end, sign_scores);
-        return vector.select_scores(sign_scores, count, op.margin, begin, out);
+        if (op.margins == nullptr) {
+          return vector.select_scores(sign_scores, count, op.margin, begin, out);
+        }
+        for (uint32_t i = begin; i < end; i++) {
+          sign_scores[i - begin] -= op.margins[op.neuron(i)];
+        }
+        return vector.select_scores(sign_scores, count, 0, begin, out);
       }
       case FfnMethod::kThresholdOutput: {
         output_scores(row, begin, end, scratch, scores);
@@ -148,6 +152,21 @@ class SelectStage final : public Stage {
 };
 
 }  // namespace
+
+void pack_signs(const FfnRun& run, std::vector<uint64_t>& signs) {
+  const FfnOp& op = run.op;
+  const size_t words = sign_words(op.dim);
+  signs.resize(std::max(signs.size(), run.rows * words));
+  std::vector<float> centred(op.centre == nullptr ? 0 : op.dim);
+  for (uint32_t row = 0; row < run.rows; row++) {
+    const float* x = op.x.row(row);
+    if (op.centre != nullptr) {
+      for (uint32_t i = 0; i < op.dim; i++) centred[i] = x[i] - op.centre[i];
+      x = centred.data();
+    }
+    run.kernels->vector.sign_pack(x, op.dim, signs.data() + row * words);
+  }
+}
 
 uint32_t neurons_per_selecting_chunk(const FfnOp& op) {
   return rows_per_vector_chunk(op.candidates(), std::max<size_t>(1, score_bytes(op)));

@@ -42,6 +42,8 @@ struct FfnOp {
   Weight fc2;
   const uint64_t* signs = nullptr;
   int32_t margin = 0;
+  const int32_t* margins = nullptr;  // [neurons], in place of margin
+  const float* centre = nullptr;     // [dim], subtracted from x before its signs are taken
   const float* down_norms = nullptr;
   const uint32_t* subset = nullptr;
   uint32_t subset_count = 0;
@@ -116,6 +118,9 @@ struct FfnRun {
   std::chrono::steady_clock::time_point started;
   double predictor_ms = 0;
 };
+
+/** Signs of x − centre for each row of the step, [rows, sign_words(dim)]. */
+void pack_signs(const FfnRun& run, std::vector<uint64_t>& signs);
 
 /** Whether a step of so many rows goes the sparse way. */
 bool goes_sparse(const FfnOp& op, uint32_t rows);

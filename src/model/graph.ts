@@ -49,8 +49,16 @@ export interface Summand {
   addTo(out: Slot): Slot;
 }
 
-/** Chooses how a block's active neurons are found. `predictorInput` is what an "mlp" method must read. */
-export type MethodChoice = (layer: number, block: FfnBlock, predictorInput: Slot) => SparsityMethod;
+/**
+ * Chooses how a block's active neurons are found. What an "mlp" method may read: `predictorInput`, the residual that
+ * PowerInfer's predictors were made for, or `normed`, what gate and up multiply.
+ */
+export type MethodChoice = (
+  layer: number,
+  block: FfnBlock,
+  predictorInput: Slot,
+  normed: Slot,
+) => SparsityMethod;
 
 export interface GraphContext {
   readonly shape: Hyperparameters;
@@ -147,7 +155,7 @@ export class LayerGraph {
     const { x, out, predictorInput } = place;
     const layer = this.#index;
     const dense = ffnBlock(layer, { weights, downRows: this.#context.downRows?.(layer) });
-    const method = this.#context.methodFor(layer, dense, predictorInput);
+    const method = this.#context.methodFor(layer, dense, predictorInput, x);
     const op: FfnOp = { kind: "ffn", x, out, into: "add", block: { ...dense, method } };
     this.#ffn = { op, predictorInput };
     this.#beforeFfn = this.#ops;

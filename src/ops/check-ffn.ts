@@ -39,8 +39,12 @@ function methodRequirements(block: FfnBlock): readonly Requirement[] {
       ];
     case "sign": {
       const bytes = neurons * Math.ceil(dim / 64) * 8;
-      const found = method.signs.length;
-      return [requires(found === bytes, `${bytes} bytes of signs`, found)];
+      const { signs, margins, centre } = method;
+      return [
+        requires(signs.length === bytes, `${bytes} bytes of signs`, signs.length),
+        hasLength("margins", margins, neurons),
+        hasLength("centre", centre, dim),
+      ];
     }
     case "threshold-gate":
       return [requires(block.gating === "gated", "a gated block for threshold-gate", block.gating)];
@@ -51,4 +55,13 @@ function methodRequirements(block: FfnBlock): readonly Requirement[] {
     default:
       return method satisfies never;
   }
+}
+
+function hasLength(
+  what: string,
+  values: Int32Array | Float32Array | undefined,
+  length: number,
+): Requirement {
+  const found = values?.length ?? length;
+  return requires(found === length, `${length} elements of ${what}`, found);
 }

@@ -62,13 +62,17 @@ export type SparsityMethod =
       readonly threshold: number;
     }
   /**
-   * SparseInfer: active iff (dim − 2·popcount(signs[r] XOR signs(x))) ≥ margin.
+   * SparseInfer: active iff (dim − 2·popcount(signs[r] XOR signs(x − centre))) ≥ margin, or ≥ margins[r].
    * signs: one bit a weight of the gate row (or up, if ungated), 1 = negative; little-endian bits, rows padded to 64.
    */
   | {
       readonly kind: "sign";
       readonly signs: Uint8Array; // [neurons, ceil(dim / 64) * 8]
       readonly margin: number;
+      /** Whole numbers, one for each neuron, in place of `margin`. */
+      readonly margins?: Int32Array;
+      /** f32 [dim]; absent: 0. Values of x that are seldom negative say little by their signs. */
+      readonly centre?: Float32Array;
     }
   /** CATS: |act(g)| ≥ value keeps a neuron (gated only); up and down of the others are skipped. */
   | { readonly kind: "threshold-gate"; readonly value: number }

@@ -34,7 +34,15 @@ export const keys = {
   measuredTokensPerSecond: "hearth.sidecar.measured.tokens_per_second",
 } as const;
 
-export type LayerTensor = "counts" | "downRows" | "downNorms" | "fc1" | "fc2" | "signs";
+export type LayerTensor =
+  | "counts"
+  | "downRows"
+  | "downNorms"
+  | "fc1"
+  | "fc2"
+  | "signs"
+  | "signMargins"
+  | "signCentre";
 
 const tensorNames: Readonly<Record<LayerTensor, string>> = {
   counts: "ffn_active_counts",
@@ -43,6 +51,8 @@ const tensorNames: Readonly<Record<LayerTensor, string>> = {
   fc1: "fc1.weight",
   fc2: "fc2.weight",
   signs: "ffn_signs",
+  signMargins: "ffn_sign_margins",
+  signCentre: "ffn_sign_centre",
 };
 
 export function tensorName(layer: number, tensor: LayerTensor): string {

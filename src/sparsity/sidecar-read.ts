@@ -55,12 +55,14 @@ function readSidecar(gguf: GgufFile, model: SidecarModel): Sidecar {
   const tensors = new SidecarTensors(gguf, model);
   const facts = readFacts(gguf, { layers: model.neurons.length, counts: tensors.profileCounts() });
   const downNorms = tensors.allLayers("downNorms", "F32");
+  const signMargins = tensors.allLayers("signMargins", "F32");
+  const signCentres = tensors.allLayers("signCentre", "F32");
   const { predictorFacts, ...rest } = facts;
   return {
     path: gguf.path,
     ...rest,
     downRows: tensors.eachLayer((layer) => tensors.matrix(layer, "downRows")),
-    ...(downNorms && { downNorms: downNorms.map((bytes) => new Float32Array(bytes.buffer)) }),
+    ...(downNorms && { downNorms: downNorms.map(floats) }),
     predictors: tensors.eachLayer((layer) => {
       const fc1 = tensors.matrix(layer, "fc1");
       if (fc1 === undefined) return undefined;
@@ -68,6 +70,8 @@ function readSidecar(gguf: GgufFile, model: SidecarModel): Sidecar {
       return fc2 && { fc1, fc2, ...predictorFacts(layer) };
     }),
     signs: tensors.eachLayer((layer) => tensors.bytes(layer, "signs", "I8")),
+    ...(signMargins && { signMargins: signMargins.map(floats) }),
+    ...(signCentres && { signCentres: signCentres.map(floats) }),
   };
 }
 
@@ -112,7 +116,7 @@ class SidecarTensors {
     if (tensor === undefined) return undefined;
     if (tensor.type !== type) return this.#refuse(tensor, tensor.type, type);
     const neurons = this.#model.neurons[layer] ?? 0;
-    this.#checkShape(tensor, type === "I8" ? [signRowBytes(this.#model.dim), neurons] : [neurons]);
+    this.#checkShape(tensor, this.#shapeOf(name, neurons));
     return place(tensor);
   }
 
@@ -139,6 +143,12 @@ class SidecarTensors {
     return layers?.map((bytes) => new Float64Array(bytes.buffer));
   }
 
+  #shapeOf(name: LayerTensor, neurons: number): readonly number[] {
+    const { dim } = this.#model;
+    if (name === "signs") return [signRowBytes(dim), neurons];
+    return name === "signCentre" ? [dim] : [neurons];
+  }
+
   #checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
     const found = tensor.dimensions.filter((length, i) => i === 0 || length !== 1);
     const expected = wanted.filter((length, i) => i === 0 || length !== 1);
@@ -150,6 +160,10 @@ class SidecarTensors {
     const where = `tensor ${tensor.name}`;
     throw new FileFormatError({ file: this.#gguf.path, where, found, expected });
   }
+}
+
+function floats(bytes: Uint8Array<ArrayBuffer>): Float32Array {
+  return new Float32Array(bytes.buffer);
 }
 
 function place(tensor: TensorInfo): { path: string; offset: number; bytes: number } {

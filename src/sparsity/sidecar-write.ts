@@ -67,6 +67,12 @@ function changedTensors(model: SidecarModel, changes: SidecarChanges): readonly 
   for (const [layer, norms] of changes.downNorms?.entries() ?? []) {
     push(layer, "downNorms", vector("F32", norms));
   }
+  for (const [layer, margins] of changes.signMargins?.entries() ?? []) {
+    push(layer, "signMargins", vector("F32", margins));
+  }
+  for (const [layer, centre] of changes.signCentres?.entries() ?? []) {
+    push(layer, "signCentre", vector("F32", centre));
+  }
   for (const [layer, rows] of changes.downRows ?? []) push(layer, "downRows", matrix(rows));
   for (const [layer, predictor] of changes.predictors ?? []) {
     push(layer, "fc1", matrix(predictor.fc1));

@@ -28,11 +28,18 @@ export interface Sidecar {
   readonly sign?: SignCalibration;
   /** Sign bits of the gate rows (up, if ungated), I8 [neurons, ceil(dim / 64)·8]; SparsityMethod "sign" has the layout. */
   readonly signs: readonly (SignsInFile | undefined)[];
+  /** Margins of each neuron, in place of its layer's; whole numbers, f32 [neurons]; all layers or absent. */
+  readonly signMargins?: readonly Float32Array[];
+  /** What is subtracted from the block's input before its signs are taken, f32 [dim]; all layers or absent. */
+  readonly signCentres?: readonly Float32Array[];
   readonly thresholds?: ThresholdSet;
   readonly recommendation?: Recommendation;
 }
 
-/** Two matrices as in SparsityMethod "mlp": neuron r is active iff (fc2·relu(fc1·input))[r] ≥ threshold. */
+/**
+ * Two matrices as in SparsityMethod "mlp": neuron r is active iff (fc2·relu(fc1·x))[r] ≥ threshold, x being what gate and
+ * up multiply (PowerInfer's own files: the residual before its norm).
+ */
 export interface LayerPredictor<Matrix> {
   readonly fc1: Matrix; // [rank, dim]
   readonly fc2: Matrix; // [neurons, rank]
@@ -118,6 +125,8 @@ export interface SidecarChanges {
   readonly sign?: SignCalibration;
   /** [neurons, ceil(dim / 64)·8] of each layer. */
   readonly signs?: ReadonlyMap<number, Uint8Array>;
+  readonly signMargins?: readonly Float32Array[];
+  readonly signCentres?: readonly Float32Array[];
   readonly thresholds?: ThresholdSet;
   readonly recommendation?: Recommendation;
 }

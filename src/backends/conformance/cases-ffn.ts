@@ -24,6 +24,7 @@ export function ffnCases(): readonly ConformanceCase[] {
     ...weightTypes.flatMap(typeCases),
     ...methods.map(inPlaceCase),
     splitCase(),
+    ...layouts.map(ownMarginsCase),
     ...methods.filter((method) => method !== "dense").map(nothingActiveCase),
     longPrefillCase("columns"),
     longPrefillCase("rows"),
@@ -167,6 +168,27 @@ function splitCase(): ConformanceCase {
     builder.segment(ops, [out]);
     const program = builder.build({ maxRows: 5 });
     const actions = runsOf(program, [1, 5], (rows) => [
+      { kind: "write", slot: x, data: data.inputs(rows, x.width) },
+    ]);
+    return { program, actions };
+  });
+}
+
+/** "sign" about a centre, with a margin for each neuron, in a subset: each is looked up by the neuron's id. */
+function ownMarginsCase(downLayout: DownProjection["layout"]): ConformanceCase {
+  const name = `sign takes x about its centre and each neuron's own margin, down as ${downLayout}`;
+  return smallCase(name, "sign", () => {
+    const data = createCaseData(11);
+    const builder = createProgramBuilder();
+    const [x, out] = [builder.slot("x", plainShape.dim), builder.slot("out", plainShape.dim)];
+    const shape = { ...plainShape, method: "sign", downLayout, isSubset: true } as const;
+    const block = makeFfnBlock(shape, data, x);
+    if (block.method.kind !== "sign") throw new RangeError("a sign block was asked for");
+    const margins = Int32Array.from({ length: block.neurons }, (_, id) => 4 * ((id % 5) - 2));
+    const method = { ...block.method, margins, centre: data.normal(block.dim, 0.3) };
+    builder.segment([{ kind: "ffn", x, out, into: "assign", block: { ...block, method } }], [out]);
+    const program = builder.build({ maxRows: 20 });
+    const actions = runsOf(program, [1, 5, 20], (rows) => [
       { kind: "write", slot: x, data: data.inputs(rows, x.width) },
     ]);
     return { program, actions };

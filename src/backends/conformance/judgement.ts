@@ -54,19 +54,20 @@ function mlpPredictor(
 
 /** Each bit of x that the error of x may turn moves the score by 2. The rest is integers: exact. */
 function signPredictor(
-  { signs, margin }: Extract<SparsityMethod, { kind: "sign" }>,
+  { signs, margin, margins, centre }: Extract<SparsityMethod, { kind: "sign" }>,
   x: Bounded,
 ): (neuron: number) => Judgement {
   const dim = x.values.length;
   const rowBytes = Math.ceil(dim / 64) * 8;
-  const uncertain = x.errors.filter((error, i) => error > 0 && error >= Math.abs(x.values[i]!));
+  const centred = x.values.map((value, i) => value - (centre?.[i] ?? 0));
+  const uncertain = x.errors.filter((error, i) => error > 0 && error >= Math.abs(centred[i]!));
   return (neuron) => {
     let score = 0;
     for (let i = 0; i < dim; i++) {
       const isNegative = ((signs[neuron * rowBytes + (i >> 3)]! >> (i & 7)) & 1) === 1;
-      score += isNegative === x.values[i]! < 0 ? 1 : -1;
+      score += isNegative === centred[i]! < 0 ? 1 : -1;
     }
-    return judge({ value: score, error: 2 * uncertain.length }, margin);
+    return judge({ value: score, error: 2 * uncertain.length }, margins?.[neuron] ?? margin);
   };
 }
 

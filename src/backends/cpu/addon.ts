@@ -28,7 +28,7 @@ export interface AddonProgram {
   readonly sources: readonly (Handle | Uint8Array)[];
   /** type, rows, columns, source, offset of each weight */
   readonly weights: Float64Array;
-  readonly arrays: readonly (Float32Array | Uint32Array | Uint8Array)[];
+  readonly arrays: readonly (Float32Array | Int32Array | Uint32Array | Uint8Array)[];
   readonly segments: readonly Float64Array[];
 }
 

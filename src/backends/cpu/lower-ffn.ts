@@ -52,8 +52,12 @@ function lowerMethod(method: SparsityMethod, table: WeightTable): readonly numbe
       const weights = [table.add(method.fc1), table.add(method.fc2)];
       return [2, method.input.id, ...weights, method.threshold];
     }
-    case "sign":
-      return [3, table.addArray(method.signs), Math.ceil(method.margin)];
+    case "sign": {
+      const { signs, margin, margins, centre } = method;
+      const own = margins === undefined ? -1 : table.addArray(margins);
+      const centred = centre === undefined ? -1 : table.addArray(centre);
+      return [3, table.addArray(signs), Math.ceil(margin), own, centred];
+    }
     case "threshold-gate":
       return [4, method.value];
     case "threshold-output":

@@ -11,9 +11,9 @@ import type { MappedFiles } from "./mapped-files.ts";
 export interface WeightTable {
   /** The weight's index; -1 for none. */
   add(weight: Weight | undefined): number;
-  addArray(array: Float32Array | Uint32Array | Uint8Array): number;
+  addArray(array: Float32Array | Int32Array | Uint32Array | Uint8Array): number;
   readonly sources: readonly (Handle | Uint8Array)[];
-  readonly arrays: readonly (Float32Array | Uint32Array | Uint8Array)[];
+  readonly arrays: readonly (Float32Array | Int32Array | Uint32Array | Uint8Array)[];
   numbers(): Float64Array;
   /** Bytes of the weights that lie in files, and in memory; each stretch once. */
   bytes(): { readonly mapped: number; readonly copied: number };
@@ -24,7 +24,7 @@ export function createWeightTable(files: MappedFiles): WeightTable {
   const rows: number[] = [];
   const sources: (Handle | Uint8Array)[] = [];
   const sourceIndex = new Map<string | Uint8Array, number>();
-  const arrays: (Float32Array | Uint32Array | Uint8Array)[] = [];
+  const arrays: (Float32Array | Int32Array | Uint32Array | Uint8Array)[] = [];
   const arrayIndex = new Map<object, number>();
   const stretches = { mapped: new Map<string, number>(), copied: new Map<Uint8Array, number>() };
 

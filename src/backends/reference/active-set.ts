@@ -37,7 +37,7 @@ export function predictedActive(
     }
     case "sign": {
       const score = signScore(method, input.x);
-      return among.filter((neuron) => score(neuron) >= method.margin);
+      return among.filter((neuron) => score(neuron) >= (method.margins?.[neuron] ?? method.margin));
     }
     default:
       return method satisfies never;
@@ -63,7 +63,7 @@ function mlpScore(
   return (neuron) => dot(fc2, neuron * rank, rounded, 0, rank);
 }
 
-/** dim − 2·popcount(signs[neuron] XOR signs(x)): how many more products are positive than negative. */
+/** dim − 2·popcount(signs[neuron] XOR signs(x − centre)): how many more products are positive than negative. */
 function signScore(
   method: Extract<SparsityMethod, { kind: "sign" }>,
   x: Float32Array,
@@ -71,7 +71,7 @@ function signScore(
   const rowBytes = Math.ceil(x.length / 64) * 8;
   const signs = new Uint8Array(rowBytes);
   x.forEach((value, i) => {
-    if (value < 0) signs[i >> 3]! |= 1 << (i & 7);
+    if (value - (method.centre?.[i] ?? 0) < 0) signs[i >> 3]! |= 1 << (i & 7);
   });
   return (neuron) => {
     let differing = 0;
