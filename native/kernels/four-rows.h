@@ -59,9 +59,10 @@ void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t byte
   }
 }
 
-// Four rows at a time here too. Over a mapped file (4 KB pages, one Zen 4 core, plain reading 19-20 GB/s) Q4_0 reached
-// 17-20 GB/s, one row at a time 12-17 with or without prefetch; Q8_0 18-20 against 12-17. Over huge pages the order
-// turns for Q8_0 (24 against 28 GB/s with 4096 columns), but a mapped file has none.
+// Four rows at a time here too. Over a mapped file (4 KB pages, one Zen 4 core, plain reading 19-20
+// GB/s) Q4_0 reached 17-20 GB/s, one row at a time 12-17 with or without prefetch; Q8_0 18-20
+// against 12-17. Over huge pages the order turns for Q8_0 (24 against 28 GB/s with 4096 columns),
+// but a mapped file has none.
 template <class Step>
 void step_gemv(const Matrix& w, const void* x, Range rows, float* y) {
   const Q8Row prepared = q8_row(x, w.columns);
