@@ -1,14 +1,13 @@
 /** How often each neuron of a model fires: counts over corpora, kept in the sidecar, continued by the next run. */
-import { totalmem } from "node:os";
 import { OptionError } from "./core/errors.ts";
 import type { Tokens } from "./core/units.ts";
-import { chooseBackend } from "./engine-backend.ts";
-import { type EngineOptions, resolveEngineOptions } from "./engine-options.ts";
+import { type HostDevice, hostDevices, openHostBackend } from "./engine-host-backend.ts";
 import { sidecarModelOf } from "./engine-sparsity.ts";
 import { openGguf } from "./gguf/open.ts";
 import { type Model, openModel } from "./model/model.ts";
 import { downRowNorms } from "./runtime/derived-weights.ts";
 import { Gatherer } from "./runtime/gather.ts";
+import { checkKeys } from "./runtime/options.ts";
 import { extendProfile, tokensCounted } from "./runtime/profile.ts";
 import { type ActivationCurve, activationCurves } from "./sparsity/activation-curve.ts";
 import {
@@ -26,14 +25,19 @@ import { findSidecar } from "./sparsity/sidecar-read.ts";
 import { updateSidecar } from "./sparsity/sidecar-write.ts";
 import { loadTokenizer } from "./text/tokenizer.ts";
 
-export interface ProfileOptions
-  extends Pick<EngineOptions, "device" | "threads" | "onProgress" | "sidecar"> {
+export interface ProfileOptions {
   /** Text files, or JSONL and CSV with a field text, prompt or content. None: what the sidecar has already. */
   readonly corpora: readonly string[];
   /** Tokens of each corpus. Default 100 000: a neuron that fires for 1 token in 1000 is known to a tenth. */
   readonly tokens?: Tokens;
   /** Tokens read in one window, BOS included. Default: the model's context, at most 512. */
   readonly window?: Tokens;
+  /** Default "auto". */
+  readonly device?: HostDevice;
+  /** Default: the physical cores this process may use. */
+  readonly threads?: number;
+  /** Where the counts are kept. Default: the file beside the model. */
+  readonly sidecar?: string;
   readonly onTokens?: (done: Tokens, total: Tokens) => void;
   /** Stops counting; what was counted is saved, and the next call goes on from there. */
   readonly signal?: AbortSignal;
@@ -64,22 +68,41 @@ const timeBetweenSaves = 20;
 
 /** @throws OptionError, FileFormatError or DeviceError, each saying what to do. */
 export async function profileModel(path: string, options: ProfileOptions): Promise<ProfileSummary> {
-  const gguf = openGguf(path);
-  const model = openModel(gguf);
+  checkOptions(options);
+  const model = openModel(openGguf(path));
   const sidecarPath = options.sidecar ?? sidecarPathOf(path);
   const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
   const before = sidecar?.profile ?? emptyProfile(activeRuleFor(model.activation), neurons(model));
   const corpora = await Promise.all(options.corpora.map(openCorpus));
   checkCorpora(corpora, before);
-  const tokens = options.tokens ?? defaultTokens;
-  if (!Number.isInteger(tokens) || tokens < 1) {
-    throw new OptionError("tokens", String(tokens), "a whole number of at least 1");
-  }
+  const { tokens = defaultTokens } = options;
   const counted =
     corpora.length === 0
       ? { profile: before, notices: [] }
       : await count(model, before, { options, tokens, corpora, sidecar, sidecarPath });
   return summarise(path, { ...counted, sidecarPath, corpora, tokens });
+}
+
+const profileKeys = [
+  "corpora",
+  "tokens",
+  "window",
+  "device",
+  "threads",
+  "sidecar",
+  "onTokens",
+  "signal",
+];
+
+function checkOptions(options: ProfileOptions): void {
+  checkKeys(options, profileKeys, "profile");
+  const { tokens = defaultTokens, device = "auto" } = options;
+  if (!Number.isInteger(tokens) || tokens < 1) {
+    throw new OptionError("tokens", String(tokens), "a whole number of at least 1");
+  }
+  if (!hostDevices.includes(device)) {
+    throw new OptionError("device", `"${device}"`, `one of ${hostDevices.join(", ")}`);
+  }
 }
 
 function neurons(model: Model): readonly number[] {
@@ -114,15 +137,12 @@ async function count(
   request: CountRequest,
 ): Promise<{ readonly profile: ActivationProfile; readonly notices: readonly string[] }> {
   const { options, tokens, corpora, sidecar, sidecarPath } = request;
-  const { corpora: _, tokens: __, window, onTokens, signal, ...engine } = options;
-  const { backend, notice } = chooseBackend(resolveEngineOptions(engine, model, totalmem()));
+  const { window, onTokens, signal, device = "auto", threads } = options;
+  const { backend, notices } = openHostBackend(device, threads);
   try {
     const tokenizer = await loadTokenizer(model.gguf.metadata);
     const windowOption = window === undefined ? {} : { window };
-    using gatherer = await Gatherer.open(model, tokenizer, backend, {
-      ...windowOption,
-      ...(options.onProgress && { onProgress: options.onProgress }),
-    });
+    using gatherer = await Gatherer.open(model, tokenizer, backend, windowOption);
     const downNorms = before.rule.kind === "top" ? await normsOf(model, sidecar) : undefined;
     const save = (profile: ActivationProfile): Promise<void> =>
       updateSidecar(sidecarPath, sidecarModelOf(model), {
@@ -142,8 +162,7 @@ async function count(
       },
     });
     await save(profile);
-    const notices = [...model.warnings, ...tokenizer.warnings, ...(notice ? [notice] : [])];
-    return { profile, notices };
+    return { profile, notices: [...model.warnings, ...tokenizer.warnings, ...notices] };
   } finally {
     backend[Symbol.dispose]();
   }

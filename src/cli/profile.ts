@@ -2,7 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import {
-  type Device,
+  type HostDevice,
+  hostDevices,
   neuronShareFor,
   OptionError,
   type ProfileSummary,
@@ -18,7 +19,7 @@ interface ProfileFlags {
   readonly context?: number;
   readonly output?: string;
   readonly plot?: string;
-  readonly device: Device;
+  readonly device: HostDevice;
   readonly threads?: number;
   readonly json?: true;
 }
@@ -51,7 +52,7 @@ export function addProfileCommand(program: Command): void {
     .option("--plot <svg>", "draw the cumulative activation curves")
     .addOption(
       new Option("--device <device>", "where the model runs")
-        .choices(["auto", "cpu", "reference"])
+        .choices([...hostDevices])
         .default("auto"),
     )
     .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
