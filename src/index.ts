@@ -20,6 +20,7 @@ export {
   openTokenizer,
 } from "./engine-inspect.ts";
 export type { Device, EngineOptions, GenerateOptions } from "./engine-options.ts";
+export { type HostDevice, hostDevices } from "./engine-host-backend.ts";
 export { type PerplexityOptions, type PerplexityResult, perplexity } from "./engine-perplexity.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine-profile.ts";
 export type { SparsityReport } from "./engine-trace.ts";
