@@ -1,0 +1,73 @@
+/**
+ * Which of the measured methods a model should run with: of those that keep the asked quality, the one that reads the
+ * fewest bytes for a token. The dense model always qualifies, so there always is one.
+ */
+import type { MethodMeasurement, MethodName, ThresholdTable } from "./sidecar.ts";
+
+/** A measurement with its error bars, which a sidecar does not keep. */
+export interface MethodReport extends MethodMeasurement {
+  /** Of the perplexity. */
+  readonly perplexityError: number;
+  /** Perplexity over the dense one, less 1: compared target by target, so its error is far smaller than either's. */
+  readonly perplexityLoss: number;
+  readonly lossError: number;
+  /** Of tokens per second, over the dense ones; predicted from bytes, and measured. */
+  readonly predictedSpeedup: number;
+  readonly measuredSpeedup: number;
+  /** The thresholds of a "threshold" method. */
+  readonly table?: ThresholdTable;
+}
+
+export interface ChosenMethod {
+  readonly best: MethodReport;
+  /** One sentence with the numbers that decided. */
+  readonly reason: string;
+}
+
+/** A loss counts with one standard error on top: a lucky measurement must not let a worse point through. */
+export function keepsQuality(report: MethodReport, maxPerplexityLoss: number): boolean {
+  return report.method === "dense" || report.perplexityLoss + report.lossError <= maxPerplexityLoss;
+}
+
+/** @throws RangeError without a dense measurement. */
+export function chooseBest(
+  reports: readonly MethodReport[],
+  maxPerplexityLoss: number,
+): ChosenMethod {
+  const dense = reports.find(({ method }) => method === "dense");
+  if (dense === undefined) throw new RangeError("methods are compared with the dense one");
+  const good = reports.filter((report) => keepsQuality(report, maxPerplexityLoss));
+  const best = good.reduce((least, report) =>
+    report.bytesPerToken < least.bytesPerToken ? report : least,
+  );
+  return { best, reason: reasonFor(best, { dense, maxPerplexityLoss }) };
+}
+
+function reasonFor(
+  best: MethodReport,
+  {
+    dense,
+    maxPerplexityLoss,
+  }: { readonly dense: MethodReport; readonly maxPerplexityLoss: number },
+): string {
+  const limit = `${(100 * maxPerplexityLoss).toFixed(1)} %`;
+  if (best.method === "dense") {
+    return `nothing that was measured reads fewer bytes and costs at most ${limit} of perplexity`;
+  }
+  const share = percent(best.bytesPerToken / dense.bytesPerToken);
+  const loss = `${signed(100 * best.perplexityLoss)} ± ${(100 * best.lossError).toFixed(2)} %`;
+  return `${nameOf(best)} reads ${share} of the feed-forward bytes and changes perplexity by ${loss} (at most ${limit} was asked)`;
+}
+
+/** "threshold gate 20 %" */
+export function nameOf({ method, variant }: { method: MethodName; variant: string }): string {
+  return variant === "" ? method : `${method} ${variant}`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? "" : "+"}${value.toFixed(2)}`;
+}
