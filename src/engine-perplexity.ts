@@ -1,10 +1,10 @@
 /** Perplexity of a model over a text or over token ids: opens the model, measures, closes it. */
 import { OptionError } from "./core/errors.ts";
 import type { Tokens } from "./core/units.ts";
-import { openModelFile } from "./engine-open.ts";
+import { type OpenedModel, openModelFile } from "./engine-open.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { type SparsityReport, sparsityReport } from "./engine-trace.ts";
-import { measurePerplexity, type Perplexity } from "./runtime/perplexity.ts";
+import { measurePerplexity, type Perplexity, type WindowOptions } from "./runtime/perplexity.ts";
 
 export interface PerplexityOptions extends EngineOptions {
   /** Tokens in a window (llama.cpp's -c). Default: the model's context, at most 512. */
@@ -21,36 +21,51 @@ export interface PerplexityResult extends Perplexity {
   readonly notices: readonly string[];
 }
 
-/** `source`: a text, or ids that are not tokenised again. @throws as Engine.open; OptionError for too short a text. */
+/** A text, or ids that are not tokenised again. */
+export type PerplexitySource = string | Uint8Array | readonly number[];
+
+/** @throws as Engine.open; OptionError for too short a text. */
 export async function perplexity(
   path: string,
-  source: string | Uint8Array | readonly number[],
+  source: PerplexitySource,
   options: PerplexityOptions = {},
 ): Promise<PerplexityResult> {
-  const { window: asked, maxTokens, onTokens, ...engineOptions } = options;
-  const contextLength = asked ?? engineOptions.contextLength;
-  const opened = await openModelFile(
-    path,
-    contextLength === undefined ? engineOptions : { ...engineOptions, contextLength },
-    "per row",
-  );
+  const opened = await openModelFile(path, engineOptionsOf(options), "per row");
   try {
-    const { session, tokenizer, description } = opened;
-    const window = asked ?? Math.min(512, session.cache.contextLength);
-    const isText = typeof source === "string" || source instanceof Uint8Array;
-    const all = isText ? tokenizer.encode(source) : checkIds(source, description.vocabulary);
-    const ids = maxTokens === undefined ? all : all.slice(0, maxTokens);
-    const { bos, addsBos } = tokenizer.special;
-    const measured = await measurePerplexity(session, ids, {
-      window,
-      bos: addsBos ? bos : undefined,
-      ...(onTokens && { onProgress: onTokens }),
-      ...(options.signal && { signal: options.signal }),
-    });
+    const { ids, windows } = prepareText(opened, source, options);
+    const measured = await measurePerplexity(opened.session, ids, windows);
     return { ...measured, sparsity: sparsityReport(opened, "all"), notices: opened.notices };
   } finally {
     opened[Symbol.dispose]();
   }
+}
+
+/** What `Engine.open` takes of them. */
+export function engineOptionsOf(options: PerplexityOptions): EngineOptions {
+  const { window, maxTokens: _tokens, onTokens: _onTokens, ...engineOptions } = options;
+  const contextLength = window ?? engineOptions.contextLength;
+  return contextLength === undefined ? engineOptions : { ...engineOptions, contextLength };
+}
+
+/** @throws OptionError for ids that the vocabulary does not have. */
+export function prepareText(
+  { session, tokenizer, description }: OpenedModel,
+  source: PerplexitySource,
+  options: PerplexityOptions,
+): { readonly ids: readonly number[]; readonly windows: WindowOptions } {
+  const { maxTokens, onTokens, signal } = options;
+  const isText = typeof source === "string" || source instanceof Uint8Array;
+  const all = isText ? tokenizer.encode(source) : checkIds(source, description.vocabulary);
+  const { bos, addsBos } = tokenizer.special;
+  return {
+    ids: maxTokens === undefined ? all : all.slice(0, maxTokens),
+    windows: {
+      window: options.window ?? Math.min(512, session.cache.contextLength),
+      bos: addsBos ? bos : undefined,
+      ...(onTokens && { onProgress: onTokens }),
+      ...(signal && { signal }),
+    },
+  };
 }
 
 function checkIds(ids: readonly number[], vocabulary: number): readonly number[] {

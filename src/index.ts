@@ -12,7 +12,16 @@ export {
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
 export { Engine } from "./engine.ts";
+export { type ComparisonResult, compareWithDense } from "./engine-compare.ts";
 export { type Diagnosis, diagnose } from "./engine-doctor.ts";
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type MetricEvaluation,
+  type TaskEvaluation,
+} from "./engine-eval.ts";
+export { type HostDevice, hostDevices } from "./engine-host-backend.ts";
 export {
   type InspectedTensor,
   type Inspection,
@@ -20,13 +29,21 @@ export {
   openTokenizer,
 } from "./engine-inspect.ts";
 export type { Device, EngineOptions, GenerateOptions } from "./engine-options.ts";
-export { type HostDevice, hostDevices } from "./engine-host-backend.ts";
-export { type PerplexityOptions, type PerplexityResult, perplexity } from "./engine-perplexity.ts";
+export {
+  type PerplexityOptions,
+  type PerplexityResult,
+  type PerplexitySource,
+  perplexity,
+} from "./engine-perplexity.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine-profile.ts";
 export type { SparsityReport } from "./engine-trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
+export type { Comparison, Estimate } from "./runtime/compare.ts";
+export type { Metric, TaskName } from "./runtime/eval/question.ts";
+export type { Accuracy, PairedDifference } from "./runtime/eval/score.ts";
+export { taskNames as evalTasks } from "./runtime/eval/tasks.ts";
 export type {
   FinishReason,
   GeneratedChunk,
@@ -35,6 +52,7 @@ export type {
 } from "./runtime/generation.ts";
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/logprobs.ts";
+export type { Perplexity } from "./runtime/perplexity.ts";
 export type { SamplingOptions } from "./runtime/sampler.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";

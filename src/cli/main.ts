@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { HearthError } from "../index.ts";
 import { addChatCommand } from "./chat.ts";
 import { addDoctorCommand } from "./doctor.ts";
+import { addEvalCommand } from "./eval.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addPerplexityCommand } from "./perplexity.ts";
 import { addProfileCommand } from "./profile.ts";
@@ -19,6 +20,7 @@ const commands = [
   addInspectCommand,
   addTokenizeCommand,
   addPerplexityCommand,
+  addEvalCommand,
   addProfileCommand,
   addQuantizeCommand,
 ];

@@ -17,6 +17,18 @@ export function realNumber(value: string): number {
   return parsed;
 }
 
+/** "a,b,c" */
+export function nameList(value: string): readonly string[] {
+  const names = value.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new InvalidArgumentError("expected names separated by commas.");
+  return names;
+}
+
+/** "128,512" */
+export function numberList(value: string): readonly number[] {
+  return nameList(value).map(wholeNumber);
+}
+
 /** For an option that may be given several times. */
 export function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];

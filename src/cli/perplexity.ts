@@ -1,16 +1,27 @@
 /** `hearth perplexity`: how surprised a model is by a text, by llama.cpp's definition. */
 import { readFileSync } from "node:fs";
-import type { Command } from "commander";
-import { OptionError, perplexity } from "../index.ts";
+import { type Command, Option } from "commander";
+import {
+  type ComparisonResult,
+  compareWithDense,
+  type Estimate,
+  OptionError,
+  type Perplexity,
+  type PerplexityOptions,
+  type PerplexityResult,
+  perplexity,
+} from "../index.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { wholeNumber } from "./option-values.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson } from "./sparsity-report.ts";
+import { table } from "./table.ts";
 
 interface PerplexityFlags extends EngineFlags {
   readonly file?: string;
   readonly ids?: string;
   readonly maxTokens?: number;
+  readonly compare?: "dense";
   readonly json?: true;
 }
 
@@ -19,7 +30,8 @@ Windows of --context tokens; of each the second half is scored.
 
 Examples:
   $ hearth perplexity model.gguf --file book.txt -c 512
-  $ hearth perplexity model.gguf --ids ids.json -c 256 --json`;
+  $ hearth perplexity model.gguf --ids ids.json -c 256 --json
+  $ hearth perplexity model.gguf --file book.txt --sparsity threshold --compare dense`;
 
 export function addPerplexityCommand(program: Command): void {
   const command = program
@@ -29,6 +41,11 @@ export function addPerplexityCommand(program: Command): void {
     .option("--file <text>", "a text file")
     .option("--ids <json>", "a JSON array of token ids, not tokenised again")
     .option("--max-tokens <n>", "use at most this many tokens", wholeNumber)
+    .addOption(
+      new Option("--compare <with>", "divergence from the dense model on the processor").choices([
+        "dense",
+      ]),
+    )
     .option("--json", "print one JSON object")
     .addHelpText("after", examples);
   addEngineOptions(command).action(measure);
@@ -42,27 +59,85 @@ async function measure(path: string, flags: PerplexityFlags): Promise<void> {
   const source = ids === undefined ? readFileSync(file ?? "") : readIds(ids);
   const bar = createBar("measuring", "tokens");
   try {
-    const measured = await perplexity(path, source, {
+    const options: PerplexityOptions = {
       ...engineOptions(flags),
       ...(context !== undefined && { window: context }),
       ...(maxTokens !== undefined && { maxTokens }),
       onTokens: (done, total) => bar.update(done, total),
-    });
-    bar.stop();
-    const { standardError, tokens } = measured;
-    for (const notice of measured.notices) process.stderr.write(`hearth: ${notice}\n`);
-    const sparsity = sparsityJson(measured.sparsity);
-    const json = {
-      perplexity: measured.perplexity,
-      standard_error: standardError,
-      tokens,
-      sparsity,
     };
-    const text = `perplexity ${measured.perplexity.toFixed(4)} ± ${standardError.toFixed(4)} over ${tokens} tokens`;
-    process.stdout.write(`${flags.json ? JSON.stringify(json) : text}\n`);
+    const measured =
+      flags.compare === undefined
+        ? await perplexity(path, source, options)
+        : await compareWithDense(path, source, options);
+    bar.stop();
+    for (const notice of measured.notices) process.stderr.write(`hearth: ${notice}\n`);
+    const text =
+      "klDivergence" in measured ? comparedText(measured, flags) : measuredText(measured, flags);
+    process.stdout.write(`${text}\n`);
   } finally {
     bar.stop();
   }
+}
+
+function measuredText(measured: PerplexityResult, flags: PerplexityFlags): string {
+  if (flags.json) {
+    const sparsity = sparsityJson(measured.sparsity);
+    return JSON.stringify({ ...perplexityJson(measured), sparsity });
+  }
+  const { standardError, tokens } = measured;
+  return `perplexity ${measured.perplexity.toFixed(4)} ± ${standardError.toFixed(4)} over ${tokens} tokens`;
+}
+
+function perplexityJson({ perplexity: value, standardError, tokens }: Perplexity): object {
+  return { perplexity: value, standard_error: standardError, tokens };
+}
+
+function comparedText(compared: ComparisonResult, flags: PerplexityFlags): string {
+  const { candidate, reference, klDivergence, topAgreement, logRatio } = compared;
+  if (flags.json) return JSON.stringify(comparisonJson(compared));
+  const { median, percentile99, largest } = klDivergence;
+  return table([
+    ["candidate", `${compared.sparsity.method}, ${compared.candidateDevice}`],
+    ["reference", `dense, ${compared.referenceDevice}`],
+    ["tokens", String(candidate.tokens)],
+    ["perplexity", plusMinus({ ...candidate, mean: candidate.perplexity }, 4)],
+    ["of reference", plusMinus({ ...reference, mean: reference.perplexity }, 4)],
+    ["ln ratio", plusMinus(logRatio, 6)],
+    ["KL divergence", plusMinus(klDivergence, 6), "nats, mean"],
+    [
+      "",
+      `${median.toFixed(6)}, ${percentile99.toFixed(6)}, ${largest.toFixed(6)}`,
+      "median, 99 %, largest",
+    ],
+    ["same top token", `${percent(topAgreement)} %`],
+  ]);
+}
+
+function plusMinus({ mean, standardError }: Estimate, digits: number): string {
+  return `${mean.toFixed(digits)} ± ${standardError.toFixed(digits)}`;
+}
+
+function percent({ mean, standardError }: Estimate): string {
+  return plusMinus({ mean: 100 * mean, standardError: 100 * standardError }, 2);
+}
+
+function comparisonJson(compared: ComparisonResult): object {
+  const { candidate, reference, klDivergence, topAgreement, logRatio } = compared;
+  const estimate = ({ mean, standardError }: Estimate): object => ({
+    mean,
+    standard_error: standardError,
+  });
+  const { median, percentile99, largest } = klDivergence;
+  return {
+    sparsity: sparsityJson(compared.sparsity),
+    device: compared.candidateDevice,
+    reference_device: compared.referenceDevice,
+    candidate: perplexityJson(candidate),
+    reference: perplexityJson(reference),
+    log_ratio: estimate(logRatio),
+    kl_divergence: { ...estimate(klDivergence), median, percentile_99: percentile99, largest },
+    top_agreement: estimate(topAgreement),
+  };
 }
 
 function readIds(path: string): readonly number[] {

@@ -25,8 +25,8 @@ export interface Perplexity {
   readonly tokens: Tokens;
 }
 
-/** Called for each scored target with the logits [vocabulary] that predict it; valid during the call. */
-export type VisitScored = (logits: Float32Array, target: number) => void;
+/** Called for each scored target with each session's logits [vocabulary] that predict it; valid during the call. */
+export type VisitScored = (logits: readonly Float32Array[], target: number) => void;
 
 /** Mean negative log-likelihood of the scored targets, as a perplexity. @throws OptionError for too short a text. */
 export async function measurePerplexity(
@@ -34,34 +34,49 @@ export async function measurePerplexity(
   ids: ArrayLike<number>,
   options: WindowOptions,
 ): Promise<Perplexity> {
-  let count = 0;
-  let sum = 0;
-  let sumOfSquares = 0;
-  await visitScoredTargets(session, ids, options, (logits, target) => {
-    const loss = logSumExp(logits) - (logits[target] ?? 0);
-    count++;
-    sum += loss;
-    sumOfSquares += loss * loss;
+  const losses = new LossSum();
+  await visitScoredTargets([session], ids, options, ([logits = empty], target) => {
+    losses.add(logSumExp(logits) - (logits[target] ?? 0));
   });
-  const mean = sum / count;
-  const variance = Math.max(0, sumOfSquares / count - mean * mean);
-  const perplexity = Math.exp(mean);
-  return {
-    perplexity,
-    standardError: count > 1 ? perplexity * Math.sqrt(variance / (count - 1)) : 0,
-    tokens: count,
-  };
+  return losses.perplexity();
 }
 
-/** Runs the model over whole windows of `ids` (a rest shorter than a window is left out). */
+const empty = new Float32Array(0);
+
+/** Negative log-likelihoods, summed up. */
+export class LossSum {
+  #count = 0;
+  #sum = 0;
+  #sumOfSquares = 0;
+
+  add(loss: number): void {
+    this.#count++;
+    this.#sum += loss;
+    this.#sumOfSquares += loss * loss;
+  }
+
+  perplexity(): Perplexity {
+    const count = this.#count;
+    const mean = this.#sum / count;
+    const variance = Math.max(0, this.#sumOfSquares / count - mean * mean);
+    const perplexity = Math.exp(mean);
+    return {
+      perplexity,
+      standardError: count > 1 ? perplexity * Math.sqrt(variance / (count - 1)) : 0,
+      tokens: count,
+    };
+  }
+}
+
+/** Runs each model over the same whole windows of `ids` (a rest shorter than a window is left out), step by step. */
 export async function visitScoredTargets(
-  session: Session,
+  sessions: readonly Session[],
   ids: ArrayLike<number>,
   options: WindowOptions,
   visit: VisitScored,
 ): Promise<void> {
   const { window, bos, onProgress, signal } = options;
-  const { contextLength } = session.cache;
+  const contextLength = Math.min(...sessions.map(({ cache }) => cache.contextLength));
   if (!Number.isInteger(window) || window < 4) {
     throw new OptionError("context", String(window), "a window of at least 4 tokens");
   }
@@ -79,31 +94,39 @@ export async function visitScoredTargets(
   for (let index = 0; index < windows; index++) {
     signal?.throwIfAborted();
     const tokens = Array.from({ length: window }, (_, i) => ids[index * window + i] ?? 0);
-    await visitWindow(session, tokens, bos, visit);
+    await visitWindow(sessions, tokens, bos, visit);
     onProgress?.((index + 1) * window, windows * window);
   }
 }
 
 async function visitWindow(
-  session: Session,
+  sessions: readonly Session[],
   tokens: readonly number[],
   bos: number | undefined,
   visit: VisitScored,
 ): Promise<void> {
   const firstScored = Math.floor(tokens.length / 2);
-  session.cache.truncate(0, 0);
-  let targets: { readonly output: number; readonly target: number }[] = [];
+  for (const { cache } of sessions) cache.truncate(0, 0);
+  let targets: number[] = [];
   const flush = async (): Promise<void> => {
-    await session.run();
-    for (const { output, target } of targets) visit(session.logits(output), target);
+    for (const session of sessions) await session.run();
+    for (const [output, target] of targets.entries()) {
+      visit(
+        sessions.map((session) => session.logits(output)),
+        target,
+      );
+    }
     targets = [];
   };
   // The window's last token only serves as a target.
   for (let i = 0; i < tokens.length - 1; i++) {
     const token = i === 0 && bos !== undefined ? bos : (tokens[i] ?? 0);
-    if (i < firstScored) session.add(0, token);
-    else targets.push({ output: session.addForOutput(0, token), target: tokens[i + 1] ?? 0 });
-    if (session.room === 0 || session.outputRoom === 0) await flush();
+    if (i >= firstScored) targets.push(tokens[i + 1] ?? 0);
+    for (const session of sessions) {
+      if (i < firstScored) session.add(0, token);
+      else session.addForOutput(0, token);
+    }
+    if (sessions.some(({ room, outputRoom }) => room === 0 || outputRoom === 0)) await flush();
   }
   await flush();
 }

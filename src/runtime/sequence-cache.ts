@@ -46,6 +46,13 @@ export class SequenceCache {
     this.#lengths[sequence] = Math.min(this.length(sequence), Math.max(0, length));
   }
 
+  /** `to` holds the first `length` tokens of `from`, and nothing else. */
+  copy(from: number, to: number, length: number): void {
+    const count = Math.min(length, this.length(from));
+    this.#row(to).set(this.tokens(from).subarray(0, count));
+    this.#lengths[to] = count;
+  }
+
   /** How many tokens at the beginning of `prompt` the sequence already holds. */
   commonPrefix(sequence: number, prompt: ArrayLike<number>): number {
     const held = this.tokens(sequence);

@@ -85,6 +85,13 @@ export class Session implements Disposable {
     this.trace.end(performance.now() - startedAt);
   }
 
+  /** Makes the first `length` tokens that `from` holds all that `to` holds. Rows added so far are run before. */
+  async copyPrefix(from: number, to: number, length: number): Promise<void> {
+    await this.run();
+    await this.executable.copySequence(from, to, length);
+    this.cache.copy(from, to, length);
+  }
+
   /** Logits [vocabulary] of an output of the last run: a view, valid and writable until the next run. */
   logits(output: number): Float32Array {
     const width = this.#logits.width;

@@ -22,11 +22,25 @@ export function readCsvRecords(path: string): readonly (readonly string[])[] {
 
 /** A field up to its comma, line break or the end; quoted, or free of quotes and separators. */
 const fieldPattern = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
+const lineBreaks = /\r\n|\n|\r/g;
+
+export interface CsvRecord {
+  /** On which it begins, counted from 1. */
+  readonly line: number;
+  readonly fields: readonly string[];
+}
 
 export function parseCsv(text: string, file: string): readonly (readonly string[])[] {
-  const records: string[][] = [];
+  return locateCsv(text, file).map(({ fields }) => fields);
+}
+
+/** Records with the lines on which they begin. @throws FileFormatError for a quote that is not closed. */
+export function locateCsv(text: string, file: string): readonly CsvRecord[] {
+  const records: CsvRecord[] = [];
   let record: string[] = [];
   let at = 0;
+  let line = 1;
+  let firstLine = 1;
   while (at < text.length) {
     fieldPattern.lastIndex = at;
     const match = fieldPattern.exec(text);
@@ -34,12 +48,14 @@ export function parseCsv(text: string, file: string): readonly (readonly string[
     const [whole, quoted, plain = "", separator] = match;
     record.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
     at += whole.length;
+    line += whole.match(lineBreaks)?.length ?? 0;
     if (separator === ",") continue;
-    if (record.length > 1 || record[0] !== "") records.push(record);
+    if (record.length > 1 || record[0] !== "") records.push({ line: firstLine, fields: record });
     record = [];
+    firstLine = line;
   }
   // A comma at the very end promises one more field.
-  if (record.length > 0) records.push([...record, ""]);
+  if (record.length > 0) records.push({ line: firstLine, fields: [...record, ""] });
   return records;
 }
 
@@ -47,7 +63,7 @@ function badQuote(
   text: string,
   place: { readonly at: number; readonly file: string },
 ): FileFormatError {
-  const line = text.slice(0, place.at).split(/\r\n|\n|\r/).length;
+  const line = text.slice(0, place.at).split(lineBreaks).length;
   return new FileFormatError({
     file: place.file,
     where: `line ${line}`,

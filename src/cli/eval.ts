@@ -1,0 +1,150 @@
+/** `hearth eval`: multiple-choice tasks, and the difference a sparse method makes. */
+import { type Command, Option } from "commander";
+import {
+  type Evaluation,
+  evalTasks,
+  evaluate,
+  type MetricEvaluation,
+  type TaskEvaluation,
+} from "../index.ts";
+import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
+import { nameList, wholeNumber } from "./option-values.ts";
+import { createBar } from "./progress.ts";
+import { table } from "./table.ts";
+
+interface EvalFlags extends EngineFlags {
+  readonly task: readonly string[];
+  readonly data: string;
+  readonly limit?: number;
+  readonly fewShot?: number;
+  readonly seed?: number;
+  readonly compare?: "dense";
+  readonly results?: string;
+  readonly json?: true;
+}
+
+const examples = `
+Tasks, prompts and normalisation are those of EleutherAI's lm-evaluation-harness. --data is a folder with
+piqa/valid.jsonl and valid-labels.lst, winogrande/dev.jsonl, rte/dev.csv, copa/val.jsonl, arc/ARC-Easy-Test.jsonl,
+arc/ARC-Challenge-Test.jsonl, mmlu/{dev,test}/*.csv.
+
+Examples:
+  $ hearth eval model.gguf --task piqa,rte --data sets
+  $ hearth eval model.gguf --task mmlu --few-shot 5 --limit 10 --data sets --json
+  $ hearth eval model.gguf --task piqa --data sets --sparsity gate --compare dense --results piqa.jsonl`;
+
+export function addEvalCommand(program: Command): void {
+  const command = program
+    .command("eval")
+    .description("score multiple-choice tasks by log-likelihood")
+    .argument("<model>", "a GGUF file")
+    .requiredOption("--task <names>", `some of ${evalTasks.join(",")}`, nameList)
+    .requiredOption("--data <folder>", "the folder with the sets")
+    .option("--limit <n>", "at most n questions of a task (mmlu: of a subject)", wholeNumber)
+    .option(
+      "--seed <n>",
+      "draw the questions of --limit; without it, they are the first",
+      wholeNumber,
+    )
+    .option("--few-shot <k>", "solved examples before each question of mmlu", wholeNumber)
+    .addOption(
+      new Option("--compare <with>", "ask the dense model too and show the difference").choices([
+        "dense",
+      ]),
+    )
+    .option("--results <file>", "keep every result in this file, and go on from it")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples);
+  addEngineOptions(command).action(runEval);
+}
+
+async function runEval(path: string, flags: EvalFlags): Promise<void> {
+  const { task, data, limit, seed, fewShot, compare, results } = flags;
+  const bar = createBar("asking", "questions");
+  try {
+    const evaluation = await evaluate(path, {
+      ...engineOptions(flags),
+      tasks: task,
+      data,
+      ...(limit !== undefined && { limit }),
+      ...(seed !== undefined && { seed }),
+      ...(fewShot !== undefined && { fewShot }),
+      ...(compare !== undefined && { compare }),
+      ...(results !== undefined && { results }),
+      onQuestions: (done, total) => bar.update(done, total),
+    });
+    bar.stop();
+    for (const notice of evaluation.notices) process.stderr.write(`hearth: ${notice}\n`);
+    const text = flags.json ? JSON.stringify(asJson(evaluation)) : asText(evaluation);
+    process.stdout.write(`${text}\n`);
+  } finally {
+    bar.stop();
+  }
+}
+
+function asJson({ model, candidate, reference, tasks }: Evaluation): object {
+  return {
+    model,
+    candidate,
+    reference: reference ?? null,
+    tasks: tasks.map((task) => ({
+      task: task.task,
+      definition: task.definition,
+      few_shot: task.fewShot,
+      questions: task.questions,
+      truncated: task.truncated,
+      metrics: Object.fromEntries(
+        task.metrics.map((metric) => [metric.metric, metricJson(metric)]),
+      ),
+    })),
+  };
+}
+
+function metricJson({ candidate, reference, difference }: MetricEvaluation): object {
+  return {
+    value: candidate.mean,
+    standard_error: candidate.standardError,
+    ...(reference && {
+      reference: reference.mean,
+      reference_standard_error: reference.standardError,
+    }),
+    ...(difference && {
+      difference: difference.mean,
+      difference_standard_error: difference.standardError,
+      gained: difference.gained,
+      lost: difference.lost,
+    }),
+  };
+}
+
+function asText(evaluation: Evaluation): string {
+  const { candidate, reference, tasks } = evaluation;
+  const isCompared = reference !== undefined;
+  const header = ["task", "metric", "questions", "accuracy"];
+  const rows = tasks.flatMap((task) => task.metrics.map((metric) => metricRow(task, metric)));
+  const heading = isCompared ? `${candidate}; reference: ${reference}` : candidate;
+  return [
+    heading,
+    table([isCompared ? [...header, "reference", "difference"] : header, ...rows]),
+    "Accuracies in %, ± standard error; of the difference, paired by question.",
+    ...tasks.map(definitionLine),
+  ].join("\n");
+}
+
+function metricRow(task: TaskEvaluation, metric: MetricEvaluation): readonly string[] {
+  const { candidate, reference, difference } = metric;
+  const row = [task.task, metric.metric, String(task.questions), percent(candidate)];
+  if (reference === undefined || difference === undefined) return row;
+  const flips = `+${difference.gained} −${difference.lost}`;
+  return [...row, percent(reference), `${percent(difference)} (${flips})`];
+}
+
+function percent(value: { readonly mean: number; readonly standardError: number }): string {
+  return `${(100 * value.mean).toFixed(2)} ± ${(100 * value.standardError).toFixed(2)}`;
+}
+
+function definitionLine({ task, definition, fewShot, truncated }: TaskEvaluation): string {
+  const shots = fewShot > 0 ? `; ${fewShot} solved examples` : "";
+  const cut = truncated > 0 ? `; ${truncated} questions cut at the beginning to fit` : "";
+  return `${task}: ${definition}${shots}${cut}`;
+}
