@@ -1,8 +1,10 @@
 /** From a path to everything that runs a model: file, tokenizer, backend, session. Whoever opens it closes it. */
 import { totalmem } from "node:os";
-import type { Backend } from "./backends/backend.ts";
+import type { Backend, PrepareOptions } from "./backends/backend.ts";
 import type { Milliseconds } from "./core/units.ts";
-import { chooseBackend } from "./engine-backend.ts";
+import { type ChosenDevice, chooseDevice } from "./engine-backend.ts";
+import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./engine-device.ts";
+import { openHostBackend } from "./engine-host-backend.ts";
 import {
   type EngineOptions,
   type ResolvedEngineOptions,
@@ -10,10 +12,11 @@ import {
 } from "./engine-options.ts";
 import { type SettledSparsity, settleSparsity, sidecarOf } from "./engine-sparsity.ts";
 import { openGguf } from "./gguf/open.ts";
-import { buildProgram } from "./model/build-program.ts";
+import { buildProgram, type ModelSlots } from "./model/build-program.ts";
 import { describeModel, type ModelDescription } from "./model/describe.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { Session } from "./runtime/session.ts";
+import type { Plan } from "./placement/plan.ts";
+import { type OutputSlots, Session } from "./runtime/session.ts";
 import type { MethodName, Sidecar } from "./sparsity/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "./text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
@@ -25,6 +28,8 @@ export interface OpenedModel extends Disposable {
   readonly backend: Backend;
   readonly session: Session;
   readonly sparsity: MethodName;
+  /** Where each neuron is, on device hybrid. */
+  readonly plan?: Plan;
   /** What the user should know, one sentence each. */
   readonly notices: readonly string[];
   readonly loadMilliseconds: Milliseconds;
@@ -49,25 +54,84 @@ export async function openModelFile(
   const resolved = resolveEngineOptions(options, model, totalmem());
   const tokenizer = await loadTokenizer(gguf.metadata);
   const template = createChatTemplate(gguf.metadata, tokenizer);
-  const { backend, notice } = chooseBackend(resolved);
+  const chosen = await chooseDevice(resolved, (adapter) =>
+    wholeModelBytes(model, resolved, adapter),
+  );
+  const request = { model, options, resolved, outputs, sidecar };
+  const { backend, session, sparsity, plan, notices } =
+    chosen.kind === "host" ? await openOnHost(chosen, request) : await openOnGpu(chosen, request);
+  return {
+    description: describeModel(model),
+    tokenizer,
+    template,
+    backend,
+    session,
+    sparsity,
+    ...(plan && { plan }),
+    notices: [...model.warnings, ...tokenizer.warnings, ...notices],
+    loadMilliseconds: performance.now() - startedAt,
+    [Symbol.dispose]: () => {
+      session[Symbol.dispose]();
+      backend[Symbol.dispose]();
+    },
+  };
+}
+
+interface OpenRequest {
+  readonly model: Model;
+  readonly options: EngineOptions;
+  readonly resolved: ResolvedEngineOptions;
+  readonly outputs: OutputsWanted;
+  readonly sidecar: Sidecar | undefined;
+}
+
+type Running = Pick<OpenedModel, "backend" | "session" | "sparsity" | "plan" | "notices">;
+
+async function openOnHost(
+  { backend, notices }: Extract<ChosenDevice, { kind: "host" }>,
+  request: OpenRequest,
+): Promise<Running> {
+  const { model } = request;
   try {
-    const sparsity = await settle(model, backend, { options, resolved, sidecar });
-    const session = await openSession(model, backend, { options, resolved, outputs, sparsity });
-    const notices = [...model.warnings, ...tokenizer.warnings, ...(notice ? [notice] : [])];
-    return {
-      description: describeModel(model),
-      tokenizer,
-      template,
+    const settled = await settle(model, backend, request);
+    const session = await openSession(model, backend, { ...request, sparsity: settled });
+    const sparsity = settled.method;
+    return { backend, session, sparsity, notices: [...notices, ...settled.notices] };
+  } catch (error) {
+    backend[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** What must be made at load is made by the processor's threads, before the device's own thread begins. */
+async function openOnGpu(
+  chosen: Exclude<ChosenDevice, { kind: "host" }>,
+  request: OpenRequest,
+): Promise<Running> {
+  const { model, options, resolved, outputs } = request;
+  const sidecar = request.sidecar ?? sidecarOf(model, options.sidecar);
+  const helper = openHostBackend("auto", resolved.threads);
+  let settled: SettledSparsity;
+  try {
+    settled = await settle(model, helper.backend, { ...request, sidecar });
+  } finally {
+    helper.backend[Symbol.dispose]();
+  }
+  const maxOutputs = outputs === "per row" ? resolved.batchSize : resolved.sequences;
+  const wanted = { model, options, resolved, sparsity: settled, sidecar, maxOutputs };
+  const { backend, built, plan, notices } =
+    chosen.kind === "gpu"
+      ? await openGpuDevice(chosen, wanted)
+      : await openHybridDevice(chosen, wanted);
+  try {
+    const session = await Session.open(
       backend,
-      session,
-      sparsity: sparsity.method,
-      notices: [...notices, ...sparsity.notices],
-      loadMilliseconds: performance.now() - startedAt,
-      [Symbol.dispose]: () => {
-        session[Symbol.dispose]();
-        backend[Symbol.dispose]();
-      },
-    };
+      built.program,
+      outputSlots(built.slots),
+      prepareOptions(options),
+    );
+    const all = [...notices, ...settled.notices];
+    return { backend, session, sparsity: settled.method, ...(plan && { plan }), notices: all };
   } catch (error) {
     backend[Symbol.dispose]();
     throw error;
@@ -117,9 +181,14 @@ function openSession(
     methodFor: sparsity.methodFor,
     ...(sparsity.downRows && { downRows: sparsity.downRows }),
   });
-  if (slots.logits === undefined) throw new Error("a program with logits has a slot for them");
-  return Session.open(backend, program, slots.logits, {
-    ...(options.onProgress && { onProgress: options.onProgress }),
-    ...(options.signal && { signal: options.signal }),
-  });
+  return Session.open(backend, program, outputSlots(slots), prepareOptions(options));
+}
+
+function outputSlots({ logits, argmax }: ModelSlots): OutputSlots {
+  if (logits === undefined) throw new Error("a program with logits has a slot for them");
+  return { logits, ...(argmax && { argmax }) };
+}
+
+function prepareOptions({ onProgress, signal }: EngineOptions): PrepareOptions {
+  return { ...(onProgress && { onProgress }), ...(signal && { signal }) };
 }

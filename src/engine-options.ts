@@ -1,15 +1,20 @@
 /** What `Engine.open` and `generate` accept, with defaults; every value is judged here, before anything is loaded. */
 import type { PrepareProgress } from "./backends/backend.ts";
+import { checkByteSize } from "./core/byte-size.ts";
 import { LimitError, OptionError } from "./core/errors.ts";
-import type { Tokens } from "./core/units.ts";
+import type { Bytes, Tokens } from "./core/units.ts";
 import type { Model } from "./model/model.ts";
 import type { KvType } from "./ops/program.ts";
+import type { HardwareProfile } from "./placement/hardware.ts";
 import { checkKeys } from "./runtime/options.ts";
 import type { SamplingOptions } from "./runtime/sampler.ts";
 import { type Sparsity, sparsities } from "./sparsity/method.ts";
 
-/** "auto" takes the fastest device there is and says which (Engine.notices). */
-export type Device = "auto" | "cpu" | "reference";
+/**
+ * "gpu": the whole model on a graphics card. "hybrid": its hot neurons there, the rest on the CPU, both at once.
+ * "auto" takes the fastest device there is and says which (Engine.notices).
+ */
+export type Device = "auto" | "cpu" | "gpu" | "hybrid" | "reference";
 
 export interface EngineOptions {
   /** Tokens of prompt and answer together. Default: the model's, at most 4096. */
@@ -21,6 +26,14 @@ export interface EngineOptions {
   /** Default: the physical cores this process may use. */
   readonly threads?: number;
   readonly device?: Device;
+  /** Which graphics adapter: its number in `diagnose`, or part of its name. Default: the first that is no software. */
+  readonly gpu?: number | string;
+  /** Most bytes to take of the card's memory. Default: nine tenths of it, where it is known. */
+  readonly vramBudget?: Bytes;
+  /** What the planner knows of this machine, for device hybrid. Default: measured once and kept. */
+  readonly hardware?: HardwareProfile;
+  /** Keep a timeline of every step, for device hybrid. Default false. */
+  readonly timeline?: boolean;
   /** Precision of the KV cache. Default f16. */
   readonly cacheType?: KvType;
   /** Which neurons are computed. Default "auto": the best of what is known about the model; Engine.notices says why. */
@@ -54,11 +67,13 @@ export interface ResolvedEngineOptions {
   readonly batchSize: Tokens;
   readonly threads: number | undefined;
   readonly device: Device;
+  readonly gpu: number | string | undefined;
+  readonly vramBudget: Bytes | undefined;
   readonly cacheType: KvType;
   readonly sparsity: Sparsity;
 }
 
-const devices: readonly Device[] = ["auto", "cpu", "reference"];
+export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
 const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
 const engineKeys = [
   "contextLength",
@@ -66,6 +81,10 @@ const engineKeys = [
   "batchSize",
   "threads",
   "device",
+  "gpu",
+  "vramBudget",
+  "hardware",
+  "timeline",
   "cacheType",
   "sparsity",
   "sidecar",
@@ -111,6 +130,8 @@ export function resolveEngineOptions(
     batchSize: options.batchSize ?? 128,
     threads: options.threads,
     device: options.device ?? "auto",
+    gpu: options.gpu,
+    vramBudget: options.vramBudget,
     cacheType: options.cacheType ?? "f16",
     sparsity: options.sparsity ?? "auto",
   };
@@ -118,6 +139,7 @@ export function resolveEngineOptions(
   checkCount("sequences", resolved.sequences, 1024);
   checkCount("batchSize", resolved.batchSize, 4096);
   if (resolved.threads !== undefined) checkCount("threads", resolved.threads, 512);
+  if (resolved.vramBudget !== undefined) checkByteSize(resolved.vramBudget, "vramBudget");
   checkChoice("device", resolved.device, devices);
   checkChoice("cacheType", resolved.cacheType, cacheTypes);
   checkChoice("sparsity", resolved.sparsity, sparsities);

@@ -4,7 +4,7 @@
  */
 import { OptionError } from "../core/errors.ts";
 import type { Activation, FfnBlock, Gating, Op, Slot, Weight } from "../ops/op.ts";
-import type { KvShape, KvType, OpRange, Program } from "../ops/program.ts";
+import type { KvShape, KvType, OpRange, Program, Segment } from "../ops/program.ts";
 import {
   type GraphContext,
   LayerGraph,
@@ -23,8 +23,11 @@ export interface ProgramOptions {
   readonly maxRows: number;
   readonly maxOutputs: number;
   readonly kvType: KvType;
-  /** "logits": of the rows that want an output. "argmax": only their best token. "none": profiling. */
-  readonly output: "logits" | "argmax" | "none";
+  /**
+   * "logits": of the rows that want an output. "argmax": only their best token. "none": profiling.
+   * "choice": logits stay on the device; a segment behind the model reads them, another one only the best token.
+   */
+  readonly output: "logits" | "argmax" | "choice" | "none";
   /** Default: the file's predictors in a PowerInfer file, dense in any other. */
   readonly methodFor?: MethodChoice;
   /** A transposed down projection [neurons, dim] for this layer, in place of the file's. */
@@ -78,7 +81,7 @@ export interface ModelProgram {
   readonly slots: ModelSlots;
 }
 
-/** One segment, whose outputs are the logits or best tokens, then what exposed layers show. */
+/** One segment, whose outputs are the logits or best tokens, then what exposed layers show; with "choice" two to read by. */
 export function buildProgram(model: Model, options: ProgramOptions): ModelProgram {
   const parts = buildParts(model, options);
   const exposedLayers = new Set(options.exposed ?? []);
@@ -99,14 +102,16 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
   ops.push(...parts.output);
   const { hidden, logits, argmax } = parts;
   const shown = exposed.flatMap(({ input, normed, gate, h }) => [input, normed, gate, h]);
-  const outputs = [logits ?? argmax, ...shown];
+  const isChoice = options.output === "choice";
+  const outputs = [isChoice ? undefined : (logits ?? argmax), ...shown];
   const present = outputs.filter((slot) => slot !== undefined);
-  const segment = { name: "model", ops, outputs: present, layers };
+  const segments: Segment[] = [{ name: "model", ops, outputs: present, layers }];
+  if (isChoice && logits && argmax) segments.push(...readSegments(logits, argmax));
   return {
     program: {
       slots: parts.slots.slots,
       kv: parts.kv,
-      segments: [segment],
+      segments,
       maxRows: options.maxRows,
       maxOutputs: options.maxOutputs,
     },
@@ -117,6 +122,14 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
       exposed,
     },
   };
+}
+
+/** What reads the result of the model: one of them is run behind it. */
+function readSegments(logits: Slot, argmax: Slot): readonly Segment[] {
+  return [
+    { name: "read logits", ops: [], outputs: [logits] },
+    { name: "read best", ops: [{ kind: "argmax", x: logits, out: argmax }], outputs: [argmax] },
+  ];
 }
 
 export function buildParts(model: Model, options: ProgramOptions): ModelParts {
@@ -212,6 +225,7 @@ function outputPart(
   );
   if (output === "logits") return { output: ops, hidden, logits };
   const argmax = slots.slot("argmax", 1, "outputs");
+  if (output === "choice") return { output: ops, hidden, logits, argmax };
   ops.push({ kind: "argmax", x: logits, out: argmax });
   return { output: ops, hidden, argmax };
 }

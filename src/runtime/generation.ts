@@ -57,6 +57,8 @@ export interface GenerationSettings {
   readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
 }
 
+type TokenScores = Required<Pick<GeneratedChunk, "logprob" | "topLogprobs">>;
+
 interface Settle {
   readonly resolve: (result: GenerationResult) => void;
   readonly reject: (error: unknown) => void;
@@ -138,10 +140,22 @@ export class ActiveGeneration {
     this.settings.onPromptProgress?.(this.prompt.length - this.pendingCount, this.prompt.length);
   }
 
+  /** Whether the likeliest token is all it wants of a step: then no logits need be read. */
+  get wantsBestOnly(): boolean {
+    return this.settings.logprobs === undefined && this.#sampler.isPlainGreedy;
+  }
+
+  /** Publishes the likeliest token as the next one. */
+  acceptBest(token: number): void {
+    if (this.#finish !== undefined) return;
+    if (this.settings.maxTokens === 0) this.finish("length");
+    else this.#publish(token, undefined);
+  }
+
   /** Samples the next token from `logits` [vocabulary] (changed in place) and publishes it. */
   accept(logits: Float32Array): void {
     if (this.#finish !== undefined) return;
-    const { logprobs, endTokens, maxTokens } = this.settings;
+    const { logprobs, maxTokens } = this.settings;
     if (maxTokens === 0) {
       this.finish("length");
       return;
@@ -150,21 +164,8 @@ export class ActiveGeneration {
     const total = logprobs === undefined ? 0 : logSumExp(logits);
     const before = logprobs === undefined ? logits : logits.slice();
     const token = this.#sampler.sample(logits);
-    this.#lastTokenAt = performance.now();
-    if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
-    if (endTokens.has(token)) {
-      this.finish("stop");
-      return;
-    }
-    this.#sampler.observe(token);
-    this.#tokens.push(token);
-    const text = this.#stopText.push(this.#detokenizer.push(token));
-    this.#text += text;
     const scores = top && { logprob: (before[token] ?? 0) - total, topLogprobs: top };
-    this.chunks.push({ text, token, ...scores });
-    if (this.#stopText.found) this.finish("stop");
-    else if (this.#tokens.length >= maxTokens) this.finish("length");
-    else this.readAgain([token]);
+    this.#publish(token, scores);
   }
 
   finish(reason: FinishReason): void {
@@ -185,6 +186,24 @@ export class ActiveGeneration {
     this.#settle.reject(error);
     // The reader of `chunks` sees the error; a caller who never looks at `result` must not crash the process.
     this.result.catch(() => undefined);
+  }
+
+  #publish(token: number, scores: TokenScores | undefined): void {
+    const { endTokens, maxTokens } = this.settings;
+    this.#lastTokenAt = performance.now();
+    if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
+    if (endTokens.has(token)) {
+      this.finish("stop");
+      return;
+    }
+    this.#sampler.observe(token);
+    this.#tokens.push(token);
+    const text = this.#stopText.push(this.#detokenizer.push(token));
+    this.#text += text;
+    this.chunks.push({ text, token, ...scores });
+    if (this.#stopText.found) this.finish("stop");
+    else if (this.#tokens.length >= maxTokens) this.finish("length");
+    else this.readAgain([token]);
   }
 
   #summary(finishReason: FinishReason): GenerationResult {

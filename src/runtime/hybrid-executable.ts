@@ -14,8 +14,8 @@ import type { TimelineEvent } from "./timeline.ts";
 export interface HybridExecutable extends Executable {
   /** Sums since the executable was made. */
   hybridStats(): HybridStats;
-  /** Every step's intervals, when it was prepared with `trace`; else those of the measured steps are not kept. */
-  timeline(): readonly TimelineEvent[];
+  /** Every step's intervals, when it was made with `trace`; else none. */
+  timeline(): Promise<readonly TimelineEvent[]>;
 }
 
 /** A device that the partition does not use has no executable. */
@@ -102,7 +102,7 @@ class Hybrid implements HybridExecutable {
     return this.#recorder.stats(gpuBytes);
   }
 
-  timeline(): readonly TimelineEvent[] {
+  async timeline(): Promise<readonly TimelineEvent[]> {
     return this.#recorder.timeline;
   }
 

@@ -102,6 +102,13 @@ export class Sampler {
     this.#recent = new Int32Array(options.penaltyWindow);
   }
 
+  /** Whether `sample` takes the likeliest token of the logits as they are, whatever was observed. */
+  get isPlainGreedy(): boolean {
+    const { temperature, repetitionPenalty, presencePenalty, frequencyPenalty } = this.options;
+    const hasPenalties = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
+    return temperature === 0 && !hasPenalties && this.#bias.length === 0;
+  }
+
   /** Tells the sampler of a token of the prompt or of the completion, for the penalties. */
   observe(token: number): void {
     const window = this.#recent.length;

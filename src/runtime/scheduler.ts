@@ -73,9 +73,14 @@ export class Scheduler {
       const output = this.#addRows(seat);
       if (output !== undefined) outputs.push({ generation: seat.generation, output });
     }
-    await session.run();
+    const isBestEnough =
+      session.findsBest && outputs.every(({ generation }) => generation.wantsBestOnly);
+    await session.run(isBestEnough ? "best" : "logits");
     for (const { generation } of this.#seats) generation.reportPromptProgress();
-    for (const { generation, output } of outputs) generation.accept(session.logits(output));
+    for (const { generation, output } of outputs) {
+      if (isBestEnough) generation.acceptBest(session.best(output));
+      else generation.accept(session.logits(output));
+    }
   }
 
   /** Adds as many rows of the seat's generation as fit; returns its output index when it reached the last. */

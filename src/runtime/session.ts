@@ -9,31 +9,38 @@ import { createStep, type Program, type Step } from "../ops/program.ts";
 import { FfnTrace } from "./ffn-trace.ts";
 import { SequenceCache } from "./sequence-cache.ts";
 
+/** What a step can be asked for. */
+export interface OutputSlots {
+  readonly logits: Slot; // [outputs, vocabulary]
+  /** Where the device finds the best token itself, so that one number is read back: [outputs, 1]. */
+  readonly argmax?: Slot;
+}
+
 export class Session implements Disposable {
   readonly cache: SequenceCache;
   readonly program: Program;
   readonly executable: Executable;
   readonly trace: FfnTrace;
   readonly #step: Step;
-  readonly #logits: Slot;
+  readonly #outputs: OutputSlots;
 
-  private constructor(program: Program, logits: Slot, executable: Executable) {
+  private constructor(program: Program, outputs: OutputSlots, executable: Executable) {
     this.program = program;
     this.executable = executable;
     this.trace = new FfnTrace(() => executable.ffnCounts());
     this.cache = new SequenceCache(program.kv.sequences, program.kv.contextLength);
     this.#step = createStep(program.maxRows, program.maxOutputs);
-    this.#logits = logits;
+    this.#outputs = outputs;
   }
 
-  /** Prepares `program`, one segment, on `backend`. `logits` is the output slot to read after each run. */
+  /** Prepares `program` on `backend`: segment 0 is the model; an output of another segment is read by running that one. */
   static async open(
     backend: Backend,
     program: Program,
-    logits: Slot,
+    outputs: OutputSlots,
     options: PrepareOptions = {},
   ): Promise<Session> {
-    return new Session(program, logits, await backend.prepare(program, options));
+    return new Session(program, outputs, await backend.prepare(program, options));
   }
 
   /** Rows that still fit into the step. */
@@ -73,15 +80,23 @@ export class Session implements Disposable {
     return step.outputCount++;
   }
 
-  /** Runs the rows added so far; afterwards the step is empty again. */
-  async run(): Promise<void> {
+  /** Whether `run` can be asked for best tokens in place of logits. */
+  get findsBest(): boolean {
+    return this.#outputs.argmax !== undefined;
+  }
+
+  /** Runs the rows added so far; afterwards the step is empty again, and what was asked for can be read. */
+  async run(wanted: "logits" | "best" = "logits"): Promise<void> {
     if (this.#step.rowCount === 0) return;
     this.trace.begin(this.#step.rowCount === this.#step.outputCount ? "decode" : "prompt");
     const startedAt = performance.now();
-    const done = this.executable.run(0, this.#step);
+    const runs = [this.executable.run(0, this.#step)];
+    const { argmax, logits } = this.#outputs;
+    const read = this.#segmentOf(wanted === "best" && argmax !== undefined ? argmax : logits);
+    if (read > 0 && this.#step.outputCount > 0) runs.push(this.executable.run(read, this.#step));
     this.#step.rowCount = 0;
     this.#step.outputCount = 0;
-    await done;
+    await Promise.all(runs);
     this.trace.end(performance.now() - startedAt);
   }
 
@@ -94,11 +109,23 @@ export class Session implements Disposable {
 
   /** Logits [vocabulary] of an output of the last run: a view, valid and writable until the next run. */
   logits(output: number): Float32Array {
-    const width = this.#logits.width;
-    return this.executable.output(this.#logits).subarray(output * width, (output + 1) * width);
+    const { logits } = this.#outputs;
+    const width = logits.width;
+    return this.executable.output(logits).subarray(output * width, (output + 1) * width);
+  }
+
+  /** The likeliest token of an output of the last run, which was asked for best tokens; the lowest id on a tie. */
+  best(output: number): number {
+    const { argmax } = this.#outputs;
+    if (argmax === undefined) throw new RangeError("this program finds no best tokens");
+    return this.executable.output(argmax)[output] ?? 0;
   }
 
   [Symbol.dispose](): void {
     this.executable[Symbol.dispose]();
+  }
+
+  #segmentOf(slot: Slot): number {
+    return this.program.segments.findIndex(({ outputs }) => outputs.includes(slot));
   }
 }

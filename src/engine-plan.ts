@@ -1,0 +1,199 @@
+/**
+ * From a model, a budget and a machine to a placement: the planner is told true bytes, and its plan's bytes are those
+ * that the GPU backend will allocate, because they are asked of it. Plans are kept in the user's cache.
+ */
+import { createHash } from "node:crypto";
+import type { BindingLimits } from "./backends/webgpu/plan-buffers.ts";
+import { LimitError } from "./core/errors.ts";
+import { type Bytes, formatBytes } from "./core/units.ts";
+import type { ResolvedEngineOptions } from "./engine-options.ts";
+import type { SettledSparsity } from "./engine-sparsity.ts";
+import { buildProgram, type ModelProgram } from "./model/build-program.ts";
+import type { Model } from "./model/model.ts";
+import type { Weight } from "./ops/op.ts";
+import type { HardwareProfile } from "./placement/hardware.ts";
+import type { Activity, ModelDescription } from "./placement/model-description.ts";
+import {
+  createPlan,
+  gpuDevice,
+  hardwareHash,
+  type Plan,
+  type PlanInputs,
+} from "./placement/plan.ts";
+import { readCachedPlan, writeCachedPlan } from "./placement/plan-cache.ts";
+import type { Objective } from "./placement/problem.ts";
+import type { Solver } from "./placement/solve-placement.ts";
+import { cacheFolder } from "./runtime/cache-folder.ts";
+import { describeProgram, placedBytes } from "./runtime/hybrid-description.ts";
+import type { Placement } from "./runtime/hybrid-partition.ts";
+import { downRowType } from "./runtime/transpose-down.ts";
+import type { Sidecar } from "./sparsity/sidecar.ts";
+
+export interface PlanModelRequest {
+  readonly model: Model;
+  readonly resolved: Pick<
+    ResolvedEngineOptions,
+    "contextLength" | "sequences" | "batchSize" | "cacheType"
+  >;
+  /** The most rows of a step that may want an output. */
+  readonly maxOutputs: number;
+  readonly sparsity: SettledSparsity;
+  readonly sidecar: Sidecar | undefined;
+  readonly hardware: HardwareProfile;
+  readonly limits: BindingLimits;
+  readonly budgetBytes: Bytes;
+  readonly objective: Objective;
+  readonly solver: Solver;
+  /** Further GiB to look at, and points of the curve; 0 for none. */
+  readonly furtherGibibytes: number;
+  readonly curvePoints: number;
+}
+
+/** Share of neurons assumed to fire where nobody has counted: PowerInfer (2312.12456, §2.2) finds about a tenth. */
+const assumedActivity = 0.1;
+
+/** Each try leaves out what the last one took too much; the first one fits unless many blocks differ in size. */
+const mostTries = 8;
+
+/** @throws OptionError for a budget that the card cannot have; UnsupportedError for what the GPU lacks. */
+export async function planModel(request: PlanModelRequest): Promise<Plan> {
+  const inputs = planInputs(request);
+  const folder = cacheFolder("plans");
+  const isComplete = request.furtherGibibytes === 0 && request.curvePoints === 0;
+  const cached = await readCachedPlan(folder, inputs);
+  if (cached !== undefined && isComplete) return cached;
+  const plan = await solveWithin(request, inputs);
+  await writeCachedPlan(folder, plan);
+  return plan;
+}
+
+/** The program that runs by this placement: split layers have their down projections as rows. */
+export function hybridProgram(
+  request: Pick<PlanModelRequest, "model" | "resolved" | "sparsity" | "maxOutputs">,
+  downRows: (layer: number) => Weight | undefined,
+): ModelProgram {
+  const { model, resolved, sparsity } = request;
+  return buildProgram(model, {
+    contextLength: resolved.contextLength,
+    sequences: resolved.sequences,
+    maxRows: resolved.batchSize,
+    maxOutputs: request.maxOutputs,
+    kvType: resolved.cacheType,
+    output: "choice",
+    methodFor: sparsity.methodFor,
+    downRows,
+  });
+}
+
+/** Layers that both devices share, whose down projection must be rows and is not yet. */
+export function layersToTranspose(
+  model: Model,
+  sparsity: SettledSparsity,
+  placement: Placement,
+): readonly number[] {
+  return placement.layers.flatMap(({ parts }, layer) => {
+    const isSplit = parts.length > 1;
+    const hasRows = model.layers[layer]?.ffn.down.layout === "rows";
+    return isSplit && !hasRows && sparsity.downRows?.(layer) === undefined ? [layer] : [];
+  });
+}
+
+async function solveWithin(
+  request: PlanModelRequest,
+  inputs: Omit<PlanInputs, "hardware">,
+): Promise<Plan> {
+  const { hardware, limits, furtherGibibytes, curvePoints } = request;
+  const everySplit = hybridProgram(request, (layer) => rowsOf(request, layer)).program;
+  const activity = (layer: number, neurons: number): Activity =>
+    activityOf(request, { layer, neurons });
+  let model = describeProgram({ program: everySplit, activity, limits });
+  for (let attempt = 0; attempt < mostTries; attempt++) {
+    const plan = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
+    const exact = exactBytes(request, plan);
+    if (exact <= request.budgetBytes) return withExactBytes(plan, exact);
+    const excess = exact - request.budgetBytes;
+    model = {
+      ...model,
+      gpuScratchBytes: model.gpuScratchBytes + excess,
+    } satisfies ModelDescription;
+  }
+  throw new LimitError(
+    `no placement was found whose buffers fit ${formatBytes(request.budgetBytes)}; use --device cpu`,
+  );
+}
+
+function exactBytes(request: PlanModelRequest, plan: Plan): Bytes {
+  const toTranspose = new Set(layersToTranspose(request.model, request.sparsity, plan));
+  const { program } = hybridProgram(request, (layer) =>
+    toTranspose.has(layer) ? rowsOf(request, layer) : request.sparsity.downRows?.(layer),
+  );
+  return placedBytes(program, plan, request.limits);
+}
+
+/** The rest beside weights and cache is scratch; whole hot layers keep their file's layout, which may be smaller than rows. */
+function withExactBytes(plan: Plan, exact: Bytes): Plan {
+  const { scratch = 0, ffn = 0, ...others } = plan.memory[gpuDevice] ?? {};
+  const fixed = Object.values(others).reduce((sum, bytes) => sum + bytes, 0);
+  const ffnBytes = Math.min(ffn, exact - fixed);
+  const items = { ...others, ffn: ffnBytes, scratch: exact - fixed - ffnBytes };
+  const isUsed = scratch > 0;
+  return {
+    ...plan,
+    gpuBytes: exact,
+    memory: { ...plan.memory, [gpuDevice]: isUsed ? items : {} },
+  };
+}
+
+/** The rows there are, or their shape: bytes can be counted before anything is transposed. */
+function rowsOf(
+  { model, sparsity, sidecar }: Pick<PlanModelRequest, "model" | "sparsity" | "sidecar">,
+  layer: number,
+): Weight | undefined {
+  const down = model.layers[layer]?.ffn.down;
+  if (down === undefined || down.layout === "rows") return undefined;
+  const known = sparsity.downRows?.(layer) ?? sidecar?.downRows[layer];
+  if (known !== undefined) return known;
+  const { name, rows, columns } = down.weight;
+  return {
+    name: `${name} transposed`,
+    type: downRowType(down.weight),
+    rows: columns,
+    columns: rows,
+    bytes: { kind: "memory", data: new Uint8Array(0) },
+  };
+}
+
+function activityOf(
+  { sidecar, sparsity }: PlanModelRequest,
+  { layer, neurons }: { readonly layer: number; readonly neurons: number },
+): Activity {
+  const profile = sidecar?.profile;
+  const counts = profile?.counts[layer];
+  if (profile === undefined || counts === undefined || profile.tokens === 0) {
+    return { kind: "uniform", frequency: sparsity.method === "dense" ? 1 : assumedActivity };
+  }
+  const frequencies = new Float64Array(neurons).map((_, id) => (counts[id] ?? 0) / profile.tokens);
+  return { kind: "profile", frequencies };
+}
+
+function planInputs(request: PlanModelRequest): PlanInputs {
+  const { model, resolved, sparsity, sidecar, hardware } = request;
+  const { contextLength, sequences, batchSize, cacheType } = resolved;
+  return {
+    model: model.gguf.fingerprint(),
+    profile: sidecar?.profile === undefined ? null : profileHash(sidecar.profile.counts),
+    hardware: hardwareHash(hardware),
+    budgetBytes: request.budgetBytes,
+    context: contextLength,
+    method: `${sparsity.method}, ${sequences} sequences of ${cacheType}, batch ${batchSize}, outputs ${request.maxOutputs}`,
+    objective: request.objective,
+    solver: request.solver,
+  };
+}
+
+function profileHash(counts: readonly Float64Array[]): string {
+  const hash = createHash("sha256");
+  for (const layer of counts)
+    hash.update(new Uint8Array(layer.buffer, layer.byteOffset, layer.byteLength));
+  return hash.digest("hex").slice(0, 32);
+}

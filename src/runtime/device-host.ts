@@ -1,0 +1,111 @@
+/** The device's side of worker-protocol.ts: one backend, one program. */
+import type { Slot } from "../ops/op.ts";
+import type { Program } from "../ops/program.ts";
+import { type DeviceBackend, type DeviceExecutable, openDevice } from "./device.ts";
+import { type StepView, viewSharedStep } from "./shared-step.ts";
+import { type Answer, type Request, toPlainError } from "./worker-protocol.ts";
+
+interface Prepared {
+  readonly program: Program;
+  readonly executable: DeviceExecutable;
+  readonly steps: readonly StepView[];
+  readonly outputs: ReadonlyMap<number, Float32Array>;
+}
+
+export class DeviceHost {
+  readonly #answer: (answer: Answer) => void;
+  readonly #abort: AbortController = new AbortController();
+  #backend: DeviceBackend | undefined;
+  #prepared: Prepared | undefined;
+
+  constructor(answer: (answer: Answer) => void) {
+    this.#answer = answer;
+  }
+
+  handle(request: Request): void {
+    const { id } = request;
+    this.#respond(request).then(this.#answer, (error: unknown) =>
+      this.#answer({ kind: "failed", id, error: toPlainError(error) }),
+    );
+  }
+
+  close(): void {
+    this.#prepared?.executable[Symbol.dispose]();
+    this.#backend?.[Symbol.dispose]();
+    this.#prepared = undefined;
+    this.#backend = undefined;
+  }
+
+  /** Everything up to the first await happens in the order of the requests: runs and writes keep theirs. */
+  async #respond(request: Request): Promise<Answer> {
+    const { id, kind } = request;
+    switch (kind) {
+      case "open":
+        this.#backend = await openDevice(request.spec);
+        return { kind: "opened", id, description: this.#backend.description };
+      case "prepare":
+        return this.#prepare(request);
+      case "run":
+        return this.#run(request);
+      case "write":
+        this.#ready.executable.write(this.#slot(request.slot), request.data);
+        return { kind: "done", id };
+      case "copy":
+        await this.#ready.executable.copySequence(request.from, request.to, request.length);
+        return { kind: "done", id };
+      case "report":
+        return { kind, id, report: await this.#ready.executable.report() };
+      case "timeline":
+        return { kind, id, events: await this.#ready.executable.timeline() };
+      case "abort":
+        this.#abort.abort();
+        return { kind: "done", id };
+      case "close":
+        this.close();
+        return { kind: "done", id };
+      default:
+        return kind satisfies never;
+    }
+  }
+
+  async #prepare(request: Extract<Request, { kind: "prepare" }>): Promise<Answer> {
+    const { id, program, shared } = request;
+    if (this.#backend === undefined) throw new Error("a device is opened before it prepares");
+    const executable = await this.#backend.prepare(program, {
+      onProgress: (progress) => this.#answer({ kind: "progress", id, progress }),
+      signal: this.#abort.signal,
+    });
+    this.#prepared = {
+      program,
+      executable,
+      steps: shared.steps.map((step) => viewSharedStep(step, program)),
+      outputs: new Map(
+        [...shared.outputs].map(([slot, buffer]) => [slot, new Float32Array(buffer)]),
+      ),
+    };
+    return { kind: "prepared", id, memory: executable.memory };
+  }
+
+  async #run(request: Extract<Request, { kind: "run" }>): Promise<Answer> {
+    const { executable, program, steps, outputs } = this.#ready;
+    const view = steps[request.step];
+    if (view === undefined) throw new RangeError(`no shared step ${request.step}`);
+    view.load();
+    await executable.run(request.segment, view.step);
+    for (const slot of program.segments[request.segment]?.outputs ?? []) {
+      outputs.get(slot.id)?.set(executable.output(slot));
+    }
+    return { kind: "ran", id: request.id, counts: executable.ffnCounts() };
+  }
+
+  get #ready(): Prepared {
+    if (this.#prepared === undefined) throw new Error("a program is prepared before it runs");
+    return this.#prepared;
+  }
+
+  #slot(id: number): Slot {
+    const slot = this.#ready.program.slots[id];
+    if (slot === undefined) throw new RangeError(`no slot ${id}`);
+    return slot;
+  }
+}

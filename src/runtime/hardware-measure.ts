@@ -1,0 +1,156 @@
+/**
+ * Measures a machine with the kernels that will run on it: bytes of weights per second by type on each device, the
+ * link, the round trip of a split layer. A few seconds in all; sizes grow until a run is long enough to be timed.
+ */
+import { createHash } from "node:crypto";
+import { release } from "node:os";
+import type { Backend } from "../backends/backend.ts";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import type { AdapterDescription } from "../backends/webgpu/adapter.ts";
+import { createWebGpuBackend } from "../backends/webgpu/webgpu-backend.ts";
+import { rowBytes, type WeightType, weightTypes } from "../core/dtype.ts";
+import { DeviceError } from "../core/errors.ts";
+import { type Bytes, type BytesPerSecond, MiB } from "../core/units.ts";
+import type {
+  CpuProfile,
+  GpuProfile,
+  HardwareProfile,
+  LinkProfile,
+  ReadSpeeds,
+} from "../placement/hardware.ts";
+import { measureLink, measureSplitLayer } from "./hardware-link.ts";
+import { createProbe, medianSeconds } from "./hardware-probe.ts";
+
+export interface MeasureRequest {
+  /** Absent: a profile of the processor alone. */
+  readonly adapter?: AdapterDescription;
+  readonly threads: number | undefined;
+}
+
+/** Above the last-level cache of today's desktop processors (64 MB), so that memory is read. */
+const cpuBytes: Bytes = 128 * MiB;
+/** Above the caches of today's cards (72 MB on an RTX 4090). */
+const largestGpuBytes: Bytes = 512 * MiB;
+const smallestGpuBytes: Bytes = MiB;
+/** A run of this length drowns the latency of submitting it. */
+const longEnough = 10e-3;
+/** Seconds for all types on the GPU: software adapters would take minutes. The types in front are measured first. */
+const gpuSeconds = 6;
+/** Which types matter most. */
+const commonTypes: readonly WeightType[] = ["F16", "Q8_0", "Q4_0", "F32", "Q4_K", "Q6_K"];
+/** No card has more: an unknown memory limits no budget. */
+const unknownMemory: Bytes = 2 ** 40;
+const columns = 4096;
+
+/** Names what was measured: another machine, driver or version gives another name. */
+export function hardwareIdentity({ adapter, threads }: MeasureRequest): string {
+  const loaded = loadAddon();
+  const machine = loaded.kind === "loaded" ? loaded.addon.machine() : undefined;
+  const card = adapter && {
+    name: adapter.name,
+    backend: adapter.backend,
+    memory: adapter.memory,
+    features: adapter.features,
+    maxBufferBytes: adapter.maxBufferBytes,
+  };
+  const parts = [process.platform, release(), machine?.cpu, machine?.kernels, threads, card];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+}
+
+/** @throws DeviceError when the addon is missing: without it there is nothing to plan for. */
+export async function measureHardware(request: MeasureRequest): Promise<HardwareProfile> {
+  const { adapter, threads } = request;
+  const loaded = loadAddon();
+  if (loaded.kind === "missing") throw new DeviceError(loaded.reason);
+  const cpuName = loaded.addon.machine().cpu;
+  using cpu = createCpuBackend(threads === undefined ? {} : { threads });
+  const cpuProfile: CpuProfile = {
+    name: cpuName,
+    threads: cpu.threads,
+    readBytesPerSecond: await cpuSpeeds(cpu),
+  };
+  const common = {
+    version: 1,
+    origin: "measured",
+    identity: hardwareIdentity(request),
+    cpu: cpuProfile,
+  } as const;
+  if (adapter === undefined) {
+    return { ...common, name: cpuName, gpu: null, link: noLink, splitLayerSeconds: 0 };
+  }
+  using gpu = await createWebGpuBackend({ adapter: adapter.name });
+  return {
+    ...common,
+    name: `${adapter.name} with ${cpuName}`,
+    gpu: await measureGpu(gpu, adapter),
+    link: await measureLink(gpu),
+    splitLayerSeconds: await measureSplitLayer({ gpu, cpu }),
+  };
+}
+
+/** A machine without a card has no link; the planner never asks for its speed. */
+const noLink: LinkProfile = {
+  uploadLatencySeconds: 0,
+  uploadBytesPerSecond: 1,
+  downloadLatencySeconds: 0,
+  downloadBytesPerSecond: 1,
+};
+
+async function cpuSpeeds(cpu: Backend): Promise<ReadSpeeds> {
+  const speeds: Partial<Record<WeightType | "default", BytesPerSecond>> = {};
+  for (const type of orderedTypes()) {
+    const rows = Math.floor(cpuBytes / rowBytes(type, columns));
+    using probe = await createProbe(cpu, { kind: "product", type, rows, columns });
+    speeds[type] = Math.round((rows * rowBytes(type, columns)) / (await medianSeconds(probe.run)));
+  }
+  return withDefault(speeds);
+}
+
+async function measureGpu(gpu: Backend, adapter: AdapterDescription): Promise<GpuProfile> {
+  const startedAt = performance.now();
+  const speeds: Partial<Record<WeightType | "default", BytesPerSecond>> = {};
+  using empty = await createProbe(gpu, { kind: "nothing" });
+  const latency = await medianSeconds(empty.run);
+  const mostBytes = Math.min(largestGpuBytes, (adapter.memory ?? unknownMemory) / 4);
+  for (const type of orderedTypes()) {
+    if (performance.now() - startedAt > 1000 * gpuSeconds) break;
+    speeds[type] = await gpuSpeed(gpu, { type, latency, mostBytes });
+  }
+  using layer = await createProbe(gpu, { kind: "small ops", count: opsPerLayer, width: columns });
+  const dispatches = (await medianSeconds(layer.run)) - latency;
+  return {
+    name: adapter.name,
+    memoryBytes: adapter.memory ?? unknownMemory,
+    readBytesPerSecond: withDefault(speeds),
+    dispatchSeconds: Math.max(0, dispatches),
+  };
+}
+
+/** Dispatches of a decode layer besides its large products: norms, rope and cache, attention, sums. */
+const opsPerLayer = 6;
+
+async function gpuSpeed(
+  gpu: Backend,
+  of: { readonly type: WeightType; readonly latency: number; readonly mostBytes: Bytes },
+): Promise<BytesPerSecond> {
+  const { type, latency, mostBytes } = of;
+  const perRow = rowBytes(type, columns);
+  for (let bytes = smallestGpuBytes; ; bytes *= 8) {
+    const rows = Math.floor(Math.min(bytes, mostBytes) / perRow);
+    using probe = await createProbe(gpu, { kind: "product", type, rows, columns });
+    const seconds = (await medianSeconds(probe.run)) - latency;
+    if (seconds >= longEnough || bytes >= mostBytes) {
+      return Math.round((rows * perRow) / Math.max(seconds, 1e-6));
+    }
+  }
+}
+
+function orderedTypes(): readonly WeightType[] {
+  return [...commonTypes, ...weightTypes.filter((type) => !commonTypes.includes(type))];
+}
+
+/** A type that was not measured is taken to be as slow as the slowest that was. */
+function withDefault(speeds: ReadSpeeds): ReadSpeeds {
+  return { ...speeds, default: Math.min(...Object.values(speeds)) };
+}

@@ -1,0 +1,116 @@
+/** Small programs that exercise one thing on a backend, and the median of how long they take. */
+import type { Backend } from "../backends/backend.ts";
+import { rowBytes, type WeightType } from "../core/dtype.ts";
+import type { Op, Slot, Weight } from "../ops/op.ts";
+import { createStep, type Program, type Segment } from "../ops/program.ts";
+
+export type ProbeKind =
+  | { readonly kind: "nothing" }
+  /** One matrix-vector product. */
+  | {
+      readonly kind: "product";
+      readonly type: WeightType;
+      readonly rows: number;
+      readonly columns: number;
+    }
+  /** Sums of short vectors, one behind the other. */
+  | { readonly kind: "small ops"; readonly count: number; readonly width: number }
+  /** A vector to the device, and one back. */
+  | { readonly kind: "upload" | "download"; readonly width: number };
+
+export interface Probe extends Disposable {
+  /** Resolves when the device has done it. */
+  run(): Promise<void>;
+}
+
+export async function createProbe(backend: Backend, probe: ProbeKind): Promise<Probe> {
+  const done: Slot = { id: 0, name: "done", width: 1, rows: "step" };
+  const { ops, slots, outputs } = workOf(probe);
+  const work: Segment = { name: "work", ops, outputs };
+  const read: Segment = { name: "read", ops: [], outputs: [done] };
+  const program: Program = {
+    slots: [done, ...slots],
+    kv: { layers: 0, kvHeads: 1, headDim: 8, contextLength: 1, sequences: 1, type: "f32" },
+    segments: [work, read],
+    maxRows: 1,
+    maxOutputs: 1,
+  };
+  const executable = await backend.prepare(program);
+  const step = createStep(1, 1);
+  step.rowCount = 1;
+  const [first] = slots;
+  const data = new Float32Array(first?.width ?? 0);
+  return {
+    run: async () => {
+      if (probe.kind === "upload" && first !== undefined) executable.write(first, data);
+      const worked = executable.run(0, step);
+      // What is read back last is there when everything before it has been done.
+      await Promise.all([worked, executable.run(1, step)]);
+    },
+    [Symbol.dispose]: () => executable[Symbol.dispose](),
+  };
+}
+
+/** Median of five runs after one that is not counted. */
+export async function medianSeconds(run: () => Promise<void>, runs = 5): Promise<number> {
+  await run();
+  const seconds: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    const startedAt = performance.now();
+    await run();
+    seconds.push((performance.now() - startedAt) / 1000);
+  }
+  return seconds.sort((a, b) => a - b)[Math.floor(runs / 2)] ?? 0;
+}
+
+interface Work {
+  readonly ops: readonly Op[];
+  readonly slots: readonly Slot[];
+  readonly outputs: readonly Slot[];
+}
+
+function workOf(probe: ProbeKind): Work {
+  switch (probe.kind) {
+    case "nothing":
+      return { ops: [], slots: [], outputs: [] };
+    case "product": {
+      const x = slot(1, probe.columns);
+      const out = slot(2, probe.rows);
+      const weight = filledWeight(probe);
+      return {
+        ops: [{ kind: "matmul", x, out, into: "assign", weight }],
+        slots: [x, out],
+        outputs: [],
+      };
+    }
+    case "small ops": {
+      const x = slot(1, probe.width);
+      const out = slot(2, probe.width);
+      const ops = Array.from({ length: probe.count }, (): Op => ({ kind: "add", x, out }));
+      return { ops, slots: [x, out], outputs: [] };
+    }
+    case "upload":
+      return { ops: [], slots: [slot(1, probe.width)], outputs: [] };
+    case "download": {
+      const x = slot(1, probe.width);
+      return { ops: [], slots: [x], outputs: [x] };
+    }
+    default:
+      return probe satisfies never;
+  }
+}
+
+function slot(id: number, width: number): Slot {
+  return { id, name: `probe ${id}`, width, rows: "step" };
+}
+
+/** Bytes that are small normal numbers in every type: 0x1111 is 6.5e-4 as f16, 0x11111111 is 1.1e-28 as f32. */
+function filledWeight(of: {
+  readonly type: WeightType;
+  readonly rows: number;
+  readonly columns: number;
+}): Weight {
+  const { type, rows, columns } = of;
+  const data = new Uint8Array(rows * rowBytes(type, columns)).fill(0x11);
+  return { name: `probe ${type}`, type, rows, columns, bytes: { kind: "memory", data } };
+}

@@ -1,0 +1,206 @@
+/**
+ * What the planner must know of a program: true bytes of its parts on each device, and which are read per token.
+ * Bytes on the GPU are those of the backend's own layout; what is not a weight or the cache is measured as the rest.
+ */
+
+import { kvBytes } from "../backends/webgpu/kernels/kv.ts";
+import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
+import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
+import { rowLayout } from "../backends/webgpu/weight-layout.ts";
+import { rowBytes } from "../core/dtype.ts";
+import type { Bytes, Neurons } from "../core/units.ts";
+import type { FfnBlock, Op, Weight } from "../ops/op.ts";
+import type { KvShape, Program } from "../ops/program.ts";
+import { weightsOfOp } from "../ops/program-ops.ts";
+import type {
+  Activity,
+  FfnDescription,
+  LayerDescription,
+  ModelDescription,
+  NeuronTensor,
+  PlaceableTensor,
+} from "../placement/model-description.ts";
+import { cpuDevice, gpuDevice } from "../placement/plan.ts";
+import { gpuBytes, gpuNeuronBytes } from "../placement/problem.ts";
+import { type Placement, partitionProgram } from "./hybrid-partition.ts";
+
+/** Every buffer of the GPU backend is a multiple of this. */
+const gpuAllocation: Bytes = 16;
+
+export interface DescriptionRequest {
+  /** Every layer must be able to be split: down projections are rows. */
+  readonly program: Program;
+  readonly activity: (layer: number, neurons: Neurons) => Activity;
+  readonly limits: BindingLimits;
+}
+
+export function describeProgram(request: DescriptionRequest): ModelDescription {
+  const { program, limits } = request;
+  const [segment] = program.segments;
+  const ranges = segment?.layers ?? [];
+  const ops = segment?.ops ?? [];
+  const layers = ranges.map(({ first, end }, layer) =>
+    describeLayer(ops.slice(first, end), { layer, program, activity: request.activity }),
+  );
+  const output = ops
+    .slice(ranges.at(-1)?.end ?? 0)
+    .flatMap(weightsOfOp)
+    .map(placeable);
+  const embedding = ops.slice(0, ranges[0]?.first ?? 0).flatMap(weightsOfOp);
+  const dim = ops.find((op) => op.kind === "embed")?.out.width ?? 0;
+  const described = {
+    layers,
+    output,
+    embeddingBytes: embedding.reduce((sum, weight) => sum + fileBytes(weight), 0),
+    hiddenBytes: dim * 4,
+    logitsBytes: (program.slots.find(({ name }) => name === "logits")?.width ?? 0) * 4,
+    gpuAllocationBytes: gpuAllocation,
+  };
+  return { ...described, gpuScratchBytes: scratchBytes(program, described, limits) };
+}
+
+/** Bytes that a placement of the program takes on the GPU, exactly. */
+export function placedBytes(program: Program, placement: Placement, limits: BindingLimits): Bytes {
+  const { gpu } = partitionProgram(program, placement);
+  return gpu === undefined ? 0 : estimateGpuBytes(gpu, limits);
+}
+
+/** What the most demanding placement takes besides weights and cache: all layers split, almost all neurons hot. */
+function scratchBytes(
+  program: Program,
+  { layers, output }: Pick<ModelDescription, "layers" | "output">,
+  limits: BindingLimits,
+): Bytes {
+  const neurons = layers.map(({ ffn }) => ffn.neuronCount);
+  const placement: Placement = {
+    outputDevice: gpuDevice,
+    layers: neurons.map((neuronCount) => {
+      const ids = Uint32Array.from({ length: neuronCount }, (_, id) => id);
+      return {
+        neuronCount,
+        attentionDevice: gpuDevice,
+        parts: [
+          { device: gpuDevice, neurons: ids.subarray(1) },
+          { device: cpuDevice, neurons: ids.subarray(0, 1) },
+        ],
+      };
+    }),
+  };
+  const counted = layers.reduce(
+    (sum, { attention, kvCache, norms, ffn }) => {
+      const resident = [...attention, ...kvCache, ...norms, ...ffn.shared];
+      const hot = gpuNeuronBytes(ffn, ffn.neuronCount - 1, gpuAllocation);
+      return sum + gpuBytes(resident, gpuAllocation) + hot;
+    },
+    gpuBytes(output, gpuAllocation),
+  );
+  return Math.max(0, placedBytes(program, placement, limits) - counted);
+}
+
+function describeLayer(
+  ops: readonly Op[],
+  of: {
+    readonly layer: number;
+    readonly program: Program;
+    readonly activity: DescriptionRequest["activity"];
+  },
+): LayerDescription {
+  const ffn = ops.find((op) => op.kind === "ffn");
+  if (ffn === undefined) throw new RangeError(`layer ${of.layer} has no feed-forward block`);
+  const norms = ops.filter((op) => op.kind === "norm");
+  const rest = ops.filter((op) => op.kind !== "norm" && op.kind !== "ffn");
+  return {
+    attention: rest.flatMap(weightsOfOp).map(placeable),
+    kvCache: ops.some((op) => op.kind === "store-kv") ? cacheTensors(of.program.kv) : [],
+    norms: norms.flatMap(weightsOfOp).map(placeable),
+    ffn: describeFfn(ffn.block, of.activity(of.layer, ffn.block.neurons)),
+  };
+}
+
+/** Keys, then values. */
+function cacheTensors(kv: KvShape): readonly PlaceableTensor[] {
+  const type = kv.type.toUpperCase();
+  const elements = kv.sequences * kv.contextLength * kv.kvHeads;
+  const cpu = { type, bytes: elements * rowBytes(type, kv.headDim) };
+  const tensor = { gpu: { type, bytes: kvBytes(kv) }, cpu };
+  return [tensor, tensor];
+}
+
+function describeFfn(block: FfnBlock, activity: Activity): FfnDescription {
+  const { gate, up, upBias, down, downBias, method, neurons } = block;
+  const read = readsOf(block);
+  const tensors: NeuronTensor[] = [
+    ...(gate === undefined ? [] : [neuronTensor(gate, read.gate)]),
+    neuronTensor(up, read.up),
+    neuronTensor(down.weight, read.down),
+  ];
+  if (upBias !== undefined) tensors.push({ ...plain(4), read: read.up });
+  const shared: PlaceableTensor[] = downBias === undefined ? [] : [placeable(downBias)];
+  switch (method.kind) {
+    case "dense":
+    case "gate":
+    case "threshold-gate":
+      break;
+    case "mlp":
+      tensors.push(neuronTensor(method.fc2, "always"));
+      shared.push(placeable(method.fc1));
+      break;
+    case "sign":
+      tensors.push({ ...plain(method.signs.length / neurons), read: "always" });
+      break;
+    case "threshold-output":
+      tensors.push({ ...plain(4), read: "always" });
+      break;
+    default:
+      return method satisfies never;
+  }
+  return { neuronCount: neurons, neuronTensors: tensors, shared, activity };
+}
+
+type Read = NeuronTensor["read"];
+
+/** Which rows a method reads whether or not the neuron is active. */
+function readsOf({ method, gate }: FfnBlock): {
+  readonly gate: Read;
+  readonly up: Read;
+  readonly down: Read;
+} {
+  switch (method.kind) {
+    case "dense":
+      return { gate: "always", up: "always", down: "always" };
+    case "gate":
+    case "threshold-gate":
+      return { gate: "always", up: gate === undefined ? "always" : "active", down: "active" };
+    case "threshold-output":
+      return { gate: "always", up: "always", down: "active" };
+    case "mlp":
+    case "sign":
+      return { gate: "active", up: "active", down: "active" };
+    default:
+      return method satisfies never;
+  }
+}
+
+/** A matrix of which each neuron has one row. */
+function neuronTensor(weight: Weight, read: Read): NeuronTensor {
+  const { type, columns } = weight;
+  const gpu = { type, bytes: rowLayout(type, columns).gpuBytes };
+  return { gpu, cpu: { type, bytes: rowBytes(type, columns) }, read };
+}
+
+/** Vectors are f32 on the GPU, matrices keep their type. */
+function placeable(weight: Weight): PlaceableTensor {
+  const { type, rows, columns } = weight;
+  const cpu = { type, bytes: fileBytes(weight) };
+  if (rows === 1) return { gpu: { type: "F32", bytes: columns * 4 }, cpu };
+  return { gpu: { type, bytes: rows * rowLayout(type, columns).gpuBytes }, cpu };
+}
+
+function plain(bytes: Bytes): PlaceableTensor {
+  const slice = { type: "F32", bytes };
+  return { gpu: slice, cpu: slice };
+}
+
+function fileBytes({ type, rows, columns }: Weight): Bytes {
+  return rows * rowBytes(type, columns);
+}

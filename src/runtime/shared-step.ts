@@ -1,0 +1,47 @@
+/** A step's rows in memory that two threads share. Layout: worker-protocol.ts, SharedStep. */
+import type { Program, Step } from "../ops/program.ts";
+import type { SharedStep } from "./worker-protocol.ts";
+
+type StepShape = Pick<Program, "maxRows" | "maxOutputs">;
+
+const header = 2;
+
+export function createSharedStep({ maxRows, maxOutputs }: StepShape): SharedStep {
+  return new SharedArrayBuffer(4 * (header + 3 * maxRows + maxOutputs));
+}
+
+/** A step whose arrays are views of the shared memory; `load` and `store` move the two counts. */
+export interface StepView {
+  readonly step: Step;
+  store(from: Step): void;
+  load(): void;
+}
+
+export function viewSharedStep(shared: SharedStep, { maxRows, maxOutputs }: StepShape): StepView {
+  const counts = new Int32Array(shared, 0, header);
+  const array = (index: number, length: number): Int32Array =>
+    new Int32Array(shared, 4 * (header + index * maxRows), length);
+  const step: Step = {
+    rowCount: 0,
+    sequence: array(0, maxRows),
+    position: array(1, maxRows),
+    token: array(2, maxRows),
+    outputCount: 0,
+    outputRow: array(3, maxOutputs),
+  };
+  return {
+    step,
+    store: (from) => {
+      counts[0] = from.rowCount;
+      counts[1] = from.outputCount;
+      step.sequence.set(from.sequence);
+      step.position.set(from.position);
+      step.token.set(from.token);
+      step.outputRow.set(from.outputRow);
+    },
+    load: () => {
+      step.rowCount = counts[0] ?? 0;
+      step.outputCount = counts[1] ?? 0;
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * What an engine's thread and its device's thread say to each other: one message each way for a run.
+ * Rows of steps and outputs lie in shared memory; errors cross with their class and fields.
+ */
+import type { FfnCounts, MemoryUse, PrepareProgress } from "../backends/backend.ts";
+import * as errors from "../core/errors.ts";
+import type { Program } from "../ops/program.ts";
+import type { DeviceReport, DeviceSpec } from "./device.ts";
+import type { TimelineEvent } from "./timeline.ts";
+
+/** Each request is answered once, by the same id, in any order. */
+export type Request =
+  | { readonly kind: "open"; readonly id: number; readonly spec: DeviceSpec }
+  | {
+      readonly kind: "prepare";
+      readonly id: number;
+      readonly program: Program;
+      readonly shared: SharedMemory;
+    }
+  | { readonly kind: "run"; readonly id: number; readonly segment: number; readonly step: number }
+  | {
+      readonly kind: "write";
+      readonly id: number;
+      readonly slot: number;
+      readonly data: Float32Array;
+    }
+  | {
+      readonly kind: "copy";
+      readonly id: number;
+      readonly from: number;
+      readonly to: number;
+      readonly length: number;
+    }
+  | { readonly kind: "report"; readonly id: number }
+  | { readonly kind: "timeline"; readonly id: number }
+  | { readonly kind: "abort"; readonly id: number }
+  | { readonly kind: "close"; readonly id: number };
+
+export type Answer =
+  | { readonly kind: "progress"; readonly id: number; readonly progress: PrepareProgress }
+  | { readonly kind: "opened"; readonly id: number; readonly description: string }
+  | { readonly kind: "prepared"; readonly id: number; readonly memory: MemoryUse }
+  | { readonly kind: "ran"; readonly id: number; readonly counts: readonly FfnCounts[] }
+  | { readonly kind: "done"; readonly id: number }
+  | { readonly kind: "report"; readonly id: number; readonly report: DeviceReport }
+  | { readonly kind: "timeline"; readonly id: number; readonly events: readonly TimelineEvent[] }
+  | { readonly kind: "failed"; readonly id: number; readonly error: PlainError };
+
+/** Steps that may be on the way at once, and an output array for each output slot of the program. */
+export interface SharedMemory {
+  readonly steps: readonly SharedStep[];
+  /** By slot id; [rows, width] with room for all rows. */
+  readonly outputs: ReadonlyMap<number, SharedArrayBuffer>;
+}
+
+/** Int32: rowCount, outputCount, then sequence, position, token [maxRows] and outputRow [maxOutputs]. */
+export type SharedStep = SharedArrayBuffer;
+
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export function toPlainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error), fields: {} };
+  const fields = Object.fromEntries(
+    Object.entries(error).filter(([, value]) => typeof value !== "function"),
+  );
+  return { name: error.name, message: error.message, fields };
+}
+
+/** An error of the same class, with the same message and fields. */
+export function fromPlainError({ name, message, fields }: PlainError): Error {
+  const error = new Error(message);
+  const found = Object.entries(errors).find(([known]) => known === name);
+  if (found !== undefined) Object.setPrototypeOf(error, found[1].prototype);
+  return Object.assign(error, { name }, fields);
+}
