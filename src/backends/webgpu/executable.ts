@@ -89,7 +89,7 @@ export class WebGpuExecutable implements GpuExecutable {
       mappedWeights: 0,
       copiedWeights: bytesOf(plan, "weights"),
       kvCache: bytesOf(plan, "kv"),
-      scratch: bytesOf(plan, "scratch", "staging"),
+      scratch: bytesOf(plan, "scratch", "staging", "uniform"),
     };
     this.#stepWords = new Uint32Array(4 + 4 * Math.max(maxRows, maxOutputs));
     const slots = plan.segments.flatMap(({ outputs }) => outputs.map(({ slot }) => slot));
@@ -122,6 +122,12 @@ export class WebGpuExecutable implements GpuExecutable {
     } catch (error) {
       return Promise.reject(this.#failure() ?? error);
     }
+  }
+
+  async finished(): Promise<void> {
+    await this.#ready.open.device.queue.onSubmittedWorkDone();
+    const failure = this.#failure();
+    if (failure !== undefined) throw failure;
   }
 
   output(slot: Slot): Float32Array {

@@ -7,7 +7,7 @@ import type { WeightType } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { WeightBytes } from "../../ops/op.ts";
 
-export type Purpose = "weights" | "kv" | "scratch" | "staging";
+export type Purpose = "weights" | "kv" | "scratch" | "staging" | "uniform";
 
 /** Rows that go into a weight buffer, in order: of one file tensor, or of several stacked ones. */
 export interface MatrixPart {
@@ -59,7 +59,7 @@ export interface Binding {
   readonly name: string;
   /** WGSL type of the variable. */
   readonly type: string;
-  readonly access: "read" | "read_write";
+  readonly access: "read" | "read_write" | "uniform";
   readonly buffer: BufferSpec;
 }
 
@@ -100,17 +100,20 @@ export function kernelCall(call: {
   readonly label: string;
   readonly bindings: readonly Binding[];
   readonly body: string;
+  /** Fields of the uniform \`shape\`, when one of the bindings is it. */
+  readonly shape?: ShapeFields;
   readonly groups: readonly [Extent, Extent, Extent];
   readonly when?: Condition;
   readonly attention?: AttentionMode;
 }): KernelCall {
-  const { body, bindings, ...rest } = call;
-  const declared = bindings.map(
-    ({ name, type, access }, i) =>
-      `@group(0) @binding(${i}) var<storage, ${access}> ${name}: ${type};`,
-  );
+  const { body, bindings, shape: _, ...rest } = call;
+  const declared = bindings.map(({ name, type, access }, i) => {
+    const space = access === "uniform" ? "uniform" : `storage, ${access}`;
+    return `@group(0) @binding(${i}) var<${space}> ${name}: ${type};`;
+  });
+  const shape = call.shape === undefined ? "" : shapeDeclaration(call.shape);
   const step = bindings.some(({ type }) => type === stepType) ? stepDeclaration : "";
-  return { ...rest, bindings, code: `${step}${declared.join("\n")}\n${body}` };
+  return { ...rest, bindings, code: `${step}${shape}${declared.join("\n")}\n${body}` };
 }
 
 export function reads(name: string, type: string, buffer: BufferSpec): Binding {
@@ -119,6 +122,28 @@ export function reads(name: string, type: string, buffer: BufferSpec): Binding {
 
 export function writes(name: string, type: string, buffer: BufferSpec): Binding {
   return { name, type, access: "read_write", buffer };
+}
+
+/**
+ * Sizes that a kernel reads from a uniform instead of having them in its source: weights of different shapes, and
+ * models, then share a pipeline, and compiling is what a first run waits for.
+ */
+export type ShapeFields = Readonly<Record<string, number>>;
+
+/** Keeps the contents of uniforms: equal ones are one buffer. */
+export interface ShapeStore {
+  shape(fields: ShapeFields): BufferSpec;
+}
+
+const shapeType = "Shape";
+
+export function shapeBinding(store: ShapeStore, fields: ShapeFields): Binding {
+  return { name: "shape", type: shapeType, access: "uniform", buffer: store.shape(fields) };
+}
+
+function shapeDeclaration(fields: ShapeFields): string {
+  const members = Object.keys(fields).map((name) => `${name}: u32`);
+  return `struct ${shapeType} { ${members.join(", ")} }\n`;
 }
 
 /** Elements from one row of a slot to the next: quads of a weight's padding may be read, so rows are padded too. */

@@ -85,6 +85,7 @@ export function allNeurons(
       x,
       piece,
       step: lowering.step,
+      shapes: lowering.buffers,
       of: extentOf(op.x.rows),
       epilogue: { ...epilogue, outputs, into: "assign" },
     };
@@ -133,6 +134,7 @@ function lowerPair(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
       piece,
       pairs,
       step: lowering.step,
+      shapes: lowering.buffers,
       of: extentOf(op.x.rows),
       epilogue: { outputs: [output(hidden, { first: 0, width: neurons })], into: "assign" },
     };
@@ -175,6 +177,7 @@ export function lowerDown(plan: FfnPlan, lowering: Lowering, active?: ActiveList
         x: hidden,
         piece,
         step: lowering.step,
+        shapes: lowering.buffers,
         of,
         epilogue,
       };
@@ -186,7 +189,15 @@ export function lowerDown(plan: FfnPlan, lowering: Lowering, active?: ActiveList
     const into = i === 0 ? op.into : "add";
     const epilogue: Epilogue = { outputs, into, ...(i === 0 && bias ? { bias } : {}) };
     const of = extentOf(op.x.rows);
-    const made = { label: `${label} down`, hidden, neurons, piece, epilogue, of };
+    const made = {
+      label: `${label} down`,
+      hidden,
+      neurons,
+      piece,
+      epilogue,
+      of,
+      shapes: lowering.buffers,
+    };
     lowering.emit(axpy(active === undefined ? made : { ...made, active }));
   });
 }

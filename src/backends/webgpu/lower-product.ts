@@ -42,6 +42,7 @@ export function lowerMatmuls(ops: readonly MatmulOp[], lowering: Lowering): void
       x: lowering.slot(first.x),
       piece,
       step: lowering.step,
+      shapes: lowering.buffers,
       of: extentOf(first.x.rows),
       epilogue: { outputs, into: first.into, ...(bias === undefined ? {} : { bias }) },
     };

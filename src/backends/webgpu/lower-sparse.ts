@@ -36,7 +36,10 @@ export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace
     case "mlp":
     case "sign": {
       const score = lowerPredictor(plan, method, lowering);
-      lowering.emit(compact({ method, score, active, ...zero }));
+      const margins = method.kind === "sign" ? method.margins : undefined;
+      const byNeuron = margins && { byNeuron: neuronVector(plan, margins, lowering) };
+      const from = { method, shapes: lowering.buffers, score, active };
+      lowering.emit(compact({ ...from, ...zero, ...byNeuron }));
       lowerActiveHidden(plan, active, lowering);
       break;
     }
@@ -46,9 +49,11 @@ export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace
       break;
     case "threshold-output": {
       lowerHidden(plan, lowering);
-      const downNorms = normsBuffer(plan, method.downNorms, lowering);
+      const byNeuron = neuronVector(plan, method.downNorms, lowering);
       const inPlace = block.down.layout === "columns" ? { zero: hidden } : {};
-      lowering.emit(compact({ method, score: hidden, active, downNorms, ...inPlace }));
+      lowering.emit(
+        compact({ method, shapes: lowering.buffers, score: hidden, active, byNeuron, ...inPlace }),
+      );
       break;
     }
     default:
@@ -72,24 +77,35 @@ function lowerPredictor(
   const score = scoreBuffer(plan, lowering);
   if (method.kind === "sign") {
     const signs = signsBuffer(plan, method.signs, lowering);
-    lowering.emit(signScore({ x, signs, score, dim: block.dim, neurons, of: extentOf(op.x.rows) }));
+    const { centre: values } = method;
+    const centre = values && { centre: centreBuffer(plan, values, lowering) };
+    const of = extentOf(op.x.rows);
+    lowering.emit(signScore({ x, signs, score, dim: block.dim, neurons, of, ...centre }));
     return score;
   }
   const rank = method.fc1.rows;
   const maxRows = lowering.maxRows(op.x.rows);
   const middle = lowering.buffers.empty(`ffn fc1 ${rank}`, maxRows * slotStride(rank) * 4);
-  const { step } = lowering;
+  const { step, buffers: shapes } = lowering;
   const of = extentOf(op.x.rows);
   for (const piece of lowering.buffers.matrix({ label: method.fc1.name, weights: [method.fc1] })) {
     const outputs = [output(middle, { first: 0, width: rank })];
     const epilogue = { outputs, into: "assign", activation: { kind: "relu" } } as const;
     const input = lowering.slot(method.input);
-    emitProduct({ label: `${label} fc1`, x: input, piece, step, of, epilogue }, maxRows, lowering);
+    emitProduct(
+      { label: `${label} fc1`, x: input, piece, step, of, epilogue, shapes },
+      maxRows,
+      lowering,
+    );
   }
   for (const piece of lowering.buffers.matrix(neuronRows(method.fc2, block))) {
     const outputs = [output(score, { first: 0, width: neurons })];
     const epilogue = { outputs, into: "assign" } as const;
-    emitProduct({ label: `${label} fc2`, x: middle, piece, step, of, epilogue }, maxRows, lowering);
+    emitProduct(
+      { label: `${label} fc2`, x: middle, piece, step, of, epilogue, shapes },
+      maxRows,
+      lowering,
+    );
   }
   return score;
 }
@@ -101,14 +117,30 @@ function lowerActiveHidden(plan: FfnPlan, active: ActiveList, lowering: Lowering
   const combine = combineCode(plan);
   if (gate === undefined) {
     for (const piece of lowering.buffers.matrix(neuronRows(up, block))) {
-      const made = { label: `${label} sparse up`, x, piece, active, hidden, isPaired: false };
+      const made = {
+        label: `${label} sparse up`,
+        x,
+        piece,
+        active,
+        hidden,
+        shapes: lowering.buffers,
+        isPaired: false,
+      };
       lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, 0.0, a)" }));
     }
     return;
   }
   if (gate.type === up.type) {
     for (const piece of pairedPieces(plan, gate, lowering)) {
-      const made = { label: `${label} sparse gate+up`, x, piece, active, hidden, isPaired: true };
+      const made = {
+        label: `${label} sparse gate+up`,
+        x,
+        piece,
+        active,
+        hidden,
+        shapes: lowering.buffers,
+        isPaired: true,
+      };
       lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, a, b)" }));
     }
     return;
@@ -121,6 +153,7 @@ function lowerActiveHidden(plan: FfnPlan, active: ActiveList, lowering: Lowering
       piece,
       active,
       hidden: score,
+      shapes: lowering.buffers,
       isPaired: false,
     };
     const act = activationCode(block.activation);
@@ -146,7 +179,15 @@ function lowerActiveUp(
   const value = block.gating === "both" ? `${g} * act(${u})` : `${g} * ${u}`;
   const functions = activationCode(block.activation);
   for (const piece of lowering.buffers.matrix(neuronRows(weight, block))) {
-    const made = { label: `${label} sparse up`, x, piece, active, hidden, isPaired: false };
+    const made = {
+      label: `${label} sparse up`,
+      x,
+      piece,
+      active,
+      hidden,
+      shapes: lowering.buffers,
+      isPaired: false,
+    };
     lowering.emit(sparseProduct({ ...made, functions, bindings, value }));
   }
 }
@@ -161,27 +202,32 @@ function lowerGated(
   const { method, active, zero } = step;
   if (block.gate === undefined) {
     lowerHidden(plan, lowering);
-    lowering.emit(compact({ method, score: hidden, active, ...zero }));
+    lowering.emit(compact({ method, shapes: lowering.buffers, score: hidden, active, ...zero }));
     return;
   }
   const score = scoreBuffer(plan, lowering);
   const { activation } = block;
   allNeurons(plan, lowering, { weight: block.gate, out: score, epilogue: { activation } });
-  lowering.emit(compact({ method, score, active, ...zero }));
+  lowering.emit(compact({ method, shapes: lowering.buffers, score, active, ...zero }));
   lowerActiveUp(plan, { score, active, weight: block.up }, lowering);
 }
 
-function normsBuffer(
+/** A number for each neuron of this device, as f32. */
+function neuronVector(
   { block, neurons, label }: FfnPlan,
-  downNorms: Float32Array,
+  values: Float32Array | Int32Array,
   lowering: Lowering,
 ): BufferSpec {
-  return lowering.buffers.made(`${label} down norms`, neurons * 4, () => {
-    const norms = block.subset?.length
-      ? Float32Array.from(block.subset, (neuron) => downNorms[neuron] ?? 0)
-      : downNorms.slice();
-    return new Uint8Array(norms.buffer);
+  return lowering.buffers.made(`${label} by neuron`, neurons * 4, () => {
+    const all = Float32Array.from(values);
+    const wanted = block.subset && Float32Array.from(block.subset, (neuron) => all[neuron] ?? 0);
+    return new Uint8Array((wanted ?? all).buffer);
   });
+}
+
+function centreBuffer({ label }: FfnPlan, centre: Float32Array, lowering: Lowering): BufferSpec {
+  const make = (): Uint8Array => new Uint8Array(centre.slice().buffer);
+  return lowering.buffers.made(`${label} centre`, centre.byteLength, make);
 }
 
 function signsBuffer(

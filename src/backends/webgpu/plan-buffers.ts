@@ -6,7 +6,7 @@ import { LimitError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
-import type { BufferSpec, MatrixPart, Purpose } from "./kernel.ts";
+import type { BufferSpec, MatrixPart, Purpose, ShapeFields, ShapeStore } from "./kernel.ts";
 import type { WeightPiece } from "./kernels/gemv.ts";
 import { readWeight } from "./upload.ts";
 import { align, rowLayout } from "./weight-layout.ts";
@@ -23,10 +23,10 @@ export interface StackedMatrix {
   readonly rows?: Uint32Array;
 }
 
-export class PlanBuffers {
+export class PlanBuffers implements ShapeStore {
   readonly all: BufferSpec[] = [];
   readonly #byKey = new Map<string, readonly BufferSpec[]>();
-  readonly #weightIds = new Map<Weight, number>();
+  readonly #ids = new Map<Weight | Uint32Array, number>();
   readonly #limits: BindingLimits;
 
   constructor(limits: BindingLimits) {
@@ -42,6 +42,23 @@ export class PlanBuffers {
   made(label: string, bytes: number, make: () => Uint8Array): BufferSpec {
     const contents = [{ kind: "made", name: label, make }] as const;
     return this.#add({ label, bytes, purpose: "weights", contents });
+  }
+
+  shape(fields: ShapeFields): BufferSpec {
+    const words = Uint32Array.from(Object.values(fields));
+    const make = (): Uint8Array => {
+      const padded = new Uint8Array(align(words.byteLength, 16));
+      padded.set(new Uint8Array(words.buffer));
+      return padded;
+    };
+    const contents = [{ kind: "made", name: "shape", make }] as const;
+    const bytes = align(words.byteLength, 16);
+    return this.#onceOne(`shape ${words.join()}`, {
+      label: "shape",
+      bytes,
+      purpose: "uniform",
+      contents,
+    });
   }
 
   /** Vectors one after the other as f32; an absent one is `length` zeros. Only `rows` of each, when given. */
@@ -64,7 +81,7 @@ export class PlanBuffers {
     };
     const contents = [{ kind: "made", name: label, make }] as const;
     const spec = { label, bytes: total * 4, purpose: "weights", contents } as const;
-    return this.#onceOne(`${key} ${rows === undefined ? "" : label}`, spec);
+    return this.#onceOne(`${key} ${this.#id(rows)}`, spec);
   }
 
   /** Whether stacking them gives one binding. */
@@ -81,7 +98,7 @@ export class PlanBuffers {
     const parts = weights.map((weight): MatrixPart => wholePart(weight, rows));
     const total = parts.reduce((sum, part) => sum + part.rowCount, 0);
     const perPiece = this.rowsPerPiece(label, gpuBytes);
-    const key = `matrix ${weights.map((weight) => this.#id(weight))} ${rows === undefined ? "" : label}`;
+    const key = `matrix ${weights.map((weight) => this.#id(weight))} ${this.#id(rows)}`;
     const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
     const ranges = starts.map((start) => ({
       first: start,
@@ -175,10 +192,11 @@ export class PlanBuffers {
     return added;
   }
 
-  #id(weight: Weight): number {
-    const id = this.#weightIds.get(weight) ?? this.#weightIds.size;
-    this.#weightIds.set(weight, id);
-    return id;
+  #id(object: Weight | Uint32Array | undefined): string {
+    if (object === undefined) return "";
+    const id = this.#ids.get(object) ?? this.#ids.size;
+    this.#ids.set(object, id);
+    return String(id);
   }
 }
 

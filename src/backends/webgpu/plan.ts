@@ -70,7 +70,7 @@ export function planProgram(program: Program, limits: BindingLimits): Plan {
   const maxRows = (rows: Slot["rows"]): number =>
     rows === "step" ? program.maxRows : program.maxOutputs;
   const step = buffers.empty("step", stepBytes(program.maxRows, program.maxOutputs));
-  const copyRequest = buffers.empty("copy request", 16);
+  const copyRequest = buffers.empty("copy request", 16, "uniform");
   const slots = program.slots.map((slot) =>
     buffers.empty(`slot ${slot.id} ${slot.name}`, maxRows(slot.rows) * slotStride(slot.width) * 4),
   );
@@ -215,13 +215,26 @@ function lowerEmbed(op: Extract<Op, { kind: "embed" }>, lowering: Lowering): voi
   const { table, positions, scale } = op;
   for (const piece of buffers.matrix({ label: table.name, weights: [table] })) {
     const by = { kind: "token" } as const;
-    lowering.emit(lookup({ label: "embed", piece, out, step, by, into: "assign", scale }));
+    lowering.emit(
+      lookup({ label: "embed", piece, out, step, by, into: "assign", scale, shapes: buffers }),
+    );
   }
   if (positions === undefined) return;
   const { weight, offset } = positions;
   for (const piece of buffers.matrix({ label: weight.name, weights: [weight] })) {
     const by = { kind: "position", offset } as const;
-    lowering.emit(lookup({ label: "embed position", piece, out, step, by, into: "add", scale: 1 }));
+    lowering.emit(
+      lookup({
+        label: "embed position",
+        piece,
+        out,
+        step,
+        by,
+        into: "add",
+        scale: 1,
+        shapes: buffers,
+      }),
+    );
   }
 }
 

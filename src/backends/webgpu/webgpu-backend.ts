@@ -120,7 +120,7 @@ function checkBudget(plan: Plan, budget: Bytes | undefined): void {
 }
 
 function totalBytes(plan: Plan): Bytes {
-  return bytesOf(plan, "weights", "kv", "scratch", "staging");
+  return bytesOf(plan, "weights", "kv", "scratch", "staging", "uniform");
 }
 
 function uploadBytes(plan: Plan): Bytes {
@@ -134,7 +134,8 @@ function allocate(plan: Plan, device: GPUDevice, gpu: Map<BufferSpec, GPUBuffer>
   const { STORAGE, COPY_DST, COPY_SRC, MAP_READ, UNIFORM } = GPUBufferUsage;
   for (const spec of plan.buffers) {
     const isStaging = spec.purpose === "staging";
-    const plain = spec === plan.copyRequest ? UNIFORM | COPY_DST : STORAGE | COPY_DST | COPY_SRC;
+    const isUniform = spec.purpose === "uniform";
+    const plain = isUniform ? UNIFORM | COPY_DST : STORAGE | COPY_DST | COPY_SRC;
     const usage = isStaging ? MAP_READ | COPY_DST : plain;
     gpu.set(spec, device.createBuffer({ label: spec.label, size: spec.bytes, usage }));
   }

@@ -1,6 +1,6 @@
 /**
  * y [m, dim] = h [m, neurons] @ W [neurons, dim], a neuron being a row of W (ffn_down_t): over all neurons or over
- * the active ones only. A workgroup of 256 threads owns 64 columns; its threads share out the list of neurons and
+ * the active ones only. A workgroup of 64 threads owns 32 columns; its threads share out the list of neurons and
  * their sums meet in workgroup memory in a fixed order, so every result is written once: no atomic adds.
  */
 import {
@@ -10,15 +10,19 @@ import {
   kernelCall,
   one,
   reads,
+  type ShapeStore,
+  shapeBinding,
   slotStride,
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
-import { type Epilogue, epilogueBindings, epilogueCode } from "./epilogue.ts";
+import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
 import type { WeightPiece } from "./gemv.ts";
-import { type ActiveList, activeCount, activeNeuron } from "./sparse.ts";
+import { type ActiveList, activeCount, activeNeuron, activeShape } from "./sparse.ts";
 
-const threads = 256;
-const columnsPerGroup = 64;
+const threads = 64;
+const quadsPerGroup = 8;
+/** Threads that share the last sums of a quad. */
+const parts = threads / quadsPerGroup;
 
 export interface Axpy {
   readonly label: string;
@@ -28,29 +32,49 @@ export interface Axpy {
   /** Absent: all neurons. */
   readonly active?: ActiveList;
   readonly epilogue: Epilogue;
+  readonly shapes: ShapeStore;
   readonly of: "rows" | "outputs";
 }
 
-export function axpy({ label, hidden, neurons, piece, active, epilogue, of }: Axpy): KernelCall {
+export function axpy({
+  label,
+  hidden,
+  neurons,
+  piece,
+  active,
+  epilogue,
+  of,
+  shapes,
+}: Axpy): KernelCall {
   const code = weightCode(piece.type, piece.columns);
-  const units = Math.max(1, columnsPerGroup / (code.quads * 4));
+  const units = Math.max(1, quadsPerGroup / code.quads);
   const lanes = threads / units;
-  const quads = [...Array(code.quads).keys()];
   const lists =
     active === undefined
       ? []
       : [reads("list", "array<u32>", active.list), reads("counts", "array<u32>", active.counts)];
-  const range = `n >= ${piece.firstRow}u && n < ${piece.firstRow + piece.rows}u`;
+  const range = `n >= shape.first_row && n < shape.end_row`;
   const loop =
     active === undefined
-      ? `for (var n = ${piece.firstRow}u + lane; n < ${piece.firstRow + piece.rows}u; n += ${lanes}u) {`
-      : `let count = ${activeCount(active, "m")};
+      ? `for (var n = shape.first_row + lane; n < shape.end_row; n += ${lanes}u) {`
+      : `let count = ${activeCount("m")};
     for (var i = lane; i < count; i += ${lanes}u) {
-      let n = ${activeNeuron(active, "m", "i")};
+      let n = ${activeNeuron("m", "i")};
       if (!(${range})) { continue; }`;
+  const shape = {
+    ...code.shape,
+    columns: piece.columns,
+    first_row: piece.firstRow,
+    end_row: piece.firstRow + piece.rows,
+    h_stride: slotStride(neurons),
+    ...(active === undefined ? {} : activeShape(active)),
+    ...epilogueShape(epilogue),
+  };
   return kernelCall({
     label,
+    shape,
     bindings: [
+      shapeBinding(shapes, shape),
       reads("w", "array<vec4<u32>>", piece.buffer),
       reads("h", "array<f32>", hidden),
       ...lists,
@@ -58,50 +82,36 @@ export function axpy({ label, hidden, neurons, piece, active, epilogue, of }: Ax
     ],
     groups: [fixed(Math.ceil(code.units / units)), { kind: of, per: 1 }, one],
     body: /* wgsl */ `${code.functions}${epilogueCode(epilogue)}
-var<workgroup> sums: array<vec4<f32>, ${threads}>;
+var<workgroup> sums: array<vec4<f32>, ${threads * code.quads}>;
+var<workgroup> joined: array<vec4<f32>, ${threads}>;
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   let m = wg.y;
   let u = wg.x * ${units}u + t % ${units}u;
   let lane = t / ${units}u;
-  ${quads.map((q) => `var acc${q} = vec4<f32>();`).join(" ")}
-  if (u < ${code.units}u) {
+  var own: array<vec4<f32>, ${code.quads}>;
+  if (u < shape.units) {
     ${loop}
-      let d = decode((n - ${piece.firstRow}u) * ROWVEC, u);
-      let a = h[m * ${slotStride(neurons)}u + n];
-      ${quads.map((q) => `acc${q} += a * d[${q}];`).join(" ")}
+      var d = decode((n - shape.first_row) * shape.row_vec, u);
+      let a = h[m * shape.h_stride + n];
+      for (var q = 0u; q < ${code.quads}u; q++) { own[q] += a * d[q]; }
     }
   }
-  ${quads.map((q) => joinLanes(q, { units, lanes, unitCount: code.units, column: code.quadAt("u", q), width: piece.columns })).join("\n  ")}
+  for (var q = 0u; q < ${code.quads}u; q++) { sums[q * ${threads}u + t] = own[q]; }
+  workgroupBarrier();
+  // Thread t adds up every ${parts}th lane of one quad, from lane t / ${quadsPerGroup} on.
+  let unit = t % ${units}u;
+  let q = (t / ${units}u) % ${code.quads}u;
+  var part = vec4<f32>();
+  for (var i = t / ${quadsPerGroup}u; i < ${lanes}u; i += ${parts}u) { part += sums[q * ${threads}u + i * ${units}u + unit]; }
+  joined[t] = part;
+  workgroupBarrier();
+  if (t >= ${quadsPerGroup}u || u >= shape.units) { return; }
+  var sum = joined[t];
+  for (var i = 1u; i < ${parts}u; i++) { sum += joined[t + i * ${quadsPerGroup}u]; }
+  let c = 4u * quad_at(u, q);
+  for (var i = 0u; i < 4u; i++) { if (c + i < shape.columns) { store(c + i, m, sum[i]); } }
 }
 `,
   });
-}
-
-interface LaneShape {
-  readonly units: number;
-  readonly lanes: number;
-  readonly unitCount: number;
-  readonly column: string;
-  readonly width: number;
-}
-
-/** Adds up one quad of all lanes, in two steps of √lanes, and stores its four columns. */
-function joinLanes(q: number, { units, lanes, unitCount, column, width }: LaneShape): string {
-  const first = Math.min(8, lanes);
-  return `sums[t] = acc${q};
-  workgroupBarrier();
-  if (lane < ${first}u) {
-    var sum = sums[t];
-    for (var i = lane + ${first}u; i < ${lanes}u; i += ${first}u) { sum += sums[t % ${units}u + i * ${units}u]; }
-    sums[t] = sum;
-  }
-  workgroupBarrier();
-  if (lane == 0u && u < ${unitCount}u) {
-    var sum = sums[t];
-    for (var i = 1u; i < ${first}u; i++) { sum += sums[t + i * ${units}u]; }
-    let c = 4u * (${column});
-    for (var i = 0u; i < 4u; i++) { if (c + i < ${width}u) { store(c + i, m, sum[i]); } }
-  }
-  workgroupBarrier();`;
 }

@@ -5,6 +5,7 @@
  * Layouts: the drawings in quant/, regrouped by weight-layout.ts.
  */
 import type { WeightType } from "../../../core/dtype.ts";
+import type { ShapeFields } from "../kernel.ts";
 import { align, type RowLayout, rowLayout } from "../weight-layout.ts";
 
 export interface WeightCode {
@@ -13,16 +14,20 @@ export interface WeightCode {
   readonly quads: number;
   /** Units of a row; the last one of an F32, F16 or BF16 row may reach into its zero padding. */
   readonly units: number;
-  /** Index (column / 4) of quad `q` of unit `u`, as WGSL of u. */
-  quadAt(u: string, q: number): string;
-  /** Declares `fn decode(row: u32, u: u32) -> array<vec4<f32>, quads>` over the binding `w: array<vec4<u32>>`. */
+  /** What `decode` needs of the kernel's uniform. */
+  readonly shape: ShapeFields;
+  /**
+   * Over the binding `w: array<vec4<u32>>`: `fn decode(row: u32, u: u32) -> array<vec4<f32>, quads>` and
+   * `fn quad_at(u: u32, q: u32) -> u32`, the index (column / 4) of a unit's quad.
+   */
   readonly functions: string;
 }
 
 interface Format {
   readonly quads: number;
   readonly elements: number;
-  readonly quadAt: (u: string, q: number) => string;
+  /** Index (column / 4) of quad q of unit u. */
+  readonly quadAt: string;
   /** Statements; `v` is the unit's 16 bytes. Must end in a return. Planes: p1, p2 = first word of the row's plane. */
   readonly body: string;
   /** vec4<u32> index of the unit in its row; u itself unless said. */
@@ -38,8 +43,6 @@ fn bits4(x: u32, shift: u32) -> vec4<u32> { return (vec4<u32>(x >> shift) >> vec
 fn word(i: u32) -> u32 { return w[i >> 2u][i & 3u]; }
 fn half(i: u32) -> f32 { return unpack2x16float(word(i >> 1u))[i & 1u]; }
 `;
-
-const lowHigh = (u: string, q: number): string => `(${u}) * 8u + ${q}u`;
 
 /** f32 of codes of the block's low nibbles (quads 0..3) and high nibbles (4..7). */
 function nibbleQuads(make: (nibbles: string, q: number) => string): string {
@@ -69,23 +72,20 @@ fn group_scale(head: vec4<u32>, group: u32) -> vec2<f32> {
   return vec2<f32>(f32((l & 15u) | ((s >> 6u) << 4u)), f32((l >> 4u) | ((m >> 6u) << 4u)));
 }`;
 
-/** Q4_K, Q5_K: unit = 16 bytes of codes: 16 columns of group 2p and the same of group 2p + 1. */
-function kQuadAt(u: string, q: number): string {
-  const first = `((${u}) >> 3u) * 64u + (((${u}) >> 1u) & 3u) * 16u + ((${u}) & 1u) * 4u`;
-  return `${first} + ${q < 4 ? q : q + 4}u`;
-}
+/** Q4_K, Q5_K: unit = 16 bytes of codes: 16 columns of group 2p (quads 0..3) and the same of group 2p + 1. */
+const kQuadAt = "(u >> 3u) * 64u + ((u >> 1u) & 3u) * 16u + (u & 1u) * 4u + q + (q & 4u)";
 
 const formats: Readonly<Record<WeightType, Format>> = {
   F32: {
     quads: 1,
     elements: 4,
-    quadAt: (u) => u,
+    quadAt: "u",
     body: "return array<vec4<f32>, 1>(bitcast<vec4<f32>>(v));",
   },
   F16: {
     quads: 2,
     elements: 8,
-    quadAt: (u, q) => `(${u}) * 2u + ${q}u`,
+    quadAt: "u * 2u + q",
     body: `return array<vec4<f32>, 2>(
     vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)),
     vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w)));`,
@@ -93,7 +93,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
   BF16: {
     quads: 2,
     elements: 8,
-    quadAt: (u, q) => `(${u}) * 2u + ${q}u`,
+    quadAt: "u * 2u + q",
     body: `let low = bitcast<vec4<f32>>(v << vec4<u32>(16u));
   let high = bitcast<vec4<f32>>(v & vec4<u32>(0xffff0000u));
   return array<vec4<f32>, 2>(vec4<f32>(low.x, high.x, low.y, high.y), vec4<f32>(low.z, high.z, low.w, high.w));`,
@@ -101,38 +101,38 @@ const formats: Readonly<Record<WeightType, Format>> = {
   Q8_0: {
     quads: 4,
     elements: 16,
-    quadAt: (u, q) => `(${u}) * 4u + ${q}u`,
-    body: `let d = half((row * 4u + P1) * 2u + (u >> 1u));
+    quadAt: "u * 4u + q",
+    body: `let d = half((row * 4u + shape.plane1) * 2u + (u >> 1u));
   return array<vec4<f32>, 4>(d * signed4(v.x), d * signed4(v.y), d * signed4(v.z), d * signed4(v.w));`,
   },
   Q4_0: {
     quads: 8,
     elements: 32,
-    quadAt: lowHigh,
-    body: `let d = half((row * 4u + P1) * 2u + u);
+    quadAt: "u * 8u + q",
+    body: `let d = half((row * 4u + shape.plane1) * 2u + u);
   ${nibbleQuads((code) => `d * (vec4<f32>(${code}) - 8.0)`)}`,
   },
   Q4_1: {
     quads: 8,
     elements: 32,
-    quadAt: lowHigh,
-    body: `let dm = unpack2x16float(word(row * 4u + P1 + u));
+    quadAt: "u * 8u + q",
+    body: `let dm = unpack2x16float(word(row * 4u + shape.plane1 + u));
   ${nibbleQuads((code) => `dm.x * vec4<f32>(${code}) + dm.y`)}`,
   },
   Q5_0: {
     quads: 8,
     elements: 32,
-    quadAt: lowHigh,
-    body: `let high = word(row * 4u + P1 + u);
-  let d = half((row * 4u + P2) * 2u + u);
+    quadAt: "u * 8u + q",
+    body: `let high = word(row * 4u + shape.plane1 + u);
+  let d = half((row * 4u + shape.plane2) * 2u + u);
   ${nibbleQuads((code, q) => `d * (vec4<f32>(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u))) - 16.0)`)}`,
   },
   Q5_1: {
     quads: 8,
     elements: 32,
-    quadAt: lowHigh,
-    body: `let high = word(row * 4u + P1 + u);
-  let dm = unpack2x16float(word(row * 4u + P2 + u));
+    quadAt: "u * 8u + q",
+    body: `let high = word(row * 4u + shape.plane1 + u);
+  let dm = unpack2x16float(word(row * 4u + shape.plane2 + u));
   ${nibbleQuads((code, q) => `dm.x * vec4<f32>(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u))) + dm.y`)}`,
   },
   Q4_K: {
@@ -159,8 +159,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
     // Unit = word j of the low bits of one half (128 columns): four quads, 32 columns apart.
     quads: 4,
     elements: 16,
-    quadAt: (u, q) =>
-      `((${u}) >> 4u) * 64u + (((${u}) >> 3u) & 1u) * 32u + ((${u}) & 7u) + ${q * 8}u`,
+    quadAt: "(u >> 4u) * 64u + ((u >> 3u) & 1u) * 32u + (u & 7u) + q * 8u",
     at: "0u",
     body: `let b = u >> 4u; let h = (u >> 3u) & 1u; let j = u & 7u;
   let block = (row + b * BLOCKVEC) * 4u;
@@ -170,7 +169,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
   let s0 = signed4(word(block + 48u + h * 2u));
   let s1 = signed4(word(block + 49u + h * 2u));
   let i = j >> 2u;
-  let d = half((row * 4u + P1) * 2u + b);
+  let d = half((row * 4u + shape.plane1) * 2u + b);
   let h0 = (bytes4(high) & vec4<u32>(3u)) << vec4<u32>(4u);
   let h1 = (bytes4(high) & vec4<u32>(12u)) << vec4<u32>(2u);
   let h2 = bytes4(high) & vec4<u32>(48u);
@@ -187,25 +186,24 @@ export function weightCode(type: WeightType, columns: number): WeightCode {
   const format = formats[type];
   const layout = rowLayout(type, columns);
   const needsGroups = type === "Q4_K" || type === "Q5_K";
-  const constants = layout.planeStart
-    .map((start, plane) => ({ start, plane }))
-    .filter(({ plane }) => format.body.includes(`P${plane}`))
-    .map(({ start, plane }) => `const P${plane} = ${start / 4}u;`);
-  if (format.body.includes("BLOCKVEC")) {
-    const bytes =
-      (layout.planeStart[1] ?? layout.blocks * (layout.fileBytes / layout.blocks)) / layout.blocks;
-    constants.push(`const BLOCKVEC = ${Math.floor(bytes / 16)}u;`);
-  }
+  const blockVectors = Math.floor((layout.planeStart[1] ?? layout.fileBytes) / layout.blocks / 16);
+  const usesBlocks = `${format.body}${format.at ?? ""}`.includes("BLOCKVEC");
+  const units = align(columns, format.elements) / format.elements;
   const load = type === "Q6_K" ? "" : `let v = w[row + ${format.at ?? "u"}];`;
   return {
     layout,
     quads: format.quads,
-    units: align(columns, format.elements) / format.elements,
-    quadAt: format.quadAt,
+    units,
+    shape: {
+      units,
+      row_vec: layout.gpuBytes / 16,
+      plane1: (layout.planeStart[1] ?? 0) / 4,
+      plane2: (layout.planeStart[2] ?? 0) / 4,
+    },
     functions: `${helpers}${needsGroups ? groupScale : ""}
-${constants.join("\n")}
-const ROWVEC = ${layout.gpuBytes / 16}u;
-// Row \`row\` begins at vec4 row * ROWVEC, which the caller passes.
+${usesBlocks ? `const BLOCKVEC = ${blockVectors}u;` : ""}
+fn quad_at(u: u32, q: u32) -> u32 { return ${format.quadAt}; }
+// \`row\` is the vec4 at which the row begins: its number times shape.row_vec.
 fn decode(row: u32, u: u32) -> array<vec4<f32>, ${format.quads}> {
   ${load}
   ${format.body}

@@ -3,7 +3,14 @@
  * `fn store(r: u32, m: u32, sum: f32)` takes row r of the (stacked) weight and row m of the step.
  */
 import type { Activation } from "../../../ops/op.ts";
-import { type Binding, type BufferSpec, reads, slotStride, writes } from "../kernel.ts";
+import {
+  type Binding,
+  type BufferSpec,
+  reads,
+  type ShapeFields,
+  slotStride,
+  writes,
+} from "../kernel.ts";
 import { activationCode } from "./activation.ts";
 
 /** Rows [first, first + rows) of the stacked weight go to columns [0, rows) of this output. */
@@ -34,13 +41,24 @@ export function epilogueBindings(epilogue: Epilogue): Binding[] {
   ];
 }
 
+/** What the code below needs of the kernel's uniform. */
+export function epilogueShape({ outputs }: Epilogue): ShapeFields {
+  return Object.fromEntries(
+    outputs.flatMap(({ first, rows, stride }, i) => [
+      [`first${i}`, first],
+      [`end${i}`, first + rows],
+      [`stride${i}`, stride],
+    ]),
+  );
+}
+
 export function epilogueCode(epilogue: Epilogue): string {
   const act = epilogue.activation;
   const biased = epilogue.bias === undefined ? "sum" : "sum + bias[r]";
   const assign = epilogue.into === "add" ? "+=" : "=";
   const stores = epilogue.outputs.map(
-    ({ first, rows, stride }, i) =>
-      `if (r >= ${first}u && r < ${first + rows}u) { out${i}[m * ${stride}u + r - ${first}u] ${assign} value; }`,
+    (_, i) =>
+      `if (r >= shape.first${i} && r < shape.end${i}) { out${i}[m * shape.stride${i} + r - shape.first${i}] ${assign} value; }`,
   );
   return `${act === undefined ? "" : activationCode(act)}
 fn store(r: u32, m: u32, sum: f32) {

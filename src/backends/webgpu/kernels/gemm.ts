@@ -9,13 +9,14 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
+  one,
   reads,
-  slotStride,
+  shapeBinding,
   stepType,
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
 import { epilogueBindings, epilogueCode } from "./epilogue.ts";
-import type { Product } from "./gemv.ts";
+import { type Product, productShape } from "./gemv.ts";
 
 const threads = 128;
 const tileRows = 32;
@@ -28,9 +29,12 @@ export function gemm(product: Product, when: Condition): KernelCall {
   const code = weightCode(piece.type, piece.columns);
   const results = pairs?.rows ?? piece.rows;
   const perTile = pairs === undefined ? tileWeights : tileWeights / 2;
+  const shape = productShape(product);
   return kernelCall({
     label: `gemm ${product.label}`,
+    shape,
     bindings: [
+      shapeBinding(product.shapes, shape),
       reads("step", stepType, step),
       reads("w", "array<vec4<u32>>", piece.buffer),
       reads("x", "array<vec4<f32>>", x),
@@ -38,7 +42,7 @@ export function gemm(product: Product, when: Condition): KernelCall {
       ...(pairs?.bindings ?? []),
     ],
     body: `${code.functions}${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemmBody(product, perTile)}`,
-    groups: [fixed(Math.ceil(results / perTile)), { kind: product.of, per: tileRows }, fixed(1)],
+    groups: [fixed(Math.ceil(results / perTile)), { kind: product.of, per: tileRows }, one],
     when,
   });
 }
@@ -46,15 +50,8 @@ export function gemm(product: Product, when: Condition): KernelCall {
 function gemmBody(product: Product, perTile: number): string {
   const { piece, pairs } = product;
   const code = weightCode(piece.type, piece.columns);
-  const results = pairs?.rows ?? piece.rows;
   const unitsPerTile = tileQuads / code.quads;
-  const stride = slotStride(piece.columns) / 4;
-  const second = pairs === undefined ? "" : ` + select(0u, ${pairs.rows}u, j >= ${perTile}u)`;
-  const quads = [...Array(code.quads).keys()];
-  const store =
-    pairs === undefined
-      ? storeSingle(results, piece.firstRow)
-      : storePairs(results, piece.firstRow);
+  const second = pairs === undefined ? "" : ` + select(0u, shape.results, j >= ${perTile}u)`;
   return /* wgsl */ `
 var<workgroup> tile_w: array<vec4<f32>, ${tileWeights * tileQuads}>;
 var<workgroup> tile_x: array<vec4<f32>, ${tileRows * tileQuads}>;
@@ -65,25 +62,20 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   let r0 = wg.x * ${perTile}u;
   let tr = t % 16u;
   let tm = t / 16u;
-  var sums: array<array<f32, 4>, 4>;
-  for (var u0 = 0u; u0 < ${code.units}u; u0 += ${unitsPerTile}u) {
+  var sums: array<vec4<f32>, 4>;
+  for (var u0 = 0u; u0 < shape.units; u0 += ${unitsPerTile}u) {
     for (var i = t; i < ${tileWeights * unitsPerTile}u; i += ${threads}u) {
       let j = i / ${unitsPerTile}u;
       let u = u0 + i % ${unitsPerTile}u;
-      let at = j * ${tileQuads}u + (i % ${unitsPerTile}u) * ${code.quads}u;
-      if (u < ${code.units}u) {
-        let d = decode((min(r0 + j % ${perTile}u, ${results - 1}u)${second}) * ROWVEC, u);
-        ${quads.map((q) => `tile_w[at + ${q}u] = d[${q}];`).join(" ")}
-      } else {
-        ${quads.map((q) => `tile_w[at + ${q}u] = vec4<f32>();`).join(" ")}
-      }
+      // Units behind the end of the row count as 0.
+      let here = select(0.0, 1.0, u < shape.units);
+      var d = decode((min(r0 + j % ${perTile}u, shape.results - 1u)${second}) * shape.row_vec, min(u, shape.units - 1u));
+      for (var q = 0u; q < ${code.quads}u; q++) { tile_w[i * ${code.quads}u + q] = here * d[q]; }
     }
     for (var i = t; i < ${tileRows * unitsPerTile}u; i += ${threads}u) {
-      let j = i / ${unitsPerTile}u;
-      let u = min(u0 + i % ${unitsPerTile}u, ${code.units - 1}u);
-      let at = j * ${tileQuads}u + (i % ${unitsPerTile}u) * ${code.quads}u;
-      let src = min(m0 + j, count - 1u) * ${stride}u;
-      ${quads.map((q) => `tile_x[at + ${q}u] = x[src + ${code.quadAt("u", q)}];`).join("\n      ")}
+      let u = min(u0 + i % ${unitsPerTile}u, shape.units - 1u);
+      let src = min(m0 + i / ${unitsPerTile}u, count - 1u) * shape.x_stride;
+      for (var q = 0u; q < ${code.quads}u; q++) { tile_x[i * ${code.quads}u + q] = x[src + quad_at(u, q)]; }
     }
     workgroupBarrier();
     for (var q = 0u; q < ${tileQuads}u; q++) {
@@ -92,32 +84,24 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
       let w2 = tile_w[(tr + 32u) * ${tileQuads}u + q];
       let w3 = tile_w[(tr + 48u) * ${tileQuads}u + q];
       for (var m = 0u; m < 4u; m++) {
-        let a = tile_x[(tm * 4u + m) * ${tileQuads}u + q];
-        sums[m][0] += dot(w0, a);
-        sums[m][1] += dot(w1, a);
-        sums[m][2] += dot(w2, a);
-        sums[m][3] += dot(w3, a);
+        let b = tile_x[(tm * 4u + m) * ${tileQuads}u + q];
+        sums[m] += vec4<f32>(dot(w0, b), dot(w1, b), dot(w2, b), dot(w3, b));
       }
     }
     workgroupBarrier();
   }
-  for (var k = 0u; k < 4u; k++) {
-    let m = m0 + tm * 4u + k;
-    if (m >= count) { continue; }
-${store}
+  // Through workgroup memory, so that neighbouring threads store neighbouring results.
+  for (var m = 0u; m < 4u; m++) { tile_w[(tm * 4u + m) * 16u + tr] = sums[m]; }
+  workgroupBarrier();
+  for (var i = t; i < ${tileRows * perTile}u; i += ${threads}u) {
+    let m = m0 + i / ${perTile}u;
+    let j = i % ${perTile}u;
+    let n = r0 + j;
+    if (m >= count || n >= shape.results) { continue; }
+    let cell = (i / ${perTile}u) * 16u + j % 16u;
+    let r = n + shape.first_row;
+    ${pairs === undefined ? "store(r, m, tile_w[cell][j / 16u]);" : "store(r, m, combine(r, tile_w[cell][j / 16u], tile_w[cell][j / 16u + 2u]));"}
   }
 }
 `;
-}
-
-function storeSingle(results: number, firstRow: number): string {
-  const line = (i: number): string =>
-    `    if (r0 + tr + ${16 * i}u < ${results}u) { store(r0 + tr + ${16 * i + firstRow}u, m, sums[k][${i}]); }`;
-  return [0, 1, 2, 3].map(line).join("\n");
-}
-
-function storePairs(results: number, firstRow: number): string {
-  const line = (i: number): string =>
-    `    if (r0 + tr + ${16 * i}u < ${results}u) { let r = r0 + tr + ${16 * i + firstRow}u; store(r, m, combine(r, sums[k][${i}], sums[k][${i + 2}])); }`;
-  return [0, 1].map(line).join("\n");
 }

@@ -9,16 +9,19 @@ import {
   type Binding,
   type BufferSpec,
   type Condition,
-  type Extent,
   fixed,
   type KernelCall,
   kernelCall,
+  one,
   reads,
+  type ShapeFields,
+  type ShapeStore,
+  shapeBinding,
   slotStride,
   stepType,
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
-import { type Epilogue, epilogueBindings, epilogueCode } from "./epilogue.ts";
+import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
 
 const threads = 64;
 
@@ -37,6 +40,7 @@ export interface Product {
   readonly piece: WeightPiece;
   readonly epilogue: Epilogue;
   readonly step: BufferSpec;
+  readonly shapes: ShapeStore;
   readonly of: "rows" | "outputs";
   readonly pairs?: Pairs;
 }
@@ -58,104 +62,113 @@ export function lanesOf(units: number): number {
 
 export function gemv(
   product: Product,
-  batch: { readonly rows: number; readonly when: Condition },
+  batch: { readonly rows: 1 | 4; readonly when: Condition },
 ): KernelCall {
   const { piece, epilogue, step, x, pairs } = product;
   const code = weightCode(piece.type, piece.columns);
   const lanes = lanesOf(code.units);
   const results = pairs?.rows ?? piece.rows;
-  const perThread = pairs === undefined ? (batch.rows === 1 ? 4 : 2) : 2;
-  const perGroup = (threads / lanes) * perThread;
-  const shape = { lanes, perThread, perGroup, results, batch: batch.rows };
-  const groups: Extent = fixed(Math.ceil(results / perGroup));
+  const perThread = pairs === undefined && batch.rows === 1 ? 4 : 2;
+  const shape = { ...productShape(product), lanes };
   return kernelCall({
     label: `gemv ${product.label}`,
+    shape,
     bindings: [
+      shapeBinding(product.shapes, shape),
       reads("step", stepType, step),
       reads("w", "array<vec4<u32>>", piece.buffer),
       reads("x", "array<vec4<f32>>", x),
       ...epilogueBindings(epilogue),
       ...(pairs?.bindings ?? []),
     ],
-    body: `${code.functions}${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, shape)}`,
-    groups: [groups, { kind: product.of, per: batch.rows }, fixed(1)],
+    body: `${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, { perThread, batch: batch.rows })}`,
+    groups: [
+      fixed(Math.ceil(results / ((threads / lanes) * perThread))),
+      { kind: product.of, per: batch.rows },
+      one,
+    ],
     when: batch.when,
   });
 }
 
-interface GemvShape {
-  readonly lanes: number;
-  readonly perThread: number;
-  readonly perGroup: number;
-  readonly results: number;
-  readonly batch: number;
+/** Uniform of a product: the weight's layout, its results, and where they go. */
+export function productShape({ piece, epilogue, pairs }: Product): ShapeFields {
+  return {
+    ...weightCode(piece.type, piece.columns).shape,
+    results: pairs?.rows ?? piece.rows,
+    first_row: piece.firstRow,
+    x_stride: slotStride(piece.columns) / 4,
+    ...epilogueShape(epilogue),
+  };
 }
 
-function gemvBody(product: Product, shape: GemvShape): string {
-  const { piece, pairs } = product;
-  const code = weightCode(piece.type, piece.columns);
-  const { lanes, perThread, perGroup, results, batch } = shape;
-  const weights = pairs === undefined ? 1 : 2;
-  const sums = perThread * weights * batch;
-  const stride = slotStride(piece.columns) / 4;
-  const indices = [...Array(perThread * weights).keys()];
-  const rows = [...Array(batch).keys()];
-  const accumulate = indices.map((i) => {
-    const second = pairs === undefined || i < perThread ? "" : ` + ${pairs.rows}u`;
-    const terms = [...Array(code.quads).keys()].flatMap((q) =>
-      rows.map((m) => `s${i}_${m} += dot(d[${q}], x[x${m} + ${code.quadAt("u", q)}]);`),
-    );
-    return `{
-      let d = decode((min(first + ${i % perThread}u, ${results - 1}u)${second}) * ROWVEC, u);
-      ${terms.join("\n      ")}
-    }`;
-  });
-  const sum = "sum_at(k, group, m)";
-  const store =
-    pairs === undefined
-      ? sum
-      : `combine(r + ${piece.firstRow}u, ${sum}, sum_at(k + ${perThread}u, group, m))`;
-  return /* wgsl */ `
-var<workgroup> partial: array<f32, ${sums * threads}>;
-fn sum_at(k: u32, group: u32, m: u32) -> f32 {
-  let at = (k * ${batch}u + m) * ${threads}u + group * ${lanes}u;
-  var sum = 0.0;
-  for (var i = 0u; i < ${Math.min(lanes, 8)}u; i++) { sum += partial[at + i]; }
+interface GemvShape {
+  readonly perThread: number;
+  readonly batch: 1 | 4;
+}
+
+/** Loops are left rolled: drivers unroll what pays, and software drivers compile a third of the code. */
+function gemvBody(product: Product, { perThread, batch }: GemvShape): string {
+  const { piece, pairs, of } = product;
+  const { functions, quads } = weightCode(piece.type, piece.columns);
+  const rows = perThread * (pairs === undefined ? 1 : 2);
+  const type = batch === 1 ? "f32" : "vec4<f32>";
+  const xs = [...Array(batch).keys()];
+  const dots = xs.map((m) => `dot(d[q], x[x${m} + at])`).join(", ");
+  const half = pairs === undefined ? "" : ` + select(0u, shape.results, k >= ${perThread}u)`;
+  return /* wgsl */ `${functions}
+var<workgroup> lane_sums: array<${type}, ${rows * threads}>;
+fn sum_at(k: u32, group: u32) -> ${type} {
+  let at = k * ${threads}u + group * shape.lanes;
+  var sum = ${type}();
+  for (var i = 0u; i < min(shape.lanes, 8u); i++) { sum += lane_sums[at + i]; }
   return sum;
 }
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
-  let lane = t % ${lanes}u;
-  let first = wg.x * ${perGroup}u + (t / ${lanes}u) * ${perThread}u;
+  let lane = t % shape.lanes;
+  let per_group = ${threads * perThread}u / shape.lanes;
+  let first = wg.x * per_group + (t / shape.lanes) * ${perThread}u;
   let m0 = wg.y * ${batch}u;
-  let count = step.${product.of};
-  ${rows.map((m) => `let x${m} = min(m0 + ${m}u, count - 1u) * ${stride}u;`).join("\n  ")}
-  ${indices.flatMap((i) => rows.map((m) => `var s${i}_${m} = 0.0;`)).join(" ")}
-  for (var u = lane; u < ${code.units}u; u += ${lanes}u) {
-    ${accumulate.join("\n    ")}
+  let count = step.${of};
+  ${xs.map((m) => `let x${m} = min(m0 + ${m}u, count - 1u) * shape.x_stride;`).join("\n  ")}
+  var sums: array<${type}, ${rows}>;
+  for (var u = lane; u < shape.units; u += shape.lanes) {
+    for (var k = 0u; k < ${rows}u; k++) {
+      var d = decode((min(first + k % ${perThread}u, shape.results - 1u)${half}) * shape.row_vec, u);
+      for (var q = 0u; q < ${quads}u; q++) {
+        let at = quad_at(u, q);
+        sums[k] += ${batch === 1 ? dots : `vec4<f32>(${dots})`};
+      }
+    }
   }
-  ${indices.flatMap((i) => rows.map((m) => `partial[${(i * batch + m) * threads}u + t] = s${i}_${m};`)).join("\n  ")}
+  for (var k = 0u; k < ${rows}u; k++) { lane_sums[k * ${threads}u + t] = sums[k]; }
   workgroupBarrier();
-  ${lanes > 8 ? foldLanes(lanes, sums) : ""}
-  for (var i = t; i < ${perGroup * batch}u; i += ${threads}u) {
-    let group = i / ${perThread * batch}u;
-    let k = (i / ${batch}u) % ${perThread}u;
-    let m = i % ${batch}u;
-    let r = wg.x * ${perGroup}u + group * ${perThread}u + k;
-    if (r < ${results}u && m0 + m < count) { store(r + ${piece.firstRow}u, m0 + m, ${store}); }
+  // The first eight lanes take over the sums of the others: lane l those of l + 8, l + 16, …
+  if (lane < 8u && shape.lanes > 8u) {
+    for (var k = 0u; k < ${rows}u; k++) {
+      var sum = ${type}();
+      for (var i = lane; i < shape.lanes; i += 8u) { sum += lane_sums[k * ${threads}u + t - lane + i]; }
+      lane_sums[k * ${threads}u + t] = sum;
+    }
+  }
+  workgroupBarrier();
+  for (var i = t; i < per_group; i += ${threads}u) {
+    let group = i / ${perThread}u;
+    let k = i % ${perThread}u;
+    let n = wg.x * per_group + i;
+    if (n >= shape.results) { continue; }
+    let r = n + shape.first_row;
+    let a = sum_at(k, group);
+    ${pairs === undefined ? "" : `let b = sum_at(k + ${perThread}u, group);`}
+    ${storeRows(batch, pairs !== undefined)}
   }
 }
 `;
 }
 
-/** The first eight lanes take over the sums of the others: lane l those of l + 8, l + 16, … */
-function foldLanes(lanes: number, sums: number): string {
-  return `if (lane < 8u) {
-    for (var k = 0u; k < ${sums}u; k++) {
-      var sum = 0.0;
-      for (var i = lane; i < ${lanes}u; i += 8u) { sum += partial[k * ${threads}u + t - lane + i]; }
-      partial[k * ${threads}u + t] = sum;
-    }
-  }
-  workgroupBarrier();`;
+function storeRows(batch: 1 | 4, isPaired: boolean): string {
+  if (batch === 1) return `store(r, m0, ${isPaired ? "combine(r, a, b)" : "a"});`;
+  const value = isPaired ? "combine(r, a[m], b[m])" : "a[m]";
+  return `for (var m = 0u; m < min(4u, count - m0); m++) { store(r, m0 + m, ${value}); }`;
 }

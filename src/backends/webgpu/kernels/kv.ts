@@ -57,10 +57,17 @@ fn half_bits(x: f32) -> u32 {
 /** Positions are position = 256·high + low: two small tables instead of one for every position. */
 const lowPositions = 256;
 
+/** Programs without a cache (tests, parts of a model) still rotate: at least 65536 positions. */
+const fewestHigh = 256;
+
+function highRows(contextLength: number): number {
+  return Math.max(Math.ceil(contextLength / lowPositions), fewestHigh);
+}
+
 /** (cos, sin) of low·frequency times the magnitude, then of 256·high·frequency: f32 [256 + ⌈context/256⌉, pairs, 2]. */
 export function ropeTable(op: RopeOp, contextLength: number): Float32Array {
   const pairs = op.frequencies.length;
-  const high = Math.ceil(contextLength / lowPositions);
+  const high = highRows(contextLength);
   const table = new Float32Array((lowPositions + high) * pairs * 2);
   for (let row = 0; row < lowPositions + high; row++) {
     const isLow = row < lowPositions;
@@ -75,7 +82,7 @@ export function ropeTable(op: RopeOp, contextLength: number): Float32Array {
 }
 
 export function ropeTableBytes(op: RopeOp, contextLength: number): number {
-  return (lowPositions + Math.ceil(contextLength / lowPositions)) * op.frequencies.length * 8;
+  return (lowPositions + highRows(contextLength)) * op.frequencies.length * 8;
 }
 
 /** cos and sin of position·frequency by the angle sum; one rounding more than a table of all positions. */

@@ -11,6 +11,8 @@ import {
   kernelCall,
   one,
   reads,
+  type ShapeStore,
+  shapeBinding,
   slotStride,
   stepType,
   writes,
@@ -102,21 +104,27 @@ export interface Lookup {
   /** Which row of the table: token, or position + offset. */
   readonly by: { readonly kind: "token" } | { readonly kind: "position"; readonly offset: number };
   readonly into: "assign" | "add";
+  readonly shapes: ShapeStore;
   readonly scale: number;
 }
 
 /** out[i] (+)= table[index]·scale, for the rows whose index lies in this piece of the table. */
-export function lookup({ label, piece, out, step, by, into, scale }: Lookup): KernelCall {
+export function lookup({ label, piece, out, step, by, into, scale, shapes }: Lookup): KernelCall {
   const code = weightCode(piece.type, piece.columns);
-  const width = piece.columns;
+  const shape = {
+    ...code.shape,
+    columns: piece.columns,
+    stride: slotStride(piece.columns),
+    first_row: piece.firstRow,
+    end_row: piece.firstRow + piece.rows,
+  };
   const index = by.kind === "token" ? "row.z" : `row.y + ${by.offset}u`;
   const assign = into === "add" ? "+=" : "=";
-  const quads = [...Array(code.quads).keys()].map(
-    (q) => `quad(at, ${code.quadAt("id.x", q)}, d[${q}]);`,
-  );
   return kernelCall({
     label,
+    shape,
     bindings: [
+      shapeBinding(shapes, shape),
       reads("step", stepType, step),
       reads("w", "array<vec4<u32>>", piece.buffer),
       writes("y", "array<f32>", out),
@@ -125,16 +133,16 @@ export function lookup({ label, piece, out, step, by, into, scale }: Lookup): Ke
     body: `${code.functions}
 fn quad(at: u32, q: u32, value: vec4<f32>) {
   for (var i = 0u; i < 4u; i++) {
-    if (q * 4u + i < ${width}u) { y[at + q * 4u + i] ${assign} value[i] * ${floatLiteral(scale)}; }
+    if (q * 4u + i < shape.columns) { y[at + q * 4u + i] ${assign} value[i] * ${floatLiteral(scale)}; }
   }
 }
 ${main} {
   let row = step.row[id.y];
   let index = ${index};
-  if (id.x >= ${code.units}u || index < ${piece.firstRow}u || index >= ${piece.firstRow + piece.rows}u) { return; }
-  let at = id.y * ${slotStride(width)}u;
-  let d = decode((index - ${piece.firstRow}u) * ROWVEC, id.x);
-  ${quads.join("\n  ")}
+  if (id.x >= shape.units || index < shape.first_row || index >= shape.end_row) { return; }
+  let at = id.y * shape.stride;
+  var d = decode((index - shape.first_row) * shape.row_vec, id.x);
+  for (var q = 0u; q < ${code.quads}u; q++) { quad(at, quad_at(id.x, q), d[q]); }
 }`,
   });
 }

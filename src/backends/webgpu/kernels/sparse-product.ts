@@ -10,12 +10,14 @@ import {
   kernelCall,
   one,
   reads,
+  type ShapeStore,
+  shapeBinding,
   slotStride,
   writes,
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
 import { lanesOf, type WeightPiece } from "./gemv.ts";
-import { type ActiveList, activeCount, activeNeuron } from "./sparse.ts";
+import { type ActiveList, activeCount, activeNeuron, activeShape } from "./sparse.ts";
 
 const threads = 64;
 /** Enough workgroups to fill a large card (144 multiprocessors) several times over. */
@@ -27,6 +29,7 @@ export interface SparseProduct {
   readonly piece: WeightPiece;
   readonly active: ActiveList;
   readonly hidden: BufferSpec;
+  readonly shapes: ShapeStore;
   /** The piece holds gate rows, then up rows, of the same neurons. */
   readonly isPaired: boolean;
   /** Declarations that `value` uses, and their bindings. */
@@ -41,16 +44,25 @@ export function sparseProduct(product: SparseProduct): KernelCall {
   const code = weightCode(piece.type, piece.columns);
   const lanes = lanesOf(code.units);
   const perGroup = threads / lanes;
-  const stride = slotStride(piece.columns) / 4;
-  const quads = [...Array(code.quads).keys()];
+  const shape = {
+    ...code.shape,
+    ...activeShape(active),
+    lanes,
+    rows: piece.rows,
+    first_row: piece.firstRow,
+    x_stride: slotStride(piece.columns) / 4,
+    h_stride: slotStride(active.neurons),
+  };
   const weights = isPaired ? 2 : 1;
   const half = (i: number): string => `{
-        let d = decode((n - ${piece.firstRow}u${i === 0 ? "" : ` + ${piece.rows}u`}) * ROWVEC, u);
-        ${quads.map((q) => `s${i} += dot(d[${q}], x[x_at + ${code.quadAt("u", q)}]);`).join("\n        ")}
+        var d = decode((n - shape.first_row${i === 0 ? "" : " + shape.rows"}) * shape.row_vec, u);
+        for (var q = 0u; q < ${code.quads}u; q++) { s${i} += dot(d[q], x[x_at + quad_at(u, q)]); }
       }`;
   return kernelCall({
     label: product.label,
+    shape,
     bindings: [
+      shapeBinding(product.shapes, shape),
       reads("w", "array<vec4<u32>>", piece.buffer),
       reads("x", "array<vec4<f32>>", x),
       reads("list", "array<u32>", active.list),
@@ -67,22 +79,23 @@ export function sparseProduct(product: SparseProduct): KernelCall {
 var<workgroup> lane_sums: array<f32, ${threads * weights}>;
 fn sum_at(i: u32) -> f32 {
   var sum = 0.0;
-  for (var k = 0u; k < ${lanes}u; k++) { sum += lane_sums[i + k]; }
+  for (var k = 0u; k < shape.lanes; k++) { sum += lane_sums[i + k]; }
   return sum;
 }
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   let m = wg.y;
-  let count = ${activeCount(active, "m")};
-  let lane = t % ${lanes}u;
-  let x_at = m * ${stride}u;
-  for (var first = wg.x * ${perGroup}u; first < count; first += wgs.x * ${perGroup}u) {
-    let n = ${activeNeuron(active, "m", `min(first + t / ${lanes}u, count - 1u)`)};
-    let is_here = n >= ${piece.firstRow}u && n < ${piece.firstRow + piece.rows}u;
+  let per_group = 64u / shape.lanes;
+  let count = ${activeCount("m")};
+  let lane = t % shape.lanes;
+  let x_at = m * shape.x_stride;
+  for (var first = wg.x * per_group; first < count; first += wgs.x * per_group) {
+    let n = ${activeNeuron("m", `min(first + t / shape.lanes, count - 1u)`)};
+    let is_here = n >= shape.first_row && n < shape.first_row + shape.rows;
     var s0 = 0.0;
     var s1 = 0.0;
     if (is_here) {
-      for (var u = lane; u < ${code.units}u; u += ${lanes}u) {
+      for (var u = lane; u < shape.units; u += shape.lanes) {
       ${half(0)}
       ${isPaired ? half(1) : ""}
       }
@@ -90,10 +103,10 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3
     lane_sums[t] = s0;
     ${isPaired ? `lane_sums[${threads}u + t] = s1;` : ""}
     workgroupBarrier();
-    if (lane == 0u && is_here && first + t / ${lanes}u < count) {
+    if (lane == 0u && is_here && first + t / shape.lanes < count) {
       let a = sum_at(t);
       ${isPaired ? `let b = sum_at(${threads}u + t);` : ""}
-      hidden[m * ${slotStride(active.neurons)}u + n] = ${product.value};
+      hidden[m * shape.h_stride + n] = ${product.value};
     }
     workgroupBarrier();
   }

@@ -10,6 +10,9 @@ import {
   kernelCall,
   one,
   reads,
+  type ShapeFields,
+  type ShapeStore,
+  shapeBinding,
   slotStride,
   writes,
 } from "../kernel.ts";
@@ -26,22 +29,28 @@ export interface ActiveList {
 }
 
 /** WGSL of the number of active neurons of row m, and of the i-th of them. */
-export function activeCount({ ops, op }: ActiveList, m: string): string {
-  return `counts[${m} * ${ops}u + ${op}u]`;
+export function activeCount(m: string): string {
+  return `counts[${m} * shape.count_stride + shape.count_at]`;
 }
 
-export function activeNeuron({ neurons }: ActiveList, m: string, i: string): string {
-  return `list[${m} * ${neurons}u + ${i}]`;
+export function activeNeuron(m: string, i: string): string {
+  return `list[${m} * shape.neurons + ${i}]`;
+}
+
+/** What both need of the kernel's uniform. */
+export function activeShape({ ops, op, neurons }: ActiveList): ShapeFields {
+  return { count_stride: ops, count_at: op, neurons };
 }
 
 export interface Compaction {
   readonly method: Exclude<SparsityMethod, { kind: "dense" }>;
   readonly score: BufferSpec; // f32 [rows, neurons]
+  readonly shapes: ShapeStore;
   readonly active: ActiveList;
   /** h of the neurons that are not active becomes 0 here (may be `score`), for a down projection over all. */
   readonly zero?: BufferSpec;
-  /** f32 [neurons], for threshold-output. */
-  readonly downNorms?: BufferSpec;
+  /** f32 [neurons]: norms of down rows for threshold-output, margins of single neurons for sign. */
+  readonly byNeuron?: BufferSpec;
 }
 
 /** Whether a neuron is active, as WGSL of its score s and id n. */
@@ -52,11 +61,13 @@ function predicate(method: Compaction["method"]): string {
     case "mlp":
       return `s >= ${floatLiteral(method.threshold)}`;
     case "sign":
-      return `s >= ${floatLiteral(method.margin)}`;
+      return method.margins === undefined
+        ? `s >= ${floatLiteral(method.margin)}`
+        : "s >= by_neuron[n]";
     case "threshold-gate":
       return `abs(s) >= ${floatLiteral(method.value)}`;
     case "threshold-output":
-      return `abs(s) * norms[n] >= ${floatLiteral(method.value)}`;
+      return `abs(s) * by_neuron[n] >= ${floatLiteral(method.value)}`;
     default:
       return method satisfies never;
   }
@@ -66,20 +77,26 @@ function predicate(method: Compaction["method"]): string {
  * list[m] = the n with active(score[m, n]), rising: a workgroup counts in 256 stretches, adds up what lies before
  * each, and writes. Stretches and sums have a fixed order, so the list never depends on timing.
  */
-export function compact({ method, score, active, zero, downNorms }: Compaction): KernelCall {
+export function compact({ method, score, active, zero, byNeuron, shapes }: Compaction): KernelCall {
   const { neurons } = active;
-  const stretch = Math.ceil(neurons / 256);
+  const shape = {
+    ...activeShape(active),
+    stretch: Math.ceil(neurons / 256),
+    stride: slotStride(neurons),
+  };
   const isInPlace = zero === score;
   const clear =
     zero === undefined ? "" : `else { ${isInPlace ? "score" : "zeroed"}[row + n] = 0.0; }`;
   return kernelCall({
     label: `compact ${method.kind}`,
+    shape,
     bindings: [
+      shapeBinding(shapes, shape),
       isInPlace ? writes("score", "array<f32>", score) : reads("score", "array<f32>", score),
       writes("list", "array<u32>", active.list),
       writes("counts", "array<u32>", active.counts),
       ...(zero === undefined || isInPlace ? [] : [writes("zeroed", "array<f32>", zero)]),
-      ...(downNorms === undefined ? [] : [reads("norms", "array<f32>", downNorms)]),
+      ...(byNeuron === undefined ? [] : [reads("by_neuron", "array<f32>", byNeuron)]),
     ],
     groups: [one, { kind: active.of, per: 1 }, one],
     body: /* wgsl */ `
@@ -89,9 +106,9 @@ fn is_active(s: f32, n: u32) -> bool { return ${predicate(method)}; }
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   let m = wg.y;
-  let row = m * ${slotStride(neurons)}u;
-  let begin = min(t * ${stretch}u, ${neurons}u);
-  let end = min(begin + ${stretch}u, ${neurons}u);
+  let row = m * shape.stride;
+  let begin = min(t * shape.stretch, shape.neurons);
+  let end = min(begin + shape.stretch, shape.neurons);
   var count = 0u;
   for (var n = begin; n < end; n++) { if (is_active(score[row + n], n)) { count++; } }
   found[t] = count;
@@ -105,9 +122,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   var at = 0u;
   for (var i = 0u; i < t / 16u; i++) { at += sixteenth[i]; }
   for (var i = t / 16u * 16u; i < t; i++) { at += found[i]; }
-  if (t == 255u) { ${activeCount(active, "m")} = at + count; }
+  if (t == 255u) { ${activeCount("m")} = at + count; }
   for (var n = begin; n < end; n++) {
-    if (is_active(score[row + n], n)) { ${activeNeuron(active, "m", "at")} = n; at++; } ${clear}
+    if (is_active(score[row + n], n)) { ${activeNeuron("m", "at")} = n; at++; } ${clear}
   }
 }
 `,
@@ -118,14 +135,16 @@ export interface SignScore {
   readonly x: BufferSpec;
   /** u32 [neurons, ⌈dim/64⌉·2] */
   readonly signs: BufferSpec;
+  /** f32 [dim], subtracted from x. */
+  readonly centre?: BufferSpec;
   readonly score: BufferSpec;
   readonly dim: number;
   readonly neurons: number;
   readonly of: "rows" | "outputs";
 }
 
-/** score[m, n] = dim − 2·popcount(signs[n] XOR signs(x[m])). Source: SparseInfer 2411.12692. */
-export function signScore({ x, signs, score, dim, neurons, of }: SignScore): KernelCall {
+/** score[m, n] = dim − 2·popcount(signs[n] XOR signs(x[m] − centre)). Source: SparseInfer 2411.12692. */
+export function signScore({ x, signs, centre, score, dim, neurons, of }: SignScore): KernelCall {
   const words = Math.ceil(dim / 64) * 2;
   return kernelCall({
     label: "sign score",
@@ -133,6 +152,7 @@ export function signScore({ x, signs, score, dim, neurons, of }: SignScore): Ker
       reads("x", "array<f32>", x),
       reads("signs", "array<u32>", signs),
       writes("score", "array<f32>", score),
+      ...(centre === undefined ? [] : [reads("centre", "array<f32>", centre)]),
     ],
     groups: [fixed(Math.ceil(neurons / 64)), { kind: of, per: 1 }, one],
     body: /* wgsl */ `
@@ -144,7 +164,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     var packed = 0u;
     for (var b = 0u; b < 32u; b++) {
       let c = i * 32u + b;
-      if (c < ${dim}u) { packed |= select(0u, 1u << b, x[m * ${slotStride(dim)}u + c] < 0.0); }
+      if (c < ${dim}u) { packed |= select(0u, 1u << b, x[m * ${slotStride(dim)}u + c]${centre === undefined ? "" : " - centre[c]"} < 0.0); }
     }
     bits[i] = packed;
   }
