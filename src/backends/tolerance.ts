@@ -79,7 +79,7 @@ export function activationError(activation: Activation, x: number, error: number
       return Math.max(0, Math.min(error, x + error));
     case "relu2": {
       const top = Math.max(0, x + error) ** 2;
-      return top - Math.max(0, x) ** 2 + Math.max(0, x) ** 2 * 2 * roundoff;
+      return top - Math.max(0, x) ** 2 + Math.max(0, x) ** 2 * 2 * roundoff + flushed;
     }
     case "fatrelu":
       if (Math.abs(x - activation.threshold) <= error) return Math.abs(x) + error;
