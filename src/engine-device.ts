@@ -5,6 +5,7 @@ import type { BindingLimits } from "./backends/webgpu/plan-buffers.ts";
 import { estimateGpuBytes } from "./backends/webgpu/webgpu-backend.ts";
 import type { Bytes } from "./core/units.ts";
 import type { ChosenDevice } from "./engine-backend.ts";
+import { openHardware } from "./engine-hardware.ts";
 import { openHostBackend } from "./engine-host-backend.ts";
 import type { EngineOptions, ResolvedEngineOptions } from "./engine-options.ts";
 import { hybridProgram, layersToTranspose, planModel } from "./engine-plan.ts";
@@ -80,7 +81,10 @@ export async function openHybridDevice(
 ): Promise<OpenedDevice> {
   const { model, options, resolved, sparsity, sidecar, maxOutputs } = request;
   const { threads } = resolved;
-  const hardware = options.hardware ?? (await measuredHardware({ adapter, threads }));
+  const hardware =
+    options.hardware === undefined
+      ? await measuredHardware({ adapter, threads })
+      : await openHardware(options.hardware);
   const plan = await planModel({
     model,
     resolved,

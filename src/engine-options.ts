@@ -5,7 +5,6 @@ import { LimitError, OptionError } from "./core/errors.ts";
 import type { Bytes, Tokens } from "./core/units.ts";
 import type { Model } from "./model/model.ts";
 import type { KvType } from "./ops/program.ts";
-import type { HardwareProfile } from "./placement/hardware.ts";
 import { checkKeys } from "./runtime/options.ts";
 import type { SamplingOptions } from "./runtime/sampler.ts";
 import { type Sparsity, sparsities } from "./sparsity/method.ts";
@@ -30,8 +29,11 @@ export interface EngineOptions {
   readonly gpu?: number | string;
   /** Most bytes to take of the card's memory. Default: nine tenths of it, where it is known. */
   readonly vramBudget?: Bytes;
-  /** What the planner knows of this machine, for device hybrid. Default: measured once and kept. */
-  readonly hardware?: HardwareProfile;
+  /**
+   * What the planner knows of this machine, for device hybrid: a profile's file or a described card. Default: measured
+   * once and kept.
+   */
+  readonly hardware?: string;
   /** Keep a timeline of every step, for device hybrid. Default false. */
   readonly timeline?: boolean;
   /** Precision of the KV cache. Default f16. */

@@ -10,6 +10,7 @@ import {
   type EngineOptions,
   type GenerateOptions,
 } from "./engine-options.ts";
+import { type EngineReport, engineReport, engineTrace } from "./engine-report.ts";
 import { type SparsityReport, sparsityReport } from "./engine-trace.ts";
 import type { ModelDescription } from "./model/describe.ts";
 import { ActiveGeneration } from "./runtime/generation.ts";
@@ -116,6 +117,16 @@ export class Engine implements Disposable {
   /** Says when the model brings no chat template and what stands in for it. */
   get chatAnnouncement(): string | undefined {
     return this.#opened.template.announcement;
+  }
+
+  /** What the devices did so far; empty for a model that runs on the CPU. */
+  report(): Promise<EngineReport> {
+    return engineReport(this.#opened);
+  }
+
+  /** The timeline of all steps so far in Chrome's trace format, for an engine that was opened with `timeline`. */
+  trace(): Promise<string> {
+    return engineTrace(this.#opened);
   }
 
   /** Ends all answers and frees the model. */

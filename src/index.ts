@@ -1,6 +1,7 @@
 /** The public names, one by one. What is not here is not part of the API. */
 
 export type { PrepareProgress } from "./backends/backend.ts";
+export { parseByteSize } from "./core/byte-size.ts";
 export {
   DeviceError,
   FileFormatError,
@@ -12,6 +13,7 @@ export {
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
 export { Engine } from "./engine.ts";
+export { type BenchOptions, bench } from "./engine-bench.ts";
 export { type ComparisonResult, compareWithDense } from "./engine-compare.ts";
 export { type Diagnosis, diagnose } from "./engine-doctor.ts";
 export {
@@ -21,6 +23,7 @@ export {
   type MetricEvaluation,
   type TaskEvaluation,
 } from "./engine-eval.ts";
+export { type MeasureOptions, measureMachine } from "./engine-hardware.ts";
 export { type HostDevice, hostDevices } from "./engine-host-backend.ts";
 export {
   type InspectedTensor,
@@ -28,7 +31,12 @@ export {
   inspectModel,
   openTokenizer,
 } from "./engine-inspect.ts";
-export type { Device, EngineOptions, GenerateOptions } from "./engine-options.ts";
+export {
+  type Device,
+  devices,
+  type EngineOptions,
+  type GenerateOptions,
+} from "./engine-options.ts";
 export {
   type PerplexityOptions,
   type PerplexityResult,
@@ -36,10 +44,18 @@ export {
   perplexity,
 } from "./engine-perplexity.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine-profile.ts";
+export type { EngineReport, GpuReport, HybridReport } from "./engine-report.ts";
 export type { SparsityReport } from "./engine-trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
+export type {
+  AgainstResult,
+  BenchReport,
+  BenchResult,
+  MachineDescription,
+} from "./runtime/bench-report.ts";
+export type { Spread } from "./runtime/bench-statistics.ts";
 export type { Comparison, Estimate } from "./runtime/compare.ts";
 export type { Metric, TaskName } from "./runtime/eval/question.ts";
 export type { Accuracy, PairedDifference } from "./runtime/eval/score.ts";

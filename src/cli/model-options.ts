@@ -4,13 +4,14 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import {
   type Device,
+  devices,
   Engine,
   type EngineOptions,
   type GenerateOptions,
   type Sparsity,
   sparsities,
 } from "../index.ts";
-import { collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
+import { byteSize, collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
 import { createBar } from "./progress.ts";
 
 /** The model that comes with hearth: small, for trying things out. */
@@ -22,6 +23,9 @@ export interface EngineFlags {
   readonly context?: number;
   readonly threads?: number;
   readonly device: Device;
+  readonly gpu?: string;
+  readonly vramBudget?: number;
+  readonly hardware?: string;
   readonly cacheType: "f16" | "f32" | "q8_0";
   readonly batch?: number;
   readonly sparsity: Sparsity;
@@ -51,9 +55,13 @@ export function addEngineOptions(command: Command): Command {
     .option("-c, --context <tokens>", "tokens of prompt and answer together", wholeNumber)
     .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
     .addOption(
-      new Option("--device <device>", "where the model runs")
-        .choices(["auto", "cpu", "reference"])
-        .default("auto"),
+      new Option("--device <device>", "where the model runs").choices([...devices]).default("auto"),
+    )
+    .option("--gpu <n|name>", "which graphics adapter (hearth doctor lists them)")
+    .option("--vram-budget <size>", "most memory to take of the card, as in 8GiB", byteSize)
+    .option(
+      "--hardware <file|card>",
+      "plan for this machine: a profile of hearth doctor --measure, or a described card",
     )
     .addOption(
       new Option("--sparsity <method>", "which neurons are computed")
@@ -104,15 +112,23 @@ export function engineOptions(flags: EngineFlags): EngineOptions {
     ...(flags.sidecar !== undefined && { sidecar: flags.sidecar }),
     ...(flags.context !== undefined && { contextLength: flags.context }),
     ...(flags.threads !== undefined && { threads: flags.threads }),
+    ...(flags.gpu !== undefined && { gpu: flags.gpu }),
+    ...(flags.vramBudget !== undefined && { vramBudget: flags.vramBudget }),
+    ...(flags.hardware !== undefined && { hardware: flags.hardware }),
     ...(flags.batch !== undefined && { batchSize: flags.batch }),
   };
 }
 
-export async function openEngine(model: string, flags: EngineFlags): Promise<Engine> {
+export async function openEngine(
+  model: string,
+  flags: EngineFlags,
+  extra: Pick<EngineOptions, "timeline"> = {},
+): Promise<Engine> {
   const bar = createBar("loading", "bytes");
   try {
     return await Engine.open(model, {
       ...engineOptions(flags),
+      ...extra,
       onProgress: ({ done, total }) => bar.update(done, total),
     });
   } finally {

@@ -1,5 +1,6 @@
 /** Parsers for option values: a value that is no number is a usage error, not NaN. */
 import { InvalidArgumentError } from "commander";
+import { parseByteSize } from "../index.ts";
 
 export function wholeNumber(value: string): number {
   const parsed = Number(value);
@@ -15,6 +16,11 @@ export function realNumber(value: string): number {
     throw new InvalidArgumentError("expected a number.");
   }
   return parsed;
+}
+
+/** "8GiB" → bytes */
+export function byteSize(value: string): number {
+  return parseByteSize(value, "--vram-budget");
 }
 
 /** "a,b,c" */

@@ -1,7 +1,8 @@
 /** `hearth run`: continue a prompt, once. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Engine, type GenerationResult, OptionError } from "../index.ts";
+import { type Engine, type EngineReport, type GenerationResult, OptionError } from "../index.ts";
+import { deviceJson, deviceText } from "./device-report.ts";
 import {
   addEngineOptions,
   addSamplingOptions,
@@ -20,6 +21,7 @@ interface RunFlags extends EngineFlags, SamplingFlags {
   readonly json?: true;
   readonly special?: true;
   readonly stats?: true;
+  readonly trace?: string;
 }
 
 const examples = `
@@ -37,6 +39,7 @@ export function addRunCommand(program: Command): void {
     .option("-m, --model <file>", "a GGUF model", bundledModel)
     .option("--json", "print one JSON object instead of text")
     .option("--stats", "say what sparsity did: neurons computed, bytes read")
+    .option("--trace <file>", "write a timeline of both devices (device hybrid; opens in Perfetto)")
     .option("--special", "control tokens written out in the prompt become those tokens")
     .addHelpText("after", examples);
   addSamplingOptions(addEngineOptions(command)).action(run);
@@ -44,16 +47,24 @@ export function addRunCommand(program: Command): void {
 
 async function run(argument: string | undefined, flags: RunFlags): Promise<void> {
   const prompt = argument ?? readPrompt();
-  const engine = await openEngine(flags.model, flags);
+  const engine = await openEngine(flags.model, flags, { timeline: flags.trace !== undefined });
   try {
     showNotices(engine);
     const result = await write(engine, prompt, flags);
-    if (flags.json) process.stdout.write(`${JSON.stringify(asJson(engine, result))}\n`);
+    const report = await engine.report();
+    const json = { ...asJson(engine, result), ...deviceJson(report) };
+    if (flags.json) process.stdout.write(`${JSON.stringify(json)}\n`);
     else process.stderr.write(`\n${summary(engine, result)}\n`);
-    if (flags.stats) process.stderr.write(`${sparsityText(engine.sparsity)}\n`);
+    if (flags.stats) showStats(engine, report);
+    if (flags.trace !== undefined) writeFileSync(flags.trace, await engine.trace());
   } finally {
     engine.close();
   }
+}
+
+function showStats(engine: Engine, report: EngineReport): void {
+  const lines = [sparsityText(engine.sparsity), deviceText(report)].filter((text) => text !== "");
+  process.stderr.write(`${lines.join("\n")}\n`);
 }
 
 async function write(engine: Engine, prompt: string, flags: RunFlags): Promise<GenerationResult> {

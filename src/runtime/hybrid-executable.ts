@@ -59,7 +59,7 @@ class Hybrid implements HybridExecutable {
     if (actions === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
     const own = this.#copyStep(step);
     return this.#enqueue(async () => {
-      await this.#perform(actions, own);
+      await this.#perform(segment, actions, own);
       this.#freeSteps.push(own);
     });
   }
@@ -131,9 +131,9 @@ class Hybrid implements HybridExecutable {
     return done;
   }
 
-  async #perform(actions: readonly Action[], step: Step): Promise<void> {
+  async #perform(segment: number, actions: readonly Action[], step: Step): Promise<void> {
     const recorder = this.#recorder;
-    recorder.begin(step);
+    recorder.begin(segment, step);
     const waits: Record<DeviceName, Promise<void>> = { gpu: idle, cpu: idle };
     const running: Promise<void>[] = [];
     try {

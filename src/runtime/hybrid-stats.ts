@@ -49,6 +49,7 @@ export class HybridRecorder {
   readonly #decode: Tally = newTally();
   readonly #active: Record<DeviceName, number> = { gpu: 0, cpu: 0 };
   #steps = 0;
+  #isTimed = false;
   #running: RunningStep | undefined;
   #lastGpuEnd = 0;
 
@@ -56,12 +57,20 @@ export class HybridRecorder {
     this.#keepsTimeline = options.keepsTimeline;
   }
 
-  /** A step in which every row wants an output writes answers; others read prompts. */
-  begin(step: Step): void {
+  /**
+   * A step in which every row wants an output writes answers; others read prompts. Segments behind the first belong to
+   * the same step: they add time, not tokens.
+   */
+  begin(segment: number, step: Step): void {
     const tally = step.rowCount === step.outputCount ? this.#decode : this.#prompt;
-    const isTimed = this.#keepsTimeline || tally.steps % timedEvery === 0;
+    if (segment === 0) {
+      this.#isTimed = this.#keepsTimeline || tally.steps % timedEvery === 0;
+      tally.steps++;
+      this.#steps++;
+    }
     const start = performance.now();
-    this.#running = { tally, tokens: step.rowCount, start, isTimed, events: [] };
+    const tokens = segment === 0 ? step.rowCount : 0;
+    this.#running = { tally, tokens, start, isTimed: this.#isTimed, events: [] };
     this.#lastGpuEnd = start;
   }
 
@@ -100,14 +109,12 @@ export class HybridRecorder {
     const step = this.#running;
     if (step === undefined) return;
     const { tally, tokens, events, start } = step;
-    tally.steps++;
     tally.tokens += tokens;
     if (step.isTimed) {
       const times = measureStep(events, { start, end: performance.now() });
       addTimes(tally, times, tokens);
       if (this.#keepsTimeline) this.timeline.push(...events);
     }
-    this.#steps++;
     this.#running = undefined;
   }
 

@@ -1,0 +1,56 @@
+/** What devices did, as JSON fields and as lines for people. */
+import { type EngineReport, formatBytes } from "../index.ts";
+
+/** Fields `gpu` and `hybrid`; absent for devices that were not used. */
+export function deviceJson({ gpu, hybrid }: EngineReport): object {
+  return {
+    ...(gpu && {
+      gpu: {
+        bytes: gpu.bytes,
+        bytes_uploaded_at_load: gpu.bytesUploadedAtLoad,
+        per_token: {
+          runs: gpu.perToken.runs,
+          submits: gpu.perToken.submits,
+          dispatches: gpu.perToken.dispatches,
+          bind_groups_created: gpu.perToken.bindGroups,
+          buffers_created: gpu.perToken.buffers,
+          bytes_uploaded: gpu.perToken.bytesUploaded,
+          bytes_read_back: gpu.perToken.bytesReadBack,
+        },
+      },
+    }),
+    ...(hybrid && {
+      hybrid: {
+        gpu_activation_share: hybrid.gpuActivationShare,
+        gpu_bytes: hybrid.gpuBytes,
+        synchronisations_per_token: hybrid.synchronisationsPerToken,
+        gpu_ms_per_token: hybrid.gpuMillisecondsPerToken,
+        cpu_ms_per_token: hybrid.cpuMillisecondsPerToken,
+        waiting_ms_per_token: hybrid.waitingMillisecondsPerToken,
+        predicted_tokens_per_second: hybrid.predictedTokensPerSecond,
+      },
+    }),
+  };
+}
+
+/** One line for each device report; empty for a model on the CPU. */
+export function deviceText({ gpu, hybrid }: EngineReport): string {
+  const lines: string[] = [];
+  if (gpu) {
+    const { dispatches, bytesReadBack } = gpu.perToken;
+    lines.push(
+      `[gpu: ${formatBytes(gpu.bytes)}; ${dispatches.toFixed(0)} dispatches and ${bytesReadBack.toFixed(0)} bytes read back a token]`,
+    );
+  }
+  if (hybrid) {
+    const share = `${(100 * hybrid.gpuActivationShare).toFixed(1)} % of activations on the GPU`;
+    const times = [
+      `gpu ${hybrid.gpuMillisecondsPerToken.toFixed(2)} ms`,
+      `cpu ${hybrid.cpuMillisecondsPerToken.toFixed(2)} ms`,
+      `waiting ${hybrid.waitingMillisecondsPerToken.toFixed(2)} ms`,
+    ].join(", ");
+    const syncs = `${hybrid.synchronisationsPerToken.toFixed(1)} synchronisations`;
+    lines.push(`[hybrid: ${share}; a token: ${times}, ${syncs}]`);
+  }
+  return lines.join("\n");
+}
