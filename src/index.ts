@@ -43,6 +43,14 @@ export {
   type PerplexitySource,
   perplexity,
 } from "./engine-perplexity.ts";
+export {
+  type PrepareModelOptions,
+  type PrepareReport,
+  prepareModel,
+  type TrainingReport,
+  type TrainPredictorOptions,
+  trainPredictors,
+} from "./engine-prepare.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine-profile.ts";
 export type { EngineReport, GpuReport, HybridReport } from "./engine-report.ts";
 export type { SparsityReport } from "./engine-trace.ts";
@@ -70,7 +78,9 @@ export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/logprobs.ts";
 export type { Perplexity } from "./runtime/perplexity.ts";
 export type { SamplingOptions } from "./runtime/sampler.ts";
+export type { TrainedLayer } from "./runtime/train-layers.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
+export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";
 export type { ChatMessage } from "./text/chat-template.ts";
 export type { AddToken, EncodeOptions, Tokenizer } from "./text/tokenizer.ts";

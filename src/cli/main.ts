@@ -8,10 +8,12 @@ import { addDoctorCommand } from "./doctor.ts";
 import { addEvalCommand } from "./eval.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addPerplexityCommand } from "./perplexity.ts";
+import { addPrepareCommand } from "./prepare.ts";
 import { addProfileCommand } from "./profile.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addRunCommand } from "./run.ts";
 import { addTokenizeCommand } from "./tokenize.ts";
+import { addTrainPredictorCommand } from "./train-predictor.ts";
 
 const commands = [
   addRunCommand,
@@ -22,6 +24,8 @@ const commands = [
   addPerplexityCommand,
   addEvalCommand,
   addProfileCommand,
+  addTrainPredictorCommand,
+  addPrepareCommand,
   addQuantizeCommand,
 ];
 

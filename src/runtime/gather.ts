@@ -182,7 +182,7 @@ function rowsWithin(shape: FfnShape, layers: readonly number[]): number {
 }
 
 /** The same for the same corpus, seed and place, whatever was read before. */
-function partOf(
+export function partOf(
   window: TextWindow,
   split: { readonly corpus: Corpus; readonly heldOut: number; readonly seed: number },
 ): CorpusPart {

@@ -1,0 +1,153 @@
+/** `hearth prepare`: learn about a model what lets it skip neurons, and say what that costs. */
+import { writeFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { formatBytes, type MethodReport, type PrepareReport, prepareModel } from "../index.ts";
+import { realNumber, wholeNumber } from "./option-values.ts";
+import { table } from "./table.ts";
+import {
+  addTrainingOptions,
+  type TrainingFlags,
+  trainedAsJson,
+  trainedAsText,
+  trainingOptions,
+  withProgress,
+} from "./train-predictor.ts";
+
+interface PrepareFlags extends TrainingFlags {
+  readonly maxPerplexityLoss: number;
+  readonly checkTokens?: number;
+  readonly plot?: string;
+}
+
+const examples = `
+Profiles the model, trains or calibrates what finds its active neurons, writes it to the sidecar with the transposed
+down projection, and checks every method against the dense model. --sparsity auto then takes the one that reads the
+fewest bytes within --max-perplexity-loss. An interrupted run goes on where it stopped.
+
+Examples:
+  $ hearth prepare model.gguf --corpus books.txt
+  $ hearth prepare model.gguf --corpus chats.jsonl --max-perplexity-loss 2 --plot quality.svg
+  $ hearth prepare model.gguf                            with text that the model writes itself`;
+
+export function addPrepareCommand(program: Command): void {
+  const command = program
+    .command("prepare")
+    .description("learn which neurons of a model can be skipped, and what that costs")
+    .argument("<model>", "a GGUF file");
+  addTrainingOptions(command)
+    .option(
+      "--max-perplexity-loss <percent>",
+      "per cent of perplexity that --sparsity auto may cost",
+      realNumber,
+      1,
+    )
+    .option("--check-tokens <n>", "most tokens of the check (default: 8192)", wholeNumber)
+    .option("--plot <svg>", "draw sparsity against perplexity and bytes")
+    .addHelpText("after", examples)
+    .action(prepare);
+}
+
+async function prepare(model: string, flags: PrepareFlags): Promise<void> {
+  const { maxPerplexityLoss, checkTokens, plot } = flags;
+  const report = await withProgress((progress) =>
+    prepareModel(model, {
+      ...trainingOptions(flags),
+      ...progress,
+      maxPerplexityLoss: maxPerplexityLoss / 100,
+      ...(checkTokens !== undefined && { checkTokens }),
+    }),
+  );
+  for (const notice of report.notices) process.stderr.write(`hearth: ${notice}\n`);
+  if (plot !== undefined) await writeFile(plot, report.plot());
+  process.stdout.write(`${flags.json ? JSON.stringify(asJson(report)) : asText(report)}\n`);
+}
+
+function asText(report: PrepareReport): string {
+  const { methods, trained, signs, recommendation, sidecar } = report;
+  const header = [
+    "method",
+    "active",
+    "FFN bytes a token",
+    "speed-up predicted",
+    "measured",
+    "tokens/s",
+    "perplexity",
+    "change",
+    "same greedy tokens",
+  ];
+  const signRows = signs.map(({ recall, massRecall, ratio }, layer) => [
+    String(layer),
+    percent(recall),
+    percent(massRecall),
+    `${ratio.toFixed(2)}×`,
+  ]);
+  return [
+    ...(trained.length > 0 ? ["predictors", trainedAsText(trained), ""] : []),
+    ...(signs.length > 0
+      ? [
+          "sign bits",
+          table([["layer", "recall", "of activation mass", "selected/active"], ...signRows]),
+          "",
+        ]
+      : []),
+    table([header, ...methods.map(methodRow)]),
+    "",
+    `--sparsity auto takes ${recommendation.method}: ${recommendation.reason}`,
+    `kept in ${sidecar}`,
+  ].join("\n");
+}
+
+function methodRow(report: MethodReport): readonly string[] {
+  const { method, variant, perplexity, perplexityError, perplexityLoss, lossError } = report;
+  const change =
+    method === "dense"
+      ? ""
+      : `${perplexityLoss < 0 ? "" : "+"}${(100 * perplexityLoss).toFixed(2)} ± ${(100 * lossError).toFixed(2)} %`;
+  return [
+    `${method} ${variant}`.trim(),
+    percent(report.activeShare),
+    formatBytes(report.bytesPerToken),
+    `${report.predictedSpeedup.toFixed(2)}×`,
+    `${report.measuredSpeedup.toFixed(2)}×`,
+    report.tokensPerSecond.toFixed(1),
+    `${perplexity.toFixed(3)} ± ${perplexityError.toFixed(3)}`,
+    change,
+    percent(report.agreement),
+  ];
+}
+
+function asJson(report: PrepareReport): object {
+  const { sidecar, corpora, trained, signs, methods, maxPerplexityLoss, recommendation } = report;
+  return {
+    sidecar,
+    corpora,
+    max_perplexity_loss: maxPerplexityLoss,
+    recommended: { method: recommendation.method, reason: recommendation.reason },
+    predictors: trained.map(trainedAsJson),
+    signs: signs.map(({ recall, massRecall, precision, ratio }, layer) => ({
+      layer,
+      recall,
+      mass_recall: massRecall,
+      precision,
+      selected_over_active: ratio,
+    })),
+    methods: methods.map((one) => ({
+      method: one.method,
+      variant: one.variant,
+      active_share: one.activeShare,
+      bytes_per_token: one.bytesPerToken,
+      predicted_speedup: one.predictedSpeedup,
+      measured_speedup: one.measuredSpeedup,
+      tokens_per_second: one.tokensPerSecond,
+      perplexity: one.perplexity,
+      perplexity_error: one.perplexityError,
+      perplexity_loss: one.perplexityLoss,
+      perplexity_loss_error: one.lossError,
+      agreement: one.agreement,
+    })),
+  };
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

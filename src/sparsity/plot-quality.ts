@@ -1,0 +1,150 @@
+/** What sparsity costs and saves, as a picture (SVG): perplexity and feed-forward bytes over the share of neurons skipped. */
+import { type MethodReport, nameOf } from "./choose-best.ts";
+
+const ink = "#212529";
+const grid = "#dee2e6";
+const limitColour = "#d9480f";
+const picture = { width: 1060, height: 520 };
+const size = 400;
+const top = 80;
+const colours: Readonly<Record<string, string>> = {
+  gate: "#1971c2",
+  output: "#2f9e44",
+  mlp: "#9c36b5",
+  sign: "#e67700",
+};
+
+interface Panel {
+  readonly left: number;
+  readonly title: string;
+  readonly value: (report: MethodReport) => number;
+  /** The value at the top and bottom of the panel. */
+  readonly highest: number;
+  readonly lowest: number;
+  readonly label: (value: number) => string;
+}
+
+/** `methods`: the dense one first. */
+export function plotQuality(
+  methods: readonly MethodReport[],
+  source: { readonly model: string; readonly maxPerplexityLoss: number },
+): string {
+  const { model, maxPerplexityLoss } = source;
+  const dense = methods.find(({ method }) => method === "dense");
+  const denseBytes = dense?.bytesPerToken ?? Number.NaN;
+  const loss = panelOfLoss(methods, maxPerplexityLoss);
+  const bytes: Panel = {
+    left: 600,
+    title: "feed-forward bytes a token, of the dense model's",
+    value: (report) => report.bytesPerToken / denseBytes,
+    highest: Math.max(1, ...methods.map((report) => report.bytesPerToken / denseBytes)),
+    lowest: 0,
+    label: (value) => `${Math.round(100 * value)} %`,
+  };
+  const y = yOf(loss, maxPerplexityLoss);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${picture.width} ${picture.height}" font-family="sans-serif" font-size="13" fill="${ink}">`,
+    `<rect width="${picture.width}" height="${picture.height}" fill="white"/>`,
+    text(70, 32, `What skipping neurons costs and saves: ${model}`, 'font-size="18"'),
+    ...[loss, bytes].flatMap((panel) => [...axes(panel), ...curves(panel, methods)]),
+    `<line x1="${loss.left}" x2="${loss.left + size}" y1="${y}" y2="${y}" stroke="${limitColour}" stroke-dasharray="6 4"/>`,
+    text(
+      loss.left + 6,
+      y - 6,
+      `asked: at most ${percent(maxPerplexityLoss)}`,
+      `fill="${limitColour}"`,
+    ),
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+/** Up to ten times the asked loss: what costs more is drawn at the edge, so that the rest can be told apart. */
+function panelOfLoss(methods: readonly MethodReport[], maxPerplexityLoss: number): Panel {
+  const most = Math.max(0.01, 10 * maxPerplexityLoss);
+  const losses = methods.map(({ perplexityLoss }) => perplexityLoss);
+  const highest = Math.min(most, Math.max(2 * maxPerplexityLoss, 0.002, ...losses));
+  const lowest = Math.max(-most, Math.min(0, ...losses));
+  return {
+    left: 90,
+    title: "perplexity lost",
+    value: ({ perplexityLoss }) => Math.min(highest, Math.max(lowest, perplexityLoss)),
+    highest,
+    lowest,
+    label: percent,
+  };
+}
+
+function axes(panel: Panel): readonly string[] {
+  const { left, title, highest, lowest, label } = panel;
+  const ticks = [0, 0.25, 0.5, 0.75, 1].flatMap((part) => {
+    const value = lowest + part * (highest - lowest);
+    const [x, y] = [left + part * size, yOf(panel, value)];
+    return [
+      line({ x1: left, x2: left + size, y1: y, y2: y }),
+      line({ x1: x, x2: x, y1: top, y2: top + size }),
+      text(left - 8, y + 4, label(value), 'text-anchor="end"'),
+      text(x, top + size + 20, `${Math.round(100 * part)} %`, 'text-anchor="middle"'),
+    ];
+  });
+  return [
+    ...ticks,
+    text(left, top - 14, title),
+    text(left + size / 2, top + size + 38, "neurons skipped", 'text-anchor="middle"'),
+  ];
+}
+
+/** Thresholds of one score are a curve; other methods are points. */
+function curves(panel: Panel, methods: readonly MethodReport[]): readonly string[] {
+  const point = (report: MethodReport): string =>
+    `${round(panel.left + (1 - report.activeShare) * size)},${round(yOf(panel, panel.value(report)))}`;
+  const scores = ["gate", "output"].flatMap((score) => {
+    const reports = methods.filter(({ table }) => table?.score === score);
+    if (reports.length === 0) return [];
+    const points = reports.map(point);
+    const last = (points.at(-1) ?? "0,0").split(",").map(Number);
+    return [
+      `<polyline points="${points.join(" ")}" fill="none" stroke="${colours[score]}" stroke-width="2"/>`,
+      ...points.map((at) => dot(at, colours[score] ?? ink)),
+      text((last[0] ?? 0) + 8, (last[1] ?? 0) + 4, `${score} score`, `fill="${colours[score]}"`),
+    ];
+  });
+  const points = methods
+    .filter(({ method, table }) => method !== "dense" && table === undefined)
+    .flatMap((report) => {
+      const [x = 0, y = 0] = point(report).split(",").map(Number);
+      const colour = colours[report.method] ?? ink;
+      return [
+        dot(`${x},${y}`, colour),
+        text(x - 8, y - 10, nameOf(report), `fill="${colour}" text-anchor="end"`),
+      ];
+    });
+  return [...scores, ...points];
+}
+
+function dot(at: string, colour: string): string {
+  const [x, y] = at.split(",");
+  return `<circle cx="${x}" cy="${y}" r="4" fill="${colour}"/>`;
+}
+
+function yOf({ highest, lowest }: Panel, value: number): number {
+  return round(top + ((highest - value) / (highest - lowest)) * size);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}
+
+function line(ends: { x1: number; x2: number; y1: number; y2: number }): string {
+  const { x1, x2, y1, y2 } = ends;
+  return `<line x1="${round(x1)}" x2="${round(x2)}" y1="${round(y1)}" y2="${round(y2)}" stroke="${grid}"/>`;
+}
+
+function text(x: number, y: number, content: string, attributes = ""): string {
+  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
+}
+
+function round(pixels: number): number {
+  return Math.round(pixels * 100) / 100;
+}
