@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { HearthError } from "../index.ts";
+import { addBenchCommand } from "./bench.ts";
 import { addChatCommand } from "./chat.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEvalCommand } from "./eval.ts";
@@ -23,6 +24,7 @@ const commands = [
   addTokenizeCommand,
   addPerplexityCommand,
   addEvalCommand,
+  addBenchCommand,
   addProfileCommand,
   addTrainPredictorCommand,
   addPrepareCommand,

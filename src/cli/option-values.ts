@@ -35,6 +35,11 @@ export function numberList(value: string): readonly number[] {
   return nameList(value).map(wholeNumber);
 }
 
+/** "24GiB,11GiB" */
+export function byteSizeList(value: string): readonly number[] {
+  return nameList(value).map(byteSize);
+}
+
 /** For an option that may be given several times. */
 export function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];

@@ -1,0 +1,123 @@
+/** A bench report as a Markdown table and as CSV. */
+import { type BenchReport, type BenchResult, formatBytes, type Spread } from "../index.ts";
+
+export function asMarkdown(report: BenchReport): string {
+  const { results } = report;
+  const columns = columnsOf(results);
+  const header = columns.map(({ title }) => title);
+  const rows = results.map((result) => columns.map(({ cell }) => cell(result)));
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [heading(report), "", line(header), line(header.map(() => "---")), ...rows.map(line)].join(
+    "\n",
+  );
+}
+
+function heading({ machine, commit, hearth, date, repetitions }: BenchReport): string {
+  const cores = machine.physical_cores === null ? "" : `, ${machine.physical_cores} cores`;
+  const memory = formatBytes(machine.memory_bytes);
+  return [
+    `${machine.cpu}${cores}, ${memory}, ${machine.system}; load ${machine.load}`,
+    `hearth ${hearth}${commit === null ? "" : ` at ${commit}`}, ${date}`,
+    `tokens/s: median (least–greatest) of ${repetitions} runs after one warm-up`,
+    ...loadWarning(machine),
+  ].join("\n\n");
+}
+
+/** Another program that wants half a core already moves a median on a small machine. */
+const quietLoad = 0.5;
+
+function loadWarning({ load }: BenchReport["machine"]): readonly string[] {
+  if (load <= quietLoad) return [];
+  return [
+    `**Not a quiet machine**: other programs wanted ${load} cores; compare nothing with this.`,
+  ];
+}
+
+interface Column {
+  readonly title: string;
+  readonly cell: (result: BenchResult) => string;
+}
+
+/** Columns that no result fills are left out. */
+function columnsOf(results: readonly BenchResult[]): readonly Column[] {
+  const other = results.find(({ against }) => against)?.against?.program;
+  const columns: readonly Column[] = [
+    { title: "model", cell: ({ model }) => model },
+    { title: "size", cell: ({ file_bytes: bytes }) => formatBytes(bytes) },
+    { title: "parameters", cell: ({ parameters }) => `${(parameters / 1e6).toFixed(0)} M` },
+    { title: "quant", cell: ({ quant }) => quant },
+    { title: "device", cell: ({ device }) => device },
+    { title: "sparsity", cell: ({ sparsity }) => sparsity },
+    { title: "test", cell: ({ test }) => test },
+    { title: "tokens/s", cell: ({ tokens_per_second: rates }) => rateText(rates) },
+    { title: "GB/s of roof", cell: roofText },
+    { title: "active", cell: ({ active_share: share }) => percent(share) },
+    { title: "on GPU", cell: ({ gpu_share: share }) => percent(share) },
+    { title: `${other} tokens/s`, cell: ({ against }) => rateText(against?.tokens_per_second) },
+    { title: "ratio", cell: ({ against }) => rateText(against?.ratio) },
+  ];
+  return columns.filter(({ cell }) => results.some((result) => cell(result) !== ""));
+}
+
+/** Three significant digits: more than the spread allows, less than noise. */
+function rateText(spread: Spread | undefined): string {
+  if (spread === undefined) return "";
+  const { median, low, high } = spread;
+  return `${significant(median)} (${significant(low)}–${significant(high)})`;
+}
+
+function significant(value: number): string {
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
+  return value.toFixed(Math.min(digits, 6));
+}
+
+function roofText(result: BenchResult): string {
+  const { bytes_per_second: rate, roof_bytes_per_second: roof } = result;
+  if (rate === undefined) return "";
+  const own = (rate / 1e9).toFixed(1);
+  if (roof === undefined) return own;
+  return `${own} of ${(roof / 1e9).toFixed(1)} (${Math.round((100 * rate) / roof)} %)`;
+}
+
+function percent(share: number | undefined): string {
+  return share === undefined ? "" : `${(100 * share).toFixed(1)} %`;
+}
+
+/** One line for each result; every number as it was measured. */
+export function asCsv({ date, commit, machine, repetitions, results }: BenchReport): string {
+  const rows = results.map((result) => {
+    const { tokens_per_second: rates, against } = result;
+    return {
+      date,
+      commit,
+      cpu: machine.cpu,
+      model: result.model,
+      quant: result.quant,
+      file_bytes: result.file_bytes,
+      device: result.device,
+      sparsity: result.sparsity,
+      test: result.test,
+      repetitions,
+      tokens_per_second: rates.median,
+      low: rates.low,
+      high: rates.high,
+      bytes_per_second: result.bytes_per_second,
+      roof_bytes_per_second: result.roof_bytes_per_second,
+      active_share: result.active_share,
+      gpu_share: result.gpu_share,
+      against: against?.program,
+      against_tokens_per_second: against?.tokens_per_second.median,
+      ratio: against?.ratio.median,
+      ratio_low: against?.ratio.low,
+      ratio_high: against?.ratio.high,
+    };
+  });
+  const header = Object.keys(rows[0] ?? {});
+  const lines = rows.map((row) => Object.values(row).map(csvField).join(","));
+  return [header.join(","), ...lines].join("\n");
+}
+
+function csvField(value: string | number | null | undefined): string {
+  const text = String(value ?? "");
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,148 @@
+/** `hearth bench`: how fast models run on this machine, alone or beside node-llama-cpp. */
+import { writeFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import {
+  type BenchReport,
+  bench,
+  type Device,
+  devices,
+  type EngineOptions,
+  OptionError,
+  type Sparsity,
+  sparsities,
+} from "../index.ts";
+import { asCsv, asMarkdown } from "./bench-output.ts";
+import { byteSizeList, nameList, numberList, wholeNumber } from "./option-values.ts";
+import { createBar } from "./progress.ts";
+
+interface BenchFlags {
+  readonly prompt: readonly number[];
+  readonly predict: readonly number[];
+  readonly repetitions: number;
+  readonly threads?: readonly number[];
+  readonly device: readonly string[];
+  readonly sparsity: readonly string[];
+  readonly vramBudget?: readonly number[];
+  readonly sidecar?: string;
+  readonly batch?: number;
+  readonly cacheType: "f16" | "f32" | "q8_0";
+  readonly against?: true;
+  readonly againstFrom?: string;
+  readonly output: "md" | "json" | "csv";
+  readonly save?: string;
+}
+
+const examples = `
+Tests are named as in llama-bench: pp128 reads a prompt of 128 tokens, tg64 writes 64. Every combination of model and
+comma-separated options is measured, in turn, round by round; the first round is thrown away. Shown is the median and
+the range of all rounds. Close other programs first.
+
+Examples:
+  $ hearth bench model.gguf
+  $ hearth bench a.gguf b.gguf -p 128,512 -n 64 --threads 1,2 -o csv
+  $ hearth bench model.gguf --sparsity dense,auto --save bench/results/mine.json
+  $ hearth bench model.gguf --device hybrid --vram-budget 24GiB,11GiB
+  $ hearth bench model.gguf --against --against-from ~/with-node-llama-cpp`;
+
+export function addBenchCommand(program: Command): void {
+  program
+    .command("bench")
+    .description("measure how fast models run here")
+    .argument("<models...>", "GGUF files")
+    .option("-p, --prompt <tokens>", "lengths of prompts; 0: none", numberList, [128])
+    .option("-n, --predict <tokens>", "lengths of answers; 0: none", numberList, [64])
+    .option("-r, --repetitions <n>", "timed runs of each test", wholeNumber, 5)
+    .option("--threads <n,…>", "threads (default: physical cores)", numberList)
+    .option("--device <devices>", `some of ${devices.join(",")}`, nameList, ["auto"])
+    .option("--sparsity <methods>", `some of ${sparsities.join(",")}`, nameList, ["auto"])
+    .option("--vram-budget <sizes>", "most memory of the card to take: 24GiB,11GiB", byteSizeList)
+    .option("--sidecar <file>", "what hearth prepare learnt (default: MODEL.sparsity.gguf)")
+    .option("--batch <tokens>", "tokens of a prompt read at once", wholeNumber)
+    .addOption(
+      new Option("--cache-type <type>", "precision of the KV cache")
+        .choices(["f16", "f32", "q8_0"])
+        .default("f16"),
+    )
+    .option("--against", "measure node-llama-cpp in turn and show the ratio")
+    .option("--against-from <folder>", "where node-llama-cpp is installed (default: here)")
+    .addOption(
+      new Option("-o, --output <format>", "how to print")
+        .choices(["md", "json", "csv"])
+        .default("md"),
+    )
+    .option("--save <file>", "write the report as JSON too")
+    .addHelpText("after", examples)
+    .action(runBench);
+}
+
+async function runBench(models: readonly string[], flags: BenchFlags): Promise<void> {
+  const bar = createBar("measuring", "runs");
+  const isAgainst = flags.against === true || flags.againstFrom !== undefined;
+  try {
+    const report = await bench({
+      models,
+      configurations: configurationsOf(flags),
+      promptTokens: flags.prompt,
+      answerTokens: flags.predict,
+      repetitions: flags.repetitions,
+      ...(isAgainst && { againstFrom: flags.againstFrom ?? process.cwd() }),
+      command: `hearth ${process.argv.slice(2).join(" ")}`,
+      onRun: (done, total) => bar.update(done, total),
+    });
+    bar.stop();
+    if (flags.save !== undefined) {
+      writeFileSync(flags.save, `${JSON.stringify(report, undefined, 2)}\n`);
+    }
+    process.stdout.write(`${asText(report, flags.output)}\n`);
+  } finally {
+    bar.stop();
+  }
+}
+
+function asText(report: BenchReport, format: BenchFlags["output"]): string {
+  switch (format) {
+    case "md":
+      return asMarkdown(report);
+    case "csv":
+      return asCsv(report);
+    case "json":
+      return JSON.stringify(report);
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Every combination, what varies fastest last. */
+function configurationsOf(flags: BenchFlags): readonly EngineOptions[] {
+  const shared: EngineOptions = {
+    cacheType: flags.cacheType,
+    ...(flags.sidecar !== undefined && { sidecar: flags.sidecar }),
+    ...(flags.batch !== undefined && { batchSize: flags.batch }),
+  };
+  return crossed([
+    [shared],
+    flags.device.map((value) => ({ device: oneOf("--device", value, devices) })),
+    (flags.vramBudget ?? [undefined]).map((vramBudget) =>
+      vramBudget === undefined ? {} : { vramBudget },
+    ),
+    flags.sparsity.map((value) => ({ sparsity: oneOf("--sparsity", value, sparsities) })),
+    (flags.threads ?? [undefined]).map((threads) => (threads === undefined ? {} : { threads })),
+  ]);
+}
+
+function crossed(factors: readonly (readonly EngineOptions[])[]): readonly EngineOptions[] {
+  return factors.reduce<readonly EngineOptions[]>(
+    (all, factor) => all.flatMap((one) => factor.map((other) => ({ ...one, ...other }))),
+    [{}],
+  );
+}
+
+function oneOf<T extends Device | Sparsity>(
+  option: string,
+  value: string,
+  choices: readonly T[],
+): T {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  throw new OptionError(option, `"${value}"`, `one of ${choices.join(", ")}`);
+}

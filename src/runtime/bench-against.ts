@@ -1,0 +1,91 @@
+/** The other side of `hearth bench --against`: node-llama-cpp, where it is installed, in a child process of its own. */
+import { type ChildProcess, fork } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { DeviceError } from "../core/errors.ts";
+import type {
+  AgainstReply,
+  AgainstRequest,
+  AgainstSettings,
+  AgainstTest,
+} from "./bench-against-protocol.ts";
+
+export interface AgainstProgram {
+  /** "node-llama-cpp 3.22.1" */
+  readonly name: string;
+  /** Its entry file. */
+  readonly library: string;
+}
+
+/** Looks in `folder` and the folders above it. @throws DeviceError saying how to install it. */
+export function findNodeLlamaCpp(folder: string): AgainstProgram {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    const home = join(at, "node_modules", "node-llama-cpp");
+    if (existsSync(join(home, "package.json"))) {
+      const manifest: unknown = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+      const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
+      const version = isManifest ? String(manifest.version) : "unknown";
+      return { name: `node-llama-cpp ${version}`, library: join(home, "dist", "index.js") };
+    }
+    if (dirname(at) === at) break;
+  }
+  throw new DeviceError(
+    `node-llama-cpp is not installed in ${resolve(folder)} or above; npm install node-llama-cpp there, or name another folder with --against-from`,
+  );
+}
+
+export class Opponent implements Disposable {
+  readonly name: string;
+  readonly #child: ChildProcess;
+
+  private constructor(name: string, child: ChildProcess) {
+    this.name = name;
+    this.#child = child;
+  }
+
+  /** Opens the model there; the process waits, parked, until `measure`. @throws DeviceError when it cannot. */
+  static async open(program: AgainstProgram, settings: AgainstSettings): Promise<Opponent> {
+    if (!import.meta.url.endsWith(".js")) {
+      throw new DeviceError("--against needs the built program: npm run build");
+    }
+    const child = fork(new URL("./bench-against-worker.js", import.meta.url), {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    const opponent = new Opponent(program.name, child);
+    try {
+      await opponent.#ask({ kind: "open", library: program.library, settings });
+      return opponent;
+    } catch (error) {
+      opponent[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Tokens per second. */
+  async measure(test: AgainstTest): Promise<number> {
+    const reply = await this.#ask({ kind: "measure", test });
+    return reply.kind === "measured" ? reply.tokensPerSecond : Number.NaN;
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill();
+  }
+
+  #ask(request: AgainstRequest): Promise<AgainstReply> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const onExit = (code: number | null): void => {
+        child.off("message", onReply);
+        reject(new DeviceError(`${this.name} ended with code ${code}`));
+      };
+      const onReply = (reply: AgainstReply): void => {
+        child.off("exit", onExit);
+        if (reply.kind === "failed") reject(new DeviceError(`${this.name}: ${reply.message}`));
+        else resolve(reply);
+      };
+      child.once("exit", onExit);
+      child.once("message", onReply);
+      child.send(request);
+    });
+  }
+}
