@@ -1,5 +1,6 @@
 /** From a path to everything that runs a model: file, tokenizer, backend, session. Whoever opens it closes it. */
 import { totalmem } from "node:os";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Backend, PrepareOptions } from "./backends/backend.ts";
 import type { Milliseconds } from "./core/units.ts";
 import { type ChosenDevice, chooseDevice } from "./engine-backend.ts";
@@ -49,11 +50,15 @@ export async function openModelFile(
   sidecar?: Sidecar,
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
+  // Each of these takes milliseconds for a large vocabulary: the host's event loop turns between them.
   const gguf = openGguf(path);
+  await nextTurn();
   const model = openModel(gguf);
+  await nextTurn();
   const resolved = resolveEngineOptions(options, model, totalmem());
   const tokenizer = await loadTokenizer(gguf.metadata);
   const template = createChatTemplate(gguf.metadata, tokenizer);
+  await nextTurn();
   const chosen = await chooseDevice(resolved, (adapter) =>
     wholeModelBytes(model, resolved, adapter),
   );
