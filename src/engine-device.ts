@@ -8,7 +8,7 @@ import type { ChosenDevice } from "./engine-backend.ts";
 import { openHardware } from "./engine-hardware.ts";
 import { openHostBackend } from "./engine-host-backend.ts";
 import type { EngineOptions, ResolvedEngineOptions } from "./engine-options.ts";
-import { hybridProgram, layersToTranspose, planModel } from "./engine-plan.ts";
+import { hybridProgram, layersToTranspose, openPlan, planModel } from "./engine-plan.ts";
 import type { SettledSparsity } from "./engine-sparsity.ts";
 import type { ModelProgram } from "./model/build-program.ts";
 import type { Model } from "./model/model.ts";
@@ -79,26 +79,9 @@ export async function openHybridDevice(
   { adapter, budget, notices }: DeviceKind<"hybrid">,
   request: DeviceRequest,
 ): Promise<OpenedDevice> {
-  const { model, options, resolved, sparsity, sidecar, maxOutputs } = request;
+  const { options, resolved, sparsity } = request;
   const { threads } = resolved;
-  const hardware =
-    options.hardware === undefined
-      ? await measuredHardware({ adapter, threads })
-      : await openHardware(options.hardware);
-  const plan = await planModel({
-    model,
-    resolved,
-    sparsity,
-    sidecar,
-    maxOutputs,
-    hardware,
-    limits: adapterLimits(adapter),
-    budgetBytes: budget,
-    objective: "latency",
-    solver: "exact",
-    furtherGibibytes: 0,
-    curvePoints: 0,
-  });
+  const plan = await settlePlan({ adapter, budget }, request);
   const made = await transposeSplitLayers(request, plan);
   const built = hybridProgram(request, (layer) => made.get(layer) ?? sparsity.downRows?.(layer));
   const backend = await createDeviceBackend({
@@ -111,6 +94,29 @@ export async function openHybridDevice(
   });
   const share = `${(100 * plan.gpuActivationShare).toFixed(0)} % of activations on the GPU`;
   return { backend, built, plan, notices: [...notices, share, ...plan.notes] };
+}
+
+/** The plan that was named, else the best one for this machine. */
+async function settlePlan(
+  { adapter, budget }: { readonly adapter: AdapterDescription; readonly budget: Bytes },
+  { model, options, resolved, sparsity, sidecar, maxOutputs }: DeviceRequest,
+): Promise<Plan> {
+  const named = options.hardware === undefined ? undefined : await openHardware(options.hardware);
+  const limits = adapterLimits(adapter);
+  const fixed = {
+    objective: "latency",
+    solver: "exact",
+    furtherGibibytes: 0,
+    curvePoints: 0,
+  } as const;
+  const request = { model, resolved, sparsity, sidecar, maxOutputs, limits, ...fixed };
+  if (options.plan !== undefined) {
+    const budgetBytes = resolved.vramBudget;
+    return openPlan(options.plan, { ...request, hardware: named, budgetBytes });
+  }
+  const { threads } = resolved;
+  const hardware = named ?? (await measuredHardware({ adapter, threads }));
+  return planModel({ ...request, hardware, budgetBytes: budget });
 }
 
 /** A neuron of a split layer must be a row on both devices. From the sidecar where it has them, else made now. */

@@ -34,6 +34,8 @@ export interface EngineOptions {
    * once and kept.
    */
   readonly hardware?: string;
+  /** A plan that `hearth plan --json` wrote, for device hybrid. Default: the best one, made now or kept from before. */
+  readonly plan?: string;
   /** Keep a timeline of every step, for device hybrid. Default false. */
   readonly timeline?: boolean;
   /** Precision of the KV cache. Default f16. */
@@ -86,6 +88,7 @@ const engineKeys = [
   "gpu",
   "vramBudget",
   "hardware",
+  "plan",
   "timeline",
   "cacheType",
   "sparsity",

@@ -3,6 +3,7 @@
  * that the GPU backend will allocate, because they are asked of it. Plans are kept in the user's cache.
  */
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import type { BindingLimits } from "./backends/webgpu/plan-buffers.ts";
 import { LimitError } from "./core/errors.ts";
 import { type Bytes, formatBytes } from "./core/units.ts";
@@ -14,6 +15,7 @@ import type { Weight } from "./ops/op.ts";
 import type { HardwareProfile } from "./placement/hardware.ts";
 import type { Activity, ModelDescription } from "./placement/model-description.ts";
 import {
+  checkPlan,
   createPlan,
   gpuDevice,
   hardwareHash,
@@ -21,6 +23,7 @@ import {
   type PlanInputs,
 } from "./placement/plan.ts";
 import { readCachedPlan, writeCachedPlan } from "./placement/plan-cache.ts";
+import { parsePlan } from "./placement/plan-json.ts";
 import type { Objective } from "./placement/problem.ts";
 import type { Solver } from "./placement/solve-placement.ts";
 import { cacheFolder } from "./runtime/cache-folder.ts";
@@ -57,14 +60,37 @@ const mostTries = 8;
 
 /** @throws OptionError for a budget that the card cannot have; UnsupportedError for what the GPU lacks. */
 export async function planModel(request: PlanModelRequest): Promise<Plan> {
-  const inputs = planInputs(request);
+  const inputs = planInputs(request, hardwareHash(request.hardware));
   const folder = cacheFolder("plans");
-  const isComplete = request.furtherGibibytes === 0 && request.curvePoints === 0;
   const cached = await readCachedPlan(folder, inputs);
-  if (cached !== undefined && isComplete) return cached;
+  if (cached !== undefined && tellsEnough(cached, request)) return cached;
   const plan = await solveWithin(request, inputs);
   await writeCachedPlan(folder, plan);
   return plan;
+}
+
+/**
+ * A plan that was made before and kept in a file. Hardware and budget are its own unless they are given here.
+ * @throws StalePlanError when it was made for something else, FileFormatError for a damaged file.
+ */
+export async function openPlan(
+  path: string,
+  request: Omit<PlanModelRequest, "hardware" | "budgetBytes"> & {
+    readonly hardware: HardwareProfile | undefined;
+    readonly budgetBytes: Bytes | undefined;
+  },
+): Promise<Plan> {
+  const plan = parsePlan(await readFile(path, "utf8"), path);
+  const { hardware, budgetBytes = plan.inputs.budgetBytes } = request;
+  const hash = hardware === undefined ? plan.inputs.hardware : hardwareHash(hardware);
+  const { objective, solver } = plan.inputs;
+  checkPlan(plan, { ...planInputs({ ...request, budgetBytes }, hash), objective, solver });
+  return plan;
+}
+
+function tellsEnough(plan: Plan, request: PlanModelRequest): boolean {
+  const hasOutlook = request.furtherGibibytes === 0 || plan.further.length > 0;
+  return hasOutlook && plan.curve.length >= request.curvePoints;
 }
 
 /** The program that runs by this placement: split layers have their down projections as rows. */
@@ -176,19 +202,32 @@ function activityOf(
   return { kind: "profile", frequencies };
 }
 
-function planInputs(request: PlanModelRequest): PlanInputs {
-  const { model, resolved, sparsity, sidecar, hardware } = request;
-  const { contextLength, sequences, batchSize, cacheType } = resolved;
+function planInputs(request: Omit<PlanModelRequest, "hardware">, hardware: string): PlanInputs {
+  const { model, resolved, sidecar } = request;
   return {
     model: model.gguf.fingerprint(),
     profile: sidecar?.profile === undefined ? null : profileHash(sidecar.profile.counts),
-    hardware: hardwareHash(hardware),
+    hardware,
     budgetBytes: request.budgetBytes,
-    context: contextLength,
-    method: `${sparsity.method}, ${sequences} sequences of ${cacheType}, batch ${batchSize}, outputs ${request.maxOutputs}`,
+    context: resolved.contextLength,
+    method: methodText(request),
     objective: request.objective,
     solver: request.solver,
   };
+}
+
+/** Everything beside the model that decides about bytes and what is read. */
+function methodText(
+  request: Pick<PlanModelRequest, "resolved" | "sparsity" | "maxOutputs" | "limits">,
+): string {
+  const { resolved, sparsity, maxOutputs, limits } = request;
+  const { sequences, batchSize, cacheType } = resolved;
+  return [
+    sparsity.method,
+    `${sequences} sequences of ${cacheType}`,
+    `steps of ${batchSize} rows and ${maxOutputs} outputs`,
+    `bindings of ${limits.maxBinding} bytes`,
+  ].join(", ");
 }
 
 function profileHash(counts: readonly Float64Array[]): string {

@@ -43,6 +43,7 @@ export {
   type PerplexitySource,
   perplexity,
 } from "./engine-perplexity.ts";
+export { type PlacementOptions, type PlacementResult, planPlacement } from "./engine-placement.ts";
 export {
   type PrepareModelOptions,
   type PrepareReport,

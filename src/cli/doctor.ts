@@ -1,30 +1,51 @@
 /** `hearth doctor`: what this machine offers. */
+import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Diagnosis, diagnose, formatBytes } from "../index.ts";
+import { type Diagnosis, diagnose, formatBytes, measureMachine } from "../index.ts";
+import { wholeNumber } from "./option-values.ts";
 import { table } from "./table.ts";
 
 interface DoctorFlags {
   readonly json?: true;
+  readonly measure?: true;
+  readonly gpu?: string;
+  readonly threads?: number;
+  readonly output?: string;
 }
 
 const examples = `
 Examples:
   $ hearth doctor
-  $ hearth doctor --json | jq .adapters`;
+  $ hearth doctor --json | jq .adapters
+  $ hearth doctor --measure -o my-machine.json      for plan and run --hardware`;
 
 export function addDoctorCommand(program: Command): void {
   program
     .command("doctor")
     .description("show what this machine offers: processor, memory, graphics adapters")
     .option("--json", "print one JSON object")
+    .option("--measure", "measure both devices and the link for the planner, and keep the result")
+    .option("--gpu <n|name>", "measure this adapter (default: the first that is no software)")
+    .option("--threads <n>", "measure so many threads (default: physical cores)", wholeNumber)
+    .option("-o, --output <file>", "write what was measured to this file")
     .addHelpText("after", examples)
     .action(doctor);
 }
 
 async function doctor(flags: DoctorFlags): Promise<void> {
+  if (flags.measure) return measure(flags);
   const diagnosis = await diagnose();
   const text = flags.json ? JSON.stringify(asJson(diagnosis)) : asText(diagnosis);
   process.stdout.write(`${text}\n`);
+}
+
+async function measure({ gpu, threads, output }: DoctorFlags): Promise<void> {
+  const profile = await measureMachine({
+    ...(gpu !== undefined && { gpu }),
+    ...(threads !== undefined && { threads }),
+  });
+  if (output === undefined) process.stdout.write(profile);
+  else writeFileSync(output, profile);
 }
 
 type Adapter = Diagnosis["adapters"][number];

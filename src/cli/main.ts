@@ -9,6 +9,7 @@ import { addDoctorCommand } from "./doctor.ts";
 import { addEvalCommand } from "./eval.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addPerplexityCommand } from "./perplexity.ts";
+import { addPlanCommand } from "./plan.ts";
 import { addPrepareCommand } from "./prepare.ts";
 import { addProfileCommand } from "./profile.ts";
 import { addQuantizeCommand } from "./quantize.ts";
@@ -25,6 +26,7 @@ const commands = [
   addPerplexityCommand,
   addEvalCommand,
   addBenchCommand,
+  addPlanCommand,
   addProfileCommand,
   addTrainPredictorCommand,
   addPrepareCommand,

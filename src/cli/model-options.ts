@@ -26,6 +26,7 @@ export interface EngineFlags {
   readonly gpu?: string;
   readonly vramBudget?: number;
   readonly hardware?: string;
+  readonly plan?: string;
   readonly cacheType: "f16" | "f32" | "q8_0";
   readonly batch?: number;
   readonly sparsity: Sparsity;
@@ -63,6 +64,7 @@ export function addEngineOptions(command: Command): Command {
       "--hardware <file|card>",
       "plan for this machine: a profile of hearth doctor --measure, or a described card",
     )
+    .option("--plan <file>", "place neurons as this output of hearth plan --json says")
     .addOption(
       new Option("--sparsity <method>", "which neurons are computed")
         .choices([...sparsities])
@@ -115,6 +117,7 @@ export function engineOptions(flags: EngineFlags): EngineOptions {
     ...(flags.gpu !== undefined && { gpu: flags.gpu }),
     ...(flags.vramBudget !== undefined && { vramBudget: flags.vramBudget }),
     ...(flags.hardware !== undefined && { hardware: flags.hardware }),
+    ...(flags.plan !== undefined && { plan: flags.plan }),
     ...(flags.batch !== undefined && { batchSize: flags.batch }),
   };
 }

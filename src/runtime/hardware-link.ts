@@ -47,7 +47,7 @@ export async function measureSplitLayer(devices: {
   using cpu = await devices.cpu.prepare(program([x]));
   const step = createStep(1, 1);
   step.rowCount = 1;
-  return medianSeconds(async () => {
+  return await medianSeconds(async () => {
     await gpu.run(0, step);
     cpu.write(y, gpu.output(x));
     await cpu.run(0, step);
