@@ -25,7 +25,7 @@ export interface ChosenMethod {
 }
 
 /** A loss counts with one standard error on top: a lucky measurement must not let a worse point through. */
-export function keepsQuality(report: MethodReport, maxPerplexityLoss: number): boolean {
+function keepsQuality(report: MethodReport, maxPerplexityLoss: number): boolean {
   return report.method === "dense" || report.perplexityLoss + report.lossError <= maxPerplexityLoss;
 }
 

@@ -105,7 +105,7 @@ function total(values: Float64Array): number {
 }
 
 /** Calls `visit` for each row and neuron with its index in [rows.count, neurons]. */
-export function visitPairs(
+function visitPairs(
   rows: LayerRows,
   visit: (at: number, isActive: boolean, neuron: number) => void,
 ): void {
