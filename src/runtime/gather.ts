@@ -162,7 +162,7 @@ export class Gatherer implements Disposable {
   }
 }
 
-export function ffnShapeOf(model: Model): FfnShape {
+function ffnShapeOf(model: Model): FfnShape {
   const { dim, neurons } = model.hyperparameters;
   return { dim, neurons, gating: model.architecture.gating, activation: model.activation };
 }

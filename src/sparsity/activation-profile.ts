@@ -23,7 +23,7 @@ export interface ActivationProfile {
   readonly corpora: readonly ProfiledCorpus[];
 }
 
-export interface ProfiledCorpus {
+interface ProfiledCorpus {
   readonly name: string;
   /** sha256 of the file, in hex. */
   readonly hash: string;

@@ -2,7 +2,7 @@
 import type { ActiveRule } from "./activation-profile.ts";
 
 /** Rows of one layer's h, f32 [rows, neurons]. */
-export interface HiddenRows {
+interface HiddenRows {
   readonly rows: number;
   readonly neurons: number;
   readonly h: Float32Array;

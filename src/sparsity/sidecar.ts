@@ -56,7 +56,7 @@ export interface SignCalibration {
   readonly recall: readonly number[];
 }
 
-export interface SignsInFile {
+interface SignsInFile {
   readonly path: string;
   readonly offset: number;
   readonly bytes: Bytes;
