@@ -29,7 +29,8 @@ export async function createDeviceBackend(spec: DeviceSpec): Promise<DeviceBacke
   return openWorker(spec, new URL("./device-worker.js", import.meta.url));
 }
 
-async function openWorker(spec: DeviceSpec, file: URL): Promise<DeviceBackend> {
+/** The same with another thread, which must speak worker-protocol.ts. */
+export async function openWorker(spec: DeviceSpec, file: URL): Promise<DeviceBackend> {
   const link = new WorkerLink(new Worker(file));
   try {
     const opened = await link.ask({ kind: "open", spec });

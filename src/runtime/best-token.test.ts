@@ -1,0 +1,106 @@
+/** Greedy answers read back one token where the device can find it; any other answer reads its logits. */
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import type { Backend } from "../backends/backend.ts";
+import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { openGguf } from "../gguf/open.ts";
+import { buildProgram } from "../model/build-program.ts";
+import { openModel } from "../model/model.ts";
+import { ActiveGeneration } from "./generation.ts";
+import { resolveSampling, type SamplingOptions } from "./sampler.ts";
+import { Scheduler } from "./scheduler.ts";
+import { Session } from "./session.ts";
+
+const model = openModel(
+  openGguf(fileURLToPath(new URL("../../models/default.gguf", import.meta.url))),
+);
+
+/** Counts the runs of each segment. */
+function counting(backend: Backend, runs: number[]): Backend {
+  return {
+    ...backend,
+    prepare: async (program, options) => {
+      const executable = await backend.prepare(program, options);
+      return {
+        ...executable,
+        run: (segment, step) => {
+          runs[segment] = (runs[segment] ?? 0) + 1;
+          return executable.run(segment, step);
+        },
+      };
+    },
+  };
+}
+
+async function openSession(output: "logits" | "choice", runs: number[]): Promise<Session> {
+  const { program, slots } = buildProgram(model, {
+    contextLength: 32,
+    sequences: 2,
+    maxRows: 8,
+    maxOutputs: 2,
+    kvType: "f32",
+    output,
+  });
+  const { logits, argmax } = slots;
+  const backend = counting(createReferenceBackend(), runs);
+  return Session.open(backend, program, { logits: logits!, ...(argmax && { argmax }) });
+}
+
+function generation(options: SamplingOptions & { readonly logprobs?: number }): ActiveGeneration {
+  const { logprobs, ...sampling } = options;
+  return new ActiveGeneration(
+    [1, 20, 30],
+    {
+      sampling: resolveSampling(sampling, model.vocabulary),
+      maxTokens: 4,
+      stop: [],
+      endTokens: new Set(),
+      whenFull: "finish",
+      vocabulary: model.vocabulary,
+      ...(logprobs !== undefined && { logprobs }),
+    },
+    { push: () => "", end: () => "" },
+  );
+}
+
+async function answer(
+  output: "logits" | "choice",
+  ...all: readonly (SamplingOptions & { readonly logprobs?: number })[]
+): Promise<{ readonly tokens: readonly (readonly number[])[]; readonly runs: number[] }> {
+  const runs: number[] = [];
+  using session = await openSession(output, runs);
+  const scheduler = new Scheduler(session);
+  const generations = all.map(generation);
+  for (const one of generations) scheduler.submit(one);
+  const results = await Promise.all(generations.map(({ result }) => result));
+  return { tokens: results.map(({ tokens }) => tokens), runs };
+}
+
+const greedy = { temperature: 0 };
+
+describe("a greedy answer", () => {
+  it("is the same whether logits or best tokens are read", async () => {
+    const byLogits = await answer("logits", greedy);
+    const byBest = await answer("choice", greedy);
+    expect(byBest.tokens).toEqual(byLogits.tokens);
+    expect(byBest.runs).toEqual([4, undefined, 4]);
+  });
+
+  it.each([
+    ["a bias", { ...greedy, logitBias: { 5: 1 } }],
+    ["a repetition penalty", { ...greedy, repetitionPenalty: 1.1 }],
+    ["log-probabilities", { ...greedy, logprobs: 2 }],
+    ["a temperature", { temperature: 0.5, seed: 1 }],
+  ])("with %s reads logits", async (_, options) => {
+    const { tokens, runs } = await answer("choice", options);
+    expect(runs).toEqual([4, 4]);
+    expect(tokens).toEqual((await answer("logits", options)).tokens);
+  });
+
+  it("reads logits while a neighbour in the batch needs them", async () => {
+    const both = await answer("choice", greedy, { temperature: 0.7, seed: 3 });
+    expect(both.tokens[0]).toEqual((await answer("logits", greedy)).tokens[0]);
+    // The first answer is alone in its first step; in the four steps behind it the other one samples.
+    expect(both.runs).toEqual([5, 4, 1]);
+  });
+});
