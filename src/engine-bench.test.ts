@@ -61,6 +61,20 @@ describe("bench", () => {
     expect(results[0]?.bytes_per_token).toBe(all - (engine.model.tied ? 0 : embedding));
   });
 
+  it("writes several answers at once, and then says nothing of bytes a token", async () => {
+    const { results } = await bench({
+      models: [model.path],
+      configurations: [{ device: "reference" }],
+      promptTokens: [0],
+      answerTokens: [3],
+      parallel: [1, 4],
+      repetitions: 1,
+    });
+    expect(results.map(({ test }) => test)).toEqual(["tg3", "tg3x4"]);
+    expect(results[1]?.tokens_per_second.median).toBeGreaterThan(0);
+    expect(results[1]?.bytes_per_token).toBeUndefined();
+  });
+
   it("refuses what measures nothing", async () => {
     const models = [model.path];
     await expect(bench({ models, promptTokens: [0], answerTokens: [0] })).rejects.toThrow(

@@ -26,6 +26,8 @@ export interface BenchOptions {
   readonly promptTokens?: readonly Tokens[];
   /** Lengths of answers. Default 64. */
   readonly answerTokens?: readonly Tokens[];
+  /** Answers written at the same time. Default 1; speeds are those of all together. */
+  readonly parallel?: readonly number[];
   /** Timed runs of each test. Default 5. */
   readonly repetitions?: number;
   /** A folder from which node-llama-cpp is found, to be measured in turn. */
@@ -37,7 +39,7 @@ export interface BenchOptions {
 
 type Test =
   | { readonly kind: "prompt"; readonly tokens: Tokens }
-  | { readonly kind: "decode"; readonly tokens: Tokens };
+  | { readonly kind: "decode"; readonly tokens: Tokens; readonly answers: number };
 
 interface Contender {
   readonly path: string;
@@ -54,6 +56,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const { models, configurations = [{}], repetitions = 5, onRun } = options;
   const tests = testsOf(options);
   const contextLength = Math.max(...tests.map(({ tokens }) => tokens)) + 2;
+  const sequences = Math.max(...(options.parallel ?? [1]));
   const against =
     options.againstFrom === undefined ? undefined : findNodeLlamaCpp(options.againstFrom);
   const date = new Date().toISOString();
@@ -62,7 +65,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   try {
     for (const path of models) {
       for (const configuration of configurations) {
-        const engineOptions = { ...configuration, contextLength };
+        const engineOptions = { ...configuration, contextLength, sequences };
         contenders.push(await openContender(path, engineOptions, { against, tests }));
       }
     }
@@ -93,8 +96,10 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
 }
 
 function testsOf(options: BenchOptions): readonly Test[] {
-  const { promptTokens = [128], answerTokens = [64], repetitions = 5, models } = options;
-  const wrong = [...promptTokens, ...answerTokens].find((n) => !Number.isInteger(n) || n < 0);
+  const { promptTokens = [128], answerTokens = [64], parallel = [1] } = options;
+  const { repetitions = 5, models } = options;
+  const counts = [...promptTokens, ...answerTokens, ...parallel];
+  const wrong = counts.find((n) => !Number.isInteger(n) || n < 0);
   if (wrong !== undefined) throw new OptionError("tokens", String(wrong), "whole numbers");
   if (!Number.isInteger(repetitions) || repetitions < 1) {
     throw new OptionError("repetitions", String(repetitions), "a whole number of at least 1");
@@ -102,7 +107,9 @@ function testsOf(options: BenchOptions): readonly Test[] {
   if (models.length === 0) throw new OptionError("models", "none", "at least one GGUF file");
   const tests: readonly Test[] = [
     ...promptTokens.map((tokens): Test => ({ kind: "prompt", tokens })),
-    ...answerTokens.map((tokens): Test => ({ kind: "decode", tokens })),
+    ...answerTokens.flatMap((tokens) =>
+      parallel.map((answers): Test => ({ kind: "decode", tokens, answers })),
+    ),
   ].filter(({ tokens }) => tokens > 0);
   if (tests.length > 0) return tests;
   throw new OptionError("tokens", "no test", "a prompt or an answer of at least one token");
@@ -154,8 +161,9 @@ async function measureBoth(contender: Contender, test: Test, round: number): Pro
   const { engine, opponent, samples } = contender;
   const ids = randomIds(engine.model.vocabulary, test, round);
   const measureOwn = async (): Promise<number> => runOnce(engine, test, ids);
+  const isAlone = opponent === undefined || !isComparable(test);
   const measureOther = async (): Promise<number> =>
-    opponent === undefined ? Number.NaN : opponent.measure(againstTest(test, ids));
+    isAlone ? Number.NaN : opponent.measure(againstTest(test, ids));
   let own = Number.NaN;
   let other = Number.NaN;
   if (round % 2 === 0) {
@@ -167,7 +175,12 @@ async function measureBoth(contender: Contender, test: Test, round: number): Pro
   }
   if (round === 0) return;
   samples.get(test)?.own.push(own);
-  if (opponent !== undefined) samples.get(test)?.other.push(other);
+  if (!isAlone) samples.get(test)?.other.push(other);
+}
+
+/** The other side writes one answer at a time. */
+function isComparable(test: Test): boolean {
+  return test.kind === "prompt" || test.answers === 1;
 }
 
 /** Other ids in every round, so that the cache never holds the beginning of a prompt. */
@@ -180,9 +193,19 @@ function randomIds(vocabulary: number, test: Test, round: number): readonly numb
 }
 
 async function runOnce(engine: Engine, test: Test, ids: readonly number[]): Promise<number> {
-  const maxTokens = test.kind === "prompt" ? 1 : test.tokens + 1;
-  const { timings } = await engine.generate(ids, { maxTokens, ignoreEos: true, seed: 1 }).result;
-  return test.kind === "prompt" ? timings.promptTokensPerSecond : timings.decodeTokensPerSecond;
+  const sampling = { ignoreEos: true, seed: 1 };
+  if (test.kind === "prompt") {
+    const { timings } = await engine.generate(ids, { maxTokens: 1, ...sampling }).result;
+    return timings.promptTokensPerSecond;
+  }
+  // Each begins with a token of its own; their first tokens come from one step, and so do all others.
+  const answers = Array.from({ length: test.answers }, (_, i) => {
+    const first = ((ids[0] ?? 0) + i) % engine.model.vocabulary;
+    return engine.generate([first], { maxTokens: test.tokens + 1, ...sampling }).result;
+  });
+  const results = await Promise.all(answers);
+  const slowest = Math.max(...results.map(({ timings }) => timings.decodeMilliseconds));
+  return (1000 * test.tokens * test.answers) / slowest;
 }
 
 function againstTest(test: Test, ids: readonly number[]): AgainstTest {
@@ -214,20 +237,27 @@ function resultOf(contender: Contender, test: Test): BenchResult {
     parameters: engine.model.parameters,
     file_bytes: inspectModel(path).fileBytes,
     quant: engine.model.types[0]?.type ?? "unknown",
-    test: `${test.kind === "prompt" ? "pp" : "tg"}${test.tokens}`,
+    test: nameOf(test),
     device: engine.device,
     sparsity: sparsity.method,
     tokens_per_second: rates,
-    ...(test.kind === "decode" && traffic(contender, rates.median)),
+    ...(test.kind === "decode" && test.answers === 1 && traffic(contender, rates.median)),
     ...(isSparse && { active_share: sparsity.activeShare }),
-    ...(opponent && {
-      against: {
-        program: opponent.name,
-        tokens_per_second: spreadOf(other),
-        ratio: ratioOf(own, other),
-      },
-    }),
+    ...(opponent &&
+      isComparable(test) && {
+        against: {
+          program: opponent.name,
+          tokens_per_second: spreadOf(other),
+          ratio: ratioOf(own, other),
+        },
+      }),
   };
+}
+
+/** As llama-bench names them; "tg64x4" writes four answers at once. */
+function nameOf(test: Test): string {
+  if (test.kind === "prompt") return `pp${test.tokens}`;
+  return `tg${test.tokens}${test.answers === 1 ? "" : `x${test.answers}`}`;
 }
 
 function traffic(

@@ -18,6 +18,7 @@ import { createBar } from "./progress.ts";
 interface BenchFlags {
   readonly prompt: readonly number[];
   readonly predict: readonly number[];
+  readonly parallel: readonly number[];
   readonly repetitions: number;
   readonly threads?: readonly number[];
   readonly device: readonly string[];
@@ -51,6 +52,7 @@ export function addBenchCommand(program: Command): void {
     .argument("<models...>", "GGUF files")
     .option("-p, --prompt <tokens>", "lengths of prompts; 0: none", numberList, [128])
     .option("-n, --predict <tokens>", "lengths of answers; 0: none", numberList, [64])
+    .option("--parallel <n,…>", "answers written at the same time", numberList, [1])
     .option("-r, --repetitions <n>", "timed runs of each test", wholeNumber, 5)
     .option("--threads <n,…>", "threads (default: physical cores)", numberList)
     .option("--device <devices>", `some of ${devices.join(",")}`, nameList, ["auto"])
@@ -84,6 +86,7 @@ async function runBench(models: readonly string[], flags: BenchFlags): Promise<v
       configurations: configurationsOf(flags),
       promptTokens: flags.prompt,
       answerTokens: flags.predict,
+      parallel: flags.parallel,
       repetitions: flags.repetitions,
       ...(isAgainst && { againstFrom: flags.againstFrom ?? process.cwd() }),
       command: `hearth ${process.argv.slice(2).join(" ")}`,
