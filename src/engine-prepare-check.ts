@@ -90,7 +90,8 @@ async function open(request: CheckRequest, candidate: Candidate): Promise<Checke
     sparsity: method,
     sidecar: thresholds === undefined ? sidecar : { ...sidecar, thresholds },
   });
-  const contextLength = Math.max(text.window, promptTokens + timedTokens);
+  const longest = text.windows.reduce((most, { length }) => Math.max(most, length), 0);
+  const contextLength = Math.max(longest, promptTokens + timedTokens);
   return CheckedModel.open(model, backend, {
     contextLength: Math.min(model.hyperparameters.contextLength, contextLength),
     methodFor: settled.methodFor,
@@ -106,7 +107,7 @@ function progressOf(
 ): Parameters<typeof scoreTargets>[2] {
   const total = candidates.length + 1;
   return {
-    onTokens: (done, all) => onProgress?.(`checking ${name}`, index + done / all, total),
+    onWindow: (done, all) => onProgress?.(`checking ${name}`, index + done / all, total),
     ...(signal && { signal }),
   };
 }
@@ -172,10 +173,11 @@ async function denseReport(
 }
 
 function timedDecode(
-  { ids }: CheckText,
+  { windows }: CheckText,
   contextLength: Tokens,
 ): { readonly prompt: readonly number[]; readonly tokens: Tokens } {
-  const prompt = ids.slice(0, Math.min(promptTokens, contextLength >> 1));
+  const [first = []] = windows;
+  const prompt = first.slice(0, Math.min(promptTokens, contextLength >> 1));
   return { prompt, tokens: Math.min(timedTokens, contextLength - prompt.length) };
 }
 

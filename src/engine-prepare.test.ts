@@ -167,7 +167,10 @@ describe.skipIf(reason !== "")(
       const model = openModel(openGguf(path));
       const sidecar = opened(path, sidecarPath);
       using backend = createCpuBackend();
-      const ids = golden.ids.map((id, i) => (i % golden.context === 0 ? 1 : id));
+      const windows = Array.from({ length: golden.ids.length / golden.context }, (_, index) => [
+        1,
+        ...golden.ids.slice(index * golden.context + 1, (index + 1) * golden.context),
+      ]);
       const score = async (table?: ThresholdTable) => {
         const settled = await settleSparsity(model, backend, {
           sparsity: table ? "threshold" : "dense",
@@ -178,7 +181,7 @@ describe.skipIf(reason !== "")(
           methodFor: settled.methodFor,
           ...(settled.downRows && { downRows: settled.downRows }),
         });
-        return await scoreTargets(checked, { ids, window: golden.context }, {});
+        return await scoreTargets(checked, { windows }, {});
       };
       const dense = await score();
       const loss = async (name: string, sparsity: number) => {

@@ -4,6 +4,7 @@
  */
 import type { Backend } from "./backends/backend.ts";
 import { LimitError, OptionError } from "./core/errors.ts";
+import { multiplyPlainly } from "./core/matrix-product.ts";
 import { type Bytes, GiB, type Tokens } from "./core/units.ts";
 import { type HostDevice, openHostBackend } from "./engine-host-backend.ts";
 import { checkMethods } from "./engine-prepare-check.ts";
@@ -194,11 +195,11 @@ async function checkText(
     window,
     heldOut,
     seed,
-    most: Math.max(most, window),
+    most,
   });
-  if (text.ids.length > 0) return text;
+  if (text.windows.length > 0) return text;
   throw new LimitError(
-    `the corpus is too short to check with: no held-out window of ${window} tokens; give more text or a smaller --context`,
+    `the corpus is too short to check with: no window of it was held out; give more text or a smaller --context`,
   );
 }
 
@@ -240,9 +241,13 @@ async function openPreparation(path: string, options: TrainPredictorOptions): Pr
     const own = options.corpora?.length
       ? []
       : [`no --corpus given: learning from ${text.tokens} tokens sampled from the model itself`];
+    const slow =
+      request.multiply === multiplyPlainly
+        ? ["training runs on plain TypeScript, hundreds of times slower than on the native addon"]
+        : [];
     return {
       request,
-      notices: [...model.warnings, ...tokenizer.warnings, ...notices, ...own],
+      notices: [...model.warnings, ...tokenizer.warnings, ...notices, ...slow, ...own],
       [Symbol.dispose]: () => backend[Symbol.dispose](),
     };
   } catch (error) {

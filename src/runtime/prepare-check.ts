@@ -93,31 +93,32 @@ export interface ScoredTargets {
 }
 
 export interface CheckText {
-  /** Whole windows, each with its BOS where the model wants one. */
-  readonly ids: readonly number[];
-  readonly window: Tokens;
+  /** Each with its BOS where the model wants one; of any length from leastWindow on. */
+  readonly windows: readonly (readonly number[])[];
 }
+
+/** Of a shorter window nothing worth mentioning would be scored. */
+export const leastWindow: Tokens = 8;
 
 /** The second half of each window is scored, as perplexity.ts has it. */
 export async function scoreTargets(
   model: CheckedModel,
-  { ids, window }: CheckText,
+  { windows }: CheckText,
   options: {
-    readonly onTokens?: (done: Tokens, total: Tokens) => void;
+    readonly onWindow?: (done: number, total: number) => void;
     readonly signal?: AbortSignal;
   },
 ): Promise<ScoredTargets> {
   const losses: number[] = [];
   const likeliest: number[] = [];
   model.executable.ffnCounts();
-  for (let begin = 0; begin + window <= ids.length; begin += window) {
+  for (const [index, tokens] of windows.entries()) {
     options.signal?.throwIfAborted();
-    const tokens = ids.slice(begin, begin + window);
     await scoreWindow(model, tokens, (logits, target) => {
       losses.push(logSumExp(logits) - (logits[target] ?? 0));
       likeliest.push(indexOfLargest(logits));
     });
-    options.onTokens?.(begin + window, ids.length);
+    options.onWindow?.(index + 1, windows.length);
   }
   return {
     losses: Float64Array.from(losses),

@@ -4,7 +4,7 @@ import type { Corpus } from "../sparsity/corpus.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { partOf } from "./gather.ts";
 import { readWindows } from "./gather-windows.ts";
-import type { CheckText } from "./prepare-check.ts";
+import { type CheckText, leastWindow } from "./prepare-check.ts";
 
 export interface CheckRequest {
   readonly corpora: readonly Corpus[];
@@ -16,21 +16,23 @@ export interface CheckRequest {
   readonly most: Tokens;
 }
 
-/** Whole held-out windows, one after another, of all corpora in turn. */
+/** Held-out windows of all corpora in turn, whole or as short as their document. */
 export async function heldOutWindows(
   tokenizer: Tokenizer,
   request: CheckRequest,
 ): Promise<CheckText> {
   const { corpora, tokens, window, heldOut, seed, most } = request;
-  const ids: number[] = [];
-  const perCorpus = Math.ceil(most / corpora.length);
-  for (const [index, corpus] of corpora.entries()) {
-    const range = { window, from: 0, until: tokens };
-    for await (const one of readWindows(corpus, tokenizer, range)) {
-      if (ids.length + window > perCorpus * (index + 1)) break;
-      if (one.tokens.length < window) continue;
-      if (partOf(one, { corpus, heldOut, seed }) === "held-out") ids.push(...one.tokens);
+  const windows: (readonly number[])[] = [];
+  let left = 0;
+  for (const corpus of corpora) {
+    left += most / corpora.length;
+    for await (const one of readWindows(corpus, tokenizer, { window, from: 0, until: tokens })) {
+      if (left <= 0) break;
+      const isHeldOut = partOf(one, { corpus, heldOut, seed }) === "held-out";
+      if (!isHeldOut || one.tokens.length < leastWindow) continue;
+      windows.push(one.tokens);
+      left -= one.tokens.length;
     }
   }
-  return { ids, window };
+  return { windows };
 }
