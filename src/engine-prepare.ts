@@ -81,7 +81,7 @@ export interface PrepareReport extends TrainingReport {
 }
 
 const defaultTokens: Tokens = 60_000;
-/** Sampling decodes token by token: a third of the tokens take about as long as reading all of them. */
+/** Sampling decodes token by token, which is slower than reading: fewer tokens keep it bearable. */
 const defaultSampledTokens: Tokens = 20_000;
 /** Shares of windows that training does not see: half of them place cuts, the rest are measured. */
 const heldOut = 0.15;
