@@ -26,7 +26,8 @@ interface PerplexityFlags extends EngineFlags {
 }
 
 const examples = `
-Windows of --context tokens; of each the second half is scored.
+Windows of --context tokens; of each the second half is scored. Steps of many rows compute all neurons and drop the
+inactive ones; --batch 1 measures the kernels that decoding uses.
 
 Examples:
   $ hearth perplexity model.gguf --file book.txt -c 512
@@ -102,11 +103,11 @@ function comparedText(compared: ComparisonResult, flags: PerplexityFlags): strin
     ["tokens", String(candidate.tokens)],
     ["perplexity", plusMinus({ ...candidate, mean: candidate.perplexity }, 4)],
     ["of reference", plusMinus({ ...reference, mean: reference.perplexity }, 4)],
-    ["ln ratio", plusMinus(logRatio, 6)],
-    ["KL divergence", plusMinus(klDivergence, 6), "nats, mean"],
+    ["ln ratio", smallPlusMinus(logRatio)],
+    ["KL divergence", smallPlusMinus(klDivergence), "nats, mean"],
     [
       "",
-      `${median.toFixed(6)}, ${percentile99.toFixed(6)}, ${largest.toFixed(6)}`,
+      [median, percentile99, largest].map((value) => value.toPrecision(3)).join(", "),
       "median, 99 %, largest",
     ],
     ["same top token", `${percent(topAgreement)} %`],
@@ -115,6 +116,11 @@ function comparedText(compared: ComparisonResult, flags: PerplexityFlags): strin
 
 function plusMinus({ mean, standardError }: Estimate, digits: number): string {
   return `${mean.toFixed(digits)} ± ${standardError.toFixed(digits)}`;
+}
+
+/** For what may be of any order: three digits of whatever it is. */
+function smallPlusMinus({ mean, standardError }: Estimate): string {
+  return `${mean.toPrecision(3)} ± ${standardError.toPrecision(2)}`;
 }
 
 function percent({ mean, standardError }: Estimate): string {
