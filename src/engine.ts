@@ -13,6 +13,7 @@ import {
 import { type EngineReport, engineReport, engineTrace } from "./engine-report.ts";
 import { type SparsityReport, sparsityReport } from "./engine-trace.ts";
 import type { ModelDescription } from "./model/describe.ts";
+import type { Plan } from "./placement/plan.ts";
 import { ActiveGeneration } from "./runtime/generation.ts";
 import { Generation } from "./runtime/generation-stream.ts";
 import { resolveSampling } from "./runtime/sampler.ts";
@@ -117,6 +118,11 @@ export class Engine implements Disposable {
   /** Says when the model brings no chat template and what stands in for it. */
   get chatAnnouncement(): string | undefined {
     return this.#opened.template.announcement;
+  }
+
+  /** Which neurons are where, on device hybrid. */
+  get plan(): Plan | undefined {
+    return this.#opened.plan;
   }
 
   /** What the devices did so far; empty for a model that runs on the CPU. */

@@ -141,7 +141,7 @@ class Hybrid implements HybridExecutable {
         if (action.kind === "run") {
           const device = this.#device(action.device);
           const done = device.run(action.segment, step);
-          waits[action.device] = done;
+          if (action.hasOutputs) waits[action.device] = done;
           running.push(done, recorder.ran(action, { done, device }));
         } else if (action.slots.length > 0) {
           const from = this.#device(action.from);

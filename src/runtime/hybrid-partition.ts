@@ -24,6 +24,8 @@ export type Action =
       readonly device: DeviceName;
       readonly segment: number;
       readonly label: string;
+      /** What a transfer behind it waits for: a run without outputs may tell that it is done at once. */
+      readonly hasOutputs: boolean;
     }
   /** Waits for the device's last segment with outputs and copies them over. */
   | {
@@ -171,7 +173,8 @@ class Partitioner {
   #run(device: DeviceProgram, outputs: readonly Slot[], label: string = this.#label): void {
     if (!device.hasOps && outputs.length === 0) return;
     const segment = device.cut(label, outputs);
-    this.#actions.push({ kind: "run", device: device.device, segment, label });
+    const hasOutputs = outputs.length > 0;
+    this.#actions.push({ kind: "run", device: device.device, segment, label, hasOutputs });
   }
 
   #fork(

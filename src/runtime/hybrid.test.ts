@@ -275,6 +275,31 @@ describe("a hybrid step", () => {
     expect(stats.cpuMillisecondsPerToken).toBeGreaterThan(0);
   });
 
+  it("waits for a segment's outputs, not for the segment submitted behind it", async () => {
+    const model = await tinyModel("--arch", "falcon");
+    const alone = await logitsOf(createReferenceBackend(), model);
+    const placement = placementOf(model, [hot(0.5)]);
+    // As on a GPU: a run without outputs is done when it is submitted, and outputs take their time.
+    const reference = createReferenceBackend();
+    const eager: Backend = {
+      ...reference,
+      prepare: async (program) => {
+        const executable = await reference.prepare(program);
+        return {
+          ...executable,
+          run: async (segment, step) => {
+            const done = executable.run(segment, step);
+            if (program.segments[segment]!.outputs.length === 0) return;
+            await done;
+            await new Promise((resolve) => setTimeout(resolve, 3));
+          },
+        };
+      },
+    };
+    const hybrid = createHybridBackend({ gpu: eager, cpu: createReferenceBackend(), placement });
+    expectClose((await logitsOf(hybrid, model)).logits, alone.logits);
+  });
+
   it("fails as a whole when a device fails, and only once", async () => {
     const model = await tinyModel();
     const placement = placementOf(model, [hot(0.5)]);
