@@ -53,6 +53,8 @@ export async function openDevice(
       if (isClosed) return;
       isClosed = true;
       device.destroy();
+      // The device holds its handler and the handler this scope: a cycle that no collector sees through.
+      device.onuncapturederror = null;
       // Dawn answers through its instance, which must not be collected before the last answer.
       void lost.then(() => taken.held.release());
     },
@@ -90,31 +92,27 @@ async function guarded<Result>(
   device: GPUDevice,
   { what, make }: { readonly what: string; readonly make: () => Result | Promise<Result> },
 ): Promise<Result> {
-  device.pushErrorScope("out-of-memory");
-  device.pushErrorScope("validation");
-  device.pushErrorScope("internal");
-  let result: Result | undefined;
-  let thrown: unknown;
-  try {
-    const made = make();
-    // The scopes cover what was issued before they are popped: pop before waiting for anything.
-    const scopes = [device.popErrorScope(), device.popErrorScope(), device.popErrorScope()];
-    const [internal, validation, memory] = await Promise.all(scopes);
-    if (memory) {
-      throw new LimitError(
-        `${what}: the graphics card is out of memory (${memory.message}). Lower --vram-budget or the context length, or run with --device cpu`,
-      );
-    }
-    const error = validation ?? internal;
-    if (error) throw new DeviceError(`${what}: ${error.message}`);
-    return await made;
-  } catch (error) {
-    thrown = error;
+  for (const filter of errorScopes) device.pushErrorScope(filter);
+  const made = (async (): Promise<Result> => make())();
+  // A scope covers what was issued before it is popped: pop all before waiting for anything.
+  const popped = errorScopes.map(() => device.popErrorScope());
+  const [outcome, ...errors] = await Promise.allSettled([made, ...popped]);
+  const reported = errors.map((error) => (error.status === "fulfilled" ? error.value : null));
+  const memory = reported.find((error) => error instanceof GPUOutOfMemoryError);
+  if (memory) {
+    throw new LimitError(
+      `${what}: the graphics card is out of memory (${memory.message}). Lower --vram-budget or the context length, or run with --device cpu`,
+    );
   }
-  if (thrown instanceof DeviceError || thrown instanceof LimitError) throw thrown;
-  if (thrown !== undefined) throw new DeviceError(`${what}: ${messageOf(thrown)}`);
-  return result as Result;
+  const other = reported.find((error) => error !== null);
+  if (other) throw new DeviceError(`${what}: ${other.message}`);
+  if (outcome.status === "rejected") {
+    throw new DeviceError(`${what}: ${messageOf(outcome.reason)}`);
+  }
+  return outcome.value;
 }
+
+const errorScopes: readonly GPUErrorFilter[] = ["out-of-memory", "validation", "internal"];
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

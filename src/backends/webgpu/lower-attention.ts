@@ -70,6 +70,7 @@ export function lowerAttention(op: AttentionOp, lowering: Lowering): void {
   const parts = lowering.buffers.empty("attention parts", partsBytes(op.heads, kv.headDim));
   const buffers = {
     step: lowering.step,
+    shapes: lowering.buffers,
     q: lowering.slot(op.q),
     out: lowering.slot(op.out),
     keys,

@@ -57,7 +57,7 @@ export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace
       break;
     }
     default:
-      return method satisfies never;
+      method satisfies never;
   }
   lowerDown(plan, lowering, active);
 }

@@ -17,7 +17,7 @@ import {
   lowerStore,
   type RopeTables,
 } from "./lower-attention.ts";
-import { type FfnOp, ffnPlan, lowerDown, lowerHidden } from "./lower-ffn.ts";
+import { type CountPlace, type FfnOp, ffnPlan, lowerDown, lowerHidden } from "./lower-ffn.ts";
 import { lowerMatmuls, stackable } from "./lower-product.ts";
 import { lowerSparse } from "./lower-sparse.ts";
 import type { Lowering } from "./lowering.ts";
@@ -147,7 +147,7 @@ interface OpCursor {
   readonly tables: RopeTables;
 }
 
-type CountsOf = (op: FfnOp) => { counts: BufferSpec; ops: number; op: number } | undefined;
+type CountsOf = (op: FfnOp) => CountPlace | undefined;
 
 /** Lowers the op at the cursor, with those behind it that fuse with it, and tells how many that were. */
 function lowerNext(cursor: OpCursor, lowering: Lowering, countsOf: CountsOf): number {
@@ -178,35 +178,48 @@ function lowerSingle(
   const { slot, step } = lowering;
   switch (op.kind) {
     case "embed":
-      return lowerEmbed(op, lowering);
+      lowerEmbed(op, lowering);
+      break;
     case "norm":
-      return lowerNorm(op, lowering);
+      lowerNorm(op, lowering);
+      break;
     case "rope":
-      return lowerRope(op, tables, lowering);
+      lowerRope(op, tables, lowering);
+      break;
     case "attention":
-      return lowerAttention(op, lowering);
+      lowerAttention(op, lowering);
+      break;
     case "activate": {
       const gate = op.gate && { gate: slot(op.gate) };
-      return lowering.emit(activate(op, { up: slot(op.up), out: slot(op.out), ...gate }));
+      lowering.emit(activate(op, { up: slot(op.up), out: slot(op.out), ...gate }));
+      break;
     }
-    case "ffn": {
-      const place = countsOf(op);
-      const plan = ffnPlan(op, lowering);
-      if (place !== undefined) return lowerSparse(plan, lowering, place);
-      lowerHidden(plan, lowering);
-      return lowerDown(plan, lowering);
-    }
+    case "ffn":
+      lowerFfn(op, lowering, countsOf(op));
+      break;
     case "add":
     case "copy":
-      if (op.x === op.out) return;
-      return lowering.emit(addOrCopy(op, slot(op.x), slot(op.out)));
+      if (op.x !== op.out) lowering.emit(addOrCopy(op, slot(op.x), slot(op.out)));
+      break;
     case "select":
-      return lowering.emit(selectRows(op, { x: slot(op.x), out: slot(op.out), step }));
+      lowering.emit(selectRows(op, { x: slot(op.x), out: slot(op.out), step }));
+      break;
     case "argmax":
-      return lowering.emit(argmax(op, slot(op.x), slot(op.out)));
+      lowering.emit(argmax(op, slot(op.x), slot(op.out)));
+      break;
     default:
-      return op satisfies never;
+      op satisfies never;
   }
+}
+
+function lowerFfn(op: FfnOp, lowering: Lowering, place: CountPlace | undefined): void {
+  const plan = ffnPlan(op, lowering);
+  if (place !== undefined) {
+    lowerSparse(plan, lowering, place);
+    return;
+  }
+  lowerHidden(plan, lowering);
+  lowerDown(plan, lowering);
 }
 
 function lowerEmbed(op: Extract<Op, { kind: "embed" }>, lowering: Lowering): void {

@@ -10,11 +10,17 @@ import {
   kernelCall,
   one,
   reads,
-  slotStride,
+  shapeBinding,
   stepType,
   writes,
 } from "../kernel.ts";
-import { type AttentionBuffers, type AttentionOp, loadQuery, storeQuad } from "./attention.ts";
+import {
+  type AttentionBuffers,
+  type AttentionOp,
+  attentionShape,
+  loadQuery,
+  storeQuad,
+} from "./attention.ts";
 import { headStride, kvQuad } from "./kv.ts";
 
 const positions = 32;
@@ -31,10 +37,15 @@ export function attentionTiles(
   buffers: AttentionBuffers,
 ): KernelCall {
   const quad = kvQuad(kv.type);
+  const quads = headStride(kv.headDim) / 4;
+  const items = Math.ceil((tileRows(kv.headDim) * quads) / 64);
+  const shape = { ...attentionShape(op, kv), items };
   return kernelCall({
     label: "attention tiles",
+    shape,
     attention: "tiles",
     bindings: [
+      shapeBinding(buffers.shapes, shape),
       reads("step", stepType, buffers.step),
       reads("q", "array<f32>", buffers.q),
       reads("keys", quad.element, buffers.keys),
@@ -46,13 +57,15 @@ export function attentionTiles(
   });
 }
 
+/** Loops over the head are bounded by the uniform: drivers that unroll what is constant compile for seconds. */
 function tilesBody(op: AttentionOp, kv: KvShape): string {
   const quads = headStride(kv.headDim) / 4;
   const rows = tileRows(kv.headDim);
-  const items = [...Array(Math.ceil((rows * quads) / 64)).keys()];
+  const items = Math.ceil((rows * quads) / 64);
   return /* wgsl */ `
 var<workgroup> query: array<vec4<f32>, ${rows * quads}>;
 var<workgroup> weight: array<f32, ${rows * positions}>;
+var<workgroup> visible: array<u32, ${rows}>;
 var<workgroup> m: array<f32, ${rows}>;
 var<workgroup> l: array<f32, ${rows}>;
 var<workgroup> shrink: array<f32, ${rows}>;
@@ -61,12 +74,12 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   let head = wg.x;
   let row0 = wg.y * ${rows}u;
   let count = min(${rows}u, step.rows - row0);
-  for (var i = t; i < ${rows * quads}u; i += 64u) {
-    let q_at = (row0 + min(i / ${quads}u, count - 1u)) * ${slotStride(op.q.width)}u + head * ${kv.headDim}u;
-    ${loadQuery(kv.headDim, op.scale, "query[i]", `(i % ${quads}u)`)}
+  for (var i = t; i < ${rows}u * shape.quads; i += 64u) {
+    let q_at = (row0 + min(i / shape.quads, count - 1u)) * shape.q_stride + head * ${kv.headDim}u;
+    ${loadQuery(kv.headDim, op.scale, "query[i]", "(i % shape.quads)")}
   }
   if (t < ${rows}u) { m[t] = ${lowest}; l[t] = 0.0; }
-  ${items.map((i) => `var acc${i} = vec4<f32>();`).join(" ")}
+  var acc: array<vec4<f32>, ${items}>;
   var run_begin = 0u;
   while (run_begin < count) {
     let sequence = step.row[row0 + run_begin].x;
@@ -74,73 +87,68 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     while (run_end < count && step.row[row0 + run_end].x == sequence) { run_end++; }
     // Rows of a sequence stand in rising order of position: the last one sees most.
     let length = step.row[row0 + run_end - 1u].y + 1u;
-${runBody(op, kv, items)}
+${runBody(kv, rows)}
     run_begin = run_end;
   }
-  ${items.map((i) => `finish(row0, count, head, t + ${i * 64}u, acc${i});`).join("\n  ")}
+  for (var i = 0u; i < shape.items; i++) { finish(row0, count, head, t + i * 64u, acc[i]); }
 }
 fn finish(row0: u32, count: u32, head: u32, item: u32, value: vec4<f32>) {
-  let tile_row = item / ${quads}u;
-  let quad = item % ${quads}u;
+  let tile_row = item / shape.quads;
+  let quad = item % shape.quads;
   if (tile_row >= count) { return; }
   let row = row0 + tile_row;
-  ${storeQuad(op, kv.headDim, "value / l[tile_row]")}
+  ${storeQuad(kv.headDim, "value / l[tile_row]")}
 }
 `;
 }
 
-/** The context of one run of rows, 32 positions at a time: scores, running softmax, weighted values. */
-function runBody(op: AttentionOp, kv: KvShape, items: readonly number[]): string {
-  const quads = headStride(kv.headDim) / 4;
-  const rows = tileRows(kv.headDim);
+/**
+ * The context of one run of rows, 32 positions at a time: scores, running softmax, weighted values.
+ * `score` is given its zeros: Dawn 0.6.2 lets an array declared in a loop keep the values of the turn before.
+ */
+function runBody(kv: KvShape, rows: number): string {
   const quad = kvQuad(kv.type);
-  const halfRows = [...Array(rows / 2).keys()];
+  const half = rows / 2;
   return /* wgsl */ `
-    let stride = ${kv.kvHeads * quads}u;
-    let base = sequence * ${kv.contextLength}u * stride + (head * ${kv.kvHeads}u / ${op.heads}u) * ${quads}u;
+    let base = sequence * shape.context * shape.stride + (head * shape.kv_heads / shape.heads) * shape.quads;
     for (var p0 = 0u; p0 < length; p0 += ${positions}u) {
       workgroupBarrier();
-      let p = p0 + t % ${positions}u;
-      let first = (t / ${positions}u) * ${rows / 2}u;
-      ${halfRows.map((r) => `var s${r} = 0.0;`).join(" ")}
-      let key = base + min(p, length - 1u) * stride;
-      for (var i = 0u; i < ${quads}u; i++) {
+      let first = (t / ${positions}u) * ${half}u;
+      let key = base + min(p0 + t % ${positions}u, length - 1u) * shape.stride;
+      var score = array<f32, ${half}>();
+      for (var i = 0u; i < shape.quads; i++) {
         let k = ${quad.decode("keys[key + i]")};
-        ${halfRows.map((r) => `s${r} += dot(query[(first + ${r}u) * ${quads}u + i], k);`).join("\n        ")}
+        for (var r = 0u; r < ${half}u; r++) { score[r] += dot(query[(first + r) * shape.quads + i], k); }
       }
-      ${halfRows.map((r) => `weight[(first + ${r}u) * ${positions}u + t % ${positions}u] = s${r};`).join("\n      ")}
+      for (var r = 0u; r < ${half}u; r++) { weight[(first + r) * ${positions}u + t % ${positions}u] = score[r]; }
       workgroupBarrier();
       if (t < ${rows}u) {
-        shrink[t] = 1.0;
-        let seen = select(0u, step.row[row0 + min(t, count - 1u)].y + 1u, t >= run_begin && t < run_end);
-        let visible = select(0u, min(seen - p0, ${positions}u), seen > p0);
+        let is_ours = t >= run_begin && t < run_end;
+        let seen = select(0u, step.row[row0 + min(t, count - 1u)].y + 1u, is_ours);
+        let stop = select(0u, min(seen - p0, ${positions}u), seen > p0);
+        visible[t] = stop;
         var m_new = m[t];
-        for (var i = 0u; i < visible; i++) { m_new = max(m_new, weight[t * ${positions}u + i]); }
+        for (var i = 0u; i < stop; i++) { m_new = max(m_new, weight[t * ${positions}u + i]); }
         shrink[t] = exp(m[t] - m_new);
         m[t] = m_new;
         var sum = 0.0;
-        for (var i = 0u; i < ${positions}u; i++) {
-          let e = select(0.0, exp(weight[t * ${positions}u + i] - m_new), i < visible);
+        for (var i = 0u; i < stop; i++) {
+          let e = exp(weight[t * ${positions}u + i] - m_new);
           weight[t * ${positions}u + i] = e;
           sum += e;
         }
         l[t] = l[t] * shrink[t] + sum;
       }
       workgroupBarrier();
-      let stop = min(${positions}u, length - p0);
-      ${items.map((i) => itemBody(i, { quads, rows, decode: quad.decode })).join("\n      ")}
+      for (var i = 0u; i < shape.items; i++) {
+        let item = t + i * 64u;
+        let tile_row = min(item / shape.quads, ${rows - 1}u);
+        let value = base + p0 * shape.stride + item % shape.quads;
+        var sum = acc[i] * shrink[tile_row];
+        for (var j = 0u; j < visible[tile_row]; j++) {
+          sum += weight[tile_row * ${positions}u + j] * ${quad.decode("values[value + j * shape.stride]")};
+        }
+        acc[i] = sum;
+      }
     }`;
-}
-
-function itemBody(
-  i: number,
-  shape: { readonly quads: number; readonly rows: number; readonly decode: (e: string) => string },
-): string {
-  const { quads, rows, decode } = shape;
-  return `{
-        let tile_row = min((t + ${i * 64}u) / ${quads}u, ${rows - 1}u);
-        let value = base + p0 * stride + (t + ${i * 64}u) % ${quads}u;
-        acc${i} *= shrink[tile_row];
-        for (var j = 0u; j < stop; j++) { acc${i} += weight[tile_row * ${positions}u + j] * ${decode("values[value + j * stride]")}; }
-      }`;
 }

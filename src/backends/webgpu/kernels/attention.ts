@@ -12,6 +12,9 @@ import {
   kernelCall,
   one,
   reads,
+  type ShapeFields,
+  type ShapeStore,
+  shapeBinding,
   slotStride,
   stepType,
   writes,
@@ -23,6 +26,7 @@ export type AttentionOp = Extract<Op, { kind: "attention" }>;
 
 export interface AttentionBuffers {
   readonly step: BufferSpec;
+  readonly shapes: ShapeStore;
   readonly q: BufferSpec;
   readonly keys: BufferSpec;
   readonly values: BufferSpec;
@@ -40,12 +44,29 @@ export function partsBytes(heads: number, headDim: number): number {
 
 const lowest = "-1e30";
 
+/** Uniform of the attention kernels; loops over a head end at its `quads`. */
+export function attentionShape(op: AttentionOp, kv: KvShape): ShapeFields {
+  const quads = headStride(kv.headDim) / 4;
+  return {
+    quads,
+    heads: op.heads,
+    kv_heads: kv.kvHeads,
+    context: kv.contextLength,
+    stride: kv.kvHeads * quads,
+    q_stride: slotStride(op.q.width),
+    out_stride: slotStride(op.out.width),
+  };
+}
+
 export function attentionRows(op: AttentionOp, kv: KvShape, buffers: AttentionBuffers): KernelCall {
   const quad = kvQuad(kv.type);
+  const shape = attentionShape(op, kv);
   return kernelCall({
     label: "attention rows",
+    shape,
     attention: "rows",
     bindings: [
+      shapeBinding(buffers.shapes, shape),
       reads("step", stepType, buffers.step),
       reads("q", "array<f32>", buffers.q),
       reads("keys", quad.element, buffers.keys),
@@ -86,13 +107,12 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   let at = step.row[row];
   let begin = wg.z * step.split_length;
   let end = min(begin + step.split_length, at.y + 1u);
-  let q_at = row * ${slotStride(op.q.width)}u + head * ${kv.headDim}u;
-  for (var i = t; i < ${quads}u; i += 64u) { ${loadQuery(kv.headDim, op.scale, "query[i]", "i")} }
+  let q_at = row * shape.q_stride + head * ${kv.headDim}u;
+  for (var i = t; i < shape.quads; i += 64u) { ${loadQuery(kv.headDim, op.scale, "query[i]", "i")} }
   workgroupBarrier();
-  let stride = ${kv.kvHeads * quads}u;
-  let base = at.x * ${kv.contextLength}u * stride + (head * ${kv.kvHeads}u / ${op.heads}u) * ${quads}u;
-  let own = t % ${quads}u;
-  let owner = t / ${quads}u;
+  let base = at.x * shape.context * shape.stride + (head * shape.kv_heads / shape.heads) * shape.quads;
+  let own = t % shape.quads;
+  let owner = t / shape.quads;
   var m = ${lowest};
   var l = 0.0;
   ${own.map((a) => `var acc${a} = vec4<f32>();`).join(" ")}
@@ -101,8 +121,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     var score = ${lowest};
     if (p < end) {
       score = 0.0;
-      let key = base + p * stride;
-      for (var i = 0u; i < ${quads}u; i++) { score += dot(query[i], ${quad.decode("keys[key + i]")}); }
+      let key = base + p * shape.stride;
+      for (var i = 0u; i < shape.quads; i++) { score += dot(query[i], ${quad.decode("keys[key + i]")}); }
     }
     let m_new = max(m, largest(t, score));
     weight[t] = select(0.0, exp(score - m_new), p < end);
@@ -114,7 +134,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     let count = min(64u, end - tile);
     if (owner < ${owners}u) {
       for (var i = owner; i < count; i += ${owners}u) {
-        let value = base + (tile + i) * stride + own;
+        let value = base + (tile + i) * shape.stride + own;
         l += weight[i];
         ${own.map((a) => `${perThread > 1 ? `if (own + ${a * 64}u < ${quads}u) ` : ""}{ acc${a} += weight[i] * ${quad.decode(`values[value + ${a * 64}u]`)}; }`).join("\n        ")}
       }
@@ -127,15 +147,15 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   for (var i = 0u; i < ${owners}u; i++) { total += sums[i * ${Math.min(quads, 64)}u]; }
   ${own.map((a) => joinOwners(a, { quads, owners, perThread })).join("\n  ")}
   if (t == 0u && step.splits > 1u) {
-    parts[((row * ${op.heads}u + head) * step.splits + wg.z) * ${quads + 1}u + ${quads}u] = vec4<f32>(m, total, 0.0, 0.0);
+    parts[((row * shape.heads + head) * step.splits + wg.z) * (shape.quads + 1u) + shape.quads] = vec4<f32>(m, total, 0.0, 0.0);
   }
 }
 fn finish(row: u32, head: u32, part: u32, quad: u32, value: vec4<f32>, total: f32) {
   if (step.splits > 1u) {
-    parts[((row * ${op.heads}u + head) * step.splits + part) * ${quads + 1}u + quad] = value;
+    parts[((row * shape.heads + head) * step.splits + part) * (shape.quads + 1u) + quad] = value;
     return;
   }
-  ${storeQuad(op, kv.headDim, "value / total")}
+  ${storeQuad(kv.headDim, "value / total")}
 }
 `;
 }
@@ -170,21 +190,23 @@ export function loadQuery(headDim: number, scale: number, target: string, quad: 
 }
 
 /** WGSL that stores a quad of a head of the output. */
-export function storeQuad(op: AttentionOp, headDim: number, value: string): string {
+export function storeQuad(headDim: number, value: string): string {
   return `let result = ${value};
   for (var i = 0u; i < 4u; i++) {
     let e = quad * 4u + i;
-    if (e < ${headDim}u) { y[row * ${slotStride(op.out.width)}u + head * ${headDim}u + e] = result[i]; }
+    if (e < ${headDim}u) { y[row * shape.out_stride + head * ${headDim}u + e] = result[i]; }
   }`;
 }
 
 /** out = Σ e^(m − M)·acc / Σ e^(m − M)·l over the parts. */
 export function attentionJoin(op: AttentionOp, kv: KvShape, buffers: AttentionBuffers): KernelCall {
-  const quads = headStride(kv.headDim) / 4;
+  const shape = attentionShape(op, kv);
   return kernelCall({
     label: "attention join",
+    shape,
     attention: "split",
     bindings: [
+      shapeBinding(buffers.shapes, shape),
       reads("step", stepType, buffers.step),
       reads("parts", "array<vec4<f32>>", buffers.parts),
       writes("y", "array<f32>", buffers.out),
@@ -195,20 +217,20 @@ export function attentionJoin(op: AttentionOp, kv: KvShape, buffers: AttentionBu
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   let head = wg.x;
   let row = wg.y;
-  let first = (row * ${op.heads}u + head) * step.splits * ${quads + 1}u;
+  let first = (row * shape.heads + head) * step.splits * (shape.quads + 1u);
   var m = ${lowest};
-  for (var s = 0u; s < step.splits; s++) { m = max(m, parts[first + s * ${quads + 1}u + ${quads}u].x); }
-  for (var quad = t; quad < ${quads}u; quad += 64u) {
+  for (var s = 0u; s < step.splits; s++) { m = max(m, parts[first + s * (shape.quads + 1u) + shape.quads].x); }
+  for (var quad = t; quad < shape.quads; quad += 64u) {
     var total = 0.0;
     var sum = vec4<f32>();
     for (var s = 0u; s < step.splits; s++) {
-      let at = first + s * ${quads + 1}u;
-      let ml = parts[at + ${quads}u];
+      let at = first + s * (shape.quads + 1u);
+      let ml = parts[at + shape.quads];
       let factor = exp(ml.x - m);
       total += factor * ml.y;
       sum += factor * parts[at + quad];
     }
-    ${storeQuad(op, kv.headDim, "sum / total")}
+    ${storeQuad(kv.headDim, "sum / total")}
   }
 }
 `,
