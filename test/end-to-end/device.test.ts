@@ -1,0 +1,121 @@
+/** Devices with a thread of their own, through the built program: in vitest's TypeScript there is no such thread. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadAddon } from "../../src/backends/cpu/addon.ts";
+import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
+import { describedCards } from "../../src/placement/described-cards.ts";
+import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
+
+const project = resolve(import.meta.dirname, "../..");
+const main = join(project, "dist/cli/main.js");
+const adapters = await listAdapters().catch(() => []);
+const addon = loadAddon();
+const obstacle =
+  adapters.length === 0 ? "no GPU driver" : addon.kind === "missing" ? addon.reason : undefined;
+const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-device-"));
+let model: TinyModel;
+beforeAll(async () => {
+  expect(existsSync(main), "dist is built: npm run build").toBe(true);
+  model = await makeTinyModel(["--ffn", "256", "--type", "f16"]);
+});
+afterAll(() => {
+  model[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+});
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function hearth(...args: readonly string[]): Ended {
+  return spawnSync(process.execPath, [main, ...args], {
+    encoding: "utf8",
+    timeout: 100_000,
+    env: { ...process.env, XDG_CACHE_HOME: folder },
+  });
+}
+
+/** A described card whose latencies are nothing, so that a model of some kilobytes is worth splitting. */
+function writeCard(): string {
+  const card = describedCards.get("rtx-4090");
+  if (card?.gpu === undefined || card.gpu === null) throw new Error("the card is described");
+  const none = { uploadLatencySeconds: 0, downloadLatencySeconds: 0 };
+  const gpu = { ...card.gpu, dispatchSeconds: 0 };
+  const link = { ...card.link, ...none };
+  const path = join(folder, "card.json");
+  writeFileSync(path, JSON.stringify({ ...card, gpu, link, splitLayerSeconds: 0 }));
+  return path;
+}
+
+function run(...args: readonly string[]): ReturnType<typeof JSON.parse> {
+  const common = ["-n", "6", "--temp", "0", "--ignore-eos", "--batch", "8", "--json"];
+  const ended = hearth("run", "abc", "-m", model.path, ...common, ...args);
+  expect(ended.stderr).not.toContain("Error");
+  expect(ended.status).toBe(0);
+  return JSON.parse(ended.stdout);
+}
+
+describe.skipIf(obstacle !== undefined)(`a device in a thread${skipped}`, () => {
+  it("writes the CPU's tokens on the GPU, and the process ends by itself", () => {
+    const onCpu = run("--device", "cpu");
+    const onGpu = run("--device", "gpu");
+    expect(onGpu.tokens).toEqual(onCpu.tokens);
+    expect(onGpu.gpu.per_token.bytes_read_back).toBeLessThanOrEqual(64);
+  });
+
+  it("writes them on both devices, with report and timeline", () => {
+    const trace = join(folder, "trace.json");
+    const onCpu = run("--device", "cpu");
+    const whole = run("--device", "gpu").gpu.bytes;
+    const budget = String(Math.floor(whole * 0.8));
+    const card = writeCard();
+    const hybrid = run(
+      "--device",
+      "hybrid",
+      "--vram-budget",
+      budget,
+      "--hardware",
+      card,
+      "--trace",
+      trace,
+    );
+    expect(hybrid.tokens).toEqual(onCpu.tokens);
+    expect(hybrid.hybrid.gpu_bytes).toBeLessThanOrEqual(Number(budget));
+    expect(hybrid.hybrid.gpu_bytes).toBeGreaterThan(0);
+    expect(JSON.parse(readFileSync(trace, "utf8")).traceEvents.length).toBeGreaterThan(3);
+    const planned = hearth(
+      "plan",
+      model.path,
+      "--vram-budget",
+      budget,
+      "--hardware",
+      card,
+      "--batch",
+      "8",
+      "--json",
+    );
+    expect(JSON.parse(planned.stdout).gpu_bytes).toBe(hybrid.hybrid.gpu_bytes);
+  });
+
+  it.each([
+    [["--device", "hybrid", "--vram-budget", "8MB", "--gpu", "voodoo"], "--gpu: voodoo"],
+    [["--device", "hybrid", "--vram-budget", "-1"], "a size of at least 0"],
+    [["--device", "hybrid", "--vram-budget", "lots"], "a size of at least 0"],
+    [["--device", "hybrid", "--vram-budget", "99GB", "--hardware", "rtx-4090"], "at most 24.0 GiB"],
+    [["--device", "hybrid", "--vram-budget", "1MB", "--hardware", "nothing"], "one of rtx-4090"],
+    [["--device", "gpu", "--vram-budget", "1KB"], "the budget is"],
+  ])("says in one line why %j cannot be", (args, message) => {
+    const ended = hearth("run", "abc", "-m", model.path, "-n", "2", ...args);
+    const errors = ended.stderr.trim().split("\n");
+    expect(errors.at(-1)).toContain(message);
+    expect(ended.status).not.toBe(0);
+    expect(ended.stdout).toBe("");
+  });
+});
