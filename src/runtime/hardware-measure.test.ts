@@ -1,0 +1,71 @@
+/** Measuring this machine: numbers that can be, a file that reads back, a second time from the cache. */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { weightTypes } from "../core/dtype.ts";
+import { parseHardwareProfile, serialiseHardwareProfile } from "../placement/hardware.ts";
+import { measuredHardware } from "./hardware-cache.ts";
+import { measureLink, measureSplitLayer } from "./hardware-link.ts";
+import { hardwareIdentity } from "./hardware-measure.ts";
+
+const addon = loadAddon();
+const skipped = addon.kind === "missing" ? ` (skipped: ${addon.reason})` : "";
+const folder = mkdtempSync(join(tmpdir(), "hearth-hardware-"));
+const cacheBefore = process.env["XDG_CACHE_HOME"];
+process.env["XDG_CACHE_HOME"] = folder;
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
+  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+});
+
+describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => {
+  it("has a speed for every type, reads back from its file, and is measured once", async () => {
+    const profile = await measuredHardware({ threads: 1 });
+    const { readBytesPerSecond } = profile.cpu;
+    for (const type of weightTypes) {
+      // A megabyte a second is slower than any kernel, ten terabytes faster than any memory.
+      expect(readBytesPerSecond[type]).toBeGreaterThan(1e6);
+      expect(readBytesPerSecond[type]).toBeLessThan(1e13);
+    }
+    expect(parseHardwareProfile(serialiseHardwareProfile(profile), "a.json")).toEqual(profile);
+    expect(readdirSync(join(folder, "hearth", "hardware"))).toEqual([`${profile.identity}.json`]);
+    const startedAt = performance.now();
+    expect(await measuredHardware({ threads: 1 })).toEqual(profile);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
+  it("has another identity with other threads or another adapter", () => {
+    const adapter = {
+      index: 0,
+      name: "card",
+      vendor: "v",
+      backend: "vulkan",
+      kind: "discrete",
+      features: [],
+      maxBufferBytes: 1,
+      maxBindingBytes: 1,
+    } as const;
+    const identities = [
+      hardwareIdentity({ threads: 1 }),
+      hardwareIdentity({ threads: 2 }),
+      hardwareIdentity({ threads: 1, adapter }),
+      hardwareIdentity({ threads: 1, adapter: { ...adapter, memory: 8 } }),
+    ];
+    expect(new Set(identities).size).toBe(identities.length);
+  });
+
+  it("measures a link and a round trip between any two backends", async () => {
+    using gpu = createCpuBackend({ threads: 1 });
+    using cpu = createCpuBackend({ threads: 1 });
+    const link = await measureLink(gpu);
+    expect(link.downloadLatencySeconds).toBeGreaterThan(0);
+    expect(link.uploadBytesPerSecond).toBeGreaterThan(1e6);
+    const split = await measureSplitLayer({ gpu, cpu });
+    expect(split).toBeGreaterThan(0);
+    expect(split).toBeLessThan(1);
+  });
+});
