@@ -18,6 +18,11 @@ interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly system?: string;
 }
 
+const examples = `
+Examples:
+  $ hearth chat -m model.gguf
+  $ hearth chat -m model.gguf --system "Answer in one sentence." --temp 0.3`;
+
 const help = "/clear forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer.";
 
 export function addChatCommand(program: Command): void {
@@ -26,7 +31,7 @@ export function addChatCommand(program: Command): void {
     .description("talk with a model")
     .option("-m, --model <file>", "a GGUF model", bundledModel)
     .option("--system <text>", "a system message to begin with")
-    .addHelpText("after", `\nIn the chat: ${help}`);
+    .addHelpText("after", `\nIn the chat: ${help}\n${examples}`);
   addSamplingOptions(addEngineOptions(command)).action(chat);
 }
 
@@ -52,7 +57,7 @@ async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
     if (answering.stop === undefined) lines.close();
     else answering.stop();
   });
-  lines.prompt();
+  prompt(lines);
   for await (const line of lines) {
     const said = line.trim();
     if (said === "/exit") break;

@@ -1,7 +1,7 @@
 /** `hearth inspect`: what a GGUF file is and what it would take to run it. */
 import type { Command } from "commander";
 import { formatBytes, type Inspection, inspectModel } from "../index.ts";
-import { wholeNumber } from "./option-values.ts";
+import { positiveNumber } from "./option-values.ts";
 import { table } from "./table.ts";
 
 interface InspectFlags {
@@ -22,7 +22,7 @@ export function addInspectCommand(program: Command): void {
     .description("show metadata, tensors and the memory a model needs")
     .argument("<model>", "a GGUF file")
     .option("--json", "print one JSON object")
-    .option("-c, --context <tokens>", "reckon memory for this context", wholeNumber)
+    .option("-c, --context <tokens>", "reckon memory for this context", positiveNumber)
     .option("--tensors", "list every tensor")
     .addHelpText("after", examples)
     .action(inspect);

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-/** `hearth`: one file per command; this one names them and turns errors into one line and an exit code. */
+/** `hearth`: one file per command; this one names them. */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { HearthError } from "../index.ts";
+import { Command } from "commander";
 import { addBenchCommand } from "./bench.ts";
 import { addChatCommand } from "./chat.ts";
 import { addDoctorCommand } from "./doctor.ts";
@@ -13,6 +12,7 @@ import { addPlanCommand } from "./plan.ts";
 import { addPrepareCommand } from "./prepare.ts";
 import { addProfileCommand } from "./profile.ts";
 import { addQuantizeCommand } from "./quantize.ts";
+import { reportError, usageLine, watchOutput } from "./report-error.ts";
 import { addRunCommand } from "./run.ts";
 import { addTokenizeCommand } from "./tokenize.ts";
 import { addTrainPredictorCommand } from "./train-predictor.ts";
@@ -33,14 +33,18 @@ const commands = [
   addQuantizeCommand,
 ];
 
-/** 1: the command failed. 2: it was called wrongly. */
-const exitCodes = { failed: 1, usage: 2 };
+const examples = `
+Examples:
+  $ hearth run "Once upon a time"     the bundled model
+  $ hearth chat -m model.gguf
+  $ hearth run --help                 options and examples of a command`;
 
 async function main(): Promise<void> {
   const program = new Command("hearth")
     .description("Run large language models on your own PC.")
     .version(readVersion())
-    .showHelpAfterError("(hearth --help lists the commands)")
+    .addHelpText("after", examples)
+    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
   for (const addCommand of commands) addCommand(program);
   await program.parseAsync();
@@ -54,21 +58,5 @@ function readVersion(): string {
   return isManifest ? String(manifest.version) : "unknown";
 }
 
-function report(error: unknown): never {
-  if (error instanceof CommanderError) {
-    process.exit(error.exitCode === 0 ? 0 : exitCodes.usage);
-  }
-  const isExpected = error instanceof HearthError || isSystemError(error);
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`hearth: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
-  if (!isExpected && error instanceof Error && process.env["HEARTH_DEBUG"]) {
-    process.stderr.write(`${error.stack}\n`);
-  }
-  process.exit(exitCodes.failed);
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && "code" in error && "syscall" in error;
-}
-
-main().catch(report);
+watchOutput();
+main().catch(reportError);

@@ -10,6 +10,14 @@ export function wholeNumber(value: string): number {
   return parsed;
 }
 
+export function positiveNumber(value: string): number {
+  const parsed = wholeNumber(value);
+  if (parsed < 1 || !Number.isSafeInteger(parsed)) {
+    throw new InvalidArgumentError("expected a whole number of at least 1.");
+  }
+  return parsed;
+}
+
 export function realNumber(value: string): number {
   const parsed = Number(value);
   if (value.trim() === "" || !Number.isFinite(parsed)) {

@@ -52,10 +52,10 @@ export function addPerplexityCommand(program: Command): void {
   addEngineOptions(command).action(measure);
 }
 
-async function measure(path: string, flags: PerplexityFlags): Promise<void> {
+async function measure(path: string, flags: PerplexityFlags, command: Command): Promise<void> {
   const { file, ids, maxTokens, context } = flags;
   if ((file === undefined) === (ids === undefined)) {
-    throw new OptionError("--file, --ids", file === undefined ? "neither" : "both", "one of them");
+    command.error(`give one of --file and --ids, not ${file === undefined ? "neither" : "both"}`);
   }
   const source = ids === undefined ? readFileSync(file ?? "") : readIds(ids);
   const bar = createBar("measuring", "tokens");

@@ -23,7 +23,9 @@ export function createBar(title: string, unit: string): ProgressBar {
   let isStarted = false;
   return {
     update(done, total) {
-      if (!isStarted) bar.start(total, done);
+      // What is done at once needs no bar.
+      if (!isStarted && done >= total) return;
+      if (!isStarted) bar.start(total, 0);
       isStarted = true;
       bar.update(done);
     },

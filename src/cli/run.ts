@@ -1,7 +1,7 @@
 /** `hearth run`: continue a prompt, once. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Engine, type EngineReport, type GenerationResult, OptionError } from "../index.ts";
+import type { Engine, EngineReport, GenerationResult } from "../index.ts";
 import { deviceJson, deviceText } from "./device-report.ts";
 import {
   addEngineOptions,
@@ -31,6 +31,9 @@ Examples:
   $ cat notes.txt | hearth run -m model.gguf          the prompt from a pipe
   $ hearth run -m model.gguf "" --json                from BOS alone, one JSON object`;
 
+/** What shells expect of a program that Ctrl-C ended: 128 + SIGINT. */
+const interrupted = 130;
+
 export function addRunCommand(program: Command): void {
   const command = program
     .command("run")
@@ -45,17 +48,17 @@ export function addRunCommand(program: Command): void {
   addSamplingOptions(addEngineOptions(command)).action(run);
 }
 
-async function run(argument: string | undefined, flags: RunFlags): Promise<void> {
-  const prompt = argument ?? readPrompt();
+async function run(argument: string | undefined, flags: RunFlags, command: Command): Promise<void> {
+  const prompt = argument ?? readPrompt(command);
   const engine = await openEngine(flags.model, flags, { timeline: flags.trace !== undefined });
   try {
-    showNotices(engine);
     const result = await write(engine, prompt, flags);
     const report = await engine.report();
     const json = { ...asJson(engine, result), ...deviceJson(report) };
     if (flags.json) process.stdout.write(`${JSON.stringify(json)}\n`);
     else process.stderr.write(`\n${summary(engine, result)}\n`);
     if (flags.stats) showStats(engine, report);
+    if (result.finishReason === "abort") process.exitCode = interrupted;
     if (flags.trace !== undefined) writeFileSync(flags.trace, await engine.trace());
   } finally {
     engine.close();
@@ -79,6 +82,8 @@ async function write(engine: Engine, prompt: string, flags: RunFlags): Promise<G
       signal: stop.signal,
       onPromptProgress: (done, total) => bar.update(done, total),
     });
+    // Only now: a prompt or an option that was refused is said in one line.
+    showNotices(engine);
     for await (const { text } of generation) {
       bar.stop();
       if (!flags.json) process.stdout.write(text);
@@ -90,10 +95,9 @@ async function write(engine: Engine, prompt: string, flags: RunFlags): Promise<G
   }
 }
 
-function readPrompt(): string {
-  if (process.stdin.isTTY) {
-    throw new OptionError("prompt", "nothing", 'a text, as in: hearth run "Once upon a time"');
-  }
+function readPrompt(command: Command): string {
+  if (process.stdin.isTTY)
+    command.error('no prompt; say one, as in: hearth run "Once upon a time"');
   return readFileSync(0, "utf8");
 }
 

@@ -1,5 +1,6 @@
 /** The command line as a user meets it: the built program in a process of its own. Built by `npm test` beforehand. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -172,7 +173,10 @@ describe("what is wrong", () => {
     ["an unknown flag", () => ["run", "--nonsense", "x"], 2, "--nonsense"],
     ["an unknown command", () => ["nonsense"], 2, "nonsense"],
     ["a number that is none", () => ["run", "-n", "many", "x"], 2, "whole number"],
-    ["a value out of range", () => ["run", "--top-p", "3", "x"], 1, "topP"],
+    ["a value out of range", () => ["run", "--top-p", "3", "x"], 2, "hearth: --top-p: 3"],
+    ["no threads", () => ["run", "--threads", "0", "x"], 2, "hearth: --threads: 0"],
+    ["no text to measure", () => ["perplexity", model], 2, "--file and --ids"],
+    ["a context of nothing", () => ["inspect", model, "-c", "0"], 2, "at least 1"],
     ["an unknown device", () => ["run", "--device", "toaster", "x"], 2, "toaster"],
     [
       "a prompt longer than the context",
@@ -186,7 +190,38 @@ describe("what is wrong", () => {
     expect(status).toBe(code);
     expect(stdout).toBe("");
     expect(stderr).toContain(mentions);
-    if (code === 1) expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(/^hearth: .*\n$/);
     expect(stderr).not.toMatch(/\n\s+at /);
   });
+});
+
+describe("a reader that goes away", () => {
+  it("ends the answer quietly: hearth run | head", async () => {
+    const child = spawn(process.execPath, [main, "run", "--ignore-eos", "--context-shift", "x"]);
+    let stderr = "";
+    child.stderr.on("data", (text) => {
+      stderr += text;
+    });
+    child.stdout.once("data", () => child.stdout.destroy());
+    const [code] = await once(child, "close");
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/EPIPE|\n\s+at /);
+  });
+});
+
+describe("Ctrl-C", () => {
+  it.skipIf(process.platform === "win32")(
+    "ends the answer, sums it up and says so in the exit code (not on Windows: no SIGINT to send)",
+    async () => {
+      const child = spawn(process.execPath, [main, "run", "--ignore-eos", "--context-shift", "x"]);
+      let stderr = "";
+      child.stderr.on("data", (text) => {
+        stderr += text;
+      });
+      child.stdout.once("data", () => child.kill("SIGINT"));
+      const [code] = await once(child, "close");
+      expect(code).toBe(130);
+      expect(stderr).toContain("tok/s");
+    },
+  );
 });

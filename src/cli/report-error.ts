@@ -1,0 +1,73 @@
+/** How a failure reaches the user: one line on stderr and an exit code. */
+import { CommanderError } from "commander";
+import { HearthError, OptionError } from "../index.ts";
+
+/** failed: the command could not do it. usage: it was called wrongly. */
+const exitCodes = { failed: 1, usage: 2 };
+
+/** What the user typed for an option of the API. */
+const flagNames: ReadonlyMap<string, string> = new Map([
+  ["contextLength", "--context"],
+  ["window", "--context"],
+  ["batchSize", "--batch"],
+  ["threads", "--threads"],
+  ["vramBudget", "--vram-budget"],
+  ["maxTokens", "--predict"],
+  ["temperature", "--temp"],
+  ["topK", "--top-k"],
+  ["topP", "--top-p"],
+  ["minP", "--min-p"],
+  ["typicalP", "--typical"],
+  ["repetitionPenalty", "--repeat-penalty"],
+  ["presencePenalty", "--presence-penalty"],
+  ["frequencyPenalty", "--frequency-penalty"],
+  ["penaltyWindow", "--repeat-last-n"],
+  ["logitBias", "--logit-bias"],
+  ["seed", "--seed"],
+  ["stop", "--stop"],
+  ["fewShot", "--few-shot"],
+]);
+
+/** Ends the process. */
+export function reportError(error: unknown): never {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : exitCodes.usage);
+  const { text, exitCode } = describe(error);
+  process.stderr.write(`hearth: ${oneLine(text)}\n`);
+  const isExpected = error instanceof HearthError || isSystemError(error);
+  if (!isExpected && error instanceof Error && process.env["HEARTH_DEBUG"]) {
+    process.stderr.write(`${error.stack}\n`);
+  }
+  process.exit(exitCode);
+}
+
+function describe(error: unknown): { readonly text: string; readonly exitCode: number } {
+  const text = error instanceof Error ? error.message : String(error);
+  const flag = error instanceof OptionError ? flagNames.get(error.option) : undefined;
+  if (!(error instanceof OptionError) || flag === undefined) {
+    return { text, exitCode: exitCodes.failed };
+  }
+  return { text: `${flag}${text.slice(error.option.length)}`, exitCode: exitCodes.usage };
+}
+
+/** Commander's own messages, in the form of ours. */
+export function usageLine(text: string): string {
+  return `hearth: ${oneLine(text.replace(/^error: /, ""))} (see hearth --help)\n`;
+}
+
+/** A reader that has seen enough, as in `hearth run | head`, is no failure; a full disk is one. */
+export function watchOutput(): void {
+  process.stdout.on("error", (error: Error) => {
+    if ("code" in error && error.code === "EPIPE") process.exit(0);
+    reportError(error);
+  });
+  // Nobody reads what would be said about it.
+  process.stderr.on("error", () => {});
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, " ");
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && "syscall" in error;
+}
