@@ -145,6 +145,17 @@ describe("quantizeModel", () => {
     }
   });
 
+  it("refuses an output that cannot be written before any work is done", async () => {
+    const input = await makeModel("in.gguf");
+    const missing = join(folder, "no-such-folder", "out.gguf");
+    await expect(quantizeModel({ input, output: missing, type: "F16" })).rejects.toThrow(
+      /output: .*expected a file in a folder that exists/,
+    );
+    await expect(quantizeModel({ input, output: folder, type: "F16" })).rejects.toThrow(
+      /expected a file, not a folder/,
+    );
+  });
+
   it("names a tensor it cannot convert, or whose values it cannot keep, and writes nothing", async () => {
     const input = join(folder, "odd.gguf");
     const output = join(folder, "never.gguf");

@@ -2,7 +2,8 @@
  * Writes a model again with its matrices in another type, tensor by tensor and piece by piece: memory for one piece,
  * and the event loop runs between pieces.
  */
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { isWeightType, tensorType, type WeightType, weightTypes } from "../core/dtype.ts";
 import { FileFormatError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { readPieces } from "../io/tensor-bytes.ts";
@@ -84,6 +85,10 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
 }
 
 function checkOutput(model: GgufFile, output: string): void {
+  if (!isFolder(dirname(output))) {
+    throw new OptionError("output", output, "a file in a folder that exists");
+  }
+  if (isFolder(output)) throw new OptionError("output", output, "a file, not a folder");
   let existing: string;
   try {
     existing = realpathSync(output);
@@ -92,6 +97,10 @@ function checkOutput(model: GgufFile, output: string): void {
   }
   if (!model.files.some((file) => realpathSync(file.path) === existing)) return;
   throw new OptionError("output", output, "another file than the input");
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function shapeOf(model: GgufFile): ModelShape {

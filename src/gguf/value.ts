@@ -120,6 +120,7 @@ export function numberTypeById(id: number): NumberType | undefined {
 export function describeValue(value: MetadataValue): string {
   switch (value.kind) {
     case "number":
+      return `${value.type} ${value.type === "f32" ? shortestF32(value.value) : value.value}`;
     case "long":
       return `${value.type} ${value.value}`;
     case "boolean":
@@ -135,6 +136,11 @@ export function describeValue(value: MetadataValue): string {
     default:
       return value satisfies never;
   }
+}
+
+/** 1e-5 was stored as the nearest f32: of its double only the seven digits that an f32 has are shown. */
+function shortestF32(value: number): number {
+  return Number(value.toPrecision(7));
 }
 
 /** Text from a file as an error may show it: escaped, at most 60 characters. */
