@@ -11,4 +11,10 @@ describe("option keys", () => {
       'generate option: "maxtokens" is not usable; expected one that exists; did you mean "maxTokens"?',
     );
   });
+
+  it("are refused with all names where none is near", () => {
+    expect(() => checkKeys({ foo: 1 }, ["topK", "maxTokens"], "generate")).toThrow(
+      'generate option: "foo" is not usable; expected one that exists; the options are topK, maxTokens',
+    );
+  });
 });

@@ -1,18 +1,16 @@
 /** Checks that an options object has only keys that exist: a misspelt option is an error, never ignored. */
 import { OptionError } from "../core/errors.ts";
 
-/** @throws OptionError naming the first unknown key and the known one nearest to it. */
+/** @throws OptionError naming the first unknown key and the known one nearest to it, or all where none is near. */
 export function checkKeys(options: object, known: readonly string[], what: string): void {
   const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown === undefined) return;
   const nearest = known.reduce((best, key) =>
     distance(unknown, key) < distance(unknown, best) ? key : best,
   );
-  throw new OptionError(
-    `${what} option`,
-    `"${unknown}"`,
-    `one that exists; did you mean "${nearest}"?`,
-  );
+  const isNear = distance(unknown, nearest) <= unknown.length / 2;
+  const expected = isNear ? `did you mean "${nearest}"?` : `the options are ${known.join(", ")}`;
+  throw new OptionError(`${what} option`, `"${unknown}"`, `one that exists; ${expected}`);
 }
 
 /** Levenshtein distance, case ignored. */
