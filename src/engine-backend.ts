@@ -2,7 +2,8 @@
 import type { Backend } from "./backends/backend.ts";
 import { loadAddon } from "./backends/cpu/addon.ts";
 import { type AdapterDescription, chooseAdapter, listAdapters } from "./backends/webgpu/adapter.ts";
-import { DeviceError, LimitError, OptionError } from "./core/errors.ts";
+import { mayHaveGraphicsCard } from "./backends/webgpu/card-presence.ts";
+import { DeviceError, LimitError, OptionError, UnsupportedError } from "./core/errors.ts";
 import { type Bytes, formatBytes } from "./core/units.ts";
 import { type HostDevice, openHostBackend } from "./engine-host-backend.ts";
 import type { ResolvedEngineOptions } from "./engine-options.ts";
@@ -117,6 +118,7 @@ async function chooseFastest(
 async function hardwareAdapter(
   resolved: ResolvedEngineOptions,
 ): Promise<AdapterDescription | undefined> {
+  if (resolved.gpu === undefined && !mayHaveGraphicsCard()) return undefined;
   try {
     const hardware = (await listAdapters()).filter(({ kind }) => kind !== "software");
     return resolved.gpu === undefined ? hardware[0] : chooseAdapter(hardware, resolved.gpu);
@@ -133,7 +135,8 @@ function wholeModelOrWhyNot(
   try {
     return wholeModel(adapter);
   } catch (error) {
-    if (error instanceof LimitError) return `does not fit it (${error.message})`;
+    const isNoFit = error instanceof LimitError || error instanceof UnsupportedError;
+    if (isNoFit) return `cannot run there: ${error.message}`;
     throw error;
   }
 }
