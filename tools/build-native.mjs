@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 
 const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanitize] [--bench [ARGUMENTS...]]
   (nothing)     builds build/hearth.node
-  --optional    a missing compiler is not an error: says so in one line and exits with 0
+  --optional    a compiler that is missing or fails is not an error: says so in one line and exits with 0
   --test        builds and runs native/test/*.cc for every instruction set that this machine has
   --sanitize    with --test: under AddressSanitizer and UndefinedBehaviorSanitizer
   --bench       builds and runs bench/kernels/*.cc; what follows is passed on
@@ -99,12 +99,17 @@ function compilerOrExit(optional) {
   const reason =
     process.platform === "win32"
       ? "building the addon on Windows is not supported yet (MSVC)"
-      : `no C++ compiler found (tried ${tried}); install g++ or clang, or set CXX, then run "npm run build:native"`;
-  if (!optional) fail(reason);
+      : `no C++ compiler found (tried ${tried}); install g++ or clang, or set CXX, then run "node ${fileURLToPath(import.meta.url)}"`;
+  if (optional) skip(reason);
+  return fail(reason);
+}
+
+/** The install goes on without the addon. */
+function skip(reason) {
   console.log(
     `hearth-native: skipped: ${reason}. hearth runs on its slow reference backend until then.`,
   );
-  return process.exit(0);
+  process.exit(0);
 }
 
 function filesUnder(directory, extension) {
@@ -255,5 +260,7 @@ try {
     await buildAddon(compiler);
   }
 } catch (error) {
-  fail(error instanceof Error ? error.message : String(error));
+  const message = error instanceof Error ? error.message : String(error);
+  if (options.optional) skip(message.trim().replaceAll(/\s*\n\s*/g, " "));
+  fail(message);
 }

@@ -1,24 +1,25 @@
 /**
- * Runs after `npm install` in a checkout: compiles the TypeScript and, where there is a C++ compiler, the addon.
- * Without a compiler the install still succeeds; hearth then runs on its reference backend and says so.
+ * Runs after `npm install` in a checkout, and before `npm pack`: compiles the TypeScript. The addon is built by the
+ * package's install script. Where there is no TypeScript, in an installed package, dist is there already.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const compiler = join(root, "node_modules", "typescript");
+const root = fileURLToPath(new URL("..", import.meta.url));
+const isThere = (path) => existsSync(`${root}/node_modules/${path}`);
 
-function run(script, ...args) {
-  const result = spawnSync(process.execPath, [join(root, script), ...args], {
+if (isThere("typescript")) {
+  if (!isThere(`@typescript/typescript-${process.platform}-${process.arch}`)) {
+    console.error(
+      "prepare: TypeScript came without its compiler, an optional package: install without --omit=optional",
+    );
+    process.exit(1);
+  }
+  const tsc = `${root}/node_modules/typescript/bin/tsc`;
+  const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
     cwd: root,
     stdio: "inherit",
   });
-  if (result.status !== 0) process.exit(result.status ?? 1);
+  process.exit(status ?? 1);
 }
-
-if (existsSync(compiler)) {
-  run("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json");
-}
-run("tools/build-native.mjs", "--optional");

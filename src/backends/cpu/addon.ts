@@ -105,6 +105,9 @@ export type AddonResult =
   /** `reason` is one line that says how to get it. */
   | { readonly kind: "missing"; readonly reason: string };
 
+/** Works in a checkout and in an installed package, whose scripts npm does not run from outside. */
+const buildCommand = `node ${fileURLToPath(new URL("../../../tools/build-native.mjs", import.meta.url))}`;
+
 /** The addon built here, else the one that came with the package for this system. */
 export function loadAddon(): AddonResult {
   const platform = `${process.platform}-${process.arch}`;
@@ -114,7 +117,7 @@ export function loadAddon(): AddonResult {
   if (path === undefined) {
     return {
       kind: "missing",
-      reason: `the native addon is not built for ${platform}; run "npm run build:native" (needs a C++ compiler)`,
+      reason: `the native addon is not built for ${platform}; run "${buildCommand}" (needs a C++ compiler)`,
     };
   }
   try {
@@ -124,7 +127,7 @@ export function loadAddon(): AddonResult {
     const why = error instanceof Error ? error.message : String(error);
     return {
       kind: "missing",
-      reason: `the native addon does not load (${why}); run "npm run build:native"`,
+      reason: `the native addon does not load (${why}); run "${buildCommand}"`,
     };
   }
 }
