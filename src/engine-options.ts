@@ -162,8 +162,10 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   if (logprobs !== undefined && (!Number.isInteger(logprobs) || logprobs < 0 || logprobs > 1000)) {
     throw new OptionError("logprobs", String(logprobs), "a whole number from 0 to 1000");
   }
-  if (stop?.some((text) => typeof text !== "string" || text === "")) {
-    throw new OptionError("stop", JSON.stringify(stop), "texts that are not empty");
+  const isTexts = (value: readonly unknown[]): boolean =>
+    Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "");
+  if (stop !== undefined && !isTexts(stop)) {
+    throw new OptionError("stop", JSON.stringify(stop), "a list of texts that are not empty");
   }
 }
 

@@ -150,6 +150,11 @@ describe("what cannot be done", () => {
     await withEngine({ contextLength: 8 }, async (engine) => {
       expect(() => engine.generate("a prompt of more than eight tokens")).toThrow(LimitError);
       expect(() => engine.generate([1, 999])).toThrow(OptionError);
+      const noPrompt: { prompt?: string } = {};
+      // @ts-expect-error: what a caller in JavaScript can do
+      expect(() => engine.generate(noPrompt.prompt)).toThrow("prompt: undefined is not usable");
+      // @ts-expect-error: one text in place of a list of texts
+      expect(() => engine.generate("a", { stop: "b" })).toThrow('stop: "b" is not usable');
       const misspelt: object = { maxtokens: 1 };
       expect(() => engine.generate("a", misspelt)).toThrow('did you mean "maxTokens"?');
     });

@@ -65,16 +65,19 @@ export class Engine implements Disposable {
   }
 
   /**
-   * Continues a text, or token ids, which are taken as they are. Starts at once; iterate over it, or await `result`.
+   * Continues a text (its bytes, if it is no string), or token ids, which are taken as they are. Starts at once; iterate over it, or await `result`.
    * @throws OptionError for options out of range, LimitError for a prompt longer than the context.
    */
-  generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
+  generate(
+    prompt: string | Uint8Array | readonly number[],
+    options: GenerateOptions = {},
+  ): Generation {
     this.#checkOpen();
     checkGenerateOptions(options);
-    const ids =
-      typeof prompt === "string"
-        ? this.tokenizer.encode(prompt, { parseSpecial: options.parseSpecial ?? false })
-        : this.#checkIds(prompt);
+    const isText = typeof prompt === "string" || prompt instanceof Uint8Array;
+    const ids = isText
+      ? this.tokenizer.encode(prompt, { parseSpecial: options.parseSpecial ?? false })
+      : this.#checkIds(prompt);
     if (ids.length === 0) {
       throw new OptionError(
         "prompt",
@@ -153,6 +156,7 @@ export class Engine implements Disposable {
 
   #checkIds(ids: readonly number[]): readonly number[] {
     const { vocabulary } = this.model;
+    if (!Array.isArray(ids)) throw new OptionError("prompt", typeof ids, "a text or token ids");
     const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
     if (wrong === undefined) return ids;
     throw new OptionError("prompt", `token ${wrong}`, `ids from 0 to ${vocabulary - 1}`);

@@ -70,7 +70,11 @@ function showStats(engine: Engine, report: EngineReport): void {
   process.stderr.write(`${lines.join("\n")}\n`);
 }
 
-async function write(engine: Engine, prompt: string, flags: RunFlags): Promise<GenerationResult> {
+async function write(
+  engine: Engine,
+  prompt: string | Uint8Array,
+  flags: RunFlags,
+): Promise<GenerationResult> {
   const bar = createBar("reading the prompt", "tokens");
   const stop = new AbortController();
   const onInterrupt = (): void => stop.abort();
@@ -95,10 +99,10 @@ async function write(engine: Engine, prompt: string, flags: RunFlags): Promise<G
   }
 }
 
-function readPrompt(command: Command): string {
+function readPrompt(command: Command): Uint8Array {
   if (process.stdin.isTTY)
     command.error('no prompt; say one, as in: hearth run "Once upon a time"');
-  return readFileSync(0, "utf8");
+  return readFileSync(0);
 }
 
 function asJson(engine: Engine, result: GenerationResult): object {

@@ -195,6 +195,17 @@ describe("what is wrong", () => {
   });
 });
 
+describe("a prompt on stdin", () => {
+  it("is taken byte for byte, also where it is no UTF-8", () => {
+    const bytes = Buffer.from([0xff, 0xfe, 0x80, 0x61]);
+    const run = (args: readonly string[]): string =>
+      spawnSync(process.execPath, [main, ...args], { input: bytes, encoding: "utf8" }).stdout;
+    const ids: unknown[] = JSON.parse(run(["tokenize", model, "--bos", "--json"]));
+    expect(ids).toHaveLength(5);
+    expect(JSON.parse(run(["run", "-n", "1", "--json"])).prompt_tokens).toBe(ids.length);
+  });
+});
+
 describe("a reader that goes away", () => {
   it("ends the answer quietly: hearth run | head", async () => {
     const child = spawn(process.execPath, [main, "run", "--ignore-eos", "--context-shift", "x"]);
