@@ -189,7 +189,8 @@ function createBuild(compiler, sanitize) {
 }
 
 function nodeApiInclude() {
-  const headers = createRequire(import.meta.url)("node-api-headers");
+  const require = createRequire(import.meta.url);
+  const headers = require("node-api-headers");
   return ["-DNAPI_VERSION=8", "-isystem", headers.include_dir];
 }
 
