@@ -12,7 +12,7 @@ import type { Pairs, Product, WeightPiece } from "./kernels/gemv.ts";
 import { activate } from "./kernels/rows.ts";
 import type { ActiveList } from "./kernels/sparse.ts";
 import { emitProduct } from "./lower-product.ts";
-import { extentOf, type Lowering } from "./lowering.ts";
+import { extentOf, type Lowering, mostNeurons } from "./lowering.ts";
 
 export type FfnOp = Extract<Op, { kind: "ffn" }>;
 
@@ -24,7 +24,7 @@ export interface FfnPlan {
   readonly neurons: number;
   readonly label: string;
   readonly x: BufferSpec;
-  /** h, f32 [rows, neurons]; shared by all blocks of this size. */
+  /** h, f32 [rows, neurons]; shared by all blocks. */
   readonly hidden: BufferSpec;
   readonly upBias?: BufferSpec;
 }
@@ -49,9 +49,15 @@ export function ffnPlan(op: FfnOp, lowering: Lowering): FfnPlan {
     neurons,
     label,
     x: lowering.slot(op.x),
-    hidden: lowering.buffers.empty(`ffn hidden ${neurons}`, rows * slotStride(neurons) * 4),
+    hidden: neuronBuffer("ffn hidden", rows, lowering),
     ...(upBias === undefined ? {} : { upBias }),
   };
+}
+
+/** f32 [rows, neurons] for any block of the program: they run one after the other. */
+export function neuronBuffer(label: string, rows: number, lowering: Lowering): BufferSpec {
+  const bytes = rows * slotStride(mostNeurons(lowering.program)) * 4;
+  return lowering.buffers.empty(label, bytes);
 }
 
 /** h for all neurons. */
@@ -146,8 +152,7 @@ function lowerPair(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
 function lowerUnlike(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
   const { op, block, neurons, hidden } = plan;
   const rows = lowering.maxRows(op.x.rows);
-  const bytes = rows * slotStride(neurons) * 4;
-  const gated = lowering.buffers.empty(`ffn gate ${neurons}`, bytes);
+  const gated = neuronBuffer("ffn gate", rows, lowering);
   allNeurons(plan, lowering, { weight: gate, out: gated, epilogue: {} });
   const epilogue = plan.upBias === undefined ? {} : { bias: plan.upBias };
   allNeurons(plan, lowering, { weight: block.up, out: hidden, epilogue });

@@ -12,6 +12,7 @@ import {
   type FfnPlan,
   lowerDown,
   lowerHidden,
+  neuronBuffer,
   neuronRows,
   pairedPieces,
 } from "./lower-ffn.ts";
@@ -22,7 +23,7 @@ export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace
   const { op, block, neurons, hidden } = plan;
   const rows = lowering.maxRows(op.x.rows);
   const active: ActiveList = {
-    list: lowering.buffers.empty(`ffn list ${neurons}`, rows * neurons * 4),
+    list: neuronBuffer("ffn list", rows, lowering),
     neurons,
     of: extentOf(op.x.rows),
     ...place,
@@ -62,9 +63,8 @@ export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace
   lowerDown(plan, lowering, active);
 }
 
-function scoreBuffer({ op, neurons }: FfnPlan, lowering: Lowering): BufferSpec {
-  const bytes = lowering.maxRows(op.x.rows) * slotStride(neurons) * 4;
-  return lowering.buffers.empty(`ffn score ${neurons}`, bytes);
+function scoreBuffer({ op }: FfnPlan, lowering: Lowering): BufferSpec {
+  return neuronBuffer("ffn score", lowering.maxRows(op.x.rows), lowering);
 }
 
 /** The score of every neuron: fc2·relu(fc1·input), or the sign predictor's count. */

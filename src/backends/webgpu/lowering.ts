@@ -19,3 +19,11 @@ export interface Lowering {
 export function extentOf(rows: Slot["rows"]): "rows" | "outputs" {
   return rows === "step" ? "rows" : "outputs";
 }
+
+/** The most neurons a block of the program has: blocks share the buffers of one that has so many. */
+export function mostNeurons(program: Program): number {
+  const blocks = program.segments.flatMap(({ ops }) =>
+    ops.flatMap((op) => (op.kind === "ffn" ? [op.block] : [])),
+  );
+  return blocks.reduce((most, { subset, neurons }) => Math.max(most, subset?.length ?? neurons), 0);
+}
