@@ -8,7 +8,13 @@ import type { ChosenDevice } from "./engine-backend.ts";
 import { openHardware } from "./engine-hardware.ts";
 import { openHostBackend } from "./engine-host-backend.ts";
 import type { EngineOptions, ResolvedEngineOptions } from "./engine-options.ts";
-import { hybridProgram, layersToTranspose, openPlan, planModel } from "./engine-plan.ts";
+import {
+  hybridProgram,
+  layersToTranspose,
+  openPlan,
+  planModel,
+  shapeOfRows,
+} from "./engine-plan.ts";
 import type { SettledSparsity } from "./engine-sparsity.ts";
 import type { ModelProgram } from "./model/build-program.ts";
 import type { Model } from "./model/model.ts";
@@ -43,7 +49,7 @@ export function adapterLimits(adapter: AdapterDescription): BindingLimits {
   return { maxBinding: adapter.maxBindingBytes, maxBuffer: adapter.maxBufferBytes };
 }
 
-/** Bytes of the whole model on an adapter, with dense blocks: methods change little, and are settled later. */
+/** Bytes of the whole model on an adapter, before its method is settled: any but dense needs down projections as rows. */
 export function wholeModelBytes(
   model: Model,
   resolved: ResolvedEngineOptions,
@@ -56,7 +62,7 @@ export function wholeModelBytes(
   };
   const { program } = hybridProgram(
     { model, resolved, sparsity, maxOutputs: resolved.sequences },
-    () => undefined,
+    (layer) => (resolved.sparsity === "dense" ? undefined : shapeOfRows(model, layer)),
   );
   return estimateGpuBytes(program, adapterLimits(adapter));
 }

@@ -175,10 +175,14 @@ function rowsOf(
   { model, sparsity, sidecar }: Pick<PlanModelRequest, "model" | "sparsity" | "sidecar">,
   layer: number,
 ): Weight | undefined {
+  const shape = shapeOfRows(model, layer);
+  return shape && (sparsity.downRows?.(layer) ?? sidecar?.downRows[layer] ?? shape);
+}
+
+/** A transposed down projection without its bytes; undefined where the file has rows already. */
+export function shapeOfRows(model: Model, layer: number): Weight | undefined {
   const down = model.layers[layer]?.ffn.down;
   if (down === undefined || down.layout === "rows") return undefined;
-  const known = sparsity.downRows?.(layer) ?? sidecar?.downRows[layer];
-  if (known !== undefined) return known;
   const { name, rows, columns } = down.weight;
   return {
     name: `${name} transposed`,
