@@ -10,7 +10,7 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Model } from "./model.ts";
 import { type LayerWeights, type Norm, weightBytes } from "./weights.ts";
 
-export interface LayerBytes {
+interface LayerBytes {
   readonly neurons: Neurons;
   readonly attention: Bytes;
   readonly norms: Bytes;

@@ -9,6 +9,7 @@ import type { Model } from "../model/model.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Step } from "../ops/program.ts";
 import { logSumExp } from "./logprobs.ts";
+import { indexOfLargest } from "./sampler.ts";
 
 /** A model on a backend for one sequence, whose rows' logits can all be read. */
 export class CheckedModel implements Disposable {
@@ -213,10 +214,4 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-}
-
-function indexOfLargest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
-  return best;
 }
