@@ -13,6 +13,7 @@ import {
 } from "./engine-options.ts";
 import { type SettledSparsity, settleSparsity, sidecarOf } from "./engine-sparsity.ts";
 import { openGguf } from "./gguf/open.ts";
+import { readAhead } from "./io/read-ahead.ts";
 import { buildProgram, type ModelSlots } from "./model/build-program.ts";
 import { describeModel, type ModelDescription } from "./model/describe.ts";
 import { type Model, openModel } from "./model/model.ts";
@@ -36,6 +37,9 @@ export interface OpenedModel extends Disposable {
   readonly loadMilliseconds: Milliseconds;
 }
 
+/** The largest known headers, of vocabularies of 256 000 tokens with merges, take some 12 MiB. */
+const headerReadAhead = 16 << 20;
+
 /** Outputs of a step: one for each answer, or one for each row where every row's logits are wanted. */
 export type OutputsWanted = "per sequence" | "per row";
 
@@ -50,6 +54,7 @@ export async function openModelFile(
   sidecar?: Sidecar,
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
+  await readAhead(path, headerReadAhead);
   // Each of these takes milliseconds for a large vocabulary: the host's event loop turns between them.
   const gguf = openGguf(path);
   await nextTurn();
@@ -73,13 +78,26 @@ export async function openModelFile(
     session,
     sparsity,
     ...(plan && { plan }),
-    notices: [...model.warnings, ...tokenizer.warnings, ...notices],
+    notices: [
+      ...model.warnings,
+      ...tokenizer.warnings,
+      ...contextNotices(model, resolved),
+      ...notices,
+    ],
     loadMilliseconds: performance.now() - startedAt,
     [Symbol.dispose]: () => {
       session[Symbol.dispose]();
       backend[Symbol.dispose]();
     },
   };
+}
+
+function contextNotices(model: Model, { contextLength }: ResolvedEngineOptions): readonly string[] {
+  const { contextLength: trained } = model.hyperparameters;
+  if (contextLength <= trained) return [];
+  return [
+    `the context of ${contextLength} tokens is longer than the ${trained} the model was trained for: past them answers may fall apart`,
+  ];
 }
 
 interface OpenRequest {

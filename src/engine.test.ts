@@ -145,6 +145,17 @@ describe("the end of an answer", () => {
   });
 });
 
+describe("a context longer than the model was trained for", () => {
+  it("is opened and said", async () => {
+    await withEngine({ contextLength: 64 }, async (engine) => {
+      expect(engine.notices.filter((notice) => notice.includes("trained"))).toEqual([]);
+    });
+    await withEngine({ contextLength: 65 }, async (engine) => {
+      expect(engine.notices.join()).toContain("longer than the 64 the model was trained for");
+    });
+  });
+});
+
 describe("what cannot be done", () => {
   it("is refused by name: a prompt longer than the context, ids out of range, a misspelt option", async () => {
     await withEngine({ contextLength: 8 }, async (engine) => {

@@ -1,5 +1,9 @@
 // The addon's exports. Safe to load in several contexts (worker threads) of one process: it has no
 // state of its own.
+#if !defined(_WIN32)
+#include <dlfcn.h>
+#endif
+
 #include "handles.h"
 
 namespace hearth {
@@ -20,12 +24,23 @@ void add(napi_env env, napi_value exports, const char* name) {
   }
 }
 
+/** A file is unmapped on a detached thread, which may still run when the last worker has unloaded
+ * us. */
+void stay_loaded() {
+#if !defined(_WIN32)
+  Dl_info self;
+  const void* inside = reinterpret_cast<const void*>(&stay_loaded);
+  if (dladdr(inside, &self) != 0) dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE);
+#endif
+}
+
 }  // namespace
 
 }  // namespace hearth
 
 NAPI_MODULE_INIT() {
   using namespace hearth;
+  stay_loaded();
   add<create_pool>(env, exports, "createPool");
   add<dispose_pool>(env, exports, "disposePool");
   add<open_file>(env, exports, "openFile");
@@ -36,6 +51,7 @@ NAPI_MODULE_INIT() {
   add<write_slot>(env, exports, "write");
   add<copy_sequence>(env, exports, "copySequence");
   add<ffn_counts>(env, exports, "ffnCounts");
+  add<neuron_counts>(env, exports, "neuronCounts");
   add<machine>(env, exports, "machine");
   add<measure_read>(env, exports, "measureRead");
   add<transpose_weight>(env, exports, "transposeWeight");

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
+#include <thread>
 
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
@@ -93,8 +95,17 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   return mapped;
 }
 
+// Unmapping gigabytes takes a tenth of a second, and the last reference may go on the JavaScript
+// thread: done on a thread of its own, which touches nothing but the addresses it gives back.
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), reserved_);
+  if (data_ == nullptr) return;
+  void* memory = const_cast<uint8_t*>(data_);
+  const size_t bytes = reserved_;
+  try {
+    std::thread([memory, bytes] { munmap(memory, bytes); }).detach();
+  } catch (const std::system_error&) {
+    munmap(memory, bytes);
+  }
 }
 
 #endif

@@ -1,0 +1,26 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { readAhead } from "./read-ahead.ts";
+
+const openDescriptors = (): number | undefined =>
+  process.platform === "linux" ? readdirSync("/proc/self/fd").length : undefined;
+
+describe("reading ahead", () => {
+  it("keeps no descriptor, of short files, long ones and none", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "hearth-ahead-"));
+    try {
+      writeFileSync(join(folder, "short"), "abc");
+      writeFileSync(join(folder, "long"), Buffer.alloc(3 << 20));
+      const before = openDescriptors();
+      await readAhead(join(folder, "short"), 1 << 20);
+      await readAhead(join(folder, "long"), 2 << 20);
+      await readAhead(join(folder, "absent"), 1 << 20);
+      await readAhead(folder, 1 << 20);
+      expect(openDescriptors()).toBe(before);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
