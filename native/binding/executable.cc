@@ -1,4 +1,4 @@
-// prepare, run, write, copySequence, ffnCounts, disposeExecutable.
+// prepare, run, write, copySequence, ffnCounts, neuronCounts, disposeExecutable.
 #include <utility>
 
 #include "handles.h"
@@ -171,6 +171,28 @@ napi_value ffn_counts(napi_env env, napi_callback_info info) {
                                    counts.predictor_ms, counts.ms});
   }
   return make_numbers(env, numbers);
+}
+
+/** neuronCounts(executable) → { rows, active } of each block in the program's order; nothing is
+ * active where the counting starts with this call */
+napi_value neuron_counts(napi_env env, napi_callback_info info) {
+  const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
+  napi_value list = nullptr;
+  check(env, napi_create_array(env, &list), "an array");
+  uint32_t at = 0;
+  for (FfnMeter& meter : prepared->executable->meters) {
+    auto counts = std::make_shared<NeuronCounts>(meter.take_neurons());
+    const size_t length = counts->active.size();
+    napi_value block = nullptr;
+    check(env, napi_create_object(env, &block), "an object");
+    set_property(env, block, "rows", make_number(env, counts->rows));
+    if (length > 0) {
+      const OwnedMemory memory{counts->active.data(), length * sizeof(uint32_t), counts};
+      set_property(env, block, "active", make_typed_array(env, napi_uint32_array, length, memory));
+    }
+    check(env, napi_set_element(env, list, at++, block), "an element");
+  }
+  return list;
 }
 
 }  // namespace hearth

@@ -83,6 +83,7 @@ napi_value run(napi_env env, napi_callback_info info);
 napi_value write_slot(napi_env env, napi_callback_info info);
 napi_value copy_sequence(napi_env env, napi_callback_info info);
 napi_value ffn_counts(napi_env env, napi_callback_info info);
+napi_value neuron_counts(napi_env env, napi_callback_info info);
 napi_value machine(napi_env env, napi_callback_info info);
 napi_value measure_read(napi_env env, napi_callback_info info);
 napi_value transpose_weight(napi_env env, napi_callback_info info);

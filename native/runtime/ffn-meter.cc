@@ -85,9 +85,14 @@ class EndStage final : public Stage {
  public:
   explicit EndStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
 
-  Phase begin(const Step&) override {
+  Phase begin(const Step& step) override {
     const FfnRun& run = *run_;
     if (run.rows == 0) return Phase{0, false};
+    // Where every row wants an output, answers are written.
+    if (run.sparse && step.rows == step.outputs) {
+      run.meter->count_neurons(run.scratch->active, size_t{run.op.neurons} + 16,
+                               run.active_count.data(), run.rows);
+    }
     FfnCounts counts;
     counts.rows = run.rows;
     counts.predictor_ms = run.predictor_ms;
@@ -116,7 +121,8 @@ bool goes_sparse(const FfnOp& op, uint32_t rows) {
   return lists || (op.down_rows && rows == 1);
 }
 
-FfnMeter::FfnMeter(uint32_t layer, uint32_t neurons) {
+FfnMeter::FfnMeter(uint32_t layer, uint32_t neurons, uint32_t candidates)
+    : candidates_(candidates) {
   sum_.layer = layer;
   sum_.neurons = neurons;
 }
@@ -137,6 +143,26 @@ FfnCounts FfnMeter::take() {
   sum_.layer = taken.layer;
   sum_.neurons = taken.neurons;
   return taken;
+}
+
+void FfnMeter::count_neurons(const uint32_t* lists, size_t stride, const uint32_t* lengths,
+                             uint32_t rows) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (neurons_.active.empty()) return;
+  neurons_.rows += rows;
+  for (uint32_t row = 0; row < rows; row++) {
+    const uint32_t* list = lists + row * stride;
+    for (uint32_t i = 0; i < lengths[row]; i++) neurons_.active[list[i]]++;
+  }
+}
+
+NeuronCounts FfnMeter::take_neurons() {
+  NeuronCounts fresh;
+  fresh.active.resize(candidates_);
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::swap(fresh, neurons_);
+  fresh.layer = sum_.layer;
+  return fresh;
 }
 
 std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run) {

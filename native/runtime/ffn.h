@@ -70,16 +70,29 @@ struct FfnCounts {
   double ms = 0;
 };
 
+/** How often each candidate was active, over `rows` rows of steps that write answers. */
+struct NeuronCounts {
+  uint32_t layer = 0;
+  uint32_t rows = 0;
+  std::vector<uint32_t> active;  // by candidate
+};
+
 /** Written by pool threads once a step and block, read by JavaScript now and then. */
 class FfnMeter {
  public:
-  FfnMeter(uint32_t layer, uint32_t neurons);
+  FfnMeter(uint32_t layer, uint32_t neurons, uint32_t candidates);
   void add(const FfnCounts& counts);
   FfnCounts take();
+  /** Counts the active candidates of `rows` lists, `stride` apart, if anyone asked for them. */
+  void count_neurons(const uint32_t* lists, size_t stride, const uint32_t* lengths, uint32_t rows);
+  /** Since the last call; the first call starts the counting. */
+  NeuronCounts take_neurons();
 
  private:
   std::mutex mutex_;
   FfnCounts sum_;
+  NeuronCounts neurons_;  // empty until it is asked for
+  uint32_t candidates_;
 };
 
 /** Steps with at most so many rows use each row's own active list. */

@@ -40,6 +40,17 @@ export interface FfnCounts {
   readonly time: Milliseconds;
 }
 
+/** How often single neurons of an FFN op were active in steps that write answers: every row wants an output. */
+export interface NeuronCounts {
+  readonly layer: number;
+  /** Rows in which they were watched. */
+  readonly rows: number;
+  /** Ids of the neurons that this op computes. */
+  readonly neurons: Uint32Array;
+  /** For each of them: in how many of the rows it was active. */
+  readonly active: Uint32Array;
+}
+
 export interface Executable extends Disposable {
   readonly memory: MemoryUse;
   /**
@@ -57,6 +68,8 @@ export interface Executable extends Disposable {
   finished?(): Promise<void>;
   /** Counts of the FFN ops since the last call of this function, in order of layer. */
   ffnCounts(): readonly FfnCounts[];
+  /** Since the last call; the counting starts with the first one. Absent where single neurons are not counted. */
+  neuronCounts?(): Promise<readonly NeuronCounts[]>;
 }
 
 export interface Backend extends Disposable {

@@ -44,6 +44,11 @@ function weightsOfBlock(block: FfnBlock): readonly Weight[] {
   );
 }
 
+/** Neurons that the block may compute: its subset, or all. */
+export function candidatesOf({ subset, neurons }: FfnBlock): Uint32Array {
+  return subset ?? Uint32Array.from({ length: neurons }, (_, neuron) => neuron);
+}
+
 function present(...weights: readonly (Weight | undefined)[]): readonly Weight[] {
   return weights.filter((weight) => weight !== undefined);
 }

@@ -55,6 +55,8 @@ export class DeviceHost {
         return { kind: "done", id };
       case "report":
         return { kind, id, report: await this.#ready.executable.report() };
+      case "neurons":
+        return { kind, id, counts: (await this.#ready.executable.neuronCounts?.()) ?? [] };
       case "timeline":
         return { kind, id, events: await this.#ready.executable.timeline() };
       case "abort":

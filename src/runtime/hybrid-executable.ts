@@ -2,7 +2,7 @@
  * Runs a partitioned program: submits to one device, works on the other, waits only where a slot crosses.
  * One step at a time; a step that is asked for while another runs waits its turn.
  */
-import type { Executable, FfnCounts, MemoryUse } from "../backends/backend.ts";
+import type { Executable, FfnCounts, MemoryUse, NeuronCounts } from "../backends/backend.ts";
 import { HearthError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Program, type Step } from "../ops/program.ts";
@@ -93,6 +93,11 @@ class Hybrid implements HybridExecutable {
     const taken = this.#counts;
     this.#counts = [];
     return taken;
+  }
+
+  /** Of the neurons on the CPU: those on the GPU are not counted one by one. */
+  async neuronCounts(): Promise<readonly NeuronCounts[]> {
+    return (await this.#devices.cpu?.neuronCounts?.()) ?? [];
   }
 
   hybridStats(): HybridStats {

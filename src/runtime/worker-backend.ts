@@ -3,7 +3,7 @@
  * Runs as compiled JavaScript only: Node 20 cannot start a thread from TypeScript sources.
  */
 import { Worker } from "node:worker_threads";
-import type { FfnCounts, MemoryUse, PrepareOptions } from "../backends/backend.ts";
+import type { FfnCounts, MemoryUse, NeuronCounts, PrepareOptions } from "../backends/backend.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
@@ -138,6 +138,12 @@ class WorkerExecutable implements DeviceExecutable {
     const taken = this.#counts;
     this.#counts = [];
     return taken;
+  }
+
+  async neuronCounts(): Promise<readonly NeuronCounts[]> {
+    const answer = await this.#link.ask({ kind: "neurons" });
+    if (answer.kind !== "neurons") throw unexpected(answer);
+    return answer.counts;
   }
 
   async report(): Promise<DeviceReport> {

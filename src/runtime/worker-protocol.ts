@@ -2,7 +2,7 @@
  * What an engine's thread and its device's thread say to each other: one message each way for a run.
  * Rows of steps and outputs lie in shared memory; errors cross with their class and fields.
  */
-import type { FfnCounts, MemoryUse, PrepareProgress } from "../backends/backend.ts";
+import type { FfnCounts, MemoryUse, NeuronCounts, PrepareProgress } from "../backends/backend.ts";
 import * as errors from "../core/errors.ts";
 import type { Program } from "../ops/program.ts";
 import type { DeviceReport, DeviceSpec } from "./device.ts";
@@ -32,6 +32,7 @@ export type Request =
       readonly length: number;
     }
   | { readonly kind: "report"; readonly id: number }
+  | { readonly kind: "neurons"; readonly id: number }
   | { readonly kind: "timeline"; readonly id: number }
   | { readonly kind: "abort"; readonly id: number }
   | { readonly kind: "close"; readonly id: number };
@@ -43,6 +44,7 @@ export type Answer =
   | { readonly kind: "ran"; readonly id: number; readonly counts: readonly FfnCounts[] }
   | { readonly kind: "done"; readonly id: number }
   | { readonly kind: "report"; readonly id: number; readonly report: DeviceReport }
+  | { readonly kind: "neurons"; readonly id: number; readonly counts: readonly NeuronCounts[] }
   | { readonly kind: "timeline"; readonly id: number; readonly events: readonly TimelineEvent[] }
   | { readonly kind: "failed"; readonly id: number; readonly error: PlainError };
 

@@ -4,8 +4,8 @@
  * and the count of uncertain neurons lets a test show it.
  */
 import type { FfnBlock, Op } from "../../ops/op.ts";
+import { candidatesOf } from "../../ops/program-ops.ts";
 import { activationFunction, hidden } from "../reference/activation.ts";
-import { candidates } from "../reference/active-set.ts";
 import { weightData } from "../reference/state.ts";
 import { activationError, roundoff } from "../tolerance.ts";
 import { axpyBound, productBound } from "./bound-product.ts";
@@ -43,7 +43,7 @@ function boundedHidden(block: FfnBlock, state: BoundState, x: Bounded, row: numb
     values: new Float32Array(block.neurons),
     errors: new Float64Array(block.neurons),
   };
-  for (const id of candidates(block)) {
+  for (const id of candidatesOf(block)) {
     const predicted = isPredicted(id);
     if (predicted === "inactive") continue;
     const { gate, whole } = neuron(id);

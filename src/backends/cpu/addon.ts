@@ -76,6 +76,10 @@ export interface Addon {
   copySequence(executable: Handle, from: number, to: number, length: number): Promise<void>;
   /** layer, active, rows, neurons, bytes touched, predictor ms, ms of each block */
   ffnCounts(executable: Handle): readonly number[];
+  /** Of each block in the program's order: rows, and of these the active ones by candidate; absent before the first. */
+  neuronCounts(
+    executable: Handle,
+  ): readonly { readonly rows: number; readonly active?: Uint32Array }[];
   machine(): AddonMachine;
   /** Bytes per second. */
   measureRead(pool: Handle, bytes: number): Promise<number>;

@@ -7,7 +7,15 @@ import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import type { Backend, Executable, FfnCounts, MemoryUse, PrepareOptions } from "../backend.ts";
+import { candidatesOf, opsOf } from "../../ops/program-ops.ts";
+import type {
+  Backend,
+  Executable,
+  FfnCounts,
+  MemoryUse,
+  NeuronCounts,
+  PrepareOptions,
+} from "../backend.ts";
 import { type Addon, type AddonExecutable, type AddonPool, loadAddon } from "./addon.ts";
 import { lowerProgram } from "./lower.ts";
 import { createMappedFiles, type MappedFiles } from "./mapped-files.ts";
@@ -149,6 +157,10 @@ function createExecutable(
       await addon.copySequence(handle, from, to, length);
     },
     ffnCounts: () => ffnCounts(addon.ffnCounts(handle)),
+    neuronCounts: async () => {
+      checkOpen();
+      return neuronCounts(program, addon.neuronCounts(handle));
+    },
     [Symbol.dispose]: () => {
       if (isDisposed) return;
       isDisposed = true;
@@ -172,4 +184,16 @@ function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
     counts.push({ layer, active, rows, neurons, bytesTouched, predictorTime, time });
   }
   return counts.sort((a, b) => a.layer - b.layer);
+}
+
+function neuronCounts(
+  program: Program,
+  counted: ReturnType<Addon["neuronCounts"]>,
+): readonly NeuronCounts[] {
+  const ffns = opsOf(program).flatMap((op) => (op.kind === "ffn" ? [op] : []));
+  return ffns.flatMap(({ block }, at) => {
+    const { rows = 0, active } = counted[at] ?? {};
+    if (active === undefined || rows === 0) return [];
+    return [{ layer: block.layer, rows, neurons: candidatesOf(block), active }];
+  });
 }

@@ -12,11 +12,6 @@ export interface FfnRow {
   readonly x: Float32Array;
 }
 
-/** Neurons the op may compute: its subset, or all. */
-export function candidates(block: FfnBlock): Uint32Array {
-  return block.subset ?? Uint32Array.from({ length: block.neurons }, (_, neuron) => neuron);
-}
-
 /** Of the candidates, those that the method predicts to be active; methods without a predictor keep all. */
 export function predictedActive(
   block: FfnBlock,

@@ -53,6 +53,7 @@ export function createExecutable(
     },
     copySequence: (from, to, length) => enqueue(() => state.kv.copySequence(from, to, length)),
     ffnCounts: () => counter.take(),
+    neuronCounts: async () => counter.takeNeurons(),
     [Symbol.dispose]: () => {
       isDisposed = true;
     },
@@ -67,7 +68,9 @@ async function runAllRows(
   const rows = opRows(op, run.step);
   const start = performance.now();
   const onFfnRow = (active: Uint32Array): void => {
-    if (op.kind === "ffn") run.counter.row(op, active);
+    if (op.kind !== "ffn") return;
+    run.counter.row(op, active);
+    if (run.step.rowCount === run.step.outputCount) run.counter.answerRow(op, active);
   };
   for (let first = 0; first < rows; first += tileRows) {
     const end = Math.min(first + tileRows, rows);

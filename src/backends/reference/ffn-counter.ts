@@ -1,9 +1,9 @@
-/** Collects FfnCounts of the FFN ops of a program: active pairs, bytes, time, until they are taken. */
+/** Collects FfnCounts of the FFN ops of a program, and counts of single neurons once they are asked for. */
 import { rowBytes } from "../../core/dtype.ts";
 import type { Milliseconds } from "../../core/units.ts";
 import type { FfnBlock } from "../../ops/op.ts";
-import type { FfnOp } from "../../ops/program-ops.ts";
-import type { FfnCounts } from "../backend.ts";
+import { candidatesOf, type FfnOp } from "../../ops/program-ops.ts";
+import type { FfnCounts, NeuronCounts } from "../backend.ts";
 import { storedBytes } from "./weights.ts";
 
 export interface FfnCounter {
@@ -13,6 +13,9 @@ export interface FfnCounter {
   finish(op: FfnOp, time: Milliseconds): void;
   /** The sums since the last call, in order of layer. */
   take(): readonly FfnCounts[];
+  /** As `row`, for the counts of single neurons: a row of a step that writes answers. */
+  answerRow(op: FfnOp, active: Uint32Array): void;
+  takeNeurons(): readonly NeuronCounts[];
 }
 
 interface Tally {
@@ -38,6 +41,7 @@ export function createFfnCounter(ops: readonly FfnOp[]): FfnCounter {
   });
   const tallies = new Map(ops.map((op) => [op, fresh(op)]));
   return {
+    ...createNeuronCounter(ops),
     row: (op, active) => {
       const tally = tallies.get(op)!;
       tally.rows++;
@@ -61,6 +65,29 @@ export function createFfnCounter(ops: readonly FfnOp[]): FfnCounter {
       return counts
         .map(([op, tally]) => countsOf(op.block, tally))
         .sort((a, b) => a.layer - b.layer);
+    },
+  };
+}
+
+/** By id of the neuron, from the first taking on. */
+function createNeuronCounter(ops: readonly FfnOp[]): Pick<FfnCounter, "answerRow" | "takeNeurons"> {
+  let tallies = new Map<FfnOp, { rows: number; readonly active: Uint32Array }>();
+  return {
+    answerRow: (op, active) => {
+      const tally = tallies.get(op);
+      if (tally === undefined) return;
+      tally.rows++;
+      for (const neuron of active) tally.active[neuron]!++;
+    },
+    takeNeurons: () => {
+      const taken = [...tallies].filter(([, { rows }]) => rows > 0);
+      tallies = new Map(
+        ops.map((op) => [op, { rows: 0, active: new Uint32Array(op.block.neurons) }]),
+      );
+      return taken.map(([{ block }, { rows, active }]) => {
+        const neurons = candidatesOf(block);
+        return { layer: block.layer, rows, neurons, active: neurons.map((id) => active[id]!) };
+      });
     },
   };
 }

@@ -3,8 +3,9 @@
  * Each row chooses its own active set; h is f32, as in the fast backends.
  */
 import type { FfnBlock, Op } from "../../ops/op.ts";
+import { candidatesOf } from "../../ops/program-ops.ts";
 import { activationFunction, hidden } from "./activation.ts";
-import { candidates, type FfnRow, predictedActive } from "./active-set.ts";
+import { type FfnRow, predictedActive } from "./active-set.ts";
 import { dot } from "./dot.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
 
@@ -27,7 +28,7 @@ export function ffn(
   const { block } = op;
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
-  const among = candidates(block);
+  const among = candidatesOf(block);
   const bias = block.downBias && weightData(state, block.downBias);
   const active: ActiveNeurons = {
     neurons: new Uint32Array(among.length),
