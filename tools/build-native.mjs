@@ -11,12 +11,12 @@ import { availableParallelism } from "node:os";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanitize] [--bench [ARGUMENTS...]]
+const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanitize] [--bench PROGRAM [ARGUMENTS...]]
   (nothing)     builds build/hearth.node
   --optional    a compiler that is missing or fails is not an error: says so in one line and exits with 0
   --test        builds and runs native/test/*.cc for every instruction set that this machine has
   --sanitize    with --test: under AddressSanitizer and UndefinedBehaviorSanitizer
-  --bench       builds and runs bench/kernels/*.cc; what follows is passed on
+  --bench       builds and runs bench/kernels/PROGRAM_bench.cc (kernels, operators); what follows is passed on
 CXX names the compiler; without it the first of c++, g++, clang++.`;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -240,6 +240,14 @@ async function runPrograms(sources, list, build) {
   }
 }
 
+function benchSource(name) {
+  const sources = filesUnder(join(root, "bench/kernels"), "_bench.cc");
+  const known = sources.map((source) => basename(source, "_bench.cc"));
+  const at = known.indexOf(name ?? "");
+  if (at < 0) fail(`--bench: "${name ?? ""}" is no program; known: ${known.join(", ")}`);
+  return sources[at];
+}
+
 function commitName() {
   const answer = spawnSync("git", ["describe", "--always", "--dirty"], {
     cwd: root,
@@ -256,7 +264,8 @@ try {
     await runPrograms(filesUnder(join(nativeDir, "test"), ".cc"), [], build);
   } else if (options.bench) {
     process.env.HEARTH_COMMIT = commitName();
-    await runPrograms(filesUnder(join(root, "bench/kernels"), ".cc"), options.bench, build);
+    const [name, ...rest] = options.bench;
+    await runPrograms([benchSource(name)], rest, build);
   } else {
     await buildAddon(compiler);
   }

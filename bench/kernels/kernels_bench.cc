@@ -1,19 +1,11 @@
-// Measures the CPU kernels against the read roof of the same run: node tools/build-native.mjs
-// --bench [ISA] [MiB]. Gemv, gather and axpy: bytes of weights per second of thread CPU time (wall
-// time beside it), one thread and all. Every round runs the roof and all configurations once,
-// interleaved; printed: median, lowest and highest.
-#include <time.h>
-
-#include <algorithm>
+// Measures what works on many tokens: node tools/build-native.mjs --bench kernels [ISA] [gemm |
+// attention]. Operations per second of thread CPU time (wall time beside it), one thread and all.
+// Every round runs all configurations once, interleaved; printed: median, lowest and highest. The
+// products of one token are in operators_bench.cc.
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <functional>
 #include <string>
-#include <thread>
-#include <vector>
 
-#include "kernels/kernels.h"
+#include "measuring.h"
 
 namespace {
 
@@ -21,58 +13,12 @@ using hearth::Kernels;
 using hearth::Matrix;
 using hearth::WeightKernels;
 using hearth::WeightType;
+using namespace hearth::bench;
 
-constexpr size_t kColumns = 4096;
 constexpr size_t kRounds = 7;  // the first warms up and is not counted
 constexpr size_t kGemmRows = 1024;
 constexpr size_t kGemmColumns = 2048;
 constexpr size_t kGemmTokens = 128;
-
-struct NamedType {
-  const char* name;
-  WeightType type;
-};
-
-constexpr NamedType kTypes[] = {
-    {"F32", WeightType::kF32},   {"F16", WeightType::kF16},   {"BF16", WeightType::kBF16},
-    {"Q8_0", WeightType::kQ8_0}, {"Q4_0", WeightType::kQ4_0}, {"Q4_1", WeightType::kQ4_1},
-    {"Q5_0", WeightType::kQ5_0}, {"Q5_1", WeightType::kQ5_1}, {"Q4_K", WeightType::kQ4_K},
-    {"Q5_K", WeightType::kQ5_K}, {"Q6_K", WeightType::kQ6_K}};
-
-double seconds(clockid_t clock) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-void* allocate(size_t bytes) {
-  void* data = nullptr;
-  if (posix_memalign(&data, 4096, bytes) != 0) std::abort();
-  return data;
-}
-
-struct Timing {
-  double cpu;
-  double wall;
-};
-
-// Runs body(thread, threads); the CPU time is the mean over threads.
-Timing timed(size_t threads, const std::function<void(size_t, size_t)>& body) {
-  std::vector<double> cpu(threads);
-  const double start = seconds(CLOCK_MONOTONIC);
-  const auto work = [&](size_t thread) {
-    const double begin = seconds(CLOCK_THREAD_CPUTIME_ID);
-    body(thread, threads);
-    cpu[thread] = seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
-  };
-  std::vector<std::thread> others;
-  for (size_t i = 1; i < threads; ++i) others.emplace_back(work, i);
-  work(0);
-  for (std::thread& other : others) other.join();
-  double sum = 0;
-  for (const double one : cpu) sum += one;
-  return {sum / static_cast<double>(threads), seconds(CLOCK_MONOTONIC) - start};
-}
 
 // One thing to measure: `amount` is bytes or operations.
 struct Config {
@@ -91,7 +37,7 @@ double median(std::vector<double> values) {
 void measure(std::vector<Config>& configs, size_t threads) {
   for (size_t round = 0; round < kRounds; ++round) {
     for (Config& config : configs) {
-      const Timing time = timed(threads, config.body);
+      const Timing time = timed(threads, {}, config.body);
       if (round == 0) continue;
       config.cpu_rate.push_back(config.amount / time.cpu * 1e-9);
       config.wall_rate.push_back(config.amount / time.wall * 1e-9);
@@ -99,119 +45,20 @@ void measure(std::vector<Config>& configs, size_t threads) {
   }
 }
 
-void print(const std::vector<Config>& configs, const char* unit, bool against_first) {
+void print(const std::vector<Config>& configs, const char* unit) {
   for (const Config& config : configs) {
     const double middle = median(config.cpu_rate);
     const auto ends = std::minmax_element(config.cpu_rate.begin(), config.cpu_rate.end());
     std::printf("  %-22s %8.2f %s (%.2f-%.2f), wall %8.2f", config.name.c_str(), middle, unit,
                 *ends.first, *ends.second, median(config.wall_rate));
-    if (against_first)
-      std::printf("  %5.1f %% of the roof", 100 * middle / median(configs[0].cpu_rate));
     std::printf("\n");
   }
-}
-
-// Small f16 and f32 values wherever a scale may lie: every byte pattern below is a finite number
-// near 0.01.
-void fill(WeightType type, uint8_t* data, size_t bytes) {
-  if (type == WeightType::kF32) {
-    for (size_t i = 0; i + 4 <= bytes; i += 4) {
-      const float value = static_cast<float>(i % 97) * 0.01f - 0.5f;
-      std::memcpy(data + i, &value, 4);
-    }
-    return;
-  }
-  for (size_t i = 0; i < bytes; ++i) data[i] = i % 2 ? 0x2c : static_cast<uint8_t>(i * 31);
-}
-
-hearth::Range share(size_t count, size_t thread, size_t threads) {
-  return {count * thread / threads, count * (thread + 1) / threads};
 }
 
 struct Bench {
   const Kernels* kernels;
   uint8_t* memory;
-  size_t bytes;
 };
-
-std::vector<uint32_t> sparse_rows(size_t rows, size_t percent) {
-  std::vector<uint32_t> index;
-  uint32_t state = 12345;
-  for (uint32_t r = 0; r < rows; ++r) {
-    state = state * 1664525u + 1013904223u;
-    if ((state >> 8) % 100 < percent) index.push_back(r);
-  }
-  return index;
-}
-
-Config roof(const Bench& bench) {
-  return {"read roof",
-          static_cast<double>(bench.bytes),
-          [=](size_t thread, size_t threads) {
-            const hearth::Range part = share(bench.bytes / 4096, thread, threads);
-            volatile uint64_t sum = bench.kernels->vector.read_stream(
-                bench.memory + part.begin * 4096, (part.end - part.begin) * 4096);
-            (void)sum;
-          },
-          {},
-          {}};
-}
-
-// The gemv of a type and, for the types that sparse models use, gather and axpy at several
-// densities.
-void bench_type(const Bench& bench, const NamedType& named, size_t threads, bool sparse) {
-  const WeightKernels* table =
-      hearth::weight_kernels(bench.kernels, static_cast<uint32_t>(named.type));
-  const size_t row_bytes = hearth::row_bytes(named.type, kColumns);
-  const size_t rows = bench.bytes / row_bytes;
-  fill(named.type, bench.memory, bench.bytes);
-  const Matrix w = {bench.memory, kColumns, row_bytes};
-  std::vector<float> x(kColumns, 0.5f);
-  void* prepared = allocate(hearth::x_bytes(named.type, kColumns));
-  table->prepare_x(x.data(), kColumns, prepared);
-  std::vector<float> y(rows + kColumns * threads);
-  std::vector<float> coefficient(rows, 0.01f);
-  std::vector<std::vector<uint32_t>> index;
-  for (const size_t percent : {5, 10, 20, 50, 100}) index.push_back(sparse_rows(rows, percent));
-
-  std::vector<Config> configs = {roof(bench)};
-  const std::string name = named.name;
-  configs.push_back({name + " gemv",
-                     static_cast<double>(rows * row_bytes),
-                     [&](size_t thread, size_t count) {
-                       table->gemv(w, prepared, share(rows, thread, count), y.data());
-                     },
-                     {},
-                     {}});
-  for (size_t i = 0; sparse && i < index.size(); ++i) {
-    const std::vector<uint32_t>& list = index[i];
-    const std::string percent = std::to_string(100 * list.size() / rows) + " %";
-    const double amount = static_cast<double>(list.size() * row_bytes);
-    configs.push_back({name + " gather " + percent,
-                       amount,
-                       [&](size_t thread, size_t count) {
-                         const hearth::Range part = share(list.size(), thread, count);
-                         table->gather_dot(w, prepared,
-                                           {list.data() + part.begin, part.end - part.begin},
-                                           y.data() + part.begin);
-                       },
-                       {},
-                       {}});
-    configs.push_back({name + " axpy " + percent,
-                       amount,
-                       [&](size_t thread, size_t count) {
-                         const hearth::Range part = share(list.size(), thread, count);
-                         table->axpy(w, {list.data() + part.begin, part.end - part.begin},
-                                     coefficient.data() + part.begin, {0, kColumns},
-                                     y.data() + rows + thread * kColumns);
-                       },
-                       {},
-                       {}});
-  }
-  measure(configs, threads);
-  print(configs, "GB/s", true);
-  std::free(prepared);
-}
 
 void bench_gemm(const Bench& bench, size_t threads) {
   std::vector<Config> configs;
@@ -253,7 +100,7 @@ void bench_gemm(const Bench& bench, size_t threads) {
                        {}});
   }
   measure(configs, threads);
-  print(configs, "G/s", false);
+  print(configs, "G/s");
   for (void* buffer : buffers) std::free(buffer);
   std::free(scratch);
 }
@@ -311,7 +158,7 @@ void bench_attention(const Bench& bench, size_t threads) {
                        {}});
   }
   measure(configs, threads);
-  print(configs, "G/s", false);
+  print(configs, "G/s");
   std::free(scratch);
 }
 
@@ -338,31 +185,23 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "kernels_bench: no kernels named \"%s\" on this machine\n", arguments[1]);
     return 1;
   }
-  const size_t bytes = static_cast<size_t>(count > 2 ? std::atoi(arguments[2]) : 512) << 20;
-  const Bench bench = {kernels, static_cast<uint8_t*>(allocate(bytes)), bytes};
+  // The largest operand: the weights of the gemm in f32.
+  const size_t bytes = std::max<size_t>(kGemmRows * kGemmColumns * 4, 16 << 20);
+  const Bench bench = {kernels, static_cast<uint8_t*>(allocate(bytes))};
   std::memset(bench.memory, 1, bytes);
   const char* commit = std::getenv("HEARTH_COMMIT");
   const size_t all = std::thread::hardware_concurrency();
-  std::printf(
-      "%s, %zu threads, commit %s, kernels %s, %zu MiB of weights, %zu columns, median of %zu "
-      "rounds\n",
-      processor().c_str(), all, commit ? commit : "unknown", kernels->name, bytes >> 20, kColumns,
-      kRounds - 1);
-  const char* only = count > 3 ? arguments[3] : "";
+  std::printf("%s, %zu threads, commit %s, kernels %s, median of %zu rounds\n", processor().c_str(),
+              all, commit ? commit : "unknown", kernels->name, kRounds - 1);
+  const std::string only = count > 2 ? arguments[2] : "";
   for (const size_t threads : {size_t{1}, all}) {
     std::printf(
         "%zu thread(s): gemm of %zu x %zu weights with %zu tokens; operations (prepare_x: "
         "elements)\n",
         threads, kGemmRows, kGemmColumns, kGemmTokens);
-    if (!*only || std::strcmp(only, "gemm") == 0) bench_gemm(bench, threads);
+    if (only.empty() || only == "gemm") bench_gemm(bench, threads);
     std::printf("%zu thread(s): attention, operations\n", threads);
-    if (!*only || std::strcmp(only, "attention") == 0) bench_attention(bench, threads);
-    std::printf("%zu thread(s): bytes of weights per second of CPU time\n", threads);
-    for (const NamedType& named : kTypes) {
-      const bool sparse = named.type == WeightType::kF16 || named.type == WeightType::kBF16 ||
-                          named.type == WeightType::kQ8_0 || named.type == WeightType::kQ4_0;
-      if (!*only || std::strcmp(only, named.name) == 0) bench_type(bench, named, threads, sparse);
-    }
+    if (only.empty() || only == "attention") bench_attention(bench, threads);
   }
   std::free(bench.memory);
   return 0;

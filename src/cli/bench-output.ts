@@ -7,18 +7,22 @@ export function asMarkdown(report: BenchReport): string {
   const header = columns.map(({ title }) => title);
   const rows = results.map((result) => columns.map(({ cell }) => cell(result)));
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [heading(report), "", line(header), line(header.map(() => "---")), ...rows.map(line)].join(
-    "\n",
-  );
+  const title = heading(report, "tokens/s: median (least–greatest)");
+  return [title, "", line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-function heading({ machine, commit, hearth, date, repetitions }: BenchReport): string {
+/** Where, of what and how often: the first lines of every report. */
+export function heading(
+  report: Omit<BenchReport, "hearth_bench" | "results">,
+  measured: string,
+): string {
+  const { machine, commit, hearth, date, repetitions } = report;
   const cores = machine.physical_cores === null ? "" : `, ${machine.physical_cores} cores`;
   const memory = formatBytes(machine.memory_bytes);
   return [
     `${machine.cpu}${cores}, ${memory}, ${machine.system}; load ${machine.load}`,
     `hearth ${hearth}${commit === null ? "" : ` at ${commit}`}, ${date}`,
-    `tokens/s: median (least–greatest) of ${repetitions} runs after one warm-up`,
+    `${measured} of ${repetitions} runs after one warm-up`,
     ...loadWarning(machine),
   ].join("\n\n");
 }
@@ -66,7 +70,7 @@ function rateText(spread: Spread | undefined): string {
   return `${significant(median)} (${significant(low)}–${significant(high)})`;
 }
 
-function significant(value: number): string {
+export function significant(value: number): string {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
   return value.toFixed(Math.min(digits, 6));
 }

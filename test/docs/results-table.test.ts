@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BenchReport, BenchResult } from "../../src/index.ts";
 import { spreadOf } from "../../src/runtime/bench-statistics.ts";
+import { readKernelsReports } from "../../tools/kernels-figure/report.ts";
 import { readReports, updateReadme } from "../../tools/results-table/render.ts";
 
 const project = resolve(import.meta.dirname, "../..");
@@ -44,7 +45,9 @@ function report(load: number): BenchReport {
 describe("README's results", () => {
   it("are up to date with bench/results (npm run results-table)", () => {
     const readme = readFileSync(join(project, "README.md"), "utf8");
-    expect(readme).toBe(updateReadme(readme, readReports(join(project, "bench/results"))));
+    const results = join(project, "bench/results");
+    const made = updateReadme(readme, readReports(results), readKernelsReports(results));
+    expect(readme).toBe(made);
   });
 
   it("name machine, commit, date and spread, and show what was lost", () => {

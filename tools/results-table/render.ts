@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { asMarkdown } from "../../src/cli/bench-output.ts";
 import type { BenchReport } from "../../src/runtime/bench-report.ts";
+import { isKernelsReport, type KernelsReport } from "../kernels-figure/report.ts";
+import { asMarkdown as asOperatorTable } from "../kernels-figure/table.ts";
 
 const begin = "<!-- results -->";
 const end = "<!-- /results -->";
@@ -11,7 +13,9 @@ const nothing =
 
 /** The newest first; files of the same moment by name. @throws Error naming a file that is no bench report. */
 export function readReports(folder: string): readonly BenchReport[] {
-  const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  const names = readdirSync(folder).filter(
+    (name) => name.endsWith(".json") && !isKernelsReport(name),
+  );
   const reports = names
     .sort()
     .map((name) => asReport(JSON.parse(readFileSync(join(folder, name), "utf8")), name));
@@ -24,11 +28,17 @@ function asReport(value: BenchReport, name: string): BenchReport {
 }
 
 /** The README with what stands between the markers replaced. @throws Error when the markers are not there. */
-export function updateReadme(readme: string, reports: readonly BenchReport[]): string {
+export function updateReadme(
+  readme: string,
+  reports: readonly BenchReport[],
+  kernels: readonly KernelsReport[] = [],
+): string {
   const from = readme.indexOf(begin);
   const to = readme.indexOf(end);
   if (from < 0 || to < from) throw new Error(`README.md: expected ${begin} and ${end}`);
   const sections = reports.map((report) => `${asMarkdown(report)}\n\n\`${report.command}\``);
+  if (kernels.length > 0) sections.push("![operators by density](bench/results/kernels.svg)");
+  sections.push(...kernels.map((report) => `${asOperatorTable(report)}\n\n\`${report.command}\``));
   const body = sections.length === 0 ? nothing : sections.join("\n\n");
   return `${readme.slice(0, from + begin.length)}\n${body}\n${readme.slice(to)}`;
 }
