@@ -14,6 +14,7 @@ export const keys = {
   corpusHashes: "hearth.sidecar.profile.corpus.hashes",
   corpusTokens: "hearth.sidecar.profile.corpus.tokens",
   corpusComplete: "hearth.sidecar.profile.corpus.complete",
+  learntTokens: "hearth.sidecar.learnt.tokens",
   predictorThresholds: "hearth.sidecar.predictor.thresholds",
   predictorRecall: "hearth.sidecar.predictor.recall",
   predictorPrecision: "hearth.sidecar.predictor.precision",
@@ -36,6 +37,7 @@ export const keys = {
 
 export type LayerTensor =
   | "counts"
+  | "learntCounts"
   | "downRows"
   | "downNorms"
   | "fc1"
@@ -46,6 +48,7 @@ export type LayerTensor =
 
 const tensorNames: Readonly<Record<LayerTensor, string>> = {
   counts: "ffn_active_counts",
+  learntCounts: "ffn_learnt_counts",
   downRows: "ffn_down_t.weight",
   downNorms: "ffn_down_norms",
   fc1: "fc1.weight",

@@ -2,6 +2,7 @@
 import { FileFormatError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
 import type { ActivationProfile, ActiveRule } from "./activation-profile.ts";
+import type { LearntCounts } from "./learnt-counts.ts";
 import {
   type LayerPredictor,
   type MethodMeasurement,
@@ -16,6 +17,7 @@ import { keys } from "./sidecar-names.ts";
 
 export interface SidecarFacts {
   readonly profile?: ActivationProfile;
+  readonly learnt?: LearntCounts;
   readonly sign?: SignCalibration;
   readonly thresholds?: ThresholdSet;
   readonly recommendation?: Recommendation;
@@ -26,12 +28,17 @@ export interface SidecarFacts {
 
 export function readFacts(
   gguf: GgufFile,
-  model: { readonly layers: number; readonly counts: readonly Float64Array[] | undefined },
+  model: {
+    readonly layers: number;
+    readonly counts: readonly Float64Array[] | undefined;
+    readonly learnt: readonly Float64Array[] | undefined;
+  },
 ): SidecarFacts {
   const reader = new FactReader(gguf);
-  const { layers, counts } = model;
+  const { layers, counts, learnt } = model;
   return {
     ...(counts && { profile: readProfile(reader, counts) }),
+    ...(learnt && { learnt: readLearnt(reader, learnt) }),
     ...(reader.has(keys.signMargins) && { sign: readSign(reader, layers) }),
     ...(reader.has(keys.thresholdScores) && { thresholds: readThresholds(reader, layers) }),
     ...(reader.has(keys.recommendedMethod) && { recommendation: readRecommendation(reader) }),
@@ -43,15 +50,29 @@ export function readFacts(
   };
 }
 
-function readProfile(reader: FactReader, counts: readonly Float64Array[]): ActivationProfile {
-  const tokens = reader.count(keys.profileTokens);
+function readLearnt(reader: FactReader, counts: readonly Float64Array[]): LearntCounts {
+  const tokens = reader.count(keys.learntTokens);
+  checkCounts(reader, counts, { name: "learnt", tokens });
+  return { tokens, counts };
+}
+
+function checkCounts(
+  reader: FactReader,
+  counts: readonly Float64Array[],
+  { name, tokens }: { readonly name: string; readonly tokens: number },
+): void {
   const isCount = (value: number): boolean =>
     Number.isInteger(value) && value >= 0 && value <= tokens;
   for (const [layer, layerCounts] of counts.entries()) {
     const wrong = layerCounts.find((value) => !isCount(value));
     if (wrong === undefined) continue;
-    reader.fail(`activation counts of layer ${layer}`, String(wrong), `counts from 0 to ${tokens}`);
+    reader.fail(`${name} counts of layer ${layer}`, String(wrong), `counts from 0 to ${tokens}`);
   }
+}
+
+function readProfile(reader: FactReader, counts: readonly Float64Array[]): ActivationProfile {
+  const tokens = reader.count(keys.profileTokens);
+  checkCounts(reader, counts, { name: "activation", tokens });
   const names = reader.strings(keys.corpusNames);
   const hashes = reader.strings(keys.corpusHashes, names.length);
   const ofCorpus = reader.numbers(keys.corpusTokens, names.length);

@@ -53,7 +53,11 @@ export function openSidecarFile(path: string, model: SidecarModel): GgufFile {
 
 function readSidecar(gguf: GgufFile, model: SidecarModel): Sidecar {
   const tensors = new SidecarTensors(gguf, model);
-  const facts = readFacts(gguf, { layers: model.neurons.length, counts: tensors.profileCounts() });
+  const facts = readFacts(gguf, {
+    layers: model.neurons.length,
+    counts: tensors.counts("counts"),
+    learnt: tensors.counts("learntCounts"),
+  });
   const downNorms = tensors.allLayers("downNorms", "F32");
   const signMargins = tensors.allLayers("signMargins", "F32");
   const signCentres = tensors.allLayers("signCentre", "F32");
@@ -138,8 +142,8 @@ class SidecarTensors {
     });
   }
 
-  profileCounts(): readonly Float64Array[] | undefined {
-    const layers = this.allLayers("counts", "F64");
+  counts(name: "counts" | "learntCounts"): readonly Float64Array[] | undefined {
+    const layers = this.allLayers(name, "F64");
     return layers?.map((bytes) => new Float64Array(bytes.buffer));
   }
 

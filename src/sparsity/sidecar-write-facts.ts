@@ -11,9 +11,10 @@ export function factEntries(
   changes: SidecarChanges,
   context: { readonly old: GgufFile | undefined; readonly layers: number },
 ): readonly Entry[] {
-  const { profile, predictors, sign, thresholds, recommendation } = changes;
+  const { profile, learnt, predictors, sign, thresholds, recommendation } = changes;
   return [
     ...(profile ? profileEntries(profile) : []),
+    ...(learnt ? [[keys.learntTokens, metadataValue.u64(BigInt(learnt.tokens))] as const] : []),
     ...(predictors ? predictorEntries(predictors, context) : []),
     ...(sign ? signEntries(sign) : []),
     ...(thresholds ? thresholdEntries(thresholds) : []),

@@ -64,6 +64,9 @@ function changedTensors(model: SidecarModel, changes: SidecarChanges): readonly 
   for (const [layer, counts] of changes.profile?.counts.entries() ?? []) {
     push(layer, "counts", vector("F64", counts));
   }
+  for (const [layer, counts] of changes.learnt?.counts.entries() ?? []) {
+    push(layer, "learntCounts", vector("F64", counts));
+  }
   for (const [layer, norms] of changes.downNorms?.entries() ?? []) {
     push(layer, "downNorms", vector("F32", norms));
   }

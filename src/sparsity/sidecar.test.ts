@@ -55,6 +55,7 @@ function predictor(layer: number, rank: number): LayerPredictor<MatrixToWrite> {
 
 const everything: SidecarChanges = {
   profile,
+  learnt: { tokens: 9, counts: model.neurons.map((count) => new Float64Array(count).fill(9)) },
   downRows: new Map([
     [0, halves(96, 64, 7)],
     [1, halves(128, 64, 8)],
@@ -144,8 +145,8 @@ describe("a sidecar", () => {
   it("gives back everything that was put in", async () => {
     const path = await makeSidecar(everything);
     const read = openSidecar(path, model);
-    const { profile, downNorms, sign, thresholds, recommendation } = everything;
-    expect(read).toMatchObject({ profile, downNorms, sign, thresholds, recommendation });
+    const { profile, learnt, downNorms, sign, thresholds, recommendation } = everything;
+    expect(read).toMatchObject({ profile, learnt, downNorms, sign, thresholds, recommendation });
     expect(read.downRows.map((rows) => [rows?.type, rows?.rows, rows?.columns])).toEqual([
       ["F16", 96, 64],
       ["F16", 128, 64],

@@ -6,6 +6,7 @@ import type { WeightType } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";
 import type { Weight } from "../ops/op.ts";
 import type { ActivationProfile } from "./activation-profile.ts";
+import type { LearntCounts } from "./learnt-counts.ts";
 
 /** What ties a sidecar to its model: the fingerprint, and the shape that every tensor must fit. */
 export interface SidecarModel {
@@ -19,6 +20,8 @@ export interface SidecarModel {
 export interface Sidecar {
   readonly path: string;
   readonly profile?: ActivationProfile;
+  /** Counted while answers were written and not yet folded into the profile. */
+  readonly learnt?: LearntCounts;
   /** W_down^T [neurons, dim], where it was written. */
   readonly downRows: readonly (Weight | undefined)[];
   /** ‖down row‖ of each neuron, f32 [neurons]; all layers or absent. */
@@ -119,6 +122,7 @@ export interface MatrixToWrite {
 /** What to put into a sidecar. What is absent stays as it is; maps are by layer and leave other layers alone. */
 export interface SidecarChanges {
   readonly profile?: ActivationProfile;
+  readonly learnt?: LearntCounts;
   readonly downRows?: ReadonlyMap<number, MatrixToWrite>;
   readonly downNorms?: readonly Float32Array[];
   readonly predictors?: ReadonlyMap<number, LayerPredictor<MatrixToWrite>>;
