@@ -2,6 +2,7 @@
  * `hearth prepare` and `hearth train-predictor`: from a model to a sidecar with which it decodes in proportion to the
  * neurons that fire, and to a report of what that costs.
  */
+import { basename } from "node:path";
 import type { Backend } from "./backends/backend.ts";
 import { LimitError, OptionError } from "./core/errors.ts";
 import { multiplyPlainly } from "./core/matrix-product.ts";
@@ -130,7 +131,7 @@ export async function prepareModel(
     maxPerplexityLoss,
     recommendation,
     notices,
-    plot: () => plotQuality(methods, { model: path, maxPerplexityLoss }),
+    plot: () => plotQuality(methods, { model: basename(path), maxPerplexityLoss }),
   };
 }
 

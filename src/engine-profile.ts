@@ -1,4 +1,5 @@
 /** How often each neuron of a model fires: counts over corpora, kept in the sidecar, continued by the next run. */
+import { basename } from "node:path";
 import { OptionError } from "./core/errors.ts";
 import type { Tokens } from "./core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "./engine-host-backend.ts";
@@ -215,7 +216,7 @@ function summarise(
     curves,
     isComplete: corpora.every((corpus) => isCounted(profile, corpus, tokens)),
     notices,
-    plot: () => plotProfile(curves, { model, tokens: profile.tokens, rule }),
+    plot: () => plotProfile(curves, { model: basename(model), tokens: profile.tokens, rule }),
   };
 }
 

@@ -47,7 +47,7 @@ backend[Symbol.dispose]();
 
 async function gatherRows() {
   const tokenizer = await loadTokenizer(model.gguf.metadata);
-  using gatherer = await Gatherer.open(model, tokenizer, backend);
+  const gatherer = await Gatherer.open(model, tokenizer, backend);
   const keepsMagnitude = "with magnitudes";
   const reservoirs = neurons.map(
     (count, seed) =>
@@ -57,6 +57,7 @@ async function gatherRows() {
   for await (const batch of gatherer.batches({ corpus, tokens: Number(tokens) })) {
     for (const { layer, normed, h } of batch.layers) reservoirs[layer].offer(batch.rows, normed, h);
   }
+  gatherer[Symbol.dispose]();
   return reservoirs.map((reservoir) => reservoir.rows());
 }
 

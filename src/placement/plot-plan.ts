@@ -1,4 +1,5 @@
 /** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
+import { axisTicks } from "../core/axis-ticks.ts";
 import { formatBytes, GiB } from "../core/units.ts";
 import { hotNeurons } from "./describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "./plan.ts";
@@ -20,7 +21,7 @@ interface Panel {
 }
 
 const picture = { width: 960, height: 760 };
-const layerPanel: Panel = { left: 80, top: 90, width: 840, height: 240 };
+const layerPanel: Panel = { left: 80, top: 100, width: 840, height: 230 };
 const curvePanel: Panel = { left: 80, top: 440, width: 840, height: 240 };
 
 export function plotPlan(plan: Plan): string {
@@ -45,7 +46,9 @@ function summary(plan: Plan): string {
 function layerBars(plan: Plan): readonly string[] {
   const { left, top, width, height } = layerPanel;
   const slot = width / Math.max(1, plan.layers.length);
-  const most = plan.layers.reduce((largest, { neuronCount }) => Math.max(largest, neuronCount), 1);
+  const largest = plan.layers.reduce((found, { neuronCount }) => Math.max(found, neuronCount), 1);
+  const neuronTicks = axisTicks(0, largest, 4);
+  const most = neuronTicks.at(-1) ?? largest;
   const bars = plan.layers.flatMap((layer, index) => {
     const hot = (hotNeurons(layer) / most) * height;
     const cold = (layer.neuronCount / most) * height - hot;
@@ -70,7 +73,7 @@ function layerBars(plan: Plan): readonly string[] {
       : [],
   );
   return [
-    ...verticalAxis(layerPanel, most, "neurons"),
+    ...verticalAxis(layerPanel, neuronTicks, "neurons"),
     ...bars,
     ...labels,
     text(left + width / 2, top + height + 38, "layer", 'text-anchor="middle"'),
@@ -99,26 +102,33 @@ function budgetCurve(plan: Plan): readonly string[] {
   const points = [...plan.curve, ...plan.further, here].sort(
     (a, b) => a.budgetBytes - b.budgetBytes,
   );
-  const mostBytes = points.reduce((most, point) => Math.max(most, point.budgetBytes), 1);
   const mostSpeed = points.reduce(
     (most, point) => Math.max(most, point.predictedTokensPerSecond),
     1e-9,
   );
-  const top110 = mostSpeed * 1.1;
+  // What lies far beyond the budget that buys the best speed is a flat line: it is left out.
+  const enough = points.find(({ predictedTokensPerSecond: speed }) => speed >= 0.999 * mostSpeed);
+  const shownBytes = Math.max(1.25 * (enough?.budgetBytes ?? 0), 1.1 * here.budgetBytes);
+  const mostBytes = Math.max(1, Math.min(shownBytes, points.at(-1)?.budgetBytes ?? 1));
+  const shown = points.filter(({ budgetBytes }) => budgetBytes <= mostBytes);
+  const end = { ...(shown.at(-1) ?? here), budgetBytes: mostBytes };
+  const speedTicks = axisTicks(0, mostSpeed, 4);
+  const topSpeed = speedTicks.at(-1) ?? mostSpeed;
   const x = (bytes: number): number => left + (bytes / mostBytes) * width;
-  const y = (speed: number): number => top + height - (speed / top110) * height;
-  const path = points.map(
+  const y = (speed: number): number => top + height - (speed / topSpeed) * height;
+  const path = [...shown, end].map(
     (point) => `${round(x(point.budgetBytes))},${round(y(point.predictedTokensPerSecond))}`,
   );
-  const ticks = Array.from({ length: 9 }, (_, i) => {
-    const bytes = (i * mostBytes) / 8;
-    return text(x(bytes), top + height + 18, (bytes / GiB).toFixed(2), 'text-anchor="middle"');
-  });
+  const ticks = axisTicks(0, mostBytes / GiB, 8)
+    .filter((gibibytes) => gibibytes * GiB <= mostBytes)
+    .map((gibibytes) =>
+      text(x(gibibytes * GiB), top + height + 18, String(gibibytes), 'text-anchor="middle"'),
+    );
   const [hereX, hereY] = [round(x(here.budgetBytes)), round(y(here.predictedTokensPerSecond))];
   const toTheRight = here.budgetBytes < mostBytes * 0.7;
   const anchor = `text-anchor="${toTheRight ? "start" : "end"}"`;
   return [
-    ...verticalAxis(curvePanel, top110, "predicted tokens/s"),
+    ...verticalAxis(curvePanel, speedTicks, "predicted tokens/s"),
     `<polyline points="${path.join(" ")}" fill="none" stroke="${colours.hot}" stroke-width="2"/>`,
     ...ticks,
     `<circle cx="${hereX}" cy="${hereY}" r="5" fill="${colours.ink}"/>`,
@@ -132,12 +142,12 @@ function budgetCurve(plan: Plan): readonly string[] {
   ];
 }
 
-/** Five grid lines with their values, and the name of the axis. */
-function verticalAxis(panel: Panel, most: number, label: string): readonly string[] {
+/** A grid line with its value for each tick, and the name of the axis. */
+function verticalAxis(panel: Panel, ticks: readonly number[], label: string): readonly string[] {
   const { left, top, width, height } = panel;
-  const lines = Array.from({ length: 5 }, (_, i) => {
-    const y = round(top + height - (i / 4) * height);
-    const value = Number(((i / 4) * most).toPrecision(3));
+  const most = ticks.at(-1) ?? 1;
+  const lines = ticks.map((value) => {
+    const y = round(top + height - (value / most) * height);
     return `<line x1="${left}" x2="${left + width}" y1="${y}" y2="${y}" stroke="${colours.grid}"/>${text(left - 8, y + 4, String(value), 'text-anchor="end"')}`;
   });
   const middle = top + height / 2;

@@ -21,13 +21,14 @@ export function plotProfile(
 ): string {
   const layers = curves.slice(0, -1);
   const model = curves.slice(-1);
+  const layerWidth = layers.length > legendLines ? 0.75 : 1.5;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${picture.width} ${picture.height}" font-family="sans-serif" font-size="13" fill="${ink}">`,
     `<rect width="${picture.width}" height="${picture.height}" fill="white"/>`,
-    text(panel.left, 32, `Which neurons make the activations of ${source.model}`, 'font-size="18"'),
-    text(panel.left, 54, `${source.tokens} tokens; a neuron is ${source.rule}`),
+    text(panel.left, 32, "Which neurons make the activations", 'font-size="18"'),
+    text(panel.left, 54, `${source.model}, ${source.tokens} tokens; a neuron is ${source.rule}`),
     ...axes(),
-    ...layers.map((curve, i) => polyline(curve, colourOf(i, layers.length), 1.5)),
+    ...layers.map((curve, i) => polyline(curve, colourOf(i, layers.length), layerWidth)),
     ...model.map((curve) => polyline(curve, modelColour, 3)),
     ...model.flatMap(mark),
     ...legend(layers, model),
@@ -78,7 +79,8 @@ function mark(model: ActivationCurve): readonly string[] {
   const label = `${(100 * share).toFixed(1)} % of neurons make ${100 * markedShare} %`;
   return [
     `<circle cx="${round(x)}" cy="${round(y)}" r="5" fill="${modelColour}"/>`,
-    text(x + 10, y + 20, label),
+    // White around the letters, as curves pass behind them.
+    text(x + 10, y + 20, label, 'stroke="white" stroke-width="4" paint-order="stroke"'),
   ];
 }
 

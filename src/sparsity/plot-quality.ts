@@ -1,10 +1,11 @@
 /** What sparsity costs and saves, as a picture (SVG): perplexity and feed-forward bytes over the share of neurons skipped. */
+import { axisTicks } from "../core/axis-ticks.ts";
 import { type MethodReport, nameOf } from "./choose-best.ts";
 
 const ink = "#212529";
 const grid = "#dee2e6";
 const limitColour = "#d9480f";
-const picture = { width: 1060, height: 520 };
+const picture = { width: 1060, height: 540 };
 const size = 400;
 const top = 80;
 const colours: Readonly<Record<string, string>> = {
@@ -21,6 +22,7 @@ interface Panel {
   /** The value at the top and bottom of the panel. */
   readonly highest: number;
   readonly lowest: number;
+  readonly ticks: readonly number[];
   readonly label: (value: number) => string;
 }
 
@@ -37,15 +39,14 @@ export function plotQuality(
     left: 600,
     title: "feed-forward bytes a token, of the dense model's",
     value: (report) => report.bytesPerToken / denseBytes,
-    highest: Math.max(1, ...methods.map((report) => report.bytesPerToken / denseBytes)),
-    lowest: 0,
+    ...enclosing(0, Math.max(1, ...methods.map((report) => report.bytesPerToken / denseBytes))),
     label: (value) => `${Math.round(100 * value)} %`,
   };
   const y = yOf(loss, maxPerplexityLoss);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${picture.width} ${picture.height}" font-family="sans-serif" font-size="13" fill="${ink}">`,
     `<rect width="${picture.width}" height="${picture.height}" fill="white"/>`,
-    text(70, 32, `What skipping neurons costs and saves: ${model}`, 'font-size="18"'),
+    text(loss.left, 32, `What skipping neurons costs and saves: ${model}`, 'font-size="18"'),
     ...[loss, bytes].flatMap((panel) => [...axes(panel), ...curves(panel, methods)]),
     `<line x1="${loss.left}" x2="${loss.left + size}" y1="${y}" y2="${y}" stroke="${limitColour}" stroke-dasharray="6 4"/>`,
     text(
@@ -65,30 +66,42 @@ function panelOfLoss(methods: readonly MethodReport[], maxPerplexityLoss: number
   const losses = methods.map(({ perplexityLoss }) => perplexityLoss);
   const highest = Math.min(most, Math.max(2 * maxPerplexityLoss, 0.002, ...losses));
   const lowest = Math.max(-most, Math.min(0, ...losses));
+  const range = enclosing(lowest, highest);
   return {
     left: 90,
     title: "perplexity lost",
-    value: ({ perplexityLoss }) => Math.min(highest, Math.max(lowest, perplexityLoss)),
-    highest,
-    lowest,
+    value: ({ perplexityLoss }) => Math.min(range.highest, Math.max(range.lowest, perplexityLoss)),
+    ...range,
     label: percent,
   };
 }
 
+/** Round values at both ends of a panel and between them. */
+function enclosing(lowest: number, highest: number): Pick<Panel, "lowest" | "highest" | "ticks"> {
+  const ticks = axisTicks(lowest, highest, 4);
+  return { ticks, lowest: ticks[0] ?? lowest, highest: ticks.at(-1) ?? highest };
+}
+
 function axes(panel: Panel): readonly string[] {
-  const { left, title, highest, lowest, label } = panel;
-  const ticks = [0, 0.25, 0.5, 0.75, 1].flatMap((part) => {
-    const value = lowest + part * (highest - lowest);
-    const [x, y] = [left + part * size, yOf(panel, value)];
+  const { left, title, label } = panel;
+  const values = panel.ticks.flatMap((value) => {
+    const y = yOf(panel, value);
+    const colour = value === 0 ? ink : grid;
     return [
-      line({ x1: left, x2: left + size, y1: y, y2: y }),
-      line({ x1: x, x2: x, y1: top, y2: top + size }),
+      line({ x1: left, x2: left + size, y1: y, y2: y }, colour),
       text(left - 8, y + 4, label(value), 'text-anchor="end"'),
+    ];
+  });
+  const shares = [0, 0.25, 0.5, 0.75, 1].flatMap((part) => {
+    const x = left + part * size;
+    return [
+      line({ x1: x, x2: x, y1: top, y2: top + size }),
       text(x, top + size + 20, `${Math.round(100 * part)} %`, 'text-anchor="middle"'),
     ];
   });
   return [
-    ...ticks,
+    ...values,
+    ...shares,
     text(left, top - 14, title),
     text(left + size / 2, top + size + 38, "neurons skipped", 'text-anchor="middle"'),
   ];
@@ -135,9 +148,12 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;
 }
 
-function line(ends: { x1: number; x2: number; y1: number; y2: number }): string {
+function line(
+  ends: { x1: number; x2: number; y1: number; y2: number },
+  colour: string = grid,
+): string {
   const { x1, x2, y1, y2 } = ends;
-  return `<line x1="${round(x1)}" x2="${round(x2)}" y1="${round(y1)}" y2="${round(y2)}" stroke="${grid}"/>`;
+  return `<line x1="${round(x1)}" x2="${round(x2)}" y1="${round(y1)}" y2="${round(y2)}" stroke="${colour}"/>`;
 }
 
 function text(x: number, y: number, content: string, attributes = ""): string {

@@ -41,7 +41,9 @@ const titles: Readonly<Record<string, string>> = {
 export function plotKernels(report: KernelsReport): string {
   const series = seriesOf(report);
   const panels = panelsOf(series);
-  const types = Object.keys(colours).filter((type) => series.some((one) => one.type === type));
+  const types = Object.keys(colours).filter((type) =>
+    series.some((one) => one.type === type && !isOther(one)),
+  );
   const others = series.filter(isOther);
   const width = left + panels.length * (panelSize + panelGap);
   const perRow = Math.max(1, Math.floor((width - left) / 100));
@@ -93,10 +95,10 @@ function drawPanel(panel: Panel, x: number): readonly string[] {
     ...axes(x),
     text(middle, top + panelSize + 42, "active neurons", 'text-anchor="middle"'),
     text(
-      x - 52,
+      x - 60,
       labelY,
       "time, of the dense product's",
-      `text-anchor="middle" transform="rotate(-90 ${x - 52} ${labelY})"`,
+      `text-anchor="middle" transform="rotate(-90 ${x - 60} ${labelY})"`,
     ),
     line([x, yOf(lowest)], [x + panelSize, yOf(1)], idealLine),
     line([x, yOf(1)], [x + panelSize, yOf(1)], `stroke="${ink}"`),
