@@ -69,7 +69,10 @@ class ActiveStage final : public Stage {
     float* h = scratch.floats;
     hidden(row, candidates, RowList{ids, count}, h, scratch.floats + groups.size);
     if (op.down_rows) {
-      add_down(row, group, compact(h, ids, count), h, ids);
+      // Dense is all neurons: what the other methods are measured against and what its meter
+      // counts.
+      const size_t kept = op.method == FfnMethod::kDense ? count : compact(h, ids, count);
+      add_down(row, group, kept, h, ids);
       return;
     }
     float* out = run.h.row(row);

@@ -8,7 +8,10 @@ namespace hearth {
 
 namespace {
 
-constexpr size_t kVectorChunkBytes = 64 * 1024;
+constexpr size_t kLeastChunkBytes = 64 * 1024;
+constexpr size_t kMostChunkBytes = 256 * 1024;
+/** Enough that threads finish a phase together, within a few hundredths of it. */
+constexpr size_t kChunksPerMatrix = 32;
 constexpr size_t kRowMultiple = 8;
 
 class MatmulStage final : public Stage {
@@ -99,8 +102,9 @@ class MatmulStage final : public Stage {
 }  // namespace
 
 uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes) {
-  const size_t by_bytes =
-      round_up(std::max<size_t>(1, kVectorChunkBytes / row_bytes), kRowMultiple);
+  const size_t share = rows * row_bytes / kChunksPerMatrix;
+  const size_t bytes = std::min(std::max(share, kLeastChunkBytes), kMostChunkBytes);
+  const size_t by_bytes = round_up(std::max<size_t>(1, bytes / row_bytes), kRowMultiple);
   return static_cast<uint32_t>(std::min(by_bytes, round_up(rows, kRowMultiple)));
 }
 

@@ -23,8 +23,10 @@ struct MatmulPart {
 std::unique_ptr<Stage> make_matmul(std::vector<MatmulPart> parts, ScratchNeeds& needs);
 
 /**
- * Rows of W per chunk for a matrix-vector product: about 64 KB (3 us at 20 GB/s), a multiple of 8
- * rows. Depends on the shape only, so that results do not depend on the number of threads.
+ * Rows of W per chunk for a matrix-vector product: 64 KB (3 us at 20 GB/s) to 256 KB by the size of
+ * W, a multiple of 8 rows. A kernel reads some KB past its rows ahead of time, which is wasted when
+ * another thread goes on: hence no smaller. Depends on the shape only, so that results do not
+ * depend on the number of threads.
  */
 uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes);
 
