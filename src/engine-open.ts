@@ -6,6 +6,7 @@ import type { Milliseconds } from "./core/units.ts";
 import { type ChosenDevice, chooseDevice } from "./engine-backend.ts";
 import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./engine-device.ts";
 import { openHostBackend } from "./engine-host-backend.ts";
+import { type Learner, startLearning } from "./engine-learn.ts";
 import {
   type EngineOptions,
   type ResolvedEngineOptions,
@@ -19,7 +20,7 @@ import { describeModel, type ModelDescription } from "./model/describe.ts";
 import { type Model, openModel } from "./model/model.ts";
 import type { Plan } from "./placement/plan.ts";
 import { type OutputSlots, Session } from "./runtime/session.ts";
-import type { MethodName, Sidecar } from "./sparsity/sidecar.ts";
+import { type MethodName, type Sidecar, sidecarPathOf } from "./sparsity/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "./text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 
@@ -32,6 +33,8 @@ export interface OpenedModel extends Disposable {
   readonly sparsity: MethodName;
   /** Where each neuron is, on device hybrid. */
   readonly plan?: Plan;
+  /** Present with `learn`, where something can be learnt. */
+  readonly learner?: Learner;
   /** What the user should know, one sentence each. */
   readonly notices: readonly string[];
   readonly loadMilliseconds: Milliseconds;
@@ -70,6 +73,10 @@ export async function openModelFile(
   const request = { model, options, resolved, outputs, sidecar };
   const { backend, session, sparsity, plan, notices } =
     chosen.kind === "host" ? await openOnHost(chosen, request) : await openOnGpu(chosen, request);
+  const sidecarPath = options.sidecar ?? sidecarPathOf(path);
+  const learning = options.learn
+    ? await startLearning({ model, session, device: chosen.kind, sparsity, sidecarPath })
+    : undefined;
   return {
     description: describeModel(model),
     tokenizer,
@@ -78,11 +85,13 @@ export async function openModelFile(
     session,
     sparsity,
     ...(plan && { plan }),
+    ...(typeof learning === "object" && { learner: learning }),
     notices: [
       ...model.warnings,
       ...tokenizer.warnings,
       ...contextNotices(model, resolved),
       ...notices,
+      ...(typeof learning === "string" ? [learning] : []),
     ],
     loadMilliseconds: performance.now() - startedAt,
     [Symbol.dispose]: () => {

@@ -38,6 +38,8 @@ export interface EngineOptions {
   readonly plan?: string;
   /** Keep a timeline of every step, for device hybrid. Default false. */
   readonly timeline?: boolean;
+  /** Count which neurons the answers use, for `Engine.learnAndClose`. Default false. */
+  readonly learn?: boolean;
   /** Precision of the KV cache. Default f16. */
   readonly cacheType?: KvType;
   /** Which neurons are computed. Default "auto": the best of what is known about the model; Engine.notices says why. */
@@ -90,6 +92,7 @@ const engineKeys = [
   "hardware",
   "plan",
   "timeline",
+  "learn",
   "cacheType",
   "sparsity",
   "sidecar",

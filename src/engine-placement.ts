@@ -4,15 +4,16 @@ import type { Backend } from "./backends/backend.ts";
 import { type AdapterDescription, chooseAdapter, listAdapters } from "./backends/webgpu/adapter.ts";
 import type { BindingLimits } from "./backends/webgpu/plan-buffers.ts";
 import { DeviceError, OptionError, UnsupportedError } from "./core/errors.ts";
-import type { Bytes } from "./core/units.ts";
+import type { Bytes, Tokens } from "./core/units.ts";
 import { adapterLimits } from "./engine-device.ts";
 import { machineProfile, openHardware } from "./engine-hardware.ts";
+import { foldIntoProfile } from "./engine-learn.ts";
 import {
   type EngineOptions,
   type ResolvedEngineOptions,
   resolveEngineOptions,
 } from "./engine-options.ts";
-import { planModel } from "./engine-plan.ts";
+import { type PlanModelRequest, planAgain, planModel } from "./engine-plan.ts";
 import { settleSparsity, sidecarOf } from "./engine-sparsity.ts";
 import { openGguf } from "./gguf/open.ts";
 import { openModel } from "./model/model.ts";
@@ -44,6 +45,8 @@ export interface PlacementOptions
   readonly solver?: Solver;
   /** Points of the plotted curve of tokens/s over budgets. Default 0. */
   readonly curvePoints?: number;
+  /** Fold what was learnt from answers into the profile, and replace the plan that was kept. Default false. */
+  readonly refresh?: boolean;
 }
 
 export interface PlacementResult {
@@ -51,6 +54,8 @@ export interface PlacementResult {
   readonly json: object;
   /** A summary and tables for the terminal. */
   readonly text: string;
+  /** Tokens of answers that `refresh` folded into the profile. */
+  readonly learntTokens: Tokens;
   /** SVG. */
   plot(): string;
 }
@@ -68,18 +73,21 @@ export async function planPlacement(
   path: string,
   options: PlacementOptions = {},
 ): Promise<PlacementResult> {
-  const { objective = "latency", solver = "exact", curvePoints = 0, ...engineOptions } = options;
+  const { objective = "latency", solver = "exact", curvePoints = 0, ...others } = options;
+  const { refresh = false, ...engineOptions } = others;
   const model = openModel(openGguf(path));
   const resolved = resolveEngineOptions(engineOptions, model, totalmem());
-  const sidecar = sidecarOf(model, options.sidecar);
+  const before = sidecarOf(model, options.sidecar);
   const adapter = await adapterFor(resolved);
   const hardware = await hardwareFor(options, resolved);
+  const learntTokens = refresh ? await foldIntoProfile(model, before) : 0;
+  const sidecar = learntTokens > 0 ? sidecarOf(model, options.sidecar) : before;
   const sparsity = await settleSparsity(model, planningBackend, {
     sparsity: resolved.sparsity,
     sidecar,
     ...(options.signal && { signal: options.signal }),
   });
-  const plan = await planModel({
+  const request: PlanModelRequest = {
     model,
     resolved,
     sparsity,
@@ -92,8 +100,10 @@ export async function planPlacement(
     maxOutputs: resolved.sequences,
     limits: adapter === undefined ? noLimits : adapterLimits(adapter),
     budgetBytes: resolved.vramBudget ?? wholeCard(hardware),
-  });
-  return { json: planJson(plan), text: describePlan(plan), plot: () => plotPlan(plan) };
+  };
+  const plan = refresh ? await planAgain(request, before) : await planModel(request);
+  const text = describePlan(plan);
+  return { json: planJson(plan), text, learntTokens, plot: () => plotPlan(plan) };
 }
 
 /** The adapter whose limits decide how weights are cut: the one that a run here would use. */

@@ -22,7 +22,7 @@ import {
   type Plan,
   type PlanInputs,
 } from "./placement/plan.ts";
-import { readCachedPlan, writeCachedPlan } from "./placement/plan-cache.ts";
+import { forgetCachedPlan, readCachedPlan, writeCachedPlan } from "./placement/plan-cache.ts";
 import { parsePlan } from "./placement/plan-json.ts";
 import type { Objective } from "./placement/problem.ts";
 import type { Solver } from "./placement/solve-placement.ts";
@@ -65,6 +65,19 @@ export async function planModel(request: PlanModelRequest): Promise<Plan> {
   const cached = await readCachedPlan(folder, inputs);
   if (cached !== undefined && tellsEnough(cached, request)) return cached;
   const plan = await solveWithin(request, inputs);
+  await writeCachedPlan(folder, plan);
+  return plan;
+}
+
+/** A new plan in place of the one that was kept for `before`, the sidecar as it was. @throws as planModel. */
+export async function planAgain(
+  request: PlanModelRequest,
+  before: Sidecar | undefined,
+): Promise<Plan> {
+  const hash = hardwareHash(request.hardware);
+  const folder = cacheFolder("plans");
+  const plan = await solveWithin(request, planInputs(request, hash));
+  await forgetCachedPlan(folder, planInputs({ ...request, sidecar: before }, hash));
   await writeCachedPlan(folder, plan);
   return plan;
 }

@@ -1,5 +1,5 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
-import type { Bytes } from "./core/units.ts";
+import type { Bytes, Tokens } from "./core/units.ts";
 import type { OpenedModel } from "./engine-open.ts";
 import { reportOf, timelineOf } from "./runtime/device.ts";
 import type { StepUse } from "./runtime/gpu-use.ts";
@@ -16,7 +16,16 @@ export interface GpuReport {
 
 export interface HybridReport extends HybridStats {
   readonly predictedTokensPerSecond: number;
+  /** What the plan expects of `gpuActivationShare`. */
+  readonly expectedGpuActivationShare: number;
+  /** What to do when it falls short of that by more than `shareMargin`. */
+  readonly advice?: string;
 }
+
+/** Both devices were balanced for the expected share: at 5 % of all activations less, a plan made again is worth it. */
+const shareMargin = 0.05;
+/** One token more or less of a short answer says little. */
+const fewestTokens: Tokens = 32;
 
 export interface EngineReport {
   readonly gpu?: GpuReport;
@@ -29,7 +38,6 @@ export async function engineReport(
 ): Promise<EngineReport> {
   const report = await reportOf(opened.session.executable);
   const { gpu, hybrid } = report ?? {};
-  const predictedTokensPerSecond = opened.plan?.predictedTokensPerSecond ?? 0;
   return {
     ...(gpu && {
       gpu: {
@@ -38,8 +46,35 @@ export async function engineReport(
         perToken: perToken(gpu.decode.tokens > 0 ? gpu.decode : gpu.prompt),
       },
     }),
-    ...(hybrid && { hybrid: { ...hybrid, predictedTokensPerSecond } }),
+    ...(hybrid && { hybrid: hybridReport(hybrid, opened) }),
   };
+}
+
+function hybridReport(
+  hybrid: HybridStats,
+  { session, plan }: Pick<OpenedModel, "session" | "plan">,
+): HybridReport {
+  const expected = plan?.gpuActivationShare ?? 0;
+  const { tokens } = session.trace.use("all");
+  const advice = shareAdvice({ observed: hybrid.gpuActivationShare, expected, tokens });
+  return {
+    ...hybrid,
+    predictedTokensPerSecond: plan?.predictedTokensPerSecond ?? 0,
+    expectedGpuActivationShare: expected,
+    ...(advice !== undefined && { advice }),
+  };
+}
+
+/** Undefined while the plan's share is met, or too little was computed to say. */
+export function shareAdvice(share: {
+  readonly observed: number;
+  readonly expected: number;
+  readonly tokens: Tokens;
+}): string | undefined {
+  const { observed, expected, tokens } = share;
+  if (tokens < fewestTokens || observed >= expected - shareMargin) return undefined;
+  const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+  return `the card computed ${percent(observed)} of the active neurons where the plan expects ${percent(expected)}: run with --learn, then hearth plan --refresh`;
 }
 
 /** The timeline of all steps so far in Chrome's trace format; without events unless the engine keeps one. */

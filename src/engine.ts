@@ -4,6 +4,7 @@
  */
 import { OptionError } from "./core/errors.ts";
 import type { Milliseconds, Tokens } from "./core/units.ts";
+import type { LearnReport } from "./engine-learn.ts";
 import { type OpenedModel, openModelFile } from "./engine-open.ts";
 import {
   checkGenerateOptions,
@@ -136,6 +137,23 @@ export class Engine implements Disposable {
   /** The timeline of all steps so far in Chrome's trace format, for an engine that was opened with `timeline`. */
   trace(): Promise<string> {
     return engineTrace(this.#opened);
+  }
+
+  /**
+   * Closes, and adds to the sidecar which neurons the answers used; `hearth plan --refresh` makes use of it.
+   * Undefined for an engine that was opened without `learn`, or one whose notices say that nothing can be learnt.
+   */
+  async learnAndClose(): Promise<LearnReport | undefined> {
+    this.#checkOpen();
+    const { learner } = this.#opened;
+    try {
+      const seen = await learner?.observe();
+      // The sidecar may be mapped: it is changed when nobody reads it any more.
+      this.close();
+      return seen && (await learner?.save(seen));
+    } finally {
+      this.close();
+    }
   }
 
   /** Ends all answers and frees the model. */

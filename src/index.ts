@@ -31,6 +31,7 @@ export {
   inspectModel,
   openTokenizer,
 } from "./engine-inspect.ts";
+export type { LearnReport } from "./engine-learn.ts";
 export {
   type Device,
   devices,

@@ -4,8 +4,10 @@ import type { Command } from "commander";
 import { type ChatMessage, type Engine, HearthError } from "../index.ts";
 import {
   addEngineOptions,
+  addLearnOption,
   addSamplingOptions,
   bundledModel,
+  closeEngine,
   type EngineFlags,
   generateOptions,
   openEngine,
@@ -32,7 +34,7 @@ export function addChatCommand(program: Command): void {
     .option("-m, --model <file>", "a GGUF model", bundledModel)
     .option("--system <text>", "a system message to begin with")
     .addHelpText("after", `\nIn the chat: ${help}\n${examples}`);
-  addSamplingOptions(addEngineOptions(command)).action(chat);
+  addSamplingOptions(addLearnOption(addEngineOptions(command))).action(chat);
 }
 
 async function chat(flags: ChatFlags): Promise<void> {
@@ -43,7 +45,7 @@ async function chat(flags: ChatFlags): Promise<void> {
     if (process.stdin.isTTY) process.stderr.write(`${help}\n`);
     await converse(engine, flags);
   } finally {
-    engine.close();
+    await closeEngine(engine);
   }
 }
 

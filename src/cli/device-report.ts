@@ -22,12 +22,14 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
     ...(hybrid && {
       hybrid: {
         gpu_activation_share: hybrid.gpuActivationShare,
+        expected_gpu_activation_share: hybrid.expectedGpuActivationShare,
         gpu_bytes: hybrid.gpuBytes,
         synchronisations_per_token: hybrid.synchronisationsPerToken,
         gpu_ms_per_token: hybrid.gpuMillisecondsPerToken,
         cpu_ms_per_token: hybrid.cpuMillisecondsPerToken,
         waiting_ms_per_token: hybrid.waitingMillisecondsPerToken,
         predicted_tokens_per_second: hybrid.predictedTokensPerSecond,
+        ...(hybrid.advice !== undefined && { advice: hybrid.advice }),
       },
     }),
   };
@@ -43,7 +45,7 @@ export function deviceText({ gpu, hybrid }: EngineReport): string {
     );
   }
   if (hybrid) {
-    const share = `${(100 * hybrid.gpuActivationShare).toFixed(1)} % of activations on the GPU`;
+    const share = `${(100 * hybrid.gpuActivationShare).toFixed(1)} % of activations on the GPU (expected: ${(100 * hybrid.expectedGpuActivationShare).toFixed(1)} %)`;
     const times = [
       `gpu ${hybrid.gpuMillisecondsPerToken.toFixed(2)} ms`,
       `cpu ${hybrid.cpuMillisecondsPerToken.toFixed(2)} ms`,

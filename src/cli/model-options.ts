@@ -31,6 +31,7 @@ export interface EngineFlags {
   readonly batch?: number;
   readonly sparsity: Sparsity;
   readonly sidecar?: string;
+  readonly learn?: true;
 }
 
 export interface SamplingFlags {
@@ -106,6 +107,11 @@ export function addSamplingOptions(command: Command): Command {
     .option("--context-shift", "when the context is full, forget its older half and go on");
 }
 
+/** For commands that write answers. */
+export function addLearnOption(command: Command): Command {
+  return command.option("--learn", "count the neurons that answers use, for hearth plan --refresh");
+}
+
 export function engineOptions(flags: EngineFlags): EngineOptions {
   return {
     device: flags.device,
@@ -119,6 +125,7 @@ export function engineOptions(flags: EngineFlags): EngineOptions {
     ...(flags.hardware !== undefined && { hardware: flags.hardware }),
     ...(flags.plan !== undefined && { plan: flags.plan }),
     ...(flags.batch !== undefined && { batchSize: flags.batch }),
+    ...(flags.learn && { learn: true }),
   };
 }
 
@@ -158,6 +165,15 @@ export function generateOptions(flags: SamplingFlags): GenerateOptions {
     contextShift: flags.contextShift,
   };
   return Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
+}
+
+/** Closes, and says what was learnt, if it was asked for. */
+export async function closeEngine(engine: Engine): Promise<void> {
+  const learnt = await engine.learnAndClose();
+  if (learnt === undefined) return;
+  process.stderr.write(
+    `hearth: learnt from ${learnt.tokens} tokens; hearth plan --refresh folds them in\n`,
+  );
 }
 
 /** Warnings and choices the user should see, on stderr. */

@@ -22,6 +22,7 @@ interface PlanFlags {
   readonly cacheType: "f16" | "f32";
   readonly objective: "latency" | "paper";
   readonly solver: "exact" | "highs";
+  readonly refresh?: true;
   readonly json?: true;
   readonly plot?: string;
 }
@@ -76,6 +77,7 @@ export function addPlanCommand(program: Command): void {
         .choices(["exact", "highs"])
         .default("exact"),
     )
+    .option("--refresh", "add what run --learn counted to the profile, and plan again")
     .option("--json", "print one JSON object")
     .option("--plot <file>", "draw the placement and its curve as SVG")
     .addHelpText("after", examples)
@@ -88,8 +90,14 @@ async function plan(model: string, flags: PlanFlags): Promise<void> {
     throw new OptionError("--solver", "highs", expected);
   }
   const result = await planPlacement(model, planOptions(flags));
+  if (flags.refresh) process.stderr.write(`hearth: ${refreshed(result.learntTokens)}\n`);
   process.stdout.write(flags.json ? `${JSON.stringify(result.json)}\n` : result.text);
   if (flags.plot !== undefined) writeFileSync(flags.plot, result.plot());
+}
+
+function refreshed(tokens: number): string {
+  if (tokens > 0) return `the profile grew by ${tokens} tokens of answers`;
+  return "nothing new was learnt; hearth run --learn counts the neurons that answers use";
 }
 
 function planOptions(flags: PlanFlags): PlacementOptions {
@@ -107,5 +115,6 @@ function planOptions(flags: PlanFlags): PlacementOptions {
     ...(hardware !== undefined && { hardware }),
     ...(profile !== undefined && { sidecar: profile }),
     ...(flags.plot !== undefined && { curvePoints }),
+    ...(flags.refresh && { refresh: true }),
   };
 }

@@ -5,8 +5,10 @@ import type { Engine, EngineReport, GenerationResult } from "../index.ts";
 import { deviceJson, deviceText } from "./device-report.ts";
 import {
   addEngineOptions,
+  addLearnOption,
   addSamplingOptions,
   bundledModel,
+  closeEngine,
   type EngineFlags,
   generateOptions,
   openEngine,
@@ -45,7 +47,7 @@ export function addRunCommand(program: Command): void {
     .option("--trace <file>", "write a timeline of both devices (device hybrid; opens in Perfetto)")
     .option("--special", "control tokens written out in the prompt become those tokens")
     .addHelpText("after", examples);
-  addSamplingOptions(addEngineOptions(command)).action(run);
+  addSamplingOptions(addLearnOption(addEngineOptions(command))).action(run);
 }
 
 async function run(argument: string | undefined, flags: RunFlags, command: Command): Promise<void> {
@@ -58,10 +60,11 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
     if (flags.json) process.stdout.write(`${JSON.stringify(json)}\n`);
     else process.stderr.write(`\n${summary(engine, result)}\n`);
     if (flags.stats) showStats(engine, report);
+    if (report.hybrid?.advice) process.stderr.write(`hearth: ${report.hybrid.advice}\n`);
     if (result.finishReason === "abort") process.exitCode = interrupted;
     if (flags.trace !== undefined) writeFileSync(flags.trace, await engine.trace());
   } finally {
-    engine.close();
+    await closeEngine(engine);
   }
 }
 

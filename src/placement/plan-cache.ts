@@ -35,6 +35,11 @@ export async function writeCachedPlan(folder: string, plan: Plan): Promise<strin
   return file;
 }
 
+/** Removes the plan made from these inputs, if the folder has it. */
+export async function forgetCachedPlan(folder: string, inputs: PlanInputs): Promise<void> {
+  await rm(planFile(folder, planKey(inputs)), { force: true });
+}
+
 function planFile(folder: string, key: string): string {
   return join(folder, `${key}.plan.json`);
 }
