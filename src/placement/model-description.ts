@@ -5,7 +5,7 @@
 import type { Bytes, Neurons } from "../core/units.ts";
 
 /** Bytes of one tensor in the form that a device holds it. `type` names a line of the hardware profile's speeds. */
-export interface WeightSlice {
+interface WeightSlice {
   readonly type: string;
   readonly bytes: Bytes;
 }

@@ -41,7 +41,7 @@ export interface AddonExecutable {
   readonly copiedBytes: number;
 }
 
-export interface AddonMachine {
+interface AddonMachine {
   readonly cpu: string;
   readonly features: string;
   readonly physicalCores: number;

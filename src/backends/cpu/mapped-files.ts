@@ -2,7 +2,7 @@
 import { FileFormatError } from "../../core/errors.ts";
 import type { Addon, Handle } from "./addon.ts";
 
-export interface MappedFile {
+interface MappedFile {
   readonly handle: Handle;
   readonly bytes: number;
 }

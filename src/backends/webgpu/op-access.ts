@@ -2,7 +2,7 @@
 import type { Op, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 
-export function slotsRead(op: Op): readonly Slot[] {
+function slotsRead(op: Op): readonly Slot[] {
   switch (op.kind) {
     case "embed":
       return [];

@@ -25,7 +25,7 @@ import { isReadLater } from "./op-access.ts";
 import { type BindingLimits, PlanBuffers } from "./plan-buffers.ts";
 
 /** An output slot's place in the segment's staging buffer. */
-export interface PlannedOutput {
+interface PlannedOutput {
   readonly slot: Slot;
   readonly buffer: BufferSpec;
   readonly offset: Bytes;

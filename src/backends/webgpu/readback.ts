@@ -22,7 +22,7 @@ export interface ReadbackTarget {
   counted(counts: Uint32Array, rows: number): void;
 }
 
-export function slotRows(
+function slotRows(
   { rows }: Slot,
   shape: { readonly rows: number; readonly outputs: number },
 ): number {
@@ -30,7 +30,7 @@ export function slotRows(
 }
 
 /** Bytes that hold the first `rows` rows of a slot: the last row without its padding. */
-export function usedBytes({ width }: Slot, rows: number): Bytes {
+function usedBytes({ width }: Slot, rows: number): Bytes {
   return rows === 0 ? 0 : ((rows - 1) * slotStride(width) + width) * 4;
 }
 
