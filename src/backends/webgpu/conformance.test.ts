@@ -1,11 +1,14 @@
 /** The conformance suite on this machine's GPU driver: software Vulkan unless the caller chose another. */
 import { describe, expect, it } from "vitest";
-import { conformanceCases, runConformance } from "../conformance.ts";
+import { checkCase } from "../conformance/check-case.ts";
+import { conformanceCases, expectationOf, runConformance } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { listAdapters } from "./adapter.ts";
 import { createWebGpuBackend } from "./webgpu-backend.ts";
 
 const adapters = await listAdapters();
+/** One quad a unit, two, four apart, eight: every shape of the inner loop. */
+const loopTypes: readonly string[] = ["F32", "F16", "Q6_K", "Q4_0"];
 const isRequired = process.env["HEARTH_REQUIRE_GPU"] === "1";
 const name = adapters[0]?.name ?? "no adapter";
 
@@ -26,5 +29,19 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
 
   it("finds cases to run", () => {
     expect(conformanceCases().length).toBeGreaterThan(0);
+  });
+
+  describe("with loops of constant bounds, as on hardware", () => {
+    const products = conformanceCases().filter(
+      ({ traits }) => traits.op === "matmul" && loopTypes.includes(traits.weightType ?? ""),
+    );
+    it.each(products)("$name", { timeout: 300_000 }, async ({ build }) => {
+      using backend = await createWebGpuBackend({ adapter: 0, features: "plain", loops: "fixed" });
+      const script = build();
+      const expected = await expectationOf(script, floatArithmetic);
+      const { problems, compared } = await checkCase(backend, script, expected);
+      expect(problems).toEqual([]);
+      expect(compared).toBeGreaterThan(0);
+    });
   });
 });

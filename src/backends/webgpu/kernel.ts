@@ -23,7 +23,7 @@ export interface MatrixPart {
 }
 
 /** Contents made by a function when uploaded: vectors as f32, tables, gathered columns. */
-export interface MadePart {
+interface MadePart {
   readonly kind: "made";
   readonly name: string;
   readonly make: () => Uint8Array;
@@ -132,7 +132,19 @@ export type ShapeFields = Readonly<Record<string, number>>;
 
 /** Keeps the contents of uniforms: equal ones are one buffer. */
 export interface ShapeStore {
+  /**
+   * "fixed": inner loops have constant bounds, which drivers unroll into registers. "uniform": bounds come from the
+   * uniform, for software drivers that would compile the unrolled code for minutes (LLVM, on lavapipe).
+   */
+  readonly loops: LoopBounds;
   shape(fields: ShapeFields): BufferSpec;
+}
+
+export type LoopBounds = "fixed" | "uniform";
+
+/** End of an inner loop: its count, or the field of the uniform that holds the count. */
+export function loopEnd(store: ShapeStore, field: string, count: number): string {
+  return store.loops === "uniform" ? `shape.${field}` : `${count}u`;
 }
 
 const shapeType = "Shape";

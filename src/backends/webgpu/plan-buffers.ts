@@ -6,7 +6,14 @@ import { LimitError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
-import type { BufferSpec, MatrixPart, Purpose, ShapeFields, ShapeStore } from "./kernel.ts";
+import type {
+  BufferSpec,
+  LoopBounds,
+  MatrixPart,
+  Purpose,
+  ShapeFields,
+  ShapeStore,
+} from "./kernel.ts";
 import type { WeightPiece } from "./kernels/gemv.ts";
 import { readWeight } from "./upload.ts";
 import { align, rowLayout } from "./weight-layout.ts";
@@ -14,6 +21,8 @@ import { align, rowLayout } from "./weight-layout.ts";
 export interface BindingLimits {
   readonly maxBinding: number;
   readonly maxBuffer: number;
+  /** Default "fixed". */
+  readonly loops?: LoopBounds;
 }
 
 /** Weights that are one matrix on the GPU: stacked one below the other, or with only some rows of each. */
@@ -25,12 +34,14 @@ export interface StackedMatrix {
 
 export class PlanBuffers implements ShapeStore {
   readonly all: BufferSpec[] = [];
+  readonly loops: LoopBounds;
   readonly #byKey = new Map<string, readonly BufferSpec[]>();
   readonly #ids = new Map<Weight | Uint32Array, number>();
   readonly #limits: BindingLimits;
 
   constructor(limits: BindingLimits) {
     this.#limits = limits;
+    this.loops = limits.loops ?? "fixed";
   }
 
   /** A buffer without contents (zero at first); the same name and size give the same buffer. */

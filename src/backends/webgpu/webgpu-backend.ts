@@ -15,7 +15,7 @@ import {
 } from "./adapter.ts";
 import { type FeatureUse, type OpenDevice, openDevice } from "./device.ts";
 import { type GpuExecutable, type ReadyProgram, WebGpuExecutable } from "./executable.ts";
-import type { BufferSpec, KernelCall } from "./kernel.ts";
+import type { BufferSpec, KernelCall, LoopBounds } from "./kernel.ts";
 import { copySequenceCode } from "./kernels/kv.ts";
 import { createPipelines, type Pipelines } from "./pipelines.ts";
 import { bytesOf, type Plan, planProgram } from "./plan.ts";
@@ -31,6 +31,8 @@ export interface WebGpuOptions {
   readonly features?: FeatureUse;
   /** Bind at most so much at once (default: what the adapter can). Smaller values cut weights into more pieces. */
   readonly maxBinding?: Bytes;
+  /** Default "fixed" on hardware, "uniform" on software adapters, where compiling is what takes time. */
+  readonly loops?: LoopBounds;
 }
 
 export interface WebGpuBackend extends Backend {
@@ -57,6 +59,7 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
       open.device.limits.maxStorageBufferBindingSize,
     ),
     maxBuffer: open.device.limits.maxBufferSize,
+    loops: options.loops ?? (adapter.kind === "software" ? "uniform" : "fixed"),
   };
   const made = { open, pipelines, limits, ...(budget === undefined ? {} : { budget }) };
   return {

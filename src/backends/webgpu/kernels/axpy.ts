@@ -8,6 +8,7 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
+  loopEnd,
   one,
   reads,
   type ShapeStore,
@@ -94,10 +95,10 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     ${loop}
       var d = decode((n - shape.first_row) * shape.row_vec, u);
       let a = h[m * shape.h_stride + n];
-      for (var q = 0u; q < ${code.quads}u; q++) { own[q] += a * d[q]; }
+      for (var q = 0u; q < ${loopEnd(shapes, "quads", code.quads)}; q++) { own[q] += a * d[q]; }
     }
   }
-  for (var q = 0u; q < ${code.quads}u; q++) { sums[q * ${threads}u + t] = own[q]; }
+  for (var q = 0u; q < ${loopEnd(shapes, "quads", code.quads)}; q++) { sums[q * ${threads}u + t] = own[q]; }
   workgroupBarrier();
   // Thread t adds up every ${parts}th lane of one quad, from lane t / ${quadsPerGroup} on.
   let unit = t % ${units}u;

@@ -196,6 +196,7 @@ export function weightCode(type: WeightType, columns: number): WeightCode {
     units,
     shape: {
       units,
+      quads: format.quads,
       row_vec: layout.gpuBytes / 16,
       plane1: (layout.planeStart[1] ?? 0) / 4,
       plane2: (layout.planeStart[2] ?? 0) / 4,

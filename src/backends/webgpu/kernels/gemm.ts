@@ -9,6 +9,7 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
+  loopEnd,
   one,
   reads,
   shapeBinding,
@@ -29,7 +30,7 @@ export function gemm(product: Product, when: Condition): KernelCall {
   const code = weightCode(piece.type, piece.columns);
   const results = pairs?.rows ?? piece.rows;
   const perTile = pairs === undefined ? tileWeights : tileWeights / 2;
-  const shape = productShape(product);
+  const shape = { ...productShape(product), tile_quads: tileQuads };
   return kernelCall({
     label: `gemm ${product.label}`,
     shape,
@@ -48,8 +49,10 @@ export function gemm(product: Product, when: Condition): KernelCall {
 }
 
 function gemmBody(product: Product, perTile: number): string {
-  const { piece, pairs } = product;
+  const { piece, pairs, shapes } = product;
   const code = weightCode(piece.type, piece.columns);
+  const quadEnd = loopEnd(shapes, "quads", code.quads);
+  const tileEnd = loopEnd(shapes, "tile_quads", tileQuads);
   const unitsPerTile = tileQuads / code.quads;
   const second = pairs === undefined ? "" : ` + select(0u, shape.results, j >= ${perTile}u)`;
   return /* wgsl */ `
@@ -70,15 +73,15 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
       // Units behind the end of the row count as 0.
       let here = select(0.0, 1.0, u < shape.units);
       var d = decode((min(r0 + j % ${perTile}u, shape.results - 1u)${second}) * shape.row_vec, min(u, shape.units - 1u));
-      for (var q = 0u; q < ${code.quads}u; q++) { tile_w[i * ${code.quads}u + q] = here * d[q]; }
+      for (var q = 0u; q < ${quadEnd}; q++) { tile_w[i * ${code.quads}u + q] = here * d[q]; }
     }
     for (var i = t; i < ${tileRows * unitsPerTile}u; i += ${threads}u) {
       let u = min(u0 + i % ${unitsPerTile}u, shape.units - 1u);
       let src = min(m0 + i / ${unitsPerTile}u, count - 1u) * shape.x_stride;
-      for (var q = 0u; q < ${code.quads}u; q++) { tile_x[i * ${code.quads}u + q] = x[src + quad_at(u, q)]; }
+      for (var q = 0u; q < ${quadEnd}; q++) { tile_x[i * ${code.quads}u + q] = x[src + quad_at(u, q)]; }
     }
     workgroupBarrier();
-    for (var q = 0u; q < ${tileQuads}u; q++) {
+    for (var q = 0u; q < ${tileEnd}; q++) {
       let w0 = tile_w[tr * ${tileQuads}u + q];
       let w1 = tile_w[(tr + 16u) * ${tileQuads}u + q];
       let w2 = tile_w[(tr + 32u) * ${tileQuads}u + q];

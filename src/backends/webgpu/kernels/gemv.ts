@@ -12,6 +12,7 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
+  loopEnd,
   one,
   reads,
   type ShapeFields,
@@ -69,7 +70,8 @@ export function gemv(
   const lanes = lanesOf(code.units);
   const results = pairs?.rows ?? piece.rows;
   const perThread = pairs === undefined && batch.rows === 1 ? 4 : 2;
-  const shape = { ...productShape(product), lanes };
+  const rows = perThread * (pairs === undefined ? 1 : 2);
+  const shape = { ...productShape(product), lanes, rows };
   return kernelCall({
     label: `gemv ${product.label}`,
     shape,
@@ -109,9 +111,11 @@ interface GemvShape {
 
 /** Loops are left rolled: drivers unroll what pays, and software drivers compile a third of the code. */
 function gemvBody(product: Product, { perThread, batch }: GemvShape): string {
-  const { piece, pairs, of } = product;
+  const { piece, pairs, of, shapes } = product;
   const { functions, quads } = weightCode(piece.type, piece.columns);
   const rows = perThread * (pairs === undefined ? 1 : 2);
+  const quadEnd = loopEnd(shapes, "quads", quads);
+  const rowEnd = loopEnd(shapes, "rows", rows);
   const type = batch === 1 ? "f32" : "vec4<f32>";
   const xs = [...Array(batch).keys()];
   const dots = xs.map((m) => `dot(d[q], x[x${m} + at])`).join(", ");
@@ -134,19 +138,19 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   ${xs.map((m) => `let x${m} = min(m0 + ${m}u, count - 1u) * shape.x_stride;`).join("\n  ")}
   var sums: array<${type}, ${rows}>;
   for (var u = lane; u < shape.units; u += shape.lanes) {
-    for (var k = 0u; k < ${rows}u; k++) {
+    for (var k = 0u; k < ${rowEnd}; k++) {
       var d = decode((min(first + k % ${perThread}u, shape.results - 1u)${half}) * shape.row_vec, u);
-      for (var q = 0u; q < ${quads}u; q++) {
+      for (var q = 0u; q < ${quadEnd}; q++) {
         let at = quad_at(u, q);
         sums[k] += ${batch === 1 ? dots : `vec4<f32>(${dots})`};
       }
     }
   }
-  for (var k = 0u; k < ${rows}u; k++) { lane_sums[k * ${threads}u + t] = sums[k]; }
+  for (var k = 0u; k < ${rowEnd}; k++) { lane_sums[k * ${threads}u + t] = sums[k]; }
   workgroupBarrier();
   // The first eight lanes take over the sums of the others: lane l those of l + 8, l + 16, …
   if (lane < 8u && shape.lanes > 8u) {
-    for (var k = 0u; k < ${rows}u; k++) {
+    for (var k = 0u; k < ${rowEnd}; k++) {
       var sum = ${type}();
       for (var i = lane; i < shape.lanes; i += 8u) { sum += lane_sums[k * ${threads}u + t - lane + i]; }
       lane_sums[k * ${threads}u + t] = sum;

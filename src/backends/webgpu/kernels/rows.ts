@@ -9,6 +9,7 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
+  loopEnd,
   one,
   reads,
   type ShapeStore,
@@ -25,7 +26,7 @@ type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
 
 const main = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
 
-export function rowsExtent(rows: "step" | "outputs", per: number): Extent {
+function rowsExtent(rows: "step" | "outputs", per: number): Extent {
   return { kind: rows === "step" ? "rows" : "outputs", per };
 }
 
@@ -142,7 +143,7 @@ ${main} {
   if (id.x >= shape.units || index < shape.first_row || index >= shape.end_row) { return; }
   let at = id.y * shape.stride;
   var d = decode((index - shape.first_row) * shape.row_vec, id.x);
-  for (var q = 0u; q < ${code.quads}u; q++) { quad(at, quad_at(id.x, q), d[q]); }
+  for (var q = 0u; q < ${loopEnd(shapes, "quads", code.quads)}; q++) { quad(at, quad_at(id.x, q), d[q]); }
 }`,
   });
 }

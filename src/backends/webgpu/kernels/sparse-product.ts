@@ -8,6 +8,7 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
+  loopEnd,
   one,
   reads,
   type ShapeStore,
@@ -56,7 +57,7 @@ export function sparseProduct(product: SparseProduct): KernelCall {
   const weights = isPaired ? 2 : 1;
   const half = (i: number): string => `{
         var d = decode((n - shape.first_row${i === 0 ? "" : " + shape.rows"}) * shape.row_vec, u);
-        for (var q = 0u; q < ${code.quads}u; q++) { s${i} += dot(d[q], x[x_at + quad_at(u, q)]); }
+        for (var q = 0u; q < ${loopEnd(product.shapes, "quads", code.quads)}; q++) { s${i} += dot(d[q], x[x_at + quad_at(u, q)]); }
       }`;
   return kernelCall({
     label: product.label,
