@@ -25,7 +25,7 @@ export interface LearnReport {
   readonly sidecar: string;
 }
 
-export interface Observation {
+interface Observation {
   readonly tokens: Tokens;
   readonly layers: readonly LayerObservation[];
 }

@@ -85,7 +85,7 @@ void build_ffn(Builder& builder, Reader& reader) {
   run->op = read_ffn(builder, reader);
   const FfnOp& op = run->op;
   Executable& executable = builder.executable();
-  executable.meters.emplace_back(op.layer, op.neurons, op.candidates());
+  executable.meters.emplace_back(op.layer, op.candidates());
   run->meter = &executable.meters.back();
   run->kernels = &builder.kernels();
   run->scratch = &executable.ffn_scratch;

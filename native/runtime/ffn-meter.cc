@@ -121,10 +121,9 @@ bool goes_sparse(const FfnOp& op, uint32_t rows) {
   return lists || (op.down_rows && rows == 1);
 }
 
-FfnMeter::FfnMeter(uint32_t layer, uint32_t neurons, uint32_t candidates)
-    : candidates_(candidates) {
+FfnMeter::FfnMeter(uint32_t layer, uint32_t candidates) {
   sum_.layer = layer;
-  sum_.neurons = neurons;
+  sum_.neurons = candidates;
 }
 
 void FfnMeter::add(const FfnCounts& counts) {
@@ -158,8 +157,8 @@ void FfnMeter::count_neurons(const uint32_t* lists, size_t stride, const uint32_
 
 NeuronCounts FfnMeter::take_neurons() {
   NeuronCounts fresh;
-  fresh.active.resize(candidates_);
   std::lock_guard<std::mutex> lock(mutex_);
+  fresh.active.resize(sum_.neurons);
   std::swap(fresh, neurons_);
   fresh.layer = sum_.layer;
   return fresh;

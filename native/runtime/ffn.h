@@ -80,7 +80,7 @@ struct NeuronCounts {
 /** Written by pool threads once a step and block, read by JavaScript now and then. */
 class FfnMeter {
  public:
-  FfnMeter(uint32_t layer, uint32_t neurons, uint32_t candidates);
+  FfnMeter(uint32_t layer, uint32_t candidates);
   void add(const FfnCounts& counts);
   FfnCounts take();
   /** Counts the active candidates of `rows` lists, `stride` apart, if anyone asked for them. */
@@ -92,7 +92,6 @@ class FfnMeter {
   std::mutex mutex_;
   FfnCounts sum_;
   NeuronCounts neurons_;  // empty until it is asked for
-  uint32_t candidates_;
 };
 
 /** Steps with at most so many rows use each row's own active list. */

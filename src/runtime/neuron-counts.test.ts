@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { placementOf } from "../../test/fixtures/placements.ts";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import type { Backend, Executable, NeuronCounts } from "../backends/backend.ts";
+import type { Backend, Executable, FfnCounts, NeuronCounts } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
@@ -61,13 +61,16 @@ async function countsOn(backend: Backend): Promise<readonly NeuronCounts[]> {
     ...counts,
     active: counts.active.map((count, i) => count + (second[at]?.active[i] ?? 0)),
   }));
-  if (!backend.description.startsWith("hybrid")) expectSameSum(both, executable);
+  const blocks = executable.ffnCounts();
+  // Of both devices together: a share is counted as a share.
+  expect(blocks.map(({ neurons }) => neurons)).toEqual([64, 64]);
+  if (!backend.description.startsWith("hybrid")) expectSameSum(both, blocks);
   return both;
 }
 
-function expectSameSum(counts: readonly NeuronCounts[], executable: Executable): void {
+function expectSameSum(counts: readonly NeuronCounts[], blocks: readonly FfnCounts[]): void {
   const sums = counts.map(({ active }) => active.reduce((sum, count) => sum + count, 0));
-  expect(executable.ffnCounts().map(({ active }) => active)).toEqual(sums);
+  expect(blocks.map(({ active }) => active)).toEqual(sums);
 }
 
 describe("counts of single neurons", () => {

@@ -6,6 +6,8 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadAddon } from "../../src/backends/cpu/addon.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
+import { openGguf } from "../../src/gguf/open.ts";
+import { readTensorBytes } from "../../src/io/tensor-bytes.ts";
 import { describedCards } from "../../src/placement/described-cards.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
@@ -102,6 +104,36 @@ describe.skipIf(obstacle !== undefined)(`a device in a thread${skipped}`, () => 
       "--json",
     );
     expect(JSON.parse(planned.stdout).gpu_bytes).toBe(hybrid.hybrid.gpu_bytes);
+  });
+
+  it("learns on both devices what the CPU alone would count, and plans with it", async () => {
+    using relu = await makeTinyModel(["--ffn", "256", "--type", "f16", "--activation", "relu"]);
+    const sidecar = relu.path.replace(/\.gguf$/, ".sparsity.gguf");
+    const asked = ["-m", relu.path, "-n", "6", "--temp", "0", "--ignore-eos", "--batch", "8"];
+    const learn = (...device: readonly string[]): readonly Float64Array[] => {
+      rmSync(sidecar, { force: true });
+      const ended = hearth("run", "abc", ...asked, "--learn", "--device", ...device);
+      expect(ended.stderr).toContain("learnt from 5 tokens");
+      const { tensors } = openGguf(sidecar);
+      return [...tensors.values()].map((one) => new Float64Array(readTensorBytes(one).buffer));
+    };
+    const budget = ["--vram-budget", "200000", "--hardware", writeCard()];
+    const alone = learn("cpu");
+    const both = learn("hybrid", ...budget);
+    const plan = (...more: readonly string[]): Ended =>
+      hearth("plan", relu.path, ...budget, "--batch", "8", "--json", ...more);
+    const { layers } = JSON.parse(plan().stdout);
+    expect(both).toHaveLength(alone.length);
+    let cold = 0;
+    for (const [layer, counts] of both.entries()) {
+      const sum = (all: Float64Array): number => all.reduce((a, b) => a + b, 0);
+      // The card's share is known as a sum, and filled in with whole counts.
+      expect(Math.abs(sum(counts) - sum(alone[layer] ?? counts))).toBeLessThanOrEqual(1);
+      cold += layers[layer].cold;
+    }
+    expect(cold).toBeGreaterThan(0);
+    expect(plan("--refresh").stderr).toContain("the profile grew by 5 tokens");
+    expect(JSON.parse(plan().stdout).inputs.profile).not.toBeNull();
   });
 
   it.each([
