@@ -9,6 +9,7 @@ import { createStep, type Program, type Step } from "../ops/program.ts";
 import type { DeviceName } from "./hybrid-device-program.ts";
 import type { Action, Partition } from "./hybrid-partition.ts";
 import { HybridRecorder, type HybridStats } from "./hybrid-stats.ts";
+import { waitPatiently } from "./patient-wait.ts";
 import type { TimelineEvent } from "./timeline.ts";
 
 export interface HybridExecutable extends Executable {
@@ -151,7 +152,7 @@ class Hybrid implements HybridExecutable {
         } else if (action.slots.length > 0) {
           const from = this.#device(action.from);
           const to = this.#device(action.from === "gpu" ? "cpu" : "gpu");
-          await waits[action.from];
+          await waitPatiently(waits[action.from]);
           recorder.crossed(action.from, () => {
             for (const slots of action.slots) to.write(slots.to, from.output(slots.from));
           });

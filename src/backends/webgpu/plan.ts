@@ -39,7 +39,7 @@ export interface PlannedSegment {
   readonly sparse: readonly FfnOp[];
   readonly dense: readonly FfnOp[];
   readonly counts?: PlannedCounts;
-  /** Host-visible; two, so that a segment may be submitted again before its outputs are read. */
+  /** Host-visible, shared by segments with as many bytes; two, so that one may be submitted before outputs are read. */
   readonly staging: readonly BufferSpec[];
 }
 
@@ -60,7 +60,7 @@ export interface Plan {
   readonly segments: readonly PlannedSegment[];
 }
 
-/** Runs of one segment whose outputs may be on the way at once without another allocation. */
+/** Runs whose outputs, of one size, may be on the way at once without another allocation. */
 const stagingCount = 2;
 
 export function planProgram(program: Program, limits: BindingLimits): Plan {
@@ -127,7 +127,7 @@ function planSegment(
   });
   const bytes = offset + (counts === undefined ? 0 : countBytes);
   const staging = Array.from({ length: bytes === 0 ? 0 : stagingCount }, (_, i) =>
-    shared.buffers.empty(`staging ${index} ${i}`, bytes, "staging"),
+    shared.buffers.empty(`staging ${i}`, bytes, "staging"),
   );
   return {
     name: segment?.name ?? "",

@@ -1,6 +1,6 @@
 /**
  * Brings the outputs of a segment to the host: copied to a mappable buffer in the same submission, mapped, copied out.
- * A ring of such buffers per segment, so that a segment may run again before its last outputs were read.
+ * A ring of such buffers for each size, so that a segment may run again before its last outputs were read.
  */
 import type { Bytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";

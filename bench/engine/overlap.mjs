@@ -1,0 +1,153 @@
+/**
+ * How well card and processor overlap in a split layer: from a timeline of 50 tokens, how much of the FFN phase (residual
+ * copied → merged) is waiting or merge. Needs npm run build; the model of issue scale (dim 2048, ff 8192, F16, 4 layers)
+ * is one line of make-model:
+ *   npm run make-model -- m.gguf --dim 2048 --ffn 8192 --layers 4 --vocab 1024
+ *   LP_NUM_THREADS=1 node bench/engine/overlap.mjs m.gguf [--hardware FILE] [--tokens 50] [--threads 1] [--json]
+ * On software Vulkan (lavapipe) LP_NUM_THREADS=1 gives each device one core. The split is the planner's, from a profile
+ * that is measured now unless a file is named. A software card is so slow that the planner would leave it nothing, so
+ * attention is pinned to it: the profile says that F32, of which only norms are, costs the processor dearly. The speed
+ * of F16, by which the neurons are balanced, stays as measured.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Engine, measureMachine } from "../../dist/index.js";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    hardware: { type: "string" },
+    tokens: { type: "string", default: "50" },
+    threads: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
+    trace: { type: "string" },
+  },
+});
+const [model] = positionals;
+if (model === undefined) {
+  console.error("usage: node bench/engine/overlap.mjs MODEL.gguf [--hardware FILE] [--tokens 50]");
+  process.exit(2);
+}
+const tokens = Number(values.tokens);
+const threads = Number(values.threads);
+/** Steps before those that count: pipelines, caches and clocks settle. */
+const warmUp = 8;
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-overlap-"));
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+async function main() {
+  const hardware = join(folder, "hardware.json");
+  const measured =
+    values.hardware === undefined
+      ? await measureMachine({ gpu: 0, threads })
+      : readFileSync(values.hardware, "utf8");
+  const profile = JSON.parse(measured);
+  writeFileSync(hardware, JSON.stringify(withAttentionOnCard(profile)));
+  const engine = await Engine.open(model, {
+    device: "hybrid",
+    gpu: 0,
+    threads,
+    hardware,
+    vramBudget: 4 * 2 ** 30,
+    contextLength: 256,
+    batchSize: 16,
+    sparsity: "dense",
+    timeline: true,
+  });
+  const started = performance.now();
+  const maxTokens = tokens + warmUp + 1;
+  await engine.generate([3, 4, 5, 6], { temperature: 0, ignoreEos: true, maxTokens }).result;
+  const seconds = (performance.now() - started) / 1000;
+  const trace = await engine.trace();
+  if (values.trace !== undefined) writeFileSync(values.trace, trace);
+  const phases = ffnPhases(JSON.parse(trace).traceEvents);
+  print({ engine, profile, phases, seconds, maxTokens });
+  engine.close();
+}
+
+function withAttentionOnCard({ cpu, gpu, ...rest }) {
+  const speeds = (device, F32) => ({ ...device.readBytesPerSecond, F32 });
+  return {
+    ...rest,
+    cpu: { ...cpu, readBytesPerSecond: speeds(cpu, 1e5) },
+    gpu: { ...gpu, readBytesPerSecond: speeds(gpu, 1e12) },
+  };
+}
+
+/** One per split layer and decode step, times in microseconds. */
+function ffnPhases(events) {
+  const steps = new Map();
+  for (const event of events) {
+    if (event.ph !== "X") continue;
+    const { step } = event.args;
+    steps.set(step, [...(steps.get(step) ?? []), event]);
+  }
+  const decode = [...steps.entries()].sort(([a], [b]) => a - b).slice(1 + warmUp);
+  return decode.slice(0, tokens).flatMap(([, all]) => {
+    const merges = all.filter(({ name }) => name.startsWith("merge "));
+    return merges.map((merge) => phaseOf(all, merge));
+  });
+}
+
+function phaseOf(all, merge) {
+  const layer = merge.name.slice("merge ".length);
+  const named = (name) => all.find((event) => event.name === `${name} ${layer}`);
+  const cold = named("cold ffn");
+  const hot = named("hot ffn");
+  // The copy that brought the residual: the last one before the cold neurons began.
+  const copies = all.filter(({ tid, ts }) => tid === 2 && ts <= cold.ts);
+  const copied = copies.reduce((last, copy) => (copy.ts > last.ts ? copy : last));
+  const start = copied.ts + copied.dur;
+  const end = merge.ts + merge.dur;
+  const phase = end - start;
+  const within = (event) => {
+    if (event === undefined) return [start, start];
+    return [Math.max(event.ts, start), Math.max(Math.min(event.ts + event.dur, merge.ts), start)];
+  };
+  const [hotFrom, hotTo] = within(hot);
+  const [coldFrom, coldTo] = within(cold);
+  const both = Math.max(0, Math.min(hotTo, coldTo) - Math.max(hotFrom, coldFrom));
+  const hotTime = hotTo - hotFrom;
+  const coldTime = coldTo - coldFrom;
+  return {
+    phase,
+    hot: hotTime,
+    cold: coldTime,
+    /** Neither device computes before the merge, and the merge. */
+    waitingAndMerge: phase - (hotTime + coldTime - both),
+    merge: merge.dur,
+  };
+}
+
+function print({ engine, profile, phases, seconds, maxTokens }) {
+  const of = (measure) => {
+    const sorted = phases.map(measure).toSorted((a, b) => a - b);
+    const at = (share) => Number((sorted[Math.floor(share * sorted.length)] ?? NaN).toFixed(3));
+    return { p10: at(0.1), median: at(0.5), p90: at(0.9) };
+  };
+  const result = {
+    device: engine.device,
+    cpuF16BytesPerSecond: profile.cpu.readBytesPerSecond.F16,
+    gpuF16BytesPerSecond: profile.gpu?.readBytesPerSecond.F16,
+    loadAverage: loadavg(),
+    split: engine.plan.layers.map(({ parts }) =>
+      Object.fromEntries(parts.map(({ device, neurons }) => [device, neurons.length])),
+    ),
+    phases: phases.length,
+    waitingAndMergeShare: of(({ waitingAndMerge, phase }) => waitingAndMerge / phase),
+    processorIdleShare: of(({ phase, cold }) => (phase - cold) / phase),
+    phaseMilliseconds: of(({ phase }) => phase / 1000),
+    hotMilliseconds: of(({ hot }) => hot / 1000),
+    coldMilliseconds: of(({ cold }) => cold / 1000),
+    mergeMilliseconds: of(({ merge }) => merge / 1000),
+    tokensPerSecond: maxTokens / seconds,
+  };
+  console.log(JSON.stringify(result, undefined, values.json ? undefined : 1));
+}
