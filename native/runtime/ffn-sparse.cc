@@ -14,6 +14,11 @@ namespace {
 /** Neurons per group at least: 32 rows of gate, up and down are some 20 us of work with f16 at dim
  * 2048. */
 constexpr uint32_t kGroupNeurons = 32;
+/** And about so many where there are enough: each group starts three times with rows that nothing
+ * prefetched. */
+constexpr uint32_t kWishedNeurons = 64;
+/** Groups come in multiples of the common numbers of threads, so that these finish together. */
+constexpr uint32_t kGroupMultiple = 4;
 /** Four rows are read side by side. */
 constexpr uint32_t kRowsTogether = 4;
 
@@ -24,7 +29,9 @@ struct Groups {
 };
 
 Groups groups_of(uint32_t count) {
-  const size_t even = round_up(ceil_divide(count, kMaxGroups), kRowsTogether);
+  const size_t wished = round_up(ceil_divide(count, kWishedNeurons), kGroupMultiple);
+  const size_t groups = std::min<size_t>(std::max<size_t>(wished, 1), kMaxGroups);
+  const size_t even = round_up(ceil_divide(count, groups), kRowsTogether);
   const uint32_t size = std::max(kGroupNeurons, static_cast<uint32_t>(even));
   return Groups{size, static_cast<uint32_t>(ceil_divide(count, size))};
 }
@@ -62,12 +69,17 @@ class ActiveStage final : public Stage {
     const Groups groups = groups_of(run.active_count[row]);
     if (group >= groups.count) return;
     const uint32_t begin = group * groups.size;
-    const uint32_t count = std::min(groups.size, run.active_count[row] - begin);
+    size_t count = std::min(groups.size, run.active_count[row] - begin);
     const uint32_t* candidates = active_list(row) + begin;
     uint32_t* ids = scratch.indices;
-    for (uint32_t i = 0; i < count; i++) ids[i] = op.neuron(candidates[i]);
+    for (size_t i = 0; i < count; i++) ids[i] = op.neuron(candidates[i]);
     float* h = scratch.floats;
-    hidden(row, candidates, RowList{ids, count}, h, scratch.floats + groups.size);
+    float* spare = scratch.floats + groups.size;
+    if (gate_first()) {
+      count = hidden_of_open_gates(row, ids, count, h, spare);
+    } else {
+      hidden(row, candidates, RowList{ids, count}, h, spare);
+    }
     if (op.down_rows) {
       // Dense is all neurons: what the other methods are measured against and what its meter
       // counts.
@@ -76,7 +88,7 @@ class ActiveStage final : public Stage {
       return;
     }
     float* out = run.h.row(row);
-    for (uint32_t i = 0; i < count; i++) out[ids[i]] = h[i];
+    for (size_t i = 0; i < count; i++) out[ids[i]] = h[i];
   }
 
  private:
@@ -134,6 +146,37 @@ class ActiveStage final : public Stage {
         ActivateTask{op.gating, op.activation, op.activation_threshold, spare, h, h, ids.count});
   }
 
+  /** Whether a predicted neuron's gate decides exactly, before up is read, that it rests. */
+  bool gate_first() const {
+    const FfnOp& op = run_->op;
+    const bool predicted = op.method == FfnMethod::kMlp || op.method == FfnMethod::kSign;
+    const bool rests = op.activation == Activation::kRelu || op.activation == Activation::kRelu2 ||
+                       op.activation == Activation::kFatRelu;
+    return predicted && op.gated() && rests;
+  }
+
+  /** h of those listed neurons whose act(g) is not zero: `ids` keeps these only; returns how many.
+   */
+  size_t hidden_of_open_gates(uint32_t row, uint32_t* ids, size_t count, float* h,
+                              float* gate) const {
+    const FfnRun& run = *run_;
+    const FfnOp& op = run.op;
+    const auto activate = [&](float* x) {
+      run.kernels->vector.activate(ActivateTask{Gating::kUngated, op.activation,
+                                                op.activation_threshold, nullptr, x, x, count});
+    };
+    dots(op.gate, run.x_gate.row(row), RowList{ids, count}, gate);
+    activate(gate);
+    count = compact(gate, ids, count);
+    dots(op.up, run.x_up.row(row), RowList{ids, count}, h);
+    if (op.up_bias != nullptr) {
+      for (size_t i = 0; i < count; i++) h[i] += op.up_bias[ids[i]];
+    }
+    if (op.gating == Gating::kBoth) activate(h);
+    for (size_t i = 0; i < count; i++) h[i] *= gate[i];
+    return count;
+  }
+
   void dots(const Weight& weight, const void* x, RowList ids, float* y) const {
     const FfnOp& op = run_->op;
     if (op.method == FfnMethod::kDense && op.subset == nullptr) {
@@ -144,11 +187,11 @@ class ActiveStage final : public Stage {
     }
   }
 
-  /** Drops neurons whose h is zero after all: their down row adds nothing. Returns how many are
-   * left. */
-  static size_t compact(float* h, uint32_t* ids, uint32_t count) {
+  /** Drops neurons whose h (or gate) is zero after all: nothing more of theirs need be read.
+   * Returns how many are left. */
+  static size_t compact(float* h, uint32_t* ids, size_t count) {
     size_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
       h[kept] = h[i];
       ids[kept] = ids[i];
       kept += h[i] != 0 ? 1 : 0;
@@ -220,7 +263,8 @@ class ReduceStage final : public Stage {
 
 std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
   run->active_count.resize(kMaxSparseRows);
-  const uint32_t size = groups_of(run->op.candidates()).size;
+  // Shorter lists may have larger groups, up to the wished size.
+  const uint32_t size = std::max(kWishedNeurons, groups_of(run->op.candidates()).size);
   needs.need_floats(2 * static_cast<size_t>(size));
   needs.need_indices(size);
   return std::make_unique<ActiveStage>(std::move(run));
