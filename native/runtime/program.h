@@ -23,8 +23,8 @@ enum class OpCode : uint32_t {
   kActivate = 6,   // gating activation threshold gate|-1 up out
   kFfn = 7,        // x out adds layer dim neurons gating activation threshold gate|-1 up upBias|-1
                    // downRows down downBias|-1 subset(count array)|-1 method, then by method:
-             //   mlp: input fc1 fc2 threshold; sign: signs margin margins centre; threshold-gate:
-             //   value; threshold-output: value norms
+  //   mlp: input fc1 fc2 threshold; sign: signs margin margins centre; threshold-gate:
+  //   value; threshold-output: value norms
   kAdd = 8,       // x out
   kCopy = 9,      // x out
   kSelect = 10,   // x out
