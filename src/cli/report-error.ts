@@ -28,8 +28,14 @@ const flagNames: ReadonlyMap<string, string> = new Map([
   ["fewShot", "--few-shot"],
 ]);
 
-/** Ends the process. */
-export function reportError(error: unknown): never {
+/**
+ * A device's thread that is being ended must be gone before the process is: Node 20 aborts when it exits in the middle
+ * of that. So the event loop is left to run dry, and what still holds it after this many milliseconds is cut off.
+ */
+const graceMilliseconds = 3000;
+
+/** Ends the process with an exit code, as soon as nothing is left to do. */
+export function reportError(error: unknown): void {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : exitCodes.usage);
   const { text, exitCode } = describe(error);
   process.stderr.write(`hearth: ${oneLine(text)}\n`);
@@ -37,7 +43,8 @@ export function reportError(error: unknown): never {
   if (!isExpected && error instanceof Error && process.env["HEARTH_DEBUG"]) {
     process.stderr.write(`${error.stack}\n`);
   }
-  process.exit(exitCode);
+  process.exitCode = exitCode;
+  setTimeout(() => process.exit(exitCode), graceMilliseconds).unref();
 }
 
 function describe(error: unknown): { readonly text: string; readonly exitCode: number } {
