@@ -130,6 +130,119 @@ void quantised_row(const void* row, size_t columns, float* out) {
   }
 }
 
+// Q4_0, whole pieces of four blocks (128 columns, 72 bytes). Their 64 bytes of nibbles are 16 words
+// of 8 nibbles, and a table look-up uses the low four bits of each word only: shifted by 4k, the
+// words are the indices of 16 columns without being widened. Column 32 b + 16 h + 4 q + e lies at
+// nibble 2 e + h of word 4 b + q, so y is brought into that order once per call and back at its
+// end.
+constexpr size_t kPieceColumns = 128;
+constexpr size_t kPieceBytes = 4 * Q4_0::kBytes;
+constexpr size_t kSpanColumns = 2048;
+
+// Lane 4 q + e of vector b to lane 4 b + q of vector e, or back.
+template <bool kBack>
+void reorder(__m512* v) {
+  const __m512i within = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  if (!kBack) {
+    for (size_t b = 0; b < 4; ++b) v[b] = _mm512_permutexvar_ps(within, v[b]);
+  }
+  const __m512 low_01 = _mm512_shuffle_f32x4(v[0], v[1], 0x44);
+  const __m512 low_23 = _mm512_shuffle_f32x4(v[2], v[3], 0x44);
+  const __m512 high_01 = _mm512_shuffle_f32x4(v[0], v[1], 0xee);
+  const __m512 high_23 = _mm512_shuffle_f32x4(v[2], v[3], 0xee);
+  v[0] = _mm512_shuffle_f32x4(low_01, low_23, 0x88);
+  v[1] = _mm512_shuffle_f32x4(low_01, low_23, 0xdd);
+  v[2] = _mm512_shuffle_f32x4(high_01, high_23, 0x88);
+  v[3] = _mm512_shuffle_f32x4(high_01, high_23, 0xdd);
+  if (kBack) {
+    for (size_t b = 0; b < 4; ++b) v[b] = _mm512_permutexvar_ps(within, v[b]);
+  }
+}
+
+// ordered[16 (2 e + h) …] of each piece: its columns in the order of the nibbles.
+template <bool kBack>
+void reorder_span(float* y, size_t columns, float* ordered) {
+  for (size_t at = 0; at < columns; at += kPieceColumns) {
+    for (size_t half = 0; half < 2; ++half) {
+      __m512 v[4];
+      for (size_t i = 0; i < 4; ++i) {
+        const size_t nibbles = at + 32 * i + 16 * half;
+        v[i] = _mm512_loadu_ps(kBack ? ordered + nibbles : y + nibbles);
+      }
+      reorder<kBack>(v);
+      for (size_t i = 0; i < 4; ++i) {
+        const size_t nibbles = at + 32 * i + 16 * half;
+        _mm512_storeu_ps(kBack ? y + nibbles : ordered + nibbles, v[i]);
+      }
+    }
+  }
+}
+
+// sum[k] += coefficient · scale · (nibble k − 8) of one piece of a row.
+inline void add_piece(const uint8_t* weights, __m512 coefficient, __m512* sum) {
+  // Byte 18 b + 2 + i of the piece, from the first load where it is below 64, else from the one
+  // at 8.
+  alignas(64) static constexpr uint8_t kNibbles[64] = {
+      2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,  15,  16,  17,  20,  21,  22,  23, 24, 25,
+      26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 38, 39, 40,  41,  42,  43,  44,  45,  46,  47, 48, 49,
+      50, 51, 52, 53, 56, 57, 58, 59, 60, 61, 62, 63, 120, 121, 122, 123, 124, 125, 126, 127};
+  const __m512 value = _mm512_set_ps(7, 6, 5, 4, 3, 2, 1, 0, -1, -2, -3, -4, -5, -6, -7, -8);
+  const __m512i head = _mm512_loadu_si512(weights);
+  const __m512i tail = _mm512_loadu_si512(weights + 8);
+  __m512i packed = _mm512_permutex2var_epi8(head, _mm512_load_si512(kNibbles), tail);
+  const __m512i pick = _mm512_castsi256_si512(
+      _mm256_set_epi16(27, 27, 27, 27, 18, 18, 18, 18, 9, 9, 9, 9, 0, 0, 0, 0));
+  const __m512 scale = _mm512_mul_ps(
+      _mm512_cvtph_ps(_mm512_castsi512_si256(_mm512_permutexvar_epi16(pick, head))), coefficient);
+#pragma GCC unroll 8
+  for (size_t k = 0; k < 8; ++k) {
+    sum[k] = _mm512_fmadd_ps(_mm512_permutexvar_ps(packed, value), scale, sum[k]);
+    packed = _mm512_srli_epi32(packed, 4);
+  }
+}
+
+template <size_t kRows>
+void add_rows(const uint8_t* const* row, const uint8_t* const* next, const float* coefficient,
+              size_t columns, float* ordered) {
+  __m512 c[kRows];
+  for (size_t r = 0; r < kRows; ++r) c[r] = _mm512_set1_ps(coefficient[r]);
+  for (size_t piece = 0; piece < columns / kPieceColumns; ++piece) {
+    float* y = ordered + piece * kPieceColumns;
+    __m512 sum[8];
+    for (size_t k = 0; k < 8; ++k) sum[k] = _mm512_loadu_ps(y + 16 * k);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kRows; ++r) {
+      __builtin_prefetch(next[r] + piece * kPieceBytes, 0, 2);
+      __builtin_prefetch(next[r] + piece * kPieceBytes + 64, 0, 2);
+      add_piece(row[r] + piece * kPieceBytes, c[r], sum);
+    }
+    for (size_t k = 0; k < 8; ++k) _mm512_storeu_ps(y + 16 * k, sum[k]);
+  }
+}
+
+// Columns [begin, end), whole pieces and at most kSpanColumns of them.
+void q4_0_span(const Matrix& w, RowList rows, const float* coefficient, Range columns, float* y) {
+  alignas(64) float ordered[kSpanColumns];
+  const size_t count = columns.end - columns.begin;
+  const size_t offset = columns.begin / Q4_0::kBlock * Q4_0::kBytes;
+  reorder_span<false>(y + columns.begin, count, ordered);
+  size_t i = 0;
+  for (; i + 4 <= rows.count; i += 4) {
+    const uint8_t* row[4];
+    const uint8_t* next[4];
+    for (size_t r = 0; r < 4; ++r) {
+      row[r] = row_of(w, rows.index[i + r]) + offset;
+      next[r] = row_of(w, rows.index[i + 4 + r < rows.count ? i + 4 + r : i + r]) + offset;
+    }
+    add_rows<4>(row, next, coefficient + i, count, ordered);
+  }
+  for (; i < rows.count; ++i) {
+    const uint8_t* row = row_of(w, rows.index[i]) + offset;
+    add_rows<1>(&row, &row, coefficient + i, count, ordered);
+  }
+  reorder_span<true>(y + columns.begin, count, ordered);
+}
+
 }  // namespace
 
 namespace avx512 {
@@ -138,7 +251,11 @@ void axpy_q8_0(const Matrix& w, RowList rows, const float* c, Range columns, flo
   quantised_axpy<Q8_0>(w, rows, c, columns, y);
 }
 void axpy_q4_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q4_0>(w, rows, c, columns, y);
+  const size_t whole = columns.end - (columns.end - columns.begin) % kKBlock;
+  for (size_t at = columns.begin; at < whole; at += kSpanColumns) {
+    q4_0_span(w, rows, c, Range{at, at + kSpanColumns < whole ? at + kSpanColumns : whole}, y);
+  }
+  if (whole < columns.end) quantised_axpy<Q4_0>(w, rows, c, Range{whole, columns.end}, y);
 }
 void axpy_q4_1(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
   quantised_axpy<Q4_1>(w, rows, c, columns, y);
