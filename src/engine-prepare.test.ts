@@ -37,7 +37,7 @@ describe("preparing a ReLU model", () => {
       sidecar,
       onLayer: ({ layer }) => layers.push(layer),
     });
-  }, 60_000);
+  });
   afterAll(() => model?.[Symbol.dispose]());
 
   it("writes profile, transposed down, predictors, sign bits and a recommendation", () => {
@@ -141,7 +141,7 @@ describe("preparing a SwiGLU model", () => {
     expect(svg).toMatch(/^<svg/);
     expect(svg.match(/<polyline/g)).toHaveLength(4);
     expect(svg).not.toContain("NaN");
-  }, 60_000);
+  });
 });
 
 const data = process.env["HEARTH_TEST_DATA"];
@@ -194,6 +194,6 @@ describe.skipIf(reason !== "")(
       expect(compareTargets(dense, dense).perplexity).toBeCloseTo(golden.perplexity, 3);
       expect(await loss("gate", 0.2)).toBeLessThan(0.03);
       expect(await loss("output", 0.4)).toBeLessThan(0.01);
-    }, 120_000);
+    });
   },
 );

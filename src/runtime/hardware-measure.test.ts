@@ -33,9 +33,8 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
     }
     expect(parseHardwareProfile(serialiseHardwareProfile(profile), "a.json")).toEqual(profile);
     expect(readdirSync(join(folder, "hearth", "hardware"))).toEqual([`${profile.identity}.json`]);
-    const startedAt = performance.now();
+    // No two measurements agree in every digit: this one was read.
     expect(await measuredHardware({ threads: 1 })).toEqual(profile);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 
   it("has another identity with other threads or another adapter", () => {

@@ -67,7 +67,7 @@ describe("the examples of the documents", () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [script], {
       cwd: folder,
       encoding: "utf8",
-      timeout: 100_000,
+      timeout: 250_000,
     });
     expect(stderr).not.toMatch(/Error/);
     expect(status).toBe(0);

@@ -14,7 +14,7 @@ function hearth(args: readonly string[]): {
   stderr: string;
 } {
   const main = join(project, "dist/cli/main.js");
-  return spawnSync(process.execPath, [main, ...args], { encoding: "utf8", timeout: 100_000 });
+  return spawnSync(process.execPath, [main, ...args], { encoding: "utf8", timeout: 250_000 });
 }
 
 let folder = "";

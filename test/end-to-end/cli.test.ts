@@ -28,7 +28,7 @@ function hearth(
   return spawnSync(process.execPath, [main, ...args], {
     encoding: "utf8",
     input,
-    timeout: 100_000,
+    timeout: 250_000,
   });
 }
 

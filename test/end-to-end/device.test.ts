@@ -39,7 +39,7 @@ interface Ended {
 function hearth(...args: readonly string[]): Ended {
   return spawnSync(process.execPath, [main, ...args], {
     encoding: "utf8",
-    timeout: 100_000,
+    timeout: 250_000,
     env: { ...process.env, XDG_CACHE_HOME: folder },
   });
 }

@@ -35,7 +35,7 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
     const products = conformanceCases().filter(
       ({ traits }) => traits.op === "matmul" && loopTypes.includes(traits.weightType ?? ""),
     );
-    it.each(products)("$name", { timeout: 300_000 }, async ({ build }) => {
+    it.each(products)("$name", async ({ build }) => {
       using backend = await createWebGpuBackend({ adapter: 0, features: "plain", loops: "fixed" });
       const script = build();
       const expected = await expectationOf(script, floatArithmetic);
