@@ -12,39 +12,39 @@ export {
   UnsupportedError,
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
-export { Engine } from "./engine.ts";
-export { type BenchOptions, bench } from "./engine-bench.ts";
-export { type ComparisonResult, compareWithDense } from "./engine-compare.ts";
-export { type Diagnosis, diagnose } from "./engine-doctor.ts";
+export { type BenchOptions, bench } from "./engine/bench.ts";
+export { type ComparisonResult, compareWithDense } from "./engine/compare.ts";
+export { type Diagnosis, diagnose } from "./engine/doctor.ts";
+export { Engine } from "./engine/engine.ts";
 export {
   type EvaluateOptions,
   type Evaluation,
   evaluate,
   type MetricEvaluation,
   type TaskEvaluation,
-} from "./engine-eval.ts";
-export { type MeasureOptions, measureMachine } from "./engine-hardware.ts";
-export { type HostDevice, hostDevices } from "./engine-host-backend.ts";
+} from "./engine/eval.ts";
+export { type MeasureOptions, measureMachine } from "./engine/hardware.ts";
+export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export {
   type InspectedTensor,
   type Inspection,
   inspectModel,
   openTokenizer,
-} from "./engine-inspect.ts";
-export type { LearnReport } from "./engine-learn.ts";
+} from "./engine/inspect.ts";
+export type { LearnReport } from "./engine/learn.ts";
 export {
   type Device,
   devices,
   type EngineOptions,
   type GenerateOptions,
-} from "./engine-options.ts";
+} from "./engine/options.ts";
 export {
   type PerplexityOptions,
   type PerplexityResult,
   type PerplexitySource,
   perplexity,
-} from "./engine-perplexity.ts";
-export { type PlacementOptions, type PlacementResult, planPlacement } from "./engine-placement.ts";
+} from "./engine/perplexity.ts";
+export { type PlacementOptions, type PlacementResult, planPlacement } from "./engine/placement.ts";
 export {
   type PrepareModelOptions,
   type PrepareReport,
@@ -52,10 +52,10 @@ export {
   type TrainingReport,
   type TrainPredictorOptions,
   trainPredictors,
-} from "./engine-prepare.ts";
-export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine-profile.ts";
-export type { EngineReport, GpuReport, HybridReport } from "./engine-report.ts";
-export type { SparsityReport } from "./engine-trace.ts";
+} from "./engine/prepare.ts";
+export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine/profile.ts";
+export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
+export type { SparsityReport } from "./engine/trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";

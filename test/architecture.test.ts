@@ -25,12 +25,10 @@ function importsOf(source: string, file: string): readonly Edge[] {
   }));
 }
 
-/** The first folder under src, or the file's own name: "engine" for src/engine.ts and src/engine-open.ts. */
+/** The first folder under src, or the file's own name: "index" for src/index.ts. */
 function layerOf(file: string): string {
   const [first = ""] = file.split(sep);
-  if (!first.endsWith(".ts")) return first;
-  const name = first.slice(0, -".ts".length);
-  return name.startsWith("engine") ? "engine" : name;
+  return first.endsWith(".ts") ? first.slice(0, -".ts".length) : first;
 }
 
 function backendOf(file: string): string | undefined {

@@ -9,7 +9,7 @@ import {
   checkoutCommit,
   describeMachine,
   packageVersion,
-} from "../../dist/engine-bench-machine.js";
+} from "../../dist/engine/bench-machine.js";
 import { ratioOf, spreadOf } from "../../dist/runtime/bench-statistics.js";
 import { measureCpu } from "./measure-cpu.mjs";
 import { measureGpu } from "./measure-gpu.mjs";

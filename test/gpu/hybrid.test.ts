@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadAddon } from "../../src/backends/cpu/addon.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
-import { Engine } from "../../src/engine.ts";
-import type { EngineOptions } from "../../src/engine-options.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import type { EngineOptions } from "../../src/engine/options.ts";
 import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 

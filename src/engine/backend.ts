@@ -1,0 +1,155 @@
+/** Which device runs the model: the fastest there is, or the one that was asked for; never silently another. */
+import type { Backend } from "../backends/backend.ts";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import {
+  type AdapterDescription,
+  chooseAdapter,
+  listAdapters,
+} from "../backends/webgpu/adapter.ts";
+import { mayHaveGraphicsCard } from "../backends/webgpu/card-presence.ts";
+import { DeviceError, LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
+import { type Bytes, formatBytes } from "../core/units.ts";
+import { type HostDevice, openHostBackend } from "./host-backend.ts";
+import type { ResolvedEngineOptions } from "./options.ts";
+
+/** `notices`: what the user should know about the choice. */
+export type ChosenDevice =
+  | { readonly kind: "host"; readonly backend: Backend; readonly notices: readonly string[] }
+  | {
+      readonly kind: "gpu";
+      readonly adapter: AdapterDescription;
+      /** Absent: a software adapter, whose memory is the system's. */
+      readonly budget?: Bytes;
+      readonly notices: readonly string[];
+    }
+  | {
+      readonly kind: "hybrid";
+      readonly adapter: AdapterDescription;
+      readonly budget: Bytes;
+      readonly notices: readonly string[];
+    };
+
+/** Bytes that the whole model takes on an adapter. */
+export type WholeModelBytes = (adapter: AdapterDescription) => Bytes;
+
+/** The desktop and the driver need some of a card's memory: a tenth is left to them unless a budget is given. */
+const usableShare = 0.9;
+
+/** @throws DeviceError when the device that was asked for cannot be had, OptionError for a budget that it cannot have. */
+export async function chooseDevice(
+  resolved: ResolvedEngineOptions,
+  wholeModel: WholeModelBytes,
+): Promise<ChosenDevice> {
+  const { device } = resolved;
+  switch (device) {
+    case "reference":
+    case "cpu":
+      return host(resolved, device, []);
+    case "gpu": {
+      const { adapter, notices } = await askedAdapter(resolved);
+      const isSoftware = adapter.kind === "software";
+      const budget = isSoftware ? resolved.vramBudget : budgetOf(adapter, resolved);
+      return { kind: "gpu", adapter, notices, ...(budget !== undefined && { budget }) };
+    }
+    case "hybrid": {
+      const { adapter, notices } = await askedAdapter(resolved);
+      return { kind: "hybrid", adapter, budget: budgetOf(adapter, resolved), notices };
+    }
+    case "auto":
+      return chooseFastest(resolved, wholeModel);
+    default:
+      return device satisfies never;
+  }
+}
+
+/** The adapter that was named; else the first hardware adapter, else a software one with a warning. */
+async function askedAdapter(
+  resolved: ResolvedEngineOptions,
+): Promise<{ readonly adapter: AdapterDescription; readonly notices: readonly string[] }> {
+  const adapters = await listAdapters();
+  const hasHardware = adapters.some(({ kind }) => kind !== "software");
+  const adapter = chooseAdapter(adapters, resolved.gpu ?? (hasHardware ? "auto" : 0));
+  const warning = `${adapter.name} is a software adapter: the processor imitates a graphics card, slower than --device cpu`;
+  return { adapter, notices: adapter.kind === "software" ? [warning] : [] };
+}
+
+function budgetOf(adapter: AdapterDescription, { vramBudget }: ResolvedEngineOptions): Bytes {
+  const { memory, name } = adapter;
+  if (vramBudget === undefined) {
+    if (memory !== undefined) return Math.floor(memory * usableShare);
+    throw new OptionError(
+      "vramBudget",
+      `nothing, and the memory of ${name} is unknown`,
+      'a budget, as in --vram-budget "8GiB"',
+    );
+  }
+  if (memory !== undefined && vramBudget > memory) {
+    throw new OptionError(
+      "vramBudget",
+      formatBytes(vramBudget),
+      `at most ${formatBytes(memory)}, the memory of ${name}`,
+    );
+  }
+  return vramBudget;
+}
+
+/** The whole model on the GPU if it fits, else both devices, else the CPU. Never a software adapter. */
+async function chooseFastest(
+  resolved: ResolvedEngineOptions,
+  wholeModel: WholeModelBytes,
+): Promise<ChosenDevice> {
+  const adapter = await hardwareAdapter(resolved);
+  if (adapter === undefined) return host(resolved, "auto", []);
+  if (adapter.memory === undefined && resolved.vramBudget === undefined) {
+    const unknown = `${adapter.name} is not used: its memory is unknown; say with --vram-budget how much it has`;
+    return host(resolved, "auto", [unknown]);
+  }
+  const budget = budgetOf(adapter, resolved);
+  const whole = wholeModelOrWhyNot(adapter, wholeModel);
+  if (typeof whole === "number" && whole <= budget) {
+    const fits = `device gpu: the whole model takes ${formatBytes(whole)} of ${formatBytes(budget)} on ${adapter.name}`;
+    return { kind: "gpu", adapter, budget, notices: [fits] };
+  }
+  const why = typeof whole === "number" ? `takes ${formatBytes(whole)}` : whole;
+  if (typeof whole === "number" && loadAddon().kind === "loaded") {
+    const splits = `device hybrid: the whole model ${why}, ${adapter.name} gives ${formatBytes(budget)}`;
+    return { kind: "hybrid", adapter, budget, notices: [splits] };
+  }
+  return host(resolved, "auto", [`${adapter.name} is not used: the model ${why}`]);
+}
+
+/** Undefined where there is none, or no working driver: then the CPU is the fastest there is. */
+async function hardwareAdapter(
+  resolved: ResolvedEngineOptions,
+): Promise<AdapterDescription | undefined> {
+  if (resolved.gpu === undefined && !mayHaveGraphicsCard()) return undefined;
+  try {
+    const hardware = (await listAdapters()).filter(({ kind }) => kind !== "software");
+    return resolved.gpu === undefined ? hardware[0] : chooseAdapter(hardware, resolved.gpu);
+  } catch (error) {
+    if (error instanceof DeviceError && resolved.gpu === undefined) return undefined;
+    throw error;
+  }
+}
+
+function wholeModelOrWhyNot(
+  adapter: AdapterDescription,
+  wholeModel: WholeModelBytes,
+): Bytes | string {
+  try {
+    return wholeModel(adapter);
+  } catch (error) {
+    const isNoFit = error instanceof LimitError || error instanceof UnsupportedError;
+    if (isNoFit) return `cannot run there: ${error.message}`;
+    throw error;
+  }
+}
+
+function host(
+  { threads }: ResolvedEngineOptions,
+  device: HostDevice,
+  notices: readonly string[],
+): ChosenDevice {
+  const opened = openHostBackend(device, threads);
+  return { kind: "host", backend: opened.backend, notices: [...notices, ...opened.notices] };
+}

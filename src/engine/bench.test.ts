@@ -1,0 +1,99 @@
+/** The bench on a tiny model: what it counts, and that it runs as `run` does. Speeds themselves are no test's business. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
+import { findNodeLlamaCpp } from "../runtime/bench-against.ts";
+import { ratioOf, spreadOf } from "../runtime/bench-statistics.ts";
+import { bench } from "./bench.ts";
+import { Engine } from "./engine.ts";
+
+let model: TinyModel;
+beforeAll(async () => {
+  model = await makeTinyModel(["--arch", "arcee"]);
+});
+afterAll(() => model[Symbol.dispose]());
+
+describe("bench", () => {
+  it("measures every test of every configuration, in turn, without the warm-up", async () => {
+    const runs: number[] = [];
+    const report = await bench({
+      models: [model.path],
+      configurations: [
+        { device: "reference", sparsity: "dense" },
+        { device: "reference", sparsity: "gate" },
+      ],
+      promptTokens: [8, 0],
+      answerTokens: [4],
+      repetitions: 2,
+      onRun: (done, total) => runs.push(done / total),
+    });
+    expect(report.results.map(({ test, sparsity }) => `${sparsity} ${test}`)).toEqual([
+      "dense pp8",
+      "dense tg4",
+      "gate pp8",
+      "gate tg4",
+    ]);
+    expect(runs).toHaveLength(3 * 4);
+    expect(runs.at(-1)).toBe(1);
+    for (const { tokens_per_second: rates } of report.results) {
+      expect(rates.samples).toHaveLength(2);
+      expect(rates.low).toBeGreaterThan(0);
+      expect(rates.high).toBeGreaterThanOrEqual(rates.median);
+    }
+    const [, dense, , gate] = report.results;
+    expect(dense?.active_share).toBeUndefined();
+    expect(gate?.active_share).toBeGreaterThan(0);
+    expect(gate?.active_share).toBeLessThan(1);
+    expect(gate?.bytes_per_token).toBeLessThan(dense?.bytes_per_token ?? 0);
+  });
+
+  it("counts the weights that a dense token reads: all but the embedding", async () => {
+    const engine = await Engine.open(model.path, { device: "reference" });
+    const { types, embedding } = engine.model;
+    const all = types.reduce((sum, { bytes }) => sum + bytes, 0);
+    engine.close();
+    const { results } = await bench({
+      models: [model.path],
+      configurations: [{ device: "reference", sparsity: "dense" }],
+      promptTokens: [],
+      answerTokens: [2],
+      repetitions: 1,
+    });
+    expect(results[0]?.bytes_per_token).toBe(all - (engine.model.tied ? 0 : embedding));
+  });
+
+  it("writes several answers at once, and then says nothing of bytes a token", async () => {
+    const { results } = await bench({
+      models: [model.path],
+      configurations: [{ device: "reference" }],
+      promptTokens: [0],
+      answerTokens: [3],
+      parallel: [1, 4],
+      repetitions: 1,
+    });
+    expect(results.map(({ test }) => test)).toEqual(["tg3", "tg3x4"]);
+    expect(results[1]?.tokens_per_second.median).toBeGreaterThan(0);
+    expect(results[1]?.bytes_per_token).toBeUndefined();
+  });
+
+  it("refuses what measures nothing", async () => {
+    const models = [model.path];
+    await expect(bench({ models, promptTokens: [0], answerTokens: [0] })).rejects.toThrow(
+      "no test",
+    );
+    await expect(bench({ models, repetitions: 0 })).rejects.toThrow("repetitions");
+    await expect(bench({ models: [] })).rejects.toThrow("models");
+    expect(() => findNodeLlamaCpp("/nowhere/at/all")).toThrow("npm install node-llama-cpp");
+  });
+});
+
+describe("the spread", () => {
+  it("is the median between the least and the greatest; ratios are taken round by round", () => {
+    expect(spreadOf([3, 1, 2, 10])).toEqual({
+      median: 2.5,
+      low: 1,
+      high: 10,
+      samples: [3, 1, 2, 10],
+    });
+    expect(ratioOf([2, 9, 4], [1, 3, 4])).toMatchObject({ median: 2, low: 1, high: 3 });
+  });
+});

@@ -1,0 +1,49 @@
+/** A model beside its dense self over the same text: what a sparse method or a device does to its predictions. */
+
+import { type Comparison, compareSessions } from "../runtime/compare.ts";
+import { openModelFile } from "./open.ts";
+import {
+  engineOptionsOf,
+  type PerplexityOptions,
+  type PerplexitySource,
+  prepareText,
+} from "./perplexity.ts";
+import { denseReference } from "./reference.ts";
+import { type SparsityReport, sparsityReport } from "./trace.ts";
+
+export interface ComparisonResult extends Comparison {
+  /** What the candidate's feed-forward blocks did. */
+  readonly sparsity: SparsityReport;
+  readonly candidateDevice: string;
+  readonly referenceDevice: string;
+  /** What the user should know, one sentence each. */
+  readonly notices: readonly string[];
+}
+
+/** The model with these options, and dense on the processor; both are open at once. @throws as perplexity. */
+export async function compareWithDense(
+  path: string,
+  source: PerplexitySource,
+  options: PerplexityOptions = {},
+): Promise<ComparisonResult> {
+  const engineOptions = engineOptionsOf(options);
+  const candidate = await openModelFile(path, engineOptions, "per row");
+  try {
+    const reference = await openModelFile(path, denseReference(engineOptions), "per row");
+    try {
+      const { ids, windows } = prepareText(candidate, source, options);
+      const sessions = { candidate: candidate.session, reference: reference.session };
+      return {
+        ...(await compareSessions(sessions, ids, windows)),
+        sparsity: sparsityReport(candidate, "all"),
+        candidateDevice: candidate.backend.description,
+        referenceDevice: reference.backend.description,
+        notices: candidate.notices,
+      };
+    } finally {
+      reference[Symbol.dispose]();
+    }
+  } finally {
+    candidate[Symbol.dispose]();
+  }
+}

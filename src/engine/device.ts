@@ -1,0 +1,144 @@
+/** Opens a model on a graphics card, or on card and CPU together: the plan, what it needs made, the thread that runs it. */
+import type { Backend } from "../backends/backend.ts";
+import type { AdapterDescription } from "../backends/webgpu/adapter.ts";
+import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
+import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
+import type { Bytes } from "../core/units.ts";
+import type { ModelProgram } from "../model/build-program.ts";
+import type { Model } from "../model/model.ts";
+import type { Weight } from "../ops/op.ts";
+import type { Plan } from "../placement/plan.ts";
+import type { DeviceSpec } from "../runtime/device.ts";
+import { measuredHardware } from "../runtime/hardware-cache.ts";
+import { downRowType, transposeDown } from "../runtime/transpose-down.ts";
+import { createDeviceBackend } from "../runtime/worker-backend.ts";
+import type { Sidecar } from "../sparsity/sidecar.ts";
+import type { ChosenDevice } from "./backend.ts";
+import { openHardware } from "./hardware.ts";
+import { openHostBackend } from "./host-backend.ts";
+import type { EngineOptions, ResolvedEngineOptions } from "./options.ts";
+import { hybridProgram, layersToTranspose, openPlan, planModel, shapeOfRows } from "./plan.ts";
+import type { SettledSparsity } from "./sparsity.ts";
+
+export interface DeviceRequest {
+  readonly model: Model;
+  readonly options: EngineOptions;
+  readonly resolved: ResolvedEngineOptions;
+  readonly sparsity: SettledSparsity;
+  readonly sidecar: Sidecar | undefined;
+  readonly maxOutputs: number;
+}
+
+export interface OpenedDevice {
+  readonly backend: Backend;
+  readonly built: ModelProgram;
+  /** Present on two devices. */
+  readonly plan?: Plan;
+  readonly notices: readonly string[];
+}
+
+type DeviceKind<Kind extends ChosenDevice["kind"]> = Extract<ChosenDevice, { kind: Kind }>;
+
+export function adapterLimits(adapter: AdapterDescription): BindingLimits {
+  return { maxBinding: adapter.maxBindingBytes, maxBuffer: adapter.maxBufferBytes };
+}
+
+/** Bytes of the whole model on an adapter, before its method is settled: any but dense needs down projections as rows. */
+export function wholeModelBytes(
+  model: Model,
+  resolved: ResolvedEngineOptions,
+  adapter: AdapterDescription,
+): Bytes {
+  const sparsity: SettledSparsity = {
+    method: "dense",
+    methodFor: () => ({ kind: "dense" }),
+    notices: [],
+  };
+  const { program } = hybridProgram(
+    { model, resolved, sparsity, maxOutputs: resolved.sequences },
+    (layer) => (resolved.sparsity === "dense" ? undefined : shapeOfRows(model, layer)),
+  );
+  return estimateGpuBytes(program, adapterLimits(adapter));
+}
+
+export async function openGpuDevice(
+  { adapter, budget, notices }: DeviceKind<"gpu">,
+  request: DeviceRequest,
+): Promise<OpenedDevice> {
+  const { sparsity } = request;
+  const built = hybridProgram(request, (layer) => sparsity.downRows?.(layer));
+  const spec: DeviceSpec = {
+    kind: "gpu",
+    adapter: adapter.name,
+    ...(budget !== undefined && { vramBudget: budget }),
+  };
+  return { backend: await createDeviceBackend(spec), built, notices };
+}
+
+export async function openHybridDevice(
+  { adapter, budget, notices }: DeviceKind<"hybrid">,
+  request: DeviceRequest,
+): Promise<OpenedDevice> {
+  const { options, resolved, sparsity } = request;
+  const { threads } = resolved;
+  const plan = await settlePlan({ adapter, budget }, request);
+  const made = await transposeSplitLayers(request, plan);
+  const built = hybridProgram(request, (layer) => made.get(layer) ?? sparsity.downRows?.(layer));
+  const backend = await createDeviceBackend({
+    kind: "hybrid",
+    adapter: adapter.name,
+    vramBudget: budget,
+    ...(threads !== undefined && { threads }),
+    placement: { layers: plan.layers, outputDevice: plan.outputDevice },
+    trace: options.timeline ?? false,
+  });
+  const share = `${(100 * plan.gpuActivationShare).toFixed(0)} % of activations on the GPU`;
+  return { backend, built, plan, notices: [...notices, share, ...plan.notes] };
+}
+
+/** The plan that was named, else the best one for this machine. */
+async function settlePlan(
+  { adapter, budget }: { readonly adapter: AdapterDescription; readonly budget: Bytes },
+  { model, options, resolved, sparsity, sidecar, maxOutputs }: DeviceRequest,
+): Promise<Plan> {
+  const named = options.hardware === undefined ? undefined : await openHardware(options.hardware);
+  const limits = adapterLimits(adapter);
+  const fixed = {
+    objective: "latency",
+    solver: "exact",
+    furtherGibibytes: 0,
+    curvePoints: 0,
+  } as const;
+  const request = { model, resolved, sparsity, sidecar, maxOutputs, limits, ...fixed };
+  if (options.plan !== undefined) {
+    const budgetBytes = resolved.vramBudget;
+    return openPlan(options.plan, { ...request, hardware: named, budgetBytes });
+  }
+  const { threads } = resolved;
+  const hardware = named ?? (await measuredHardware({ adapter, threads }));
+  return planModel({ ...request, hardware, budgetBytes: budget });
+}
+
+/** A neuron of a split layer must be a row on both devices. From the sidecar where it has them, else made now. */
+async function transposeSplitLayers(
+  { model, options, resolved, sparsity, sidecar }: DeviceRequest,
+  plan: Plan,
+): Promise<ReadonlyMap<number, Weight>> {
+  const made = new Map<number, Weight>();
+  const { backend } = openHostBackend("auto", resolved.threads);
+  try {
+    for (const layer of layersToTranspose(model, sparsity, plan)) {
+      options.signal?.throwIfAborted();
+      const weight = model.layers[layer]?.ffn.down.weight;
+      if (weight === undefined) continue;
+      const type = downRowType(weight);
+      const known = sidecar?.downRows[layer];
+      const rows =
+        known ?? (await (backend.transpose?.(weight, type) ?? transposeDown(weight, type)));
+      made.set(layer, rows);
+    }
+  } finally {
+    backend[Symbol.dispose]();
+  }
+  return made;
+}

@@ -1,0 +1,104 @@
+/** What this machine offers to hearth: processor, memory, native addon, graphics adapters. Looks, changes nothing. */
+import { readFileSync } from "node:fs";
+import { arch, cpus, platform, release, totalmem } from "node:os";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { type AdapterDescription, listAdapters } from "../backends/webgpu/adapter.ts";
+import { DeviceError } from "../core/errors.ts";
+import type { Bytes, BytesPerSecond } from "../core/units.ts";
+
+export interface Diagnosis {
+  readonly version: string;
+  readonly node: string;
+  /** "linux x64 6.1.0" */
+  readonly system: string;
+  readonly cpu: CpuDiagnosis;
+  readonly addon: AddonDiagnosis;
+  /** Discrete before integrated before software; empty with `gpuProblem` saying why. */
+  readonly adapters: readonly AdapterDescription[];
+  readonly gpuProblem?: string;
+}
+
+interface CpuDiagnosis {
+  readonly name: string;
+  /** Undefined where only the addon could tell. */
+  readonly physicalCores?: number;
+  readonly usableCores: number;
+  readonly memoryBytes: Bytes;
+  readonly availableBytes?: Bytes;
+}
+
+/** "missing": `reason` is one line that says how to get it. */
+type AddonDiagnosis =
+  | {
+      readonly kind: "loaded";
+      /** The one that is used, and all that run here, best first. */
+      readonly instructionSet: string;
+      readonly instructionSets: readonly string[];
+      readonly features: string;
+      /** What all threads read together from memory that no cache holds: the roof of decode. */
+      readonly readBytesPerSecond: BytesPerSecond;
+    }
+  | { readonly kind: "missing"; readonly reason: string };
+
+export async function diagnose(): Promise<Diagnosis> {
+  return {
+    version: packageVersion(),
+    node: process.version,
+    system: `${platform()} ${arch()} ${release()}`,
+    cpu: diagnoseCpu(),
+    addon: await diagnoseAddon(),
+    ...(await diagnoseGpu()),
+  };
+}
+
+function diagnoseCpu(): CpuDiagnosis {
+  const found = cpus();
+  const loaded = loadAddon();
+  const system = {
+    name: found[0]?.model.trim() || "unknown",
+    usableCores: found.length,
+    memoryBytes: totalmem(),
+  };
+  if (loaded.kind === "missing") return system;
+  const { cpu, physicalCores, usableCores, memoryBytes, availableBytes } = loaded.addon.machine();
+  return { name: cpu || system.name, physicalCores, usableCores, memoryBytes, availableBytes };
+}
+
+async function diagnoseAddon(): Promise<AddonDiagnosis> {
+  const loaded = loadAddon();
+  if (loaded.kind === "missing") return loaded;
+  const { features, kernels } = loaded.addon.machine();
+  const backend = createCpuBackend();
+  try {
+    return {
+      kind: "loaded",
+      instructionSet: backend.isa,
+      instructionSets: kernels.split(" "),
+      features,
+      readBytesPerSecond: await backend.measureRead(),
+    };
+  } finally {
+    backend[Symbol.dispose]();
+  }
+}
+
+async function diagnoseGpu(): Promise<Pick<Diagnosis, "adapters" | "gpuProblem">> {
+  try {
+    const adapters = await listAdapters();
+    if (adapters.length > 0) return { adapters };
+    const gpuProblem = "no graphics adapter was found; install its driver (Linux: Vulkan)";
+    return { adapters, gpuProblem };
+  } catch (error) {
+    if (error instanceof DeviceError) return { adapters: [], gpuProblem: error.message };
+    throw error;
+  }
+}
+
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  );
+  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
+  return isManifest ? String(manifest.version) : "unknown";
+}

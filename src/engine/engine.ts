@@ -1,0 +1,178 @@
+/**
+ * The public face: open a model, write answers, close it. The work is done by the scheduler, the session and the
+ * backend; this file only brings them together.
+ */
+import { OptionError } from "../core/errors.ts";
+import type { Milliseconds, Tokens } from "../core/units.ts";
+import type { ModelDescription } from "../model/describe.ts";
+import type { Plan } from "../placement/plan.ts";
+import { ActiveGeneration } from "../runtime/generation.ts";
+import { Generation } from "../runtime/generation-stream.ts";
+import { resolveSampling } from "../runtime/sampler.ts";
+import { Scheduler } from "../runtime/scheduler.ts";
+import type { ChatMessage } from "../text/chat-template.ts";
+import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
+import type { LearnReport } from "./learn.ts";
+import { type OpenedModel, openModelFile } from "./open.ts";
+import { checkGenerateOptions, type EngineOptions, type GenerateOptions } from "./options.ts";
+import { type EngineReport, engineReport, engineTrace } from "./report.ts";
+import { type SparsityReport, sparsityReport } from "./trace.ts";
+
+export class Engine implements Disposable {
+  readonly model: ModelDescription;
+  readonly tokenizer: Tokenizer;
+  /** For people: "cpu (avx512, 2 threads)". */
+  readonly device: string;
+  /** What the user should know: a slower path that was taken, a warning of the file. One sentence each. */
+  readonly notices: readonly string[];
+  readonly loadMilliseconds: Milliseconds;
+  readonly #opened: OpenedModel;
+  readonly #scheduler: Scheduler;
+  #isClosed = false;
+
+  private constructor(opened: OpenedModel) {
+    this.#opened = opened;
+    this.#scheduler = new Scheduler(opened.session);
+    this.model = opened.description;
+    this.tokenizer = opened.tokenizer;
+    this.device = opened.backend.description;
+    this.notices = opened.notices;
+    this.loadMilliseconds = opened.loadMilliseconds;
+  }
+
+  /**
+   * Opens a GGUF model (the first part of a split one). Weights are mapped, not copied.
+   * @throws FileFormatError, UnsupportedError, OptionError, LimitError or DeviceError, each saying what to do.
+   */
+  static async open(path: string, options: EngineOptions = {}): Promise<Engine> {
+    return new Engine(await openModelFile(path, options, "per sequence"));
+  }
+
+  /** Tokens of prompt and answer together. */
+  get contextLength(): Tokens {
+    return this.#opened.session.cache.contextLength;
+  }
+
+  tokenize(text: string | Uint8Array, options: EncodeOptions = {}): number[] {
+    return this.tokenizer.encode(text, options);
+  }
+
+  detokenize(tokens: Iterable<number>): string {
+    return this.tokenizer.decode(tokens);
+  }
+
+  /**
+   * Continues a text (its bytes, if it is no string), or token ids, which are taken as they are. Starts at once; iterate over it, or await `result`.
+   * @throws OptionError for options out of range, LimitError for a prompt longer than the context.
+   */
+  generate(
+    prompt: string | Uint8Array | readonly number[],
+    options: GenerateOptions = {},
+  ): Generation {
+    this.#checkOpen();
+    checkGenerateOptions(options);
+    const isText = typeof prompt === "string" || prompt instanceof Uint8Array;
+    const ids = isText
+      ? this.tokenizer.encode(prompt, { parseSpecial: options.parseSpecial ?? false })
+      : this.#checkIds(prompt);
+    if (ids.length === 0) {
+      throw new OptionError(
+        "prompt",
+        "no tokens",
+        "some text: this model has no token to begin with",
+      );
+    }
+    const vocabulary = this.model.vocabulary;
+    const { stop = [], logprobs, onPromptProgress } = options;
+    const active = new ActiveGeneration(
+      ids,
+      {
+        sampling: resolveSampling(options, vocabulary),
+        maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
+        stop,
+        endTokens: options.ignoreEos ? new Set() : this.tokenizer.special.endOfGeneration,
+        whenFull: options.contextShift ? "shift" : "finish",
+        vocabulary,
+        ...(logprobs !== undefined && { logprobs }),
+        ...(onPromptProgress && { onPromptProgress }),
+      },
+      this.tokenizer.createDetokenizer({ previous: ids.at(-1) }),
+    );
+    const generation = new Generation(active, options.signal);
+    this.#scheduler.submit(active);
+    return generation;
+  }
+
+  /** The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. */
+  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Generation {
+    const { template } = this.#opened;
+    const stop = [...(options.stop ?? []), ...template.stopTexts];
+    return this.generate(template.encode(messages), { ...options, stop });
+  }
+
+  /** What the feed-forward blocks did since the model was opened: in decode steps, or in prompts until there are any. */
+  get sparsity(): SparsityReport {
+    return sparsityReport(this.#opened);
+  }
+
+  /** Says when the model brings no chat template and what stands in for it. */
+  get chatAnnouncement(): string | undefined {
+    return this.#opened.template.announcement;
+  }
+
+  /** Which neurons are where, on device hybrid. */
+  get plan(): Plan | undefined {
+    return this.#opened.plan;
+  }
+
+  /** What the devices did so far; empty for a model that runs on the CPU. */
+  report(): Promise<EngineReport> {
+    return engineReport(this.#opened);
+  }
+
+  /** The timeline of all steps so far in Chrome's trace format, for an engine that was opened with `timeline`. */
+  trace(): Promise<string> {
+    return engineTrace(this.#opened);
+  }
+
+  /**
+   * Closes, and adds to the sidecar which neurons the answers used; `hearth plan --refresh` makes use of it.
+   * Undefined for an engine that was opened without `learn`, or one whose notices say that nothing can be learnt.
+   */
+  async learnAndClose(): Promise<LearnReport | undefined> {
+    this.#checkOpen();
+    const { learner } = this.#opened;
+    try {
+      const seen = await learner?.observe();
+      // The sidecar may be mapped: it is changed when nobody reads it any more.
+      this.close();
+      return seen && (await learner?.save(seen));
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Ends all answers and frees the model. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#scheduler.abortAll();
+    this.#opened[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new OptionError("engine", "a closed engine", "an open one");
+  }
+
+  #checkIds(ids: readonly number[]): readonly number[] {
+    const { vocabulary } = this.model;
+    if (!Array.isArray(ids)) throw new OptionError("prompt", typeof ids, "a text or token ids");
+    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
+    if (wrong === undefined) return ids;
+    throw new OptionError("prompt", `token ${wrong}`, `ids from 0 to ${vocabulary - 1}`);
+  }
+}

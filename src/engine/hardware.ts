@@ -1,0 +1,55 @@
+/** Hardware profiles by name: a file that the user has, or a described card that ships with the project. */
+import { readFile } from "node:fs/promises";
+import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
+import { DeviceError, OptionError } from "../core/errors.ts";
+import { describedCards } from "../placement/described-cards.ts";
+import {
+  type HardwareProfile,
+  parseHardwareProfile,
+  serialiseHardwareProfile,
+} from "../placement/hardware.ts";
+import { measureAgain, measuredHardware } from "../runtime/hardware-cache.ts";
+import type { MeasureRequest } from "../runtime/hardware-measure.ts";
+
+export interface MeasureOptions {
+  /** Which adapter. Default: the first that is no software; without one, a profile of the processor alone. */
+  readonly gpu?: number | string;
+  readonly threads?: number;
+}
+
+/** @throws OptionError for neither a card nor a file; FileFormatError for a file that is no profile. */
+export async function openHardware(nameOrPath: string): Promise<HardwareProfile> {
+  const card = describedCards.get(nameOrPath);
+  if (card !== undefined) return card;
+  try {
+    return parseHardwareProfile(await readFile(nameOrPath, "utf8"), nameOrPath);
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOENT") throw error;
+    const cards = [...describedCards.keys()].join(", ");
+    throw new OptionError(
+      "hardware",
+      `"${nameOrPath}"`,
+      `a file that hearth doctor --measure wrote, or one of ${cards}`,
+    );
+  }
+}
+
+/** Measures this machine now, keeps the result for later plans and returns it as the text of a profile. */
+export async function measureMachine(options: MeasureOptions = {}): Promise<string> {
+  return serialiseHardwareProfile(await measureAgain(await measureRequest(options)));
+}
+
+/** What was measured before, else a new measurement. */
+export async function machineProfile(options: MeasureOptions): Promise<HardwareProfile> {
+  return measuredHardware(await measureRequest(options));
+}
+
+async function measureRequest({ gpu, threads }: MeasureOptions): Promise<MeasureRequest> {
+  const adapters = await listAdapters().catch((error: unknown) => {
+    if (error instanceof DeviceError && gpu === undefined) return [];
+    throw error;
+  });
+  const hardware = adapters.find(({ kind }) => kind !== "software");
+  const adapter = gpu === undefined ? hardware : chooseAdapter(adapters, gpu);
+  return { threads, ...(adapter && { adapter }) };
+}

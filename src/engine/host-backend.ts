@@ -1,0 +1,24 @@
+/** A backend of this machine's processor, for work that needs every layer's activations on the host: profiles, training. */
+import type { Backend } from "../backends/backend.ts";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+
+/** "auto": the native backend, or the reference where there is none, with a notice. */
+export type HostDevice = "auto" | "cpu" | "reference";
+
+export const hostDevices: readonly HostDevice[] = ["auto", "cpu", "reference"];
+
+/** The caller disposes of it. @throws DeviceError when the native backend was asked for and is missing. */
+export function openHostBackend(
+  device: HostDevice,
+  threads: number | undefined,
+): { readonly backend: Backend; readonly notices: readonly string[] } {
+  const native = device === "auto" ? loadAddon() : undefined;
+  if (native?.kind === "missing") {
+    const notice = `running on the slow reference backend: ${native.reason}`;
+    return { backend: createReferenceBackend(), notices: [notice] };
+  }
+  if (device === "reference") return { backend: createReferenceBackend(), notices: [] };
+  return { backend: createCpuBackend(threads === undefined ? {} : { threads }), notices: [] };
+}

@@ -1,0 +1,207 @@
+/** What `Engine.open` and `generate` accept, with defaults; every value is judged here, before anything is loaded. */
+import type { PrepareProgress } from "../backends/backend.ts";
+import { checkByteSize } from "../core/byte-size.ts";
+import { LimitError, OptionError } from "../core/errors.ts";
+import type { Bytes, Tokens } from "../core/units.ts";
+import type { Model } from "../model/model.ts";
+import type { KvType } from "../ops/program.ts";
+import { checkKeys } from "../runtime/options.ts";
+import type { SamplingOptions } from "../runtime/sampler.ts";
+import { type Sparsity, sparsities } from "../sparsity/method.ts";
+
+/**
+ * "gpu": the whole model on a graphics card. "hybrid": its hot neurons there, the rest on the CPU, both at once.
+ * "auto" takes the fastest device there is and says which (Engine.notices).
+ */
+export type Device = "auto" | "cpu" | "gpu" | "hybrid" | "reference";
+
+export interface EngineOptions {
+  /** Tokens of prompt and answer together. Default: the model's, at most 4096. */
+  readonly contextLength?: Tokens;
+  /** Answers that can be written at the same time; each has a KV cache of its own. Default 1. */
+  readonly sequences?: number;
+  /** Rows of a step at most: how much of a prompt is read at once. Default 128. */
+  readonly batchSize?: Tokens;
+  /** Default: the physical cores this process may use. */
+  readonly threads?: number;
+  readonly device?: Device;
+  /** Which graphics adapter: its number in `diagnose`, or part of its name. Default: the first that is no software. */
+  readonly gpu?: number | string;
+  /** Most bytes to take of the card's memory. Default: nine tenths of it, where it is known. */
+  readonly vramBudget?: Bytes;
+  /**
+   * What the planner knows of this machine, for device hybrid: a profile's file or a described card. Default: measured
+   * once and kept.
+   */
+  readonly hardware?: string;
+  /** A plan that `hearth plan --json` wrote, for device hybrid. Default: the best one, made now or kept from before. */
+  readonly plan?: string;
+  /** Keep a timeline of every step, for device hybrid. Default false. */
+  readonly timeline?: boolean;
+  /** Count which neurons the answers use, for `Engine.learnAndClose`. Default false. */
+  readonly learn?: boolean;
+  /** Precision of the KV cache. Default f16. */
+  readonly cacheType?: KvType;
+  /** Which neurons are computed. Default "auto": the best of what is known about the model; Engine.notices says why. */
+  readonly sparsity?: Sparsity;
+  /** What hearth has learnt about the model. Default: the file beside the model, if there is one. */
+  readonly sidecar?: string;
+  readonly onProgress?: (progress: PrepareProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Default: until the model ends the answer or the context is full. */
+  readonly maxTokens?: Tokens;
+  /** Texts that end the answer; they are not part of it. */
+  readonly stop?: readonly string[];
+  readonly signal?: AbortSignal;
+  /** Report each token's log-probability and those of this many likeliest tokens. */
+  readonly logprobs?: number;
+  /** Go on after an end token. Default false. */
+  readonly ignoreEos?: boolean;
+  /** When the context is full, forget the older half and go on. Default false: the answer ends. */
+  readonly contextShift?: boolean;
+  /** Control tokens written out in the prompt become those tokens. Default false. */
+  readonly parseSpecial?: boolean;
+  readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
+}
+
+export interface ResolvedEngineOptions {
+  readonly contextLength: Tokens;
+  readonly sequences: number;
+  readonly batchSize: Tokens;
+  readonly threads: number | undefined;
+  readonly device: Device;
+  readonly gpu: number | string | undefined;
+  readonly vramBudget: Bytes | undefined;
+  readonly cacheType: KvType;
+  readonly sparsity: Sparsity;
+}
+
+export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
+const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
+const engineKeys = [
+  "contextLength",
+  "sequences",
+  "batchSize",
+  "threads",
+  "device",
+  "gpu",
+  "vramBudget",
+  "hardware",
+  "plan",
+  "timeline",
+  "learn",
+  "cacheType",
+  "sparsity",
+  "sidecar",
+  "onProgress",
+  "signal",
+];
+const generateKeys = [
+  "temperature",
+  "topK",
+  "topP",
+  "minP",
+  "typicalP",
+  "repetitionPenalty",
+  "presencePenalty",
+  "frequencyPenalty",
+  "penaltyWindow",
+  "logitBias",
+  "seed",
+  "maxTokens",
+  "stop",
+  "signal",
+  "logprobs",
+  "ignoreEos",
+  "contextShift",
+  "parseSpecial",
+  "onPromptProgress",
+];
+
+/** A context longer than this is only opened when asked for: its cache would take memory nobody expects. */
+const defaultContextLimit: Tokens = 4096;
+
+/** @throws OptionError naming the option, LimitError when the KV cache cannot fit into this machine's memory. */
+export function resolveEngineOptions(
+  options: EngineOptions,
+  model: Model,
+  systemMemory: number,
+): ResolvedEngineOptions {
+  checkKeys(options, engineKeys, "engine");
+  const { contextLength: trained } = model.hyperparameters;
+  const resolved: ResolvedEngineOptions = {
+    contextLength: options.contextLength ?? Math.min(trained, defaultContextLimit),
+    sequences: options.sequences ?? 1,
+    batchSize: options.batchSize ?? 128,
+    threads: options.threads,
+    device: options.device ?? "auto",
+    gpu: options.gpu,
+    vramBudget: options.vramBudget,
+    cacheType: options.cacheType ?? "f16",
+    sparsity: options.sparsity ?? "auto",
+  };
+  checkCount("contextLength", resolved.contextLength, 1 << 24);
+  checkCount("sequences", resolved.sequences, 1024);
+  checkCount("batchSize", resolved.batchSize, 4096);
+  if (resolved.threads !== undefined) checkCount("threads", resolved.threads, 512);
+  if (resolved.vramBudget !== undefined) checkByteSize(resolved.vramBudget, "vramBudget");
+  checkChoice("device", resolved.device, devices);
+  checkChoice("cacheType", resolved.cacheType, cacheTypes);
+  checkChoice("sparsity", resolved.sparsity, sparsities);
+  checkCacheMemory(model, resolved, systemMemory);
+  return resolved;
+}
+
+/** @throws OptionError naming the option. Sampling options are judged by `resolveSampling`. */
+export function checkGenerateOptions(options: GenerateOptions): void {
+  checkKeys(options, generateKeys, "generate");
+  const { maxTokens, logprobs, stop } = options;
+  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
+    throw new OptionError("maxTokens", String(maxTokens), "a whole number of at least 0");
+  }
+  if (logprobs !== undefined && (!Number.isInteger(logprobs) || logprobs < 0 || logprobs > 1000)) {
+    throw new OptionError("logprobs", String(logprobs), "a whole number from 0 to 1000");
+  }
+  const isTexts = (value: readonly unknown[]): boolean =>
+    Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "");
+  if (stop !== undefined && !isTexts(stop)) {
+    throw new OptionError("stop", JSON.stringify(stop), "a list of texts that are not empty");
+  }
+}
+
+/** Bytes of keys and values for all sequences. Q8_0 keeps 34 bytes for 32 values. */
+function kvCacheBytes(model: Model, options: ResolvedEngineOptions): number {
+  const { layers, kvHeads, headDim } = model.hyperparameters;
+  const bytesPerValue = { f32: 4, f16: 2, q8_0: 34 / 32 }[options.cacheType];
+  return 2 * layers * kvHeads * headDim * bytesPerValue * options.contextLength * options.sequences;
+}
+
+function checkCacheMemory(
+  model: Model,
+  options: ResolvedEngineOptions,
+  systemMemory: number,
+): void {
+  const needed = kvCacheBytes(model, options);
+  if (needed <= systemMemory) return;
+  throw new LimitError(
+    `a KV cache of ${options.sequences} × ${options.contextLength} tokens takes ${gib(needed)}, this machine has ${gib(systemMemory)}; ask for a shorter context, fewer sequences or cacheType q8_0`,
+  );
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function checkCount(option: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+  throw new OptionError(option, String(value), `a whole number from 1 to ${most}`);
+}
+
+function checkChoice(option: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) {
+    throw new OptionError(option, `"${value}"`, `one of ${choices.join(", ")}`);
+  }
+}

@@ -1,0 +1,79 @@
+/** Perplexity of a model over a text or over token ids: opens the model, measures, closes it. */
+import { OptionError } from "../core/errors.ts";
+import type { Tokens } from "../core/units.ts";
+import { measurePerplexity, type Perplexity, type WindowOptions } from "../runtime/perplexity.ts";
+import { type OpenedModel, openModelFile } from "./open.ts";
+import type { EngineOptions } from "./options.ts";
+import { type SparsityReport, sparsityReport } from "./trace.ts";
+
+export interface PerplexityOptions extends EngineOptions {
+  /** Tokens in a window (llama.cpp's -c). Default: the model's context, at most 512. */
+  readonly window?: Tokens;
+  /** Use at most this many tokens of the text. */
+  readonly maxTokens?: Tokens;
+  readonly onTokens?: (done: Tokens, total: Tokens) => void;
+}
+
+export interface PerplexityResult extends Perplexity {
+  /** Over all rows; rows of one step share the weights they read. */
+  readonly sparsity: SparsityReport;
+  /** What the user should know, one sentence each. */
+  readonly notices: readonly string[];
+}
+
+/** A text, or ids that are not tokenised again. */
+export type PerplexitySource = string | Uint8Array | readonly number[];
+
+/** @throws as Engine.open; OptionError for too short a text. */
+export async function perplexity(
+  path: string,
+  source: PerplexitySource,
+  options: PerplexityOptions = {},
+): Promise<PerplexityResult> {
+  const opened = await openModelFile(path, engineOptionsOf(options), "per row");
+  try {
+    const { ids, windows } = prepareText(opened, source, options);
+    const measured = await measurePerplexity(opened.session, ids, windows);
+    return { ...measured, sparsity: sparsityReport(opened, "all"), notices: opened.notices };
+  } finally {
+    opened[Symbol.dispose]();
+  }
+}
+
+/** What `Engine.open` takes of them. */
+export function engineOptionsOf(options: PerplexityOptions): EngineOptions {
+  const { window, maxTokens: _tokens, onTokens: _onTokens, ...engineOptions } = options;
+  const contextLength = window ?? engineOptions.contextLength;
+  return contextLength === undefined ? engineOptions : { ...engineOptions, contextLength };
+}
+
+/** @throws OptionError for ids that the vocabulary does not have. */
+export function prepareText(
+  { session, tokenizer, description }: OpenedModel,
+  source: PerplexitySource,
+  options: PerplexityOptions,
+): { readonly ids: readonly number[]; readonly windows: WindowOptions } {
+  const { maxTokens, onTokens, signal } = options;
+  const isText = typeof source === "string" || source instanceof Uint8Array;
+  const all = isText ? tokenizer.encode(source) : checkIds(source, description.vocabulary);
+  const { bos, addsBos } = tokenizer.special;
+  return {
+    ids: maxTokens === undefined ? all : all.slice(0, maxTokens),
+    windows: {
+      window: options.window ?? Math.min(512, session.cache.contextLength),
+      bos: addsBos ? bos : undefined,
+      ...(onTokens && { onProgress: onTokens }),
+      ...(signal && { signal }),
+    },
+  };
+}
+
+function checkIds(ids: readonly number[], vocabulary: number): readonly number[] {
+  const wrong = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
+  if (wrong < 0) return ids;
+  throw new OptionError(
+    "ids",
+    `${ids[wrong]} at place ${wrong}`,
+    `ids from 0 to ${vocabulary - 1}`,
+  );
+}

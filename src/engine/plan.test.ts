@@ -1,0 +1,162 @@
+/** Plans of real model files: their bytes are those that the GPU backend will allocate, within every budget. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
+import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { OptionError, StalePlanError } from "../core/errors.ts";
+import { openGguf } from "../gguf/open.ts";
+import { openModel } from "../model/model.ts";
+import type { HardwareProfile } from "../placement/hardware.ts";
+import { planJson } from "../placement/plan-json.ts";
+import { describeProgram } from "../runtime/hybrid-description.ts";
+import { type EngineOptions, resolveEngineOptions } from "./options.ts";
+import { hybridProgram, openPlan, type PlanModelRequest, planModel } from "./plan.ts";
+import { settleSparsity } from "./sparsity.ts";
+
+const files: TinyModel[] = [];
+const folder = mkdtempSync(join(tmpdir(), "hearth-plans-"));
+const cacheBefore = process.env["XDG_CACHE_HOME"];
+beforeAll(() => {
+  process.env["XDG_CACHE_HOME"] = folder;
+});
+afterAll(() => {
+  for (const file of files) file[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
+  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+});
+
+/** A card so much faster than the processor that every byte of the budget is worth using. */
+const hardware: HardwareProfile = {
+  version: 1,
+  name: "generous card",
+  origin: "described",
+  cpu: { name: "slow processor", threads: 2, readBytesPerSecond: { default: 1e9 } },
+  gpu: { name: "fast card", memoryBytes: 24 * 2 ** 30, readBytesPerSecond: { default: 1e12 } },
+  link: {
+    uploadLatencySeconds: 1e-9,
+    uploadBytesPerSecond: 1e12,
+    downloadLatencySeconds: 1e-9,
+    downloadBytesPerSecond: 1e12,
+  },
+  splitLayerSeconds: 1e-9,
+};
+
+async function requestFor(
+  changes: readonly string[],
+  options: EngineOptions,
+  budgetBytes: number,
+): Promise<PlanModelRequest> {
+  const file = await makeTinyModel(["--layers", "3", "--ffn", "256", ...changes]);
+  files.push(file);
+  const model = openModel(openGguf(file.path));
+  const resolved = resolveEngineOptions({ batchSize: 8, ...options }, model, 2 ** 40);
+  const sparsity = await settleSparsity(model, createReferenceBackend(), {
+    sparsity: resolved.sparsity,
+    sidecar: undefined,
+  });
+  return {
+    model,
+    resolved,
+    sparsity,
+    sidecar: undefined,
+    hardware,
+    budgetBytes,
+    maxOutputs: 1,
+    limits: { maxBinding: 2 ** 30, maxBuffer: 2 ** 30 },
+    objective: "latency",
+    solver: "exact",
+    furtherGibibytes: 0,
+    curvePoints: 0,
+  };
+}
+
+const kinds: readonly (readonly [string, readonly string[], EngineOptions])[] = [
+  ["dense llama, F32", [], { sparsity: "dense" }],
+  ["dense llama, Q4_0", ["--type", "q4_0"], { sparsity: "dense" }],
+  ["gate llama, F16", ["--type", "f16", "--activation", "relu"], { sparsity: "gate" }],
+  ["opt with biases", ["--arch", "opt", "--type", "f16"], { sparsity: "dense" }],
+  ["falcon", ["--arch", "falcon", "--type", "f16"], { sparsity: "dense" }],
+  ["predictors", ["--powerinfer", "--predictor-rank", "16", "--dim", "128"], { sparsity: "mlp" }],
+];
+
+describe.each(kinds)("a plan of %s", (_, changes, options) => {
+  it("stays within eight budgets, names every byte, and never predicts less for more", async () => {
+    const request = await requestFor(changes, options, 0);
+    // The planner keeps room for the scratch of splits that a whole placement does not need.
+    const whole = 2 * (await planModel({ ...request, budgetBytes: 2 ** 30 })).gpuBytes;
+    let before = 0;
+    const shares: number[] = [];
+    for (let step = 0; step <= 8; step++) {
+      const budgetBytes = Math.floor((whole * step) / 8);
+      const plan = await planModel({ ...request, budgetBytes });
+      expect(plan.gpuBytes).toBeLessThanOrEqual(budgetBytes);
+      const items = Object.values(plan.memory["gpu0"] ?? {});
+      expect(items.reduce((sum, bytes) => sum + bytes, 0)).toBe(plan.gpuBytes);
+      expect(Math.min(0, ...items)).toBe(0);
+      expect(plan.predictedTokensPerSecond).toBeGreaterThanOrEqual(before);
+      before = plan.predictedTokensPerSecond;
+      shares.push(plan.gpuActivationShare);
+    }
+    expect([shares[0], shares.at(-1)]).toEqual([0, 1]);
+    expect(shares.some((share) => share > 0 && share < 1)).toBe(true);
+  });
+});
+
+describe("planModel", () => {
+  it("takes a kept plan for the same inputs and makes another for others", async () => {
+    const request = await requestFor([], { sparsity: "dense" }, 300_000);
+    const count = (): number => readdirSync(join(folder, "hearth", "plans")).length;
+    const first = await planModel(request);
+    const kept = count();
+    expect(await planModel(request)).toEqual(first);
+    expect(count()).toBe(kept);
+    await planModel({ ...request, budgetBytes: 310_000 });
+    await planModel({ ...request, hardware: { ...hardware, splitLayerSeconds: 2e-9 } });
+    expect(count()).toBe(kept + 2);
+  });
+
+  it("refuses a budget larger than the card, naming both", async () => {
+    const request = await requestFor([], {}, 25 * 2 ** 30);
+    await expect(planModel(request)).rejects.toThrow(OptionError);
+    await expect(planModel(request)).rejects.toThrow("at most 24.0 GiB");
+  });
+
+  it("measures scratch as what is neither weights nor cache", async () => {
+    const request = await requestFor([], { sparsity: "dense" }, 0);
+    const rows = request.model.layers.map(({ ffn }) => ({
+      ...ffn.down.weight,
+      rows: ffn.down.weight.columns,
+      columns: ffn.down.weight.rows,
+    }));
+    const { program } = hybridProgram(request, (layer) => rows[layer]);
+    const described = describeProgram({
+      program,
+      activity: () => ({ kind: "uniform", frequency: 1 }),
+      limits: request.limits,
+    });
+    // Slots of 8 rows, logits, staging of three split layers: some kilobytes for this model, no weight of it.
+    expect(described.gpuScratchBytes).toBeGreaterThan(8 * 32 * 4);
+    expect(described.gpuScratchBytes).toBeLessThan(200_000);
+  });
+});
+
+describe("openPlan", () => {
+  it("takes a plan from its file and refuses it for another context, budget or machine", async () => {
+    const request = await requestFor([], { sparsity: "dense" }, 300_000);
+    const plan = await planModel(request);
+    const path = join(folder, "kept.json");
+    writeFileSync(path, JSON.stringify(planJson(plan)));
+    const own = { ...request, hardware: undefined, budgetBytes: undefined };
+    expect((await openPlan(path, own)).layers).toEqual(plan.layers);
+    const changed = [
+      { ...own, resolved: { ...request.resolved, contextLength: 16 } },
+      { ...own, budgetBytes: 1 },
+      { ...own, hardware: { ...hardware, name: "another" } },
+    ];
+    for (const other of changed)
+      await expect(openPlan(path, other)).rejects.toThrow(StalePlanError);
+  });
+});

@@ -1,0 +1,189 @@
+/** Second part of `prepare`: every method that could serve the model is run against the dense one and measured. */
+import type { Backend } from "../backends/backend.ts";
+import type { Bytes, Tokens } from "../core/units.ts";
+import { describeModel } from "../model/describe.ts";
+import type { Model } from "../model/model.ts";
+import {
+  CheckedModel,
+  type CheckText,
+  compareTargets,
+  decodeOnce,
+  median,
+  type ScoredTargets,
+  scoreTargets,
+} from "../runtime/prepare-check.ts";
+import { isReluFamily } from "../sparsity/activation-profile.ts";
+import type { MethodReport } from "../sparsity/choose-best.ts";
+import { hasAllPredictors } from "../sparsity/method.ts";
+import type { MethodName, Sidecar, ThresholdTable } from "../sparsity/sidecar.ts";
+import { settleSparsity } from "./sparsity.ts";
+
+export interface CheckRequest {
+  readonly model: Model;
+  readonly backend: Backend;
+  readonly sidecar: Sidecar;
+  readonly tables: readonly ThresholdTable[];
+  readonly text: CheckText;
+  readonly onProgress?: (stage: string, done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+interface Candidate {
+  readonly method: MethodName;
+  readonly variant: string;
+  readonly table?: ThresholdTable;
+}
+
+/** Tokens of one timed decode, and how often dense and sparse take turns; the medians count. */
+const timedTokens: Tokens = 48;
+const timedRounds = 5;
+const promptTokens: Tokens = 16;
+
+/** The dense model first. */
+export async function checkMethods(request: CheckRequest): Promise<readonly MethodReport[]> {
+  const { model, text } = request;
+  const candidates = candidatesFor(request);
+  using dense = await open(request, { method: "dense", variant: "" });
+  const reference = await scoreTargets(dense, text, progressOf(request, "dense", 0, candidates));
+  const reports: MethodReport[] = [];
+  for (const [index, candidate] of candidates.entries()) {
+    using sparse = await open(request, candidate);
+    const scored = await scoreTargets(
+      sparse,
+      text,
+      progressOf(request, nameFor(candidate), index + 1, candidates),
+    );
+    reports.push(await report(candidate, { model, dense, sparse, reference, scored, text }));
+  }
+  const first = reports[0];
+  return [await denseReport(dense, { reference, text, first }), ...reports];
+}
+
+function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly Candidate[] {
+  const relu = isReluFamily(model.activation);
+  const hasPredictors =
+    hasAllPredictors(sidecar) || model.layers.every(({ ffn }) => ffn.predictor !== undefined);
+  const methods: readonly (readonly [MethodName, boolean])[] = [
+    ["gate", relu],
+    ["mlp", hasPredictors],
+    ["sign", relu && sidecar.signMargins !== undefined],
+  ];
+  return [
+    ...methods.filter(([, applies]) => applies).map(([method]) => ({ method, variant: "" })),
+    ...tables.map((table) => ({
+      method: "threshold" as const,
+      variant: `${table.score} ${Math.round(100 * table.sparsity)} %`,
+      table,
+    })),
+  ];
+}
+
+function nameFor({ method, variant }: Candidate): string {
+  return `${method} ${variant}`.trim();
+}
+
+async function open(request: CheckRequest, candidate: Candidate): Promise<CheckedModel> {
+  const { model, backend, sidecar, text } = request;
+  const { table, method } = candidate;
+  const thresholds = table && { tables: [table], chosen: 0 };
+  const settled = await settleSparsity(model, backend, {
+    sparsity: method,
+    sidecar: thresholds === undefined ? sidecar : { ...sidecar, thresholds },
+  });
+  const longest = text.windows.reduce((most, { length }) => Math.max(most, length), 0);
+  const contextLength = Math.max(longest, promptTokens + timedTokens);
+  return CheckedModel.open(model, backend, {
+    contextLength: Math.min(model.hyperparameters.contextLength, contextLength),
+    methodFor: settled.methodFor,
+    ...(settled.downRows && { downRows: settled.downRows }),
+  });
+}
+
+function progressOf(
+  { onProgress, signal }: CheckRequest,
+  name: string,
+  index: number,
+  candidates: readonly Candidate[],
+): Parameters<typeof scoreTargets>[2] {
+  const total = candidates.length + 1;
+  return {
+    onWindow: (done, all) => onProgress?.(`checking ${name}`, index + done / all, total),
+    ...(signal && { signal }),
+  };
+}
+
+async function report(
+  candidate: Candidate,
+  measured: {
+    readonly model: Model;
+    readonly dense: CheckedModel;
+    readonly sparse: CheckedModel;
+    readonly reference: ScoredTargets;
+    readonly scored: ScoredTargets;
+    readonly text: CheckText;
+  },
+): Promise<MethodReport> {
+  const { model, dense, sparse, reference, scored, text } = measured;
+  const timed = timedDecode(text, sparse.contextLength);
+  const speeds = { dense: [] as number[], sparse: [] as number[] };
+  const bytes = { dense: 0, sparse: 0 };
+  for (let round = 0; round < timedRounds; round++) {
+    const plain = await decodeOnce(dense, timed);
+    const fast = await decodeOnce(sparse, timed);
+    speeds.dense.push(plain.tokensPerSecond);
+    speeds.sparse.push(fast.tokensPerSecond);
+    bytes.dense = plain.bytesPerToken;
+    bytes.sparse = fast.bytesPerToken;
+  }
+  const rest = bytesBesideFfn(model);
+  const tokensPerSecond = median(speeds.sparse);
+  return {
+    ...candidate,
+    ...compareTargets(scored, reference),
+    activeShare: scored.activeShare,
+    bytesPerToken: bytes.sparse,
+    tokensPerSecond,
+    predictedSpeedup: (rest + bytes.dense) / (rest + bytes.sparse),
+    measuredSpeedup: tokensPerSecond / median(speeds.dense),
+  };
+}
+
+async function denseReport(
+  dense: CheckedModel,
+  measured: {
+    readonly reference: ScoredTargets;
+    readonly text: CheckText;
+    readonly first: MethodReport | undefined;
+  },
+): Promise<MethodReport> {
+  const { reference, text, first } = measured;
+  const once = await decodeOnce(dense, timedDecode(text, dense.contextLength));
+  const tokensPerSecond =
+    first === undefined ? once.tokensPerSecond : first.tokensPerSecond / first.measuredSpeedup;
+  return {
+    method: "dense",
+    variant: "",
+    ...compareTargets(reference, reference),
+    activeShare: 1,
+    bytesPerToken: once.bytesPerToken,
+    tokensPerSecond,
+    predictedSpeedup: 1,
+    measuredSpeedup: 1,
+  };
+}
+
+function timedDecode(
+  { windows }: CheckText,
+  contextLength: Tokens,
+): { readonly prompt: readonly number[]; readonly tokens: Tokens } {
+  const [first = []] = windows;
+  const prompt = first.slice(0, Math.min(promptTokens, contextLength >> 1));
+  return { prompt, tokens: Math.min(timedTokens, contextLength - prompt.length) };
+}
+
+/** What a token reads of the weights whatever its neurons do. */
+function bytesBesideFfn(model: Model): Bytes {
+  const { layers, output, embedding, tied } = describeModel(model);
+  const perLayer = layers.reduce((sum, { attention, norms }) => sum + attention + norms, 0);
+  return perLayer + output + (tied ? embedding : 0);
+}

@@ -1,0 +1,211 @@
+/** First part of `prepare`: everything that is learnt about a model goes to its sidecar, piece by piece, so that it can be resumed. */
+import type { Backend } from "../backends/backend.ts";
+import { type MultiplyMatrices, multiplyPlainly } from "../core/matrix-product.ts";
+import type { Bytes, Tokens } from "../core/units.ts";
+import type { Model } from "../model/model.ts";
+import { downRowNorms } from "../runtime/derived-weights.ts";
+import { Gatherer } from "../runtime/gather.ts";
+import { extendProfile } from "../runtime/profile.ts";
+import { gatherTraining } from "../runtime/train-gather.ts";
+import { type TrainedLayer, trainLayer } from "../runtime/train-layers.ts";
+import { downRowType, transposedPieces } from "../runtime/transpose-down.ts";
+import { openWeight } from "../runtime/weight-reader.ts";
+import { activeRuleFor, emptyProfile, isReluFamily } from "../sparsity/activation-profile.ts";
+import type { Corpus } from "../sparsity/corpus.ts";
+import type { SelectionQuality, SelectionTarget } from "../sparsity/predictor-quality.ts";
+import type { MatrixToWrite, Sidecar, ThresholdTable } from "../sparsity/sidecar.ts";
+import { findSidecar } from "../sparsity/sidecar-read.ts";
+import { updateSidecar } from "../sparsity/sidecar-write.ts";
+import { calibrateSigns, type SignLayer } from "../sparsity/sign-calibration.ts";
+import { calibratedSparsities } from "../sparsity/threshold-calibration.ts";
+import type { TrainingRows } from "../sparsity/train-predictor.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { sidecarModelOf } from "./sparsity.ts";
+
+export interface LearnRequest {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly backend: Backend;
+  readonly multiply: MultiplyMatrices;
+  readonly sidecarPath: string;
+  readonly corpora: readonly Corpus[];
+  readonly tokens: Tokens;
+  readonly window: Tokens;
+  readonly heldOut: number;
+  readonly seed: number;
+  readonly target: SelectionTarget;
+  readonly mostRatio: number;
+  readonly epochs?: number;
+  readonly memory: Bytes;
+  /** "again": predictors that are there already are trained anew. */
+  readonly finished: "keep" | "again";
+  readonly onProgress?: (stage: string, done: number, total: number) => void;
+  readonly onLayer?: (trained: TrainedLayer) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Learnt {
+  /** Layers trained in this run. */
+  readonly trained: readonly TrainedLayer[];
+  /** Held-out quality of the sign predictor by layer; empty where it does not apply. */
+  readonly signs: readonly SelectionQuality[];
+  /** Calibrated operating points, for activations that are never zero. */
+  readonly tables: readonly ThresholdTable[];
+}
+
+/** The native product where the backend has one. */
+export function multiplyOf(backend: Backend): MultiplyMatrices {
+  const hasProduct = (one: Backend): one is Backend & { readonly multiply: MultiplyMatrices } =>
+    "multiply" in one && typeof one.multiply === "function";
+  return hasProduct(backend) ? backend.multiply : multiplyPlainly;
+}
+
+/** Counts activations, unless the sidecar has counted these tokens; transposes down projections that lie in columns. */
+export async function learnFacts(request: LearnRequest): Promise<void> {
+  const { model, corpora, tokens, sidecarPath, onProgress } = request;
+  const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
+  const downNorms = await downNormsOf(model, sidecar);
+  using gatherer = await openGatherer(request);
+  const rule = activeRuleFor(model.activation);
+  const start = sidecar?.profile ?? emptyProfile(rule, model.hyperparameters.neurons);
+  const total = tokens * corpora.length;
+  const profile = await extendProfile(gatherer, start, {
+    corpora,
+    tokens,
+    downNorms,
+    onBatch: (_, done) => onProgress?.("profiling", done, total),
+    ...(request.signal && { signal: request.signal }),
+  });
+  request.signal?.throwIfAborted();
+  await updateSidecar(sidecarPath, sidecarModelOf(model), {
+    profile,
+    downNorms,
+    downRows: missingDownRows(model, sidecar),
+  });
+}
+
+export async function learnMethods(
+  request: LearnRequest,
+  wanted: "all" | "predictors",
+): Promise<Learnt> {
+  const { model, sidecarPath, finished, onProgress } = request;
+  const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
+  const relu = isReluFamily(model.activation);
+  const toTrain = model.layers.flatMap(({ ffn }, layer) => {
+    const hasOne = sidecar?.predictors[layer] !== undefined && finished === "keep";
+    return !relu || hasOne || ffn.predictor !== undefined ? [] : [layer];
+  });
+  const toCalibrate = wanted === "all" ? model.layers.map((_, layer) => layer) : [];
+  const layers = [...new Set([...toTrain, ...toCalibrate])];
+  if (layers.length === 0) return { trained: [], signs: [], tables: [] };
+  using gatherer = await openGatherer(request);
+  const gathered = await gatherTraining(gatherer, {
+    corpora: request.corpora,
+    tokens: request.tokens,
+    heldOut: request.heldOut,
+    seed: request.seed,
+    memory: request.memory,
+    layers,
+    downNorms: await downNormsOf(model, sidecar),
+    onTokens: (done, total) => onProgress?.("gathering", done, total),
+    ...(request.signal && { signal: request.signal }),
+  });
+  const signs = relu && wanted === "all" ? await learnSigns(request, gathered.rows) : [];
+  const trained = await trainLayers(request, gathered.rows, toTrain);
+  const tables = relu ? [] : gathered.thresholds.tables(calibratedSparsities);
+  return { trained, signs: signs.map(({ quality }) => quality), tables };
+}
+
+function openGatherer({ model, tokenizer, backend, window }: LearnRequest): Promise<Gatherer> {
+  return Gatherer.open(model, tokenizer, backend, { window });
+}
+
+async function downNormsOf(
+  model: Model,
+  sidecar: Sidecar | undefined,
+): Promise<readonly Float32Array[]> {
+  if (sidecar?.downNorms !== undefined) return sidecar.downNorms;
+  const norms: Float32Array[] = [];
+  for (const { ffn } of model.layers) norms.push(await downRowNorms(ffn.down));
+  return norms;
+}
+
+function missingDownRows(
+  model: Model,
+  sidecar: Sidecar | undefined,
+): ReadonlyMap<number, MatrixToWrite> {
+  const rows = new Map<number, MatrixToWrite>();
+  for (const [layer, { ffn }] of model.layers.entries()) {
+    const { layout, weight } = ffn.down;
+    if (layout === "rows" || sidecar?.downRows[layer] !== undefined) continue;
+    const type = downRowType(weight);
+    const shape = { rows: weight.columns, columns: weight.rows };
+    rows.set(layer, { type, ...shape, data: () => transposedPieces(weight, type) });
+  }
+  return rows;
+}
+
+/** Each layer is in the sidecar before the next begins. */
+async function trainLayers(
+  request: LearnRequest,
+  rows: readonly (TrainingRows | undefined)[],
+  layers: readonly number[],
+): Promise<readonly TrainedLayer[]> {
+  const { model, sidecarPath, target, mostRatio, seed, epochs, multiply, signal } = request;
+  const { dim, neurons } = model.hyperparameters;
+  const { gating } = model.architecture;
+  const shape = { dim, neurons, gating, activation: model.activation };
+  const trained: TrainedLayer[] = [];
+  for (const [index, layer] of layers.entries()) {
+    const layerRows = rows[layer];
+    if (layerRows === undefined) continue;
+    request.onProgress?.("training", index, layers.length);
+    const one = await trainLayer(layer, layerRows, {
+      shape,
+      target,
+      mostRatio,
+      seed,
+      multiply,
+      ...(epochs !== undefined && { epochs }),
+      ...(signal && { signal }),
+    });
+    trained.push(one);
+    const predictors = new Map([[layer, one.predictor]]);
+    await updateSidecar(sidecarPath, sidecarModelOf(model), { predictors });
+    request.onLayer?.(one);
+    request.onProgress?.("training", index + 1, layers.length);
+  }
+  return trained;
+}
+
+async function learnSigns(
+  request: LearnRequest,
+  rows: readonly (TrainingRows | undefined)[],
+): Promise<readonly SignLayer[]> {
+  const { model, multiply, sidecarPath, onProgress } = request;
+  const { target } = request;
+  const layers: SignLayer[] = [];
+  for (const [layer, { ffn }] of model.layers.entries()) {
+    const layerRows = rows[layer];
+    if (layerRows === undefined) return [];
+    request.signal?.throwIfAborted();
+    onProgress?.("calibrating signs", layer, model.layers.length);
+    const weight = ffn.gate ?? ffn.up.weight;
+    const weights = new Float32Array(weight.rows * weight.columns);
+    const reader = openWeight(weight);
+    reader.read({ first: 0, count: weight.columns }, weights);
+    reader.close();
+    layers.push(await calibrateSigns(weights, layerRows, { target, multiply }));
+    onProgress?.("calibrating signs", layer + 1, model.layers.length);
+  }
+  await updateSidecar(sidecarPath, sidecarModelOf(model), {
+    sign: {
+      margins: layers.map(({ margins }) => margins.reduce((a, b) => Math.min(a, b), 0)),
+      recall: layers.map(({ quality }) => quality.recall),
+    },
+    signs: new Map(layers.map(({ signs }, layer) => [layer, signs])),
+    signMargins: layers.map(({ margins }) => Float32Array.from(margins)),
+    signCentres: layers.map(({ centre }) => centre),
+  });
+  return layers;
+}

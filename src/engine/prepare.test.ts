@@ -1,0 +1,199 @@
+/** Preparing whole models: small ones in seconds, from their own text, resumed, and never recommending too much loss. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { openGguf } from "../gguf/open.ts";
+import { openModel } from "../model/model.ts";
+import { CheckedModel, compareTargets, scoreTargets } from "../runtime/prepare-check.ts";
+import type { Sidecar, ThresholdTable } from "../sparsity/sidecar.ts";
+import { openSidecar } from "../sparsity/sidecar-read.ts";
+import { type PrepareReport, prepareModel, trainPredictors } from "./prepare.ts";
+import { settleSparsity, sidecarModelOf } from "./sparsity.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-prepare-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const quick = { tokens: 1500, window: 48, epochs: 2 } as const;
+/** The smallest that fires on demand. */
+const small = ["--dim", "128", "--ffn", "256"];
+
+function opened(path: string, sidecar: string): Sidecar {
+  return openSidecar(sidecar, sidecarModelOf(openModel(openGguf(path))));
+}
+
+describe("preparing a ReLU model", () => {
+  const sidecar = join(folder, "relu.sparsity.gguf");
+  let model: TinyModel;
+  let report: PrepareReport;
+  const layers: number[] = [];
+
+  beforeAll(async () => {
+    model = await makeTinyModel([...small, "--arch", "arcee", "--active", "0.2"]);
+    report = await prepareModel(model.path, {
+      ...quick,
+      sidecar,
+      onLayer: ({ layer }) => layers.push(layer),
+    });
+  });
+  afterAll(() => model?.[Symbol.dispose]());
+
+  it("writes profile, transposed down, predictors, sign bits and a recommendation", () => {
+    const kept = opened(model.path, sidecar);
+    expect(kept.profile?.tokens).toBeGreaterThan(1000);
+    expect(kept.downRows.every((rows) => rows !== undefined)).toBe(true);
+    expect(kept.predictors.map((one) => one?.fc1.columns)).toEqual([128, 128]);
+    expect(kept.signMargins?.map((margins) => margins.length)).toEqual([256, 256]);
+    expect(kept.signCentres?.map((centre) => centre.length)).toEqual([128, 128]);
+    expect(kept.recommendation?.method).toBe(report.recommendation.method);
+    expect(layers).toEqual([0, 1]);
+  });
+
+  it("says that it learnt from text of the model's own", () => {
+    expect(report.notices.join()).toMatch(/no --corpus given: learning from 1500 tokens sampled/);
+  });
+
+  it("measures gate as exact and compares the rest with dense", () => {
+    const names = report.methods.map(({ method }) => method);
+    expect(names).toEqual(["dense", "gate", "mlp", "sign"]);
+    const [dense, gate] = report.methods;
+    expect(dense?.agreement).toBe(1);
+    // Only the order of summation differs: float noise of 256 terms, far below a hundredth of a per cent.
+    expect(Math.abs(gate?.perplexityLoss ?? 1)).toBeLessThan(1e-4);
+    expect(gate?.activeShare).toBeLessThan(0.5);
+    expect(gate?.bytesPerToken).toBeLessThan(dense?.bytesPerToken ?? 0);
+    for (const { quality } of report.trained) expect(quality.recall).toBeGreaterThan(0.8);
+  });
+
+  it("recommends nothing that costs more than asked", () => {
+    const best = report.methods.find(({ method }) => method === report.recommendation.method);
+    expect(best?.perplexityLoss).toBeLessThanOrEqual(report.maxPerplexityLoss);
+  });
+
+  it("keeps finished predictors and trains them anew only when told to", async () => {
+    const before = readFileSync(sidecar);
+    const again = await trainPredictors(model.path, { ...quick, sidecar });
+    expect(again.trained).toEqual([]);
+    expect(readFileSync(sidecar).equals(before)).toBe(true);
+    const anew = await trainPredictors(model.path, { ...quick, sidecar, finished: "again" });
+    expect(anew.trained.map(({ layer }) => layer)).toEqual([0, 1]);
+    // The same seed and the same text: the same predictors.
+    expect(opened(model.path, sidecar).predictors.map((one) => one?.threshold)).toEqual(
+      report.trained.map(({ predictor }) => predictor.threshold),
+    );
+  });
+
+  it("goes on with the layers that an interrupted run left", async () => {
+    const other = join(folder, "interrupted.sparsity.gguf");
+    const stop = new AbortController();
+    const interrupted = trainPredictors(model.path, {
+      ...quick,
+      sidecar: other,
+      signal: stop.signal,
+      onLayer: () => stop.abort(),
+    });
+    await expect(interrupted).rejects.toThrow(/abort/i);
+    const rest = await trainPredictors(model.path, { ...quick, sidecar: other });
+    expect(rest.trained.map(({ layer }) => layer)).toEqual([1]);
+  });
+
+  it("refuses options that make no sense, and text that is too short", async () => {
+    await expect(prepareModel(model.path, { recall: 2 })).rejects.toThrow(/recall: 2/);
+    await expect(prepareModel(model.path, { epochs: 0 })).rejects.toThrow(/epochs: 0/);
+    const short = join(folder, "short.txt");
+    writeFileSync(short, "abc");
+    const tooShort = prepareModel(model.path, {
+      ...quick,
+      corpora: [short],
+      sidecar: `${short}.gguf`,
+    });
+    await expect(tooShort).rejects.toThrow(/the corpus gave .* tokens/);
+  });
+});
+
+describe("preparing a SwiGLU model", () => {
+  it("draws the curves of both scores and keeps within the asked loss", async () => {
+    using model = await makeTinyModel();
+    const sidecar = join(folder, "swiglu.sparsity.gguf");
+    const report = await prepareModel(model.path, { ...quick, sidecar, maxPerplexityLoss: 0.005 });
+    const thresholds = report.methods.filter(({ method }) => method === "threshold");
+    expect(thresholds).toHaveLength(16);
+    for (const { activeShare, table } of thresholds) {
+      // Calibrated on other windows of the same text: some 1000 rows of 64 neurons.
+      expect(activeShare).toBeCloseTo(1 - (table?.sparsity ?? 0), 1);
+    }
+    const best = report.methods.find(
+      ({ bytesPerToken, method }) =>
+        method === report.recommendation.method &&
+        bytesPerToken ===
+          Math.min(...report.methods.filter(isGood).map((one) => one.bytesPerToken)),
+    );
+    function isGood(one: (typeof report.methods)[number]): boolean {
+      return one.method === "dense" || one.perplexityLoss + one.lossError <= 0.005;
+    }
+    expect(best).toBeDefined();
+    const kept = opened(model.path, sidecar);
+    expect(kept.thresholds?.tables).toHaveLength(16);
+    expect(kept.signMargins).toBeUndefined();
+    const svg = report.plot();
+    expect(svg).toMatch(/^<svg/);
+    expect(svg.match(/<polyline/g)).toHaveLength(4);
+    expect(svg).not.toContain("NaN");
+  });
+});
+
+const data = process.env["HEARTH_TEST_DATA"];
+const addon = loadAddon();
+const missing = data === undefined ? "HEARTH_TEST_DATA is not set" : "";
+const reason = missing || (addon.kind === "missing" ? addon.reason : "");
+
+describe.skipIf(reason !== "")(
+  `thresholds on stories260K${reason && ` (skipped: ${reason})`}`,
+  () => {
+    it("cost at most 3 % by the gate score at 20 % and 1 % by the output score at 40 %", async () => {
+      const place = join(data ?? "", "models/stories260K");
+      const path = join(place, "stories260K-f32.gguf");
+      const golden: { ids: number[]; context: number; perplexity: number } = JSON.parse(
+        readFileSync(join(place, "perplexity-golden.json"), "utf8"),
+      );
+      const sidecarPath = join(folder, "stories.sparsity.gguf");
+      const { methods } = await prepareModel(path, {
+        sidecar: sidecarPath,
+        tokens: 10_000,
+        checkTokens: 1024,
+      });
+      const model = openModel(openGguf(path));
+      const sidecar = opened(path, sidecarPath);
+      using backend = createCpuBackend();
+      const windows = Array.from({ length: golden.ids.length / golden.context }, (_, index) => [
+        1,
+        ...golden.ids.slice(index * golden.context + 1, (index + 1) * golden.context),
+      ]);
+      const score = async (table?: ThresholdTable) => {
+        const settled = await settleSparsity(model, backend, {
+          sparsity: table ? "threshold" : "dense",
+          sidecar: table ? { ...sidecar, thresholds: { tables: [table], chosen: 0 } } : sidecar,
+        });
+        using checked = await CheckedModel.open(model, backend, {
+          contextLength: golden.context,
+          methodFor: settled.methodFor,
+          ...(settled.downRows && { downRows: settled.downRows }),
+        });
+        return await scoreTargets(checked, { windows }, {});
+      };
+      const dense = await score();
+      const loss = async (name: string, sparsity: number) => {
+        const table = methods.find(
+          (one) => one.table?.score === name && one.table.sparsity === sparsity,
+        )?.table;
+        expect(table).toBeDefined();
+        return compareTargets(await score(table), dense).perplexityLoss;
+      };
+      expect(compareTargets(dense, dense).perplexity).toBeCloseTo(golden.perplexity, 3);
+      expect(await loss("gate", 0.2)).toBeLessThan(0.03);
+      expect(await loss("output", 0.4)).toBeLessThan(0.01);
+    });
+  },
+);

@@ -1,0 +1,304 @@
+/**
+ * `hearth prepare` and `hearth train-predictor`: from a model to a sidecar with which it decodes in proportion to the
+ * neurons that fire, and to a report of what that costs.
+ */
+import { basename } from "node:path";
+import type { Backend } from "../backends/backend.ts";
+import { LimitError, OptionError } from "../core/errors.ts";
+import { multiplyPlainly } from "../core/matrix-product.ts";
+import { type Bytes, GiB, type Tokens } from "../core/units.ts";
+import { openGguf } from "../gguf/open.ts";
+import { type Model, openModel } from "../model/model.ts";
+import { CheckedModel } from "../runtime/prepare-check.ts";
+import { sampleCorpus } from "../runtime/prepare-sample.ts";
+import { heldOutWindows } from "../runtime/prepare-windows.ts";
+import type { TrainedLayer } from "../runtime/train-layers.ts";
+import { chooseBest, type MethodReport } from "../sparsity/choose-best.ts";
+import { type Corpus, openCorpus } from "../sparsity/corpus.ts";
+import { plotQuality } from "../sparsity/plot-quality.ts";
+import { defaultTarget, type SelectionQuality } from "../sparsity/predictor-quality.ts";
+import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../sparsity/sidecar.ts";
+import { openSidecar } from "../sparsity/sidecar-read.ts";
+import { updateSidecar } from "../sparsity/sidecar-write.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { type HostDevice, openHostBackend } from "./host-backend.ts";
+import { checkMethods } from "./prepare-check.ts";
+import { type LearnRequest, learnFacts, learnMethods, multiplyOf } from "./prepare-learn.ts";
+import { sidecarModelOf } from "./sparsity.ts";
+
+export interface TrainPredictorOptions {
+  /** Text files, or JSONL and CSV with a field text, prompt or content. Default: text sampled from the model itself. */
+  readonly corpora?: readonly string[];
+  /** Tokens of each corpus. Default 60 000; of the model's own text 20 000. */
+  readonly tokens?: Tokens;
+  /** Tokens read in one window, BOS included. Default: the model's context, at most 512. */
+  readonly window?: Tokens;
+  /** Default: model.gguf → model.sparsity.gguf. */
+  readonly sidecar?: string;
+  readonly device?: HostDevice;
+  readonly threads?: number;
+  /** Default 1. */
+  readonly seed?: number;
+  /** Share of active neurons that a predictor must find. Default 0.95. */
+  readonly recall?: number;
+  /** Most neurons a predictor may select, in units of the active ones. Default 2.5. */
+  readonly mostRatio?: number;
+  /** Most passes over the training rows. Default 10. */
+  readonly epochs?: number;
+  /** For the rows that are learnt from. Default 2 GiB. */
+  readonly memory?: Bytes;
+  /** What happens to layers that have a predictor already. Default "keep": an interrupted run goes on. */
+  readonly finished?: "keep" | "again";
+  /** `stage` is for people; done of total in units of their own. */
+  readonly onProgress?: (stage: string, done: number, total: number) => void;
+  readonly onLayer?: (trained: TrainedLayer) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface PrepareModelOptions extends TrainPredictorOptions {
+  /** Perplexity that `--sparsity auto` may cost, as a share of the dense model's. Default 0.01. */
+  readonly maxPerplexityLoss?: number;
+  /** Most tokens of the check, which each method repeats. Default 8192. */
+  readonly checkTokens?: Tokens;
+}
+
+export interface TrainingReport {
+  readonly sidecar: string;
+  readonly corpora: readonly string[];
+  /** Layers that were trained now; those of an earlier run are in the sidecar. */
+  readonly trained: readonly TrainedLayer[];
+  readonly notices: readonly string[];
+}
+
+export interface PrepareReport extends TrainingReport {
+  /** Held-out quality of the sign predictor by layer; empty where it does not apply. */
+  readonly signs: readonly SelectionQuality[];
+  /** The dense model first. */
+  readonly methods: readonly MethodReport[];
+  readonly maxPerplexityLoss: number;
+  readonly recommendation: Recommendation;
+  /** The curves sparsity → perplexity and sparsity → bytes as SVG. */
+  plot(): string;
+}
+
+const defaultTokens: Tokens = 60_000;
+/** Sampling decodes token by token, which is slower than reading: fewer tokens keep it bearable. */
+const defaultSampledTokens: Tokens = 20_000;
+/** Shares of windows that training does not see: half of them place cuts, the rest are measured. */
+const heldOut = 0.15;
+
+/** @throws OptionError, FileFormatError, LimitError or DeviceError, each saying what to do. */
+export async function trainPredictors(
+  path: string,
+  options: TrainPredictorOptions = {},
+): Promise<TrainingReport> {
+  using preparation = await openPreparation(path, options);
+  const { request, notices } = preparation;
+  const { trained } = await learnMethods(request, "predictors");
+  const corpora = request.corpora.map(({ name }) => name);
+  return { sidecar: request.sidecarPath, corpora, trained, notices };
+}
+
+/** @throws as trainPredictors. */
+export async function prepareModel(
+  path: string,
+  options: PrepareModelOptions = {},
+): Promise<PrepareReport> {
+  using preparation = await openPreparation(path, options);
+  const { request, notices } = preparation;
+  const { model, sidecarPath, corpora, onProgress, signal } = request;
+  await learnFacts(request);
+  const { trained, signs, tables } = await learnMethods(request, "all");
+  const sidecar = openSidecar(sidecarPath, sidecarModelOf(model));
+  const text = await checkText(request, options.checkTokens ?? 8192);
+  const methods = await checkMethods({
+    model,
+    backend: request.backend,
+    sidecar,
+    tables,
+    text,
+    ...(onProgress && { onProgress }),
+    ...(signal && { signal }),
+  });
+  const maxPerplexityLoss = options.maxPerplexityLoss ?? 0.01;
+  const recommendation = await recommend(request, methods, { maxPerplexityLoss, tables });
+  return {
+    sidecar: sidecarPath,
+    corpora: corpora.map(({ name }) => name),
+    trained,
+    signs,
+    methods,
+    maxPerplexityLoss,
+    recommendation,
+    notices,
+    plot: () => plotQuality(methods, { model: basename(path), maxPerplexityLoss }),
+  };
+}
+
+/** Writes what `--sparsity auto` takes, and which thresholds `--sparsity threshold` takes. */
+async function recommend(
+  { model, sidecarPath }: LearnRequest,
+  methods: readonly MethodReport[],
+  {
+    maxPerplexityLoss,
+    tables,
+  }: { readonly maxPerplexityLoss: number; readonly tables: readonly ThresholdTable[] },
+): Promise<Recommendation> {
+  const { best, reason } = chooseBest(methods, maxPerplexityLoss);
+  const measured = methods.map((report) => ({
+    method: report.method,
+    variant: report.variant,
+    activeShare: report.activeShare,
+    bytesPerToken: report.bytesPerToken,
+    perplexity: report.perplexity,
+    agreement: report.agreement,
+    tokensPerSecond: report.tokensPerSecond,
+  }));
+  const recommendation: Recommendation = { method: best.method, reason, measured };
+  const chosen = chosenTable(methods, { best, maxPerplexityLoss, tables });
+  await updateSidecar(sidecarPath, sidecarModelOf(model), {
+    recommendation,
+    ...(tables.length > 0 && { thresholds: { tables, chosen } }),
+  });
+  return recommendation;
+}
+
+/** The recommended one, else the best among thresholds alone, else the gentlest. */
+function chosenTable(
+  methods: readonly MethodReport[],
+  from: {
+    readonly best: MethodReport;
+    readonly maxPerplexityLoss: number;
+    readonly tables: readonly ThresholdTable[];
+  },
+): number {
+  const { best, maxPerplexityLoss, tables } = from;
+  const thresholds = methods.filter(({ method }) => method === "dense" || method === "threshold");
+  const alone = best.table ?? chooseBest(thresholds, maxPerplexityLoss).best.table;
+  const gentlest = methods
+    .filter(({ table }) => table !== undefined)
+    .reduce<MethodReport | undefined>(
+      (least, one) => (least && least.perplexityLoss <= one.perplexityLoss ? least : one),
+      undefined,
+    );
+  const table = alone ?? gentlest?.table;
+  return Math.max(0, table === undefined ? 0 : tables.indexOf(table));
+}
+
+async function checkText(
+  request: LearnRequest,
+  most: Tokens,
+): Promise<Awaited<ReturnType<typeof heldOutWindows>>> {
+  const { tokenizer, corpora, tokens, window, seed } = request;
+  const text = await heldOutWindows(tokenizer, {
+    corpora,
+    tokens,
+    window,
+    heldOut,
+    seed,
+    most,
+  });
+  if (text.windows.length > 0) return text;
+  throw new LimitError(
+    `the corpus is too short to check with: no window of it was held out; give more text or a smaller --context`,
+  );
+}
+
+interface Preparation extends Disposable {
+  readonly request: LearnRequest;
+  readonly notices: readonly string[];
+}
+
+async function openPreparation(path: string, options: TrainPredictorOptions): Promise<Preparation> {
+  checkOptions(options);
+  const model = openModel(openGguf(path));
+  const tokenizer = await loadTokenizer(model.gguf.metadata);
+  const { backend, notices } = openHostBackend(options.device ?? "auto", options.threads);
+  try {
+    const { contextLength } = model.hyperparameters;
+    const window = Math.min(options.window ?? 512, contextLength);
+    const text = await corporaOf({ model, tokenizer, backend, window }, options);
+    const { recall = 0.95, mostRatio = 2.5, memory = 2 * GiB, finished = "keep" } = options;
+    const surplus = defaultTarget.recall - 0.95;
+    const request: LearnRequest = {
+      model,
+      tokenizer,
+      backend,
+      multiply: multiplyOf(backend),
+      sidecarPath: options.sidecar ?? sidecarPathOf(path),
+      ...text,
+      window,
+      heldOut,
+      seed: options.seed ?? 1,
+      target: { ...defaultTarget, recall: Math.min(1, recall + surplus) },
+      mostRatio,
+      memory,
+      finished,
+      ...(options.epochs !== undefined && { epochs: options.epochs }),
+      ...(options.onProgress && { onProgress: options.onProgress }),
+      ...(options.onLayer && { onLayer: options.onLayer }),
+      ...(options.signal && { signal: options.signal }),
+    };
+    const own = options.corpora?.length
+      ? []
+      : [`no --corpus given: learning from ${text.tokens} tokens sampled from the model itself`];
+    const slow =
+      request.multiply === multiplyPlainly
+        ? ["training runs on plain TypeScript, hundreds of times slower than on the native addon"]
+        : [];
+    return {
+      request,
+      notices: [...model.warnings, ...tokenizer.warnings, ...notices, ...slow, ...own],
+      [Symbol.dispose]: () => backend[Symbol.dispose](),
+    };
+  } catch (error) {
+    backend[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The files that were named, or text that the model writes. */
+async function corporaOf(
+  source: {
+    readonly model: Model;
+    readonly tokenizer: Tokenizer;
+    readonly backend: Backend;
+    readonly window: Tokens;
+  },
+  options: TrainPredictorOptions,
+): Promise<{ readonly corpora: readonly Corpus[]; readonly tokens: Tokens }> {
+  const { corpora = [], onProgress, signal, seed = 1 } = options;
+  if (corpora.length > 0) {
+    const opened = await Promise.all(corpora.map(openCorpus));
+    return { corpora: opened, tokens: options.tokens ?? defaultTokens };
+  }
+  const { model, tokenizer, backend, window } = source;
+  const tokens = options.tokens ?? defaultSampledTokens;
+  using dense = await CheckedModel.open(model, backend, {
+    contextLength: window,
+    methodFor: () => ({ kind: "dense" }),
+  });
+  const corpus = await sampleCorpus(dense, tokenizer, {
+    tokens,
+    window,
+    seed,
+    onTokens: (done, total) => onProgress?.("sampling text", done, total),
+    ...(signal && { signal }),
+  });
+  return { corpora: [corpus], tokens };
+}
+
+function checkOptions(options: PrepareModelOptions): void {
+  const counts = ["tokens", "window", "epochs", "memory", "checkTokens"] as const;
+  for (const name of counts) {
+    const value = options[name];
+    if (value === undefined || (Number.isInteger(value) && value >= 1)) continue;
+    throw new OptionError(name, String(value), "a whole number of at least 1");
+  }
+  const { recall = 0.95, mostRatio = 2.5, maxPerplexityLoss = 0.01 } = options;
+  if (!(recall > 0 && recall <= 1)) throw new OptionError("recall", String(recall), "0 to 1");
+  if (!(mostRatio >= 1)) throw new OptionError("mostRatio", String(mostRatio), "at least 1");
+  if (!(maxPerplexityLoss >= 0)) {
+    throw new OptionError("maxPerplexityLoss", String(maxPerplexityLoss), "a share of at least 0");
+  }
+}

@@ -1,0 +1,96 @@
+/** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
+import type { Bytes, Tokens } from "../core/units.ts";
+import { reportOf, timelineOf } from "../runtime/device.ts";
+import type { StepUse } from "../runtime/gpu-use.ts";
+import type { HybridStats } from "../runtime/hybrid-stats.ts";
+import { chromeTrace } from "../runtime/trace.ts";
+import type { OpenedModel } from "./open.ts";
+
+export interface GpuReport {
+  /** Held on the card, as it was allocated. */
+  readonly bytes: Bytes;
+  readonly bytesUploadedAtLoad: Bytes;
+  /** Of decode steps; of prompts when nothing was decoded yet. */
+  readonly perToken: Readonly<Record<Exclude<keyof StepUse, "tokens">, number>>;
+}
+
+export interface HybridReport extends HybridStats {
+  readonly predictedTokensPerSecond: number;
+  /** What the plan expects of `gpuActivationShare`. */
+  readonly expectedGpuActivationShare: number;
+  /** What to do when it falls short of that by more than `shareMargin`. */
+  readonly advice?: string;
+}
+
+/** Both devices were balanced for the expected share: at 5 % of all activations less, a plan made again is worth it. */
+const shareMargin = 0.05;
+/** One token more or less of a short answer says little. */
+const fewestTokens: Tokens = 32;
+
+export interface EngineReport {
+  readonly gpu?: GpuReport;
+  readonly hybrid?: HybridReport;
+}
+
+/** Empty for a model that runs on the CPU. */
+export async function engineReport(
+  opened: Pick<OpenedModel, "session" | "plan">,
+): Promise<EngineReport> {
+  const report = await reportOf(opened.session.executable);
+  const { gpu, hybrid } = report ?? {};
+  return {
+    ...(gpu && {
+      gpu: {
+        bytes: gpu.bytes,
+        bytesUploadedAtLoad: gpu.load.bytesUploaded,
+        perToken: perToken(gpu.decode.tokens > 0 ? gpu.decode : gpu.prompt),
+      },
+    }),
+    ...(hybrid && { hybrid: hybridReport(hybrid, opened) }),
+  };
+}
+
+function hybridReport(
+  hybrid: HybridStats,
+  { session, plan }: Pick<OpenedModel, "session" | "plan">,
+): HybridReport {
+  const expected = plan?.gpuActivationShare ?? 0;
+  const { tokens } = session.trace.use("all");
+  const advice = shareAdvice({ observed: hybrid.gpuActivationShare, expected, tokens });
+  return {
+    ...hybrid,
+    predictedTokensPerSecond: plan?.predictedTokensPerSecond ?? 0,
+    expectedGpuActivationShare: expected,
+    ...(advice !== undefined && { advice }),
+  };
+}
+
+/** Undefined while the plan's share is met, or too little was computed to say. */
+export function shareAdvice(share: {
+  readonly observed: number;
+  readonly expected: number;
+  readonly tokens: Tokens;
+}): string | undefined {
+  const { observed, expected, tokens } = share;
+  if (tokens < fewestTokens || observed >= expected - shareMargin) return undefined;
+  const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+  return `the card computed ${percent(observed)} of the active neurons where the plan expects ${percent(expected)}: run with --learn, then hearth plan --refresh`;
+}
+
+/** The timeline of all steps so far in Chrome's trace format; without events unless the engine keeps one. */
+export async function engineTrace(opened: Pick<OpenedModel, "session">): Promise<string> {
+  return chromeTrace((await timelineOf(opened.session.executable)) ?? []);
+}
+
+function perToken({ tokens, ...sums }: StepUse): GpuReport["perToken"] {
+  const share = (sum: number): number => (tokens === 0 ? 0 : sum / tokens);
+  return {
+    runs: share(sums.runs),
+    submits: share(sums.submits),
+    dispatches: share(sums.dispatches),
+    bindGroups: share(sums.bindGroups),
+    buffers: share(sums.buffers),
+    bytesUploaded: share(sums.bytesUploaded),
+    bytesReadBack: share(sums.bytesReadBack),
+  };
+}

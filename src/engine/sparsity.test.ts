@@ -1,0 +1,251 @@
+/** Sparsity methods in whole models: exact where they claim to be, refused where they cannot apply, never NaN. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { makeModel } from "../../tools/make-model/make-model.ts";
+import { parseOptions } from "../../tools/make-model/options.ts";
+import { loadAddon } from "../backends/cpu/addon.ts";
+import { type WeightType, weightTypes } from "../core/dtype.ts";
+import { openGguf } from "../gguf/open.ts";
+import { openModel } from "../model/model.ts";
+import type { MethodName, Sidecar } from "../sparsity/sidecar.ts";
+import { updateSidecar } from "../sparsity/sidecar-write.ts";
+import { openModelFile } from "./open.ts";
+import type { Device, EngineOptions } from "./options.ts";
+import { sidecarModelOf } from "./sparsity.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-methods-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const addon = loadAddon();
+const devices: readonly Device[] = addon.kind === "loaded" ? ["reference", "cpu"] : ["reference"];
+const defaultModel = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
+const dataFolder = process.env["HEARTH_TEST_DATA"];
+const withoutData = dataFolder === undefined ? " (skipped: HEARTH_TEST_DATA is not set)" : "";
+
+const shape = "--dim 256 --layers 2 --ffn 512 --heads 4 --kv-heads 2 --vocab 320 --context 64";
+async function make(name: string, args: string): Promise<string> {
+  const out = join(folder, `${name}.gguf`);
+  await makeModel(parseOptions([out, ...shape.split(" "), ...args.split(" ")]));
+  return out;
+}
+
+interface Answer {
+  readonly tokens: readonly number[];
+  /** Of each step, one row after the other. */
+  readonly logits: readonly Float32Array[];
+  readonly notices: readonly string[];
+  readonly activeShare: number;
+}
+
+/** Greedy, from token ids. */
+async function answer(
+  path: string,
+  prompt: readonly number[],
+  options: EngineOptions & { readonly count?: number; readonly with?: Sidecar },
+): Promise<Answer> {
+  const { count = 16, with: sidecar, ...engine } = options;
+  const opened = await openModelFile(
+    path,
+    { cacheType: "f32", ...engine },
+    "per sequence",
+    sidecar,
+  );
+  try {
+    const { session } = opened;
+    for (const token of prompt.slice(0, -1)) session.add(0, token);
+    let next = prompt.at(-1) ?? 0;
+    const tokens: number[] = [];
+    const logits: Float32Array[] = [];
+    for (let step = 0; step < count; step++) {
+      const output = session.addForOutput(0, next);
+      await session.run();
+      const row = session.logits(output).slice();
+      next = row.indexOf(row.reduce((best, value) => Math.max(best, value), -Infinity));
+      tokens.push(next);
+      logits.push(row);
+    }
+    const { activeShare } = session.trace.use("all");
+    return { tokens, logits, notices: opened.notices, activeShare };
+  } finally {
+    opened[Symbol.dispose]();
+  }
+}
+
+/** Largest difference of logits, as a share of the largest logit. */
+function worst(a: Answer, b: Answer): number {
+  const largest = b.logits.flatMap((row) => [...row]).reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+  const differences = a.logits.map((row, step) =>
+    row.reduce((m, v, i) => Math.max(m, Math.abs(v - (b.logits[step]?.[i] ?? Number.NaN))), 0),
+  );
+  return Math.max(...differences) / largest;
+}
+
+const prompt = [1, 17, 42, 99, 7, 255, 18];
+
+/**
+ * gate leaves out zeros and adds the rest in another order: float32 sums of up to 1536 terms in 4 layers differ by at
+ * most terms · layers · 2^-24 = 4e-4 of the sum of magnitudes.
+ */
+const reordered = 4e-4;
+
+describe.each(devices)("gate on the %s backend", (device) => {
+  it("gives the default model's tokens and logits", async () => {
+    const golden: { prompts: { prompt_ids: number[]; greedy_ids: number[] }[] } = JSON.parse(
+      readFileSync(new URL("../../test/golden/default.json", import.meta.url), "utf8"),
+    );
+    for (const { prompt_ids, greedy_ids } of golden.prompts.slice(0, 2)) {
+      const count = greedy_ids.length;
+      const gate = await answer(defaultModel, prompt_ids, { device, sparsity: "gate", count });
+      const dense = await answer(defaultModel, prompt_ids, { device, sparsity: "dense", count });
+      expect(gate.tokens).toEqual(greedy_ids);
+      expect(worst(gate, dense)).toBeLessThan(reordered);
+      expect(gate.activeShare).toBeLessThan(0.2);
+      expect(dense.activeShare).toBe(1);
+    }
+  });
+
+  it.each([
+    ["ReGLU", "--arch llama --activation relu --active 0.1"],
+    ["ungated ReLU", "--arch opt --activation relu --active 0.1"],
+    ["ungated relu2", "--arch arcee --active 0.15"],
+    ["dReLU", "--arch bamboo --activation relu --active 0.1"],
+    ["random ReGLU weights", "--arch llama --activation relu"],
+  ])("gives the dense tokens and logits of a synthetic %s model", async (name, args) => {
+    const path = await make(`gate ${name} ${device}`, args);
+    const gate = await answer(path, prompt, { device, sparsity: "gate" });
+    const dense = await answer(path, prompt, { device, sparsity: "dense" });
+    expect(gate.tokens).toEqual(dense.tokens);
+    expect(worst(gate, dense)).toBeLessThan(reordered);
+    expect(gate.activeShare).toBeLessThan(0.7);
+  });
+});
+
+describe.skipIf(dataFolder === undefined)(`PowerInfer's files${withoutData}`, () => {
+  it.each(devices.flatMap((device) => ["auto", "mlp"].map((sparsity) => [device, sparsity])))(
+    "speak as PowerInfer does on the %s backend with --sparsity %s",
+    async (device, sparsity) => {
+      for (const name of ["llama-0", "bamboo-3", "falcon-0", "opt-0"]) {
+        const stem = `${dataFolder}/models/powerinfer/${name}`;
+        const golden: { prompt_ids: number[]; greedy_ids: number[] } = JSON.parse(
+          readFileSync(`${stem}.json`, "utf8"),
+        );
+        const spoken = await answer(`${stem}.powerinfer.gguf`, golden.prompt_ids, {
+          device: device === "cpu" ? "cpu" : "reference",
+          sparsity: sparsity === "mlp" ? "mlp" : "auto",
+          count: golden.greedy_ids.length,
+        });
+        expect(spoken.tokens, name).toEqual(golden.greedy_ids);
+        expect(spoken.activeShare, name).toBeLessThan(0.5);
+      }
+    },
+  );
+});
+
+describe("a method that cannot apply", () => {
+  const refusals: readonly [string, string, MethodName, RegExp][] = [
+    ["gate", "--arch llama", "gate", /gate.*available: dense\..*silu/],
+    ["mlp", "--arch llama --activation relu", "mlp", /available: dense, gate\..*hearth prepare/],
+    ["sign", "--arch llama --activation relu", "sign", /margins; hearth prepare/],
+    ["threshold", "--arch llama", "threshold", /thresholds; hearth prepare/],
+  ];
+  it.each(refusals)("is refused: %s for %s", async (name, args, sparsity, message) => {
+    const path = await make(`refused ${name}`, args);
+    await expect(answer(path, prompt, { device: "reference", sparsity })).rejects.toThrow(message);
+  });
+
+  it("is refused by name when it does not exist", async () => {
+    const sparsity: string = "magic";
+    const options = Object.fromEntries([["sparsity", sparsity]]);
+    await expect(answer(defaultModel, prompt, options)).rejects.toThrow(/magic.*auto, dense, gate/);
+  });
+});
+
+describe("auto", () => {
+  it("says which method it took and why, and what it had to make", async () => {
+    const { notices } = await answer(defaultModel, prompt, { device: "reference", count: 1 });
+    expect(notices.join("\n")).toMatch(/sparsity gate: relu2 is exactly zero/);
+    expect(notices.join("\n")).toMatch(
+      /4 layers were transposed at load \(3\.0 MiB of F16.*hearth prepare/,
+    );
+  });
+
+  it("stays dense where activations never rest, and says what would help", async () => {
+    const path = await make("auto silu", "--arch llama");
+    const { notices, activeShare } = await answer(path, prompt, { device: "reference", count: 1 });
+    expect(notices.join("\n")).toMatch(/sparsity dense: silu never rests; hearth prepare/);
+    expect(activeShare).toBe(1);
+  });
+
+  it("refuses a sidecar of another model, which dense does not even look at", async () => {
+    const path = await make("foreign", "--arch llama --activation relu");
+    const other = { fingerprint: "00", dim: 256, neurons: [512, 512] };
+    await updateSidecar(path.replace(".gguf", ".sparsity.gguf"), other, {});
+    const run = (sparsity: "auto" | "dense") =>
+      answer(path, prompt, { device: "reference", sparsity, count: 1 });
+    await expect(run("auto")).rejects.toThrow(/another model/);
+    await expect(run("dense")).resolves.toBeDefined();
+  });
+});
+
+/** Every method that the model's activation allows, with calibration that keeps about half of the neurons. */
+async function everyMethod(path: string): Promise<readonly [MethodName, Sidecar][]> {
+  const model = openModel(openGguf(path));
+  const { neurons } = sidecarModelOf(model);
+  const each = neurons.map(() => undefined);
+  const nothing: Sidecar = { path: "none", downRows: each, predictors: each, signs: each };
+  const values = neurons.map(() => 0.01);
+  const thresholds = (score: "gate" | "output"): Sidecar => ({
+    ...nothing,
+    thresholds: { tables: [{ score, sparsity: 0.5, values }], chosen: 0 },
+  });
+  const gated = model.architecture.gating === "gated";
+  const relu = model.activation.kind === "relu";
+  const sign = { margins: neurons.map(() => -64), recall: neurons.map(() => 1) };
+  return [
+    ["dense", nothing],
+    ["threshold", thresholds("output")],
+    ...(gated ? [["threshold", thresholds("gate")] as [MethodName, Sidecar]] : []),
+    ...(relu
+      ? ([
+          ["gate", nothing],
+          ["sign", { ...nothing, sign }],
+        ] as [MethodName, Sidecar][])
+      : []),
+    ...(model.layers[0]?.ffn.predictor ? [["mlp", nothing] as [MethodName, Sidecar]] : []),
+  ];
+}
+
+describe.each(devices)("every method on the %s backend", (device) => {
+  const models: readonly (readonly [string, string])[] = [
+    ["ReGLU", "--arch llama --activation relu --active 0.2 --predictor-rank 32"],
+    ["SwiGLU", "--arch llama"],
+    ["ungated ReLU", "--arch arcee --activation relu"],
+    ["dReLU", "--arch bamboo --activation relu"],
+  ];
+  const cases = weightTypes.flatMap((type) =>
+    models.map(([name, args]) => [type, name, args] as const),
+  );
+  it.each(cases)("gives finite logits for %s, %s", async (type: WeightType, name, args) => {
+    const path = await make(`${type} ${name} ${device}`, `${args} --type ${type.toLowerCase()}`);
+    let tried = 0;
+    for (const [sparsity, sidecar] of await everyMethod(path)) {
+      const { logits, activeShare } = await answer(path, prompt, {
+        device,
+        sparsity,
+        with: sidecar,
+        count: 3,
+      });
+      expect(
+        logits.every((row) => row.every(Number.isFinite)),
+        `${sparsity}`,
+      ).toBe(true);
+      expect(activeShare, `${sparsity}`).toBeGreaterThan(0);
+      tried++;
+    }
+    expect(tried).toBeGreaterThan(1);
+    rmSync(path);
+  });
+});
