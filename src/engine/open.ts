@@ -212,9 +212,9 @@ function openSession(
   return Session.open(backend, program, outputSlots(slots), prepareOptions(options));
 }
 
-function outputSlots({ logits, argmax }: ModelSlots): OutputSlots {
+function outputSlots({ logits, argmax, topK }: ModelSlots): OutputSlots {
   if (logits === undefined) throw new Error("a program with logits has a slot for them");
-  return { logits, ...(argmax && { argmax }) };
+  return { logits, ...(argmax && { argmax }), ...(topK && { topK }) };
 }
 
 function prepareOptions({ onProgress, signal }: EngineOptions): PrepareOptions {

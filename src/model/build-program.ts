@@ -25,7 +25,7 @@ export interface ProgramOptions {
   readonly kvType: KvType;
   /**
    * "logits": of the rows that want an output. "argmax": only their best token. "none": profiling.
-   * "choice": logits stay on the device; a segment behind the model reads them, another one only the best token.
+   * "choice": logits stay on the device; segments behind the model read them, or the largest, or the best token.
    */
   readonly output: "logits" | "argmax" | "choice" | "none";
   /** Default: the file's predictors in a PowerInfer file, dense in any other. */
@@ -59,6 +59,7 @@ export interface ModelSlots {
   readonly hidden?: Slot;
   readonly logits?: Slot; // [outputs, vocabulary]
   readonly argmax?: Slot; // [outputs, 1]
+  readonly topK?: Slot; // [outputs, 2·k]: (id, logit) pairs of the k largest logits
   readonly exposed: readonly ExposedFfn[];
 }
 
@@ -74,14 +75,18 @@ export interface ModelParts {
   readonly hidden?: Slot;
   readonly logits?: Slot;
   readonly argmax?: Slot;
+  readonly topK?: Slot;
 }
+
+/** Samplers seldom keep more (the default is 40), and it is 1 KiB to read back. */
+const mostLargest = 128;
 
 export interface ModelProgram {
   readonly program: Program;
   readonly slots: ModelSlots;
 }
 
-/** One segment, whose outputs are the logits or best tokens, then what exposed layers show; with "choice" two to read by. */
+/** One segment, whose outputs are the logits or best tokens, then what exposed layers show; with "choice" three to read by. */
 export function buildProgram(model: Model, options: ProgramOptions): ModelProgram {
   const parts = buildParts(model, options);
   const exposedLayers = new Set(options.exposed ?? []);
@@ -100,13 +105,13 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
     layers.push({ first, end: ops.length });
   }
   ops.push(...parts.output);
-  const { hidden, logits, argmax } = parts;
+  const { hidden, logits, argmax, topK } = parts;
   const shown = exposed.flatMap(({ input, normed, gate, h }) => [input, normed, gate, h]);
   const isChoice = options.output === "choice";
   const outputs = [isChoice ? undefined : (logits ?? argmax), ...shown];
   const present = outputs.filter((slot) => slot !== undefined);
   const segments: Segment[] = [{ name: "model", ops, outputs: present, layers }];
-  if (isChoice && logits && argmax) segments.push(...readSegments(logits, argmax));
+  if (logits && argmax && topK) segments.push(...readSegments({ logits, argmax, topK }));
   return {
     program: {
       slots: parts.slots.slots,
@@ -119,16 +124,22 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
       ...(hidden && { hidden }),
       ...(logits && { logits }),
       ...(argmax && { argmax }),
+      ...(topK && { topK }),
       exposed,
     },
   };
 }
 
 /** What reads the result of the model: one of them is run behind it. */
-function readSegments(logits: Slot, argmax: Slot): readonly Segment[] {
+function readSegments({
+  logits,
+  argmax,
+  topK,
+}: Required<Pick<ModelSlots, "logits" | "argmax" | "topK">>): readonly Segment[] {
   return [
     { name: "read logits", ops: [], outputs: [logits] },
     { name: "read best", ops: [{ kind: "argmax", x: logits, out: argmax }], outputs: [argmax] },
+    { name: "read largest", ops: [{ kind: "top-k", x: logits, out: topK }], outputs: [topK] },
   ];
 }
 
@@ -211,7 +222,7 @@ function outputPart(
     readonly slots: SlotTable;
     readonly output: ProgramOptions["output"];
   },
-): Pick<ModelParts, "output" | "hidden" | "logits" | "argmax"> {
+): Pick<ModelParts, "output" | "hidden" | "logits" | "argmax" | "topK"> {
   const { residual, slots, output } = place;
   if (output === "none") return { output: [] };
   const isSelected = residual.rows === "outputs";
@@ -225,7 +236,10 @@ function outputPart(
   );
   if (output === "logits") return { output: ops, hidden, logits };
   const argmax = slots.slot("argmax", 1, "outputs");
-  if (output === "choice") return { output: ops, hidden, logits, argmax };
+  if (output === "choice") {
+    const topK = slots.slot("top-k", 2 * Math.min(mostLargest, model.vocabulary), "outputs");
+    return { output: ops, hidden, logits, argmax, topK };
+  }
   ops.push({ kind: "argmax", x: logits, out: argmax });
   return { output: ops, hidden, argmax };
 }

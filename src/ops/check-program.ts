@@ -51,6 +51,7 @@ function slotsOf(op: Op): readonly Slot[] {
     case "copy":
     case "select":
     case "argmax":
+    case "top-k":
       return [op.x, op.out];
     default:
       return op satisfies never;
@@ -110,6 +111,16 @@ function requirementsOf(op: Op, kv: KvShape): readonly Requirement[] {
     case "argmax":
       return [
         requires(op.out.width === 1, "an out of width 1", op.out.width),
+        hasRowsOf(op.x, op.out),
+      ];
+    case "top-k":
+      return [
+        requires(op.out.width % 2 === 0, "an out of pairs", op.out.width),
+        requires(
+          op.out.width <= 2 * op.x.width,
+          `an out of at most ${op.x.width} pairs`,
+          op.out.width,
+        ),
         hasRowsOf(op.x, op.out),
       ];
     case "add":

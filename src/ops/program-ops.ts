@@ -26,6 +26,7 @@ export function weightsOfOp(op: Op): readonly Weight[] {
     case "copy":
     case "select":
     case "argmax":
+    case "top-k":
       return [];
     default:
       return op satisfies never;

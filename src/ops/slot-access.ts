@@ -9,6 +9,7 @@ export function slotsRead(op: Op): readonly Slot[] {
     case "copy":
     case "select":
     case "argmax":
+    case "top-k":
     case "rope":
       return [op.x];
     case "matmul":
@@ -69,6 +70,7 @@ export function withSlots(op: Op, place: (slot: Slot) => Slot): Op {
     case "copy":
     case "select":
     case "argmax":
+    case "top-k":
       return { ...op, x: place(op.x), out: place(op.out) };
     default:
       return op satisfies never;

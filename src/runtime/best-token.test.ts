@@ -1,4 +1,4 @@
-/** Greedy answers read back one token where the device can find it; any other answer reads its logits. */
+/** Answers read back one token, or the largest logits, where the device finds them and they decide; else all logits. */
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Backend } from "../backends/backend.ts";
@@ -41,9 +41,10 @@ async function openSession(output: "logits" | "choice", runs: number[]): Promise
     kvType: "f32",
     output,
   });
-  const { logits, argmax } = slots;
+  const { logits, argmax, topK } = slots;
   const backend = counting(createReferenceBackend(), runs);
-  return Session.open(backend, program, { logits: logits!, ...(argmax && { argmax }) });
+  const outputs = { logits: logits!, ...(argmax && { argmax }), ...(topK && { topK }) };
+  return Session.open(backend, program, outputs);
 }
 
 function generation(options: SamplingOptions & { readonly logprobs?: number }): ActiveGeneration {
@@ -90,17 +91,47 @@ describe("a greedy answer", () => {
     ["a bias", { ...greedy, logitBias: { 5: 1 } }],
     ["a repetition penalty", { ...greedy, repetitionPenalty: 1.1 }],
     ["log-probabilities", { ...greedy, logprobs: 2 }],
-    ["a temperature", { temperature: 0.5, seed: 1 }],
   ])("with %s reads logits", async (_, options) => {
     const { tokens, runs } = await answer("choice", options);
     expect(runs).toEqual([4, 4]);
     expect(tokens).toEqual((await answer("logits", options)).tokens);
   });
 
-  it("reads logits while a neighbour in the batch needs them", async () => {
-    const both = await answer("choice", greedy, { temperature: 0.7, seed: 3 });
-    expect(both.tokens[0]).toEqual((await answer("logits", greedy)).tokens[0]);
+  it("reads what a neighbour in the batch needs", async () => {
+    const alone = (await answer("logits", greedy)).tokens[0];
     // The first answer is alone in its first step; in the four steps behind it the other one samples.
-    expect(both.runs).toEqual([5, 4, 1]);
+    const withSome = await answer("choice", greedy, { temperature: 0.7, seed: 3 });
+    expect(withSome.tokens[0]).toEqual(alone);
+    expect(withSome.runs).toEqual([5, undefined, 1, 4]);
+    const withAll = await answer("choice", greedy, { temperature: 0.7, seed: 3, topK: 0 });
+    expect(withAll.tokens[0]).toEqual(alone);
+    expect(withAll.runs).toEqual([5, 4, 1]);
+  });
+});
+
+describe("a sampled answer", () => {
+  const sampled = { temperature: 0.9, seed: 11 };
+
+  it.each([
+    ["as it comes", sampled],
+    ["of the two likeliest", { ...sampled, topK: 2 }],
+    ["of as many as the device finds", { ...sampled, topK: 128, topP: 1, minP: 0 }],
+    ["locally typical", { ...sampled, typicalP: 0.7 }],
+  ])("%s is the same from the largest logits as from all", async (_, options) => {
+    const { tokens, runs } = await answer("choice", options);
+    expect(runs).toEqual([4, undefined, undefined, 4]);
+    expect(tokens).toEqual((await answer("logits", options)).tokens);
+  });
+
+  it.each([
+    ["all tokens", { ...sampled, topK: 0 }],
+    ["more tokens than the device finds", { ...sampled, topK: 129 }],
+    ["penalised tokens", { ...sampled, presencePenalty: 0.5 }],
+    ["biased tokens", { ...sampled, logitBias: { 7: 2 } }],
+    ["scored tokens", { ...sampled, logprobs: 1 }],
+  ])("of %s reads logits", async (_, options) => {
+    const { tokens, runs } = await answer("choice", options);
+    expect(runs).toEqual([4, 4]);
+    expect(tokens).toEqual((await answer("logits", options)).tokens);
   });
 });

@@ -2,6 +2,8 @@
  * The tokens still in the race while one token is sampled: ids with logits, sorted by falling logit.
  * Buffers are made once for the vocabulary; each filter shortens the list.
  */
+import { selectLargest } from "../core/largest-elements.ts";
+
 export class Candidates {
   readonly #ids: Int32Array;
   readonly #logits: Float32Array;
@@ -19,9 +21,19 @@ export class Candidates {
   /** Takes the `topK` largest logits (0: all), sorted; ties go to the lower id. */
   load(logits: Float32Array, topK: number): void {
     const keep = topK === 0 ? logits.length : Math.min(topK, logits.length);
-    if (keep < logits.length) this.#selectLargest(logits, keep);
+    const into = { indices: this.#ids, values: this.#logits };
+    if (keep < logits.length) selectLargest(logits, keep, into);
     else this.#loadAll(logits);
     this.#count = keep;
+  }
+
+  /** Takes the first `topK` of (id, logit) pairs that are sorted already. */
+  loadSorted(pairs: Float32Array, topK: number): void {
+    this.#count = Math.min(topK, pairs.length / 2);
+    for (let i = 0; i < this.#count; i++) {
+      this.#ids[i] = pairs[2 * i] ?? 0;
+      this.#logits[i] = pairs[2 * i + 1] ?? 0;
+    }
   }
 
   /** Keeps the smallest set of likeliest tokens whose probability reaches `p`, at least one. */
@@ -106,24 +118,5 @@ export class Candidates {
     });
     this.#ids.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
     for (let i = 0; i < logits.length; i++) this.#logits[i] = logits[this.#ids[i] ?? 0] ?? 0;
-  }
-
-  /** One pass with a sorted list of `keep`: fast because few logits beat the smallest of the list. */
-  #selectLargest(logits: Float32Array, keep: number): void {
-    const ids = this.#ids;
-    const kept = this.#logits;
-    let filled = 0;
-    for (let id = 0; id < logits.length; id++) {
-      const logit = logits[id] ?? 0;
-      if (filled === keep && logit <= (kept[keep - 1] ?? 0)) continue;
-      let place = filled < keep ? filled++ : keep - 1;
-      while (place > 0 && (kept[place - 1] ?? 0) < logit) {
-        kept[place] = kept[place - 1] ?? 0;
-        ids[place] = ids[place - 1] ?? 0;
-        place--;
-      }
-      kept[place] = logit;
-      ids[place] = id;
-    }
   }
 }

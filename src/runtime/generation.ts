@@ -140,9 +140,10 @@ export class ActiveGeneration {
     this.settings.onPromptProgress?.(this.prompt.length - this.pendingCount, this.prompt.length);
   }
 
-  /** Whether the likeliest token is all it wants of a step: then no logits need be read. */
-  get wantsBestOnly(): boolean {
-    return this.settings.logprobs === undefined && this.#sampler.isPlainGreedy;
+  /** How many of a step's largest logits decide its next token, 1 for a greedy answer; Infinity where it wants all. */
+  get decidingLogits(): number {
+    const wantsScores = this.settings.logprobs !== undefined;
+    return wantsScores ? Number.POSITIVE_INFINITY : this.#sampler.decidingLogits;
   }
 
   /** Publishes the likeliest token as the next one. */
@@ -150,6 +151,13 @@ export class ActiveGeneration {
     if (this.#finish !== undefined) return;
     if (this.settings.maxTokens === 0) this.finish("length");
     else this.#publish(token, undefined);
+  }
+
+  /** Samples the next token from (id, logit) pairs of the `decidingLogits` largest or more, sorted, and publishes it. */
+  acceptLargest(pairs: Float32Array): void {
+    if (this.#finish !== undefined) return;
+    if (this.settings.maxTokens === 0) this.finish("length");
+    else this.#publish(this.#sampler.sampleLargest(pairs), undefined);
   }
 
   /** Samples the next token from `logits` [vocabulary] (changed in place) and publishes it. */

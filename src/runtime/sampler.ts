@@ -102,11 +102,14 @@ export class Sampler {
     this.#recent = new Int32Array(options.penaltyWindow);
   }
 
-  /** Whether `sample` takes the likeliest token of the logits as they are, whatever was observed. */
-  get isPlainGreedy(): boolean {
-    const { temperature, repetitionPenalty, presencePenalty, frequencyPenalty } = this.options;
+  /** How many of the largest logits decide, whatever was observed: 1 when greedy, Infinity where all of them count. */
+  get decidingLogits(): number {
+    const { temperature, topK, repetitionPenalty, presencePenalty, frequencyPenalty } =
+      this.options;
     const hasPenalties = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
-    return temperature === 0 && !hasPenalties && this.#bias.length === 0;
+    if (hasPenalties || this.#bias.length > 0) return Number.POSITIVE_INFINITY;
+    if (temperature === 0) return 1;
+    return topK === 0 ? Number.POSITIVE_INFINITY : topK;
   }
 
   /** Tells the sampler of a token of the prompt or of the completion, for the penalties. */
@@ -123,10 +126,23 @@ export class Sampler {
   /** Chooses a token. `logits` [vocabulary] is changed in place by penalties and bias. */
   sample(logits: Float32Array): number {
     this.#penalise(logits);
-    const { temperature, topK, topP, minP, typicalP } = this.options;
+    const { temperature, topK } = this.options;
     if (temperature === 0) return indexOfLargest(logits);
+    this.#candidates.load(logits, topK);
+    return this.#draw();
+  }
+
+  /** The same token from (id, logit) pairs of at least the `decidingLogits` largest, sorted; ties by the lower id. */
+  sampleLargest(pairs: Float32Array): number {
+    const { temperature, topK } = this.options;
+    if (temperature === 0) return pairs[0] ?? 0;
+    this.#candidates.loadSorted(pairs, topK);
+    return this.#draw();
+  }
+
+  #draw(): number {
+    const { temperature, topP, minP, typicalP } = this.options;
     const candidates = this.#candidates;
-    candidates.load(logits, topK);
     candidates.keepTypical(typicalP);
     candidates.keepTopP(topP);
     candidates.keepMinP(minP);

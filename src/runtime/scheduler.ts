@@ -73,12 +73,14 @@ export class Scheduler {
       const output = this.#addRows(seat);
       if (output !== undefined) outputs.push({ generation: seat.generation, output });
     }
-    const isBestEnough =
-      session.findsBest && outputs.every(({ generation }) => generation.wantsBestOnly);
-    await session.run(isBestEnough ? "best" : "logits");
+    const wanted = session.leastFor(
+      Math.max(1, ...outputs.map(({ generation }) => generation.decidingLogits)),
+    );
+    await session.run(wanted);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
     for (const { generation, output } of outputs) {
-      if (isBestEnough) generation.acceptBest(session.best(output));
+      if (wanted === "best") generation.acceptBest(session.best(output));
+      else if (wanted === "largest") generation.acceptLargest(session.largest(output));
       else generation.accept(session.logits(output));
     }
   }

@@ -14,7 +14,12 @@ export interface OutputSlots {
   readonly logits: Slot; // [outputs, vocabulary]
   /** Where the device finds the best token itself, so that one number is read back: [outputs, 1]. */
   readonly argmax?: Slot;
+  /** Where it finds the largest logits: [outputs, 2·k], (id, logit) pairs, falling. */
+  readonly topK?: Slot;
 }
+
+/** What of a step's result is read back: the best token, the largest logits, or all of them. */
+export type ReadKind = "best" | "largest" | "logits";
 
 export class Session implements Disposable {
   readonly cache: SequenceCache;
@@ -80,19 +85,20 @@ export class Session implements Disposable {
     return step.outputCount++;
   }
 
-  /** Whether `run` can be asked for best tokens in place of logits. */
-  get findsBest(): boolean {
-    return this.#outputs.argmax !== undefined;
+  /** The least to be read that holds the `count` largest logits of each output. */
+  leastFor(count: number): ReadKind {
+    const { argmax, topK } = this.#outputs;
+    if (count <= 1 && argmax !== undefined) return "best";
+    return topK !== undefined && count <= topK.width / 2 ? "largest" : "logits";
   }
 
   /** Runs the rows added so far; afterwards the step is empty again, and what was asked for can be read. */
-  async run(wanted: "logits" | "best" = "logits"): Promise<void> {
+  async run(wanted: ReadKind = "logits"): Promise<void> {
     if (this.#step.rowCount === 0) return;
     this.trace.begin(this.#step.rowCount === this.#step.outputCount ? "decode" : "prompt");
     const startedAt = performance.now();
     const runs = [this.executable.run(0, this.#step)];
-    const { argmax, logits } = this.#outputs;
-    const read = this.#segmentOf(wanted === "best" && argmax !== undefined ? argmax : logits);
+    const read = this.#segmentOf(wanted);
     if (read > 0 && this.#step.outputCount > 0) runs.push(this.executable.run(read, this.#step));
     this.#step.rowCount = 0;
     this.#step.outputCount = 0;
@@ -121,11 +127,25 @@ export class Session implements Disposable {
     return this.executable.output(argmax)[output] ?? 0;
   }
 
+  /** Pairs (id, logit) of the largest logits of an output of the last run, which was asked for them; ties by lower id. */
+  largest(output: number): Float32Array {
+    const { topK } = this.#outputs;
+    if (topK === undefined) throw new RangeError("this program finds no largest logits");
+    return this.executable.output(topK).subarray(output * topK.width, (output + 1) * topK.width);
+  }
+
   [Symbol.dispose](): void {
     this.executable[Symbol.dispose]();
   }
 
-  #segmentOf(slot: Slot): number {
+  #segmentOf(wanted: ReadKind): number {
+    const { logits, argmax, topK } = this.#outputs;
+    const slots: Readonly<Record<ReadKind, Slot | undefined>> = {
+      best: argmax,
+      largest: topK,
+      logits,
+    };
+    const slot = slots[wanted] ?? logits;
     return this.program.segments.findIndex(({ outputs }) => outputs.includes(slot));
   }
 }

@@ -1,4 +1,4 @@
-/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, add, copy, select, argmax. */
+/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, add, copy, select, argmax, top-k. */
 import type { Op } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { activationFunction } from "../reference/activation.ts";
@@ -183,5 +183,24 @@ export function argmaxBound(op: Named<"argmax">, state: BoundState): RowBound {
       if (mayWin) distance = Math.max(distance, Math.abs(i - best));
     });
     return Float64Array.of(distance);
+  };
+}
+
+/** The r-th largest of values off by at most e is off by at most e; its index is one of those that may be the r-th. */
+export function topKBound(op: Named<"top-k">, state: BoundState): RowBound {
+  return (row) => {
+    const { values, errors } = boundedRow(state, op.x, row);
+    const error = errors.reduce((most, one) => Math.max(most, one), 0);
+    const order = Array.from(values, (_, i) => i).sort((a, b) => values[b]! - values[a]! || a - b);
+    const bounds = new Float64Array(op.out.width);
+    for (let rank = 0; rank < op.out.width / 2; rank++) {
+      const index = order[rank]!;
+      values.forEach((value, i) => {
+        const mayTakePlace = error > 0 && Math.abs(value - values[index]!) <= 2 * error;
+        if (mayTakePlace) bounds[2 * rank] = Math.max(bounds[2 * rank]!, Math.abs(i - index));
+      });
+      bounds[2 * rank + 1] = error;
+    }
+    return bounds;
   };
 }

@@ -101,6 +101,8 @@ function rowBound(
       return rows.selectBound(op, state, step);
     case "argmax":
       return rows.argmaxBound(op, state);
+    case "top-k":
+      return rows.topKBound(op, state);
     default:
       return op satisfies never;
   }

@@ -1,4 +1,4 @@
-/** Cases of the ops that treat rows alone: embed, matmul, norm, rope, activate, add, copy, select, argmax. */
+/** Cases of the ops that treat rows alone: embed, matmul, norm, rope, activate, add, copy, select, argmax, top-k. */
 import { type WeightType, weightTypes } from "../../core/dtype.ts";
 import type { Activation, Gating, Op, Slot } from "../../ops/op.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
@@ -29,6 +29,7 @@ export function rowCases(): readonly ConformanceCase[] {
     ...gatings.map(activateCase),
     movesCase(),
     argmaxCase(),
+    topKCase(),
   ];
 }
 
@@ -268,6 +269,40 @@ function argmaxCase(): ConformanceCase {
       const rows = Array.from({ length: 6 }, () => ({}));
       const actions: CaseAction[] = [
         { kind: "write", slot: x, data: values },
+        { kind: "run", segment: 0, step: stepOf(program, rows) },
+      ];
+      return { program, actions };
+    },
+  };
+}
+
+function topKCase(): ConformanceCase {
+  return {
+    name: "takes the largest values in order, of ties the first, some of many and all of few",
+    scale: "small",
+    traits: { op: "top-k" },
+    build: () => {
+      const data = createCaseData(6);
+      const builder = createProgramBuilder();
+      const [many, few] = [builder.slot("many", 5003), builder.slot("few", 90)];
+      const outs = [builder.slot("some", 2 * 40), builder.slot("all", 2 * 90)] as const;
+      const ops: Op[] = [
+        { kind: "top-k", x: many, out: outs[0] },
+        { kind: "top-k", x: few, out: outs[1] },
+      ];
+      builder.segment(ops, outs);
+      const program = builder.build({ maxRows: 4 });
+      const { width } = many;
+      const values = data.normal(4 * width);
+      // More ties than places; all the same; nothing above zero, and zeros of both signs.
+      for (let i = 0; i < 60; i++) values[(i * 83 + 17) % width] = i < 20 ? 9 : 8;
+      values.fill(-3, width, 2 * width);
+      for (let i = 2 * width; i < 3 * width; i++)
+        values[i] = Math.min(values[i] ?? 0, i % 2 ? 0 : -0);
+      const rows = Array.from({ length: 4 }, () => ({}));
+      const actions: CaseAction[] = [
+        { kind: "write", slot: many, data: values },
+        { kind: "write", slot: few, data: data.normal(4 * few.width).map(Math.fround) },
         { kind: "run", segment: 0, step: stepOf(program, rows) },
       ];
       return { program, actions };

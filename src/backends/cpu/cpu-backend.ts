@@ -20,6 +20,7 @@ import { type Addon, type AddonExecutable, type AddonPool, loadAddon } from "./a
 import { lowerProgram } from "./lower.ts";
 import { createMappedFiles, type MappedFiles } from "./mapped-files.ts";
 import { nativeProduct } from "./sgemm.ts";
+import { createTopKOutputs, type WithoutTopK, withoutTopK } from "./top-k.ts";
 import { transposeWeight } from "./transpose.ts";
 
 export interface CpuBackendOptions {
@@ -83,7 +84,8 @@ interface Native {
 
 function prepare(native: Native, program: Program, options: PrepareOptions = {}): Executable {
   options.signal?.throwIfAborted();
-  const lowered = lowerProgram(program, native.files);
+  const cut = withoutTopK(program);
+  const lowered = lowerProgram(cut.program, native.files);
   const total = lowered.weightBytes.mapped + lowered.weightBytes.copied;
   const executable = prepareNatively(native, () =>
     native.addon.prepare(native.pool.handle, lowered.program),
@@ -95,7 +97,7 @@ function prepare(native: Native, program: Program, options: PrepareOptions = {})
     kvCache: executable.kvBytes,
     scratch: executable.scratchBytes,
   };
-  return createExecutable(native.addon, program, executable, memory);
+  return createExecutable(native.addon, cut, executable, memory);
 }
 
 /** @throws LimitError when the system has no memory for the cache and scratch. */
@@ -113,16 +115,22 @@ function prepareNatively(native: Native, make: () => AddonExecutable): AddonExec
 
 function createExecutable(
   addon: Addon,
-  program: Program,
+  { program, topK }: WithoutTopK,
   { handle, outputs }: AddonExecutable,
   memory: MemoryUse,
 ): Executable {
+  const largest = createTopKOutputs(topK.flat(), program);
   let isDisposed = false;
   const checkOpen = (): void => {
     if (isDisposed) throw new HearthError("the executable is disposed");
   };
   /** Elements of each output that the last run of its segment wrote. */
   const written = new Map<number, number>();
+  const read = (slot: Slot): Float32Array => {
+    const data = outputs[slot.id];
+    if (data === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
+    return data.subarray(0, written.get(slot.id) ?? 0);
+  };
   return {
     memory,
     run: async (segment: number, step: Step): Promise<void> => {
@@ -142,12 +150,9 @@ function createExecutable(
       for (const slot of program.segments[segment]?.outputs ?? []) {
         written.set(slot.id, slot.width * (slot.rows === "outputs" ? outputCount : rowCount));
       }
+      for (const op of topK[segment] ?? []) largest.fill(op, read(op.x));
     },
-    output: (slot: Slot): Float32Array => {
-      const data = outputs[slot.id];
-      if (data === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
-      return data.subarray(0, written.get(slot.id) ?? 0);
-    },
+    output: (slot: Slot): Float32Array => largest.output(slot) ?? read(slot),
     write: (slot, data) => {
       checkOpen();
       addon.write(handle, slot.id, data);

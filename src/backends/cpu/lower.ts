@@ -2,6 +2,7 @@
  * Ops → the plain numbers that the addon builds stages from. The codes and their fields are those of
  * native/runtime/program.h, in the same order. Shapes have been judged by ops/check-program.ts.
  */
+import { UnsupportedError } from "../../core/errors.ts";
 import type { Op } from "../../ops/op.ts";
 import type { KvShape, KvType, Program, Segment } from "../../ops/program.ts";
 import type { AddonProgram } from "./addon.ts";
@@ -135,6 +136,8 @@ function lowerOp(op: Op, table: WeightTable): readonly number[] {
       return [10, op.x.id, op.out.id];
     case "argmax":
       return [11, op.x.id, op.out.id];
+    case "top-k":
+      throw new UnsupportedError("top-k in native code", ["top-k.ts"]);
     default:
       return op satisfies never;
   }

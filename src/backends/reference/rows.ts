@@ -1,4 +1,4 @@
-/** The ops that move or add whole rows: embed, add, copy, select, activate, argmax. */
+/** The ops that move or add whole rows: embed, add, copy, select, activate, argmax, top-k. */
 import type { Op } from "../../ops/op.ts";
 import { activationFunction, hidden } from "./activation.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
@@ -66,5 +66,16 @@ export function argmax(op: Named<"argmax">, state: ReferenceState, range: RowRan
       if (x[row * width + i]! > x[row * width + best]!) best = i;
     }
     out[row] = best;
+  }
+}
+
+export function topK(op: Named<"top-k">, state: ReferenceState, range: RowRange): void {
+  const out = slotData(state, op.out);
+  const width = op.x.width;
+  for (let row = range.first; row < range.end; row++) {
+    const x = slotData(state, op.x).subarray(row * width, (row + 1) * width);
+    const order = Array.from(x, (_, i) => i).sort((a, b) => x[b]! - x[a]! || a - b);
+    const pairs = order.slice(0, op.out.width / 2).flatMap((i) => [i, x[i]!]);
+    out.set(pairs, row * op.out.width);
   }
 }

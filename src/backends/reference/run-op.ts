@@ -6,7 +6,7 @@ import { ffn } from "./ffn.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
 import { rope } from "./rope.ts";
-import { activate, add, argmax, copy, embed, select } from "./rows.ts";
+import { activate, add, argmax, copy, embed, select, topK } from "./rows.ts";
 import { type ReferenceState, type RowRange, rowsOf } from "./state.ts";
 
 /** Computes the rows [first, end) of the op. `onFfnRow` hears which neurons an FFN row used. */
@@ -52,6 +52,9 @@ export function runOp(
       break;
     case "argmax":
       argmax(op, state, range);
+      break;
+    case "top-k":
+      topK(op, state, range);
       break;
     default:
       op satisfies never;

@@ -1,37 +1,7 @@
 /** Which slots an op reads and which it overwrites: for the fusions that leave out a value nobody reads. */
 import type { Op, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
-
-function slotsRead(op: Op): readonly Slot[] {
-  switch (op.kind) {
-    case "embed":
-      return [];
-    case "norm":
-    case "copy":
-    case "select":
-    case "argmax":
-      return [op.x];
-    case "matmul":
-      return op.into === "add" ? [op.x, op.out] : [op.x];
-    case "rope":
-      return [op.x];
-    case "store-kv":
-      return [op.k, op.v];
-    case "attention":
-      return [op.q];
-    case "activate":
-      return op.gate === undefined ? [op.up] : [op.up, op.gate];
-    case "ffn": {
-      const { method } = op.block;
-      const inputs = method.kind === "mlp" ? [op.x, method.input] : [op.x];
-      return op.into === "add" ? [...inputs, op.out] : inputs;
-    }
-    case "add":
-      return [op.x, op.out];
-    default:
-      return op satisfies never;
-  }
-}
+import { slotsRead } from "../../ops/slot-access.ts";
 
 /** Slots whose rows the op replaces without regard to what was there. */
 function slotsOverwritten(op: Op): readonly Slot[] {

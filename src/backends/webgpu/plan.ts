@@ -10,6 +10,7 @@ import { type BufferSpec, type KernelCall, type Purpose, slotStride, stepBytes }
 import { kvBytes } from "./kernels/kv.ts";
 import { norm } from "./kernels/norm.ts";
 import { activate, addOrCopy, argmax, lookup, selectRows } from "./kernels/rows.ts";
+import { topK } from "./kernels/top-k.ts";
 import {
   fusedStore,
   lowerAttention,
@@ -206,6 +207,9 @@ function lowerSingle(
       break;
     case "argmax":
       lowering.emit(argmax(op, slot(op.x), slot(op.out)));
+      break;
+    case "top-k":
+      lowering.emit(topK(op, slot(op.x), slot(op.out)));
       break;
     default:
       op satisfies never;
