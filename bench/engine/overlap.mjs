@@ -3,14 +3,16 @@
  * copied → merged) is waiting or merge. Needs npm run build; the model of issue scale (dim 2048, ff 8192, F16, 4 layers)
  * is one line of make-model:
  *   npm run make-model -- m.gguf --dim 2048 --ffn 8192 --layers 4 --vocab 1024
- *   LP_NUM_THREADS=1 node bench/engine/overlap.mjs m.gguf [--hardware FILE] [--tokens 50] [--threads 1] [--json]
+ *   LP_NUM_THREADS=1 node bench/engine/overlap.mjs m.gguf [--hardware FILE] [--tokens 50] [--threads 1] [--runs 3]
+ *     [--result bench/results/overlap.json] [--trace FILE] [--json]
  * On software Vulkan (lavapipe) LP_NUM_THREADS=1 gives each device one core. The split is the planner's, from a profile
  * that is measured now unless a file is named. A software card is so slow that the planner would leave it nothing, so
  * attention is pinned to it: the profile says that F32, of which only norms are, costs the processor dearly. The speed
  * of F16, by which the neurons are balanced, stays as measured.
  */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { loadavg, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Engine, measureMachine } from "../../dist/index.js";
@@ -21,7 +23,9 @@ const { values, positionals } = parseArgs({
     hardware: { type: "string" },
     tokens: { type: "string", default: "50" },
     threads: { type: "string", default: "1" },
+    runs: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
+    result: { type: "string" },
     trace: { type: "string" },
   },
 });
@@ -43,13 +47,20 @@ try {
 }
 
 async function main() {
-  const hardware = join(folder, "hardware.json");
   const measured =
     values.hardware === undefined
       ? await measureMachine({ gpu: 0, threads })
       : readFileSync(values.hardware, "utf8");
   const profile = JSON.parse(measured);
+  const hardware = join(folder, "hardware.json");
   writeFileSync(hardware, JSON.stringify(withAttentionOnCard(profile)));
+  const runs = [];
+  for (let run = 0; run < Number(values.runs); run++) runs.push(await measure(hardware));
+  report(profile, runs);
+}
+
+/** One engine, one answer: what its split layers did in decode steps. */
+async function measure(hardware) {
   const engine = await Engine.open(model, {
     device: "hybrid",
     gpu: 0,
@@ -61,15 +72,18 @@ async function main() {
     sparsity: "dense",
     timeline: true,
   });
-  const started = performance.now();
-  const maxTokens = tokens + warmUp + 1;
-  await engine.generate([3, 4, 5, 6], { temperature: 0, ignoreEos: true, maxTokens }).result;
-  const seconds = (performance.now() - started) / 1000;
-  const trace = await engine.trace();
-  if (values.trace !== undefined) writeFileSync(values.trace, trace);
-  const phases = ffnPhases(JSON.parse(trace).traceEvents);
-  print({ engine, profile, phases, seconds, maxTokens });
-  engine.close();
+  try {
+    const started = performance.now();
+    const maxTokens = tokens + warmUp + 1;
+    await engine.generate([3, 4, 5, 6], { temperature: 0, ignoreEos: true, maxTokens }).result;
+    const seconds = (performance.now() - started) / 1000;
+    const trace = await engine.trace();
+    if (values.trace !== undefined) writeFileSync(values.trace, trace);
+    const phases = ffnPhases(JSON.parse(trace).traceEvents);
+    return summary({ engine, phases, tokensPerSecond: maxTokens / seconds });
+  } finally {
+    engine.close();
+  }
 }
 
 function withAttentionOnCard({ cpu, gpu, ...rest }) {
@@ -101,9 +115,10 @@ function phaseOf(all, merge) {
   const named = (name) => all.find((event) => event.name === `${name} ${layer}`);
   const cold = named("cold ffn");
   const hot = named("hot ffn");
-  // The copy that brought the residual: the last one before the cold neurons began.
-  const copies = all.filter(({ tid, ts }) => tid === 2 && ts <= cold.ts);
-  const copied = copies.reduce((last, copy) => (copy.ts > last.ts ? copy : last));
+  const link = all.filter(({ tid }) => tid === 2);
+  // The copy that brought the residual is the last one before the cold neurons began, their result's the first behind.
+  const copied = link.filter(({ ts }) => ts <= cold.ts).at(-1);
+  const upload = link.find(({ ts }) => ts >= cold.ts + cold.dur);
   const start = copied.ts + copied.dur;
   const end = merge.ts + merge.dur;
   const phase = end - start;
@@ -122,32 +137,72 @@ function phaseOf(all, merge) {
     cold: coldTime,
     /** Neither device computes before the merge, and the merge. */
     waitingAndMerge: phase - (hotTime + coldTime - both),
+    start: coldFrom - start,
+    noticed: upload.ts - coldTo,
+    upload: upload.dur,
+    /** The card was still at its hot neurons when the processor's result had arrived. */
+    cardLate: Math.max(0, merge.ts - upload.ts - upload.dur),
     merge: merge.dur,
   };
 }
 
-function print({ engine, profile, phases, seconds, maxTokens }) {
+function summary({ engine, phases, tokensPerSecond }) {
   const of = (measure) => {
     const sorted = phases.map(measure).toSorted((a, b) => a - b);
     const at = (share) => Number((sorted[Math.floor(share * sorted.length)] ?? NaN).toFixed(3));
     return { p10: at(0.1), median: at(0.5), p90: at(0.9) };
   };
-  const result = {
+  const milliseconds = (part) => of((phase) => phase[part] / 1000);
+  return {
     device: engine.device,
-    cpuF16BytesPerSecond: profile.cpu.readBytesPerSecond.F16,
-    gpuF16BytesPerSecond: profile.gpu?.readBytesPerSecond.F16,
-    loadAverage: loadavg(),
     split: engine.plan.layers.map(({ parts }) =>
       Object.fromEntries(parts.map(({ device, neurons }) => [device, neurons.length])),
     ),
     phases: phases.length,
     waitingAndMergeShare: of(({ waitingAndMerge, phase }) => waitingAndMerge / phase),
     processorIdleShare: of(({ phase, cold }) => (phase - cold) / phase),
-    phaseMilliseconds: of(({ phase }) => phase / 1000),
-    hotMilliseconds: of(({ hot }) => hot / 1000),
-    coldMilliseconds: of(({ cold }) => cold / 1000),
-    mergeMilliseconds: of(({ merge }) => merge / 1000),
-    tokensPerSecond: maxTokens / seconds,
+    milliseconds: {
+      phase: milliseconds("phase"),
+      hot: milliseconds("hot"),
+      untilColdBegins: milliseconds("start"),
+      cold: milliseconds("cold"),
+      untilColdIsNoticed: milliseconds("noticed"),
+      upload: milliseconds("upload"),
+      cardLate: milliseconds("cardLate"),
+      merge: milliseconds("merge"),
+    },
+    tokensPerSecond: Number(tokensPerSecond.toFixed(2)),
   };
-  console.log(JSON.stringify(result, undefined, values.json ? undefined : 1));
+}
+
+function report(profile, runs) {
+  const medians = runs.map(({ waitingAndMergeShare }) => waitingAndMergeShare.median);
+  const sorted = medians.toSorted((a, b) => a - b);
+  const result = {
+    waitingAndMergeShare: {
+      median: sorted[Math.floor(sorted.length / 2)],
+      least: sorted[0],
+      most: sorted.at(-1),
+    },
+    goal: 0.2,
+    machine: { processor: cpus()[0]?.model, cores: cpus().length, node: process.version },
+    date: new Date().toISOString().slice(0, 10),
+    commit: commit(),
+    loadAverage: loadavg(),
+    tokens,
+    cpuF16BytesPerSecond: profile.cpu.readBytesPerSecond.F16,
+    gpuF16BytesPerSecond: profile.gpu?.readBytesPerSecond.F16,
+    runs,
+  };
+  const text = JSON.stringify(result, undefined, 1);
+  if (values.result !== undefined) writeFileSync(values.result, `${text}\n`);
+  console.log(values.json ? JSON.stringify(result) : text);
+}
+
+function commit() {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+  } catch {
+    return "unknown";
+  }
 }

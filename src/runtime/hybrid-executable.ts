@@ -9,7 +9,7 @@ import { createStep, type Program, type Step } from "../ops/program.ts";
 import type { DeviceName } from "./hybrid-device-program.ts";
 import type { Action, Partition } from "./hybrid-partition.ts";
 import { HybridRecorder, type HybridStats } from "./hybrid-stats.ts";
-import { waitPatiently } from "./patient-wait.ts";
+import { createPatience, exactSleep, type Patience, waitPatiently } from "./patient-wait.ts";
 import type { TimelineEvent } from "./timeline.ts";
 
 export interface HybridExecutable extends Executable {
@@ -38,6 +38,10 @@ class Hybrid implements HybridExecutable {
   readonly #devices: DeviceExecutables;
   readonly #recorder: HybridRecorder;
   readonly #freeSteps: Step[] = [];
+  readonly #patience: Readonly<Record<"decode" | "prompt", Map<Action, Patience>>> = {
+    decode: new Map(),
+    prompt: new Map(),
+  };
   #queue: Promise<void> = Promise.resolve();
   #counts: readonly FfnCounts[] = [];
   #isDisposed = false;
@@ -146,13 +150,15 @@ class Hybrid implements HybridExecutable {
       for (const action of actions) {
         if (action.kind === "run") {
           const device = this.#device(action.device);
+          const begun = performance.now();
           const done = device.run(action.segment, step);
           if (action.hasOutputs) waits[action.device] = done;
-          running.push(done, recorder.ran(action, { done, device }));
+          running.push(done, recorder.ran(action, { begun, done, device }));
         } else if (action.slots.length > 0) {
           const from = this.#device(action.from);
           const to = this.#device(action.from === "gpu" ? "cpu" : "gpu");
-          await waitPatiently(waits[action.from]);
+          const longest = recorder.isTiming ? exactSleep : undefined;
+          await waitPatiently(waits[action.from], this.#patienceFor(action, step), longest);
           recorder.crossed(action.from, () => {
             for (const slots of action.slots) to.write(slots.to, from.output(slots.from));
           });
@@ -163,6 +169,16 @@ class Hybrid implements HybridExecutable {
     }
     await Promise.all(running);
     recorder.end();
+  }
+
+  /** Prompts and answers take times of their own. */
+  #patienceFor(action: Action, step: Step): Patience {
+    const kind = step.rowCount === step.outputCount ? "decode" : "prompt";
+    const known = this.#patience[kind].get(action);
+    if (known !== undefined) return known;
+    const fresh = createPatience();
+    this.#patience[kind].set(action, fresh);
+    return fresh;
   }
 
   #device(name: DeviceName): Executable {

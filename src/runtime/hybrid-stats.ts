@@ -57,6 +57,11 @@ export class HybridRecorder {
     this.#keepsTimeline = options.keepsTimeline;
   }
 
+  /** Whether the step that runs now is timed. */
+  get isTiming(): boolean {
+    return this.#running?.isTimed ?? false;
+  }
+
   /**
    * A step in which every row wants an output writes answers; others read prompts. Segments behind the first belong to
    * the same step: they add time, not tokens.
@@ -74,19 +79,26 @@ export class HybridRecorder {
     this.#lastGpuEnd = start;
   }
 
-  /** Resolves when it is known how long the segment took; at once in a step that is not timed. */
+  /**
+   * Resolves when it is known how long the segment took; at once in a step that is not timed. `begun` is before the call
+   * that started it: a device's thread may push the caller's off its core before that call returns.
+   */
   async ran(
     { device, label }: { readonly device: DeviceName; readonly label: string },
-    run: { readonly done: Promise<void>; readonly device: Executable },
+    run: {
+      readonly begun: Milliseconds;
+      readonly done: Promise<void>;
+      readonly device: Executable;
+    },
   ): Promise<void> {
     const step = this.#running;
     if (step === undefined || !step.isTimed) return;
-    const submitted = performance.now();
+    const { begun } = run;
     const finished = run.device.finished?.() ?? run.done;
     await finished;
     const end = performance.now();
     // Segments queue up on the GPU: one begins when the one before it has ended.
-    const start = device === "gpu" ? Math.max(submitted, this.#lastGpuEnd) : submitted;
+    const start = device === "gpu" ? Math.max(begun, this.#lastGpuEnd) : begun;
     if (device === "gpu") this.#lastGpuEnd = end;
     step.events.push({ track: device, name: label, step: this.#steps, start, end });
   }

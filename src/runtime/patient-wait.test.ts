@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { waitPatiently } from "./patient-wait.ts";
+import { createPatience, sleepAt, waitPatiently } from "./patient-wait.ts";
 
 describe("waitPatiently", () => {
   it("ends when the promise does, whatever else the event loop has to do", async () => {
@@ -15,6 +15,15 @@ describe("waitPatiently", () => {
     await expect(waitPatiently(Promise.reject(new RangeError("lost")))).rejects.toThrow("lost");
   });
 
+  it("expects of the next wait what the last one took", async () => {
+    const patience = createPatience();
+    await waitPatiently(new Promise((resolve) => setTimeout(resolve, 20)), patience);
+    // Timers count whole milliseconds, so 20 may be a little less.
+    expect(patience.expected).toBeGreaterThan(18);
+    await waitPatiently(Promise.resolve(), patience);
+    expect(patience.expected).toBeLessThan(18);
+  });
+
   it("turns the event loop no more often than its naps allow in a long wait", async () => {
     let turns = 0;
     let isOver = false;
@@ -28,5 +37,25 @@ describe("waitPatiently", () => {
     isOver = true;
     // A turn in twentieths of a millisecond at most, and half a millisecond of turns as fast as they come (> 0.1 µs).
     expect(turns).toBeLessThan(20 * (performance.now() - start) + 5000);
+  });
+});
+
+describe("the sleep of a wait", () => {
+  it("is none where the wait is expected to be short", () => {
+    expect(sleepAt(0, 0)).toBe(0);
+    expect(sleepAt(0, 0.15)).toBe(0);
+    expect(sleepAt(0.3, 0)).toBe(0);
+  });
+
+  it("lasts for what was expected", () => {
+    expect(sleepAt(0, 8)).toBeCloseTo(7.9, 9);
+    expect(sleepAt(7.5, 8)).toBeCloseTo(0.4, 9);
+    expect(sleepAt(7.9, 8)).toBe(0);
+  });
+
+  it("is short naps in a wait that outlasts it", () => {
+    expect(sleepAt(8.4, 8)).toBe(0);
+    expect(sleepAt(8.6, 8)).toBe(0.05);
+    expect(sleepAt(0.6, 0)).toBe(0.05);
   });
 });
