@@ -5,8 +5,11 @@
 import { DeviceError, LimitError } from "../../core/errors.ts";
 import type { TakenAdapter } from "./adapter.ts";
 
-/** "plain": no optional feature of the adapter is requested, so only the code path that runs everywhere. */
-export type FeatureUse = "all" | "plain";
+/** Optional features that kernels have a faster form for. */
+export type GpuFeature = "shader-f16" | "subgroups";
+
+/** Those of the list that the adapter has. "plain": none, so only the code path that runs everywhere. */
+export type FeatureUse = "all" | "plain" | readonly GpuFeature[];
 
 export interface OpenDevice extends Disposable {
   readonly device: GPUDevice;
@@ -17,11 +20,7 @@ export interface OpenDevice extends Disposable {
   guarded<Result>(what: string, make: () => Result | Promise<Result>): Promise<Result>;
 }
 
-const usefulFeatures: readonly string[] = [
-  "shader-f16",
-  "subgroups",
-  "chromium-experimental-subgroup-matrix",
-];
+const usefulFeatures: readonly GpuFeature[] = ["shader-f16", "subgroups"];
 
 export async function openDevice(
   taken: TakenAdapter,
@@ -65,14 +64,20 @@ async function requestDevice(
   adapter: GPUAdapter,
   options: { readonly name: string; readonly features: FeatureUse },
 ): Promise<GPUDevice> {
-  const wanted = options.features === "all" ? usefulFeatures : [];
-  const requiredFeatures = [...adapter.features].filter((feature) => wanted.includes(feature));
+  const requiredFeatures = wantedFeatures(options.features).filter((feature) =>
+    adapter.features.has(feature),
+  );
   const descriptor = {
     label: "hearth",
     requiredFeatures,
     requiredLimits: adapterLimits(adapter.limits),
   };
   return adapter.requestDevice(descriptor as GPUDeviceDescriptor);
+}
+
+function wantedFeatures(use: FeatureUse): readonly GpuFeature[] {
+  if (use === "plain") return [];
+  return use === "all" ? usefulFeatures : use;
 }
 
 /** All limits that a compute program meets: a device gets the low defaults unless it asks. */

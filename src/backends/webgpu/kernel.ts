@@ -27,6 +27,8 @@ interface MadePart {
   readonly kind: "made";
   readonly name: string;
   readonly make: () => Uint8Array;
+  /** The neurons that the contents are of, where only some of them are. */
+  readonly rows?: Uint32Array;
 }
 
 export interface BufferSpec {
@@ -102,18 +104,21 @@ export function kernelCall(call: {
   readonly body: string;
   /** Fields of the uniform \`shape\`, when one of the bindings is it. */
   readonly shape?: ShapeFields;
+  /** What the body may use; none unless told. */
+  readonly features?: KernelFeatures;
   readonly groups: readonly [Extent, Extent, Extent];
   readonly when?: Condition;
   readonly attention?: AttentionMode;
 }): KernelCall {
-  const { body, bindings, shape: _, ...rest } = call;
+  const { body, bindings, shape: _, features = plainFeatures, ...rest } = call;
   const declared = bindings.map(({ name, type, access }, i) => {
     const space = access === "uniform" ? "uniform" : `storage, ${access}`;
     return `@group(0) @binding(${i}) var<${space}> ${name}: ${type};`;
   });
   const shape = call.shape === undefined ? "" : shapeDeclaration(call.shape);
   const step = bindings.some(({ type }) => type === stepType) ? stepDeclaration : "";
-  return { ...rest, bindings, code: `${step}${shape}${declared.join("\n")}\n${body}` };
+  const enabled = `${features.halves ? "enable f16;\n" : ""}${features.subgroups ? "enable subgroups;\n" : ""}`;
+  return { ...rest, bindings, code: `${enabled}${step}${shape}${declared.join("\n")}\n${body}` };
 }
 
 export function reads(name: string, type: string, buffer: BufferSpec): Binding {
@@ -137,10 +142,38 @@ export interface ShapeStore {
    * uniform, for software drivers that would compile the unrolled code for minutes (LLVM, on lavapipe).
    */
   readonly loops: LoopBounds;
+  readonly features: KernelFeatures;
   shape(fields: ShapeFields): BufferSpec;
 }
 
 export type LoopBounds = "fixed" | "uniform";
+
+/** Optional features of the device that kernels have a faster form for; chosen when a program is planned. */
+export interface KernelFeatures {
+  /** `subgroups`: threads exchange registers. Their size is known to the running kernel only. */
+  readonly subgroups: boolean;
+  /** `shader-f16`: halves are a type of their own. */
+  readonly halves: boolean;
+}
+
+/** The path that runs everywhere. */
+export const plainFeatures: KernelFeatures = { subgroups: false, halves: false };
+
+/**
+ * WGSL statements for each index below `count`. With fixed bounds they are written out, so that an array indexed
+ * by them lies in registers on every driver; else they are a loop that ends at a field of the uniform.
+ */
+export function repeat(
+  store: ShapeStore,
+  loop: { readonly index: string; readonly field: string; readonly count: number },
+  body: (index: string) => string,
+): string {
+  const { index, field, count } = loop;
+  if (store.loops === "uniform") {
+    return `for (var ${index} = 0u; ${index} < shape.${field}; ${index}++) { ${body(index)} }`;
+  }
+  return [...Array(count).keys()].map((i) => `{ ${body(`${i}u`)} }`).join("\n    ");
+}
 
 /** End of an inner loop: its count, or the field of the uniform that holds the count. */
 export function loopEnd(store: ShapeStore, field: string, count: number): string {

@@ -6,13 +6,15 @@ import { LimitError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
-import type {
-  BufferSpec,
-  LoopBounds,
-  MatrixPart,
-  Purpose,
-  ShapeFields,
-  ShapeStore,
+import {
+  type BufferSpec,
+  type KernelFeatures,
+  type LoopBounds,
+  type MatrixPart,
+  type Purpose,
+  plainFeatures,
+  type ShapeFields,
+  type ShapeStore,
 } from "./kernel.ts";
 import type { WeightPiece } from "./kernels/gemv.ts";
 import { readWeight } from "./upload.ts";
@@ -23,6 +25,8 @@ export interface BindingLimits {
   readonly maxBuffer: number;
   /** Default "fixed". */
   readonly loops?: LoopBounds;
+  /** Default: none. */
+  readonly features?: KernelFeatures;
 }
 
 /** Weights that are one matrix on the GPU: stacked one below the other, or with only some rows of each. */
@@ -35,6 +39,7 @@ export interface StackedMatrix {
 export class PlanBuffers implements ShapeStore {
   readonly all: BufferSpec[] = [];
   readonly loops: LoopBounds;
+  readonly features: KernelFeatures;
   readonly #byKey = new Map<string, readonly BufferSpec[]>();
   readonly #ids = new Map<Weight | Uint32Array, number>();
   readonly #limits: BindingLimits;
@@ -42,6 +47,7 @@ export class PlanBuffers implements ShapeStore {
   constructor(limits: BindingLimits) {
     this.#limits = limits;
     this.loops = limits.loops ?? "fixed";
+    this.features = limits.features ?? plainFeatures;
   }
 
   /** A buffer without contents (zero at first); the same name and size give the same buffer. */
@@ -50,8 +56,9 @@ export class PlanBuffers implements ShapeStore {
     return this.#onceOne(`${label}/${bytes}`, spec);
   }
 
-  made(label: string, bytes: number, make: () => Uint8Array): BufferSpec {
-    const contents = [{ kind: "made", name: label, make }] as const;
+  /** `rows`: the neurons that the contents are of. */
+  made(label: string, bytes: number, make: () => Uint8Array, rows?: Uint32Array): BufferSpec {
+    const contents = [{ kind: "made", name: label, make, ...(rows && { rows }) }] as const;
     return this.#add({ label, bytes, purpose: "weights", contents });
   }
 
@@ -90,7 +97,7 @@ export class PlanBuffers implements ShapeStore {
       });
       return new Uint8Array(all.buffer);
     };
-    const contents = [{ kind: "made", name: label, make }] as const;
+    const contents = [{ kind: "made", name: label, make, ...(rows && { rows }) }] as const;
     const spec = { label, bytes: total * 4, purpose: "weights", contents } as const;
     return this.#onceOne(`${key} ${this.#id(rows)}`, spec);
   }

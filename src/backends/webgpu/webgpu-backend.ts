@@ -27,7 +27,7 @@ export interface WebGpuOptions {
   readonly adapter?: AdapterChoice;
   /** Most bytes that a program may take. Default: the card's memory; no limit for software adapters. */
   readonly vramBudget?: Bytes;
-  /** Default "all". "plain" takes the code path that needs no optional feature. */
+  /** Default "all" that the adapter has. "plain" takes the code path that needs no optional feature. */
   readonly features?: FeatureUse;
   /** Bind at most so much at once (default: what the adapter can). Smaller values cut weights into more pieces. */
   readonly maxBinding?: Bytes;
@@ -60,6 +60,10 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
     ),
     maxBuffer: open.device.limits.maxBufferSize,
     loops: options.loops ?? (adapter.kind === "software" ? "uniform" : "fixed"),
+    features: {
+      subgroups: open.features.has("subgroups"),
+      halves: open.features.has("shader-f16"),
+    },
   };
   const made = { open, pipelines, limits, ...(budget === undefined ? {} : { budget }) };
   return {

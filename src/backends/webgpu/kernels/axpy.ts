@@ -8,9 +8,9 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
-  loopEnd,
   one,
   reads,
+  repeat,
   type ShapeStore,
   shapeBinding,
   slotStride,
@@ -54,6 +54,8 @@ export function axpy({
     active === undefined
       ? []
       : [reads("list", "array<u32>", active.list), reads("counts", "array<u32>", active.counts)];
+  const eachQuad = (body: (q: string) => string): string =>
+    repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
   const range = `n >= shape.first_row && n < shape.end_row`;
   const loop =
     active === undefined
@@ -74,6 +76,7 @@ export function axpy({
   return kernelCall({
     label,
     shape,
+    features: shapes.features,
     bindings: [
       shapeBinding(shapes, shape),
       reads("w", "array<vec4<u32>>", piece.buffer),
@@ -95,10 +98,10 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     ${loop}
       var d = decode((n - shape.first_row) * shape.row_vec, u);
       let a = h[m * shape.h_stride + n];
-      for (var q = 0u; q < ${loopEnd(shapes, "quads", code.quads)}; q++) { own[q] += a * d[q]; }
+      ${eachQuad((q) => `own[${q}] += a * d[${q}];`)}
     }
   }
-  for (var q = 0u; q < ${loopEnd(shapes, "quads", code.quads)}; q++) { sums[q * ${threads}u + t] = own[q]; }
+  ${eachQuad((q) => `sums[${q} * ${threads}u + t] = own[${q}];`)}
   workgroupBarrier();
   // Thread t adds up every ${parts}th lane of one quad, from lane t / ${quadsPerGroup} on.
   let unit = t % ${units}u;

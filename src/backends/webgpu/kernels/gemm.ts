@@ -9,9 +9,9 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
-  loopEnd,
   one,
   reads,
+  repeat,
   shapeBinding,
   stepType,
 } from "../kernel.ts";
@@ -22,8 +22,13 @@ import { type Product, productShape } from "./gemv.ts";
 const threads = 128;
 const tileRows = 32;
 const tileWeights = 64;
-/** vec4 of k in a tile; with 16 bytes each: (32 + 64) · 8 · 16 = 12 KiB of the guaranteed 16. */
+/** vec4 of k in a tile. */
 const tileQuads = 8;
+/**
+ * From one row of a tile to the next: an odd number of vec4, so that eight threads that read below each other find
+ * their 16 bytes in different banks. (32 + 64) · 9 · 16 B = 13.5 KiB of the guaranteed 16.
+ */
+const tileStride = tileQuads + 1;
 
 export function gemm(product: Product, when: Condition): KernelCall {
   const { piece, epilogue, step, x, pairs } = product;
@@ -34,6 +39,7 @@ export function gemm(product: Product, when: Condition): KernelCall {
   return kernelCall({
     label: `gemm ${product.label}`,
     shape,
+    features: product.shapes.features,
     bindings: [
       shapeBinding(product.shapes, shape),
       reads("step", stepType, step),
@@ -51,13 +57,13 @@ export function gemm(product: Product, when: Condition): KernelCall {
 function gemmBody(product: Product, perTile: number): string {
   const { piece, pairs, shapes } = product;
   const code = weightCode(piece.type, piece.columns);
-  const quadEnd = loopEnd(shapes, "quads", code.quads);
-  const tileEnd = loopEnd(shapes, "tile_quads", tileQuads);
+  const eachQuad = (body: (q: string) => string): string =>
+    repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
   const unitsPerTile = tileQuads / code.quads;
   const second = pairs === undefined ? "" : ` + select(0u, shape.results, j >= ${perTile}u)`;
   return /* wgsl */ `
-var<workgroup> tile_w: array<vec4<f32>, ${tileWeights * tileQuads}>;
-var<workgroup> tile_x: array<vec4<f32>, ${tileRows * tileQuads}>;
+var<workgroup> tile_w: array<vec4<f32>, ${tileWeights * tileStride}>;
+var<workgroup> tile_x: array<vec4<f32>, ${tileRows * tileStride}>;
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   let count = step.${product.of};
@@ -73,24 +79,17 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
       // Units behind the end of the row count as 0.
       let here = select(0.0, 1.0, u < shape.units);
       var d = decode((min(r0 + j % ${perTile}u, shape.results - 1u)${second}) * shape.row_vec, min(u, shape.units - 1u));
-      for (var q = 0u; q < ${quadEnd}; q++) { tile_w[i * ${code.quads}u + q] = here * d[q]; }
+      let at = j * ${tileStride}u + (i % ${unitsPerTile}u) * ${code.quads}u;
+      ${eachQuad((q) => `tile_w[at + ${q}] = here * d[${q}];`)}
     }
     for (var i = t; i < ${tileRows * unitsPerTile}u; i += ${threads}u) {
       let u = min(u0 + i % ${unitsPerTile}u, shape.units - 1u);
       let src = min(m0 + i / ${unitsPerTile}u, count - 1u) * shape.x_stride;
-      for (var q = 0u; q < ${quadEnd}; q++) { tile_x[i * ${code.quads}u + q] = x[src + quad_at(u, q)]; }
+      let at = (i / ${unitsPerTile}u) * ${tileStride}u + (i % ${unitsPerTile}u) * ${code.quads}u;
+      ${eachQuad((q) => `tile_x[at + ${q}] = x[src + quad_at(u, ${q})];`)}
     }
     workgroupBarrier();
-    for (var q = 0u; q < ${tileEnd}; q++) {
-      let w0 = tile_w[tr * ${tileQuads}u + q];
-      let w1 = tile_w[(tr + 16u) * ${tileQuads}u + q];
-      let w2 = tile_w[(tr + 32u) * ${tileQuads}u + q];
-      let w3 = tile_w[(tr + 48u) * ${tileQuads}u + q];
-      for (var m = 0u; m < 4u; m++) {
-        let b = tile_x[(tm * 4u + m) * ${tileQuads}u + q];
-        sums[m] += vec4<f32>(dot(w0, b), dot(w1, b), dot(w2, b), dot(w3, b));
-      }
-    }
+    ${repeat(shapes, { index: "q", field: "tile_quads", count: tileQuads }, tileProduct)}
     workgroupBarrier();
   }
   // Through workgroup memory, so that neighbouring threads store neighbouring results.
@@ -107,4 +106,16 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   }
 }
 `;
+}
+
+/** Adds up what quad q of the tiles gives. */
+function tileProduct(q: string): string {
+  const weights = [0, 1, 2, 3].map(
+    (i) => `let w${i} = tile_w[(tr + ${16 * i}u) * ${tileStride}u + ${q}];`,
+  );
+  const sums = [0, 1, 2, 3].map(
+    (m) => `{ let b = tile_x[(tm * 4u + ${m}u) * ${tileStride}u + ${q}];
+      sums[${m}] += vec4<f32>(dot(w0, b), dot(w1, b), dot(w2, b), dot(w3, b)); }`,
+  );
+  return [...weights, ...sums].join("\n      ");
 }

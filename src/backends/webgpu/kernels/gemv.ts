@@ -1,7 +1,7 @@
 /**
  * W [n, k] @ x [m, k] -> y [m, n] for few rows m: every weight is read once for up to four rows of the step.
  * A workgroup of 64 threads: `lanes` threads share a row of W, each decodes every lanes-th unit and keeps its sums
- * in registers; the lanes' sums meet in workgroup memory, always in the same order. No subgroup is assumed.
+ * in registers, so that neighbours read neighbouring 16-byte words; lane-sums.ts joins them.
  */
 
 import type { WeightType } from "../../../core/dtype.ts";
@@ -12,9 +12,9 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
-  loopEnd,
   one,
   reads,
+  repeat,
   type ShapeFields,
   type ShapeStore,
   shapeBinding,
@@ -23,8 +23,7 @@ import {
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
 import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
-
-const threads = 64;
+import { joinLanes, laneDeclarations, laneThreads, threadNumber } from "./lane-sums.ts";
 
 export interface WeightPiece {
   readonly buffer: BufferSpec;
@@ -57,7 +56,7 @@ export interface Pairs {
 /** Threads that share a row: about four units each, so that short rows leave no thread idle. */
 export function lanesOf(units: number): number {
   let lanes = 4;
-  while (lanes < threads && lanes * 8 <= units) lanes *= 2;
+  while (lanes < laneThreads && lanes * 8 <= units) lanes *= 2;
   return lanes;
 }
 
@@ -75,6 +74,7 @@ export function gemv(
   return kernelCall({
     label: `gemv ${product.label}`,
     shape,
+    features: product.shapes.features,
     bindings: [
       shapeBinding(product.shapes, shape),
       reads("step", stepType, step),
@@ -85,7 +85,7 @@ export function gemv(
     ],
     body: `${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, { perThread, batch: batch.rows })}`,
     groups: [
-      fixed(Math.ceil(results / ((threads / lanes) * perThread))),
+      fixed(Math.ceil(results / ((laneThreads / lanes) * perThread))),
       { kind: product.of, per: batch.rows },
       one,
     ],
@@ -109,62 +109,50 @@ interface GemvShape {
   readonly batch: 1 | 4;
 }
 
-/** Loops are left rolled: drivers unroll what pays, and software drivers compile a third of the code. */
 function gemvBody(product: Product, { perThread, batch }: GemvShape): string {
   const { piece, pairs, of, shapes } = product;
   const { functions, quads } = weightCode(piece.type, piece.columns);
   const rows = perThread * (pairs === undefined ? 1 : 2);
-  const quadEnd = loopEnd(shapes, "quads", quads);
-  const rowEnd = loopEnd(shapes, "rows", rows);
   const type = batch === 1 ? "f32" : "vec4<f32>";
   const xs = [...Array(batch).keys()];
-  const dots = xs.map((m) => `dot(d[q], x[x${m} + at])`).join(", ");
-  const half = pairs === undefined ? "" : ` + select(0u, shape.results, k >= ${perThread}u)`;
-  return /* wgsl */ `${functions}
-var<workgroup> lane_sums: array<${type}, ${rows * threads}>;
-fn sum_at(k: u32, group: u32) -> ${type} {
-  let at = k * ${threads}u + group * shape.lanes;
-  var sum = ${type}();
-  for (var i = 0u; i < min(shape.lanes, 8u); i++) { sum += lane_sums[at + i]; }
-  return sum;
-}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+  const dots = (q: string): string => {
+    const each = xs.map((m) => `dot(d[${q}], x[x${m} + quad_at(u, ${q})])`).join(", ");
+    return batch === 1 ? each : `vec4<f32>(${each})`;
+  };
+  const half = (k: string): string =>
+    pairs === undefined ? "" : ` + select(0u, shape.results, ${k} >= ${perThread}u)`;
+  const lanes = { shapes, rows, type } as const;
+  const thread = threadNumber(shapes.features);
+  return /* wgsl */ `${functions}${laneDeclarations(lanes)}
+@compute @workgroup_size(${laneThreads})
+fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
+  ${thread.code}
   let lane = t % shape.lanes;
-  let per_group = ${threads * perThread}u / shape.lanes;
+  let per_group = ${laneThreads * perThread}u / shape.lanes;
   let first = wg.x * per_group + (t / shape.lanes) * ${perThread}u;
   let m0 = wg.y * ${batch}u;
   let count = step.${of};
   ${xs.map((m) => `let x${m} = min(m0 + ${m}u, count - 1u) * shape.x_stride;`).join("\n  ")}
   var sums: array<${type}, ${rows}>;
   for (var u = lane; u < shape.units; u += shape.lanes) {
-    for (var k = 0u; k < ${rowEnd}; k++) {
-      var d = decode((min(first + k % ${perThread}u, shape.results - 1u)${half}) * shape.row_vec, u);
-      for (var q = 0u; q < ${quadEnd}; q++) {
-        let at = quad_at(u, q);
-        sums[k] += ${batch === 1 ? dots : `vec4<f32>(${dots})`};
-      }
-    }
+    ${repeat(
+      shapes,
+      { index: "k", field: "rows", count: rows },
+      (
+        k,
+      ) => `var d = decode((min(first + ${k} % ${perThread}u, shape.results - 1u)${half(k)}) * shape.row_vec, u);
+      ${repeat(shapes, { index: "q", field: "quads", count: quads }, (q) => `sums[${k}] += ${dots(q)};`)}`,
+    )}
   }
-  for (var k = 0u; k < ${rowEnd}; k++) { lane_sums[k * ${threads}u + t] = sums[k]; }
-  workgroupBarrier();
-  // The first eight lanes take over the sums of the others: lane l those of l + 8, l + 16, …
-  if (lane < 8u && shape.lanes > 8u) {
-    for (var k = 0u; k < ${rowEnd}; k++) {
-      var sum = ${type}();
-      for (var i = lane; i < shape.lanes; i += 8u) { sum += lane_sums[k * ${threads}u + t - lane + i]; }
-      lane_sums[k * ${threads}u + t] = sum;
-    }
-  }
-  workgroupBarrier();
-  for (var i = t; i < per_group; i += ${threads}u) {
+  ${joinLanes(lanes)}
+  for (var i = t; i < per_group; i += ${laneThreads}u) {
     let group = i / ${perThread}u;
     let k = i % ${perThread}u;
     let n = wg.x * per_group + i;
     if (n >= shape.results) { continue; }
     let r = n + shape.first_row;
-    let a = sum_at(k, group);
-    ${pairs === undefined ? "" : `let b = sum_at(k + ${perThread}u, group);`}
+    let a = sum_at(k, group, width);
+    ${pairs === undefined ? "" : `let b = sum_at(k + ${perThread}u, group, width);`}
     ${storeRows(batch, pairs !== undefined)}
   }
 }

@@ -8,9 +8,9 @@ import {
   fixed,
   type KernelCall,
   kernelCall,
-  loopEnd,
   one,
   reads,
+  repeat,
   type ShapeStore,
   shapeBinding,
   slotStride,
@@ -18,9 +18,9 @@ import {
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
 import { lanesOf, type WeightPiece } from "./gemv.ts";
+import { joinLanes, laneDeclarations, laneThreads, threadNumber } from "./lane-sums.ts";
 import { type ActiveList, activeCount, activeNeuron, activeShape } from "./sparse.ts";
 
-const threads = 64;
 /** Enough workgroups to fill a large card (144 multiprocessors) several times over. */
 const maxGroups = 512;
 
@@ -44,24 +44,22 @@ export function sparseProduct(product: SparseProduct): KernelCall {
   const { piece, active, hidden, x, isPaired } = product;
   const code = weightCode(piece.type, piece.columns);
   const lanes = lanesOf(code.units);
-  const perGroup = threads / lanes;
+  const perGroup = laneThreads / lanes;
+  const weights = isPaired ? 2 : 1;
   const shape = {
     ...code.shape,
     ...activeShape(active),
     lanes,
-    rows: piece.rows,
+    rows: weights,
+    neurons_here: piece.rows,
     first_row: piece.firstRow,
     x_stride: slotStride(piece.columns) / 4,
     h_stride: slotStride(active.neurons),
   };
-  const weights = isPaired ? 2 : 1;
-  const half = (i: number): string => `{
-        var d = decode((n - shape.first_row${i === 0 ? "" : " + shape.rows"}) * shape.row_vec, u);
-        for (var q = 0u; q < ${loopEnd(product.shapes, "quads", code.quads)}; q++) { s${i} += dot(d[q], x[x_at + quad_at(u, q)]); }
-      }`;
   return kernelCall({
     label: product.label,
     shape,
+    features: product.shapes.features,
     bindings: [
       shapeBinding(product.shapes, shape),
       reads("w", "array<vec4<u32>>", piece.buffer),
@@ -76,42 +74,47 @@ export function sparseProduct(product: SparseProduct): KernelCall {
       { kind: active.of, per: 1 },
       one,
     ],
-    body: /* wgsl */ `${code.functions}${product.functions}
-var<workgroup> lane_sums: array<f32, ${threads * weights}>;
-fn sum_at(i: u32) -> f32 {
-  var sum = 0.0;
-  for (var k = 0u; k < shape.lanes; k++) { sum += lane_sums[i + k]; }
-  return sum;
+    body: sparseBody(product, weights),
+  });
 }
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+
+function sparseBody(product: SparseProduct, weights: 1 | 2): string {
+  const { piece, shapes, isPaired } = product;
+  const code = weightCode(piece.type, piece.columns);
+  const lanes = { shapes, rows: weights, type: "f32" } as const;
+  const thread = threadNumber(shapes.features);
+  const half = (k: string): string => (isPaired ? ` + ${k} * shape.neurons_here` : "");
+  return /* wgsl */ `${code.functions}${product.functions}${laneDeclarations(lanes)}
+@compute @workgroup_size(${laneThreads})
+fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>, ${thread.parameters}) {
+  ${thread.code}
   let m = wg.y;
-  let per_group = 64u / shape.lanes;
+  let per_group = ${laneThreads}u / shape.lanes;
   let count = ${activeCount("m")};
   let lane = t % shape.lanes;
   let x_at = m * shape.x_stride;
   for (var first = wg.x * per_group; first < count; first += wgs.x * per_group) {
-    let n = ${activeNeuron("m", `min(first + t / shape.lanes, count - 1u)`)};
-    let is_here = n >= shape.first_row && n < shape.first_row + shape.rows;
-    var s0 = 0.0;
-    var s1 = 0.0;
+    let n = ${activeNeuron("m", "min(first + t / shape.lanes, count - 1u)")};
+    let is_here = n >= shape.first_row && n < shape.first_row + shape.neurons_here;
+    var sums = array<f32, ${weights}>();
     if (is_here) {
       for (var u = lane; u < shape.units; u += shape.lanes) {
-      ${half(0)}
-      ${isPaired ? half(1) : ""}
+        ${repeat(
+          shapes,
+          { index: "k", field: "rows", count: weights },
+          (k) => `var d = decode((n - shape.first_row${half(k)}) * shape.row_vec, u);
+        ${repeat(shapes, { index: "q", field: "quads", count: code.quads }, (q) => `sums[${k}] += dot(d[${q}], x[x_at + quad_at(u, ${q})]);`)}`,
+        )}
       }
     }
-    lane_sums[t] = s0;
-    ${isPaired ? `lane_sums[${threads}u + t] = s1;` : ""}
-    workgroupBarrier();
+    ${joinLanes(lanes)}
     if (lane == 0u && is_here && first + t / shape.lanes < count) {
-      let a = sum_at(t);
-      ${isPaired ? `let b = sum_at(${threads}u + t);` : ""}
+      let a = sum_at(0u, t / shape.lanes, width);
+      ${isPaired ? "let b = sum_at(1u, t / shape.lanes, width);" : ""}
       hidden[m * shape.h_stride + n] = ${product.value};
     }
     workgroupBarrier();
   }
 }
-`,
-  });
+`;
 }
