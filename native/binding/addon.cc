@@ -50,6 +50,7 @@ NAPI_MODULE_INIT() {
   add<run>(env, exports, "run");
   add<write_slot>(env, exports, "write");
   add<copy_sequence>(env, exports, "copySequence");
+  add<replace_subset>(env, exports, "replaceSubset");
   add<ffn_counts>(env, exports, "ffnCounts");
   add<neuron_counts>(env, exports, "neuronCounts");
   add<machine>(env, exports, "machine");

@@ -1,4 +1,4 @@
-// prepare, run, write, copySequence, ffnCounts, neuronCounts, disposeExecutable.
+// prepare, run, write, copySequence, replaceSubset, ffnCounts, neuronCounts, disposeExecutable.
 #include <utility>
 
 #include "handles.h"
@@ -156,6 +156,25 @@ napi_value copy_sequence(napi_env env, napi_callback_info info) {
   const Courier::Started started = courier.start(env, prepared);
   prepared->pool->threads.submit(copy_sequence_task(prepared->executable, from, to, length,
                                                     Courier::finisher(courier, started.delivery)));
+  return started.promise;
+}
+
+/** replaceSubset(executable, block, neurons) → Promise<void>; as many neurons as the block has */
+napi_value replace_subset(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 3);
+  const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
+  const uint32_t block = index_of(env, values[1]);
+  const View view = view_of(env, values[2]);
+  const std::vector<Subset>& subsets = prepared->executable->subsets;
+  if (block >= subsets.size() || view.length != subsets[block].count) {
+    throw BindingError{"hearth addon: a subset of another size"};
+  }
+  const auto* first = static_cast<const uint32_t*>(view.data);
+  Courier& courier = prepared->pool->courier;
+  const Courier::Started started = courier.start(env, prepared);
+  prepared->pool->threads.submit(replace_subset_task(
+      prepared->executable, block, std::vector<uint32_t>(first, first + view.length),
+      Courier::finisher(courier, started.delivery)));
   return started.promise;
 }
 

@@ -86,6 +86,7 @@ void build_ffn(Builder& builder, Reader& reader) {
   const FfnOp& op = run->op;
   Executable& executable = builder.executable();
   executable.meters.emplace_back(op.layer, op.candidates());
+  executable.subsets.push_back(Subset{const_cast<uint32_t*>(op.subset), op.subset_count});
   run->meter = &executable.meters.back();
   run->kernels = &builder.kernels();
   run->scratch = &executable.ffn_scratch;

@@ -93,4 +93,13 @@ std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable,
   return std::make_shared<SerialTask>(std::move(work), std::move(finished));
 }
 
+std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
+                                          std::vector<uint32_t> neurons, Finished finished) {
+  auto work = [executable = std::move(executable), block, neurons = std::move(neurons)] {
+    const Subset& subset = executable->subsets[block];
+    std::memcpy(subset.neurons, neurons.data(), neurons.size() * sizeof(uint32_t));
+  };
+  return std::make_shared<SerialTask>(std::move(work), std::move(finished));
+}
+
 }  // namespace hearth

@@ -26,6 +26,13 @@ struct HostSlot {
   std::shared_ptr<Arena> memory;
 };
 
+/** The neurons that a block computes: in the arena, so that the block's stages see others at once.
+ */
+struct Subset {
+  uint32_t* neurons = nullptr;
+  uint32_t count = 0;
+};
+
 /** Everything a running program touches. Filled by build(), fixed afterwards. */
 struct Executable {
   explicit Executable(const Kernels& kernels, const KvShape& kv)
@@ -40,6 +47,7 @@ struct Executable {
   std::vector<Segment> segments;
   std::deque<RopeTable> rope_tables;
   std::deque<FfnMeter> meters;
+  std::vector<Subset> subsets;  // by block, as the meters; empty where a block computes all neurons
   FfnScratch ffn_scratch;
   AttentionPartials partials;
   std::vector<Scratch> scratch;  // by pool thread
@@ -60,6 +68,9 @@ std::shared_ptr<Task> write_task(std::shared_ptr<Executable> executable, size_t 
                                  std::vector<float> data, Finished finished);
 std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable, uint32_t from,
                                          uint32_t to, uint32_t length, Finished finished);
+/** The block computes these neurons from the next run on: as many as before. */
+std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
+                                          std::vector<uint32_t> neurons, Finished finished);
 
 }  // namespace hearth
 

@@ -14,6 +14,8 @@ export interface PrepareProgress {
 
 export interface PrepareOptions {
   readonly onProgress?: (progress: PrepareProgress) => void;
+  /** Hears how many kernels are compiled while the weights are brought; not called where none are. */
+  readonly onCompile?: (kernels: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -51,6 +53,15 @@ export interface NeuronCounts {
   readonly active: Uint32Array;
 }
 
+/** As many neurons of one layer as others, none of them computed by both sides. */
+export interface NeuronChange {
+  readonly layer: number;
+  /** Computed so far, and no longer. */
+  readonly from: Uint32Array;
+  /** Computed from now on: each in the place of the one at its index in `from`. */
+  readonly to: Uint32Array;
+}
+
 export interface Executable extends Disposable {
   readonly memory: MemoryUse;
   /**
@@ -70,6 +81,11 @@ export interface Executable extends Disposable {
   ffnCounts(): readonly FfnCounts[];
   /** Since the last call; the counting starts with the first one. Absent where single neurons are not counted. */
   neuronCounts?(): Promise<readonly NeuronCounts[]>;
+  /**
+   * A block with a subset computes other neurons from the next run on, in the same memory. What was counted belongs to
+   * those before: counts are taken first. Absent where subsets are fixed.
+   */
+  replaceNeurons?(change: NeuronChange): Promise<void>;
 }
 
 export interface Backend extends Disposable {

@@ -45,6 +45,24 @@ function weightsOfBlock(block: FfnBlock): readonly Weight[] {
   );
 }
 
+/** The block's subset with other neurons in the places of `from`, which it must hold: an array of its own. */
+export function changedSubset(
+  subset: Uint32Array,
+  { from, to }: { readonly from: Uint32Array; readonly to: Uint32Array },
+): Uint32Array {
+  const place = new Map([...subset].map((neuron, at) => [neuron, at]));
+  const changed = subset.slice();
+  from.forEach((neuron, i) => {
+    const at = place.get(neuron);
+    const other = to[i];
+    if (at === undefined || other === undefined) {
+      throw new RangeError(`neuron ${neuron} is not in the subset, or nothing takes its place`);
+    }
+    changed[at] = other;
+  });
+  return changed;
+}
+
 /** Neurons that the block may compute: its subset, or all. */
 export function candidatesOf({ subset, neurons }: FfnBlock): Uint32Array {
   return subset ?? Uint32Array.from({ length: neurons }, (_, neuron) => neuron);

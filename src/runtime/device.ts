@@ -9,6 +9,7 @@ import { createWebGpuBackend } from "../backends/webgpu/webgpu-backend.ts";
 import type { Bytes } from "../core/units.ts";
 import type { Program } from "../ops/program.ts";
 import { countGpu, type GpuUse } from "./gpu-use.ts";
+import type { AdaptOptions } from "./hybrid-adapt.ts";
 import { createHybridBackend } from "./hybrid-backend.ts";
 import type { Placement } from "./hybrid-partition.ts";
 import type { HybridStats } from "./hybrid-stats.ts";
@@ -24,6 +25,8 @@ export type DeviceSpec =
       readonly placement: Placement;
       /** Keep a timeline of every step. */
       readonly trace: boolean;
+      /** Exchange neurons between the devices while nothing runs. */
+      readonly adapt?: AdaptOptions;
     };
 
 /** What happened on the device since the model was loaded. */
@@ -88,7 +91,7 @@ async function openGpu(spec: Extract<DeviceSpec, { kind: "gpu" }>): Promise<Devi
 }
 
 async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promise<DeviceBackend> {
-  const { adapter, vramBudget, threads, placement, trace } = spec;
+  const { adapter, vramBudget, threads, placement, trace, adapt } = spec;
   const cpu = createCpuBackend(threads === undefined ? {} : { threads });
   const gpu = await createWebGpuBackend({ adapter, vramBudget }).catch((error: unknown) => {
     cpu[Symbol.dispose]();
@@ -103,7 +106,13 @@ async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promis
       return made.executable;
     },
   };
-  const hybrid = createHybridBackend({ gpu: counted, cpu, placement, trace });
+  const hybrid = createHybridBackend({
+    gpu: counted,
+    cpu,
+    placement,
+    trace,
+    ...(adapt && { adapt }),
+  });
   return {
     description: hybrid.description,
     prepare: async (program, options) => {

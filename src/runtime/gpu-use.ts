@@ -1,6 +1,7 @@
 /** Counts what the GPU was asked to do: while loading, for prompts and for each kind of step. */
 import type { Executable } from "../backends/backend.ts";
-import type { GpuCounts, GpuExecutable } from "../backends/webgpu/executable.ts";
+import type { GpuExecutable } from "../backends/webgpu/executable.ts";
+import { type GpuCounts, noGpuCounts } from "../backends/webgpu/gpu-counts.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 
 export interface GpuUse {
@@ -48,6 +49,9 @@ export function countGpu(gpu: GpuExecutable): {
     write: (slot, data) => gpu.write(slot, data),
     copySequence: (from, to, length) => gpu.copySequence(from, to, length),
     ffnCounts: () => gpu.ffnCounts(),
+    ...(gpu.replaceNeurons && {
+      replaceNeurons: (change) => gpu.replaceNeurons?.(change) ?? Promise.resolve(),
+    }),
     ...(gpu.finished && { finished: () => gpu.finished?.() ?? Promise.resolve() }),
     [Symbol.dispose]: () => gpu[Symbol.dispose](),
   };
@@ -61,16 +65,7 @@ export function countGpu(gpu: GpuExecutable): {
   };
 }
 
-const noUse: StepUse = {
-  tokens: 0,
-  runs: 0,
-  submits: 0,
-  dispatches: 0,
-  bindGroups: 0,
-  buffers: 0,
-  bytesUploaded: 0,
-  bytesReadBack: 0,
-};
+const noUse: StepUse = { tokens: 0, ...noGpuCounts };
 
 function addCounts(sum: StepUse, counts: GpuCounts, tokens: Tokens): StepUse {
   return {
@@ -82,5 +77,7 @@ function addCounts(sum: StepUse, counts: GpuCounts, tokens: Tokens): StepUse {
     buffers: sum.buffers + counts.buffers,
     bytesUploaded: sum.bytesUploaded + counts.bytesUploaded,
     bytesReadBack: sum.bytesReadBack + counts.bytesReadBack,
+    pipelines: sum.pipelines + counts.pipelines,
+    pipelineMilliseconds: sum.pipelineMilliseconds + counts.pipelineMilliseconds,
   };
 }

@@ -4,6 +4,8 @@
  */
 import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
 import type { Program } from "../ops/program.ts";
+import type { AdaptOptions } from "./hybrid-adapt.ts";
+import { HybridExchange } from "./hybrid-exchange.ts";
 import { createHybridExecutable, type HybridExecutable } from "./hybrid-executable.ts";
 import { type Placement, partitionProgram } from "./hybrid-partition.ts";
 
@@ -13,6 +15,8 @@ export interface HybridBackendOptions {
   readonly placement: Placement;
   /** Keep a timeline of every step. Default false. */
   readonly trace?: boolean;
+  /** Exchange neurons between the devices while nothing runs. Default: none. */
+  readonly adapt?: AdaptOptions;
 }
 
 export interface HybridBackend extends Backend {
@@ -21,7 +25,7 @@ export interface HybridBackend extends Backend {
 
 /** Disposes both backends with itself. */
 export function createHybridBackend(options: HybridBackendOptions): HybridBackend {
-  const { gpu, cpu, placement, trace = false } = options;
+  const { gpu, cpu, placement, trace = false, adapt } = options;
   return {
     description: `hybrid (${gpu.description}; ${cpu.description})`,
     prepare: async (program, prepareOptions = {}) => {
@@ -41,7 +45,9 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
           gpu: await prepare(gpu, partition.gpu),
           cpu: await prepare(cpu, partition.cpu),
         };
-        return createHybridExecutable({ program, partition, devices, trace });
+        const exchange = HybridExchange.create(devices, placement.layers, adapt);
+        const parts = { program, partition, devices, trace };
+        return createHybridExecutable({ ...parts, ...(exchange && { exchange }) });
       } catch (error) {
         for (const executable of made) executable[Symbol.dispose]();
         throw error;

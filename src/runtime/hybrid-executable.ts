@@ -4,9 +4,11 @@
  */
 import type { Executable, FfnCounts, MemoryUse, NeuronCounts } from "../backends/backend.ts";
 import { HearthError } from "../core/errors.ts";
+import type { Tokens } from "../core/units.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Program, type Step } from "../ops/program.ts";
 import type { DeviceName } from "./hybrid-device-program.ts";
+import type { HybridExchange } from "./hybrid-exchange.ts";
 import type { Action, Partition } from "./hybrid-partition.ts";
 import { HybridRecorder, type HybridStats } from "./hybrid-stats.ts";
 import { createPatience, exactSleep, type Patience, waitPatiently } from "./patient-wait.ts";
@@ -17,17 +19,23 @@ export interface HybridExecutable extends Executable {
   hybridStats(): HybridStats;
   /** Every step's intervals, when it was made with `trace`; else none. */
   timeline(): Promise<readonly TimelineEvent[]>;
+  /** Exchanges neurons now, where it was made with `adapt` and an exchange is due; it does so by itself when idle. */
+  adapt(): Promise<void>;
 }
 
 /** A device that the partition does not use has no executable. */
 export type DeviceExecutables = Readonly<Record<DeviceName, Executable | undefined>>;
 
-export function createHybridExecutable(parts: {
+export interface HybridParts {
   readonly program: Program;
   readonly partition: Partition;
   readonly devices: DeviceExecutables;
   readonly trace: boolean;
-}): HybridExecutable {
+  /** Absent: neurons stay where the placement has them. */
+  readonly exchange?: HybridExchange;
+}
+
+export function createHybridExecutable(parts: HybridParts): HybridExecutable {
   return new Hybrid(parts);
 }
 
@@ -37,6 +45,7 @@ class Hybrid implements HybridExecutable {
   readonly #partition: Partition;
   readonly #devices: DeviceExecutables;
   readonly #recorder: HybridRecorder;
+  readonly #exchange: HybridExchange | undefined;
   readonly #freeSteps: Step[] = [];
   readonly #patience: Readonly<Record<"decode" | "prompt", Map<Action, Patience>>> = {
     decode: new Map(),
@@ -45,13 +54,11 @@ class Hybrid implements HybridExecutable {
   #queue: Promise<void> = Promise.resolve();
   #counts: readonly FfnCounts[] = [];
   #isDisposed = false;
+  /** Why the devices may not agree any more which neurons are whose. */
+  #broken: unknown;
 
-  constructor(parts: {
-    readonly program: Program;
-    readonly partition: Partition;
-    readonly devices: DeviceExecutables;
-    readonly trace: boolean;
-  }) {
+  constructor(parts: HybridParts) {
+    this.#exchange = parts.exchange;
     this.#program = parts.program;
     this.#partition = parts.partition;
     this.#devices = parts.devices;
@@ -63,8 +70,12 @@ class Hybrid implements HybridExecutable {
     const actions = this.#partition.actions[segment];
     if (actions === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
     const own = this.#copyStep(step);
+    this.#exchange?.stop();
     return this.#enqueue(async () => {
+      if (segment === 0) await this.#exchange?.watch();
       await this.#perform(segment, actions, own);
+      if (segment === 0 && this.#exchange !== undefined) this.#collectCounts(answered(own));
+      this.#exchange?.ran(() => void this.adapt().catch(() => undefined));
       this.#freeSteps.push(own);
     });
   }
@@ -102,6 +113,7 @@ class Hybrid implements HybridExecutable {
 
   /** Of the neurons on the CPU: those on the GPU are not counted one by one. */
   async neuronCounts(): Promise<readonly NeuronCounts[]> {
+    if (this.#exchange !== undefined) return this.#exchange.neuronCounts();
     return (await this.#devices.cpu?.neuronCounts?.()) ?? [];
   }
 
@@ -109,7 +121,19 @@ class Hybrid implements HybridExecutable {
     this.#collectCounts();
     const gpu = this.#devices.gpu?.memory;
     const gpuBytes = gpu === undefined ? 0 : gpu.copiedWeights + gpu.kvCache + gpu.scratch;
-    return this.#recorder.stats(gpuBytes);
+    const exchangedGroups = this.#exchange?.exchangedGroups ?? 0;
+    return { ...this.#recorder.stats(gpuBytes), exchangedGroups };
+  }
+
+  adapt(): Promise<void> {
+    return this.#enqueue(async () => {
+      try {
+        await this.#exchange?.exchange();
+      } catch (error) {
+        this.#broken = error;
+        throw error;
+      }
+    });
   }
 
   async timeline(): Promise<readonly TimelineEvent[]> {
@@ -119,14 +143,17 @@ class Hybrid implements HybridExecutable {
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
+    this.#exchange?.stop();
     this.#devices.gpu?.[Symbol.dispose]();
     this.#devices.cpu?.[Symbol.dispose]();
   }
 
-  #collectCounts(): void {
+  /** `tokens`: of the answers that the counts are of, where they are of answers only. */
+  #collectCounts(tokens: Tokens = 0): void {
     const gpu = this.#devices.gpu?.ffnCounts() ?? [];
     const cpu = this.#devices.cpu?.ffnCounts() ?? [];
     this.#recorder.countActive(gpu, cpu);
+    if (tokens > 0) this.#exchange?.counted(gpu, cpu, tokens);
     const fresh = joinCounts([...gpu, ...cpu], joinDevices);
     this.#counts = joinCounts([...this.#counts, ...fresh], joinRuns);
   }
@@ -135,6 +162,7 @@ class Hybrid implements HybridExecutable {
     const done = this.#queue.then(() => {
       if (this.#isDisposed)
         throw new HearthError("the executable was disposed before this call ran");
+      if (this.#broken !== undefined) throw this.#broken;
       return work();
     });
     this.#queue = done.catch(() => undefined);
@@ -199,6 +227,11 @@ class Hybrid implements HybridExecutable {
     own.outputRow.set(step.outputRow);
     return own;
   }
+}
+
+/** Tokens of answers in a step: where a row wants no output, it reads prompts. */
+function answered({ rowCount, outputCount }: Step): Tokens {
+  return rowCount === outputCount ? rowCount : 0;
 }
 
 const idle: Promise<void> = Promise.resolve();

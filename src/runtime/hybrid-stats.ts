@@ -19,6 +19,8 @@ export interface HybridStats {
   readonly cpuMillisecondsPerToken: Milliseconds;
   /** Neither device computed: copies, latency, JavaScript. */
   readonly waitingMillisecondsPerToken: Milliseconds;
+  /** Groups of neurons that have changed places, where the engine adapts. */
+  readonly exchangedGroups: number;
 }
 
 /** Every eighth decode step is timed: 12 % of the steps cost 10 µs a segment more. */
@@ -135,7 +137,7 @@ export class HybridRecorder {
     for (const { active } of cpu) this.#active.cpu += active;
   }
 
-  stats(gpuBytes: Bytes): HybridStats {
+  stats(gpuBytes: Bytes): Omit<HybridStats, "exchangedGroups"> {
     const tally = this.#decode.tokens > 0 ? this.#decode : this.#prompt;
     const { gpu, cpu } = this.#active;
     return {

@@ -7,12 +7,13 @@ import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import { candidatesOf, opsOf } from "../../ops/program-ops.ts";
+import { candidatesOf, changedSubset, opsOf } from "../../ops/program-ops.ts";
 import type {
   Backend,
   Executable,
   FfnCounts,
   MemoryUse,
+  NeuronChange,
   NeuronCounts,
   PrepareOptions,
 } from "../backend.ts";
@@ -166,12 +167,34 @@ function createExecutable(
       checkOpen();
       return neuronCounts(program, addon.neuronCounts(handle));
     },
+    replaceNeurons: async (change) => {
+      checkOpen();
+      await replaceSubsets(program, change, (block, neurons) =>
+        addon.replaceSubset(handle, block, neurons),
+      );
+    },
     [Symbol.dispose]: () => {
       if (isDisposed) return;
       isDisposed = true;
       addon.disposeExecutable(handle);
     },
   };
+}
+
+/** The program's own subsets follow, since counts are told by them. */
+async function replaceSubsets(
+  program: Program,
+  change: NeuronChange,
+  replace: (block: number, neurons: Uint32Array) => Promise<void>,
+): Promise<void> {
+  const ffns = opsOf(program).flatMap((op) => (op.kind === "ffn" ? [op] : []));
+  for (const [at, { block }] of ffns.entries()) {
+    const { layer, subset } = block;
+    if (layer !== change.layer || subset === undefined) continue;
+    const changed = changedSubset(subset, change);
+    await replace(at, changed);
+    subset.set(changed);
+  }
 }
 
 function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {

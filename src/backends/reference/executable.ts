@@ -5,7 +5,7 @@
 import { HearthError } from "../../core/errors.ts";
 import type { Op, Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import { type FfnOp, opsOf } from "../../ops/program-ops.ts";
+import { changedSubset, type FfnOp, opsOf } from "../../ops/program-ops.ts";
 import type { Executable, MemoryUse } from "../backend.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import type { Pacer } from "./pacer.ts";
@@ -54,6 +54,13 @@ export function createExecutable(
     copySequence: (from, to, length) => enqueue(() => state.kv.copySequence(from, to, length)),
     ffnCounts: () => counter.take(),
     neuronCounts: async () => counter.takeNeurons(),
+    replaceNeurons: (change) =>
+      enqueue(() => {
+        for (const { block } of opsOf(program).filter((op): op is FfnOp => op.kind === "ffn")) {
+          if (block.layer !== change.layer || block.subset === undefined) continue;
+          block.subset.set(changedSubset(block.subset, change));
+        }
+      }),
     [Symbol.dispose]: () => {
       isDisposed = true;
     },

@@ -6,7 +6,8 @@ import { DeviceError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
-import type { Executable, FfnCounts, MemoryUse } from "../backend.ts";
+import { changedSubset, opsOf } from "../../ops/program-ops.ts";
+import type { Executable, FfnCounts, MemoryUse, NeuronChange } from "../backend.ts";
 import type { OpenDevice } from "./device.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
@@ -14,6 +15,7 @@ import { headStride } from "./kernels/kv.ts";
 import { bytesOf, type Plan, type PlannedSegment } from "./plan.ts";
 import { copyOutputs, receive, type Transfer } from "./readback.ts";
 import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
+import { uploadReplaced } from "./upload.ts";
 
 /** Events since the last call of gpuCounts. */
 export interface GpuCounts {
@@ -176,6 +178,21 @@ export class WebGpuExecutable implements GpuExecutable {
     this.#counts.submits++;
     this.#counts.dispatches += copySequence.bindGroups.length;
     return Promise.resolve();
+  }
+
+  async replaceNeurons(change: NeuronChange): Promise<void> {
+    const failure = this.#failure();
+    if (failure !== undefined) throw failure;
+    const { device } = this.#ready.open;
+    for (const { block } of opsOf(this.#ready.plan.program).filter((op) => op.kind === "ffn")) {
+      const { layer, subset } = block;
+      if (layer !== change.layer || subset === undefined) continue;
+      const changed = changedSubset(subset, change);
+      const places = [...changed.keys()].filter((at) => changed[at] !== subset[at]);
+      // Whoever made buffers of the subset looks at it again.
+      subset.set(changed);
+      this.#counts.bytesUploaded += uploadReplaced(this.#ready.gpu, subset, { places, device });
+    }
   }
 
   ffnCounts(): readonly FfnCounts[] {

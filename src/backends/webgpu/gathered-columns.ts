@@ -18,12 +18,13 @@ export function gatheredColumns(
   const { weight, columns } = from;
   const type: WeightType = tensorType(weight.type).blockElements === 1 ? weight.type : "F32";
   const layout = rowLayout(type, columns.length);
-  const buffer = buffers.made(label, weight.rows * layout.gpuBytes, () => {
+  const make = (): Uint8Array => {
     const source = gather(from, type === weight.type);
     const target = new Uint8Array(weight.rows * layout.gpuBytes);
     packRows(layout, { source, target, rows: weight.rows });
     return target;
-  });
+  };
+  const buffer = buffers.made(label, weight.rows * layout.gpuBytes, make, columns);
   return { buffer, type, columns: columns.length, firstRow: 0, rows: weight.rows };
 }
 

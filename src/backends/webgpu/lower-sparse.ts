@@ -218,11 +218,12 @@ function neuronVector(
   values: Float32Array | Int32Array,
   lowering: Lowering,
 ): BufferSpec {
-  return lowering.buffers.made(`${label} by neuron`, neurons * 4, () => {
+  const make = (): Uint8Array => {
     const all = Float32Array.from(values);
     const wanted = block.subset && Float32Array.from(block.subset, (neuron) => all[neuron] ?? 0);
     return new Uint8Array((wanted ?? all).buffer);
-  });
+  };
+  return lowering.buffers.made(`${label} by neuron`, neurons * 4, make, block.subset);
 }
 
 function centreBuffer({ label }: FfnPlan, centre: Float32Array, lowering: Lowering): BufferSpec {
@@ -236,13 +237,14 @@ function signsBuffer(
   lowering: Lowering,
 ): BufferSpec {
   const rowBytes = Math.ceil(block.dim / 64) * 8;
-  return lowering.buffers.made(`${label} signs`, neurons * rowBytes, () => {
-    const { subset } = block;
+  const { subset } = block;
+  const make = (): Uint8Array => {
     if (subset === undefined) return signs;
     const gathered = new Uint8Array(neurons * rowBytes);
     subset.forEach((neuron, i) => {
       gathered.set(signs.subarray(neuron * rowBytes, (neuron + 1) * rowBytes), i * rowBytes);
     });
     return gathered;
-  });
+  };
+  return lowering.buffers.made(`${label} signs`, neurons * rowBytes, make, subset);
 }

@@ -40,6 +40,54 @@ export async function uploadAll(
   }
 }
 
+/** Writes anew what is made of these neurons, and of matrices the rows of those at `places`. Returns the bytes. */
+export function uploadReplaced(
+  buffers: ReadonlyMap<BufferSpec, GPUBuffer>,
+  neurons: Uint32Array,
+  { places, device }: { readonly places: readonly number[]; readonly device: GPUDevice },
+): Bytes {
+  let uploaded = 0;
+  const write = (buffer: GPUBuffer, offset: Bytes, data: Uint8Array): void => {
+    const owned = data.buffer instanceof ArrayBuffer ? data : data.slice();
+    device.queue.writeBuffer(buffer, offset, owned.buffer, owned.byteOffset, owned.byteLength);
+    uploaded += data.length;
+  };
+  for (const [spec, buffer] of buffers) {
+    let offset = 0;
+    for (const part of spec.contents) {
+      const isOfThem = part.rows?.buffer === neurons.buffer;
+      if (part.kind === "made") {
+        if (isOfThem) write(buffer, offset, part.make());
+        continue;
+      }
+      if (isOfThem) {
+        for (const row of replacedRows(part, neurons, places)) {
+          write(buffer, offset + row.at, row.bytes);
+        }
+      }
+      offset += part.rowCount * rowLayout(part.type, part.columns).gpuBytes;
+    }
+  }
+  return uploaded;
+}
+
+/** The rows at those of the places that lie in the part, each with its offset there. */
+function* replacedRows(
+  part: MatrixPart,
+  neurons: Uint32Array,
+  places: readonly number[],
+): Generator<{ readonly at: Bytes; readonly bytes: Uint8Array }, void, undefined> {
+  const { gpuBytes } = rowLayout(part.type, part.columns);
+  for (const place of places) {
+    const row = place - part.firstRow;
+    if (row < 0 || row >= part.rowCount) continue;
+    const rows = neurons.subarray(place, place + 1);
+    for (const bytes of packedPieces({ ...part, rows, rowCount: 1 })) {
+      yield { at: row * gpuBytes, bytes };
+    }
+  }
+}
+
 /** The rows of a part in the GPU's layout; each piece is valid until the next is asked for. */
 function* packedPieces(part: MatrixPart): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
   const layout = rowLayout(part.type, part.columns);

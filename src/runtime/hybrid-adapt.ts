@@ -1,0 +1,146 @@
+/**
+ * Which neurons change places while nothing runs: cold ones that answers use much, against hot ones of the same layer
+ * that they use little. As many as they are, so no device's memory changes. Pure: it is told counts and answers exchanges.
+ * docs/decisions/0013-adaptation.md has the rules and what they bring.
+ */
+import type { FfnCounts, NeuronCounts } from "../backends/backend.ts";
+import type { Neurons, Tokens } from "../core/units.ts";
+import type { PlanLayer } from "../placement/plan.ts";
+import { NeuronRates } from "./neuron-rates.ts";
+
+export interface AdaptOptions {
+  /** Of all active neurons, those that the plan expects on the GPU, 0 to 1. */
+  readonly expectedShare: number;
+  /** By layer, how often each neuron is active as far as it is known: which hot neurons to give up first. */
+  readonly frequencies?: readonly Float32Array[];
+}
+
+/** Places of as many neurons of one layer. */
+export interface Exchange {
+  readonly layer: number;
+  readonly toGpu: Uint32Array;
+  readonly toCpu: Uint32Array;
+}
+
+/** Nothing moves while the card's share is within this of the expected: chance makes as much. */
+export const shareMargin = 0.05;
+/** Nor before so many tokens were seen since the last exchange. */
+export const fewestTokens: Tokens = 32;
+/** Neurons that change places together, at most: those of the planner's groups. */
+const groupNeurons: Neurons = 64;
+/** In one idle moment: with F16 at dim 4096 six MiB are uploaded, a millisecond or two of a link. */
+const mostGroups = 4;
+/** A group must be so much more active than the one it replaces, of all tokens and by proportion. */
+const leastGain = 0.02;
+const leastRatio = 1.25;
+
+interface Layer {
+  readonly hot: Set<number>;
+  readonly cold: Set<number>;
+  readonly rates: NeuronRates;
+}
+
+interface Candidate extends Exchange {
+  readonly gain: number;
+}
+
+export class HybridAdapter {
+  readonly #expected: number;
+  readonly #layers: readonly Layer[];
+  /** Active neurons since the last exchange. */
+  #active = { gpu: 0, cpu: 0 };
+  #tokens: Tokens = 0;
+  #exchanged = 0;
+
+  constructor(layers: readonly PlanLayer[], options: AdaptOptions) {
+    this.#expected = options.expectedShare;
+    this.#layers = layers.map(({ neuronCount, parts }, layer) => ({
+      hot: new Set(parts.flatMap(({ device, neurons }) => (device === "cpu" ? [] : [...neurons]))),
+      cold: new Set(parts.flatMap(({ device, neurons }) => (device === "cpu" ? [...neurons] : []))),
+      rates: new NeuronRates(neuronCount, options.frequencies?.[layer]),
+    }));
+  }
+
+  /** Groups exchanged so far. */
+  get exchangedGroups(): number {
+    return this.#exchanged;
+  }
+
+  /** What a step that writes answers did, on each device. */
+  counted(gpu: readonly FfnCounts[], cpu: readonly FfnCounts[], tokens: Tokens): void {
+    this.#tokens += tokens;
+    for (const { layer, active, rows } of gpu) {
+      this.#active.gpu += active;
+      this.#layers[layer]?.rates.seenTogether(active, rows);
+    }
+    for (const { active } of cpu) this.#active.cpu += active;
+  }
+
+  /** Single neurons of the CPU. */
+  watched(counts: readonly NeuronCounts[]): void {
+    for (const { layer, rows, neurons, active } of counts) {
+      this.#layers[layer]?.rates.seen(neurons, active, rows);
+    }
+  }
+
+  /** Whether enough was seen, and the card's share falls short of what the plan expects. */
+  get isDue(): boolean {
+    const { gpu, cpu } = this.#active;
+    if (this.#tokens < fewestTokens || gpu + cpu === 0) return false;
+    return gpu / (gpu + cpu) < this.#expected - shareMargin;
+  }
+
+  /** The best exchanges, of one group each; none where nothing would be gained. */
+  choose(): readonly Exchange[] {
+    const found = this.#layers.flatMap((layer, at) => exchangesOf(layer, at));
+    return found.sort((a, b) => b.gain - a.gain).slice(0, mostGroups);
+  }
+
+  /** They have been made: counting begins anew, rates stay. */
+  exchanged(exchanges: readonly Exchange[]): void {
+    for (const { layer, toGpu, toCpu } of exchanges) {
+      const known = this.#layers[layer];
+      if (known === undefined) continue;
+      move(toGpu, known.cold, known.hot);
+      move(toCpu, known.hot, known.cold);
+    }
+    this.#exchanged += exchanges.length;
+    this.begin();
+  }
+
+  /** Counting begins anew. */
+  begin(): void {
+    this.#tokens = 0;
+    this.#active = { gpu: 0, cpu: 0 };
+    for (const { rates } of this.#layers) rates.forgetTogether();
+  }
+}
+
+/** The most active cold neurons against the least active hot ones, group by group while that gains. */
+function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candidate[] {
+  const size = Math.min(groupNeurons, hot.size, cold.size);
+  if (size === 0) return [];
+  const hotRates = rates.ofHot(hot);
+  const rising = [...hot].sort((a, b) => (hotRates.get(a) ?? 0) - (hotRates.get(b) ?? 0) || b - a);
+  const falling = [...cold].sort((a, b) => rates.of(b) - rates.of(a) || a - b);
+  const candidates: Candidate[] = [];
+  for (let group = 0; group < mostGroups; group++) {
+    const toGpu = Uint32Array.from(falling.slice(group * size, (group + 1) * size));
+    const toCpu = Uint32Array.from(rising.slice(group * size, (group + 1) * size));
+    if (toGpu.length < size || toCpu.length < size) break;
+    const sum = (of: Uint32Array, rate: (neuron: number) => number): number =>
+      of.reduce((all, neuron) => all + rate(neuron), 0);
+    const found = sum(toGpu, (neuron) => rates.of(neuron));
+    const given = sum(toCpu, (neuron) => hotRates.get(neuron) ?? 0);
+    if (found - given < leastGain * size || found < leastRatio * given) break;
+    candidates.push({ layer, toGpu, toCpu, gain: found - given });
+  }
+  return candidates;
+}
+
+function move(neurons: Uint32Array, from: Set<number>, to: Set<number>): void {
+  for (const neuron of neurons) {
+    from.delete(neuron);
+    to.add(neuron);
+  }
+}

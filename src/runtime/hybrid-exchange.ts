@@ -1,0 +1,99 @@
+/**
+ * Makes the exchanges that hybrid-adapt.ts chooses: takes counts of single neurons, has both devices compute others,
+ * and hands the counts on to those who learn from them.
+ */
+import type { Executable, FfnCounts, NeuronCounts } from "../backends/backend.ts";
+import type { Milliseconds, Tokens } from "../core/units.ts";
+import type { PlanLayer } from "../placement/plan.ts";
+import { type AdaptOptions, HybridAdapter } from "./hybrid-adapt.ts";
+import { joinNeuronCounts } from "./neuron-rates.ts";
+
+/** Between two tokens of an answer a host samples in less: what is longer is idle. */
+const idleAfter: Milliseconds = 10;
+
+export class HybridExchange {
+  readonly #adapter: HybridAdapter;
+  readonly #gpu: Executable;
+  readonly #cpu: Executable;
+  #timer: NodeJS.Timeout | undefined;
+  #isWatching = false;
+  /** Taken from the CPU and not yet asked for; undefined while nobody learns. */
+  #untold: NeuronCounts[] | undefined;
+
+  /** Undefined where one device has nothing or cannot change its neurons. */
+  static create(
+    devices: { readonly gpu: Executable | undefined; readonly cpu: Executable | undefined },
+    layers: readonly PlanLayer[],
+    options: AdaptOptions | undefined,
+  ): HybridExchange | undefined {
+    const { gpu, cpu } = devices;
+    if (options === undefined || gpu?.replaceNeurons === undefined) return undefined;
+    if (cpu?.replaceNeurons === undefined || cpu.neuronCounts === undefined) return undefined;
+    return new HybridExchange({ gpu, cpu }, new HybridAdapter(layers, options));
+  }
+
+  private constructor(
+    devices: { readonly gpu: Executable; readonly cpu: Executable },
+    adapter: HybridAdapter,
+  ) {
+    this.#gpu = devices.gpu;
+    this.#cpu = devices.cpu;
+    this.#adapter = adapter;
+  }
+
+  get exchangedGroups(): number {
+    return this.#adapter.exchangedGroups;
+  }
+
+  /** Before the first step: the CPU counts from now on. */
+  async watch(): Promise<void> {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    await this.#cpu.neuronCounts?.();
+  }
+
+  counted(gpu: readonly FfnCounts[], cpu: readonly FfnCounts[], tokens: Tokens): void {
+    this.#adapter.counted(gpu, cpu, tokens);
+  }
+
+  /** Calls `exchange` when nothing has run for a while and an exchange is due. */
+  ran(exchange: () => void): void {
+    this.stop();
+    if (this.#adapter.isDue) this.#timer = setTimeout(exchange, idleAfter).unref();
+  }
+
+  /** Something runs, or nothing will any more. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** While nothing runs. Returns the groups that changed places. */
+  async exchange(): Promise<number> {
+    if (!this.#adapter.isDue) return 0;
+    await this.#take();
+    const exchanges = this.#adapter.choose();
+    for (const { layer, toGpu, toCpu } of exchanges) {
+      await this.#gpu.replaceNeurons?.({ layer, from: toCpu, to: toGpu });
+      await this.#cpu.replaceNeurons?.({ layer, from: toGpu, to: toCpu });
+    }
+    if (exchanges.length > 0) this.#adapter.exchanged(exchanges);
+    else this.#adapter.begin();
+    return exchanges.length;
+  }
+
+  /** As of an executable: since the last call; the counting starts with the first one. */
+  async neuronCounts(): Promise<readonly NeuronCounts[]> {
+    await this.#take();
+    const told = joinNeuronCounts(this.#untold ?? []);
+    this.#untold = [];
+    return told;
+  }
+
+  /** Ids of counts are those of now: they are taken before neurons change places. */
+  async #take(): Promise<void> {
+    const counts = (await this.#cpu.neuronCounts?.()) ?? [];
+    const own = counts.map((count) => ({ ...count, neurons: count.neurons.slice() }));
+    this.#adapter.watched(own);
+    this.#untold?.push(...own);
+  }
+}
