@@ -59,6 +59,7 @@ export type { SparsityReport } from "./engine/trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
+export { type Objective, objectives } from "./placement/problem.ts";
 export type {
   AgainstResult,
   BenchReport,

@@ -8,6 +8,7 @@ import {
   Engine,
   type EngineOptions,
   type GenerateOptions,
+  objectives,
   type Sparsity,
   sparsities,
 } from "../index.ts";
@@ -26,6 +27,7 @@ export interface EngineFlags {
   readonly gpu?: string;
   readonly vramBudget?: number;
   readonly hardware?: string;
+  readonly objective: "latency" | "paper";
   readonly plan?: string;
   readonly cacheType: "f16" | "f32" | "q8_0";
   readonly batch?: number;
@@ -65,6 +67,7 @@ export function addEngineOptions(command: Command): Command {
       "--hardware <file|card>",
       "plan for this machine: a profile of hearth doctor --measure, or a described card",
     )
+    .addOption(objectiveOption())
     .option("--plan <file>", "place neurons as this output of hearth plan --json says")
     .addOption(
       new Option("--sparsity <method>", "which neurons are computed")
@@ -78,6 +81,12 @@ export function addEngineOptions(command: Command): Command {
         .default("f16"),
     )
     .option("--batch <tokens>", "tokens of a prompt read at once", wholeNumber);
+}
+
+/** What a placement is made for. */
+export function objectiveOption(): Option {
+  const text = "place neurons for least predicted time, or most activations on the card (paper)";
+  return new Option("--objective <name>", text).choices([...objectives]).default("latency");
 }
 
 export function addSamplingOptions(command: Command): Command {
@@ -117,6 +126,7 @@ export function engineOptions(flags: EngineFlags): EngineOptions {
     device: flags.device,
     cacheType: flags.cacheType,
     sparsity: flags.sparsity,
+    objective: flags.objective,
     ...(flags.sidecar !== undefined && { sidecar: flags.sidecar }),
     ...(flags.context !== undefined && { contextLength: flags.context }),
     ...(flags.threads !== undefined && { threads: flags.threads }),

@@ -8,6 +8,7 @@ import {
   type Sparsity,
   sparsities,
 } from "../index.ts";
+import { objectiveOption } from "./model-options.ts";
 import { byteSize, wholeNumber } from "./option-values.ts";
 
 interface PlanFlags {
@@ -64,14 +65,7 @@ export function addPlanCommand(program: Command): void {
         .choices(["f16", "f32"])
         .default("f16"),
     )
-    .addOption(
-      new Option(
-        "--objective <name>",
-        "least predicted time, or most hot activations (the paper's)",
-      )
-        .choices(["latency", "paper"])
-        .default("latency"),
-    )
+    .addOption(objectiveOption())
     .addOption(
       new Option("--solver <name>", "dynamic programming, or the paper's integer program")
         .choices(["exact", "highs"])

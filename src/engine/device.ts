@@ -104,7 +104,7 @@ async function settlePlan(
   const named = options.hardware === undefined ? undefined : await openHardware(options.hardware);
   const limits = adapterLimits(adapter);
   const fixed = {
-    objective: "latency",
+    objective: resolved.objective,
     solver: "exact",
     furtherGibibytes: 0,
     curvePoints: 0,

@@ -18,6 +18,7 @@ import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./device.ts";
 import { openHostBackend } from "./host-backend.ts";
 import { type Learner, startLearning } from "./learn.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
+import { budgetOfPlan } from "./plan.ts";
 import { type SettledSparsity, settleSparsity, sidecarOf } from "./sparsity.ts";
 
 export interface OpenedModel extends Disposable {
@@ -59,7 +60,7 @@ export async function openModelFile(
   await nextTurn();
   const model = openModel(gguf);
   await nextTurn();
-  const resolved = resolveEngineOptions(options, model, totalmem());
+  const resolved = await withPlanBudget(resolveEngineOptions(options, model, totalmem()), options);
   const tokenizer = await loadTokenizer(gguf.metadata);
   const template = createChatTemplate(gguf.metadata, tokenizer);
   await nextTurn();
@@ -95,6 +96,15 @@ export async function openModelFile(
       backend[Symbol.dispose]();
     },
   };
+}
+
+/** A plan that is named brings its budget with it. */
+async function withPlanBudget(
+  resolved: ResolvedEngineOptions,
+  { plan }: EngineOptions,
+): Promise<ResolvedEngineOptions> {
+  if (plan === undefined || resolved.vramBudget !== undefined) return resolved;
+  return { ...resolved, vramBudget: await budgetOfPlan(plan) };
 }
 
 function contextNotices(model: Model, { contextLength }: ResolvedEngineOptions): readonly string[] {

@@ -5,6 +5,7 @@ import { LimitError, OptionError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import type { Model } from "../model/model.ts";
 import type { KvType } from "../ops/program.ts";
+import { type Objective, objectives } from "../placement/problem.ts";
 import { checkKeys } from "../runtime/options.ts";
 import type { SamplingOptions } from "../runtime/sampler.ts";
 import { type Sparsity, sparsities } from "../sparsity/method.ts";
@@ -34,7 +35,12 @@ export interface EngineOptions {
    * once and kept.
    */
   readonly hardware?: string;
-  /** A plan that `hearth plan --json` wrote, for device hybrid. Default: the best one, made now or kept from before. */
+  /** "latency" (default) places neurons for the least predicted time, "paper" the most activations on the GPU; for device hybrid. */
+  readonly objective?: Objective;
+  /**
+   * A plan that `hearth plan --json` wrote, for device hybrid (auto takes that then). Default: the best one, made now or
+   * kept from before.
+   */
   readonly plan?: string;
   /** Keep a timeline of every step, for device hybrid. Default false. */
   readonly timeline?: boolean;
@@ -75,6 +81,7 @@ export interface ResolvedEngineOptions {
   readonly device: Device;
   readonly gpu: number | string | undefined;
   readonly vramBudget: Bytes | undefined;
+  readonly objective: Objective;
   readonly cacheType: KvType;
   readonly sparsity: Sparsity;
 }
@@ -90,6 +97,7 @@ const engineKeys = [
   "gpu",
   "vramBudget",
   "hardware",
+  "objective",
   "plan",
   "timeline",
   "learn",
@@ -137,9 +145,10 @@ export function resolveEngineOptions(
     sequences: options.sequences ?? 1,
     batchSize: options.batchSize ?? 128,
     threads: options.threads,
-    device: options.device ?? "auto",
+    device: deviceFor(options),
     gpu: options.gpu,
     vramBudget: options.vramBudget,
+    objective: options.objective ?? "latency",
     cacheType: options.cacheType ?? "f16",
     sparsity: options.sparsity ?? "auto",
   };
@@ -149,10 +158,22 @@ export function resolveEngineOptions(
   if (resolved.threads !== undefined) checkCount("threads", resolved.threads, 512);
   if (resolved.vramBudget !== undefined) checkByteSize(resolved.vramBudget, "vramBudget");
   checkChoice("device", resolved.device, devices);
+  checkChoice("objective", resolved.objective, objectives);
   checkChoice("cacheType", resolved.cacheType, cacheTypes);
   checkChoice("sparsity", resolved.sparsity, sparsities);
   checkCacheMemory(model, resolved, systemMemory);
   return resolved;
+}
+
+/** A plan is for both devices. */
+function deviceFor({ device = "auto", plan }: EngineOptions): Device {
+  if (plan === undefined) return device;
+  if (device === "auto" || device === "hybrid") return "hybrid";
+  throw new OptionError(
+    "plan",
+    `"${plan}" for device ${device}`,
+    "device hybrid, which plans are for",
+  );
 }
 
 /** @throws OptionError naming the option. Sampling options are judged by `resolveSampling`. */

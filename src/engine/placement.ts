@@ -15,7 +15,6 @@ import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { plotPlan } from "../placement/plot-plan.ts";
-import type { Objective } from "../placement/problem.ts";
 import type { Solver } from "../placement/solve-placement.ts";
 import { adapterLimits } from "./device.ts";
 import { machineProfile, openHardware } from "./hardware.ts";
@@ -36,11 +35,10 @@ export interface PlacementOptions
     | "threads"
     | "gpu"
     | "hardware"
+    | "objective"
     | "vramBudget"
     | "signal"
   > {
-  /** "latency" (default) minimises predicted time; "paper" maximises hot activations as PowerInfer does. */
-  readonly objective?: Objective;
   /** "exact" (default), or "highs": the paper's integer program. */
   readonly solver?: Solver;
   /** Points of the plotted curve of tokens/s over budgets. Default 0. */
@@ -73,7 +71,7 @@ export async function planPlacement(
   path: string,
   options: PlacementOptions = {},
 ): Promise<PlacementResult> {
-  const { objective = "latency", solver = "exact", curvePoints = 0, ...others } = options;
+  const { solver = "exact", curvePoints = 0, ...others } = options;
   const { refresh = false, ...engineOptions } = others;
   const model = openModel(openGguf(path));
   const resolved = resolveEngineOptions(engineOptions, model, totalmem());
@@ -93,7 +91,7 @@ export async function planPlacement(
     sparsity,
     sidecar,
     hardware,
-    objective,
+    objective: resolved.objective,
     solver,
     curvePoints,
     furtherGibibytes,

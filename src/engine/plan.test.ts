@@ -134,6 +134,7 @@ describe("planModel", () => {
     const { program } = hybridProgram(request, (layer) => rows[layer]);
     const described = describeProgram({
       program,
+      unsplit: hybridProgram(request, () => undefined).program,
       activity: () => ({ kind: "uniform", frequency: 1 }),
       limits: request.limits,
     });

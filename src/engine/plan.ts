@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
-import { LimitError } from "../core/errors.ts";
+import { LimitError, StalePlanError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
 import { buildProgram, type ModelProgram } from "../model/build-program.ts";
 import type { Model } from "../model/model.ts";
@@ -63,7 +63,9 @@ export async function planModel(request: PlanModelRequest): Promise<Plan> {
   const inputs = planInputs(request, hardwareHash(request.hardware));
   const folder = cacheFolder("plans");
   const cached = await readCachedPlan(folder, inputs);
-  if (cached !== undefined && tellsEnough(cached, request)) return cached;
+  const isKept = cached !== undefined && tellsEnough(cached, request);
+  // Another version of hearth may have made it, whose buffers were others.
+  if (isKept && exactBytes(request, cached) === cached.gpuBytes) return cached;
   const plan = await solveWithin(request, inputs);
   await writeCachedPlan(folder, plan);
   return plan;
@@ -98,7 +100,14 @@ export async function openPlan(
   const hash = hardware === undefined ? plan.inputs.hardware : hardwareHash(hardware);
   const { objective, solver } = plan.inputs;
   checkPlan(plan, { ...planInputs({ ...request, budgetBytes }, hash), objective, solver });
-  return plan;
+  const exact = exactBytes(request, plan);
+  if (exact === plan.gpuBytes) return plan;
+  throw new StalePlanError(["size on the GPU"], String(plan.gpuBytes), String(exact));
+}
+
+/** What a kept plan may take of the card. @throws FileFormatError for a damaged file. */
+export async function budgetOfPlan(path: string): Promise<Bytes> {
+  return parsePlan(await readFile(path, "utf8"), path).inputs.budgetBytes;
 }
 
 function tellsEnough(plan: Plan, request: PlanModelRequest): boolean {
@@ -143,9 +152,10 @@ async function solveWithin(
 ): Promise<Plan> {
   const { hardware, limits, furtherGibibytes, curvePoints } = request;
   const everySplit = hybridProgram(request, (layer) => rowsOf(request, layer)).program;
+  const unsplit = hybridProgram(request, (layer) => request.sparsity.downRows?.(layer)).program;
   const activity = (layer: number, neurons: number): Activity =>
     activityOf(request, { layer, neurons });
-  let model = describeProgram({ program: everySplit, activity, limits });
+  let model = describeProgram({ program: everySplit, unsplit, activity, limits });
   for (let attempt = 0; attempt < mostTries; attempt++) {
     const plan = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
     const exact = exactBytes(request, plan);
@@ -161,7 +171,13 @@ async function solveWithin(
   );
 }
 
-function exactBytes(request: PlanModelRequest, plan: Plan): Bytes {
+function exactBytes(
+  request: Pick<
+    PlanModelRequest,
+    "model" | "resolved" | "sparsity" | "maxOutputs" | "sidecar" | "limits"
+  >,
+  plan: Plan,
+): Bytes {
   const toTranspose = new Set(layersToTranspose(request.model, request.sparsity, plan));
   const { program } = hybridProgram(request, (layer) =>
     toTranspose.has(layer) ? rowsOf(request, layer) : request.sparsity.downRows?.(layer),

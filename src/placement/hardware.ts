@@ -26,6 +26,8 @@ export interface CpuProfile {
   readonly name: string;
   readonly threads: number;
   readonly readBytesPerSecond: ReadSpeeds;
+  /** CPU time of one whole layer that does not depend on its bytes (barriers, small ops); 0 when left out. */
+  readonly dispatchSeconds?: number;
 }
 
 export interface GpuProfile {
@@ -109,12 +111,14 @@ export function readSpeed(device: CpuProfile | GpuProfile, type: string): BytesP
 }
 
 function parseCpu(cpu: JsonField): CpuProfile {
-  const field = objectFields(cpu, ["name", "threads", "readBytesPerSecond"]);
+  const field = objectFields(cpu, ["name", "threads", "readBytesPerSecond", "dispatchSeconds"]);
+  const dispatch = field("dispatchSeconds");
   if (countOf(field("threads")) === 0) throw fieldError(field("threads"), "at least one thread");
   return {
     name: stringOf(field("name")),
     threads: countOf(field("threads")),
     readBytesPerSecond: parseSpeeds(field("readBytesPerSecond")),
+    ...(dispatch.value === undefined ? {} : { dispatchSeconds: amountOf(dispatch) }),
   };
 }
 

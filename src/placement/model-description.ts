@@ -16,7 +16,7 @@ export interface PlaceableTensor {
   readonly cpu: WeightSlice;
 }
 
-/** The rows of a tensor that belong to neurons: `bytes` are of one neuron. */
+/** The rows or columns of a tensor that belong to neurons: `bytes` are of one neuron, a fraction where blocks lie across. */
 export interface NeuronTensor extends PlaceableTensor {
   /** "always": read for every neuron and token (a dense FFN, the gate of exact gating, predictor rows). */
   readonly read: "always" | "active";
@@ -30,6 +30,8 @@ export type Activity =
 export interface FfnDescription {
   readonly neuronCount: Neurons;
   readonly neuronTensors: readonly NeuronTensor[];
+  /** Their form on a device that has all neurons, where it differs: then nothing must be transposed. */
+  readonly wholeTensors?: readonly NeuronTensor[];
   /** Needed whole by each device that has neurons (fc1 of a predictor, the FFN's biases); read once per token. */
   readonly shared: readonly PlaceableTensor[];
   readonly activity: Activity;
@@ -52,6 +54,8 @@ export interface ModelDescription {
   readonly embeddingBytes: Bytes;
   /** Buffers the GPU needs as soon as it does anything: activations, logits, staging. */
   readonly gpuScratchBytes: Bytes;
+  /** Everything on the GPU, exactly as allocated: less than the sum of the parts, whose scratch is of any placement. */
+  readonly gpuEverythingBytes: Bytes;
   /** One row of the residual stream, and one of logits, as copied between the devices. */
   readonly hiddenBytes: Bytes;
   readonly logitsBytes: Bytes;

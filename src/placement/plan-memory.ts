@@ -1,7 +1,7 @@
 /** Bytes of a placement per device and item, exactly as they are allocated: the GPU's add up to the plan's. */
 import type { Bytes, Neurons } from "../core/units.ts";
 import type { LayerDescription, ModelDescription, PlaceableTensor } from "./model-description.ts";
-import { gpuBytes, gpuNeuronBytes } from "./problem.ts";
+import { gpuBytes, gpuNeuronBytes, tensorsFor } from "./problem.ts";
 import type { Selection } from "./solution.ts";
 
 /** device -> item -> bytes. Items: attention, kv_cache, norms, ffn_shared, ffn, output, embedding, scratch. */
@@ -29,7 +29,7 @@ export function memoryOfSelection(
     if (hasAttention) onGpu("ffn_shared", ffn.shared);
     if (cold > 0) onCpu("ffn_shared", ffn.shared);
     add(gpu, "ffn", gpuNeuronBytes(ffn, hot, allocation));
-    add(cpu, "ffn", cold * cpuBytes(ffn.neuronTensors));
+    add(cpu, "ffn", Math.round(cold * cpuBytes(tensorsFor(ffn, cold))));
   }
   (selection.outputOnGpu ? onGpu : onCpu)("output", model.output);
   const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < model.layers.length;

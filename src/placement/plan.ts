@@ -99,6 +99,7 @@ export async function createPlan(request: PlanRequest): Promise<Plan> {
   const problem = placementProblem({ ...inputs, model, hardware });
   const solution = await solvePlacement(problem, inputs.solver);
   const memory = memoryOfSelection(model, solution, groupNeurons);
+  const rival = await fastestRival(problem, solution);
   return {
     version: 1,
     key: planKey(inputs),
@@ -116,7 +117,7 @@ export async function createPlan(request: PlanRequest): Promise<Plan> {
     gap: solution.gap,
     solveMs: solution.solveMs,
     ...(await outlook(problem, request)),
-    notes: notesOf(problem, solution, request),
+    notes: notesOf(problem, solution, { ...request, rival }),
   };
 }
 
@@ -186,7 +187,8 @@ function everythingBytes(problem: PlacementProblem): Bytes {
     (most, { bytes }) => Math.max(most, bytes),
     0,
   );
-  return problem.layers.reduce((sum, layer) => sum + (layer.hotBytes.at(-1) ?? 0), largest);
+  const parts = problem.layers.reduce((sum, layer) => sum + (layer.hotBytes.at(-1) ?? 0), largest);
+  return Math.min(problem.everythingBytes, parts);
 }
 
 async function outlook(
@@ -212,10 +214,20 @@ async function outlook(
   return { further: points.slice(0, steps), curve: points.slice(steps) };
 }
 
+/** What `latency` places within the same budget, where the objective is another. */
+async function fastestRival(
+  problem: PlacementProblem,
+  solution: Solution,
+): Promise<Solution | undefined> {
+  if (problem.objective === "latency") return undefined;
+  const rival = await solvePlacement({ ...problem, objective: "latency" }, "exact");
+  return rival.secondsPerToken < solution.secondsPerToken ? rival : undefined;
+}
+
 function notesOf(
   problem: PlacementProblem,
   solution: Solution,
-  request: PlanRequest,
+  request: PlanRequest & { readonly rival: Solution | undefined },
 ): readonly string[] {
   const notes: string[] = [];
   if (request.inputs.profile === null) {
@@ -228,8 +240,15 @@ function notesOf(
   }
   if (solution.gap > 0)
     notes.push(`The optimum is not proven: gap ${(100 * solution.gap).toFixed(2)} %.`);
+  if (request.rival !== undefined) {
+    notes.push(
+      "The objective paper places the most activations on the GPU, not the fastest: " +
+        `--objective latency is predicted ${tokensPerSecond(request.rival).toPrecision(4)} tokens/s within this budget.`,
+    );
+  }
   const cpuLayers = solution.firstGpuLayer;
-  if (solution.gpuBytes === 0) notes.push(`Everything is on the CPU: ${cpuOnlyReason(problem)}.`);
+  if (solution.gpuBytes === 0)
+    notes.push(`Everything is on the CPU: ${cpuOnlyReason(problem, solution)}.`);
   else if (cpuLayers > 0) {
     notes.push(
       `Layers 0 to ${cpuLayers - 1} are on the CPU as a whole, attention and KV cache too: ` +
@@ -239,15 +258,16 @@ function notesOf(
   return notes;
 }
 
-function cpuOnlyReason(problem: PlacementProblem): string {
+function cpuOnlyReason(problem: PlacementProblem, solution: Solution): string {
   if (!problem.hasGpu) return "the hardware profile has no GPU";
   const [, ...onGpu] = configurations({ ...problem, budgetBytes: Number.MAX_SAFE_INTEGER });
   const least = onGpu.reduce(
     (smallest, { bytes }) => Math.min(smallest, bytes),
-    Number.POSITIVE_INFINITY,
+    problem.everythingBytes,
   );
   if (problem.budgetBytes < least) {
     return `the budget of ${formatBytes(problem.budgetBytes)} is less than the ${formatBytes(least)} of the smallest GPU part`;
   }
-  return "no placement within this budget is predicted to be faster";
+  const alone = `the CPU alone is predicted ${tokensPerSecond(solution).toPrecision(4)} tokens/s, and no placement that uses the GPU within this budget more`;
+  return `${alone} (--objective paper uses it all the same)`;
 }

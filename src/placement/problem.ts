@@ -12,6 +12,7 @@ import {
   type FfnDescription,
   type LayerDescription,
   type ModelDescription,
+  type NeuronTensor,
   type PlaceableTensor,
 } from "./model-description.ts";
 import { activityMass, neuronsByActivity } from "./neuron-order.ts";
@@ -48,6 +49,8 @@ export interface PlacementProblem {
   /** False when the machine has no GPU: everything is on the CPU whatever the budget. */
   readonly hasGpu: boolean;
   readonly scratchBytes: Bytes;
+  /** Everything on the GPU, exactly; the parts and scratch may add up to more. */
+  readonly everythingBytes: Bytes;
   readonly layers: readonly LayerProblem[];
   readonly output: {
     readonly gpuBytes: Bytes;
@@ -89,6 +92,7 @@ export function placementProblem(request: {
     budgetBytes,
     hasGpu: hardware.gpu !== null,
     scratchBytes: model.gpuScratchBytes,
+    everythingBytes: model.gpuEverythingBytes,
     layers: model.layers.map((layer) => layerProblem(layer, devices)),
     output: {
       gpuBytes: gpuBytes(model.output, devices.allocation),
@@ -110,10 +114,15 @@ export function gpuBytes(tensors: readonly PlaceableTensor[], allocation: Bytes)
 
 /** GPU bytes of the rows of `neurons` neurons. */
 export function gpuNeuronBytes(ffn: FfnDescription, neurons: Neurons, allocation: Bytes): Bytes {
-  return ffn.neuronTensors.reduce(
-    (sum, tensor) => sum + allocatedBytes(neurons * tensor.gpu.bytes, allocation),
+  return tensorsFor(ffn, neurons).reduce(
+    (sum, tensor) => sum + allocatedBytes(Math.round(neurons * tensor.gpu.bytes), allocation),
     0,
   );
+}
+
+/** The form that a device with so many of its neurons holds. */
+export function tensorsFor(ffn: FfnDescription, neurons: Neurons): readonly NeuronTensor[] {
+  return neurons === ffn.neuronCount ? (ffn.wholeTensors ?? ffn.neuronTensors) : ffn.neuronTensors;
 }
 
 interface Devices {
@@ -153,7 +162,7 @@ function layerProblem(layer: LayerDescription, devices: Devices): LayerProblem {
   for (let n = 0; n <= groups; n++) {
     const hot = Math.min(n * groupNeurons, ffn.neuronCount);
     const massHot = hotMass[n] ?? 0;
-    hotBytes[n] = gpuNeuronBytes(ffn, hot, devices.allocation);
+    hotBytes[n] = hotNeuronBytes(ffn, hot, devices.allocation);
     ffnSeconds[n] = time(hot, massHot, ffn.neuronCount - hot, mass - massHot);
   }
   return {
@@ -165,9 +174,22 @@ function layerProblem(layer: LayerDescription, devices: Devices): LayerProblem {
     ffnSeconds,
     residentSeconds: gpuSeconds(resident, devices.gpu) + (devices.gpu.dispatchSeconds ?? 0),
     cpuSeconds:
-      cpuSeconds(resident, devices.cpu) + deviceFfnTime(ffn, "cpu", devices)(ffn.neuronCount, mass),
+      cpuSeconds(resident, devices.cpu) +
+      (devices.cpu.dispatchSeconds ?? 0) +
+      deviceFfnTime(ffn, "cpu", devices)(ffn.neuronCount, mass),
     minimumHotGroups: Math.ceil(minimumHotNeurons(ffn, devices) / groupNeurons),
   };
+}
+
+/**
+ * As they are allocated; a whole block in another form is rounded up to the unit of its groups, which costs less than
+ * a group and keeps the bytes of all choices multiples of one unit, on which the solver's speed rests.
+ */
+function hotNeuronBytes(ffn: FfnDescription, hot: Neurons, allocation: Bytes): Bytes {
+  const bytes = gpuNeuronBytes(ffn, hot, allocation);
+  if (hot < ffn.neuronCount || ffn.wholeTensors === undefined) return bytes;
+  const unit = gpuNeuronBytes(ffn, groupNeurons, allocation);
+  return unit === 0 ? bytes : Math.ceil(bytes / unit) * unit;
 }
 
 /** max(T_gpu, T_cpu) + the split's price while any neuron is cold; T_gpu alone when none is. */
@@ -190,15 +212,21 @@ function deviceFfnTime(
   devices: Devices,
 ): (neurons: Neurons, mass: number) => number {
   const profile = devices[device];
-  const seconds = (read: "always" | "active"): number =>
-    ffn.neuronTensors
-      .filter((tensor) => tensor.read === read)
-      .reduce((sum, tensor) => sum + readSeconds(tensor[device], profile), 0);
-  const perNeuron = seconds("always");
-  const perActivation = seconds("active");
+  const rates = (tensors: readonly NeuronTensor[]): { neuron: number; activation: number } => {
+    const seconds = (read: "always" | "active"): number =>
+      tensors
+        .filter((tensor) => tensor.read === read)
+        .reduce((sum, tensor) => sum + readSeconds(tensor[device], profile), 0);
+    return { neuron: seconds("always"), activation: seconds("active") };
+  };
+  const part = rates(ffn.neuronTensors);
+  const whole = ffn.wholeTensors === undefined ? part : rates(ffn.wholeTensors);
   const shared = ffn.shared.reduce((sum, tensor) => sum + readSeconds(tensor[device], profile), 0);
-  return (neurons, mass) =>
-    neurons === 0 ? 0 : neurons * perNeuron + mass * perActivation + shared;
+  return (neurons, mass) => {
+    if (neurons === 0) return 0;
+    const { neuron, activation } = neurons === ffn.neuronCount ? whole : part;
+    return neurons * neuron + mass * activation + shared;
+  };
 }
 
 /**

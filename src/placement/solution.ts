@@ -124,6 +124,34 @@ export function solutionOf(
 }
 
 /**
+ * The solution, or everything on the GPU where that fits the budget and is better: a solver adds up parts with the
+ * scratch of any placement, so it misses that everything may take less.
+ */
+export function orEverything(problem: PlacementProblem, solution: Solution): Solution {
+  const { layers, everythingBytes } = problem;
+  const { budgetBytes, solveMs, bound, gap } = solution;
+  if (!problem.hasGpu || budgetBytes === 0 || everythingBytes > budgetBytes) return solution;
+  const selection: Selection = {
+    firstGpuLayer: 0,
+    outputOnGpu: true,
+    hotGroups: layers.map(({ hotBytes }) => hotBytes.length - 1),
+  };
+  const value = objectiveValue(problem, selection);
+  const isProven = gap === 0 || problem.objective === "paper";
+  const best = isProven ? value : Math.min(bound, value);
+  const everything = solutionOf(problem, selection, { bound: best, budgetBytes, solveMs });
+  return isBetter(problem, everything, solution)
+    ? { ...everything, gpuBytes: everythingBytes }
+    : solution;
+}
+
+/** Of two placements with the same activations on the GPU the faster is better. */
+function isBetter({ objective }: PlacementProblem, a: Solution, b: Solution): boolean {
+  if (objective === "paper" && a.objective !== b.objective) return a.objective > b.objective;
+  return a.secondsPerToken < b.secondsPerToken;
+}
+
+/**
  * The configurations that an objective may use within a budget: all that fit for `latency`; for `paper`, which says
  * nothing of what is not FFN, PowerInfer's order: attention of as many layers as fit, then the output if it fits.
  */

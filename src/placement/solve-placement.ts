@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { DeviceError } from "../core/errors.ts";
 import type { Bytes } from "../core/units.ts";
 import type { PlacementProblem } from "./problem.ts";
-import type { Solution } from "./solution.ts";
+import { orEverything, type Solution } from "./solution.ts";
 import { solveExactly } from "./solve.ts";
 import { solveWithHighs } from "./solve-highs.ts";
 
@@ -50,11 +50,11 @@ export async function answerRequest({
 }: SolveRequest): Promise<readonly Solution[]> {
   switch (solver) {
     case "exact":
-      return solveExactly(problem, budgets);
+      return solveExactly(problem, budgets).map((solution) => orEverything(problem, solution));
     case "highs": {
       const solutions: Solution[] = [];
       for (const budgetBytes of budgets)
-        solutions.push(await solveWithHighs({ ...problem, budgetBytes }));
+        solutions.push(orEverything(problem, await solveWithHighs({ ...problem, budgetBytes })));
       return solutions;
     }
     default:

@@ -72,20 +72,35 @@ export function solveExactly(
   });
 }
 
+/**
+ * Activations that a second is worth under the objective `paper`, as a share of all of them per second of the slowest
+ * choices: of placements with the same activations on the GPU the fastest is wanted, and so little decides nothing else.
+ */
+const tieBreak = 1e-10;
+
 /** The choices of a layer whose attention is on the GPU: hot groups and what they cost under the objective. */
-function layerFront(layer: LayerProblem, objective: PlacementProblem["objective"]): Front {
+function layerFront(layer: LayerProblem, problem: PlacementProblem): Front {
+  const { objective } = problem;
   const groups = layer.hotBytes.length - 1;
-  const tags = Uint32Array.from({ length: groups + 1 }, (_, n) => n).filter(
-    (n) => objective === "latency" || n === 0 || n >= layer.minimumHotGroups,
-  );
-  const costs = Float64Array.from(tags, (n) =>
-    objective === "latency" ? (layer.ffnSeconds[n] ?? 0) : -(layer.hotMass[n] ?? 0),
-  );
+  const price = objective === "latency" ? 1 : secondPrice(problem);
+  const tags = Uint32Array.from({ length: groups + 1 }, (_, n) => n)
+    .filter((n) => objective === "latency" || n === 0 || n >= layer.minimumHotGroups)
+    .sort((a, b) => (layer.hotBytes[a] ?? 0) - (layer.hotBytes[b] ?? 0) || a - b);
+  const costs = Float64Array.from(tags, (n) => {
+    const seconds = price * (layer.ffnSeconds[n] ?? 0);
+    return objective === "latency" ? seconds : seconds - (layer.hotMass[n] ?? 0);
+  });
   return paretoFront({
     bytes: Float64Array.from(tags, (n) => layer.hotBytes[n] ?? 0),
     costs,
     tags,
   });
+}
+
+function secondPrice({ layers }: PlacementProblem): number {
+  const mass = layers.reduce((sum, { hotMass }) => sum + (hotMass.at(-1) ?? 0), 0);
+  const seconds = layers.reduce((sum, { ffnSeconds }) => sum + Math.max(...ffnSeconds), 0);
+  return seconds === 0 ? 0 : (tieBreak * mass) / seconds;
 }
 
 /** Layers whose choices are combined before they meet others: one table, or a single layer as it is. */
@@ -107,7 +122,7 @@ const emptyFront: MergeFront = mergeFront({
 
 /** All layers in one table when their common unit is coarse enough, else one for each unit, else layers alone. */
 function familiesOf(problem: PlacementProblem, capacity: Bytes): readonly Family[] {
-  const fronts = problem.layers.map((layer) => layerFront(layer, problem.objective));
+  const fronts = problem.layers.map((layer) => layerFront(layer, problem));
   const units = fronts.map(byteUnit);
   const reachOf = (indices: readonly number[]): number =>
     indices.reduce((sum, index) => sum + (fronts[index]?.bytes.at(-1) ?? 0), 0);

@@ -69,6 +69,7 @@ export async function measureHardware(request: MeasureRequest): Promise<Hardware
     name: cpuName,
     threads: cpu.threads,
     readBytesPerSecond: await cpuSpeeds(cpu),
+    dispatchSeconds: await layerSeconds(cpu),
   };
   const common = {
     version: 1,
@@ -117,18 +118,27 @@ async function measureGpu(gpu: Backend, adapter: AdapterDescription): Promise<Gp
     if (performance.now() - startedAt > 1000 * gpuSeconds) break;
     speeds[type] = await gpuSpeed(gpu, { type, latency, mostBytes });
   }
-  using layer = await createProbe(gpu, { kind: "small ops", count: opsPerLayer, width: columns });
-  const dispatches = (await medianSeconds(layer.run)) - latency;
   return {
     name: adapter.name,
     memoryBytes: adapter.memory ?? unknownMemory,
     readBytesPerSecond: withDefault(speeds),
-    dispatchSeconds: Math.max(0, dispatches),
+    dispatchSeconds: await layerSeconds(gpu),
   };
 }
 
-/** Dispatches of a decode layer besides its large products: norms, rope and cache, attention, sums. */
+/** Small ops of a decode layer besides its large products: norms, rope and cache, attention, sums. */
 const opsPerLayer = 6;
+/** Layers' worth of them in a run, so that the run is longer than submitting it varies. */
+const dispatchLayers = 16;
+
+/** Seconds of a layer that do not depend on its bytes. */
+async function layerSeconds(backend: Backend): Promise<number> {
+  using empty = await createProbe(backend, { kind: "nothing" });
+  const count = opsPerLayer * dispatchLayers;
+  using layers = await createProbe(backend, { kind: "small ops", count, width: columns });
+  const seconds = (await medianSeconds(layers.run)) - (await medianSeconds(empty.run));
+  return Math.max(0, seconds / dispatchLayers);
+}
 
 async function gpuSpeed(
   gpu: Backend,

@@ -30,17 +30,25 @@ const gpuAllocation: Bytes = 16;
 export interface DescriptionRequest {
   /** Every layer must be able to be split: down projections are rows. */
   readonly program: Program;
+  /** The same model with its blocks as they are where no layer is split. */
+  readonly unsplit: Program;
   readonly activity: (layer: number, neurons: Neurons) => Activity;
   readonly limits: BindingLimits;
 }
 
 export function describeProgram(request: DescriptionRequest): ModelDescription {
-  const { program, limits } = request;
+  const { program, unsplit, limits } = request;
   const [segment] = program.segments;
   const ranges = segment?.layers ?? [];
   const ops = segment?.ops ?? [];
+  const blocks = unsplit.segments[0]?.ops.filter((op) => op.kind === "ffn") ?? [];
   const layers = ranges.map(({ first, end }, layer) =>
-    describeLayer(ops.slice(first, end), { layer, program, activity: request.activity }),
+    describeLayer(ops.slice(first, end), {
+      layer,
+      program,
+      whole: blocks[layer]?.block,
+      activity: request.activity,
+    }),
   );
   const output = ops
     .slice(ranges.at(-1)?.end ?? 0)
@@ -56,13 +64,30 @@ export function describeProgram(request: DescriptionRequest): ModelDescription {
     logitsBytes: (program.slots.find(({ name }) => name === "logits")?.width ?? 0) * 4,
     gpuAllocationBytes: gpuAllocation,
   };
-  return { ...described, gpuScratchBytes: scratchBytes(program, described, limits) };
+  return {
+    ...described,
+    gpuScratchBytes: scratchBytes(program, described, limits),
+    gpuEverythingBytes: placedBytes(unsplit, everythingOnGpu(layers), limits),
+  };
 }
 
 /** Bytes that a placement of the program takes on the GPU, exactly. */
 export function placedBytes(program: Program, placement: Placement, limits: BindingLimits): Bytes {
   const { gpu } = partitionProgram(program, placement);
   return gpu === undefined ? 0 : estimateGpuBytes(gpu, limits);
+}
+
+function everythingOnGpu(layers: readonly LayerDescription[]): Placement {
+  return {
+    outputDevice: gpuDevice,
+    layers: layers.map(({ ffn: { neuronCount } }) => ({
+      neuronCount,
+      attentionDevice: gpuDevice,
+      parts: [
+        { device: gpuDevice, neurons: Uint32Array.from({ length: neuronCount }, (_, id) => id) },
+      ],
+    })),
+  };
 }
 
 /** What the most demanding placement takes besides weights and cache: all layers split, almost all neurons hot. */
@@ -102,6 +127,7 @@ function describeLayer(
   of: {
     readonly layer: number;
     readonly program: Program;
+    readonly whole: FfnBlock | undefined;
     readonly activity: DescriptionRequest["activity"];
   },
 ): LayerDescription {
@@ -113,7 +139,7 @@ function describeLayer(
     attention: rest.flatMap(weightsOfOp).map(placeable),
     kvCache: ops.some((op) => op.kind === "store-kv") ? cacheTensors(of.program.kv) : [],
     norms: norms.flatMap(weightsOfOp).map(placeable),
-    ffn: describeFfn(ffn.block, of.activity(of.layer, ffn.block.neurons)),
+    ffn: describeFfn(ffn.block, of.whole, of.activity(of.layer, ffn.block.neurons)),
   };
 }
 
@@ -126,13 +152,29 @@ function cacheTensors(kv: KvShape): readonly PlaceableTensor[] {
   return [tensor, tensor];
 }
 
-function describeFfn(block: FfnBlock, activity: Activity): FfnDescription {
+function describeFfn(
+  block: FfnBlock,
+  whole: FfnBlock | undefined,
+  activity: Activity,
+): FfnDescription {
+  const { tensors, shared } = tensorsOf(block);
+  const described = { neuronCount: block.neurons, neuronTensors: tensors, shared, activity };
+  return whole === undefined || whole.down.layout === block.down.layout
+    ? described
+    : { ...described, wholeTensors: tensorsOf(whole).tensors };
+}
+
+function tensorsOf(block: FfnBlock): Pick<FfnDescription, "shared"> & {
+  readonly tensors: readonly NeuronTensor[];
+} {
   const { gate, up, upBias, down, downBias, method, neurons } = block;
   const read = readsOf(block);
   const tensors: NeuronTensor[] = [
     ...(gate === undefined ? [] : [neuronTensor(gate, read.gate)]),
     neuronTensor(up, read.up),
-    neuronTensor(down.weight, read.down),
+    down.layout === "rows"
+      ? neuronTensor(down.weight, read.down)
+      : columnTensor(down.weight, read.down),
   ];
   if (upBias !== undefined) tensors.push({ ...plain(4), read: read.up });
   const shared: PlaceableTensor[] = downBias === undefined ? [] : [placeable(downBias)];
@@ -154,7 +196,7 @@ function describeFfn(block: FfnBlock, activity: Activity): FfnDescription {
     default:
       return method satisfies never;
   }
-  return { neuronCount: neurons, neuronTensors: tensors, shared, activity };
+  return { tensors, shared };
 }
 
 type Read = NeuronTensor["read"];
@@ -186,6 +228,13 @@ function neuronTensor(weight: Weight, read: Read): NeuronTensor {
   const { type, columns } = weight;
   const gpu = { type, bytes: rowLayout(type, columns).gpuBytes };
   return { gpu, cpu: { type, bytes: rowBytes(type, columns) }, read };
+}
+
+/** A matrix of which each neuron has one column: its share, as only whole ones are held. */
+function columnTensor(weight: Weight, read: Read): NeuronTensor {
+  const { type, rows, columns } = weight;
+  const gpu = { type, bytes: (rows * rowLayout(type, columns).gpuBytes) / columns };
+  return { gpu, cpu: { type, bytes: (rows * rowBytes(type, columns)) / columns }, read };
 }
 
 /** Vectors are f32 on the GPU, matrices keep their type. */
