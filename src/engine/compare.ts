@@ -3,6 +3,7 @@
 import { type Comparison, compareSessions } from "../runtime/compare.ts";
 import { openModelFile } from "./open.ts";
 import {
+  checkPerplexityOptions,
   engineOptionsOf,
   type PerplexityOptions,
   type PerplexitySource,
@@ -26,6 +27,7 @@ export async function compareWithDense(
   source: PerplexitySource,
   options: PerplexityOptions = {},
 ): Promise<ComparisonResult> {
+  checkPerplexityOptions(options);
   const engineOptions = engineOptionsOf(options);
   const candidate = await openModelFile(path, engineOptions, "per row");
   try {

@@ -14,7 +14,8 @@ import type { ChatMessage } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import type { LearnReport } from "./learn.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
-import { checkGenerateOptions, type EngineOptions, type GenerateOptions } from "./options.ts";
+import { checkGenerateOptions, checkIds } from "./option-rules.ts";
+import type { EngineOptions, GenerateOptions } from "./options.ts";
 import { type EngineReport, engineReport, engineTrace } from "./report.ts";
 import { type SparsityReport, sparsityReport } from "./trace.ts";
 
@@ -71,17 +72,7 @@ export class Engine implements Disposable {
   ): Generation {
     this.#checkOpen();
     checkGenerateOptions(options);
-    const isText = typeof prompt === "string" || prompt instanceof Uint8Array;
-    const ids = isText
-      ? this.tokenizer.encode(prompt, { parseSpecial: options.parseSpecial ?? false })
-      : this.#checkIds(prompt);
-    if (ids.length === 0) {
-      throw new OptionError(
-        "prompt",
-        "no tokens",
-        "some text: this model has no token to begin with",
-      );
-    }
+    const ids = this.#promptIds(prompt, options);
     const vocabulary = this.model.vocabulary;
     const { stop = [], logprobs, onPromptProgress } = options;
     const active = new ActiveGeneration(
@@ -105,6 +96,8 @@ export class Engine implements Disposable {
 
   /** The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. */
   chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Generation {
+    this.#checkOpen();
+    checkGenerateOptions(options);
     const { template } = this.#opened;
     const stop = [...(options.stop ?? []), ...template.stopTexts];
     return this.generate(template.encode(messages), { ...options, stop });
@@ -168,11 +161,16 @@ export class Engine implements Disposable {
     if (this.#isClosed) throw new OptionError("engine", "a closed engine", "an open one");
   }
 
-  #checkIds(ids: readonly number[]): readonly number[] {
-    const { vocabulary } = this.model;
-    if (!Array.isArray(ids)) throw new OptionError("prompt", typeof ids, "a text or token ids");
-    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
-    if (wrong === undefined) return ids;
-    throw new OptionError("prompt", `token ${wrong}`, `ids from 0 to ${vocabulary - 1}`);
+  #promptIds(
+    prompt: string | Uint8Array | readonly number[],
+    { parseSpecial = false }: GenerateOptions,
+  ): readonly number[] {
+    const isText = typeof prompt === "string" || prompt instanceof Uint8Array;
+    const ids = isText
+      ? this.tokenizer.encode(prompt, { parseSpecial })
+      : checkIds(prompt, "prompt", this.model.vocabulary);
+    if (ids.length > 0) return ids;
+    const expected = isText ? "some text: this model has no token to begin with" : "some token ids";
+    throw new OptionError("prompt", "no tokens", expected);
   }
 }

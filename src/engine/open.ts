@@ -2,6 +2,7 @@
 import { totalmem } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Backend, PrepareOptions } from "../backends/backend.ts";
+import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
 import type { Milliseconds } from "../core/units.ts";
 import { openGguf } from "../gguf/open.ts";
 import { readAhead } from "../io/read-ahead.ts";
@@ -17,6 +18,7 @@ import { type ChosenDevice, chooseDevice } from "./backend.ts";
 import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./device.ts";
 import { openHostBackend } from "./host-backend.ts";
 import { type Learner, startLearning } from "./learn.ts";
+import { engineRules } from "./option-rules.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
 import { budgetOfPlan } from "./plan.ts";
 import { type SettledSparsity, settleSparsity, sidecarOf } from "./sparsity.ts";
@@ -54,6 +56,9 @@ export async function openModelFile(
   sidecar?: Sidecar,
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
+  checkValue(path, "path", pathRule);
+  checkOptions(options, engineRules, "engine");
+  options.signal?.throwIfAborted();
   await readAhead(path, headerReadAhead);
   // Each of these takes milliseconds for a large vocabulary: the host's event loop turns between them.
   const gguf = openGguf(path);

@@ -1,8 +1,9 @@
 /** Perplexity of a model over a text or over token ids: opens the model, measures, closes it. */
-import { OptionError } from "../core/errors.ts";
+import { checkOptions, countRule, functionRule, type OptionRules } from "../core/check-options.ts";
 import type { Tokens } from "../core/units.ts";
 import { measurePerplexity, type Perplexity, type WindowOptions } from "../runtime/perplexity.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
+import { checkIds, engineRules } from "./option-rules.ts";
 import type { EngineOptions } from "./options.ts";
 import { type SparsityReport, sparsityReport } from "./trace.ts";
 
@@ -30,6 +31,7 @@ export async function perplexity(
   source: PerplexitySource,
   options: PerplexityOptions = {},
 ): Promise<PerplexityResult> {
+  checkPerplexityOptions(options);
   const opened = await openModelFile(path, engineOptionsOf(options), "per row");
   try {
     const { ids, windows } = prepareText(opened, source, options);
@@ -38,6 +40,19 @@ export async function perplexity(
   } finally {
     opened[Symbol.dispose]();
   }
+}
+
+const perplexityRules: OptionRules<PerplexityOptions> = {
+  ...engineRules,
+  // Half of a window is scored, from its third token on: llama.cpp's definition.
+  window: countRule(4, 1 << 24),
+  maxTokens: countRule(1),
+  onTokens: functionRule,
+};
+
+/** @throws OptionError naming the option. */
+export function checkPerplexityOptions(options: PerplexityOptions): void {
+  checkOptions(options, perplexityRules, "perplexity");
 }
 
 /** What `Engine.open` takes of them. */
@@ -55,7 +70,9 @@ export function prepareText(
 ): { readonly ids: readonly number[]; readonly windows: WindowOptions } {
   const { maxTokens, onTokens, signal } = options;
   const isText = typeof source === "string" || source instanceof Uint8Array;
-  const all = isText ? tokenizer.encode(source) : checkIds(source, description.vocabulary);
+  const all = isText
+    ? tokenizer.encode(source)
+    : checkIds(source, "source", description.vocabulary);
   const { bos, addsBos } = tokenizer.special;
   return {
     ids: maxTokens === undefined ? all : all.slice(0, maxTokens),
@@ -66,14 +83,4 @@ export function prepareText(
       ...(signal && { signal }),
     },
   };
-}
-
-function checkIds(ids: readonly number[], vocabulary: number): readonly number[] {
-  const wrong = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
-  if (wrong < 0) return ids;
-  throw new OptionError(
-    "ids",
-    `${ids[wrong]} at place ${wrong}`,
-    `ids from 0 to ${vocabulary - 1}`,
-  );
 }

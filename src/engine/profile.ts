@@ -1,12 +1,22 @@
 /** How often each neuron of a model fires: counts over corpora, kept in the sidecar, continued by the next run. */
 import { basename } from "node:path";
+import {
+  checkOptions,
+  checkValue,
+  choiceRule,
+  countRule,
+  functionRule,
+  type OptionRules,
+  pathRule,
+  signalRule,
+  textListRule,
+} from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { downRowNorms } from "../runtime/derived-weights.ts";
 import { Gatherer } from "../runtime/gather.ts";
-import { checkKeys } from "../runtime/options.ts";
 import { extendProfile, tokensCounted } from "../runtime/profile.ts";
 import { type ActivationCurve, activationCurves } from "../sparsity/activation-curve.ts";
 import {
@@ -69,7 +79,8 @@ const timeBetweenSaves = 20;
 
 /** @throws OptionError, FileFormatError or DeviceError, each saying what to do. */
 export async function profileModel(path: string, options: ProfileOptions): Promise<ProfileSummary> {
-  checkOptions(options);
+  checkOptions(options, profileRules, "profile");
+  checkValue(options.corpora, "corpora", textListRule);
   const model = openModel(openGguf(path));
   const sidecarPath = options.sidecar ?? sidecarPathOf(path);
   const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
@@ -84,27 +95,16 @@ export async function profileModel(path: string, options: ProfileOptions): Promi
   return summarise(path, { ...counted, sidecarPath, corpora, tokens });
 }
 
-const profileKeys = [
-  "corpora",
-  "tokens",
-  "window",
-  "device",
-  "threads",
-  "sidecar",
-  "onTokens",
-  "signal",
-];
-
-function checkOptions(options: ProfileOptions): void {
-  checkKeys(options, profileKeys, "profile");
-  const { tokens = defaultTokens, device = "auto" } = options;
-  if (!Number.isInteger(tokens) || tokens < 1) {
-    throw new OptionError("tokens", String(tokens), "a whole number of at least 1");
-  }
-  if (!hostDevices.includes(device)) {
-    throw new OptionError("device", `"${device}"`, `one of ${hostDevices.join(", ")}`);
-  }
-}
+const profileRules: OptionRules<ProfileOptions> = {
+  corpora: textListRule,
+  tokens: countRule(1),
+  window: countRule(1),
+  device: choiceRule(hostDevices),
+  threads: countRule(1, 512),
+  sidecar: pathRule,
+  onTokens: functionRule,
+  signal: signalRule,
+};
 
 function neurons(model: Model): readonly number[] {
   return model.hyperparameters.neurons;

@@ -3,6 +3,7 @@
  * Only headers are read, never weights.
  */
 import { basename, dirname, join } from "node:path";
+import { checkValue, pathRule } from "../core/check-options.ts";
 import { FileFormatError } from "../core/errors.ts";
 import { withFile } from "../io/byte-source.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -35,8 +36,9 @@ interface OpenedPart extends GgufPart {
   readonly header: GgufHeader;
 }
 
-/** @throws FileFormatError for a file that is not a sound GGUF file, naming field, value and offset. */
+/** @throws OptionError for what is no path, FileFormatError for a file that is not a sound GGUF file, naming field, value and offset. */
 export function openGguf(path: string): GgufFile {
+  checkValue(path, "path", pathRule);
   const parts = openParts(path, openPart(path));
   const [first] = parts;
   if (first === undefined) throw new RangeError(`${path}: a model of no parts`);

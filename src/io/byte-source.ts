@@ -51,7 +51,7 @@ export function openForReading(path: string): number {
   try {
     descriptor = openSync(path, "r");
   } catch (error) {
-    throw unreadable(path, error instanceof Error ? error.message : String(error));
+    throw unreadable(path, reasonOf(error));
   }
   if (fstatSync(descriptor).isFile()) return descriptor;
   closeSync(descriptor);
@@ -95,6 +95,19 @@ function checkRange(
   });
 }
 
+/** Node's own message names the system call and the path again. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT") return "no such file";
+  if (code === "EACCES" || code === "EPERM") return "no permission to read it";
+  return error instanceof Error ? error.message : String(error);
+}
+
 function unreadable(file: string, found: string): FileFormatError {
-  return new FileFormatError({ file, where: "file", found, expected: "a file that can be read" });
+  return new FileFormatError({
+    file,
+    where: "the path",
+    found,
+    expected: "a file that can be read",
+  });
 }

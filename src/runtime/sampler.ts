@@ -2,6 +2,16 @@
  * From logits to a token: penalties and bias, then top-k, typical, top-p, min-p, temperature, in llama.cpp's order.
  * One sampler belongs to one generation; its buffers are made once. Same seed and same logits, same tokens.
  */
+import {
+  checkOptions,
+  countRule,
+  isNumber,
+  isRecord,
+  numberRule,
+  type OptionRule,
+  type OptionRules,
+  shareRule,
+} from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import { createRandom, type Random } from "../core/random.ts";
 import { Candidates } from "./candidates.ts";
@@ -46,43 +56,52 @@ const defaults: Omit<ResolvedSampling, "seed"> = {
   logitBias: {},
 };
 
-/** Fills in defaults and checks ranges. @throws OptionError naming the option. */
+/** The window is an array; no context is longer. */
+const mostPenaltyWindow = 1 << 24;
+
+const positiveRule: OptionRule = {
+  expected: "a number > 0",
+  accepts: (value) => numberRule.accepts(value) && isNumber(value) && value > 0,
+};
+
+const biasRule: OptionRule = {
+  expected: "an object of token ids with a number each",
+  accepts: (value) =>
+    isRecord(value) &&
+    Object.entries(value).every(
+      ([id, bias]) => countRule(0).accepts(Number(id)) && isNumber(bias) && !Number.isNaN(bias),
+    ),
+};
+
+export const samplingRules: OptionRules<SamplingOptions> = {
+  temperature: {
+    expected: "a number of at least 0",
+    accepts: (value) => numberRule.accepts(value) && isNumber(value) && value >= 0,
+  },
+  topK: countRule(0),
+  topP: shareRule,
+  minP: shareRule,
+  typicalP: shareRule,
+  repetitionPenalty: positiveRule,
+  presencePenalty: numberRule,
+  frequencyPenalty: numberRule,
+  penaltyWindow: countRule(0, mostPenaltyWindow),
+  logitBias: biasRule,
+  seed: countRule(0, 2 ** 32 - 1),
+};
+
+/** Fills in defaults. @throws OptionError naming the option. Options that are no sampling options are left alone. */
 export function resolveSampling(options: SamplingOptions, vocabulary: number): ResolvedSampling {
-  const seed = options.seed ?? Math.floor(Math.random() * 0x1_0000_0000);
-  const resolved = { ...defaults, ...options, seed };
-  const check = (name: keyof ResolvedSampling, usable: boolean, expected: string): void => {
-    if (!usable) throw new OptionError(name, String(resolved[name]), expected);
-  };
-  const isShare = (value: number): boolean => value >= 0 && value <= 1;
-  check("temperature", resolved.temperature >= 0 && Number.isFinite(resolved.temperature), "≥ 0");
-  check("topK", Number.isInteger(resolved.topK) && resolved.topK >= 0, "an integer ≥ 0");
-  check("topP", isShare(resolved.topP), "a number from 0 to 1");
-  check("minP", isShare(resolved.minP), "a number from 0 to 1");
-  check("typicalP", isShare(resolved.typicalP), "a number from 0 to 1");
-  check("repetitionPenalty", resolved.repetitionPenalty > 0, "a number > 0");
-  check("presencePenalty", Number.isFinite(resolved.presencePenalty), "a number");
-  check("frequencyPenalty", Number.isFinite(resolved.frequencyPenalty), "a number");
-  check(
-    "penaltyWindow",
-    Number.isInteger(resolved.penaltyWindow) && resolved.penaltyWindow >= 0,
-    "an integer ≥ 0",
+  const given = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && Object.hasOwn(samplingRules, name),
   );
-  check(
-    "seed",
-    Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32,
-    "an integer from 0 to 2^32−1",
-  );
-  for (const [token, bias] of Object.entries(resolved.logitBias)) {
-    const id = Number(token);
-    if (!Number.isInteger(id) || id < 0 || id >= vocabulary || Number.isNaN(bias)) {
-      throw new OptionError(
-        "logitBias",
-        `${token}: ${bias}`,
-        `token ids below ${vocabulary} with a number each`,
-      );
-    }
-  }
-  return resolved;
+  const sampling: SamplingOptions = Object.fromEntries(given);
+  checkOptions(sampling, samplingRules, "sampling");
+  const seed = sampling.seed ?? Math.floor(Math.random() * 0x1_0000_0000);
+  const resolved = { ...defaults, ...sampling, seed };
+  const unknown = Object.keys(resolved.logitBias).find((id) => Number(id) >= vocabulary);
+  if (unknown === undefined) return resolved;
+  throw new OptionError("logitBias", `token ${unknown}`, `token ids below ${vocabulary}`);
 }
 
 export class Sampler {

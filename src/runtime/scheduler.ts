@@ -107,12 +107,14 @@ export class Scheduler {
       generation.finish("context");
       return false;
     }
-    // Keeps the first token (BOS) and the newer half, and reads that half again at its new positions.
+    // Keeps the first token (BOS), where there is room for another, and the newer half: that is read again at its new
+    // positions.
+    const fixed = Math.min(1, cache.contextLength - 1);
     const kept = Math.max(1, Math.floor(cache.contextLength / 2));
     const newer = Array.from(cache.tokens(sequence).slice(-kept));
     while (generation.pendingCount > 0) newer.push(generation.takePending());
-    cache.truncate(sequence, 1);
-    generation.readAgain(newer.slice(-(cache.contextLength - 1)));
+    cache.truncate(sequence, fixed);
+    generation.readAgain(newer.slice(-(cache.contextLength - fixed)));
     return true;
   }
 

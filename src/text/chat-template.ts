@@ -6,7 +6,8 @@
 
 import { createContext, Script } from "node:vm";
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
-import { HearthError, LimitError } from "../core/errors.ts";
+import { checkValue, isRecord, shown, textRule } from "../core/check-options.ts";
+import { HearthError, LimitError, OptionError } from "../core/errors.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import type { VocabularyMetadata } from "./vocabulary.ts";
 
@@ -191,6 +192,20 @@ function plainChat(tokenizer: Tokenizer, reason: string): ChatTemplate {
   });
 }
 
+/** @throws OptionError for a conversation that no template could have made sense of. */
+function checkMessages(messages: unknown): void {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw new OptionError("messages", shown(messages), "a list of at least one message");
+  }
+  for (const [index, message] of messages.entries()) {
+    const option = `messages[${index}]`;
+    if (!isRecord(message)) throw new OptionError(option, shown(message), "{ role, content }");
+    checkValue(message["role"], `${option}.role`, textRule);
+    if (typeof message["content"] === "string") continue;
+    throw new OptionError(`${option}.content`, shown(message["content"]), "a text");
+  }
+}
+
 function plainName(role: string): string {
   if (role === "system") return "";
   return `${role.charAt(0).toUpperCase()}${role.slice(1)}: `;
@@ -200,6 +215,7 @@ function withEncode(tokenizer: Tokenizer, template: Omit<ChatTemplate, "encode">
   return {
     ...template,
     encode(messages, options) {
+      checkMessages(messages);
       const text = template.render(messages, options);
       const ids = tokenizer.encode(text, { parseSpecial: true, addBos: "never", addEos: "never" });
       const { bos, addsBos } = tokenizer.special;

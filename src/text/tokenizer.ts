@@ -3,6 +3,16 @@
  * (llama_vocab::impl::tokenize and token_to_piece of src/llama-vocab.cpp); docs/decisions/0002-tokenizers.md has
  * where and why we differ.
  */
+import {
+  checkOptions,
+  checkValue,
+  choiceRule,
+  countRule,
+  flagRule,
+  type OptionRules,
+  shown,
+} from "../core/check-options.ts";
+import { OptionError } from "../core/errors.ts";
 import { createBytePairs } from "./byte-pairs.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./detokenizer.ts";
@@ -83,17 +93,48 @@ function* makeTokenizer(metadata: VocabularyMetadata): Steps<Tokenizer> {
     vocabularySize: vocabulary.tokens.length,
     special,
     warnings,
-    encode: (text, options = {}) => encode(text, { special, splitter, encoder, options }),
+    encode(text, options = {}) {
+      checkEncoding(text, options);
+      return encode(text, { special, splitter, encoder, options });
+    },
     decode(ids, options = {}) {
+      checkList(ids);
+      checkOptions(options, decodeRules, "decode");
+      const idRule = countRule(0, vocabulary.tokens.length - 1);
       const detokenizer = createDetokenizer(pieces, options);
       let text = "";
-      for (const id of ids) text += detokenizer.push(id);
+      for (const id of ids) {
+        checkValue(id, "token", idRule);
+        text += detokenizer.push(id);
+      }
       return text + detokenizer.end();
     },
     pieceBytes: (id) => encoder.bytesOf(id),
     tokenText: (id) => vocabulary.tokens[id],
     createDetokenizer: (options = {}) => createDetokenizer(pieces, options),
   };
+}
+
+const addTokens: readonly AddToken[] = ["model", "always", "never"];
+
+const encodeRules: OptionRules<EncodeOptions> = {
+  parseSpecial: flagRule,
+  addBos: choiceRule(addTokens),
+  addEos: choiceRule(addTokens),
+};
+
+const decodeRules: OptionRules<DecodeOptions> = { showSpecial: flagRule };
+
+function checkEncoding(text: unknown, options: unknown): void {
+  if (typeof text !== "string" && !(text instanceof Uint8Array)) {
+    throw new OptionError("text", shown(text), "a text, or its bytes");
+  }
+  checkOptions(options, encodeRules, "encode");
+}
+
+function checkList(ids: unknown): void {
+  if (typeof ids === "object" && ids !== null && Symbol.iterator in ids) return;
+  throw new OptionError("tokens", shown(ids), "a list of token ids");
 }
 
 function createEncoder(

@@ -1,0 +1,79 @@
+/** What each option of `Engine.open` and `generate` may be: judged before anything is loaded. */
+import {
+  checkOptions,
+  choiceRule,
+  countRule,
+  flagRule,
+  functionRule,
+  isNumber,
+  type OptionRule,
+  type OptionRules,
+  pathRule,
+  shown,
+  signalRule,
+  textListRule,
+  textRule,
+} from "../core/check-options.ts";
+import { OptionError } from "../core/errors.ts";
+import type { KvType } from "../ops/program.ts";
+import { samplingRules } from "../runtime/sampler.ts";
+import { sparsities } from "../sparsity/method.ts";
+import { devices, type EngineOptions, type GenerateOptions } from "./options.ts";
+
+const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
+
+const adapterRule: OptionRule = {
+  expected: "the number of an adapter, or part of its name",
+  accepts: (value) => (isNumber(value) ? countRule(0).accepts(value) : textRule.accepts(value)),
+};
+
+const placementRules = { objective: choiceRule(["latency", "paper"]) };
+
+/** Every key and value. The largest counts are those that a program can still be made for. */
+export const engineRules: OptionRules<EngineOptions> = {
+  contextLength: countRule(1, 1 << 24),
+  sequences: countRule(1, 1024),
+  batchSize: countRule(1, 4096),
+  threads: countRule(1, 512),
+  device: choiceRule(devices),
+  gpu: adapterRule,
+  vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },
+  hardware: textRule,
+  ...placementRules,
+  plan: pathRule,
+  timeline: flagRule,
+  learn: flagRule,
+  cacheType: choiceRule(cacheTypes),
+  sparsity: choiceRule(sparsities),
+  sidecar: pathRule,
+  onProgress: functionRule,
+  signal: signalRule,
+};
+
+const generateRules: OptionRules<GenerateOptions> = {
+  ...samplingRules,
+  maxTokens: countRule(0),
+  stop: textListRule,
+  signal: signalRule,
+  logprobs: countRule(0, 1000),
+  ignoreEos: flagRule,
+  contextShift: flagRule,
+  parseSpecial: flagRule,
+  onPromptProgress: functionRule,
+};
+
+/** @throws OptionError naming the option. Whether the vocabulary has the tokens of `logitBias` is known once it is open. */
+export function checkGenerateOptions(options: GenerateOptions): void {
+  checkOptions(options, generateRules, "generate");
+}
+
+/** @throws OptionError for what is no list of ids, and for ids that the vocabulary does not have. */
+export function checkIds(ids: unknown, option: string, vocabulary: number): readonly number[] {
+  if (!Array.isArray(ids))
+    throw new OptionError(option, shown(ids), "a text, its bytes, or token ids");
+  const rule = countRule(0, vocabulary - 1);
+  const wrong = ids.findIndex((id) => !rule.accepts(id));
+  if (wrong < 0) return ids;
+  const found = `token ${shown(ids[wrong])} at place ${wrong}`;
+  throw new OptionError(option, found, `ids from 0 to ${vocabulary - 1}`);
+}
