@@ -195,7 +195,14 @@ async function learnSigns(
     const reader = openWeight(weight);
     reader.read({ first: 0, count: weight.columns }, weights);
     reader.close();
-    layers.push(await calibrateSigns(weights, layerRows, { target, multiply }));
+    layers.push(
+      await calibrateSigns(weights, layerRows, {
+        target,
+        multiply,
+        seed: request.seed + layer,
+        ...(request.signal && { signal: request.signal }),
+      }),
+    );
     onProgress?.("calibrating signs", layer + 1, model.layers.length);
   }
   await updateSidecar(sidecarPath, sidecarModelOf(model), {

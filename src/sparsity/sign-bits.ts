@@ -1,7 +1,7 @@
 /**
- * Sign bits for the "sign" predictor, and what they cost in accuracy. SparseInfer (2411.12692) takes the bits of the
- * gate row; here a bit says which sign of x − centre speaks for the neuron, by the best linear guess from all signs of x.
- * Closed form, from the same rows that calibrate the margins; docs/decisions/0005-predictor-training.md has the gain.
+ * A first guess of the bits of the "sign" predictor. SparseInfer (2411.12692) takes the signs of the gate row; here a bit
+ * says which sign of x − centre speaks for the neuron, by the best linear guess from all signs of x. Closed form, from the
+ * same rows that calibrate the margins; sign-refine.ts goes on from here. docs/decisions/0005-predictor-training.md has the gain.
  */
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import { invertSymmetric } from "./sign-inverse.ts";
@@ -10,10 +10,17 @@ import { type LayerRows, maskBytes } from "./train-rows.ts";
 /** A layer's gate matrix (up, if ungated), f32 [neurons, dim]. */
 export type SignWeights = Float32Array;
 
+/** What is compared with the signs of x − centre. */
 export interface SignDirections {
   readonly centre: Float32Array; // [dim]
   /** 1 or −1, one for each bit. */
   readonly directions: Float32Array; // [neurons, dim]
+}
+
+export interface GuessedDirections {
+  readonly centre: Float32Array; // [dim]
+  /** Their signs are directions; how large a value is says how sure its sign is. Each neuron's mean square is 1. */
+  readonly values: Float32Array; // [neurons, dim]
 }
 
 /** Above this dim the signs count as independent: inverting their covariance would take minutes a layer. */
@@ -25,11 +32,11 @@ const trustedActivations = 400;
 /** Rows of x that are turned into signs at a time. */
 const rowsAtATime = 1024;
 
-export async function findDirections(
+export async function guessDirections(
   weights: SignWeights,
   rows: LayerRows,
   multiply: MultiplyMatrices,
-): Promise<SignDirections> {
+): Promise<GuessedDirections> {
   const { dim, neurons } = rows;
   const centre = meanOf(rows);
   const sums = await sumProducts(rows, centre, multiply);
@@ -41,7 +48,7 @@ export async function findDirections(
   // Which signs were seen when the neuron was active.
   const fromActivity = new Float32Array(neurons * dim);
   await multiply({ ...product, a: sums.activity, b: inverse, c: fromActivity });
-  return { centre, directions: mix(fromWeights, fromActivity, { dim, counts: sums.counts }) };
+  return { centre, values: mix(fromWeights, fromActivity, { dim, counts: sums.counts }) };
 }
 
 function meanOf({ x, count, dim }: LayerRows): Float32Array {
@@ -50,6 +57,11 @@ function meanOf({ x, count, dim }: LayerRows): Float32Array {
     for (let i = 0; i < dim; i++) sums[i] = (sums[i] ?? 0) + (x[row * dim + i] ?? 0);
   }
   return Float32Array.from(sums, (sum) => sum / Math.max(1, count));
+}
+
+/** Negative → −1, else 1. */
+export function directionsOf(values: Float32Array): Float32Array {
+  return values.map((value) => (value < 0 ? -1 : 1));
 }
 
 /** x < centre → −1, else 1, as the op has it. */
@@ -138,24 +150,25 @@ async function decorrelate(
   return { inverse, guess };
 }
 
-/** Both guesses at unit length, the neuron's own activity weighing more the more there was of it; then their signs. */
+/** Both guesses at one length, the neuron's own activity weighing more the more there was of it. */
 function mix(
   fromWeights: Float32Array,
   fromActivity: Float32Array,
   { dim, counts }: { readonly dim: number; readonly counts: Float64Array },
 ): Float32Array {
-  const directions = new Float32Array(fromWeights.length);
+  const values = new Float32Array(fromWeights.length);
   counts.forEach((count, neuron) => {
     const row = { begin: neuron * dim, end: (neuron + 1) * dim };
     const trust = count / (count + trustedActivations);
     const own = Math.sqrt(trust) / lengthOf(fromActivity, row);
     const prior = Math.sqrt(1 - trust) / lengthOf(fromWeights, row);
     for (let at = row.begin; at < row.end; at++) {
-      const value = own * (fromActivity[at] ?? 0) + prior * (fromWeights[at] ?? 0);
-      directions[at] = value < 0 ? -1 : 1;
+      values[at] = own * (fromActivity[at] ?? 0) + prior * (fromWeights[at] ?? 0);
     }
+    const scale = Math.sqrt(dim) / lengthOf(values, row);
+    for (let at = row.begin; at < row.end; at++) values[at] = scale * (values[at] ?? 0);
   });
-  return directions;
+  return values;
 }
 
 /** At least a tiny number, so that a row of zeros can be divided by it. */

@@ -1,13 +1,20 @@
 /**
  * A margin for each neuron of the "sign" predictor, so that all together reach a recall with the fewest neurons: scores
- * become log odds by linear discriminant analysis of each neuron, one cut over all of them becomes margins again.
+ * become log odds, neuron by neuron, and one cut over all of them becomes margins again.
  */
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import type { SelectionQuality, SelectionTarget } from "./predictor-quality.ts";
 import { signRowBytes } from "./sidecar-names.ts";
-import { findDirections, type SignDirections, type SignWeights, signsOf } from "./sign-bits.ts";
+import {
+  directionsOf,
+  guessDirections,
+  type SignDirections,
+  type SignWeights,
+} from "./sign-bits.ts";
+import { fitOdds, type Odds, visitScores } from "./sign-odds.ts";
+import { refineDirections } from "./sign-refine.ts";
 import { judgeScores, type TrainingRows } from "./train-predictor.ts";
-import { type LayerRows, maskBytes } from "./train-rows.ts";
+import type { LayerRows } from "./train-rows.ts";
 
 export interface SignLayer {
   /** As SparsityMethod "sign" has them. */
@@ -18,36 +25,57 @@ export interface SignLayer {
   readonly quality: SelectionQuality;
 }
 
-const rowsAtATime = 1024;
+export interface SignOptions {
+  readonly target: SelectionTarget;
+  readonly multiply: MultiplyMatrices;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+}
 
 /** Reads `weights` f32 [neurons, dim] and the rows of one layer; `rows.train` is the normed input. */
 export async function calibrateSigns(
   weights: SignWeights,
   rows: TrainingRows,
-  options: { readonly target: SelectionTarget; readonly multiply: MultiplyMatrices },
+  options: SignOptions,
 ): Promise<SignLayer> {
-  const { target, multiply } = options;
-  const found = await findDirections(weights, rows.train, multiply);
-  const odds = await fitOdds(found, rows.train, multiply);
-  const { neurons } = rows.heldOut;
-  const scores = await scoresOf(found, rows.heldOut, multiply);
-  const logOdds = scores.map((score, at) => {
-    const neuron = at % neurons;
-    return (odds.slopes[neuron] ?? 0) * score + (odds.offsets[neuron] ?? 0);
-  });
-  const { cut, quality } = judgeScores(logOdds, rows.heldOut, target);
+  const guess = await guessDirections(weights, rows.train, options.multiply);
+  const { centre } = guess;
+  const first = await cutSigns({ centre, directions: directionsOf(guess.values) }, rows, options);
+  const refined = await refineDirections(guess, rows.train, { ...options, odds: first.odds });
+  const second = await cutSigns({ centre, directions: refined }, rows, options);
+  // Few rows may teach the refinement nothing that holds for others.
+  const best = second.onCutRows.ratio < first.onCutRows.ratio ? second : first;
   return {
-    signs: packSigns(found.directions, rows.train),
-    margins: marginsAt(cut, odds, rows.train.dim),
-    centre: found.centre,
-    quality,
+    signs: packSigns(best.found.directions, rows.train),
+    margins: marginsAt(best.cut, best.odds, rows.train.dim),
+    centre,
+    quality: best.quality,
   };
 }
 
-/** log odds of being active = slope·score + offset */
-interface Odds {
-  readonly slopes: Float64Array;
-  readonly offsets: Float64Array;
+interface CutSigns {
+  readonly found: SignDirections;
+  readonly odds: Odds;
+  /** In log odds. */
+  readonly cut: number;
+  /** On the rows that chose the cut, and on others. */
+  readonly onCutRows: SelectionQuality;
+  readonly quality: SelectionQuality;
+}
+
+async function cutSigns(
+  found: SignDirections,
+  { train, heldOut }: TrainingRows,
+  { target, multiply }: SignOptions,
+): Promise<CutSigns> {
+  const odds = await fitOdds(found, train, multiply);
+  const { neurons } = heldOut;
+  const logOdds = await scoresOf(found, heldOut, multiply);
+  for (let at = 0; at < logOdds.length; at++) {
+    const neuron = at % neurons;
+    logOdds[at] = (odds.slopes[neuron] ?? 0) * (logOdds[at] ?? 0) + (odds.offsets[neuron] ?? 0);
+  }
+  return { found, odds, ...judgeScores(logOdds, heldOut, target) };
 }
 
 /** score ≥ margin exactly where the log odds reach the cut; scores are whole, between −dim and dim. */
@@ -56,71 +84,6 @@ function marginsAt(cut: number, { slopes, offsets }: Odds, dim: number): Int32Ar
     const margin = Math.ceil((cut - (offsets[neuron] ?? 0)) / slope);
     return Math.max(-dim, Math.min(dim + 1, margin));
   });
-}
-
-/** Two normal distributions of the score with one variance, for active and inactive. */
-async function fitOdds(
-  found: SignDirections,
-  rows: LayerRows,
-  multiply: MultiplyMatrices,
-): Promise<Odds> {
-  const { neurons, count } = rows;
-  const moments = await sumScores(found, rows, multiply);
-  const slopes = new Float64Array(neurons);
-  const offsets = new Float64Array(neurons);
-  for (let neuron = 0; neuron < neurons; neuron++) {
-    const active = moments.active[neuron] ?? 0;
-    const inactive = count - active;
-    const sumActive = moments.sumActive[neuron] ?? 0;
-    const sumInactive = (moments.sum[neuron] ?? 0) - sumActive;
-    const meanActive = sumActive / Math.max(1, active);
-    const meanInactive = sumInactive / Math.max(1, inactive);
-    const within =
-      (moments.squares[neuron] ?? 0) - active * meanActive ** 2 - inactive * meanInactive ** 2;
-    // Scores come in steps of 2: a variance of 1 is their rounding.
-    const variance = within / Math.max(1, count) + 1;
-    const slope = Math.max(leastSlope, (meanActive - meanInactive) / variance);
-    slopes[neuron] = slope;
-    offsets[neuron] =
-      Math.log((active + 0.5) / (inactive + 0.5)) - (slope * (meanActive + meanInactive)) / 2;
-  }
-  return { slopes, offsets };
-}
-
-/** A neuron whose score says nothing is judged by how often it was active. */
-const leastSlope = 1e-3;
-
-interface ScoreMoments {
-  readonly active: Float64Array;
-  readonly sumActive: Float64Array;
-  readonly sum: Float64Array;
-  readonly squares: Float64Array;
-}
-
-async function sumScores(
-  found: SignDirections,
-  rows: LayerRows,
-  multiply: MultiplyMatrices,
-): Promise<ScoreMoments> {
-  const { neurons, active: masks } = rows;
-  const bytes = maskBytes(neurons);
-  const active = new Float64Array(neurons);
-  const sumActive = new Float64Array(neurons);
-  const sum = new Float64Array(neurons);
-  const squares = new Float64Array(neurons);
-  await visitScores(found, rows, multiply, (scores, first) => {
-    for (let at = 0; at < scores.length; at++) {
-      const neuron = at % neurons;
-      const row = first + Math.floor(at / neurons);
-      const score = scores[at] ?? 0;
-      const bit = ((masks[row * bytes + (neuron >> 3)] ?? 0) >> (neuron & 7)) & 1;
-      active[neuron] = (active[neuron] ?? 0) + bit;
-      sumActive[neuron] = (sumActive[neuron] ?? 0) + bit * score;
-      sum[neuron] = (sum[neuron] ?? 0) + score;
-      squares[neuron] = (squares[neuron] ?? 0) + score * score;
-    }
-  });
-  return { active, sumActive, sum, squares };
 }
 
 async function scoresOf(
@@ -133,25 +96,6 @@ async function scoresOf(
     all.set(scores, first * rows.neurons);
   });
   return all;
-}
-
-/** dim − 2·popcount(bits XOR signs(x − centre)) as a product of ones and minus ones: exact in f32. */
-async function visitScores(
-  { centre, directions }: SignDirections,
-  rows: LayerRows,
-  multiply: MultiplyMatrices,
-  visit: (scores: Float32Array, firstRow: number) => void,
-): Promise<void> {
-  const { dim, neurons, count } = rows;
-  const buffer = new Float32Array(Math.min(count, rowsAtATime) * neurons);
-  for (let row = 0; row < count; row += rowsAtATime) {
-    const some = Math.min(rowsAtATime, count - row);
-    const a = signsOf(rows.x.subarray(row * dim, (row + some) * dim), { centre, dim });
-    const c = buffer.subarray(0, some * neurons);
-    const shape = { rows: some, columns: neurons, depth: dim, transposed: "b" } as const;
-    await multiply({ ...shape, a, b: directions, c });
-    visit(c, row);
-  }
 }
 
 function packSigns(directions: Float32Array, { dim, neurons }: LayerRows): Uint8Array {

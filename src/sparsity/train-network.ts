@@ -1,33 +1,16 @@
 /**
  * The predictor as it is trained: logits = fc2·relu(fc1·x), without biases (PowerInfer §5.1), binary cross-entropy
- * per neuron, AdamW (Loshchilov and Hutter, 2019). Matrix products are the caller's; all else is here.
+ * per neuron, AdamW. Matrix products are the caller's.
  */
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import { createRandom } from "../core/random.ts";
+import { type AdamSettings, createTrained, descend, type Trained } from "./train-adam.ts";
 
 export interface NetworkShape {
   readonly dim: number;
   readonly rank: number;
   readonly neurons: number;
 }
-
-export interface AdamSettings {
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  /** Decay of the mean of gradients and of their squares. */
-  readonly beta1: number;
-  readonly beta2: number;
-}
-
-/** A matrix with what Adam remembers of its gradients. */
-interface Trained {
-  readonly weights: Float32Array;
-  readonly gradient: Float32Array;
-  readonly mean: Float32Array;
-  readonly square: Float32Array;
-}
-
-const epsilon = 1e-8;
 
 export class PredictorNetwork {
   readonly shape: NetworkShape;
@@ -48,8 +31,8 @@ export class PredictorNetwork {
     const { multiply, batch, seed } = options;
     this.shape = shape;
     this.#multiply = multiply;
-    this.#fc1 = createTrained(rank * dim, Math.sqrt(2 / dim), seed);
-    this.#fc2 = createTrained(neurons * rank, Math.sqrt(0.01 / rank), seed + 1);
+    this.#fc1 = createTrained(randomWeights(rank * dim, Math.sqrt(2 / dim), seed));
+    this.#fc2 = createTrained(randomWeights(neurons * rank, Math.sqrt(0.01 / rank), seed + 1));
     this.#hidden = new Float32Array(batch * rank);
     this.#logits = new Float32Array(batch * neurons);
     this.#hiddenGradient = new Float32Array(batch * rank);
@@ -129,29 +112,7 @@ export class PredictorNetwork {
   }
 }
 
-function createTrained(count: number, deviation: number, seed: number): Trained {
+function randomWeights(count: number, deviation: number, seed: number): Float32Array {
   const random = createRandom(seed);
-  return {
-    weights: Float32Array.from({ length: count }, () => deviation * random.normal()),
-    gradient: new Float32Array(count),
-    mean: new Float32Array(count),
-    square: new Float32Array(count),
-  };
-}
-
-function descend(trained: Trained, adam: AdamSettings, step: number): void {
-  const { weights, gradient, mean, square } = trained;
-  const { learningRate, weightDecay, beta1, beta2 } = adam;
-  const meanScale = 1 / (1 - beta1 ** step);
-  const squareScale = 1 / (1 - beta2 ** step);
-  const keep = 1 - learningRate * weightDecay;
-  for (let i = 0; i < weights.length; i++) {
-    const slope = gradient[i] ?? 0;
-    const m = beta1 * (mean[i] ?? 0) + (1 - beta1) * slope;
-    const v = beta2 * (square[i] ?? 0) + (1 - beta2) * slope * slope;
-    mean[i] = m;
-    square[i] = v;
-    const change = (learningRate * m * meanScale) / (Math.sqrt(v * squareScale) + epsilon);
-    weights[i] = keep * (weights[i] ?? 0) - change;
-  }
+  return Float32Array.from({ length: count }, () => deviation * random.normal());
 }

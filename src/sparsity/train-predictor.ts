@@ -10,6 +10,7 @@ import {
   type SelectionQuality,
   type SelectionTarget,
 } from "./predictor-quality.ts";
+import { cosineRate } from "./train-adam.ts";
 import { PredictorNetwork } from "./train-network.ts";
 import { type LayerRows, maskBytes, sliceRows } from "./train-rows.ts";
 
@@ -125,7 +126,7 @@ async function runEpoch(network: PredictorNetwork, rows: LayerRows, run: Epoch):
       { x, count: chosen.length },
       (logits) => turnIntoErrors(logits, { active, neurons, positiveWeight }),
       {
-        learningRate: 0.5 * learningRate * (1 + Math.cos(Math.PI * done)),
+        learningRate: cosineRate(learningRate, done),
         weightDecay,
         beta1: 0.9,
         beta2: 0.99,
@@ -161,7 +162,7 @@ async function judge(
   network: PredictorNetwork,
   heldOut: LayerRows,
   { target, batch }: TrainingSettings,
-): Promise<{ readonly cut: number; readonly quality: SelectionQuality }> {
+): Promise<JudgedScores> {
   const { dim, neurons, count } = heldOut;
   const scores = new Float32Array(count * neurons);
   for (let row = 0; row < count; row += batch) {
@@ -172,20 +173,32 @@ async function judge(
   return judgeScores(scores, heldOut, target);
 }
 
+export interface JudgedScores {
+  readonly cut: number;
+  /** On the rows that chose the cut. */
+  readonly onCutRows: SelectionQuality;
+  readonly quality: SelectionQuality;
+}
+
 /** The cut by the first half of the rows, the quality by the second. */
 export function judgeScores(
   scores: Float32Array,
   rows: LayerRows,
   target: SelectionTarget,
-): { readonly cut: number; readonly quality: SelectionQuality } {
+): JudgedScores {
   const half = Math.floor(rows.count / 2);
-  const cut = chooseCut(scores, sliceRows(rows, 0, half), target);
+  const cutRows = sliceRows(rows, 0, half);
+  const cut = chooseCut(scores, cutRows, target);
   const rest = sliceRows(rows, half, rows.count);
-  return { cut, quality: measureSelection(scores.subarray(half * rows.neurons), rest, cut) };
+  return {
+    cut,
+    onCutRows: measureSelection(scores, cutRows, cut),
+    quality: measureSelection(scores.subarray(half * rows.neurons), rest, cut),
+  };
 }
 
 /** Fisher and Yates. */
-function shuffle(order: Uint32Array, integer: (limit: number) => number): void {
+export function shuffle(order: Uint32Array, integer: (limit: number) => number): void {
   for (let i = order.length - 1; i > 0; i--) {
     const j = integer(i + 1);
     const value = order[i] ?? 0;
