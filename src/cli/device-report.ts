@@ -8,6 +8,8 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
       gpu: {
         bytes: gpu.bytes,
         bytes_uploaded_at_load: gpu.bytesUploadedAtLoad,
+        pipelines: gpu.pipelines,
+        pipeline_ms: gpu.pipelineMilliseconds,
         per_token: {
           runs: gpu.perToken.runs,
           submits: gpu.perToken.submits,
@@ -28,6 +30,7 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
         gpu_ms_per_token: hybrid.gpuMillisecondsPerToken,
         cpu_ms_per_token: hybrid.cpuMillisecondsPerToken,
         waiting_ms_per_token: hybrid.waitingMillisecondsPerToken,
+        exchanged_groups: hybrid.exchangedGroups,
         predicted_tokens_per_second: hybrid.predictedTokensPerSecond,
         ...(hybrid.advice !== undefined && { advice: hybrid.advice }),
       },
@@ -40,9 +43,9 @@ export function deviceText({ gpu, hybrid }: EngineReport): string {
   const lines: string[] = [];
   if (gpu) {
     const { dispatches, bytesReadBack } = gpu.perToken;
-    lines.push(
-      `[gpu: ${formatBytes(gpu.bytes)}; ${dispatches.toFixed(0)} dispatches and ${bytesReadBack.toFixed(0)} bytes read back a token]`,
-    );
+    const perToken = `${dispatches.toFixed(0)} dispatches and ${bytesReadBack.toFixed(0)} bytes read back a token`;
+    const compiled = `${gpu.pipelines} kernels compiled in ${gpu.pipelineMilliseconds.toFixed(0)} ms`;
+    lines.push(`[gpu: ${formatBytes(gpu.bytes)}; ${perToken}; ${compiled}]`);
   }
   if (hybrid) {
     const share = `${(100 * hybrid.gpuActivationShare).toFixed(1)} % of activations on the GPU (expected: ${(100 * hybrid.expectedGpuActivationShare).toFixed(1)} %)`;
@@ -52,7 +55,9 @@ export function deviceText({ gpu, hybrid }: EngineReport): string {
       `waiting ${hybrid.waitingMillisecondsPerToken.toFixed(2)} ms`,
     ].join(", ");
     const syncs = `${hybrid.synchronisationsPerToken.toFixed(1)} synchronisations`;
-    lines.push(`[hybrid: ${share}; a token: ${times}, ${syncs}]`);
+    const moved =
+      hybrid.exchangedGroups === 0 ? "" : `; ${hybrid.exchangedGroups} groups exchanged`;
+    lines.push(`[hybrid: ${share}; a token: ${times}, ${syncs}${moved}]`);
   }
   return lines.join("\n");
 }

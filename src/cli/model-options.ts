@@ -13,7 +13,7 @@ import {
   sparsities,
 } from "../index.ts";
 import { byteSize, collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
-import { createBar } from "./progress.ts";
+import { createBar, showCompiling } from "./progress.ts";
 
 /** The model that comes with hearth: small, for trying things out. */
 export const bundledModel: string = fileURLToPath(
@@ -34,6 +34,7 @@ export interface EngineFlags {
   readonly sparsity: Sparsity;
   readonly sidecar?: string;
   readonly learn?: true;
+  readonly adapt?: true;
 }
 
 export interface SamplingFlags {
@@ -118,7 +119,9 @@ export function addSamplingOptions(command: Command): Command {
 
 /** For commands that write answers. */
 export function addLearnOption(command: Command): Command {
-  return command.option("--learn", "count the neurons that answers use, for hearth plan --refresh");
+  return command
+    .option("--learn", "count the neurons that answers use, for hearth plan --refresh")
+    .option("--adapt", "exchange neurons between GPU and CPU between answers, by what they use");
 }
 
 export function engineOptions(flags: EngineFlags): EngineOptions {
@@ -136,6 +139,7 @@ export function engineOptions(flags: EngineFlags): EngineOptions {
     ...(flags.plan !== undefined && { plan: flags.plan }),
     ...(flags.batch !== undefined && { batchSize: flags.batch }),
     ...(flags.learn && { learn: true }),
+    ...(flags.adapt && { adapt: true }),
   };
 }
 
@@ -150,6 +154,7 @@ export async function openEngine(
       ...engineOptions(flags),
       ...extra,
       onProgress: ({ done, total }) => bar.update(done, total),
+      onCompile: showCompiling,
     });
   } finally {
     bar.stop();

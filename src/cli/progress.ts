@@ -34,3 +34,8 @@ export function createBar(title: string, unit: string): ProgressBar {
     },
   };
 }
+
+/** Said before the bar begins: a driver may take seconds for it when it sees kernels for the first time. */
+export function showCompiling(kernels: number): void {
+  if (process.stderr.isTTY) process.stderr.write(`hearth: compiling ${kernels} kernels\n`);
+}

@@ -232,6 +232,10 @@ function outputSlots({ logits, argmax, topK }: ModelSlots): OutputSlots {
   return { logits, ...(argmax && { argmax }), ...(topK && { topK }) };
 }
 
-function prepareOptions({ onProgress, signal }: EngineOptions): PrepareOptions {
-  return { ...(onProgress && { onProgress }), ...(signal && { signal }) };
+function prepareOptions({ onProgress, onCompile, signal }: EngineOptions): PrepareOptions {
+  return {
+    ...(onProgress && { onProgress }),
+    ...(onCompile && { onCompile }),
+    ...(signal && { signal }),
+  };
 }

@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly timeline?: boolean;
   /** Count which neurons the answers use, for `Engine.learnAndClose`. Default false. */
   readonly learn?: boolean;
+  /** Exchange neurons between GPU and CPU while nothing runs, for device hybrid. Default false. */
+  readonly adapt?: boolean;
   /** Precision of the KV cache. Default f16. */
   readonly cacheType?: KvType;
   /** Which neurons are computed. Default "auto": the best of what is known about the model; Engine.notices says why. */
@@ -53,6 +55,8 @@ export interface EngineOptions {
   /** What hearth has learnt about the model. Default: the file beside the model, if there is one. */
   readonly sidecar?: string;
   readonly onProgress?: (progress: PrepareProgress) => void;
+  /** Hears how many kernels the GPU's driver compiles while the model is loaded; a prompt may need a few more. */
+  readonly onCompile?: (kernels: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -101,10 +105,12 @@ const engineKeys = [
   "plan",
   "timeline",
   "learn",
+  "adapt",
   "cacheType",
   "sparsity",
   "sidecar",
   "onProgress",
+  "onCompile",
   "signal",
 ];
 const generateKeys = [

@@ -1,7 +1,9 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
-import type { Bytes, Tokens } from "../core/units.ts";
+import type { GpuCounts } from "../backends/webgpu/gpu-counts.ts";
+import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { reportOf, timelineOf } from "../runtime/device.ts";
-import type { StepUse } from "../runtime/gpu-use.ts";
+import type { GpuUse, StepUse } from "../runtime/gpu-use.ts";
+import { fewestTokens, shareMargin } from "../runtime/hybrid-adapt.ts";
 import type { HybridStats } from "../runtime/hybrid-stats.ts";
 import { chromeTrace } from "../runtime/trace.ts";
 import type { OpenedModel } from "./open.ts";
@@ -10,9 +12,14 @@ export interface GpuReport {
   /** Held on the card, as it was allocated. */
   readonly bytes: Bytes;
   readonly bytesUploadedAtLoad: Bytes;
+  /** Kernels compiled so far: at load, and when a step first needed them. */
+  readonly pipelines: number;
+  readonly pipelineMilliseconds: Milliseconds;
   /** Of decode steps; of prompts when nothing was decoded yet. */
-  readonly perToken: Readonly<Record<Exclude<keyof StepUse, "tokens">, number>>;
+  readonly perToken: Readonly<Record<Exclude<keyof StepUse, NotPerToken>, number>>;
 }
+
+type NotPerToken = "tokens" | "pipelines" | "pipelineMilliseconds";
 
 export interface HybridReport extends HybridStats {
   readonly predictedTokensPerSecond: number;
@@ -21,11 +28,6 @@ export interface HybridReport extends HybridStats {
   /** What to do when it falls short of that by more than `shareMargin`. */
   readonly advice?: string;
 }
-
-/** Both devices were balanced for the expected share: at 5 % of all activations less, a plan made again is worth it. */
-const shareMargin = 0.05;
-/** One token more or less of a short answer says little. */
-const fewestTokens: Tokens = 32;
 
 export interface EngineReport {
   readonly gpu?: GpuReport;
@@ -43,6 +45,8 @@ export async function engineReport(
       gpu: {
         bytes: gpu.bytes,
         bytesUploadedAtLoad: gpu.load.bytesUploaded,
+        pipelines: uses(gpu).reduce((sum, { pipelines }) => sum + pipelines, 0),
+        pipelineMilliseconds: uses(gpu).reduce((sum, use) => sum + use.pipelineMilliseconds, 0),
         perToken: perToken(gpu.decode.tokens > 0 ? gpu.decode : gpu.prompt),
       },
     }),
@@ -80,6 +84,10 @@ export function shareAdvice(share: {
 /** The timeline of all steps so far in Chrome's trace format; without events unless the engine keeps one. */
 export async function engineTrace(opened: Pick<OpenedModel, "session">): Promise<string> {
   return chromeTrace((await timelineOf(opened.session.executable)) ?? []);
+}
+
+function uses({ load, prompt, decode }: GpuUse): readonly GpuCounts[] {
+  return [load, prompt, decode];
 }
 
 function perToken({ tokens, ...sums }: StepUse): GpuReport["perToken"] {

@@ -75,6 +75,7 @@ export class DeviceHost {
     if (this.#backend === undefined) throw new Error("a device is opened before it prepares");
     const executable = await this.#backend.prepare(program, {
       onProgress: (progress) => this.#answer({ kind: "progress", id, progress }),
+      onCompile: (kernels) => this.#answer({ kind: "compiling", id, kernels }),
       signal: this.#abort.signal,
     });
     this.#prepared = {

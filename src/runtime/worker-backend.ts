@@ -56,7 +56,7 @@ async function prepare(
   options.signal?.addEventListener("abort", onAbort, { once: true });
   const shared = createSharedMemory(program);
   try {
-    const prepared = await link.ask({ kind: "prepare", program, shared }, options.onProgress);
+    const prepared = await link.ask({ kind: "prepare", program, shared }, options);
     if (prepared.kind !== "prepared") throw unexpected(prepared);
     return new WorkerExecutable(link, { program, shared, memory: prepared.memory });
   } finally {
@@ -192,8 +192,10 @@ type Asked = {
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
-  readonly onProgress: PrepareOptions["onProgress"];
+  readonly listener: Listener;
 }
+
+type Listener = Pick<PrepareOptions, "onProgress" | "onCompile">;
 
 /** Requests on the way to one thread. When it ends, all of them fail with one error, and so do later ones. */
 class WorkerLink {
@@ -211,12 +213,12 @@ class WorkerLink {
     worker.unref();
   }
 
-  ask(request: Asked, onProgress?: PrepareOptions["onProgress"]): Promise<Answer> {
+  ask(request: Asked, listener: Listener = {}): Promise<Answer> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId++;
     if (this.#waiting.size === 0) this.#worker.ref();
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject, onProgress });
+      this.#waiting.set(id, { resolve, reject, listener });
       this.#worker.postMessage({ ...request, id });
     });
   }
@@ -234,7 +236,11 @@ class WorkerLink {
     const waiting = this.#waiting.get(answer.id);
     if (waiting === undefined) return;
     if (answer.kind === "progress") {
-      waiting.onProgress?.(answer.progress);
+      waiting.listener.onProgress?.(answer.progress);
+      return;
+    }
+    if (answer.kind === "compiling") {
+      waiting.listener.onCompile?.(answer.kernels);
       return;
     }
     this.#waiting.delete(answer.id);

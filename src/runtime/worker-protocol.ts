@@ -39,6 +39,7 @@ export type Request =
 
 export type Answer =
   | { readonly kind: "progress"; readonly id: number; readonly progress: PrepareProgress }
+  | { readonly kind: "compiling"; readonly id: number; readonly kernels: number }
   | { readonly kind: "opened"; readonly id: number; readonly description: string }
   | { readonly kind: "prepared"; readonly id: number; readonly memory: MemoryUse }
   | { readonly kind: "ran"; readonly id: number; readonly counts: readonly FfnCounts[] }

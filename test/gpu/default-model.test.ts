@@ -104,5 +104,21 @@ describe.skipIf(adapters.length === 0)(
       expect(counts.bytesUploaded).toBe(32);
       expect([counts.bindGroups, counts.buffers]).toEqual([0, 0]);
     });
+
+    it("compiles 10 kernels at load, 3 for a short prompt, 4 for the first long one, and no others", async () => {
+      using fresh = await createWebGpuBackend({ adapter: 0 });
+      const { program } = build("argmax");
+      using executable = await fresh.prepare(program);
+      const compiled = [executable.gpuCounts().pipelines];
+      let position = 0;
+      for (const length of [3, 1, 40, 1, 2]) {
+        await runTokens(executable, Array(length).fill(5), position);
+        position += length;
+        compiled.push(executable.gpuCounts().pipelines);
+      }
+      // One row: embed; norm; q, k, v; store; attention; output; up; down is as output; select; logits; arg-max. The
+      // products have a form for up to 16 rows and a tiled one, attention a tiled one.
+      expect(compiled).toEqual([10, 3, 0, 4, 0, 0]);
+    });
   },
 );

@@ -3,32 +3,21 @@
  * command buffer and submits it; no GPU object besides that command buffer is made.
  */
 import { DeviceError } from "../../core/errors.ts";
-import type { Bytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { changedSubset, opsOf } from "../../ops/program-ops.ts";
 import type { Executable, FfnCounts, MemoryUse, NeuronChange } from "../backend.ts";
+import { CallOrder } from "./call-order.ts";
 import type { OpenDevice } from "./device.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
+import { type GpuCounts, noGpuCounts } from "./gpu-counts.ts";
 import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
 import { headStride } from "./kernels/kv.ts";
+import type { Compiled, Kernel, Pipelines } from "./pipelines.ts";
 import { bytesOf, type Plan, type PlannedSegment } from "./plan.ts";
 import { copyOutputs, receive, type Transfer } from "./readback.ts";
 import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
 import { uploadReplaced } from "./upload.ts";
-
-/** Events since the last call of gpuCounts. */
-export interface GpuCounts {
-  readonly runs: number;
-  readonly submits: number;
-  readonly dispatches: number;
-  /** Bind groups created; after prepare none are. */
-  readonly bindGroups: number;
-  /** Buffers created; after prepare only when more runs of a segment are on the way than its staging ring holds. */
-  readonly buffers: number;
-  readonly bytesUploaded: Bytes;
-  readonly bytesReadBack: Bytes;
-}
 
 export interface GpuExecutable extends Executable {
   gpuCounts(): GpuCounts;
@@ -37,20 +26,21 @@ export interface GpuExecutable extends Executable {
 /** A kernel call with the device's objects. */
 export interface ReadyCall {
   readonly call: KernelCall;
-  readonly pipeline: GPUComputePipeline;
+  readonly kernel: Kernel;
   readonly bindGroup: GPUBindGroup;
 }
 
 export interface ReadyProgram {
   readonly plan: Plan;
   readonly open: OpenDevice;
+  readonly pipelines: Pipelines;
   readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
   /** By segment. */
   readonly calls: readonly (readonly ReadyCall[])[];
-  readonly copySequence: {
-    readonly pipeline: GPUComputePipeline;
-    readonly bindGroups: readonly GPUBindGroup[];
-  };
+  /** One for each buffer of the cache. */
+  readonly copySequence: readonly ReadyCall[];
+  /** What prepare compiled. */
+  readonly compiled: Compiled;
 }
 
 /** An output on the host: room for all rows, and those of the last run. */
@@ -60,16 +50,6 @@ interface HostCopy {
 }
 
 type Mutable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
-
-const noCounts: GpuCounts = {
-  runs: 0,
-  submits: 0,
-  dispatches: 0,
-  bindGroups: 0,
-  buffers: 0,
-  bytesUploaded: 0,
-  bytesReadBack: 0,
-};
 
 export class WebGpuExecutable implements GpuExecutable {
   readonly memory: MemoryUse;
@@ -83,7 +63,8 @@ export class WebGpuExecutable implements GpuExecutable {
   readonly #outputs: ReadonlyMap<Slot, HostCopy>;
   readonly #rings: readonly Transfer[][];
   readonly #ffn: FfnCounter;
-  #counts: Mutable<GpuCounts> = { ...noCounts };
+  readonly #order: CallOrder = new CallOrder();
+  #counts: Mutable<GpuCounts> = { ...noGpuCounts };
   #isDisposed = false;
 
   constructor(ready: ReadyProgram) {
@@ -108,27 +89,25 @@ export class WebGpuExecutable implements GpuExecutable {
     );
     this.#rings = this.#makeRings(plan);
     this.#ffn = createFfnCounter(plan.segments);
-    this.#counts.bindGroups = ready.calls.flat().length + ready.copySequence.bindGroups.length;
+    this.#counts.bindGroups = ready.calls.flat().length + ready.copySequence.length;
     this.#counts.buffers = plan.buffers.length;
     this.#counts.bytesUploaded = plan.buffers.reduce(
       (sum, { contents, bytes }) => sum + (contents.length === 0 ? 0 : bytes),
       0,
     );
+    this.#compiled(ready.compiled);
   }
 
   run(segment: number, step: Step): Promise<void> {
-    const failure = this.#failure();
-    if (failure !== undefined) return Promise.reject(failure);
-    const planned = this.#ready.plan.segments[segment];
-    if (planned === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
-    try {
-      return this.#submit(planned, segment, step);
-    } catch (error) {
-      return Promise.reject(this.#failure() ?? error);
-    }
+    measureStep(this.#shape, step, this.#ready.plan.program);
+    const missing = this.#missingKernels(segment);
+    if (missing.length === 0 && !this.#order.isWaiting) return this.#run(segment, step);
+    const own = structuredClone(step);
+    return this.#order.later(this.#compile(missing), () => this.#run(segment, own));
   }
 
   async finished(): Promise<void> {
+    await this.#order.settled();
     await this.#ready.open.device.queue.onSubmittedWorkDone();
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
@@ -139,6 +118,16 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   write(slot: Slot, data: Float32Array): void {
+    if (!this.#order.isWaiting) {
+      this.#write(slot, data);
+      return;
+    }
+    const own = data.slice();
+    // A failure shows in the next run.
+    this.#order.later(Promise.resolve(), async () => this.#write(slot, own)).catch(() => undefined);
+  }
+
+  #write(slot: Slot, data: Float32Array): void {
     const spec = this.#ready.plan.slots[slot.id];
     if (spec === undefined) throw new RangeError(`slot ${slot.name} is not of this program`);
     const { queue } = this.#ready.open.device;
@@ -156,6 +145,13 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   copySequence(from: number, to: number, length: number): Promise<void> {
+    const kernels = this.#ready.copySequence.map(({ kernel }) => kernel);
+    const isCompiled = kernels.every(({ pipeline }) => pipeline !== undefined);
+    if (isCompiled && !this.#order.isWaiting) return this.#copySequence(from, to, length);
+    return this.#order.later(this.#compile(kernels), () => this.#copySequence(from, to, length));
+  }
+
+  #copySequence(from: number, to: number, length: number): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) return Promise.reject(failure);
     const { plan, open, copySequence } = this.#ready;
@@ -167,16 +163,17 @@ export class WebGpuExecutable implements GpuExecutable {
     open.device.queue.writeBuffer(this.#buffer(plan.copyRequest), 0, this.#copyWords);
     const encoder = open.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    pass.setPipeline(copySequence.pipeline);
     // 256 workgroups loop over any length.
-    for (const bindGroup of copySequence.bindGroups) {
+    for (const { kernel, bindGroup } of copySequence) {
+      if (kernel.pipeline === undefined) continue;
+      pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(256);
     }
     pass.end();
     open.device.queue.submit([encoder.finish()]);
     this.#counts.submits++;
-    this.#counts.dispatches += copySequence.bindGroups.length;
+    this.#counts.dispatches += copySequence.length;
     return Promise.resolve();
   }
 
@@ -201,7 +198,7 @@ export class WebGpuExecutable implements GpuExecutable {
 
   gpuCounts(): GpuCounts {
     const counts = this.#counts;
-    this.#counts = { ...noCounts };
+    this.#counts = { ...noGpuCounts };
     return counts;
   }
 
@@ -210,6 +207,40 @@ export class WebGpuExecutable implements GpuExecutable {
     this.#isDisposed = true;
     for (const buffer of this.#ready.gpu.values()) buffer.destroy();
     for (const { buffer } of this.#rings.flat()) buffer.destroy();
+  }
+
+  /** Kernels that the step whose shape was measured last needs and that are not compiled yet. */
+  #missingKernels(segment: number): readonly Kernel[] {
+    const missing: Kernel[] = [];
+    for (const { call, kernel } of this.#ready.calls[segment] ?? []) {
+      if (kernel.pipeline === undefined && isWanted(call, this.#shape)) missing.push(kernel);
+    }
+    return missing;
+  }
+
+  async #compile(kernels: readonly Kernel[]): Promise<void> {
+    try {
+      this.#compiled(await this.#ready.pipelines.compile(kernels));
+    } catch (error) {
+      throw this.#failure() ?? error;
+    }
+  }
+
+  #compiled({ pipelines, milliseconds }: Compiled): void {
+    this.#counts.pipelines += pipelines;
+    this.#counts.pipelineMilliseconds += milliseconds;
+  }
+
+  #run(segment: number, step: Step): Promise<void> {
+    const failure = this.#failure();
+    if (failure !== undefined) return Promise.reject(failure);
+    const planned = this.#ready.plan.segments[segment];
+    if (planned === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
+    try {
+      return this.#submit(planned, segment, step);
+    } catch (error) {
+      return Promise.reject(this.#failure() ?? error);
+    }
   }
 
   #submit(planned: PlannedSegment, segment: number, step: Step): Promise<void> {
@@ -266,13 +297,13 @@ export class WebGpuExecutable implements GpuExecutable {
 
   #dispatch(encoder: GPUCommandEncoder, calls: readonly ReadyCall[]): void {
     const pass = encoder.beginComputePass();
-    for (const { call, pipeline, bindGroup } of calls) {
-      if (!isWanted(call, this.#shape)) continue;
+    for (const { call, kernel, bindGroup } of calls) {
+      if (kernel.pipeline === undefined || !isWanted(call, this.#shape)) continue;
       const x = extentCount(call.groups[0], this.#shape);
       const y = extentCount(call.groups[1], this.#shape);
       const z = extentCount(call.groups[2], this.#shape);
       if (x * y * z === 0) continue;
-      pass.setPipeline(pipeline);
+      pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(x, y, z);
       this.#counts.dispatches++;

@@ -1,39 +1,102 @@
 /**
- * Compute pipelines, one for each distinct kernel source, compiled in parallel and kept for the backend's life:
- * layers of the same shape share theirs, and so do two models of the same shapes.
+ * Compute pipelines, one for each distinct kernel source, kept for the backend's life: layers of the same shape share
+ * theirs, and so do two models of the same shapes. A kernel can be bound before it is compiled, so that what no step
+ * has needed yet is not compiled at all.
  */
+import type { Milliseconds } from "../../core/units.ts";
 import type { OpenDevice } from "./device.ts";
-import type { KernelCall } from "./kernel.ts";
+import type { Binding, KernelCall } from "./kernel.ts";
+
+/** One source: what its bind groups look like, and the pipeline as soon as there is one. */
+export interface Kernel {
+  readonly label: string;
+  readonly code: string;
+  readonly layout: GPUBindGroupLayout;
+  pipeline: GPUComputePipeline | undefined;
+  /** Settles when the pipeline is there or cannot be made. */
+  compiling: Promise<void> | undefined;
+}
+
+/** What a call of `compile` has compiled. */
+export interface Compiled {
+  readonly pipelines: number;
+  readonly milliseconds: Milliseconds;
+}
 
 export interface Pipelines {
-  /** Compiles what is missing. @throws DeviceError with the compiler's words. */
-  compile(calls: readonly KernelCall[]): Promise<void>;
-  pipeline(code: string): GPUComputePipeline;
+  kernel(call: KernelCall): Kernel;
+  /** Compiles those that are not yet, at once, and waits for those under way. @throws DeviceError with the compiler's words. */
+  compile(kernels: Iterable<Kernel>): Promise<Compiled>;
 }
 
 export function createPipelines(open: OpenDevice): Pipelines {
-  const byCode = new Map<string, GPUComputePipeline>();
-  const compileOne = async (label: string, code: string): Promise<void> => {
-    const module = open.device.createShaderModule({ label, code });
-    const compute = { module, entryPoint: "main" };
-    byCode.set(
-      code,
-      await open.device.createComputePipelineAsync({ label, layout: "auto", compute }),
-    );
+  const byCode = new Map<string, Kernel>();
+  const layouts = new Map<string, GPUBindGroupLayout>();
+  const layoutOf = (bindings: readonly Binding[]): GPUBindGroupLayout => {
+    const key = bindings.map(({ access }) => access).join();
+    const known = layouts.get(key);
+    if (known !== undefined) return known;
+    const made = open.device.createBindGroupLayout({ entries: layoutEntries(bindings) });
+    layouts.set(key, made);
+    return made;
   };
   return {
-    compile: async (calls) => {
-      const missing = new Map(
-        calls.filter(({ code }) => !byCode.has(code)).map(({ code, label }) => [code, label]),
-      );
-      await open.guarded("compiling kernels", () =>
-        Promise.all([...missing].map(([code, label]) => compileOne(label, code))),
-      );
+    kernel: ({ label, code, bindings }) => {
+      const known = byCode.get(code);
+      if (known !== undefined) return known;
+      const made = {
+        label,
+        code,
+        layout: layoutOf(bindings),
+        pipeline: undefined,
+        compiling: undefined,
+      };
+      byCode.set(code, made);
+      return made;
     },
-    pipeline: (code) => {
-      const pipeline = byCode.get(code);
-      if (pipeline === undefined) throw new RangeError("a kernel was not compiled");
-      return pipeline;
+    compile: async (kernels) => {
+      const wanted = [...new Set(kernels)].filter(({ pipeline }) => pipeline === undefined);
+      const fresh = wanted.filter(({ compiling }) => compiling === undefined);
+      const begun = performance.now();
+      const underWay = wanted.map(({ compiling }) => compiling);
+      await Promise.all([
+        ...underWay,
+        open.guarded("compiling kernels", () =>
+          Promise.all(fresh.map((kernel) => compileOne(open.device, kernel))),
+        ),
+      ]);
+      const milliseconds = fresh.length === 0 ? 0 : performance.now() - begun;
+      return { pipelines: fresh.length, milliseconds };
     },
   };
+}
+
+async function compileOne(device: GPUDevice, kernel: Kernel): Promise<void> {
+  const { label, code, layout } = kernel;
+  const module = device.createShaderModule({ label, code });
+  const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
+  const compute = { module, entryPoint: "main" };
+  const made = device
+    .createComputePipelineAsync({ label, layout: pipelineLayout, compute })
+    .then((pipeline) => {
+      kernel.pipeline = pipeline;
+    })
+    .finally(() => {
+      kernel.compiling = undefined;
+    });
+  kernel.compiling = made;
+  await made;
+}
+
+function layoutEntries(bindings: readonly Binding[]): GPUBindGroupLayoutEntry[] {
+  const types: Readonly<Record<Binding["access"], GPUBufferBindingType>> = {
+    read: "read-only-storage",
+    read_write: "storage",
+    uniform: "uniform",
+  };
+  return bindings.map(({ access }, binding) => ({
+    binding,
+    visibility: GPUShaderStage.COMPUTE,
+    buffer: { type: types[access] },
+  }));
 }

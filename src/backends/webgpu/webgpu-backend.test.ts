@@ -91,7 +91,40 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
       // The rows of a step that is as the last one are there already.
       bytesUploaded: 32,
       bytesReadBack: 5 * 4,
+      pipelines: 0,
+      pipelineMilliseconds: 0,
     });
+  });
+
+  it("compiles kernels of one row at load, others when a step first needs them, and keeps the order of calls", async () => {
+    const made = program();
+    const { slots } = made.program;
+    const [x, best] = [slots[0]!, slots[2]!];
+    using fresh = await createWebGpuBackend({ adapter: 0 });
+    let announced = 0;
+    const onCompile = (kernels: number): void => {
+      announced += kernels;
+    };
+    using executable = await fresh.prepare(made.program, { onCompile });
+    expect([announced, executable.gpuCounts().pipelines]).toEqual([2, 2]);
+    const rows = (seed: number): Float32Array =>
+      Float32Array.from({ length: 4 * width }, (_, i) => Math.sin(seed + i));
+    // Two kernels wait for their compiler; a write and a run behind them must not overtake.
+    executable.write(x, rows(1));
+    const first = executable.run(0, stepOf(made.program, [{}, {}, {}]));
+    executable.write(x, rows(2));
+    const second = executable.run(0, stepOf(made.program, [{}]));
+    await first;
+    await second;
+    const [overlapped] = executable.output(best);
+    expect(executable.gpuCounts().pipelines).toBe(1);
+    executable.write(x, rows(2));
+    await executable.run(0, stepOf(made.program, [{}]));
+    expect(executable.output(best)[0]).toBe(overlapped);
+    await executable.run(0, stepOf(made.program, [{}, {}, {}]));
+    expect(executable.gpuCounts().pipelines).toBe(0);
+    using again = await fresh.prepare(made.program, { onCompile });
+    expect([announced, again.gpuCounts().pipelines]).toEqual([2, 0]);
   });
 
   it("cuts a weight into pieces that can be bound, with the same result", async () => {

@@ -14,12 +14,18 @@ import {
   takeAdapter,
 } from "./adapter.ts";
 import { type FeatureUse, type OpenDevice, openDevice } from "./device.ts";
-import { type GpuExecutable, type ReadyProgram, WebGpuExecutable } from "./executable.ts";
-import type { BufferSpec, KernelCall, LoopBounds } from "./kernel.ts";
+import {
+  type GpuExecutable,
+  type ReadyCall,
+  type ReadyProgram,
+  WebGpuExecutable,
+} from "./executable.ts";
+import { type BufferSpec, fixed, type KernelCall, type LoopBounds, one } from "./kernel.ts";
 import { copySequenceCode } from "./kernels/kv.ts";
-import { createPipelines, type Pipelines } from "./pipelines.ts";
+import { createPipelines, type Kernel, type Pipelines } from "./pipelines.ts";
 import { bytesOf, type Plan, planProgram } from "./plan.ts";
 import type { BindingLimits } from "./plan-buffers.ts";
+import { createRunShape, isWanted } from "./run-shape.ts";
 import { uploadAll } from "./upload.ts";
 
 export interface WebGpuOptions {
@@ -97,17 +103,23 @@ async function prepare(
   checkBudget(plan, budget);
   const failure = open.failure();
   if (failure !== undefined) throw failure;
-  const copyCall = copySequenceCall(plan);
-  const calls = plan.segments.flatMap((segment) => [...segment.calls]);
-  await pipelines.compile([...calls, copyCall]);
   const gpu = new Map<BufferSpec, GPUBuffer>();
   try {
     await open.guarded("allocating memory", () => allocate(plan, open.device, gpu));
-    await uploadAll(gpu, { ...options, device: open.device, total: uploadBytes(plan) });
-    const ready = await open.guarded("binding buffers", () =>
-      bindAll({ plan, open, gpu, copyCall }, pipelines),
+    const bound = await open.guarded("binding buffers", () =>
+      bindAll(plan, gpu, { open, pipelines }),
     );
-    return new WebGpuExecutable(ready);
+    const kernels = firstKernels(bound);
+    if (kernels.length > 0) options.onCompile?.(kernels.length);
+    const upload = { ...options, device: open.device, total: uploadBytes(plan) };
+    // Both are awaited whatever happens: neither may go on with buffers that are gone.
+    const [compiled, uploaded] = await Promise.allSettled([
+      pipelines.compile(kernels),
+      uploadAll(gpu, upload),
+    ]);
+    if (compiled.status === "rejected") throw compiled.reason;
+    if (uploaded.status === "rejected") throw uploaded.reason;
+    return new WebGpuExecutable({ ...bound, compiled: compiled.value });
   } catch (error) {
     for (const buffer of gpu.values()) buffer.destroy();
     throw open.failure() ?? error;
@@ -148,46 +160,42 @@ function allocate(plan: Plan, device: GPUDevice, gpu: Map<BufferSpec, GPUBuffer>
   }
 }
 
-function copySequenceCall(plan: Plan): KernelCall {
+/** For one layer's keys or values. */
+function copySequenceCall(plan: Plan, cache: BufferSpec): KernelCall {
   const code = copySequenceCode(plan.program.kv.type);
-  const once = { kind: "fixed", count: 256 } as const;
-  const one = { kind: "fixed", count: 1 } as const;
-  return { label: "copy sequence", code, bindings: [], groups: [once, one, one] };
+  const bindings = [
+    { name: "request", type: "vec4<u32>", access: "uniform", buffer: plan.copyRequest },
+    { name: "cache", type: "", access: "read_write", buffer: cache },
+  ] as const;
+  return { label: "copy sequence", code, bindings, groups: [fixed(256), one, one] };
+}
+
+/** What every step of an answer needs: kernels of one row. Others are compiled when a step first needs them. */
+function firstKernels({ calls }: Pick<ReadyProgram, "calls">): readonly Kernel[] {
+  const shape = { ...createRunShape(), rows: 1, outputs: 1 };
+  const wanted = calls.flat().filter(({ call }) => isWanted(call, shape));
+  const kernels = new Set(wanted.map(({ kernel }) => kernel));
+  return [...kernels].filter(({ pipeline }) => pipeline === undefined);
 }
 
 function bindAll(
-  made: {
-    readonly plan: Plan;
-    readonly open: OpenDevice;
-    readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
-    readonly copyCall: KernelCall;
-  },
-  pipelines: Pipelines,
-): ReadyProgram {
-  const { plan, open, gpu, copyCall } = made;
-  const bind = (pipeline: GPUComputePipeline, specs: readonly BufferSpec[]): GPUBindGroup =>
-    open.device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: specs.flatMap((spec, binding) => {
-        const buffer = gpu.get(spec);
-        return buffer === undefined ? [] : [{ binding, resource: { buffer } }];
-      }),
+  plan: Plan,
+  gpu: ReadonlyMap<BufferSpec, GPUBuffer>,
+  { open, pipelines }: Pick<ReadyProgram, "open" | "pipelines">,
+): Omit<ReadyProgram, "compiled"> {
+  const bind = (call: KernelCall): ReadyCall => {
+    const kernel = pipelines.kernel(call);
+    const entries = call.bindings.flatMap(({ buffer: spec }, binding) => {
+      const buffer = gpu.get(spec);
+      return buffer === undefined ? [] : [{ binding, resource: { buffer } }];
     });
-  const calls = plan.segments.map((segment) =>
-    segment.calls.map((call) => {
-      const pipeline = pipelines.pipeline(call.code);
-      return {
-        call,
-        pipeline,
-        bindGroup: bind(
-          pipeline,
-          call.bindings.map(({ buffer }) => buffer),
-        ),
-      };
-    }),
-  );
-  const pipeline = pipelines.pipeline(copyCall.code);
-  const caches = [...plan.keys, ...plan.values];
-  const bindGroups = caches.map((cache) => bind(pipeline, [plan.copyRequest, cache]));
-  return { plan, open, gpu, calls, copySequence: { pipeline, bindGroups } };
+    return {
+      call,
+      kernel,
+      bindGroup: open.device.createBindGroup({ layout: kernel.layout, entries }),
+    };
+  };
+  const calls = plan.segments.map((segment) => segment.calls.map(bind));
+  const copies = [...plan.keys, ...plan.values].map((cache) => bind(copySequenceCall(plan, cache)));
+  return { plan, open, pipelines, gpu, calls, copySequence: copies };
 }

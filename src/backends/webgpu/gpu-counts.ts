@@ -1,0 +1,30 @@
+/** What an executable asked of the GPU, as counts that can be asserted and added up. */
+import type { Bytes, Milliseconds } from "../../core/units.ts";
+
+/** Events since the last call of gpuCounts. */
+export interface GpuCounts {
+  readonly runs: number;
+  readonly submits: number;
+  readonly dispatches: number;
+  /** Bind groups created; after prepare none are. */
+  readonly bindGroups: number;
+  /** Buffers created; after prepare only when more runs of a segment are on the way than its staging ring holds. */
+  readonly buffers: number;
+  readonly bytesUploaded: Bytes;
+  readonly bytesReadBack: Bytes;
+  /** Compiled: those of one-row steps by prepare, others when a step first needs them. */
+  readonly pipelines: number;
+  readonly pipelineMilliseconds: Milliseconds;
+}
+
+export const noGpuCounts: GpuCounts = {
+  runs: 0,
+  submits: 0,
+  dispatches: 0,
+  bindGroups: 0,
+  buffers: 0,
+  bytesUploaded: 0,
+  bytesReadBack: 0,
+  pipelines: 0,
+  pipelineMilliseconds: 0,
+};
