@@ -32,6 +32,7 @@ export {
   openTokenizer,
 } from "./engine/inspect.ts";
 export type { LearnReport } from "./engine/learn.ts";
+export { checkGenerateOptions } from "./engine/option-rules.ts";
 export {
   type Device,
   devices,

@@ -1,7 +1,13 @@
 /** `hearth chat`: a conversation in the terminal. Ctrl-C stops the answer, not the program; twice when idle leaves. */
 import { createInterface, type Interface } from "node:readline/promises";
 import type { Command } from "commander";
-import { type ChatMessage, type Engine, HearthError } from "../index.ts";
+import {
+  type ChatMessage,
+  checkGenerateOptions,
+  type Engine,
+  HearthError,
+  LimitError,
+} from "../index.ts";
 import {
   addEngineOptions,
   addLearnOption,
@@ -23,9 +29,11 @@ interface ChatFlags extends EngineFlags, SamplingFlags {
 const examples = `
 Examples:
   $ hearth chat -m model.gguf
+  $ hearth chat -m model.gguf --context-shift                forgets the oldest turns when the context is full
   $ hearth chat -m model.gguf --system "Answer in one sentence." --temp 0.3`;
 
 const help = "/clear forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer.";
+const tooLong = "/clear begins anew, --context-shift forgets the oldest turns";
 
 export function addChatCommand(program: Command): void {
   const command = program
@@ -38,6 +46,7 @@ export function addChatCommand(program: Command): void {
 }
 
 async function chat(flags: ChatFlags): Promise<void> {
+  checkGenerateOptions(generateOptions(flags));
   const engine = await openEngine(flags.model, flags);
   try {
     showNotices(engine);
@@ -49,26 +58,31 @@ async function chat(flags: ChatFlags): Promise<void> {
   }
 }
 
+interface Conversation {
+  readonly engine: Engine;
+  readonly flags: ChatFlags;
+  /** What it begins with, never forgotten. */
+  readonly opening: readonly ChatMessage[];
+  /** Present while an answer is written. */
+  stop?: () => void;
+}
+
 async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
   const opening: readonly ChatMessage[] =
     flags.system === undefined ? [] : [{ role: "system", content: flags.system }];
-  let messages: readonly ChatMessage[] = opening;
+  const conversation: Conversation = { engine, flags, opening };
+  let messages = opening;
   const lines = createInterface({ input: process.stdin, output: process.stderr, prompt: "> " });
-  const answering: { stop?: () => void } = {};
   lines.on("SIGINT", () => {
-    if (answering.stop === undefined) lines.close();
-    else answering.stop();
+    if (conversation.stop === undefined) lines.close();
+    else conversation.stop();
   });
   prompt(lines);
   for await (const line of lines) {
     const said = line.trim();
     if (said === "/exit") break;
     if (said === "/clear") messages = opening;
-    else if (said !== "") {
-      const asked = [...messages, { role: "user", content: said }];
-      const answer = await tryAnswer(engine, asked, { flags, answering });
-      if (answer !== undefined) messages = [...asked, { role: "assistant", content: answer }];
-    }
+    else if (said !== "") messages = await takeTurn(conversation, messages, said);
     prompt(lines);
   }
 }
@@ -77,23 +91,39 @@ function prompt(lines: Interface): void {
   if (process.stdin.isTTY) lines.prompt();
 }
 
-/** Undefined when this turn failed; the conversation goes on without it. */
-async function tryAnswer(
-  engine: Engine,
-  messages: readonly ChatMessage[],
-  use: { readonly flags: ChatFlags; readonly answering: { stop?: () => void } },
-): Promise<string | undefined> {
+/** The messages after it; as they were when the turn failed, and the conversation goes on without it. */
+async function takeTurn(
+  conversation: Conversation,
+  before: readonly ChatMessage[],
+  said: string,
+): Promise<readonly ChatMessage[]> {
+  const { opening, flags } = conversation;
+  let asked: readonly ChatMessage[] = [...before, { role: "user", content: said }];
+  for (;;) {
+    try {
+      const content = await answer(conversation, asked);
+      return [...asked, { role: "assistant", content }];
+    } catch (error) {
+      if (!(error instanceof HearthError)) throw error;
+      const isTooLong = error instanceof LimitError && asked.length > opening.length + 1;
+      if (!isTooLong || !flags.contextShift) {
+        process.stderr.write(`hearth: ${error.message}${isTooLong ? `; ${tooLong}` : ""}\n`);
+        return before;
+      }
+      asked = [...opening, ...asked.slice(opening.length + 2)];
+      process.stderr.write("hearth: the context is full: the oldest turn is forgotten\n");
+    }
+  }
+}
+
+async function answer(conversation: Conversation, asked: readonly ChatMessage[]): Promise<string> {
+  const generation = conversation.engine.chat(asked, generateOptions(conversation.flags));
+  conversation.stop = () => generation.abort();
   try {
-    const generation = engine.chat(messages, generateOptions(use.flags));
-    use.answering.stop = () => generation.abort();
     for await (const { text } of generation) process.stdout.write(text);
     process.stdout.write("\n");
     return (await generation.result).text;
-  } catch (error) {
-    if (!(error instanceof HearthError)) throw error;
-    process.stderr.write(`hearth: ${error.message}\n`);
-    return undefined;
   } finally {
-    delete use.answering.stop;
+    delete conversation.stop;
   }
 }

@@ -8,7 +8,7 @@ import {
   type TaskEvaluation,
 } from "../index.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
-import { nameList, wholeNumber } from "./option-values.ts";
+import { choiceList, positiveNumber, wholeNumber } from "./option-values.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -38,9 +38,9 @@ export function addEvalCommand(program: Command): void {
     .command("eval")
     .description("score multiple-choice tasks by log-likelihood")
     .argument("<model>", "a GGUF file")
-    .requiredOption("--task <names>", `some of ${evalTasks.join(",")}`, nameList)
+    .requiredOption("--task <names>", `some of ${evalTasks.join(",")}`, choiceList(evalTasks))
     .requiredOption("--data <folder>", "the folder with the sets")
-    .option("--limit <n>", "at most n questions of a task (mmlu: of a subject)", wholeNumber)
+    .option("--limit <n>", "at most n questions of a task (mmlu: of a subject)", positiveNumber)
     .option(
       "--seed <n>",
       "draw the questions of --limit; without it, they are the first",

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addBenchCommand } from "./bench.ts";
+import { addBuildCommand } from "./build.ts";
 import { addChatCommand } from "./chat.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEvalCommand } from "./eval.ts";
@@ -31,6 +32,7 @@ const commands = [
   addTrainPredictorCommand,
   addPrepareCommand,
   addQuantizeCommand,
+  addBuildCommand,
 ];
 
 const examples = `
@@ -44,9 +46,13 @@ async function main(): Promise<void> {
     .description("Run large language models on your own PC.")
     .version(readVersion())
     .addHelpText("after", examples)
-    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .exitOverride();
   for (const addCommand of commands) addCommand(program);
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({
+      outputError: (text, write) => write(usageLine(text, command.name())),
+    });
+  }
   await program.parseAsync();
 }
 

@@ -1,6 +1,6 @@
 /** Parsers for option values: a value that is no number is a usage error, not NaN. */
 import { InvalidArgumentError } from "commander";
-import { parseByteSize } from "../index.ts";
+import { OptionError, parseByteSize } from "../index.ts";
 
 export function wholeNumber(value: string): number {
   const parsed = Number(value);
@@ -28,7 +28,30 @@ export function realNumber(value: string): number {
 
 /** "8GiB" → bytes */
 export function byteSize(value: string): number {
-  return parseByteSize(value, "--vram-budget");
+  try {
+    return parseByteSize(value, "size");
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new InvalidArgumentError('expected a size such as "8GiB", "500MB" or "0".');
+  }
+}
+
+/** One of the choices, in whatever case it was typed. */
+export function choiceOf<Choice extends string>(
+  choices: readonly Choice[],
+): (value: string) => Choice {
+  return (value) => {
+    const found = choices.find((choice) => choice.toLowerCase() === value.toLowerCase());
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`expected one of ${choices.join(", ")}.`);
+  };
+}
+
+/** "a,b": some of the choices */
+export function choiceList<Choice extends string>(
+  choices: readonly Choice[],
+): (value: string) => readonly Choice[] {
+  return (value) => nameList(value).map(choiceOf(choices));
 }
 
 /** "a,b,c" */

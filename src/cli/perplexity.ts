@@ -1,5 +1,4 @@
 /** `hearth perplexity`: how surprised a model is by a text, by llama.cpp's definition. */
-import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import {
   type ComparisonResult,
@@ -11,8 +10,9 @@ import {
   type PerplexityResult,
   perplexity,
 } from "../index.ts";
+import { readInput } from "./input-text.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
-import { wholeNumber } from "./option-values.ts";
+import { positiveNumber } from "./option-values.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson } from "./sparsity-report.ts";
 import { table } from "./table.ts";
@@ -39,9 +39,9 @@ export function addPerplexityCommand(program: Command): void {
     .command("perplexity")
     .description("measure the perplexity of a text")
     .argument("<model>", "a GGUF file")
-    .option("--file <text>", "a text file")
+    .option("-f, --file <text>", "a text file")
     .option("--ids <json>", "a JSON array of token ids, not tokenised again")
-    .option("--max-tokens <n>", "use at most this many tokens", wholeNumber)
+    .option("--max-tokens <n>", "use at most this many tokens", positiveNumber)
     .addOption(
       new Option("--compare <with>", "divergence from the dense model on the processor").choices([
         "dense",
@@ -57,7 +57,7 @@ async function measure(path: string, flags: PerplexityFlags, command: Command): 
   if ((file === undefined) === (ids === undefined)) {
     command.error(`give one of --file and --ids, not ${file === undefined ? "neither" : "both"}`);
   }
-  const source = ids === undefined ? readFileSync(file ?? "") : readIds(ids);
+  const source = ids === undefined ? readInput(file ?? "", "--file") : readIds(ids);
   const bar = createBar("measuring", "tokens");
   try {
     const options: PerplexityOptions = {
@@ -154,8 +154,9 @@ function readIds(path: string): readonly number[] {
 }
 
 function parseJson(path: string): unknown {
+  const text = new TextDecoder().decode(readInput(path, "--ids"));
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new OptionError("--ids", path, `JSON (${error.message})`);

@@ -1,22 +1,32 @@
 /** `hearth quantize`: write a model again in a smaller type. */
 import { type Command, Option } from "commander";
-import { formatBytes, type QuantisedType, quantisedTypes, quantizeModel } from "../index.ts";
+import {
+  formatBytes,
+  type QuantisedType,
+  type QuantizeResult,
+  quantisedTypes,
+  quantizeModel,
+} from "../index.ts";
+import { choiceOf } from "./option-values.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
 const examples = `
 Examples:
   $ hearth quantize model-f16.gguf model-q8_0.gguf Q8_0
-  $ hearth quantize model-f16.gguf model-q4_k_m.gguf Q4_K_M`;
+  $ hearth quantize model-f16.gguf model-q4_k_m.gguf q4_k_m`;
 
 export function addQuantizeCommand(program: Command): void {
-  const argument = program.createArgument("<type>", "weight type to write");
   program
     .command("quantize")
     .description("write a model again in another weight type")
     .argument("<input>", "a GGUF file")
     .argument("<output>", "the file to write")
-    .addArgument(argument.choices([...quantisedTypes]))
+    .argument(
+      "<type>",
+      `weight type to write: ${quantisedTypes.join(", ")}`,
+      choiceOf(quantisedTypes),
+    )
     .addOption(new Option("--json", "print one JSON object"))
     .addHelpText("after", examples)
     .action(quantize);
@@ -41,8 +51,7 @@ async function quantize(
       process.stdout.write(`${JSON.stringify(result)}\n`);
       return;
     }
-    const noted = result.tensors.filter((tensor) => tensor.reason !== undefined);
-    const rows = noted.map(({ name, from, to, reason }) => [name, `${from} → ${to}`, reason ?? ""]);
+    const rows = notedTensors(result);
     if (rows.length > 0) process.stdout.write(`${table(rows)}\n`);
     process.stdout.write(
       `${output}: ${formatBytes(result.bytesBefore)} → ${formatBytes(result.bytesAfter)} of tensors\n`,
@@ -50,4 +59,19 @@ async function quantize(
   } finally {
     bar.stop();
   }
+}
+
+/** What did not get the type asked for, a line for each reason: every norm of every layer says the same. */
+function notedTensors({ tensors }: QuantizeResult): readonly (readonly string[])[] {
+  const groups = new Map<string, string[]>();
+  for (const { name, from, to, reason } of tensors) {
+    if (reason === undefined) continue;
+    const key = `${from} → ${to}\0${reason}`;
+    groups.set(key, [...(groups.get(key) ?? []), name]);
+  }
+  return [...groups].map(([key, [first = "", ...others]]) => {
+    const [change = "", reason = ""] = key.split("\0");
+    const more = others.length === 0 ? "" : ` and ${others.length} more`;
+    return [`${first}${more}`, change, reason];
+  });
 }

@@ -9,6 +9,13 @@ const exitCodes = { failed: 1, usage: 2 };
 const flagNames: ReadonlyMap<string, string> = new Map([
   ["contextLength", "--context"],
   ["window", "--context"],
+  ["gpu", "--gpu"],
+  ["sidecar", "--sidecar"],
+  ["plan", "--plan"],
+  ["hardware", "--hardware"],
+  ["data", "--data"],
+  ["results", "--results"],
+  ["limit", "--limit"],
   ["batchSize", "--batch"],
   ["threads", "--threads"],
   ["vramBudget", "--vram-budget"],
@@ -48,24 +55,46 @@ export function reportError(error: unknown): void {
 }
 
 function describe(error: unknown): { readonly text: string; readonly exitCode: number } {
-  const text = error instanceof Error ? error.message : String(error);
-  const flag = error instanceof OptionError ? flagNames.get(error.option) : undefined;
-  if (!(error instanceof OptionError) || flag === undefined) {
-    return { text, exitCode: exitCodes.failed };
+  const text = textOf(error);
+  if (!(error instanceof OptionError)) return { text, exitCode: exitCodes.failed };
+  const flag = flagNames.get(error.option);
+  if (flag !== undefined) {
+    return { text: `${flag}${text.slice(error.option.length)}`, exitCode: exitCodes.usage };
   }
-  return { text: `${flag}${text.slice(error.option.length)}`, exitCode: exitCodes.usage };
+  // A command's own judgement of what was typed.
+  const isFlag = error.option.startsWith("--");
+  return { text, exitCode: isFlag ? exitCodes.usage : exitCodes.failed };
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && "path" in error
+    ? systemText(error.code, error.path, error)
+    : error.message;
+}
+
+/** What a person wants to know of a system call that failed on a file. */
+function systemText(code: unknown, path: unknown, error: Error): string {
+  if (code === "ENOENT") return `${path}: no such file or folder`;
+  if (code === "EISDIR") return `${path}: is a folder`;
+  if (code === "EACCES") return `${path}: no permission`;
+  return error.message;
 }
 
 /** Commander's own messages, in the form of ours. */
-export function usageLine(text: string): string {
-  return `hearth: ${oneLine(text.replace(/^error: /, ""))} (see hearth --help)\n`;
+export function usageLine(text: string, command: string): string {
+  const message = oneLine(text.replace(/^error: /, "")).replace(/\.$/, "");
+  const help = command === "hearth" ? "hearth --help" : `hearth ${command} --help`;
+  return `hearth: ${message} (see ${help})\n`;
 }
 
 /** A reader that has seen enough, as in `hearth run | head`, is no failure; a full disk is one. */
 export function watchOutput(): void {
   process.stdout.on("error", (error: Error) => {
     if ("code" in error && error.code === "EPIPE") process.exit(0);
-    reportError(error);
+    process.stderr.write(`hearth: ${oneLine(error.message)}\n`, () =>
+      process.exit(exitCodes.failed),
+    );
   });
   // Nobody reads what would be said about it.
   process.stderr.on("error", () => {});

@@ -1,8 +1,15 @@
 /** `hearth run`: continue a prompt, once. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import type { Engine, EngineReport, GenerationResult } from "../index.ts";
+import {
+  checkGenerateOptions,
+  type Engine,
+  type EngineReport,
+  type GenerateOptions,
+  type GenerationResult,
+} from "../index.ts";
 import { deviceJson, deviceText } from "./device-report.ts";
+import { readInput, readStdin } from "./input-text.ts";
 import {
   addEngineOptions,
   addLearnOption,
@@ -22,6 +29,7 @@ interface RunFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
   readonly json?: true;
   readonly special?: true;
+  readonly file?: string;
   readonly stats?: true;
   readonly trace?: string;
 }
@@ -30,7 +38,7 @@ const examples = `
 Examples:
   $ hearth run "Once upon a time"                     the bundled model
   $ hearth run -m model.gguf -n 200 --temp 0 "Hello"  another model, greedy
-  $ cat notes.txt | hearth run -m model.gguf          the prompt from a pipe
+  $ hearth run -m model.gguf -f notes.txt             the prompt from a file, or from a pipe
   $ hearth run -m model.gguf "" --json                from BOS alone, one JSON object`;
 
 /** What shells expect of a program that Ctrl-C ended: 128 + SIGINT. */
@@ -42,6 +50,7 @@ export function addRunCommand(program: Command): void {
     .description("continue a prompt")
     .argument("[prompt]", 'the text to continue; "" is the begin token alone; default: stdin')
     .option("-m, --model <file>", "a GGUF model", bundledModel)
+    .option("-f, --file <text>", "the text to continue, from a file")
     .option("--json", "print one JSON object instead of text")
     .option("--stats", "say what sparsity did: neurons computed, bytes read")
     .option("--trace <file>", "write a timeline of both devices (device hybrid; opens in Perfetto)")
@@ -51,10 +60,14 @@ export function addRunCommand(program: Command): void {
 }
 
 async function run(argument: string | undefined, flags: RunFlags, command: Command): Promise<void> {
-  const prompt = argument ?? readPrompt(command);
+  // Before the model is loaded, which may take a while: what was asked for, and where it is to go.
+  const options = generateOptions(flags);
+  checkGenerateOptions(options);
+  const prompt = readPrompt(argument, flags.file, command);
+  if (flags.trace !== undefined) writeFileSync(flags.trace, "");
   const engine = await openEngine(flags.model, flags, { timeline: flags.trace !== undefined });
   try {
-    const result = await write(engine, prompt, flags);
+    const result = await write(engine, prompt, { ...flags, options });
     const report = await engine.report();
     const json = { ...asJson(engine, result), ...deviceJson(report) };
     if (flags.json) process.stdout.write(`${JSON.stringify(json)}\n`);
@@ -76,7 +89,7 @@ function showStats(engine: Engine, report: EngineReport): void {
 async function write(
   engine: Engine,
   prompt: string | Uint8Array,
-  flags: RunFlags,
+  use: Pick<RunFlags, "json" | "special"> & { readonly options: GenerateOptions },
 ): Promise<GenerationResult> {
   const bar = createBar("reading the prompt", "tokens");
   const stop = new AbortController();
@@ -84,8 +97,8 @@ async function write(
   process.once("SIGINT", onInterrupt);
   try {
     const generation = engine.generate(prompt, {
-      ...generateOptions(flags),
-      parseSpecial: flags.special ?? false,
+      ...use.options,
+      parseSpecial: use.special ?? false,
       signal: stop.signal,
       onPromptProgress: (done, total) => bar.update(done, total),
     });
@@ -93,7 +106,7 @@ async function write(
     showNotices(engine);
     for await (const { text } of generation) {
       bar.stop();
-      if (!flags.json) process.stdout.write(text);
+      if (!use.json) process.stdout.write(text);
     }
     return await generation.result;
   } finally {
@@ -102,10 +115,19 @@ async function write(
   }
 }
 
-function readPrompt(command: Command): Uint8Array {
+function readPrompt(
+  argument: string | undefined,
+  file: string | undefined,
+  command: Command,
+): string | Uint8Array {
+  if (argument !== undefined && file !== undefined) {
+    command.error("give a prompt or --file, not both");
+  }
+  if (argument !== undefined) return argument;
+  if (file !== undefined) return readInput(file, "--file");
   if (process.stdin.isTTY)
     command.error('no prompt; say one, as in: hearth run "Once upon a time"');
-  return readFileSync(0);
+  return readStdin();
 }
 
 function asJson(engine: Engine, result: GenerationResult): object {

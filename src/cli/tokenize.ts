@@ -1,7 +1,7 @@
 /** `hearth tokenize`: text to token ids, with any GGUF that has a vocabulary. */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { openTokenizer } from "../index.ts";
+import { readStdin } from "./input-text.ts";
 
 interface TokenizeFlags {
   readonly json?: true;
@@ -30,7 +30,7 @@ export function addTokenizeCommand(program: Command): void {
 function tokenize(path: string, text: string | undefined, flags: TokenizeFlags): void {
   const tokenizer = openTokenizer(path);
   for (const warning of tokenizer.warnings) process.stderr.write(`hearth: ${warning}\n`);
-  const ids = tokenizer.encode(text ?? readFileSync(0), {
+  const ids = tokenizer.encode(text ?? readStdin(), {
     addBos: flags.bos ? "always" : "never",
     addEos: "never",
     parseSpecial: flags.special ?? false,

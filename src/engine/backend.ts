@@ -69,7 +69,7 @@ async function askedAdapter(
   const adapters = await listAdapters();
   const hasHardware = adapters.some(({ kind }) => kind !== "software");
   const adapter = chooseAdapter(adapters, resolved.gpu ?? (hasHardware ? "auto" : 0));
-  const warning = `${adapter.name} is a software adapter: the processor imitates a graphics card, slower than --device cpu`;
+  const warning = `${adapter.name} is a software adapter: the processor imitates a graphics card, slower than device cpu`;
   return { adapter, notices: adapter.kind === "software" ? [warning] : [] };
 }
 
@@ -80,7 +80,7 @@ function budgetOf(adapter: AdapterDescription, { vramBudget }: ResolvedEngineOpt
     throw new OptionError(
       "vramBudget",
       `nothing, and the memory of ${name} is unknown`,
-      'a budget, as in --vram-budget "8GiB"',
+      "a budget: how much of the card may be taken",
     );
   }
   if (memory !== undefined && vramBudget > memory) {
@@ -101,7 +101,7 @@ async function chooseFastest(
   const adapter = await hardwareAdapter(resolved);
   if (adapter === undefined) return host(resolved, "auto", []);
   if (adapter.memory === undefined && resolved.vramBudget === undefined) {
-    const unknown = `${adapter.name} is not used: its memory is unknown; say with --vram-budget how much it has`;
+    const unknown = `${adapter.name} is not used: its memory is unknown; a VRAM budget says how much may be taken`;
     return host(resolved, "auto", [unknown]);
   }
   const budget = budgetOf(adapter, resolved);

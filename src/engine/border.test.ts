@@ -83,8 +83,8 @@ describe("a wrong value", () => {
     ["token", "detokenize", [1e9]],
     ["token", "detokenize", new Float32Array([1.5])],
   ])("is refused by its name: %s of %s (%j)", (option, method, ...values) => {
-    expect(() => call(engine, method, ...values)).toThrow(OptionError);
-    expect(() => call(engine, method, ...values)).toThrow(`${option}: `);
+    expect(() => call(engine, String(method), ...values)).toThrow(OptionError);
+    expect(() => call(engine, String(method), ...values)).toThrow(`${option}: `);
   });
 
   it.each<readonly [string, unknown, unknown?]>([

@@ -27,7 +27,11 @@ const adapterRule: OptionRule = {
   accepts: (value) => (isNumber(value) ? countRule(0).accepts(value) : textRule.accepts(value)),
 };
 
-const placementRules = { objective: choiceRule(["latency", "paper"]) };
+const deviceRules = {
+  objective: choiceRule(["latency", "paper"]),
+  adapt: flagRule,
+  onCompile: functionRule,
+};
 
 /** Every key and value. The largest counts are those that a program can still be made for. */
 export const engineRules: OptionRules<EngineOptions> = {
@@ -39,7 +43,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   gpu: adapterRule,
   vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },
   hardware: textRule,
-  ...placementRules,
+  ...deviceRules,
   plan: pathRule,
   timeline: flagRule,
   learn: flagRule,

@@ -52,7 +52,7 @@ describe("preparing a ReLU model", () => {
   });
 
   it("says that it learnt from text of the model's own", () => {
-    expect(report.notices.join()).toMatch(/no --corpus given: learning from 1500 tokens sampled/);
+    expect(report.notices.join()).toMatch(/no corpus was given: learning from 1500 tokens sampled/);
   });
 
   it("measures gate as exact and compares the rest with dense", () => {

@@ -200,7 +200,7 @@ async function checkText(
   });
   if (text.windows.length > 0) return text;
   throw new LimitError(
-    `the corpus is too short to check with: no window of it was held out; give more text or a smaller --context`,
+    `the corpus is too short to check with: no window of it was held out; give more text or a smaller window`,
   );
 }
 
@@ -241,7 +241,7 @@ async function openPreparation(path: string, options: TrainPredictorOptions): Pr
     };
     const own = options.corpora?.length
       ? []
-      : [`no --corpus given: learning from ${text.tokens} tokens sampled from the model itself`];
+      : [`no corpus was given: learning from ${text.tokens} tokens sampled from the model itself`];
     const slow =
       request.multiply === multiplyPlainly
         ? ["training runs on plain TypeScript, hundreds of times slower than on the native addon"]

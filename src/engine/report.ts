@@ -78,7 +78,7 @@ export function shareAdvice(share: {
   const { observed, expected, tokens } = share;
   if (tokens < fewestTokens || observed >= expected - shareMargin) return undefined;
   const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
-  return `the card computed ${percent(observed)} of the active neurons where the plan expects ${percent(expected)}: run with --learn, then hearth plan --refresh`;
+  return `the card computed ${percent(observed)} of the active neurons where the plan expects ${percent(expected)}: hearth run --learn, then hearth plan --refresh, corrects it`;
 }
 
 /** The timeline of all steps so far in Chrome's trace format; without events unless the engine keeps one. */

@@ -200,6 +200,6 @@ function checkMemory(bytes: Bytes): void {
   const free = process.availableMemory();
   if (bytes <= free) return;
   throw new LimitError(
-    `transposed down projections take ${formatBytes(bytes)} and ${formatBytes(free)} of memory are free; run hearth prepare once, or use --sparsity dense`,
+    `transposed down projections take ${formatBytes(bytes)} and ${formatBytes(free)} of memory are free; run hearth prepare once, or use sparsity dense`,
   );
 }

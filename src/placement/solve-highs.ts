@@ -56,7 +56,7 @@ export async function solveWithHighs(problem: PlacementProblem): Promise<Solutio
     selectionBytes(problem, selection) > problem.budgetBytes
   ) {
     throw new DeviceError(
-      `HiGHS ended with "${answer.Status}" and no placement within the budget; use --solver exact`,
+      `HiGHS ended with "${answer.Status}" and no placement within the budget; use the exact solver`,
     );
   }
   const objective = objectiveValue(problem, selection);

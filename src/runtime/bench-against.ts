@@ -30,7 +30,7 @@ export function findNodeLlamaCpp(folder: string): AgainstProgram {
     if (dirname(at) === at) break;
   }
   throw new DeviceError(
-    `node-llama-cpp is not installed in ${resolve(folder)} or above; npm install node-llama-cpp there, or name another folder with --against-from`,
+    `node-llama-cpp is not installed in ${resolve(folder)} or above; npm install node-llama-cpp there, or name another folder`,
   );
 }
 
@@ -46,7 +46,9 @@ export class Opponent implements Disposable {
   /** Opens the model there; the process waits, parked, until `measure`. @throws DeviceError when it cannot. */
   static async open(program: AgainstProgram, settings: AgainstSettings): Promise<Opponent> {
     if (!import.meta.url.endsWith(".js")) {
-      throw new DeviceError("--against needs the built program: npm run build");
+      throw new DeviceError(
+        "node-llama-cpp is measured from the built program only: npm run build",
+      );
     }
     const child = fork(new URL("./bench-against-worker.js", import.meta.url), {
       stdio: ["ignore", "ignore", "inherit", "ipc"],

@@ -109,12 +109,12 @@ describe("a device in a thread", () => {
 
 describe("an error between threads", () => {
   it("keeps its class, message and fields", () => {
-    const sent = new OptionError("--gpu", "voodoo", "one of 0 (geforce)");
+    const sent = new OptionError("gpu", "voodoo", "one of 0 (geforce)");
     const received = fromPlainError(structuredClone(toPlainError(sent)));
     expect(received).toBeInstanceOf(OptionError);
     expect(received).toBeInstanceOf(HearthError);
     expect([received.message, received.name]).toEqual([sent.message, "OptionError"]);
-    expect(received).toMatchObject({ option: "--gpu" });
+    expect(received).toMatchObject({ option: "gpu" });
     expect(fromPlainError(toPlainError(new LimitError("full")))).toBeInstanceOf(LimitError);
     expect(fromPlainError(toPlainError(new RangeError("odd")))).toBeInstanceOf(Error);
     expect(fromPlainError(toPlainError("text")).message).toBe("text");

@@ -251,7 +251,7 @@ class WorkerLink {
 
   #fail(reason: string): void {
     this.#failure ??= new DeviceError(
-      `the GPU cannot be used any more: ${reason}. Run again; if it happens again, use --device cpu`,
+      `the GPU cannot be used any more: ${reason}. Run again; if it happens again, use device cpu`,
     );
     for (const { reject } of this.#waiting.values()) reject(this.#failure);
     this.#waiting.clear();

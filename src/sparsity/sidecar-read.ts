@@ -45,7 +45,7 @@ export function openSidecarFile(path: string, model: SidecarModel): GgufFile {
   const fingerprint = gguf.metadata.string(keys.model);
   if (fingerprint !== model.fingerprint) {
     const found = `the sidecar of another model (${fingerprint.slice(0, 12)}…)`;
-    const expected = `that of this model (${model.fingerprint.slice(0, 12)}…); delete it, or name another with --sidecar`;
+    const expected = `that of this model (${model.fingerprint.slice(0, 12)}…); delete it, or name another sidecar`;
     refuse(keys.model, found, expected);
   }
   return gguf;

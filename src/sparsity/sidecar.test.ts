@@ -215,7 +215,7 @@ describe("a sidecar", () => {
   it("of another model is refused, for reading and for writing", async () => {
     const path = await makeSidecar(everything);
     const other = { ...model, fingerprint: "b2".repeat(32) };
-    expect(() => openSidecar(path, other)).toThrow(/another model \(a1a1.*--sidecar/);
+    expect(() => openSidecar(path, other)).toThrow(/another model \(a1a1.*name another sidecar/);
     const before = readFileSync(path);
     await expect(updateSidecar(path, other, {})).rejects.toThrow(/another model/);
     expect(readFileSync(path).equals(before)).toBe(true);

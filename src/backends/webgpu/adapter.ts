@@ -62,7 +62,7 @@ export function chooseAdapter(
 ): AdapterDescription {
   if (adapters.length === 0) {
     throw new DeviceError(
-      "no graphics adapter was found. Install a Vulkan driver (Linux), or run with --device cpu",
+      "no graphics adapter was found. Install a Vulkan driver (Linux), or use device cpu",
     );
   }
   const listed = adapters.map(({ index, name }) => `${index} (${name})`).join(", ");
@@ -70,14 +70,14 @@ export function chooseAdapter(
     const hardware = adapters.find(({ kind }) => kind !== "software");
     if (hardware !== undefined) return hardware;
     throw new DeviceError(
-      `only software adapters were found: ${listed}. They are slower than the CPU backend; name one with --gpu to use it all the same`,
+      `only software adapters were found: ${listed}. They are slower than the CPU backend; name one to use it all the same`,
     );
   }
   const isIndex = /^\d+$/.test(String(choice));
   const chosen = adapters.find(({ index, name }) =>
     isIndex ? index === Number(choice) : name.toLowerCase().includes(String(choice).toLowerCase()),
   );
-  if (chosen === undefined) throw new OptionError("--gpu", String(choice), `one of ${listed}`);
+  if (chosen === undefined) throw new OptionError("gpu", String(choice), `one of ${listed}`);
   return chosen;
 }
 

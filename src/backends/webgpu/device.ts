@@ -29,14 +29,14 @@ export async function openDevice(
   const { adapter } = taken;
   const device = await requestDevice(adapter, options).catch((error: unknown) => {
     throw new DeviceError(
-      `${options.name}: no device (${messageOf(error)}). Update its driver, choose another adapter with --gpu, or run with --device cpu`,
+      `${options.name}: no device (${messageOf(error)}). Update its driver, choose another adapter, or use device cpu`,
     );
   });
   let failure: DeviceError | undefined;
   let isClosed = false;
   const fail = (reason: string): void => {
     failure ??= new DeviceError(
-      `${options.name}: ${reason}. Restart; if it happens again, lower --vram-budget or run with --device cpu`,
+      `${options.name}: ${reason}. Restart; if it happens again, lower the VRAM budget or use device cpu`,
     );
   };
   device.onuncapturederror = (event) => fail(`the device reported: ${event.error.message}`);
@@ -106,7 +106,7 @@ async function guarded<Result>(
   const memory = reported.find((error) => error instanceof GPUOutOfMemoryError);
   if (memory) {
     throw new LimitError(
-      `${what}: the graphics card is out of memory (${memory.message}). Lower --vram-budget or the context length, or run with --device cpu`,
+      `${what}: the graphics card is out of memory (${memory.message}). Lower the VRAM budget or the context length, or use device cpu`,
     );
   }
   const other = reported.find((error) => error !== null);

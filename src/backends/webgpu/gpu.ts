@@ -50,7 +50,7 @@ async function loadModule(): Promise<WebGpuModule> {
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new DeviceError(
       `the optional package "webgpu" did not load (${reason}). Install it with "npm install webgpu@0.6.2" ` +
-        "(Linux needs glibc 2.34 and libstdc++ of GCC 12), or run with --device cpu",
+        "(Linux needs glibc 2.34 and libstdc++ of GCC 12), or use device cpu",
     );
   }
 }

@@ -187,7 +187,7 @@ export class PlanBuffers implements ShapeStore {
     if (padded.bytes > this.#largest()) {
       throw new LimitError(
         `${spec.label}: ${formatBytes(padded.bytes)} exceed what the adapter can bind at once (${formatBytes(this.#largest())}). ` +
-          "Lower the context length, the batch or the sequences, or run with --device cpu",
+          "Lower the context length, the batch or the sequences, or use device cpu",
       );
     }
     this.all.push(padded);

@@ -134,7 +134,7 @@ function checkBudget(plan: Plan, budget: Bytes | undefined): void {
   );
   throw new LimitError(
     `the program needs ${formatBytes(needed)} on the graphics card (${parts.join(", ")}), the budget is ${formatBytes(budget)}. ` +
-      "Lower the context length or the batch, raise --vram-budget, or run with --device hybrid or cpu",
+      "Lower the context length or the batch, raise the VRAM budget, or use device hybrid or cpu",
   );
 }
 

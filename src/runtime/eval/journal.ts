@@ -50,7 +50,7 @@ export class Journal {
     const lines = text.split("\n");
     if (lines[0] !== header) {
       const expected = `results of this model and context; its first line must be ${header}`;
-      throw new OptionError("--results", path, expected);
+      throw new OptionError("results", path, expected);
     }
     const whole = lines.slice(1, -1);
     for (const line of whole) this.#take(line);

@@ -27,7 +27,7 @@ function listSubjects(folder: string): readonly string[] {
   const suffix = "_test.csv";
   const names = listFiles(folder).filter((name) => name.endsWith(suffix));
   if (names.length > 0) return names.map((name) => name.slice(0, -suffix.length)).sort();
-  throw new OptionError("--data", folder, "a folder with {subject}_test.csv");
+  throw new OptionError("data", folder, "a folder with {subject}_test.csv");
 }
 
 function listFiles(folder: string): readonly string[] {
@@ -61,7 +61,7 @@ function examplesOf(path: string, count: number): string {
       file: path,
       where: "file",
       found: `${items.length} examples`,
-      expected: `${count} for --few-shot ${count}`,
+      expected: `at least ${count}, as many as are to be shown`,
     });
   }
   const solved = items.slice(0, count).map(({ text, gold }) => `${text} ${letters[gold]}\n\n`);

@@ -53,7 +53,7 @@ export class DataRecord {
 export function findDataFile(folder: string, names: readonly string[]): string {
   const found = names.map((name) => join(folder, name)).find((path) => existsSync(path));
   if (found !== undefined) return found;
-  throw new OptionError("--data", folder, `a folder with ${names.join(" or ")}`);
+  throw new OptionError("data", folder, `a folder with ${names.join(" or ")}`);
 }
 
 export function readText(path: string): string {

@@ -1,0 +1,28 @@
+/** `hearth build`: compiles the native addon where hearth is installed; npm may have been told to run no scripts. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+
+const examples = `
+Without the addon, models run on plain TypeScript, many times slower. npm builds it at install unless scripts are
+switched off (--ignore-scripts) or there is no compiler. CXX names the compiler; without it the first of c++, g++, clang++.
+
+Examples:
+  $ hearth build
+  $ CXX=clang++-19 npx hearth build      in a project that depends on hearth-llm`;
+
+const tool = fileURLToPath(new URL("../../tools/build-native.mjs", import.meta.url));
+
+export function addBuildCommand(program: Command): void {
+  program
+    .command("build")
+    .description("compile the native addon, the fast way to run models")
+    .addHelpText("after", examples)
+    .action(build);
+}
+
+function build(): void {
+  const { status, error } = spawnSync(process.execPath, [tool], { stdio: "inherit" });
+  if (error) throw error;
+  process.exitCode = status ?? 1;
+}
