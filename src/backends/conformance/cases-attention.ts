@@ -11,12 +11,13 @@ interface HeadShape {
   readonly headDim: number;
 }
 
-/** GQA ratios 1, 4 and 8; q8_0 needs heads of whole blocks. */
+/** GQA ratios 1, 4, 8 and one that is no power of two; q8_0 needs heads of whole blocks. */
 const headShapes: readonly HeadShape[] = [
   { heads: 4, kvHeads: 4, headDim: 8 },
   { heads: 8, kvHeads: 2, headDim: 64 },
   { heads: 8, kvHeads: 1, headDim: 80 },
   { heads: 4, kvHeads: 4, headDim: 128 },
+  { heads: 11, kvHeads: 1, headDim: 272 },
 ];
 
 const kvTypes: readonly KvType[] = ["f32", "f16", "q8_0"];

@@ -13,8 +13,8 @@ export interface RunShape {
   usesTiles: boolean;
 }
 
-/** Positions below which a part of the context is not worth a workgroup of its own. */
-const smallestPart = 256;
+/** Positions below which a part of the context is not worth a workgroup of its own: two tiles of the kernel. */
+const smallestPart = 128;
 
 export function createRunShape(): RunShape {
   return { rows: 0, outputs: 0, splits: 1, splitLength: 1, usesTiles: false };

@@ -10,6 +10,8 @@ import {
   kernelCall,
   one,
   reads,
+  repeat,
+  type ShapeStore,
   shapeBinding,
   stepType,
   writes,
@@ -18,10 +20,12 @@ import {
   type AttentionBuffers,
   type AttentionOp,
   attentionShape,
+  largestCode,
   loadQuery,
   storeQuad,
 } from "./attention.ts";
 import { headStride, kvQuad } from "./kv.ts";
+import { laneThreads, threadNumber } from "./lane-sums.ts";
 
 const positions = 32;
 const lowest = "-1e30";
@@ -36,41 +40,74 @@ export function attentionTiles(
   kv: KvShape,
   buffers: AttentionBuffers,
 ): KernelCall {
-  const quad = kvQuad(kv.type);
-  const quads = headStride(kv.headDim) / 4;
-  const items = Math.ceil((tileRows(kv.headDim) * quads) / 64);
-  const shape = { ...attentionShape(op, kv), items };
+  const { shapes } = buffers;
+  const quad = kvQuad(kv.type, shapes.features);
+  const tile = tileOf(kv);
+  const shape = { ...attentionShape(op, kv), items: tile.rowsOfThread, half: tile.rows / 2 };
   return kernelCall({
     label: "attention tiles",
     shape,
+    features: shapes.features,
     attention: "tiles",
     bindings: [
-      shapeBinding(buffers.shapes, shape),
+      shapeBinding(shapes, shape),
       reads("step", stepType, buffers.step),
       reads("q", "array<f32>", buffers.q),
       reads("keys", quad.element, buffers.keys),
       reads("values", quad.element, buffers.values),
       writes("y", "array<f32>", buffers.out),
     ],
-    groups: [fixed(op.heads), { kind: "rows", per: tileRows(kv.headDim) }, one],
-    body: tilesBody(op, kv),
+    groups: [fixed(op.heads), { kind: "rows", per: tile.rows }, one],
+    body: tilesBody(op, { kv, tile, shapes }),
   });
 }
 
+/** How 64 threads share a tile of rows. */
+interface Tile {
+  readonly rows: number;
+  readonly quads: number;
+  /** Softmax: threads of a row. */
+  readonly perRow: number;
+  /** Values: threads that own the same quads, each of every owners-th row; rows and quads of a thread. */
+  readonly owners: number;
+  readonly rowsOfThread: number;
+  readonly quadsOfThread: number;
+}
+
+function tileOf({ headDim }: KvShape): Tile {
+  const rows = tileRows(headDim);
+  const quads = headStride(headDim) / 4;
+  const owners = Math.min(rows, Math.max(1, Math.floor(laneThreads / quads)));
+  return {
+    rows,
+    quads,
+    perRow: laneThreads / rows,
+    owners,
+    rowsOfThread: Math.ceil(rows / owners),
+    quadsOfThread: Math.ceil(quads / laneThreads),
+  };
+}
+
+interface TilesKernel {
+  readonly kv: KvShape;
+  readonly tile: Tile;
+  readonly shapes: ShapeStore;
+}
+
 /** Loops over the head are bounded by the uniform: drivers that unroll what is constant compile for seconds. */
-function tilesBody(op: AttentionOp, kv: KvShape): string {
-  const quads = headStride(kv.headDim) / 4;
-  const rows = tileRows(kv.headDim);
-  const items = Math.ceil((rows * quads) / 64);
+function tilesBody(op: AttentionOp, kernel: TilesKernel): string {
+  const { kv, tile, shapes } = kernel;
+  const { rows, quads, perRow, quadsOfThread } = tile;
+  const thread = threadNumber(shapes.features);
+  const own = [...Array(quadsOfThread).keys()];
   return /* wgsl */ `
 var<workgroup> query: array<vec4<f32>, ${rows * quads}>;
 var<workgroup> weight: array<f32, ${rows * positions}>;
-var<workgroup> visible: array<u32, ${rows}>;
-var<workgroup> m: array<f32, ${rows}>;
-var<workgroup> l: array<f32, ${rows}>;
+var<workgroup> partial: array<f32, 64>;
 var<workgroup> shrink: array<f32, ${rows}>;
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
+  ${thread.code}
   let head = wg.x;
   let row0 = wg.y * ${rows}u;
   let count = min(${rows}u, step.rows - row0);
@@ -78,8 +115,13 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     let q_at = (row0 + min(i / shape.quads, count - 1u)) * shape.q_stride + head * ${kv.headDim}u;
     ${loadQuery(kv.headDim, op.scale, "query[i]", "(i % shape.quads)")}
   }
-  if (t < ${rows}u) { m[t] = ${lowest}; l[t] = 0.0; }
-  var acc: array<vec4<f32>, ${items}>;
+  let own = t % shape.quads;
+  let owner = t / shape.quads;
+  let my_row = t / ${perRow}u;
+  let my_place = t % ${perRow}u;
+  var m = ${lowest};
+  var l = 0.0;
+  ${own.map((a) => `var acc${a}: array<vec4<f32>, ${tile.rowsOfThread}>;`).join(" ")}
   var run_begin = 0u;
   while (run_begin < count) {
     let sequence = step.row[row0 + run_begin].x;
@@ -87,68 +129,107 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
     while (run_end < count && step.row[row0 + run_end].x == sequence) { run_end++; }
     // Rows of a sequence stand in rising order of position: the last one sees most.
     let length = step.row[row0 + run_end - 1u].y + 1u;
-${runBody(kv, rows)}
+${runBody(kernel)}
     run_begin = run_end;
   }
-  for (var i = 0u; i < shape.items; i++) { finish(row0, count, head, t + i * 64u, acc[i]); }
+  partial[t] = l;
+  workgroupBarrier();
+  if (owner < ${tile.owners}u) {
+    ${own.map((a) => eachRow(kernel, (i) => `finish(row0, count, head, owner + ${i} * ${tile.owners}u, own + ${a * 64}u, acc${a}[${i}]);`)).join("\n    ")}
+  }
 }
-fn finish(row0: u32, count: u32, head: u32, item: u32, value: vec4<f32>) {
-  let tile_row = item / shape.quads;
-  let quad = item % shape.quads;
-  if (tile_row >= count) { return; }
+fn finish(row0: u32, count: u32, head: u32, tile_row: u32, quad: u32, value: vec4<f32>) {
+  if (tile_row >= count || quad >= ${quads}u) { return; }
+  var total = 0.0;
+  for (var i = 0u; i < ${perRow}u; i++) { total += partial[tile_row * ${perRow}u + i]; }
   let row = row0 + tile_row;
-  ${storeQuad(kv.headDim, "value / l[tile_row]")}
+  ${storeQuad(kv.headDim, "value / total")}
 }
 `;
 }
 
-/**
- * The context of one run of rows, 32 positions at a time: scores, running softmax, weighted values.
- * `score` is given its zeros: Dawn 0.6.2 lets an array declared in a loop keep the values of the turn before.
- */
-function runBody(kv: KvShape, rows: number): string {
-  const quad = kvQuad(kv.type);
-  const half = rows / 2;
+function eachRow({ shapes, tile }: TilesKernel, body: (i: string) => string): string {
+  return repeat(shapes, { index: "i", field: "items", count: tile.rowsOfThread }, body);
+}
+
+/** The context of one run of rows, 32 positions at a time: scores, running softmax, weighted values. */
+function runBody(kernel: TilesKernel): string {
   return /* wgsl */ `
     let base = sequence * shape.context * shape.stride + (head * shape.kv_heads / shape.heads) * shape.quads;
     for (var p0 = 0u; p0 < length; p0 += ${positions}u) {
       workgroupBarrier();
+${scoreCode(kernel)}
+      workgroupBarrier();
+${softmaxCode(kernel)}
+      workgroupBarrier();
+${valueCode(kernel)}
+    }`;
+}
+
+/**
+ * weight[row, position] = score; a thread has one position and half of the rows.
+ * `score` is given its zeros: Dawn 0.6.2 lets an array declared in a loop keep the values of the turn before.
+ */
+function scoreCode({ kv, tile, shapes }: TilesKernel): string {
+  const half = tile.rows / 2;
+  const eachOfHalf = (body: (r: string) => string): string =>
+    repeat(shapes, { index: "r", field: "half", count: half }, body);
+  return /* wgsl */ `
       let first = (t / ${positions}u) * ${half}u;
       let key = base + min(p0 + t % ${positions}u, length - 1u) * shape.stride;
       var score = array<f32, ${half}>();
       for (var i = 0u; i < shape.quads; i++) {
-        let k = ${quad.decode("keys[key + i]")};
-        for (var r = 0u; r < ${half}u; r++) { score[r] += dot(query[(first + r) * shape.quads + i], k); }
+        let k = ${kvQuad(kv.type, shapes.features).decode("keys[key + i]")};
+        ${eachOfHalf((r) => `score[${r}] += dot(query[(first + ${r}) * shape.quads + i], k);`)}
       }
-      for (var r = 0u; r < ${half}u; r++) { weight[(first + r) * ${positions}u + t % ${positions}u] = score[r]; }
-      workgroupBarrier();
-      if (t < ${rows}u) {
-        let is_ours = t >= run_begin && t < run_end;
-        let seen = select(0u, step.row[row0 + min(t, count - 1u)].y + 1u, is_ours);
-        let stop = select(0u, min(seen - p0, ${positions}u), seen > p0);
-        visible[t] = stop;
-        var m_new = m[t];
-        for (var i = 0u; i < stop; i++) { m_new = max(m_new, weight[t * ${positions}u + i]); }
-        shrink[t] = exp(m[t] - m_new);
-        m[t] = m_new;
-        var sum = 0.0;
-        for (var i = 0u; i < stop; i++) {
-          let e = exp(weight[t * ${positions}u + i] - m_new);
-          weight[t * ${positions}u + i] = e;
-          sum += e;
+      ${eachOfHalf((r) => `weight[(first + ${r}) * ${positions}u + t % ${positions}u] = score[${r}];`)}`;
+}
+
+/** Weights from scores, by row; 0 where the row does not see the position, or is of another sequence. */
+function softmaxCode({ tile, shapes }: TilesKernel): string {
+  const { perRow } = tile;
+  return /* wgsl */ `
+      let is_ours = my_row >= run_begin && my_row < run_end;
+      let seen = select(0u, step.row[row0 + min(my_row, count - 1u)].y + 1u, is_ours);
+      let stop = select(0u, min(seen - p0, ${positions}u), seen > p0);
+      var top = ${lowest};
+      for (var i = my_place; i < stop; i += ${perRow}u) { top = max(top, weight[my_row * ${positions}u + i]); }
+${largestCode(perRow, shapes.features)}
+      let m_new = max(m, top);
+      let change = exp(m - m_new);
+      m = m_new;
+      l *= change;
+      for (var i = my_place; i < ${positions}u; i += ${perRow}u) {
+        var e = 0.0;
+        if (i < stop) { e = exp(weight[my_row * ${positions}u + i] - m); }
+        weight[my_row * ${positions}u + i] = e;
+        l += e;
+      }
+      if (my_place == 0u) { shrink[my_row] = change; }`;
+}
+
+/** acc = acc·shrink + Σ weight·value: a value is read once for all rows of the thread. */
+function valueCode(kernel: TilesKernel): string {
+  const { kv, tile, shapes } = kernel;
+  const { owners, quads, quadsOfThread } = tile;
+  const own = [...Array(quadsOfThread).keys()];
+  const row = (i: string): string => `min(owner + ${i} * ${owners}u, ${tile.rows - 1}u)`;
+  const quad = kvQuad(kv.type, shapes.features);
+  const inside = (a: number): string =>
+    quadsOfThread > 1 ? `if (own + ${a * 64}u < ${quads}u) ` : "";
+  return /* wgsl */ `
+      if (owner < ${owners}u) {
+        ${own.map((a) => eachRow(kernel, (i) => `acc${a}[${i}] *= shrink[${row(i)}];`)).join("\n        ")}
+        for (var j = 0u; j < min(${positions}u, length - p0); j++) {
+          let value = base + (p0 + j) * shape.stride + own;
+          ${own
+            .map(
+              (a) => `${inside(a)}{
+            let v = ${quad.decode(`values[value + ${a * 64}u]`)};
+            ${eachRow(kernel, (i) => `acc${a}[${i}] += weight[${row(i)} * ${positions}u + j] * v;`)}
+          }`,
+            )
+            .join("\n          ")}
         }
-        l[t] = l[t] * shrink[t] + sum;
-      }
-      workgroupBarrier();
-      for (var i = 0u; i < shape.items; i++) {
-        let item = t + i * 64u;
-        let tile_row = min(item / shape.quads, ${rows - 1}u);
-        let value = base + p0 * shape.stride + item % shape.quads;
-        var sum = acc[i] * shrink[tile_row];
-        for (var j = 0u; j < visible[tile_row]; j++) {
-          sum += weight[tile_row * ${positions}u + j] * ${quad.decode("values[value + j * shape.stride]")};
-        }
-        acc[i] = sum;
-      }
-    }`;
+      }`;
 }

@@ -1,5 +1,6 @@
 /**
- * Attention of few rows (decode): out = softmax(q·Kᵀ·scale)·V, one workgroup for (head, row, part of the context).
+ * Attention of few rows (decode): out = softmax(q·Kᵀ·scale)·V, one workgroup for (KV head, row, part of the context).
+ * It serves up to eight of the query heads that share the KV head, so that keys and values are read once for them.
  * Each part keeps a running maximum and sum (Milakov and Gimelshein 1805.02867); parts are joined by a second,
  * small kernel (flash-decoding). With one part the first kernel writes the result itself.
  */
@@ -9,6 +10,7 @@ import {
   type BufferSpec,
   fixed,
   type KernelCall,
+  type KernelFeatures,
   kernelCall,
   one,
   reads,
@@ -21,6 +23,7 @@ import {
 } from "../kernel.ts";
 import { floatLiteral } from "./activation.ts";
 import { headStride, kvQuad } from "./kv.ts";
+import { laneThreads, threadNumber } from "./lane-sums.ts";
 
 export type AttentionOp = Extract<Op, { kind: "attention" }>;
 
@@ -58,12 +61,36 @@ export function attentionShape(op: AttentionOp, kv: KvShape): ShapeFields {
   };
 }
 
+/** How the work on one KV head is cut. */
+interface HeadGroup {
+  /** Query heads of a KV head, and of them those that a workgroup serves at once. */
+  readonly ofKvHead: number;
+  readonly heads: number;
+  /** Workgroups of a KV head. */
+  readonly chunks: number;
+  /** Threads that share the softmax of a head. */
+  readonly perHead: number;
+}
+
+/** Eight heads: their sums are 32 registers, their queries (512 vec4 at most) half of the guaranteed 16 KiB. */
+function headGroup({ heads }: AttentionOp, kv: KvShape): HeadGroup {
+  const ofKvHead = heads / kv.kvHeads;
+  const most = Math.max(1, Math.min(8, Math.floor(512 / (headStride(kv.headDim) / 4))));
+  const chunks = Math.ceil(ofKvHead / most);
+  const together = Math.ceil(ofKvHead / chunks);
+  const perHead = laneThreads / 2 ** Math.ceil(Math.log2(together));
+  return { ofKvHead, heads: together, chunks, perHead };
+}
+
 export function attentionRows(op: AttentionOp, kv: KvShape, buffers: AttentionBuffers): KernelCall {
-  const quad = kvQuad(kv.type);
+  const { features } = buffers.shapes;
+  const quad = kvQuad(kv.type, features);
   const shape = attentionShape(op, kv);
+  const group = headGroup(op, kv);
   return kernelCall({
     label: "attention rows",
     shape,
+    features,
     attention: "rows",
     bindings: [
       shapeBinding(buffers.shapes, shape),
@@ -74,81 +101,74 @@ export function attentionRows(op: AttentionOp, kv: KvShape, buffers: AttentionBu
       writes("y", "array<f32>", buffers.out),
       writes("parts", "array<vec4<f32>>", buffers.parts),
     ],
-    groups: [fixed(op.heads), { kind: "rows", per: 1 }, { kind: "splits" }],
-    body: rowsBody(op, kv),
+    groups: [fixed(kv.kvHeads * group.chunks), { kind: "rows", per: 1 }, { kind: "splits" }],
+    body: rowsBody({ op, kv, group, features }),
   });
 }
 
-function rowsBody(op: AttentionOp, kv: KvShape): string {
-  const quads = headStride(kv.headDim) / 4;
-  const owners = Math.max(1, Math.floor(64 / quads));
-  const perThread = Math.ceil(quads / 64);
-  const own = [...Array(perThread).keys()];
-  const quad = kvQuad(kv.type);
-  return /* wgsl */ `
-var<workgroup> query: array<vec4<f32>, ${quads}>;
-var<workgroup> weight: array<f32, 64>;
-var<workgroup> sums: array<f32, 64>;
-var<workgroup> joined: array<vec4<f32>, 64>;
-fn largest(t: u32, value: f32) -> f32 {
-  weight[t] = value;
-  workgroupBarrier();
-  if (t < 8u) { for (var i = t + 8u; i < 64u; i += 8u) { weight[t] = max(weight[t], weight[i]); } }
-  workgroupBarrier();
-  var result = weight[0];
-  for (var i = 1u; i < 8u; i++) { result = max(result, weight[i]); }
-  workgroupBarrier();
-  return result;
+interface RowsKernel {
+  readonly op: AttentionOp;
+  readonly kv: KvShape;
+  readonly group: HeadGroup;
+  readonly features: KernelFeatures;
 }
+
+function rowsBody(kernel: RowsKernel): string {
+  const { op, kv, group, features } = kernel;
+  const quads = headStride(kv.headDim) / 4;
+  const thread = threadNumber(features);
+  const sums = accumulators(kernel);
+  return /* wgsl */ `
+var<workgroup> query: array<vec4<f32>, ${group.heads * quads}>;
+var<workgroup> weight: array<f32, ${group.heads * 64}>;
+var<workgroup> partial: array<f32, 64>;
+var<workgroup> shrink: array<f32, ${group.heads}>;
+var<workgroup> joined: array<vec4<f32>, 64>;
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
-  let head = wg.x;
+fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
+  ${thread.code}
+  let kv_head = wg.x / ${group.chunks}u;
+  let first_of_kv = (wg.x % ${group.chunks}u) * ${group.heads}u;
+  let heads_here = min(${group.heads}u, ${group.ofKvHead}u - first_of_kv);
+  let head0 = kv_head * ${group.ofKvHead}u + first_of_kv;
   let row = wg.y;
   let at = step.row[row];
   let begin = wg.z * step.split_length;
   let end = min(begin + step.split_length, at.y + 1u);
-  let q_at = row * shape.q_stride + head * ${kv.headDim}u;
-  for (var i = t; i < shape.quads; i += 64u) { ${loadQuery(kv.headDim, op.scale, "query[i]", "i")} }
+  for (var i = t; i < ${group.heads}u * shape.quads; i += 64u) {
+    let head = head0 + min(i / shape.quads, heads_here - 1u);
+    let q_at = row * shape.q_stride + head * ${kv.headDim}u;
+    ${loadQuery(kv.headDim, op.scale, "query[i]", "(i % shape.quads)")}
+  }
   workgroupBarrier();
-  let base = at.x * shape.context * shape.stride + (head * shape.kv_heads / shape.heads) * shape.quads;
+  let base = at.x * shape.context * shape.stride + kv_head * shape.quads;
   let own = t % shape.quads;
   let owner = t / shape.quads;
+  // Threads of the softmax: this one's head, and its place among them.
+  let my_head = t / ${group.perHead}u;
+  let my_place = t % ${group.perHead}u;
   var m = ${lowest};
   var l = 0.0;
-  ${own.map((a) => `var acc${a} = vec4<f32>();`).join(" ")}
+  ${sums.map(({ name }) => `var ${name} = vec4<f32>();`).join(" ")}
   for (var tile = begin; tile < end; tile += 64u) {
-    let p = tile + t;
-    var score = ${lowest};
-    if (p < end) {
-      score = 0.0;
-      let key = base + p * shape.stride;
-      for (var i = 0u; i < shape.quads; i++) { score += dot(query[i], ${quad.decode("keys[key + i]")}); }
-    }
-    let m_new = max(m, largest(t, score));
-    weight[t] = select(0.0, exp(score - m_new), p < end);
-    let shrink = exp(m - m_new);
-    m = m_new;
+${scoreCode(kernel)}
     workgroupBarrier();
-    l *= shrink;
-    ${own.map((a) => `acc${a} *= shrink;`).join(" ")}
-    let count = min(64u, end - tile);
-    if (owner < ${owners}u) {
-      for (var i = owner; i < count; i += ${owners}u) {
-        let value = base + (tile + i) * shape.stride + own;
-        l += weight[i];
-        ${own.map((a) => `${perThread > 1 ? `if (own + ${a * 64}u < ${quads}u) ` : ""}{ acc${a} += weight[i] * ${quad.decode(`values[value + ${a * 64}u]`)}; }`).join("\n        ")}
-      }
-    }
+${softmaxCode(kernel)}
+    workgroupBarrier();
+${valueCode(kernel)}
     workgroupBarrier();
   }
-  sums[t] = l;
-  workgroupBarrier();
+  partial[t] = l;
+  if (my_place == 0u && my_head < ${group.heads}u) { shrink[my_head] = m; }
+  ${sums.map((sum) => joinOwners(sum, kernel)).join("\n  ")}
+  if (t < heads_here && step.splits > 1u) {
+    parts[((row * shape.heads + head0 + t) * step.splits + wg.z) * (shape.quads + 1u) + shape.quads] = vec4<f32>(shrink[t], total_of(t), 0.0, 0.0);
+  }
+}
+fn total_of(head: u32) -> f32 {
   var total = 0.0;
-  for (var i = 0u; i < ${owners}u; i++) { total += sums[i * ${Math.min(quads, 64)}u]; }
-  ${own.map((a) => joinOwners(a, { quads, owners, perThread })).join("\n  ")}
-  if (t == 0u && step.splits > 1u) {
-    parts[((row * shape.heads + head) * step.splits + wg.z) * (shape.quads + 1u) + shape.quads] = vec4<f32>(m, total, 0.0, 0.0);
-  }
+  for (var i = 0u; i < ${group.perHead}u; i++) { total += partial[head * ${group.perHead}u + i]; }
+  return total;
 }
 fn finish(row: u32, head: u32, part: u32, quad: u32, value: vec4<f32>, total: f32) {
   if (step.splits > 1u) {
@@ -160,22 +180,107 @@ fn finish(row: u32, head: u32, part: u32, quad: u32, value: vec4<f32>, total: f3
 `;
 }
 
+/** A thread's sums of values: for each head, of each of its quads (one, up to heads of 256). */
+interface Accumulator {
+  readonly name: string;
+  readonly head: number;
+  readonly quad: number;
+}
+
+function accumulators({ kv, group }: RowsKernel): readonly Accumulator[] {
+  const perThread = Math.ceil(headStride(kv.headDim) / 4 / 64);
+  return [...Array(group.heads * perThread).keys()].map((i) => {
+    const head = Math.floor(i / perThread);
+    const quad = i % perThread;
+    return { name: `acc${head}_${quad}`, head, quad };
+  });
+}
+
+/** weight[head, t] = the score of position tile + t: each thread reads one key for all heads. */
+function scoreCode({ kv, group, features }: RowsKernel): string {
+  const quad = kvQuad(kv.type, features);
+  const heads = [...Array(group.heads).keys()];
+  return `    let p = tile + t;
+    let key = base + min(p, end - 1u) * shape.stride;
+    ${heads.map((h) => `var score${h} = 0.0;`).join(" ")}
+    for (var i = 0u; i < shape.quads; i++) {
+      let k = ${quad.decode("keys[key + i]")};
+      ${heads.map((h) => `score${h} += dot(query[${h}u * shape.quads + i], k);`).join("\n      ")}
+    }
+    ${heads.map((h) => `weight[${h * 64}u + t] = select(${lowest}, score${h}, p < end);`).join("\n    ")}`;
+}
+
+/** Weights from scores, by head; their maximum and sum so far stay with the head's threads. */
+function softmaxCode({ group, features }: RowsKernel): string {
+  const { heads, perHead } = group;
+  return `    var top = ${lowest};
+    if (my_head < ${heads}u) {
+      for (var i = my_place; i < 64u; i += ${perHead}u) { top = max(top, weight[my_head * 64u + i]); }
+    }
+${largestCode(perHead, features)}
+    let m_new = max(m, top);
+    let change = exp(m - m_new);
+    m = m_new;
+    l *= change;
+    if (my_head < ${heads}u) {
+      for (var i = my_place; i < min(64u, end - tile); i += ${perHead}u) {
+        let e = exp(weight[my_head * 64u + i] - m);
+        weight[my_head * 64u + i] = e;
+        l += e;
+      }
+      if (my_place == 0u) { shrink[my_head] = change; }
+    }`;
+}
+
+/**
+ * top = the largest `top` of `count` neighbouring threads (a power of two): in registers as far as a subgroup
+ * reaches, through `partial` beyond it. All threads of the workgroup run it.
+ */
+export function largestCode(count: number, { subgroups }: KernelFeatures): string {
+  if (count === 1) return "";
+  const throughMemory = (width: string): string => `partial[t] = top;
+    workgroupBarrier();
+    for (var i = 0u; i < ${count}u; i += ${width}) { top = max(top, partial[t - t % ${count}u + i]); }`;
+  if (!subgroups) return `    ${throughMemory("1u")}`;
+  return `    for (var step = 1u; step < min(${count}u, subgroup_threads); step *= 2u) { top = max(top, subgroupShuffleXor(top, step)); }
+    if (subgroup_threads < ${count}u) { ${throughMemory("subgroup_threads")} }`;
+}
+
+/** acc = acc·shrink + Σ weight·value: a thread owns a quad and every owners-th position. */
+function valueCode(kernel: RowsKernel): string {
+  const { kv, features } = kernel;
+  const quads = headStride(kv.headDim) / 4;
+  const owners = Math.max(1, Math.floor(64 / quads));
+  const quad = kvQuad(kv.type, features);
+  const sums = accumulators(kernel);
+  const quadsOfThread = sums.filter(({ head }) => head === 0);
+  const add = quadsOfThread.map((own) => {
+    const value = `let v = ${quad.decode(`values[value + ${own.quad * 64}u]`)};`;
+    const each = sums.filter((sum) => sum.quad === own.quad);
+    const inside = quadsOfThread.length > 1 ? `if (own + ${own.quad * 64}u < ${quads}u) ` : "";
+    return `${inside}{ ${value} ${each.map(({ name, head }) => `${name} += weight[${head * 64}u + i] * v;`).join(" ")} }`;
+  });
+  return `    ${sums.map(({ name, head }) => `${name} *= shrink[${head}];`).join(" ")}
+    let count = min(64u, end - tile);
+    if (owner < ${owners}u) {
+      for (var i = owner; i < count; i += ${owners}u) {
+        let value = base + (tile + i) * shape.stride + own;
+        ${add.join("\n        ")}
+      }
+    }`;
+}
+
 /** Adds the sums of the threads that own the same quad and hands them to `finish`. */
-function joinOwners(
-  a: number,
-  {
-    quads,
-    owners,
-    perThread,
-  }: { readonly quads: number; readonly owners: number; readonly perThread: number },
-): string {
-  const index = perThread > 1 ? `t + ${a * 64}u` : "t";
-  return `joined[t] = acc${a};
+function joinOwners({ name, head, quad }: Accumulator, { kv }: RowsKernel): string {
+  const quads = headStride(kv.headDim) / 4;
+  const owners = Math.max(1, Math.floor(64 / quads));
+  const index = quads > 64 ? `(t + ${quad * 64}u)` : "t";
+  return `joined[t] = ${name};
   workgroupBarrier();
-  if (${index} < ${quads}u) {
+  if (${index} < ${quads}u && ${head}u < heads_here) {
     var value = joined[t];
     for (var i = 1u; i < ${owners}u; i++) { value += joined[t + i * ${quads}u]; }
-    finish(row, head, wg.z, ${index}, value, total);
+    finish(row, head0 + ${head}u, wg.z, ${index}, value, total_of(${head}u));
   }
   workgroupBarrier();`;
 }

@@ -10,6 +10,7 @@ import {
   type BufferSpec,
   fixed,
   type KernelCall,
+  type KernelFeatures,
   kernelCall,
   one,
   reads,
@@ -30,12 +31,16 @@ export function kvBytes({ sequences, contextLength, kvHeads, headDim, type }: Kv
   return elements * (type === "f32" ? 4 : 2);
 }
 
-/** Type and WGSL `fn kv_quad(value)` to read four elements of a head at once. */
-export function kvQuad(type: KvShape["type"]): {
+/** Type of the cache's binding, and WGSL that makes an f32 vector of four elements of a head. */
+export function kvQuad(
+  type: KvShape["type"],
+  { halves }: KernelFeatures,
+): {
   readonly element: string;
   readonly decode: (e: string) => string;
 } {
   if (type === "f32") return { element: "array<vec4<f32>>", decode: (e) => e };
+  if (halves) return { element: "array<vec4<f16>>", decode: (e) => `vec4<f32>(${e})` };
   return {
     element: "array<vec2<u32>>",
     decode: (e) => `vec4<f32>(unpack2x16float(${e}.x), unpack2x16float(${e}.y))`,
