@@ -10,6 +10,7 @@ import type { Weight } from "../ops/op.ts";
 import type { Plan } from "../placement/plan.ts";
 import type { DeviceSpec } from "../runtime/device.ts";
 import { measuredHardware } from "../runtime/hardware-cache.ts";
+import type { AdaptOptions } from "../runtime/hybrid-adapt.ts";
 import { downRowType, transposeDown } from "../runtime/transpose-down.ts";
 import { createDeviceBackend } from "../runtime/worker-backend.ts";
 import type { Sidecar } from "../sparsity/sidecar.ts";
@@ -79,8 +80,9 @@ export async function openHybridDevice(
   { adapter, budget, notices }: DeviceKind<"hybrid">,
   request: DeviceRequest,
 ): Promise<OpenedDevice> {
-  const { options, resolved, sparsity } = request;
+  const { options, resolved, sparsity, sidecar } = request;
   const { threads } = resolved;
+  const isAdaptable = sparsity.method !== "dense";
   const plan = await settlePlan({ adapter, budget }, request);
   const made = await transposeSplitLayers(request, plan);
   const built = hybridProgram(request, (layer) => made.get(layer) ?? sparsity.downRows?.(layer));
@@ -91,9 +93,22 @@ export async function openHybridDevice(
     ...(threads !== undefined && { threads }),
     placement: { layers: plan.layers, outputDevice: plan.outputDevice },
     trace: options.timeline ?? false,
+    ...(options.adapt && isAdaptable && { adapt: adaptOptions(plan, sidecar) }),
   });
+  const fixed =
+    options.adapt && !isAdaptable ? ["nothing adapts: sparsity dense computes every neuron"] : [];
   const share = `${(100 * plan.gpuActivationShare).toFixed(0)} % of activations on the GPU`;
-  return { backend, built, plan, notices: [...notices, share, ...plan.notes] };
+  return { backend, built, plan, notices: [...notices, share, ...plan.notes, ...fixed] };
+}
+
+/** What the placement was made from, as far as exchanges of neurons go by it. */
+function adaptOptions(plan: Plan, sidecar: Sidecar | undefined): AdaptOptions {
+  const { profile } = sidecar ?? {};
+  const expectedShare = plan.gpuActivationShare;
+  if (profile === undefined || profile.tokens === 0) return { expectedShare };
+  const { counts, tokens } = profile;
+  const frequencies = counts.map((layer) => Float32Array.from(layer, (count) => count / tokens));
+  return { expectedShare, frequencies };
 }
 
 /** The plan that was named, else the best one for this machine. */

@@ -47,6 +47,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   plan: pathRule,
   timeline: flagRule,
   learn: flagRule,
+  adapt: flagRule,
   cacheType: choiceRule(cacheTypes),
   sparsity: choiceRule(sparsities),
   sidecar: pathRule,

@@ -51,12 +51,11 @@ describe("an exchange of neurons", () => {
     const adapter = new HybridAdapter([layerOf(6, 2)], { expectedShare: 0.9 });
     adapter.counted([active(0, 10)], [active(0, 190)], tokens);
     adapter.watched([watched(0, 2, [0.1, 0.9, 0, 0.9])]);
-    const [exchange, ...others] = adapter.choose();
-    expect(others).toEqual([]);
-    expect([...(exchange?.toGpu ?? [])]).toEqual([3, 5]);
-    expect([...(exchange?.toCpu ?? [])].sort()).toEqual([0, 1]);
-    adapter.exchanged(adapter.choose());
-    expect(adapter.exchangedGroups).toBe(1);
+    const exchanges = adapter.choose();
+    expect(exchanges.map(({ toGpu }) => [...toGpu])).toEqual([[3], [5]]);
+    expect(exchanges.map(({ toCpu }) => [...toCpu])).toEqual([[1], [0]]);
+    adapter.exchanged(exchanges);
+    expect(adapter.exchangedGroups).toBe(2);
     expect(adapter.isDue).toBe(false);
     expect(adapter.choose()).toEqual([]);
   });
@@ -66,9 +65,10 @@ describe("an exchange of neurons", () => {
     const adapter = new HybridAdapter([layerOf(8, 4)], { expectedShare: 0.9, frequencies });
     adapter.counted([active(0, 40)], [active(0, 200)], tokens);
     adapter.watched([watched(0, 4, [0.9, 0.8, 0.01, 0.02])]);
-    // The group is as large as the smaller side: all four change places only if that gains.
-    const [exchange] = adapter.choose();
-    expect([...(exchange?.toCpu ?? [])]).toEqual([1, 3, 2, 0]);
+    // A group is half of the smaller side; the cold ones that are left would gain nothing.
+    const exchanges = adapter.choose();
+    expect(exchanges.map(({ toGpu }) => [...toGpu])).toEqual([[4, 5]]);
+    expect(exchanges.map(({ toCpu }) => [...toCpu])).toEqual([[1, 3]]);
   });
 
   it("leaves everything where it is when nothing would be gained", () => {

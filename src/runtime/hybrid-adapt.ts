@@ -22,7 +22,7 @@ export interface Exchange {
   readonly toCpu: Uint32Array;
 }
 
-/** Nothing moves while the card's share is within this of the expected: chance makes as much. */
+/** Both devices were balanced for the expected share: nothing moves, and no plan is advised, within this of it. */
 export const shareMargin = 0.05;
 /** Nor before so many tokens were seen since the last exchange. */
 export const fewestTokens: Tokens = 32;
@@ -118,7 +118,8 @@ export class HybridAdapter {
 
 /** The most active cold neurons against the least active hot ones, group by group while that gains. */
 function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candidate[] {
-  const size = Math.min(groupNeurons, hot.size, cold.size);
+  // Half of the smaller side at most: of neurons that all change places none is chosen.
+  const size = Math.min(groupNeurons, Math.floor(Math.min(hot.size, cold.size) / 2));
   if (size === 0) return [];
   const hotRates = rates.ofHot(hot);
   const rising = [...hot].sort((a, b) => (hotRates.get(a) ?? 0) - (hotRates.get(b) ?? 0) || b - a);
