@@ -1,9 +1,10 @@
 /**
  * One point from each of several fronts, at the least total cost within a capacity in bytes: a multiple-choice
- * knapsack with few classes or without a common unit. A Lagrangian bound, a local search, then lists of undominated
- * partial totals cut by the bound (after Pisinger, A minimal algorithm for the multiple-choice knapsack problem, 1995).
+ * knapsack with few classes or without a common unit. A Lagrangian bound, a local search, then the best pair of two
+ * lists of partial totals, of half of the fronts each.
  */
 import { type Front, lastWithin, lowerHull } from "./front.ts";
+import { PartialTotals, reduceFront } from "./partial-totals.ts";
 
 /** A front with what every merge of it needs. */
 export interface MergeFront extends Front {
@@ -14,6 +15,18 @@ export function mergeFront(front: Front): MergeFront {
   return { ...front, hull: lowerHull(front) };
 }
 
+/** Without the points beyond a capacity: they would only weaken the bound. */
+export function frontWithin(front: MergeFront, capacity: number): MergeFront {
+  const count = lastWithin(front, capacity) + 1;
+  if (count === front.bytes.length || count === 0) return front;
+  const { bytes, costs, tags } = front;
+  return mergeFront({
+    bytes: bytes.subarray(0, count),
+    costs: costs.subarray(0, count),
+    tags: tags.subarray(0, count),
+  });
+}
+
 export interface MergeBound {
   /** No selection within the capacity costs less. */
   readonly bound: number;
@@ -21,22 +34,22 @@ export interface MergeBound {
   readonly price: number;
 }
 
-/** What a merge found: undefined picks mean that nothing costs less than what was known. */
-interface Merged {
-  readonly found: MergePicks | undefined;
-  /** Equal to the cost found, or known, when it is proven to be the least. */
-  readonly bound: number;
-}
+/** What a merge found: undefined picks mean that nothing costs less than the cutoff. */
+type Merged =
+  | { readonly kind: "searched"; readonly found: MergePicks | undefined }
+  | { readonly kind: "exhausted" };
+
+const nothingBetter: Merged = { kind: "searched", found: undefined };
 
 /**
- * How many partial totals a search may still look at: about 0.15 µs each with their merging, so 1e7 are 1.5 s.
+ * How many partial totals a search may still look at: about 0.03 µs each with their merging, so 4e7 are 1.2 s.
  * A count, not a clock: the same problem gives the same placement on every machine.
  */
 export interface MergeWork {
   left: number;
 }
 
-export const mergeWork = 1e7;
+export const mergeWork = 4e7;
 
 /** Costs this close, relative to their size, are one: sums in another order differ by less. */
 export const costTolerance = 1e-12;
@@ -106,7 +119,7 @@ interface MergeGoal {
   readonly start: MergeBound;
 }
 
-/** The best selection that costs less than the cutoff; exact unless the work runs out: then the bound says so. */
+/** The best selection that costs less than the cutoff, unless the work runs out. */
 export function mergeFronts(
   fronts: readonly MergeFront[],
   goal: MergeGoal,
@@ -115,175 +128,27 @@ export function mergeFronts(
   const { capacity, cutoff, start } = goal;
   const tolerance = costTolerance * (Math.abs(cutoff) + Math.abs(start.bound));
   const slack = cutoff - start.bound + tolerance;
-  if (slack <= 2 * tolerance) return { found: undefined, bound: cutoff };
+  if (slack <= 2 * tolerance) return nothingBetter;
   const classes = fronts.map((front, index) => reduceFront(front, index, start.price, slack));
   classes.sort((a, b) => a.bytes.length - b.bytes.length);
-  const last = classes.pop();
-  if (last === undefined) return { found: undefined, bound: cutoff };
-  const limit = {
-    capacity:
-      capacity -
-      (last.bytes[0] ?? 0) -
-      classes.reduce((sum, { bytes }) => sum + (bytes[0] ?? 0), 0),
-    price: start.price,
-    pricedCost: slack,
-  };
-  let states = initialStates;
-  const steps: { readonly choices: Choices; readonly states: States }[] = [];
+  const least = classes.reduce((sum, { bytes }) => sum + (bytes[0] ?? 0), 0);
+  const halves = [
+    new PartialTotals(start.price, capacity - least, slack),
+    new PartialTotals(start.price, capacity - least, slack),
+  ] as const;
   for (const choices of classes) {
-    work.left -= states.bytes.length * choices.bytes.length;
-    if (work.left < 0) return { found: undefined, bound: start.bound };
-    limit.capacity += choices.bytes[0] ?? 0;
-    limit.pricedCost += choices.cheapest;
-    states = extend(states, choices, limit);
-    steps.push({ choices, states });
+    const [a, b] = halves;
+    const half = a.states.bytes.length <= b.states.bytes.length ? a : b;
+    work.left -= half.states.bytes.length * choices.bytes.length;
+    if (work.left < 0) return { kind: "exhausted" };
+    half.add(choices);
   }
-  const best = finish(states, last, capacity);
-  if (best === undefined || best.cost >= cutoff) return { found: undefined, bound: cutoff };
+  const best = bestPair(halves[0].states, halves[1].states, capacity);
+  if (best === undefined || best.cost >= cutoff) return nothingBetter;
   const picks = fronts.map(() => 0);
-  picks[last.index] = last.tags[best.choice] ?? 0;
-  let state = best.state;
-  for (const step of steps.reverse()) {
-    picks[step.choices.index] = step.choices.tags[step.states.choice[state] ?? 0] ?? 0;
-    state = step.states.parent[state] ?? 0;
-  }
-  const cost = totalCost(fronts, picks);
-  return { found: { picks, cost }, bound: cost };
-}
-
-/** A front without the points that the bound rules out; `cheapest` is the least priced cost. Tags index the front. */
-interface Choices extends Front {
-  readonly index: number;
-  readonly cheapest: number;
-}
-
-/** Undominated partial totals in rising order of bytes. */
-interface States {
-  readonly bytes: Float64Array;
-  readonly costs: Float64Array;
-  readonly parent: Uint32Array;
-  readonly choice: Uint32Array;
-}
-
-/** A partial total beyond `capacity`, or whose cost + price * bytes is above `pricedCost`, leads nowhere. */
-interface StateLimit {
-  readonly capacity: number;
-  readonly price: number;
-  readonly pricedCost: number;
-}
-
-const initialStates: States = {
-  bytes: Float64Array.of(0),
-  costs: Float64Array.of(0),
-  parent: Uint32Array.of(0),
-  choice: Uint32Array.of(0),
-};
-
-function reduceFront(front: Front, index: number, price: number, slack: number): Choices {
-  let cheapest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < front.bytes.length; i++) {
-    cheapest = Math.min(cheapest, pricedCost(front, i, price));
-  }
-  const kept: number[] = [];
-  for (let i = 0; i < front.bytes.length; i++) {
-    if (pricedCost(front, i, price) - cheapest <= slack) kept.push(i);
-  }
-  return {
-    index,
-    cheapest,
-    bytes: Float64Array.from(kept, (i) => front.bytes[i] ?? 0),
-    costs: Float64Array.from(kept, (i) => front.costs[i] ?? 0),
-    tags: Uint32Array.from(kept),
-  };
-}
-
-/** All states times all choices, without those over the limits or beaten: shifted lists merged in pairs. */
-function extend(states: States, choices: Choices, limit: StateLimit): States {
-  const shifted = (low: number, high: number): States => {
-    if (low === high) return shift(states, choices, low, limit);
-    const middle = (low + high) >>> 1;
-    return union(shifted(low, middle), shifted(middle + 1, high));
-  };
-  return shifted(0, choices.bytes.length - 1);
-}
-
-function shift(states: States, choices: Choices, choice: number, limit: StateLimit): States {
-  const shifted = emptyStates(states.bytes.length);
-  const [addedBytes, addedCost] = [choices.bytes[choice] ?? 0, choices.costs[choice] ?? 0];
-  let count = 0;
-  for (let i = 0; i < states.bytes.length; i++) {
-    const bytes = (states.bytes[i] ?? 0) + addedBytes;
-    const cost = (states.costs[i] ?? 0) + addedCost;
-    if (bytes > limit.capacity) break;
-    if (cost + limit.price * bytes > limit.pricedCost) continue;
-    shifted.bytes[count] = bytes;
-    shifted.costs[count] = cost;
-    shifted.parent[count] = i;
-    shifted.choice[count] = choice;
-    count++;
-  }
-  return truncated(shifted, count);
-}
-
-/** Both lists in order of bytes, without points that one of no more bytes beats. */
-function union(a: States, b: States): States {
-  const merged = emptyStates(a.bytes.length + b.bytes.length);
-  let [i, j, count, best] = [0, 0, 0, Number.POSITIVE_INFINITY];
-  while (i < a.bytes.length || j < b.bytes.length) {
-    const fromA = j >= b.bytes.length || precedes(a, i, b, j);
-    const source = fromA ? a : b;
-    const at = fromA ? i++ : j++;
-    const cost = source.costs[at] ?? 0;
-    if (cost >= best) continue;
-    best = cost;
-    merged.bytes[count] = source.bytes[at] ?? 0;
-    merged.costs[count] = cost;
-    merged.parent[count] = source.parent[at] ?? 0;
-    merged.choice[count] = source.choice[at] ?? 0;
-    count++;
-  }
-  return truncated(merged, count);
-}
-
-function emptyStates(size: number): States {
-  return {
-    bytes: new Float64Array(size),
-    costs: new Float64Array(size),
-    parent: new Uint32Array(size),
-    choice: new Uint32Array(size),
-  };
-}
-
-function truncated(states: States, count: number): States {
-  return {
-    bytes: states.bytes.slice(0, count),
-    costs: states.costs.slice(0, count),
-    parent: states.parent.slice(0, count),
-    choice: states.choice.slice(0, count),
-  };
-}
-
-function precedes(a: States, i: number, b: States, j: number): boolean {
-  if (i >= a.bytes.length) return false;
-  const bytesA = a.bytes[i] ?? 0;
-  const bytesB = b.bytes[j] ?? 0;
-  return bytesA < bytesB || (bytesA === bytesB && (a.costs[i] ?? 0) <= (b.costs[j] ?? 0));
-}
-
-/** The best pair of a state and a choice of the last class: for each state the last choice that fits. */
-function finish(
-  states: States,
-  last: Choices,
-  capacity: number,
-): { readonly state: number; readonly choice: number; readonly cost: number } | undefined {
-  let best: { state: number; choice: number; cost: number } | undefined;
-  for (let state = 0; state < states.bytes.length; state++) {
-    const choice = lastWithin(last, capacity - (states.bytes[state] ?? 0));
-    if (choice < 0) continue;
-    const cost = (states.costs[state] ?? 0) + (last.costs[choice] ?? 0);
-    if (best === undefined || cost < best.cost) best = { state, choice, cost };
-  }
-  return best;
+  halves[0].restore(best.a, picks);
+  halves[1].restore(best.b, picks);
+  return { kind: "searched", found: { picks, cost: totalCost(fronts, picks) } };
 }
 
 function improvePairs(fronts: readonly MergeFront[], picks: number[], capacity: number): boolean {
@@ -313,10 +178,13 @@ const pointFront: Front = {
   tags: Uint32Array.of(0),
 };
 
+/** Bytes that rise and costs that fall. */
+type Totals = Pick<Front, "bytes" | "costs">;
+
 /** Two pointers: as a's point grows, the largest of b that fits only shrinks. */
 function bestPair(
-  frontA: Front,
-  frontB: Front,
+  frontA: Totals,
+  frontB: Totals,
   capacity: number,
 ): { readonly a: number; readonly b: number; readonly cost: number } | undefined {
   let best: { a: number; b: number; cost: number } | undefined;
@@ -368,10 +236,6 @@ function cheapestOnHull(front: MergeFront, price: number): number {
     else high = middle;
   }
   return front.hull[low] ?? 0;
-}
-
-function pricedCost(front: Front, i: number, price: number): number {
-  return (front.costs[i] ?? 0) + price * (front.bytes[i] ?? 0);
 }
 
 function totalBytes(fronts: readonly Front[], picks: readonly number[]): number {

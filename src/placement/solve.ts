@@ -8,9 +8,11 @@ import type { Bytes } from "../core/units.ts";
 import { byteUnit, type Front, greatestCommonDivisor, lastWithin, paretoFront } from "./front.ts";
 import {
   costTolerance,
+  frontWithin,
   type MergeBound,
   type MergeFront,
   type MergePicks,
+  type MergeWork,
   mergeBound,
   mergeFront,
   mergeFronts,
@@ -57,7 +59,7 @@ export function solveExactly(
   }
   const rising = [...searches].sort((a, b) => a.budget - b.budget);
   rising.forEach((search, i) => {
-    search.finish(rising[i - 1]);
+    search.finish(rising[i - 1], mergeWork / budgets.length);
   });
   const solveMs = performance.now() - start;
   return searches.map((search) => {
@@ -106,6 +108,8 @@ function secondPrice({ layers }: PlacementProblem): number {
 /** Layers whose choices are combined before they meet others: one table, or a single layer as it is. */
 interface Family {
   readonly layers: readonly number[];
+  /** All its bytes are multiples of this; 0 when they are 0. */
+  readonly unit: number;
   readonly fronts: ReadonlyMap<number, Front>;
   add(layer: number, front: Front): void;
   front(): MergeFront;
@@ -140,7 +144,7 @@ function familiesOf(problem: PlacementProblem, capacity: Bytes): readonly Family
   return [...new Set(units)].flatMap((unit) => {
     const layers = everyLayer.filter((index) => units[index] === unit);
     const family = build(layers, tableUnits);
-    return family.length > 0
+    return family.length > 0 && layers.length > 1
       ? family
       : layers.map((index) => singleFamily(index, fronts[index] ?? emptyFront));
   });
@@ -151,6 +155,7 @@ function tableFamily(fronts: ReadonlyMap<number, Front>, unit: number, capacity:
   let cached: MergeFront | undefined;
   return {
     layers: [...fronts.keys()],
+    unit,
     fronts,
     add(layer, front) {
       table.add(layer, front);
@@ -169,6 +174,7 @@ function singleFamily(layer: number, front: Front): Family {
   let current = emptyFront;
   return {
     layers: [layer],
+    unit: byteUnit(front),
     fronts: new Map([[layer, front]]),
     add() {
       current = mergeFront(front);
@@ -201,6 +207,17 @@ interface Best {
   readonly cost: number;
 }
 
+/** Shares of the way from the least bound to the best placement known. */
+const cutoffShares: readonly number[] = [20, 17, 14, 11, 9, 7, 5, 3, 1.5, 0].map((n) => 2 ** -n);
+
+function floorTo(unit: number, bytes: Bytes): Bytes {
+  return unit === 0 ? bytes : Math.floor(bytes / unit) * unit;
+}
+
+function leastCost({ fixed, start }: Candidate): number {
+  return fixed + start.bound;
+}
+
 /** The search for one budget over all configurations: candidates are merged in the order of their bounds. */
 class Search {
   readonly budget: Bytes;
@@ -217,17 +234,19 @@ class Search {
 
   /** The layers from `first` on are in the families: looks at the configurations that start there. */
   visit(problem: PlacementProblem, first: number, families: readonly Family[]): void {
+    // All totals are multiples of it: what is beyond the last one within the capacity would only weaken the bound.
+    const unit = families.reduce((common, family) => greatestCommonDivisor(common, family.unit), 0);
     for (const configuration of this.#eligible) {
       if (configuration.firstGpuLayer !== first) continue;
       const fixed = problem.objective === "latency" ? configuration.seconds : 0;
-      const capacity = this.budget - configuration.bytes;
+      const capacity = floorTo(unit, this.budget - configuration.bytes);
       const [only] = families;
       if (families.length === 1 && only !== undefined) {
         const { tag, cost } = only.cheapest(capacity);
         this.#offer(configuration, [tag], fixed + cost);
         continue;
       }
-      const fronts = families.map((family) => family.front());
+      const fronts = families.map((family) => frontWithin(family.front(), capacity));
       const start = mergeBound(fronts, capacity);
       const known = mergeRounded(fronts, capacity, start.price);
       if (known === undefined) continue;
@@ -237,27 +256,45 @@ class Search {
   }
 
   /** `smaller`: the finished search of a smaller budget, whose placement fits here too. */
-  finish(smaller: Search | undefined): void {
+  finish(smaller: Search | undefined, work: number): void {
     const inherited = smaller?.allows(this.#eligible);
     if (inherited) this.#offer(inherited.configuration, inherited.tags, inherited.cost);
-    let bound = Number.POSITIVE_INFINITY;
-    const work = { left: mergeWork };
-    this.#candidates.sort((a, b) => a.fixed + a.start.bound - (b.fixed + b.start.bound));
-    for (const { configuration, fixed, capacity, fronts, start, known } of this.#candidates) {
-      if (fixed + start.bound >= this.#bestCost()) break;
+    this.#candidates.sort((a, b) => leastCost(a) - leastCost(b));
+    for (const candidate of this.#candidates) {
+      if (leastCost(candidate) >= this.#bestCost()) break;
+      const { configuration, fixed, capacity, fronts, known } = candidate;
       const improved = mergeImproved(fronts, capacity, known);
       this.#offer(configuration, tagsOf(fronts, improved.picks), fixed + improved.cost);
-      const merged = mergeFronts(
-        fronts,
-        { capacity, cutoff: this.#bestCost() - fixed, start },
-        work,
-      );
-      const { found } = merged;
-      if (found) this.#offer(configuration, tagsOf(fronts, found.picks), fixed + found.cost);
-      bound = Math.min(bound, fixed + merged.bound);
     }
+    const bound = this.#prove({ left: work });
     const tolerance = costTolerance * Math.abs(this.#bestCost());
     this.#shortfall = bound < this.#bestCost() - tolerance ? this.#bestCost() - bound : 0;
+  }
+
+  /**
+   * Looks below cutoffs that rise from the bound to the best that is known: the optimum is mostly close to the bound,
+   * and a search below a low cutoff is short. What is found below one is the optimum. Answers what nothing costs less than.
+   */
+  #prove(work: MergeWork): number {
+    const [first] = this.#candidates;
+    const known = this.#bestCost();
+    if (first === undefined) return known;
+    let bound = Math.min(known, leastCost(first));
+    for (const share of cutoffShares) {
+      const least = leastCost(first);
+      const cutoff = least + share * (known - least);
+      for (const { configuration, fixed, capacity, fronts, start } of this.#candidates) {
+        const goal = Math.min(cutoff, this.#bestCost());
+        if (fixed + start.bound >= goal) break;
+        const merged = mergeFronts(fronts, { capacity, cutoff: goal - fixed, start }, work);
+        if (merged.kind === "exhausted") return bound;
+        const { found } = merged;
+        if (found) this.#offer(configuration, tagsOf(fronts, found.picks), fixed + found.cost);
+      }
+      if (this.#bestCost() <= cutoff) return this.#bestCost();
+      bound = cutoff;
+    }
+    return this.#bestCost();
   }
 
   /** The best placement, when its configuration is among these. */
