@@ -1,6 +1,7 @@
 /** Hardware profiles by name: a file that the user has, or a described card that ships with the project. */
 import { readFile } from "node:fs/promises";
 import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
+import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
 import { DeviceError, OptionError } from "../core/errors.ts";
 import { describedCards } from "../placement/described-cards.ts";
 import {
@@ -45,6 +46,7 @@ export async function machineProfile(options: MeasureOptions): Promise<HardwareP
 }
 
 async function measureRequest({ gpu, threads }: MeasureOptions): Promise<MeasureRequest> {
+  if (gpu === undefined && !mayHaveAdapter()) return { threads };
   const adapters = await listAdapters().catch((error: unknown) => {
     if (error instanceof DeviceError && gpu === undefined) return [];
     throw error;

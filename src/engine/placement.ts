@@ -6,6 +6,7 @@ import {
   chooseAdapter,
   listAdapters,
 } from "../backends/webgpu/adapter.ts";
+import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
 import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
 import { DeviceError, OptionError, UnsupportedError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
@@ -108,6 +109,7 @@ export async function planPlacement(
 async function adapterFor(
   resolved: ResolvedEngineOptions,
 ): Promise<AdapterDescription | undefined> {
+  if (resolved.gpu === undefined && !mayHaveAdapter()) return undefined;
   try {
     const adapters = await listAdapters();
     return resolved.gpu === undefined ? adapters[0] : chooseAdapter(adapters, resolved.gpu);

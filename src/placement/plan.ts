@@ -259,7 +259,8 @@ function notesOf(
 }
 
 function cpuOnlyReason(problem: PlacementProblem, solution: Solution): string {
-  if (!problem.hasGpu) return "the hardware profile has no GPU";
+  if (!problem.hasGpu)
+    return "the hardware profile has no GPU (--hardware takes another, --gpu a software adapter)";
   const [, ...onGpu] = configurations({ ...problem, budgetBytes: Number.MAX_SAFE_INTEGER });
   const least = onGpu.reduce(
     (smallest, { bytes }) => Math.min(smallest, bytes),

@@ -136,7 +136,7 @@ interface Devices {
 const withoutGpu: GpuProfile = { name: "none", memoryBytes: 0, readBytesPerSecond: { default: 1 } };
 
 function checkBudget(budget: Bytes, hardware: HardwareProfile): Bytes {
-  const option = "VRAM budget";
+  const option = "vramBudget";
   checkByteSize(budget, option);
   if (hardware.gpu !== null && budget > hardware.gpu.memoryBytes) {
     const memory = formatBytes(hardware.gpu.memoryBytes);
