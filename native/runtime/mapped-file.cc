@@ -59,6 +59,19 @@ std::shared_ptr<MappedFile> fail(int descriptor, std::string& error) {
   return nullptr;
 }
 
+/** Address space of `bytes` that begins at a multiple of a huge page: only there does the system
+ * map those huge pages of the file that its cache holds. Null, with errno, when there is none. */
+void* reserve(size_t bytes) {
+  constexpr size_t kHugePage = 2 << 20;
+  void* memory = mmap(nullptr, bytes + kHugePage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  auto* start = static_cast<uint8_t*>(memory);
+  const size_t before = kHugePage - reinterpret_cast<uintptr_t>(start) % kHugePage;
+  munmap(start, before);
+  if (before < kHugePage) munmap(start + before + bytes, kHugePage - before);
+  return start + before;
+}
+
 }  // namespace
 
 std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::string& error) {
@@ -75,8 +88,8 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t reserved = (bytes + page - 1) / page * page + page;
   // First a reservation of zero pages, then the file over all but the last of them.
-  void* memory = mmap(nullptr, reserved, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return fail(descriptor, error);
+  void* memory = reserve(reserved);
+  if (memory == nullptr) return fail(descriptor, error);
   if (mmap(memory, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0) == MAP_FAILED) {
     std::shared_ptr<MappedFile> failed = fail(descriptor, error);
     munmap(memory, reserved);
