@@ -14,6 +14,7 @@ import type { AgainstTest } from "../runtime/bench-against-protocol.ts";
 import type { BenchReport, BenchResult } from "../runtime/bench-report.ts";
 import { ratioOf, spreadOf } from "../runtime/bench-statistics.ts";
 import { checkoutCommit, describeMachine, packageVersion } from "./bench-machine.ts";
+import { gpuRoof } from "./bench-roof.ts";
 import { Engine } from "./engine.ts";
 import { inspectModel } from "./inspect.ts";
 import type { EngineOptions } from "./options.ts";
@@ -49,6 +50,8 @@ interface Contender {
   readonly meter: CpuBackend | undefined;
   readonly samples: Map<Test, { readonly own: number[]; readonly other: number[] }>;
   readonly roofs: BytesPerSecond[];
+  /** Of a model that is on a card as a whole. */
+  readonly gpuRoof: BytesPerSecond | undefined;
 }
 
 /** @throws as Engine.open; DeviceError when node-llama-cpp is asked for and not installed. */
@@ -120,6 +123,7 @@ async function openContender(
   options: EngineOptions & { readonly contextLength: Tokens },
   work: { readonly against: AgainstProgram | undefined; readonly tests: readonly Test[] },
 ): Promise<Contender> {
+  const roof = await gpuRoof(options);
   const engine = await Engine.open(path, options);
   try {
     const isOnCpu = engine.device.startsWith("cpu");
@@ -137,7 +141,8 @@ async function openContender(
         gpu: isOnCpu || options.device === "reference" ? "none" : "auto",
       }));
     const samples = new Map(work.tests.map((test) => [test, { own: [], other: [] }]));
-    return { path, engine, opponent, meter, samples, roofs: [] };
+    const onCard = engine.device.startsWith("gpu") ? roof : undefined;
+    return { path, engine, opponent, meter, samples, roofs: [], gpuRoof: onCard };
   } catch (error) {
     engine.close();
     throw error;
@@ -261,10 +266,11 @@ function nameOf(test: Test): string {
 }
 
 function traffic(
-  { engine, roofs }: Contender,
+  { engine, roofs, gpuRoof: cardRoof }: Contender,
   tokensPerSecond: number,
 ): Pick<BenchResult, "bytes_per_token" | "bytes_per_second" | "roof_bytes_per_second"> {
   const { method, bytesTouchedPerToken } = engine.sparsity;
+  const roof = roofs.length > 0 ? spreadOf(roofs).median : cardRoof;
   const perToken = weightBytesPerToken(
     engine.model,
     method === "dense" ? undefined : bytesTouchedPerToken,
@@ -272,7 +278,7 @@ function traffic(
   return {
     bytes_per_token: perToken,
     bytes_per_second: perToken * tokensPerSecond,
-    ...(roofs.length > 0 && { roof_bytes_per_second: spreadOf(roofs).median }),
+    ...(roof !== undefined && { roof_bytes_per_second: roof }),
   };
 }
 

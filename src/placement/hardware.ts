@@ -28,6 +28,8 @@ export interface CpuProfile {
   readonly readBytesPerSecond: ReadSpeeds;
   /** CPU time of one whole layer that does not depend on its bytes (barriers, small ops); 0 when left out. */
   readonly dispatchSeconds?: number;
+  /** Multiplications and additions per second of a product with many rows, F16. */
+  readonly promptFlopsPerSecond?: number;
 }
 
 export interface GpuProfile {
@@ -37,6 +39,8 @@ export interface GpuProfile {
   readonly readBytesPerSecond: ReadSpeeds;
   /** GPU time of one layer that does not depend on its bytes (dispatches, barriers); 0 when left out. */
   readonly dispatchSeconds?: number;
+  /** As of the CPU. */
+  readonly promptFlopsPerSecond?: number;
 }
 
 export interface LinkProfile {
@@ -111,25 +115,47 @@ export function readSpeed(device: CpuProfile | GpuProfile, type: string): BytesP
 }
 
 function parseCpu(cpu: JsonField): CpuProfile {
-  const field = objectFields(cpu, ["name", "threads", "readBytesPerSecond", "dispatchSeconds"]);
-  const dispatch = field("dispatchSeconds");
+  const field = objectFields(cpu, [
+    "name",
+    "threads",
+    "readBytesPerSecond",
+    "dispatchSeconds",
+    "promptFlopsPerSecond",
+  ]);
   if (countOf(field("threads")) === 0) throw fieldError(field("threads"), "at least one thread");
   return {
     name: stringOf(field("name")),
     threads: countOf(field("threads")),
     readBytesPerSecond: parseSpeeds(field("readBytesPerSecond")),
+    ...parseOptional(field),
+  };
+}
+
+/** What both devices may have. */
+function parseOptional(
+  field: (name: string) => JsonField,
+): Pick<CpuProfile, "dispatchSeconds" | "promptFlopsPerSecond"> {
+  const dispatch = field("dispatchSeconds");
+  const flops = field("promptFlopsPerSecond");
+  return {
     ...(dispatch.value === undefined ? {} : { dispatchSeconds: amountOf(dispatch) }),
+    ...(flops.value === undefined ? {} : { promptFlopsPerSecond: positiveOf(flops) }),
   };
 }
 
 function parseGpu(gpu: JsonField): GpuProfile {
-  const field = objectFields(gpu, ["name", "memoryBytes", "readBytesPerSecond", "dispatchSeconds"]);
-  const dispatch = field("dispatchSeconds");
+  const field = objectFields(gpu, [
+    "name",
+    "memoryBytes",
+    "readBytesPerSecond",
+    "dispatchSeconds",
+    "promptFlopsPerSecond",
+  ]);
   return {
     name: stringOf(field("name")),
     memoryBytes: countOf(field("memoryBytes")),
     readBytesPerSecond: parseSpeeds(field("readBytesPerSecond")),
-    ...(dispatch.value === undefined ? {} : { dispatchSeconds: amountOf(dispatch) }),
+    ...parseOptional(field),
   };
 }
 

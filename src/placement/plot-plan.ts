@@ -1,6 +1,6 @@
 /** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
 import { axisTicks } from "../core/axis-ticks.ts";
-import { formatBytes, GiB } from "../core/units.ts";
+import { formatBytes, GiB, MiB } from "../core/units.ts";
 import { hotNeurons } from "./describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "./plan.ts";
 
@@ -119,10 +119,11 @@ function budgetCurve(plan: Plan): readonly string[] {
   const path = [...shown, end].map(
     (point) => `${round(x(point.budgetBytes))},${round(y(point.predictedTokensPerSecond))}`,
   );
-  const ticks = axisTicks(0, mostBytes / GiB, 8)
-    .filter((gibibytes) => gibibytes * GiB <= mostBytes)
-    .map((gibibytes) =>
-      text(x(gibibytes * GiB), top + height + 18, String(gibibytes), 'text-anchor="middle"'),
+  const unit = mostBytes < GiB ? { name: "MiB", bytes: MiB } : { name: "GiB", bytes: GiB };
+  const ticks = axisTicks(0, mostBytes / unit.bytes, 8)
+    .filter((value) => value * unit.bytes <= mostBytes)
+    .map((value) =>
+      text(x(value * unit.bytes), top + height + 18, String(value), 'text-anchor="middle"'),
     );
   const [hereX, hereY] = [round(x(here.budgetBytes)), round(y(here.predictedTokensPerSecond))];
   const toTheRight = here.budgetBytes < mostBytes * 0.7;
@@ -134,11 +135,16 @@ function budgetCurve(plan: Plan): readonly string[] {
     `<circle cx="${hereX}" cy="${hereY}" r="5" fill="${colours.ink}"/>`,
     text(
       hereX + (toTheRight ? 10 : -10),
-      hereY + 18,
+      hereY + (hereY > top + height - 30 ? -12 : 18),
       `this plan: ${here.predictedTokensPerSecond.toPrecision(4)}`,
       anchor,
     ),
-    text(left + width / 2, top + height + 40, "GPU memory budget (GiB)", 'text-anchor="middle"'),
+    text(
+      left + width / 2,
+      top + height + 40,
+      `GPU memory budget (${unit.name})`,
+      'text-anchor="middle"',
+    ),
   ];
 }
 

@@ -41,7 +41,10 @@ export interface BenchResult {
   readonly device: string;
   readonly sparsity: string;
   readonly tokens_per_second: Spread;
-  /** Of tg only. Weights read for a token × tokens a second, and what the same threads read from memory. */
+  /**
+   * Of tg only. Weights read for a token × tokens a second, and what the device reads at most: the same threads from
+   * memory, or the card's fastest kernel in the measured hardware profile. Two devices have no roof in common.
+   */
   readonly bytes_per_token?: number;
   readonly bytes_per_second?: number;
   readonly roof_bytes_per_second?: number;
