@@ -15,6 +15,8 @@ import { type Arithmetic, integerArithmetic } from "./tolerance.ts";
 export interface ConformanceOptions {
   /** Cases that the backend cannot run, and why. */
   readonly skip?: readonly ConformanceSkip[];
+  /** Default: conformanceCases(). */
+  readonly cases?: readonly ConformanceCase[];
   /** What the backend declares of its arithmetic; integerArithmetic unless told. */
   readonly arithmetic?: Arithmetic;
 }
@@ -28,10 +30,33 @@ export function conformanceCases(): readonly ConformanceCase[] {
   return cases;
 }
 
+/**
+ * For a second driver that takes minutes to compile all of them: of the cases about weights, attention or blocks those
+ * that show an op with a weight type, a method with a layout of its down projection, or an op with a cache type for
+ * the first time; of the others all.
+ */
+export function conformanceSample(): readonly ConformanceCase[] {
+  const shown = new Set<string>();
+  return cases.filter(({ traits: { op, weightType, method, downLayout, kvType } }) => {
+    const shows = [
+      ...(weightType === undefined ? [] : [`${op} ${weightType}`]),
+      ...(method === undefined ? [] : [`${op} ${method} ${downLayout}`]),
+      ...(kvType === undefined ? [] : [`${op} ${kvType}`]),
+    ].filter((trait) => !shown.has(trait));
+    for (const trait of shows) shown.add(trait);
+    const isPlain = weightType === undefined && method === undefined && kvType === undefined;
+    return isPlain || shows.length > 0;
+  });
+}
+
 /** Registers one test for each case. The backend is made once, before the first, and disposed after the last. */
 export function runConformance(
   createBackend: () => Backend | Promise<Backend>,
-  { skip = [], arithmetic = integerArithmetic }: ConformanceOptions = {},
+  {
+    skip = [],
+    cases: wanted = conformanceCases(),
+    arithmetic = integerArithmetic,
+  }: ConformanceOptions = {},
 ): void {
   describe("conformance", () => {
     let backend: Backend;
@@ -40,7 +65,7 @@ export function runConformance(
     });
     afterAll(() => backend[Symbol.dispose]());
 
-    for (const candidate of conformanceCases()) {
+    for (const candidate of wanted) {
       const skipped = skip.find((group) => group.cases(candidate));
       const name = skipped === undefined ? candidate.name : `${candidate.name} (${skipped.reason})`;
       it.skipIf(skipped !== undefined)(name, async () => {

@@ -1,7 +1,16 @@
-/** The conformance suite on this machine's GPU driver: software Vulkan unless the caller chose another. */
+/**
+ * The conformance suite on this machine's GPU driver: software Vulkan unless the caller chose another.
+ * HEARTH_CONFORMANCE=sample runs the cases of conformanceSample() only, and of loops with constant bounds none, which
+ * LLVM compiles for minutes.
+ */
 import { describe, expect, it } from "vitest";
 import { checkCase } from "../conformance/check-case.ts";
-import { conformanceCases, expectationOf, runConformance } from "../conformance.ts";
+import {
+  conformanceCases,
+  conformanceSample,
+  expectationOf,
+  runConformance,
+} from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { listAdapters } from "./adapter.ts";
 import { createWebGpuBackend } from "./webgpu-backend.ts";
@@ -9,6 +18,7 @@ import { createWebGpuBackend } from "./webgpu-backend.ts";
 const adapters = await listAdapters();
 /** One quad a unit, two, four apart, eight: every shape of the inner loop. */
 const loopTypes: readonly string[] = ["F32", "F16", "Q6_K", "Q4_0"];
+const isSample = process.env["HEARTH_CONFORMANCE"] === "sample";
 const isRequired = process.env["HEARTH_REQUIRE_GPU"] === "1";
 const name = adapters[0]?.name ?? "no adapter";
 
@@ -19,6 +29,7 @@ it.skipIf(!isRequired)("has an adapter, as HEARTH_REQUIRE_GPU=1 demands", () => 
 describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a driver)`, () => {
   runConformance(() => createWebGpuBackend({ adapter: 0 }), {
     arithmetic: floatArithmetic,
+    cases: isSample ? conformanceSample() : conformanceCases(),
     skip: [
       {
         reason: "the GPU has no q8_0 KV cache",
@@ -29,9 +40,12 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
 
   it("finds cases to run", () => {
     expect(conformanceCases().length).toBeGreaterThan(0);
+    expect(conformanceSample().length).toBeGreaterThan(0);
+    expect(conformanceSample().length).toBeLessThan(conformanceCases().length / 2);
   });
 
-  describe("with loops of constant bounds, as on hardware", () => {
+  const isSkipped = isSample ? " (skipped: HEARTH_CONFORMANCE=sample)" : "";
+  describe.skipIf(isSample)(`with loops of constant bounds, as on hardware${isSkipped}`, () => {
     const products = conformanceCases().filter(
       ({ traits }) => traits.op === "matmul" && loopTypes.includes(traits.weightType ?? ""),
     );
