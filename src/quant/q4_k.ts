@@ -8,51 +8,36 @@
  * Source: ggml, block_q4_K and quantize_row_q4_K_ref.
  */
 import type { Codec } from "./codec.ts";
-import { readHalf } from "./half.ts";
-import {
-  groupCount,
-  groupElements,
-  readGroupOffset,
-  readGroupScale,
-  SuperBlockQuantiser,
-} from "./k-scales.ts";
+import { groupElements } from "./k-scales.ts";
+import { superBlockCodec } from "./super-block.ts";
 
-const blockElements = 256;
-const blockBytes = 144;
-const scalesAt = 4;
 const codesAt = 16;
+const codeBytes = 128;
 
-export const q4_kCodec: Codec = {
+export const q4_kCodec: Codec = superBlockCodec({
   type: "Q4_K",
-  blockElements,
-  blockBytes,
-  dequantise: (source, sourceOffset, target, targetOffset, blocks) => {
-    for (let block = 0; block < blocks; block++) {
-      const at = sourceOffset + block * blockBytes;
-      const d = readHalf(source, at);
-      const dmin = readHalf(source, at + 2);
-      for (let group = 0; group < groupCount; group++) {
-        const scale = d * readGroupScale(source, at + scalesAt, group);
-        const offset = dmin * readGroupOffset(source, at + scalesAt, group);
-        const codes = at + codesAt + (group >> 1) * groupElements;
-        const shift = (group & 1) * 4;
-        const to = targetOffset + block * blockElements + group * groupElements;
-        for (let i = 0; i < groupElements; i++) {
-          target[to + i] = scale * ((source[codes + i]! >> shift) & 15) - offset;
-        }
-      }
+  blockBytes: 144,
+  largestCode: 15,
+  first: -1,
+  candidates: 21,
+  unpack: (source, at, codes) => {
+    for (let i = 0; i < codeBytes; i++) {
+      const pair = source[at + codesAt + i]!;
+      const first = firstOfPair(i);
+      codes[first] = pair & 15;
+      codes[first + groupElements] = pair >> 4;
     }
   },
-  quantise: (source, sourceOffset, target, targetOffset, blocks) => {
-    const quantiser = new SuperBlockQuantiser({ largestCode: 15, first: -1, candidates: 21 });
-    for (let block = 0; block < blocks; block++) {
-      const to = targetOffset + block * blockBytes;
-      quantiser.run(source, sourceOffset + block * blockElements, target, to);
-      const { codes } = quantiser;
-      for (let i = 0; i < blockElements / 2; i++) {
-        const piece = 2 * (i - (i % groupElements)) + (i % groupElements);
-        target[to + codesAt + i] = codes[piece]! | (codes[piece + groupElements]! << 4);
-      }
+  pack: (codes, target, at) => {
+    for (let i = 0; i < codeBytes; i++) {
+      const first = firstOfPair(i);
+      target[at + codesAt + i] = codes[first]! | (codes[first + groupElements]! << 4);
     }
   },
-};
+});
+
+/** The element in the low nibble of code byte i; that of the high one is in the next group. */
+function firstOfPair(i: number): number {
+  const inGroup = i % groupElements;
+  return 2 * (i - inGroup) + inGroup;
+}

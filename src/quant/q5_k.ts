@@ -9,62 +9,38 @@
  * Source: ggml, block_q5_K and quantize_row_q5_K_ref.
  */
 import type { Codec } from "./codec.ts";
-import { readHalf } from "./half.ts";
-import {
-  groupCount,
-  groupElements,
-  readGroupOffset,
-  readGroupScale,
-  SuperBlockQuantiser,
-} from "./k-scales.ts";
+import { groupCount, groupElements } from "./k-scales.ts";
+import { superBlockCodec } from "./super-block.ts";
 
-const blockElements = 256;
-const blockBytes = 176;
-const scalesAt = 4;
 const highBitsAt = 16;
 const codesAt = 48;
 
-export const q5_kCodec: Codec = {
+export const q5_kCodec: Codec = superBlockCodec({
   type: "Q5_K",
-  blockElements,
-  blockBytes,
-  dequantise: (source, sourceOffset, target, targetOffset, blocks) => {
-    for (let block = 0; block < blocks; block++) {
-      const at = sourceOffset + block * blockBytes;
-      const d = readHalf(source, at);
-      const dmin = readHalf(source, at + 2);
-      for (let group = 0; group < groupCount; group++) {
-        const scale = d * readGroupScale(source, at + scalesAt, group);
-        const offset = dmin * readGroupOffset(source, at + scalesAt, group);
-        const codes = at + codesAt + (group >> 1) * groupElements;
-        const shift = (group & 1) * 4;
-        const to = targetOffset + block * blockElements + group * groupElements;
-        for (let i = 0; i < groupElements; i++) {
-          const low = (source[codes + i]! >> shift) & 15;
-          const high = (source[at + highBitsAt + i]! >> group) & 1;
-          target[to + i] = scale * (low | (high << 4)) - offset;
-        }
+  blockBytes: 176,
+  largestCode: 31,
+  first: -0.5,
+  candidates: 16,
+  unpack: (source, at, codes) => {
+    for (let group = 0; group < groupCount; group++) {
+      const low = at + codesAt + (group >> 1) * groupElements;
+      const shift = (group & 1) * 4;
+      for (let i = 0; i < groupElements; i++) {
+        const high = (source[at + highBitsAt + i]! >> group) & 1;
+        codes[group * groupElements + i] = ((source[low + i]! >> shift) & 15) | (high << 4);
       }
     }
   },
-  quantise: (source, sourceOffset, target, targetOffset, blocks) => {
-    const quantiser = new SuperBlockQuantiser({ largestCode: 31, first: -0.5, candidates: 16 });
-    for (let block = 0; block < blocks; block++) {
-      const to = targetOffset + block * blockBytes;
-      quantiser.run(source, sourceOffset + block * blockElements, target, to);
-      packCodes(quantiser.codes, target, to);
+  pack: (codes, target, at) => {
+    target.fill(0, at + highBitsAt, at + codesAt + (groupCount / 2) * groupElements);
+    for (let group = 0; group < groupCount; group++) {
+      const low = at + codesAt + (group >> 1) * groupElements;
+      const shift = (group & 1) * 4;
+      for (let i = 0; i < groupElements; i++) {
+        const code = codes[group * groupElements + i]!;
+        target[low + i]! |= (code & 15) << shift;
+        target[at + highBitsAt + i]! |= (code >> 4) << group;
+      }
     }
   },
-};
-
-function packCodes(codes: Uint8Array, target: Uint8Array, to: number): void {
-  target.fill(0, to + highBitsAt, to + codesAt);
-  for (let i = 0; i < blockElements / 2; i++) {
-    const inGroup = i % groupElements;
-    const group = (2 * (i - inGroup)) / groupElements;
-    const low = codes[group * groupElements + inGroup]!;
-    const high = codes[(group + 1) * groupElements + inGroup]!;
-    target[to + codesAt + i] = (low & 15) | ((high & 15) << 4);
-    target[to + highBitsAt + inGroup]! |= ((low >> 4) << group) | ((high >> 4) << (group + 1));
-  }
-}
+});
