@@ -30,6 +30,7 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
         gpu_ms_per_token: hybrid.gpuMillisecondsPerToken,
         cpu_ms_per_token: hybrid.cpuMillisecondsPerToken,
         waiting_ms_per_token: hybrid.waitingMillisecondsPerToken,
+        ...(hybrid.promptPath !== undefined && { prompt_path: hybrid.promptPath }),
         exchanged_groups: hybrid.exchangedGroups,
         predicted_tokens_per_second: hybrid.predictedTokensPerSecond,
         ...(hybrid.advice !== undefined && { advice: hybrid.advice }),
@@ -37,6 +38,8 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
     }),
   };
 }
+
+const promptPaths = { split: "on both devices", cpu: "split layers on the CPU alone" } as const;
 
 /** One line for each device report; empty for a model on the CPU. */
 export function deviceText({ gpu, hybrid }: EngineReport): string {
@@ -57,7 +60,9 @@ export function deviceText({ gpu, hybrid }: EngineReport): string {
     const syncs = `${hybrid.synchronisationsPerToken.toFixed(1)} synchronisations`;
     const moved =
       hybrid.exchangedGroups === 0 ? "" : `; ${hybrid.exchangedGroups} groups exchanged`;
-    lines.push(`[hybrid: ${share}; a token: ${times}, ${syncs}${moved}]`);
+    const path =
+      hybrid.promptPath === undefined ? "" : `; prompt: ${promptPaths[hybrid.promptPath]}`;
+    lines.push(`[hybrid: ${share}; a token: ${times}, ${syncs}${path}${moved}]`);
   }
   return lines.join("\n");
 }

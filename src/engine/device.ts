@@ -3,14 +3,17 @@ import type { Backend } from "../backends/backend.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter.ts";
 import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
 import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
+import { rowBytes } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";
 import type { ModelProgram } from "../model/build-program.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
+import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
 import type { DeviceSpec } from "../runtime/device.ts";
 import { measuredHardware } from "../runtime/hardware-cache.ts";
 import type { AdaptOptions } from "../runtime/hybrid-adapt.ts";
+import { promptOnCpuFrom } from "../runtime/hybrid-prompt.ts";
 import { downRowType, transposeDown } from "../runtime/transpose-down.ts";
 import { createDeviceBackend } from "../runtime/worker-backend.ts";
 import type { Sidecar } from "../sparsity/sidecar.ts";
@@ -83,7 +86,7 @@ export async function openHybridDevice(
   const { options, resolved, sparsity, sidecar } = request;
   const { threads } = resolved;
   const isAdaptable = sparsity.method !== "dense";
-  const plan = await settlePlan({ adapter, budget }, request);
+  const { plan, hardware } = await settlePlan({ adapter, budget }, request);
   const made = await transposeSplitLayers(request, plan);
   const built = hybridProgram(request, (layer) => made.get(layer) ?? sparsity.downRows?.(layer));
   const backend = await createDeviceBackend({
@@ -93,6 +96,7 @@ export async function openHybridDevice(
     ...(threads !== undefined && { threads }),
     placement: { layers: plan.layers, outputDevice: plan.outputDevice },
     trace: options.timeline ?? false,
+    ...(hardware && promptPath(hardware, plan, request)),
     ...(options.adapt && isAdaptable && { adapt: adaptOptions(plan, sidecar) }),
   });
   const fixed =
@@ -115,7 +119,7 @@ function adaptOptions(plan: Plan, sidecar: Sidecar | undefined): AdaptOptions {
 async function settlePlan(
   { adapter, budget }: { readonly adapter: AdapterDescription; readonly budget: Bytes },
   { model, options, resolved, sparsity, sidecar, maxOutputs }: DeviceRequest,
-): Promise<Plan> {
+): Promise<{ readonly plan: Plan; readonly hardware: HardwareProfile | undefined }> {
   const named = options.hardware === undefined ? undefined : await openHardware(options.hardware);
   const limits = adapterLimits(adapter);
   const fixed = {
@@ -127,11 +131,33 @@ async function settlePlan(
   const request = { model, resolved, sparsity, sidecar, maxOutputs, limits, ...fixed };
   if (options.plan !== undefined) {
     const budgetBytes = resolved.vramBudget;
-    return openPlan(options.plan, { ...request, hardware: named, budgetBytes });
+    const plan = await openPlan(options.plan, { ...request, hardware: named, budgetBytes });
+    return { plan, hardware: named };
   }
   const { threads } = resolved;
   const hardware = named ?? (await measuredHardware({ adapter, threads }));
-  return planModel({ ...request, hardware, budgetBytes: budget });
+  return { plan: await planModel({ ...request, hardware, budgetBytes: budget }), hardware };
+}
+
+/** From how many rows a prompt's split layers are better off on the CPU alone. */
+function promptPath(
+  hardware: HardwareProfile,
+  { layers }: Plan,
+  { model, resolved }: DeviceRequest,
+): { readonly promptOnCpuFrom?: number } {
+  const ffn = model.layers[0]?.ffn;
+  if (ffn === undefined) return {};
+  const { dim } = model.hyperparameters;
+  const matrices = ffn.gate === undefined ? 2 : 3;
+  const rows = promptOnCpuFrom({
+    hardware,
+    layers,
+    weightsPerNeuron: matrices * dim,
+    bytesPerNeuron: matrices * rowBytes(ffn.up.weight.type, dim),
+    type: ffn.up.weight.type,
+    maxRows: resolved.batchSize,
+  });
+  return rows === undefined ? {} : { promptOnCpuFrom: rows };
 }
 
 /** A neuron of a split layer must be a row on both devices. From the sidecar where it has them, else made now. */

@@ -133,7 +133,7 @@ function parseCpu(cpu: JsonField): CpuProfile {
 
 /** What both devices may have. */
 function parseOptional(
-  field: (name: string) => JsonField,
+  field: (name: "dispatchSeconds" | "promptFlopsPerSecond") => JsonField,
 ): Pick<CpuProfile, "dispatchSeconds" | "promptFlopsPerSecond"> {
   const dispatch = field("dispatchSeconds");
   const flops = field("promptFlopsPerSecond");

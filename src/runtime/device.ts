@@ -27,6 +27,7 @@ export type DeviceSpec =
       readonly trace: boolean;
       /** Exchange neurons between the devices while nothing runs. */
       readonly adapt?: AdaptOptions;
+      readonly promptOnCpuFrom?: number;
     };
 
 /** What happened on the device since the model was loaded. */
@@ -91,7 +92,7 @@ async function openGpu(spec: Extract<DeviceSpec, { kind: "gpu" }>): Promise<Devi
 }
 
 async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promise<DeviceBackend> {
-  const { adapter, vramBudget, threads, placement, trace, adapt } = spec;
+  const { adapter, vramBudget, threads, placement, trace, adapt, promptOnCpuFrom } = spec;
   const cpu = createCpuBackend(threads === undefined ? {} : { threads });
   const gpu = await createWebGpuBackend({ adapter, vramBudget }).catch((error: unknown) => {
     cpu[Symbol.dispose]();
@@ -112,6 +113,7 @@ async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promis
     placement,
     trace,
     ...(adapt && { adapt }),
+    ...(promptOnCpuFrom !== undefined && { promptOnCpuFrom }),
   });
   return {
     description: hybrid.description,

@@ -70,6 +70,7 @@ export async function measureHardware(request: MeasureRequest): Promise<Hardware
     threads: cpu.threads,
     readBytesPerSecond: await cpuSpeeds(cpu),
     dispatchSeconds: await layerSeconds(cpu),
+    promptFlopsPerSecond: await promptFlops(cpu),
   };
   const common = {
     version: 1,
@@ -123,7 +124,27 @@ async function measureGpu(gpu: Backend, adapter: AdapterDescription): Promise<Gp
     memoryBytes: adapter.memory ?? unknownMemory,
     readBytesPerSecond: withDefault(speeds),
     dispatchSeconds: await layerSeconds(gpu),
+    promptFlopsPerSecond: await promptFlops(gpu),
   };
+}
+
+/** Rows of a prompt's step: the default batch. */
+const promptRows = 128;
+const smallestMatrix = 128;
+/** Of so many rows one F16 matrix of 4096 columns takes 128 MiB. */
+const largestMatrix = 1 << 14;
+
+/** Multiplications and additions per second of a product with many rows. */
+async function promptFlops(backend: Backend): Promise<number> {
+  using empty = await createProbe(backend, { kind: "nothing" });
+  const latency = await medianSeconds(empty.run, 3);
+  for (let rows = smallestMatrix; ; rows *= 8) {
+    const product = { kind: "product", type: "F16", rows, columns, vectors: promptRows } as const;
+    using probe = await createProbe(backend, product);
+    const seconds = (await medianSeconds(probe.run, 3)) - latency;
+    if (seconds < longEnough && rows * 8 <= largestMatrix) continue;
+    return Math.round((2 * rows * columns * promptRows) / Math.max(seconds, 1e-6));
+  }
 }
 
 /** Small ops of a decode layer besides its large products: norms, rope and cache, attention, sums. */

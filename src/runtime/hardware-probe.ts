@@ -6,12 +6,13 @@ import { createStep, type Program, type Segment } from "../ops/program.ts";
 
 export type ProbeKind =
   | { readonly kind: "nothing" }
-  /** One matrix-vector product. */
+  /** One product of a matrix with a vector, or with so many. */
   | {
       readonly kind: "product";
       readonly type: WeightType;
       readonly rows: number;
       readonly columns: number;
+      readonly vectors?: number;
     }
   /** Sums of short vectors, one behind the other. */
   | { readonly kind: "small ops"; readonly count: number; readonly width: number }
@@ -26,18 +27,19 @@ export interface Probe extends Disposable {
 export async function createProbe(backend: Backend, probe: ProbeKind): Promise<Probe> {
   const done: Slot = { id: 0, name: "done", width: 1, rows: "step" };
   const { ops, slots, outputs } = workOf(probe);
+  const vectors = probe.kind === "product" ? (probe.vectors ?? 1) : 1;
   const work: Segment = { name: "work", ops, outputs };
   const read: Segment = { name: "read", ops: [], outputs: [done] };
   const program: Program = {
     slots: [done, ...slots],
     kv: { layers: 0, kvHeads: 1, headDim: 8, contextLength: 1, sequences: 1, type: "f32" },
     segments: [work, read],
-    maxRows: 1,
+    maxRows: vectors,
     maxOutputs: 1,
   };
   const executable = await backend.prepare(program);
-  const step = createStep(1, 1);
-  step.rowCount = 1;
+  const step = createStep(vectors, 1);
+  step.rowCount = vectors;
   const [first] = slots;
   const data = new Float32Array(first?.width ?? 0);
   return {

@@ -17,6 +17,8 @@ export interface HybridBackendOptions {
   readonly trace?: boolean;
   /** Exchange neurons between the devices while nothing runs. Default: none. */
   readonly adapt?: AdaptOptions;
+  /** Rows of a step from which a prompt's split layers run on the CPU alone (hybrid-prompt.ts). Default: never. */
+  readonly promptOnCpuFrom?: number;
 }
 
 export interface HybridBackend extends Backend {
@@ -25,11 +27,14 @@ export interface HybridBackend extends Backend {
 
 /** Disposes both backends with itself. */
 export function createHybridBackend(options: HybridBackendOptions): HybridBackend {
-  const { gpu, cpu, placement, trace = false, adapt } = options;
+  const { gpu, cpu, placement, trace = false, adapt, promptOnCpuFrom } = options;
   return {
     description: `hybrid (${gpu.description}; ${cpu.description})`,
     prepare: async (program, prepareOptions = {}) => {
-      const partition = partitionProgram(program, placement, { merge: trace ? "apart" : "fused" });
+      const partition = partitionProgram(program, placement, {
+        merge: trace ? "apart" : "fused",
+        cpuPath: promptOnCpuFrom !== undefined,
+      });
       const made: Executable[] = [];
       const prepare = async (
         backend: Backend,
@@ -47,7 +52,11 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
         };
         const exchange = HybridExchange.create(devices, placement.layers, adapt);
         const parts = { program, partition, devices, trace };
-        return createHybridExecutable({ ...parts, ...(exchange && { exchange }) });
+        return createHybridExecutable({
+          ...parts,
+          ...(exchange && { exchange }),
+          ...(promptOnCpuFrom !== undefined && { promptOnCpuFrom }),
+        });
       } catch (error) {
         for (const executable of made) executable[Symbol.dispose]();
         throw error;

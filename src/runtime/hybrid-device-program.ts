@@ -20,9 +20,9 @@ export class DeviceProgram {
     this.device = device;
   }
 
-  /** Whether ops wait for a segment to carry them. */
-  get hasOps(): boolean {
-    return this.#ops.length > 0;
+  /** Ops that wait for a segment to carry them. */
+  get opCount(): number {
+    return this.#ops.length;
   }
 
   /** This device's copy of a slot of the whole program. */

@@ -33,6 +33,8 @@ export interface HybridParts {
   readonly trace: boolean;
   /** Absent: neurons stay where the placement has them. */
   readonly exchange?: HybridExchange;
+  /** Prompts of a step with so many rows take the partition's CPU path. Absent: none does. */
+  readonly promptOnCpuFrom?: number;
 }
 
 export function createHybridExecutable(parts: HybridParts): HybridExecutable {
@@ -46,6 +48,7 @@ class Hybrid implements HybridExecutable {
   readonly #devices: DeviceExecutables;
   readonly #recorder: HybridRecorder;
   readonly #exchange: HybridExchange | undefined;
+  readonly #promptOnCpuFrom: number;
   readonly #freeSteps: Step[] = [];
   readonly #patience: Readonly<Record<"decode" | "prompt", Map<Action, Patience>>> = {
     decode: new Map(),
@@ -59,6 +62,7 @@ class Hybrid implements HybridExecutable {
 
   constructor(parts: HybridParts) {
     this.#exchange = parts.exchange;
+    this.#promptOnCpuFrom = parts.promptOnCpuFrom ?? Number.POSITIVE_INFINITY;
     this.#program = parts.program;
     this.#partition = parts.partition;
     this.#devices = parts.devices;
@@ -150,8 +154,8 @@ class Hybrid implements HybridExecutable {
 
   /** `tokens`: of the answers that the counts are of, where they are of answers only. */
   #collectCounts(tokens: Tokens = 0): void {
-    const gpu = this.#devices.gpu?.ffnCounts() ?? [];
-    const cpu = this.#devices.cpu?.ffnCounts() ?? [];
+    const gpu = (this.#devices.gpu?.ffnCounts() ?? []).filter(({ rows }) => rows > 0);
+    const cpu = (this.#devices.cpu?.ffnCounts() ?? []).filter(({ rows }) => rows > 0);
     this.#recorder.countActive(gpu, cpu);
     if (tokens > 0) this.#exchange?.counted(gpu, cpu, tokens);
     const fresh = joinCounts([...gpu, ...cpu], joinDevices);
@@ -171,12 +175,17 @@ class Hybrid implements HybridExecutable {
 
   async #perform(segment: number, actions: readonly Action[], step: Step): Promise<void> {
     const recorder = this.#recorder;
-    recorder.begin(segment, step);
+    const isOnCpu = answered(step) === 0 && step.rowCount >= this.#promptOnCpuFrom;
+    const left = isOnCpu ? "never" : "only";
+    // Counts of neurons that one device or both computed are not sums of each other.
+    if (isOnCpu) this.#collectCounts();
+    recorder.begin(segment, step, isOnCpu ? "cpu" : "split");
     const waits: Record<DeviceName, Promise<void>> = { gpu: idle, cpu: idle };
     const running: Promise<void>[] = [];
     try {
       for (const action of actions) {
         if (action.kind === "run") {
+          if (action.onCpuPath === left) continue;
           const device = this.#device(action.device);
           const begun = performance.now();
           const done = device.run(action.segment, step);
@@ -197,6 +206,7 @@ class Hybrid implements HybridExecutable {
     }
     await Promise.all(running);
     recorder.end();
+    if (isOnCpu) this.#collectCounts();
   }
 
   /** Prompts and answers take times of their own. */

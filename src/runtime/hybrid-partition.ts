@@ -26,6 +26,8 @@ export type Action =
       readonly label: string;
       /** What a transfer behind it waits for: a run without outputs may tell that it is done at once. */
       readonly hasOutputs: boolean;
+      /** Of a step that takes the prompt path "cpu": this run belongs to it alone, or has no part in it. */
+      readonly onCpuPath?: "only" | "never";
     }
   /** Waits for the device's last segment with outputs and copies them over. */
   | {
@@ -48,6 +50,8 @@ export interface Partition {
 export interface PartitionOptions {
   /** "apart": a segment of its own for each merge, so that a timeline shows when it ended. Default "fused". */
   readonly merge?: "fused" | "apart";
+  /** Another way through split layers: the CPU computes all neurons, those of the GPU too. Default false. */
+  readonly cpuPath?: boolean;
 }
 
 /** @throws ShapeError when the placement is of a model with other layers or neurons. */
@@ -57,7 +61,7 @@ export function partitionProgram(
   options: PartitionOptions = {},
 ): Partition {
   checkPlacement(program, placement);
-  const partitioner = new Partitioner(placement, options.merge ?? "fused");
+  const partitioner = new Partitioner(placement, options);
   const actions = program.segments.map((segment) => partitioner.segment(segment));
   const { gpu, cpu } = partitioner;
   return {
@@ -81,6 +85,8 @@ interface PendingMerge {
   readonly transfer: Action;
   readonly out: Slot;
   readonly result: Slot;
+  /** The side's ops when it computes all neurons; undefined where it cannot, or need not. */
+  readonly wholeOps: readonly Op[] | undefined;
 }
 
 class Partitioner {
@@ -89,6 +95,7 @@ class Partitioner {
   readonly outputs: Map<Slot, { readonly device: DeviceName; readonly slot: Slot }> = new Map();
   readonly #placement: Placement;
   readonly #merge: "fused" | "apart";
+  readonly #hasCpuPath: boolean;
   /** Devices that hold a slot's present value. */
   readonly #holders: Map<Slot, ReadonlySet<DeviceProgram>> = new Map();
   /** How often a slot was written; a norm can be done again while its input has the same version. */
@@ -99,9 +106,10 @@ class Partitioner {
   #actions: Action[] = [];
   #label = "";
 
-  constructor(placement: Placement, merge: "fused" | "apart") {
+  constructor(placement: Placement, options: PartitionOptions) {
     this.#placement = placement;
-    this.#merge = merge;
+    this.#merge = options.merge ?? "fused";
+    this.#hasCpuPath = options.cpuPath ?? false;
   }
 
   segment(segment: Segment): readonly Action[] {
@@ -160,9 +168,9 @@ class Partitioner {
   }
 
   /** Publishes slots of the other device, and returns the action that waits for them and copies them. */
-  #bring(slots: readonly Slot[], to: DeviceProgram): Action {
+  #bring(slots: readonly Slot[], to: DeviceProgram, options: { onCpuPath?: "never" } = {}): Action {
     const from = to === this.cpu ? this.gpu : this.cpu;
-    this.#run(from, slots);
+    this.#run(from, slots, options);
     for (const slot of slots) {
       this.#holders.set(slot, new Set([from, to]));
     }
@@ -170,11 +178,16 @@ class Partitioner {
     return { kind: "transfer", from: from.device, slots: copied };
   }
 
-  #run(device: DeviceProgram, outputs: readonly Slot[], label: string = this.#label): void {
-    if (!device.hasOps && outputs.length === 0) return;
+  #run(
+    device: DeviceProgram,
+    outputs: readonly Slot[],
+    { label = this.#label, onCpuPath }: { label?: string; onCpuPath?: "only" | "never" } = {},
+  ): void {
+    if (device.opCount === 0 && outputs.length === 0) return;
     const segment = device.cut(label, outputs);
     const hasOutputs = outputs.length > 0;
-    this.#actions.push({ kind: "run", device: device.device, segment, label, hasOutputs });
+    const run = { kind: "run", device: device.device, segment, label, hasOutputs } as const;
+    this.#actions.push(onCpuPath === undefined ? run : { ...run, onCpuPath });
   }
 
   #fork(
@@ -197,7 +210,10 @@ class Partitioner {
     } else if (op.into === "assign") {
       throw new ShapeError("ffn", "a split block that adds to its output", op.into);
     }
-    return { layer, main, side, sideOps, transfer, out: op.out, result };
+    const whole: FfnOp = { ...sideOp, block: op.block };
+    const isPossible = this.#hasCpuPath && side === this.cpu && own.length > 0;
+    const wholeOps = isPossible && op.into === "add" ? [...sideOps.slice(0, -1), whole] : undefined;
+    return { layer, main, side, sideOps, transfer, out: op.out, result, wholeOps };
   }
 
   /** What the side's ops read before they write it themselves. */
@@ -221,12 +237,19 @@ class Partitioner {
 
   #finishMerge(pending: PendingMerge): void {
     const { layer, main, side, sideOps, transfer, out, result } = pending;
-    this.#run(main, []);
+    // Where attention runs beside the hot neurons, they cannot be left out without it.
+    const wholeOps = main.opCount === 1 ? pending.wholeOps : undefined;
+    const never = wholeOps === undefined ? {} : ({ onCpuPath: "never" } as const);
+    this.#run(main, [], never);
     this.#actions.push(transfer);
+    if (wholeOps !== undefined) {
+      for (const op of wholeOps) side.add(op);
+      this.#run(side, [result], { label: `ffn ${layer}`, onCpuPath: "only" });
+    }
     for (const op of sideOps) side.add(op);
     this.#holders.set(result, new Set([side]));
     this.#label = `cold ffn ${layer}`;
-    const bring = this.#bring([result], main);
+    const bring = this.#bring([result], main, never);
     this.#actions.push(bring);
     main.add({ kind: "add", x: result, out });
     this.#wrote(out, main);
@@ -243,7 +266,7 @@ class Partitioner {
       for (const slot of own) {
         this.outputs.set(slot, { device: device.device, slot: device.slot(slot) });
       }
-      this.#run(device, own, segment.name);
+      this.#run(device, own, { label: segment.name });
     }
   }
 

@@ -19,9 +19,14 @@ export interface HybridStats {
   readonly cpuMillisecondsPerToken: Milliseconds;
   /** Neither device computed: copies, latency, JavaScript. */
   readonly waitingMillisecondsPerToken: Milliseconds;
+  /** Of the last prompt: split layers on both devices, or on the CPU alone. Absent before there was one. */
+  readonly promptPath?: PromptPath;
   /** Groups of neurons that have changed places, where the engine adapts. */
   readonly exchangedGroups: number;
 }
+
+/** "split": each device computes its own neurons. "cpu": the CPU computes all neurons of split layers. */
+export type PromptPath = "split" | "cpu";
 
 /** Every eighth decode step is timed: 12 % of the steps cost 10 µs a segment more. */
 const timedEvery = 8;
@@ -50,6 +55,7 @@ export class HybridRecorder {
   readonly #prompt: Tally = newTally();
   readonly #decode: Tally = newTally();
   readonly #active: Record<DeviceName, number> = { gpu: 0, cpu: 0 };
+  #promptPath: PromptPath | undefined;
   #steps = 0;
   #isTimed = false;
   #running: RunningStep | undefined;
@@ -68,8 +74,9 @@ export class HybridRecorder {
    * A step in which every row wants an output writes answers; others read prompts. Segments behind the first belong to
    * the same step: they add time, not tokens.
    */
-  begin(segment: number, step: Step): void {
+  begin(segment: number, step: Step, path: PromptPath): void {
     const tally = step.rowCount === step.outputCount ? this.#decode : this.#prompt;
+    if (tally === this.#prompt) this.#promptPath = path;
     if (segment === 0) {
       this.#isTimed = this.#keepsTimeline || tally.steps % timedEvery === 0;
       tally.steps++;
@@ -147,6 +154,7 @@ export class HybridRecorder {
       gpuMillisecondsPerToken: ratio(tally.gpu, tally.timedTokens),
       cpuMillisecondsPerToken: ratio(tally.cpu, tally.timedTokens),
       waitingMillisecondsPerToken: ratio(tally.waiting, tally.timedTokens),
+      ...(this.#promptPath && { promptPath: this.#promptPath }),
     };
   }
 }

@@ -194,6 +194,48 @@ describe.skipIf(addon.kind === "missing")(`native CPU and reference${withoutAddo
   });
 });
 
+describe("a prompt on the CPU path", () => {
+  const onPath = { promptOnCpuFrom: 3 };
+
+  it.each(["llama", "falcon", "opt", "nemotron"])("answers as on one device: %s", async (arch) => {
+    const model = await tinyModel("--arch", arch);
+    const alone = await logitsOf(createReferenceBackend(), model);
+    const placement = placementOf(model, [hot(0.6), hot(1)]);
+    const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
+    using hybrid = createHybridBackend({ gpu, cpu, placement, ...onPath });
+    const both = await logitsOf(hybrid, model);
+    expectClose(both.logits, alone.logits);
+    expect(both.active).toEqual(alone.active);
+  });
+
+  it("leaves the card's neurons to the CPU in prompts, and only there", async () => {
+    const model = await tinyModel();
+    const placement = placementOf(model, [hot(0.5)]);
+    const { program } = buildProgram(model, programOptions);
+    const { actions, gpu } = partitionProgram(program, placement, { cpuPath: true });
+    expect(gpu).toEqual(partitionProgram(program, placement).gpu);
+    const runs = actions[0]!.filter((action) => action.kind === "run");
+    const labels = (left: "only" | "never"): readonly string[] =>
+      runs.filter(({ onCpuPath }) => onCpuPath === left).map(({ label }) => label);
+    expect(labels("never")).toEqual(["hot ffn 0", "cold ffn 0", "hot ffn 1", "cold ffn 1"]);
+    expect(labels("only")).toEqual(["ffn 0", "ffn 1"]);
+    const [one, other] = [createReferenceBackend(), createReferenceBackend()];
+    const devices = { gpu: one, cpu: other, placement };
+    using backend = createHybridBackend({ ...devices, ...onPath });
+    using executable = await backend.prepare(program);
+    const step = createStep(program.maxRows, program.maxOutputs);
+    step.rowCount = 3;
+    step.position.set([0, 1, 2]);
+    await executable.run(0, step);
+    expect(executable.hybridStats()).toMatchObject({ promptPath: "cpu", gpuActivationShare: 0 });
+    step.rowCount = step.outputCount = 1;
+    step.position[0] = 3;
+    await executable.run(0, step);
+    // Of three rows on the CPU and one on both.
+    expect(executable.hybridStats().gpuActivationShare).toBeCloseTo(0.5 / 4, 9);
+  });
+});
+
 describe("a hybrid step", () => {
   it("waits for the CPU once in each split layer and never elsewhere", async () => {
     const model = await tinyModel("--layers", "4");
@@ -229,6 +271,30 @@ describe("a hybrid step", () => {
       [16, 16, 16],
       [undefined, 48, 48, 48],
     ]);
+  });
+
+  it("merges once for all rows of a batch, and waits once", async () => {
+    const model = await tinyModel();
+    const { program } = buildProgram(model, programOptions);
+    const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
+    const placement = placementOf(model, [hot(0.5)]);
+    using backend = createHybridBackend({ gpu, cpu, placement, trace: true });
+    using executable = await backend.prepare(program);
+    const step = createStep(program.maxRows, program.maxOutputs);
+    step.rowCount = step.outputCount = 2;
+    step.sequence.set([0, 1]);
+    step.token.set([5, 9]);
+    step.outputRow.set([0, 1]);
+    await executable.run(0, step);
+    const names = (await executable.timeline()).map(({ name }) => name);
+    for (const layer of model.layers.keys()) {
+      for (const part of ["hot ffn", "cold ffn", "merge"]) {
+        expect(names.filter((name) => name === `${part} ${layer}`)).toHaveLength(1);
+      }
+    }
+    expect(names.filter((name) => name === "gpu → cpu")).toHaveLength(model.layers.length);
+    // Two rows are two tokens.
+    expect(executable.hybridStats().synchronisationsPerToken).toBe(model.layers.length / 2);
   });
 
   it("adds the bias of a split block once", async () => {
