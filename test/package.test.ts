@@ -1,7 +1,7 @@
 /** What a user gets from npm: the files that its scripts and its code need, and no more. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");
@@ -29,6 +29,21 @@ describe("the package", () => {
     const tools = scripts.flatMap((name) => manifest.scripts[name]?.match(/tools\/\S+/) ?? []);
     expect(tools).toContain("tools/build-native.mjs");
     expect(paths).toEqual(expect.arrayContaining(tools));
+  });
+
+  it("has types that need no other package's: every file that dist/index.d.ts reaches is read", () => {
+    const seen = new Set<string>();
+    const reach = (path: string): void => {
+      if (seen.has(path)) return;
+      seen.add(path);
+      const text = readFileSync(path, "utf8");
+      expect(text, path).not.toMatch(/\bGPU[A-Z][a-z]\w+|^(?:import|export) .*from "(?!\.|node:)/m);
+      for (const [, name = ""] of text.matchAll(/from "(\.[^"]+)\.[jt]s"/g)) {
+        reach(resolve(dirname(path), `${name}.d.ts`));
+      }
+    };
+    reach(resolve(root, "dist/index.d.ts"));
+    expect(seen.size).toBeGreaterThan(30);
   });
 
   it("has no tests", () => {

@@ -1,11 +1,8 @@
 /** Which device runs the model: the fastest there is, or the one that was asked for; never silently another. */
 import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
-import {
-  type AdapterDescription,
-  chooseAdapter,
-  listAdapters,
-} from "../backends/webgpu/adapter.ts";
+import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
+import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { mayHaveGraphicsCard } from "../backends/webgpu/card-presence.ts";
 import { DeviceError, LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { type AdapterDescription, listAdapters } from "../backends/webgpu/adapter.ts";
+import { listAdapters } from "../backends/webgpu/adapter.ts";
+import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { DeviceError } from "../core/errors.ts";
 import type { Bytes, BytesPerSecond } from "../core/units.ts";
 

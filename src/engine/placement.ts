@@ -1,11 +1,8 @@
 /** What `hearth plan` shows: which neurons would be where within a budget, without loading a weight. */
 import { totalmem } from "node:os";
 import type { Backend } from "../backends/backend.ts";
-import {
-  type AdapterDescription,
-  chooseAdapter,
-  listAdapters,
-} from "../backends/webgpu/adapter.ts";
+import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
+import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
 import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
 import { DeviceError, OptionError, UnsupportedError } from "../core/errors.ts";

@@ -1,8 +1,7 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
-import type { GpuCounts } from "../backends/webgpu/gpu-counts.ts";
+import type { GpuCounts, GpuUse, StepUse } from "../backends/webgpu/gpu-counts.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { reportOf, timelineOf } from "../runtime/device.ts";
-import type { GpuUse, StepUse } from "../runtime/gpu-use.ts";
 import { fewestTokens, shareMargin } from "../runtime/hybrid-adapt.ts";
 import type { HybridStats } from "../runtime/hybrid-stats.ts";
 import { chromeTrace } from "../runtime/trace.ts";

@@ -5,10 +5,11 @@
 import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import type { AdapterChoice } from "../backends/webgpu/adapter.ts";
+import type { GpuUse } from "../backends/webgpu/gpu-counts.ts";
 import { createWebGpuBackend } from "../backends/webgpu/webgpu-backend.ts";
 import type { Bytes } from "../core/units.ts";
 import type { Program } from "../ops/program.ts";
-import { countGpu, type GpuUse } from "./gpu-use.ts";
+import { countGpu } from "./gpu-use.ts";
 import type { AdaptOptions } from "./hybrid-adapt.ts";
 import { createHybridBackend } from "./hybrid-backend.ts";
 import type { Placement } from "./hybrid-partition.ts";

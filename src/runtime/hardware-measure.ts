@@ -7,7 +7,7 @@ import { release } from "node:os";
 import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import type { AdapterDescription } from "../backends/webgpu/adapter.ts";
+import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { createWebGpuBackend } from "../backends/webgpu/webgpu-backend.ts";
 import { rowBytes, type WeightType, weightTypes } from "../core/dtype.ts";
 import { DeviceError } from "../core/errors.ts";

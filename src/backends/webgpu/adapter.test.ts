@@ -2,13 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../../core/errors.ts";
 import { MiB } from "../../core/units.ts";
-import {
-  type AdapterDescription,
-  type AdapterKind,
-  adapterKind,
-  chooseAdapter,
-  parseAdapterNames,
-} from "./adapter.ts";
+import { adapterKind, chooseAdapter, parseAdapterNames } from "./adapter.ts";
+import type { AdapterDescription, AdapterKind } from "./adapter-description.ts";
 import { parseNvidia, parseSysctl } from "./adapter-memory.ts";
 
 function adapter(index: number, name: string, kind: AdapterKind): AdapterDescription {

@@ -4,26 +4,9 @@
  * adapter has. Two cards of the same name cannot be told apart there: the first is used.
  */
 import { DeviceError, OptionError } from "../../core/errors.ts";
-import type { Bytes } from "../../core/units.ts";
+import type { AdapterDescription, AdapterKind } from "./adapter-description.ts";
 import { adapterMemory } from "./adapter-memory.ts";
 import { type HeldGpu, takeGpu } from "./gpu.ts";
-
-export type AdapterKind = "discrete" | "integrated" | "software";
-
-export interface AdapterDescription {
-  /** Place in the list, as --gpu takes it. */
-  readonly index: number;
-  readonly name: string;
-  readonly vendor: string;
-  /** Dawn's backend: vulkan, metal, d3d12. */
-  readonly backend: string;
-  readonly kind: AdapterKind;
-  readonly features: readonly string[];
-  readonly maxBufferBytes: Bytes;
-  readonly maxBindingBytes: Bytes;
-  /** Memory of the card; undefined when neither driver nor system tells. */
-  readonly memory?: Bytes;
-}
 
 /** An index in the list, part of a name, or "auto": the first that is not software. */
 export type AdapterChoice = number | string;

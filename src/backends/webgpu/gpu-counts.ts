@@ -1,5 +1,5 @@
 /** What an executable asked of the GPU, as counts that can be asserted and added up. */
-import type { Bytes, Milliseconds } from "../../core/units.ts";
+import type { Bytes, Milliseconds, Tokens } from "../../core/units.ts";
 
 /** Events since the last call of gpuCounts. */
 export interface GpuCounts {
@@ -15,6 +15,20 @@ export interface GpuCounts {
   /** Compiled: those of one-row steps by prepare, others when a step first needs them. */
   readonly pipelines: number;
   readonly pipelineMilliseconds: Milliseconds;
+}
+
+/** What an executable was asked for while loading, and for each kind of step. */
+export interface GpuUse {
+  /** Bytes held on the card: weights, cache, scratch and staging. */
+  readonly bytes: Bytes;
+  readonly load: GpuCounts;
+  readonly prompt: StepUse;
+  readonly decode: StepUse;
+}
+
+/** Sums over steps. `tokens` are rows read. */
+export interface StepUse extends GpuCounts {
+  readonly tokens: Tokens;
 }
 
 export const noGpuCounts: GpuCounts = {

@@ -6,13 +6,8 @@ import { DeviceError, LimitError } from "../../core/errors.ts";
 import { type Bytes, formatBytes } from "../../core/units.ts";
 import type { Program } from "../../ops/program.ts";
 import type { Backend, PrepareOptions } from "../backend.ts";
-import {
-  type AdapterChoice,
-  type AdapterDescription,
-  chooseAdapter,
-  listAdapters,
-  takeAdapter,
-} from "./adapter.ts";
+import { type AdapterChoice, chooseAdapter, listAdapters, takeAdapter } from "./adapter.ts";
+import type { AdapterDescription } from "./adapter-description.ts";
 import { type FeatureUse, type OpenDevice, openDevice } from "./device.ts";
 import {
   type GpuExecutable,

@@ -1,0 +1,19 @@
+/** What is known of a graphics adapter. Public: no type of WebGPU here, which users of the package do not have. */
+import type { Bytes } from "../../core/units.ts";
+
+export type AdapterKind = "discrete" | "integrated" | "software";
+
+export interface AdapterDescription {
+  /** Place in the list, as --gpu takes it. */
+  readonly index: number;
+  readonly name: string;
+  readonly vendor: string;
+  /** Dawn's backend: vulkan, metal, d3d12. */
+  readonly backend: string;
+  readonly kind: AdapterKind;
+  readonly features: readonly string[];
+  readonly maxBufferBytes: Bytes;
+  readonly maxBindingBytes: Bytes;
+  /** Memory of the card; undefined when neither driver nor system tells. */
+  readonly memory?: Bytes;
+}
