@@ -42,14 +42,14 @@ type Merged =
 const nothingBetter: Merged = { kind: "searched", found: undefined };
 
 /**
- * How many partial totals a search may still look at: about 0.03 µs each with their merging, so 4e7 are 1.2 s.
+ * How many partial totals a search may still look at: about 0.03 µs each with their merging, so 1e8 are some 2 s.
  * A count, not a clock: the same problem gives the same placement on every machine.
  */
 export interface MergeWork {
   left: number;
 }
 
-export const mergeWork = 4e7;
+export const mergeWork = 1e8;
 
 /** Costs this close, relative to their size, are one: sums in another order differ by less. */
 export const costTolerance = 1e-12;
