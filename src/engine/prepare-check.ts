@@ -34,9 +34,12 @@ interface Candidate {
   readonly table?: ThresholdTable;
 }
 
-/** Tokens of one timed decode, and how often dense and sparse take turns; the medians count. */
+/** Tokens of one timed decode. Dense and sparse take turns, so that what else the machine does slows both; medians count. */
 const timedTokens: Tokens = 48;
-const timedRounds = 5;
+/** Of one method: at least so many turns, more for small models, whose turns take milliseconds. */
+const leastTurns = 5;
+const timedMilliseconds = 250;
+const mostTurns = 101;
 const promptTokens: Tokens = 16;
 
 /** The dense model first. */
@@ -125,27 +128,35 @@ async function report(
 ): Promise<MethodReport> {
   const { model, dense, sparse, reference, scored, text } = measured;
   const timed = timedDecode(text, sparse.contextLength);
-  const speeds = { dense: [] as number[], sparse: [] as number[] };
-  const bytes = { dense: 0, sparse: 0 };
-  for (let round = 0; round < timedRounds; round++) {
-    const plain = await decodeOnce(dense, timed);
-    const fast = await decodeOnce(sparse, timed);
-    speeds.dense.push(plain.tokensPerSecond);
-    speeds.sparse.push(fast.tokensPerSecond);
-    bytes.dense = plain.bytesPerToken;
-    bytes.sparse = fast.bytesPerToken;
-  }
+  const { tokensPerSecond, measuredSpeedup } = await compareSpeeds(dense, sparse, timed);
   const rest = bytesBesideFfn(model);
-  const tokensPerSecond = median(speeds.sparse);
   return {
     ...candidate,
     ...compareTargets(scored, reference),
     activeShare: scored.activeShare,
-    bytesPerToken: bytes.sparse,
+    bytesPerToken: scored.bytesPerToken,
     tokensPerSecond,
-    predictedSpeedup: (rest + bytes.dense) / (rest + bytes.sparse),
-    measuredSpeedup: tokensPerSecond / median(speeds.dense),
+    predictedSpeedup: (rest + reference.bytesPerToken) / (rest + scored.bytesPerToken),
+    measuredSpeedup,
   };
+}
+
+/** The speed-up is the median over turns of their own ratio. */
+async function compareSpeeds(
+  dense: CheckedModel,
+  sparse: CheckedModel,
+  timed: ReturnType<typeof timedDecode>,
+): Promise<Pick<MethodReport, "tokensPerSecond" | "measuredSpeedup">> {
+  const speeds: number[] = [];
+  const ratios: number[] = [];
+  const until = performance.now() + timedMilliseconds;
+  while (speeds.length < leastTurns || (performance.now() < until && speeds.length < mostTurns)) {
+    const plain = await decodeOnce(dense, timed);
+    const fast = await decodeOnce(sparse, timed);
+    speeds.push(fast);
+    ratios.push(fast / plain);
+  }
+  return { tokensPerSecond: median(speeds), measuredSpeedup: median(ratios) };
 }
 
 async function denseReport(
@@ -157,15 +168,16 @@ async function denseReport(
   },
 ): Promise<MethodReport> {
   const { reference, text, first } = measured;
-  const once = await decodeOnce(dense, timedDecode(text, dense.contextLength));
   const tokensPerSecond =
-    first === undefined ? once.tokensPerSecond : first.tokensPerSecond / first.measuredSpeedup;
+    first === undefined
+      ? await decodeOnce(dense, timedDecode(text, dense.contextLength))
+      : first.tokensPerSecond / first.measuredSpeedup;
   return {
     method: "dense",
     variant: "",
     ...compareTargets(reference, reference),
     activeShare: 1,
-    bytesPerToken: once.bytesPerToken,
+    bytesPerToken: reference.bytesPerToken,
     tokensPerSecond,
     predictedSpeedup: 1,
     measuredSpeedup: 1,

@@ -64,6 +64,7 @@ describe("preparing a ReLU model", () => {
     expect(Math.abs(gate?.perplexityLoss ?? 1)).toBeLessThan(1e-4);
     expect(gate?.activeShare).toBeLessThan(0.5);
     expect(gate?.bytesPerToken).toBeLessThan(dense?.bytesPerToken ?? 0);
+    expect(report.decodedTokens).toBeGreaterThan(50);
     for (const { quality } of report.trained) expect(quality.recall).toBeGreaterThan(0.8);
   });
 
@@ -141,6 +142,15 @@ describe("preparing a SwiGLU model", () => {
     expect(svg).toMatch(/^<svg/);
     expect(svg.match(/<polyline/g)).toHaveLength(4);
     expect(svg).not.toContain("NaN");
+  });
+});
+
+describe("training predictors for a SwiGLU model", () => {
+  it("is refused, saying what can be done instead", async () => {
+    using model = await makeTinyModel();
+    await expect(trainPredictors(model.path, quick)).rejects.toThrow(
+      /predictors .*available: dense, threshold\. silu is never zero.*hearth prepare/,
+    );
   });
 });
 

@@ -4,15 +4,16 @@
  */
 import { basename } from "node:path";
 import type { Backend } from "../backends/backend.ts";
-import { LimitError, OptionError } from "../core/errors.ts";
+import { LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { multiplyPlainly } from "../core/matrix-product.ts";
 import { type Bytes, GiB, type Tokens } from "../core/units.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type Model, openModel } from "../model/model.ts";
-import { CheckedModel } from "../runtime/prepare-check.ts";
+import { CheckedModel, scoredIn } from "../runtime/prepare-check.ts";
 import { sampleCorpus } from "../runtime/prepare-sample.ts";
 import { heldOutWindows } from "../runtime/prepare-windows.ts";
 import type { TrainedLayer } from "../runtime/train-layers.ts";
+import { isReluFamily } from "../sparsity/activation-profile.ts";
 import { chooseBest, type MethodReport } from "../sparsity/choose-best.ts";
 import { type Corpus, openCorpus } from "../sparsity/corpus.ts";
 import { plotQuality } from "../sparsity/plot-quality.ts";
@@ -75,6 +76,8 @@ export interface PrepareReport extends TrainingReport {
   readonly signs: readonly SelectionQuality[];
   /** The dense model first. */
   readonly methods: readonly MethodReport[];
+  /** Tokens that each method decoded for its perplexity, active share and bytes. */
+  readonly decodedTokens: Tokens;
   readonly maxPerplexityLoss: number;
   readonly recommendation: Recommendation;
   /** The curves sparsity → perplexity and sparsity → bytes as SVG. */
@@ -92,7 +95,7 @@ export async function trainPredictors(
   path: string,
   options: TrainPredictorOptions = {},
 ): Promise<TrainingReport> {
-  using preparation = await openPreparation(path, options);
+  using preparation = await openPreparation(path, options, refuseRestless);
   const { request, notices } = preparation;
   const { trained } = await learnMethods(request, "predictors");
   const corpora = request.corpora.map(({ name }) => name);
@@ -128,6 +131,7 @@ export async function prepareModel(
     trained,
     signs,
     methods,
+    decodedTokens: text.windows.reduce((sum, window) => sum + scoredIn(window), 0),
     maxPerplexityLoss,
     recommendation,
     notices,
@@ -209,9 +213,24 @@ interface Preparation extends Disposable {
   readonly notices: readonly string[];
 }
 
-async function openPreparation(path: string, options: TrainPredictorOptions): Promise<Preparation> {
+/** docs/decisions/0008-predictors-without-zeros.md: such predictors read more bytes than they save. */
+function refuseRestless({ activation }: Model): void {
+  if (isReluFamily(activation)) return;
+  throw new UnsupportedError(
+    "training predictors for this model",
+    ["dense", "threshold"],
+    `${activation.kind} is never zero, so no neuron rests that a predictor could name; hearth prepare calibrates thresholds for it`,
+  );
+}
+
+async function openPreparation(
+  path: string,
+  options: TrainPredictorOptions,
+  refuse?: (model: Model) => void,
+): Promise<Preparation> {
   checkOptions(options);
   const model = openModel(openGguf(path));
+  refuse?.(model);
   const tokenizer = await loadTokenizer(model.gguf.metadata);
   const { backend, notices } = openHostBackend(options.device ?? "auto", options.threads);
   try {

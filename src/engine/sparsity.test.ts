@@ -14,6 +14,7 @@ import type { MethodName, Sidecar } from "../sparsity/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
+import { perplexity } from "./perplexity.ts";
 import { sidecarModelOf } from "./sparsity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-methods-"));
@@ -143,6 +144,27 @@ describe.skipIf(dataFolder === undefined)(`PowerInfer's files${withoutData}`, ()
     },
   );
 });
+
+describe.skipIf(addon.kind !== "loaded")(
+  `two threads${addon.kind === "missing" ? ` (skipped: ${addon.reason})` : ""}`,
+  () => {
+    it.each(["mlp", "gate"] as const)(
+      "give one and the same perplexity in six runs of %s, to the last digit",
+      async (sparsity) => {
+        const args = "--arch llama --activation relu --active 0.2 --predictor-rank 32";
+        const path = await make(`six runs ${sparsity}`, args);
+        const ids = Array.from({ length: 256 }, (_, at) => (at * at * 7 + 3 * at) % 320);
+        const seen = new Set<number>();
+        for (let run = 0; run < 6; run++) {
+          const options = { device: "cpu", threads: 2, window: 64, sparsity } as const;
+          seen.add((await perplexity(path, ids, options)).perplexity);
+        }
+        expect(seen.size).toBe(1);
+        expect([...seen].every(Number.isFinite)).toBe(true);
+      },
+    );
+  },
+);
 
 describe("a method that cannot apply", () => {
   const refusals: readonly [string, string, MethodName, RegExp][] = [

@@ -89,8 +89,10 @@ const rowsOfStep = 128;
 export interface ScoredTargets {
   readonly losses: Float64Array;
   readonly likeliest: Int32Array;
-  /** Row–neuron pairs computed, of all. */
+  /** Of the tokens decoded: row–neuron pairs computed, of all. */
   readonly activeShare: number;
+  /** Feed-forward bytes read for a token decoded. */
+  readonly bytesPerToken: Bytes;
 }
 
 export interface CheckText {
@@ -101,7 +103,15 @@ export interface CheckText {
 /** Of a shorter window nothing worth mentioning would be scored. */
 export const leastWindow: Tokens = 8;
 
-/** The second half of each window is scored, as perplexity.ts has it. */
+/** Tokens of a window that scoreTargets decodes. */
+export function scoredIn(window: readonly number[]): Tokens {
+  return Math.max(0, window.length - 1 - Math.floor(window.length / 2));
+}
+
+/**
+ * As a model is used: the first half of each window is read as a prompt, in steps of many rows; the second half is decoded
+ * token by token, each scored, where sparsity applies to every token alone.
+ */
 export async function scoreTargets(
   model: CheckedModel,
   { windows }: CheckText,
@@ -112,45 +122,38 @@ export async function scoreTargets(
 ): Promise<ScoredTargets> {
   const losses: number[] = [];
   const likeliest: number[] = [];
-  model.executable.ffnCounts();
+  const decoded = { active: 0, pairs: 0, bytes: 0 };
   for (const [index, tokens] of windows.entries()) {
     options.signal?.throwIfAborted();
-    await scoreWindow(model, tokens, (logits, target) => {
-      losses.push(logSumExp(logits) - (logits[target] ?? 0));
+    const firstScored = Math.floor(tokens.length / 2);
+    await readPrompt(model, tokens.slice(0, firstScored));
+    model.executable.ffnCounts();
+    // The window's last token only serves as a target.
+    for (let at = firstScored; at < tokens.length - 1; at++) {
+      const [logits = new Float32Array(1)] = await model.run([tokens[at] ?? 0], at, 0);
+      losses.push(logSumExp(logits) - (logits[tokens[at + 1] ?? 0] ?? 0));
       likeliest.push(indexOfLargest(logits));
-    });
+    }
+    for (const counts of model.executable.ffnCounts()) {
+      decoded.active += counts.active;
+      decoded.pairs += counts.rows * counts.neurons;
+      decoded.bytes += counts.bytesTouched;
+    }
     options.onWindow?.(index + 1, windows.length);
   }
   return {
     losses: Float64Array.from(losses),
     likeliest: Int32Array.from(likeliest),
-    activeShare: activeShareOf(model.executable),
+    activeShare: decoded.pairs === 0 ? 1 : decoded.active / decoded.pairs,
+    bytesPerToken: decoded.bytes / Math.max(1, losses.length),
   };
 }
 
-/** The window's last token only serves as a target. */
-async function scoreWindow(
-  model: CheckedModel,
-  tokens: readonly number[],
-  visit: (logits: Float32Array, target: number) => void,
-): Promise<void> {
-  const firstScored = Math.floor(tokens.length / 2);
-  for (let begin = 0; begin < tokens.length - 1; begin += model.rowsOfStep) {
-    const end = Math.min(begin + model.rowsOfStep, tokens.length - 1);
-    const firstOutput = Math.max(0, firstScored - begin);
-    const logits = await model.run(tokens.slice(begin, end), begin, firstOutput);
-    for (const [i, row] of logits.entries()) visit(row, tokens[begin + firstOutput + i + 1] ?? 0);
+async function readPrompt(model: CheckedModel, tokens: readonly number[]): Promise<void> {
+  for (let begin = 0; begin < tokens.length; begin += model.rowsOfStep) {
+    const some = tokens.slice(begin, begin + model.rowsOfStep);
+    await model.run(some, begin, some.length);
   }
-}
-
-function activeShareOf(executable: Executable): number {
-  let active = 0;
-  let pairs = 0;
-  for (const counts of executable.ffnCounts()) {
-    active += counts.active;
-    pairs += counts.rows * counts.neurons;
-  }
-  return pairs === 0 ? 1 : active / pairs;
 }
 
 export interface Comparison {
@@ -184,25 +187,16 @@ function momentsOf(values: Float64Array): { readonly mean: number; readonly erro
   return { mean, error: count < 2 ? 0 : Math.sqrt(variance / (count - 1) / count) };
 }
 
-export interface DecodeMeasurement {
-  readonly tokensPerSecond: number;
-  /** Feed-forward bytes read for one token. */
-  readonly bytesPerToken: Bytes;
-}
-
-/** Greedy continuation of `prompt`, `tokens` long. */
+/** Tokens a second of a greedy continuation of `prompt`, `tokens` long. */
 export async function decodeOnce(
   model: CheckedModel,
   { prompt, tokens }: { readonly prompt: readonly number[]; readonly tokens: Tokens },
-): Promise<DecodeMeasurement> {
+): Promise<number> {
   const some = prompt.slice(0, model.rowsOfStep);
   let next = bestOf(await model.run(some, 0, some.length - 1));
-  model.executable.ffnCounts();
   const startedAt = performance.now();
   for (let i = 0; i < tokens; i++) next = bestOf(await model.run([next], some.length + i, 0));
-  const seconds = (performance.now() - startedAt) / 1000;
-  const bytes = model.executable.ffnCounts().reduce((sum, one) => sum + one.bytesTouched, 0);
-  return { tokensPerSecond: tokens / seconds, bytesPerToken: bytes / tokens };
+  return tokens / ((performance.now() - startedAt) / 1000);
 }
 
 function bestOf([logits]: readonly Float32Array[]): number {

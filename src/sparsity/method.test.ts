@@ -98,6 +98,15 @@ describe("auto", () => {
     });
   });
 
+  it("says when it sets the predictors of a PowerInfer file aside for a recommendation", () => {
+    const sidecar = { ...nothing, recommendation: { ...recommendation, method: "gate" } as const };
+    const facts = { ...relu, isPowerInfer: true, hasPredictors: true, sidecar };
+    expect(chooseMethod("auto", facts)).toEqual({
+      method: "gate",
+      reason: "loses 0.3 %; the predictors in the file are set aside for it",
+    });
+  });
+
   it("does not follow a recommendation that the sidecar cannot back", () => {
     const sidecar = { ...nothing, recommendation };
     expect(chooseMethod("auto", { ...relu, sidecar }).method).toBe("gate");

@@ -42,7 +42,9 @@ function chooseBest(facts: MethodFacts): MethodChosen {
   const { sidecar, activation, gating, isPowerInfer, hasPredictors } = facts;
   const recommended = sidecar?.recommendation;
   if (recommended !== undefined && obstacleTo(recommended.method, facts) === undefined) {
-    return { method: recommended.method, reason: recommended.reason };
+    const setsAside = isPowerInfer && hasPredictors && recommended.method !== "mlp";
+    const others = setsAside ? "; the predictors in the file are set aside for it" : "";
+    return { method: recommended.method, reason: `${recommended.reason}${others}` };
   }
   if (isPowerInfer && hasPredictors) {
     return { method: "mlp", reason: "the file brings PowerInfer's predictors" };

@@ -133,9 +133,9 @@ async function findGradients(
   });
   const signs = signsOf(work.x.subarray(0, chosen.length * dim), { centre, dim });
   const { directions } = work;
-  latent.weights.forEach((value, at) => {
-    directions[at] = value < 0 ? -1 : 1;
-  });
+  for (let at = 0; at < directions.length; at++) {
+    directions[at] = (latent.weights[at] ?? 0) < 0 ? -1 : 1;
+  }
   const scores = work.scores.subarray(0, chosen.length * count);
   const { multiply } = options;
   const forward = { rows: chosen.length, columns: count, depth: dim, transposed: "b" } as const;
@@ -143,9 +143,9 @@ async function findGradients(
   turnIntoErrors(scores, { slopes, offsets, root: Math.sqrt(dim) }, { rows, chosen, first });
   const back = { rows: count, columns: dim, depth: chosen.length, transposed: "a" } as const;
   await multiply({ ...back, a: scores, b: signs, c: latent.gradient });
-  latent.weights.forEach((value, at) => {
-    if (Math.abs(value) >= largestLatent) latent.gradient[at] = 0;
-  });
+  for (let at = 0; at < directions.length; at++) {
+    if (Math.abs(latent.weights[at] ?? 0) >= largestLatent) latent.gradient[at] = 0;
+  }
 }
 
 /** From scores [chosen, count] to the loss's derivatives by them; those by slopes and offsets beside. */
@@ -161,17 +161,20 @@ function turnIntoErrors(
   const share = 1 / chosen.length;
   slopes.gradient.fill(0);
   offsets.gradient.fill(0);
-  for (let i = 0; i < scores.length; i++) {
-    const [row, neuron] = [Math.floor(i / count), i % count];
-    const slope = (slopes.weights[neuron] ?? 0) / root;
-    const score = scores[i] ?? 0;
-    const probability = 1 / (1 + Math.exp(-(slope * score + (offsets.weights[neuron] ?? 0))));
-    const place = (chosen[row] ?? 0) * bytes + ((first + neuron) >> 3);
-    const isActive = ((rows.active[place] ?? 0) >> ((first + neuron) & 7)) & 1;
-    const error = share * (isActive === 1 ? positiveWeight * (probability - 1) : probability);
-    slopes.gradient[neuron] = (slopes.gradient[neuron] ?? 0) + (error * score) / root;
-    offsets.gradient[neuron] = (offsets.gradient[neuron] ?? 0) + error;
-    scores[i] = error * slope;
+  for (let row = 0; row < chosen.length; row++) {
+    const mask = (chosen[row] ?? 0) * bytes;
+    for (let neuron = 0; neuron < count; neuron++) {
+      const at = row * count + neuron;
+      const slope = (slopes.weights[neuron] ?? 0) / root;
+      const score = scores[at] ?? 0;
+      const probability = 1 / (1 + Math.exp(-(slope * score + (offsets.weights[neuron] ?? 0))));
+      const place = first + neuron;
+      const isActive = ((rows.active[mask + (place >> 3)] ?? 0) >> (place & 7)) & 1;
+      const error = share * (isActive === 1 ? positiveWeight * (probability - 1) : probability);
+      slopes.gradient[neuron] = (slopes.gradient[neuron] ?? 0) + (error * score) / root;
+      offsets.gradient[neuron] = (offsets.gradient[neuron] ?? 0) + error;
+      scores[at] = error * slope;
+    }
   }
 }
 
