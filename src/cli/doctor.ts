@@ -1,7 +1,7 @@
 /** `hearth doctor`: what this machine offers. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Diagnosis, diagnose, formatBytes, measureMachine } from "../index.ts";
+import { type Diagnosis, diagnose, formatBytes, measureMachine, OptionError } from "../index.ts";
 import { wholeNumber } from "./option-values.ts";
 import { table } from "./table.ts";
 
@@ -34,6 +34,13 @@ export function addDoctorCommand(program: Command): void {
 
 async function doctor(flags: DoctorFlags): Promise<void> {
   if (flags.measure) return measure(flags);
+  if (flags.output !== undefined) {
+    throw new OptionError(
+      "--output",
+      `"${flags.output}"`,
+      "--measure beside it, whose result it is for",
+    );
+  }
   const diagnosis = await diagnose();
   const text = flags.json ? JSON.stringify(asJson(diagnosis)) : asText(diagnosis);
   process.stdout.write(`${text}\n`);

@@ -25,7 +25,8 @@ export async function openHardware(nameOrPath: string): Promise<HardwareProfile>
   try {
     return parseHardwareProfile(await readFile(nameOrPath, "utf8"), nameOrPath);
   } catch (error) {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOENT") throw error;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "ENOENT" && code !== "EISDIR") throw error;
     const cards = [...describedCards.keys()].join(", ");
     throw new OptionError(
       "hardware",
@@ -46,6 +47,9 @@ export async function machineProfile(options: MeasureOptions): Promise<HardwareP
 }
 
 async function measureRequest({ gpu, threads }: MeasureOptions): Promise<MeasureRequest> {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 512)) {
+    throw new OptionError("threads", String(threads), "a whole number from 1 to 512");
+  }
   if (gpu === undefined && !mayHaveAdapter()) return { threads };
   const adapters = await listAdapters().catch((error: unknown) => {
     if (error instanceof DeviceError && gpu === undefined) return [];

@@ -3,6 +3,7 @@
  * link, the round trip of a split layer. A few seconds in all; sizes grow until a run is long enough to be timed.
  */
 import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
@@ -54,8 +55,28 @@ export function hardwareIdentity({ adapter, threads }: MeasureRequest): string {
     features: adapter.features,
     maxBufferBytes: adapter.maxBufferBytes,
   };
-  const parts = [process.platform, release(), machine?.cpu, machine?.kernels, threads, card];
+  const driver = adapter && driverVersion();
+  const parts = [
+    process.platform,
+    release(),
+    machine?.cpu,
+    machine?.kernels,
+    threads,
+    card,
+    driver,
+  ];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+}
+
+/** Kernel modules of cards that say their version, as NVIDIA's does; the others come with the system's release. */
+const driverFiles: readonly string[] = ["/sys/module/nvidia/version", "/sys/module/amdgpu/version"];
+
+function driverVersion(): readonly string[] {
+  const chosen = process.env["VK_DRIVER_FILES"] ?? process.env["VK_ICD_FILENAMES"] ?? "";
+  const versions = driverFiles.map((file) =>
+    existsSync(file) ? readFileSync(file, "utf8").trim() : "",
+  );
+  return [chosen, ...versions];
 }
 
 /** @throws DeviceError when the addon is missing: without it there is nothing to plan for. */
