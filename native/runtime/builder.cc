@@ -64,7 +64,7 @@ const float* Builder::optional_vector(Reader& reader) {
   const Weight& weight = weights_.at(index);
   if (vectors_[index] == nullptr) {
     const size_t columns = weight.matrix.columns;
-    float* vector = executable_.arena.array<float>(columns);
+    float* vector = executable_.constants.array<float>(columns);
     weight.kernels->dequantise_row(weight.matrix.data, columns, vector);
     vectors_[index] = vector;
   }
@@ -75,7 +75,7 @@ ArraySpec Builder::array(Reader& reader) const { return spec_.arrays.at(reader.i
 
 const uint8_t* Builder::copy_array(const ArraySpec& array, size_t bytes) {
   if (array.bytes < bytes) throw std::runtime_error("program: an array is too short");
-  uint8_t* copy = executable_.arena.take(bytes);
+  uint8_t* copy = executable_.constants.take(bytes);
   std::memcpy(copy, array.data, bytes);
   executable_.copied_bytes += bytes;
   return copy;

@@ -66,7 +66,7 @@ class SerialTask final : public Task {
 }  // namespace
 
 size_t Executable::scratch_bytes() const {
-  size_t bytes = arena.bytes();
+  size_t bytes = arena.bytes() + constants.bytes();
   for (const HostSlot& slot : host_slots) bytes += slot.floats * sizeof(float);
   return bytes;
 }

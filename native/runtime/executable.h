@@ -41,6 +41,9 @@ struct Executable {
   const Kernels& kernels;
   KvCache cache;
   Arena arena;
+  // Copied weights: apart from scratch, whose pages nobody touches, and the system need not clear,
+  // before the first run. That runs on the pool's threads, prepare on the host's.
+  Arena constants;
   std::vector<Source> sources;
   std::vector<Slot> slots;
   std::vector<HostSlot> host_slots;  // by slot; empty ones have no data

@@ -4,7 +4,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Backend, PrepareOptions } from "../backends/backend.ts";
 import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
 import type { Milliseconds } from "../core/units.ts";
-import { openGguf } from "../gguf/open.ts";
+import { sampledRanges } from "../gguf/fingerprint.ts";
+import { type GgufFile, openGgufWithPauses } from "../gguf/open.ts";
 import { readAhead } from "../io/read-ahead.ts";
 import { buildProgram, type ModelSlots } from "../model/build-program.ts";
 import { describeModel, type ModelDescription } from "../model/describe.ts";
@@ -59,12 +60,12 @@ export async function openModelFile(
   checkValue(path, "path", pathRule);
   checkOptions(options, engineRules, "engine");
   options.signal?.throwIfAborted();
-  await readAhead(path, headerReadAhead);
+  await readAhead(path, [{ begin: 0, end: headerReadAhead }]);
   // Each of these takes milliseconds for a large vocabulary: the host's event loop turns between them.
-  const gguf = openGguf(path);
+  const gguf = await openGgufWithPauses(path);
   await nextTurn();
   const model = openModel(gguf);
-  await nextTurn();
+  await readAheadOfLoading(gguf);
   const resolved = await withPlanBudget(resolveEngineOptions(options, model, totalmem()), options);
   const tokenizer = await loadTokenizer(gguf.metadata);
   const template = createChatTemplate(gguf.metadata, tokenizer);
@@ -112,6 +113,20 @@ async function withPlanBudget(
   return { ...resolved, vramBudget: await budgetOfPlan(plan) };
 }
 
+/** What loading reads on the JavaScript thread: norms and biases, which are copied, and the samples of the fingerprint. */
+async function readAheadOfLoading({ files, tensors }: GgufFile): Promise<void> {
+  for (const file of files) {
+    const vectors = [...tensors.values()]
+      .filter(({ path, dimensions }) => path === file.path && dimensions.length === 1)
+      .map(({ offset, bytes }) => ({ begin: offset, end: offset + bytes }));
+    const ranges = [...vectors, ...sampledRanges(file)];
+    await readAhead(
+      file.path,
+      ranges.sort((a, b) => a.begin - b.begin),
+    );
+  }
+}
+
 function contextNotices(model: Model, { contextLength }: ResolvedEngineOptions): readonly string[] {
   const { contextLength: trained } = model.hyperparameters;
   if (contextLength <= trained) return [];
@@ -137,6 +152,7 @@ async function openOnHost(
   const { model } = request;
   try {
     const settled = await settle(model, backend, request);
+    await nextTurn();
     const session = await openSession(model, backend, { ...request, sparsity: settled });
     const sparsity = settled.method;
     return { backend, session, sparsity, notices: [...notices, ...settled.notices] };
@@ -202,7 +218,7 @@ function settle(
   });
 }
 
-function openSession(
+async function openSession(
   model: Model,
   backend: Backend,
   use: {
@@ -224,6 +240,7 @@ function openSession(
     methodFor: sparsity.methodFor,
     ...(sparsity.downRows && { downRows: sparsity.downRows }),
   });
+  await nextTurn();
   return Session.open(backend, program, outputSlots(slots), prepareOptions(options));
 }
 

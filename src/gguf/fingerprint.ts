@@ -32,16 +32,25 @@ function addRange(hash: Hash, source: ByteSource, range: { begin: number; end: n
   }
 }
 
-/** Samples from the first to the last byte of the data, evenly spread; all of it when it is small. */
 function addSamples(hash: Hash, source: ByteSource, dataOffset: number): void {
-  const dataBytes = source.size - dataOffset;
-  if (dataBytes <= sampleCount * sampleBytes) {
-    addRange(hash, source, { begin: dataOffset, end: source.size });
-    return;
+  for (const range of sampledRanges({ bytes: source.size, dataOffset })) {
+    addRange(hash, source, range);
   }
+}
+
+/** Samples from the first to the last byte of the data, evenly spread; all of it when it is small. */
+export function sampledRanges({
+  bytes,
+  dataOffset,
+}: {
+  readonly bytes: number;
+  readonly dataOffset: number;
+}): readonly { readonly begin: number; readonly end: number }[] {
+  const dataBytes = bytes - dataOffset;
+  if (dataBytes <= sampleCount * sampleBytes) return [{ begin: dataOffset, end: bytes }];
   const distance = (dataBytes - sampleBytes) / (sampleCount - 1);
-  for (let sample = 0; sample < sampleCount; sample++) {
+  return Array.from({ length: sampleCount }, (_, sample) => {
     const begin = dataOffset + Math.floor(sample * distance);
-    addRange(hash, source, { begin, end: begin + sampleBytes });
-  }
+    return { begin, end: begin + sampleBytes };
+  });
 }

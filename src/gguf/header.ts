@@ -3,6 +3,7 @@
  * trusted: counts are checked against the bytes left before anything is allocated. Sources: GGUF specification
  * (ggml docs/gguf.md); `PWRI`: PowerInfer's magic for the same layout, it says that the file has predictors.
  */
+import { runAtOnce, type Steps } from "../core/steps.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { HeaderCursor } from "./cursor.ts";
 import * as limits from "./limits.ts";
@@ -30,12 +31,17 @@ const minTensorBytes = 33;
 
 /** @throws FileFormatError naming the field, the value found and its offset, for whatever is wrong. */
 export function readGgufHeader(source: ByteSource): GgufHeader {
+  return runAtOnce(headerSteps(source));
+}
+
+/** The same in steps: the vocabulary of a large model takes a tenth of a second. */
+export function* headerSteps(source: ByteSource): Steps<GgufHeader> {
   const cursor = new HeaderCursor(source);
   const magic = readMagic(cursor);
   const version = readVersion(cursor);
   const tensorCount = readCount(cursor, "tensor count", limits.maxTensors, minTensorBytes);
   const keyCount = readCount(cursor, "metadata count", limits.maxMetadataKeys, minEntryBytes);
-  const metadata = new Metadata(source.name, readEntries(cursor, keyCount));
+  const metadata = new Metadata(source.name, yield* readEntries(cursor, keyCount));
   const alignment = readAlignment(cursor, metadata);
   const { tensors, dataOffset } = readTensorInfos(cursor, {
     count: tensorCount,
@@ -76,7 +82,10 @@ function readCount(cursor: HeaderCursor, where: string, limit: number, minBytes:
   return count;
 }
 
-function readEntries(cursor: HeaderCursor, count: number): ReadonlyMap<string, MetadataEntry> {
+function* readEntries(
+  cursor: HeaderCursor,
+  count: number,
+): Steps<ReadonlyMap<string, MetadataEntry>> {
   const entries = new Map<string, MetadataEntry>();
   for (let index = 0; index < count; index++) {
     const offset = cursor.position;
@@ -85,7 +94,7 @@ function readEntries(cursor: HeaderCursor, count: number): ReadonlyMap<string, M
       const expected = "each key once";
       cursor.fail(`metadata key ${index}`, { found: `a second ${key}`, expected, offset });
     }
-    entries.set(key, { value: readValue(cursor, `metadata key ${key}`), offset });
+    entries.set(key, { value: yield* readValue(cursor, `metadata key ${key}`), offset });
   }
   return entries;
 }

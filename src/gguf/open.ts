@@ -5,9 +5,10 @@
 import { basename, dirname, join } from "node:path";
 import { checkValue, pathRule } from "../core/check-options.ts";
 import { FileFormatError } from "../core/errors.ts";
-import { withFile } from "../io/byte-source.ts";
+import { runAtOnce, runWithPauses, type Steps } from "../core/steps.ts";
+import { openSource } from "../io/byte-source.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { type GgufHeader, type GgufMagic, readGgufHeader } from "./header.ts";
+import { type GgufHeader, type GgufMagic, headerSteps } from "./header.ts";
 import { maxParts, partDigits } from "./limits.ts";
 import type { Metadata } from "./metadata.ts";
 import type { TensorInfo } from "./tensor-info.ts";
@@ -38,8 +39,17 @@ interface OpenedPart extends GgufPart {
 
 /** @throws OptionError for what is no path, FileFormatError for a file that is not a sound GGUF file, naming field, value and offset. */
 export function openGguf(path: string): GgufFile {
+  return runAtOnce(openSteps(path));
+}
+
+/** The same without holding the event loop. */
+export function openGgufWithPauses(path: string): Promise<GgufFile> {
+  return runWithPauses(openSteps(path));
+}
+
+function* openSteps(path: string): Steps<GgufFile> {
   checkValue(path, "path", pathRule);
-  const parts = openParts(path, openPart(path));
+  const parts = yield* openParts(path, yield* openPart(path));
   const [first] = parts;
   if (first === undefined) throw new RangeError(`${path}: a model of no parts`);
   const { magic, version, metadata } = first.header;
@@ -52,15 +62,14 @@ export function openGguf(path: string): GgufFile {
   return { path, files, version, magic, metadata, tensors: mergeTensors(parts), fingerprint };
 }
 
-function openPart(path: string): OpenedPart {
-  return withFile(path, (source) => {
-    const header = readGgufHeader(source);
-    const { headerBytes, dataOffset } = header;
-    return { path, bytes: source.size, headerBytes, dataOffset, header };
-  });
+function* openPart(path: string): Steps<OpenedPart> {
+  using source = openSource(path);
+  const header = yield* headerSteps(source);
+  const { headerBytes, dataOffset } = header;
+  return { path, bytes: source.size, headerBytes, dataOffset, header };
 }
 
-function openParts(path: string, opened: OpenedPart): readonly OpenedPart[] {
+function* openParts(path: string, opened: OpenedPart): Steps<readonly OpenedPart[]> {
   const { metadata, magic } = opened.header;
   const name = parsePartName(path);
   const count = metadata.optionalNumber("split.count") ?? 0;
@@ -72,9 +81,10 @@ function openParts(path: string, opened: OpenedPart): readonly OpenedPart[] {
         : `${name.count}, as the file name says (and at most ${maxParts})`;
     throw wrong(path, "split.count", { found: String(count), expected });
   }
-  const parts = Array.from({ length: count }, (_, index) =>
-    index === name.index ? opened : openPart(partPath(name, index)),
-  );
+  const parts: OpenedPart[] = [];
+  for (let index = 0; index < count; index++) {
+    parts.push(index === name.index ? opened : yield* openPart(partPath(name, index)));
+  }
   for (const [index, part] of parts.entries()) checkPart(part, { index, count, magic });
   return parts;
 }

@@ -1,4 +1,5 @@
-/** Reads one metadata value of any type, arrays and arrays of arrays included, within the limits. */
+/** Reads one metadata value of any type, arrays and arrays of arrays included, within the limits, in steps. */
+import { entriesPerStep, type Steps } from "../core/steps.ts";
 import type { HeaderCursor } from "./cursor.ts";
 import * as limits from "./limits.ts";
 import { StringList } from "./string-list.ts";
@@ -18,12 +19,12 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const arrayHeadBytes = 12;
 const stringHeadBytes = 8;
 
-export function readValue(cursor: HeaderCursor, where: string): MetadataValue {
+export function* readValue(cursor: HeaderCursor, where: string): Steps<MetadataValue> {
   const offset = cursor.position;
   const id = cursor.u32(`type of ${where}`);
   if (id === stringId) return { kind: "string", value: readString(cursor, where) };
   if (id === booleanId) return { kind: "boolean", value: readBooleans(cursor, where, 1)[0] === 1 };
-  if (id === arrayId) return readArray(cursor, { where, depth: 1, budget: { arrays: 0 } });
+  if (id === arrayId) return yield* readArray(cursor, { where, depth: 1, budget: { arrays: 0 } });
   const type = numberTypeById(id);
   if (type !== undefined) return readNumber(cursor, where, type);
   const expected = "a value type from 0 to 12";
@@ -61,7 +62,7 @@ interface ArrayPlace {
   readonly budget: { arrays: number };
 }
 
-function readArray(cursor: HeaderCursor, place: ArrayPlace): ArrayValue {
+function* readArray(cursor: HeaderCursor, place: ArrayPlace): Steps<ArrayValue> {
   const { where } = place;
   const offset = cursor.position;
   const id = cursor.u32(`element type of ${where}`);
@@ -82,9 +83,9 @@ function readArray(cursor: HeaderCursor, place: ArrayPlace): ArrayValue {
     const values = layout.view(cursor.copy(count * layout.bytes, where));
     return { kind: "numbers", type, values };
   }
-  if (id === stringId) return { kind: "strings", values: readStrings(cursor, where, count) };
+  if (id === stringId) return { kind: "strings", values: yield* readStrings(cursor, where, count) };
   if (id === booleanId) return { kind: "booleans", values: readBooleans(cursor, where, count) };
-  return { kind: "arrays", values: readArrays(cursor, place, count) };
+  return { kind: "arrays", values: yield* readArrays(cursor, place, count) };
 }
 
 function minElementBytes(id: number, type: NumberType | undefined): number | undefined {
@@ -94,7 +95,7 @@ function minElementBytes(id: number, type: NumberType | undefined): number | und
   return id === arrayId ? arrayHeadBytes : undefined;
 }
 
-function readStrings(cursor: HeaderCursor, where: string, count: number): StringList {
+function* readStrings(cursor: HeaderCursor, where: string, count: number): Steps<StringList> {
   const begin = cursor.position;
   const starts = new Uint32Array(count);
   const lengthOf = `length of a string of ${where}`;
@@ -102,11 +103,12 @@ function readStrings(cursor: HeaderCursor, where: string, count: number): String
     const length = cursor.count(lengthOf, limits.maxStringBytes);
     starts[index] = cursor.position - begin;
     cursor.skip(length, where);
+    if (index % entriesPerStep === 0) yield;
   }
   return new StringList(cursor.passed(begin), starts);
 }
 
-function readArrays(cursor: HeaderCursor, place: ArrayPlace, count: number): ArrayValue[] {
+function* readArrays(cursor: HeaderCursor, place: ArrayPlace, count: number): Steps<ArrayValue[]> {
   const { where, depth, budget } = place;
   const offset = cursor.position;
   budget.arrays += count;
@@ -116,5 +118,7 @@ function readArrays(cursor: HeaderCursor, place: ArrayPlace, count: number): Arr
     cursor.fail(where, { found, expected, offset });
   }
   const inside = { where, depth: depth + 1, budget };
-  return Array.from({ length: count }, () => readArray(cursor, inside));
+  const arrays: ArrayValue[] = [];
+  for (let index = 0; index < count; index++) arrays.push(yield* readArray(cursor, inside));
+  return arrays;
 }

@@ -27,22 +27,25 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
 
 /** Opens a file, gives it to `use` as a ByteSource and closes it, whatever happens. */
 export function withFile<Result>(path: string, use: (source: ByteSource) => Result): Result {
+  using source = openSource(path);
+  return use(source);
+}
+
+/** A file as a ByteSource that whoever opens it closes. */
+export function openSource(path: string): ByteSource & Disposable {
   const descriptor = openForReading(path);
-  try {
-    const size = fstatSync(descriptor).size;
-    return use({
-      name: path,
-      size,
-      read: (offset, length) => {
-        checkRange(path, { offset, length, size });
-        const bytes = new Uint8Array(length);
-        readFully(descriptor, { path, offset, bytes });
-        return bytes;
-      },
-    });
-  } finally {
-    closeSync(descriptor);
-  }
+  const size = fstatSync(descriptor).size;
+  return {
+    name: path,
+    size,
+    read: (offset, length) => {
+      checkRange(path, { offset, length, size });
+      const bytes = new Uint8Array(length);
+      readFully(descriptor, { path, offset, bytes });
+      return bytes;
+    },
+    [Symbol.dispose]: () => closeSync(descriptor),
+  };
 }
 
 /** A descriptor of a regular file. The caller closes it. @throws FileFormatError saying why it cannot be read. */

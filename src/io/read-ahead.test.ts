@@ -14,10 +14,14 @@ describe("reading ahead", () => {
       writeFileSync(join(folder, "short"), "abc");
       writeFileSync(join(folder, "long"), Buffer.alloc(3 << 20));
       const before = openDescriptors();
-      await readAhead(join(folder, "short"), 1 << 20);
-      await readAhead(join(folder, "long"), 2 << 20);
-      await readAhead(join(folder, "absent"), 1 << 20);
-      await readAhead(folder, 1 << 20);
+      await readAhead(join(folder, "short"), [{ begin: 0, end: 1 << 20 }]);
+      await readAhead(join(folder, "long"), [{ begin: 0, end: 2 << 20 }]);
+      await readAhead(join(folder, "absent"), [{ begin: 0, end: 1 << 20 }]);
+      await readAhead(
+        join(folder, "long"),
+        [1, 5, 2].map((at) => ({ begin: at << 20, end: (at << 20) + 9 })),
+      );
+      await readAhead(folder, [{ begin: 0, end: 1 << 20 }]);
       expect(openDescriptors()).toBe(before);
     } finally {
       rmSync(folder, { recursive: true });

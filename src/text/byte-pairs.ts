@@ -3,12 +3,13 @@
  * written in GPT-2's byte alphabet and merged by rank. As llama.cpp's llm_tokenizer_bpe, except that bytes which
  * are no UTF-8 keep their value (llama.cpp makes them U+FFFD).
  */
+
+import { entriesPerStep, type Steps } from "../core/steps.ts";
 import { byteSymbolsOf, bytesOfSymbols, textOfByteString, wellFormed } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
 import { cachePieces } from "./piece-cache.ts";
 import { type PreTokenizer, splitText } from "./pre-tokenizers.ts";
-import { entriesPerStep, type Steps } from "./steps.ts";
 import { malformed, tokenType, type Vocabulary } from "./vocabulary.ts";
 
 export function* createBytePairs(

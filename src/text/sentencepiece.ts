@@ -3,11 +3,11 @@
  * token of the highest score; what is no token is written as byte tokens. Works on byte strings.
  */
 import { isUtf8 } from "node:buffer";
+import { entriesPerStep, type Steps } from "../core/steps.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
 import { cachePieces } from "./piece-cache.ts";
-import { entriesPerStep, type Steps } from "./steps.ts";
 import { tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
 
 export function* createSentencePiece(

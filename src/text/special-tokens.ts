@@ -2,8 +2,9 @@
  * Which tokens are special: begin and end of text, end of a turn, and all that end a generation.
  * Metadata first, then by their text, as llama.cpp does (llama_vocab::impl::load, commit 00ad355).
  */
+
+import { entriesPerStep, type Steps } from "../core/steps.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
-import { entriesPerStep, type Steps } from "./steps.ts";
 import { malformed, tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
 
 export interface SpecialTokens {

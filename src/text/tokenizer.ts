@@ -13,6 +13,7 @@ import {
   shown,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
+import { runAtOnce, runWithPauses, type Steps } from "../core/steps.ts";
 import { createBytePairs } from "./byte-pairs.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./detokenizer.ts";
@@ -21,7 +22,6 @@ import { findPreTokenizer, type PreTokenizer, preTokenizerNames } from "./pre-to
 import { createSentencePiece } from "./sentencepiece.ts";
 import { createSpecialSplitter, type SpecialSplitter } from "./special-splitter.ts";
 import { resolveSpecialTokens, type SpecialTokens } from "./special-tokens.ts";
-import { runAtOnce, runWithPauses, type Steps } from "./steps.ts";
 import {
   readVocabulary,
   tokenType,

@@ -3,7 +3,7 @@
  * scores, merges. What is malformed is refused here, so that encoding needs no checks.
  */
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
-import type { Steps } from "./steps.ts";
+import type { Steps } from "../core/steps.ts";
 
 /** What the tokenizer needs of a file's metadata: a getter answers undefined for a key it lacks. */
 export interface VocabularyMetadata {
