@@ -32,12 +32,11 @@ export {
   openTokenizer,
 } from "./engine/inspect.ts";
 export type { LearnReport } from "./engine/learn.ts";
-export { checkGenerateOptions } from "./engine/option-rules.ts";
-export {
-  type Device,
-  devices,
-  type EngineOptions,
-  type GenerateOptions,
+export { checkGenerateOptions, devices } from "./engine/option-rules.ts";
+export type {
+  Device,
+  EngineOptions,
+  GenerateOptions,
 } from "./engine/options.ts";
 export {
   type PerplexityOptions,

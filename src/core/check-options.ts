@@ -100,11 +100,6 @@ export function countRule(least: number, most: number = Number.MAX_SAFE_INTEGER)
   };
 }
 
-export const countListRule = (least: number): OptionRule => ({
-  expected: `a list of whole numbers of at least ${least}`,
-  accepts: (value) => Array.isArray(value) && value.every((n) => countRule(least).accepts(n)),
-});
-
 export const numberRule: OptionRule = {
   expected: "a number",
   accepts: (value) => isNumber(value) && Number.isFinite(value),

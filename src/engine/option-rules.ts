@@ -16,21 +16,18 @@ import {
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { KvType } from "../ops/program.ts";
+import { objectives } from "../placement/problem.ts";
 import { samplingRules } from "../runtime/sampler.ts";
 import { sparsities } from "../sparsity/method.ts";
-import { devices, type EngineOptions, type GenerateOptions } from "./options.ts";
+import type { Device, EngineOptions, GenerateOptions } from "./options.ts";
+
+export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
 
 const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
 
 const adapterRule: OptionRule = {
   expected: "the number of an adapter, or part of its name",
   accepts: (value) => (isNumber(value) ? countRule(0).accepts(value) : textRule.accepts(value)),
-};
-
-const deviceRules = {
-  objective: choiceRule(["latency", "paper"]),
-  adapt: flagRule,
-  onCompile: functionRule,
 };
 
 /** Every key and value. The largest counts are those that a program can still be made for. */
@@ -43,11 +40,12 @@ export const engineRules: OptionRules<EngineOptions> = {
   gpu: adapterRule,
   vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },
   hardware: textRule,
-  ...deviceRules,
+  objective: choiceRule(objectives),
+  adapt: flagRule,
+  onCompile: functionRule,
   plan: pathRule,
   timeline: flagRule,
   learn: flagRule,
-  adapt: flagRule,
   cacheType: choiceRule(cacheTypes),
   sparsity: choiceRule(sparsities),
   sidecar: pathRule,

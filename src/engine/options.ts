@@ -1,14 +1,14 @@
 /** What `Engine.open` and `generate` accept, with defaults; every value is judged here, before anything is loaded. */
 import type { PrepareProgress } from "../backends/backend.ts";
-import { checkByteSize } from "../core/byte-size.ts";
+import { checkOptions } from "../core/check-options.ts";
 import { LimitError, OptionError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import type { Model } from "../model/model.ts";
 import type { KvType } from "../ops/program.ts";
-import { type Objective, objectives } from "../placement/problem.ts";
-import { checkKeys } from "../runtime/options.ts";
+import type { Objective } from "../placement/problem.ts";
 import type { SamplingOptions } from "../runtime/sampler.ts";
-import { type Sparsity, sparsities } from "../sparsity/method.ts";
+import type { Sparsity } from "../sparsity/method.ts";
+import { engineRules } from "./option-rules.ts";
 
 /**
  * "gpu": the whole model on a graphics card. "hybrid": its hot neurons there, the rest on the CPU, both at once.
@@ -90,51 +90,6 @@ export interface ResolvedEngineOptions {
   readonly sparsity: Sparsity;
 }
 
-export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
-const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
-const engineKeys = [
-  "contextLength",
-  "sequences",
-  "batchSize",
-  "threads",
-  "device",
-  "gpu",
-  "vramBudget",
-  "hardware",
-  "objective",
-  "plan",
-  "timeline",
-  "learn",
-  "adapt",
-  "cacheType",
-  "sparsity",
-  "sidecar",
-  "onProgress",
-  "onCompile",
-  "signal",
-];
-const generateKeys = [
-  "temperature",
-  "topK",
-  "topP",
-  "minP",
-  "typicalP",
-  "repetitionPenalty",
-  "presencePenalty",
-  "frequencyPenalty",
-  "penaltyWindow",
-  "logitBias",
-  "seed",
-  "maxTokens",
-  "stop",
-  "signal",
-  "logprobs",
-  "ignoreEos",
-  "contextShift",
-  "parseSpecial",
-  "onPromptProgress",
-];
-
 /** A context longer than this is only opened when asked for: its cache would take memory nobody expects. */
 const defaultContextLimit: Tokens = 4096;
 
@@ -144,7 +99,7 @@ export function resolveEngineOptions(
   model: Model,
   systemMemory: number,
 ): ResolvedEngineOptions {
-  checkKeys(options, engineKeys, "engine");
+  checkOptions(options, engineRules, "engine");
   const { contextLength: trained } = model.hyperparameters;
   const resolved: ResolvedEngineOptions = {
     contextLength: options.contextLength ?? Math.min(trained, defaultContextLimit),
@@ -158,15 +113,6 @@ export function resolveEngineOptions(
     cacheType: options.cacheType ?? "f16",
     sparsity: options.sparsity ?? "auto",
   };
-  checkCount("contextLength", resolved.contextLength, 1 << 24);
-  checkCount("sequences", resolved.sequences, 1024);
-  checkCount("batchSize", resolved.batchSize, 4096);
-  if (resolved.threads !== undefined) checkCount("threads", resolved.threads, 512);
-  if (resolved.vramBudget !== undefined) checkByteSize(resolved.vramBudget, "vramBudget");
-  checkChoice("device", resolved.device, devices);
-  checkChoice("objective", resolved.objective, objectives);
-  checkChoice("cacheType", resolved.cacheType, cacheTypes);
-  checkChoice("sparsity", resolved.sparsity, sparsities);
   checkCacheMemory(model, resolved, systemMemory);
   return resolved;
 }
@@ -180,23 +126,6 @@ function deviceFor({ device = "auto", plan }: EngineOptions): Device {
     `"${plan}" for device ${device}`,
     "device hybrid, which plans are for",
   );
-}
-
-/** @throws OptionError naming the option. Sampling options are judged by `resolveSampling`. */
-export function checkGenerateOptions(options: GenerateOptions): void {
-  checkKeys(options, generateKeys, "generate");
-  const { maxTokens, logprobs, stop } = options;
-  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
-    throw new OptionError("maxTokens", String(maxTokens), "a whole number of at least 0");
-  }
-  if (logprobs !== undefined && (!Number.isInteger(logprobs) || logprobs < 0 || logprobs > 1000)) {
-    throw new OptionError("logprobs", String(logprobs), "a whole number from 0 to 1000");
-  }
-  const isTexts = (value: readonly unknown[]): boolean =>
-    Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "");
-  if (stop !== undefined && !isTexts(stop)) {
-    throw new OptionError("stop", JSON.stringify(stop), "a list of texts that are not empty");
-  }
 }
 
 /** Bytes of keys and values for all sequences. Q8_0 keeps 34 bytes for 32 values. */
@@ -220,15 +149,4 @@ function checkCacheMemory(
 
 function gib(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}
-
-function checkCount(option: string, value: number, most: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= most) return;
-  throw new OptionError(option, String(value), `a whole number from 1 to ${most}`);
-}
-
-function checkChoice(option: string, value: string, choices: readonly string[]): void {
-  if (!choices.includes(value)) {
-    throw new OptionError(option, `"${value}"`, `one of ${choices.join(", ")}`);
-  }
 }
