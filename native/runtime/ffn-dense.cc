@@ -23,7 +23,7 @@ class DenseStage final : public Stage {
     if (run.sparse || run.rows == 0) return Phase{0, false};
     run.active_in_dense.store(0, std::memory_order_relaxed);
     if (op.method == FfnMethod::kSign) pack_signs(run, signs_);
-    if (op.subset != nullptr) {
+    if (scatters()) {
       // Neurons outside the subset are never written below, and another block may have used this
       // memory.
       std::memset(run.h.data, 0, static_cast<size_t>(run.rows) * run.h.width * sizeof(float));
@@ -55,6 +55,10 @@ class DenseStage final : public Stage {
   }
 
  private:
+  /** h lies by neuron for a matrix product over all of down, by candidate where down lies in rows.
+   */
+  bool scatters() const { return run_->op.subset != nullptr && !run_->op.down_rows; }
+
   struct Tile {
     uint32_t row;
     uint32_t begin;  // candidates
@@ -69,12 +73,14 @@ class DenseStage final : public Stage {
                 const Scratch& scratch, float* y) const {
     const FfnRun& run = *run_;
     const size_t count = end - begin;
+    if (run.op.subset != nullptr && run.rows < kGemmRows) {
+      weight.kernels->gather_dot(weight.matrix, x.row(0), RowList{run.op.subset + begin, count}, y);
+      return;
+    }
     if (run.op.subset != nullptr) {
-      // The tile's rows stay in the cache from one row of the step to the next.
-      for (uint32_t row = 0; row < run.rows; row++) {
-        weight.kernels->gather_dot(weight.matrix, x.row(row), RowList{run.op.subset + begin, count},
-                                   y + row * tile_);
-      }
+      const Matrix gathered = gather(weight, begin, count, scratch);
+      weight.kernels->gemm(
+          GemmTask{gathered, x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
       return;
     }
     if (run.rows < kGemmRows) {
@@ -83,6 +89,19 @@ class DenseStage final : public Stage {
     }
     weight.kernels->gemm(
         GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
+  }
+
+  /** The rows of candidates [begin, begin + count) behind one another: copied once for all rows of
+   * the step. */
+  Matrix gather(const Weight& weight, uint32_t begin, size_t count, const Scratch& scratch) const {
+    const FfnRun& run = *run_;
+    const size_t bytes = weight.matrix.row_bytes;
+    float* behind_tiles = scratch.floats + 3 * static_cast<size_t>(run.rows) * tile_;
+    uint8_t* rows = reinterpret_cast<uint8_t*>(behind_tiles);
+    for (size_t i = 0; i < count; i++) {
+      std::memcpy(rows + i * bytes, weight.row(run.op.subset[begin + i]), bytes);
+    }
+    return Matrix{rows, weight.matrix.columns, bytes};
   }
 
   /** Biases, activation and mask of one row of the tile; returns how many neurons are active. */
@@ -101,7 +120,7 @@ class DenseStage final : public Stage {
     activate(op.gating, tile.gate, tile.up, count);
     const size_t active = mask(tile, count);
     float* h = run.h.row(tile.row);
-    if (op.subset == nullptr) {
+    if (!scatters()) {
       std::memcpy(h + tile.begin, tile.up, count * sizeof(float));
     } else {
       for (size_t i = 0; i < count; i++) h[op.subset[tile.begin + i]] = tile.up[i];
@@ -196,8 +215,8 @@ class DownRowsStage final : public Stage {
     float* tile = scratch.floats;
     float* sums = tile + kTileNeurons * kColumns;
     std::memset(sums, 0, (last_row - first_row) * kColumns * sizeof(float));
-    for (uint32_t neuron = 0; neuron < op.neurons; neuron += kTileNeurons) {
-      const uint32_t count = std::min<uint32_t>(kTileNeurons, op.neurons - neuron);
+    for (uint32_t neuron = 0; neuron < op.candidates(); neuron += kTileNeurons) {
+      const uint32_t count = std::min<uint32_t>(kTileNeurons, op.candidates() - neuron);
       widen(neuron, count, column, columns, tile);
       for (uint32_t row = first_row; row < last_row; row++) {
         f32_->axpy(Matrix{tile, columns, kColumns * sizeof(float)}, RowList{kFirst, count},
@@ -218,10 +237,12 @@ class DownRowsStage final : public Stage {
                                                     11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
                                                     22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
   void widen(uint32_t neuron, uint32_t count, size_t column, size_t columns, float* tile) const {
-    const Weight& down = run_->op.down;
+    const FfnOp& op = run_->op;
+    const Weight& down = op.down;
     const size_t offset = row_bytes(down.type, column);
     for (uint32_t i = 0; i < count; i++) {
-      down.kernels->dequantise_row(down.row(neuron + i) + offset, columns, tile + i * kColumns);
+      const uint8_t* row = down.row(op.neuron(neuron + i)) + offset;
+      down.kernels->dequantise_row(row, columns, tile + i * kColumns);
     }
   }
 
@@ -246,7 +267,11 @@ class DownRowsStage final : public Stage {
 std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
   const FfnOp& op = run->op;
   const size_t vector_tile = rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes);
-  needs.need_floats(3 * std::max<size_t>(vector_tile, needs.max_rows * kGemmRowTile));
+  const size_t tiles = 3 * std::max<size_t>(vector_tile, needs.max_rows * kGemmRowTile);
+  size_t row_bytes = std::max(op.up.matrix.row_bytes, op.gated() ? op.gate.matrix.row_bytes : 0);
+  if (op.method == FfnMethod::kMlp) row_bytes = std::max(row_bytes, op.fc2.matrix.row_bytes);
+  const size_t gathered = op.subset == nullptr ? 0 : kGemmRowTile * row_bytes / sizeof(float);
+  needs.need_floats(tiles + gathered);
   needs.need_gemm(op.dim);
   if (op.method == FfnMethod::kMlp) needs.need_gemm(op.fc2.matrix.columns);
   return std::make_unique<DenseStage>(std::move(run));
