@@ -38,8 +38,9 @@ export interface FfnCounts {
   readonly neurons: number;
   /** Weight bytes of the block that were read, predictor included. */
   readonly bytesTouched: Bytes;
-  readonly predictorTime: Milliseconds;
-  readonly time: Milliseconds;
+  /** Absent where the device does not time single ops or their parts. */
+  readonly predictorTime?: Milliseconds;
+  readonly time?: Milliseconds;
 }
 
 /** How often single neurons of an FFN op were active in steps that write answers: every row wants an output. */

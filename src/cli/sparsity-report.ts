@@ -20,8 +20,14 @@ export function sparsityText(report: SparsityReport): string {
     ["neurons computed", percent(report.activeShare)],
     ["by layer", report.activeSharePerLayer.map(percent).join(", ")],
     ["FFN bytes a token", `${formatBytes(Math.round(touched))} of ${formatBytes(dense)}`],
-    ["predictor", `${percent(report.predictorTimeShare)} of the time`],
+    ["predictor", predictorText(report)],
   ]);
+}
+
+function predictorText({ predictorTimeShare }: SparsityReport): string {
+  return predictorTimeShare === undefined
+    ? "time not measured"
+    : `${percent(predictorTimeShare)} of the time`;
 }
 
 function percent(share: number): string {

@@ -55,13 +55,20 @@ describe("a trace", () => {
     });
   });
 
+  it("says nothing of a predictor that no device has timed", () => {
+    const { predictorTime: _, ...untimed } = counts(0, { rows: 1, active: 2 });
+    const trace = new FfnTrace(() => [untimed]);
+    trace.begin("decode");
+    trace.end(5);
+    expect(trace.use("decode").predictorTimeShare).toBeUndefined();
+  });
+
   it("of nothing is zeros, not NaN", () => {
     const use = new FfnTrace(() => []).use("decode");
     expect(use).toEqual({
       tokens: 0,
       activeShare: 0,
       activeSharePerLayer: [],
-      predictorTimeShare: 0,
       bytesTouchedPerToken: 0,
     });
   });

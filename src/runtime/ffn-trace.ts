@@ -14,8 +14,8 @@ export interface FfnUse {
   /** Neurons computed, of all, 0…1. */
   readonly activeShare: number;
   readonly activeSharePerLayer: readonly number[];
-  /** Of the time of these steps, 0…1. */
-  readonly predictorTimeShare: number;
+  /** Of the time of these steps, 0…1; absent where the device does not time predictors. */
+  readonly predictorTimeShare?: number;
   /** FFN weight bytes read for a token, predictors included; rows of one step share what they read. */
   readonly bytesTouchedPerToken: Bytes;
 }
@@ -29,7 +29,7 @@ interface LayerSum {
 
 interface KindSum {
   readonly layers: Map<number, LayerSum>;
-  predictorTime: Milliseconds;
+  predictorTime: Milliseconds | undefined;
   stepTime: Milliseconds;
 }
 
@@ -71,13 +71,14 @@ export class FfnTrace {
       layer.rows += counts.rows;
       layer.bytes += counts.bytesTouched;
       sum.layers.set(counts.layer, layer);
-      sum.predictorTime += counts.predictorTime;
+      const { predictorTime } = counts;
+      if (predictorTime !== undefined) sum.predictorTime = (sum.predictorTime ?? 0) + predictorTime;
     }
   }
 }
 
 function emptySum(): KindSum {
-  return { layers: new Map(), predictorTime: 0, stepTime: 0 };
+  return { layers: new Map(), predictorTime: undefined, stepTime: 0 };
 }
 
 function summarise(sums: readonly KindSum[]): FfnUse {
@@ -89,12 +90,13 @@ function summarise(sums: readonly KindSum[]): FfnUse {
   const perLayer = [...layers].sort(([a], [b]) => a - b).map(([, sum]) => sum);
   const total = perLayer.reduce(added, { active: 0, possible: 0, rows: 0, bytes: 0 });
   const time = sums.reduce((all, { stepTime }) => all + stepTime, 0);
-  const predictorTime = sums.reduce((all, sum) => all + sum.predictorTime, 0);
+  const measured = sums.flatMap(({ predictorTime }) => predictorTime ?? []);
+  const predictorTime = measured.reduce((all, one) => all + one, 0);
   return {
     tokens: perLayer[0]?.rows ?? 0,
     activeShare: share(total.active, total.possible),
     activeSharePerLayer: perLayer.map(({ active, possible }) => share(active, possible)),
-    predictorTimeShare: share(predictorTime, time),
+    ...(measured.length > 0 && { predictorTimeShare: share(predictorTime, time) }),
     // Layers may have computed different rows: the last one those of outputs only.
     bytesTouchedPerToken: perLayer.reduce((all, { bytes, rows }) => all + share(bytes, rows), 0),
   };

@@ -4,7 +4,7 @@
  */
 import type { Executable, FfnCounts, MemoryUse, NeuronCounts } from "../backends/backend.ts";
 import { HearthError } from "../core/errors.ts";
-import type { Tokens } from "../core/units.ts";
+import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Program, type Step } from "../ops/program.ts";
 import type { DeviceName } from "./hybrid-device-program.ts";
@@ -277,8 +277,7 @@ function joinDevices(a: FfnCounts, b: FfnCounts): FfnCounts {
     rows: Math.max(a.rows, b.rows),
     neurons: a.neurons + b.neurons,
     bytesTouched: a.bytesTouched + b.bytesTouched,
-    predictorTime: slower(a.predictorTime, b.predictorTime),
-    time: slower(a.time, b.time),
+    ...joinTimes(a, b, Math.max),
   };
 }
 
@@ -290,13 +289,23 @@ function joinRuns(a: FfnCounts, b: FfnCounts): FfnCounts {
     rows: a.rows + b.rows,
     neurons: a.neurons,
     bytesTouched: a.bytesTouched + b.bytesTouched,
-    predictorTime: a.predictorTime + b.predictorTime,
-    time: a.time + b.time,
+    ...joinTimes(a, b, (first, second) => first + second),
   };
 }
 
-/** NaN where a device does not time its blocks. */
-function slower(a: number, b: number): number {
-  if (Number.isNaN(a)) return b;
-  return Number.isNaN(b) ? a : Math.max(a, b);
+/** Of times that only one side has measured, that side's. */
+function joinTimes(
+  a: FfnCounts,
+  b: FfnCounts,
+  join: (a: Milliseconds, b: Milliseconds) => Milliseconds,
+): Pick<FfnCounts, "predictorTime" | "time"> {
+  const joined = (of: "predictorTime" | "time"): Milliseconds | undefined => {
+    const [first, second] = [a[of], b[of]];
+    return first === undefined || second === undefined ? (first ?? second) : join(first, second);
+  };
+  const [predictorTime, time] = [joined("predictorTime"), joined("time")];
+  return {
+    ...(predictorTime !== undefined && { predictorTime }),
+    ...(time !== undefined && { time }),
+  };
 }

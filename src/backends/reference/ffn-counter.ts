@@ -92,7 +92,7 @@ function createNeuronCounter(ops: readonly FfnOp[]): Pick<FfnCounter, "answerRow
   };
 }
 
-/** The reference predicts row by row inside the op and does not time the predictor apart: 0. */
+/** The reference predicts row by row inside the op and does not time the predictor apart. */
 function countsOf(block: FfnBlock, tally: Tally): FfnCounts {
   return {
     layer: block.layer,
@@ -100,7 +100,6 @@ function countsOf(block: FfnBlock, tally: Tally): FfnCounts {
     rows: tally.rows,
     neurons: block.subset?.length ?? block.neurons,
     bytesTouched: tally.bytes,
-    predictorTime: 0,
     time: tally.time,
   };
 }

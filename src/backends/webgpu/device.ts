@@ -106,7 +106,7 @@ async function guarded<Result>(
   const memory = reported.find((error) => error instanceof GPUOutOfMemoryError);
   if (memory) {
     throw new LimitError(
-      `${what}: the graphics card is out of memory (${memory.message}). Lower the VRAM budget or the context length, or use device cpu`,
+      `${what}: the graphics card is out of memory (${memory.message}). Close what else uses the card, lower the VRAM budget or the context length, or use device hybrid or cpu`,
     );
   }
   const other = reported.find((error) => error !== null);

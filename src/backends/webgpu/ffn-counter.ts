@@ -1,6 +1,6 @@
 /**
  * FfnCounts of a program on the GPU. Active neurons are counted there and arrive with the segment's outputs; times
- * of single ops are not measured (0, as the reference gives), since a timestamp between dispatches would hold up the queue.
+ * of single ops are not measured, since a timestamp between dispatches would hold up the queue.
  */
 import { rowBytes } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
@@ -72,8 +72,6 @@ function countsOf({ block }: FfnOp, { active, rows, bytes }: Tally): FfnCounts {
     rows,
     neurons: neuronsOf(block),
     bytesTouched: bytes,
-    predictorTime: 0,
-    time: 0,
   };
 }
 

@@ -100,7 +100,10 @@ async function prepare(
   if (failure !== undefined) throw failure;
   const gpu = new Map<BufferSpec, GPUBuffer>();
   try {
-    await open.guarded("allocating memory", () => allocate(plan, open.device, gpu));
+    const within = budget === undefined ? "" : ` within a budget of ${formatBytes(budget)}`;
+    await open.guarded(`allocating ${formatBytes(totalBytes(plan))}${within}`, () =>
+      allocate(plan, open.device, gpu),
+    );
     const bound = await open.guarded("binding buffers", () =>
       bindAll(plan, gpu, { open, pipelines }),
     );
