@@ -100,6 +100,13 @@ export function countRule(least: number, most: number = Number.MAX_SAFE_INTEGER)
   };
 }
 
+export function listRule(item: OptionRule): OptionRule {
+  return {
+    expected: `a list, each ${item.expected}`,
+    accepts: (value) => Array.isArray(value) && value.every((each) => item.accepts(each)),
+  };
+}
+
 export const numberRule: OptionRule = {
   expected: "a number",
   accepts: (value) => isNumber(value) && Number.isFinite(value),

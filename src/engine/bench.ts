@@ -5,6 +5,17 @@
 import { basename } from "node:path";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { type CpuBackend, createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import {
+  checkOptions,
+  checkValue,
+  countRule,
+  functionRule,
+  isRecord,
+  listRule,
+  type OptionRules,
+  pathRule,
+  textListRule,
+} from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import type { BytesPerSecond, Tokens } from "../core/units.ts";
@@ -54,8 +65,22 @@ interface Contender {
   readonly gpuRoof: BytesPerSecond | undefined;
 }
 
+const benchRules: OptionRules<BenchOptions> = {
+  models: textListRule,
+  configurations: listRule({ expected: "an object of engine options", accepts: isRecord }),
+  promptTokens: listRule(countRule(0)),
+  answerTokens: listRule(countRule(0)),
+  parallel: listRule(countRule(1)),
+  repetitions: countRule(1),
+  againstFrom: pathRule,
+  command: { expected: "a text", accepts: (value) => typeof value === "string" },
+  onRun: functionRule,
+};
+
 /** @throws as Engine.open; DeviceError when node-llama-cpp is asked for and not installed. */
 export async function bench(options: BenchOptions): Promise<BenchReport> {
+  checkOptions(options, benchRules, "bench");
+  checkValue(options.models, "models", textListRule);
   const { models, configurations = [{}], repetitions = 5, onRun } = options;
   const tests = testsOf(options);
   const contextLength = Math.max(...tests.map(({ tokens }) => tokens)) + 2;

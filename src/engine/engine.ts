@@ -105,6 +105,7 @@ export class Engine implements Disposable {
 
   /** What the feed-forward blocks did since the model was opened: in decode steps, or in prompts until there are any. */
   get sparsity(): SparsityReport {
+    this.#checkOpen();
     return sparsityReport(this.#opened);
   }
 

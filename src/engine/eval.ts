@@ -1,5 +1,15 @@
 /** Multiple-choice evaluation of a model, and beside it of the dense model it stands for: opens, asks, closes. */
 import { existsSync, statSync } from "node:fs";
+import {
+  checkOptions,
+  checkValue,
+  choiceRule,
+  countRule,
+  functionRule,
+  type OptionRules,
+  pathRule,
+  textListRule,
+} from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { openGguf } from "../gguf/open.ts";
@@ -17,6 +27,7 @@ import { findTask, type Selection, selectQuestions } from "../runtime/eval/tasks
 import { sidecarPathOf } from "../sparsity/sidecar.ts";
 import { inspectModel } from "./inspect.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
+import { engineRules } from "./option-rules.ts";
 import type { EngineOptions } from "./options.ts";
 import { denseReference } from "./reference.ts";
 
@@ -73,8 +84,25 @@ interface Answered {
   readonly results: readonly (readonly ScoredQuestion[])[];
 }
 
+const { sequences: _, ...evaluateEngineRules } = engineRules;
+
+const evaluateRules: OptionRules<EvaluateOptions> = {
+  ...evaluateEngineRules,
+  tasks: textListRule,
+  data: pathRule,
+  limit: countRule(1),
+  seed: countRule(0),
+  fewShot: countRule(0),
+  compare: choiceRule(["dense"]),
+  results: pathRule,
+  onQuestions: functionRule,
+};
+
 /** @throws as Engine.open; FileFormatError with file and line for malformed data. */
 export async function evaluate(path: string, options: EvaluateOptions): Promise<Evaluation> {
+  checkOptions(options, evaluateRules, "evaluate");
+  checkValue(options.tasks, "tasks", textListRule);
+  checkValue(options.data, "data", pathRule);
   const { tasks, data, limit, seed, fewShot, compare, results, onQuestions, ...engine } = options;
   const asked = askedTasks(options);
   const variants = compare === undefined ? [engine] : [engine, denseReference(engine)];

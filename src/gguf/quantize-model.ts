@@ -4,13 +4,27 @@
  */
 import { realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import {
+  checkOptions,
+  checkValue,
+  choiceRule,
+  functionRule,
+  type OptionRules,
+  pathRule,
+} from "../core/check-options.ts";
 import { isWeightType, tensorType, type WeightType, weightTypes } from "../core/dtype.ts";
 import { FileFormatError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { readPieces } from "../io/tensor-bytes.ts";
 import type { Codec } from "../quant/codec.ts";
 import { quantCodec } from "../quant/codecs.ts";
 import { type GgufFile, openGguf } from "./open.ts";
-import { chooseType, fileTypeOf, type ModelShape, type QuantisedType } from "./quantize-recipe.ts";
+import {
+  chooseType,
+  fileTypeOf,
+  type ModelShape,
+  type QuantisedType,
+  quantisedTypes,
+} from "./quantize-recipe.ts";
 import type { TensorInfo } from "./tensor-info.ts";
 import { type MetadataValue, metadataValue } from "./value.ts";
 import { type TensorToWrite, writeGguf } from "./write.ts";
@@ -56,8 +70,18 @@ const pieceElements = 65536;
 /** Larger values would round to an infinite binary16. */
 const largestHalf = 65520;
 
+const quantizeRules: OptionRules<QuantizeOptions> = {
+  input: pathRule,
+  output: pathRule,
+  type: choiceRule(quantisedTypes),
+  onProgress: functionRule,
+};
+
 /** @throws OptionError, UnsupportedError, FileFormatError before anything is written; nothing is left after a failure. */
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
+  checkOptions(options, quantizeRules, "quantize");
+  checkValue(options.output, "output", pathRule);
+  checkValue(options.type, "type", quantizeRules.type);
   const model = openGguf(options.input);
   checkOutput(model, options.output);
   const sources = [...model.tensors.values()];
