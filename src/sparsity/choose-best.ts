@@ -24,9 +24,13 @@ export interface ChosenMethod {
   readonly reason: string;
 }
 
-/** A loss counts with one standard error on top: a lucky measurement must not let a worse point through. */
+/**
+ * A loss counts with one standard error on top: a lucky measurement must not let a worse point through. A gain counts as a
+ * loss: skipping neurons adds no knowledge, so that much of it only says that the model has become another one.
+ */
 function keepsQuality(report: MethodReport, maxPerplexityLoss: number): boolean {
-  return report.method === "dense" || report.perplexityLoss + report.lossError <= maxPerplexityLoss;
+  const change = Math.abs(report.perplexityLoss) + report.lossError;
+  return report.method === "dense" || change <= maxPerplexityLoss;
 }
 
 /** @throws RangeError without a dense measurement. */
@@ -52,7 +56,7 @@ function reasonFor(
 ): string {
   const limit = `${(100 * maxPerplexityLoss).toFixed(1)} %`;
   if (best.method === "dense") {
-    return `nothing that was measured reads fewer bytes and costs at most ${limit} of perplexity`;
+    return `nothing that was measured reads fewer bytes and changes perplexity by at most ${limit}`;
   }
   const share = percent(best.bytesPerToken / dense.bytesPerToken);
   const loss = `${signed(100 * best.perplexityLoss)} ± ${(100 * best.lossError).toFixed(2)} %`;
