@@ -33,9 +33,13 @@ export function rowCases(): readonly ConformanceCase[] {
   ];
 }
 
-/** Columns: the fewest blocks a type allows, and a number of blocks that no vector loop divides. */
-function columnsOf(type: WeightType): readonly [number, number] {
+/**
+ * Columns: the fewest blocks a type allows, and a number of blocks that no vector loop divides; of the types of 32
+ * columns a block also one that a backend may read in groups of blocks.
+ */
+function columnsOf(type: WeightType): readonly [number, number, ...number[]] {
   if (type.endsWith("_K")) return [256, 768];
+  if (type === "Q4_0" || type === "Q8_0") return [32, 160, 512];
   return type.startsWith("Q") ? [32, 160] : [8, 88];
 }
 

@@ -39,3 +39,38 @@ it("Q4_0 codes stand before the scales", () => {
   expect([...target.subarray(16, 32)]).toEqual([...source.subarray(20, 36)]);
   expect([...target.subarray(32, 36)]).toEqual([0, 1, 18, 19]);
 });
+
+it("Q4_0 codes of whole groups are regrouped: unit i has quad i of each of its eight blocks", () => {
+  const layout = rowLayout("Q4_0", 512);
+  // Code of column c: its quad within the block in group 0, the number of its block in group 1.
+  const codeAt = (block: number, c: number): number => (block < 8 ? c >> 2 : block - 8);
+  const source = new Uint8Array(16 * 18);
+  for (let block = 0; block < 16; block++) {
+    source[block * 18] = 100 + block;
+    for (let c = 0; c < 16; c++) {
+      source[block * 18 + 2 + c] = codeAt(block, c) | (codeAt(block, c + 16) << 4);
+    }
+  }
+  const target = new Uint8Array(layout.gpuBytes);
+  packRows(layout, { source, target, rows: 1 });
+  for (let unit = 0; unit < 8; unit++) {
+    const here = [...target.subarray(unit * 16, unit * 16 + 16)];
+    expect(here).toEqual(here.map(() => unit | (unit << 4)));
+    const second = [...target.subarray(128 + unit * 16, 128 + unit * 16 + 16)];
+    expect(second).toEqual(second.map((_, i) => (i >> 2) | (((i >> 2) + 4) << 4)));
+  }
+  const scales = [...target.subarray(256, 288)].filter((_, i) => i % 2 === 0);
+  expect(scales).toEqual([...Array(16).keys()].map((block) => 100 + block));
+});
+
+it("Q8_0 codes of whole groups are regrouped: word j of unit i is quad i of block j", () => {
+  const layout = rowLayout("Q8_0", 128);
+  const source = new Uint8Array(4 * 34);
+  for (let block = 0; block < 4; block++) {
+    for (let c = 0; c < 32; c++) source[block * 34 + 2 + c] = block * 8 + (c >> 2);
+  }
+  const target = new Uint8Array(layout.gpuBytes);
+  packRows(layout, { source, target, rows: 1 });
+  const codes = [...target.subarray(0, 128)];
+  expect(codes).toEqual(codes.map((_, i) => ((i >> 2) & 3) * 8 + (i >> 4)));
+});

@@ -6,6 +6,12 @@
  *   Q4_0 row, 3 blocks: | q0 16 B | q1 16 B | q2 16 B | d0 d1 d2 | padding to 16 B |
  *
  * A row costs its file bytes and less than 16 more.
+ *
+ * Q4_0 and Q8_0 rows of whole groups (eight units of 16 bytes: 256 and 128 columns) are regrouped once more. Threads
+ * with neighbouring units then read neighbouring quads of x: unit i of a group holds quad i of each of its blocks.
+ *
+ *   Q4_0: unit i, word j = | quad i of block j in the low nibbles | quad i of block j + 4 in the high ones |
+ *   Q8_0: unit i, word j = quad i of block j
  */
 import { tensorType, type WeightType } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
@@ -60,7 +66,12 @@ export interface RowLayout {
   readonly gpuBytes: Bytes;
   /** First byte of each plane within a GPU row. */
   readonly planeStart: readonly number[];
+  /** Its codes are regrouped by eight units. */
+  readonly isGrouped: boolean;
 }
+
+/** Blocks of eight units. */
+const groupBlocks: Readonly<Partial<Record<WeightType, number>>> = { Q8_0: 4, Q4_0: 8 };
 
 export function rowLayout(type: WeightType, columns: number): RowLayout {
   const { blockElements, blockBytes } = tensorType(type);
@@ -79,6 +90,7 @@ export function rowLayout(type: WeightType, columns: number): RowLayout {
     fileBytes: blocks * blockBytes,
     gpuBytes: align(at, 16),
     planeStart,
+    isGrouped: blocks % (groupBlocks[type] ?? Number.POSITIVE_INFINITY) === 0,
   };
 }
 
@@ -106,6 +118,13 @@ export function packRows(
   to.fill(0);
   planes.forEach((plane, p) => {
     for (let row = 0; row < rows; row++) {
+      if (p === 0 && layout.isGrouped) {
+        packGroups(layout, {
+          from: from.subarray((row * layout.fileBytes) / 2),
+          to: to.subarray((row * layout.gpuBytes) / 2),
+        });
+        continue;
+      }
       packPlane(
         { from, to, words: plane.bytes / 2, blocks: layout.blocks },
         {
@@ -133,5 +152,32 @@ function packPlane(
   for (let block = 0; block < blocks; block++) {
     const start = at.source + block * at.stride;
     for (let word = 0; word < words; word++) to[out++] = from[start + word] ?? 0;
+  }
+}
+
+/** The codes of a row, group by group. A block in the file is its scale, then its codes. */
+function packGroups(
+  { type, blocks }: RowLayout,
+  { from, to }: { readonly from: Uint16Array; readonly to: Uint16Array },
+): void {
+  const isNibbles = type === "Q4_0";
+  const stride = tensorType(type).blockBytes / 2;
+  const perGroup = groupBlocks[type] ?? blocks;
+  let out = 0;
+  for (let group = 0; group < blocks; group += perGroup) {
+    for (let unit = 0; unit < 8; unit++) {
+      const word = 1 + 2 * (isNibbles ? unit & 3 : unit);
+      const shift = isNibbles && unit >= 4 ? 4 : 0;
+      for (let block = group; block < group + 4; block++) {
+        const low = block * stride + word;
+        for (let half = low; half < low + 2; half++) {
+          const code = from[half] ?? 0;
+          to[out++] = isNibbles
+            ? ((code >> shift) & 0x0f0f) |
+              ((((from[half + 4 * stride] ?? 0) >> shift) & 0x0f0f) << 4)
+            : code;
+        }
+      }
+    }
   }
 }

@@ -14,6 +14,7 @@ import {
   kernelCall,
   one,
   reads,
+  repeat,
   type ShapeFields,
   type ShapeStore,
   shapeBinding,
@@ -85,8 +86,8 @@ function headGroup({ heads }: AttentionOp, kv: KvShape): HeadGroup {
 export function attentionRows(op: AttentionOp, kv: KvShape, buffers: AttentionBuffers): KernelCall {
   const { features } = buffers.shapes;
   const quad = kvQuad(kv.type, features);
-  const shape = attentionShape(op, kv);
   const group = headGroup(op, kv);
+  const shape = { ...attentionShape(op, kv), together: group.heads };
   return kernelCall({
     label: "attention rows",
     shape,
@@ -102,7 +103,7 @@ export function attentionRows(op: AttentionOp, kv: KvShape, buffers: AttentionBu
       writes("parts", "array<vec4<f32>>", buffers.parts),
     ],
     groups: [fixed(kv.kvHeads * group.chunks), { kind: "rows", per: 1 }, { kind: "splits" }],
-    body: rowsBody({ op, kv, group, features }),
+    body: rowsBody({ op, kv, group, shapes: buffers.shapes }),
   });
 }
 
@@ -110,14 +111,23 @@ interface RowsKernel {
   readonly op: AttentionOp;
   readonly kv: KvShape;
   readonly group: HeadGroup;
-  readonly features: KernelFeatures;
+  readonly shapes: ShapeStore;
+}
+
+function eachHead({ group, shapes }: RowsKernel, body: (h: string) => string): string {
+  return repeat(shapes, { index: "h", field: "together", count: group.heads }, body);
+}
+
+/** Quads of a head that a thread owns: one, up to heads of 256. */
+function ownQuads({ headDim }: KvShape): readonly number[] {
+  return [...Array(Math.ceil(headStride(headDim) / 4 / laneThreads)).keys()];
 }
 
 function rowsBody(kernel: RowsKernel): string {
-  const { op, kv, group, features } = kernel;
+  const { op, kv, group, shapes } = kernel;
   const quads = headStride(kv.headDim) / 4;
-  const thread = threadNumber(features);
-  const sums = accumulators(kernel);
+  const thread = threadNumber(shapes.features);
+  const own = ownQuads(kv);
   return /* wgsl */ `
 var<workgroup> query: array<vec4<f32>, ${group.heads * quads}>;
 var<workgroup> weight: array<f32, ${group.heads * 64}>;
@@ -149,7 +159,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
   let my_place = t % ${group.perHead}u;
   var m = ${lowest};
   var l = 0.0;
-  ${sums.map(({ name }) => `var ${name} = vec4<f32>();`).join(" ")}
+  ${own.map((a) => `var acc${a}: array<vec4<f32>, ${group.heads}>;`).join(" ")}
   for (var tile = begin; tile < end; tile += 64u) {
 ${scoreCode(kernel)}
     workgroupBarrier();
@@ -160,7 +170,7 @@ ${valueCode(kernel)}
   }
   partial[t] = l;
   if (my_place == 0u && my_head < ${group.heads}u) { shrink[my_head] = m; }
-  ${sums.map((sum) => joinOwners(sum, kernel)).join("\n  ")}
+  ${eachHead(kernel, (h) => own.map((a) => joinOwners(a, h, kv)).join("\n  "))}
   if (t < heads_here && step.splits > 1u) {
     parts[((row * shape.heads + head0 + t) * step.splits + wg.z) * (shape.quads + 1u) + shape.quads] = vec4<f32>(shrink[t], total_of(t), 0.0, 0.0);
   }
@@ -180,44 +190,31 @@ fn finish(row: u32, head: u32, part: u32, quad: u32, value: vec4<f32>, total: f3
 `;
 }
 
-/** A thread's sums of values: for each head, of each of its quads (one, up to heads of 256). */
-interface Accumulator {
-  readonly name: string;
-  readonly head: number;
-  readonly quad: number;
-}
-
-function accumulators({ kv, group }: RowsKernel): readonly Accumulator[] {
-  const perThread = Math.ceil(headStride(kv.headDim) / 4 / 64);
-  return [...Array(group.heads * perThread).keys()].map((i) => {
-    const head = Math.floor(i / perThread);
-    const quad = i % perThread;
-    return { name: `acc${head}_${quad}`, head, quad };
-  });
-}
-
-/** weight[head, t] = the score of position tile + t: each thread reads one key for all heads. */
-function scoreCode({ kv, group, features }: RowsKernel): string {
-  const quad = kvQuad(kv.type, features);
-  const heads = [...Array(group.heads).keys()];
+/**
+ * weight[head, t] = the score of position tile + t: each thread reads one key for all heads.
+ * `score` is given its zeros: Dawn 0.6.2 lets an array declared in a loop keep the values of the turn before.
+ */
+function scoreCode(kernel: RowsKernel): string {
+  const { kv, group, shapes } = kernel;
+  const quad = kvQuad(kv.type, shapes.features);
   return `    let p = tile + t;
     let key = base + min(p, end - 1u) * shape.stride;
-    ${heads.map((h) => `var score${h} = 0.0;`).join(" ")}
+    var score = array<f32, ${group.heads}>();
     for (var i = 0u; i < shape.quads; i++) {
       let k = ${quad.decode("keys[key + i]")};
-      ${heads.map((h) => `score${h} += dot(query[${h}u * shape.quads + i], k);`).join("\n      ")}
+      ${eachHead(kernel, (h) => `score[${h}] += dot(query[${h} * shape.quads + i], k);`)}
     }
-    ${heads.map((h) => `weight[${h * 64}u + t] = select(${lowest}, score${h}, p < end);`).join("\n    ")}`;
+    ${eachHead(kernel, (h) => `weight[${h} * 64u + t] = select(${lowest}, score[${h}], p < end);`)}`;
 }
 
 /** Weights from scores, by head; their maximum and sum so far stay with the head's threads. */
-function softmaxCode({ group, features }: RowsKernel): string {
+function softmaxCode({ group, shapes }: RowsKernel): string {
   const { heads, perHead } = group;
   return `    var top = ${lowest};
     if (my_head < ${heads}u) {
       for (var i = my_place; i < 64u; i += ${perHead}u) { top = max(top, weight[my_head * 64u + i]); }
     }
-${largestCode(perHead, features)}
+${largestCode(perHead, shapes.features)}
     let m_new = max(m, top);
     let change = exp(m - m_new);
     m = m_new;
@@ -248,19 +245,19 @@ export function largestCode(count: number, { subgroups }: KernelFeatures): strin
 
 /** acc = acc·shrink + Σ weight·value: a thread owns a quad and every owners-th position. */
 function valueCode(kernel: RowsKernel): string {
-  const { kv, features } = kernel;
+  const { kv, shapes } = kernel;
   const quads = headStride(kv.headDim) / 4;
-  const owners = Math.max(1, Math.floor(64 / quads));
-  const quad = kvQuad(kv.type, features);
-  const sums = accumulators(kernel);
-  const quadsOfThread = sums.filter(({ head }) => head === 0);
-  const add = quadsOfThread.map((own) => {
-    const value = `let v = ${quad.decode(`values[value + ${own.quad * 64}u]`)};`;
-    const each = sums.filter((sum) => sum.quad === own.quad);
-    const inside = quadsOfThread.length > 1 ? `if (own + ${own.quad * 64}u < ${quads}u) ` : "";
-    return `${inside}{ ${value} ${each.map(({ name, head }) => `${name} += weight[${head * 64}u + i] * v;`).join(" ")} }`;
+  const owners = Math.max(1, Math.floor(laneThreads / quads));
+  const quad = kvQuad(kv.type, shapes.features);
+  const own = ownQuads(kv);
+  const add = own.map((a) => {
+    const inside = own.length > 1 ? `if (own + ${a * 64}u < ${quads}u) ` : "";
+    return `${inside}{
+          let v = ${quad.decode(`values[value + ${a * 64}u]`)};
+          ${eachHead(kernel, (h) => `acc${a}[${h}] += weight[${h} * 64u + i] * v;`)}
+        }`;
   });
-  return `    ${sums.map(({ name, head }) => `${name} *= shrink[${head}];`).join(" ")}
+  return `    ${eachHead(kernel, (h) => own.map((a) => `acc${a}[${h}] *= shrink[${h}];`).join(" "))}
     let count = min(64u, end - tile);
     if (owner < ${owners}u) {
       for (var i = owner; i < count; i += ${owners}u) {
@@ -270,17 +267,17 @@ function valueCode(kernel: RowsKernel): string {
     }`;
 }
 
-/** Adds the sums of the threads that own the same quad and hands them to `finish`. */
-function joinOwners({ name, head, quad }: Accumulator, { kv }: RowsKernel): string {
-  const quads = headStride(kv.headDim) / 4;
-  const owners = Math.max(1, Math.floor(64 / quads));
-  const index = quads > 64 ? `(t + ${quad * 64}u)` : "t";
-  return `joined[t] = ${name};
+/** Adds the sums of the threads that own the same quad of head h and hands them to `finish`. */
+function joinOwners(a: number, h: string, { headDim }: KvShape): string {
+  const quads = headStride(headDim) / 4;
+  const owners = Math.max(1, Math.floor(laneThreads / quads));
+  const index = quads > 64 ? `(t + ${a * 64}u)` : "t";
+  return `joined[t] = acc${a}[${h}];
   workgroupBarrier();
-  if (${index} < ${quads}u && ${head}u < heads_here) {
+  if (${index} < ${quads}u && ${h} < heads_here) {
     var value = joined[t];
     for (var i = 1u; i < ${owners}u; i++) { value += joined[t + i * ${quads}u]; }
-    finish(row, head0 + ${head}u, wg.z, ${index}, value, total_of(${head}u));
+    finish(row, head0 + ${h}, wg.z, ${index}, value, total_of(${h}));
   }
   workgroupBarrier();`;
 }

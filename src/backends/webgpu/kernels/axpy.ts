@@ -47,7 +47,7 @@ export function axpy({
   of,
   shapes,
 }: Axpy): KernelCall {
-  const code = weightCode(piece.type, piece.columns);
+  const code = weightCode(piece.type, piece.columns, shapes.features);
   const units = Math.max(1, quadsPerGroup / code.quads);
   const lanes = threads / units;
   const lists =

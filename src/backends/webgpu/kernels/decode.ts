@@ -1,11 +1,11 @@
 /**
- * WGSL that turns quantised weights into f32, one snippet a format: the plain path, which needs no feature.
+ * WGSL that turns quantised weights into f32, one snippet a format; only F16 has a second one for a feature.
  * A *unit* is what one thread decodes from one 16-byte read; a *quad* is four neighbouring columns. Which quads a
  * unit holds is the format's business (Q4_0: the low nibbles of its bytes, then the high ones).
  * Layouts: the drawings in quant/, regrouped by weight-layout.ts.
  */
 import type { WeightType } from "../../../core/dtype.ts";
-import type { ShapeFields } from "../kernel.ts";
+import { type KernelFeatures, plainFeatures, type ShapeFields } from "../kernel.ts";
 import { align, type RowLayout, rowLayout } from "../weight-layout.ts";
 
 export interface WeightCode {
@@ -38,7 +38,9 @@ interface Format {
 const helpers = /* wgsl */ `
 fn bytes4(x: u32) -> vec4<u32> { return (vec4<u32>(x) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u); }
 fn nibbles(x: u32) -> vec4<u32> { return (vec4<u32>(x) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u); }
-fn signed4(x: u32) -> vec4<f32> { return vec4<f32>(vec4<i32>(vec4<u32>(x) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u)); }
+// Codes below 2^23 as f32, by the bits of 2^23 + code: cards convert integers at a quarter of their speed or less.
+fn whole(code: vec4<u32>, zero: f32) -> vec4<f32> { return bitcast<vec4<f32>>(code | vec4<u32>(0x4b000000u)) - (8388608.0 + zero); }
+fn signed4(x: u32) -> vec4<f32> { return whole(bytes4(x ^ 0x80808080u), 128.0); }
 fn bits4(x: u32, shift: u32) -> vec4<u32> { return (vec4<u32>(x >> shift) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u); }
 fn word(i: u32) -> u32 { return w[i >> 2u][i & 3u]; }
 fn half(i: u32) -> f32 { return unpack2x16float(word(i >> 1u))[i & 1u]; }
@@ -110,14 +112,14 @@ const formats: Readonly<Record<WeightType, Format>> = {
     elements: 32,
     quadAt: "u * 8u + q",
     body: `let d = half((row * 4u + shape.plane1) * 2u + u);
-  ${nibbleQuads((code) => `d * (vec4<f32>(${code}) - 8.0)`)}`,
+  ${nibbleQuads((code) => `d * whole(${code}, 8.0)`)}`,
   },
   Q4_1: {
     quads: 8,
     elements: 32,
     quadAt: "u * 8u + q",
     body: `let dm = unpack2x16float(word(row * 4u + shape.plane1 + u));
-  ${nibbleQuads((code) => `dm.x * vec4<f32>(${code}) + dm.y`)}`,
+  ${nibbleQuads((code) => `dm.x * whole(${code}, 0.0) + dm.y`)}`,
   },
   Q5_0: {
     quads: 8,
@@ -125,7 +127,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
     quadAt: "u * 8u + q",
     body: `let high = word(row * 4u + shape.plane1 + u);
   let d = half((row * 4u + shape.plane2) * 2u + u);
-  ${nibbleQuads((code, q) => `d * (vec4<f32>(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u))) - 16.0)`)}`,
+  ${nibbleQuads((code, q) => `d * whole(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u)), 16.0)`)}`,
   },
   Q5_1: {
     quads: 8,
@@ -133,7 +135,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
     quadAt: "u * 8u + q",
     body: `let high = word(row * 4u + shape.plane1 + u);
   let dm = unpack2x16float(word(row * 4u + shape.plane2 + u));
-  ${nibbleQuads((code, q) => `dm.x * vec4<f32>(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u))) + dm.y`)}`,
+  ${nibbleQuads((code, q) => `dm.x * whole(${code} | (bits4(high, ${q * 4}u) << vec4<u32>(4u)), 0.0) + dm.y`)}`,
   },
   Q4_K: {
     quads: 8,
@@ -141,7 +143,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
     quadAt: kQuadAt,
     at: "(u >> 3u) * BLOCKVEC + 1u + (u & 7u)",
     body: `let b = u >> 3u; let p = (u >> 1u) & 3u;${kScales}
-  ${nibbleQuads((code, q) => (q < 4 ? `d0 * vec4<f32>(${code}) - m0` : `d1 * vec4<f32>(${code}) - m1`))}`,
+  ${nibbleQuads((code, q) => `d${q >> 2} * whole(${code}, 0.0) - m${q >> 2}`)}`,
   },
   Q5_K: {
     quads: 8,
@@ -152,7 +154,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
   let high = w[row + b * BLOCKVEC + 1u + (u & 1u)];
   ${nibbleQuads((code, q) => {
     const bit = `((bytes4(high[${q & 3}u]) >> vec4<u32>(g0${q < 4 ? "" : " + 1u"})) & vec4<u32>(1u))`;
-    return `d${q >> 2} * vec4<f32>(${code} | (${bit} << vec4<u32>(4u))) - m${q >> 2}`;
+    return `d${q >> 2} * whole(${code} | (${bit} << vec4<u32>(4u)), 0.0) - m${q >> 2}`;
   })}`,
   },
   Q6_K: {
@@ -175,16 +177,58 @@ const formats: Readonly<Record<WeightType, Format>> = {
   let h2 = bytes4(high) & vec4<u32>(48u);
   let h3 = (bytes4(high) & vec4<u32>(192u)) >> vec4<u32>(2u);
   return array<vec4<f32>, 4>(
-    (d * s0[i]) * (vec4<f32>(nibbles(low0) | h0) - 32.0),
-    (d * s0[2u + i]) * (vec4<f32>(nibbles(low1) | h1) - 32.0),
-    (d * s1[i]) * (vec4<f32>(nibbles(low0 >> 4u) | h2) - 32.0),
-    (d * s1[2u + i]) * (vec4<f32>(nibbles(low1 >> 4u) | h3) - 32.0));`,
+    (d * s0[i]) * whole(nibbles(low0) | h0, 32.0),
+    (d * s0[2u + i]) * whole(nibbles(low1) | h1, 32.0),
+    (d * s1[i]) * whole(nibbles(low0 >> 4u) | h2, 32.0),
+    (d * s1[2u + i]) * whole(nibbles(low1 >> 4u) | h3, 32.0));`,
   },
 };
 
-export function weightCode(type: WeightType, columns: number): WeightCode {
-  const format = formats[type];
+/** Halves as a type of their own, where the device has one. */
+const halfFormat: Format = {
+  ...formats.F16,
+  body: "return array<vec4<f32>, 2>(vec4<f32>(bitcast<vec4<f16>>(v.xy)), vec4<f32>(bitcast<vec4<f16>>(v.zw)));",
+};
+
+/**
+ * Rows whose units are grouped by eight (weight-layout.ts): quad q of the eight units are neighbours, so that at each
+ * step eight threads read one line of x. A unit then has a quad of each block of its group, and needs all scales.
+ */
+const grouped: Readonly<Partial<Record<WeightType, Format>>> = {
+  Q8_0: {
+    quads: 4,
+    elements: 16,
+    quadAt: "(u >> 3u) * 32u + q * 8u + (u & 7u)",
+    body: `let at = row * 4u + shape.plane1 + (u >> 3u) * 2u;
+  let d0 = unpack2x16float(word(at));
+  let d1 = unpack2x16float(word(at + 1u));
+  return array<vec4<f32>, 4>(d0.x * signed4(v.x), d0.y * signed4(v.y), d1.x * signed4(v.z), d1.y * signed4(v.w));`,
+  },
+  Q4_0: {
+    quads: 8,
+    elements: 32,
+    quadAt: "(u >> 3u) * 64u + q * 8u + (u & 7u)",
+    body: `let scales = w[row + (shape.plane1 >> 2u) + (u >> 3u)];
+  let d0 = unpack2x16float(scales.x);
+  let d1 = unpack2x16float(scales.y);
+  let d2 = unpack2x16float(scales.z);
+  let d3 = unpack2x16float(scales.w);
+  ${nibbleQuads((code, q) => `d${q >> 1}.${"xy"[q & 1]} * whole(${code}, 8.0)`)}`,
+  },
+};
+
+function formatOf({ type, isGrouped }: RowLayout, { halves }: KernelFeatures): Format {
+  if (type === "F16" && halves) return halfFormat;
+  return (isGrouped ? grouped[type] : undefined) ?? formats[type];
+}
+
+export function weightCode(
+  type: WeightType,
+  columns: number,
+  features: KernelFeatures = plainFeatures,
+): WeightCode {
   const layout = rowLayout(type, columns);
+  const format = formatOf(layout, features);
   const needsGroups = type === "Q4_K" || type === "Q5_K";
   const blockVectors = Math.floor((layout.planeStart[1] ?? layout.fileBytes) / layout.blocks / 16);
   const usesBlocks = `${format.body}${format.at ?? ""}`.includes("BLOCKVEC");

@@ -32,7 +32,7 @@ const tileStride = tileQuads + 1;
 
 export function gemm(product: Product, when: Condition): KernelCall {
   const { piece, epilogue, step, x, pairs } = product;
-  const code = weightCode(piece.type, piece.columns);
+  const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const results = pairs?.rows ?? piece.rows;
   const perTile = pairs === undefined ? tileWeights : tileWeights / 2;
   const shape = { ...productShape(product), tile_quads: tileQuads };
@@ -56,7 +56,7 @@ export function gemm(product: Product, when: Condition): KernelCall {
 
 function gemmBody(product: Product, perTile: number): string {
   const { piece, pairs, shapes } = product;
-  const code = weightCode(piece.type, piece.columns);
+  const code = weightCode(piece.type, piece.columns, shapes.features);
   const eachQuad = (body: (q: string) => string): string =>
     repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
   const unitsPerTile = tileQuads / code.quads;

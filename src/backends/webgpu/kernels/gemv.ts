@@ -65,7 +65,7 @@ export function gemv(
   batch: { readonly rows: 1 | 4; readonly when: Condition },
 ): KernelCall {
   const { piece, epilogue, step, x, pairs } = product;
-  const code = weightCode(piece.type, piece.columns);
+  const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const lanes = lanesOf(code.units);
   const results = pairs?.rows ?? piece.rows;
   const perThread = pairs === undefined && batch.rows === 1 ? 4 : 2;
@@ -94,9 +94,9 @@ export function gemv(
 }
 
 /** Uniform of a product: the weight's layout, its results, and where they go. */
-export function productShape({ piece, epilogue, pairs }: Product): ShapeFields {
+export function productShape({ piece, epilogue, pairs, shapes }: Product): ShapeFields {
   return {
-    ...weightCode(piece.type, piece.columns).shape,
+    ...weightCode(piece.type, piece.columns, shapes.features).shape,
     results: pairs?.rows ?? piece.rows,
     first_row: piece.firstRow,
     x_stride: slotStride(piece.columns) / 4,
@@ -111,7 +111,7 @@ interface GemvShape {
 
 function gemvBody(product: Product, { perThread, batch }: GemvShape): string {
   const { piece, pairs, of, shapes } = product;
-  const { functions, quads } = weightCode(piece.type, piece.columns);
+  const { functions, quads } = weightCode(piece.type, piece.columns, shapes.features);
   const rows = perThread * (pairs === undefined ? 1 : 2);
   const type = batch === 1 ? "f32" : "vec4<f32>";
   const xs = [...Array(batch).keys()];

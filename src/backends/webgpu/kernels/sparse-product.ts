@@ -42,7 +42,7 @@ export interface SparseProduct {
 
 export function sparseProduct(product: SparseProduct): KernelCall {
   const { piece, active, hidden, x, isPaired } = product;
-  const code = weightCode(piece.type, piece.columns);
+  const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const lanes = lanesOf(code.units);
   const perGroup = laneThreads / lanes;
   const weights = isPaired ? 2 : 1;
@@ -80,7 +80,7 @@ export function sparseProduct(product: SparseProduct): KernelCall {
 
 function sparseBody(product: SparseProduct, weights: 1 | 2): string {
   const { piece, shapes, isPaired } = product;
-  const code = weightCode(piece.type, piece.columns);
+  const code = weightCode(piece.type, piece.columns, shapes.features);
   const lanes = { shapes, rows: weights, type: "f32" } as const;
   const thread = threadNumber(shapes.features);
   const half = (k: string): string => (isPaired ? ` + ${k} * shape.neurons_here` : "");
