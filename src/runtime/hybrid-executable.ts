@@ -24,7 +24,7 @@ export interface HybridExecutable extends Executable {
 }
 
 /** A device that the partition does not use has no executable. */
-export type DeviceExecutables = Readonly<Record<DeviceName, Executable | undefined>>;
+type DeviceExecutables = Readonly<Record<DeviceName, Executable | undefined>>;
 
 export interface HybridParts {
   readonly program: Program;
