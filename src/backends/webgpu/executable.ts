@@ -107,7 +107,8 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   async finished(): Promise<void> {
-    await this.#order.settled();
+    // Asked within this call where nothing waits: what is submitted behind it must not be waited for.
+    if (this.#order.isWaiting) await this.#order.settled();
     await this.#ready.open.device.queue.onSubmittedWorkDone();
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
@@ -178,6 +179,7 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   async replaceNeurons(change: NeuronChange): Promise<void> {
+    await this.#order.settled();
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
     const { device } = this.#ready.open;
