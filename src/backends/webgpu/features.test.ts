@@ -1,0 +1,54 @@
+/**
+ * What has a form of its own without optional features, or with one alone, on this machine's GPU driver. The whole
+ * suite runs with everything that the driver has: conformance.test.ts.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ConformanceCase } from "../conformance/case.ts";
+import { checkCase } from "../conformance/check-case.ts";
+import { conformanceCases, expectationOf } from "../conformance.ts";
+import { floatArithmetic } from "../tolerance.ts";
+import { listAdapters } from "./adapter.ts";
+import { createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from "./webgpu-backend.ts";
+
+const adapters = await listAdapters();
+const hasHalves = adapters[0]?.features.includes("shader-f16") ?? false;
+
+describe.skipIf(adapters.length === 0)("webgpu features (skipped without a driver)", () => {
+  describe("none: the plain path", () => {
+    runCases(conformanceCases().filter(joinsThreads), { features: "plain" });
+  });
+
+  describe.skipIf(!hasHalves)("shader-f16 alone (skipped where the driver has none)", () => {
+    const ofHalves = ({ traits }: ConformanceCase): boolean =>
+      (traits.op === "matmul" && traits.weightType === "F16") || traits.kvType === "f16";
+    runCases(conformanceCases().filter(ofHalves).slice(0, 5), { features: ["shader-f16"] });
+  });
+});
+
+/** Kernels whose threads join sums and maxima: products of a few formats, sparse ones, attention. */
+function joinsThreads({ name, traits }: ConformanceCase): boolean {
+  const { op, weightType, kvType } = traits;
+  if (op === "attention") return kvType === "f16" && /over 2 KV|over 4 KV|boundaries/.test(name);
+  if (op === "matmul") return weightType === "Q8_0" || weightType === "F16";
+  return op === "ffn" && weightType === "F16" && traits.method !== "dense";
+}
+
+function runCases(cases: readonly ConformanceCase[], options: WebGpuOptions): void {
+  let backend: WebGpuBackend;
+  beforeAll(async () => {
+    backend = await createWebGpuBackend({ adapter: 0, ...options });
+  });
+  afterAll(() => backend[Symbol.dispose]());
+
+  it("finds cases to run", () => {
+    expect(cases.length).toBeGreaterThan(2);
+  });
+
+  it.each(cases)("$name", async ({ build }) => {
+    const script = build();
+    const expected = await expectationOf(script, floatArithmetic);
+    const { problems, compared } = await checkCase(backend, script, expected);
+    expect(problems).toEqual([]);
+    expect(compared).toBeGreaterThan(0);
+  });
+}
