@@ -126,7 +126,7 @@ function asText(diagnosis: Diagnosis): string {
 }
 
 /** The features that hearth's fast paths use. */
-const notable = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"];
+const notable = ["shader-f16", "subgroups"];
 
 function adapterText(adapter: Adapter): string {
   const memory =

@@ -17,10 +17,9 @@ const nobody = "adapter=no-adapter-has-this-name";
 /**
  * Toggles of Dawn. Without the first, NVIDIA cards on Vulkan hide shader-f16 (gpuweb #5290). The second leaves
  * workgroup memory uninitialised: no kernel here reads what it has not written, and the clearing of 12 KiB is 3 s
- * of compile time on SwiftShader. allow_unsafe_apis: subgroup matrices.
+ * of compile time on SwiftShader.
  */
-const toggles =
-  "enable-dawn-features=vulkan_enable_f16_on_nvidia,disable_workgroup_init,allow_unsafe_apis";
+const toggles = "enable-dawn-features=vulkan_enable_f16_on_nvidia,disable_workgroup_init";
 
 const kindOrder: readonly AdapterKind[] = ["discrete", "integrated", "software"];
 

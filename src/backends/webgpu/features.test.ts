@@ -3,6 +3,7 @@
  * suite runs with everything that the driver has: conformance.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MiB } from "../../core/units.ts";
 import type { ConformanceCase } from "../conformance/case.ts";
 import { checkCase } from "../conformance/check-case.ts";
 import { conformanceCases, expectationOf } from "../conformance.ts";
@@ -16,6 +17,12 @@ const hasHalves = adapters[0]?.features.includes("shader-f16") ?? false;
 describe.skipIf(adapters.length === 0)("webgpu features (skipped without a driver)", () => {
   describe("none: the plain path", () => {
     runCases(conformanceCases().filter(joinsThreads), { features: "plain" });
+  });
+
+  describe("bindings of 64 KiB: gathered columns are cut, staging is not", () => {
+    const gathered = /of Q5_K, down as columns, with a subset/;
+    const cases = conformanceCases().filter(({ name }) => gathered.test(name));
+    runCases(cases.slice(0, 3), { maxBinding: MiB / 16 });
   });
 
   describe.skipIf(!hasHalves)("shader-f16 alone (skipped where the driver has none)", () => {

@@ -3,7 +3,7 @@
  * only the plain layout exists. F32, F16 and BF16 keep their bits; a block of quantised weights cannot be taken
  * apart, so those become F32 (four bytes a weight: prefer a transposed down projection).
  */
-import { tensorType, type WeightType } from "../../core/dtype.ts";
+import { rowBytes, tensorType, type WeightType } from "../../core/dtype.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { WeightPiece } from "./kernels/gemv.ts";
 import { floatsOf, type PlanBuffers } from "./plan-buffers.ts";
@@ -14,18 +14,35 @@ export function gatheredColumns(
   label: string,
   from: { readonly weight: Weight; readonly columns: Uint32Array },
   buffers: PlanBuffers,
-): WeightPiece {
+): readonly WeightPiece[] {
   const { weight, columns } = from;
   const type: WeightType = tensorType(weight.type).blockElements === 1 ? weight.type : "F32";
   const layout = rowLayout(type, columns.length);
-  const make = (): Uint8Array => {
-    const source = gather(from, type === weight.type);
-    const target = new Uint8Array(weight.rows * layout.gpuBytes);
-    packRows(layout, { source, target, rows: weight.rows });
-    return target;
-  };
-  const buffer = buffers.made(label, weight.rows * layout.gpuBytes, make, columns);
-  return { buffer, type, columns: columns.length, firstRow: 0, rows: weight.rows };
+  const perPiece = buffers.rowsPerPiece(label, layout.gpuBytes);
+  const pieces: WeightPiece[] = [];
+  for (let firstRow = 0; firstRow < weight.rows; firstRow += perPiece) {
+    const part = someRows(weight, firstRow, Math.min(perPiece, weight.rows - firstRow));
+    const make = (): Uint8Array => {
+      const source = gather({ weight: part, columns }, type === weight.type);
+      const target = new Uint8Array(part.rows * layout.gpuBytes);
+      packRows(layout, { source, target, rows: part.rows });
+      return target;
+    };
+    const buffer = buffers.made(label, part.rows * layout.gpuBytes, make, columns);
+    pieces.push({ buffer, type, columns: columns.length, firstRow, rows: part.rows });
+  }
+  return pieces;
+}
+
+function someRows(weight: Weight, first: number, rows: number): Weight {
+  const { bytes } = weight;
+  const begin = first * rowBytes(weight.type, weight.columns);
+  const length = rows * rowBytes(weight.type, weight.columns);
+  if (bytes.kind === "memory") {
+    const data = bytes.data.subarray(begin, begin + length);
+    return { ...weight, rows, bytes: { ...bytes, data } };
+  }
+  return { ...weight, rows, bytes: { ...bytes, offset: bytes.offset + begin, bytes: length } };
 }
 
 function gather(

@@ -212,5 +212,5 @@ function columnPieces({ block, label }: FfnPlan, lowering: Lowering): readonly W
   if (block.subset === undefined) {
     return lowering.buffers.matrix({ label: weight.name, weights: [weight] });
   }
-  return [gatheredColumns(`${label} down`, { weight, columns: block.subset }, lowering.buffers)];
+  return gatheredColumns(`${label} down`, { weight, columns: block.subset }, lowering.buffers);
 }

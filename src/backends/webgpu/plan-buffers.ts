@@ -184,9 +184,11 @@ export class PlanBuffers implements ShapeStore {
 
   #add(spec: BufferSpec): BufferSpec {
     const padded = { ...spec, bytes: Math.max(align(spec.bytes, 16), 16) };
-    if (padded.bytes > this.#largest()) {
+    // Staging is copied to and mapped, never bound.
+    const most = spec.purpose === "staging" ? this.#limits.maxBuffer : this.#largest();
+    if (padded.bytes > most) {
       throw new LimitError(
-        `${spec.label}: ${formatBytes(padded.bytes)} exceed what the adapter can bind at once (${formatBytes(this.#largest())}). ` +
+        `${spec.label}: ${formatBytes(padded.bytes)} exceed what the adapter can ${spec.purpose === "staging" ? "allocate" : "bind"} at once (${formatBytes(most)}). ` +
           "Lower the context length, the batch or the sequences, or use device cpu",
       );
     }
