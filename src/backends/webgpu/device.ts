@@ -6,7 +6,7 @@ import { DeviceError, LimitError } from "../../core/errors.ts";
 import type { TakenAdapter } from "./adapter.ts";
 
 /** Optional features that kernels have a faster form for. */
-export type GpuFeature = "shader-f16" | "subgroups";
+type GpuFeature = "shader-f16" | "subgroups";
 
 /** Those of the list that the adapter has. "plain": none, so only the code path that runs everywhere. */
 export type FeatureUse = "all" | "plain" | readonly GpuFeature[];
