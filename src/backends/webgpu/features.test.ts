@@ -12,11 +12,21 @@ import { listAdapters } from "./adapter.ts";
 import { createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from "./webgpu-backend.ts";
 
 const adapters = await listAdapters();
+const isSample = process.env["HEARTH_CONFORMANCE"] === "sample";
 const hasHalves = adapters[0]?.features.includes("shader-f16") ?? false;
 
 describe.skipIf(adapters.length === 0)("webgpu features (skipped without a driver)", () => {
   describe("none: the plain path", () => {
     runCases(conformanceCases().filter(joinsThreads), { features: "plain" });
+  });
+
+  // What a card runs. LLVM compiles it for minutes: not in the sample that lavapipe runs.
+  describe.skipIf(isSample)("all of them, with loops of constant bounds", () => {
+    const what = /f16 (with 8 heads of 64|crosses)|multiplies F16 matrices of 88|(gate|mlp) runs .* of F16/;
+    runCases(
+      conformanceCases().filter(({ name }) => what.test(name)),
+      { loops: "fixed" },
+    );
   });
 
   describe("bindings of 64 KiB: gathered columns are cut, staging is not", () => {
