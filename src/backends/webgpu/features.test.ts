@@ -22,7 +22,8 @@ describe.skipIf(adapters.length === 0)("webgpu features (skipped without a drive
 
   // What a card runs. LLVM compiles it for minutes: not in the sample that lavapipe runs.
   describe.skipIf(isSample)("all of them, with loops of constant bounds", () => {
-    const what = /f16 (with 8 heads of 64|crosses)|multiplies F16 matrices of 88|(gate|mlp) runs .* of F16/;
+    const what =
+      /f16 (with 8 heads of 64|crosses)|multiplies F16 matrices of 88|(gate|mlp) runs .* of F16/;
     runCases(
       conformanceCases().filter(({ name }) => what.test(name)),
       { loops: "fixed" },
