@@ -6,13 +6,14 @@
  *     [--result bench/results/adapt.json]
  * The plan says that it expects every activation on the card, so groups move as long as that gains.
  */
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Engine, planPlacement } from "../../dist/index.js";
+import { spreadOf } from "../../dist/runtime/bench-statistics.js";
+import { beginExperiment, endExperiment } from "./experiment.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,6 +37,10 @@ const shape = { hardware, gpu: 0, sparsity, batchSize: 1, threads: 1, contextLen
 /** Longer than an engine waits before it calls the moment idle, and than an exchange takes. */
 const pause = 300;
 
+const began = await beginExperiment(
+  "Exchange of neurons between the devices, from a plan without a profile",
+  "LP_NUM_THREADS=1 node bench/engine/adapt.mjs",
+);
 const folder = mkdtempSync(join(tmpdir(), "hearth-adapt-"));
 try {
   const plan = join(folder, "plan.json");
@@ -86,18 +91,30 @@ async function rounds(plan, adapt) {
 function report(json, runs) {
   const all = [...runs.without, ...runs.with];
   const plain = ({ answer: _, ...round }) => round;
-  const result = {
+  const measures = ([title, rounds]) => {
+    const later = rounds.slice(Math.floor(rounds.length / 2));
+    const over = (of) => spreadOf(later.map(of));
+    return [
+      { name: `share on the card, ${title}`, unit: "%", value: over(({ share }) => 100 * share) },
+      {
+        name: `time, ${title}`,
+        unit: "ms/token",
+        value: over(({ millisecondsPerToken }) => millisecondsPerToken),
+      },
+    ];
+  };
+  const titles = [
+    ["as planned", runs.without],
+    ["with adapt", runs.with],
+  ];
+  const details = {
     expectedShare: json.gpu_activation_share,
     split: json.layers.map(({ hot, cold }) => ({ hot, cold })),
     answersAreEqual: all.every(({ answer }) => answer === all[0].answer),
     without: runs.without.map(plain),
     with: runs.with.map(plain),
-    machine: { processor: cpus()[0]?.model, cores: cpus().length, node: process.version },
-    date: new Date().toISOString().slice(0, 10),
-    commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
-    loadAverage: loadavg(),
   };
-  const text = JSON.stringify(result, undefined, 1);
-  if (values.result !== undefined) writeFileSync(values.result, `${text}\n`);
-  console.log(text);
+  const repetitions = Math.ceil(runs.with.length / 2);
+  const results = titles.flatMap(measures);
+  endExperiment({ ...began, repetitions, results, details }, values.result);
 }

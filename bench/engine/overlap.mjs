@@ -4,18 +4,19 @@
  * is one line of make-model:
  *   npm run make-model -- m.gguf --dim 2048 --ffn 8192 --layers 4 --vocab 1024
  *   LP_NUM_THREADS=1 node bench/engine/overlap.mjs m.gguf [--hardware FILE] [--tokens 50] [--threads 1] [--runs 3]
- *     [--result bench/results/overlap.json] [--trace FILE] [--json]
+ *     [--result bench/results/overlap.json] [--trace FILE]
  * On software Vulkan (lavapipe) LP_NUM_THREADS=1 gives each device one core. The split is the planner's, from a profile
  * that is measured now unless a file is named. A software card is so slow that the planner would leave it nothing, so
  * attention is pinned to it: the profile says that F32, of which only norms are, costs the processor dearly. The speed
  * of F16, by which the neurons are balanced, stays as measured.
  */
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Engine, measureMachine } from "../../dist/index.js";
+import { spreadOf } from "../../dist/runtime/bench-statistics.js";
+import { beginExperiment, endExperiment } from "./experiment.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,7 +25,6 @@ const { values, positionals } = parseArgs({
     tokens: { type: "string", default: "50" },
     threads: { type: "string", default: "1" },
     runs: { type: "string", default: "1" },
-    json: { type: "boolean", default: false },
     result: { type: "string" },
     trace: { type: "string" },
   },
@@ -47,6 +47,10 @@ try {
 }
 
 async function main() {
+  const began = await beginExperiment(
+    "Overlap of card and processor in split layers (dim 2048, ff 8192, F16, dense)",
+    "LP_NUM_THREADS=1 node bench/engine/overlap.mjs",
+  );
   const measured =
     values.hardware === undefined
       ? await measureMachine({ gpu: 0, threads })
@@ -56,7 +60,7 @@ async function main() {
   writeFileSync(hardware, JSON.stringify(withAttentionOnCard(profile)));
   const runs = [];
   for (let run = 0; run < Number(values.runs); run++) runs.push(await measure(hardware));
-  report(profile, runs);
+  report({ began, profile, runs });
 }
 
 /** One engine, one answer: what its split layers did in decode steps. */
@@ -175,34 +179,25 @@ function summary({ engine, phases, tokensPerSecond }) {
   };
 }
 
-function report(profile, runs) {
-  const medians = runs.map(({ waitingAndMergeShare }) => waitingAndMergeShare.median);
-  const sorted = medians.toSorted((a, b) => a - b);
-  const result = {
-    waitingAndMergeShare: {
-      median: sorted[Math.floor(sorted.length / 2)],
-      least: sorted[0],
-      most: sorted.at(-1),
+function report({ began, profile, runs }) {
+  const over = (measure) => spreadOf(runs.map(measure));
+  const percent = (part) => over((run) => 100 * run[part].median);
+  const of = (part) => over((run) => run.milliseconds[part].median);
+  const results = [
+    {
+      name: "waiting and merge, of the FFN phase",
+      unit: "%",
+      value: percent("waitingAndMergeShare"),
+      goal: "≤ 20 %",
     },
-    goal: 0.2,
-    machine: { processor: cpus()[0]?.model, cores: cpus().length, node: process.version },
-    date: new Date().toISOString().slice(0, 10),
-    commit: commit(),
-    loadAverage: loadavg(),
-    tokens,
-    cpuF16BytesPerSecond: profile.cpu.readBytesPerSecond.F16,
-    gpuF16BytesPerSecond: profile.gpu?.readBytesPerSecond.F16,
-    runs,
+    { name: "processor idle, of the FFN phase", unit: "%", value: percent("processorIdleShare") },
+    { name: "FFN phase", unit: "ms", value: of("phase") },
+    { name: "merge", unit: "ms", value: of("merge") },
+  ];
+  const speeds = {
+    cpu: profile.cpu.readBytesPerSecond.F16,
+    gpu: profile.gpu?.readBytesPerSecond.F16,
   };
-  const text = JSON.stringify(result, undefined, 1);
-  if (values.result !== undefined) writeFileSync(values.result, `${text}\n`);
-  console.log(values.json ? JSON.stringify(result) : text);
-}
-
-function commit() {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-  } catch {
-    return "unknown";
-  }
+  const details = { tokens, f16BytesPerSecond: speeds, runs };
+  endExperiment({ ...began, repetitions: runs.length, results, details }, values.result);
 }

@@ -64,7 +64,7 @@ async function measure(given) {
   const loaded = loadAddon();
   const native = loaded.kind === "loaded" ? loaded.addon.machine() : undefined;
   const cache = Math.max(...(native?.cacheBytes ?? []), 0) || unknownCache;
-  const machine = describeMachine();
+  const machine = await describeMachine();
   const bytes = given.mib
     ? Number(given.mib) * mebibyte
     : Math.min(1024 * mebibyte, Math.max(128 * mebibyte, 8 * cache));

@@ -33,7 +33,7 @@ const quietLoad = 0.5;
 function loadWarning({ load }: BenchReport["machine"]): readonly string[] {
   if (load <= quietLoad) return [];
   return [
-    `**Not a quiet machine**: other programs wanted ${load} cores; compare nothing with this.`,
+    `**Not a quiet machine**: other programs kept ${load} cores busy; compare nothing with this.`,
   ];
 }
 

@@ -24,7 +24,7 @@ import { type AgainstProgram, findNodeLlamaCpp, Opponent } from "../runtime/benc
 import type { AgainstTest } from "../runtime/bench-against-protocol.ts";
 import type { BenchReport, BenchResult } from "../runtime/bench-report.ts";
 import { ratioOf, spreadOf } from "../runtime/bench-statistics.ts";
-import { checkoutCommit, describeMachine, packageVersion } from "./bench-machine.ts";
+import { checkoutCommit, describeMachine, packageVersion, physicalCores } from "./bench-machine.ts";
 import { gpuRoof } from "./bench-roof.ts";
 import { Engine } from "./engine.ts";
 import { inspectModel } from "./inspect.ts";
@@ -88,7 +88,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const against =
     options.againstFrom === undefined ? undefined : findNodeLlamaCpp(options.againstFrom);
   const date = new Date().toISOString();
-  const machine = describeMachine();
+  const machine = await describeMachine();
   const contenders: Contender[] = [];
   try {
     for (const path of models) {
@@ -161,7 +161,7 @@ async function openContender(
       work.against &&
       (await Opponent.open(work.against, {
         model: path,
-        threads: threads ?? meter?.threads ?? describeMachine().physical_cores ?? 1,
+        threads: threads ?? meter?.threads ?? physicalCores() ?? 1,
         contextLength: options.contextLength,
         gpu: isOnCpu || options.device === "reference" ? "none" : "auto",
       }));

@@ -24,7 +24,7 @@ export interface MachineDescription {
   readonly memory_bytes: number;
   /** "linux x64 6.1.0, Node 22.1.0" */
   readonly system: string;
-  /** Processes that wanted a core in the minute before: on a quiet machine less than 1. */
+  /** Cores that other programs kept busy in the half second before: on a quiet machine next to none. */
   readonly load: number;
 }
 

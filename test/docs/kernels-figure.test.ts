@@ -70,7 +70,7 @@ describe("the report of the operators", () => {
 
   it("stands in the README with its picture", () => {
     const readme = "a\n<!-- results -->\n<!-- /results -->\nb";
-    const text = updateReadme(readme, [], [report]);
+    const text = updateReadme(readme, { reports: [], kernels: [report] });
     expect(text).toContain("bench/results/kernels.svg");
     expect(text).toContain("F16 gather_dot");
     expect(text).toContain("`npm run bench:kernels --`");

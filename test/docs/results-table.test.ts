@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { BenchReport, BenchResult } from "../../src/index.ts";
 import { spreadOf } from "../../src/runtime/bench-statistics.ts";
 import { readKernelsReports } from "../../tools/kernels-figure/report.ts";
+import { type ExperimentReport, readExperiments } from "../../tools/results-table/experiment.ts";
 import { readReports, updateReadme } from "../../tools/results-table/render.ts";
 
 const project = resolve(import.meta.dirname, "../..");
@@ -46,12 +47,18 @@ describe("README's results", () => {
   it("are up to date with bench/results (npm run results-table)", () => {
     const readme = readFileSync(join(project, "README.md"), "utf8");
     const results = join(project, "bench/results");
-    const made = updateReadme(readme, readReports(results), readKernelsReports(results));
+    const made = updateReadme(readme, {
+      reports: readReports(results),
+      experiments: readExperiments(results),
+      kernels: readKernelsReports(results),
+    });
     expect(readme).toBe(made);
   });
 
   it("name machine, commit, date and spread, and show what was lost", () => {
-    const text = updateReadme("a\n<!-- results -->\nold\n<!-- /results -->\nb\n", [report(0.1)]);
+    const text = updateReadme("a\n<!-- results -->\nold\n<!-- /results -->\nb\n", {
+      reports: [report(0.1)],
+    });
     expect(text).not.toContain("old");
     for (const part of [
       "Some CPU, 2 cores, 16.0 GiB",
@@ -65,7 +72,21 @@ describe("README's results", () => {
       expect(text).toContain(part);
     }
     expect(text).not.toContain("Not a quiet machine");
-    expect(updateReadme(text, [report(3)])).toContain("Not a quiet machine");
-    expect(() => updateReadme("no markers", [])).toThrow("<!-- results -->");
+    expect(updateReadme(text, { reports: [report(3)] })).toContain("Not a quiet machine");
+    expect(() => updateReadme("no markers", { reports: [] })).toThrow("<!-- results -->");
+  });
+
+  it("show experiments with their goals", () => {
+    const { hearth_bench: _, ...shared } = report(0);
+    const experiment: ExperimentReport = {
+      ...shared,
+      hearth_experiment: 1,
+      title: "Overlap",
+      results: [{ name: "waiting", unit: "%", value: spreadOf([10, 12, 11]), goal: "≤ 20 %" }],
+    };
+    const markers = "<!-- results --><!-- /results -->";
+    const text = updateReadme(markers, { reports: [], experiments: [experiment] });
+    expect(text).toContain("**Overlap**");
+    expect(text).toContain("| waiting | 11 (10–12) % | ≤ 20 % |");
   });
 });

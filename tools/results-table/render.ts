@@ -5,6 +5,7 @@ import { asMarkdown } from "../../src/cli/bench-output.ts";
 import type { BenchReport } from "../../src/runtime/bench-report.ts";
 import { isKernelsReport, type KernelsReport } from "../kernels-figure/report.ts";
 import { asMarkdown as asOperatorTable } from "../kernels-figure/table.ts";
+import { asMarkdown as asExperiment, type ExperimentReport, isExperiment } from "./experiment.ts";
 
 const begin = "<!-- results -->";
 const end = "<!-- /results -->";
@@ -16,9 +17,12 @@ export function readReports(folder: string): readonly BenchReport[] {
   const names = readdirSync(folder).filter(
     (name) => name.endsWith(".json") && !isKernelsReport(name),
   );
-  const reports = names
+  const files = names
     .sort()
-    .map((name) => asReport(JSON.parse(readFileSync(join(folder, name), "utf8")), name));
+    .map((name) => ({ name, value: JSON.parse(readFileSync(join(folder, name), "utf8")) }));
+  const reports = files
+    .filter(({ value }) => !isExperiment(value))
+    .map(({ name, value }) => asReport(value, name));
   return reports.sort((a, b) => b.date.localeCompare(a.date));
 }
 
@@ -27,16 +31,23 @@ function asReport(value: BenchReport, name: string): BenchReport {
   throw new Error(`bench/results/${name}: expected what hearth bench --save writes`);
 }
 
+/** All that bench/results holds. */
+export interface Results {
+  readonly reports: readonly BenchReport[];
+  readonly experiments?: readonly ExperimentReport[];
+  readonly kernels?: readonly KernelsReport[];
+}
+
 /** The README with what stands between the markers replaced. @throws Error when the markers are not there. */
 export function updateReadme(
   readme: string,
-  reports: readonly BenchReport[],
-  kernels: readonly KernelsReport[] = [],
+  { reports, experiments = [], kernels = [] }: Results,
 ): string {
   const from = readme.indexOf(begin);
   const to = readme.indexOf(end);
   if (from < 0 || to < from) throw new Error(`README.md: expected ${begin} and ${end}`);
   const sections = reports.map((report) => `${asMarkdown(report)}\n\n\`${report.command}\``);
+  sections.push(...experiments.map((report) => `${asExperiment(report)}\n\n\`${report.command}\``));
   if (kernels.length > 0) sections.push("![operators by density](bench/results/kernels.svg)");
   sections.push(...kernels.map((report) => `${asOperatorTable(report)}\n\n\`${report.command}\``));
   const body = sections.length === 0 ? nothing : sections.join("\n\n");
