@@ -100,7 +100,7 @@ async function measure(given) {
     date: new Date().toISOString(),
     hearth: packageVersion(),
     commit: checkoutCommit(),
-    machine: describeMachine(),
+    machine: await describeMachine(),
     adapter: { name: adapter.name, backend: adapter.backend, kind: adapter.kind },
     features: [...open.features].filter((name) => wanted.includes(name)),
     rounds: plan.rounds,
