@@ -1,7 +1,7 @@
 /**
  * Which neurons change places while nothing runs: cold ones that answers use much, against hot ones of the same layer
  * that they use little. As many as they are, so no device's memory changes. Pure: it is told counts and answers exchanges.
- * docs/decisions/0013-adaptation.md has the rules and what they bring.
+ * docs/decisions/0010-adaptation.md has the rules and what they bring.
  */
 import type { FfnCounts, NeuronCounts } from "../backends/backend.ts";
 import type { Neurons, Tokens } from "../core/units.ts";

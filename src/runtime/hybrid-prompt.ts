@@ -4,7 +4,7 @@
  *   split: each device its own neurons; a step lasts as long as the slower of them
  *   cpu:   the CPU all of them, reading the hot rows from the file too; for cards that multiply slower than the CPU
  * The other way round, streaming cold rows to a fast card, needs room on the card that the budget has given to hot
- * neurons: docs/decisions/0014-prompt-path.md has the numbers.
+ * neurons: docs/decisions/0011-prompt-path.md has the numbers.
  */
 import type { Bytes, Neurons } from "../core/units.ts";
 import { type HardwareProfile, readSpeed } from "../placement/hardware.ts";
