@@ -88,17 +88,13 @@ template <class Step>
 void step_gather(const Matrix& w, const void* x, RowList rows, float* y) {
   const Q8Row prepared = q8_row(x, w.columns);
   const size_t bytes = packed_bytes<Step>(w.columns);
-  size_t i = 0;
-  for (; i + 4 <= rows.count; i += 4) {
-    const uint8_t* row[4];
-    const uint8_t* next[4];
-    for (size_t r = 0; r < 4; ++r) {
-      row[r] = row_of(w, rows.index[i + r]);
-      next[r] = row_of(w, rows.index[i + 4 + r < rows.count ? i + 4 + r : i + r]);
+  rows_in_fours(w, rows, [&](auto count, size_t i, const uint8_t* const* row, auto next) {
+    if constexpr (count == 4) {
+      dot_four<Step>(row, next, bytes, prepared, y + i);
+    } else {
+      y[i] = dot_row<Step>(row[0], bytes, prepared);
     }
-    dot_four<Step>(row, next, bytes, prepared, y + i);
-  }
-  for (; i < rows.count; ++i) y[i] = dot_row<Step>(row_of(w, rows.index[i]), bytes, prepared);
+  });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
 #include "codecs.h"
 
@@ -12,6 +13,38 @@ namespace {
 
 inline const uint8_t* row_of(const Matrix& w, size_t row) {
   return static_cast<const uint8_t*>(w.data) + row * w.row_bytes;
+}
+
+template <size_t kRows>
+using RowCount = std::integral_constant<size_t, kRows>;
+
+// Asks for the first four rows of a list at once, into the second level: nothing before the list
+// did. Groups of 52 neurons of a mapped file of F16 gained 4 % by it on one thread, 3 % on two.
+inline void prefetch_first_four(const Matrix& w, RowList rows) {
+  for (size_t line = 0; line < w.row_bytes; line += kLine) {
+    for (size_t r = 0; r < 4; ++r) __builtin_prefetch(row_of(w, rows.index[r]) + line, 0, 2);
+  }
+}
+
+// Calls body(RowCount<4>, i, row, next) for four rows of a list at a time, from its place i on, and
+// body(RowCount<1>, …) for each that is left. next: the rows that follow, to be prefetched.
+template <class Body>
+void rows_in_fours(const Matrix& w, RowList rows, Body body) {
+  if (rows.count >= 4) prefetch_first_four(w, rows);
+  size_t i = 0;
+  for (; i + 4 <= rows.count; i += 4) {
+    const uint8_t* row[4];
+    const uint8_t* next[4];
+    for (size_t r = 0; r < 4; ++r) {
+      row[r] = row_of(w, rows.index[i + r]);
+      next[r] = row_of(w, rows.index[i + 4 + r < rows.count ? i + 4 + r : i + r]);
+    }
+    body(RowCount<4>{}, i, row, next);
+  }
+  for (; i < rows.count; ++i) {
+    const uint8_t* row = row_of(w, rows.index[i]);
+    body(RowCount<1>{}, i, &row, &row);
+  }
 }
 
 // Adding and subtracting 1.5 · 2^23 rounds to nearest even, for |x| < 2^22.
