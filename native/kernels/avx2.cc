@@ -10,7 +10,7 @@
 namespace hearth {
 namespace {
 
-// Dot products in integers; gemm, axpy and rows by way of f32.
+// Dot products in integers; gemm, rows and, where nothing replaces it, axpy by way of f32.
 template <class Codec>
 constexpr WeightKernels quantised(avx2::Gemv* gemv, avx2::GatherDot* gather_dot) {
   WeightKernels table = generic_quantised<Codec>();
@@ -20,13 +20,19 @@ constexpr WeightKernels quantised(avx2::Gemv* gemv, avx2::GatherDot* gather_dot)
   return table;
 }
 
+constexpr WeightKernels with_axpy(WeightKernels table, avx2::Axpy* axpy) {
+  table.axpy = axpy;
+  return table;
+}
+
 }  // namespace
 
 const Kernels kAvx2Kernels = {
     "avx2",
     {lane_plain<LaneF32<Avx2Lanes>>(), lane_plain<LaneF16<Avx2Lanes>>(),
-     lane_plain<LaneBF16<Avx2Lanes>>(), quantised<Q8_0>(avx2::gemv_q8_0, avx2::gather_q8_0),
-     quantised<Q4_0>(avx2::gemv_q4_0, avx2::gather_q4_0),
+     lane_plain<LaneBF16<Avx2Lanes>>(),
+     with_axpy(quantised<Q8_0>(avx2::gemv_q8_0, avx2::gather_q8_0), avx2::axpy_q8_0),
+     with_axpy(quantised<Q4_0>(avx2::gemv_q4_0, avx2::gather_q4_0), avx2::axpy_q4_0),
      quantised<Q4_1>(avx2::gemv_q4_1, avx2::gather_q4_1),
      quantised<Q5_0>(avx2::gemv_q5_0, avx2::gather_q5_0),
      quantised<Q5_1>(avx2::gemv_q5_1, avx2::gather_q5_1),

@@ -98,20 +98,9 @@ void axpy_rows(const uint8_t* const* row, const uint8_t* const* next, const floa
 template <class Codec>
 void quantised_axpy(const Matrix& w, RowList rows, const float* coefficient, Range columns,
                     float* y) {
-  size_t i = 0;
-  for (; i + 4 <= rows.count; i += 4) {
-    const uint8_t* row[4];
-    const uint8_t* next[4];
-    for (size_t r = 0; r < 4; ++r) {
-      row[r] = row_of(w, rows.index[i + r]);
-      next[r] = row_of(w, rows.index[i + 4 + r < rows.count ? i + 4 + r : i + r]);
-    }
-    axpy_rows<Codec, 4>(row, next, coefficient + i, columns, y);
-  }
-  for (; i < rows.count; ++i) {
-    const uint8_t* row = row_of(w, rows.index[i]);
-    axpy_rows<Codec, 1>(&row, &row, coefficient + i, columns, y);
-  }
+  rows_in_fours(w, rows, [=](auto count, size_t i, const uint8_t* const* row, auto next) {
+    axpy_rows<Codec, count>(row, next, coefficient + i, columns, y);
+  });
 }
 
 template <class Codec>
@@ -127,6 +116,27 @@ void quantised_row(const void* row, size_t columns, float* out) {
       const __m512 code = centred<Codec>(piece, at, both);
       _mm512_storeu_ps(out + c + 16 * at, scales.add(_mm512_setzero_ps(), code, at));
     }
+  }
+}
+
+// Q8_0: y += Σ c[r] · row[r] over kRows rows in one pass over y, a block of each at a time.
+template <size_t kRows>
+void q8_0_rows(const uint8_t* const* row, const uint8_t* const* next, const float* coefficient,
+               Range columns, float* y) {
+  for (size_t c = columns.begin; c < columns.end; c += Q8_0::kBlock) {
+    const size_t at = c / Q8_0::kBlock * Q8_0::kBytes;
+    __m512 low = _mm512_loadu_ps(y + c);
+    __m512 high = _mm512_loadu_ps(y + c + 16);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kRows; ++r) {
+      const uint8_t* b = row[r] + at;
+      __builtin_prefetch(next[r] + at, 0, 2);
+      const __m512 scale = _mm512_set1_ps(_cvtsh_ss(load_u16(b)) * coefficient[r]);
+      low = _mm512_fmadd_ps(centred<Q8_0>(b, 0, true), scale, low);
+      high = _mm512_fmadd_ps(centred<Q8_0>(b, 1, true), scale, high);
+    }
+    _mm512_storeu_ps(y + c, low);
+    _mm512_storeu_ps(y + c + 16, high);
   }
 }
 
@@ -226,20 +236,11 @@ void q4_0_span(const Matrix& w, RowList rows, const float* coefficient, Range co
   const size_t count = columns.end - columns.begin;
   const size_t offset = columns.begin / Q4_0::kBlock * Q4_0::kBytes;
   reorder_span<false>(y + columns.begin, count, ordered);
-  size_t i = 0;
-  for (; i + 4 <= rows.count; i += 4) {
-    const uint8_t* row[4];
-    const uint8_t* next[4];
-    for (size_t r = 0; r < 4; ++r) {
-      row[r] = row_of(w, rows.index[i + r]) + offset;
-      next[r] = row_of(w, rows.index[i + 4 + r < rows.count ? i + 4 + r : i + r]) + offset;
-    }
-    add_rows<4>(row, next, coefficient + i, count, ordered);
-  }
-  for (; i < rows.count; ++i) {
-    const uint8_t* row = row_of(w, rows.index[i]) + offset;
-    add_rows<1>(&row, &row, coefficient + i, count, ordered);
-  }
+  const Matrix from = {static_cast<const uint8_t*>(w.data) + offset, w.columns, w.row_bytes};
+  float* sums = ordered;
+  rows_in_fours(from, rows, [=](auto together, size_t i, const uint8_t* const* row, auto next) {
+    add_rows<together>(row, next, coefficient + i, count, sums);
+  });
   reorder_span<true>(y + columns.begin, count, ordered);
 }
 
@@ -248,7 +249,9 @@ void q4_0_span(const Matrix& w, RowList rows, const float* coefficient, Range co
 namespace avx512 {
 
 void axpy_q8_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q8_0>(w, rows, c, columns, y);
+  rows_in_fours(w, rows, [=](auto count, size_t i, const uint8_t* const* row, auto next) {
+    q8_0_rows<count>(row, next, c + i, columns, y);
+  });
 }
 void axpy_q4_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
   const size_t whole = columns.end - (columns.end - columns.begin) % kKBlock;
