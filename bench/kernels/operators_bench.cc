@@ -1,8 +1,8 @@
 // The neuron-aware operators beside the dense product: gemv, gather_dot and axpy of every weight
 // type at every density asked for, interleaved with the read roof. Prints raw samples as one JSON
 // object; bench/kernels/run.mjs makes tables and pictures of it.
-// Arguments: [isa=NAME] [mib=256] [flush-mib=64] [rounds=5] [threads=N] [types=F16,Q4_0]
-// [densities=1,5,100]
+// Arguments: [isa=NAME] [columns=4096] [rows=N | mib=256] [flush-mib=64] [rounds=5] [threads=N]
+// [types=F16,Q4_0] [densities=1,5,100]; rows= gives all types the same matrix, mib= the same bytes.
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -19,13 +19,14 @@ using hearth::WeightKernels;
 using hearth::WeightType;
 using namespace hearth::bench;
 
-constexpr size_t kColumns = 4096;
 constexpr size_t kPage = 4096;
 constexpr float kInput = 0.5f, kCoefficient = 0.01f;
 
 struct Settings {
   const Kernels* kernels;
-  size_t bytes;        // of the matrix
+  size_t columns;
+  size_t matrix_rows;  // 0: as many as `bytes` hold
+  size_t bytes;        // of the matrix, all types alike unless its rows are given
   size_t flush_bytes;  // read before every sample, so that none finds its rows in a cache
   size_t rounds;       // counted; one more before them warms up
   size_t threads;
@@ -100,7 +101,7 @@ ThreadBody body_of(const std::string& name, Operands& on, const std::vector<uint
   return [&, part_of](size_t thread, size_t threads) {
     const RowList part = part_of(thread, threads);
     const float* coefficient = on.coefficient.data() + (part.index - list.data());
-    on.kernels->axpy(on.w, part, coefficient, {0, kColumns}, on.sums[thread].data());
+    on.kernels->axpy(on.w, part, coefficient, {0, settings.columns}, on.sums[thread].data());
   };
 }
 
@@ -111,16 +112,17 @@ bool is_right(Operands& on) {
   std::vector<uint32_t> list;
   for (uint32_t r = 0; r < std::min<size_t>(on.rows, 64); r += 3) list.push_back(r);
   const RowList rows = {list.data(), list.size()};
-  std::vector<float> row(kColumns), dots(list.size()), sum(kColumns), expected(kColumns);
-  std::vector<float> scale(kColumns);
+  const size_t columns = on.settings.columns;
+  std::vector<float> row(columns), dots(list.size()), sum(columns), expected(columns);
+  std::vector<float> scale(columns);
   on.kernels->gather_dot(on.w, on.x, rows, dots.data());
-  on.kernels->axpy(on.w, rows, on.coefficient.data(), {0, kColumns}, sum.data());
-  constexpr double kRelative = 4096 * 0x1p-24;
+  on.kernels->axpy(on.w, rows, on.coefficient.data(), {0, columns}, sum.data());
+  const double kRelative = static_cast<double>(columns) * 0x1p-24;
   for (size_t i = 0; i < list.size(); ++i) {
     on.kernels->dequantise_row(static_cast<const uint8_t*>(on.w.data) + list[i] * on.w.row_bytes,
-                               kColumns, row.data());
+                               columns, row.data());
     double dot = 0, magnitude = 0;
-    for (size_t c = 0; c < kColumns; ++c) {
+    for (size_t c = 0; c < columns; ++c) {
       dot += static_cast<double>(row[c]) * kInput;
       magnitude += std::fabs(static_cast<double>(row[c]) * kInput);
       expected[c] += kCoefficient * row[c];
@@ -128,7 +130,7 @@ bool is_right(Operands& on) {
     }
     if (!(std::fabs(dot - dots[i]) <= kRelative * magnitude)) return false;
   }
-  for (size_t c = 0; c < kColumns; ++c)
+  for (size_t c = 0; c < columns; ++c)
     if (!(std::fabs(sum[c] - expected[c]) <= kRelative * scale[c])) return false;
   return true;
 }
@@ -199,18 +201,19 @@ std::string argument(int count, char** arguments, const std::string& name,
 
 // False when the kernels of the type give wrong results.
 bool run_type(const NamedType& named, const Settings& settings, bool& is_first) {
-  const size_t row_bytes = hearth::row_bytes(named.type, kColumns);
-  const size_t rows = settings.bytes / row_bytes;
+  const size_t columns = settings.columns;
+  const size_t row_bytes = hearth::row_bytes(named.type, columns);
+  const size_t rows = settings.matrix_rows > 0 ? settings.matrix_rows : settings.bytes / row_bytes;
   Operands on = {settings,
                  hearth::weight_kernels(settings.kernels, static_cast<uint32_t>(named.type)),
-                 {settings.memory, kColumns, row_bytes},
+                 {settings.memory, columns, row_bytes},
                  rows,
-                 allocate(hearth::x_bytes(named.type, kColumns)),
+                 allocate(hearth::x_bytes(named.type, columns)),
                  std::vector<float>(rows),
                  std::vector<float>(rows, kCoefficient),
-                 std::vector<std::vector<float>>(settings.threads, std::vector<float>(kColumns))};
-  const std::vector<float> x(kColumns, kInput);
-  on.kernels->prepare_x(x.data(), kColumns, on.x);
+                 std::vector<std::vector<float>>(settings.threads, std::vector<float>(columns))};
+  const std::vector<float> x(columns, kInput);
+  on.kernels->prepare_x(x.data(), columns, on.x);
   const bool right = is_right(on);
   if (right) print(named.name, on, measure(on), is_first);
   std::free(on.x);
@@ -219,7 +222,7 @@ bool run_type(const NamedType& named, const Settings& settings, bool& is_first) 
 
 bool run_all(const Settings& settings) {
   std::printf("{\"kernels\": \"%s\", \"threads\": %zu, \"columns\": %zu, \"runs\": [",
-              settings.kernels->name, settings.threads, kColumns);
+              settings.kernels->name, settings.threads, settings.columns);
   bool is_first = true;
   const NamedType* last = nullptr;
   for (const NamedType& named : kTypes) {
@@ -249,8 +252,17 @@ int main(int count, char** arguments) {
     return static_cast<size_t>(std::max(1, value));
   };
   const std::string isa = text("isa", "");
+  const size_t columns = number("columns", 4096);
+  const size_t rows = std::strtoul(text("rows", "0").c_str(), nullptr, 10);
+  if (columns % 256 != 0) {
+    std::fprintf(stderr, "operators_bench: columns must be a multiple of 256\n");
+    return 1;
+  }
   Settings settings = {hearth::select_kernels(isa.empty() ? nullptr : isa.c_str()),
-                       number("mib", 256) << 20,
+                       columns,
+                       rows,
+                       // Rows of a number are no longer than F32's.
+                       rows > 0 ? rows * columns * sizeof(float) : number("mib", 256) << 20,
                        number("flush-mib", 64) << 20,
                        number("rounds", 5),
                        number("threads", std::thread::hardware_concurrency()),
