@@ -200,7 +200,7 @@ describe("mmlu", () => {
     const example = "One and one?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer: B\n\n";
     expect(load("mmlu", 1)[0]?.choices[0]?.context).toBe(title + example + asked);
     expect(scoreQuestion(zero!, [-1.5, -1.4, -1.6, -3], "acc")).toBe(1);
-    expect(() => load("mmlu", 3)).toThrow("found 2 examples, expected 3");
+    expect(() => load("mmlu", 3)).toThrow("found 2 examples, expected at least 3");
   });
 
   it("is limited by subject, in the data's order, and drawn by a seed", () => {
