@@ -138,8 +138,8 @@ describe.skipIf(obstacle !== undefined)(`a device in a thread${skipped}`, () => 
 
   it.each([
     [["--device", "hybrid", "--vram-budget", "8MB", "--gpu", "voodoo"], "--gpu: voodoo"],
-    [["--device", "hybrid", "--vram-budget", "-1"], "a size of at least 0"],
-    [["--device", "hybrid", "--vram-budget", "lots"], "a size of at least 0"],
+    [["--device", "hybrid", "--vram-budget", "-1"], "expected a size such as"],
+    [["--device", "hybrid", "--vram-budget", "lots"], "expected a size such as"],
     [["--device", "hybrid", "--vram-budget", "99GB", "--hardware", "rtx-4090"], "at most 24.0 GiB"],
     [["--device", "hybrid", "--vram-budget", "1MB", "--hardware", "nothing"], "one of rtx-4090"],
     [["--device", "gpu", "--vram-budget", "1KB"], "the budget is"],
