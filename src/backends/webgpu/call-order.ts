@@ -11,9 +11,13 @@ export class CallOrder {
     while (this.#last !== undefined) await this.#last;
   }
 
-  /** Submits behind all calls that wait, as soon as `ready` has come; what it rejects with, this call does. */
+  /**
+   * Submits behind all calls that wait, as soon as `ready` has come; what it rejects with, this call does: not before
+   * those in front of it, or the next call would overtake them.
+   */
   later<Result>(ready: Promise<unknown>, submit: () => Promise<Result>): Promise<Result> {
-    const submitted = Promise.all([ready, this.#last]).then(() => ({ done: submit() }));
+    const settled = Promise.allSettled([ready, this.#last]);
+    const submitted = settled.then(() => ready).then(() => ({ done: submit() }));
     const last: Promise<unknown> = submitted
       .catch(() => undefined)
       .finally(() => {
