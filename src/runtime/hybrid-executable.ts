@@ -74,8 +74,9 @@ class Hybrid implements HybridExecutable {
     const actions = this.#partition.actions[segment];
     if (actions === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
     const own = this.#copyStep(step);
-    this.#exchange?.stop();
     return this.#enqueue(async () => {
+      // Here, not when it was asked for: the step before it may have set the timer since.
+      this.#exchange?.stop();
       if (segment === 0) await this.#exchange?.watch();
       await this.#perform(segment, actions, own);
       if (segment === 0 && this.#exchange !== undefined) this.#collectCounts(answered(own));

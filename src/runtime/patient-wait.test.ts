@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createPatience, sleepAt, waitPatiently } from "./patient-wait.ts";
+
+afterEach(() => vi.restoreAllMocks());
 
 describe("waitPatiently", () => {
   it("ends when the promise does, whatever else the event loop has to do", async () => {
@@ -17,11 +19,13 @@ describe("waitPatiently", () => {
 
   it("expects of the next wait what the last one took", async () => {
     const patience = createPatience();
-    await waitPatiently(new Promise((resolve) => setTimeout(resolve, 20)), patience);
-    // Timers count whole milliseconds, so 20 may be a little less.
-    expect(patience.expected).toBeGreaterThan(18);
+    const clock = vi.spyOn(performance, "now");
+    clock.mockReturnValueOnce(100).mockReturnValueOnce(120);
     await waitPatiently(Promise.resolve(), patience);
-    expect(patience.expected).toBeLessThan(18);
+    expect(patience.expected).toBe(20);
+    clock.mockReturnValueOnce(200).mockReturnValueOnce(201);
+    await waitPatiently(Promise.resolve(), patience);
+    expect(patience.expected).toBe(1);
   });
 
   it("turns the event loop no more often than its naps allow in a long wait", async () => {
