@@ -3,8 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import { OptionError } from "../core/errors.ts";
 import { Engine } from "./engine.ts";
+import { measureMachine } from "./hardware.ts";
 import { inspectModel, openTokenizer } from "./inspect.ts";
 import { perplexity } from "./perplexity.ts";
+import { planPlacement } from "./placement.ts";
+import { prepareModel, trainPredictors } from "./prepare.ts";
 
 let model: TinyModel;
 let engine: Engine;
@@ -117,6 +120,49 @@ describe("a wrong value", () => {
     ["maxTokens", "text", { maxTokens: -1 }],
   ])("of perplexity is refused by its name: %s (%j, %j)", async (option, source, options) => {
     const result = Reflect.apply(perplexity, undefined, [model.path, source, options]);
+    await expect(result).rejects.toThrow(`${option}: `);
+  });
+
+  it.each<readonly [string, unknown]>([
+    ["corpora", { corpora: "book.txt" }],
+    ["recall", { recall: 0 }],
+    ["mostRatio", { mostRatio: "2" }],
+    ["finished", { finished: true }],
+    ["train-predictor option", { checkTokens: 5 }],
+  ])(
+    "of trainPredictors is refused before a file is looked at: %s (%j)",
+    async (option, options) => {
+      const result = Reflect.apply(trainPredictors, undefined, ["no-such.gguf", options]);
+      await expect(result).rejects.toThrow(`${option}: `);
+    },
+  );
+
+  it.each<readonly [string, unknown]>([
+    ["checkTokens", { checkTokens: 0 }],
+    ["maxPerplexityLoss", { maxPerplexityLoss: -1 }],
+    ["prepare option", { corpus: ["book.txt"] }],
+  ])("of prepareModel is refused before a file is looked at: %s (%j)", async (option, options) => {
+    const result = Reflect.apply(prepareModel, undefined, ["no-such.gguf", options]);
+    await expect(result).rejects.toThrow(`${option}: `);
+  });
+
+  it.each<readonly [string, unknown]>([
+    ["plan options", null],
+    ["solver", { solver: "best" }],
+    ["curvePoints", { curvePoints: -1 }],
+    ["refresh", { refresh: 1 }],
+    ["plan option", { device: "hybrid" }],
+  ])("of planPlacement is refused before a file is looked at: %s (%j)", async (option, options) => {
+    const result = Reflect.apply(planPlacement, undefined, ["no-such.gguf", options]);
+    await expect(result).rejects.toThrow(`${option}: `);
+  });
+
+  it.each<readonly [string, unknown]>([
+    ["threads", { threads: 0 }],
+    ["gpu", { gpu: -1 }],
+    ["measure option", { cards: 1 }],
+  ])("of measureMachine is refused by its name: %s (%j)", async (option, options) => {
+    const result = Reflect.apply(measureMachine, undefined, [options]);
     await expect(result).rejects.toThrow(`${option}: `);
   });
 

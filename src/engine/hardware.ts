@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
 import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
+import { checkOptions, type OptionRules } from "../core/check-options.ts";
 import { DeviceError, OptionError } from "../core/errors.ts";
 import { describedCards } from "../placement/described-cards.ts";
 import {
@@ -11,6 +12,7 @@ import {
 } from "../placement/hardware.ts";
 import { measureAgain, measuredHardware } from "../runtime/hardware-cache.ts";
 import type { MeasureRequest } from "../runtime/hardware-measure.ts";
+import { engineRules } from "./option-rules.ts";
 
 export interface MeasureOptions {
   /** Which adapter. Default: the first that is no software; without one, a profile of the processor alone. */
@@ -36,8 +38,14 @@ export async function openHardware(nameOrPath: string): Promise<HardwareProfile>
   }
 }
 
+const measureRules: OptionRules<MeasureOptions> = {
+  gpu: engineRules.gpu,
+  threads: engineRules.threads,
+};
+
 /** Measures this machine now, keeps the result for later plans and returns it as the text of a profile. */
 export async function measureMachine(options: MeasureOptions = {}): Promise<string> {
+  checkOptions(options, measureRules, "measure");
   return serialiseHardwareProfile(await measureAgain(await measureRequest(options)));
 }
 
@@ -47,9 +55,6 @@ export async function machineProfile(options: MeasureOptions): Promise<HardwareP
 }
 
 async function measureRequest({ gpu, threads }: MeasureOptions): Promise<MeasureRequest> {
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 512)) {
-    throw new OptionError("threads", String(threads), "a whole number from 1 to 512");
-  }
   if (gpu === undefined && !mayHaveAdapter()) return { threads };
   const adapters = await listAdapters().catch((error: unknown) => {
     if (error instanceof DeviceError && gpu === undefined) return [];

@@ -5,6 +5,13 @@ import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
 import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
+import {
+  checkOptions,
+  choiceRule,
+  countRule,
+  flagRule,
+  type OptionRules,
+} from "../core/check-options.ts";
 import { DeviceError, OptionError, UnsupportedError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import { openGguf } from "../gguf/open.ts";
@@ -13,10 +20,11 @@ import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { plotPlan } from "../placement/plot-plan.ts";
-import type { Solver } from "../placement/solve-placement.ts";
+import { type Solver, solvers } from "../placement/solve-placement.ts";
 import { adapterLimits } from "./device.ts";
 import { machineProfile, openHardware } from "./hardware.ts";
 import { foldIntoProfile } from "./learn.ts";
+import { engineRules } from "./option-rules.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
 import { type PlanModelRequest, planAgain, planModel } from "./plan.ts";
 import { settleSparsity, sidecarOf } from "./sparsity.ts";
@@ -69,8 +77,8 @@ export async function planPlacement(
   path: string,
   options: PlacementOptions = {},
 ): Promise<PlacementResult> {
-  const { solver = "exact", curvePoints = 0, ...others } = options;
-  const { refresh = false, ...engineOptions } = others;
+  checkOptions(options, placementRules, "plan");
+  const { solver = "exact", curvePoints = 0, refresh = false, ...engineOptions } = options;
   const model = openModel(openGguf(path));
   const resolved = resolveEngineOptions(engineOptions, model, totalmem());
   const before = sidecarOf(model, options.sidecar);
@@ -101,6 +109,24 @@ export async function planPlacement(
   const text = describePlan(plan);
   return { json: planJson(plan), text, learntTokens, plot: () => plotPlan(plan) };
 }
+
+const placementRules: OptionRules<PlacementOptions> = {
+  contextLength: engineRules.contextLength,
+  sequences: engineRules.sequences,
+  batchSize: engineRules.batchSize,
+  cacheType: engineRules.cacheType,
+  sparsity: engineRules.sparsity,
+  sidecar: engineRules.sidecar,
+  threads: engineRules.threads,
+  gpu: engineRules.gpu,
+  hardware: engineRules.hardware,
+  objective: engineRules.objective,
+  vramBudget: engineRules.vramBudget,
+  signal: engineRules.signal,
+  solver: choiceRule(solvers),
+  curvePoints: countRule(0),
+  refresh: flagRule,
+};
 
 /** The adapter whose limits decide how weights are cut: the one that a run here would use. */
 async function adapterFor(

@@ -4,7 +4,21 @@
  */
 import { basename } from "node:path";
 import type { Backend } from "../backends/backend.ts";
-import { LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
+import {
+  checkOptions,
+  choiceRule,
+  countRule,
+  functionRule,
+  isNumber,
+  numberRule,
+  type OptionRule,
+  type OptionRules,
+  pathRule,
+  shareRule,
+  signalRule,
+  textListRule,
+} from "../core/check-options.ts";
+import { LimitError, UnsupportedError } from "../core/errors.ts";
 import { multiplyPlainly } from "../core/matrix-product.ts";
 import { type Bytes, GiB, type Tokens } from "../core/units.ts";
 import { openGguf } from "../gguf/open.ts";
@@ -22,7 +36,7 @@ import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../spar
 import { openSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { type HostDevice, openHostBackend } from "./host-backend.ts";
+import { type HostDevice, hostDevices, openHostBackend } from "./host-backend.ts";
 import { checkMethods } from "./prepare-check.ts";
 import { type LearnRequest, learnFacts, learnMethods, multiplyOf } from "./prepare-learn.ts";
 import { sidecarModelOf } from "./sparsity.ts";
@@ -95,6 +109,7 @@ export async function trainPredictors(
   path: string,
   options: TrainPredictorOptions = {},
 ): Promise<TrainingReport> {
+  checkOptions(options, trainingRules, "train-predictor");
   using preparation = await openPreparation(path, options, refuseRestless);
   const { request, notices } = preparation;
   const { trained } = await learnMethods(request, "predictors");
@@ -107,6 +122,7 @@ export async function prepareModel(
   path: string,
   options: PrepareModelOptions = {},
 ): Promise<PrepareReport> {
+  checkOptions(options, preparationRules, "prepare");
   using preparation = await openPreparation(path, options);
   const { request, notices } = preparation;
   const { model, sidecarPath, corpora, onProgress, signal } = request;
@@ -228,7 +244,6 @@ async function openPreparation(
   options: TrainPredictorOptions,
   refuse?: (model: Model) => void,
 ): Promise<Preparation> {
-  checkOptions(options);
   const model = openModel(openGguf(path));
   refuse?.(model);
   const tokenizer = await loadTokenizer(model.gguf.metadata);
@@ -307,17 +322,36 @@ async function corporaOf(
   return { corpora: [corpus], tokens };
 }
 
-function checkOptions(options: PrepareModelOptions): void {
-  const counts = ["tokens", "window", "epochs", "memory", "checkTokens"] as const;
-  for (const name of counts) {
-    const value = options[name];
-    if (value === undefined || (Number.isInteger(value) && value >= 1)) continue;
-    throw new OptionError(name, String(value), "a whole number of at least 1");
-  }
-  const { recall = 0.95, mostRatio = 2.5, maxPerplexityLoss = 0.01 } = options;
-  if (!(recall > 0 && recall <= 1)) throw new OptionError("recall", String(recall), "0 to 1");
-  if (!(mostRatio >= 1)) throw new OptionError("mostRatio", String(mostRatio), "at least 1");
-  if (!(maxPerplexityLoss >= 0)) {
-    throw new OptionError("maxPerplexityLoss", String(maxPerplexityLoss), "a share of at least 0");
-  }
+const trainingRules: OptionRules<TrainPredictorOptions> = {
+  corpora: textListRule,
+  tokens: countRule(1),
+  window: countRule(1),
+  sidecar: pathRule,
+  device: choiceRule(hostDevices),
+  threads: countRule(1, 512),
+  seed: numberRule,
+  recall: {
+    expected: "a number above 0, at most 1",
+    accepts: (value) => shareRule.accepts(value) && value !== 0,
+  },
+  mostRatio: leastRule(1),
+  epochs: countRule(1),
+  memory: countRule(1),
+  finished: choiceRule(["keep", "again"]),
+  onProgress: functionRule,
+  onLayer: functionRule,
+  signal: signalRule,
+};
+
+const preparationRules: OptionRules<PrepareModelOptions> = {
+  ...trainingRules,
+  maxPerplexityLoss: leastRule(0),
+  checkTokens: countRule(1),
+};
+
+function leastRule(least: number): OptionRule {
+  return {
+    expected: `a number of at least ${least}`,
+    accepts: (value) => numberRule.accepts(value) && isNumber(value) && value >= least,
+  };
 }
