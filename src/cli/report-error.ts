@@ -33,6 +33,10 @@ const flagNames: ReadonlyMap<string, string> = new Map([
   ["seed", "--seed"],
   ["stop", "--stop"],
   ["fewShot", "--few-shot"],
+  ["recall", "--recall"],
+  ["mostRatio", "--most-ratio"],
+  ["epochs", "--epochs"],
+  ["checkTokens", "--check-tokens"],
 ]);
 
 /**

@@ -74,12 +74,10 @@ export async function openModelFile(
     wholeModelBytes(model, resolved, adapter),
   );
   const request = { model, options, resolved, outputs, sidecar };
-  const { backend, session, sparsity, plan, notices } =
+  const running =
     chosen.kind === "host" ? await openOnHost(chosen, request) : await openOnGpu(chosen, request);
-  const sidecarPath = options.sidecar ?? sidecarPathOf(path);
-  const learning = options.learn
-    ? await startLearning({ model, session, device: chosen.kind, sparsity, sidecarPath })
-    : undefined;
+  const { backend, session, sparsity, plan, notices } = running;
+  const learning = await learnFrom(running, request, chosen.kind);
   return {
     description: describeModel(model),
     tokenizer,
@@ -192,6 +190,23 @@ async function openOnGpu(
     const all = [...notices, ...settled.notices];
     return { backend, session, sparsity: settled.method, ...(plan && { plan }), notices: all };
   } catch (error) {
+    backend[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Undefined where nobody asked for it. */
+async function learnFrom(
+  { backend, session, sparsity }: Running,
+  { model, options }: OpenRequest,
+  device: ChosenDevice["kind"],
+): Promise<Learner | string | undefined> {
+  if (!options.learn) return undefined;
+  const sidecarPath = options.sidecar ?? sidecarPathOf(model.gguf.path);
+  try {
+    return await startLearning({ model, session, device, sparsity, sidecarPath });
+  } catch (error) {
+    session[Symbol.dispose]();
     backend[Symbol.dispose]();
     throw error;
   }

@@ -3,7 +3,6 @@ import type { Backend } from "../backends/backend.ts";
 import { type MultiplyMatrices, multiplyPlainly } from "../core/matrix-product.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import type { Model } from "../model/model.ts";
-import { downRowNorms } from "../runtime/derived-weights.ts";
 import { Gatherer } from "../runtime/gather.ts";
 import { extendProfile } from "../runtime/profile.ts";
 import { gatherTraining } from "../runtime/train-gather.ts";
@@ -20,7 +19,7 @@ import { calibrateSigns, type SignLayer } from "../sparsity/sign-calibration.ts"
 import { calibratedSparsities } from "../sparsity/threshold-calibration.ts";
 import type { TrainingRows } from "../sparsity/train-predictor.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { sidecarModelOf } from "./sparsity.ts";
+import { downNormsOf, sidecarModelOf } from "./sparsity.ts";
 
 export interface LearnRequest {
   readonly model: Model;
@@ -118,16 +117,6 @@ export async function learnMethods(
 
 function openGatherer({ model, tokenizer, backend, window }: LearnRequest): Promise<Gatherer> {
   return Gatherer.open(model, tokenizer, backend, { window });
-}
-
-async function downNormsOf(
-  model: Model,
-  sidecar: Sidecar | undefined,
-): Promise<readonly Float32Array[]> {
-  if (sidecar?.downNorms !== undefined) return sidecar.downNorms;
-  const norms: Float32Array[] = [];
-  for (const { ffn } of model.layers) norms.push(await downRowNorms(ffn.down));
-  return norms;
 }
 
 function missingDownRows(

@@ -15,7 +15,6 @@ import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type Model, openModel } from "../model/model.ts";
-import { downRowNorms } from "../runtime/derived-weights.ts";
 import { Gatherer } from "../runtime/gather.ts";
 import { extendProfile, tokensCounted } from "../runtime/profile.ts";
 import { type ActivationCurve, activationCurves } from "../sparsity/activation-curve.ts";
@@ -34,7 +33,7 @@ import { findSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "./host-backend.ts";
-import { sidecarModelOf } from "./sparsity.ts";
+import { downNormsOf, sidecarModelOf } from "./sparsity.ts";
 
 export interface ProfileOptions {
   /** Text files, or JSONL and CSV with a field text, prompt or content. None: what the sidecar has already. */
@@ -144,7 +143,7 @@ async function count(
     const tokenizer = await loadTokenizer(model.gguf.metadata);
     const windowOption = window === undefined ? {} : { window };
     using gatherer = await Gatherer.open(model, tokenizer, backend, windowOption);
-    const downNorms = before.rule.kind === "top" ? await normsOf(model, sidecar) : undefined;
+    const downNorms = before.rule.kind === "top" ? await downNormsOf(model, sidecar) : undefined;
     const save = (profile: ActivationProfile): Promise<void> =>
       updateSidecar(sidecarPath, sidecarModelOf(model), {
         profile,
@@ -167,16 +166,6 @@ async function count(
   } finally {
     backend[Symbol.dispose]();
   }
-}
-
-async function normsOf(
-  model: Model,
-  sidecar: Sidecar | undefined,
-): Promise<readonly Float32Array[]> {
-  if (sidecar?.downNorms !== undefined) return sidecar.downNorms;
-  const norms: Float32Array[] = [];
-  for (const { ffn } of model.layers) norms.push(await downRowNorms(ffn.down));
-  return norms;
 }
 
 /** Saves now and then, never so often that saving would hold up counting. */

@@ -51,6 +51,17 @@ export function sidecarOf(model: Model, named: string | undefined): Sidecar | un
     : openSidecar(named, shape);
 }
 
+/** By layer, norms of the down rows: the sidecar's, else made from the weights. */
+export async function downNormsOf(
+  model: Model,
+  sidecar: Sidecar | undefined,
+): Promise<readonly Float32Array[]> {
+  if (sidecar?.downNorms !== undefined) return sidecar.downNorms;
+  const norms: Float32Array[] = [];
+  for (const { ffn } of model.layers) norms.push(await downRowNorms(ffn.down));
+  return norms;
+}
+
 /** @throws UnsupportedError for a method that cannot apply; LimitError when transposed weights cannot fit. */
 export async function settleSparsity(
   model: Model,

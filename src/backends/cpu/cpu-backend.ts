@@ -116,44 +116,25 @@ function prepareNatively(native: Native, make: () => AddonExecutable): AddonExec
 
 function createExecutable(
   addon: Addon,
-  { program, topK }: WithoutTopK,
+  cut: WithoutTopK,
   { handle, outputs }: AddonExecutable,
   memory: MemoryUse,
 ): Executable {
-  const largest = createTopKOutputs(topK.flat(), program);
+  const { program } = cut;
+  const host = createHostOutputs(cut, outputs);
   let isDisposed = false;
   const checkOpen = (): void => {
     if (isDisposed) throw new HearthError("the executable is disposed");
-  };
-  /** Elements of each output that the last run of its segment wrote. */
-  const written = new Map<number, number>();
-  const read = (slot: Slot): Float32Array => {
-    const data = outputs[slot.id];
-    if (data === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
-    return data.subarray(0, written.get(slot.id) ?? 0);
   };
   return {
     memory,
     run: async (segment: number, step: Step): Promise<void> => {
       checkOpen();
       const { rowCount, sequence, position, token, outputCount, outputRow } = step;
-      const done = addon.run(
-        handle,
-        segment,
-        rowCount,
-        sequence,
-        position,
-        token,
-        outputCount,
-        outputRow,
-      );
-      await done;
-      for (const slot of program.segments[segment]?.outputs ?? []) {
-        written.set(slot.id, slot.width * (slot.rows === "outputs" ? outputCount : rowCount));
-      }
-      for (const op of topK[segment] ?? []) largest.fill(op, read(op.x));
+      await addon.run(handle, segment, rowCount, sequence, position, token, outputCount, outputRow);
+      host.ran(segment, { rowCount, outputCount });
     },
-    output: (slot: Slot): Float32Array => largest.output(slot) ?? read(slot),
+    output: host.output,
     write: (slot, data) => {
       checkOpen();
       addon.write(handle, slot.id, data);
@@ -178,6 +159,35 @@ function createExecutable(
       isDisposed = true;
       addon.disposeExecutable(handle);
     },
+  };
+}
+
+/** What the host reads of the last runs. */
+interface HostOutputs {
+  ran(segment: number, step: Pick<Step, "rowCount" | "outputCount">): void;
+  output(slot: Slot): Float32Array;
+}
+
+function createHostOutputs(
+  { program, topK }: WithoutTopK,
+  outputs: AddonExecutable["outputs"],
+): HostOutputs {
+  const largest = createTopKOutputs(topK.flat(), program);
+  /** Elements of each output that the last run of its segment wrote. */
+  const written = new Map<number, number>();
+  const read = (slot: Slot): Float32Array => {
+    const data = outputs[slot.id];
+    if (data === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
+    return data.subarray(0, written.get(slot.id) ?? 0);
+  };
+  return {
+    ran: (segment, { rowCount, outputCount }) => {
+      for (const slot of program.segments[segment]?.outputs ?? []) {
+        written.set(slot.id, slot.width * (slot.rows === "outputs" ? outputCount : rowCount));
+      }
+      for (const op of topK[segment] ?? []) largest.fill(op, read(op.x));
+    },
+    output: (slot) => largest.output(slot) ?? read(slot),
   };
 }
 
