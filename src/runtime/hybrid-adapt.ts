@@ -4,6 +4,7 @@
  * docs/decisions/0010-adaptation.md has the rules and what they bring.
  */
 import type { FfnCounts, NeuronCounts } from "../backends/backend.ts";
+import { selectLargest } from "../core/largest-elements.ts";
 import type { Neurons, Tokens } from "../core/units.ts";
 import type { PlanLayer } from "../placement/plan.ts";
 import { NeuronRates } from "./neuron-rates.ts";
@@ -122,21 +123,38 @@ function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candi
   const size = Math.min(groupNeurons, Math.floor(Math.min(hot.size, cold.size) / 2));
   if (size === 0) return [];
   const hotRates = rates.ofHot(hot);
-  const rising = [...hot].sort((a, b) => (hotRates.get(a) ?? 0) - (hotRates.get(b) ?? 0) || b - a);
-  const falling = [...cold].sort((a, b) => rates.of(b) - rates.of(a) || a - b);
+  // Of equal ones the higher ids go and the lower ones come.
+  const rising = foremost(sorted(hot).reverse(), size, (neuron) => -(hotRates[neuron] ?? 0));
+  const falling = foremost(sorted(cold), size, (neuron) => rates.of(neuron));
   const candidates: Candidate[] = [];
   for (let group = 0; group < mostGroups; group++) {
-    const toGpu = Uint32Array.from(falling.slice(group * size, (group + 1) * size));
-    const toCpu = Uint32Array.from(rising.slice(group * size, (group + 1) * size));
+    const toGpu = falling.slice(group * size, (group + 1) * size);
+    const toCpu = rising.slice(group * size, (group + 1) * size);
     if (toGpu.length < size || toCpu.length < size) break;
     const sum = (of: Uint32Array, rate: (neuron: number) => number): number =>
       of.reduce((all, neuron) => all + rate(neuron), 0);
     const found = sum(toGpu, (neuron) => rates.of(neuron));
-    const given = sum(toCpu, (neuron) => hotRates.get(neuron) ?? 0);
+    const given = sum(toCpu, (neuron) => hotRates[neuron] ?? 0);
     if (found - given < leastGain * size || found < leastRatio * given) break;
     candidates.push({ layer, toGpu, toCpu, gain: found - given });
   }
   return candidates;
+}
+
+function sorted(neurons: ReadonlySet<number>): Uint32Array {
+  return Uint32Array.from(neurons).sort();
+}
+
+/** Those of as many groups as may move, by falling value, in their order where values are equal. */
+function foremost(
+  neurons: Uint32Array,
+  size: Neurons,
+  value: (neuron: number) => number,
+): Uint32Array {
+  const count = Math.min(neurons.length, mostGroups * size);
+  const found = { indices: new Int32Array(count), values: new Float32Array(count) };
+  selectLargest(Float32Array.from(neurons, value), count, found);
+  return Uint32Array.from(found.indices, (index) => neurons[index] ?? 0);
 }
 
 function move(neurons: Uint32Array, from: Set<number>, to: Set<number>): void {

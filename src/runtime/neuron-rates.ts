@@ -43,21 +43,32 @@ export class NeuronRates {
     return rows === 0 ? 0 : (this.#active[neuron] ?? 0) / rows;
   }
 
-  /** Of the hot neurons: as they were when they were watched, and what is left of their sum for the others. */
-  ofHot(hot: ReadonlySet<number>): ReadonlyMap<number, number> {
+  /** By neuron, of the hot ones: as they were when they were watched, and what is left of their sum for the others. */
+  ofHot(hot: ReadonlySet<number>): Float64Array {
     const { active, rows } = this.#together;
-    const known = [...hot].filter((neuron) => (this.#rows[neuron] ?? 0) > 0);
-    const unknown = [...hot].filter((neuron) => (this.#rows[neuron] ?? 0) === 0);
-    const sumOfKnown = known.reduce((sum, neuron) => sum + this.of(neuron), 0);
-    const rest = Math.max(0, (rows === 0 ? 0 : active / rows) - sumOfKnown);
-    const weight = (neuron: number): number => this.#weights?.[neuron] ?? 1;
-    const weights = unknown.reduce((sum, neuron) => sum + weight(neuron), 0);
-    const share = (neuron: number): number =>
-      weights === 0 ? rest / unknown.length : (rest * weight(neuron)) / weights;
-    return new Map([
-      ...known.map((neuron) => [neuron, this.of(neuron)] as const),
-      ...unknown.map((neuron) => [neuron, Math.min(1, share(neuron))] as const),
-    ]);
+    const found = new Float64Array(this.#rows.length);
+    const unknown: number[] = [];
+    let left = rows === 0 ? 0 : active / rows;
+    let weights = 0;
+    for (const neuron of hot) {
+      if ((this.#rows[neuron] ?? 0) === 0) {
+        unknown.push(neuron);
+        weights += this.#weight(neuron);
+      } else {
+        found[neuron] = this.of(neuron);
+        left -= this.of(neuron);
+      }
+    }
+    const rest = Math.max(0, left);
+    for (const neuron of unknown) {
+      const share = weights === 0 ? 1 / unknown.length : this.#weight(neuron) / weights;
+      found[neuron] = Math.min(1, rest * share);
+    }
+    return found;
+  }
+
+  #weight(neuron: number): number {
+    return this.#weights?.[neuron] ?? 1;
   }
 }
 
