@@ -45,7 +45,7 @@ export function asMarkdown(report: ExperimentReport): string {
   });
   return [
     `**${report.title}**`,
-    heading(report, `median (least–greatest) of ${report.repetitions} runs`),
+    heading(report, "median (least–greatest)"),
     ["| measure | value | goal |", "| --- | --- | --- |", ...rows].join("\n"),
   ].join("\n\n");
 }
