@@ -3,12 +3,12 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { generousCard } from "../../test/fixtures/generous-card.ts";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { OptionError, StalePlanError } from "../core/errors.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
-import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { describeProgram } from "../runtime/hybrid-description.ts";
 import { type EngineOptions, resolveEngineOptions } from "./options.ts";
@@ -28,22 +28,6 @@ afterAll(() => {
   else process.env["XDG_CACHE_HOME"] = cacheBefore;
 });
 
-/** A card so much faster than the processor that every byte of the budget is worth using. */
-const hardware: HardwareProfile = {
-  version: 1,
-  name: "generous card",
-  origin: "described",
-  cpu: { name: "slow processor", threads: 2, readBytesPerSecond: { default: 1e9 } },
-  gpu: { name: "fast card", memoryBytes: 24 * 2 ** 30, readBytesPerSecond: { default: 1e12 } },
-  link: {
-    uploadLatencySeconds: 1e-9,
-    uploadBytesPerSecond: 1e12,
-    downloadLatencySeconds: 1e-9,
-    downloadBytesPerSecond: 1e12,
-  },
-  splitLayerSeconds: 1e-9,
-};
-
 async function requestFor(
   changes: readonly string[],
   options: EngineOptions,
@@ -62,7 +46,7 @@ async function requestFor(
     resolved,
     sparsity,
     sidecar: undefined,
-    hardware,
+    hardware: generousCard,
     budgetBytes,
     maxOutputs: 1,
     limits: { maxBinding: 2 ** 30, maxBuffer: 2 ** 30 },
@@ -114,7 +98,7 @@ describe("planModel", () => {
     expect(await planModel(request)).toEqual(first);
     expect(count()).toBe(kept);
     await planModel({ ...request, budgetBytes: 310_000 });
-    await planModel({ ...request, hardware: { ...hardware, splitLayerSeconds: 2e-9 } });
+    await planModel({ ...request, hardware: { ...generousCard, splitLayerSeconds: 2e-9 } });
     expect(count()).toBe(kept + 2);
   });
 
@@ -155,7 +139,7 @@ describe("openPlan", () => {
     const changed = [
       { ...own, resolved: { ...request.resolved, contextLength: 16 } },
       { ...own, budgetBytes: 1 },
-      { ...own, hardware: { ...hardware, name: "another" } },
+      { ...own, hardware: { ...generousCard, name: "another" } },
     ];
     for (const other of changed)
       await expect(openPlan(path, other)).rejects.toThrow(StalePlanError);

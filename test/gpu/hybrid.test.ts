@@ -9,6 +9,7 @@ import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { planPlacement } from "../../src/engine/placement.ts";
 import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
+import { generousCard } from "../fixtures/generous-card.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 const adapters = await listAdapters().catch(() => []);
@@ -31,22 +32,6 @@ afterAll(() => {
   if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
   else process.env["XDG_CACHE_HOME"] = cacheBefore;
 });
-
-/** 24 GB, so fast that every byte of the budget is worth using: a software GPU is given real work. */
-const generousCard = {
-  version: 1,
-  name: "generous card",
-  origin: "described",
-  cpu: { name: "slow processor", threads: 2, readBytesPerSecond: { default: 1e9 } },
-  gpu: { name: "fast card", memoryBytes: 24 * 2 ** 30, readBytesPerSecond: { default: 1e12 } },
-  link: {
-    uploadLatencySeconds: 1e-9,
-    uploadBytesPerSecond: 1e12,
-    downloadLatencySeconds: 1e-9,
-    downloadBytesPerSecond: 1e12,
-  },
-  splitLayerSeconds: 1e-9,
-} as const;
 
 async function tinyModel(changes: readonly string[]): Promise<string> {
   const file = await makeTinyModel(["--ffn", "256", "--type", "f16", ...changes]);
