@@ -25,3 +25,13 @@ export interface Codec {
     blocks: number,
   ): void;
 }
+
+/** How the codes of a block lie in its bytes, for formats that differ in little else. */
+export interface CodePacking {
+  readonly type: WeightType;
+  readonly blockBytes: number;
+  readonly largestCode: number;
+  /** The codes of the block at `at`, one a byte. */
+  unpack(source: Uint8Array, at: number, codes: Uint8Array): void;
+  pack(codes: Uint8Array, target: Uint8Array, at: number): void;
+}

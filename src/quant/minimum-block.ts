@@ -3,7 +3,7 @@
  * value, d the distance to the largest in equal steps. They differ in how the codes q are packed.
  * Source: ggml, quantize_row_q4_1_ref and quantize_row_q5_1_ref.
  */
-import type { Codec } from "./codec.ts";
+import type { Codec, CodePacking } from "./codec.ts";
 import { readHalf, writeHalf } from "./half.ts";
 import { largestOf, smallestOf } from "./scale-search.ts";
 
@@ -13,16 +13,7 @@ export const packedAt = 4;
 /** A code byte holds element i and element i + 16. */
 export const halfElements = 16;
 
-export interface MinimumFormat {
-  readonly type: Codec["type"];
-  readonly blockBytes: number;
-  readonly largestCode: number;
-  /** Codes [32] of the block at `at`. */
-  unpack(source: Uint8Array, at: number, codes: Uint8Array): void;
-  pack(codes: Uint8Array, target: Uint8Array, at: number): void;
-}
-
-export function minimumCodec(format: MinimumFormat): Codec {
+export function minimumCodec(format: CodePacking): Codec {
   const { type, blockBytes } = format;
   return {
     type,

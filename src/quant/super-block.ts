@@ -2,7 +2,7 @@
  * What Q4_K and Q5_K share: super-blocks of 8 groups of 32 elements, x = d * s[group] * q - dmin * m[group], that begin
  * with d, dmin and the groups' steps (k-scales.ts). They differ in how the codes q are packed.
  */
-import type { Codec } from "./codec.ts";
+import type { Codec, CodePacking } from "./codec.ts";
 import { readHalf } from "./half.ts";
 import {
   groupCount,
@@ -15,16 +15,10 @@ import {
 const blockElements = groupCount * groupElements;
 const scalesAt = 4;
 
-export interface SuperBlockFormat {
-  readonly type: Codec["type"];
-  readonly blockBytes: number;
-  readonly largestCode: number;
+export interface SuperBlockFormat extends CodePacking {
   /** Where the search for a group's scale begins, and how many it tries: ggml's numbers for the type. */
   readonly first: number;
   readonly candidates: number;
-  /** Codes [256] of the block at `at`. */
-  unpack(source: Uint8Array, at: number, codes: Uint8Array): void;
-  pack(codes: Uint8Array, target: Uint8Array, at: number): void;
 }
 
 export function superBlockCodec(format: SuperBlockFormat): Codec {
