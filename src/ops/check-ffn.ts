@@ -12,6 +12,7 @@ export function blockRequirements(block: FfnBlock): readonly Requirement[] {
     isVector(block.downBias, dim),
     isMatrix(down.weight, down.layout === "rows" ? [neurons, dim] : [dim, neurons]),
     subsetRequirement(block),
+    ...channelRequirements(block),
     ...methodRequirements(block),
   ];
 }
@@ -24,6 +25,24 @@ function subsetRequirement({ subset, neurons }: FfnBlock): Requirement {
     `rising neuron ids below ${neurons}`,
     `${subset.slice(0, 8).join(", ")}…`,
   );
+}
+
+function channelRequirements({
+  channels,
+  method,
+  gate,
+  dim,
+  neurons,
+}: FfnBlock): readonly Requirement[] {
+  if (channels === undefined) return [];
+  const isLike = (channels.gate === undefined) === (gate === undefined);
+  const hasMethod = method.kind === "threshold-output";
+  return [
+    requires(hasMethod, "threshold-output in a block with channels", method.kind),
+    requires(isLike, "channels of the gate iff gated", channels.gate?.name ?? "none"),
+    isMatrix(channels.up, [dim, neurons]),
+    isMatrix(channels.gate ?? channels.up, [dim, neurons]),
+  ];
 }
 
 function methodRequirements(block: FfnBlock): readonly Requirement[] {

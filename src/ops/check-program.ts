@@ -47,6 +47,7 @@ function slotsOf(op: Op): readonly Slot[] {
         : [op.x, op.out];
     case "norm":
     case "matmul":
+    case "mask":
     case "add":
     case "copy":
     case "select":
@@ -65,64 +66,28 @@ function requirementsOf(op: Op, kv: KvShape): readonly Requirement[] {
     case "norm":
       return normRequirements(op);
     case "matmul":
-      return [
-        isMatrix(op.weight, [op.out.width, op.x.width]),
-        isVector(op.bias, op.out.width),
-        requires(op.x.id !== op.out.id, "out to be another slot than x", op.out.name),
-        hasRowsOf(op.x, op.out),
-      ];
+      return matmulRequirements(op);
     case "rope":
       return ropeRequirements(op);
     case "store-kv":
-      return [
-        hasLayer(op.layer, kv),
-        requires(op.k.width === kv.kvHeads * kv.headDim, "k as wide as the cache", op.k.width),
-        ...isLike(op.k, op.v),
-      ];
+      return storeRequirements(op, kv);
     case "attention":
-      return [
-        hasLayer(op.layer, kv),
-        requires(op.heads % kv.kvHeads === 0, `a multiple of ${kv.kvHeads} heads`, op.heads),
-        requires(op.q.width === op.heads * kv.headDim, "q as wide as its heads", op.q.width),
-        ...isLike(op.q, op.out),
-      ];
+      return attentionRequirements(op, kv);
     case "activate":
-      return [
-        requires(
-          (op.gate === undefined) === (op.gating === "ungated"),
-          "a gate iff gated",
-          op.gating,
-        ),
-        ...isLike(op.gate ?? op.up, op.out),
-        ...isLike(op.up, op.out),
-      ];
+      return activateRequirements(op);
     case "ffn":
-      return [
-        requires(op.x.width === op.block.dim, `x of width ${op.block.dim}`, op.x.width),
-        ...isLike(op.x, op.out),
-        ...blockRequirements(op.block),
-      ];
+      return ffnRequirements(op);
+    case "mask":
+      return maskRequirements(op);
     case "select":
-      return [
-        requires(op.x.rows === "step", "x with the rows of the step", op.x.rows),
-        requires(op.out.rows === "outputs", "out with the output rows", op.out.rows),
-        requires(op.x.width === op.out.width, `width ${op.x.width}`, op.out.width),
-      ];
+      return selectRequirements(op);
     case "argmax":
       return [
         requires(op.out.width === 1, "an out of width 1", op.out.width),
         hasRowsOf(op.x, op.out),
       ];
     case "top-k":
-      return [
-        requires(op.out.width % 2 === 0, "an out of pairs", op.out.width),
-        requires(
-          op.out.width <= 2 * op.x.width,
-          `an out of at most ${op.x.width} pairs`,
-          op.out.width,
-        ),
-        hasRowsOf(op.x, op.out),
-      ];
+      return topKRequirements(op);
     case "add":
     case "copy":
       return isLike(op.x, op.out);
@@ -154,6 +119,17 @@ function normRequirements(op: Named<"norm">): readonly Requirement[] {
   ];
 }
 
+function matmulRequirements(op: Named<"matmul">): readonly Requirement[] {
+  const { x, out, weight, bias, channels } = op;
+  return [
+    isMatrix(weight, [out.width, x.width]),
+    ...(channels === undefined ? [] : [isMatrix(channels, [x.width, out.width])]),
+    isVector(bias, out.width),
+    requires(x.id !== out.id, "out to be another slot than x", out.name),
+    hasRowsOf(x, out),
+  ];
+}
+
 function ropeRequirements(op: Named<"rope">): readonly Requirement[] {
   const headDim = op.x.width / op.heads;
   const rotated = 2 * op.frequencies.length;
@@ -161,6 +137,65 @@ function ropeRequirements(op: Named<"rope">): readonly Requirement[] {
     requires(Number.isInteger(headDim), `a width of ${op.heads} equal heads`, op.x.width),
     requires(rotated <= headDim, `at most ${headDim} rotated elements`, rotated),
     requires(op.x.rows === "step", "x with the rows of the step", op.x.rows),
+  ];
+}
+
+function storeRequirements(op: Named<"store-kv">, kv: KvShape): readonly Requirement[] {
+  return [
+    hasLayer(op.layer, kv),
+    requires(op.k.width === kv.kvHeads * kv.headDim, "k as wide as the cache", op.k.width),
+    ...isLike(op.k, op.v),
+  ];
+}
+
+function attentionRequirements(op: Named<"attention">, kv: KvShape): readonly Requirement[] {
+  return [
+    hasLayer(op.layer, kv),
+    requires(op.heads % kv.kvHeads === 0, `a multiple of ${kv.kvHeads} heads`, op.heads),
+    requires(op.q.width === op.heads * kv.headDim, "q as wide as its heads", op.q.width),
+    ...isLike(op.q, op.out),
+  ];
+}
+
+function activateRequirements(op: Named<"activate">): readonly Requirement[] {
+  const hasGateIffGated = (op.gate === undefined) === (op.gating === "ungated");
+  return [
+    requires(hasGateIffGated, "a gate iff gated", op.gating),
+    ...isLike(op.gate ?? op.up, op.out),
+    ...isLike(op.up, op.out),
+  ];
+}
+
+function ffnRequirements(op: Named<"ffn">): readonly Requirement[] {
+  return [
+    requires(op.x.width === op.block.dim, `x of width ${op.block.dim}`, op.x.width),
+    ...isLike(op.x, op.out),
+    ...blockRequirements(op.block),
+  ];
+}
+
+function maskRequirements({ x, out, value, norms }: Named<"mask">): readonly Requirement[] {
+  const length = norms?.length ?? x.width;
+  return [
+    requires(value >= 0, "a value of at least 0", value),
+    requires(length === x.width, `${x.width} norms`, length),
+    ...isLike(x, out),
+  ];
+}
+
+function selectRequirements({ x, out }: Named<"select">): readonly Requirement[] {
+  return [
+    requires(x.rows === "step", "x with the rows of the step", x.rows),
+    requires(out.rows === "outputs", "out with the output rows", out.rows),
+    requires(x.width === out.width, `width ${x.width}`, out.width),
+  ];
+}
+
+function topKRequirements({ x, out }: Named<"top-k">): readonly Requirement[] {
+  return [
+    requires(out.width % 2 === 0, "an out of pairs", out.width),
+    requires(out.width <= 2 * x.width, `an out of at most ${x.width} pairs`, out.width),
+    hasRowsOf(x, out),
   ];
 }
 

@@ -92,6 +92,8 @@ export interface FfnBlock {
   readonly upBias?: Weight; // [1, neurons]
   readonly down: DownProjection;
   readonly downBias?: Weight; // [1, dim]; added once, by whichever device has `downBias`
+  /** As in `matmul`, of gate (iff gated) and up; only with the method "threshold-output". With a subset they may be ignored. */
+  readonly channels?: { readonly gate?: Weight; readonly up: Weight }; // each W^T [dim, neurons]
   readonly method: SparsityMethod;
   /** Sorted ids of the neurons this op computes; absent: all. Weights and signs are indexed by the id. */
   readonly subset?: Uint32Array;
@@ -135,6 +137,11 @@ export type Op =
       readonly into: Into;
       readonly weight: Weight;
       readonly bias?: Weight;
+      /**
+       * A copy of `weight` with its columns as rows, by which a backend may read only the input channels that are not
+       * zero. Whether it does is its own choice: the result is the same within rounding and the copy's own error.
+       */
+      readonly channels?: Weight; // W^T [x width, out width]
     }
   /** Rotates the first 2·frequencies.length elements of each head by angle position·frequency, cos and sin times magnitude. In place. */
   | {
@@ -173,6 +180,15 @@ export type Op =
       readonly out: Slot;
       readonly into: Into;
       readonly block: FfnBlock;
+    }
+  /** out = x where |x|·norm ≥ value, computed and compared in f32, elsewhere 0; NaN stays NaN. out may be x. TEAL 2408.14690; with norms, WINA 2505.19427. */
+  | {
+      readonly kind: "mask";
+      readonly x: Slot;
+      readonly out: Slot;
+      readonly value: number;
+      /** f32 [x width]; absent: 1. */
+      readonly norms?: Float32Array;
     }
   /** out += x */
   | { readonly kind: "add"; readonly x: Slot; readonly out: Slot }

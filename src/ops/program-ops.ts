@@ -1,4 +1,4 @@
-/** What can be read off a program without running it: the weights its ops use, the FFN ops in order. */
+/** What can be read off a program without running it: the weights its ops use, the neurons of its blocks. */
 import type { FfnBlock, Op, Weight } from "./op.ts";
 import type { Program } from "./program.ts";
 
@@ -22,6 +22,7 @@ export function weightsOfOp(op: Op): readonly Weight[] {
     case "store-kv":
     case "attention":
     case "activate":
+    case "mask":
     case "add":
     case "copy":
     case "select":
@@ -31,6 +32,12 @@ export function weightsOfOp(op: Op): readonly Weight[] {
     default:
       return op satisfies never;
   }
+}
+
+/** The copies by which a backend may read single input channels: no weight of the op's own, see FfnBlock. */
+export function channelsOfOp(op: Op): readonly Weight[] {
+  if (op.kind === "matmul") return present(op.channels);
+  return op.kind === "ffn" ? present(op.block.channels?.gate, op.block.channels?.up) : [];
 }
 
 function weightsOfBlock(block: FfnBlock): readonly Weight[] {

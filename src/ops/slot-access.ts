@@ -6,6 +6,7 @@ export function slotsRead(op: Op): readonly Slot[] {
     case "embed":
       return [];
     case "norm":
+    case "mask":
     case "copy":
     case "select":
     case "argmax":
@@ -66,6 +67,7 @@ export function withSlots(op: Op, place: (slot: Slot) => Slot): Op {
     }
     case "norm":
     case "matmul":
+    case "mask":
     case "add":
     case "copy":
     case "select":

@@ -1,4 +1,4 @@
-/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, add, copy, select, argmax, top-k. */
+/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, copy, select, argmax, top-k. */
 import type { Op } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { activationFunction } from "../reference/activation.ts";
@@ -6,6 +6,7 @@ import { weightData } from "../reference/state.ts";
 import { accumulation, activationError, flushed, rotationError, roundoff } from "../tolerance.ts";
 import { productBound } from "./bound-product.ts";
 import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./bound-state.ts";
+import { judge } from "./judgement.ts";
 import { roundedInput } from "./rounded-input.ts";
 
 type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
@@ -149,6 +150,27 @@ export function hiddenBound(
     const b = gating === "both" ? activated(up) : up;
     const carried = Math.abs(a.value) * b.error + Math.abs(b.value) * a.error + a.error * b.error;
     return carried + 3 * roundoff * Math.abs(a.value * b.value) + flushed;
+  };
+}
+
+/**
+ * An exact x is judged as the op defines it, without an error. Where x is off by e, its score is off by e·norm and by
+ * the rounding of both sides' products; one too near to the threshold may be kept or not.
+ */
+export function maskBound(op: Named<"mask">, state: BoundState): RowBound {
+  const threshold = Math.fround(op.value);
+  return (row) => {
+    const { values, errors } = boundedRow(state, op.x, row);
+    return errors.map((error, i) => {
+      const norm = op.norms === undefined ? 1 : op.norms[i]!;
+      const value = Math.fround(Math.abs(values[i]!) * norm);
+      const scoreError = error === 0 ? 0 : error * norm + 2 * roundoff * value;
+      const kept = judge({ value, error: scoreError }, threshold);
+      if (kept === "inactive") return 0;
+      if (kept === "active") return error;
+      state.uncertain.count++;
+      return Math.abs(values[i]!) + error;
+    });
   };
 }
 

@@ -93,6 +93,8 @@ function rowBound(
       return rows.activateBound(op, state);
     case "ffn":
       return ffnBound(op, state);
+    case "mask":
+      return rows.maskBound(op, state);
     case "add":
       return rows.addBound(op, state);
     case "copy":

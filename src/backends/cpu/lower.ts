@@ -136,6 +136,8 @@ function lowerOp(op: Op, table: WeightTable): readonly number[] {
       return [10, op.x.id, op.out.id];
     case "argmax":
       return [11, op.x.id, op.out.id];
+    case "mask":
+      throw new UnsupportedError("mask in native code", ["reference", "webgpu"]);
     case "top-k":
       throw new UnsupportedError("top-k in native code", ["top-k.ts"]);
     default:

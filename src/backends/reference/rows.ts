@@ -1,4 +1,4 @@
-/** The ops that move or add whole rows: embed, add, copy, select, activate, argmax, top-k. */
+/** The ops that move or add whole rows: embed, add, copy, select, activate, mask, argmax, top-k. */
 import type { Op } from "../../ops/op.ts";
 import { activationFunction, hidden } from "./activation.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
@@ -53,6 +53,18 @@ export function activate(op: Named<"activate">, state: ReferenceState, range: Ro
   const width = op.out.width;
   for (let i = range.first * width; i < range.end * width; i++) {
     out[i] = hidden(op.gating, act, up[i]!, gate === undefined ? 0 : gate[i]!);
+  }
+}
+
+/** |x|·norm is rounded to f32 as in the fast backends, so that they all judge alike; "not below" keeps a NaN. */
+export function mask(op: Named<"mask">, state: ReferenceState, range: RowRange): void {
+  const x = slotData(state, op.x);
+  const out = slotData(state, op.out);
+  const width = op.out.width;
+  const value = Math.fround(op.value);
+  for (let i = range.first * width; i < range.end * width; i++) {
+    const norm = op.norms === undefined ? 1 : op.norms[i % width]!;
+    out[i] = Math.fround(Math.abs(x[i]!) * norm) < value ? 0 : x[i]!;
   }
 }
 

@@ -6,7 +6,7 @@ import { ffn } from "./ffn.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
 import { rope } from "./rope.ts";
-import { activate, add, argmax, copy, embed, select, topK } from "./rows.ts";
+import { activate, add, argmax, copy, embed, mask, select, topK } from "./rows.ts";
 import { type ReferenceState, type RowRange, rowsOf } from "./state.ts";
 
 /** Computes the rows [first, end) of the op. `onFfnRow` hears which neurons an FFN row used. */
@@ -40,6 +40,9 @@ export function runOp(
       break;
     case "ffn":
       ffn(op, state, range, onFfnRow);
+      break;
+    case "mask":
+      mask(op, state, range);
       break;
     case "add":
       add(op, state, range);

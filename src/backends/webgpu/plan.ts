@@ -9,7 +9,7 @@ import type { Program } from "../../ops/program.ts";
 import { type BufferSpec, type KernelCall, type Purpose, slotStride, stepBytes } from "./kernel.ts";
 import { kvBytes } from "./kernels/kv.ts";
 import { norm } from "./kernels/norm.ts";
-import { activate, addOrCopy, argmax, lookup, selectRows } from "./kernels/rows.ts";
+import { activate, addOrCopy, argmax, lookup, mask, selectRows } from "./kernels/rows.ts";
 import { topK } from "./kernels/top-k.ts";
 import {
   fusedStore,
@@ -198,6 +198,11 @@ function lowerSingle(
     case "ffn":
       lowerFfn(op, lowering, countsOf(op));
       break;
+    case "mask":
+      lowering.emit(
+        mask(op, { x: slot(op.x), out: slot(op.out), limits: maskLimits(op, lowering) }),
+      );
+      break;
     case "add":
     case "copy":
       if (op.x !== op.out) lowering.emit(addOrCopy(op, slot(op.x), slot(op.out)));
@@ -224,6 +229,17 @@ function lowerFfn(op: FfnOp, lowering: Lowering, place: CountPlace | undefined):
   }
   lowerHidden(plan, lowering);
   lowerDown(plan, lowering);
+}
+
+/** Value and norms of a mask are data: layers that differ in them share a kernel. */
+function maskLimits(
+  { value, norms, out }: Extract<Op, { kind: "mask" }>,
+  { buffers }: Lowering,
+): BufferSpec {
+  const limits = new Float32Array(1 + (norms?.length ?? 0));
+  limits[0] = value;
+  if (norms !== undefined) limits.set(norms, 1);
+  return buffers.made(`mask ${out.name}`, limits.byteLength, () => new Uint8Array(limits.buffer));
 }
 
 function lowerEmbed(op: Extract<Op, { kind: "embed" }>, lowering: Lowering): void {

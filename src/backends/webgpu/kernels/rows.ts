@@ -1,5 +1,5 @@
 /**
- * Kernels that move or combine whole rows: add, copy, select, activate, embed, arg-max.
+ * Kernels that move or combine whole rows: add, copy, select, activate, mask, embed, arg-max.
  * One thread for an element (embed: for a unit of the table), 64 to a workgroup; grid (width, rows).
  */
 import type { Op } from "../../../ops/op.ts";
@@ -93,6 +93,35 @@ export function activate(
 ${main} {
   let i = id.y * ${slotStride(width)}u + id.x;
   if (id.x < ${width}u) { y[i] = ${hiddenCode(op.gating, `${named("up", up)}[i]`, g)}; }
+}`,
+  });
+}
+
+/** out = x where |x|·norm ≥ value, else 0; a NaN is not below. out may be x. limits: value, then the norms if there are any. */
+export function mask(
+  op: Named<"mask">,
+  {
+    x,
+    out,
+    limits,
+  }: { readonly x: BufferSpec; readonly out: BufferSpec; readonly limits: BufferSpec },
+): KernelCall {
+  const { width, rows } = op.out;
+  const source = x === out ? "y" : "x";
+  const norm = op.norms === undefined ? "" : " * limits[1u + id.x]";
+  return kernelCall({
+    label: `mask ${op.out.name}`,
+    bindings: [
+      reads("limits", "array<f32>", limits),
+      writes("y", "array<f32>", out),
+      ...(x === out ? [] : [reads("x", "array<f32>", x)]),
+    ],
+    groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
+    body: `${main} {
+  if (id.x >= ${width}u) { return; }
+  let i = id.y * ${slotStride(width)}u + id.x;
+  let value = ${source}[i];
+  y[i] = select(value, 0.0, abs(value)${norm} < limits[0]);
 }`,
   });
 }
