@@ -54,6 +54,17 @@ export interface NeuronCounts {
   readonly active: Uint32Array;
 }
 
+/** What one matmul with channels read, summed over its runs. */
+export interface ChannelCounts {
+  readonly rows: number;
+  /** Row–channel pairs read, of rows × width of x: all where the rows of the weight were read instead. */
+  readonly channels: number;
+  /** Weight bytes read, of the copy or of the rows. */
+  readonly bytesTouched: Bytes;
+  /** What the rows of the weight are, once for each run. */
+  readonly bytesDense: Bytes;
+}
+
 /** As many neurons of one layer as others, none of them computed by both sides. */
 export interface NeuronChange {
   readonly layer: number;
@@ -82,6 +93,8 @@ export interface Executable extends Disposable {
   ffnCounts(): readonly FfnCounts[];
   /** Since the last call; the counting starts with the first one. Absent where single neurons are not counted. */
   neuronCounts?(): Promise<readonly NeuronCounts[]>;
+  /** Of the matmuls with channels, in the program's order, since the last call. Absent where channels are ignored. */
+  channelCounts?(): readonly ChannelCounts[];
   /**
    * A block with a subset computes other neurons from the next run on, in the same memory. What was counted belongs to
    * those before: counts are taken first. Absent where subsets are fixed.
