@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "./backend.ts";
 import type { CaseScript, ConformanceCase } from "./conformance/case.ts";
 import { attentionCases } from "./conformance/cases-attention.ts";
+import { channelCases } from "./conformance/cases-channels.ts";
 import { ffnCases } from "./conformance/cases-ffn.ts";
+import { maskCases } from "./conformance/cases-mask.ts";
 import { programCases } from "./conformance/cases-program.ts";
 import { rowCases } from "./conformance/cases-rows.ts";
 import { type CaseExpectation, checkCase, expectCase } from "./conformance/check-case.ts";
@@ -84,6 +86,8 @@ const cases: readonly ConformanceCase[] = [
   ...rowCases(),
   ...attentionCases(),
   ...ffnCases(),
+  ...maskCases(),
+  ...channelCases(),
   ...programCases(),
 ].map((candidate) => {
   let script: CaseScript | undefined;

@@ -34,7 +34,7 @@ export function weightsOfOp(op: Op): readonly Weight[] {
   }
 }
 
-/** The copies by which a backend may read single input channels: no weight of the op's own, see FfnBlock. */
+/** The copies of its matrices by which a backend may read single input channels. */
 export function channelsOfOp(op: Op): readonly Weight[] {
   if (op.kind === "matmul") return present(op.channels);
   return op.kind === "ffn" ? present(op.block.channels?.gate, op.block.channels?.up) : [];

@@ -95,7 +95,8 @@ function judgeByValue(block: FfnBlock, neuron: number, gate: Score, h: Score): J
   if (method.kind === "threshold-gate") {
     return judge({ value: Math.abs(gate.value), error: gate.error }, method.value);
   }
-  if (method.kind !== "threshold-output") return "active";
+  // No score is below 0.
+  if (method.kind !== "threshold-output" || method.value <= 0) return "active";
   const norm = method.downNorms[neuron]!;
   const value = Math.abs(h.value) * norm;
   return judge({ value, error: h.error * norm + 2 * roundoff * value }, method.value);

@@ -162,6 +162,7 @@ export function maskBound(op: Named<"mask">, state: BoundState): RowBound {
   return (row) => {
     const { values, errors } = boundedRow(state, op.x, row);
     return errors.map((error, i) => {
+      if (Number.isNaN(values[i]!)) return error;
       const norm = op.norms === undefined ? 1 : op.norms[i]!;
       const value = Math.fround(Math.abs(values[i]!) * norm);
       const scoreError = error === 0 ? 0 : error * norm + 2 * roundoff * value;

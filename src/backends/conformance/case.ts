@@ -19,6 +19,8 @@ interface CaseTraits {
   readonly method?: SparsityMethod["kind"];
   readonly downLayout?: "columns" | "rows";
   readonly kvType?: KvType;
+  /** Weights have channel-major copies, which a backend may leave unread. */
+  readonly hasChannels?: boolean;
 }
 
 export interface CaseScript {

@@ -158,6 +158,42 @@ describe("the suite fails on a backend that", () => {
     },
   );
 
+  it.each(["keeps what a mask drops", "leaves out the norms of a mask", "judges in more than f32"])(
+    "%s",
+    async (fault) => {
+      const backend = withOps((op) => {
+        if (op.kind !== "mask") return op;
+        if (fault === "keeps what a mask drops") return { ...op, value: op.value / 2 };
+        const { norms, ...plain } = op;
+        if (fault === "leaves out the norms of a mask") return plain;
+        // A double product of the norm and the element may lie above the threshold where its f32 lies below.
+        return norms === undefined
+          ? op
+          : { ...op, norms: norms.map((norm) => norm * (1 - 2 ** -24)) };
+      });
+      const { problems } = await check(
+        backend,
+        caseOf(({ traits }) => traits.op === "mask"),
+      );
+      expect(problems.length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(["matmul", "ffn"])("skips an input channel of a %s that is not zero", async (kind) => {
+    const backend = withOps((op) =>
+      op.kind === "mask" && op.norms === undefined
+        ? { ...op, norms: new Float32Array(op.x.width).fill(1).fill(0, 0, 1) }
+        : op.kind === "mask"
+          ? { ...op, norms: op.norms!.map((norm, i) => (i === 0 ? 0 : norm)) }
+          : op,
+    );
+    const { problems } = await check(
+      backend,
+      caseOf(({ traits }) => traits.op === kind && traits.hasChannels === true),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
   it("does not quantise its input although it declares so", async () => {
     const script = caseOf(({ traits }) => traits.weightType === "Q8_0").build();
     const expected = await expectationOf(script, integerArithmetic);
@@ -175,17 +211,21 @@ describe("the bounds", () => {
         ? [floatArithmetic, integerArithmetic]
         : [floatArithmetic]) {
         const { outputs, uncertainNeurons } = await expectationOf(candidate.build(), arithmetic);
+        const byChannels = outputs.flatMap((output) => output.byChannels ?? []);
         expect(medianShare(outputs), candidate.name).toBeLessThan(0.02);
+        if (byChannels.length > 0) {
+          expect(medianShare(byChannels), candidate.name).toBeLessThan(0.02);
+        }
         expect(uncertainNeurons, candidate.name).toBe(0);
       }
     }
   });
 });
 
-/** Of bounds, as shares of the root mean square of their output. */
+/** Of bounds, as shares of the root mean square of their output. A NaN that an op has kept says nothing. */
 function medianShare(outputs: readonly Bounded[]): number {
   const shares = outputs.map(({ values, errors }) => {
-    const squares = values.reduce((sum, value) => sum + value * value, 0);
+    const squares = values.reduce((sum, value) => sum + (value * value || 0), 0);
     const size = Math.sqrt(squares / Math.max(1, values.length));
     return size === 0 ? errors.slice(0, 0) : errors.map((error) => error / size);
   });
