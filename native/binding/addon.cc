@@ -52,6 +52,7 @@ NAPI_MODULE_INIT() {
   add<copy_sequence>(env, exports, "copySequence");
   add<replace_subset>(env, exports, "replaceSubset");
   add<ffn_counts>(env, exports, "ffnCounts");
+  add<channel_counts>(env, exports, "channelCounts");
   add<neuron_counts>(env, exports, "neuronCounts");
   add<machine>(env, exports, "machine");
   add<measure_read>(env, exports, "measureRead");

@@ -192,6 +192,19 @@ napi_value ffn_counts(napi_env env, napi_callback_info info) {
   return make_numbers(env, numbers);
 }
 
+/** channelCounts(executable) → [rows, channels, bytes touched, bytes dense] of each matmul with
+ * channels */
+napi_value channel_counts(napi_env env, napi_callback_info info) {
+  const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
+  std::vector<double> numbers;
+  for (ChannelMeter& meter : prepared->executable->channels.meters) {
+    const ChannelCounts counts = meter.take();
+    numbers.insert(numbers.end(),
+                   {counts.rows, counts.channels, counts.bytes_touched, counts.bytes_dense});
+  }
+  return make_numbers(env, numbers);
+}
+
 /** neuronCounts(executable) → { rows, active } of each block in the program's order; nothing is
  * active where the counting starts with this call */
 napi_value neuron_counts(napi_env env, napi_callback_info info) {

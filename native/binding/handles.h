@@ -84,6 +84,7 @@ napi_value write_slot(napi_env env, napi_callback_info info);
 napi_value copy_sequence(napi_env env, napi_callback_info info);
 napi_value replace_subset(napi_env env, napi_callback_info info);
 napi_value ffn_counts(napi_env env, napi_callback_info info);
+napi_value channel_counts(napi_env env, napi_callback_info info);
 napi_value neuron_counts(napi_env env, napi_callback_info info);
 napi_value machine(napi_env env, napi_callback_info info);
 napi_value measure_read(napi_env env, napi_callback_info info);

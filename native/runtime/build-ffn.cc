@@ -62,8 +62,21 @@ FfnOp read_ffn(Builder& builder, Reader& reader) {
     op.subset = builder.optional_array<uint32_t>(reader, count);
     op.subset_count = count;
   }
+  if (const Weight* channels = builder.optional_weight(reader)) op.gate_channels = *channels;
+  if (const Weight* channels = builder.optional_weight(reader)) op.up_channels = *channels;
   read_method(builder, reader, op);
   return op;
+}
+
+/** Gate and up over the channels of x that are not zero. Lists of a subset's neurons are another
+ * axis: there the copies are of no use. */
+void build_channels(Builder& builder, FfnRun& run) {
+  const FfnOp& op = run.op;
+  if (op.up_channels.kernels == nullptr || op.subset != nullptr) return;
+  run.channels = builder.channel_products(builder.channel_lists(op.x));
+  if (op.gated()) run.channels->add(op.gate, op.gate_channels, nullptr);
+  run.channels->add(op.up, op.up_channels, nullptr);
+  builder.add_channel_sums(run.channels);
 }
 
 /** relu(fc1 · input), prepared for fc2. */
@@ -90,16 +103,18 @@ void build_ffn(Builder& builder, Reader& reader) {
   run->meter = &executable.meters.back();
   run->kernels = &builder.kernels();
   run->scratch = &executable.ffn_scratch;
+  run->sums = &executable.channels.sums;
   run->h = builder.shared_rows(kHiddenLayer, op.neurons, op.x.outputs);
 
   builder.add(make_ffn_start(run));
   if (op.method == FfnMethod::kMlp) build_predictor(builder, *run);
   if (op.gated()) run->x_gate = builder.prepare(op.x, op.gate);
   run->x_up = builder.prepare(op.x, op.up);
+  build_channels(builder, *run);
   builder.add(make_ffn_select(run, builder.needs()));
   builder.add(make_ffn_active(run, builder.needs()));
   builder.add(make_ffn_dense(run, builder.needs()));
-  builder.need_ffn(op, size_t{run->selecting_chunks} * (run->selecting_size + 16));
+  builder.need_ffn(op, run->selection);
   builder.writes(run->h);
   if (op.down_rows) {
     builder.add(make_ffn_reduce(run));

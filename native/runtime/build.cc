@@ -42,6 +42,7 @@ void build_matmul(Builder& builder, Reader& reader) {
   part.adds = reader.index() != 0;
   part.weight = builder.weight(reader);
   part.bias = builder.optional_vector(reader);
+  if (const Weight* channels = builder.optional_weight(reader)) part.channels = *channels;
   builder.matmul(x, std::move(part));
 }
 
@@ -85,6 +86,16 @@ void build_activate(Builder& builder, Reader& reader) {
   builder.add(make_activate(builder.kernels(), op));
 }
 
+void build_mask(Builder& builder, Reader& reader) {
+  MaskOp op{};
+  op.x = builder.slot(reader);
+  op.out = builder.slot(reader);
+  op.value = static_cast<float>(reader.number());
+  op.norms = builder.optional_array<float>(reader, op.x.width);
+  builder.writes(op.out);
+  builder.add(make_mask(op));
+}
+
 /** The ops that read x and write out, with nothing else to them. */
 void build_move(Builder& builder, Reader& reader, OpCode code) {
   const Slot x = builder.slot(reader);
@@ -121,6 +132,8 @@ void build_op(Builder& builder, Reader& reader) {
     case OpCode::kSelect:
     case OpCode::kArgmax:
       return build_move(builder, reader, code);
+    case OpCode::kMask:
+      return build_mask(builder, reader);
     case OpCode::kPublish:
       return builder.publish(reader.index());
   }

@@ -76,6 +76,12 @@ class Builder {
   /** The slot's rows in the form that the weight reads; adds the stage that makes it unless it is
    * there. */
   PreparedX prepare(const Slot& slot, const Weight& reader);
+  /** The slot's channels that are not zero; adds the stage that lists them unless they are listed.
+   */
+  const ChannelLists* channel_lists(const Slot& slot);
+  std::shared_ptr<ChannelProducts> channel_products(const ChannelLists* lists) const;
+  /** The stage that sums them, once they are all added. */
+  void add_channel_sums(std::shared_ptr<ChannelProducts> products);
   /** Joins the matmul with its predecessors when they read the same rows. */
   void matmul(const Slot& x, MatmulPart part);
   void attention(const AttentionOp& op);
@@ -91,6 +97,8 @@ class Builder {
   void add_weights(const ProgramSpec& spec);
   const uint8_t* copy_array(const ArraySpec& array, size_t bytes);
   void flush();
+  /** Products over channels for those matmuls that have copies, before the stage of their rows. */
+  void add_channels(std::vector<MatmulPart>& parts);
 
   Executable& executable_;
   const ProgramSpec& spec_;
@@ -101,12 +109,14 @@ class Builder {
   const float* pending_x_ = nullptr;
   std::map<std::pair<const float*, XFormat>, uint8_t*> prepared_memory_;
   std::map<std::pair<const float*, XFormat>, PreparedX> prepared_;
+  std::map<const float*, ChannelLists*> lists_memory_;
+  std::vector<const float*> channels_listed_;
   std::map<std::pair<uint32_t, uint32_t>, float*> shared_rows_;
   std::vector<const RopeTable*> angles_ready_;
   uint32_t attention_heads_ = 0;
   size_t ffn_neurons_ = 0;
-  size_t ffn_dim_ = 0;
   size_t ffn_selection_ = 0;
+  size_t sum_floats_ = 0;
 };
 
 void build_ffn(Builder& builder, Reader& reader);

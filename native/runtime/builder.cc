@@ -105,6 +105,7 @@ const RopeTable* Builder::rope_table(const Slot& x, const ArraySpec& frequencies
 void Builder::begin_segment() {
   executable_.segments.emplace_back();
   prepared_.clear();
+  channels_listed_.clear();
   angles_ready_.clear();
 }
 
@@ -119,6 +120,8 @@ void Builder::writes(const Slot& slot) {
   for (auto entry = prepared_.begin(); entry != prepared_.end();) {
     entry = entry->first.first == slot.data ? prepared_.erase(entry) : std::next(entry);
   }
+  channels_listed_.erase(std::remove(channels_listed_.begin(), channels_listed_.end(), slot.data),
+                         channels_listed_.end());
 }
 
 PreparedX Builder::prepare(const Slot& slot, const Weight& reader) {
@@ -142,12 +145,45 @@ PreparedX Builder::prepare(const Slot& slot, const Weight& reader) {
   return prepared;
 }
 
+const ChannelLists* Builder::channel_lists(const Slot& slot) {
+  ChannelState& state = executable_.channels;
+  ChannelLists*& lists = lists_memory_[slot.data];
+  if (lists == nullptr) {
+    state.lists.emplace_back();
+    lists = &state.lists.back();
+    lists->slot = slot;
+    const size_t rows = std::min<size_t>(kMaxSparseRows, needs_.max_rows);
+    lists->index = executable_.arena.array<uint32_t>(rows * lists->stride());
+    lists->value = executable_.arena.array<float>(rows * lists->stride());
+  }
+  auto& listed = channels_listed_;
+  if (std::find(listed.begin(), listed.end(), slot.data) == listed.end()) {
+    listed.push_back(slot.data);
+    executable_.segments.back().push_back(make_channel_lists(lists));
+  }
+  return lists;
+}
+
+std::shared_ptr<ChannelProducts> Builder::channel_products(const ChannelLists* lists) const {
+  return std::make_shared<ChannelProducts>(kernels(), lists, &executable_.channels.sums);
+}
+
+void Builder::add_channel_sums(std::shared_ptr<ChannelProducts> products) {
+  sum_floats_ = std::max(sum_floats_, products->sum_floats(needs_.max_rows));
+  executable_.segments.back().push_back(make_channel_sums(std::move(products)));
+}
+
 void Builder::matmul(const Slot& x, MatmulPart part) {
   const bool writes_again =
       std::any_of(pending_.begin(), pending_.end(),
                   [&](const MatmulPart& other) { return other.out.data == part.out.data; });
   if (writes_again || pending_x_ != x.data) flush();
   part.x = prepare(x, part.weight);
+  if (part.channels.kernels != nullptr) {
+    part.lists = channel_lists(x);
+    executable_.channels.meters.emplace_back();
+    part.meter = &executable_.channels.meters.back();
+  }
   writes(part.out);
   pending_x_ = x.data;
   pending_.push_back(std::move(part));
@@ -158,7 +194,23 @@ void Builder::flush() {
   if (pending_.empty()) return;
   std::vector<MatmulPart> parts;
   parts.swap(pending_);
-  executable_.segments.back().push_back(make_matmul(std::move(parts), needs_));
+  add_channels(parts);
+  Segment& segment = executable_.segments.back();
+  segment.push_back(make_matmul(parts, needs_));
+  for (MatmulPart& part : parts) {
+    if (part.products != nullptr) segment.push_back(make_matmul_join(std::move(part)));
+  }
+}
+
+void Builder::add_channels(std::vector<MatmulPart>& parts) {
+  std::shared_ptr<ChannelProducts> products;
+  for (MatmulPart& part : parts) {
+    if (part.channels.kernels == nullptr) continue;
+    if (products == nullptr) products = channel_products(part.lists);
+    part.product = products->add(part.weight, part.channels, part.meter);
+    part.products = products;
+  }
+  if (products != nullptr) add_channel_sums(std::move(products));
 }
 
 void Builder::attention(const AttentionOp& op) {
@@ -189,7 +241,8 @@ Slot Builder::shared_rows(uint32_t name, uint32_t width, bool outputs) {
 
 void Builder::need_ffn(const FfnOp& op, size_t selection) {
   ffn_neurons_ = std::max<size_t>(ffn_neurons_, op.neurons);
-  ffn_dim_ = std::max<size_t>(ffn_dim_, op.dim);
+  const size_t rows = std::min<size_t>(kMaxSparseRows, needs_.max_rows);
+  sum_floats_ = std::max(sum_floats_, rows * kMaxGroups * op.dim);
   ffn_selection_ = std::max(ffn_selection_, selection);
 }
 
@@ -201,7 +254,7 @@ void Builder::finish(uint32_t threads) {
   ffn.selection_stride = ffn_selection_;
   ffn.selected = arena.array<uint32_t>(sparse_rows * ffn_selection_);
   ffn.active = arena.array<uint32_t>(sparse_rows * (ffn_neurons_ + 16));
-  ffn.sums = arena.array<float>(sparse_rows * kMaxGroups * ffn_dim_);
+  executable_.channels.sums.data = arena.array<float>(sum_floats_);
   for (uint32_t thread = 0; thread < threads; thread++) {
     Scratch scratch;
     if (needs_.gemm_columns > 0) scratch.gemm = arena.take(gemm_scratch_bytes(needs_.gemm_columns));

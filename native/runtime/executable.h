@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attention.h"
+#include "channels.h"
 #include "ffn.h"
 #include "kv-cache.h"
 #include "memory.h"
@@ -51,6 +52,7 @@ struct Executable {
   std::deque<RopeTable> rope_tables;
   std::deque<FfnMeter> meters;
   std::vector<Subset> subsets;  // by block, as the meters; empty where a block computes all neurons
+  ChannelState channels;
   FfnScratch ffn_scratch;
   AttentionPartials partials;
   std::vector<Scratch> scratch;  // by pool thread

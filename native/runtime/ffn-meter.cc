@@ -52,8 +52,20 @@ BlockBytes bytes_of(const FfnOp& op) {
   return bytes;
 }
 
-/** Bytes read when each of `rows` rows went its own sparse way, `active` neurons in sum. */
-double sparse_bytes(const FfnOp& op, double rows, double active) {
+/** Bytes of gate and up for all candidates: of the rows, or of the channels that were read instead.
+ */
+double score_bytes(const FfnRun& run, double gate_rows, double up_rows) {
+  const ChannelProducts* channels = run.channels.get();
+  if (channels == nullptr) return gate_rows + up_rows;
+  const size_t up = run.op.gated() ? 1 : 0;
+  const double gate = run.op.gated() && channels->by_channels(0) ? channels->bytes(0) : gate_rows;
+  return gate + (channels->by_channels(up) ? channels->bytes(up) : up_rows);
+}
+
+/** Bytes read when each row of the step went its own sparse way, `active` neurons in sum. */
+double sparse_bytes(const FfnRun& run, double active) {
+  const FfnOp& op = run.op;
+  const double rows = run.rows;
   const BlockBytes bytes = bytes_of(op);
   const double all = rows * op.candidates();
   double dots = 0;
@@ -68,7 +80,7 @@ double sparse_bytes(const FfnOp& op, double rows, double active) {
       dots = op.gated() ? all * bytes.gate + active * bytes.up : all * bytes.up;
       break;
     case FfnMethod::kThresholdOutput:
-      dots = all * (bytes.gate + bytes.up);
+      dots = score_bytes(run, all * bytes.gate, all * bytes.up);
       break;
   }
   const double down = op.down_rows ? active * bytes.down : static_cast<double>(op.down.bytes());
@@ -99,7 +111,7 @@ class EndStage final : public Stage {
     counts.ms = milliseconds_since(run.started);
     if (run.sparse) {
       for (uint32_t row = 0; row < run.rows; row++) counts.active += run.active_count[row];
-      counts.bytes_touched = sparse_bytes(run.op, run.rows, counts.active);
+      counts.bytes_touched = sparse_bytes(run, counts.active);
     } else {
       counts.active = static_cast<double>(run.active_in_dense.load(std::memory_order_relaxed));
       counts.bytes_touched = dense_bytes(run.op);

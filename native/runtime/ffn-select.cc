@@ -1,6 +1,7 @@
 // Which neurons are active: scores of the candidates and their selection, for steps of few rows.
 // See ffn.h.
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "ffn.h"
@@ -9,6 +10,9 @@
 namespace hearth {
 
 namespace {
+
+/** Candidates per chunk where the scores are sums over channels that need only be joined. */
+constexpr uint32_t kJoinedCandidates = 512;
 
 /** Bytes that scoring one neuron reads. */
 size_t score_bytes(const FfnOp& op) {
@@ -28,6 +32,12 @@ size_t score_bytes(const FfnOp& op) {
   return 0;
 }
 
+/** The candidates in pieces of `size`, of which one chunk selects. */
+void cut_candidates(FfnRun& run, uint32_t size) {
+  run.selecting_size = size;
+  run.selecting_chunks = static_cast<uint32_t>(ceil_divide(run.op.candidates(), size));
+}
+
 class SelectStage final : public Stage {
  public:
   explicit SelectStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {
@@ -41,6 +51,8 @@ class SelectStage final : public Stage {
     if (run.op.method == FfnMethod::kSign) {
       pack_signs(run, signs_);
     }
+    const bool joins = run.channels != nullptr && run.channels->all_by_channels();
+    cut_candidates(run, joins ? kJoinedCandidates : neurons_per_selecting_chunk(run.op));
     const size_t bytes = run.rows * run.op.candidates() * score_bytes(run.op);
     return Phase{run.selecting_chunks * run.rows, wakes_for(bytes)};
   }
@@ -140,16 +152,38 @@ class SelectStage final : public Stage {
   void output_scores(uint32_t row, uint32_t begin, uint32_t end, const Scratch& scratch, float* h) {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
-    if (op.gated()) dots(op.gate, run.x_gate.row(row), begin, end, scratch.floats);
-    dots(op.up, run.x_up.row(row), begin, end, h);
+    size_t product = 0;
+    if (op.gated() && !joined(product++, row, begin, end, scratch.floats)) {
+      dots(op.gate, run.x_gate.row(row), begin, end, scratch.floats);
+    }
+    if (!joined(product, row, begin, end, h)) dots(op.up, run.x_up.row(row), begin, end, h);
     add_up_bias(begin, end, h);
     run.kernels->vector.activate(ActivateTask{op.gating, op.activation, op.activation_threshold,
                                               scratch.floats, h, h, end - begin});
   }
 
+  /** y of candidates [begin, end) where the step's product went by channels. */
+  bool joined(size_t product, uint32_t row, uint32_t begin, uint32_t end, float* y) const {
+    const ChannelProducts* channels = run_->channels.get();
+    if (channels == nullptr || !channels->by_channels(product)) return false;
+    const float* sums = channels->join(product, row, Range{begin, end});
+    std::memcpy(y, sums, (end - begin) * sizeof(float));
+    return true;
+  }
+
   std::shared_ptr<FfnRun> run_;
   std::vector<uint64_t> signs_;  // [sparse rows, words]
 };
+
+/** Room for steps that are cut so. */
+void need_pieces(FfnRun& run, uint32_t size, ScratchNeeds& needs) {
+  cut_candidates(run, size);
+  const size_t chunks = run.selecting_chunks;
+  run.selected_count.resize(std::max(run.selected_count.size(), kMaxSparseRows * chunks));
+  run.selection = std::max(run.selection, chunks * (size + 16));
+  needs.need_floats(size);
+  needs.need_indices(size);
+}
 
 }  // namespace
 
@@ -173,12 +207,8 @@ uint32_t neurons_per_selecting_chunk(const FfnOp& op) {
 }
 
 std::unique_ptr<Stage> make_ffn_select(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
-  run->selecting_size = neurons_per_selecting_chunk(run->op);
-  run->selecting_chunks =
-      static_cast<uint32_t>(ceil_divide(run->op.candidates(), run->selecting_size));
-  run->selected_count.resize(kMaxSparseRows * run->selecting_chunks);
-  needs.need_floats(run->selecting_size);
-  needs.need_indices(run->selecting_size);
+  if (run->channels != nullptr) need_pieces(*run, kJoinedCandidates, needs);
+  need_pieces(*run, neurons_per_selecting_chunk(run->op), needs);
   return std::make_unique<SelectStage>(std::move(run));
 }
 

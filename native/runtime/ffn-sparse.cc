@@ -11,30 +11,9 @@ namespace hearth {
 
 namespace {
 
-/** Neurons per group at least: 32 rows of gate, up and down are some 20 us of work with f16 at dim
- * 2048. */
-constexpr uint32_t kGroupNeurons = 32;
-/** And about so many where there are enough: each group starts three times with rows that nothing
+/** Neurons per group where there are enough: each group starts three times with rows that nothing
  * prefetched. */
 constexpr uint32_t kWishedNeurons = 64;
-/** Groups come in multiples of the common numbers of threads, so that these finish together. */
-constexpr uint32_t kGroupMultiple = 4;
-/** Four rows are read side by side. */
-constexpr uint32_t kRowsTogether = 4;
-
-/** How a row's active list of `count` is cut. Depends on the count only. */
-struct Groups {
-  uint32_t size;
-  uint32_t count;
-};
-
-Groups groups_of(uint32_t count) {
-  const size_t wished = round_up(ceil_divide(count, kWishedNeurons), kGroupMultiple);
-  const size_t groups = std::min<size_t>(std::max<size_t>(wished, 1), kMaxGroups);
-  const size_t even = round_up(ceil_divide(count, groups), kRowsTogether);
-  const uint32_t size = std::max(kGroupNeurons, static_cast<uint32_t>(even));
-  return Groups{size, static_cast<uint32_t>(ceil_divide(count, size))};
-}
 
 class ActiveStage final : public Stage {
  public:
@@ -47,34 +26,31 @@ class ActiveStage final : public Stage {
       const auto passed = std::chrono::steady_clock::now() - run.started;
       run.predictor_ms = std::chrono::duration<double, std::milli>(passed).count();
     }
-    uint32_t most_groups = 0;
     size_t active = 0;
     for (uint32_t row = 0; row < run.rows; row++) {
       join(row);
       active += run.active_count[row];
-      most_groups = std::max(most_groups, groups_of(run.active_count[row]).count);
       if (!run.op.down_rows) {
         std::memset(run.h.row(row), 0, run.h.width * sizeof(float));
       }
     }
+    run.active_cuts.assign(run.active_count.data(), run.rows, kWishedNeurons);
     const size_t row_bytes = run.op.up.matrix.row_bytes * 3;
-    return Phase{most_groups * run.rows, wakes_for(active * row_bytes)};
+    return Phase{run.active_cuts.chunks(), wakes_for(active * row_bytes)};
   }
 
   void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
-    const uint32_t row = index % run.rows;
-    const uint32_t group = index / run.rows;
-    const Groups groups = groups_of(run.active_count[row]);
-    if (group >= groups.count) return;
-    const uint32_t begin = group * groups.size;
-    size_t count = std::min(groups.size, run.active_count[row] - begin);
-    const uint32_t* candidates = active_list(row) + begin;
+    const ListCuts::Group group = run.active_cuts.group(index);
+    if (group.count == 0) return;
+    const uint32_t row = group.row;
+    size_t count = group.count;
+    const uint32_t* candidates = active_list(row) + group.begin;
     uint32_t* ids = scratch.indices;
     for (size_t i = 0; i < count; i++) ids[i] = op.neuron(candidates[i]);
     float* h = scratch.floats;
-    float* spare = scratch.floats + groups.size;
+    float* spare = scratch.floats + round_up(group.count, 16);
     if (gate_first()) {
       count = hidden_of_open_gates(row, ids, count, h, spare);
     } else {
@@ -84,7 +60,8 @@ class ActiveStage final : public Stage {
       // Dense is all neurons: what the other methods are measured against and what its meter
       // counts.
       const size_t kept = op.method == FfnMethod::kDense ? count : compact(h, ids, count);
-      add_down(row, group, kept, h, ids);
+      sum_rows(op.down, RowList{ids, kept}, h,
+               run.sums->data + static_cast<size_t>(group.sum) * op.dim);
       return;
     }
     float* out = run.h.row(row);
@@ -199,63 +176,35 @@ class ActiveStage final : public Stage {
     return kept;
   }
 
-  void add_down(uint32_t row, uint32_t group, size_t count, const float* h,
-                const uint32_t* ids) const {
-    const FfnOp& op = run_->op;
-    float* sum = run_->scratch->sums + (static_cast<size_t>(row) * kMaxGroups + group) * op.dim;
-    std::memset(sum, 0, op.dim * sizeof(float));
-    op.down.kernels->axpy(op.down.matrix, RowList{ids, count}, h, Range{0, op.dim}, sum);
-  }
-
   std::shared_ptr<FfnRun> run_;
 };
 
-class ReduceStage final : public Stage {
+class ReduceStage final : public JoinStage {
  public:
   explicit ReduceStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
 
-  Phase begin(const Step&) override {
+ protected:
+  const ListCuts* cuts() const override { return run_->sparse ? &run_->active_cuts : nullptr; }
+  size_t width() const override { return run_->op.dim; }
+
+  void join(uint32_t row, Range columns) const override {
     const FfnRun& run = *run_;
-    if (!run.sparse) return Phase{0, false};
-    size_t floats = 0;
-    for (uint32_t row = 0; row < run.rows; row++) {
-      floats += (1 + groups_of(run.active_count[row]).count) * static_cast<size_t>(run.op.dim);
-    }
-    const uint32_t blocks = static_cast<uint32_t>(ceil_divide(run.op.dim, kColumns));
-    if (floats > kSerialFloats) return Phase{blocks * run.rows, false};
-    for (uint32_t row = 0; row < run.rows; row++) reduce(row, 0, run.op.dim);
-    return Phase{0, false};
-  }
-
-  void chunk(const Step&, uint32_t index, const Scratch&) override {
-    const size_t begin = (index / run_->rows) * kColumns;
-    reduce(index % run_->rows, begin, std::min<size_t>(begin + kColumns, run_->op.dim));
-  }
-
- private:
-  static constexpr size_t kColumns = 512;
-  /** Some 4 us of additions: as quick as meeting again. */
-  static constexpr size_t kSerialFloats = 32768;
-
-  void reduce(uint32_t row, size_t begin, size_t end) const {
-    const FfnOp& op = run_->op;
-    const size_t count = end - begin;
-    const auto add = run_->kernels->vector.add;
-    float* sums = run_->scratch->sums + static_cast<size_t>(row) * kMaxGroups * op.dim + begin;
-    const uint32_t groups = groups_of(run_->active_count[row]).count;
-    if (groups == 0) std::memset(sums, 0, count * sizeof(float));
-    for (uint32_t group = 1; group < groups; group++) {
-      add(sums + static_cast<size_t>(group) * op.dim, count, sums);
-    }
-    if (op.down_bias != nullptr) add(op.down_bias + begin, count, sums);
-    float* out = op.out.row(row) + begin;
+    const FfnOp& op = run.op;
+    const size_t count = columns.end - columns.begin;
+    const VectorKernels& vector = run.kernels->vector;
+    const ListCuts& lists = run.active_cuts;
+    float* sums = run.sums->data + size_t{lists.first_sum(row)} * op.dim + columns.begin;
+    join_sums(vector, lists.of(row).groups, op.dim, count, sums);
+    if (op.down_bias != nullptr) vector.add(op.down_bias + columns.begin, count, sums);
+    float* out = op.out.row(row) + columns.begin;
     if (op.adds) {
-      add(sums, count, out);
+      vector.add(sums, count, out);
     } else {
       std::memcpy(out, sums, count * sizeof(float));
     }
   }
 
+ private:
   std::shared_ptr<FfnRun> run_;
 };
 
@@ -264,8 +213,9 @@ class ReduceStage final : public Stage {
 std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
   run->active_count.resize(kMaxSparseRows);
   // Shorter lists may have larger groups, up to the wished size.
-  const uint32_t size = std::max(kWishedNeurons, groups_of(run->op.candidates()).size);
-  needs.need_floats(2 * static_cast<size_t>(size));
+  const uint32_t size =
+      std::max(kWishedNeurons, cut_list(run->op.candidates(), kWishedNeurons).size);
+  needs.need_floats(2 * round_up(size, 16));
   needs.need_indices(size);
   return std::make_unique<ActiveStage>(std::move(run));
 }

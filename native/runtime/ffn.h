@@ -15,6 +15,8 @@
 #include <mutex>
 #include <vector>
 
+#include "channels.h"
+#include "listed-rows.h"
 #include "row-stages.h"
 #include "stage.h"
 
@@ -31,6 +33,8 @@ struct FfnOp {
   float activation_threshold = 0;
   Weight gate;  // kernels null when ungated
   Weight up;
+  Weight gate_channels;  // W^T, kernels null for none
+  Weight up_channels;
   Weight down;
   bool down_rows = false;
   const float* up_bias = nullptr;
@@ -94,17 +98,11 @@ class FfnMeter {
   NeuronCounts neurons_;  // empty until it is asked for
 };
 
-/** Steps with at most so many rows use each row's own active list. */
-constexpr uint32_t kMaxSparseRows = 8;
-/** Private sums of one row: fixed cuts of its active list. */
-constexpr uint32_t kMaxGroups = 32;
-
 /** Memory that all blocks of an executable share; blocks run one after another. */
 struct FfnScratch {
   float* scores = nullptr;       // [sparse rows, neurons]: of each candidate
   uint32_t* selected = nullptr;  // [sparse rows, selection stride]: pieces, one per selecting chunk
   uint32_t* active = nullptr;    // [sparse rows, neurons + 16]: candidates, compacted
-  float* sums = nullptr;         // [sparse rows, kMaxGroups, dim]
   size_t selection_stride = 0;
 };
 
@@ -117,15 +115,20 @@ struct FfnRun {
   Slot h;
   const Kernels* kernels = nullptr;
   const FfnScratch* scratch = nullptr;
+  const SharedSums* sums = nullptr;  // of down: [private sums, dim]
+  /** Of gate (if gated) and up, in this order; null without channels. */
+  std::shared_ptr<ChannelProducts> channels;
   FfnMeter* meter = nullptr;
 
   // Of the current step:
   uint32_t rows = 0;
   bool sparse = false;
-  std::vector<uint32_t> active_count;    // [sparse rows]
+  std::vector<uint32_t> active_count;  // [sparse rows]
+  ListCuts active_cuts;
   std::vector<uint32_t> selected_count;  // [sparse rows, selecting chunks]
   uint32_t selecting_chunks = 0;
   uint32_t selecting_size = 0;
+  size_t selection = 0;  // indices that the pieces of a row may need
   std::atomic<uint64_t> active_in_dense{0};
   std::chrono::steady_clock::time_point started;
   double predictor_ms = 0;

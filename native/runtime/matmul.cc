@@ -2,6 +2,7 @@
 #include "matmul.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace hearth {
@@ -13,6 +14,22 @@ constexpr size_t kMostChunkBytes = 256 * 1024;
 /** Enough that threads finish a phase together, within a few hundredths of it. */
 constexpr size_t kChunksPerMatrix = 32;
 constexpr size_t kRowMultiple = 8;
+
+/** Bias, relu, and y to where it belongs unless it lies there. */
+void finish(const MatmulPart& part, Range range, float* y, float* out) {
+  const size_t count = range.end - range.begin;
+  if (part.bias != nullptr) {
+    for (size_t i = 0; i < count; i++) y[i] += part.bias[range.begin + i];
+  }
+  if (part.relu) {
+    for (size_t i = 0; i < count; i++) y[i] = y[i] > 0 ? y[i] : 0;
+  }
+  if (part.adds) {
+    for (size_t i = 0; i < count; i++) out[i] += y[i];
+  } else if (out != y) {
+    std::memcpy(out, y, count * sizeof(float));
+  }
+}
 
 class MatmulStage final : public Stage {
  public:
@@ -34,6 +51,7 @@ class MatmulStage final : public Stage {
                                    ? rows_per_vector_chunk(weight.rows, weight.matrix.row_bytes)
                                    : static_cast<uint32_t>(kGemmRowTile);
       planned.first_chunk = chunks;
+      if (planned.part.by_channels()) continue;
       chunks += static_cast<uint32_t>(ceil_divide(weight.rows, planned.rows_per_chunk));
       bytes += weight.bytes();
     }
@@ -83,23 +101,33 @@ class MatmulStage final : public Stage {
     }
   }
 
-  static void finish(const MatmulPart& part, Range range, float* y, float* out) {
-    const size_t count = range.end - range.begin;
-    if (part.bias != nullptr) {
-      for (size_t i = 0; i < count; i++) y[i] += part.bias[range.begin + i];
-    }
-    if (part.relu) {
-      for (size_t i = 0; i < count; i++) y[i] = y[i] > 0 ? y[i] : 0;
-    }
-    if (!part.adds) return;
-    for (size_t i = 0; i < count; i++) out[i] += y[i];
-  }
-
   std::vector<Planned> parts_;
   uint32_t rows_ = 0;
 };
 
+class MatmulJoinStage final : public JoinStage {
+ public:
+  explicit MatmulJoinStage(MatmulPart part) : part_(std::move(part)) {}
+
+ protected:
+  const ListCuts* cuts() const override {
+    return part_.by_channels() ? &part_.products->cuts() : nullptr;
+  }
+  size_t width() const override { return part_.weight.rows; }
+  void join(uint32_t row, Range columns) const override {
+    float* sums = part_.products->join(part_.product, row, columns);
+    finish(part_, columns, sums, part_.out.row(row) + columns.begin);
+  }
+
+ private:
+  MatmulPart part_;
+};
+
 }  // namespace
+
+std::unique_ptr<Stage> make_matmul_join(MatmulPart part) {
+  return std::make_unique<MatmulJoinStage>(std::move(part));
+}
 
 uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes) {
   const size_t share = rows * row_bytes / kChunksPerMatrix;

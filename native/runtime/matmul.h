@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "channels.h"
 #include "row-stages.h"
 #include "stage.h"
 
@@ -18,9 +19,21 @@ struct MatmulPart {
   Slot out;
   bool adds = false;  // into the slot instead of replacing it
   bool relu = false;  // of the predictor's first layer
+  Weight channels;    // W^T, kernels null for none
+  // Set while building, where there are channels:
+  const ChannelLists* lists = nullptr;
+  ChannelMeter* meter = nullptr;
+  /** The product that may take this one's place. */
+  std::shared_ptr<ChannelProducts> products;
+  size_t product = 0;
+
+  bool by_channels() const { return products != nullptr && products->by_channels(product); }
 };
 
+/** By the rows of the weights. */
 std::unique_ptr<Stage> make_matmul(std::vector<MatmulPart> parts, ScratchNeeds& needs);
+/** Joins the sums of a part that goes by channels. */
+std::unique_ptr<Stage> make_matmul_join(MatmulPart part);
 
 /**
  * Rows of W per chunk for a matrix-vector product: 64 KB (3 us at 20 GB/s) to 256 KB by the size of

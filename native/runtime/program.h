@@ -16,13 +16,14 @@ namespace hearth {
 enum class OpCode : uint32_t {
   kEmbed = 0,      // out table positions|-1 offset scale
   kNorm = 1,       // form(0 rms, 1 layer) x out groups weight|-1 bias|-1 epsilon
-  kMatmul = 2,     // x out adds weight bias|-1
+  kMatmul = 2,     // x out adds weight bias|-1 channels|-1
   kRope = 3,       // x heads pairing(0 adjacent, 1 halves) frequencies magnitude
   kStoreKv = 4,    // layer k v
   kAttention = 5,  // layer q out heads scale
   kActivate = 6,   // gating activation threshold gate|-1 up out
   kFfn = 7,        // x out adds layer dim neurons gating activation threshold gate|-1 up upBias|-1
-                   // downRows down downBias|-1 subset(count array)|-1 method, then by method:
+                   // downRows down downBias|-1 subset(count array)|-1 gateChannels|-1
+                   // upChannels|-1 method, then by method:
   //   mlp: input fc1 fc2 threshold; sign: signs margin margins centre; threshold-gate:
   //   value; threshold-output: value norms
   kAdd = 8,       // x out
@@ -30,6 +31,7 @@ enum class OpCode : uint32_t {
   kSelect = 10,   // x out
   kArgmax = 11,   // x out
   kPublish = 12,  // slot: copied to its host memory
+  kMask = 13,     // x out value norms|-1
 };
 
 struct SlotSpec {
@@ -56,7 +58,8 @@ struct WeightSpec {
   size_t offset;
 };
 
-/** Small data of ops: frequencies, signs, subsets, norms. Copied when the program is built. */
+/** Small data of ops: frequencies, signs, subsets, norms of weights. Copied when the program is
+ * built. */
 struct ArraySpec {
   const void* data;
   size_t bytes;

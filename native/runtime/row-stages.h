@@ -1,5 +1,5 @@
-// Stages that treat each row by itself: embed, norm, rope, store-kv, activate, add, copy, select,
-// argmax and the preparation of a matmul's input. Their equations are in src/ops/op.ts.
+// Stages that treat each row by itself: embed, norm, rope, store-kv, activate, mask, add, copy,
+// select, argmax and the preparation of a matmul's input. Their equations are in src/ops/op.ts.
 #ifndef HEARTH_RUNTIME_ROW_STAGES_H_
 #define HEARTH_RUNTIME_ROW_STAGES_H_
 
@@ -63,12 +63,20 @@ struct ActivateOp {
   Slot out;
 };
 
+struct MaskOp {
+  Slot x;
+  Slot out;  // may be x
+  float value;
+  const float* norms;  // [width], or null: 1
+};
+
 std::unique_ptr<Stage> make_embed(const Kernels& kernels, EmbedOp op);
 std::unique_ptr<Stage> make_norm(const Kernels& kernels, NormOp op);
 std::unique_ptr<Stage> make_rope_angles(const Slot& x, const RopeTable* table);
 std::unique_ptr<Stage> make_rope(const Kernels& kernels, RopeOp op);
 std::unique_ptr<Stage> make_store_kv(const KvCache& cache, uint32_t layer, Slot k, Slot v);
 std::unique_ptr<Stage> make_activate(const Kernels& kernels, ActivateOp op);
+std::unique_ptr<Stage> make_mask(MaskOp op);
 std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out);
 std::unique_ptr<Stage> make_copy(Slot x, Slot out);
 std::unique_ptr<Stage> make_select(Slot x, Slot out);

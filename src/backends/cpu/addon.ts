@@ -78,6 +78,8 @@ export interface Addon {
   replaceSubset(executable: Handle, block: number, neurons: Uint32Array): Promise<void>;
   /** layer, active, rows, neurons, bytes touched, predictor ms, ms of each block */
   ffnCounts(executable: Handle): readonly number[];
+  /** rows, channels, bytes touched, bytes dense of each matmul with channels, in the program's order */
+  channelCounts(executable: Handle): readonly number[];
   /** Of each block in the program's order: rows, and of these the active ones by candidate; absent before the first. */
   neuronCounts(
     executable: Handle,

@@ -7,17 +7,16 @@ import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import { candidatesOf, changedSubset, opsOf } from "../../ops/program-ops.ts";
-import type {
-  Backend,
-  Executable,
-  FfnCounts,
-  MemoryUse,
-  NeuronChange,
-  NeuronCounts,
-  PrepareOptions,
-} from "../backend.ts";
-import { type Addon, type AddonExecutable, type AddonPool, loadAddon } from "./addon.ts";
+import { changedSubset, opsOf } from "../../ops/program-ops.ts";
+import type { Backend, Executable, MemoryUse, NeuronChange, PrepareOptions } from "../backend.ts";
+import {
+  type Addon,
+  type AddonExecutable,
+  type AddonPool,
+  type Handle,
+  loadAddon,
+} from "./addon.ts";
+import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
 import { lowerProgram } from "./lower.ts";
 import { createMappedFiles, type MappedFiles } from "./mapped-files.ts";
 import { nativeProduct } from "./sgemm.ts";
@@ -117,17 +116,35 @@ function prepareNatively(native: Native, make: () => AddonExecutable): AddonExec
 function createExecutable(
   addon: Addon,
   cut: WithoutTopK,
-  { handle, outputs }: AddonExecutable,
+  executable: AddonExecutable,
   memory: MemoryUse,
 ): Executable {
-  const { program } = cut;
-  const host = createHostOutputs(cut, outputs);
+  const { handle } = executable;
   let isDisposed = false;
   const checkOpen = (): void => {
     if (isDisposed) throw new HearthError("the executable is disposed");
   };
   return {
     memory,
+    ...createRunning(addon, cut, executable, checkOpen),
+    ...createCounting(addon, cut.program, handle, checkOpen),
+    [Symbol.dispose]: () => {
+      if (isDisposed) return;
+      isDisposed = true;
+      addon.disposeExecutable(handle);
+    },
+  };
+}
+
+/** What an executable is for. */
+function createRunning(
+  addon: Addon,
+  cut: WithoutTopK,
+  { handle, outputs }: AddonExecutable,
+  checkOpen: () => void,
+): Pick<Executable, "run" | "output" | "write" | "copySequence"> {
+  const host = createHostOutputs(cut, outputs);
+  return {
     run: async (segment: number, step: Step): Promise<void> => {
       checkOpen();
       const { rowCount, sequence, position, token, outputCount, outputRow } = step;
@@ -143,7 +160,19 @@ function createExecutable(
       checkOpen();
       await addon.copySequence(handle, from, to, length);
     },
+  };
+}
+
+/** What is counted of its ops, and what changes with the counts. */
+function createCounting(
+  addon: Addon,
+  program: Program,
+  handle: Handle,
+  checkOpen: () => void,
+): Pick<Executable, "ffnCounts" | "channelCounts" | "neuronCounts" | "replaceNeurons"> {
+  return {
     ffnCounts: () => ffnCounts(addon.ffnCounts(handle)),
+    channelCounts: () => channelCounts(addon.channelCounts(handle)),
     neuronCounts: async () => {
       checkOpen();
       return neuronCounts(program, addon.neuronCounts(handle));
@@ -153,11 +182,6 @@ function createExecutable(
       await replaceSubsets(program, change, (block, neurons) =>
         addon.replaceSubset(handle, block, neurons),
       );
-    },
-    [Symbol.dispose]: () => {
-      if (isDisposed) return;
-      isDisposed = true;
-      addon.disposeExecutable(handle);
     },
   };
 }
@@ -205,33 +229,4 @@ async function replaceSubsets(
     await replace(at, changed);
     subset.set(changed);
   }
-}
-
-function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
-  const counts: FfnCounts[] = [];
-  for (let at = 0; at + 7 <= numbers.length; at += 7) {
-    const [
-      layer = 0,
-      active = 0,
-      rows = 0,
-      neurons = 0,
-      bytesTouched = 0,
-      predictorTime = 0,
-      time = 0,
-    ] = numbers.slice(at, at + 7);
-    counts.push({ layer, active, rows, neurons, bytesTouched, predictorTime, time });
-  }
-  return counts.sort((a, b) => a.layer - b.layer);
-}
-
-function neuronCounts(
-  program: Program,
-  counted: ReturnType<Addon["neuronCounts"]>,
-): readonly NeuronCounts[] {
-  const ffns = opsOf(program).flatMap((op) => (op.kind === "ffn" ? [op] : []));
-  return ffns.flatMap(({ block }, at) => {
-    const { rows = 0, active } = counted[at] ?? {};
-    if (active === undefined || rows === 0) return [];
-    return [{ layer: block.layer, rows, neurons: candidatesOf(block), active }];
-  });
 }

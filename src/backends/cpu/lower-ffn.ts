@@ -38,6 +38,8 @@ export function lowerFfn(block: FfnBlock, table: WeightTable): readonly number[]
     table.add(block.down.weight),
     table.add(block.downBias),
     ...(subset === undefined ? [-1] : [subset.length, table.addArray(subset)]),
+    table.add(block.channels?.gate),
+    table.add(block.channels?.up),
     ...lowerMethod(block.method, table),
   ];
 }

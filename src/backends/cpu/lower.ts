@@ -112,7 +112,8 @@ function lowerOp(op: Op, table: WeightTable): readonly number[] {
     }
     case "matmul": {
       const adds = op.into === "add" ? 1 : 0;
-      return [2, op.x.id, op.out.id, adds, table.add(op.weight), table.add(op.bias)];
+      const weights = [table.add(op.weight), table.add(op.bias), table.add(op.channels)];
+      return [2, op.x.id, op.out.id, adds, ...weights];
     }
     case "rope": {
       const pairing = op.pairing === "adjacent" ? 0 : 1;
@@ -136,8 +137,10 @@ function lowerOp(op: Op, table: WeightTable): readonly number[] {
       return [10, op.x.id, op.out.id];
     case "argmax":
       return [11, op.x.id, op.out.id];
-    case "mask":
-      throw new UnsupportedError("mask in native code", ["reference", "webgpu"]);
+    case "mask": {
+      const norms = op.norms === undefined ? -1 : table.addArray(op.norms);
+      return [13, op.x.id, op.out.id, op.value, norms];
+    }
     case "top-k":
       throw new UnsupportedError("top-k in native code", ["top-k.ts"]);
     default:

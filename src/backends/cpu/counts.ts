@@ -1,0 +1,43 @@
+/** The addon's counts, plain numbers, as what a backend tells: of blocks, of their neurons, of matmuls over channels. */
+import type { Program } from "../../ops/program.ts";
+import { candidatesOf, opsOf } from "../../ops/program-ops.ts";
+import type { ChannelCounts, FfnCounts, NeuronCounts } from "../backend.ts";
+import type { Addon } from "./addon.ts";
+
+export function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
+  const counts: FfnCounts[] = [];
+  for (let at = 0; at + 7 <= numbers.length; at += 7) {
+    const [
+      layer = 0,
+      active = 0,
+      rows = 0,
+      neurons = 0,
+      bytesTouched = 0,
+      predictorTime = 0,
+      time = 0,
+    ] = numbers.slice(at, at + 7);
+    counts.push({ layer, active, rows, neurons, bytesTouched, predictorTime, time });
+  }
+  return counts.sort((a, b) => a.layer - b.layer);
+}
+
+export function neuronCounts(
+  program: Program,
+  counted: ReturnType<Addon["neuronCounts"]>,
+): readonly NeuronCounts[] {
+  const ffns = opsOf(program).flatMap((op) => (op.kind === "ffn" ? [op] : []));
+  return ffns.flatMap(({ block }, at) => {
+    const { rows = 0, active } = counted[at] ?? {};
+    if (active === undefined || rows === 0) return [];
+    return [{ layer: block.layer, rows, neurons: candidatesOf(block), active }];
+  });
+}
+
+export function channelCounts(numbers: readonly number[]): readonly ChannelCounts[] {
+  const counts: ChannelCounts[] = [];
+  for (let at = 0; at + 4 <= numbers.length; at += 4) {
+    const [rows = 0, channels = 0, bytesTouched = 0, bytesDense = 0] = numbers.slice(at, at + 4);
+    counts.push({ rows, channels, bytesTouched, bytesDense });
+  }
+  return counts;
+}
