@@ -7,9 +7,11 @@ import { makeModel } from "../../tools/make-model/make-model.ts";
 import { parseOptions } from "../../tools/make-model/options.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { openGguf } from "../gguf/open.ts";
-import type { Op } from "../ops/op.ts";
+import type { FfnBlock, Op, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import { createStep } from "../ops/program.ts";
+import { channelsOfOp } from "../ops/program-ops.ts";
 import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
+import type { LayerMasks } from "./graph.ts";
 import { type Model, openModel } from "./model.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "build-program-"));
@@ -47,6 +49,47 @@ async function logits(model: Model, changes: Partial<ProgramOptions> = {}): Prom
   const slot = slots.logits ?? slots.argmax;
   if (slot === undefined) throw new Error("no output");
   return executable.output(slot).slice(0, slot.width);
+}
+
+function thresholdMethod(_layer: number, block: FfnBlock): SparsityMethod {
+  const downNorms = new Float32Array(block.neurons).fill(1);
+  return { kind: "threshold-output", value: 0, downNorms };
+}
+
+/** Masks of every place, with copies that only have the right shape: the reference backend reads none. */
+function masksOf(model: Model, value: number): LayerMasks {
+  const { dim, heads, kvHeads, headDim } = model.hyperparameters;
+  const neurons = model.hyperparameters.neurons[0] ?? 0;
+  const ones = (width: number): Float32Array => new Float32Array(width).fill(1);
+  const copy = (name: string, rows: number, columns: number): Weight => {
+    const data = new Uint8Array(0);
+    return { name, type: "F32", rows, columns, bytes: { kind: "memory", data } };
+  };
+  const isGated = model.architecture.gating !== "ungated";
+  return {
+    attention: {
+      value,
+      norms: ones(dim),
+      channels: {
+        q: copy("q", dim, heads * headDim),
+        k: copy("k", dim, kvHeads * headDim),
+        v: copy("v", dim, kvHeads * headDim),
+      },
+    },
+    attentionOutput: {
+      value,
+      norms: ones(heads * headDim),
+      channels: { output: copy("output", heads * headDim, dim) },
+    },
+    ffn: {
+      value,
+      norms: ones(dim),
+      channels: {
+        gate: isGated ? copy("gate", dim, neurons) : undefined,
+        up: value > 0 ? copy("up", dim, neurons) : undefined,
+      },
+    },
+  };
 }
 
 function opsOf(model: Model): readonly Op[] {
@@ -122,6 +165,54 @@ describe("a program", () => {
       expect(few).toEqual(await logits(model));
     },
   );
+
+  it.each(architectures)(
+    "of %s masks what its matrices multiply, and nothing else reads the masked rows",
+    async (arch) => {
+      const model = await make(arch);
+      const dense = await logits(model);
+      const methodFor = thresholdMethod;
+      const masked = await logits(model, { methodFor, masksFor: () => masksOf(model, 0.1) });
+      expect(masked.every(Number.isFinite)).toBe(true);
+      expect(masked).not.toEqual(dense);
+      // A mask that keeps everything changes nothing.
+      expect(await logits(model, { masksFor: () => masksOf(model, 0) })).toEqual(dense);
+      const all = { methodFor, masksFor: () => masksOf(model, 0.1) };
+      expect(await logits(model, { ...all, lastLayer: "output rows" })).toEqual(masked);
+      const { program } = buildProgram(model, { ...options, ...all });
+      const ops = program.segments.flatMap((segment) => segment.ops);
+      const masks = ops.filter((op) => op.kind === "mask");
+      expect(masks).toHaveLength(3 * 2);
+      for (const { x, out } of masks) {
+        const readers = ops.filter((op) => "x" in op && op.x === out);
+        expect(x).not.toBe(out);
+        expect(readers.every((op) => op.kind === "matmul" || op.kind === "ffn")).toBe(true);
+        expect(readers.every((op) => "channels" in (op.kind === "ffn" ? op.block : op))).toBe(true);
+      }
+      // q, k, v, output, and the block of gate and up.
+      expect(ops.flatMap(channelsOfOp)).toHaveLength(
+        2 * (4 + (model.architecture.gating === "ungated" ? 1 : 2)),
+      );
+    },
+  );
+
+  it("shows what attention's matrices multiply, wherever attention stands in the layer", async () => {
+    for (const arch of ["llama", "falcon"]) {
+      const model = await make(arch);
+      const { program, slots } = buildProgram(model, { ...options, exposed: [0, 1] });
+      const ops = program.segments.flatMap((segment) => segment.ops);
+      const projections = ops.filter((op) => op.kind === "matmul" && op.into === "add");
+      for (const { attentionInput, attentionOutput } of slots.exposed) {
+        const source = (slot: Slot) =>
+          ops.find((op) => op.kind === "copy" && op.out === slot && op.x.width === slot.width);
+        const input = source(attentionInput);
+        const output = source(attentionOutput);
+        if (input?.kind !== "copy" || output?.kind !== "copy") throw new Error("no copy");
+        expect(input.x.name).toBe("normed");
+        expect(projections.some((op) => op.kind === "matmul" && op.x === output.x)).toBe(true);
+      }
+    }
+  });
 
   it("names the best token when only that is asked for", async () => {
     const model = await make("arcee");

@@ -3,11 +3,13 @@
  * layers one by one to those who run them on several devices; `buildProgram` strings them together for one.
  */
 import { OptionError } from "../core/errors.ts";
-import type { Activation, FfnBlock, Gating, Op, Slot, Weight } from "../ops/op.ts";
+import type { Op, Slot, Weight } from "../ops/op.ts";
 import type { KvShape, KvType, OpRange, Program, Segment } from "../ops/program.ts";
+import { type ExposedLayer, exposeLayer } from "./expose.ts";
 import {
   type GraphContext,
   LayerGraph,
+  type LayerMasks,
   type MethodChoice,
   type ModelLayer,
   matmulOp,
@@ -32,26 +34,15 @@ export interface ProgramOptions {
   readonly methodFor?: MethodChoice;
   /** A transposed down projection [neurons, dim] for this layer, in place of the file's. */
   readonly downRows?: (layer: number) => Weight | undefined;
+  /** Inputs that are left out where they are small. Default: none. */
+  readonly masksFor?: (layer: number) => LayerMasks | undefined;
   /**
    * "output rows": behind the last attention only rows that want an output are computed, which spares a prefill
    * most of a layer; the last FFN then counts those rows. Default "all rows". Not with an exposed last layer.
    */
   readonly lastLayer?: "all rows" | "output rows";
-  /** Layers whose FFN is taken apart so that its activations can be read; see ExposedFfn. Default: none. */
+  /** Layers that are taken apart so that their activations can be read; see ExposedLayer. Default: none. */
   readonly exposed?: readonly number[];
-}
-
-/** What an exposed layer puts on the host, [rows of the step, width] each. */
-export interface ExposedFfn {
-  readonly layer: number;
-  /** What PowerInfer's predictors read: the residual before the block's norm (falcon: the layer's input). */
-  readonly input: Slot; // width dim
-  /** After the norm: what gate and up multiply. */
-  readonly normed: Slot; // width dim
-  /** Gate before its activation; absent in ungated blocks. */
-  readonly gate?: Slot; // width neurons
-  /** After the activation, dense. */
-  readonly h: Slot; // width neurons
 }
 
 export interface ModelSlots {
@@ -60,7 +51,7 @@ export interface ModelSlots {
   readonly logits?: Slot; // [outputs, vocabulary]
   readonly argmax?: Slot; // [outputs, 1]
   readonly topK?: Slot; // [outputs, 2·k]: (id, logit) pairs of the k largest logits
-  readonly exposed: readonly ExposedFfn[];
+  readonly exposed: readonly ExposedLayer[];
 }
 
 export interface ModelParts {
@@ -90,13 +81,13 @@ export interface ModelProgram {
 export function buildProgram(model: Model, options: ProgramOptions): ModelProgram {
   const parts = buildParts(model, options);
   const exposedLayers = new Set(options.exposed ?? []);
-  const exposed: ExposedFfn[] = [];
+  const exposed: ExposedLayer[] = [];
   const ops: Op[] = [...parts.embed];
   const layers: OpRange[] = [];
   for (const layer of parts.layers) {
     const first = ops.length;
     if (exposedLayers.has(layer.index)) {
-      const shown = exposeFfn(layer, parts.slots);
+      const shown = exposeLayer(layer, parts.slots);
       exposed.push(shown.slots);
       ops.push(...shown.ops);
     } else {
@@ -106,7 +97,14 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
   }
   ops.push(...parts.output);
   const { hidden, logits, argmax, topK } = parts;
-  const shown = exposed.flatMap(({ input, normed, gate, h }) => [input, normed, gate, h]);
+  const shown = exposed.flatMap((layer) => [
+    layer.input,
+    layer.normed,
+    layer.gate,
+    layer.h,
+    layer.attentionInput,
+    layer.attentionOutput,
+  ]);
   const isChoice = options.output === "choice";
   const outputs = [isChoice ? undefined : (logits ?? argmax), ...shown];
   const present = outputs.filter((slot) => slot !== undefined);
@@ -195,6 +193,7 @@ function graphContext(
       model.rope && { rope: { ...model.rope, pairing: positions.pairing } }),
     methodFor: options.methodFor ?? fileMethod,
     ...(options.downRows && { downRows: options.downRows }),
+    ...(options.masksFor && { masksFor: options.masksFor }),
     ...(options.lastLayer === "output rows" && { selectIn: model.layers.length - 1 }),
   };
 }
@@ -242,69 +241,6 @@ function outputPart(
   }
   ops.push({ kind: "argmax", x: logits, out: argmax });
   return { output: ops, hidden, argmax };
-}
-
-/**
- * The FFN as separate ops around a slot that keeps h. A down projection of transposed rows is no matmul: there the
- * whole block runs besides, dense, for the output.
- */
-function exposeFfn(
-  layer: ModelLayer,
-  table: SlotTable,
-): { readonly ops: readonly Op[]; readonly slots: ExposedFfn } {
-  const { ffn, index, predictorInput } = layer;
-  const { block, x, out } = ffn;
-  const input = table.slot(`ffn input ${index}`, predictorInput.width);
-  const normed = table.slot(`ffn normed ${index}`, x.width);
-  const h = table.slot(`h ${index}`, block.neurons);
-  const gate = block.gate && table.slot(`gate ${index}`, block.neurons);
-  const ops: Op[] = [
-    ...layer.before,
-    ...(layer.ffnNorm ? [layer.ffnNorm] : []),
-    { kind: "copy", x: predictorInput, out: input },
-    { kind: "copy", x, out: normed },
-    ...activationOps({ block, x, ...(gate && { gate }), h, table }),
-  ];
-  if (block.down.layout === "columns") {
-    const { weight } = block.down;
-    const linear = { weight, ...(block.downBias && { bias: block.downBias }) };
-    ops.push(matmulOp({ x: h, out, into: ffn.into, linear }));
-  } else {
-    ops.push({ ...ffn, block: { ...block, method: { kind: "dense" } } });
-  }
-  return {
-    ops: [...ops, ...layer.after],
-    slots: { layer: index, input, normed, ...(gate && { gate }), h },
-  };
-}
-
-function activationOps(parts: {
-  readonly block: FfnBlock;
-  readonly x: Slot;
-  readonly gate?: Slot;
-  readonly h: Slot;
-  readonly table: SlotTable;
-}): readonly Op[] {
-  const { block, x, gate, h, table } = parts;
-  const { gating, activation, gate: gateWeight } = block;
-  const up = table.slot(`up of ${block.neurons}`, block.neurons);
-  const upLinear = { weight: block.up, ...(block.upBias && { bias: block.upBias }) };
-  const upOp = matmulOp({ x, out: up, into: "assign", linear: upLinear });
-  if (gateWeight === undefined || gate === undefined) {
-    return [upOp, activateOp({ gating, activation, up, out: h })];
-  }
-  const gateOp = matmulOp({ x, out: gate, into: "assign", linear: { weight: gateWeight } });
-  return [gateOp, upOp, activateOp({ gating, activation, gate, up, out: h })];
-}
-
-function activateOp(parts: {
-  readonly gating: Gating;
-  readonly activation: Activation;
-  readonly gate?: Slot;
-  readonly up: Slot;
-  readonly out: Slot;
-}): Op {
-  return { kind: "activate", ...parts };
 }
 
 function checkOptions(model: Model, options: ProgramOptions): void {

@@ -3,7 +3,7 @@
  * that all layers share, and keeps a layer's FFN apart from the rest, so that it can be placed on two devices.
  */
 import { ShapeError } from "../core/errors.ts";
-import type { FfnBlock, Op, Slot, SparsityMethod } from "../ops/op.ts";
+import type { FfnBlock, Op, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import type { AttentionWeights, FfnWeights, Linear, Norm } from "./weights.ts";
@@ -21,6 +21,30 @@ export interface ModelLayer {
   readonly predictorInput: Slot;
   /** Attention, where it is parallel to the FFN; else nothing. */
   readonly after: readonly Op[];
+  readonly attention: AttentionSlots;
+}
+
+/** What the matrices of attention multiply, before any mask. */
+export interface AttentionSlots {
+  /** q, k and v. */
+  readonly input: Slot; // width dim
+  /** The output projection. */
+  readonly output: Slot; // width heads · headDim
+}
+
+/** Inputs x of some matrices, of which those with |x|·norm < value count as 0 (TEAL 2408.14690, WINA 2505.19427). */
+export interface MaskedInput<Matrix extends string> {
+  readonly value: number;
+  readonly norms: Float32Array; // [width of x]
+  /** W^T [in, out] of these matrices, where there is one: for a backend that reads only what is left of x. */
+  readonly channels: Readonly<Record<Matrix, Weight | undefined>>;
+}
+
+/** A place that is absent is not masked. */
+export interface LayerMasks {
+  readonly attention?: MaskedInput<"q" | "k" | "v">;
+  readonly attentionOutput?: MaskedInput<"output">;
+  readonly ffn?: MaskedInput<"gate" | "up">;
 }
 
 /** Activation buffers by name: the same name is the same buffer. */
@@ -66,7 +90,8 @@ export interface GraphContext {
   /** Absent: positions are learned. */
   readonly rope?: RopeTable & { readonly pairing: "adjacent" | "halves" };
   readonly methodFor: MethodChoice;
-  readonly downRows?: (layer: number) => FfnBlock["down"]["weight"] | undefined;
+  readonly downRows?: (layer: number) => Weight | undefined;
+  readonly masksFor?: (layer: number) => LayerMasks | undefined;
   /** The layer after whose attention only the rows that want an output go on. */
   readonly selectIn?: number;
 }
@@ -74,13 +99,16 @@ export interface GraphContext {
 export class LayerGraph {
   readonly #index: number;
   readonly #context: GraphContext;
+  readonly #masks: LayerMasks;
   #ops: Op[] = [];
   #beforeFfn: readonly Op[] | undefined;
   #ffn: { readonly op: FfnOp; readonly predictorInput: Slot } | undefined;
+  #attentionSlots: AttentionSlots | undefined;
 
   constructor(index: number, context: GraphContext) {
     this.#index = index;
     this.#context = context;
+    this.#masks = context.masksFor?.(index) ?? {};
   }
 
   /** Into the slot `name`; a second norm that must live beside the first needs a name of its own. */
@@ -106,24 +134,29 @@ export class LayerGraph {
   }
 
   finish(): ModelLayer {
-    const { op: ffn, predictorInput } = this.#ffn ?? missingFfn(this.#index);
+    const { op: ffn, predictorInput } = this.#ffn ?? missing(this.#index, "a feed-forward block");
+    const attention = this.#attentionSlots ?? missing(this.#index, "attention");
     const before = this.#beforeFfn ?? [];
     const after = this.#ops;
     const last = before.at(-1);
     const index = this.#index;
+    const layer = { index, before, ffn, predictorInput, after, attention };
     if (last?.kind === "norm" && last.out === ffn.x && after.length === 0) {
-      return { index, before: before.slice(0, -1), ffnNorm: last, ffn, predictorInput, after };
+      return { ...layer, before: before.slice(0, -1), ffnNorm: last };
     }
-    return { index, before, ffn, predictorInput, after };
+    return layer;
   }
 
   #attention(x: Slot, weights: AttentionWeights, out: Slot): Slot {
     const { shape, slots } = this.#context;
     const { heads, kvHeads, headDim } = shape;
     const layer = this.#index;
-    const q = this.#linear(x, weights.q, slots.slot("q", heads * headDim));
-    const k = this.#linear(x, weights.k, slots.slot("k", kvHeads * headDim));
-    const v = this.#linear(x, weights.v, slots.slot("v", kvHeads * headDim));
+    const { attention: masked, attentionOutput } = this.#masks;
+    const input = this.#mask(x, masked, "masked for attention");
+    const { q: qT, k: kT, v: vT } = masked?.channels ?? {};
+    const q = this.#linear(input, weights.q, slots.slot("q", heads * headDim), qT);
+    const k = this.#linear(input, weights.k, slots.slot("k", kvHeads * headDim), kT);
+    const v = this.#linear(input, weights.v, slots.slot("v", kvHeads * headDim), vT);
     if (weights.qNorm) this.#ops.push(normOp({ x: q, out: q, norm: weights.qNorm, groups: heads }));
     if (weights.kNorm) {
       this.#ops.push(normOp({ x: k, out: k, norm: weights.kNorm, groups: kvHeads }));
@@ -131,6 +164,7 @@ export class LayerGraph {
     this.#rope(q, heads);
     this.#rope(k, kvHeads);
     const mixed = slots.slot("attention", heads * headDim);
+    this.#attentionSlots = { input: x, output: mixed };
     this.#ops.push(
       { kind: "store-kv", layer, k, v },
       { kind: "attention", layer, q, out: mixed, heads, scale: shape.attentionScale },
@@ -138,8 +172,20 @@ export class LayerGraph {
     const isLast = layer === this.#context.selectIn;
     const going = isLast ? this.#selectOutputs(mixed) : mixed;
     const sum = isLast ? this.#selectOutputs(out) : out;
-    this.#ops.push(matmulOp({ x: going, out: sum, into: "add", linear: weights.output }));
+    const output = this.#mask(going, attentionOutput, "masked attention");
+    const channels = attentionOutput?.channels.output;
+    const place = { x: output, out: sum, into: "add" } as const;
+    this.#ops.push(matmulOp({ ...place, linear: weights.output, channels }));
     return sum;
+  }
+
+  /** x with small values set to 0, in a slot of its own: others may read x. */
+  #mask(x: Slot, masked: MaskedInput<string> | undefined, name: string): Slot {
+    if (masked === undefined) return x;
+    const out = this.#context.slots.slot(nameFor(x, name), x.width, x.rows);
+    const { value, norms } = masked;
+    this.#ops.push({ kind: "mask", x, out, value, norms });
+    return out;
   }
 
   #selectOutputs(x: Slot): Slot {
@@ -152,19 +198,22 @@ export class LayerGraph {
     place: { readonly x: Slot; readonly out: Slot; readonly predictorInput: Slot },
     weights: FfnWeights,
   ): Slot {
-    const { x, out, predictorInput } = place;
+    const { out, predictorInput } = place;
     const layer = this.#index;
+    const { ffn: masked } = this.#masks;
+    const x = this.#mask(place.x, masked, "masked for ffn");
     const dense = ffnBlock(layer, { weights, downRows: this.#context.downRows?.(layer) });
     const method = this.#context.methodFor(layer, dense, predictorInput, x);
-    const op: FfnOp = { kind: "ffn", x, out, into: "add", block: { ...dense, method } };
+    const block = { ...dense, method, ...blockChannels(masked) };
+    const op: FfnOp = { kind: "ffn", x, out, into: "add", block };
     this.#ffn = { op, predictorInput };
     this.#beforeFfn = this.#ops;
     this.#ops = [];
     return out;
   }
 
-  #linear(x: Slot, linear: Linear, out: Slot): Slot {
-    this.#ops.push(matmulOp({ x, out, into: "assign", linear }));
+  #linear(x: Slot, linear: Linear, out: Slot, channels: Weight | undefined): Slot {
+    this.#ops.push(matmulOp({ x, out, into: "assign", linear, channels }));
     return out;
   }
 
@@ -196,14 +245,21 @@ export function matmulOp(parts: {
   readonly out: Slot;
   readonly into: "assign" | "add";
   readonly linear: Linear;
+  readonly channels?: Weight | undefined;
 }): Op {
-  const { x, out, into, linear } = parts;
-  return { kind: "matmul", x, out, into, ...linear };
+  const { x, out, into, linear, channels } = parts;
+  return { kind: "matmul", x, out, into, ...linear, ...(channels && { channels }) };
+}
+
+function blockChannels(masked: LayerMasks["ffn"]): Pick<FfnBlock, "channels"> {
+  const { gate, up } = masked?.channels ?? {};
+  if (up === undefined) return {};
+  return { channels: { ...(gate && { gate }), up } };
 }
 
 function ffnBlock(
   layer: number,
-  source: { readonly weights: FfnWeights; readonly downRows: FfnBlock["up"] | undefined },
+  source: { readonly weights: FfnWeights; readonly downRows: Weight | undefined },
 ): FfnBlock {
   const { weights, downRows } = source;
   const { gating, activation, neurons, gate, up, downBias } = weights;
@@ -224,6 +280,6 @@ function ffnBlock(
   };
 }
 
-function missingFfn(layer: number): never {
-  throw new RangeError(`layer ${layer} was built without a feed-forward block`);
+function missing(layer: number, part: string): never {
+  throw new RangeError(`layer ${layer} was built without ${part}`);
 }

@@ -1,12 +1,13 @@
 /**
- * Runs a dense model over a corpus and shows what its feed-forward blocks did, batch after batch: the one source of
+ * Runs a dense model over a corpus and shows what its layers did, batch after batch: the one source of
  * profiles, predictor training and calibration. Windows of text with BOS before each; BOS itself is not shown.
  */
 import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
 import { LimitError, OptionError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import { type Bytes, MiB, type Tokens } from "../core/units.ts";
-import { buildProgram, type ExposedFfn } from "../model/build-program.ts";
+import { buildProgram } from "../model/build-program.ts";
+import type { ExposedLayer } from "../model/expose.ts";
 import type { Model } from "../model/model.ts";
 import { createStep, type Step } from "../ops/program.ts";
 import type { Corpus } from "../sparsity/corpus.ts";
@@ -50,7 +51,7 @@ export class Gatherer implements Disposable {
   readonly #executable: Executable;
   readonly #step: Step;
   readonly #tokenizer: Tokenizer;
-  readonly #exposed: readonly ExposedFfn[];
+  readonly #exposed: readonly ExposedLayer[];
   readonly #window: Tokens;
 
   private constructor(parts: {
@@ -58,7 +59,7 @@ export class Gatherer implements Disposable {
     readonly executable: Executable;
     readonly step: Step;
     readonly tokenizer: Tokenizer;
-    readonly exposed: readonly ExposedFfn[];
+    readonly exposed: readonly ExposedLayer[];
     readonly window: Tokens;
   }) {
     this.shape = parts.shape;
@@ -86,7 +87,7 @@ export class Gatherer implements Disposable {
     const { program, slots } = buildProgram(model, {
       contextLength: window,
       sequences: 1,
-      maxRows: Math.min(mostRows, window, rowsWithin(shape, exposed)),
+      maxRows: Math.min(mostRows, window, rowsWithin(model, exposed)),
       maxOutputs: 1,
       kvType: "f32",
       output: "none",
@@ -146,11 +147,11 @@ export class Gatherer implements Disposable {
   }
 
   #samples(
-    slots: ExposedFfn,
+    slots: ExposedLayer,
     range: { readonly from: number; readonly rows: number },
   ): LayerSamples {
     const { from, rows } = range;
-    const view = (slot: ExposedFfn["h"]): Float32Array =>
+    const view = (slot: ExposedLayer["h"]): Float32Array =>
       this.#executable.output(slot).subarray(from * slot.width, (from + rows) * slot.width);
     return {
       layer: slots.layer,
@@ -158,6 +159,8 @@ export class Gatherer implements Disposable {
       normed: view(slots.normed),
       ...(slots.gate && { gate: view(slots.gate) }),
       h: view(slots.h),
+      attentionInput: view(slots.attentionInput),
+      attentionOutput: view(slots.attentionOutput),
     };
   }
 }
@@ -167,10 +170,11 @@ function ffnShapeOf(model: Model): FfnShape {
   return { dim, neurons, gating: model.architecture.gating, activation: model.activation };
 }
 
-function rowsWithin(shape: FfnShape, layers: readonly number[]): number {
-  const perNeuron = shape.gating === "ungated" ? 1 : 2;
+function rowsWithin({ hyperparameters, architecture }: Model, layers: readonly number[]): number {
+  const { dim, heads, headDim, neurons } = hyperparameters;
+  const perNeuron = architecture.gating === "ungated" ? 1 : 2;
   const elements = layers.reduce(
-    (sum, layer) => sum + 2 * shape.dim + perNeuron * (shape.neurons[layer] ?? 0),
+    (sum, layer) => sum + 3 * dim + heads * headDim + perNeuron * (neurons[layer] ?? 0),
     0,
   );
   const copies = 2;

@@ -1,5 +1,5 @@
 /**
- * What a dense model's feed-forward blocks did for some tokens: the material of profiles, predictors and thresholds.
+ * What a dense model's layers did for some tokens: the material of profiles, predictors and thresholds.
  * runtime/gather.ts makes them; nothing here knows how.
  */
 import type { Activation, Gating } from "../ops/op.ts";
@@ -15,6 +15,10 @@ export interface LayerSamples {
   readonly gate?: Float32Array;
   /** After the activation. f32 [rows, neurons] */
   readonly h: Float32Array;
+  /** What q, k and v multiply. f32 [rows, dim] */
+  readonly attentionInput: Float32Array;
+  /** What attention's output projection multiplies. f32 [rows, heads · headDim] */
+  readonly attentionOutput: Float32Array;
 }
 
 /** "train" and "held-out" share no window of text. */

@@ -1,0 +1,98 @@
+/**
+ * A layer taken apart so that the host can read what its matrices multiply and what its neurons do: for profiles,
+ * training and calibration. It computes what the layer as a whole computes, densely.
+ */
+import type { Activation, FfnBlock, Gating, Op, Slot } from "../ops/op.ts";
+import { type ModelLayer, matmulOp, type SlotTable } from "./graph.ts";
+
+/** What an exposed layer puts on the host, [rows of the step, width] each. */
+export interface ExposedLayer {
+  readonly layer: number;
+  /** What PowerInfer's predictors read: the residual before the block's norm (falcon: the layer's input). */
+  readonly input: Slot; // width dim
+  /** After the norm: what gate and up multiply. */
+  readonly normed: Slot; // width dim
+  /** Gate before its activation; absent in ungated blocks. */
+  readonly gate?: Slot; // width neurons
+  /** After the activation, dense. */
+  readonly h: Slot; // width neurons
+  /** What q, k and v multiply. */
+  readonly attentionInput: Slot; // width dim
+  /** What the output projection multiplies. */
+  readonly attentionOutput: Slot; // width heads · headDim
+}
+
+/**
+ * The FFN as separate ops around a slot that keeps h. A down projection of transposed rows is no matmul: there the
+ * whole block runs besides, dense, for the output.
+ */
+export function exposeLayer(
+  layer: ModelLayer,
+  table: SlotTable,
+): { readonly ops: readonly Op[]; readonly slots: ExposedLayer } {
+  const { ffn, index, predictorInput } = layer;
+  const { block, x, out } = ffn;
+  const input = table.slot(`ffn input ${index}`, predictorInput.width);
+  const normed = table.slot(`ffn normed ${index}`, x.width);
+  const h = table.slot(`h ${index}`, block.neurons);
+  const gate = block.gate && table.slot(`gate ${index}`, block.neurons);
+  const { input: q, output: mixed } = layer.attention;
+  const attentionInput = table.slot(`attention input ${index}`, q.width);
+  const attentionOutput = table.slot(`attention output ${index}`, mixed.width);
+  const ops: Op[] = [
+    ...layer.before,
+    ...(layer.ffnNorm ? [layer.ffnNorm] : []),
+    { kind: "copy", x: predictorInput, out: input },
+    { kind: "copy", x, out: normed },
+    ...activationOps({ block, x, ...(gate && { gate }), h, table }),
+  ];
+  if (block.down.layout === "columns") {
+    const { weight } = block.down;
+    const linear = { weight, ...(block.downBias && { bias: block.downBias }) };
+    ops.push(matmulOp({ x: h, out, into: ffn.into, linear }));
+  } else {
+    ops.push({ ...ffn, block: { ...block, method: { kind: "dense" } } });
+  }
+  ops.push(...layer.after);
+  const inputs = [
+    [q, attentionInput],
+    [mixed, attentionOutput],
+  ] as const;
+  const shown = { input, normed, ...(gate && { gate }), h, attentionInput, attentionOutput };
+  return { ops: inputs.reduce(withCopy, ops), slots: { layer: index, ...shown } };
+}
+
+/** x is copied where the first product reads it. */
+function withCopy(ops: readonly Op[], [x, out]: readonly [Slot, Slot]): Op[] {
+  const at = ops.findIndex((op) => op.kind === "matmul" && op.x === x);
+  return ops.toSpliced(at, 0, { kind: "copy", x, out });
+}
+
+function activationOps(parts: {
+  readonly block: FfnBlock;
+  readonly x: Slot;
+  readonly gate?: Slot;
+  readonly h: Slot;
+  readonly table: SlotTable;
+}): readonly Op[] {
+  const { block, x, gate, h, table } = parts;
+  const { gating, activation, gate: gateWeight } = block;
+  const up = table.slot(`up of ${block.neurons}`, block.neurons);
+  const upLinear = { weight: block.up, ...(block.upBias && { bias: block.upBias }) };
+  const upOp = matmulOp({ x, out: up, into: "assign", linear: upLinear });
+  if (gateWeight === undefined || gate === undefined) {
+    return [upOp, activateOp({ gating, activation, up, out: h })];
+  }
+  const gateOp = matmulOp({ x, out: gate, into: "assign", linear: { weight: gateWeight } });
+  return [gateOp, upOp, activateOp({ gating, activation, gate, up, out: h })];
+}
+
+function activateOp(parts: {
+  readonly gating: Gating;
+  readonly activation: Activation;
+  readonly gate?: Slot;
+  readonly up: Slot;
+  readonly out: Slot;
+}): Op {
+  return { kind: "activate", ...parts };
+}
