@@ -19,6 +19,7 @@ import { type ChosenDevice, chooseDevice } from "./backend.ts";
 import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./device.ts";
 import { openHostBackend } from "./host-backend.ts";
 import { type Learner, startLearning } from "./learn.ts";
+import type { CopyUse } from "./masks.ts";
 import { engineRules } from "./option-rules.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
 import { budgetOfPlan } from "./plan.ts";
@@ -149,7 +150,7 @@ async function openOnHost(
 ): Promise<Running> {
   const { model } = request;
   try {
-    const settled = await settle(model, backend, request);
+    const settled = await settle(model, backend, { ...request, copies: "make" });
     await nextTurn();
     const session = await openSession(model, backend, { ...request, sparsity: settled });
     const sparsity = settled.method;
@@ -170,7 +171,8 @@ async function openOnGpu(
   const helper = openHostBackend("auto", resolved.threads);
   let settled: SettledSparsity;
   try {
-    settled = await settle(model, helper.backend, { ...request, sidecar });
+    const copies = chosen.kind === "gpu" ? "leave" : "map";
+    settled = await settle(model, helper.backend, { ...request, sidecar, copies });
   } finally {
     helper.backend[Symbol.dispose]();
   }
@@ -220,6 +222,7 @@ function settle(
     readonly options: EngineOptions;
     readonly resolved: ResolvedEngineOptions;
     readonly sidecar: Sidecar | undefined;
+    readonly copies: CopyUse;
   },
 ): Promise<SettledSparsity> {
   const { options, resolved } = request;
@@ -229,6 +232,7 @@ function settle(
   return settleSparsity(model, backend, {
     sparsity,
     sidecar,
+    copies: request.copies,
     ...(options.signal && { signal: options.signal }),
   });
 }
@@ -254,6 +258,7 @@ async function openSession(
     output: "logits",
     methodFor: sparsity.methodFor,
     ...(sparsity.downRows && { downRows: sparsity.downRows }),
+    ...(sparsity.masksFor && { masksFor: sparsity.masksFor }),
   });
   await nextTurn();
   return Session.open(backend, program, outputSlots(slots), prepareOptions(options));

@@ -89,6 +89,7 @@ export async function planPlacement(
   const sparsity = await settleSparsity(model, planningBackend, {
     sparsity: resolved.sparsity,
     sidecar,
+    copies: "map",
     ...(options.signal && { signal: options.signal }),
   });
   const request: PlanModelRequest = {

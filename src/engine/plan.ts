@@ -130,6 +130,7 @@ export function hybridProgram(
     output: "choice",
     methodFor: sparsity.methodFor,
     downRows,
+    ...(sparsity.masksFor && { masksFor: sparsity.masksFor }),
   });
 }
 

@@ -75,10 +75,18 @@ function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly Candi
     ...methods.filter(([, applies]) => applies).map(([method]) => ({ method, variant: "" })),
     ...tables.map((table) => ({
       method: "threshold" as const,
-      variant: `${table.score} ${Math.round(100 * table.sparsity)} %`,
+      variant: variantOf(table),
       table,
     })),
   ];
+}
+
+/** "output 40 %", or for inputs of attention, of gate and up, and the output score: "input 10/10/30 %". */
+function variantOf(table: ThresholdTable): string {
+  const percent = (share: number): number => Math.round(100 * share);
+  if (table.score !== "input") return `${table.score} ${percent(table.sparsity)} %`;
+  const { attention, ffn, output } = table.shares;
+  return `input ${[attention, ffn, output].map(percent).join("/")} %`;
 }
 
 function nameFor({ method, variant }: Candidate): string {
@@ -99,6 +107,7 @@ async function open(request: CheckRequest, candidate: Candidate): Promise<Checke
     contextLength: Math.min(model.hyperparameters.contextLength, contextLength),
     methodFor: settled.methodFor,
     ...(settled.downRows && { downRows: settled.downRows }),
+    ...(settled.masksFor && { masksFor: settled.masksFor }),
   });
 }
 

@@ -3,6 +3,7 @@ import type { Backend } from "../backends/backend.ts";
 import { type MultiplyMatrices, multiplyPlainly } from "../core/matrix-product.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import type { Model } from "../model/model.ts";
+import { channelCopyToWrite, channelSources } from "../runtime/channel-copies.ts";
 import { Gatherer } from "../runtime/gather.ts";
 import { extendProfile } from "../runtime/profile.ts";
 import { gatherTraining } from "../runtime/train-gather.ts";
@@ -12,13 +13,19 @@ import { openWeight } from "../runtime/weight-reader.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../sparsity/activation-profile.ts";
 import type { Corpus } from "../sparsity/corpus.ts";
 import type { SelectionQuality, SelectionTarget } from "../sparsity/predictor-quality.ts";
-import type { MatrixToWrite, Sidecar, ThresholdTable } from "../sparsity/sidecar.ts";
+import {
+  channelMatrices,
+  type MatrixToWrite,
+  type Sidecar,
+  type ThresholdTable,
+} from "../sparsity/sidecar.ts";
 import { findSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { calibrateSigns, type SignLayer } from "../sparsity/sign-calibration.ts";
-import { calibratedSparsities } from "../sparsity/threshold-calibration.ts";
+import { calibratedPoints, calibratedSparsities } from "../sparsity/threshold-calibration.ts";
 import type { TrainingRows } from "../sparsity/train-predictor.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { columnNormsOf } from "./masks.ts";
 import { downNormsOf, sidecarModelOf } from "./sparsity.ts";
 
 export interface LearnRequest {
@@ -64,6 +71,7 @@ export async function learnFacts(request: LearnRequest): Promise<void> {
   const { model, corpora, tokens, sidecarPath, onProgress } = request;
   const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
   const downNorms = await downNormsOf(model, sidecar);
+  const needsColumns = !isReluFamily(model.activation);
   using gatherer = await openGatherer(request);
   const rule = activeRuleFor(model.activation);
   const start = sidecar?.profile ?? emptyProfile(rule, model.hyperparameters.neurons);
@@ -79,8 +87,29 @@ export async function learnFacts(request: LearnRequest): Promise<void> {
   await updateSidecar(sidecarPath, sidecarModelOf(model), {
     profile,
     downNorms,
+    ...(needsColumns && { columnNorms: await columnNormsOf(model, sidecar) }),
     downRows: missingDownRows(model, sidecar),
   });
+}
+
+/** Copies of matrices that any of the tables reads by input go to the sidecar, where it lacks them. */
+export async function keepCopies(
+  { model, backend, sidecarPath }: LearnRequest,
+  tables: readonly ThresholdTable[],
+): Promise<void> {
+  if (tables.every(({ score }) => score !== "input")) return;
+  const shape = sidecarModelOf(model);
+  const sidecar = findSidecar(sidecarPath, shape);
+  const copies = model.layers.map((weights, layer) => {
+    const sources = channelSources(weights);
+    const missing = channelMatrices.flatMap((name) => {
+      const source = sources[name];
+      if (source === undefined || sidecar?.channels[layer]?.[name]) return [];
+      return [[name, channelCopyToWrite(source, backend)] as const];
+    });
+    return [layer, Object.fromEntries(missing)] as const;
+  });
+  await updateSidecar(sidecarPath, shape, { channels: new Map(copies) });
 }
 
 export async function learnMethods(
@@ -106,12 +135,13 @@ export async function learnMethods(
     memory: request.memory,
     layers,
     downNorms: await downNormsOf(model, sidecar),
+    columnNorms: relu ? [] : await columnNormsOf(model, sidecar),
     onTokens: (done, total) => onProgress?.("gathering", done, total),
     ...(request.signal && { signal: request.signal }),
   });
   const signs = relu && wanted === "all" ? await learnSigns(request, gathered.rows) : [];
   const trained = await trainLayers(request, gathered.rows, toTrain);
-  const tables = relu ? [] : gathered.thresholds.tables(calibratedSparsities);
+  const tables = relu ? [] : gathered.thresholds.tables(calibratedSparsities, calibratedPoints);
   return { trained, signs: signs.map(({ quality }) => quality), tables };
 }
 

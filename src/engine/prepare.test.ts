@@ -11,6 +11,7 @@ import { openModel } from "../model/model.ts";
 import { CheckedModel, compareTargets, scoreTargets } from "../runtime/prepare-check.ts";
 import type { Sidecar, ThresholdTable } from "../sparsity/sidecar.ts";
 import { openSidecar } from "../sparsity/sidecar-read.ts";
+import { calibratedPoints } from "../sparsity/threshold-calibration.ts";
 import { type PrepareReport, prepareModel, trainPredictors } from "./prepare.ts";
 import { settleSparsity, sidecarModelOf } from "./sparsity.ts";
 
@@ -120,10 +121,11 @@ describe("preparing a SwiGLU model", () => {
     const sidecar = join(folder, "swiglu.sparsity.gguf");
     const report = await prepareModel(model.path, { ...quick, sidecar, maxPerplexityLoss: 0.005 });
     const thresholds = report.methods.filter(({ method }) => method === "threshold");
-    expect(thresholds).toHaveLength(16);
+    expect(thresholds).toHaveLength(16 + calibratedPoints.length);
     for (const { activeShare, table } of thresholds) {
+      const skipped = table?.score === "input" ? table.shares.output : table?.sparsity;
       // Calibrated on other windows of the same text: some 1000 rows of 64 neurons.
-      expect(activeShare).toBeCloseTo(1 - (table?.sparsity ?? 0), 1);
+      expect(activeShare).toBeCloseTo(1 - (skipped ?? 0), 1);
     }
     const best = report.methods.find(
       ({ bytesPerToken, method }) =>
@@ -136,7 +138,7 @@ describe("preparing a SwiGLU model", () => {
     }
     expect(best).toBeDefined();
     const kept = opened(model.path, sidecar);
-    expect(kept.thresholds?.tables).toHaveLength(16);
+    expect(kept.thresholds?.tables).toHaveLength(16 + calibratedPoints.length);
     expect(kept.signMargins).toBeUndefined();
     const svg = report.plot();
     expect(svg).toMatch(/^<svg/);
@@ -196,7 +198,11 @@ describe.skipIf(reason !== "")(
       const dense = await score();
       const loss = async (name: string, sparsity: number) => {
         const table = methods.find(
-          (one) => one.table?.score === name && one.table.sparsity === sparsity,
+          ({ table }) =>
+            table !== undefined &&
+            table.score !== "input" &&
+            table.score === name &&
+            table.sparsity === sparsity,
         )?.table;
         expect(table).toBeDefined();
         return compareTargets(await score(table), dense).perplexityLoss;

@@ -38,7 +38,13 @@ import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "./host-backend.ts";
 import { checkMethods } from "./prepare-check.ts";
-import { type LearnRequest, learnFacts, learnMethods, multiplyOf } from "./prepare-learn.ts";
+import {
+  keepCopies,
+  type LearnRequest,
+  learnFacts,
+  learnMethods,
+  multiplyOf,
+} from "./prepare-learn.ts";
 import { sidecarModelOf } from "./sparsity.ts";
 
 export interface TrainPredictorOptions {
@@ -128,6 +134,7 @@ export async function prepareModel(
   const { model, sidecarPath, corpora, onProgress, signal } = request;
   await learnFacts(request);
   const { trained, signs, tables } = await learnMethods(request, "all");
+  await keepCopies(request, tables);
   const sidecar = openSidecar(sidecarPath, sidecarModelOf(model));
   const text = await checkText(request, options.checkTokens ?? 8192);
   const methods = await checkMethods({
@@ -179,6 +186,8 @@ async function recommend(
   await updateSidecar(sidecarPath, sidecarModelOf(model), {
     recommendation,
     ...(tables.length > 0 && { thresholds: { tables, chosen } }),
+    // Nobody else reads them, and they are as large as the matrices.
+    ...(tables[chosen]?.score !== "input" && { channels: "none" }),
   });
   return recommendation;
 }

@@ -203,7 +203,8 @@ describe("auto", () => {
 
   it("refuses a sidecar of another model, which dense does not even look at", async () => {
     const path = await make("foreign", "--arch llama --activation relu");
-    const other = { fingerprint: "00", dim: 256, neurons: [512, 512] };
+    const attention = { queries: 256, keys: 128 };
+    const other = { fingerprint: "00", dim: 256, neurons: [512, 512], attention };
     await updateSidecar(path.replace(".gguf", ".sparsity.gguf"), other, {});
     const run = (sparsity: "auto" | "dense") =>
       answer(path, prompt, { device: "reference", sparsity, count: 1 });
@@ -217,7 +218,8 @@ async function everyMethod(path: string): Promise<readonly [MethodName, Sidecar]
   const model = openModel(openGguf(path));
   const { neurons } = sidecarModelOf(model);
   const each = neurons.map(() => undefined);
-  const nothing: Sidecar = { path: "none", downRows: each, predictors: each, signs: each };
+  const lists = { downRows: each, predictors: each, signs: each, channels: each.map(() => ({})) };
+  const nothing: Sidecar = { path: "none", ...lists };
   const values = neurons.map(() => 0.01);
   const thresholds = (score: "gate" | "output"): Sidecar => ({
     ...nothing,

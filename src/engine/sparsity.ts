@@ -7,7 +7,7 @@ import { rowBytes } from "../core/dtype.ts";
 import { LimitError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
-import type { MethodChoice } from "../model/graph.ts";
+import type { LayerMasks, MethodChoice } from "../model/graph.ts";
 import type { Model } from "../model/model.ts";
 import type { FfnWeights } from "../model/weights.ts";
 import type { SparsityMethod, Weight } from "../ops/op.ts";
@@ -21,12 +21,14 @@ import {
   sidecarPathOf,
 } from "../sparsity/sidecar.ts";
 import { findSidecar, openSidecar } from "../sparsity/sidecar-read.ts";
+import { type CopyUse, settleMasks } from "./masks.ts";
 
 /** What the program is built with. */
 export interface SettledSparsity {
   readonly method: MethodName;
   readonly methodFor: MethodChoice;
   readonly downRows?: (layer: number) => Weight | undefined;
+  readonly masksFor?: (layer: number) => LayerMasks | undefined;
   /** Which method and why, where it was not dictated, and what had to be made. */
   readonly notices: readonly string[];
 }
@@ -34,13 +36,16 @@ export interface SettledSparsity {
 export interface SparsityRequest {
   readonly sparsity: Sparsity;
   readonly sidecar: Sidecar | undefined;
+  /** Of matrices, where inputs are masked. Default "make". */
+  readonly copies?: CopyUse;
   readonly signal?: AbortSignal;
 }
 
 /** What a sidecar of this model must fit. */
 export function sidecarModelOf(model: Model): SidecarModel {
-  const { dim, neurons } = model.hyperparameters;
-  return { fingerprint: model.gguf.fingerprint(), dim, neurons };
+  const { dim, neurons, heads, kvHeads, headDim } = model.hyperparameters;
+  const attention = { queries: heads * headDim, keys: kvHeads * headDim };
+  return { fingerprint: model.gguf.fingerprint(), dim, neurons, attention };
 }
 
 /** The sidecar that was named, or the one beside the model if there is one. @throws FileFormatError for another model's. */
@@ -78,24 +83,28 @@ export async function settleSparsity(
   });
   const notices = sparsity === "auto" ? [`sparsity ${method}: ${reason}`] : [];
   if (method === "dense") return { method, methodFor: () => ({ kind: "dense" }), notices };
-  const makers = await createMakers(model, { method, sidecar });
+  const makers = await createMakers(model, { ...request, backend, method });
   const rows = await downRowsOf(model, backend, { sidecar, signal });
   return {
     method,
     methodFor: makers.methodFor,
     downRows: (layer) => rows.weights[layer],
+    ...(makers.masksFor && { masksFor: makers.masksFor }),
     notices: [...notices, ...makers.notices, ...rows.notices],
   };
 }
 
-interface Makers {
+interface Makers extends Pick<SettledSparsity, "masksFor"> {
   readonly methodFor: MethodChoice;
   readonly notices: readonly string[];
 }
 
 async function createMakers(
   model: Model,
-  choice: { readonly method: Exclude<MethodName, "dense">; readonly sidecar: Sidecar | undefined },
+  choice: Omit<SparsityRequest, "sparsity"> & {
+    readonly method: Exclude<MethodName, "dense">;
+    readonly backend: Backend;
+  },
 ): Promise<Makers> {
   const { method, sidecar } = choice;
   switch (method) {
@@ -106,7 +115,7 @@ async function createMakers(
     case "sign":
       return signMakers(model, sidecar);
     case "threshold":
-      return thresholdMakers(model, sidecar);
+      return thresholdMakers(model, choice);
     default:
       return method satisfies never;
   }
@@ -148,19 +157,26 @@ async function signMakers(model: Model, sidecar: Sidecar | undefined): Promise<M
   return { methodFor: byLayer(methods), notices: made === 0 ? [] : [notice] };
 }
 
-async function thresholdMakers(model: Model, sidecar: Sidecar | undefined): Promise<Makers> {
+async function thresholdMakers(
+  model: Model,
+  from: Pick<SparsityRequest, "sidecar" | "copies" | "signal"> & { readonly backend: Backend },
+): Promise<Makers> {
+  const { sidecar, backend, copies = "make", signal } = from;
   const set = sidecar?.thresholds;
   const table = set?.tables[set.chosen];
-  const methods: SparsityMethod[] = [];
-  for (const [layer, { ffn }] of model.layers.entries()) {
-    const value = table?.values[layer] ?? 0;
-    if (table?.score === "gate") methods.push({ kind: "threshold-gate", value });
-    else {
-      const downNorms = sidecar?.downNorms?.[layer] ?? (await downRowNorms(ffn.down));
-      methods.push({ kind: "threshold-output", value, downNorms });
-    }
+  if (table === undefined) throw new RangeError("thresholds were judged to be there");
+  if (table.score === "gate") {
+    const methods = table.values.map((value) => ({ kind: "threshold-gate", value }) as const);
+    return { methodFor: byLayer(methods), notices: [] };
   }
-  return { methodFor: byLayer(methods), notices: [] };
+  const values = table.score === "input" ? table.values.map(({ output }) => output) : table.values;
+  const downNorms = await downNormsOf(model, sidecar);
+  const methods = downNorms.map((norms, layer) => {
+    return { kind: "threshold-output", value: values[layer] ?? 0, downNorms: norms } as const;
+  });
+  if (table.score !== "input") return { methodFor: byLayer(methods), notices: [] };
+  const masks = await settleMasks(model, backend, { table, sidecar, copies, signal });
+  return { methodFor: byLayer(methods), ...masks };
 }
 
 function byLayer(methods: readonly SparsityMethod[]): MethodChoice {

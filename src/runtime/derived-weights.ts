@@ -1,4 +1,4 @@
-/** What methods need beside the weights of the file, made from them: norms of down rows and sign bits of gate rows. */
+/** What methods need beside the weights of the file, made from them: norms of rows and columns, sign bits of gate rows. */
 import { setImmediate } from "node:timers/promises";
 import type { DownProjection, Weight } from "../ops/op.ts";
 import { signRowBytes } from "../sparsity/sidecar-names.ts";
@@ -9,24 +9,41 @@ const rowsBetweenPauses = 64;
 
 /** ‖column n‖ of W_down, that is ‖row n‖ of its transpose, f32 [neurons]. Reads either layout. */
 export async function downRowNorms({ layout, weight }: DownProjection): Promise<Float32Array> {
-  const neurons = layout === "columns" ? weight.columns : weight.rows;
-  const sums = new Float64Array(neurons);
+  if (layout === "columns") return columnNorms([weight]);
+  const norms = new Float32Array(weight.rows);
+  await eachRow(weight, (row, r) => {
+    norms[r] = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
+  });
+  return norms;
+}
+
+/** ‖column j‖ of matrices with as many columns, as if they stood below one another: f32 [columns]. */
+export async function columnNorms(weights: readonly Weight[]): Promise<Float32Array> {
+  const sums = new Float64Array(weights[0]?.columns ?? 0);
+  for (const weight of weights) {
+    await eachRow(weight, (row) => {
+      for (let c = 0; c < sums.length; c++) sums[c] = (sums[c] ?? 0) + (row[c] ?? 0) ** 2;
+    });
+  }
+  return Float32Array.from(sums, Math.sqrt);
+}
+
+/** `row` is overwritten by the next one. */
+async function eachRow(
+  weight: Weight,
+  visit: (row: Float32Array, index: number) => void,
+): Promise<void> {
   const source = openWeight(weight);
   const row = new Float32Array(weight.columns);
   try {
     for (let r = 0; r < weight.rows; r++) {
       source.readRow(r, row);
-      for (let c = 0; c < weight.columns; c++) {
-        const value = row[c] ?? 0;
-        const neuron = layout === "columns" ? c : r;
-        sums[neuron] = (sums[neuron] ?? 0) + value * value;
-      }
+      visit(row, r);
       if (r % rowsBetweenPauses === 0) await setImmediate();
     }
   } finally {
     source.close();
   }
-  return Float32Array.from(sums, Math.sqrt);
 }
 
 /**
@@ -37,21 +54,13 @@ export async function makeSigns(weight: Weight): Promise<Uint8Array> {
   const { rows, columns } = weight;
   const bytesPerRow = signRowBytes(columns);
   const signs = new Uint8Array(rows * bytesPerRow);
-  const source = openWeight(weight);
-  const row = new Float32Array(columns);
-  try {
-    for (let r = 0; r < rows; r++) {
-      source.readRow(r, row);
-      for (let begin = 0; begin < columns; begin += 8) {
-        const end = Math.min(begin + 8, columns);
-        let byte = 0;
-        for (let c = begin; c < end; c++) if ((row[c] ?? 0) < 0) byte |= 1 << (c - begin);
-        signs[r * bytesPerRow + (begin >> 3)] = byte;
-      }
-      if (r % rowsBetweenPauses === 0) await setImmediate();
+  await eachRow(weight, (row, r) => {
+    for (let begin = 0; begin < columns; begin += 8) {
+      const end = Math.min(begin + 8, columns);
+      let byte = 0;
+      for (let c = begin; c < end; c++) if ((row[c] ?? 0) < 0) byte |= 1 << (c - begin);
+      signs[r * bytesPerRow + (begin >> 3)] = byte;
     }
-  } finally {
-    source.close();
-  }
+  });
   return signs;
 }

@@ -8,6 +8,7 @@ import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
 import { isReluFamily } from "../sparsity/activation-profile.ts";
 import type { Corpus } from "../sparsity/corpus.ts";
 import type { FfnShape, LayerSamples } from "../sparsity/ffn-samples.ts";
+import type { ColumnNorms } from "../sparsity/sidecar.ts";
 import { ThresholdCalibration } from "../sparsity/threshold-calibration.ts";
 import type { TrainingRows } from "../sparsity/train-predictor.ts";
 import { type LayerRows, RowReservoir, reservoirRowBytes } from "../sparsity/train-rows.ts";
@@ -25,6 +26,8 @@ export interface GatherTrainingRequest {
   /** Layers whose rows are kept; the others only count for thresholds. */
   readonly layers: readonly number[];
   readonly downNorms: readonly Float32Array[];
+  /** Needed for thresholds alone: activations that are never zero. */
+  readonly columnNorms: readonly ColumnNorms[];
   readonly onTokens?: (done: Tokens, total: Tokens) => void;
   readonly signal?: AbortSignal;
 }
@@ -48,9 +51,9 @@ export async function gatherTraining(
   request: GatherTrainingRequest,
 ): Promise<GatheredTraining> {
   const { shape } = gatherer;
-  const { corpora, tokens, heldOut, seed, downNorms, onTokens, signal } = request;
+  const { corpora, tokens, heldOut, seed, downNorms, columnNorms, onTokens, signal } = request;
   const activate = activationFunction(shape.activation);
-  const thresholds = new ThresholdCalibration({ shape, activate, downNorms });
+  const thresholds = new ThresholdCalibration({ shape, activate, downNorms, columnNorms });
   const reservoirs = createReservoirs(shape, request);
   for (const [index, corpus] of corpora.entries()) {
     const gathering = { corpus, tokens, heldOut, seed, ...(signal && { signal }) };

@@ -16,6 +16,7 @@ const nothing: Sidecar = {
   downRows: [undefined],
   predictors: [undefined],
   signs: [undefined],
+  channels: [{}],
 };
 
 const relu: MethodFacts = {

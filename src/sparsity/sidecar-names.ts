@@ -1,4 +1,5 @@
 /** Keys and tensor names of a sidecar: docs/formats/sidecar.md. A reader refuses every version but its own. */
+import type { ChannelMatrix, ColumnNorms } from "./sidecar.ts";
 
 export const sidecarVersion = 1;
 /** `general.architecture` of a sidecar: whoever takes it for a model hears that it is none. */
@@ -24,6 +25,8 @@ export const keys = {
   thresholdSparsity: "hearth.sidecar.threshold.sparsity",
   thresholdValues: "hearth.sidecar.threshold.values",
   thresholdChosen: "hearth.sidecar.threshold.chosen",
+  inputShares: "hearth.sidecar.input.shares",
+  inputValues: "hearth.sidecar.input.values",
   recommendedMethod: "hearth.sidecar.recommended.method",
   recommendedReason: "hearth.sidecar.recommended.reason",
   measuredMethods: "hearth.sidecar.measured.methods",
@@ -46,6 +49,22 @@ export type LayerTensor =
   | "signMargins"
   | "signCentre";
 
+/** Copies with a row for each input channel, as the model's file names their matrices. */
+const channelNames: Readonly<Record<ChannelMatrix, string>> = {
+  q: "attn_q_t.weight",
+  k: "attn_k_t.weight",
+  v: "attn_v_t.weight",
+  attentionOutput: "attn_output_t.weight",
+  gate: "ffn_gate_t.weight",
+  up: "ffn_up_t.weight",
+};
+
+const columnNormNames: Readonly<Record<keyof ColumnNorms, string>> = {
+  attention: "attn_column_norms",
+  attentionOutput: "attn_output_column_norms",
+  ffn: "ffn_column_norms",
+};
+
 const tensorNames: Readonly<Record<LayerTensor, string>> = {
   counts: "ffn_active_counts",
   learntCounts: "ffn_learnt_counts",
@@ -60,6 +79,14 @@ const tensorNames: Readonly<Record<LayerTensor, string>> = {
 
 export function tensorName(layer: number, tensor: LayerTensor): string {
   return `blk.${layer}.${tensorNames[tensor]}`;
+}
+
+export function channelsName(layer: number, matrix: ChannelMatrix): string {
+  return `blk.${layer}.${channelNames[matrix]}`;
+}
+
+export function columnNormsName(layer: number, place: keyof ColumnNorms): string {
+  return `blk.${layer}.${columnNormNames[place]}`;
 }
 
 /** Bytes of a neuron's sign bits: one bit for each of `dim` weights, padded to 64. */

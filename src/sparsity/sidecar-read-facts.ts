@@ -4,13 +4,16 @@ import type { GgufFile } from "../gguf/open.ts";
 import type { ActivationProfile, ActiveRule } from "./activation-profile.ts";
 import type { LearntCounts } from "./learnt-counts.ts";
 import {
+  type InputThresholds,
   type LayerPredictor,
   type MethodMeasurement,
   type MethodName,
   methodNames,
+  type NeuronThresholds,
+  type PerPlace,
+  places,
   type Recommendation,
   type SignCalibration,
-  type ThresholdScore,
   type ThresholdSet,
 } from "./sidecar.ts";
 import { keys } from "./sidecar-names.ts";
@@ -102,27 +105,53 @@ function readSign(reader: FactReader, layers: number): SignCalibration {
   };
 }
 
+/** Tables of neurons first, then those of inputs, which sidecars of earlier versions do not have. */
 function readThresholds(reader: FactReader, layers: number): ThresholdSet {
+  const tables = [...readNeuronTables(reader, layers), ...readInputTables(reader, layers)];
+  const chosen = reader.count(keys.thresholdChosen);
+  if (chosen >= tables.length) {
+    reader.failKey(keys.thresholdChosen, String(chosen), `below ${tables.length}, the tables`);
+  }
+  return { tables, chosen };
+}
+
+function readNeuronTables(reader: FactReader, layers: number): readonly NeuronThresholds[] {
   const scores = reader.strings(keys.thresholdScores);
   const sparsity = reader.finite(keys.thresholdSparsity, scores.length);
-  const values = reader.finite(keys.thresholdValues, scores.length * layers);
-  const chosen = reader.count(keys.thresholdChosen);
-  if (chosen >= scores.length) {
-    reader.failKey(keys.thresholdChosen, String(chosen), `below ${scores.length}, the tables`);
-  }
-  const negative = values.find((value) => value < 0);
-  if (negative !== undefined) {
-    reader.failKey(keys.thresholdValues, String(negative), "values of at least 0");
-  }
-  const tables = scores.map((score, i) => ({
+  const values = reader.notNegative(keys.thresholdValues, scores.length * layers);
+  return scores.map((score, i) => ({
     score: asScore(reader, score),
     sparsity: sparsity[i] ?? 0,
     values: values.slice(i * layers, (i + 1) * layers),
   }));
-  return { tables, chosen };
 }
 
-function asScore(reader: FactReader, name: string): ThresholdScore {
+function readInputTables(reader: FactReader, layers: number): readonly InputThresholds[] {
+  if (!reader.has(keys.inputShares)) return [];
+  const width = places.length;
+  const count = Math.ceil(reader.length(keys.inputShares) / width);
+  const shares = reader.notNegative(keys.inputShares, count * width);
+  const tooLarge = shares.find((share) => share > 1);
+  if (tooLarge !== undefined) {
+    reader.failKey(keys.inputShares, String(tooLarge), "shares from 0 to 1");
+  }
+  const values = reader.notNegative(keys.inputValues, count * layers * width);
+  return Array.from({ length: count }, (_, table) => ({
+    score: "input",
+    shares: perPlace(shares, table),
+    values: Array.from({ length: layers }, (_, layer) => perPlace(values, table * layers + layer)),
+  }));
+}
+
+/** The numbers of the entry at `index`, one for each place. */
+function perPlace(numbers: readonly number[], index: number): PerPlace {
+  const [attention = 0, attentionOutput = 0, ffn = 0, output = 0] = numbers.slice(
+    index * places.length,
+  );
+  return { attention, attentionOutput, ffn, output };
+}
+
+function asScore(reader: FactReader, name: string): NeuronThresholds["score"] {
   if (name === "gate" || name === "output") return name;
   return reader.failKey(keys.thresholdScores, name, "gate or output");
 }
@@ -204,6 +233,17 @@ class FactReader {
     const wrong = values.find((value) => !Number.isFinite(value));
     if (wrong === undefined) return values;
     return this.failKey(key, String(wrong), "finite numbers");
+  }
+
+  notNegative(key: string, length: number): readonly number[] {
+    const values = this.finite(key, length);
+    const negative = values.find((value) => value < 0);
+    if (negative === undefined) return values;
+    return this.failKey(key, String(negative), "values of at least 0");
+  }
+
+  length(key: string): number {
+    return this.#gguf.metadata.numbers(key).length;
   }
 
   failKey(key: string, found: string, expected: string): never {

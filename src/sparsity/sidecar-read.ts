@@ -6,8 +6,17 @@ import { type GgufFile, openGguf } from "../gguf/open.ts";
 import type { TensorInfo } from "../gguf/tensor-info.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { Weight } from "../ops/op.ts";
-import type { Sidecar, SidecarModel } from "./sidecar.ts";
 import {
+  type ChannelMatrix,
+  type ColumnNorms,
+  channelMatrices,
+  type LayerChannels,
+  type Sidecar,
+  type SidecarModel,
+} from "./sidecar.ts";
+import {
+  channelsName,
+  columnNormsName,
   keys,
   type LayerTensor,
   sidecarArchitecture,
@@ -53,33 +62,101 @@ export function openSidecarFile(path: string, model: SidecarModel): GgufFile {
 
 function readSidecar(gguf: GgufFile, model: SidecarModel): Sidecar {
   const tensors = new SidecarTensors(gguf, model);
-  const facts = readFacts(gguf, {
+  const { dim } = model;
+  const perNeuron = (layer: number): readonly number[] => [model.neurons[layer] ?? 0];
+  const counts = (name: LayerTensor): readonly Float64Array[] | undefined =>
+    tensors
+      .allLayers((layer) => tensorName(layer, name), { type: "F64", shape: perNeuron })
+      ?.map((bytes) => new Float64Array(bytes.buffer));
+  const vectors = (name: LayerTensor, shape = perNeuron): readonly Float32Array[] | undefined =>
+    tensors.allLayers((layer) => tensorName(layer, name), { type: "F32", shape })?.map(floats);
+  const { predictorFacts, ...facts } = readFacts(gguf, {
     layers: model.neurons.length,
-    counts: tensors.counts("counts"),
-    learnt: tensors.counts("learntCounts"),
+    counts: counts("counts"),
+    learnt: counts("learntCounts"),
   });
-  const downNorms = tensors.allLayers("downNorms", "F32");
-  const signMargins = tensors.allLayers("signMargins", "F32");
-  const signCentres = tensors.allLayers("signCentre", "F32");
-  const { predictorFacts, ...rest } = facts;
+  const downNorms = vectors("downNorms");
+  const signMargins = vectors("signMargins");
+  const signCentres = vectors("signCentre", () => [dim]);
+  const columnNorms = readColumnNorms(tensors, model);
   return {
     path: gguf.path,
-    ...rest,
-    downRows: tensors.eachLayer((layer) => tensors.matrix(layer, "downRows")),
-    ...(downNorms && { downNorms: downNorms.map(floats) }),
-    predictors: tensors.eachLayer((layer) => {
-      const fc1 = tensors.matrix(layer, "fc1");
+    ...facts,
+    downRows: tensors.eachLayer((layer, neurons) =>
+      tensors.matrix(tensorName(layer, "downRows"), { columns: dim, rows: neurons }),
+    ),
+    ...(downNorms && { downNorms }),
+    ...(columnNorms && { columnNorms }),
+    channels: tensors.eachLayer((layer) => readChannels(tensors, model, layer)),
+    predictors: tensors.eachLayer((layer, neurons) => {
+      const fc1 = tensors.matrix(tensorName(layer, "fc1"), { columns: dim });
       if (fc1 === undefined) return undefined;
-      const fc2 = tensors.matrix(layer, "fc2", fc1.rows);
+      const shape = { columns: fc1.rows, rows: neurons };
+      const fc2 = tensors.matrix(tensorName(layer, "fc2"), shape);
       return fc2 && { fc1, fc2, ...predictorFacts(layer) };
     }),
-    signs: tensors.eachLayer((layer) => tensors.bytes(layer, "signs", "I8")),
-    ...(signMargins && { signMargins: signMargins.map(floats) }),
-    ...(signCentres && { signCentres: signCentres.map(floats) }),
+    signs: tensors.eachLayer((layer, neurons) => {
+      const shape = [signRowBytes(dim), neurons];
+      return tensors.bytes(tensorName(layer, "signs"), { type: "I8", shape });
+    }),
+    ...(signMargins && { signMargins }),
+    ...(signCentres && { signCentres }),
   };
 }
 
-/** Tensors by layer, each checked against the model's shape. */
+/** The norms of one place in all layers say that there must be those of the others. */
+function readColumnNorms(
+  tensors: SidecarTensors,
+  { dim, attention }: SidecarModel,
+): readonly ColumnNorms[] | undefined {
+  const widths = { attention: dim, attentionOutput: attention.queries, ffn: dim };
+  const norms = (place: keyof ColumnNorms): readonly Float32Array[] | undefined =>
+    tensors
+      .allLayers((layer) => columnNormsName(layer, place), {
+        type: "F32",
+        shape: () => [widths[place]],
+      })
+      ?.map((bytes, layer) => tensors.norms(columnNormsName(layer, place), floats(bytes)));
+  const ffn = norms("ffn");
+  const own = norms("attention");
+  const output = norms("attentionOutput");
+  const first = own ?? output ?? ffn;
+  return first?.map((_, layer) => ({
+    attention: own?.[layer] ?? tensors.missing(columnNormsName(layer, "attention")),
+    attentionOutput: output?.[layer] ?? tensors.missing(columnNormsName(layer, "attentionOutput")),
+    ffn: ffn?.[layer] ?? tensors.missing(columnNormsName(layer, "ffn")),
+  }));
+}
+
+function readChannels(
+  tensors: SidecarTensors,
+  { dim, attention, neurons }: SidecarModel,
+  layer: number,
+): LayerChannels<Weight> {
+  const { queries, keys } = attention;
+  const ofLayer = neurons[layer] ?? 0;
+  const shapes: Readonly<Record<ChannelMatrix, { columns: number; rows: number }>> = {
+    q: { columns: queries, rows: dim },
+    k: { columns: keys, rows: dim },
+    v: { columns: keys, rows: dim },
+    attentionOutput: { columns: dim, rows: queries },
+    gate: { columns: ofLayer, rows: dim },
+    up: { columns: ofLayer, rows: dim },
+  };
+  const found = channelMatrices.flatMap((matrix) => {
+    const weight = tensors.matrix(channelsName(layer, matrix), shapes[matrix]);
+    return weight === undefined ? [] : [[matrix, weight] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+interface TensorShape {
+  readonly type: "I8" | "F32" | "F64";
+  /** As GGUF has it: the row's length first. */
+  readonly shape: readonly number[];
+}
+
+/** Tensors by name, each checked against the model's shape. */
 class SidecarTensors {
   readonly #gguf: GgufFile;
   readonly #model: SidecarModel;
@@ -89,80 +166,72 @@ class SidecarTensors {
     this.#model = model;
   }
 
-  eachLayer<Value>(read: (layer: number) => Value): readonly Value[] {
-    return this.#model.neurons.map((_, layer) => read(layer));
+  eachLayer<Value>(read: (layer: number, neurons: number) => Value): readonly Value[] {
+    return this.#model.neurons.map((neurons, layer) => read(layer, neurons));
   }
 
-  /** A matrix of weights; `rank`: the columns of fc2. */
-  matrix(layer: number, name: "downRows" | "fc1" | "fc2", rank = 0): Weight | undefined {
-    const tensor = this.#gguf.tensors.get(tensorName(layer, name));
+  /** A matrix of weights; leave `rows` out to take as many as it has. */
+  matrix(
+    name: string,
+    shape: { readonly columns: number; readonly rows?: number },
+  ): Weight | undefined {
+    const tensor = this.#gguf.tensors.get(name);
     if (tensor === undefined) return undefined;
     const { type } = tensor;
-    if (!isWeightType(type)) return this.#refuse(tensor, type, weightTypes.join(", "));
-    const { dim } = this.#model;
-    const neurons = this.#model.neurons[layer] ?? 0;
+    if (!isWeightType(type)) return this.#refuse(name, type, weightTypes.join(", "));
     const [columns = 0, rows = 1] = tensor.dimensions;
-    const wanted = {
-      downRows: [dim, neurons],
-      fc1: [dim, rows],
-      fc2: [rank, neurons],
-    }[name];
-    this.#checkShape(tensor, wanted);
-    return { name: tensor.name, type, rows, columns, bytes: { kind: "file", ...place(tensor) } };
+    this.#checkShape(tensor, [shape.columns, shape.rows ?? rows]);
+    return { name, type, rows, columns, bytes: { kind: "file", ...place(tensor) } };
   }
 
-  bytes(
-    layer: number,
-    name: LayerTensor,
-    type: "I8" | "F32" | "F64",
-  ): ReturnType<typeof place> | undefined {
-    const tensor = this.#gguf.tensors.get(tensorName(layer, name));
+  bytes(name: string, { type, shape }: TensorShape): ReturnType<typeof place> | undefined {
+    const tensor = this.#gguf.tensors.get(name);
     if (tensor === undefined) return undefined;
-    if (tensor.type !== type) return this.#refuse(tensor, tensor.type, type);
-    const neurons = this.#model.neurons[layer] ?? 0;
-    this.#checkShape(tensor, this.#shapeOf(name, neurons));
+    if (tensor.type !== type) return this.#refuse(name, tensor.type, type);
+    this.#checkShape(tensor, shape);
     return place(tensor);
   }
 
   /** The bytes of one tensor of each layer; undefined when no layer has it. */
   allLayers(
-    name: LayerTensor,
-    type: "F32" | "F64",
+    nameOf: (layer: number) => string,
+    wanted: Pick<TensorShape, "type"> & { shape: (layer: number) => readonly number[] },
   ): readonly Uint8Array<ArrayBuffer>[] | undefined {
-    const places = this.eachLayer((layer) => this.bytes(layer, name, type));
-    if (places.every((one) => one === undefined)) return undefined;
-    return places.map((one, layer) => {
-      if (one !== undefined) return readTensorBytes(one);
-      throw new FileFormatError({
-        file: this.#gguf.path,
-        where: `tensor ${tensorName(layer, name)}`,
-        found: "nothing",
-        expected: "one, as other layers have",
-      });
-    });
+    const { type, shape } = wanted;
+    const found = this.eachLayer((layer) =>
+      this.bytes(nameOf(layer), { type, shape: shape(layer) }),
+    );
+    if (found.every((one) => one === undefined)) return undefined;
+    return found.map((one, layer) =>
+      one === undefined ? this.missing(nameOf(layer)) : readTensorBytes(one),
+    );
   }
 
-  counts(name: "counts" | "learntCounts"): readonly Float64Array[] | undefined {
-    const layers = this.allLayers(name, "F64");
-    return layers?.map((bytes) => new Float64Array(bytes.buffer));
+  /** A NaN among them would keep every input or none, unseen. */
+  norms(name: string, values: Float32Array): Float32Array {
+    const wrong = values.find((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY));
+    if (wrong === undefined) return values;
+    return this.#refuse(name, String(wrong), "finite numbers of at least 0");
   }
 
-  #shapeOf(name: LayerTensor, neurons: number): readonly number[] {
-    const { dim } = this.#model;
-    if (name === "signs") return [signRowBytes(dim), neurons];
-    return name === "signCentre" ? [dim] : [neurons];
+  missing(name: string): never {
+    return this.#refuse(name, "nothing", "one, as other layers and places have");
   }
 
   #checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
     const found = tensor.dimensions.filter((length, i) => i === 0 || length !== 1);
     const expected = wanted.filter((length, i) => i === 0 || length !== 1);
     if (found.join() === expected.join()) return;
-    this.#refuse(tensor, `[${tensor.dimensions.join(", ")}]`, `[${wanted.join(", ")}]`);
+    this.#refuse(tensor.name, `[${tensor.dimensions.join(", ")}]`, `[${wanted.join(", ")}]`);
   }
 
-  #refuse(tensor: TensorInfo, found: string, expected: string): never {
-    const where = `tensor ${tensor.name}`;
-    throw new FileFormatError({ file: this.#gguf.path, where, found, expected });
+  #refuse(name: string, found: string, expected: string): never {
+    throw new FileFormatError({
+      file: this.#gguf.path,
+      where: `tensor ${name}`,
+      found,
+      expected,
+    });
   }
 }
 

@@ -2,7 +2,14 @@
 import type { GgufFile } from "../gguf/open.ts";
 import { type MetadataValue, metadataValue } from "../gguf/value.ts";
 import type { ActivationProfile } from "./activation-profile.ts";
-import type { Recommendation, SidecarChanges, SignCalibration, ThresholdSet } from "./sidecar.ts";
+import {
+  type PerPlace,
+  places,
+  type Recommendation,
+  type SidecarChanges,
+  type SignCalibration,
+  type ThresholdSet,
+} from "./sidecar.ts";
 import { keys } from "./sidecar-names.ts";
 
 type Entry = readonly [string, MetadataValue];
@@ -60,11 +67,21 @@ function signEntries({ margins, recall }: SignCalibration): readonly Entry[] {
   ];
 }
 
+/** @throws RangeError for a table of neurons behind one of inputs: the file keeps them in two lists. */
 function thresholdEntries({ tables, chosen }: ThresholdSet): readonly Entry[] {
+  const ofNeurons = tables.filter((table) => table.score !== "input");
+  const ofInputs = tables.filter((table) => table.score === "input");
+  if ([...ofNeurons, ...ofInputs].some((table, at) => table !== tables[at])) {
+    throw new RangeError("tables of neurons come before those of inputs");
+  }
+  const numbers = (one: PerPlace): readonly number[] => places.map((place) => one[place]);
+  const values = ofInputs.flatMap((table) => table.values.flatMap(numbers));
   return [
-    [keys.thresholdScores, metadataValue.strings(tables.map(({ score }) => score))],
-    [keys.thresholdSparsity, doubles(tables.map(({ sparsity }) => sparsity))],
-    [keys.thresholdValues, doubles(tables.flatMap(({ values }) => values))],
+    [keys.thresholdScores, metadataValue.strings(ofNeurons.map(({ score }) => score))],
+    [keys.thresholdSparsity, doubles(ofNeurons.map(({ sparsity }) => sparsity))],
+    [keys.thresholdValues, doubles(ofNeurons.flatMap((table) => table.values))],
+    [keys.inputShares, doubles(ofInputs.flatMap(({ shares }) => numbers(shares)))],
+    [keys.inputValues, doubles(values)],
     [keys.thresholdChosen, metadataValue.u32(chosen)],
   ];
 }

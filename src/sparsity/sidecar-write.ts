@@ -8,8 +8,16 @@ import type { TensorInfo } from "../gguf/tensor-info.ts";
 import { type MetadataValue, metadataValue } from "../gguf/value.ts";
 import { type TensorToWrite, writeGguf } from "../gguf/write.ts";
 import { readPieces } from "../io/tensor-bytes.ts";
-import type { MatrixToWrite, SidecarChanges, SidecarModel } from "./sidecar.ts";
 import {
+  channelMatrices,
+  columnPlaces,
+  type MatrixToWrite,
+  type SidecarChanges,
+  type SidecarModel,
+} from "./sidecar.ts";
+import {
+  channelsName,
+  columnNormsName,
   keys,
   type LayerTensor,
   sidecarArchitecture,
@@ -33,6 +41,9 @@ export async function updateSidecar(
   const tensors = new Map<string, TensorToWrite>(
     [...(old?.tensors ?? [])].map(([name, tensor]) => [name, copied(tensor)]),
   );
+  if (changes.channels === "none") {
+    for (const name of channelNamesOf(model)) tensors.delete(name);
+  }
   for (const tensor of changedTensors(model, changes)) tensors.set(tensor.name, tensor);
   await writeGguf({
     path,
@@ -85,7 +96,28 @@ function changedTensors(model: SidecarModel, changes: SidecarChanges): readonly 
     const dimensions = [signRowBytes(dim), model.neurons[layer] ?? 0];
     push(layer, "signs", { type: "I8", dimensions, data: () => [signs] });
   }
+  return [...tensors, ...inputTensors(changes)];
+}
+
+/** What masks of inputs need. */
+function inputTensors({ columnNorms, channels }: SidecarChanges): readonly TensorToWrite[] {
+  const tensors: TensorToWrite[] = [];
+  for (const [layer, norms] of columnNorms?.entries() ?? []) {
+    for (const place of columnPlaces) {
+      tensors.push({ name: columnNormsName(layer, place), ...vector("F32", norms[place]) });
+    }
+  }
+  for (const [layer, copies] of channels === "none" ? [] : (channels ?? [])) {
+    for (const name of channelMatrices) {
+      const copy = copies[name];
+      if (copy !== undefined) tensors.push({ name: channelsName(layer, name), ...matrix(copy) });
+    }
+  }
   return tensors;
+}
+
+function channelNamesOf({ neurons }: SidecarModel): readonly string[] {
+  return neurons.flatMap((_, layer) => channelMatrices.map((name) => channelsName(layer, name)));
 }
 
 function vector(

@@ -8,20 +8,26 @@ import { writeGguf } from "../gguf/write.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { ActivationProfile } from "./activation-profile.ts";
 import {
+  type LayerChannels,
   type LayerPredictor,
   type MatrixToWrite,
   type SidecarChanges,
   type SidecarModel,
   sidecarPathOf,
 } from "./sidecar.ts";
-import { keys, tensorName } from "./sidecar-names.ts";
+import { channelsName, columnNormsName, keys, tensorName } from "./sidecar-names.ts";
 import { findSidecar, openSidecar } from "./sidecar-read.ts";
 import { updateSidecar } from "./sidecar-write.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-sidecar-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const model: SidecarModel = { fingerprint: "a1".repeat(32), dim: 64, neurons: [96, 128] };
+const model: SidecarModel = {
+  fingerprint: "a1".repeat(32),
+  dim: 64,
+  neurons: [96, 128],
+  attention: { queries: 80, keys: 16 },
+};
 
 const profile: ActivationProfile = {
   rule: { kind: "top", share: 0.2 },
@@ -39,6 +45,17 @@ function halves(rows: number, columns: number, fill: number): MatrixToWrite {
     rows,
     columns,
     data: () => [new Uint8Array(2 * rows * columns).fill(fill)],
+  };
+}
+
+function channels(neurons: number): LayerChannels<MatrixToWrite> {
+  return {
+    q: halves(64, 80, 9),
+    k: halves(64, 16, 10),
+    v: halves(64, 16, 11),
+    attentionOutput: halves(80, 64, 12),
+    gate: halves(64, neurons, 13),
+    up: halves(64, neurons, 14),
   };
 }
 
@@ -61,6 +78,15 @@ const everything: SidecarChanges = {
     [1, halves(128, 64, 8)],
   ]),
   downNorms: [new Float32Array(96).fill(1.5), new Float32Array(128).fill(2.5)],
+  columnNorms: [0.5, 0.25].map((norm) => ({
+    attention: new Float32Array(64).fill(norm),
+    attentionOutput: new Float32Array(80).fill(2 * norm),
+    ffn: new Float32Array(64).fill(3 * norm),
+  })),
+  channels: new Map([
+    [0, channels(96)],
+    [1, channels(128)],
+  ]),
   predictors: new Map([
     [0, predictor(0, 16)],
     [1, predictor(1, 32)],
@@ -71,8 +97,16 @@ const everything: SidecarChanges = {
     tables: [
       { score: "gate", sparsity: 0.2, values: [0.01, 0.02] },
       { score: "output", sparsity: 0.4, values: [0.3, 0.4] },
+      {
+        score: "input",
+        shares: { attention: 0.1, attentionOutput: 0, ffn: 0.2, output: 0.3 },
+        values: [
+          { attention: 0.11, attentionOutput: 0, ffn: 0.13, output: 0.14 },
+          { attention: 0.21, attentionOutput: 0, ffn: 0.23, output: 0.24 },
+        ],
+      },
     ],
-    chosen: 1,
+    chosen: 2,
   },
   recommendation: {
     method: "gate",
@@ -114,6 +148,8 @@ async function damage(
     keys?: Record<string, ReturnType<typeof metadataValue.u32> | undefined>;
     without?: string;
     shape?: string;
+    /** A tensor whose bytes all become 0xff: floats that are NaN. */
+    filledWithOnes?: string;
   },
 ): Promise<string> {
   const gguf = openGguf(path);
@@ -128,7 +164,10 @@ async function damage(
       ...tensor,
       dimensions:
         tensor.name === changes.shape ? [...tensor.dimensions].reverse() : tensor.dimensions,
-      data: () => [readTensorBytes(tensor)],
+      data: () => {
+        const bytes = readTensorBytes(tensor);
+        return [tensor.name === changes.filledWithOnes ? bytes.fill(0xff) : bytes];
+      },
     }));
   const damaged = join(folder, `damaged-${made++}.gguf`);
   await writeGguf({ path: damaged, metadata, tensors });
@@ -147,6 +186,11 @@ describe("a sidecar", () => {
     const read = openSidecar(path, model);
     const { profile, learnt, downNorms, sign, thresholds, recommendation } = everything;
     expect(read).toMatchObject({ profile, learnt, downNorms, sign, thresholds, recommendation });
+    expect(read.columnNorms).toEqual(everything.columnNorms);
+    expect(read.channels.map(({ k, up }) => [k?.rows, k?.columns, up?.columns])).toEqual([
+      [64, 16, 96],
+      [64, 16, 128],
+    ]);
     expect(read.downRows.map((rows) => [rows?.type, rows?.rows, rows?.columns])).toEqual([
       ["F16", 96, 64],
       ["F16", 128, 64],
@@ -176,7 +220,37 @@ describe("a sidecar", () => {
       downRows: [undefined, undefined],
       predictors: [undefined, undefined],
       signs: [undefined, undefined],
+      channels: [{}, {}],
     });
+  });
+
+  it("of an earlier version of hearth has no input thresholds and stays readable", async () => {
+    const path = await damage(await makeSidecar(everything), {
+      keys: {
+        [keys.inputShares]: undefined,
+        [keys.inputValues]: undefined,
+        [keys.thresholdChosen]: metadataValue.u32(1),
+      },
+    });
+    const { tables, chosen } = openSidecar(path, model).thresholds ?? {};
+    expect(tables?.map(({ score }) => score)).toEqual(["gate", "output"]);
+    expect(chosen).toBe(1);
+  });
+
+  it("loses its copies when told to, and nothing else", async () => {
+    const path = await makeSidecar(everything);
+    await updateSidecar(path, model, { channels: "none" });
+    const { channels, columnNorms, downRows } = openSidecar(path, model);
+    expect(channels).toEqual([{}, {}]);
+    expect(columnNorms).toEqual(everything.columnNorms);
+    expect(downRows.every((rows) => rows !== undefined)).toBe(true);
+  });
+
+  it("keeps tables of neurons alone as tables of neurons", async () => {
+    const path = await makeSidecar(everything);
+    const tables = everything.thresholds?.tables.slice(0, 1) ?? [];
+    await updateSidecar(path, model, { thresholds: { tables, chosen: 0 } });
+    expect(openSidecar(path, model).thresholds).toEqual({ tables, chosen: 0 });
   });
 
   it("keeps what a change does not name, to the byte, and what it does not know", async () => {
@@ -281,8 +355,58 @@ describe("a sidecar", () => {
     ],
     [
       "a chosen table that is not there",
-      { keys: { [keys.thresholdChosen]: metadataValue.u32(2) } },
-      /chosen.*2.*below 2/,
+      { keys: { [keys.thresholdChosen]: metadataValue.u32(3) } },
+      /chosen.*3.*below 3/,
+    ],
+    [
+      "a share of inputs above 1",
+      { keys: { [keys.inputShares]: metadataValue.f32s([0, 0, 2, 0]) } },
+      /input\.shares.*2.*from 0 to 1/,
+    ],
+    [
+      "a place without its share",
+      { keys: { [keys.inputShares]: metadataValue.f32s([0, 0, 0]) } },
+      /input\.shares.*3 numbers.*4/,
+    ],
+    [
+      "a layer too few of input values",
+      { keys: { [keys.inputValues]: metadataValue.f32s([1, 1, 1, 1]) } },
+      /input\.values.*4 numbers.*8/,
+    ],
+    [
+      "a negative input value",
+      { keys: { [keys.inputValues]: metadataValue.f32s([1, 1, 1, 1, 1, 1, -1, 1]) } },
+      /input\.values.*-1/,
+    ],
+    [
+      "an input value that is infinite",
+      { keys: { [keys.inputValues]: metadataValue.f32s([1, 1, 1, 1, 1, Infinity, 1, 1]) } },
+      /input\.values.*Infinity/,
+    ],
+    [
+      "shares without values",
+      { keys: { [keys.inputValues]: undefined } },
+      /input\.values.*nothing/,
+    ],
+    [
+      "a copy of another shape",
+      { shape: channelsName(1, "gate") },
+      /blk\.1\.ffn_gate_t.*\[64, 128\].*\[128, 64\]/,
+    ],
+    [
+      "a copy of attention of another shape",
+      { shape: channelsName(0, "attentionOutput") },
+      /blk\.0\.attn_output_t.*\[80, 64\].*\[64, 80\]/,
+    ],
+    [
+      "column norms of some layers",
+      { without: columnNormsName(1, "ffn") },
+      /blk\.1\.ffn_column_norms: found nothing/,
+    ],
+    [
+      "a column norm that is NaN",
+      { filledWithOnes: columnNormsName(0, "attention") },
+      /blk\.0\.attn_column_norms.*NaN.*at least 0/,
     ],
     [
       "an unknown method",

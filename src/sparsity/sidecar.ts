@@ -14,6 +14,8 @@ export interface SidecarModel {
   readonly dim: number;
   /** Neurons of each layer. */
   readonly neurons: readonly number[];
+  /** Width of all queries of a token (and of what attention gives), and of its keys. */
+  readonly attention: { readonly queries: number; readonly keys: number };
 }
 
 /** A sidecar that was opened and checked. Lists have one entry for each layer; matrices stay in the file. */
@@ -26,6 +28,10 @@ export interface Sidecar {
   readonly downRows: readonly (Weight | undefined)[];
   /** ‖down row‖ of each neuron, f32 [neurons]; all layers or absent. */
   readonly downNorms?: readonly Float32Array[];
+  /** All layers or absent. */
+  readonly columnNorms?: readonly ColumnNorms[];
+  /** Copies of the matrices, of each layer those that were written. */
+  readonly channels: readonly LayerChannels<Weight>[];
   /** Trained predictors; a layer without one has not been trained yet. */
   readonly predictors: readonly (LayerPredictor<Weight> | undefined)[];
   readonly sign?: SignCalibration;
@@ -65,17 +71,69 @@ interface SignsInFile {
   readonly bytes: Bytes;
 }
 
-/** "gate": |act(g)| (CATS). "output": |h|·‖down row‖. */
-export type ThresholdScore = "gate" | "output";
-
 /** One calibrated operating point. */
-export interface ThresholdTable {
-  readonly score: ThresholdScore;
+export type ThresholdTable = NeuronThresholds | InputThresholds;
+
+/** Neurons are skipped. "gate": by |act(g)| (CATS). "output": by |h|·‖down row‖. */
+export interface NeuronThresholds {
+  readonly score: "gate" | "output";
   /** Share of neurons skipped that the values were calibrated for, 0…1. */
   readonly sparsity: number;
   /** Of each layer: the score from which a neuron is kept. */
   readonly values: readonly number[];
 }
+
+/** The inputs of every matrix of a layer are skipped by |x_j|·‖column j‖ (WINA); those of down are the neurons' outputs. */
+export interface InputThresholds {
+  readonly score: "input";
+  /** Shares skipped that the values were calibrated for; 0: nothing is skipped there. */
+  readonly shares: PerPlace;
+  /** Of each layer: the scores from which an input is kept. */
+  readonly values: readonly PerPlace[];
+}
+
+/** A number for each place of a layer where inputs are skipped. */
+export interface PerPlace {
+  /** The input that q, k and v share. */
+  readonly attention: number;
+  /** The input of attention's output projection. */
+  readonly attentionOutput: number;
+  /** The input that gate and up share. */
+  readonly ffn: number;
+  /** The input of down: the output score. */
+  readonly output: number;
+}
+
+/** In the order of the file. */
+export const places: readonly (keyof PerPlace)[] = [
+  "attention",
+  "attentionOutput",
+  "ffn",
+  "output",
+];
+
+export const columnPlaces: readonly (keyof ColumnNorms)[] = ["attention", "attentionOutput", "ffn"];
+
+/** ‖column j‖ over all matrices that read the input together, f32. */
+export interface ColumnNorms {
+  readonly attention: Float32Array; // [dim]
+  readonly attentionOutput: Float32Array; // [queries]
+  readonly ffn: Float32Array; // [dim]
+}
+
+/** W^T [in, out] of a layer's matrices: a row for each input channel. */
+export type LayerChannels<Matrix> = Readonly<Partial<Record<ChannelMatrix, Matrix>>>;
+
+export type ChannelMatrix = "q" | "k" | "v" | "attentionOutput" | "gate" | "up";
+
+export const channelMatrices: readonly ChannelMatrix[] = [
+  "q",
+  "k",
+  "v",
+  "attentionOutput",
+  "gate",
+  "up",
+];
 
 export interface ThresholdSet {
   readonly tables: readonly ThresholdTable[];
@@ -94,7 +152,7 @@ export interface MethodMeasurement {
   /** Which threshold table, else "". */
   readonly variant: string;
   readonly activeShare: number;
-  /** FFN bytes of one decoded token, predictor included. */
+  /** Weight bytes that one decoded token reads of the matrices compared, predictor included. */
   readonly bytesPerToken: Bytes;
   readonly perplexity: number;
   /** Share of greedy tokens that are those of the dense model. */
@@ -125,6 +183,9 @@ export interface SidecarChanges {
   readonly learnt?: LearntCounts;
   readonly downRows?: ReadonlyMap<number, MatrixToWrite>;
   readonly downNorms?: readonly Float32Array[];
+  readonly columnNorms?: readonly ColumnNorms[];
+  /** "none": those that are there are left out. */
+  readonly channels?: ReadonlyMap<number, LayerChannels<MatrixToWrite>> | "none";
   readonly predictors?: ReadonlyMap<number, LayerPredictor<MatrixToWrite>>;
   readonly sign?: SignCalibration;
   /** [neurons, ceil(dim / 64)·8] of each layer. */

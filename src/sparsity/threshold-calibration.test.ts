@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../core/random.ts";
-import { ThresholdCalibration, thresholdScoresOf } from "./threshold-calibration.ts";
+import { calibratedPoints, neuronScoresOf, ThresholdCalibration } from "./threshold-calibration.ts";
 import { MagnitudeHistogram } from "./threshold-histogram.ts";
 
 const random = createRandom(11);
@@ -48,32 +48,58 @@ describe("threshold calibration", () => {
 
   it("skips the asked share of every layer, by either score", () => {
     const downNorms = shape.neurons.map((count) => normals(count).map(Math.abs));
-    const calibration = new ThresholdCalibration({ shape, activate: silu, downNorms });
+    const columnNorms = shape.neurons.map(() => ({
+      attention: normals(4).map(Math.abs),
+      attentionOutput: normals(6).map(Math.abs),
+      ffn: normals(4).map(Math.abs),
+    }));
+    const scores = { shape, activate: silu, downNorms, columnNorms };
+    const calibration = new ThresholdCalibration(scores);
     const samples = shape.neurons.map((count, layer) => ({
       layer,
       input: new Float32Array(rows * 4),
-      normed: new Float32Array(rows * 4),
+      normed: normals(rows * 4),
+      attentionInput: normals(rows * 4),
+      attentionOutput: normals(rows * 6),
       gate: normals(rows * count),
       h: normals(rows * count),
     }));
     for (const one of samples) calibration.offer(one);
-    for (const { score, sparsity, values } of calibration.tables([0.2, 0.6])) {
-      samples.forEach(({ gate, h }, layer) => {
-        const norms = downNorms[layer] ?? new Float32Array(0);
-        const magnitudes =
-          score === "gate"
-            ? gate.map(silu)
-            : h.map((value, at) => value * (norms[at % norms.length] ?? 0));
-        const skipped = magnitudes.filter((value) => Math.abs(value) < (values[layer] ?? 0)).length;
-        expect(skipped / magnitudes.length).toBeGreaterThanOrEqual(sparsity - 1e-9);
-        expect(skipped / magnitudes.length).toBeLessThan(sparsity + 0.005);
+    const weighted = (x: Float32Array, norms: Float32Array | undefined) =>
+      x.map((value, at) => value * (norms?.[at % norms.length] ?? 0));
+    const skips = (magnitudes: Float32Array, value: number | undefined, share: number) => {
+      const skipped = magnitudes.filter((one) => Math.abs(one) < (value ?? 0)).length;
+      expect(skipped / magnitudes.length).toBeGreaterThanOrEqual(share - 1e-9);
+      expect(skipped / magnitudes.length).toBeLessThan(share + 0.005);
+    };
+    const shares = { attention: 0.1, attentionOutput: 0.3, ffn: 0.5, output: 0.7 };
+    const tables = calibration.tables([0.2, 0.6], [shares]);
+    expect(tables.map(({ score }) => score)).toEqual(["gate", "gate", "output", "output", "input"]);
+    for (const table of tables) {
+      samples.forEach(({ gate, h, attentionInput, attentionOutput, normed }, layer) => {
+        const columns = columnNorms[layer];
+        const outputs = weighted(h, downNorms[layer]);
+        if (table.score !== "input") {
+          const magnitudes = table.score === "gate" ? gate.map(silu) : outputs;
+          skips(magnitudes, table.values[layer], table.sparsity);
+          return;
+        }
+        const values = table.values[layer];
+        skips(weighted(attentionInput, columns?.attention), values?.attention, 0.1);
+        skips(weighted(attentionOutput, columns?.attentionOutput), values?.attentionOutput, 0.3);
+        skips(weighted(normed, columns?.ffn), values?.ffn, 0.5);
+        skips(outputs, values?.output, 0.7);
       });
     }
   });
 
+  it("tries few points of inputs: each costs a run over the text", () => {
+    expect(calibratedPoints.length).toBeLessThanOrEqual(8);
+  });
+
   it("has no gate score where the gate alone does not decide", () => {
-    expect(thresholdScoresOf(shape)).toEqual(["gate", "output"]);
-    expect(thresholdScoresOf({ ...shape, gating: "ungated" })).toEqual(["output"]);
-    expect(thresholdScoresOf({ ...shape, gating: "both" })).toEqual(["output"]);
+    expect(neuronScoresOf(shape)).toEqual(["gate", "output"]);
+    expect(neuronScoresOf({ ...shape, gating: "ungated" })).toEqual(["output"]);
+    expect(neuronScoresOf({ ...shape, gating: "both" })).toEqual(["output"]);
   });
 });
