@@ -49,29 +49,39 @@ async function programOf(
   return { ...built, program: { ...built.program, segments } };
 }
 
-/** Logits of a token before its neurons are replaced, and after. */
-async function logitsOf(executable: Executable, built: ModelProgram): Promise<readonly number[][]> {
+/** Runs a token and reads its logits. */
+function runnerOf(executable: Executable, built: ModelProgram): () => Promise<readonly number[]> {
   const step = createStep(1, 1);
   step.rowCount = step.outputCount = 1;
   step.token[0] = 17;
   const { logits } = built.slots;
   const read = built.program.segments.findIndex(({ outputs }) => outputs.includes(logits!));
-  const run = async (): Promise<number[]> => {
+  return async () => {
     const runs = [executable.run(0, step)];
     if (read > 0) runs.push(executable.run(read, step));
     await Promise.all(runs);
     return [...executable.output(logits!)];
   };
+}
+
+/** Logits of a token before its neurons are replaced, and after. */
+async function logitsOf(
+  executable: Executable,
+  built: ModelProgram,
+): Promise<readonly (readonly number[])[]> {
+  const run = runnerOf(executable, built);
   const before = await run();
   await executable.replaceNeurons?.(change);
   return [before, await run()];
 }
 
-const cases: readonly (readonly [
+type Case = readonly [
   string,
   readonly string[],
   (layer: number, block: FfnBlock) => SparsityMethod,
-])[] = [
+];
+
+const cases: readonly [Case, Case] = [
   [
     "norms of down rows",
     [],
@@ -107,12 +117,31 @@ describe.skipIf(adapters.length === 0)(`neurons on the GPU${skipped}`, () => {
     expect(after).not.toEqual(before);
     expect(executable.memory).toEqual(memory);
   });
+
+  it("are replaced before a run that is asked for at once, and behind calls that wait", async () => {
+    const built = await programOf([], cases[0][2]);
+    using backend = await createWebGpuBackend({ adapter: 0 });
+    using executable = await backend.prepare(built.program);
+    const run = runnerOf(executable, built);
+    const before = await run();
+    const replaced = executable.replaceNeurons?.(change);
+    const after = await run();
+    await replaced;
+    expect(after).not.toEqual(before);
+    // Its kernels are compiled with the first call: it waits, and whatever is asked for behind it.
+    const copied = executable.copySequence(0, 0, 1);
+    const held = run();
+    const restored = executable.replaceNeurons?.({ layer: 0, from: change.to, to: change.from });
+    const last = run();
+    await Promise.all([copied, restored, held]);
+    expect(await last).toEqual(before);
+  });
 });
 
 async function onReference(
   changes: readonly string[],
   method: (layer: number, block: FfnBlock) => SparsityMethod,
-): Promise<readonly number[][]> {
+): Promise<readonly (readonly number[])[]> {
   const built = await programOf(changes, method);
   using executable = await createReferenceBackend().prepare(built.program);
   return await logitsOf(executable, built);

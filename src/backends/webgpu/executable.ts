@@ -15,8 +15,9 @@ import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
 import { headStride } from "./kernels/kv.ts";
 import type { Compiled, Kernel, Pipelines } from "./pipelines.ts";
 import { bytesOf, type Plan, type PlannedSegment } from "./plan.ts";
-import { copyOutputs, receive, type Transfer } from "./readback.ts";
+import { Readback } from "./readback.ts";
 import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
+import { StepWords } from "./step-words.ts";
 import { uploadReplaced } from "./upload.ts";
 
 export interface GpuExecutable extends Executable {
@@ -43,25 +44,15 @@ export interface ReadyProgram {
   readonly compiled: Compiled;
 }
 
-/** An output on the host: room for all rows, and those of the last run. */
-interface HostCopy {
-  readonly whole: Float32Array;
-  rows: Float32Array;
-}
-
 type Mutable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
 
 export class WebGpuExecutable implements GpuExecutable {
   readonly memory: MemoryUse;
   readonly #ready: ReadyProgram;
   readonly #shape = createRunShape();
-  readonly #stepWords: Uint32Array<ArrayBuffer>;
-  /** What the step's buffer holds: the segments of a step share its rows. */
-  readonly #sentWords: Uint32Array;
-  #sentCount = 0;
+  readonly #stepWords: StepWords;
   readonly #copyWords: Uint32Array<ArrayBuffer> = new Uint32Array(4);
-  readonly #outputs: ReadonlyMap<Slot, HostCopy>;
-  readonly #rings: readonly Transfer[][];
+  readonly #readback: Readback;
   readonly #ffn: FfnCounter;
   readonly #order: CallOrder = new CallOrder();
   #counts: Mutable<GpuCounts> = { ...noGpuCounts };
@@ -70,25 +61,23 @@ export class WebGpuExecutable implements GpuExecutable {
   constructor(ready: ReadyProgram) {
     this.#ready = ready;
     const { plan } = ready;
-    const { maxRows, maxOutputs } = plan.program;
     this.memory = {
       mappedWeights: 0,
       copiedWeights: bytesOf(plan, "weights"),
       kvCache: bytesOf(plan, "kv"),
       scratch: bytesOf(plan, "scratch", "staging", "uniform"),
     };
-    this.#stepWords = new Uint32Array(4 + 4 * Math.max(maxRows, maxOutputs));
-    this.#sentWords = new Uint32Array(this.#stepWords.length);
-    const slots = plan.segments.flatMap(({ outputs }) => outputs.map(({ slot }) => slot));
-    this.#outputs = new Map(
-      slots.map((slot) => {
-        const rows = slot.rows === "step" ? maxRows : maxOutputs;
-        const whole = new Float32Array(rows * slot.width);
-        return [slot, { whole, rows: whole.subarray(0, 0) }];
-      }),
-    );
-    this.#rings = this.#makeRings(plan);
+    this.#stepWords = new StepWords(plan.program);
     this.#ffn = createFfnCounter(plan.segments);
+    const { gpu, open } = ready;
+    this.#readback = new Readback(
+      { plan, gpu, device: open.device },
+      {
+        counted: (segment, counts, rows) => this.#ffn.counted(segment, counts, rows),
+        grew: () => this.#counts.buffers++,
+        failure: () => this.#failure(),
+      },
+    );
     this.#counts.bindGroups = ready.calls.flat().length + ready.copySequence.length;
     this.#counts.buffers = plan.buffers.length;
     this.#counts.bytesUploaded = plan.buffers.reduce(
@@ -99,11 +88,21 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   run(segment: number, step: Step): Promise<void> {
-    measureStep(this.#shape, step, this.#ready.plan.program);
-    const missing = this.#missingKernels(segment);
-    if (missing.length === 0 && !this.#order.isWaiting) return this.#run(segment, step);
-    const own = structuredClone(step);
-    return this.#order.later(this.#compile(missing), () => this.#run(segment, own));
+    if (!this.#order.isWaiting) {
+      measureStep(this.#shape, step, this.#ready.plan.program);
+      if (this.#isCompiled(segment)) return this.#run(segment, step);
+    }
+    return this.#runLater(segment, structuredClone(step));
+  }
+
+  /** The step's shape is measured again when its turn comes: others are run in between. */
+  #runLater(segment: number, step: Step): Promise<void> {
+    const { program } = this.#ready.plan;
+    measureStep(this.#shape, step, program);
+    return this.#order.later(this.#compile(this.#missingKernels(segment)), () => {
+      measureStep(this.#shape, step, program);
+      return this.#run(segment, step);
+    });
   }
 
   async finished(): Promise<void> {
@@ -115,7 +114,7 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   output(slot: Slot): Float32Array {
-    return this.#hostCopy(slot).rows;
+    return this.#readback.output(slot);
   }
 
   write(slot: Slot, data: Float32Array): void {
@@ -178,8 +177,14 @@ export class WebGpuExecutable implements GpuExecutable {
     return Promise.resolve();
   }
 
-  async replaceNeurons(change: NeuronChange): Promise<void> {
-    await this.#order.settled();
+  /** Written within the call where nothing waits, else in its turn: no run that was asked for later comes before it. */
+  replaceNeurons(change: NeuronChange): Promise<void> {
+    if (!this.#order.isWaiting) return this.#replaceNeurons(change);
+    const own = structuredClone(change);
+    return this.#order.later(Promise.resolve(), () => this.#replaceNeurons(own));
+  }
+
+  async #replaceNeurons(change: NeuronChange): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
     const { device } = this.#ready.open;
@@ -208,10 +213,17 @@ export class WebGpuExecutable implements GpuExecutable {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     for (const buffer of this.#ready.gpu.values()) buffer.destroy();
-    for (const { buffer } of this.#rings.flat()) buffer.destroy();
+    this.#readback[Symbol.dispose]();
   }
 
-  /** Kernels that the step whose shape was measured last needs and that are not compiled yet. */
+  /** Whether all kernels are there that the step needs whose shape was measured last. */
+  #isCompiled(segment: number): boolean {
+    for (const { call, kernel } of this.#ready.calls[segment] ?? []) {
+      if (kernel.pipeline === undefined && isWanted(call, this.#shape)) return false;
+    }
+    return true;
+  }
+
   #missingKernels(segment: number): readonly Kernel[] {
     const missing: Kernel[] = [];
     for (const { call, kernel } of this.#ready.calls[segment] ?? []) {
@@ -247,54 +259,17 @@ export class WebGpuExecutable implements GpuExecutable {
 
   #submit(planned: PlannedSegment, segment: number, step: Step): Promise<void> {
     const { device } = this.#ready.open;
-    measureStep(this.#shape, step, this.#ready.plan.program);
     this.#writeStep(step);
     const encoder = device.createCommandEncoder();
     this.#dispatch(encoder, this.#ready.calls[segment] ?? []);
-    const transfer = planned.staging.length === 0 ? undefined : this.#freeTransfer(segment);
-    if (transfer !== undefined) {
-      const gpu = (spec: BufferSpec): GPUBuffer => this.#buffer(spec);
-      const to = { to: transfer.buffer, shape: this.#shape };
-      this.#counts.bytesReadBack += copyOutputs(encoder, { segment: planned, gpu }, to);
-    }
+    const transfer = this.#readback.begin(segment, encoder, this.#shape);
     device.queue.submit([encoder.finish()]);
     this.#counts.submits++;
     this.#counts.runs++;
     this.#ffn.ran(planned, this.#shape);
     if (transfer === undefined) return Promise.resolve();
-    transfer.isBusy = true;
-    transfer.rows = this.#shape.rows;
-    transfer.outputs = this.#shape.outputs;
-    return this.#receive(planned, transfer);
-  }
-
-  async #receive(planned: PlannedSegment, transfer: Transfer): Promise<void> {
-    try {
-      await receive(planned, transfer, {
-        output: (slot, rows) => this.#hostRows(slot, rows),
-        counted: (counts, rows) => this.#ffn.counted(planned, counts, rows),
-      });
-    } catch (error) {
-      // The reason of a loss arrives in a promise of its own, a turn later.
-      await new Promise((resolve) => setImmediate(resolve));
-      throw this.#failure() ?? error;
-    }
-    const failure = this.#failure();
-    if (failure !== undefined) throw failure;
-  }
-
-  #hostCopy(slot: Slot): HostCopy {
-    const copy = this.#outputs.get(slot);
-    if (copy === undefined) throw new RangeError(`slot ${slot.name} is no output of a segment`);
-    return copy;
-  }
-
-  /** Where `rows` rows of an output go; a new view only when their number changes. */
-  #hostRows(slot: Slot, rows: number): Float32Array {
-    const copy = this.#hostCopy(slot);
-    const length = rows * slot.width;
-    if (copy.rows.length !== length) copy.rows = copy.whole.subarray(0, length);
-    return copy.rows;
+    this.#counts.bytesReadBack += transfer.bytes;
+    return this.#readback.receive(segment, transfer);
   }
 
   #dispatch(encoder: GPUCommandEncoder, calls: readonly ReadyCall[]): void {
@@ -314,62 +289,11 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   #writeStep(step: Step): void {
-    const words = this.#stepWords;
-    words[0] = step.rowCount;
-    words[1] = step.outputCount;
-    words[2] = this.#shape.splits;
-    words[3] = this.#shape.splitLength;
-    const rows = Math.max(step.rowCount, step.outputCount);
-    for (let row = 0; row < rows; row++) {
-      words[4 + row * 4] = step.sequence[row] ?? 0;
-      words[5 + row * 4] = step.position[row] ?? 0;
-      words[6 + row * 4] = step.token[row] ?? 0;
-      words[7 + row * 4] = step.outputRow[row] ?? 0;
-    }
-    const count = 4 + rows * 4;
-    if (this.#hasSent(count)) return;
+    const count = this.#stepWords.fill(step, this.#shape);
+    if (count === 0) return;
     const { queue } = this.#ready.open.device;
-    queue.writeBuffer(this.#buffer(this.#ready.plan.step), 0, words, 0, count);
-    this.#sentWords.set(words.subarray(0, count));
-    this.#sentCount = count;
+    queue.writeBuffer(this.#buffer(this.#ready.plan.step), 0, this.#stepWords.words, 0, count);
     this.#counts.bytesUploaded += count * 4;
-  }
-
-  #hasSent(count: number): boolean {
-    if (count > this.#sentCount) return false;
-    for (let i = 0; i < count; i++) if (this.#sentWords[i] !== this.#stepWords[i]) return false;
-    return true;
-  }
-
-  /** Segments that read back as many bytes share a ring: its buffers are busy only while outputs are on the way. */
-  #makeRings({ segments }: Plan): readonly Transfer[][] {
-    const rings = new Map<BufferSpec | undefined, Transfer[]>();
-    return segments.map(({ staging }) => {
-      const [first] = staging;
-      const known = rings.get(first);
-      if (known !== undefined) return known;
-      const ring = staging.map((spec) => ({
-        buffer: this.#buffer(spec),
-        rows: 0,
-        outputs: 0,
-        isBusy: false,
-      }));
-      rings.set(first, ring);
-      return ring;
-    });
-  }
-
-  #freeTransfer(segment: number): Transfer {
-    const ring = this.#rings[segment] ?? [];
-    const free = ring.find(({ isBusy }) => !isBusy);
-    if (free !== undefined) return free;
-    const size = ring[0]?.buffer.size ?? 0;
-    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-    const buffer = this.#ready.open.device.createBuffer({ label: "staging", size, usage });
-    const transfer: Transfer = { buffer, rows: 0, outputs: 0, isBusy: false };
-    ring.push(transfer);
-    this.#counts.buffers++;
-    return transfer;
   }
 
   #buffer(spec: BufferSpec): GPUBuffer {

@@ -2,31 +2,192 @@
  * Brings the outputs of a segment to the host: copied to a mappable buffer in the same submission, mapped, copied out.
  * A ring of such buffers for each size, so that a segment may run again before its last outputs were read.
  */
+import type { DeviceError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
-import { slotStride } from "./kernel.ts";
-import type { PlannedSegment } from "./plan.ts";
+import { type BufferSpec, slotStride } from "./kernel.ts";
+import type { Plan, PlannedSegment } from "./plan.ts";
 import type { RunShape } from "./run-shape.ts";
 
 /** One run's outputs on their way. */
-export interface Transfer {
+interface Transfer {
   readonly buffer: GPUBuffer;
   rows: number;
   outputs: number;
+  bytes: Bytes;
   isBusy: boolean;
 }
 
-export interface ReadbackTarget {
-  output(slot: Slot, rows: number): Float32Array;
-  /** Active neurons of the segment's sparse blocks: u32 [rows, blocks]. */
-  counted(counts: Uint32Array, rows: number): void;
+/** An output on the host: room for all rows, and those of the last run. */
+interface HostCopy {
+  readonly whole: Float32Array;
+  rows: Float32Array;
 }
 
-function slotRows(
-  { rows }: Slot,
-  shape: { readonly rows: number; readonly outputs: number },
-): number {
-  return rows === "step" ? shape.rows : shape.outputs;
+/** What the reading back of a program tells and asks of it. */
+interface ReadbackHost {
+  /** Active neurons of the segment's sparse blocks: u32 [rows, blocks]. */
+  counted(segment: PlannedSegment, counts: Uint32Array, rows: number): void;
+  /** Another buffer was made: more runs are on the way than the ring holds. */
+  grew(): void;
+  failure(): DeviceError | undefined;
+}
+
+export class Readback implements Disposable {
+  readonly #plan: Plan;
+  readonly #device: GPUDevice;
+  readonly #gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
+  readonly #host: ReadbackHost;
+  readonly #rings: readonly Transfer[][];
+  readonly #outputs: ReadonlyMap<Slot, HostCopy>;
+
+  constructor(
+    program: {
+      readonly plan: Plan;
+      readonly device: GPUDevice;
+      readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
+    },
+    host: ReadbackHost,
+  ) {
+    this.#plan = program.plan;
+    this.#device = program.device;
+    this.#gpu = program.gpu;
+    this.#host = host;
+    this.#rings = this.#makeRings();
+    const { maxRows, maxOutputs } = this.#plan.program;
+    const slots = this.#plan.segments.flatMap(({ outputs }) => outputs.map(({ slot }) => slot));
+    this.#outputs = new Map(
+      slots.map((slot) => {
+        const whole = new Float32Array((slot.rows === "step" ? maxRows : maxOutputs) * slot.width);
+        return [slot, { whole, rows: whole.subarray(0, 0) }];
+      }),
+    );
+  }
+
+  /** The rows of the last run that was received. */
+  output(slot: Slot): Float32Array {
+    return this.#hostCopy(slot).rows;
+  }
+
+  /** Records the copies of the segment's outputs; undefined where it has none. */
+  begin(segment: number, encoder: GPUCommandEncoder, shape: RunShape): Transfer | undefined {
+    const planned = this.#planned(segment);
+    if (planned.staging.length === 0) return undefined;
+    const transfer = this.#freeTransfer(segment);
+    transfer.rows = shape.rows;
+    transfer.outputs = shape.outputs;
+    transfer.bytes = 0;
+    for (const { slot, buffer, offset } of planned.outputs) {
+      const bytes = usedBytes(slot, slotRows(slot, transfer));
+      if (bytes > 0)
+        encoder.copyBufferToBuffer(this.#buffer(buffer), 0, transfer.buffer, offset, bytes);
+      transfer.bytes += bytes;
+    }
+    const { counts, sparse } = planned;
+    if (counts !== undefined && shape.rows > 0) {
+      const bytes = shape.rows * sparse.length * 4;
+      const source = this.#buffer(counts.buffer);
+      encoder.copyBufferToBuffer(source, 0, transfer.buffer, counts.offset, bytes);
+      transfer.bytes += bytes;
+    }
+    return transfer;
+  }
+
+  /** After the submission: waits for the copies, takes the rows over and frees the buffer for the next run. */
+  async receive(segment: number, transfer: Transfer): Promise<void> {
+    transfer.isBusy = true;
+    const planned = this.#planned(segment);
+    try {
+      await transfer.buffer.mapAsync(GPUMapMode.READ);
+      this.#takeOver(planned, transfer);
+      transfer.buffer.unmap();
+      transfer.isBusy = false;
+    } catch (error) {
+      // The reason of a loss arrives in a promise of its own, a turn later.
+      await new Promise((resolve) => setImmediate(resolve));
+      throw this.#host.failure() ?? error;
+    }
+    const failure = this.#host.failure();
+    if (failure !== undefined) throw failure;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { buffer } of this.#rings.flat()) buffer.destroy();
+  }
+
+  /** getMappedRange wants offsets at multiples of 8; ours are (slot rows are padded to 32 bytes). */
+  #takeOver(planned: PlannedSegment, transfer: Transfer): void {
+    const { buffer, rows } = transfer;
+    for (const { slot, offset } of planned.outputs) {
+      const count = slotRows(slot, transfer);
+      const target = this.#hostRows(slot, count);
+      if (count === 0) continue;
+      const mapped = new Float32Array(buffer.getMappedRange(offset, usedBytes(slot, count)));
+      copyRows(mapped, target, slot.width);
+    }
+    const { counts, sparse } = planned;
+    if (counts === undefined || rows === 0) return;
+    const range = buffer.getMappedRange(counts.offset, rows * sparse.length * 4);
+    this.#host.counted(planned, new Uint32Array(range), rows);
+  }
+
+  #hostCopy(slot: Slot): HostCopy {
+    const copy = this.#outputs.get(slot);
+    if (copy === undefined) throw new RangeError(`slot ${slot.name} is no output of a segment`);
+    return copy;
+  }
+
+  /** Where `rows` rows of an output go; a new view only when their number changes. */
+  #hostRows(slot: Slot, rows: number): Float32Array {
+    const copy = this.#hostCopy(slot);
+    const length = rows * slot.width;
+    if (copy.rows.length !== length) copy.rows = copy.whole.subarray(0, length);
+    return copy.rows;
+  }
+
+  /** Segments that read back as many bytes share a ring: its buffers are busy only while outputs are on the way. */
+  #makeRings(): readonly Transfer[][] {
+    const rings = new Map<BufferSpec | undefined, Transfer[]>();
+    return this.#plan.segments.map(({ staging }) => {
+      const [first] = staging;
+      const known = rings.get(first);
+      if (known !== undefined) return known;
+      const ring = staging.map((spec) => newTransfer(this.#buffer(spec)));
+      rings.set(first, ring);
+      return ring;
+    });
+  }
+
+  #freeTransfer(segment: number): Transfer {
+    const ring = this.#rings[segment] ?? [];
+    for (const transfer of ring) if (!transfer.isBusy) return transfer;
+    const size = ring[0]?.buffer.size ?? 0;
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const transfer = newTransfer(this.#device.createBuffer({ label: "staging", size, usage }));
+    ring.push(transfer);
+    this.#host.grew();
+    return transfer;
+  }
+
+  #planned(segment: number): PlannedSegment {
+    const planned = this.#plan.segments[segment];
+    if (planned === undefined) throw new RangeError(`no segment ${segment}`);
+    return planned;
+  }
+
+  #buffer(spec: BufferSpec): GPUBuffer {
+    const buffer = this.#gpu.get(spec);
+    if (buffer === undefined) throw new RangeError(`buffer ${spec.label} was not allocated`);
+    return buffer;
+  }
+}
+
+function newTransfer(buffer: GPUBuffer): Transfer {
+  return { buffer, rows: 0, outputs: 0, bytes: 0, isBusy: false };
+}
+
+function slotRows({ rows }: Slot, run: Pick<Transfer, "rows" | "outputs">): number {
+  return rows === "step" ? run.rows : run.outputs;
 }
 
 /** Bytes that hold the first `rows` rows of a slot: the last row without its padding. */
@@ -34,75 +195,14 @@ function usedBytes({ width }: Slot, rows: number): Bytes {
   return rows === 0 ? 0 : ((rows - 1) * slotStride(width) + width) * 4;
 }
 
-/** Records the copies; returns the bytes that they move. */
-export function copyOutputs(
-  encoder: GPUCommandEncoder,
-  from: {
-    readonly segment: PlannedSegment;
-    readonly gpu: (label: PlannedSegment["outputs"][number]["buffer"]) => GPUBuffer;
-  },
-  { to, shape }: { readonly to: GPUBuffer; readonly shape: RunShape },
-): Bytes {
-  const { segment, gpu } = from;
-  let moved = 0;
-  for (const { slot, buffer, offset } of segment.outputs) {
-    const bytes = usedBytes(slot, slotRows(slot, shape));
-    if (bytes > 0) encoder.copyBufferToBuffer(gpu(buffer), 0, to, offset, bytes);
-    moved += bytes;
-  }
-  if (segment.counts !== undefined) {
-    const bytes = shape.rows * segment.sparse.length * 4;
-    if (bytes > 0)
-      encoder.copyBufferToBuffer(gpu(segment.counts.buffer), 0, to, segment.counts.offset, bytes);
-    moved += bytes;
-  }
-  return moved;
-}
-
-/** Waits for the copy, hands the rows over and frees the buffer for the next run. */
-export async function receive(
-  segment: PlannedSegment,
-  transfer: Transfer,
-  target: ReadbackTarget,
-): Promise<void> {
-  const { buffer, rows, outputs } = transfer;
-  await buffer.mapAsync(GPUMapMode.READ);
-  for (const { slot, offset } of segment.outputs) {
-    const count = slotRows(slot, { rows, outputs });
-    const rowsOfSlot = target.output(slot, count);
-    if (count === 0) continue;
-    const mapped = new Float32Array(
-      buffer.getMappedRange(...mappedRange(offset, usedBytes(slot, count))),
-    );
-    copyRows(mapped, rowsOfSlot, { count, width: slot.width });
-  }
-  if (segment.counts !== undefined && rows > 0) {
-    const bytes = rows * segment.sparse.length * 4;
-    target.counted(
-      new Uint32Array(buffer.getMappedRange(...mappedRange(segment.counts.offset, bytes))),
-      rows,
-    );
-  }
-  buffer.unmap();
-  transfer.isBusy = false;
-}
-
-/** getMappedRange wants an offset at a multiple of 8; ours are (slot rows are padded to 32 bytes). */
-function mappedRange(offset: Bytes, bytes: Bytes): [number, number] {
-  return [offset, bytes];
-}
-
-function copyRows(
-  source: Float32Array,
-  target: Float32Array,
-  { count, width }: { readonly count: number; readonly width: number },
-): void {
+/** Rows of the buffer are padded, all but the last one. */
+function copyRows(source: Float32Array, target: Float32Array, width: number): void {
   const stride = slotStride(width);
-  if (stride === width) {
+  if (source.length === target.length) {
     target.set(source);
     return;
   }
-  for (let row = 0; row < count; row++) {
-    target.set(source.subarray(row * stride, row * stride + width), row * width);
+  for (let at = 0, from = 0; at < target.length; at += width, from += stride) {
+    target.set(source.subarray(from, from + width), at);
   }
 }
