@@ -1,6 +1,7 @@
 // See row-stages.h.
 #include "row-stages.h"
 
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -193,11 +194,20 @@ class ArgmaxStage final : public RowStage {
  protected:
   void run_rows(const Step&, uint32_t begin, uint32_t end) override {
     for (uint32_t row = begin; row < end; row++) {
-      *out_.row(row) = static_cast<float>(vector_.argmax(x_.row(row), x_.width));
+      *out_.row(row) = best_of(x_.row(row));
     }
   }
 
  private:
+  // -1 where a value is NaN or the largest infinite: a model that computes these has no best token.
+  float best_of(const float* x) const {
+    uint32_t nans = 0;
+    for (uint32_t i = 0; i < x_.width; ++i) nans |= static_cast<uint32_t>(x[i] != x[i]);
+    if (nans != 0) return -1;
+    const uint32_t best = vector_.argmax(x, x_.width);
+    return std::isfinite(x[best]) ? static_cast<float>(best) : -1;
+  }
+
   const VectorKernels& vector_;
   Slot x_;
   Slot out_;

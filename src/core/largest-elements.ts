@@ -1,6 +1,6 @@
 /** The largest elements of a vector in order: what samplers begin with. */
 
-/** Room for them: index and value, falling by value, the lower index first on a tie. */
+/** Room for them: index and value, falling by value, the lower index first on a tie. NaN comes before all numbers. */
 export interface LargestElements {
   readonly indices: Int32Array | Float32Array;
   readonly values: Float32Array;
@@ -13,8 +13,9 @@ export function selectLargest(elements: Float32Array, count: number, into: Large
   for (let index = 0; index < elements.length; index++) {
     const element = elements[index] ?? 0;
     if (filled === count && element <= (values[count - 1] ?? 0)) continue;
+    if (filled === count && !comesBefore(element, values[count - 1] ?? 0)) continue;
     let place = filled < count ? filled++ : count - 1;
-    while (place > 0 && (values[place - 1] ?? 0) < element) {
+    while (place > 0 && comesBefore(element, values[place - 1] ?? 0)) {
       values[place] = values[place - 1] ?? 0;
       indices[place] = indices[place - 1] ?? 0;
       place--;
@@ -22,4 +23,8 @@ export function selectLargest(elements: Float32Array, count: number, into: Large
     values[place] = element;
     indices[place] = index;
   }
+}
+
+function comesBefore(a: number, b: number): boolean {
+  return a > b || (Number.isNaN(a) && !Number.isNaN(b));
 }

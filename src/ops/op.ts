@@ -196,9 +196,15 @@ export type Op =
   | { readonly kind: "copy"; readonly x: Slot; readonly out: Slot }
   /** out[o] = x[outputRow[o]]: from "step" rows to "outputs" rows. */
   | { readonly kind: "select"; readonly x: Slot; readonly out: Slot }
-  /** out[o] = index of the largest x, the lowest on a tie; as f32, exact below 2^24. out width 1. */
+  /**
+   * out[o] = index of the largest x, the lowest on a tie; as f32, exact below 2^24; −1 where an x is NaN or the largest
+   * infinite. out width 1.
+   */
   | { readonly kind: "argmax"; readonly x: Slot; readonly out: Slot }
-  /** out[o] = (index, value) of the k largest x, falling, the lower index first on a tie. out width 2·k; indices as in argmax. */
+  /**
+   * out[o] = (index, value) of the k largest x, falling, the lower index first on a tie, NaN before all. out width 2·k;
+   * indices as in argmax.
+   */
   | { readonly kind: "top-k"; readonly x: Slot; readonly out: Slot };
 
 export type OpKind = Op["kind"];

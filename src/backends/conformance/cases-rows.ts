@@ -29,6 +29,7 @@ export function rowCases(): readonly ConformanceCase[] {
     ...gatings.map(activateCase),
     movesCase(),
     argmaxCase(),
+    notFiniteCase(),
     topKCase(),
   ];
 }
@@ -280,6 +281,41 @@ function argmaxCase(): ConformanceCase {
   };
 }
 
+function notFiniteCase(): ConformanceCase {
+  return {
+    name: "finds no largest value where one is NaN or the largest infinite, and puts NaN before all others",
+    scale: "small",
+    traits: { op: "argmax" },
+    build: () => {
+      const width = 1003;
+      const builder = createProgramBuilder();
+      const x = builder.slot("x", width);
+      const [best, largest] = [builder.slot("best", 1), builder.slot("largest", 2 * 3)];
+      const ops: Op[] = [
+        { kind: "argmax", x, out: best },
+        { kind: "top-k", x, out: largest },
+      ];
+      builder.segment(ops, [best, largest]);
+      const program = builder.build({ maxRows: 6 });
+      const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
+      const values = createCaseData(8).normal(6 * width);
+      // NaN first, last, everywhere; the largest of all infinite, nothing but −∞; one −∞ that is not the largest.
+      values[0] = nan;
+      values[2 * width - 1] = nan;
+      values.fill(nan, 2 * width, 3 * width);
+      values[3 * width + 700] = infinity;
+      values.fill(-infinity, 4 * width, 5 * width);
+      values[5 * width] = -infinity;
+      const rows = Array.from({ length: 6 }, () => ({}));
+      const actions: CaseAction[] = [
+        { kind: "write", slot: x, data: values },
+        { kind: "run", segment: 0, step: stepOf(program, rows) },
+      ];
+      return { program, actions };
+    },
+  };
+}
+
 function topKCase(): ConformanceCase {
   return {
     name: "takes the largest values in order, of ties the first, some of many and all of few",
@@ -289,10 +325,18 @@ function topKCase(): ConformanceCase {
       const data = createCaseData(6);
       const builder = createProgramBuilder();
       const [many, few] = [builder.slot("many", 5003), builder.slot("few", 90)];
-      const outs = [builder.slot("some", 2 * 40), builder.slot("all", 2 * 90)] as const;
+      const [some, all, three, half] = [
+        builder.slot("some", 2 * 40),
+        builder.slot("all", 2 * 90),
+        builder.slot("three", 2 * 3),
+        builder.slot("half", 2 * 45),
+      ];
+      const outs = [some, all, three, half];
       const ops: Op[] = [
-        { kind: "top-k", x: many, out: outs[0] },
-        { kind: "top-k", x: few, out: outs[1] },
+        { kind: "top-k", x: many, out: some },
+        { kind: "top-k", x: few, out: all },
+        { kind: "top-k", x: many, out: three },
+        { kind: "top-k", x: few, out: half },
       ];
       builder.segment(ops, outs);
       const program = builder.build({ maxRows: 4 });

@@ -73,11 +73,10 @@ export function argmax(op: Named<"argmax">, state: ReferenceState, range: RowRan
   const out = slotData(state, op.out);
   const width = op.x.width;
   for (let row = range.first; row < range.end; row++) {
+    const values = x.subarray(row * width, (row + 1) * width);
     let best = 0;
-    for (let i = 1; i < width; i++) {
-      if (x[row * width + i]! > x[row * width + best]!) best = i;
-    }
-    out[row] = best;
+    for (let i = 1; i < width; i++) if (values[i]! > values[best]!) best = i;
+    out[row] = Number.isFinite(values[best]!) && !values.some(Number.isNaN) ? best : -1;
   }
 }
 
@@ -86,7 +85,10 @@ export function topK(op: Named<"top-k">, state: ReferenceState, range: RowRange)
   const width = op.x.width;
   for (let row = range.first; row < range.end; row++) {
     const x = slotData(state, op.x).subarray(row * width, (row + 1) * width);
-    const order = Array.from(x, (_, i) => i).sort((a, b) => x[b]! - x[a]! || a - b);
+    const isNumber = Array.from(x, (value) => Number(!Number.isNaN(value)));
+    const order = Array.from(x, (_, i) => i).sort(
+      (a, b) => isNumber[a]! - isNumber[b]! || x[b]! - x[a]! || a - b,
+    );
     const pairs = order.slice(0, op.out.width / 2).flatMap((i) => [i, x[i]!]);
     out.set(pairs, row * op.out.width);
   }

@@ -187,15 +187,21 @@ export function argmax(op: Named<"argmax">, x: BufferSpec, out: BufferSpec): Ker
     body: /* wgsl */ `
 var<workgroup> best_value: array<f32, 256>;
 var<workgroup> best_index: array<u32, 256>;
+var<workgroup> has_nan: atomic<u32>;
+// By its bits: a compiler may assume that no value is NaN.
+fn is_nan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   let src = wg.y * ${slotStride(width)}u;
   var index = min(t, ${width - 1}u);
   var value = x[src + index];
+  var saw_nan = is_nan(value);
   for (var i = t + 256u; i < ${width}u; i += 256u) {
     let candidate = x[src + i];
+    saw_nan = saw_nan || is_nan(candidate);
     if (candidate > value) { value = candidate; index = i; }
   }
+  if (saw_nan) { atomicStore(&has_nan, 1u); }
   best_value[t] = value;
   best_index[t] = index;
   for (var half_count = 128u; half_count > 0u; half_count /= 2u) {
@@ -206,7 +212,10 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
       if (v > best_value[t] || (v == best_value[t] && i < best_index[t])) { best_value[t] = v; best_index[t] = i; }
     }
   }
-  if (t == 0u) { y[wg.y * ${slotStride(1)}u] = f32(best_index[0]); }
+  if (t == 0u) {
+    let is_finite = (bitcast<u32>(best_value[0]) & 0x7fffffffu) < 0x7f800000u && atomicLoad(&has_nan) == 0u;
+    y[wg.y * ${slotStride(1)}u] = select(-1.0, f32(best_index[0]), is_finite);
+  }
 }`,
   });
 }

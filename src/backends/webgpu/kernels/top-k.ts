@@ -52,10 +52,12 @@ var<workgroup> choice: Choice;
 var<workgroup> taken: atomic<u32>;
 var<workgroup> taken_index: array<u32, ${k}>;
 var<workgroup> taken_value: array<u32, ${k}>;
-// Rises with the value; both zeros are equal.
+// Rises with the value; both zeros are equal; NaN, told by its bits since a compiler may assume that there is none, is highest.
 fn value_order(value: f32) -> u32 {
-  let bits = bitcast<u32>(select(value, 0.0, value == 0.0));
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+  let bits = bitcast<u32>(value);
+  let size = bits & 0x7fffffffu;
+  if (size > 0x7f800000u) { return 0xffffffffu; }
+  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u && size != 0u);
 }
 // Falls with the index: 24 bits, as f32 holds them.
 fn index_order(index: u32) -> u32 { return 0xffffffu - index; }
@@ -113,7 +115,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   }
   for (var i = t; i < ${width}u; i += ${threads}u) {
     let value = value_order(x[src + i]);
-    if (value > bound.value || (value == bound.value && index_order(i) >= bound.index)) {
+    let is_bounded = value > bound.value || (value == bound.value && index_order(i) >= bound.index);
+    // What is below the floor was not counted when the bound was found.
+    if (value >= floor && is_bounded) {
       let place = atomicAdd(&taken, 1u);
       if (place < ${k}u) {
         taken_index[place] = i;
