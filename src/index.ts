@@ -7,6 +7,7 @@ export {
   FileFormatError,
   HearthError,
   LimitError,
+  NotFiniteError,
   OptionError,
   ShapeError,
   UnsupportedError,

@@ -68,6 +68,19 @@ export class LimitError extends HearthError {
   override readonly name = "LimitError";
 }
 
+/** What the model computed is NaN or infinite: no token can be chosen, no text scored. `position`: of the token it is about. */
+export class NotFiniteError extends HearthError {
+  override readonly name = "NotFiniteError";
+  readonly position: number;
+  constructor(position: number) {
+    super(
+      `the model's values for the token at position ${position} are NaN or infinite: its weights are damaged, or the ` +
+        "device or the sparsity method cannot compute them; try sparsity dense on device cpu, then another copy of the file",
+    );
+    this.position = position;
+  }
+}
+
 /** A device, driver or addon that is missing or failed. */
 export class DeviceError extends HearthError {
   override readonly name = "DeviceError";

@@ -18,7 +18,12 @@ export class Candidates {
     this.#surprise = new Float64Array(vocabulary);
   }
 
-  /** Takes the `topK` largest logits (0: all), sorted; ties go to the lower id. */
+  /** The first one's logit: NaN where any of those it was chosen from is, or there is none. */
+  get largest(): number {
+    return this.#count === 0 ? Number.NaN : (this.#logits[0] ?? Number.NaN);
+  }
+
+  /** Takes the `topK` largest logits (0: all), sorted; ties go to the lower id; NaN comes first. */
   load(logits: Float32Array, topK: number): void {
     const keep = topK === 0 ? logits.length : Math.min(topK, logits.length);
     const into = { indices: this.#ids, values: this.#logits };
@@ -117,6 +122,9 @@ export class Candidates {
       this.#ids[i] = i;
     });
     this.#ids.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
+    // Comparisons with NaN sort it anywhere.
+    const first = logits.findIndex(Number.isNaN);
+    if (first >= 0) this.#ids[0] = first;
     for (let i = 0; i < logits.length; i++) this.#logits[i] = logits[this.#ids[i] ?? 0] ?? 0;
   }
 }

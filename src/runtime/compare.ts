@@ -2,7 +2,7 @@
  * How far a model's predictions are from another's over the same text: Kullback–Leibler divergence, agreement of the
  * likeliest token and both perplexities. Definitions as in llama.cpp's tools/perplexity (--kl-divergence), at b6000.
  */
-import { logSumExp } from "./logprobs.ts";
+import { finiteLogSumExp } from "./logprobs.ts";
 import { LossSum, type Perplexity, visitScoredTargets, type WindowOptions } from "./perplexity.ts";
 import type { Session } from "./session.ts";
 
@@ -42,10 +42,10 @@ export async function compareSessions(
   const divergences: number[] = [];
   const differences: number[] = [];
   const agreements: number[] = [];
-  await visitScoredTargets([candidate, reference], ids, options, ([q, p], target) => {
+  await visitScoredTargets([candidate, reference], ids, options, ([q, p], { token, position }) => {
     if (q === undefined || p === undefined) return;
-    const totals = { p: logSumExp(p), q: logSumExp(q) };
-    const loss = { p: totals.p - (p[target] ?? 0), q: totals.q - (q[target] ?? 0) };
+    const totals = { p: finiteLogSumExp(p, position), q: finiteLogSumExp(q, position) };
+    const loss = { p: totals.p - (p[token] ?? 0), q: totals.q - (q[token] ?? 0) };
     losses.candidate.add(loss.q);
     losses.reference.add(loss.p);
     differences.push(loss.q - loss.p);

@@ -2,6 +2,7 @@
  * One answer being written: what is still to be read of its prompt, its sampler, its text and why it ended.
  * The scheduler owns the step loop; a generation says which tokens it wants read and takes logits.
  */
+import { NotFiniteError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
 import { logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
@@ -146,8 +147,8 @@ export class ActiveGeneration {
     return wantsScores ? Number.POSITIVE_INFINITY : this.#sampler.decidingLogits;
   }
 
-  /** Publishes the likeliest token as the next one. */
-  acceptBest(token: number): void {
+  /** Publishes the likeliest token as the next one. @throws NotFiniteError where there is none. */
+  acceptBest(token: number | undefined): void {
     if (this.#finish !== undefined) return;
     if (this.settings.maxTokens === 0) this.finish("length");
     else this.#publish(token, undefined);
@@ -160,7 +161,10 @@ export class ActiveGeneration {
     else this.#publish(this.#sampler.sampleLargest(pairs), undefined);
   }
 
-  /** Samples the next token from `logits` [vocabulary] (changed in place) and publishes it. */
+  /**
+   * Samples the next token from `logits` [vocabulary] (changed in place) and publishes it.
+   * @throws NotFiniteError for logits that are no numbers, OptionError when biases and penalties leave none to choose.
+   */
   accept(logits: Float32Array): void {
     if (this.#finish !== undefined) return;
     const { logprobs, maxTokens } = this.settings;
@@ -172,7 +176,7 @@ export class ActiveGeneration {
     const total = logprobs === undefined ? 0 : logSumExp(logits);
     const before = logprobs === undefined ? logits : logits.slice();
     const token = this.#sampler.sample(logits);
-    const scores = top && { logprob: (before[token] ?? 0) - total, topLogprobs: top };
+    const scores = top && { logprob: (before[token ?? 0] ?? 0) - total, topLogprobs: top };
     this.#publish(token, scores);
   }
 
@@ -196,8 +200,9 @@ export class ActiveGeneration {
     this.result.catch(() => undefined);
   }
 
-  #publish(token: number, scores: TokenScores | undefined): void {
+  #publish(token: number | undefined, scores: TokenScores | undefined): void {
     const { endTokens, maxTokens } = this.settings;
+    if (token === undefined) throw new NotFiniteError(this.prompt.length + this.#tokens.length);
     this.#lastTokenAt = performance.now();
     if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
     if (endTokens.has(token)) {

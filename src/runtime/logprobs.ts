@@ -1,4 +1,5 @@
 /** Log-probabilities of a row of logits, in double precision. */
+import { NotFiniteError } from "../core/errors.ts";
 
 export interface TokenLogprob {
   readonly token: number;
@@ -13,6 +14,13 @@ export function logSumExp(logits: Float32Array): number {
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - largest);
   return largest + Math.log(sum);
+}
+
+/** The same of logits that foretell the token at `position`. @throws NotFiniteError where it is no number. */
+export function finiteLogSumExp(logits: Float32Array, position: number): number {
+  const total = logSumExp(logits);
+  if (Number.isFinite(total)) return total;
+  throw new NotFiniteError(position);
 }
 
 /** The `count` likeliest tokens, falling; ties go to the lower id. */

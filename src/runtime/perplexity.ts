@@ -5,7 +5,7 @@
  */
 import { LimitError, OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
-import { logSumExp } from "./logprobs.ts";
+import { finiteLogSumExp } from "./logprobs.ts";
 import type { Session } from "./session.ts";
 
 export interface WindowOptions {
@@ -25,10 +25,19 @@ export interface Perplexity {
   readonly tokens: Tokens;
 }
 
-/** Called for each scored target with each session's logits [vocabulary] that predict it; valid during the call. */
-export type VisitScored = (logits: readonly Float32Array[], target: number) => void;
+interface ScoredTarget {
+  readonly token: number;
+  /** In the text. */
+  readonly position: number;
+}
 
-/** Mean negative log-likelihood of the scored targets, as a perplexity. @throws OptionError for too short a text. */
+/** Called for each scored target with each session's logits [vocabulary] that predict it; valid during the call. */
+export type VisitScored = (logits: readonly Float32Array[], target: ScoredTarget) => void;
+
+/**
+ * Mean negative log-likelihood of the scored targets, as a perplexity.
+ * @throws OptionError for too short a text, NotFiniteError for a model that computes NaN.
+ */
 export async function measurePerplexity(
   session: Session,
   ids: ArrayLike<number>,
@@ -36,7 +45,7 @@ export async function measurePerplexity(
 ): Promise<Perplexity> {
   const losses = new LossSum();
   await visitScoredTargets([session], ids, options, ([logits = empty], target) => {
-    losses.add(logSumExp(logits) - (logits[target] ?? 0));
+    losses.add(finiteLogSumExp(logits, target.position) - (logits[target.token] ?? 0));
   });
   return losses.perplexity();
 }
@@ -93,21 +102,27 @@ export async function visitScoredTargets(
   const windows = Math.floor(ids.length / window);
   for (let index = 0; index < windows; index++) {
     signal?.throwIfAborted();
-    const tokens = Array.from({ length: window }, (_, i) => ids[index * window + i] ?? 0);
-    await visitWindow(sessions, tokens, bos, visit);
+    const first = index * window;
+    const tokens = Array.from({ length: window }, (_, i) => ids[first + i] ?? 0);
+    await visitWindow(sessions, { tokens, first, bos }, visit);
     onProgress?.((index + 1) * window, windows * window);
   }
 }
 
 async function visitWindow(
   sessions: readonly Session[],
-  tokens: readonly number[],
-  bos: number | undefined,
+  text: {
+    readonly tokens: readonly number[];
+    /** Where they are in the text. */
+    readonly first: number;
+    readonly bos: number | undefined;
+  },
   visit: VisitScored,
 ): Promise<void> {
+  const { tokens, first, bos } = text;
   const firstScored = Math.floor(tokens.length / 2);
   for (const { cache } of sessions) cache.truncate(0, 0);
-  let targets: number[] = [];
+  let targets: ScoredTarget[] = [];
   const flush = async (): Promise<void> => {
     for (const session of sessions) await session.run();
     for (const [output, target] of targets.entries()) {
@@ -121,7 +136,7 @@ async function visitWindow(
   // The window's last token only serves as a target.
   for (let i = 0; i < tokens.length - 1; i++) {
     const token = i === 0 && bos !== undefined ? bos : (tokens[i] ?? 0);
-    if (i >= firstScored) targets.push(tokens[i + 1] ?? 0);
+    if (i >= firstScored) targets.push({ token: tokens[i + 1] ?? 0, position: first + i + 1 });
     for (const session of sessions) {
       if (i < firstScored) session.add(0, token);
       else session.addForOutput(0, token);

@@ -3,12 +3,13 @@
  * agreement of the likeliest tokens, and decode speed in turns, so that a busy machine slows both alike.
  */
 import type { Backend, Executable } from "../backends/backend.ts";
+import { NotFiniteError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import { buildProgram, type ProgramOptions } from "../model/build-program.ts";
 import type { Model } from "../model/model.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Step } from "../ops/program.ts";
-import { logSumExp } from "./logprobs.ts";
+import { finiteLogSumExp } from "./logprobs.ts";
 import { indexOfLargest } from "./sampler.ts";
 
 /** A model on a backend for one sequence, whose rows' logits can all be read. */
@@ -33,7 +34,7 @@ export class CheckedModel implements Disposable {
   static async open(
     model: Model,
     backend: Backend,
-    options: Pick<ProgramOptions, "contextLength" | "methodFor" | "downRows">,
+    options: Pick<ProgramOptions, "contextLength" | "methodFor" | "downRows" | "masksFor">,
   ): Promise<CheckedModel> {
     const { contextLength } = options;
     const rows = Math.min(contextLength, rowsOfStep);
@@ -131,8 +132,8 @@ export async function scoreTargets(
     // The window's last token only serves as a target.
     for (let at = firstScored; at < tokens.length - 1; at++) {
       const [logits = new Float32Array(1)] = await model.run([tokens[at] ?? 0], at, 0);
-      losses.push(logSumExp(logits) - (logits[tokens[at + 1] ?? 0] ?? 0));
-      likeliest.push(indexOfLargest(logits));
+      losses.push(finiteLogSumExp(logits, at + 1) - (logits[tokens[at + 1] ?? 0] ?? 0));
+      likeliest.push(bestOf(logits, at + 1));
     }
     for (const counts of model.executable.ffnCounts()) {
       decoded.active += counts.active;
@@ -193,14 +194,21 @@ export async function decodeOnce(
   { prompt, tokens }: { readonly prompt: readonly number[]; readonly tokens: Tokens },
 ): Promise<number> {
   const some = prompt.slice(0, model.rowsOfStep);
-  let next = bestOf(await model.run(some, 0, some.length - 1));
+  const run = async (read: readonly number[], position: number): Promise<number> => {
+    const [logits = new Float32Array(1)] = await model.run(read, position, read.length - 1);
+    return bestOf(logits, position + read.length);
+  };
+  let next = await run(some, 0);
   const startedAt = performance.now();
-  for (let i = 0; i < tokens; i++) next = bestOf(await model.run([next], some.length + i, 0));
+  for (let i = 0; i < tokens; i++) next = await run([next], some.length + i);
   return tokens / ((performance.now() - startedAt) / 1000);
 }
 
-function bestOf([logits]: readonly Float32Array[]): number {
-  return logits === undefined ? 0 : indexOfLargest(logits);
+/** @throws NotFiniteError */
+function bestOf(logits: Float32Array, position: number): number {
+  const token = indexOfLargest(logits);
+  if (token === undefined) throw new NotFiniteError(position);
+  return token;
 }
 
 export function median(values: readonly number[]): number {

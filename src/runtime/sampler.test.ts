@@ -16,7 +16,7 @@ function frequencies(options: SamplingOptions, draws = 20_000): readonly number[
   const counts = new Array<number>(vocabulary).fill(0);
   const subject = sampler({ topK: 0, topP: 1, minP: 0, temperature: 1, ...options });
   for (let i = 0; i < draws; i++) {
-    const token = subject.sample(logits());
+    const token = subject.sample(logits()) ?? -1;
     counts[token] = (counts[token] ?? 0) + 1;
   }
   return counts.map((count) => count / draws);
@@ -70,7 +70,7 @@ describe("the sampler", () => {
   });
 
   it("gives the same tokens for the same seed and others for another", () => {
-    const draw = (seed: number): readonly number[] => {
+    const draw = (seed: number): readonly (number | undefined)[] => {
       const subject = sampler({ seed, topK: 0 });
       return Array.from({ length: 50 }, () => subject.sample(logits()));
     };
@@ -107,6 +107,37 @@ describe("the sampler", () => {
     for (let i = 0; i < 500; i++) expect(banned.sample(logits())).not.toBe(1);
   });
 
+  it.each<readonly [string, SamplingOptions]>([
+    ["greedy", { temperature: 0 }],
+    ["of the likeliest", { topK: 2 }],
+    ["of all", { topK: 0 }],
+    ["of all, filtered", { topK: 0, typicalP: 0.5, topP: 0.5 }],
+    ["with a bias", { topK: 2, logitBias: { 3: -1 } }],
+    ["with a bias against what is infinite", { logitBias: { 2: Number.NEGATIVE_INFINITY } }],
+    ["with a penalty, greedy", { temperature: 0, presencePenalty: 1 }],
+  ])("chooses nothing where a logit is NaN or the largest infinite: %s", (_, options) => {
+    for (const wrong of [Number.NaN, -Number.NaN, Number.POSITIVE_INFINITY]) {
+      const row = logits();
+      row[2] = wrong;
+      expect(sampler(options).sample(row)).toBeUndefined();
+    }
+    const impossible = new Float32Array(vocabulary).fill(Number.NEGATIVE_INFINITY);
+    expect(sampler(options).sample(impossible)).toBeUndefined();
+    const pairs = Float32Array.of(2, Number.NaN, 1, 3);
+    expect(sampler(options).sampleLargest(pairs)).toBeUndefined();
+  });
+
+  it("chooses among the others where some logits are −Infinity", () => {
+    const row = logits();
+    row[1] = Number.NEGATIVE_INFINITY;
+    expect(sampler({ temperature: 0 }).sample(row)).toBe(3);
+  });
+
+  it("says that biases left nothing to choose", () => {
+    const all = Object.fromEntries(shares.map((_, id) => [id, Number.NEGATIVE_INFINITY]));
+    expect(() => sampler({ logitBias: all }).sample(logits())).toThrow(/^logitBias: /);
+  });
+
   it("refuses values out of range by name", () => {
     for (const options of [
       { temperature: -1 },
@@ -115,6 +146,7 @@ describe("the sampler", () => {
       { seed: -3 },
       { repetitionPenalty: 0 },
       { logitBias: { 99: 1 } },
+      { logitBias: { 1: Number.POSITIVE_INFINITY } },
     ]) {
       expect(() => resolveSampling(options, vocabulary)).toThrow(OptionError);
     }

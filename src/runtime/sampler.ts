@@ -65,11 +65,12 @@ const positiveRule: OptionRule = {
 };
 
 const biasRule: OptionRule = {
-  expected: "an object of token ids with a number each",
+  expected: "an object of token ids with a number or −Infinity each",
   accepts: (value) =>
     isRecord(value) &&
     Object.entries(value).every(
-      ([id, bias]) => countRule(0).accepts(Number(id)) && isNumber(bias) && !Number.isNaN(bias),
+      ([id, bias]) =>
+        countRule(0).accepts(Number(id)) && isNumber(bias) && bias < Number.POSITIVE_INFINITY,
     ),
 };
 
@@ -123,10 +124,8 @@ export class Sampler {
 
   /** How many of the largest logits decide, whatever was observed: 1 when greedy, Infinity where all of them count. */
   get decidingLogits(): number {
-    const { temperature, topK, repetitionPenalty, presencePenalty, frequencyPenalty } =
-      this.options;
-    const hasPenalties = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
-    if (hasPenalties || this.#bias.length > 0) return Number.POSITIVE_INFINITY;
+    const { temperature, topK } = this.options;
+    if (this.#changesLogits) return Number.POSITIVE_INFINITY;
     if (temperature === 0) return 1;
     return topK === 0 ? Number.POSITIVE_INFINITY : topK;
   }
@@ -142,26 +141,48 @@ export class Sampler {
     this.#seen++;
   }
 
-  /** Chooses a token. `logits` [vocabulary] is changed in place by penalties and bias. */
-  sample(logits: Float32Array): number {
+  /**
+   * Chooses a token; undefined where a logit is NaN or the largest infinite. `logits` [vocabulary] is changed in place
+   * by penalties and bias. @throws OptionError when these leave nothing to choose.
+   */
+  sample(logits: Float32Array): number | undefined {
+    if (!this.#changesLogits) return this.#choose(logits);
+    if (indexOfLargest(logits) === undefined) return undefined;
     this.#penalise(logits);
+    const token = this.#choose(logits);
+    if (token !== undefined) return token;
+    throw new OptionError(
+      "logitBias",
+      "what it and the penalties make of the logits",
+      "a largest one that is finite",
+    );
+  }
+
+  /** The same token from (id, logit) pairs of at least the `decidingLogits` largest, sorted; ties by the lower id. */
+  sampleLargest(pairs: Float32Array): number | undefined {
+    const { temperature, topK } = this.options;
+    if (temperature === 0) return Number.isFinite(pairs[1]) ? pairs[0] : undefined;
+    this.#candidates.loadSorted(pairs, topK);
+    return this.#draw();
+  }
+
+  get #changesLogits(): boolean {
+    const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.options;
+    const hasPenalties = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
+    return hasPenalties || this.#bias.length > 0;
+  }
+
+  #choose(logits: Float32Array): number | undefined {
     const { temperature, topK } = this.options;
     if (temperature === 0) return indexOfLargest(logits);
     this.#candidates.load(logits, topK);
     return this.#draw();
   }
 
-  /** The same token from (id, logit) pairs of at least the `decidingLogits` largest, sorted; ties by the lower id. */
-  sampleLargest(pairs: Float32Array): number {
-    const { temperature, topK } = this.options;
-    if (temperature === 0) return pairs[0] ?? 0;
-    this.#candidates.loadSorted(pairs, topK);
-    return this.#draw();
-  }
-
-  #draw(): number {
+  #draw(): number | undefined {
     const { temperature, topP, minP, typicalP } = this.options;
     const candidates = this.#candidates;
+    if (!Number.isFinite(candidates.largest)) return undefined;
     candidates.keepTypical(typicalP);
     candidates.keepTopP(topP);
     candidates.keepMinP(minP);
@@ -186,16 +207,16 @@ export class Sampler {
   }
 }
 
-/** The lowest index among the largest values. */
-export function indexOfLargest(values: Float32Array): number {
-  let best = 0;
+/** The lowest index among the largest values; undefined where one is NaN or the largest infinite. */
+export function indexOfLargest(values: Float32Array): number | undefined {
+  let best: number | undefined;
   let largest = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? largest;
-    if (value > largest) {
-      largest = value;
-      best = i;
-    }
+    if (value <= largest) continue;
+    if (Number.isNaN(value)) return undefined;
+    largest = value;
+    best = i;
   }
-  return best;
+  return largest === Number.POSITIVE_INFINITY ? undefined : best;
 }

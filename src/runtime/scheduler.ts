@@ -2,9 +2,9 @@
  * The step loop: gives every generation a sequence of the session and runs them together, step after step.
  * Each step first takes one row of every answer that is being written, then fills up with prompts, oldest first.
  */
-import { LimitError } from "../core/errors.ts";
+import { HearthError, LimitError } from "../core/errors.ts";
 import type { ActiveGeneration } from "./generation.ts";
-import type { Session } from "./session.ts";
+import type { ReadKind, Session } from "./session.ts";
 
 interface Seat {
   readonly generation: ActiveGeneration;
@@ -64,24 +64,34 @@ export class Scheduler {
 
   async #step(): Promise<void> {
     const session = this.#session;
-    const outputs: { readonly generation: ActiveGeneration; readonly output: number }[] = [];
+    const outputs: { readonly seat: Seat; readonly output: number }[] = [];
     // Answers being written have one pending token, prompts more: short ones first keeps answers flowing.
     const order = [...this.#seats].sort(
       (a, b) => Number(a.generation.pendingCount > 1) - Number(b.generation.pendingCount > 1),
     );
     for (const seat of order) {
       const output = this.#addRows(seat);
-      if (output !== undefined) outputs.push({ generation: seat.generation, output });
+      if (output !== undefined) outputs.push({ seat, output });
     }
     const wanted = session.leastFor(
-      Math.max(1, ...outputs.map(({ generation }) => generation.decidingLogits)),
+      Math.max(1, ...outputs.map(({ seat }) => seat.generation.decidingLogits)),
     );
     await session.run(wanted);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
-    for (const { generation, output } of outputs) {
+    for (const { seat, output } of outputs) this.#accept(seat, wanted, output);
+  }
+
+  /** What a single answer cannot go on from is no failure of the others. */
+  #accept({ generation, sequence }: Seat, wanted: ReadKind, output: number): void {
+    const session = this.#session;
+    try {
       if (wanted === "best") generation.acceptBest(session.best(output));
       else if (wanted === "largest") generation.acceptLargest(session.largest(output));
       else generation.accept(session.logits(output));
+    } catch (error) {
+      if (!(error instanceof HearthError)) throw error;
+      session.cache.truncate(sequence, 0);
+      generation.fail(error);
     }
   }
 

@@ -120,11 +120,15 @@ export class Session implements Disposable {
     return this.executable.output(logits).subarray(output * width, (output + 1) * width);
   }
 
-  /** The likeliest token of an output of the last run, which was asked for best tokens; the lowest id on a tie. */
-  best(output: number): number {
+  /**
+   * The likeliest token of an output of the last run, which was asked for best tokens; the lowest id on a tie.
+   * Undefined where a logit is NaN or the largest infinite.
+   */
+  best(output: number): number | undefined {
     const { argmax } = this.#outputs;
     if (argmax === undefined) throw new RangeError("this program finds no best tokens");
-    return this.executable.output(argmax)[output] ?? 0;
+    const token = this.executable.output(argmax)[output] ?? -1;
+    return token < 0 ? undefined : token;
   }
 
   /** Pairs (id, logit) of the largest logits of an output of the last run, which was asked for them; ties by lower id. */

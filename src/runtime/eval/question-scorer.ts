@@ -4,7 +4,7 @@
  * does not depend on what is already known, so an evaluation that goes on gives the bits of one that never stopped.
  */
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import { logSumExp } from "../logprobs.ts";
+import { finiteLogSumExp } from "../logprobs.ts";
 import type { Session } from "../session.ts";
 import { type EncodedQuestion, encodeQuestion, sharedLength } from "./encode-question.ts";
 import type { Question } from "./question.ts";
@@ -152,7 +152,7 @@ function addScores(
   },
 ): void {
   const { encoded, lane, at, scores } = row;
-  const total = logSumExp(logits);
+  const total = finiteLogSumExp(logits, at + 1);
   encoded.choices.forEach(({ tokens }, choice) => {
     if (encoded.laneOf[choice] !== lane) return;
     scores[choice] = (scores[choice] ?? 0) + (logits[tokens[at + 1] ?? 0] ?? 0) - total;
