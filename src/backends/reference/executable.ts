@@ -6,7 +6,7 @@ import { HearthError } from "../../core/errors.ts";
 import type { Op, Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import { changedSubset, type FfnOp, opsOf } from "../../ops/program-ops.ts";
-import type { Executable, MemoryUse } from "../backend.ts";
+import type { Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import type { Pacer } from "./pacer.ts";
 import { opRows, runOp } from "./run-op.ts";
@@ -20,18 +20,10 @@ export function createExecutable(
   state: ReferenceState,
   pacer: Pacer,
 ): Executable {
-  const counter = createFfnCounter(opsOf(program).filter((op): op is FfnOp => op.kind === "ffn"));
+  const blocks = opsOf(program).filter((op): op is FfnOp => op.kind === "ffn");
+  const counter = createFfnCounter(blocks);
   const outputs = new Map<number, Float32Array>();
-  let queue: Promise<void> = Promise.resolve();
-  let isDisposed = false;
-  const enqueue = (work: () => Promise<void> | void): Promise<void> => {
-    const done = queue.then(() => {
-      if (isDisposed) throw new HearthError("the executable was disposed before this call ran");
-      return work();
-    });
-    queue = done.catch(() => {});
-    return done;
-  };
+  const { enqueue, dispose } = createQueue();
   return {
     memory: memoryUse(state),
     run: (segment, step) => {
@@ -54,17 +46,41 @@ export function createExecutable(
     copySequence: (from, to, length) => enqueue(() => state.kv.copySequence(from, to, length)),
     ffnCounts: () => counter.take(),
     neuronCounts: async () => counter.takeNeurons(),
-    replaceNeurons: (change) =>
-      enqueue(() => {
-        for (const { block } of opsOf(program).filter((op): op is FfnOp => op.kind === "ffn")) {
-          if (block.layer !== change.layer || block.subset === undefined) continue;
-          block.subset.set(changedSubset(block.subset, change));
-        }
-      }),
-    [Symbol.dispose]: () => {
+    replaceNeurons: (change) => enqueue(() => replaceNeurons(blocks, change)),
+    [Symbol.dispose]: dispose,
+  };
+}
+
+interface Queue {
+  /** Does the work behind all that was asked for before. */
+  enqueue(work: () => Promise<void> | void): Promise<void>;
+  /** What has not begun fails. */
+  dispose(): void;
+}
+
+function createQueue(): Queue {
+  let last: Promise<void> = Promise.resolve();
+  let isDisposed = false;
+  return {
+    enqueue: (work) => {
+      const done = last.then(() => {
+        if (isDisposed) throw new HearthError("the executable was disposed before this call ran");
+        return work();
+      });
+      last = done.catch(() => {});
+      return done;
+    },
+    dispose: () => {
       isDisposed = true;
     },
   };
+}
+
+function replaceNeurons(blocks: readonly FfnOp[], change: NeuronChange): void {
+  for (const { block } of blocks) {
+    if (block.layer !== change.layer || block.subset === undefined) continue;
+    block.subset.set(changedSubset(block.subset, change));
+  }
 }
 
 async function runAllRows(
