@@ -6,12 +6,19 @@ import { FileFormatError } from "../core/errors.ts";
 import { type Plan, type PlanInputs, planKey } from "./plan.ts";
 import { parsePlan, serialisePlan } from "./plan-json.ts";
 
-/** The plan made from exactly these inputs, if the folder has it. */
+/**
+ * Raised whenever the planner makes another plan of the same inputs, or predicts another speed: what older code kept is
+ * then planned again. Plans that the user keeps are not judged by it: they are as valid as before.
+ */
+const plannerVersion = 2;
+
+/** The plan made from exactly these inputs by this version of the planner, if the folder has it. */
 export async function readCachedPlan(
   folder: string,
   inputs: PlanInputs,
+  version: number = plannerVersion,
 ): Promise<Plan | undefined> {
-  const file = planFile(folder, planKey(inputs));
+  const file = planFile(folder, planKey(inputs), version);
   try {
     return parsePlan(await readFile(file, "utf8"), file);
   } catch (error) {
@@ -22,8 +29,12 @@ export async function readCachedPlan(
 }
 
 /** Written beside and renamed, so that a reader never sees half a plan. Answers the file's path. */
-export async function writeCachedPlan(folder: string, plan: Plan): Promise<string> {
-  const file = planFile(folder, plan.key);
+export async function writeCachedPlan(
+  folder: string,
+  plan: Plan,
+  version: number = plannerVersion,
+): Promise<string> {
+  const file = planFile(folder, plan.key, version);
   const partial = `${file}.${randomUUID()}.partial`;
   await mkdir(folder, { recursive: true });
   try {
@@ -37,9 +48,9 @@ export async function writeCachedPlan(folder: string, plan: Plan): Promise<strin
 
 /** Removes the plan made from these inputs, if the folder has it. */
 export async function forgetCachedPlan(folder: string, inputs: PlanInputs): Promise<void> {
-  await rm(planFile(folder, planKey(inputs)), { force: true });
+  await rm(planFile(folder, planKey(inputs), plannerVersion), { force: true });
 }
 
-function planFile(folder: string, key: string): string {
-  return join(folder, `${key}.plan.json`);
+function planFile(folder: string, key: string, version: number): string {
+  return join(folder, `${key}-${version}.plan.json`);
 }

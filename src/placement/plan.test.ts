@@ -202,6 +202,13 @@ describe("a plan", () => {
     expect(await readCachedPlan(folder, plan.inputs)).toBeUndefined();
   });
 
+  it("is not found in the cache by another version of the planner", async () => {
+    const older = 1;
+    await writeCachedPlan(folder, plan, older);
+    expect(await readCachedPlan(folder, plan.inputs, older)).toEqual(plan);
+    expect(await readCachedPlan(folder, plan.inputs)).toBeUndefined();
+  });
+
   it("describes itself with memory, layers, outlook and notes", () => {
     const text = describePlan(plan);
     expect(text).toContain("tokens/s");

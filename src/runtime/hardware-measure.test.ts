@@ -1,5 +1,5 @@
 /** Measuring this machine: numbers that can be, a file that reads back, a second time from the cache. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -37,7 +37,21 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
     expect(await measuredHardware({ threads: 1 })).toEqual(profile);
   });
 
-  it("has another identity with other threads or another adapter", () => {
+  it("is measured again where an older version of hearth measured it", async () => {
+    const request = { threads: 1 };
+    const { promptFlopsPerSecond: _, ...cpu } = (await measuredHardware(request)).cpu;
+    const older = {
+      ...(await measuredHardware(request)),
+      identity: hardwareIdentity(request, 1),
+      cpu,
+    };
+    const files = join(folder, "hearth", "hardware");
+    for (const name of readdirSync(files)) rmSync(join(files, name));
+    writeFileSync(join(files, `${older.identity}.json`), serialiseHardwareProfile(older));
+    expect((await measuredHardware(request)).cpu.promptFlopsPerSecond).toBeGreaterThan(0);
+  });
+
+  it("has another identity with other threads, another adapter or another version", () => {
     const adapter = {
       index: 0,
       name: "card",
@@ -53,6 +67,7 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
       hardwareIdentity({ threads: 2 }),
       hardwareIdentity({ threads: 1, adapter }),
       hardwareIdentity({ threads: 1, adapter: { ...adapter, memory: 8 } }),
+      hardwareIdentity({ threads: 1 }, 1),
     ];
     expect(new Set(identities).size).toBe(identities.length);
   });

@@ -44,8 +44,14 @@ const commonTypes: readonly WeightType[] = ["F16", "Q8_0", "Q4_0", "F32", "Q4_K"
 const unknownMemory: Bytes = 2 ** 40;
 const columns = 4096;
 
-/** Names what was measured: another machine, driver or version gives another name. */
-export function hardwareIdentity({ adapter, threads }: MeasureRequest): string {
+/** Raised whenever something else is measured, or in another way: what older code kept is then measured again. */
+const measurementVersion = 2;
+
+/** Names what was measured: another machine, driver or version of the measurement gives another name. */
+export function hardwareIdentity(
+  { adapter, threads }: MeasureRequest,
+  version: number = measurementVersion,
+): string {
   const loaded = loadAddon();
   const machine = loaded.kind === "loaded" ? loaded.addon.machine() : undefined;
   const card = adapter && {
@@ -57,6 +63,7 @@ export function hardwareIdentity({ adapter, threads }: MeasureRequest): string {
   };
   const driver = adapter && driverVersion();
   const parts = [
+    version,
     process.platform,
     release(),
     machine?.cpu,
