@@ -25,6 +25,8 @@ const copies: readonly Copy[] = [
   { type: "F32", copy: "F32", columns: 88, rows: [1, 17, 130] },
   { type: "F16", copy: "F16", columns: 88, rows: [1, 17, 130] },
   { type: "BF16", copy: "BF16", columns: 88, rows: [1, 17, 130] },
+  // So many channels that a backend may share them out.
+  { type: "F16", copy: "F16", columns: 600, rows: [17, 64] },
   { type: "Q8_0", copy: "Q8_0", columns: 160, rows: [32, 96] },
   { type: "Q4_0", copy: "Q8_0", columns: 160, rows: [32, 96] },
   { type: "Q4_0", copy: "F16", columns: 160, rows: [3, 17] },
@@ -35,9 +37,9 @@ const copies: readonly Copy[] = [
 const stepRowCounts = [1, 2, 5, 33];
 
 function matmulCase(shape: Copy): ConformanceCase {
-  const { type, copy } = shape;
+  const { type, copy, columns } = shape;
   return {
-    name: `multiplies masked rows with ${type} matrices that have copies by channel in ${copy}`,
+    name: `multiplies masked rows of ${columns} with ${type} matrices that have copies by channel in ${copy}`,
     scale: "small",
     traits: { op: "matmul", weightType: type, hasChannels: true },
     build: () => matmulScript(shape),
@@ -61,34 +63,31 @@ function matmulScript({ type, copy, columns, rows }: Copy): CaseScript {
   });
   builder.segment([{ kind: "mask", x, out: masked, value: 0.8, norms }, ...products], outs);
   const program = builder.build({ maxRows: Math.max(...stepRowCounts) });
-  const write = (sizes: readonly number[], count: number): readonly CaseAction[] => [
-    {
-      kind: "write",
-      slot: x,
-      data: rowsOfSizes(
-        data,
-        columns,
-        Array.from({ length: count }, (_, row) => sizes[row % sizes.length] ?? 1),
-      ),
-    },
+  const written = (count: number, sizes: readonly number[]): readonly CaseAction[] => [
+    { kind: "write", slot: x, data: rowsOfSizes(data, { count, width: columns, sizes }) },
     ...outs.map(
       (slot): CaseAction => ({ kind: "write", slot, data: data.normal(count * slot.width) }),
     ),
   ];
+  // A twentieth of the channels and none, in turn: few rows are less work by channels. Then half of them, and nearly all.
   const actions = [
-    ...runsOf(program, stepRowCounts, (count) => write([1, 0.01, 100], count)),
-    // A single row without a channel, and one with all.
-    ...runsOf(program, [1], (count) => write([0.01], count)),
-    ...runsOf(program, [1], (count) => write([1e4], count)),
+    ...runsOf(program, stepRowCounts, (count) => written(count, [0.4, 0.01])),
+    ...runsOf(program, [1, 5], (count) => written(count, [1])),
+    ...runsOf(program, [1, 5], (count) => written(count, [100])),
+    ...runsOf(program, [1], (count) => written(count, [0.01])),
   ];
   return { program, actions };
 }
 
-/** Normal rows, each times its size. */
-function rowsOfSizes(data: CaseData, width: number, sizes: readonly number[]): Float32Array {
+/** Normal rows, each times one of the sizes, which take turns. */
+function rowsOfSizes(
+  data: CaseData,
+  rows: { readonly count: number; readonly width: number; readonly sizes: readonly number[] },
+): Float32Array {
+  const { count, width, sizes } = rows;
   return data
-    .normal(sizes.length * width)
-    .map((value, at) => value * (sizes[Math.floor(at / width)] ?? 1));
+    .normal(count * width)
+    .map((value, at) => value * (sizes[Math.floor(at / width) % sizes.length] ?? 1));
 }
 
 interface BlockShape extends FfnShape {
@@ -245,21 +244,21 @@ function blockScript(shape: BlockShape, into: "another slot" | "the same slot"):
   const program = builder.build({ maxRows: Math.max(...counts) });
   const actions = runsOf(program, counts, (rows): readonly CaseAction[] => [
     { kind: "write", slot: out, data: data.normal(rows * shape.dim) },
-    { kind: "write", slot: x, data: halfQuiet(data.inputs(rows, shape.dim), shape.dim) },
+    { kind: "write", slot: x, data: mostlyQuiet(data.inputs(rows, shape.dim), shape.dim) },
   ]);
   return { program, actions };
 }
 
-/** Above every quiet channel: inputs of CaseData are at most 8·0.354 and noise of 0.1 (up to 6 of it), and 0.02 of that here. */
+/** Above every quiet channel: inputs of CaseData are at most 8·0.354 and noise of 0.1 (up to 6 of it), times 0.02 here. */
 const quiet = 0.08;
 
 /**
- * Every other group of eight channels times 2, the rest times 0.02; the fourth row wholly so. The patterns of CaseData are
- * orthogonal over each group, so scores stay near those of whole rows, or all are 0.
+ * A quarter of the channels times 4, in groups of eight; the rest times 0.02, and every other row wholly so. The patterns of
+ * CaseData are orthogonal over each group, so scores stay near those of whole rows, or all are 0.
  */
-function halfQuiet(x: Float32Array, dim: number): Float32Array {
+function mostlyQuiet(x: Float32Array, dim: number): Float32Array {
   return x.map((value, at) => {
-    const isLoud = Math.floor((at % dim) / 8) % 2 === 0 && Math.floor(at / dim) !== 3;
-    return value * (isLoud ? 2 : 0.02);
+    const isLoud = Math.floor((at % dim) / 8) % 4 === 0 && Math.floor(at / dim) % 2 === 0;
+    return value * (isLoud ? 4 : 0.02);
   });
 }

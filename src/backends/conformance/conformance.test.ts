@@ -1,6 +1,6 @@
 /** The suite on the reference itself: the cases fit the oracle, their bounds mean something, and broken backends fail. */
 import { describe, expect, it } from "vitest";
-import type { Op } from "../../ops/op.ts";
+import type { Op, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import type { Backend, Executable } from "../backend.ts";
 import { conformanceCases, expectationOf, runConformance } from "../conformance.ts";
@@ -8,6 +8,7 @@ import { createReferenceBackend } from "../reference/reference-backend.ts";
 import { floatArithmetic, integerArithmetic } from "../tolerance.ts";
 import type { Bounded } from "./bound-state.ts";
 import type { ConformanceCase } from "./case.ts";
+import { programByChannels } from "./channels.ts";
 import { type CaseResult, checkCase } from "./check-case.ts";
 
 describe("the reference", () => {
@@ -180,13 +181,11 @@ describe("the suite fails on a backend that", () => {
   );
 
   it.each(["matmul", "ffn"])("skips an input channel of a %s that is not zero", async (kind) => {
-    const backend = withOps((op) =>
-      op.kind === "mask" && op.norms === undefined
-        ? { ...op, norms: new Float32Array(op.x.width).fill(1).fill(0, 0, 1) }
-        : op.kind === "mask"
-          ? { ...op, norms: op.norms!.map((norm, i) => (i === 0 ? 0 : norm)) }
-          : op,
-    );
+    const backend = withOps((op) => {
+      if (op.kind !== "mask") return op;
+      const norms = op.norms ?? new Float32Array(op.x.width).fill(1);
+      return { ...op, norms: norms.map((norm, i) => (i === 0 ? 0 : norm)) };
+    });
     const { problems } = await check(
       backend,
       caseOf(({ traits }) => traits.op === kind && traits.hasChannels === true),
@@ -199,6 +198,41 @@ describe("the suite fails on a backend that", () => {
     const expected = await expectationOf(script, integerArithmetic);
     const { problems } = await checkCase(createReferenceBackend(), script, expected);
     expect(problems.length).toBeGreaterThan(0);
+  });
+});
+
+/** The program as a backend computes it that reads every copy, of whose bytes `change` makes others. */
+function byChannels(program: Program, change: (bytes: Uint8Array) => Uint8Array): Program {
+  const changed = (copy: Weight): Weight =>
+    copy.bytes.kind === "memory"
+      ? { ...copy, bytes: { kind: "memory", data: change(copy.bytes.data) } }
+      : copy;
+  const ops = (op: Op): Op => {
+    if (op.kind === "matmul" && op.channels) return { ...op, channels: changed(op.channels) };
+    if (op.kind !== "ffn" || op.block.channels === undefined) return op;
+    const { gate, up } = op.block.channels;
+    const channels = { up: changed(up), ...(gate && { gate: changed(gate) }) };
+    return { ...op, block: { ...op.block, channels } };
+  };
+  const segments = program.segments.map((segment) => ({ ...segment, ops: segment.ops.map(ops) }));
+  return programByChannels({ ...program, segments }) ?? program;
+}
+
+describe("cases with channel-major copies", () => {
+  const withCopies = conformanceCases().filter(({ traits }) => traits.hasChannels);
+
+  it("pass on a backend that reads the copies in place of the rows", async () => {
+    for (const candidate of withCopies) {
+      const backend = withProgram((program) => byChannels(program, (bytes) => bytes));
+      expect((await check(backend, candidate)).problems, candidate.name).toEqual([]);
+    }
+  });
+
+  it("fail on one that reads them wrongly", async () => {
+    for (const candidate of withCopies) {
+      const backend = withProgram((program) => byChannels(program, (bytes) => bytes.toReversed()));
+      expect((await check(backend, candidate)).problems, candidate.name).not.toEqual([]);
+    }
   });
 });
 
