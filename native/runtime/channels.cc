@@ -15,19 +15,22 @@ namespace {
  */
 constexpr uint32_t kWishedChannels = 128;
 
-/** Time per byte beside an F16 matrix that is read row by row. */
-double row_cost(WeightType type) { return type == WeightType::kQ4_0 ? 1.25 : 1; }
-
-/** Of the same, for rows of a copy that are added up. */
-double channel_cost(WeightType type) {
-  switch (type) {
+/**
+ * Time per byte of a copy whose rows are added up, beside a matrix that is read row by row.
+ * Measured on AVX-512 (Zen 4, mapped file, 2048 to 5632 and to 2048): one thread breaks even where
+ * 90 % of the channels are read in F16, 75 % in Q8_0, 45 % in Q4_0, two threads with 95, 95 and 60
+ * %.
+ */
+double cost_per_byte(WeightType copy) {
+  switch (copy) {
     case WeightType::kF32:
     case WeightType::kF16:
     case WeightType::kBF16:
+      return 1.1;
     case WeightType::kQ8_0:
-      return 1.125;
+      return 1.2;
     case WeightType::kQ4_0:
-      return 2;
+      return 1.8;
     default:
       return 4;
   }
@@ -106,12 +109,10 @@ size_t ChannelProducts::sum_floats(size_t max_rows) const {
 }
 
 void ChannelProducts::decide(Product& product, double pairs) const {
-  const double bytes = pairs * static_cast<double>(product.copy.matrix.row_bytes);
-  const double row_bytes = static_cast<double>(product.weight.bytes());
-  const bool pays =
-      bytes * channel_cost(product.copy.type) <= row_bytes * row_cost(product.weight.type);
-  product.by_channels = pays && pairs <= lists_->slot.width;
-  product.bytes = bytes;
+  product.bytes = pairs * static_cast<double>(product.copy.matrix.row_bytes);
+  const double by_rows = static_cast<double>(product.weight.bytes());
+  const bool is_less = product.bytes * cost_per_byte(product.copy.type) <= by_rows;
+  product.by_channels = is_less && pairs <= lists_->slot.width;
 }
 
 Phase ChannelProducts::begin(const Step& step) {
