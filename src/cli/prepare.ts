@@ -2,7 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { formatBytes, type MethodReport, type PrepareReport, prepareModel } from "../index.ts";
-import { realNumber, wholeNumber } from "./option-values.ts";
+import { percentage, wholeNumber } from "./option-values.ts";
+import { checkOutputFile } from "./output-file.ts";
 import { table } from "./table.ts";
 import {
   addTrainingOptions,
@@ -38,7 +39,7 @@ export function addPrepareCommand(program: Command): void {
     .option(
       "--max-perplexity-loss <percent>",
       "per cent of perplexity that --sparsity auto may cost",
-      realNumber,
+      percentage,
       1,
     )
     .option("--check-tokens <n>", "most tokens of the check (default: 8192)", wholeNumber)
@@ -49,6 +50,7 @@ export function addPrepareCommand(program: Command): void {
 
 async function prepare(model: string, flags: PrepareFlags): Promise<void> {
   const { maxPerplexityLoss, checkTokens, plot } = flags;
+  checkOutputFile(plot, "--plot");
   const report = await withProgress((progress) =>
     prepareModel(model, {
       ...trainingOptions(flags),
@@ -67,7 +69,7 @@ function asText(report: PrepareReport): string {
   const header = [
     "method",
     "active",
-    "FFN bytes a token",
+    "bytes a token",
     "speed-up predicted",
     "measured",
     "tokens/s",
@@ -92,7 +94,8 @@ function asText(report: PrepareReport): string {
       : []),
     table([header, ...methods.map(methodRow)]),
     `All but the speeds: ${report.decodedTokens} tokens of text that nothing was learnt from, decoded one by one after prompts of half a`,
-    "window. Change: of perplexity, target by target, ± its standard error. Same greedy tokens: as the dense model's after the same text.",
+    `window. Bytes: of the ${report.comparedMatrices} matrices.`,
+    "Change: of perplexity, target by target, ± its standard error. Same greedy tokens: as the dense model's after the same text.",
     "Speed-up predicted: from all weight bytes of a token; measured: dense and sparse in turns on this machine, as it was used then.",
     "",
     `--sparsity auto takes ${recommendation.method}: ${recommendation.reason}`,
@@ -125,6 +128,7 @@ function asJson(report: PrepareReport): object {
     sidecar,
     corpora,
     max_perplexity_loss: maxPerplexityLoss,
+    compared_matrices: report.comparedMatrices,
     decoded_tokens: report.decodedTokens,
     recommended: { method: recommendation.method, reason: recommendation.reason },
     predictors: trained.map(trainedAsJson),

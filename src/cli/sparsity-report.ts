@@ -10,16 +10,20 @@ export function sparsityJson(report: SparsityReport): object {
     predictor_time_share: report.predictorTimeShare,
     bytes_touched_per_token: report.bytesTouchedPerToken,
     bytes_dense_per_token: report.bytesDensePerToken,
+    attention_input_share: report.attentionInputShare,
   };
 }
 
 export function sparsityText(report: SparsityReport): string {
   const { bytesTouchedPerToken: touched, bytesDensePerToken: dense } = report;
+  const { attentionInputShare: inputs } = report;
+  const matrices = inputs === undefined ? "FFN" : "FFN and attention";
   return table([
     ["sparsity", report.method],
     ["neurons computed", percent(report.activeShare)],
     ["by layer", report.activeSharePerLayer.map(percent).join(", ")],
-    ["FFN bytes a token", `${formatBytes(Math.round(touched))} of ${formatBytes(dense)}`],
+    ...(inputs === undefined ? [] : [["attention inputs read", percent(inputs)]]),
+    [`${matrices} bytes a token`, `${formatBytes(Math.round(touched))} of ${formatBytes(dense)}`],
     ["predictor", predictorText(report)],
   ]);
 }

@@ -287,12 +287,9 @@ function traffic(
   { engine, roofs, gpuRoof: cardRoof }: Contender,
   tokensPerSecond: number,
 ): Pick<BenchResult, "bytes_per_token" | "bytes_per_second" | "roof_bytes_per_second"> {
-  const { method, bytesTouchedPerToken } = engine.sparsity;
+  const { method, ...sparsity } = engine.sparsity;
   const roof = roofs.length > 0 ? spreadOf(roofs).median : cardRoof;
-  const perToken = weightBytesPerToken(
-    engine.model,
-    method === "dense" ? undefined : bytesTouchedPerToken,
-  );
+  const perToken = weightBytesPerToken(engine.model, method === "dense" ? undefined : sparsity);
   return {
     bytes_per_token: perToken,
     bytes_per_second: perToken * tokensPerSecond,
@@ -301,8 +298,12 @@ function traffic(
 }
 
 /** All weights that one token reads: every layer and the output; of the embedding a row only, unless it is the output. */
-function weightBytesPerToken(model: ModelDescription, ffnTouched: number | undefined): number {
-  const layers = model.layers.reduce((sum, { attention, norms }) => sum + attention + norms, 0);
-  const dense = model.layers.reduce((sum, { ffn }) => sum + ffn, 0);
-  return layers + (ffnTouched ?? dense) + model.output + (model.tied ? model.embedding : 0);
+function weightBytesPerToken(
+  { layers, output, tied, embedding }: ModelDescription,
+  sparsity: Pick<Engine["sparsity"], "bytesTouchedPerToken" | "bytesDensePerToken"> | undefined,
+): number {
+  const all = layers.reduce((sum, layer) => sum + layer.attention + layer.norms + layer.ffn, 0);
+  const { bytesTouchedPerToken = 0, bytesDensePerToken = 0 } = sparsity ?? {};
+  const spared = bytesDensePerToken - bytesTouchedPerToken;
+  return all - spared + output + (tied ? embedding : 0);
 }

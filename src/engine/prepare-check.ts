@@ -3,6 +3,9 @@ import type { Backend } from "../backends/backend.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import { describeModel } from "../model/describe.ts";
 import type { Model } from "../model/model.ts";
+import { weightBytes } from "../model/weights.ts";
+import type { Weight } from "../ops/op.ts";
+import { channelSources, matricesOfPlace } from "../runtime/channel-copies.ts";
 import {
   CheckedModel,
   type CheckText,
@@ -13,9 +16,15 @@ import {
   scoreTargets,
 } from "../runtime/prepare-check.ts";
 import { isReluFamily } from "../sparsity/activation-profile.ts";
-import type { MethodReport } from "../sparsity/choose-best.ts";
+import type { ComparedMatrices, MethodReport } from "../sparsity/choose-best.ts";
 import { hasAllPredictors } from "../sparsity/method.ts";
-import type { MethodName, Sidecar, ThresholdTable } from "../sparsity/sidecar.ts";
+import {
+  columnPlaces,
+  type InputThresholds,
+  type MethodName,
+  type Sidecar,
+  type ThresholdTable,
+} from "../sparsity/sidecar.ts";
 import { settleSparsity } from "./sparsity.ts";
 
 export interface CheckRequest {
@@ -56,10 +65,27 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
       text,
       progressOf(request, nameFor(candidate), index + 1, candidates),
     );
-    reports.push(await report(candidate, { model, dense, sparse, reference, scored, text }));
+    const base = attentionCompared(request);
+    reports.push(await report(candidate, { model, dense, sparse, reference, scored, text, base }));
   }
   const first = reports[0];
-  return [await denseReport(dense, { reference, text, first }), ...reports];
+  const base = attentionCompared(request);
+  return [await denseReport(dense, { reference, text, first, base }), ...reports];
+}
+
+/** Where one method reads fewer bytes of attention's matrices, all are told with all bytes of them. */
+export function comparedMatrices(tables: readonly ThresholdTable[]): ComparedMatrices {
+  const isMasked = (table: ThresholdTable): boolean =>
+    table.score === "input" && table.shares.attention + table.shares.attentionOutput > 0;
+  return tables.some(isMasked) ? "feed-forward and attention" : "feed-forward";
+}
+
+/** Bytes of attention's matrices that every method is told with. */
+function attentionCompared({ model, tables }: CheckRequest): Bytes {
+  if (comparedMatrices(tables) === "feed-forward") return 0;
+  return model.layers
+    .flatMap(({ attention: { q, k, v, output } }) => [q, k, v, output])
+    .reduce((sum, { weight }) => sum + weightBytes(weight), 0);
 }
 
 function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly Candidate[] {
@@ -133,20 +159,25 @@ async function report(
     readonly reference: ScoredTargets;
     readonly scored: ScoredTargets;
     readonly text: CheckText;
+    readonly base: Bytes;
   },
 ): Promise<MethodReport> {
-  const { model, dense, sparse, reference, scored, text } = measured;
+  const { model, dense, sparse, reference, scored, text, base } = measured;
   const timed = timedDecode(text, sparse.contextLength);
   const { tokensPerSecond, measuredSpeedup } = await compareSpeeds(dense, sparse, timed);
   const rest = bytesBesideFfn(model);
+  const bytes = scored.bytesPerToken - scored.bytesSpared;
+  const { activeShare } = scored;
+  const { table } = candidate;
   return {
     ...candidate,
     ...compareTargets(scored, reference),
-    activeShare: scored.activeShare,
-    bytesPerToken: scored.bytesPerToken,
+    activeShare,
+    bytesPerToken: base + bytes,
     tokensPerSecond,
-    predictedSpeedup: (rest + reference.bytesPerToken) / (rest + scored.bytesPerToken),
+    predictedSpeedup: (rest + reference.bytesPerToken) / (rest + bytes),
     measuredSpeedup,
+    skippedShare: table?.score === "input" ? weightsSkipped(model, table) : 1 - activeShare,
   };
 }
 
@@ -174,9 +205,10 @@ async function denseReport(
     readonly reference: ScoredTargets;
     readonly text: CheckText;
     readonly first: MethodReport | undefined;
+    readonly base: Bytes;
   },
 ): Promise<MethodReport> {
-  const { reference, text, first } = measured;
+  const { reference, text, first, base } = measured;
   const tokensPerSecond =
     first === undefined
       ? await decodeOnce(dense, timedDecode(text, dense.contextLength))
@@ -186,10 +218,11 @@ async function denseReport(
     variant: "",
     ...compareTargets(reference, reference),
     activeShare: 1,
-    bytesPerToken: reference.bytesPerToken,
+    bytesPerToken: base + reference.bytesPerToken,
     tokensPerSecond,
     predictedSpeedup: 1,
     measuredSpeedup: 1,
+    skippedShare: 0,
   };
 }
 
@@ -200,6 +233,24 @@ function timedDecode(
   const [first = []] = windows;
   const prompt = first.slice(0, Math.min(promptTokens, contextLength >> 1));
   return { prompt, tokens: Math.min(timedTokens, contextLength - prompt.length) };
+}
+
+/** Of the weights of all layers' matrices, those behind the shares of inputs that the table leaves out. */
+function weightsSkipped({ layers }: Model, { shares }: InputThresholds): number {
+  const parts = layers.flatMap((layer) => {
+    const sources = channelSources(layer);
+    const inputs = columnPlaces.flatMap((place) =>
+      matricesOfPlace[place].map((name) => ({ weight: sources[name], share: shares[place] })),
+    );
+    return [...inputs, { weight: layer.ffn.down.weight, share: shares.output }];
+  });
+  const sum = (value: (share: number) => number): number =>
+    parts.reduce((all, { weight, share }) => all + value(share) * elementsOf(weight), 0);
+  return sum((share) => share) / sum(() => 1);
+}
+
+function elementsOf(weight: Weight | undefined): number {
+  return weight === undefined ? 0 : weight.rows * weight.columns;
 }
 
 /** What a token reads of the weights whatever its neurons do. */

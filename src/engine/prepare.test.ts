@@ -116,7 +116,7 @@ describe("preparing a ReLU model", () => {
 });
 
 describe("preparing a SwiGLU model", () => {
-  it("draws the curves of both scores and keeps within the asked loss", async () => {
+  it("draws the curves of all scores and keeps within the asked loss", async () => {
     using model = await makeTinyModel();
     const sidecar = join(folder, "swiglu.sparsity.gguf");
     const report = await prepareModel(model.path, { ...quick, sidecar, maxPerplexityLoss: 0.005 });
@@ -142,7 +142,8 @@ describe("preparing a SwiGLU model", () => {
     expect(kept.signMargins).toBeUndefined();
     const svg = report.plot();
     expect(svg).toMatch(/^<svg/);
-    expect(svg.match(/<polyline/g)).toHaveLength(4);
+    // Two panels of three scores.
+    expect(svg.match(/<polyline/g)).toHaveLength(6);
     expect(svg).not.toContain("NaN");
   });
 });

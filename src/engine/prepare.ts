@@ -28,7 +28,12 @@ import { sampleCorpus } from "../runtime/prepare-sample.ts";
 import { heldOutWindows } from "../runtime/prepare-windows.ts";
 import type { TrainedLayer } from "../runtime/train-layers.ts";
 import { isReluFamily } from "../sparsity/activation-profile.ts";
-import { chooseBest, type MethodReport } from "../sparsity/choose-best.ts";
+import {
+  type ComparedMatrices,
+  type Comparison,
+  chooseBest,
+  type MethodReport,
+} from "../sparsity/choose-best.ts";
 import { type Corpus, openCorpus } from "../sparsity/corpus.ts";
 import { plotQuality } from "../sparsity/plot-quality.ts";
 import { defaultTarget, type SelectionQuality } from "../sparsity/predictor-quality.ts";
@@ -37,7 +42,7 @@ import { openSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "./host-backend.ts";
-import { checkMethods } from "./prepare-check.ts";
+import { checkMethods, comparedMatrices } from "./prepare-check.ts";
 import {
   keepCopies,
   type LearnRequest,
@@ -99,6 +104,8 @@ export interface PrepareReport extends TrainingReport {
   /** Tokens that each method decoded for its perplexity, active share and bytes. */
   readonly decodedTokens: Tokens;
   readonly maxPerplexityLoss: number;
+  /** Whose bytes a token's are, of every method. */
+  readonly comparedMatrices: ComparedMatrices;
   readonly recommendation: Recommendation;
   /** The curves sparsity → perplexity and sparsity → bytes as SVG. */
   plot(): string;
@@ -147,7 +154,8 @@ export async function prepareModel(
     ...(signal && { signal }),
   });
   const maxPerplexityLoss = options.maxPerplexityLoss ?? 0.01;
-  const recommendation = await recommend(request, methods, { maxPerplexityLoss, tables });
+  const comparison = { maxPerplexityLoss, matrices: comparedMatrices(tables) };
+  const recommendation = await recommend(request, methods, { comparison, tables });
   return {
     sidecar: sidecarPath,
     corpora: corpora.map(({ name }) => name),
@@ -156,9 +164,10 @@ export async function prepareModel(
     methods,
     decodedTokens: text.windows.reduce((sum, window) => sum + scoredIn(window), 0),
     maxPerplexityLoss,
+    comparedMatrices: comparison.matrices,
     recommendation,
     notices,
-    plot: () => plotQuality(methods, { model: basename(path), maxPerplexityLoss }),
+    plot: () => plotQuality(methods, { model: basename(path), ...comparison }),
   };
 }
 
@@ -167,11 +176,11 @@ async function recommend(
   { model, sidecarPath }: LearnRequest,
   methods: readonly MethodReport[],
   {
-    maxPerplexityLoss,
+    comparison,
     tables,
-  }: { readonly maxPerplexityLoss: number; readonly tables: readonly ThresholdTable[] },
+  }: { readonly comparison: Comparison; readonly tables: readonly ThresholdTable[] },
 ): Promise<Recommendation> {
-  const { best, reason } = chooseBest(methods, maxPerplexityLoss);
+  const { best, reason } = chooseBest(methods, comparison);
   const measured = methods.map((report) => ({
     method: report.method,
     variant: report.variant,
@@ -182,7 +191,7 @@ async function recommend(
     tokensPerSecond: report.tokensPerSecond,
   }));
   const recommendation: Recommendation = { method: best.method, reason, measured };
-  const chosen = chosenTable(methods, { best, maxPerplexityLoss, tables });
+  const chosen = chosenTable(methods, { best, comparison, tables });
   await updateSidecar(sidecarPath, sidecarModelOf(model), {
     recommendation,
     ...(tables.length > 0 && { thresholds: { tables, chosen } }),
@@ -197,13 +206,13 @@ function chosenTable(
   methods: readonly MethodReport[],
   from: {
     readonly best: MethodReport;
-    readonly maxPerplexityLoss: number;
+    readonly comparison: Comparison;
     readonly tables: readonly ThresholdTable[];
   },
 ): number {
-  const { best, maxPerplexityLoss, tables } = from;
+  const { best, comparison, tables } = from;
   const thresholds = methods.filter(({ method }) => method === "dense" || method === "threshold");
-  const alone = best.table ?? chooseBest(thresholds, maxPerplexityLoss).best.table;
+  const alone = best.table ?? chooseBest(thresholds, comparison).best.table;
   const gentlest = methods
     .filter(({ table }) => table !== undefined)
     .reduce<MethodReport | undefined>(

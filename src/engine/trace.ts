@@ -1,13 +1,20 @@
 /** What sparsity did for the answers so far, as `run --json` and `--stats` show it. */
 import type { Bytes } from "../core/units.ts";
+import { weightBytes } from "../model/weights.ts";
+import { opsOf } from "../ops/program-ops.ts";
 import type { FfnUse } from "../runtime/ffn-trace.ts";
 import type { MethodName } from "../sparsity/sidecar.ts";
 import type { OpenedModel } from "./open.ts";
 
-export interface SparsityReport extends FfnUse {
+export interface SparsityReport extends Omit<FfnUse, "channels"> {
   readonly method: MethodName;
-  /** FFN weight bytes of the model: what a dense token alone would read. */
+  /**
+   * Weight bytes that a dense token alone would read: of the feed-forward blocks and, as in `bytesTouchedPerToken`, of
+   * the matrices of attention that are read by input.
+   */
   readonly bytesDensePerToken: Bytes;
+  /** Share of inputs that those matrices read, 0…1; absent where there are none. */
+  readonly attentionInputShare?: number;
 }
 
 /** Of decode steps; of prompts when nothing was decoded yet. `kind` "all": of both together. */
@@ -18,6 +25,18 @@ export function sparsityReport(
   const { session, sparsity: method, description } = opened;
   const asked = session.trace.use(kind);
   const use = asked.tokens > 0 ? asked : session.trace.use("prompt");
-  const bytesDensePerToken = description.layers.reduce((sum, { ffn }) => sum + ffn, 0);
-  return { method, ...use, bytesDensePerToken };
+  const { channels, ...ffn } = use;
+  const dense = description.layers.reduce((sum, layer) => sum + layer.ffn, 0);
+  if (channels === undefined) return { method, ...ffn, bytesDensePerToken: dense };
+  const byInput = opsOf(session.program).flatMap((op) =>
+    op.kind === "matmul" && op.channels ? [op.weight] : [],
+  );
+  return {
+    method,
+    ...ffn,
+    bytesTouchedPerToken: ffn.bytesTouchedPerToken + channels.bytesTouchedPerToken,
+    bytesDensePerToken: byInput.reduce((sum, weight) => sum + weightBytes(weight), dense),
+    attentionInputShare:
+      channels.inputsPerToken / byInput.reduce((sum, { columns }) => sum + columns, 0),
+  };
 }

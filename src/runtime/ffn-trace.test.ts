@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FfnCounts } from "../backends/backend.ts";
+import type { ChannelCounts, FfnCounts } from "../backends/backend.ts";
 import { FfnTrace } from "./ffn-trace.ts";
 
 function counts(layer: number, values: Partial<FfnCounts>): FfnCounts {
@@ -19,9 +19,11 @@ describe("a trace", () => {
   it("keeps prompt and decode apart, and takes the counts only when the kind changes", () => {
     let pending: FfnCounts[] = [];
     let taken = 0;
-    const trace = new FfnTrace(() => {
-      taken++;
-      return pending.splice(0);
+    const trace = new FfnTrace({
+      ffnCounts: () => {
+        taken++;
+        return pending.splice(0);
+      },
     });
     trace.begin("prompt");
     pending = [counts(0, { rows: 4, active: 40, bytesTouched: 400 })];
@@ -48,7 +50,7 @@ describe("a trace", () => {
       counts(1, { rows: 1, bytesTouched: 7 }),
       counts(0, { rows: 5, bytesTouched: 50, active: 25 }),
     ];
-    const trace = new FfnTrace(() => once.splice(0));
+    const trace = new FfnTrace({ ffnCounts: () => once.splice(0) });
     expect(trace.use("prompt")).toMatchObject({
       bytesTouchedPerToken: 17,
       activeSharePerLayer: [0.5, 0],
@@ -57,14 +59,31 @@ describe("a trace", () => {
 
   it("says nothing of a predictor that no device has timed", () => {
     const { predictorTime: _, ...untimed } = counts(0, { rows: 1, active: 2 });
-    const trace = new FfnTrace(() => [untimed]);
+    const trace = new FfnTrace({ ffnCounts: () => [untimed] });
     trace.begin("decode");
     trace.end(5);
     expect(trace.use("decode").predictorTimeShare).toBeUndefined();
   });
 
+  it("adds up matrices read by input one by one: some may have computed fewer rows", () => {
+    let pending: ChannelCounts[] = [
+      { rows: 4, channels: 40, bytesTouched: 80, bytesDense: 80 },
+      { rows: 1, channels: 6, bytesTouched: 30, bytesDense: 60 },
+    ];
+    const source = { ffnCounts: () => [], channelCounts: () => pending.splice(0) };
+    const trace = new FfnTrace(source);
+    trace.begin("prompt");
+    expect(trace.use("prompt").channels).toEqual({ inputsPerToken: 16, bytesTouchedPerToken: 50 });
+    pending = [
+      { rows: 4, channels: 20, bytesTouched: 40, bytesDense: 80 },
+      { rows: 1, channels: 4, bytesTouched: 20, bytesDense: 60 },
+    ];
+    expect(trace.use("all").channels).toEqual({ inputsPerToken: 12.5, bytesTouchedPerToken: 40 });
+    expect(trace.use("decode").channels).toBeUndefined();
+  });
+
   it("of nothing is zeros, not NaN", () => {
-    const use = new FfnTrace(() => []).use("decode");
+    const use = new FfnTrace({ ffnCounts: () => [] }).use("decode");
     expect(use).toEqual({
       tokens: 0,
       activeShare: 0,

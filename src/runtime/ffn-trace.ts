@@ -1,8 +1,8 @@
 /**
  * What the feed-forward blocks did since the model was opened: which share of neurons was computed, how many bytes
- * that took, and what predicting cost. Decode steps and prompts are kept apart, for they share weights differently.
+ * that took, and what predicting cost; and what attention's matrices read, where they are read by input. Decode steps and prompts are kept apart, for they share weights differently.
  */
-import type { FfnCounts } from "../backends/backend.ts";
+import type { ChannelCounts, Executable } from "../backends/backend.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 
 /** "decode": every row of a step wants an output. "prompt": any other step. */
@@ -18,7 +18,19 @@ export interface FfnUse {
   readonly predictorTimeShare?: number;
   /** FFN weight bytes read for a token, predictors included; rows of one step share what they read. */
   readonly bytesTouchedPerToken: Bytes;
+  /** Of the matrices beside the blocks that are read by input; absent where there are none. */
+  readonly channels?: ChannelUse;
 }
+
+export interface ChannelUse {
+  /** Inputs read for a token, summed over the matrices. */
+  readonly inputsPerToken: number;
+  /** Weight bytes read for a token; rows of one step share what they read. */
+  readonly bytesTouchedPerToken: Bytes;
+}
+
+/** Where the counts come from. */
+export type CountSource = Pick<Executable, "ffnCounts" | "channelCounts">;
 
 interface LayerSum {
   active: number;
@@ -27,20 +39,24 @@ interface LayerSum {
   bytes: Bytes;
 }
 
+type ChannelSum = Pick<ChannelCounts, "rows" | "channels" | "bytesTouched">;
+
 interface KindSum {
   readonly layers: Map<number, LayerSum>;
+  /** In the program's order. */
+  channels: readonly ChannelSum[];
   predictorTime: Milliseconds | undefined;
   stepTime: Milliseconds;
 }
 
 export class FfnTrace {
-  readonly #take: () => readonly FfnCounts[];
+  readonly #source: CountSource;
   readonly #sums: Readonly<Record<StepKind, KindSum>> = { decode: emptySum(), prompt: emptySum() };
   #kind: StepKind = "prompt";
 
-  /** `take` gives the counts since its last call, and is called when the kind of step changes, not in each step. */
-  constructor(take: () => readonly FfnCounts[]) {
-    this.#take = take;
+  /** `source` gives the counts since its last call, and is asked when the kind of step changes, not in each step. */
+  constructor(source: CountSource) {
+    this.#source = source;
   }
 
   /** Before a step of this kind runs. */
@@ -64,7 +80,8 @@ export class FfnTrace {
 
   #collect(): void {
     const sum = this.#sums[this.#kind];
-    for (const counts of this.#take()) {
+    sum.channels = addedChannels(sum.channels, this.#source.channelCounts?.() ?? []);
+    for (const counts of this.#source.ffnCounts()) {
       const layer = sum.layers.get(counts.layer) ?? { active: 0, possible: 0, rows: 0, bytes: 0 };
       layer.active += counts.active;
       layer.possible += counts.rows * counts.neurons;
@@ -78,7 +95,7 @@ export class FfnTrace {
 }
 
 function emptySum(): KindSum {
-  return { layers: new Map(), predictorTime: undefined, stepTime: 0 };
+  return { layers: new Map(), channels: [], predictorTime: undefined, stepTime: 0 };
 }
 
 function summarise(sums: readonly KindSum[]): FfnUse {
@@ -92,6 +109,7 @@ function summarise(sums: readonly KindSum[]): FfnUse {
   const time = sums.reduce((all, { stepTime }) => all + stepTime, 0);
   const measured = sums.flatMap(({ predictorTime }) => predictorTime ?? []);
   const predictorTime = measured.reduce((all, one) => all + one, 0);
+  const channels = sums.map((one) => one.channels).reduce(addedChannels, []);
   return {
     tokens: perLayer[0]?.rows ?? 0,
     activeShare: share(total.active, total.possible),
@@ -99,7 +117,24 @@ function summarise(sums: readonly KindSum[]): FfnUse {
     ...(measured.length > 0 && { predictorTimeShare: share(predictorTime, time) }),
     // Layers may have computed different rows: the last one those of outputs only.
     bytesTouchedPerToken: perLayer.reduce((all, { bytes, rows }) => all + share(bytes, rows), 0),
+    ...(channels.length > 0 && { channels: channelUse(channels) }),
   };
+}
+
+function channelUse(channels: readonly ChannelSum[]): ChannelUse {
+  const perToken = (count: "channels" | "bytesTouched"): number =>
+    channels.reduce((all, one) => all + share(one[count], one.rows), 0);
+  return { inputsPerToken: perToken("channels"), bytesTouchedPerToken: perToken("bytesTouched") };
+}
+
+/** Either may be empty: nothing was counted yet. */
+function addedChannels(a: readonly ChannelSum[], b: readonly ChannelSum[]): readonly ChannelSum[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  return a.map((one, at) => ({
+    rows: one.rows + (b[at]?.rows ?? 0),
+    channels: one.channels + (b[at]?.channels ?? 0),
+    bytesTouched: one.bytesTouched + (b[at]?.bytesTouched ?? 0),
+  }));
 }
 
 function added(a: LayerSum, b: LayerSum): LayerSum {

@@ -94,6 +94,8 @@ export interface ScoredTargets {
   readonly activeShare: number;
   /** Feed-forward bytes read for a token decoded. */
   readonly bytesPerToken: Bytes;
+  /** Bytes of the matrices beside them that a token decoded did not read, as its inputs were masked. */
+  readonly bytesSpared: Bytes;
 }
 
 export interface CheckText {
@@ -123,12 +125,13 @@ export async function scoreTargets(
 ): Promise<ScoredTargets> {
   const losses: number[] = [];
   const likeliest: number[] = [];
-  const decoded = { active: 0, pairs: 0, bytes: 0 };
+  const decoded = { active: 0, pairs: 0, bytes: 0, spared: 0 };
   for (const [index, tokens] of windows.entries()) {
     options.signal?.throwIfAborted();
     const firstScored = Math.floor(tokens.length / 2);
     await readPrompt(model, tokens.slice(0, firstScored));
     model.executable.ffnCounts();
+    model.executable.channelCounts?.();
     // The window's last token only serves as a target.
     for (let at = firstScored; at < tokens.length - 1; at++) {
       const [logits = new Float32Array(1)] = await model.run([tokens[at] ?? 0], at, 0);
@@ -140,6 +143,9 @@ export async function scoreTargets(
       decoded.pairs += counts.rows * counts.neurons;
       decoded.bytes += counts.bytesTouched;
     }
+    for (const { bytesDense, bytesTouched } of model.executable.channelCounts?.() ?? []) {
+      decoded.spared += bytesDense - bytesTouched;
+    }
     options.onWindow?.(index + 1, windows.length);
   }
   return {
@@ -147,6 +153,7 @@ export async function scoreTargets(
     likeliest: Int32Array.from(likeliest),
     activeShare: decoded.pairs === 0 ? 1 : decoded.active / decoded.pairs,
     bytesPerToken: decoded.bytes / Math.max(1, losses.length),
+    bytesSpared: decoded.spared / Math.max(1, losses.length),
   };
 }
 

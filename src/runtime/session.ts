@@ -32,7 +32,7 @@ export class Session implements Disposable {
   private constructor(program: Program, outputs: OutputSlots, executable: Executable) {
     this.program = program;
     this.executable = executable;
-    this.trace = new FfnTrace(() => executable.ffnCounts());
+    this.trace = new FfnTrace(executable);
     this.cache = new SequenceCache(program.kv.sequences, program.kv.contextLength);
     this.#step = createStep(program.maxRows, program.maxOutputs);
     this.#outputs = outputs;

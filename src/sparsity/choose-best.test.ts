@@ -14,7 +14,9 @@ const dense: MethodReport = {
   tokensPerSecond: 10,
   predictedSpeedup: 1,
   measuredSpeedup: 1,
+  skippedShare: 0,
 };
+const comparison = { maxPerplexityLoss: 0.01, matrices: "feed-forward" } as const;
 const sparse = (changes: Partial<MethodReport>): MethodReport => ({
   ...dense,
   method: "threshold",
@@ -26,7 +28,7 @@ describe("the best method", () => {
     const sure = sparse({ variant: "a", bytesPerToken: 900, perplexityLoss: 0.004 });
     const lucky = sparse({ bytesPerToken: 800, perplexityLoss: 0.004, lossError: 0.007 });
     const bad = sparse({ bytesPerToken: 100, perplexityLoss: 0.02 });
-    const { best, reason } = chooseBest([dense, sure, lucky, bad], 0.01);
+    const { best, reason } = chooseBest([dense, sure, lucky, bad], comparison);
     expect(best).toBe(sure);
     expect(reason).toBe(
       "threshold a reads 90 % of the feed-forward bytes and changes perplexity by +0.40 ± 0.00 % (at most 1.0 % was asked)",
@@ -35,7 +37,7 @@ describe("the best method", () => {
 
   it("is none that changes perplexity for the better by more than what was asked", () => {
     const another = sparse({ bytesPerToken: 400, perplexityLoss: -0.078, agreement: 0.76 });
-    const { best, reason } = chooseBest([dense, another], 0.01);
+    const { best, reason } = chooseBest([dense, another], comparison);
     expect(best).toBe(dense);
     expect(reason).toMatch(/nothing that was measured .* changes perplexity by at most 1\.0 %/);
   });

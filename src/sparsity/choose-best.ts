@@ -14,6 +14,8 @@ export interface MethodReport extends MethodMeasurement {
   /** Of tokens per second, over the dense ones; predicted from bytes, and measured. */
   readonly predictedSpeedup: number;
   readonly measuredSpeedup: number;
+  /** Share of the compared weights that it is meant to leave out: neurons, or inputs of each matrix. For the picture. */
+  readonly skippedShare: number;
   /** The thresholds of a "threshold" method. */
   readonly table?: ThresholdTable;
 }
@@ -33,26 +35,30 @@ function keepsQuality(report: MethodReport, maxPerplexityLoss: number): boolean 
   return report.method === "dense" || change <= maxPerplexityLoss;
 }
 
+/** Whose bytes are compared: attention's too where a method reads fewer of them. The same for every method of a model. */
+export type ComparedMatrices = "feed-forward" | "feed-forward and attention";
+
+export interface Comparison {
+  readonly maxPerplexityLoss: number;
+  readonly matrices: ComparedMatrices;
+}
+
 /** @throws RangeError without a dense measurement. */
-export function chooseBest(
-  reports: readonly MethodReport[],
-  maxPerplexityLoss: number,
-): ChosenMethod {
+export function chooseBest(reports: readonly MethodReport[], comparison: Comparison): ChosenMethod {
+  const { maxPerplexityLoss } = comparison;
   const dense = reports.find(({ method }) => method === "dense");
   if (dense === undefined) throw new RangeError("methods are compared with the dense one");
   const good = reports.filter((report) => keepsQuality(report, maxPerplexityLoss));
   const best = good.reduce((least, report) =>
     report.bytesPerToken < least.bytesPerToken ? report : least,
   );
-  return { best, reason: reasonFor(best, { dense, maxPerplexityLoss }) };
+  return { best, reason: reasonFor(best, dense, comparison) };
 }
 
 function reasonFor(
   best: MethodReport,
-  {
-    dense,
-    maxPerplexityLoss,
-  }: { readonly dense: MethodReport; readonly maxPerplexityLoss: number },
+  dense: MethodReport,
+  { maxPerplexityLoss, matrices }: Comparison,
 ): string {
   const limit = `${(100 * maxPerplexityLoss).toFixed(1)} %`;
   if (best.method === "dense") {
@@ -60,7 +66,7 @@ function reasonFor(
   }
   const share = percent(best.bytesPerToken / dense.bytesPerToken);
   const loss = `${signed(100 * best.perplexityLoss)} ± ${(100 * best.lossError).toFixed(2)} %`;
-  return `${nameOf(best)} reads ${share} of the feed-forward bytes and changes perplexity by ${loss} (at most ${limit} was asked)`;
+  return `${nameOf(best)} reads ${share} of the ${matrices} bytes and changes perplexity by ${loss} (at most ${limit} was asked)`;
 }
 
 /** "threshold gate 20 %" */

@@ -1,6 +1,6 @@
-/** What sparsity costs and saves, as a picture (SVG): perplexity and feed-forward bytes over the share of neurons skipped. */
+/** What sparsity costs and saves, as a picture (SVG): perplexity and bytes over the share of weights skipped. */
 import { axisTicks } from "../core/axis-ticks.ts";
-import { type MethodReport, nameOf } from "./choose-best.ts";
+import { type Comparison, type MethodReport, nameOf } from "./choose-best.ts";
 
 const ink = "#212529";
 const grid = "#dee2e6";
@@ -11,9 +11,12 @@ const top = 80;
 const colours: Readonly<Record<string, string>> = {
   gate: "#1971c2",
   output: "#2f9e44",
+  input: "#c2255c",
   mlp: "#9c36b5",
   sign: "#e67700",
 };
+
+const middle = 'text-anchor="middle"';
 
 interface Panel {
   readonly left: number;
@@ -29,15 +32,15 @@ interface Panel {
 /** `methods`: the dense one first. */
 export function plotQuality(
   methods: readonly MethodReport[],
-  source: { readonly model: string; readonly maxPerplexityLoss: number },
+  source: Comparison & { readonly model: string },
 ): string {
-  const { model, maxPerplexityLoss } = source;
+  const { model, maxPerplexityLoss, matrices } = source;
   const dense = methods.find(({ method }) => method === "dense");
   const denseBytes = dense?.bytesPerToken ?? Number.NaN;
   const loss = panelOfLoss(methods, maxPerplexityLoss);
   const bytes: Panel = {
     left: 600,
-    title: "feed-forward bytes a token, of the dense model's",
+    title: `${matrices} bytes a token, of the dense model's`,
     value: (report) => report.bytesPerToken / denseBytes,
     ...enclosing(0, Math.max(1, ...methods.map((report) => report.bytesPerToken / denseBytes))),
     label: (value) => `${Math.round(100 * value)} %`,
@@ -96,22 +99,22 @@ function axes(panel: Panel): readonly string[] {
     const x = left + part * size;
     return [
       line({ x1: x, x2: x, y1: top, y2: top + size }),
-      text(x, top + size + 20, `${Math.round(100 * part)} %`, 'text-anchor="middle"'),
+      text(x, top + size + 20, `${Math.round(100 * part)} %`, middle),
     ];
   });
   return [
     ...values,
     ...shares,
     text(left, top - 14, title),
-    text(left + size / 2, top + size + 38, "neurons skipped", 'text-anchor="middle"'),
+    text(left + size / 2, top + size + 38, "skipped: neurons, or inputs of every matrix", middle),
   ];
 }
 
 /** Thresholds of one score are a curve; other methods are points. */
 function curves(panel: Panel, methods: readonly MethodReport[]): readonly string[] {
   const point = (report: MethodReport): string =>
-    `${round(panel.left + (1 - report.activeShare) * size)},${round(yOf(panel, panel.value(report)))}`;
-  const scores = ["gate", "output"].flatMap((score) => {
+    `${round(panel.left + report.skippedShare * size)},${round(yOf(panel, panel.value(report)))}`;
+  const scores = ["gate", "output", "input"].flatMap((score) => {
     const reports = methods.filter(({ table }) => table?.score === score);
     if (reports.length === 0) return [];
     const points = reports.map(point);
