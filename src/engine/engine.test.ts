@@ -176,9 +176,23 @@ describe("what cannot be done", () => {
     await expect(withEngine({ threads: 1.5 }, async () => {})).rejects.toThrow("threads: 1.5");
   });
 
-  it("is refused on a closed engine", async () => {
-    const engine = await Engine.open(model.path, { device: "reference" });
+  it("is refused on a closed engine, naming close(): all that needs the model", async () => {
+    const engine = await Engine.open(model.path, { device: "reference", contextLength: 16 });
+    const ids = engine.tokenize("abc");
     engine.close();
-    expect(() => engine.generate("a")).toThrow("a closed engine");
+    const closed = "closed by close()";
+    expect(() => engine.generate("a")).toThrow(closed);
+    expect(() => engine.chat([{ role: "user", content: "a" }])).toThrow(closed);
+    expect(() => engine.sparsity).toThrow(closed);
+    await expect(engine.report()).rejects.toThrow(closed);
+    await expect(engine.trace()).rejects.toThrow(closed);
+    await expect(engine.learnAndClose()).rejects.toThrow(closed);
+    engine.close();
+    expect(engine.detokenize(engine.tokenize("abc"))).toBe(engine.detokenize(ids));
+    expect([engine.contextLength, engine.plan, engine.model.architecture]).toEqual([
+      16,
+      undefined,
+      "llama",
+    ]);
   });
 });

@@ -2,7 +2,7 @@
  * The public face: open a model, write answers, close it. The work is done by the scheduler, the session and the
  * backend; this file only brings them together.
  */
-import { OptionError } from "../core/errors.ts";
+import { HearthError, OptionError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
@@ -120,12 +120,14 @@ export class Engine implements Disposable {
   }
 
   /** What the devices did so far; empty for a model that runs on the CPU. */
-  report(): Promise<EngineReport> {
+  async report(): Promise<EngineReport> {
+    this.#checkOpen();
     return engineReport(this.#opened);
   }
 
   /** The timeline of all steps so far in Chrome's trace format, for an engine that was opened with `timeline`. */
-  trace(): Promise<string> {
+  async trace(): Promise<string> {
+    this.#checkOpen();
     return engineTrace(this.#opened);
   }
 
@@ -146,7 +148,10 @@ export class Engine implements Disposable {
     }
   }
 
-  /** Ends all answers and frees the model. */
+  /**
+   * Ends all answers and frees the model. Afterwards what needs it throws or rejects; `tokenize`, `detokenize` and what
+   * was known when it was opened still answer. To close again does nothing.
+   */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -159,7 +164,10 @@ export class Engine implements Disposable {
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) throw new OptionError("engine", "a closed engine", "an open one");
+    if (!this.#isClosed) return;
+    throw new HearthError(
+      "this engine was closed by close(); open the model again with Engine.open",
+    );
   }
 
   #promptIds(
