@@ -13,6 +13,7 @@ import {
 } from "../index.ts";
 import { asCsv, asMarkdown } from "./bench-output.ts";
 import { byteSizeList, nameList, numberList, wholeNumber } from "./option-values.ts";
+import { checkOutputFile } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 
 interface BenchFlags {
@@ -78,6 +79,7 @@ export function addBenchCommand(program: Command): void {
 }
 
 async function runBench(models: readonly string[], flags: BenchFlags): Promise<void> {
+  checkOutputFile(flags.save, "--save");
   const bar = createBar("measuring", "runs");
   const isAgainst = flags.against === true || flags.againstFrom !== undefined;
   try {

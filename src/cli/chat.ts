@@ -12,10 +12,10 @@ import {
   addEngineOptions,
   addLearnOption,
   addSamplingOptions,
-  bundledModel,
   closeEngine,
   type EngineFlags,
   generateOptions,
+  modelOption,
   openEngine,
   type SamplingFlags,
   showNotices,
@@ -39,7 +39,7 @@ export function addChatCommand(program: Command): void {
   const command = program
     .command("chat")
     .description("talk with a model")
-    .option("-m, --model <file>", "a GGUF model", bundledModel)
+    .addOption(modelOption())
     .option("--system <text>", "a system message to begin with")
     .addHelpText("after", `\nIn the chat: ${help}\n${examples}`);
   addSamplingOptions(addLearnOption(addEngineOptions(command))).action(chat);

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type Diagnosis, diagnose, formatBytes, measureMachine, OptionError } from "../index.ts";
 import { wholeNumber } from "./option-values.ts";
+import { checkOutputFile } from "./output-file.ts";
 import { table } from "./table.ts";
 
 interface DoctorFlags {
@@ -34,12 +35,10 @@ export function addDoctorCommand(program: Command): void {
 
 async function doctor(flags: DoctorFlags): Promise<void> {
   if (flags.measure) return measure(flags);
-  if (flags.output !== undefined) {
-    throw new OptionError(
-      "--output",
-      `"${flags.output}"`,
-      "--measure beside it, whose result it is for",
-    );
+  for (const name of ["gpu", "threads", "output"] as const) {
+    const value = flags[name];
+    if (value === undefined) continue;
+    throw new OptionError(`--${name}`, `"${value}"`, "--measure beside it, which it is for");
   }
   const diagnosis = await diagnose();
   const text = flags.json ? JSON.stringify(asJson(diagnosis)) : asText(diagnosis);
@@ -47,6 +46,7 @@ async function doctor(flags: DoctorFlags): Promise<void> {
 }
 
 async function measure({ gpu, threads, output }: DoctorFlags): Promise<void> {
+  checkOutputFile(output, "--output");
   const profile = await measureMachine({
     ...(gpu !== undefined && { gpu }),
     ...(threads !== undefined && { threads }),

@@ -48,12 +48,20 @@ async function main(): Promise<void> {
     .addHelpText("after", examples)
     .exitOverride();
   for (const addCommand of commands) addCommand(program);
+  let active = program;
+  program.hook("preAction", (_, command) => {
+    active = command;
+  });
   for (const command of [program, ...program.commands]) {
     command.configureOutput({
       outputError: (text, write) => write(usageLine(text, command.name())),
     });
   }
-  await program.parseAsync();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    reportError(error, active);
+  }
 }
 
 function readVersion(): string {
@@ -65,4 +73,4 @@ function readVersion(): string {
 }
 
 watchOutput();
-main().catch(reportError);
+await main();

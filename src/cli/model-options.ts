@@ -16,9 +16,7 @@ import { byteSize, collect, realNumber, tokenBias, wholeNumber } from "./option-
 import { createBar, showCompiling } from "./progress.ts";
 
 /** The model that comes with hearth: small, for trying things out. */
-export const bundledModel: string = fileURLToPath(
-  new URL("../../models/default.gguf", import.meta.url),
-);
+const bundledModel = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
 
 export interface EngineFlags {
   readonly context?: number;
@@ -53,6 +51,10 @@ export interface SamplingFlags {
   readonly stop?: readonly string[];
   readonly ignoreEos?: true;
   readonly contextShift?: true;
+}
+
+export function modelOption(): Option {
+  return new Option("-m, --model <file>", "a GGUF model").default(bundledModel, "the bundled one");
 }
 
 export function addEngineOptions(command: Command): Command {

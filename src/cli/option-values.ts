@@ -26,6 +26,13 @@ export function realNumber(value: string): number {
   return parsed;
 }
 
+/** "1.5" → 1.5 per cent, of what may more than double */
+export function percentage(value: string): number {
+  const parsed = realNumber(value);
+  if (parsed >= 0) return parsed;
+  throw new InvalidArgumentError("expected a number of at least 0.");
+}
+
 /** "8GiB" → bytes */
 export function byteSize(value: string): number {
   try {

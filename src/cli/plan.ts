@@ -10,6 +10,7 @@ import {
 } from "../index.ts";
 import { objectiveOption } from "./model-options.ts";
 import { byteSize, wholeNumber } from "./option-values.ts";
+import { checkOutputFile } from "./output-file.ts";
 
 interface PlanFlags {
   readonly vramBudget?: number;
@@ -83,6 +84,7 @@ async function plan(model: string, flags: PlanFlags): Promise<void> {
     const expected = "exact for the objective latency; highs solves --objective paper";
     throw new OptionError("--solver", "highs", expected);
   }
+  checkOutputFile(flags.plot, "--plot");
   const result = await planPlacement(model, planOptions(flags));
   if (flags.refresh) process.stderr.write(`hearth: ${refreshed(result.learntTokens)}\n`);
   process.stdout.write(flags.json ? `${JSON.stringify(result.json)}\n` : result.text);

@@ -51,6 +51,7 @@ export function addPrepareCommand(program: Command): void {
 async function prepare(model: string, flags: PrepareFlags): Promise<void> {
   const { maxPerplexityLoss, checkTokens, plot } = flags;
   checkOutputFile(plot, "--plot");
+  checkOutputFile(flags.sidecar, "--sidecar");
   const report = await withProgress((progress) =>
     prepareModel(model, {
       ...trainingOptions(flags),

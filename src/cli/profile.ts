@@ -10,6 +10,7 @@ import {
   profileModel,
 } from "../index.ts";
 import { collect, wholeNumber } from "./option-values.ts";
+import { checkOutputFile } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -66,6 +67,8 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   if (corpus.length === 0 && plot === undefined && !flags.json) {
     throw new OptionError("--corpus", "nothing", "a text to read, or --plot for what was counted");
   }
+  checkOutputFile(plot, "--plot");
+  checkOutputFile(flags.output, "--output");
   const summary = await count(model, corpus, flags);
   for (const notice of summary.notices) process.stderr.write(`hearth: ${notice}\n`);
   if (plot !== undefined) await writeFile(plot, summary.plot());

@@ -1,42 +1,26 @@
 /** How a failure reaches the user: one line on stderr and an exit code. */
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { HearthError, OptionError } from "../index.ts";
 
 /** failed: the command could not do it. usage: it was called wrongly. */
 const exitCodes = { failed: 1, usage: 2 };
 
-/** What the user typed for an option of the API. */
-const flagNames: ReadonlyMap<string, string> = new Map([
-  ["contextLength", "--context"],
-  ["window", "--context"],
-  ["gpu", "--gpu"],
-  ["sidecar", "--sidecar"],
-  ["plan", "--plan"],
-  ["hardware", "--hardware"],
-  ["data", "--data"],
-  ["results", "--results"],
-  ["limit", "--limit"],
-  ["batchSize", "--batch"],
-  ["threads", "--threads"],
-  ["vramBudget", "--vram-budget"],
-  ["maxTokens", "--predict"],
-  ["temperature", "--temp"],
-  ["topK", "--top-k"],
-  ["topP", "--top-p"],
-  ["minP", "--min-p"],
-  ["typicalP", "--typical"],
-  ["repetitionPenalty", "--repeat-penalty"],
-  ["presencePenalty", "--presence-penalty"],
-  ["frequencyPenalty", "--frequency-penalty"],
-  ["penaltyWindow", "--repeat-last-n"],
-  ["logitBias", "--logit-bias"],
-  ["seed", "--seed"],
-  ["stop", "--stop"],
-  ["fewShot", "--few-shot"],
-  ["recall", "--recall"],
-  ["mostRatio", "--most-ratio"],
-  ["epochs", "--epochs"],
-  ["checkTokens", "--check-tokens"],
+/** What the user typed for an option of the API where it is not that name: the first of these that the command has. */
+const flagNames: ReadonlyMap<string, readonly string[]> = new Map([
+  ["path", ["--model"]],
+  ["contextLength", ["--context"]],
+  ["window", ["--context"]],
+  ["batchSize", ["--batch"]],
+  ["sidecar", ["--sidecar", "--profile", "--output"]],
+  ["maxTokens", ["--max-tokens", "--predict"]],
+  ["promptTokens", ["--prompt"]],
+  ["answerTokens", ["--predict"]],
+  ["temperature", ["--temp"]],
+  ["typicalP", ["--typical"]],
+  ["repetitionPenalty", ["--repeat-penalty"]],
+  ["penaltyWindow", ["--repeat-last-n"]],
+  ["corpora", ["--corpus"]],
+  ["tasks", ["--task"]],
 ]);
 
 /**
@@ -45,10 +29,10 @@ const flagNames: ReadonlyMap<string, string> = new Map([
  */
 const graceMilliseconds = 3000;
 
-/** Ends the process with an exit code, as soon as nothing is left to do. */
-export function reportError(error: unknown): void {
+/** Ends the process with an exit code, as soon as nothing is left to do. `command`: the one that failed. */
+export function reportError(error: unknown, command: Command): void {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : exitCodes.usage);
-  const { text, exitCode } = describe(error);
+  const { text, exitCode } = describe(error, command);
   process.stderr.write(`hearth: ${oneLine(text)}\n`);
   const isExpected = error instanceof HearthError || isSystemError(error);
   if (!isExpected && error instanceof Error && process.env["HEARTH_DEBUG"]) {
@@ -58,16 +42,29 @@ export function reportError(error: unknown): void {
   setTimeout(() => process.exit(exitCode), graceMilliseconds).unref();
 }
 
-function describe(error: unknown): { readonly text: string; readonly exitCode: number } {
+function describe(
+  error: unknown,
+  command: Command,
+): { readonly text: string; readonly exitCode: number } {
   const text = textOf(error);
   if (!(error instanceof OptionError)) return { text, exitCode: exitCodes.failed };
-  const flag = flagNames.get(error.option);
-  if (flag !== undefined) {
-    return { text: `${flag}${text.slice(error.option.length)}`, exitCode: exitCodes.usage };
-  }
+  const typed = typedName(error.option, command);
+  if (typed === undefined) return { text, exitCode: exitCodes.failed };
+  return { text: `${typed}${text.slice(error.option.length)}`, exitCode: exitCodes.usage };
+}
+
+/** The flag or argument that the user gave it by; undefined for what came from elsewhere, as from a file. */
+function typedName(option: string, { options, registeredArguments }: Command): string | undefined {
   // A command's own judgement of what was typed.
-  const isFlag = error.option.startsWith("--");
-  return { text, exitCode: isFlag ? exitCodes.usage : exitCodes.failed };
+  if (option.startsWith("--")) return option;
+  const [name = ""] = /^\w+/.exec(option) ?? [];
+  const kebab = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const flags = flagNames.get(name) ?? [kebab];
+  const flag = flags.find((one) => options.some(({ long }) => long === one));
+  if (flag !== undefined) return flag;
+  const [first] = registeredArguments;
+  const argument = name === "path" ? first : registeredArguments.find((one) => one.name() === name);
+  return argument?.name();
 }
 
 function textOf(error: unknown): string {

@@ -14,14 +14,15 @@ import {
   addEngineOptions,
   addLearnOption,
   addSamplingOptions,
-  bundledModel,
   closeEngine,
   type EngineFlags,
   generateOptions,
+  modelOption,
   openEngine,
   type SamplingFlags,
   showNotices,
 } from "./model-options.ts";
+import { checkOutputFile } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson, sparsityText } from "./sparsity-report.ts";
 
@@ -49,7 +50,7 @@ export function addRunCommand(program: Command): void {
     .command("run")
     .description("continue a prompt")
     .argument("[prompt]", 'the text to continue; "" is the begin token alone; default: stdin')
-    .option("-m, --model <file>", "a GGUF model", bundledModel)
+    .addOption(modelOption())
     .option("-f, --file <text>", "the text to continue, from a file")
     .option("--json", "print one JSON object instead of text")
     .option("--stats", "say what sparsity did: neurons computed, bytes read")
@@ -64,7 +65,7 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
   const options = generateOptions(flags);
   checkGenerateOptions(options);
   const prompt = readPrompt(argument, flags.file, command);
-  if (flags.trace !== undefined) writeFileSync(flags.trace, "");
+  checkOutputFile(flags.trace, "--trace");
   const engine = await openEngine(flags.model, flags, { timeline: flags.trace !== undefined });
   try {
     const result = await write(engine, prompt, { ...flags, options });

@@ -8,7 +8,8 @@ import {
   type TrainPredictorOptions,
   trainPredictors,
 } from "../index.ts";
-import { collect, realNumber, wholeNumber } from "./option-values.ts";
+import { collect, positiveNumber, realNumber, wholeNumber } from "./option-values.ts";
+import { checkOutputFile } from "./output-file.ts";
 import { createBar, type ProgressBar } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -71,7 +72,7 @@ export function addTrainingOptions(command: Command): Command {
       realNumber,
     )
     .option("--epochs <n>", "most passes over the training rows (default: 10)", wholeNumber)
-    .option("--memory <MiB>", "for the rows learnt from (default: 2048)", wholeNumber)
+    .option("--memory <MiB>", "for the rows learnt from (default: 2048)", positiveNumber)
     .option("--again", "train layers anew that have a predictor already")
     .option("--json", "print one JSON object");
 }
@@ -141,6 +142,7 @@ export async function withProgress<Result>(
 }
 
 async function train(model: string, flags: TrainingFlags): Promise<void> {
+  checkOutputFile(flags.sidecar, "--sidecar");
   const report = await withProgress((progress) =>
     trainPredictors(model, { ...trainingOptions(flags), ...progress }),
   );

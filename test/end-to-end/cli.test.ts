@@ -175,6 +175,35 @@ describe("what is wrong", () => {
     ["a number that is none", () => ["run", "-n", "many", "x"], 2, "whole number"],
     ["a value out of range", () => ["run", "--top-p", "3", "x"], 2, "hearth: --top-p: 3"],
     ["no threads", () => ["run", "--threads", "0", "x"], 2, "hearth: --threads: 0"],
+    [
+      "too few tokens",
+      () => ["perplexity", model, "--file", model, "-c", "2"],
+      2,
+      "hearth: --context: 2",
+    ],
+    [
+      "no tokens",
+      () => ["profile", model, "--corpus", model, "--tokens", "0"],
+      2,
+      "hearth: --tokens: 0",
+    ],
+    ["no memory", () => ["prepare", model, "--memory", "0"], 2, "--memory <MiB>"],
+    ["less than no loss", () => ["prepare", model, "--max-perplexity-loss", "-1"], 2, "at least 0"],
+    [
+      "an empty name of a corpus",
+      () => ["train-predictor", model, "--corpus", ""],
+      2,
+      "hearth: --corpus: ",
+    ],
+    ["an empty name of a model", () => ["inspect", ""], 2, "hearth: model: "],
+    ["a card that nothing is measured on", () => ["doctor", "--gpu", "0"], 2, "hearth: --gpu: "],
+    [
+      "a trace in no folder",
+      () => ["run", "--trace", join(folder, "no/trace"), "x"],
+      2,
+      "hearth: --trace: ",
+    ],
+    ["a trace that is a folder", () => ["run", "--trace", folder, "x"], 2, "hearth: --trace: "],
     ["no text to measure", () => ["perplexity", model], 2, "--file and --ids"],
     ["a context of nothing", () => ["inspect", model, "-c", "0"], 2, "at least 1"],
     ["an unknown device", () => ["run", "--device", "toaster", "x"], 2, "toaster"],
@@ -192,6 +221,21 @@ describe("what is wrong", () => {
     expect(stderr).toContain(mentions);
     expect(stderr).toMatch(/^hearth: .*\n$/);
     expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe("a file to be written", () => {
+  it("keeps what is in it when the command fails", () => {
+    const trace = join(folder, "trace.json");
+    writeFileSync(trace, "of yesterday");
+    expect(hearth(["run", "-m", "no-such.gguf", "--trace", trace, "x"]).status).toBe(1);
+    expect(readFileSync(trace, "utf8")).toBe("of yesterday");
+  });
+
+  it("is not made when the command fails", () => {
+    const plot = join(folder, "plot.svg");
+    expect(hearth(["plan", "no-such.gguf", "--plot", plot]).status).toBe(1);
+    expect(existsSync(plot)).toBe(false);
   });
 });
 
