@@ -10,12 +10,13 @@ import { loadAddon } from "../backends/cpu/addon.ts";
 import { type WeightType, weightTypes } from "../core/dtype.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
-import type { MethodName, Sidecar } from "../sparsity/sidecar.ts";
+import type { InputThresholds, MethodName, Sidecar } from "../sparsity/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
 import { perplexity } from "./perplexity.ts";
 import { sidecarModelOf } from "./sparsity.ts";
+import { sparsityReport } from "./trace.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-methods-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -39,6 +40,8 @@ interface Answer {
   readonly logits: readonly Float32Array[];
   readonly notices: readonly string[];
   readonly activeShare: number;
+  /** Bytes read, of those of a dense token. */
+  readonly bytesShare: number;
 }
 
 /** Greedy, from token ids. */
@@ -68,8 +71,9 @@ async function answer(
       tokens.push(next);
       logits.push(row);
     }
-    const { activeShare } = session.trace.use("all");
-    return { tokens, logits, notices: opened.notices, activeShare };
+    const { activeShare, bytesTouchedPerToken, bytesDensePerToken } = sparsityReport(opened);
+    const bytesShare = bytesTouchedPerToken / bytesDensePerToken;
+    return { tokens, logits, notices: opened.notices, activeShare, bytesShare };
   } finally {
     opened[Symbol.dispose]();
   }
@@ -148,11 +152,16 @@ describe.skipIf(dataFolder === undefined)(`PowerInfer's files${withoutData}`, ()
 describe.skipIf(addon.kind !== "loaded")(
   `two threads${addon.kind === "missing" ? ` (skipped: ${addon.reason})` : ""}`,
   () => {
-    it.each(["mlp", "gate"] as const)(
+    it.each(["mlp", "gate", "threshold"] as const)(
       "give one and the same perplexity in six runs of %s, to the last digit",
       async (sparsity) => {
         const args = "--arch llama --activation relu --active 0.2 --predictor-rank 32";
         const path = await make(`six runs ${sparsity}`, args);
+        await updateSidecar(
+          path.replace(".gguf", ".sparsity.gguf"),
+          sidecarModelOf(openModel(openGguf(path))),
+          { thresholds: { tables: [inputTable(2)], chosen: 0 } },
+        );
         const ids = Array.from({ length: 256 }, (_, at) => (at * at * 7 + 3 * at) % 320);
         const seen = new Set<number>();
         for (let run = 0; run < 6; run++) {
@@ -185,6 +194,43 @@ describe("a method that cannot apply", () => {
   });
 });
 
+describe.skipIf(addon.kind !== "loaded")(
+  `inputs that are masked${addon.kind === "missing" ? ` (skipped: ${addon.reason})` : ""}`,
+  () => {
+    it.each(["llama", "falcon"])(
+      "give the same logits by copies, by rows and on any number of threads: %s",
+      async (arch) => {
+        const path = await make(`masked ${arch}`, `--arch ${arch}`);
+        const model = openModel(openGguf(path));
+        const { neurons } = sidecarModelOf(model);
+        const each = neurons.map(() => undefined);
+        const lists = { downRows: each, predictors: each, signs: each };
+        const channels = each.map(() => ({}));
+        const thresholds = { tables: [inputTable(neurons.length)], chosen: 0 };
+        const sidecar: Sidecar = { path: "none", ...lists, channels, thresholds };
+        const run = (device: Device, threads = 1) =>
+          answer(path, prompt, { device, threads, sparsity: "threshold", with: sidecar, count: 8 });
+        const plain = await run("reference");
+        const one = await run("cpu");
+        const two = await run("cpu", 2);
+        expect(one.notices.join()).toMatch(
+          /matrices were copied at load with a row for each input \(.* of F16/,
+        );
+        expect(two.logits).toEqual(one.logits);
+        expect(one.tokens).toEqual(plain.tokens);
+        expect(worst(one, plain)).toBeLessThan(reordered);
+        const dense = await answer(path, prompt, { device: "cpu", sparsity: "dense", count: 8 });
+        expect(worst(one, dense)).toBeGreaterThan(reordered);
+        const bytes = (report: Answer) => report.bytesShare;
+        expect(bytes(dense)).toBe(1);
+        expect(bytes(one)).toBeLessThan(0.8);
+        // The reference reads whole matrices of the inputs, and the down rows that are left.
+        expect(bytes(plain)).toBeGreaterThan(bytes(one));
+      },
+    );
+  },
+);
+
 describe("auto", () => {
   it("says which method it took and why, and what it had to make", async () => {
     const { notices } = await answer(defaultModel, prompt, { device: "reference", count: 1 });
@@ -213,6 +259,13 @@ describe("auto", () => {
   });
 });
 
+/** Masks about half of the inputs of a synthetic model. */
+function inputTable(layers: number): InputThresholds {
+  const shares = { attention: 0.5, attentionOutput: 0.5, ffn: 0.5, output: 0.5 };
+  const value = { attention: 0.6, attentionOutput: 0.01, ffn: 0.6, output: 0.01 };
+  return { score: "input", shares, values: Array.from({ length: layers }, () => value) };
+}
+
 /** Every method that the model's activation allows, with calibration that keeps about half of the neurons. */
 async function everyMethod(path: string): Promise<readonly [MethodName, Sidecar][]> {
   const model = openModel(openGguf(path));
@@ -225,12 +278,25 @@ async function everyMethod(path: string): Promise<readonly [MethodName, Sidecar]
     ...nothing,
     thresholds: { tables: [{ score, sparsity: 0.5, values }], chosen: 0 },
   });
+  const { dim, heads, headDim } = model.hyperparameters;
+  const ones = (width: number) => new Float32Array(width).fill(1);
+  const inputs: Sidecar = {
+    ...nothing,
+    // Norms of 1, so that no time goes into finding those of the weights: normed inputs are about 1, too.
+    columnNorms: neurons.map(() => ({
+      attention: ones(dim),
+      attentionOutput: ones(heads * headDim),
+      ffn: ones(dim),
+    })),
+    thresholds: { tables: [inputTable(neurons.length)], chosen: 0 },
+  };
   const gated = model.architecture.gating === "gated";
   const relu = model.activation.kind === "relu";
   const sign = { margins: neurons.map(() => -64), recall: neurons.map(() => 1) };
   return [
     ["dense", nothing],
     ["threshold", thresholds("output")],
+    ["threshold", inputs],
     ...(gated ? [["threshold", thresholds("gate")] as [MethodName, Sidecar]] : []),
     ...(relu
       ? ([
