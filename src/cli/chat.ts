@@ -33,6 +33,8 @@ Examples:
   $ hearth chat -m model.gguf --system "Answer in one sentence." --temp 0.3`;
 
 const help = "/clear forgets the conversation, /exit or Ctrl-D leaves, Ctrl-C stops an answer.";
+/** One word behind a slash is meant as a command, not for the model. */
+const commandForm = /^\/\w+$/;
 const tooLong = "/clear begins anew, --context-shift forgets the oldest turns";
 
 export function addChatCommand(program: Command): void {
@@ -73,18 +75,45 @@ async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
   const conversation: Conversation = { engine, flags, opening };
   let messages = opening;
   const lines = createInterface({ input: process.stdin, output: process.stderr, prompt: "> " });
-  lines.on("SIGINT", () => {
-    if (conversation.stop === undefined) lines.close();
-    else conversation.stop();
-  });
+  stopOnInterrupt(lines, conversation);
   prompt(lines);
-  for await (const line of lines) {
-    const said = line.trim();
-    if (said === "/exit") break;
-    if (said === "/clear") messages = opening;
-    else if (said !== "") messages = await takeTurn(conversation, messages, said);
-    prompt(lines);
+  try {
+    for await (const line of lines) {
+      const said = line.trim();
+      if (said === "/exit") break;
+      if (said === "/clear") messages = opening;
+      else if (commandForm.test(said))
+        process.stderr.write(`hearth: no command ${said}. ${help}\n`);
+      else if (said !== "") messages = await takeTurn(conversation, messages, said);
+      prompt(lines);
+    }
+  } finally {
+    // Leaving the loop leaves stdin open, which would keep the process.
+    lines.close();
   }
+}
+
+/** Ctrl-C: stops an answer; else forgets what was typed; else leaves when it comes twice, since an answer may just have ended. */
+function stopOnInterrupt(lines: Interface, conversation: Conversation): void {
+  let isAskedToLeave = false;
+  lines.on("line", () => {
+    isAskedToLeave = false;
+  });
+  lines.on("SIGINT", () => {
+    if (conversation.stop !== undefined) {
+      conversation.stop();
+    } else if (lines.line !== "") {
+      isAskedToLeave = false;
+      lines.write(null, { ctrl: true, name: "e" });
+      lines.write(null, { ctrl: true, name: "u" });
+    } else if (isAskedToLeave) {
+      lines.close();
+    } else {
+      isAskedToLeave = true;
+      process.stderr.write("\nCtrl-C again leaves.\n");
+      lines.prompt();
+    }
+  });
 }
 
 function prompt(lines: Interface): void {

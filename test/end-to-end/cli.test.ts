@@ -21,6 +21,8 @@ interface Golden {
 }
 const golden: Golden = JSON.parse(readFileSync(join(project, "test/golden/default.json"), "utf8"));
 
+const hasTerminal = process.platform === "linux" && spawnSync("script", ["--version"]).status === 0;
+
 function hearth(
   args: readonly string[],
   input = "",
@@ -147,6 +149,54 @@ describe("hearth chat", () => {
     expect(stdout.trim()).not.toBe("");
     expect(stderr).toContain("no chat template");
   });
+
+  it("leaves at /exit although more could be said, and takes no unknown command for a question", async () => {
+    const child = spawn(process.execPath, [main, "chat", "--temp", "0", "-n", "4"]);
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (text) => {
+      stdout += text;
+    });
+    child.stderr.on("data", (text) => {
+      stderr += text;
+    });
+    child.stdin.write("/leave\n/clear\n/exit\n");
+    const [code] = await once(child, "close");
+    expect([code, stdout]).toEqual([0, ""]);
+    expect(stderr).toContain("no command /leave");
+  });
+
+  it.skipIf(!hasTerminal)(
+    "stops an answer at Ctrl-C, goes on, and leaves at the second when idle (needs script of util-linux)",
+    async () => {
+      const chat = `"${process.execPath}" "${main}" chat --temp 0 --ignore-eos --context-shift`;
+      const child = spawn("script", ["-qefc", chat, "/dev/null"]);
+      let seen = "";
+      child.stdout.on("data", (text) => {
+        seen += text;
+      });
+      /** What came since, up to and with `end`. */
+      const until = async (isEnd: (text: string) => boolean): Promise<string> => {
+        while (!isEnd(seen)) await once(child.stdout, "data");
+        const text = seen;
+        seen = "";
+        return text;
+      };
+      // What readline clears the line with, then the prompt: no model writes that.
+      const isPrompt = (text: string): boolean => text.includes("[0J> ");
+      await until(isPrompt);
+      for (const question of ["Who goes there?", "And then?"]) {
+        child.stdin.write(`${question}\r`);
+        await until((text) => text.length > 200);
+        child.stdin.write("\x03");
+        await until(isPrompt);
+      }
+      child.stdin.write("\x03");
+      expect(await until((text) => text.includes("leaves."))).toContain("Ctrl-C again");
+      child.stdin.write("\x03");
+      const [code] = await once(child, "close");
+      expect(code).toBe(0);
+    },
+  );
 });
 
 describe("what is wrong", () => {
