@@ -5,6 +5,7 @@
  */
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import { createRandom } from "../core/random.ts";
+import { sigmoid } from "./sigmoid.ts";
 import { directionsOf, type GuessedDirections, signsOf } from "./sign-bits.ts";
 import type { Odds } from "./sign-odds.ts";
 import { cosineRate, createTrained, descend, type Trained } from "./train-adam.ts";
@@ -167,10 +168,10 @@ function turnIntoErrors(
       const at = row * count + neuron;
       const slope = (slopes.weights[neuron] ?? 0) / root;
       const score = scores[at] ?? 0;
-      const probability = 1 / (1 + Math.exp(-(slope * score + (offsets.weights[neuron] ?? 0))));
+      const probability = sigmoid(slope * score + (offsets.weights[neuron] ?? 0));
       const place = first + neuron;
-      const isActive = ((rows.active[mask + (place >> 3)] ?? 0) >> (place & 7)) & 1;
-      const error = share * (isActive === 1 ? positiveWeight * (probability - 1) : probability);
+      const label = ((rows.active[mask + (place >> 3)] ?? 0) >> (place & 7)) & 1;
+      const error = share * (1 + label * (positiveWeight - 1)) * (probability - label);
       slopes.gradient[neuron] = (slopes.gradient[neuron] ?? 0) + (error * score) / root;
       offsets.gradient[neuron] = (offsets.gradient[neuron] ?? 0) + error;
       scores[at] = error * slope;

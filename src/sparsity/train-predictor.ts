@@ -10,6 +10,7 @@ import {
   type SelectionQuality,
   type SelectionTarget,
 } from "./predictor-quality.ts";
+import { sigmoid } from "./sigmoid.ts";
 import { cosineRate } from "./train-adam.ts";
 import { PredictorNetwork } from "./train-network.ts";
 import { type LayerRows, maskBytes, sliceRows } from "./train-rows.ts";
@@ -151,9 +152,10 @@ function turnIntoErrors(
   for (let row = 0; row < count; row++) {
     for (let neuron = 0; neuron < neurons; neuron++) {
       const at = row * neurons + neuron;
-      const probability = 1 / (1 + Math.exp(-(logits[at] ?? 0)));
-      const isActive = ((active[row * bytes + (neuron >> 3)] ?? 0) >> (neuron & 7)) & 1;
-      logits[at] = share * (isActive === 1 ? positiveWeight * (probability - 1) : probability);
+      // 1 where active. Neurons fire at random: to branch on it would be mispredicted all the time.
+      const label = ((active[row * bytes + (neuron >> 3)] ?? 0) >> (neuron & 7)) & 1;
+      const weight = share * (1 + label * (positiveWeight - 1));
+      logits[at] = weight * (sigmoid(logits[at] ?? 0) - label);
     }
   }
 }
