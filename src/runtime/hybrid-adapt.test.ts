@@ -1,6 +1,7 @@
 /** Which neurons change places, from counts made by hand. */
 import { describe, expect, it } from "vitest";
 import type { FfnCounts, NeuronCounts } from "../backends/backend.ts";
+import { runAtOnce } from "../core/steps.ts";
 import type { PlanLayer } from "../placement/plan.ts";
 import { fewestTokens, HybridAdapter } from "./hybrid-adapt.ts";
 import { joinNeuronCounts } from "./neuron-rates.ts";
@@ -51,13 +52,13 @@ describe("an exchange of neurons", () => {
     const adapter = new HybridAdapter([layerOf(6, 2)], { expectedShare: 0.9 });
     adapter.counted([active(0, 10)], [active(0, 190)], tokens);
     adapter.watched([watched(0, 2, [0.1, 0.9, 0, 0.9])]);
-    const exchanges = adapter.choose();
+    const exchanges = runAtOnce(adapter.choose());
     expect(exchanges.map(({ toGpu }) => [...toGpu])).toEqual([[3], [5]]);
     expect(exchanges.map(({ toCpu }) => [...toCpu])).toEqual([[1], [0]]);
     adapter.exchanged(exchanges);
     expect(adapter.exchangedGroups).toBe(2);
     expect(adapter.isDue).toBe(false);
-    expect(adapter.choose()).toEqual([]);
+    expect(runAtOnce(adapter.choose())).toEqual([]);
   });
 
   it("gives up first what the profile thinks least of, and what was seen to rest", () => {
@@ -66,7 +67,7 @@ describe("an exchange of neurons", () => {
     adapter.counted([active(0, 40)], [active(0, 200)], tokens);
     adapter.watched([watched(0, 4, [0.9, 0.8, 0.01, 0.02])]);
     // A group is half of the smaller side; the cold ones that are left would gain nothing.
-    const exchanges = adapter.choose();
+    const exchanges = runAtOnce(adapter.choose());
     expect(exchanges.map(({ toGpu }) => [...toGpu])).toEqual([[4, 5]]);
     expect(exchanges.map(({ toCpu }) => [...toCpu])).toEqual([[1, 3]]);
   });
@@ -76,7 +77,7 @@ describe("an exchange of neurons", () => {
     adapter.counted([active(0, 200)], [active(0, 210)], tokens);
     adapter.watched([watched(0, 4, [0.55, 0.5, 0.5, 0.55])]);
     expect(adapter.isDue).toBe(true);
-    expect(adapter.choose()).toEqual([]);
+    expect(runAtOnce(adapter.choose())).toEqual([]);
   });
 
   it("moves four groups of 64 at a time, the best of all layers", () => {
@@ -88,7 +89,7 @@ describe("an exchange of neurons", () => {
       watched(0, 512, shares),
       watched(1, 512, [...shares.slice(64), ...Array(64).fill(1)]),
     ]);
-    const exchanges = adapter.choose();
+    const exchanges = runAtOnce(adapter.choose());
     expect(exchanges.map(({ layer }) => layer)).toEqual([1, 0, 0, 0]);
     expect(exchanges.map(({ toGpu, toCpu }) => [toGpu.length, toCpu.length])).toEqual(
       Array.from({ length: 4 }, () => [64, 64]),

@@ -3,6 +3,7 @@
  * and hands the counts on to those who learn from them.
  */
 import type { Executable, FfnCounts, NeuronCounts } from "../backends/backend.ts";
+import { runWithPauses } from "../core/steps.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { PlanLayer } from "../placement/plan.ts";
 import { type AdaptOptions, HybridAdapter } from "./hybrid-adapt.ts";
@@ -71,7 +72,7 @@ export class HybridExchange {
   async exchange(): Promise<number> {
     if (!this.#adapter.isDue) return 0;
     await this.#take();
-    const exchanges = this.#adapter.choose();
+    const exchanges = await runWithPauses(this.#adapter.choose());
     for (const { layer, toGpu, toCpu } of exchanges) {
       await this.#gpu.replaceNeurons?.({ layer, from: toCpu, to: toGpu });
       await this.#cpu.replaceNeurons?.({ layer, from: toGpu, to: toCpu });
