@@ -79,6 +79,7 @@ export async function openModelFile(
     chosen.kind === "host" ? await openOnHost(chosen, request) : await openOnGpu(chosen, request);
   const { backend, session, sparsity, plan, notices } = running;
   const learning = await learnFrom(running, request, chosen.kind);
+  const learningNotices = typeof learning === "string" ? [learning] : [];
   return {
     description: describeModel(model),
     tokenizer,
@@ -88,13 +89,7 @@ export async function openModelFile(
     sparsity,
     ...(plan && { plan }),
     ...(typeof learning === "object" && { learner: learning }),
-    notices: [
-      ...model.warnings,
-      ...tokenizer.warnings,
-      ...contextNotices(model, resolved),
-      ...notices,
-      ...(typeof learning === "string" ? [learning] : []),
-    ],
+    notices: [...fileNotices(model, tokenizer, resolved), ...notices, ...learningNotices],
     loadMilliseconds: performance.now() - startedAt,
     [Symbol.dispose]: () => {
       session[Symbol.dispose]();
@@ -126,10 +121,16 @@ async function readAheadOfLoading({ files, tensors }: GgufFile): Promise<void> {
   }
 }
 
-function contextNotices(model: Model, { contextLength }: ResolvedEngineOptions): readonly string[] {
+function fileNotices(
+  model: Model,
+  tokenizer: Tokenizer,
+  { contextLength }: ResolvedEngineOptions,
+): readonly string[] {
   const { contextLength: trained } = model.hyperparameters;
-  if (contextLength <= trained) return [];
+  const warnings = [...model.warnings, ...tokenizer.warnings];
+  if (contextLength <= trained) return warnings;
   return [
+    ...warnings,
     `the context of ${contextLength} tokens is longer than the ${trained} the model was trained for: past them answers may fall apart`,
   ];
 }

@@ -1,6 +1,6 @@
 /** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
 import { axisTicks } from "../core/axis-ticks.ts";
-import { formatBytes, GiB, MiB } from "../core/units.ts";
+import { type Bytes, formatBytes, GiB, MiB } from "../core/units.ts";
 import { hotNeurons } from "./describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "./plan.ts";
 
@@ -93,8 +93,14 @@ function legend(): readonly string[] {
   });
 }
 
-function budgetCurve(plan: Plan): readonly string[] {
-  const { left, top, width, height } = curvePanel;
+interface ShownCurve {
+  readonly here: BudgetPoint;
+  readonly points: readonly BudgetPoint[];
+  readonly mostBytes: Bytes;
+  readonly mostSpeed: number;
+}
+
+function shownCurve(plan: Plan): ShownCurve {
   const here: BudgetPoint = {
     budgetBytes: plan.inputs.budgetBytes,
     predictedTokensPerSecond: plan.predictedTokensPerSecond,
@@ -112,11 +118,17 @@ function budgetCurve(plan: Plan): readonly string[] {
   const mostBytes = Math.max(1, Math.min(shownBytes, points.at(-1)?.budgetBytes ?? 1));
   const shown = points.filter(({ budgetBytes }) => budgetBytes <= mostBytes);
   const end = { ...(shown.at(-1) ?? here), budgetBytes: mostBytes };
+  return { here, points: [...shown, end], mostBytes, mostSpeed };
+}
+
+function budgetCurve(plan: Plan): readonly string[] {
+  const { left, top, width, height } = curvePanel;
+  const { here, points, mostBytes, mostSpeed } = shownCurve(plan);
   const speedTicks = axisTicks(0, mostSpeed, 4);
   const topSpeed = speedTicks.at(-1) ?? mostSpeed;
   const x = (bytes: number): number => left + (bytes / mostBytes) * width;
   const y = (speed: number): number => top + height - (speed / topSpeed) * height;
-  const path = [...shown, end].map(
+  const path = points.map(
     (point) => `${round(x(point.budgetBytes))},${round(y(point.predictedTokensPerSecond))}`,
   );
   const unit = mostBytes < GiB ? { name: "MiB", bytes: MiB } : { name: "GiB", bytes: GiB };
