@@ -223,6 +223,9 @@ void generic_axpy(const Matrix& w, RowList rows, const float* coefficient, Range
   }
 }
 
+// The same work either way, but a row is near for the next token.
+constexpr size_t kGenericGemmTokens = 2;
+
 template <class Codec>
 constexpr WeightKernels generic_quantised() {
   return {prepare_q8,
@@ -230,7 +233,8 @@ constexpr WeightKernels generic_quantised() {
           generic_gemm<QuantisedDot<Codec>, q8_row_bytes>,
           generic_gather_dot<QuantisedDot<Codec>>,
           generic_axpy<Codec::kBlock, Codec::kBytes, dequantise_quantised<Codec>>,
-          dequantise_quantised<Codec>};
+          dequantise_quantised<Codec>,
+          kGenericGemmTokens};
 }
 
 template <class Codec>
@@ -240,7 +244,8 @@ constexpr WeightKernels generic_plain() {
           generic_gemm<PlainDot<Codec>, f32_row_bytes>,
           generic_gather_dot<PlainDot<Codec>>,
           generic_axpy<1, Codec::kBytes, dequantise_plain<Codec>>,
-          dequantise_plain<Codec>};
+          dequantise_plain<Codec>,
+          kGenericGemmTokens};
 }
 
 }  // namespace

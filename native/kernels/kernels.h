@@ -90,6 +90,9 @@ struct WeightKernels {
   void (*axpy)(const Matrix& w, RowList rows, const float* coefficient, Range columns, float* y);
   // out[0 .. columns) = the row as f32.
   void (*dequantise_row)(const void* row, size_t columns, float* out);
+  // From this many tokens on gemm, which unpacks rows for all of them, is faster than a gemv for
+  // each while the rows are near.
+  size_t gemm_tokens;
 };
 
 // What prepare_x writes. Types with the same format can share one prepared row.

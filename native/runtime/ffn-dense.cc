@@ -28,9 +28,9 @@ class DenseStage final : public Stage {
       // memory.
       std::memset(run.h.data, 0, static_cast<size_t>(run.rows) * run.h.width * sizeof(float));
     }
-    tile_ = run.rows < kGemmRows
-                ? rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes)
-                : static_cast<uint32_t>(kGemmRowTile);
+    by_row_ = run.rows < op.up.kernels->gemm_tokens;
+    tile_ = by_row_ ? rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes)
+                    : static_cast<uint32_t>(kGemmRowTile);
     const size_t bytes = op.candidates() * op.up.matrix.row_bytes * run.rows;
     return Phase{static_cast<uint32_t>(ceil_divide(op.candidates(), tile_)), wakes_for(bytes)};
   }
@@ -73,8 +73,10 @@ class DenseStage final : public Stage {
                 const Scratch& scratch, float* y) const {
     const FfnRun& run = *run_;
     const size_t count = end - begin;
-    if (run.op.subset != nullptr && run.rows < kGemmRows) {
-      weight.kernels->gather_dot(weight.matrix, x.row(0), RowList{run.op.subset + begin, count}, y);
+    if (by_row_) {
+      for (uint32_t row = 0; row < run.rows; row++) {
+        product(weight, x.row(row), begin, count, y + static_cast<size_t>(row) * tile_);
+      }
       return;
     }
     if (run.op.subset != nullptr) {
@@ -83,12 +85,18 @@ class DenseStage final : public Stage {
           GemmTask{gathered, x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
       return;
     }
-    if (run.rows < kGemmRows) {
-      weight.kernels->gemv(weight.from(begin), x.row(0), Range{0, count}, y);
-      return;
-    }
     weight.kernels->gemm(
         GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
+  }
+
+  /** y[i] = W[neuron of candidate begin + i, :] · x */
+  void product(const Weight& weight, const void* x, uint32_t begin, size_t count, float* y) const {
+    const uint32_t* subset = run_->op.subset;
+    if (subset == nullptr) {
+      weight.kernels->gemv(weight.from(begin), x, Range{0, count}, y);
+    } else {
+      weight.kernels->gather_dot(weight.matrix, x, RowList{subset + begin, count}, y);
+    }
   }
 
   /** The rows of candidates [begin, begin + count) behind one another: copied once for all rows of
@@ -180,6 +188,7 @@ class DenseStage final : public Stage {
   std::shared_ptr<FfnRun> run_;
   std::vector<uint64_t> signs_;  // [rows, words]
   uint32_t tile_ = 1;
+  bool by_row_ = false;  // a matrix-vector product for each row of the step, else one of matrices
 };
 
 /**
@@ -267,7 +276,8 @@ class DownRowsStage final : public Stage {
 std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
   const FfnOp& op = run->op;
   const size_t vector_tile = rows_per_vector_chunk(op.candidates(), 2 * op.up.matrix.row_bytes);
-  const size_t tiles = 3 * std::max<size_t>(vector_tile, needs.max_rows * kGemmRowTile);
+  const size_t by_row = std::min(needs.max_rows, op.up.kernels->gemm_tokens - 1);
+  const size_t tiles = 3 * std::max(by_row * vector_tile, needs.max_rows * kGemmRowTile);
   size_t row_bytes = std::max(op.up.matrix.row_bytes, op.gated() ? op.gate.matrix.row_bytes : 0);
   if (op.method == FfnMethod::kMlp) row_bytes = std::max(row_bytes, op.fc2.matrix.row_bytes);
   const size_t gathered = op.subset == nullptr ? 0 : kGemmRowTile * row_bytes / sizeof(float);

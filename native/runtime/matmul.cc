@@ -36,7 +36,7 @@ class MatmulStage final : public Stage {
   MatmulStage(std::vector<MatmulPart> parts, ScratchNeeds& needs) {
     for (MatmulPart& part : parts) {
       needs.need_gemm(part.weight.matrix.columns);
-      parts_.push_back(Planned{std::move(part), 0, 0});
+      parts_.push_back(Planned{std::move(part)});
     }
   }
 
@@ -47,7 +47,8 @@ class MatmulStage final : public Stage {
     size_t bytes = 0;
     for (Planned& planned : parts_) {
       const Weight& weight = planned.part.weight;
-      planned.rows_per_chunk = rows_ < kGemmRows
+      planned.by_row = rows_ < weight.kernels->gemm_tokens;
+      planned.rows_per_chunk = planned.by_row
                                    ? rows_per_vector_chunk(weight.rows, weight.matrix.row_bytes)
                                    : static_cast<uint32_t>(kGemmRowTile);
       planned.first_chunk = chunks;
@@ -64,7 +65,7 @@ class MatmulStage final : public Stage {
     const Planned& planned = parts_[at];
     const size_t begin = static_cast<size_t>(index - planned.first_chunk) * planned.rows_per_chunk;
     const size_t end = std::min(begin + planned.rows_per_chunk, planned.part.weight.rows);
-    if (rows_ < kGemmRows) {
+    if (planned.by_row) {
       vector_chunk(planned.part, Range{begin, end}, scratch);
     } else {
       matrix_chunk(planned.part, Range{begin, end}, scratch);
@@ -74,8 +75,9 @@ class MatmulStage final : public Stage {
  private:
   struct Planned {
     MatmulPart part;
-    uint32_t first_chunk;
-    uint32_t rows_per_chunk;
+    uint32_t first_chunk = 0;
+    uint32_t rows_per_chunk = 0;
+    bool by_row = false;  // a matrix-vector product for each row of the step, else one of matrices
   };
 
   void vector_chunk(const MatmulPart& part, Range range, const Scratch& scratch) const {

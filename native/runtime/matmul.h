@@ -43,10 +43,6 @@ std::unique_ptr<Stage> make_matmul_join(MatmulPart part);
  */
 uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes);
 
-/** From this many rows of a step on, the matrix-matrix kernel wins over one matrix-vector product a
- * row. */
-constexpr uint32_t kGemmRows = 2;
-
 /** Whether a phase that reads so many bytes is worth waking sleeping threads for: 20 us at 20 GB/s
  * and more. */
 inline bool wakes_for(size_t bytes) { return bytes >= 512 * 1024; }
