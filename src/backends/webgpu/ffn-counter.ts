@@ -48,11 +48,13 @@ export function createFfnCounter(segments: readonly PlannedSegment[]): FfnCounte
       }
     },
     counted: ({ sparse }, counts, rows) => {
-      sparse.forEach((op, i) => {
+      let i = 0;
+      for (const op of sparse) {
         let active = 0;
         for (let row = 0; row < rows; row++) active += counts[row * sparse.length + i] ?? 0;
         addRun(op, active, rows);
-      });
+        i++;
+      }
     },
     take: () => {
       const taken = [...tallies]
