@@ -77,6 +77,7 @@ function asText(report: PrepareReport): string {
     "perplexity",
     "change",
     "same greedy tokens",
+    "judged by",
   ];
   const signRows = signs.map(({ recall, massRecall, ratio }, layer) => [
     String(layer),
@@ -96,6 +97,7 @@ function asText(report: PrepareReport): string {
     table([header, ...methods.map(methodRow)]),
     `All but the speeds: ${report.decodedTokens} tokens of text that nothing was learnt from, decoded one by one after prompts of half a`,
     `window. Bytes: of the ${report.comparedMatrices} matrices.`,
+    "Judged by: tokens; fewer where they settled that a method changes more than asked, or reads more than one that does not.",
     "Change: of perplexity, target by target, ± its standard error. Same greedy tokens: as the dense model's after the same text.",
     "Speed-up predicted: from all weight bytes of a token; measured: dense and sparse in turns on this machine, as it was used then.",
     "",
@@ -120,6 +122,7 @@ function methodRow(report: MethodReport): readonly string[] {
     `${perplexity.toFixed(3)} ± ${perplexityError.toFixed(3)}`,
     change,
     percent(report.agreement),
+    String(report.judgedTokens),
   ];
 }
 
@@ -153,6 +156,7 @@ function asJson(report: PrepareReport): object {
       perplexity_loss: one.perplexityLoss,
       perplexity_loss_error: one.lossError,
       agreement: one.agreement,
+      judged_tokens: one.judgedTokens,
     })),
   };
 }

@@ -8,12 +8,13 @@ export interface ProgressBar {
 
 const silent: ProgressBar = { update: () => {}, stop: () => {} };
 
-/** `unit` names what is counted: tokens, layers. */
+/** `unit` names what is counted: tokens, layers; "" counts nothing that people know. A total may change on the way. */
 export function createBar(title: string, unit: string): ProgressBar {
   if (!process.stderr.isTTY) return silent;
+  const total = unit === "" ? "" : ` of {total} ${unit}`;
   const bar = new SingleBar(
     {
-      format: `${title} {bar} {percentage} % of {total} ${unit}, {eta_formatted} left`,
+      format: `${title} {bar} {percentage} %${total}, {eta_formatted} left`,
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
@@ -25,8 +26,10 @@ export function createBar(title: string, unit: string): ProgressBar {
     update(done, total) {
       // What is done at once needs no bar.
       if (!isStarted && done >= total) return;
-      if (!isStarted) bar.start(total, 0);
+      // What was done before the first word of it took a time that nobody knows: the estimate begins here.
+      if (!isStarted) bar.start(total, done);
       isStarted = true;
+      bar.setTotal(total);
       bar.update(done);
     },
     stop() {

@@ -16,7 +16,7 @@ import {
   scoreTargets,
 } from "../runtime/prepare-check.ts";
 import { isReluFamily } from "../sparsity/activation-profile.ts";
-import type { ComparedMatrices, MethodReport } from "../sparsity/choose-best.ts";
+import { type ComparedMatrices, keepsQuality, type MethodReport } from "../sparsity/choose-best.ts";
 import { hasAllPredictors } from "../sparsity/method.ts";
 import {
   columnPlaces,
@@ -25,6 +25,7 @@ import {
   type Sidecar,
   type ThresholdTable,
 } from "../sparsity/sidecar.ts";
+import { isSettledAgainst } from "./prepare-settle.ts";
 import { settleSparsity } from "./sparsity.ts";
 
 export interface CheckRequest {
@@ -33,6 +34,7 @@ export interface CheckRequest {
   readonly sidecar: Sidecar;
   readonly tables: readonly ThresholdTable[];
   readonly text: CheckText;
+  readonly maxPerplexityLoss: number;
   readonly onProgress?: (stage: string, done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -49,28 +51,58 @@ const timedTokens: Tokens = 48;
 const leastTurns = 5;
 const timedMilliseconds = 250;
 const mostTurns = 101;
+/** Of a method that will not be chosen. */
+const turnsOfDropped = 1;
 const promptTokens: Tokens = 16;
 
 /** The dense model first. */
 export async function checkMethods(request: CheckRequest): Promise<readonly MethodReport[]> {
-  const { model, text } = request;
+  const { text } = request;
   const candidates = candidatesFor(request);
+  const progress = new CheckProgress(request, candidates.length);
   using dense = await open(request, { method: "dense", variant: "" });
-  const reference = await scoreTargets(dense, text, progressOf(request, "dense", 0, candidates));
-  const reports: MethodReport[] = [];
-  for (const [index, candidate] of candidates.entries()) {
+  const reference = await scoreTargets(
+    dense,
+    text,
+    progress.watch(() => false),
+  );
+  const base = attentionCompared(request);
+  const reports = new Map<Candidate, MethodReport>();
+  let cheapest: Bytes | undefined;
+  for (const candidate of mostSparedFirst(candidates)) {
     using sparse = await open(request, candidate);
+    const rival = { ...request, cheapest: candidate.table && cheapest };
     const scored = await scoreTargets(
       sparse,
       text,
-      progressOf(request, nameFor(candidate), index + 1, candidates),
+      progress.watch((seen, windows) => isSettledAgainst(seen(), reference, { ...rival, windows })),
     );
-    const base = attentionCompared(request);
-    reports.push(await report(candidate, { model, dense, sparse, reference, scored, text, base }));
+    const one = await report(candidate, { ...request, dense, sparse, reference, scored, base });
+    reports.set(candidate, one);
+    if (qualifies(one, reference, request)) {
+      cheapest = Math.min(cheapest ?? Number.POSITIVE_INFINITY, one.bytesPerToken - base);
+    }
   }
-  const first = reports[0];
-  const base = attentionCompared(request);
-  return [await denseReport(dense, { reference, text, first, base }), ...reports];
+  const inOrder = candidates.flatMap((candidate) => reports.get(candidate) ?? []);
+  const first = inOrder[0];
+  return [await denseReport(dense, { reference, text, first, base }), ...inOrder];
+}
+
+/** Operating points from the one that leaves out the most: gentler ones need not be judged once one is good enough. */
+function mostSparedFirst(candidates: readonly Candidate[]): readonly Candidate[] {
+  const points = candidates.filter(({ table }) => table !== undefined);
+  return [...candidates.filter(({ table }) => table === undefined), ...points.toReversed()];
+}
+
+function qualifies(
+  { table, judgedTokens, perplexityLoss, lossError }: MethodReport,
+  reference: ScoredTargets,
+  { maxPerplexityLoss }: CheckRequest,
+): boolean {
+  const isWhole = judgedTokens === reference.losses.length;
+  return (
+    table !== undefined && isWhole && keepsQuality({ perplexityLoss, lossError }, maxPerplexityLoss)
+  );
 }
 
 /** Where one method reads fewer bytes of attention's matrices, all are told with all bytes of them. */
@@ -115,10 +147,6 @@ function variantOf(table: ThresholdTable): string {
   return `input ${[attention, ffn, output].map(percent).join("/")} %`;
 }
 
-function nameFor({ method, variant }: Candidate): string {
-  return `${method} ${variant}`.trim();
-}
-
 async function open(request: CheckRequest, candidate: Candidate): Promise<CheckedModel> {
   const { model, backend, sidecar, text } = request;
   const { table, method } = candidate;
@@ -137,17 +165,43 @@ async function open(request: CheckRequest, candidate: Candidate): Promise<Checke
   });
 }
 
-function progressOf(
-  { onProgress, signal }: CheckRequest,
-  name: string,
-  index: number,
-  candidates: readonly Candidate[],
-): Parameters<typeof scoreTargets>[2] {
-  const total = candidates.length + 1;
-  return {
-    onWindow: (done, all) => onProgress?.(`checking ${name}`, index + done / all, total),
-    ...(signal && { signal }),
-  };
+/** Counts windows; how many are left is guessed from what the methods took so far. */
+class CheckProgress {
+  readonly #request: CheckRequest;
+  #modelsLeft: number;
+  #windows = 0;
+  /** Of the dense model, then of each method that is finished. */
+  readonly #taken: number[] = [];
+
+  constructor(request: CheckRequest, candidates: number) {
+    this.#request = request;
+    this.#modelsLeft = candidates + 1;
+  }
+
+  /** For the next model; `isSettled` says after a window that it is enough. */
+  watch(
+    isSettled: (seen: () => ScoredTargets, windows: number) => boolean,
+  ): Parameters<typeof scoreTargets>[2] {
+    const { onProgress, signal } = this.#request;
+    this.#modelsLeft--;
+    return {
+      onWindow: (done, all, scored) => {
+        this.#windows++;
+        const isOver = done === all || isSettled(scored, done);
+        if (isOver) this.#taken.push(done);
+        const left = (isOver ? 0 : all - done) + this.#modelsLeft * this.#usual(all);
+        onProgress?.("checking", this.#windows, this.#windows + left);
+        return isOver;
+      },
+      ...(signal && { signal }),
+    };
+  }
+
+  #usual(all: number): number {
+    const [, ...ofMethods] = this.#taken;
+    if (ofMethods.length === 0) return all;
+    return ofMethods.reduce((sum, one) => sum + one, 0) / ofMethods.length;
+  }
 }
 
 async function report(
@@ -163,7 +217,9 @@ async function report(
   },
 ): Promise<MethodReport> {
   const { model, dense, sparse, reference, scored, text, base } = measured;
-  const timed = timedDecode(text, sparse.contextLength);
+  const judgedTokens = scored.losses.length;
+  const turns = judgedTokens < reference.losses.length ? turnsOfDropped : leastTurns;
+  const timed = { ...timedDecode(text, sparse.contextLength), turns };
   const { tokensPerSecond, measuredSpeedup } = await compareSpeeds(dense, sparse, timed);
   const rest = bytesBesideFfn(model);
   const bytes = scored.bytesPerToken - scored.bytesSpared;
@@ -172,6 +228,7 @@ async function report(
   return {
     ...candidate,
     ...compareTargets(scored, reference),
+    judgedTokens,
     activeShare,
     bytesPerToken: base + bytes,
     tokensPerSecond,
@@ -185,12 +242,12 @@ async function report(
 async function compareSpeeds(
   dense: CheckedModel,
   sparse: CheckedModel,
-  timed: ReturnType<typeof timedDecode>,
+  timed: ReturnType<typeof timedDecode> & { readonly turns: number },
 ): Promise<Pick<MethodReport, "tokensPerSecond" | "measuredSpeedup">> {
   const speeds: number[] = [];
   const ratios: number[] = [];
   const until = performance.now() + timedMilliseconds;
-  while (speeds.length < leastTurns || (performance.now() < until && speeds.length < mostTurns)) {
+  while (speeds.length < timed.turns || (performance.now() < until && speeds.length < mostTurns)) {
     const plain = await decodeOnce(dense, timed);
     const fast = await decodeOnce(sparse, timed);
     speeds.push(fast);
@@ -217,6 +274,7 @@ async function denseReport(
     method: "dense",
     variant: "",
     ...compareTargets(reference, reference),
+    judgedTokens: reference.losses.length,
     activeShare: 1,
     bytesPerToken: base + reference.bytesPerToken,
     tokensPerSecond,

@@ -23,9 +23,10 @@ import { findSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { calibrateSigns, type SignLayer } from "../sparsity/sign-calibration.ts";
 import { calibratedPoints, calibratedSparsities } from "../sparsity/threshold-calibration.ts";
-import type { TrainingRows } from "../sparsity/train-predictor.ts";
+import { defaultTraining, type TrainingRows } from "../sparsity/train-predictor.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { columnNormsOf } from "./masks.ts";
+import { TrainingEffort } from "./prepare-effort.ts";
 import { downNormsOf, sidecarModelOf } from "./sparsity.ts";
 
 export interface LearnRequest {
@@ -175,24 +176,28 @@ async function trainLayers(
   const { gating } = model.architecture;
   const shape = { dim, neurons, gating, activation: model.activation };
   const trained: TrainedLayer[] = [];
-  for (const [index, layer] of layers.entries()) {
+  const passes = epochs ?? defaultTraining.epochs;
+  const effort = new TrainingEffort({ layers: layers.length, dim, epochs: passes }, (done, total) =>
+    request.onProgress?.("training", done, total),
+  );
+  for (const layer of layers) {
     const layerRows = rows[layer];
     if (layerRows === undefined) continue;
-    request.onProgress?.("training", index, layers.length);
     const one = await trainLayer(layer, layerRows, {
       shape,
       target,
       mostRatio,
       seed,
       multiply,
+      onAttempt: (rank) => effort.pass(rank, layerRows.train.neurons),
       ...(epochs !== undefined && { epochs }),
       ...(signal && { signal }),
     });
     trained.push(one);
+    effort.finishLayer();
     const predictors = new Map([[layer, one.predictor]]);
     await updateSidecar(sidecarPath, sidecarModelOf(model), { predictors });
     request.onLayer?.(one);
-    request.onProgress?.("training", index + 1, layers.length);
   }
   return trained;
 }
@@ -219,6 +224,7 @@ async function learnSigns(
         target,
         multiply,
         seed: request.seed + layer,
+        onShare: (done) => onProgress?.("calibrating signs", layer + done, model.layers.length),
         ...(request.signal && { signal: request.signal }),
       }),
     );

@@ -101,7 +101,7 @@ export interface PrepareReport extends TrainingReport {
   readonly signs: readonly SelectionQuality[];
   /** The dense model first. */
   readonly methods: readonly MethodReport[];
-  /** Tokens that each method decoded for its perplexity, active share and bytes. */
+  /** Tokens that the dense model decoded for its perplexity, and each method that might have been chosen. */
   readonly decodedTokens: Tokens;
   readonly maxPerplexityLoss: number;
   /** Whose bytes a token's are, of every method. */
@@ -144,16 +144,17 @@ export async function prepareModel(
   await keepCopies(request, tables);
   const sidecar = openSidecar(sidecarPath, sidecarModelOf(model));
   const text = await checkText(request, options.checkTokens ?? 8192);
+  const maxPerplexityLoss = options.maxPerplexityLoss ?? 0.01;
   const methods = await checkMethods({
     model,
     backend: request.backend,
     sidecar,
     tables,
     text,
+    maxPerplexityLoss,
     ...(onProgress && { onProgress }),
     ...(signal && { signal }),
   });
-  const maxPerplexityLoss = options.maxPerplexityLoss ?? 0.01;
   const comparison = { maxPerplexityLoss, matrices: comparedMatrices(tables) };
   const recommendation = await recommend(request, methods, { comparison, tables });
   return {

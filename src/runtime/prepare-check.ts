@@ -119,13 +119,21 @@ export async function scoreTargets(
   model: CheckedModel,
   { windows }: CheckText,
   options: {
-    readonly onWindow?: (done: number, total: number) => void;
+    /** Told what was scored so far; true ends it there. */
+    readonly onWindow?: (done: number, total: number, scored: () => ScoredTargets) => boolean;
     readonly signal?: AbortSignal;
   },
 ): Promise<ScoredTargets> {
   const losses: number[] = [];
   const likeliest: number[] = [];
   const decoded = { active: 0, pairs: 0, bytes: 0, spared: 0 };
+  const scored = (): ScoredTargets => ({
+    losses: Float64Array.from(losses),
+    likeliest: Int32Array.from(likeliest),
+    activeShare: decoded.pairs === 0 ? 1 : decoded.active / decoded.pairs,
+    bytesPerToken: decoded.bytes / Math.max(1, losses.length),
+    bytesSpared: decoded.spared / Math.max(1, losses.length),
+  });
   for (const [index, tokens] of windows.entries()) {
     options.signal?.throwIfAborted();
     const firstScored = Math.floor(tokens.length / 2);
@@ -146,15 +154,9 @@ export async function scoreTargets(
     for (const { bytesDense, bytesTouched } of model.executable.channelCounts?.() ?? []) {
       decoded.spared += bytesDense - bytesTouched;
     }
-    options.onWindow?.(index + 1, windows.length);
+    if (options.onWindow?.(index + 1, windows.length, scored)) break;
   }
-  return {
-    losses: Float64Array.from(losses),
-    likeliest: Int32Array.from(likeliest),
-    activeShare: decoded.pairs === 0 ? 1 : decoded.active / decoded.pairs,
-    bytesPerToken: decoded.bytes / Math.max(1, losses.length),
-    bytesSpared: decoded.spared / Math.max(1, losses.length),
-  };
+  return scored();
 }
 
 async function readPrompt(model: CheckedModel, tokens: readonly number[]): Promise<void> {
@@ -173,10 +175,17 @@ export interface Comparison {
   readonly agreement: number;
 }
 
-/** Both scored the same targets. */
+/**
+ * Both scored the same targets, or `sparse` the first of them: its perplexity is the one of all then, as far as the change
+ * on the first ones tells.
+ */
 export function compareTargets(sparse: ScoredTargets, dense: ScoredTargets): Comparison {
-  const own = momentsOf(sparse.losses);
   const change = momentsOf(sparse.losses.map((loss, i) => loss - (dense.losses[i] ?? 0)));
+  const all = momentsOf(dense.losses);
+  const own =
+    sparse.losses.length === dense.losses.length
+      ? momentsOf(sparse.losses)
+      : { mean: all.mean + change.mean, error: Math.hypot(all.error, change.error) };
   const perplexity = Math.exp(own.mean);
   const agreeing = sparse.likeliest.filter((token, i) => token === dense.likeliest[i]).length;
   return {

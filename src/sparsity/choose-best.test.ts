@@ -11,6 +11,7 @@ const dense: MethodReport = {
   perplexityLoss: 0,
   lossError: 0,
   agreement: 1,
+  judgedTokens: 4000,
   tokensPerSecond: 10,
   predictedSpeedup: 1,
   measuredSpeedup: 1,
@@ -33,6 +34,12 @@ describe("the best method", () => {
     expect(reason).toBe(
       "threshold a reads 90 % of the feed-forward bytes and changes perplexity by +0.40 ± 0.00 % (at most 1.0 % was asked)",
     );
+  });
+
+  it("is none that was not judged by the whole check", () => {
+    const half = sparse({ bytesPerToken: 100, judgedTokens: 2000 });
+    const whole = sparse({ bytesPerToken: 900 });
+    expect(chooseBest([dense, half, whole], comparison).best).toBe(whole);
   });
 
   it("is none that changes perplexity for the better by more than what was asked", () => {

@@ -2,6 +2,7 @@
  * Which of the measured methods a model should run with: of those that keep the asked quality, the one that reads the
  * fewest bytes for a token. The dense model always qualifies, so there always is one.
  */
+import type { Tokens } from "../core/units.ts";
 import type { MethodMeasurement, MethodName, ThresholdTable } from "./sidecar.ts";
 
 /** A measurement with its error bars, which a sidecar does not keep. */
@@ -11,6 +12,8 @@ export interface MethodReport extends MethodMeasurement {
   /** Perplexity over the dense one, less 1: compared target by target, so its error is far smaller than either's. */
   readonly perplexityLoss: number;
   readonly lossError: number;
+  /** By which it was judged: all of the check, or the first that settled that it will not be chosen. */
+  readonly judgedTokens: Tokens;
   /** Of tokens per second, over the dense ones; predicted from bytes, and measured. */
   readonly predictedSpeedup: number;
   readonly measuredSpeedup: number;
@@ -30,9 +33,11 @@ export interface ChosenMethod {
  * A loss counts with one standard error on top: a lucky measurement must not let a worse point through. A gain counts as a
  * loss: skipping neurons adds no knowledge, so that much of it only says that the model has become another one.
  */
-function keepsQuality(report: MethodReport, maxPerplexityLoss: number): boolean {
-  const change = Math.abs(report.perplexityLoss) + report.lossError;
-  return report.method === "dense" || change <= maxPerplexityLoss;
+export function keepsQuality(
+  { perplexityLoss, lossError }: Pick<MethodReport, "perplexityLoss" | "lossError">,
+  maxPerplexityLoss: number,
+): boolean {
+  return Math.abs(perplexityLoss) + lossError <= maxPerplexityLoss;
 }
 
 /** Whose bytes are compared: attention's too where a method reads fewer of them. The same for every method of a model. */
@@ -48,7 +53,11 @@ export function chooseBest(reports: readonly MethodReport[], comparison: Compari
   const { maxPerplexityLoss } = comparison;
   const dense = reports.find(({ method }) => method === "dense");
   if (dense === undefined) throw new RangeError("methods are compared with the dense one");
-  const good = reports.filter((report) => keepsQuality(report, maxPerplexityLoss));
+  const good = reports.filter(
+    (report) =>
+      report === dense ||
+      (report.judgedTokens >= dense.judgedTokens && keepsQuality(report, maxPerplexityLoss)),
+  );
   const best = good.reduce((least, report) =>
     report.bytesPerToken < least.bytesPerToken ? report : least,
   );

@@ -29,8 +29,14 @@ export interface SignOptions {
   readonly target: SelectionTarget;
   readonly multiply: MultiplyMatrices;
   readonly seed: number;
+  /** The share that is done. */
+  readonly onShare?: (done: number) => void;
   readonly signal?: AbortSignal;
 }
+
+/** Shares of the time, on the bundled model: the guess and its cut, refinement; another cut is the rest. */
+const beforeRefining = 0.3;
+const whileRefining = 0.6;
 
 /** Reads `weights` f32 [neurons, dim] and the rows of one layer; `rows.train` is the normed input. */
 export async function calibrateSigns(
@@ -41,7 +47,11 @@ export async function calibrateSigns(
   const guess = await guessDirections(weights, rows.train, options.multiply);
   const { centre } = guess;
   const first = await cutSigns({ centre, directions: directionsOf(guess.values) }, rows, options);
-  const refined = await refineDirections(guess, rows.train, { ...options, odds: first.odds });
+  const refined = await refineDirections(guess, rows.train, {
+    ...options,
+    odds: first.odds,
+    onShare: (done) => options.onShare?.(beforeRefining + whileRefining * done),
+  });
   const second = await cutSigns({ centre, directions: refined }, rows, options);
   // Few rows may teach the refinement nothing that holds for others.
   const best = second.onCutRows.ratio < first.onCutRows.ratio ? second : first;

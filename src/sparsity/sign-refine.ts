@@ -17,6 +17,8 @@ export interface RefineOptions {
   readonly odds: Odds;
   readonly multiply: MultiplyMatrices;
   readonly seed: number;
+  /** After some steps: the share of them that is done. */
+  readonly onShare?: (done: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -46,7 +48,9 @@ export async function refineDirections(
   for (let first = 0; first < neurons; first += perSlice) {
     const end = Math.min(neurons, first + perSlice);
     const slice = createSlice(guess.values, options.odds, { first, end, dim });
-    await refineSlice(slice, { centre: guess.centre, rows, options });
+    const onShare = (done: number): void =>
+      options.onShare?.((first + done * (end - first)) / neurons);
+    await refineSlice(slice, { centre: guess.centre, rows, options: { ...options, onShare } });
     directions.set(directionsOf(slice.latent.weights), first * dim);
   }
   return directions;
@@ -99,6 +103,7 @@ async function refineSlice(slice: Slice, refining: Refining): Promise<void> {
       const chosen = order.subarray(begin, begin + batch);
       await findGradients(slice, work, { ...refining, chosen });
       step++;
+      options.onShare?.(step / (passes * perPass));
       const rate = cosineRate(learningRate, (step - 1) / (passes * perPass));
       const adam = { learningRate: rate, weightDecay: 0, beta1: 0.9, beta2: 0.99 };
       for (const trained of [slice.latent, slice.slopes, slice.offsets]) {

@@ -1,0 +1,35 @@
+/**
+ * When a method of `prepare` need not be checked any further: by successive elimination, from a sample that doubles, a point
+ * that will not be chosen costs a part of the check only. It never lets one through: that takes the whole check.
+ */
+import type { Bytes, Tokens } from "../core/units.ts";
+import { compareTargets, type ScoredTargets } from "../runtime/prepare-check.ts";
+
+/** Of fewer targets the error of a mean is not known well enough. */
+const leastTargets: Tokens = 100;
+/**
+ * Standard errors by which a change must miss the limit. A point on the limit is dropped by one look with a probability of
+ * 0.13 %, and there are at most log2(windows) looks; one that is better, less.
+ */
+const errorsBeyond = 3;
+/** The bytes of a part of the text are those of the whole within a few per cent. */
+const bytesAlike = 1.05;
+
+export interface Rival {
+  readonly maxPerplexityLoss: number;
+  /** Of the cheapest method that kept the quality on the whole check; undefined while there is none. */
+  readonly cheapest: Bytes | undefined;
+}
+
+/** `windows` of the check are done. */
+export function isSettledAgainst(
+  seen: ScoredTargets,
+  reference: ScoredTargets,
+  { windows, maxPerplexityLoss, cheapest }: Rival & { readonly windows: number },
+): boolean {
+  const isLook = (windows & (windows - 1)) === 0;
+  if (!isLook || seen.losses.length < leastTargets) return false;
+  const { perplexityLoss, lossError } = compareTargets(seen, reference);
+  if (Math.abs(perplexityLoss) - errorsBeyond * lossError > maxPerplexityLoss) return true;
+  return cheapest !== undefined && seen.bytesPerToken - seen.bytesSpared > bytesAlike * cheapest;
+}
