@@ -14,7 +14,7 @@ export interface CaseExpectation {
   readonly uncertainNeurons: number;
 }
 
-export interface ExpectedOutput extends Bounded {
+interface ExpectedOutput extends Bounded {
   /** As right as the other, element by element: what comes of reading channel-major copies in place of the rows. */
   readonly byChannels?: Bounded;
 }
