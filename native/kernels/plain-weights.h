@@ -41,32 +41,46 @@ struct LaneBF16 : BF16 {
   }
 };
 
-// Running sums per row: enough to hide the latency of an addition at the speed of memory.
-constexpr size_t kSums = 4;
+// Vectors of a row in a cache line.
+template <class Codec>
+constexpr size_t kLineVectors = kLine / (Codec::Lanes::kLanes * Codec::kBytes);
 
-// W[row[i], :] · x for kRows rows together, each prefetched from next[i] into the second level: a
-// hint for the first level evicts x. A row's sums do not depend on kRows.
-template <class Codec, size_t kRows>
+// Running sums per row: two additions to a sum and line, so that four rows are summed at about
+// twice the speed of memory and no faster. A core that runs further ahead asks for lines which are
+// still under way, and then lacks the buffers to ask for new ones: four sums read 7-10 % slower.
+template <class Codec>
+constexpr size_t kSums = kLineVectors<Codec> <= 2   ? 1
+                         : kLineVectors<Codec> <= 4 ? 2
+                                                    : 4;
+
+// Lines of the rows at hand are asked for so far ahead into the first level, where rows go on
+// behind their end.
+constexpr size_t kNear = 256;
+
+// W[row[i], :] · x for kRows rows together, a cache line of each at a time. Each is prefetched from
+// next[i] into the second level (a hint for the first, so far ahead, evicts x), behind the loads.
+// A row's sums do not depend on kRows.
+template <class Codec, size_t kRows, bool kGoOn>
 void dot_rows(const uint8_t* const* row, const uint8_t* const* next, size_t columns, const float* x,
               float* y) {
   using L = typename Codec::Lanes;
-  constexpr size_t kStep = kSums * L::kLanes;
-  typename L::V sum[kRows][kSums];
+  constexpr size_t kStep = kLine / Codec::kBytes;
+  typename L::V sum[kRows][kSums<Codec>];
   for (size_t r = 0; r < kRows; ++r) {
-    for (size_t s = 0; s < kSums; ++s) sum[r][s] = L::zero();
+    for (size_t s = 0; s < kSums<Codec>; ++s) sum[r][s] = L::zero();
   }
   size_t i = 0;
   for (; i + kStep <= columns; i += kStep) {
 #pragma GCC unroll 4
     for (size_t r = 0; r < kRows; ++r) {
-      for (size_t line = 0; line < kStep * Codec::kBytes; line += kLine) {
-        __builtin_prefetch(next[r] + i * Codec::kBytes + line, 0, 2);
+#pragma GCC unroll 16
+      for (size_t v = 0; v < kLineVectors<Codec>; ++v) {
+        const size_t at = i + v * L::kLanes;
+        typename L::V& s = sum[r][v % kSums<Codec>];
+        s = L::fma(Codec::lanes(row[r] + at * Codec::kBytes), L::load(x + at), s);
       }
-#pragma GCC unroll 4
-      for (size_t s = 0; s < kSums; ++s) {
-        const size_t at = i + s * L::kLanes;
-        sum[r][s] = L::fma(Codec::lanes(row[r] + at * Codec::kBytes), L::load(x + at), sum[r][s]);
-      }
+      __builtin_prefetch(next[r] + i * Codec::kBytes, 0, 2);
+      if (kGoOn) __builtin_prefetch(row[r] + i * Codec::kBytes + kNear, 0, 3);
     }
   }
   for (size_t r = 0; r < kRows; ++r) {
@@ -75,32 +89,36 @@ void dot_rows(const uint8_t* const* row, const uint8_t* const* next, size_t colu
       const typename L::V w = n == L::kLanes ? Codec::lanes(p) : Codec::lanes_n(p, n);
       sum[r][0] = L::fma(w, load_some<L>(x + i + k, n), sum[r][0]);
     });
-    y[r] = L::reduce_add(L::add(L::add(sum[r][0], sum[r][2]), L::add(sum[r][1], sum[r][3])));
+    for (size_t half = kSums<Codec> / 2; half > 0; half /= 2) {
+      for (size_t s = 0; s < half; ++s) sum[r][s] = L::add(sum[r][s], sum[r][s + half]);
+    }
+    y[r] = L::reduce_add(sum[r][0]);
   }
 }
 
-// Two rows together, one of each half of the range: two streams, each prefetched into the second
-// level where it goes on, whatever the length of a row. Inside a mapped file of F16, GB/s of one
-// Zen 4 core and of two beside a plain read: rows of 4 KB 20 and 39 (read 18 and 37), of 11 KB 20
-// and 38 (19 and 36). Lost: neighbouring rows with 8 KB ahead (21 and 39, but 14 and 28 with 11 KB,
-// where that is the row beside), four streams (18 and 36), one row at a time (17 and 32), x in F16
-// (19 and 37), 1 and 2 KB ahead (14-17 and 27-35), hints for the first level.
+// Four rows together, one of each quarter of the range: four streams, each prefetched into the
+// second level where it goes on, whatever the length of a row.
 template <class Codec>
 void plain_gemv(const Matrix& w, const void* x, Range rows, float* y) {
+  constexpr size_t kStreams = 4;
   constexpr size_t kAhead = 4096;
   const float* input = static_cast<const float*>(x);
-  const size_t half = (rows.end - rows.begin) / 2;
-  for (size_t r = rows.begin; r < rows.begin + half; ++r) {
-    const uint8_t* row[2] = {row_of(w, r), row_of(w, r + half)};
-    const uint8_t* next[2] = {row[0] + kAhead, row[1] + kAhead};
-    float sum[2];
-    dot_rows<Codec, 2>(row, next, w.columns, input, sum);
-    y[r] = sum[0];
-    y[r + half] = sum[1];
+  const size_t part = (rows.end - rows.begin) / kStreams;
+  for (size_t r = rows.begin; r < rows.begin + part; ++r) {
+    const uint8_t* row[kStreams];
+    const uint8_t* next[kStreams];
+    for (size_t s = 0; s < kStreams; ++s) {
+      row[s] = row_of(w, r + s * part);
+      next[s] = row[s] + kAhead;
+    }
+    float sum[kStreams];
+    dot_rows<Codec, kStreams, true>(row, next, w.columns, input, sum);
+    for (size_t s = 0; s < kStreams; ++s) y[r + s * part] = sum[s];
   }
-  if ((rows.end - rows.begin) % 2 == 0) return;
-  const uint8_t* row = row_of(w, rows.end - 1);
-  dot_rows<Codec, 1>(&row, &row, w.columns, input, y + rows.end - 1);
+  for (size_t r = rows.begin + kStreams * part; r < rows.end; ++r) {
+    const uint8_t* row = row_of(w, r);
+    dot_rows<Codec, 1, false>(&row, &row, w.columns, input, y + r);
+  }
 }
 
 // Four rows together. Two streams as in plain_gemv, one of each half of the list, were 1-2 % slower
@@ -109,7 +127,7 @@ template <class Codec>
 void plain_gather_dot(const Matrix& w, const void* x, RowList rows, float* y) {
   const float* input = static_cast<const float*>(x);
   rows_in_fours(w, rows, [=](auto count, size_t i, const uint8_t* const* row, auto next) {
-    dot_rows<Codec, count>(row, next, w.columns, input, y + i);
+    dot_rows<Codec, count, false>(row, next, w.columns, input, y + i);
   });
 }
 
