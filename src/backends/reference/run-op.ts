@@ -42,6 +42,26 @@ export function runOp(
       ffn(op, state, range, onFfnRow);
       break;
     case "mask":
+    case "add":
+    case "copy":
+    case "select":
+    case "argmax":
+    case "top-k":
+      runElementOp(op, state, range);
+      break;
+    default:
+      op satisfies never;
+  }
+}
+
+/** The ops that look at elements of a row and have no weights. */
+function runElementOp(
+  op: Extract<Op, { kind: "mask" | "add" | "copy" | "select" | "argmax" | "top-k" }>,
+  state: ReferenceState,
+  range: RowRange,
+): void {
+  switch (op.kind) {
+    case "mask":
       mask(op, state, range);
       break;
     case "add":

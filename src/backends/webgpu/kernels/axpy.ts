@@ -15,7 +15,7 @@ import {
   shapeBinding,
   slotStride,
 } from "../kernel.ts";
-import { weightCode } from "./decode.ts";
+import { type WeightCode, weightCode } from "./decode.ts";
 import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
 import type { WeightPiece } from "./gemv.ts";
 import { type ActiveList, activeCount, activeNeuron, activeShape } from "./sparse.ts";
@@ -37,33 +37,14 @@ export interface Axpy {
   readonly of: "rows" | "outputs";
 }
 
-export function axpy({
-  label,
-  hidden,
-  neurons,
-  piece,
-  active,
-  epilogue,
-  of,
-  shapes,
-}: Axpy): KernelCall {
+export function axpy(of: Axpy): KernelCall {
+  const { label, hidden, neurons, piece, active, epilogue, shapes } = of;
   const code = weightCode(piece.type, piece.columns, shapes.features);
-  const units = Math.max(1, quadsPerGroup / code.quads);
-  const lanes = threads / units;
+  const units = unitsOf(code);
   const lists =
     active === undefined
       ? []
       : [reads("list", "array<u32>", active.list), reads("counts", "array<u32>", active.counts)];
-  const eachQuad = (body: (q: string) => string): string =>
-    repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
-  const range = `n >= shape.first_row && n < shape.end_row`;
-  const loop =
-    active === undefined
-      ? `for (var n = shape.first_row + lane; n < shape.end_row; n += ${lanes}u) {`
-      : `let count = ${activeCount("m")};
-    for (var i = lane; i < count; i += ${lanes}u) {
-      let n = ${activeNeuron("m", "i")};
-      if (!(${range})) { continue; }`;
   const shape = {
     ...code.shape,
     columns: piece.columns,
@@ -84,8 +65,33 @@ export function axpy({
       ...lists,
       ...epilogueBindings(epilogue),
     ],
-    groups: [fixed(Math.ceil(code.units / units)), { kind: of, per: 1 }, one],
-    body: /* wgsl */ `${code.functions}${epilogueCode(epilogue)}
+    groups: [fixed(Math.ceil(code.units / units)), { kind: of.of, per: 1 }, one],
+    body: `${code.functions}${epilogueCode(epilogue)}${axpyBody(of, code)}`,
+  });
+}
+
+/** Units of a row that a workgroup owns. */
+function unitsOf({ quads }: WeightCode): number {
+  return Math.max(1, quadsPerGroup / quads);
+}
+
+/** From a thread's first neuron to the braces of a loop over all of its, `n`. */
+function neuronLoop({ active }: Axpy, lanes: number): string {
+  if (active === undefined) {
+    return `for (var n = shape.first_row + lane; n < shape.end_row; n += ${lanes}u) {`;
+  }
+  return `let count = ${activeCount("m")};
+    for (var i = lane; i < count; i += ${lanes}u) {
+      let n = ${activeNeuron("m", "i")};
+      if (!(n >= shape.first_row && n < shape.end_row)) { continue; }`;
+}
+
+function axpyBody(of: Axpy, code: WeightCode): string {
+  const units = unitsOf(code);
+  const lanes = threads / units;
+  const eachQuad = (body: (q: string) => string): string =>
+    repeat(of.shapes, { index: "q", field: "quads", count: code.quads }, body);
+  return /* wgsl */ `
 var<workgroup> sums: array<vec4<f32>, ${threads * code.quads}>;
 var<workgroup> joined: array<vec4<f32>, ${threads}>;
 @compute @workgroup_size(${threads})
@@ -95,7 +101,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   let lane = t / ${units}u;
   var own: array<vec4<f32>, ${code.quads}>;
   if (u < shape.units) {
-    ${loop}
+    ${neuronLoop(of, lanes)}
       var d = decode((n - shape.first_row) * shape.row_vec, u);
       let a = h[m * shape.h_stride + n];
       ${eachQuad((q) => `own[${q}] += a * d[${q}];`)}
@@ -116,6 +122,5 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   let c = 4u * quad_at(u, q);
   for (var i = 0u; i < 4u; i++) { if (c + i < shape.columns) { store(c + i, m, sum[i]); } }
 }
-`,
-  });
+`;
 }
