@@ -2,6 +2,7 @@
  * Sizes as people write them: "8GiB", "500MB", "0".
  * GiB, MiB, KiB are powers of 1024; GB, MB, KB powers of 1000; a bare number is bytes.
  */
+import { checkValue, type OptionRule, textRule } from "./check-options.ts";
 import { OptionError } from "./errors.ts";
 import type { Bytes } from "./units.ts";
 
@@ -18,6 +19,11 @@ const unitBytes: ReadonlyMap<string, number> = new Map([
   ["tib", 2 ** 40],
 ]);
 
+const sizeRule: OptionRule = {
+  expected: 'a size in words such as "8GiB"',
+  accepts: (value) => typeof value === "string",
+};
+
 const expected = 'a size of at least 0 such as "8GiB", "500MB" or "0"';
 
 /**
@@ -26,6 +32,8 @@ const expected = 'a size of at least 0 such as "8GiB", "500MB" or "0"';
  * @throws OptionError when it is negative, not a size, or too large to count exactly.
  */
 export function parseByteSize(text: string, option: string): Bytes {
+  checkValue(option, "option", textRule);
+  checkValue(text, option, sizeRule);
   const match = /^\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)\s*$/i.exec(text);
   const unit = unitBytes.get((match?.[2] ?? "").toLowerCase());
   if (match === null || unit === undefined) throw new OptionError(option, `"${text}"`, expected);

@@ -19,7 +19,9 @@ export function checkOptions(
   rules: Readonly<Record<string, OptionRule>>,
   what: string,
 ): void {
-  if (!isRecord(options)) throw new OptionError(`${what} options`, shown(options), "an object");
+  // Names and values of a map would be no options: it has no keys of its own.
+  if (!isRecord(options) || Symbol.iterator in options)
+    throw new OptionError(`${what} options`, shown(options), "an object");
   for (const [key, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
     if (rule === undefined) throw unknownKey(key, Object.keys(rules), what);

@@ -2,6 +2,7 @@
  * The cumulative activation curve: sort neurons by how often they fire; the first x of them make y of all
  * activations. Source: PowerInfer 2312.12456, Figure 5.
  */
+import { checkValue, isRecord, type OptionRule, shareRule } from "../core/check-options.ts";
 import type { ActivationProfile } from "./activation-profile.ts";
 
 export interface ActivationCurve {
@@ -27,8 +28,15 @@ export function activationCurves(profile: ActivationProfile): readonly Activatio
   return [...layers, { name: "model", shares: cumulativeShares(all) }];
 }
 
-/** The smallest share of neurons that makes this share of activations; 0 where nothing ever fired. */
+const curveRule: OptionRule = {
+  expected: "a curve of a profile's summary",
+  accepts: (value) => isRecord(value) && value["shares"] instanceof Float64Array,
+};
+
+/** The smallest share of neurons that makes this share of activations; 0 where nothing ever fired. @throws OptionError */
 export function neuronShareFor(curve: ActivationCurve, activations: number): number {
+  checkValue(curve, "curve", curveRule);
+  checkValue(activations, "activations", shareRule);
   const neurons = curve.shares.length - 1;
   const found = curve.shares.findIndex((share) => share >= activations);
   return found < 0 || neurons === 0 ? 0 : found / neurons;

@@ -111,7 +111,11 @@ function* makeTokenizer(metadata: VocabularyMetadata): Steps<Tokenizer> {
     },
     pieceBytes: (id) => encoder.bytesOf(id),
     tokenText: (id) => vocabulary.tokens[id],
-    createDetokenizer: (options = {}) => createDetokenizer(pieces, options),
+    createDetokenizer: (options = {}) => {
+      const previous = countRule(0, vocabulary.tokens.length - 1);
+      checkOptions(options, { ...decodeRules, previous }, "detokenizer");
+      return createDetokenizer(pieces, options);
+    },
   };
 }
 
