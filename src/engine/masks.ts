@@ -12,10 +12,10 @@ import {
   channelBytes,
   channelCopy,
   channelSources,
-  channelType,
   layerColumnNorms,
   matricesOfPlace,
 } from "../runtime/channel-copies.ts";
+import { thresholdRowType } from "../runtime/transpose-down.ts";
 import {
   type ChannelMatrix,
   type ColumnNorms,
@@ -121,7 +121,7 @@ async function copiesOf(
     layers.push({ ...kept[layer], ...Object.fromEntries(own) });
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  const types = [...new Set(toMake.map(channelType))].join(" and ");
+  const types = [...new Set(toMake.map(thresholdRowType))].join(" and ");
   const notice = `${toMake.length} matrices were copied at load with a row for each input (${formatBytes(bytes)} of ${types}, ${seconds} s); hearth prepare keeps them in a sidecar that is mapped instead`;
   return { layers, notices: [notice] };
 }

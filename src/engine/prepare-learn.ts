@@ -8,7 +8,7 @@ import { Gatherer } from "../runtime/gather.ts";
 import { extendProfile } from "../runtime/profile.ts";
 import { gatherTraining } from "../runtime/train-gather.ts";
 import { type TrainedLayer, trainLayer } from "../runtime/train-layers.ts";
-import { downRowType, transposedPieces } from "../runtime/transpose-down.ts";
+import { downRowType, thresholdRowType, transposedPieces } from "../runtime/transpose-down.ts";
 import { openWeight } from "../runtime/weight-reader.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../sparsity/activation-profile.ts";
 import type { Corpus } from "../sparsity/corpus.ts";
@@ -155,10 +155,11 @@ function missingDownRows(
   sidecar: Sidecar | undefined,
 ): ReadonlyMap<number, MatrixToWrite> {
   const rows = new Map<number, MatrixToWrite>();
+  const rowType = isReluFamily(model.activation) ? downRowType : thresholdRowType;
   for (const [layer, { ffn }] of model.layers.entries()) {
     const { layout, weight } = ffn.down;
     if (layout === "rows" || sidecar?.downRows[layer] !== undefined) continue;
-    const type = downRowType(weight);
+    const type = rowType(weight);
     const shape = { rows: weight.columns, columns: weight.rows };
     rows.set(layer, { type, ...shape, data: () => transposedPieces(weight, type) });
   }

@@ -9,10 +9,14 @@ import { type Bytes, formatBytes } from "../core/units.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { LayerMasks, MethodChoice } from "../model/graph.ts";
 import type { Model } from "../model/model.ts";
-import type { FfnWeights } from "../model/weights.ts";
 import type { SparsityMethod, Weight } from "../ops/op.ts";
 import { downRowNorms, makeSigns } from "../runtime/derived-weights.ts";
-import { downRowType, transposeDown } from "../runtime/transpose-down.ts";
+import {
+  type DownRowType,
+  downRowType,
+  thresholdRowType,
+  transposeDown,
+} from "../runtime/transpose-down.ts";
 import { chooseMethod, hasAllPredictors, type Sparsity } from "../sparsity/method.ts";
 import {
   type MethodName,
@@ -84,7 +88,8 @@ export async function settleSparsity(
   const notices = sparsity === "auto" ? [`sparsity ${method}: ${reason}`] : [];
   if (method === "dense") return { method, methodFor: () => ({ kind: "dense" }), notices };
   const makers = await createMakers(model, { ...request, backend, method });
-  const rows = await downRowsOf(model, backend, { sidecar, signal });
+  const rowType = method === "threshold" ? thresholdRowType : downRowType;
+  const rows = await downRowsOf(model, backend, { sidecar, signal, rowType });
   return {
     method,
     methodFor: makers.methodFor,
@@ -187,7 +192,11 @@ function byLayer(methods: readonly SparsityMethod[]): MethodChoice {
 async function downRowsOf(
   model: Model,
   backend: Backend,
-  from: { readonly sidecar: Sidecar | undefined; readonly signal: AbortSignal | undefined },
+  from: {
+    readonly sidecar: Sidecar | undefined;
+    readonly signal: AbortSignal | undefined;
+    readonly rowType: (down: Weight) => DownRowType;
+  },
 ): Promise<{
   readonly weights: readonly (Weight | undefined)[];
   readonly notices: readonly string[];
@@ -196,31 +205,31 @@ async function downRowsOf(
     ({ ffn }, layer) =>
       ffn.down.layout === "columns" && from.sidecar?.downRows[layer] === undefined,
   );
-  const toMake = model.layers.filter((_, layer) => missing[layer]).map(({ ffn }) => ffn);
-  const bytes = toMake.reduce((sum, ffn) => sum + transposedBytes(ffn), 0);
+  const { rowType } = from;
+  const toMake = model.layers.flatMap(({ ffn }, layer) => (missing[layer] ? ffn.down.weight : []));
+  const bytes = toMake.reduce(
+    (sum, weight) => sum + weight.columns * rowBytes(rowType(weight), weight.rows),
+    0,
+  );
   checkMemory(bytes);
   const startedAt = performance.now();
   const weights: (Weight | undefined)[] = [];
   for (const [layer, { ffn }] of model.layers.entries()) {
     from.signal?.throwIfAborted();
-    if (missing[layer]) weights.push(await transposed(ffn, backend));
+    const { weight } = ffn.down;
+    if (missing[layer]) weights.push(await transposed(weight, rowType(weight), backend));
     else weights.push(ffn.down.layout === "columns" ? from.sidecar?.downRows[layer] : undefined);
   }
   if (toMake.length === 0) return { weights, notices: [] };
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  const types = [...new Set(toMake.map(({ down }) => downRowType(down.weight)))].join(" and ");
+  const types = [...new Set(toMake.map(rowType))].join(" and ");
   const notice = `the down projections of ${toMake.length} layers were transposed at load (${formatBytes(bytes)} of ${types}, ${seconds} s); hearth prepare keeps them in a sidecar that is mapped instead`;
   return { weights, notices: [notice] };
 }
 
 /** By the backend's threads where it can, else in TypeScript. */
-function transposed({ down: { weight } }: FfnWeights, backend: Backend): Promise<Weight> {
-  const type = downRowType(weight);
+function transposed(weight: Weight, type: DownRowType, backend: Backend): Promise<Weight> {
   return backend.transpose?.(weight, type) ?? transposeDown(weight, type);
-}
-
-function transposedBytes({ down: { weight } }: FfnWeights): Bytes {
-  return weight.columns * rowBytes(downRowType(weight), weight.rows);
 }
 
 function checkMemory(bytes: Bytes): void {

@@ -1,6 +1,6 @@
 /**
  * Copies W^T [in, out] of a layer's matrices, a row for each input channel, so that a product over masked inputs reads
- * only the rows of those that are left. Which matrices there are, which inputs they share, and which type a copy gets.
+ * only the rows of those that are left. Which matrices there are, which inputs they share, and how a copy is made.
  */
 import type { Backend } from "../backends/backend.ts";
 import { rowBytes } from "../core/dtype.ts";
@@ -14,7 +14,7 @@ import type {
   MatrixToWrite,
 } from "../sparsity/sidecar.ts";
 import { columnNorms } from "./derived-weights.ts";
-import { type DownRowType, downRowType, transposeDown } from "./transpose-down.ts";
+import { thresholdRowType, transposeDown } from "./transpose-down.ts";
 
 /** The matrices of a layer that read masked inputs, by name; `down` has its rows already. */
 export function channelSources({ attention, ffn }: LayerWeights): LayerChannels<Weight> {
@@ -46,28 +46,19 @@ export async function layerColumnNorms(weights: LayerWeights): Promise<ColumnNor
   };
 }
 
-/**
- * As down rows have it (decision 0004), but Q8_0 stays Q8_0: at the densities of inputs, twice the bytes are never won
- * back, and a second rounding to eight bits is not seen in perplexity.
- */
-export function channelType(weight: Weight): DownRowType {
-  const isWhole = weight.rows % 32 === 0;
-  return weight.type === "Q8_0" && isWhole ? "Q8_0" : downRowType(weight);
-}
-
 export function channelBytes(weight: Weight): Bytes {
-  return weight.columns * rowBytes(channelType(weight), weight.rows);
+  return weight.columns * rowBytes(thresholdRowType(weight), weight.rows);
 }
 
 /** By the backend's threads where it can, else in TypeScript. */
 export function channelCopy(weight: Weight, backend: Backend): Promise<Weight> {
-  const type = channelType(weight);
+  const type = thresholdRowType(weight);
   return backend.transpose?.(weight, type) ?? transposeDown(weight, type);
 }
 
 /** Made when it is written, so that one matrix at a time is in memory. */
 export function channelCopyToWrite(weight: Weight, backend: Backend): MatrixToWrite {
-  const shape = { type: channelType(weight), rows: weight.columns, columns: weight.rows };
+  const shape = { type: thresholdRowType(weight), rows: weight.columns, columns: weight.rows };
   return {
     ...shape,
     data: async function* () {

@@ -3,8 +3,8 @@ import { rowBytes, type WeightType, weightTypes } from "../core/dtype.ts";
 import { createRandom } from "../core/random.ts";
 import type { Weight } from "../ops/op.ts";
 import { quantCodec } from "../quant/codecs.ts";
-import { downRowNorms, makeSigns } from "./derived-weights.ts";
-import { downRowType, transposeDown } from "./transpose-down.ts";
+import { columnNorms, downRowNorms, makeSigns } from "./derived-weights.ts";
+import { downRowType, thresholdRowType, transposeDown } from "./transpose-down.ts";
 
 function encode(type: WeightType, rows: number, columns: number, values: Float32Array): Weight {
   const codec = quantCodec(type);
@@ -70,6 +70,10 @@ describe("a transposed down projection", () => {
 
   it("takes F16 where a row is no whole number of Q8_0 blocks", () => {
     expect(downRowType(encode("Q4_0", 40, 64, random(40 * 64)))).toBe("F16");
+    // Thresholds leave most rows to be read: twice the bytes would not be won back.
+    expect(thresholdRowType(encode("Q8_0", 64, 64, random(64 * 64)))).toBe("Q8_0");
+    expect(thresholdRowType(encode("Q8_0", 40, 64, random(40 * 64)))).toBe("F16");
+    expect(thresholdRowType(encode("Q4_K", 256, 256, random(256 * 256)))).toBe("Q8_0");
   });
 
   it("wider than a strip is put together without a seam", async () => {
@@ -91,6 +95,15 @@ describe("norms of down rows", () => {
     expect(await downRowNorms({ layout: "rows", weight: rows })).toEqual(norms);
     const first = Math.hypot(...Array.from({ length: 70 }, (_, r) => values[r * 96] ?? 0));
     expect(norms[0]).toBeCloseTo(first, 5);
+  });
+
+  it("of columns are those of all matrices that read an input, below one another", async () => {
+    const values = random(70 * 96);
+    const upper = encode("F32", 30, 96, values.subarray(0, 30 * 96));
+    const lower = encode("F32", 40, 96, values.subarray(30 * 96));
+    expect(await columnNorms([upper, lower])).toEqual(
+      await columnNorms([encode("F32", 70, 96, values)]),
+    );
   });
 });
 
