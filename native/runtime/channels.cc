@@ -18,8 +18,8 @@ constexpr uint32_t kWishedChannels = 128;
 /**
  * Time per byte of a copy whose rows are added up, beside a matrix that is read row by row.
  * Measured on AVX-512 (Zen 4, mapped file, 2048 to 5632 and to 2048): one thread breaks even where
- * 90 % of the channels are read in F16, 75 % in Q8_0, 45 % in Q4_0, two threads with 95, 95 and 60
- * %.
+ * nine tenths of the channels are read in F16, three quarters in Q8_0, less than half in Q4_0; two
+ * threads with nearly all in F16 and Q8_0, three fifths in Q4_0.
  */
 double cost_per_byte(WeightType copy) {
   switch (copy) {
@@ -35,6 +35,19 @@ double cost_per_byte(WeightType copy) {
       return 4;
   }
 }
+
+/**
+ * Time of reading a matrix for all rows of a step, beside reading it for one: from the second level
+ * of cache another row costs some two fifths (F16 0.4 on one and two threads, Q8_0 0.6 and 0.3), in
+ * a matrix product hardly anything.
+ */
+double cost_of_rows(const Weight& weight, uint32_t rows) {
+  const auto most = static_cast<double>(weight.kernels->gemm_tokens);
+  return 1 + 0.4 * (std::min<double>(rows, most) - 1);
+}
+
+/** Lists of a step longer than this many times all channels are never tried: they need memory. */
+constexpr size_t kMostChannels = 2;
 
 class ChannelListStage final : public RowStage {
  public:
@@ -101,18 +114,19 @@ size_t ChannelProducts::add(const Weight& weight, const Weight& copy, ChannelMet
 }
 
 size_t ChannelProducts::sum_floats(size_t max_rows) const {
-  // All lists of a step together are no longer than one of all channels: see decide().
   const size_t rows = std::min<size_t>(max_rows, kMaxSparseRows);
-  const size_t wished = ceil_divide(lists_->slot.width, kWishedChannels);
+  const size_t wished = ceil_divide(kMostChannels * lists_->slot.width, kWishedChannels);
   // A row has up to 3 groups more, for the multiple of 4, and is rounded up itself.
   return std::min(rows * kMaxGroups, wished + rows * 4) * width_;
 }
 
-void ChannelProducts::decide(Product& product, double pairs) const {
+void ChannelProducts::decide(Product& product, uint32_t rows, double pairs) const {
+  const Weight& weight = product.weight;
   product.bytes = pairs * static_cast<double>(product.copy.matrix.row_bytes);
-  const double by_rows = static_cast<double>(product.weight.bytes());
-  const bool is_less = product.bytes * cost_per_byte(product.copy.type) <= by_rows;
-  product.by_channels = is_less && pairs <= lists_->slot.width;
+  const double by_channels = product.bytes * cost_per_byte(product.copy.type);
+  const double by_rows = static_cast<double>(weight.bytes()) * cost_of_rows(weight, rows);
+  const size_t most = kMostChannels * lists_->slot.width;
+  product.by_channels = by_channels <= by_rows && pairs <= static_cast<double>(most);
 }
 
 Phase ChannelProducts::begin(const Step& step) {
@@ -124,7 +138,7 @@ Phase ChannelProducts::begin(const Step& step) {
   double bytes = 0;
   for (Product& product : products_) {
     product.by_channels = false;
-    if (listed) decide(product, pairs);
+    if (listed) decide(product, rows, pairs);
     if (product.by_channels) running_.push_back(&product);
     if (product.by_channels) bytes += product.bytes;
     if (product.meter == nullptr || rows == 0) continue;

@@ -88,7 +88,7 @@ class ChannelProducts {
     double bytes = 0;
   };
 
-  void decide(Product& product, double pairs) const;
+  void decide(Product& product, uint32_t rows, double pairs) const;
 
   const Kernels& kernels_;
   const ChannelLists* lists_;

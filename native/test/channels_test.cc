@@ -137,6 +137,7 @@ int main() {
          {WeightType::kF32, WeightType::kF16, WeightType::kQ8_0, WeightType::kQ4_0}) {
       test_products(checks, kernels, {type, 1000, 96, {2}});
       test_products(checks, kernels, {type, 600, 160, {4, 1001, 7, 3}});
+      test_products(checks, kernels, {type, 1160, 32, {5, 5, 5, 5, 5, 5, 5, 5}});
       test_products(checks, kernels, {type, 520, 32, {8, 9, 10, 11, 12, 13, 14, 15}});
     }
   }
