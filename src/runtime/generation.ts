@@ -126,7 +126,8 @@ export class ActiveGeneration {
   readAgain(tokens: readonly number[]): void {
     this.#pending.length = 0;
     this.#pendingAt = 0;
-    this.#pending.push(...tokens);
+    // One by one: arguments of a call have a limit that prompts do not.
+    for (const token of tokens) this.#pending.push(token);
   }
 
   /** The next token to read; its logits are wanted when none is left after it. */
@@ -216,7 +217,13 @@ export class ActiveGeneration {
     this.chunks.push({ text, token, ...scores });
     if (this.#stopText.found) this.finish("stop");
     else if (this.#tokens.length >= maxTokens) this.finish("length");
-    else this.readAgain([token]);
+    else this.#readNext(token);
+  }
+
+  #readNext(token: number): void {
+    this.#pending.length = 0;
+    this.#pendingAt = 0;
+    this.#pending.push(token);
   }
 
   #summary(finishReason: FinishReason): GenerationResult {

@@ -15,6 +15,8 @@ export class Scheduler {
   readonly #session: Session;
   readonly #waiting: ActiveGeneration[] = [];
   #seats: Seat[] = [];
+  /** Of the step: by output, whose it is. */
+  readonly #wanting: Seat[] = [];
   #isRunning = false;
   #broken: unknown;
 
@@ -49,7 +51,7 @@ export class Scheduler {
         this.#seatWaiting();
         if (this.#seats.length === 0) break;
         await this.#step();
-        this.#seats = this.#seats.filter((seat) => !seat.generation.isFinished);
+        if (this.#seats.some(hasEnded)) this.#seats = this.#seats.filter((seat) => !hasEnded(seat));
       }
     } catch (error) {
       this.#broken = error;
@@ -62,23 +64,20 @@ export class Scheduler {
     }
   }
 
+  /** Makes no objects of its own: `#wanting` is the same array in every step. */
   async #step(): Promise<void> {
     const session = this.#session;
-    const outputs: { readonly seat: Seat; readonly output: number }[] = [];
+    const wanting = this.#wanting;
+    wanting.length = 0;
     // Answers being written have one pending token, prompts more: short ones first keeps answers flowing.
-    const order = [...this.#seats].sort(
-      (a, b) => Number(a.generation.pendingCount > 1) - Number(b.generation.pendingCount > 1),
-    );
-    for (const seat of order) {
-      const output = this.#addRows(seat);
-      if (output !== undefined) outputs.push({ seat, output });
-    }
-    const wanted = session.leastFor(
-      Math.max(1, ...outputs.map(({ seat }) => seat.generation.decidingLogits)),
-    );
+    for (const seat of this.#seats) if (seat.generation.pendingCount <= 1) this.#addRows(seat);
+    for (const seat of this.#seats) if (seat.generation.pendingCount > 1) this.#addRows(seat);
+    let deciding = 1;
+    for (const { generation } of wanting) deciding = Math.max(deciding, generation.decidingLogits);
+    const wanted = session.leastFor(deciding);
     await session.run(wanted);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
-    for (const { seat, output } of outputs) this.#accept(seat, wanted, output);
+    for (const [output, seat] of wanting.entries()) this.#accept(seat, wanted, output);
   }
 
   /** What a single answer cannot go on from is no failure of the others. */
@@ -95,18 +94,18 @@ export class Scheduler {
     }
   }
 
-  /** Adds as many rows of the seat's generation as fit; returns its output index when it reached the last. */
-  #addRows({ generation, sequence }: Seat): number | undefined {
+  /** Adds as many rows of the seat's generation as fit; it wants an output when the last is among them. */
+  #addRows(seat: Seat): void {
     const session = this.#session;
-    if (generation.isFinished) return undefined;
-    if (!this.#makeRoomInContext(generation, sequence)) return undefined;
+    const { generation, sequence } = seat;
+    if (generation.isFinished) return;
+    if (!this.#makeRoomInContext(generation, sequence)) return;
     while (session.room > 0 && generation.pendingCount > 1) {
       session.add(sequence, generation.takePending());
     }
-    if (session.room === 0 || session.outputRoom === 0 || generation.pendingCount !== 1) {
-      return undefined;
-    }
-    return session.addForOutput(sequence, generation.takePending());
+    if (session.room === 0 || session.outputRoom === 0 || generation.pendingCount !== 1) return;
+    session.addForOutput(sequence, generation.takePending());
+    this.#wanting.push(seat);
   }
 
   /** False when the context is full and the generation ended for it. */
@@ -133,12 +132,13 @@ export class Scheduler {
     const { cache } = this.#session;
     for (;;) {
       while (this.#waiting[0]?.isFinished) this.#waiting.shift();
+      const generation = this.#waiting[0];
+      if (generation === undefined) return;
       const taken = new Set(this.#seats.map((seat) => seat.sequence));
       const free = Array.from({ length: cache.sequences }, (_, i) => i).filter(
         (i) => !taken.has(i),
       );
-      const generation = this.#waiting[0];
-      if (generation === undefined || free.length === 0) return;
+      if (free.length === 0) return;
       this.#waiting.shift();
       const held = (sequence: number): number => cache.commonPrefix(sequence, generation.prompt);
       const sequence = free.reduce((best, i) => (held(i) > held(best) ? i : best));
@@ -149,4 +149,8 @@ export class Scheduler {
       this.#seats.push({ generation, sequence });
     }
   }
+}
+
+function hasEnded({ generation }: Seat): boolean {
+  return generation.isFinished;
 }
