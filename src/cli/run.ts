@@ -1,5 +1,5 @@
 /** `hearth run`: continue a prompt, once. */
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import {
   checkGenerateOptions,
@@ -123,6 +123,9 @@ function readPrompt(
 ): string | Uint8Array {
   if (argument !== undefined && file !== undefined) {
     command.error("give a prompt or --file, not both");
+  }
+  if (argument?.endsWith(".gguf") && existsSync(argument)) {
+    command.error(`a model is given with -m: hearth run -m ${argument} "Once upon a time"`);
   }
   if (argument !== undefined) return argument;
   if (file !== undefined) return readInput(file, "--file");

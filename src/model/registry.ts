@@ -18,5 +18,9 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
 export function architectureOf(name: string): Architecture {
   const architecture = architectures.get(name);
   if (architecture !== undefined) return architecture;
-  throw new UnsupportedError(`architecture "${name}"`, [...architectures.keys()]);
+  // Not by the sidecar's own constant: what is learnt about models knows this layer, not the other way round.
+  const hint = name.startsWith("hearth-")
+    ? "This file is what hearth learnt about a model: give the model, the file beside it is found"
+    : "";
+  throw new UnsupportedError(`architecture "${name}"`, [...architectures.keys()], hint);
 }

@@ -1,4 +1,5 @@
 /** A plan in words and a table, for the terminal. */
+import { significant } from "../core/significant.ts";
 import { formatBytes, type Neurons } from "../core/units.ts";
 import { gpuDevice, type Plan, type PlanLayer } from "./plan.ts";
 
@@ -8,7 +9,7 @@ export function describePlan(plan: Plan): string {
   const objective = plan.inputs.objective === "latency" ? "latency" : "paper";
   return [
     `Placement within ${formatBytes(plan.inputs.budgetBytes)} of GPU memory, on ${plan.hardwareName}`,
-    `  predicted        ${plan.predictedTokensPerSecond.toPrecision(4)} tokens/s`,
+    `  predicted        ${significant(plan.predictedTokensPerSecond, 4)} tokens/s`,
     `  activations      ${(100 * plan.gpuActivationShare).toFixed(1)} % served by the GPU`,
     `  memory           GPU ${formatBytes(plan.gpuBytes)}, CPU ${formatBytes(plan.cpuBytes)}`,
     `  objective        ${objective} ${plan.objective.toPrecision(6)}, bound ${plan.bound.toPrecision(6)}, ${proven} in ${plan.solveMs.toFixed(0)} ms`,
@@ -64,7 +65,7 @@ function furtherTable(plan: Plan): readonly string[] {
   const rows = plan.further.map(({ budgetBytes, predictedTokensPerSecond }) => {
     const gain = predictedTokensPerSecond - before;
     before = predictedTokensPerSecond;
-    return `  ${formatBytes(budgetBytes).padEnd(10)} ${predictedTokensPerSecond.toPrecision(4)} tokens/s (+${gain.toPrecision(3)})`;
+    return `  ${formatBytes(budgetBytes).padEnd(10)} ${significant(predictedTokensPerSecond, 4)} tokens/s (+${significant(gain, 3)})`;
   });
   return ["", "What each further GiB would bring:", ...rows, ""];
 }

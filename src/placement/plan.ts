@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { StalePlanError } from "../core/errors.ts";
+import { significant } from "../core/significant.ts";
 import { type Bytes, formatBytes, GiB, type Neurons } from "../core/units.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "./hardware.ts";
 import type { ModelDescription } from "./model-description.ts";
@@ -243,7 +244,7 @@ function notesOf(
   if (request.rival !== undefined) {
     notes.push(
       "The objective paper places the most activations on the GPU, not the fastest: " +
-        `--objective latency is predicted ${tokensPerSecond(request.rival).toPrecision(4)} tokens/s within this budget.`,
+        `--objective latency is predicted ${significant(tokensPerSecond(request.rival), 4)} tokens/s within this budget.`,
     );
   }
   const cpuLayers = solution.firstGpuLayer;
@@ -269,6 +270,6 @@ function cpuOnlyReason(problem: PlacementProblem, solution: Solution): string {
   if (problem.budgetBytes < least) {
     return `the budget of ${formatBytes(problem.budgetBytes)} is less than the ${formatBytes(least)} of the smallest GPU part`;
   }
-  const alone = `the CPU alone is predicted ${tokensPerSecond(solution).toPrecision(4)} tokens/s, and no placement that uses the GPU within this budget more`;
+  const alone = `the CPU alone is predicted ${significant(tokensPerSecond(solution), 4)} tokens/s, and no placement that uses the GPU within this budget more`;
   return `${alone} (--objective paper uses it all the same)`;
 }

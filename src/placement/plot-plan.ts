@@ -1,5 +1,6 @@
 /** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
 import { axisTicks } from "../core/axis-ticks.ts";
+import { significant } from "../core/significant.ts";
 import { type Bytes, formatBytes, GiB, MiB } from "../core/units.ts";
 import { hotNeurons } from "./describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "./plan.ts";
@@ -40,7 +41,7 @@ export function plotPlan(plan: Plan): string {
 
 function summary(plan: Plan): string {
   const share = (100 * plan.gpuActivationShare).toFixed(1);
-  return `${plan.predictedTokensPerSecond.toPrecision(4)} tokens/s predicted, ${share} % of activations on the GPU, GPU ${formatBytes(plan.gpuBytes)}, CPU ${formatBytes(plan.cpuBytes)}`;
+  return `${significant(plan.predictedTokensPerSecond, 4)} tokens/s predicted, ${share} % of activations on the GPU, GPU ${formatBytes(plan.gpuBytes)}, CPU ${formatBytes(plan.cpuBytes)}`;
 }
 
 function layerBars(plan: Plan): readonly string[] {
@@ -148,7 +149,7 @@ function budgetCurve(plan: Plan): readonly string[] {
     text(
       hereX + (toTheRight ? 10 : -10),
       hereY + (hereY > top + height - 30 ? -12 : 18),
-      `this plan: ${here.predictedTokensPerSecond.toPrecision(4)}`,
+      `this plan: ${significant(here.predictedTokensPerSecond, 4)}`,
       anchor,
     ),
     text(

@@ -123,6 +123,6 @@ function rowsOf(pair: ReservoirPair): TrainingRows {
   const heldOut = pair["held-out"].rows();
   if (train.count >= leastTrainRows && heldOut.count >= 2) return { train, heldOut };
   throw new LimitError(
-    `the corpus gave ${train.count} tokens to train with and ${heldOut.count} to check; it needs ${leastTrainRows} and 2 at least`,
+    `the corpus gave ${train.count} tokens to train with and ${heldOut.count} to check; it needs ${leastTrainRows} and 2 at least: read more tokens, of more or longer texts`,
   );
 }
