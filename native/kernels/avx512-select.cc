@@ -35,23 +35,8 @@ size_t select(const float* x, size_t count, float least, uint32_t base, uint32_t
   return kept;
 }
 
-// One group: d and q as generic-weights.h has them, and everything that follows from them.
-inline void prepare_group(const float* x, size_t g, const Q8Row& row) {
-  const __m512 low = _mm512_loadu_ps(x);
-  const __m512 high = _mm512_loadu_ps(x + 16);
-  const float d =
-      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high))) / 127.0f;
-  const __mmask16 any = d == 0 ? 0 : 0xffff;
-  const __m512 divisor = _mm512_set1_ps(d);
-  const __m512 most = _mm512_set1_ps(127);
-  const __m512 least = _mm512_set1_ps(-127);
-  const __m512 first =
-      _mm512_max_ps(_mm512_min_ps(_mm512_maskz_div_ps(any, low, divisor), most), least);
-  const __m512 second =
-      _mm512_max_ps(_mm512_min_ps(_mm512_maskz_div_ps(any, high, divisor), most), least);
-  const __m128i q0 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(first));
-  const __m128i q1 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(second));
-
+// Everything that follows from d and q, the two halves of the group.
+inline void store_group(float d, __m128i q0, __m128i q1, size_t g, const Q8Row& row) {
   // Σ of each four q: ones as the unsigned factor.
   const __m128i ones = _mm_set1_epi8(1);
   const __m128i quad0 = _mm_dpbusd_epi32(_mm_setzero_si128(), ones, q0);
@@ -86,6 +71,25 @@ inline void prepare_group(const float* x, size_t g, const Q8Row& row) {
   group.d_sum = row.d_sum[g];
   group.minus_sum = -sum;
   group.minus_first_sum = -sum0;
+}
+
+// One group: d and q as generic-weights.h has them.
+inline void prepare_group(const float* x, size_t g, const Q8Row& row) {
+  const __m512 low = _mm512_loadu_ps(x);
+  const __m512 high = _mm512_loadu_ps(x + 16);
+  const float d =
+      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high))) / 127.0f;
+  const __mmask16 any = d == 0 ? 0 : 0xffff;
+  const __m512 divisor = _mm512_set1_ps(d);
+  const __m512 most = _mm512_set1_ps(127);
+  const __m512 least = _mm512_set1_ps(-127);
+  const __m512 first =
+      _mm512_max_ps(_mm512_min_ps(_mm512_maskz_div_ps(any, low, divisor), most), least);
+  const __m512 second =
+      _mm512_max_ps(_mm512_min_ps(_mm512_maskz_div_ps(any, high, divisor), most), least);
+  const __m128i q0 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(first));
+  const __m128i q1 = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(second));
+  store_group(d, q0, q1, g, row);
 }
 
 }  // namespace

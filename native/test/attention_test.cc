@@ -87,6 +87,12 @@ Exact exact_attention(Cache& cache, const float* q, double scale, hearth::Range 
   return exact;
 }
 
+std::string detail_of(KvType type, const Shape& shape) {
+  return std::to_string(static_cast<int>(type)) + " dim " + std::to_string(shape.head_dim) +
+         " heads " + std::to_string(shape.heads) + " rows " + std::to_string(shape.rows) +
+         " positions " + std::to_string(shape.positions);
+}
+
 void test_shape(const Kernels* k, KvType type, const Shape& shape, Checks& checks) {
   Random random(shape.head_dim * 131 + shape.heads * 17 + shape.rows + shape.positions);
   Cache cache(k, type, shape.head_dim, shape.positions, random);
@@ -116,10 +122,7 @@ void test_shape(const Kernels* k, KvType type, const Shape& shape, Checks& check
                         nullptr,
                         scratch.u8()};
   k->vector.attention(task);
-  const std::string detail = std::to_string(static_cast<int>(type)) + " dim " +
-                             std::to_string(shape.head_dim) + " heads " +
-                             std::to_string(shape.heads) + " rows " + std::to_string(shape.rows) +
-                             " positions " + std::to_string(shape.positions);
+  const std::string detail = detail_of(type, shape);
   for (size_t i = 0; i < shape.rows; ++i) {
     for (size_t h = 0; h < shape.heads; ++h) {
       const size_t at = i * stride + h * shape.head_dim;
