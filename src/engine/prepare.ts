@@ -141,9 +141,9 @@ export async function prepareModel(
   const { model, sidecarPath, corpora, onProgress, signal } = request;
   await learnFacts(request);
   const { trained, signs, tables } = await learnMethods(request, "all");
+  const text = await checkText(request, options.checkTokens ?? 8192);
   await keepCopies(request, tables);
   const sidecar = openSidecar(sidecarPath, sidecarModelOf(model));
-  const text = await checkText(request, options.checkTokens ?? 8192);
   const maxPerplexityLoss = options.maxPerplexityLoss ?? 0.01;
   const methods = await checkMethods({
     model,
