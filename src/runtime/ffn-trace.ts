@@ -22,7 +22,7 @@ export interface FfnUse {
   readonly channels?: ChannelUse;
 }
 
-export interface ChannelUse {
+interface ChannelUse {
   /** Inputs read for a token, summed over the matrices. */
   readonly inputsPerToken: number;
   /** Weight bytes read for a token; rows of one step share what they read. */

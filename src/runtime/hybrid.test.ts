@@ -8,7 +8,6 @@ import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { openGguf } from "../gguf/open.ts";
 import { buildProgram, type ProgramOptions } from "../model/build-program.ts";
-import type { LayerMasks } from "../model/graph.ts";
 import { type Model, openModel } from "../model/model.ts";
 import type { FfnBlock, SparsityMethod } from "../ops/op.ts";
 import { createStep } from "../ops/program.ts";
@@ -164,32 +163,6 @@ describe.each(Object.entries(methods))("the method %s on two devices", (_, metho
     const both = await logitsOf(createHybridBackend({ gpu, cpu, placement }), model, options);
     expectClose(both.logits, alone.logits);
     expect(both.active).toEqual(alone.active);
-  });
-});
-
-describe("masked inputs on two devices", () => {
-  const cases = ["llama", "falcon"].flatMap((arch) =>
-    Object.keys(placements).map((name) => [arch, name] as const),
-  );
-  it.each(cases)("are those of one device: %s, %s", async (architecture, name) => {
-    const model = await tinyModel("--arch", architecture);
-    const { dim, heads, headDim } = model.hyperparameters;
-    const mask = (width: number, value: number) => ({
-      value,
-      norms: new Float32Array(width).fill(1),
-    });
-    const masks: LayerMasks = {
-      attention: { ...mask(dim, 0.3), channels: { q: undefined, k: undefined, v: undefined } },
-      attentionOutput: { ...mask(heads * headDim, 0.01), channels: { output: undefined } },
-      ffn: { ...mask(dim, 0.5), channels: { gate: undefined, up: undefined } },
-    };
-    const options = { masksFor: () => masks };
-    const alone = await logitsOf(createReferenceBackend(), model, options);
-    expect(alone.logits).not.toEqual((await logitsOf(createReferenceBackend(), model)).logits);
-    const placement = placementOf(model, placements[name]!);
-    const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
-    const both = await logitsOf(createHybridBackend({ gpu, cpu, placement }), model, options);
-    expectClose(both.logits, alone.logits);
   });
 });
 

@@ -2,137 +2,23 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import {
+  everything,
+  halves,
+  sidecarModel as model,
+  predictor,
+} from "../../test/fixtures/sidecar-contents.ts";
 import { openGguf } from "../gguf/open.ts";
 import { metadataValue } from "../gguf/value.ts";
 import { writeGguf } from "../gguf/write.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
-import type { ActivationProfile } from "./activation-profile.ts";
-import {
-  type LayerChannels,
-  type LayerPredictor,
-  type MatrixToWrite,
-  type SidecarChanges,
-  type SidecarModel,
-  sidecarPathOf,
-} from "./sidecar.ts";
+import { type MatrixToWrite, type SidecarChanges, sidecarPathOf } from "./sidecar.ts";
 import { channelsName, columnNormsName, keys, tensorName } from "./sidecar-names.ts";
 import { findSidecar, openSidecar } from "./sidecar-read.ts";
 import { updateSidecar } from "./sidecar-write.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-sidecar-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const model: SidecarModel = {
-  fingerprint: "a1".repeat(32),
-  dim: 64,
-  neurons: [96, 128],
-  attention: { queries: 80, keys: 16 },
-};
-
-const profile: ActivationProfile = {
-  rule: { kind: "top", share: 0.2 },
-  // Beyond what float32 counts exactly.
-  tokens: 2 ** 24 + 3,
-  counts: model.neurons.map((count) =>
-    Float64Array.from({ length: count }, (_, i) => 2 ** 24 + (i % 3)),
-  ),
-  corpora: [{ name: "books.txt", hash: "ff", tokens: 2 ** 24 + 3, isComplete: true }],
-};
-
-function halves(rows: number, columns: number, fill: number): MatrixToWrite {
-  return {
-    type: "F16",
-    rows,
-    columns,
-    data: () => [new Uint8Array(2 * rows * columns).fill(fill)],
-  };
-}
-
-function channels(neurons: number): LayerChannels<MatrixToWrite> {
-  return {
-    q: halves(64, 80, 9),
-    k: halves(64, 16, 10),
-    v: halves(64, 16, 11),
-    attentionOutput: halves(80, 64, 12),
-    gate: halves(64, neurons, 13),
-    up: halves(64, neurons, 14),
-  };
-}
-
-function predictor(layer: number, rank: number): LayerPredictor<MatrixToWrite> {
-  const neurons = model.neurons[layer] ?? 0;
-  return {
-    fc1: halves(rank, model.dim, 1),
-    fc2: halves(neurons, rank, 2),
-    threshold: 0.1 + layer,
-    recall: 0.96,
-    precision: 0.5,
-  };
-}
-
-const everything: SidecarChanges = {
-  profile,
-  learnt: { tokens: 9, counts: model.neurons.map((count) => new Float64Array(count).fill(9)) },
-  downRows: new Map([
-    [0, halves(96, 64, 7)],
-    [1, halves(128, 64, 8)],
-  ]),
-  downNorms: [new Float32Array(96).fill(1.5), new Float32Array(128).fill(2.5)],
-  columnNorms: [0.5, 0.25].map((norm) => ({
-    attention: new Float32Array(64).fill(norm),
-    attentionOutput: new Float32Array(80).fill(2 * norm),
-    ffn: new Float32Array(64).fill(3 * norm),
-  })),
-  channels: new Map([
-    [0, channels(96)],
-    [1, channels(128)],
-  ]),
-  predictors: new Map([
-    [0, predictor(0, 16)],
-    [1, predictor(1, 32)],
-  ]),
-  sign: { margins: [-3, 4], recall: [0.97, Number.NaN] },
-  signs: new Map([[0, new Uint8Array(96 * 8).fill(0xaa)]]),
-  thresholds: {
-    tables: [
-      { score: "gate", sparsity: 0.2, values: [0.01, 0.02] },
-      { score: "output", sparsity: 0.4, values: [0.3, 0.4] },
-      {
-        score: "input",
-        shares: { attention: 0.1, attentionOutput: 0, ffn: 0.2, output: 0.3 },
-        values: [
-          { attention: 0.11, attentionOutput: 0, ffn: 0.13, output: 0.14 },
-          { attention: 0.21, attentionOutput: 0, ffn: 0.23, output: 0.24 },
-        ],
-      },
-    ],
-    chosen: 2,
-  },
-  recommendation: {
-    method: "gate",
-    reason: "gate reads 0.4 of the bytes and changes nothing",
-    measured: [
-      {
-        method: "dense",
-        variant: "",
-        activeShare: 1,
-        bytesPerToken: 2 ** 40,
-        perplexity: 99.03,
-        agreement: 1,
-        tokensPerSecond: Number.NaN,
-      },
-      {
-        method: "threshold",
-        variant: "output 40 %",
-        activeShare: 0.6,
-        bytesPerToken: 5,
-        perplexity: 100,
-        agreement: 0.9,
-        tokensPerSecond: 3,
-      },
-    ],
-  },
-};
 
 let made = 0;
 async function makeSidecar(changes: SidecarChanges): Promise<string> {
