@@ -84,6 +84,7 @@ export async function settleSparsity(
     hasPredictors: model.layers.every(({ ffn }) => ffn.predictor !== undefined),
     isPowerInfer: model.gguf.magic === "PWRI",
     sidecar,
+    readsMaskedInputs: request.copies === "leave",
   });
   const notices = sparsity === "auto" ? [`sparsity ${method}: ${reason}`] : [];
   if (method === "dense") return { method, methodFor: () => ({ kind: "dense" }), notices };

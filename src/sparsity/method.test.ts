@@ -25,6 +25,7 @@ const relu: MethodFacts = {
   hasPredictors: false,
   isPowerInfer: false,
   sidecar: undefined,
+  readsMaskedInputs: false,
 };
 const silu: MethodFacts = { ...relu, activation: { kind: "silu" } };
 
@@ -97,6 +98,22 @@ describe("auto", () => {
       method: "threshold",
       reason: "loses 0.3 %",
     });
+  });
+
+  it("runs dense, by itself only, where masked inputs would be read all the same", () => {
+    const shares = { attention: 0.1, attentionOutput: 0.1, ffn: 0.1, output: 0.3 };
+    const none = { attention: 0, attentionOutput: 0, ffn: 0, output: 0 };
+    const table = { score: "input", shares, values: [none] } as const;
+    const sidecar = { ...nothing, recommendation, thresholds: { tables: [table], chosen: 0 } };
+    const facts = { ...silu, sidecar };
+    expect(chooseMethod("auto", facts).method).toBe("threshold");
+    const onCard = { ...facts, readsMaskedInputs: true };
+    expect(chooseMethod("auto", onCard)).toMatchObject({ method: "dense" });
+    expect(chooseMethod("auto", onCard).reason).toMatch(/masks inputs/);
+    expect(chooseMethod("threshold", onCard).method).toBe("threshold");
+    const byOutput = { ...thresholds("output"), recommendation };
+    const other = { ...onCard, sidecar: byOutput };
+    expect(chooseMethod("auto", other).method).toBe("threshold");
   });
 
   it("says when it sets the predictors of a PowerInfer file aside for a recommendation", () => {

@@ -21,6 +21,8 @@ export interface MethodFacts {
   /** The file promises PowerInfer's own method by its magic. */
   readonly isPowerInfer: boolean;
   readonly sidecar: Sidecar | undefined;
+  /** The device reads whole matrices, whichever of their inputs are masked. */
+  readonly readsMaskedInputs: boolean;
 }
 
 export interface MethodChosen {
@@ -41,6 +43,10 @@ export function chooseMethod(wanted: Sparsity, facts: MethodFacts): MethodChosen
 function chooseBest(facts: MethodFacts): MethodChosen {
   const { sidecar, activation, gating, isPowerInfer, hasPredictors } = facts;
   const recommended = sidecar?.recommendation;
+  if (recommended?.method === "threshold" && facts.readsMaskedInputs && masksInputs(sidecar)) {
+    const reason = "what hearth prepare chose masks inputs, which spares no reading on this device";
+    return { method: "dense", reason };
+  }
   if (recommended !== undefined && obstacleTo(recommended.method, facts) === undefined) {
     const setsAside = isPowerInfer && hasPredictors && recommended.method !== "mlp";
     const others = setsAside ? "; the predictors in the file are set aside for it" : "";
@@ -79,6 +85,11 @@ function obstacleTo(method: MethodName, facts: MethodFacts): string | undefined 
     default:
       return method satisfies never;
   }
+}
+
+function masksInputs(sidecar: Sidecar | undefined): boolean {
+  const set = sidecar?.thresholds;
+  return set?.tables[set.chosen]?.score === "input";
 }
 
 function thresholdObstacle(sidecar: Sidecar | undefined, gating: Gating): string | undefined {
