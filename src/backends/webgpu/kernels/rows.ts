@@ -192,6 +192,9 @@ var<workgroup> has_nan: atomic<u32>;
 fn is_nan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+  // Workgroup memory begins with anything.
+  if (t == 0u) { atomicStore(&has_nan, 0u); }
+  workgroupBarrier();
   let src = wg.y * ${slotStride(width)}u;
   var index = min(t, ${width - 1}u);
   var value = x[src + index];
