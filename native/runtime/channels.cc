@@ -18,8 +18,8 @@ constexpr uint32_t kWishedChannels = 128;
 /**
  * Time per byte of a copy whose rows are added up, beside a matrix that is read row by row.
  * Measured on AVX-512 (Zen 4, mapped file, 2048 to 5632 and to 2048): one thread breaks even where
- * nine tenths of the channels are read in F16, three quarters in Q8_0, less than half in Q4_0; two
- * threads with nearly all in F16 and Q8_0, three fifths in Q4_0.
+ * seven to eight tenths of the channels are read in F16, three quarters in Q8_0, less than half in
+ * Q4_0; two threads with nine tenths in F16, nearly all in Q8_0, three fifths in Q4_0. Two count.
  */
 double cost_per_byte(WeightType copy) {
   switch (copy) {
