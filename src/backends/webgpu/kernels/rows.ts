@@ -121,7 +121,9 @@ export function mask(
   if (id.x >= ${width}u) { return; }
   let i = id.y * ${slotStride(width)}u + id.x;
   let value = ${source}[i];
-  y[i] = select(value, 0.0, abs(value)${norm} < limits[0]);
+  // NaN by its bits: a compiler may assume that there is none.
+  let is_number = (bitcast<u32>(value) & 0x7fffffffu) <= 0x7f800000u;
+  y[i] = select(value, 0.0, is_number && abs(value)${norm} < limits[0]);
 }`,
   });
 }
