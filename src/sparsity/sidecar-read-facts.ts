@@ -145,9 +145,9 @@ function readInputTables(reader: FactReader, layers: number): readonly InputThre
 
 /** The numbers of the entry at `index`, one for each place. */
 function perPlace(numbers: readonly number[], index: number): PerPlace {
-  const [attention = 0, attentionOutput = 0, ffn = 0, output = 0] = numbers.slice(
-    index * places.length,
-  );
+  const begin = index * places.length;
+  const entry = numbers.slice(begin, begin + places.length);
+  const [attention = 0, attentionOutput = 0, ffn = 0, output = 0] = entry;
   return { attention, attentionOutput, ffn, output };
 }
 
