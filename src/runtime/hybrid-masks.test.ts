@@ -1,6 +1,7 @@
 /** Masked inputs on two devices: wherever a layer's parts are, they are masked alike. */
 import { describe, expect, it } from "vitest";
-import { type LayerChoice, placementOf } from "../../test/fixtures/placements.ts";
+import { expectClose } from "../../test/fixtures/close-logits.ts";
+import { hot, type LayerChoice, onCpu, placementOf } from "../../test/fixtures/placements.ts";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
 import type { Backend } from "../backends/backend.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
@@ -57,8 +58,6 @@ function masksOf(model: Model): LayerMasks {
   };
 }
 
-const hot = (share: number): LayerChoice => ({ attention: "gpu", hot: share });
-const onCpu: LayerChoice = { attention: "cpu", hot: 0 };
 const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
   "nothing hot": [hot(0)],
   "a third hot": [hot(1 / 3)],
@@ -78,13 +77,6 @@ describe.each(["llama", "falcon"])("masked inputs of %s", (architecture) => {
     const placement = placementOf(model, placements[name]!);
     using hybrid = createHybridBackend({ gpu, cpu, placement });
     const both = await logitsOf(hybrid, model, () => masks);
-    both.forEach((row, at) => {
-      const expected = alone[at]!;
-      const largest = Math.max(...expected.map(Math.abs));
-      // Sums of some hundred f32 terms, in another order.
-      row.forEach((value, id) => {
-        expect(Math.abs(value - expected[id]!)).toBeLessThanOrEqual(1e-4 * largest);
-      });
-    });
+    expectClose(both, alone);
   });
 });

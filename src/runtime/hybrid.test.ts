@@ -1,6 +1,7 @@
 /** Hybrid steps against one device, with any two backends in the roles of GPU and CPU. */
 import { afterAll, describe, expect, it } from "vitest";
-import { type LayerChoice, placementOf } from "../../test/fixtures/placements.ts";
+import { expectClose } from "../../test/fixtures/close-logits.ts";
+import { hot, type LayerChoice, onCpu, placementOf } from "../../test/fixtures/placements.ts";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
@@ -81,8 +82,6 @@ function best(logits: Float32Array, vocabulary: number): readonly number[] {
   });
 }
 
-const hot = (share: number): LayerChoice => ({ attention: "gpu", hot: share });
-const onCpu: LayerChoice = { attention: "cpu", hot: 0 };
 const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
   "nothing hot": [hot(0)],
   "a third hot": [hot(1 / 3)],
@@ -91,18 +90,6 @@ const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
   "all layers on the CPU": [onCpu],
   "split, then whole": [hot(0.7), hot(1)],
 };
-
-/** Neither device knows of the other's rounding: sums of some hundred f32 terms, in another order. */
-function expectClose(found: readonly Float32Array[], expected: readonly Float32Array[]): void {
-  expect(found).toHaveLength(expected.length);
-  found.forEach((row, i) => {
-    const largest = Math.max(...expected[i]!.map(Math.abs));
-    row.forEach((value, at) => {
-      const difference = Math.abs(value - expected[i]![at]!);
-      expect(difference).toBeLessThanOrEqual(1e-4 * largest);
-    });
-  });
-}
 
 const models: Readonly<Record<string, readonly string[]>> = {
   llama: ["--arch", "llama"],
