@@ -75,7 +75,7 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
     const scored = await scoreTargets(
       sparse,
       text,
-      progress.watch((seen, windows) => isSettledAgainst(seen(), reference, { ...rival, windows })),
+      progress.watch((seen, windows) => isSettledAgainst(seen, reference, { ...rival, windows })),
     );
     const one = await report(candidate, { ...request, dense, sparse, reference, scored, base });
     reports.set(candidate, one);

@@ -21,14 +21,16 @@ export interface Rival {
   readonly cheapest: Bytes | undefined;
 }
 
-/** `windows` of the check are done. */
+/** `windows` of the check are done; what they scored is asked for only where it is looked at. */
 export function isSettledAgainst(
-  seen: ScoredTargets,
+  scored: () => ScoredTargets,
   reference: ScoredTargets,
   { windows, maxPerplexityLoss, cheapest }: Rival & { readonly windows: number },
 ): boolean {
   const isLook = (windows & (windows - 1)) === 0;
-  if (!isLook || seen.losses.length < leastTargets) return false;
+  if (!isLook) return false;
+  const seen = scored();
+  if (seen.losses.length < leastTargets) return false;
   const { perplexityLoss, lossError } = compareTargets(seen, reference);
   if (Math.abs(perplexityLoss) - errorsBeyond * lossError > maxPerplexityLoss) return true;
   return cheapest !== undefined && seen.bytesPerToken - seen.bytesSpared > bytesAlike * cheapest;
