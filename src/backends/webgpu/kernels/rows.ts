@@ -26,6 +26,10 @@ type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
 
 const main = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
 
+/** By its bits: a compiler may assume that no value is NaN. */
+const isNan =
+  "fn is_nan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }";
+
 function rowsExtent(rows: "step" | "outputs", per: number): Extent {
   return { kind: rows === "step" ? "rows" : "outputs", per };
 }
@@ -117,13 +121,12 @@ export function mask(
       ...(x === out ? [] : [reads("x", "array<f32>", x)]),
     ],
     groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
-    body: `${main} {
+    body: `${isNan}
+${main} {
   if (id.x >= ${width}u) { return; }
   let i = id.y * ${slotStride(width)}u + id.x;
   let value = ${source}[i];
-  // NaN by its bits: a compiler may assume that there is none.
-  let is_number = (bitcast<u32>(value) & 0x7fffffffu) <= 0x7f800000u;
-  y[i] = select(value, 0.0, is_number && abs(value)${norm} < limits[0]);
+  y[i] = select(value, 0.0, !is_nan(value) && abs(value)${norm} < limits[0]);
 }`,
   });
 }
@@ -190,8 +193,7 @@ export function argmax(op: Named<"argmax">, x: BufferSpec, out: BufferSpec): Ker
 var<workgroup> best_value: array<f32, 256>;
 var<workgroup> best_index: array<u32, 256>;
 var<workgroup> has_nan: atomic<u32>;
-// By its bits: a compiler may assume that no value is NaN.
-fn is_nan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }
+${isNan}
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   // Workgroup memory begins with anything.
