@@ -149,23 +149,22 @@ void axpy_rows(const uint8_t* const* row, const uint8_t* const* next, const floa
                Range columns, float* y) {
   using L = typename Codec::Lanes;
   constexpr size_t kStep = kLine / Codec::kBytes;
-  constexpr size_t kVectors = kStep / L::kLanes;
   typename L::V c[kRows];
   for (size_t r = 0; r < kRows; ++r) c[r] = L::set1(coefficient[r]);
   size_t i = columns.begin;
   for (; i + kStep <= columns.end; i += kStep) {
-    typename L::V sum[kVectors];
-    for (size_t v = 0; v < kVectors; ++v) sum[v] = L::load(y + i + v * L::kLanes);
+    typename L::V sum[kLineVectors<Codec>];
+    for (size_t v = 0; v < kLineVectors<Codec>; ++v) sum[v] = L::load(y + i + v * L::kLanes);
 #pragma GCC unroll 4
     for (size_t r = 0; r < kRows; ++r) {
       __builtin_prefetch(next[r] + i * Codec::kBytes, 0, 2);
 #pragma GCC unroll 8
-      for (size_t v = 0; v < kVectors; ++v) {
+      for (size_t v = 0; v < kLineVectors<Codec>; ++v) {
         const size_t at = i + v * L::kLanes;
         sum[v] = L::fma(c[r], Codec::lanes(row[r] + at * Codec::kBytes), sum[v]);
       }
     }
-    for (size_t v = 0; v < kVectors; ++v) L::store(y + i + v * L::kLanes, sum[v]);
+    for (size_t v = 0; v < kLineVectors<Codec>; ++v) L::store(y + i + v * L::kLanes, sum[v]);
   }
   for_lanes<L>(columns.end - i, [&](size_t k, size_t n) {
     typename L::V sum = load_some<L>(y + i + k, n);
