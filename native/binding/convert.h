@@ -1,8 +1,7 @@
 // Between JavaScript values and C++ ones. TypeScript hands over clean values; a failure here is a
 // bug of ours and throws an Error that says which argument. Only native/binding includes
 // node_api.h.
-#ifndef HEARTH_BINDING_CONVERT_H_
-#define HEARTH_BINDING_CONVERT_H_
+#pragma once
 
 #ifndef NAPI_VERSION
 #define NAPI_VERSION 8
@@ -16,18 +15,18 @@
 
 namespace hearth {
 
-/** Throws away the C++ call: a JavaScript exception is pending, or `message` becomes one. */
+// Throws away the C++ call: a JavaScript exception is pending, or `message` becomes one.
 struct BindingError {
   std::string message;
 };
 
-/** @throws BindingError when the status is not ok. */
+// @throws BindingError when the status is not ok.
 void check(napi_env env, napi_status status, const char* what);
 
-/** The arguments of a call, missing ones undefined. */
+// The arguments of a call, missing ones undefined.
 std::vector<napi_value> arguments(napi_env env, napi_callback_info info, size_t count);
 
-/** Bytes of a typed array where they lie. */
+// Bytes of a typed array where they lie.
 struct View {
   void* data = nullptr;
   size_t bytes = 0;
@@ -48,10 +47,8 @@ napi_value make_string(napi_env env, const std::string& value);
 napi_value make_numbers(napi_env env, const std::vector<double>& values);
 void set_property(napi_env env, napi_value object, const char* name, napi_value value);
 
-/**
- * A typed array over memory that `owner` keeps alive until JavaScript has collected it.
- * The same memory must not be handed out twice.
- */
+// A typed array over memory that `owner` keeps alive until JavaScript has collected it. The same
+// memory must not be handed out twice.
 struct OwnedMemory {
   void* data;
   size_t bytes;
@@ -61,10 +58,10 @@ napi_value make_typed_array(napi_env env, napi_typedarray_type type, size_t leng
                             OwnedMemory memory);
 
 using Function = napi_value (*)(napi_env, napi_callback_info);
-/** Turns C++ exceptions into JavaScript ones. */
+// Turns C++ exceptions into JavaScript ones.
 napi_value guarded(napi_env env, napi_callback_info info, Function function);
 
-/** An external that owns a T; a `Tag` tells externals of different types apart. */
+// An external that owns a T; a `Tag` tells externals of different types apart.
 template <typename T>
 napi_value make_external(napi_env env, std::unique_ptr<T> value) {
   napi_value external = nullptr;
@@ -89,5 +86,3 @@ T& external_of(napi_env env, napi_value value) {
 }
 
 }  // namespace hearth
-
-#endif  // HEARTH_BINDING_CONVERT_H_

@@ -6,7 +6,7 @@
 
 namespace hearth {
 
-/** Touched on the JavaScript thread only, but for `function`, which any thread may call. */
+// Touched on the JavaScript thread only, but for `function`, which any thread may call.
 struct CourierState {
   napi_threadsafe_function function = nullptr;
   uint32_t under_way = 0;
@@ -41,7 +41,7 @@ void settle(napi_env env, const Delivery& delivery) {
   napi_reject_deferred(env, delivery.deferred, error);
 }
 
-/** On the JavaScript thread; env is null when there is no JavaScript any more. */
+// On the JavaScript thread; env is null when there is no JavaScript any more.
 void arrive(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<Delivery> delivery(static_cast<Delivery*>(data));
   CourierState& state = *delivery->courier;

@@ -54,7 +54,7 @@ ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {
   return spec;
 }
 
-/** By slot: the array that the host reads, or undefined. */
+// By slot: the array that the host reads, or undefined.
 napi_value outputs_of(napi_env env, const Executable& executable) {
   napi_value outputs = nullptr;
   check(env, napi_create_array(env, &outputs), "an array");
@@ -84,7 +84,7 @@ const std::shared_ptr<Prepared>& prepared_of(napi_env env, napi_value handle) {
   return prepared;
 }
 
-/** prepare(pool, program) → { handle, outputs, kvBytes, scratchBytes, copiedBytes } */
+// prepare(pool, program) → { handle, outputs, kvBytes, scratchBytes, copiedBytes }
 napi_value prepare(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   auto prepared = std::make_shared<Prepared>();
@@ -112,8 +112,8 @@ napi_value dispose_executable(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow) →
- * Promise<void> */
+// run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow) →
+// Promise<void>
 napi_value run(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 8);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
@@ -133,7 +133,7 @@ napi_value run(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-/** write(executable, slot, data) */
+// write(executable, slot, data)
 napi_value write_slot(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 3);
   const std::shared_ptr<Prepared>& prepared = prepared_of(env, values[0]);
@@ -145,7 +145,7 @@ napi_value write_slot(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** copySequence(executable, from, to, length) → Promise<void> */
+// copySequence(executable, from, to, length) → Promise<void>
 napi_value copy_sequence(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 4);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
@@ -159,7 +159,7 @@ napi_value copy_sequence(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-/** replaceSubset(executable, block, neurons) → Promise<void>; as many neurons as the block has */
+// replaceSubset(executable, block, neurons) → Promise<void>; as many neurons as the block has
 napi_value replace_subset(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 3);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
@@ -178,8 +178,8 @@ napi_value replace_subset(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-/** ffnCounts(executable) → [layer, active, rows, neurons, bytes touched, predictor ms, ms] of each
- * block */
+// ffnCounts(executable) → [layer, active, rows, neurons, bytes touched, predictor ms, ms] of each
+// block
 napi_value ffn_counts(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
   std::vector<double> numbers;
@@ -192,8 +192,8 @@ napi_value ffn_counts(napi_env env, napi_callback_info info) {
   return make_numbers(env, numbers);
 }
 
-/** channelCounts(executable) → [rows, channels, bytes touched, bytes dense] of each matmul with
- * channels */
+// channelCounts(executable) → [rows, channels, bytes touched, bytes dense] of each matmul with
+// channels
 napi_value channel_counts(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
   std::vector<double> numbers;
@@ -205,8 +205,8 @@ napi_value channel_counts(napi_env env, napi_callback_info info) {
   return make_numbers(env, numbers);
 }
 
-/** neuronCounts(executable) → { rows, active } of each block in the program's order; nothing is
- * active where the counting starts with this call */
+// neuronCounts(executable) → { rows, active } of each block in the program's order; nothing is
+// active where the counting starts with this call
 napi_value neuron_counts(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
   napi_value list = nullptr;

@@ -1,7 +1,6 @@
 // What JavaScript holds: pools, mapped files and executables. All are made and destroyed on its
 // thread.
-#ifndef HEARTH_BINDING_HANDLES_H_
-#define HEARTH_BINDING_HANDLES_H_
+#pragma once
 
 #include <memory>
 #include <utility>
@@ -14,7 +13,7 @@
 
 namespace hearth {
 
-/** Threads, the kernels they run, and the way back. Lives while a handle or a delivery needs it. */
+// Threads, the kernels they run, and the way back. Lives while a handle or a delivery needs it.
 struct Pool {
   Pool(napi_env env, uint32_t threads, const Kernels& kernels);
   ~Pool();
@@ -25,7 +24,7 @@ struct Pool {
   ThreadPool threads;
 };
 
-/** Typed arrays of JavaScript whose memory we read. */
+// Typed arrays of JavaScript whose memory we read.
 struct Pins {
   explicit Pins(napi_env env) : env(env) {}
   ~Pins() {
@@ -44,7 +43,7 @@ struct Pins {
   std::vector<napi_ref> references;
 };
 
-/** An executable with what it stands on. */
+// An executable with what it stands on.
 struct Prepared {
   std::shared_ptr<Pool> pool;
   std::shared_ptr<Executable> executable;
@@ -66,10 +65,10 @@ struct ExecutableHandle {
   std::shared_ptr<Prepared> prepared;
 };
 
-/** @throws BindingError when it was disposed. */
+// @throws BindingError when it was disposed.
 const std::shared_ptr<Pool>& pool_of(napi_env env, napi_value handle);
 const std::shared_ptr<Prepared>& prepared_of(napi_env env, napi_value handle);
-/** Where weights lie: a mapped file, or a typed array that gets pinned. */
+// Where weights lie: a mapped file, or a typed array that gets pinned.
 Source source_of(napi_env env, napi_value value, Pins& pins);
 
 // The functions of the addon, by file.
@@ -92,5 +91,3 @@ napi_value transpose_weight(napi_env env, napi_callback_info info);
 napi_value sgemm(napi_env env, napi_callback_info info);
 
 }  // namespace hearth
-
-#endif  // HEARTH_BINDING_HANDLES_H_

@@ -10,7 +10,7 @@ namespace hearth {
 
 namespace {
 
-/** What a transposition reads until its promise is settled. */
+// What a transposition reads until its promise is settled.
 struct Transposing {
   std::shared_ptr<Pool> pool;
   Pins pins;
@@ -19,8 +19,8 @@ struct Transposing {
 
 }  // namespace
 
-/** machine() → { cpu, features, physicalCores, usableCores, memoryBytes, availableBytes, caches,
- * kernels } */
+// machine() → { cpu, features, physicalCores, usableCores, memoryBytes, availableBytes, caches,
+// kernels }
 napi_value machine(napi_env env, napi_callback_info) {
   const Topology topology = read_topology();
   napi_value result = nullptr;
@@ -43,8 +43,8 @@ napi_value machine(napi_env env, napi_callback_info) {
   return result;
 }
 
-/** measureRead(pool, bytes) → Promise<bytes per second>, the best of some passes over memory that
- * no cache holds */
+// measureRead(pool, bytes) → Promise<bytes per second>, the best of some passes over memory that no
+// cache holds
 napi_value measure_read(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   const std::shared_ptr<Pool> pool = pool_of(env, values[0]);
@@ -59,7 +59,7 @@ napi_value measure_read(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-/** transposeWeight(pool, source, type, rows, columns, offset, target type) → Promise<Uint8Array> */
+// transposeWeight(pool, source, type, rows, columns, offset, target type) → Promise<Uint8Array>
 napi_value transpose_weight(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 7);
   auto keeps = std::make_shared<Transposing>(Transposing{pool_of(env, values[0]), Pins(env), {}});

@@ -7,7 +7,7 @@ namespace hearth {
 
 namespace {
 
-/** Node takes the threadsafe function down after this: no pool thread may be left to call it. */
+// Node takes the threadsafe function down after this: no pool thread may be left to call it.
 void stop_threads(void* pool) { static_cast<Pool*>(pool)->threads.stop(); }
 
 }  // namespace
@@ -39,8 +39,8 @@ Source source_of(napi_env env, napi_value value, Pins& pins) {
   return Source{static_cast<const uint8_t*>(view.data), view.bytes, nullptr};
 }
 
-/** createPool(threads, instruction set or undefined) → { handle, kernels, threads }, or undefined
- * for an unknown set. */
+// createPool(threads, instruction set or undefined) → { handle, kernels, threads }, or undefined
+// for an unknown set.
 napi_value create_pool(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   const uint32_t threads = index_of(env, values[0]);
@@ -64,7 +64,7 @@ napi_value dispose_pool(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** openFile(path) → { handle, bytes }, or a string that says why not. */
+// openFile(path) → { handle, bytes }, or a string that says why not.
 napi_value open_file(napi_env env, napi_callback_info info) {
   std::string error;
   auto handle = std::make_unique<FileHandle>();

@@ -7,7 +7,7 @@ namespace hearth {
 
 namespace {
 
-/** What a product reads and writes until its promise is settled. */
+// What a product reads and writes until its promise is settled.
 struct Multiplying {
   std::shared_ptr<Pool> pool;
   Pins pins;
@@ -24,8 +24,8 @@ float* floats_of(napi_env env, napi_value array, size_t count, Pins& pins) {
 
 }  // namespace
 
-/** sgemm(pool, a, a is transposed, b, b is transposed, c, [rows, columns, depth, alpha, beta]) →
- * Promise<void> */
+// sgemm(pool, a, a is transposed, b, b is transposed, c, [rows, columns, depth, alpha, beta]) →
+// Promise<void>
 napi_value sgemm(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 7);
   auto keeps = std::make_shared<Multiplying>(Multiplying{pool_of(env, values[0]), Pins(env)});

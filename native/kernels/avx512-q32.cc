@@ -111,8 +111,8 @@ struct Q4_0Step {
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
 
   static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
-    // Byte 18 b + 2 + i of the step, from the first load where it is below 64, else from the one
-    // at 8.
+    // Byte 18 b + 2 + i of the step, from the first load where it is below 64, else from the one at
+    // 8.
     alignas(64) static constexpr uint8_t kNibbles[64] = {
         2,  3,  4,  5,  6,  7,  8,  9,  10,  11,  12,  13,  14,  15,  16,  17,
         20, 21, 22, 23, 24, 25, 26, 27, 28,  29,  30,  31,  32,  33,  34,  35,

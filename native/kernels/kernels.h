@@ -95,9 +95,8 @@ struct WeightKernels {
   size_t gemm_tokens;
 };
 
-// What prepare_x writes. Types with the same format can share one prepared row.
-// kF32: the row itself. kQ8: blocks of 32: d = max|x| / 127 (f32), q = x / d rounded to nearest
-// even, and sums.
+// What prepare_x writes. Types with the same format can share one prepared row. kF32: the row
+// itself. kQ8: blocks of 32: d = max|x| / 127 (f32), q = x / d rounded to nearest even, and sums.
 enum class XFormat : uint32_t { kF32 = 0, kQ8 = 1 };
 
 // act(x) for h. relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the erf

@@ -8,14 +8,14 @@ namespace hearth {
 
 namespace {
 
-/** Positions per cut: some 10 us of work for a KV head of 8 × 64 with f16; a multiple of the
- * kernels' tile of 64. */
+// Positions per cut: some 10 us of work for a KV head of 8 × 64 with f16; a multiple of the
+// kernels' tile of 64.
 constexpr uint32_t kCutPositions = 256;
-/** Rows of one sequence that share a pass over the positions. Small enough to leave tasks for every
- * thread. */
+// Rows of one sequence that share a pass over the positions. Small enough to leave tasks for every
+// thread.
 constexpr uint32_t kRowsPerBlock = 16;
 
-/** Rows that one task computes for one KV head: one sequence, rising positions. */
+// Rows that one task computes for one KV head: one sequence, rising positions.
 struct RowBlock {
   uint32_t first;
   uint32_t count;
@@ -24,7 +24,7 @@ struct RowBlock {
   uint32_t first_chunk;
 };
 
-/** Shared by the attention stage, which writes it in begin(), and the merge stage. */
+// Shared by the attention stage, which writes it in begin(), and the merge stage.
 struct AttentionPlan {
   std::vector<RowBlock> blocks;
   std::vector<uint32_t> visible;  // [rows of the step]

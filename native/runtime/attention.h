@@ -1,8 +1,7 @@
 // Attention over the KV cache, cut into tasks for the pool: blocks of rows of one sequence × KV
 // heads × cuts of the positions. The cuts depend on positions only, and partial results are merged
 // in order.
-#ifndef HEARTH_RUNTIME_ATTENTION_H_
-#define HEARTH_RUNTIME_ATTENTION_H_
+#pragma once
 
 #include <memory>
 #include <vector>
@@ -20,22 +19,20 @@ struct AttentionOp {
   float scale;
 };
 
-/** Partial results of cut positions; layers run one after another, so one set serves them all. */
+// Partial results of cut positions; layers run one after another, so one set serves them all.
 struct AttentionPartials {
   float* out = nullptr;    // [rows, cuts, heads, head dim]
   float* state = nullptr;  // [rows, cuts, heads, 2]
 };
 
-/** Steps with at most so many rows cut the positions; larger ones have enough rows to share out. */
+// Steps with at most so many rows cut the positions; larger ones have enough rows to share out.
 constexpr uint32_t kMaxCutRows = 4;
-/** The most cuts of one row's positions. */
+// The most cuts of one row's positions.
 constexpr uint32_t kMaxCuts = 32;
 
-/** Two stages: the attention, and the merge of cut positions (nothing when none was cut). */
+// Two stages: the attention, and the merge of cut positions (nothing when none was cut).
 std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels, const KvCache& cache,
                                                    const AttentionPartials* partials,
                                                    const AttentionOp& op, ScratchNeeds& needs);
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_ATTENTION_H_

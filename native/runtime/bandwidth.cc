@@ -8,7 +8,7 @@ namespace hearth {
 
 namespace {
 
-/** As large as a matmul's stretch of rows: 50 us. */
+// As large as a matmul's stretch of rows: 50 us.
 constexpr size_t kChunkBytes = 1 << 20;
 constexpr int kPasses = 8;
 

@@ -1,7 +1,6 @@
 // The read roof: how fast the pool's threads can read memory that no cache holds. Decode cannot be
 // faster than this.
-#ifndef HEARTH_RUNTIME_BANDWIDTH_H_
-#define HEARTH_RUNTIME_BANDWIDTH_H_
+#pragma once
 
 #include <atomic>
 #include <chrono>
@@ -14,8 +13,8 @@
 
 namespace hearth {
 
-/** Writes the memory once, then reads it some times; the best pass counts, since disturbances only
- * slow it down. */
+// Writes the memory once, then reads it some times; the best pass counts, since disturbances only
+// slow it down.
 class ReadMeasurement final : public Task {
  public:
   ReadMeasurement(const Kernels& kernels, size_t bytes);
@@ -38,5 +37,3 @@ class ReadMeasurement final : public Task {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_BANDWIDTH_H_

@@ -68,8 +68,8 @@ FfnOp read_ffn(Builder& builder, Reader& reader) {
   return op;
 }
 
-/** Gate and up over the channels of x that are not zero. Lists of a subset's neurons are another
- * axis: there the copies are of no use. */
+// Gate and up over the channels of x that are not zero. Lists of a subset's neurons are another
+// axis: there the copies are of no use.
 void build_channels(Builder& builder, FfnRun& run) {
   const FfnOp& op = run.op;
   if (op.up_channels.kernels == nullptr || op.subset != nullptr) return;
@@ -79,7 +79,7 @@ void build_channels(Builder& builder, FfnRun& run) {
   builder.add_channel_sums(run.channels);
 }
 
-/** relu(fc1 · input), prepared for fc2. */
+// relu(fc1 · input), prepared for fc2.
 void build_predictor(Builder& builder, FfnRun& run) {
   const FfnOp& op = run.op;
   const uint32_t rank = static_cast<uint32_t>(op.fc1.rows);

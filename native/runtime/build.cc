@@ -96,7 +96,7 @@ void build_mask(Builder& builder, Reader& reader) {
   builder.add(make_mask(op));
 }
 
-/** The ops that read x and write out, with nothing else to them. */
+// The ops that read x and write out, with nothing else to them.
 void build_move(Builder& builder, Reader& reader, OpCode code) {
   const Slot x = builder.slot(reader);
   const Slot out = builder.slot(reader);
@@ -107,7 +107,7 @@ void build_move(Builder& builder, Reader& reader, OpCode code) {
   if (code == OpCode::kArgmax) builder.add(make_argmax(builder.kernels(), x, out));
 }
 
-/** One record. Its fields are read in the order of program.h. */
+// One record. Its fields are read in the order of program.h.
 void build_op(Builder& builder, Reader& reader) {
   const auto code = static_cast<OpCode>(reader.index());
   switch (code) {

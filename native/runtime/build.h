@@ -1,6 +1,5 @@
 // The state of turning a program into stages. See build.cc; internal to native/runtime.
-#ifndef HEARTH_RUNTIME_BUILD_H_
-#define HEARTH_RUNTIME_BUILD_H_
+#pragma once
 
 #include <map>
 #include <memory>
@@ -13,7 +12,7 @@
 
 namespace hearth {
 
-/** Reads the numbers of a segment one after another. */
+// Reads the numbers of a segment one after another.
 class Reader {
  public:
   explicit Reader(const std::vector<double>& numbers) : numbers_(numbers) {}
@@ -23,13 +22,13 @@ class Reader {
     if (at_end()) throw std::runtime_error("program: a record ends too early");
     return numbers_[at_++];
   }
-  /** A whole number from 0 on. */
+  // A whole number from 0 on.
   uint32_t index() {
     const double value = number();
     if (!(value >= 0 && value < 4294967296.0)) throw std::runtime_error("program: a bad index");
     return static_cast<uint32_t>(value);
   }
-  /** Whether the next number is -1, "none"; takes it if so. */
+  // Whether the next number is -1, "none"; takes it if so.
   bool none() {
     if (number() == -1) return true;
     at_--;
@@ -55,40 +54,39 @@ class Builder {
   const Slot* optional_slot(Reader& reader) const;
   Weight weight(Reader& reader) const;
   const Weight* optional_weight(Reader& reader) const;
-  /** A weight of one row as f32. */
+  // A weight of one row as f32.
   const float* optional_vector(Reader& reader);
   ArraySpec array(Reader& reader) const;
-  /** A copy that lives as long as the executable; null for none. */
+  // A copy that lives as long as the executable; null for none.
   template <typename T>
   const T* optional_array(Reader& reader, size_t count) {
     if (reader.none()) return nullptr;
     return reinterpret_cast<const T*>(copy_array(array(reader), count * sizeof(T)));
   }
-  /** Angles of the frequencies for this segment; adds the stage that computes them when they are
-   * new. */
+  // Angles of the frequencies for this segment; adds the stage that computes them when they are
+  // new.
   const RopeTable* rope_table(const Slot& x, const ArraySpec& frequencies, float magnitude);
 
   void begin_segment();
   void end_segment();
   void add(std::unique_ptr<Stage> stage);
-  /** The slot's contents change: what was prepared from it is stale. */
+  // The slot's contents change: what was prepared from it is stale.
   void writes(const Slot& slot);
-  /** The slot's rows in the form that the weight reads; adds the stage that makes it unless it is
-   * there. */
+  // The slot's rows in the form that the weight reads; adds the stage that makes it unless it is
+  // there.
   PreparedX prepare(const Slot& slot, const Weight& reader);
-  /** The slot's channels that are not zero; adds the stage that lists them unless they are listed.
-   */
+  // The slot's channels that are not zero; adds the stage that lists them unless they are listed.
   const ChannelLists* channel_lists(const Slot& slot);
   std::shared_ptr<ChannelProducts> channel_products(const ChannelLists* lists) const;
-  /** The stage that sums them, once they are all added. */
+  // The stage that sums them, once they are all added.
   void add_channel_sums(std::shared_ptr<ChannelProducts> products);
-  /** Joins the matmul with its predecessors when they read the same rows. */
+  // Joins the matmul with its predecessors when they read the same rows.
   void matmul(const Slot& x, MatmulPart part);
   void attention(const AttentionOp& op);
   void publish(uint32_t slot);
-  /** Rows f32 [max rows, width] shared by everything that asks with this name and width. */
+  // Rows f32 [max rows, width] shared by everything that asks with this name and width.
   Slot shared_rows(uint32_t name, uint32_t width, bool outputs);
-  /** Sizes the memory that blocks share. */
+  // Sizes the memory that blocks share.
   void need_ffn(const FfnOp& op, size_t selection);
   void finish(uint32_t threads);
 
@@ -97,7 +95,7 @@ class Builder {
   void add_weights(const ProgramSpec& spec);
   const uint8_t* copy_array(const ArraySpec& array, size_t bytes);
   void flush();
-  /** Products over channels for those matmuls that have copies, before the stage of their rows. */
+  // Products over channels for those matmuls that have copies, before the stage of their rows.
   void add_channels(std::vector<MatmulPart>& parts);
 
   Executable& executable_;
@@ -122,5 +120,3 @@ class Builder {
 void build_ffn(Builder& builder, Reader& reader);
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_BUILD_H_

@@ -1,8 +1,7 @@
 // Products that read only the input channels that are not zero: Σ_j x_j · row j of the copy W^T.
 // For steps of few rows, and where that is less work than reading all rows of W; a rule of shapes,
 // types and counts, never of the number of threads.
-#ifndef HEARTH_RUNTIME_CHANNELS_H_
-#define HEARTH_RUNTIME_CHANNELS_H_
+#pragma once
 
 #include <deque>
 #include <memory>
@@ -14,7 +13,7 @@
 
 namespace hearth {
 
-/** The channels of a slot's rows that are not zero (NaN is not): for all that read the slot. */
+// The channels of a slot's rows that are not zero (NaN is not): for all that read the slot.
 struct ChannelLists {
   Slot slot;
   uint32_t* index = nullptr;  // [sparse rows, stride()], rising
@@ -24,10 +23,10 @@ struct ChannelLists {
   size_t stride() const { return round_up(slot.width, 16); }
 };
 
-/** Fills the lists of a step with at most kMaxSparseRows rows. */
+// Fills the lists of a step with at most kMaxSparseRows rows.
 std::unique_ptr<Stage> make_channel_lists(ChannelLists* lists);
 
-/** Sums over the runs since they were last taken. */
+// Sums over the runs since they were last taken.
 struct ChannelCounts {
   double rows = 0;
   double channels = 0;  // row-channel pairs read
@@ -35,7 +34,7 @@ struct ChannelCounts {
   double bytes_dense = 0;
 };
 
-/** Written by pool threads once a step and matmul, read by JavaScript now and then. */
+// Written by pool threads once a step and matmul, read by JavaScript now and then.
 class ChannelMeter {
  public:
   void add(const ChannelCounts& counts);
@@ -46,36 +45,35 @@ class ChannelMeter {
   ChannelCounts sum_;
 };
 
-/** What an executable holds for its products over channels. */
+// What an executable holds for its products over channels.
 struct ChannelState {
   SharedSums sums;  // of every sum over listed rows
   std::deque<ChannelLists> lists;
   std::deque<ChannelMeter> meters;  // of the matmuls with channels, in the program's order
 };
 
-/** The products over one slot's channels that run side by side: q, k and v, or gate and up. */
+// The products over one slot's channels that run side by side: q, k and v, or gate and up.
 class ChannelProducts {
  public:
   ChannelProducts(const Kernels& kernels, const ChannelLists* lists, const SharedSums* sums)
       : kernels_(kernels), lists_(lists), sums_(sums) {}
 
-  /** Another product of the slot, of `weight` by its copy; `meter` may be null. Returns its number.
-   */
+  // Another product of the slot, of `weight` by its copy; `meter` may be null. Returns its number.
   size_t add(const Weight& weight, const Weight& copy, ChannelMeter* meter);
-  /** Floats of private sums that a step of at most so many rows needs. */
+  // Floats of private sums that a step of at most so many rows needs.
   size_t sum_floats(size_t max_rows) const;
 
-  /** Decides for each product which way it goes. Once a step, when the lists are filled. */
+  // Decides for each product which way it goes. Once a step, when the lists are filled.
   Phase begin(const Step& step);
   void chunk(uint32_t index);
 
-  /** Whether the step's product goes by channels: else by the rows of the weight. */
+  // Whether the step's product goes by channels: else by the rows of the weight.
   bool by_channels(size_t product) const { return products_[product].by_channels; }
   bool all_by_channels() const { return running_.size() == products_.size(); }
-  /** Weight bytes that the step's product reads by channels. */
+  // Weight bytes that the step's product reads by channels.
   double bytes(size_t product) const { return products_[product].bytes; }
   const ListCuts& cuts() const { return cuts_; }
-  /** y[columns] of the row, its sums joined: valid until the next stage that sums. */
+  // y[columns] of the row, its sums joined: valid until the next stage that sums.
   float* join(size_t product, uint32_t row, Range columns) const;
 
  private:
@@ -102,5 +100,3 @@ class ChannelProducts {
 std::unique_ptr<Stage> make_channel_sums(std::shared_ptr<ChannelProducts> products);
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_CHANNELS_H_

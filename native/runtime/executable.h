@@ -1,6 +1,5 @@
 // A built program: its memory, its stages, and the tasks that run them on the pool.
-#ifndef HEARTH_RUNTIME_EXECUTABLE_H_
-#define HEARTH_RUNTIME_EXECUTABLE_H_
+#pragma once
 
 #include <deque>
 #include <functional>
@@ -20,21 +19,20 @@ namespace hearth {
 
 using Segment = std::vector<std::unique_ptr<Stage>>;
 
-/** Where the host reads a slot; its memory lives as long as anyone holds it. */
+// Where the host reads a slot; its memory lives as long as anyone holds it.
 struct HostSlot {
   float* data = nullptr;
   size_t floats = 0;
   std::shared_ptr<Arena> memory;
 };
 
-/** The neurons that a block computes: in the arena, so that the block's stages see others at once.
- */
+// The neurons that a block computes: in the arena, so that the block's stages see others at once.
 struct Subset {
   uint32_t* neurons = nullptr;
   uint32_t count = 0;
 };
 
-/** Everything a running program touches. Filled by build(), fixed afterwards. */
+// Everything a running program touches. Filled by build(), fixed afterwards.
 struct Executable {
   explicit Executable(const Kernels& kernels, const KvShape& kv)
       : kernels(kernels), cache(kernels, kv) {}
@@ -61,10 +59,10 @@ struct Executable {
   size_t scratch_bytes() const;
 };
 
-/** @throws std::runtime_error for a record that does not read, std::bad_alloc. */
+// @throws std::runtime_error for a record that does not read, std::bad_alloc.
 std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, ProgramSpec spec);
 
-/** Called on a pool thread when the task is over. */
+// Called on a pool thread when the task is over.
 using Finished = std::function<void(bool completed)>;
 
 std::shared_ptr<Task> run_task(std::shared_ptr<Executable> executable, size_t segment, Step step,
@@ -73,10 +71,8 @@ std::shared_ptr<Task> write_task(std::shared_ptr<Executable> executable, size_t 
                                  std::vector<float> data, Finished finished);
 std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable, uint32_t from,
                                          uint32_t to, uint32_t length, Finished finished);
-/** The block computes these neurons from the next run on: as many as before. */
+// The block computes these neurons from the next run on: as many as before.
 std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
                                           std::vector<uint32_t> neurons, Finished finished);
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_EXECUTABLE_H_

@@ -55,8 +55,7 @@ class DenseStage final : public Stage {
   }
 
  private:
-  /** h lies by neuron for a matrix product over all of down, by candidate where down lies in rows.
-   */
+  // h lies by neuron for a matrix product over all of down, by candidate where down lies in rows.
   bool scatters() const { return run_->op.subset != nullptr && !run_->op.down_rows; }
 
   struct Tile {
@@ -68,7 +67,7 @@ class DenseStage final : public Stage {
     float* scores;
   };
 
-  /** y[row, i] = W[neuron of candidate begin + i, :] · x_row, y [rows, tile] */
+  // y[row, i] = W[neuron of candidate begin + i, :] · x_row, y [rows, tile]
   void products(const Weight& weight, const PreparedX& x, uint32_t begin, uint32_t end,
                 const Scratch& scratch, float* y) const {
     const FfnRun& run = *run_;
@@ -89,7 +88,7 @@ class DenseStage final : public Stage {
         GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
   }
 
-  /** y[i] = W[neuron of candidate begin + i, :] · x */
+  // y[i] = W[neuron of candidate begin + i, :] · x
   void product(const Weight& weight, const void* x, uint32_t begin, size_t count, float* y) const {
     const uint32_t* subset = run_->op.subset;
     if (subset == nullptr) {
@@ -99,8 +98,8 @@ class DenseStage final : public Stage {
     }
   }
 
-  /** The rows of candidates [begin, begin + count) behind one another: copied once for all rows of
-   * the step. */
+  // The rows of candidates [begin, begin + count) behind one another: copied once for all rows of
+  // the step.
   Matrix gather(const Weight& weight, uint32_t begin, size_t count, const Scratch& scratch) const {
     const FfnRun& run = *run_;
     const size_t bytes = weight.matrix.row_bytes;
@@ -112,7 +111,7 @@ class DenseStage final : public Stage {
     return Matrix{rows, weight.matrix.columns, bytes};
   }
 
-  /** Biases, activation and mask of one row of the tile; returns how many neurons are active. */
+  // Biases, activation and mask of one row of the tile; returns how many neurons are active.
   size_t finish_row(const Tile& tile) {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
@@ -142,7 +141,7 @@ class DenseStage final : public Stage {
         ActivateTask{gating, op.activation, op.activation_threshold, gate, up, up, count});
   }
 
-  /** Zeroes h (in tile.up) of the inactive neurons. */
+  // Zeroes h (in tile.up) of the inactive neurons.
   size_t mask(const Tile& tile, size_t count) {
     const FfnOp& op = run_->op;
     float* h = tile.up;
@@ -191,14 +190,12 @@ class DenseStage final : public Stage {
   bool by_row_ = false;  // a matrix-vector product for each row of the step, else one of matrices
 };
 
-/**
- * out[t, c] (+)= Σ_r h[t, r] · W[r, c], W [neurons, dim]. A chunk owns a block of columns and of
- * rows of the step: it widens 32 neurons' columns to f32 once and adds them to each row while they
- * lie in the first cache.
- */
+// out[t, c] (+)= Σ_r h[t, r] · W[r, c], W [neurons, dim]. A chunk owns a block of columns and of
+// rows of the step: it widens 32 neurons' columns to f32 once and adds them to each row while they
+// lie in the first cache.
 class DownRowsStage final : public Stage {
  public:
-  /** Per thread: the widened tile and the sums. */
+  // Per thread: the widened tile and the sums.
   static constexpr size_t scratch_floats() { return (kTileNeurons + kRows) * size_t{kColumns}; }
 
   explicit DownRowsStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {

@@ -28,8 +28,7 @@ class StartStage final : public Stage {
   std::shared_ptr<FfnRun> run_;
 };
 
-/** Bytes of the parts of a block: predictor and scores for all candidates, per neuron for the rest.
- */
+// Bytes of the parts of a block: predictor and scores for all candidates, per neuron for the rest.
 struct BlockBytes {
   double predictor = 0;
   double gate = 0;  // a neuron
@@ -52,8 +51,7 @@ BlockBytes bytes_of(const FfnOp& op) {
   return bytes;
 }
 
-/** Bytes of gate and up for all candidates: of the rows, or of the channels that were read instead.
- */
+// Bytes of gate and up for all candidates: of the rows, or of the channels that were read instead.
 double score_bytes(const FfnRun& run, double gate_rows, double up_rows) {
   const ChannelProducts* channels = run.channels.get();
   if (channels == nullptr) return gate_rows + up_rows;
@@ -62,7 +60,7 @@ double score_bytes(const FfnRun& run, double gate_rows, double up_rows) {
   return gate + (channels->by_channels(up) ? channels->bytes(up) : up_rows);
 }
 
-/** Bytes read when each row of the step went its own sparse way, `active` neurons in sum. */
+// Bytes read when each row of the step went its own sparse way, `active` neurons in sum.
 double sparse_bytes(const FfnRun& run, double active) {
   const FfnOp& op = run.op;
   const double rows = run.rows;

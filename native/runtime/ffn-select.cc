@@ -11,10 +11,10 @@ namespace hearth {
 
 namespace {
 
-/** Candidates per chunk where the scores are sums over channels that need only be joined. */
+// Candidates per chunk where the scores are sums over channels that need only be joined.
 constexpr uint32_t kJoinedCandidates = 512;
 
-/** Bytes that scoring one neuron reads. */
+// Bytes that scoring one neuron reads.
 size_t score_bytes(const FfnOp& op) {
   switch (op.method) {
     case FfnMethod::kDense:
@@ -32,7 +32,7 @@ size_t score_bytes(const FfnOp& op) {
   return 0;
 }
 
-/** The candidates in pieces of `size`, of which one chunk selects. */
+// The candidates in pieces of `size`, of which one chunk selects.
 void cut_candidates(FfnRun& run, uint32_t size) {
   run.selecting_size = size;
   run.selecting_chunks = static_cast<uint32_t>(ceil_divide(run.op.candidates(), size));
@@ -73,7 +73,7 @@ class SelectStage final : public Stage {
  private:
   uint64_t* row_signs(uint32_t row) { return signs_.data() + row * sign_words(run_->op.dim); }
 
-  /** Candidates [begin, end) of one row; the active ones go to `out`. */
+  // Candidates [begin, end) of one row; the active ones go to `out`.
   size_t select(uint32_t row, uint32_t begin, uint32_t end, const Scratch& scratch, uint32_t* out) {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
@@ -119,7 +119,7 @@ class SelectStage final : public Stage {
     return 0;
   }
 
-  /** y[i] = W[neuron of candidate begin + i, :] · x */
+  // y[i] = W[neuron of candidate begin + i, :] · x
   void dots(const Weight& weight, const void* x, uint32_t begin, uint32_t end, float* y) const {
     const FfnOp& op = run_->op;
     if (op.subset == nullptr) {
@@ -148,7 +148,7 @@ class SelectStage final : public Stage {
     }
   }
 
-  /** h of all candidates, to be weighed by the norm of their down rows. */
+  // h of all candidates, to be weighed by the norm of their down rows.
   void output_scores(uint32_t row, uint32_t begin, uint32_t end, const Scratch& scratch, float* h) {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
@@ -162,7 +162,7 @@ class SelectStage final : public Stage {
                                               scratch.floats, h, h, end - begin});
   }
 
-  /** y of candidates [begin, end) where the step's product went by channels. */
+  // y of candidates [begin, end) where the step's product went by channels.
   bool joined(size_t product, uint32_t row, uint32_t begin, uint32_t end, float* y) const {
     const ChannelProducts* channels = run_->channels.get();
     if (channels == nullptr || !channels->by_channels(product)) return false;
@@ -175,7 +175,7 @@ class SelectStage final : public Stage {
   std::vector<uint64_t> signs_;  // [sparse rows, words]
 };
 
-/** Room for steps that are cut so. */
+// Room for steps that are cut so.
 void need_pieces(FfnRun& run, uint32_t size, ScratchNeeds& needs) {
   cut_candidates(run, size);
   const size_t chunks = run.selecting_chunks;

@@ -11,8 +11,8 @@ namespace hearth {
 
 namespace {
 
-/** Neurons per group where there are enough: each group starts three times with rows that nothing
- * prefetched. */
+// Neurons per group where there are enough: each group starts three times with rows that nothing
+// prefetched.
 constexpr uint32_t kWishedNeurons = 64;
 
 class ActiveStage final : public Stage {
@@ -73,7 +73,7 @@ class ActiveStage final : public Stage {
     return run_->scratch->active + static_cast<size_t>(row) * (run_->op.neurons + 16);
   }
 
-  /** Writes the row's pieces behind one another: rising, since the pieces are. */
+  // Writes the row's pieces behind one another: rising, since the pieces are.
   void join(uint32_t row) const {
     FfnRun& run = *run_;
     uint32_t* list = active_list(row);
@@ -93,7 +93,7 @@ class ActiveStage final : public Stage {
     run.active_count[row] = total;
   }
 
-  /** h of the listed neurons; `spare` has room for as many floats. */
+  // h of the listed neurons; `spare` has room for as many floats.
   void hidden(uint32_t row, const uint32_t* candidates, RowList ids, float* h, float* spare) const {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
@@ -123,7 +123,7 @@ class ActiveStage final : public Stage {
         ActivateTask{op.gating, op.activation, op.activation_threshold, spare, h, h, ids.count});
   }
 
-  /** Whether a predicted neuron's gate decides exactly, before up is read, that it rests. */
+  // Whether a predicted neuron's gate decides exactly, before up is read, that it rests.
   bool gate_first() const {
     const FfnOp& op = run_->op;
     const bool predicted = op.method == FfnMethod::kMlp || op.method == FfnMethod::kSign;
@@ -132,8 +132,7 @@ class ActiveStage final : public Stage {
     return predicted && op.gated() && rests;
   }
 
-  /** h of those listed neurons whose act(g) is not zero: `ids` keeps these only; returns how many.
-   */
+  // h of those listed neurons whose act(g) is not zero: `ids` keeps these only; returns how many.
   size_t hidden_of_open_gates(uint32_t row, uint32_t* ids, size_t count, float* h,
                               float* gate) const {
     const FfnRun& run = *run_;
@@ -164,8 +163,8 @@ class ActiveStage final : public Stage {
     }
   }
 
-  /** Drops neurons whose h (or gate) is zero after all: nothing more of theirs need be read.
-   * Returns how many are left. */
+  // Drops neurons whose h (or gate) is zero after all: nothing more of theirs need be read. Returns
+  // how many are left.
   static size_t compact(float* h, uint32_t* ids, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {

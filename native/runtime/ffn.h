@@ -5,8 +5,7 @@
 //   sparse: score → select → compacted lists → gathered dot products → axpy over the rows of down
 //   (few rows) dense:  matrix products over all neurons, h of the inactive ones set to zero (many
 //   rows, or method dense)
-#ifndef HEARTH_RUNTIME_FFN_H_
-#define HEARTH_RUNTIME_FFN_H_
+#pragma once
 
 #include <atomic>
 #include <chrono>
@@ -56,14 +55,14 @@ struct FfnOp {
   bool adds = false;
 
   bool gated() const { return gating != Gating::kUngated; }
-  /** Neurons that may be computed: the subset, or all. */
+  // Neurons that may be computed: the subset, or all.
   uint32_t candidates() const { return subset == nullptr ? neurons : subset_count; }
   uint32_t neuron(uint32_t candidate) const {
     return subset == nullptr ? candidate : subset[candidate];
   }
 };
 
-/** Sums over the runs since they were last taken. */
+// Sums over the runs since they were last taken.
 struct FfnCounts {
   uint32_t layer = 0;
   uint32_t neurons = 0;
@@ -74,22 +73,22 @@ struct FfnCounts {
   double ms = 0;
 };
 
-/** How often each candidate was active, over `rows` rows of steps that write answers. */
+// How often each candidate was active, over `rows` rows of steps that write answers.
 struct NeuronCounts {
   uint32_t layer = 0;
   uint32_t rows = 0;
   std::vector<uint32_t> active;  // by candidate
 };
 
-/** Written by pool threads once a step and block, read by JavaScript now and then. */
+// Written by pool threads once a step and block, read by JavaScript now and then.
 class FfnMeter {
  public:
   FfnMeter(uint32_t layer, uint32_t candidates);
   void add(const FfnCounts& counts);
   FfnCounts take();
-  /** Counts the active candidates of `rows` lists, `stride` apart, if anyone asked for them. */
+  // Counts the active candidates of `rows` lists, `stride` apart, if anyone asked for them.
   void count_neurons(const uint32_t* lists, size_t stride, const uint32_t* lengths, uint32_t rows);
-  /** Since the last call; the first call starts the counting. */
+  // Since the last call; the first call starts the counting.
   NeuronCounts take_neurons();
 
  private:
@@ -98,7 +97,7 @@ class FfnMeter {
   NeuronCounts neurons_;  // empty until it is asked for
 };
 
-/** Memory that all blocks of an executable share; blocks run one after another. */
+// Memory that all blocks of an executable share; blocks run one after another.
 struct FfnScratch {
   float* scores = nullptr;       // [sparse rows, neurons]: of each candidate
   uint32_t* selected = nullptr;  // [sparse rows, selection stride]: pieces, one per selecting chunk
@@ -106,7 +105,7 @@ struct FfnScratch {
   size_t selection_stride = 0;
 };
 
-/** What the stages of one block share during a step. */
+// What the stages of one block share during a step.
 struct FfnRun {
   FfnOp op;
   PreparedX x_gate;
@@ -116,7 +115,7 @@ struct FfnRun {
   const Kernels* kernels = nullptr;
   const FfnScratch* scratch = nullptr;
   const SharedSums* sums = nullptr;  // of down: [private sums, dim]
-  /** Of gate (if gated) and up, in this order; null without channels. */
+  // Of gate (if gated) and up, in this order; null without channels.
   std::shared_ptr<ChannelProducts> channels;
   FfnMeter* meter = nullptr;
 
@@ -134,35 +133,33 @@ struct FfnRun {
   double predictor_ms = 0;
 };
 
-/** Signs of x − centre for each row of the step, [rows, sign_words(dim)]. */
+// Signs of x − centre for each row of the step, [rows, sign_words(dim)].
 void pack_signs(const FfnRun& run, std::vector<uint64_t>& signs);
 
-/** Whether a step of so many rows goes the sparse way. */
+// Whether a step of so many rows goes the sparse way.
 bool goes_sparse(const FfnOp& op, uint32_t rows);
 
-/** Starts the clock; first of the block's stages. */
+// Starts the clock; first of the block's stages.
 std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run);
-/** Scores the candidates and selects the active ones, each chunk into a piece of its own. Sparse
- * way. */
+// Scores the candidates and selects the active ones, each chunk into a piece of its own. Sparse
+// way.
 std::unique_ptr<Stage> make_ffn_select(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
-/** Joins the pieces; computes h of the active neurons, and their share of the output if down lies
- * in rows. */
+// Joins the pieces; computes h of the active neurons, and their share of the output if down lies in
+// rows.
 std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
-/** out (+)= Σ groups + bias, in order. Sparse way, down in rows. */
+// out (+)= Σ groups + bias, in order. Sparse way, down in rows.
 std::unique_ptr<Stage> make_ffn_reduce(std::shared_ptr<FfnRun> run);
-/** h of all candidates, zero where inactive. Dense way. */
+// h of all candidates, zero where inactive. Dense way.
 std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
-/** out (+)= h · down (+ bias) with down in rows. Dense way. */
+// out (+)= h · down (+ bias) with down in rows. Dense way.
 std::unique_ptr<Stage> make_ffn_down_rows(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
-/** Stops the clock and counts; last of the block's stages. */
+// Stops the clock and counts; last of the block's stages.
 std::unique_ptr<Stage> make_ffn_end(std::shared_ptr<FfnRun> run);
 
-/** Smallest float above 0: "not zero" for select_magnitude. */
+// Smallest float above 0: "not zero" for select_magnitude.
 constexpr float kNotZero = 1.401298464e-45f;
 
-/** Neurons whose scores one chunk computes: about 64 KB of what is read for them. */
+// Neurons whose scores one chunk computes: about 64 KB of what is read for them.
 uint32_t neurons_per_selecting_chunk(const FfnOp& op);
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_FFN_H_

@@ -1,8 +1,7 @@
 // The keys and values of every layer and sequence. A head's positions lie one after another, so
 // that attention streams them: keys, then values, each [layers][sequences][kv heads][context
 // length][head dim].
-#ifndef HEARTH_RUNTIME_KV_CACHE_H_
-#define HEARTH_RUNTIME_KV_CACHE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +20,7 @@ struct KvShape {
   KvType type = KvType::kF32;
 };
 
-/** Where a row of the cache belongs. */
+// Where a row of the cache belongs.
 struct KvPlace {
   uint32_t layer;
   uint32_t sequence;
@@ -34,18 +33,18 @@ class KvCache {
 
   const KvShape& shape() const { return shape_; }
   size_t bytes() const { return memory_.bytes(); }
-  /** From one position of a head to the next. */
+  // From one position of a head to the next.
   size_t position_stride() const { return row_bytes_; }
-  /** Position 0 of a head. */
+  // Position 0 of a head.
   uint8_t* keys(uint32_t layer, uint32_t sequence, uint32_t head) const {
     return memory_.data() + head_offset(layer, sequence, head);
   }
   uint8_t* values(uint32_t layer, uint32_t sequence, uint32_t head) const {
     return memory_.data() + memory_.bytes() / 2 + head_offset(layer, sequence, head);
   }
-  /** k, v: f32 [kv heads, head dim] */
+  // k, v: f32 [kv heads, head dim]
   void store(const KvPlace& place, const float* k, const float* v) const;
-  /** Positions < length of `from` become those of `to`, in all layers. */
+  // Positions < length of `from` become those of `to`, in all layers.
   void copy_sequence(uint32_t from, uint32_t to, uint32_t length) const;
 
  private:
@@ -63,5 +62,3 @@ class KvCache {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_KV_CACHE_H_

@@ -59,8 +59,8 @@ std::shared_ptr<MappedFile> fail(int descriptor, std::string& error) {
   return nullptr;
 }
 
-/** Address space of `bytes` that begins at a multiple of a huge page: only there does the system
- * map those huge pages of the file that its cache holds. Null, with errno, when there is none. */
+// Address space of `bytes` that begins at a multiple of a huge page: only there does the system map
+// those huge pages of the file that its cache holds. Null, with errno, when there is none.
 void* reserve(size_t bytes) {
   constexpr size_t kHugePage = 2 << 20;
   void* memory = mmap(nullptr, bytes + kHugePage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

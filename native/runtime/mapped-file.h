@@ -1,7 +1,6 @@
 // A whole file mapped read-only into memory. Weights are computed from these pages; they are never
 // copied.
-#ifndef HEARTH_RUNTIME_MAPPED_FILE_H_
-#define HEARTH_RUNTIME_MAPPED_FILE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +11,8 @@ namespace hearth {
 
 class MappedFile {
  public:
-  /** Empty error: mapped. A page of zeros follows the file, so that a vector load at its end stays
-   * inside. */
+  // Empty error: mapped. A page of zeros follows the file, so that a vector load at its end stays
+  // inside.
   static std::shared_ptr<MappedFile> open(const std::string& path, std::string& error);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
@@ -30,5 +29,3 @@ class MappedFile {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_MAPPED_FILE_H_

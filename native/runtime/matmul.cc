@@ -11,11 +11,11 @@ namespace {
 
 constexpr size_t kLeastChunkBytes = 64 * 1024;
 constexpr size_t kMostChunkBytes = 256 * 1024;
-/** Enough that threads finish a phase together, within a few hundredths of it. */
+// Enough that threads finish a phase together, within a few hundredths of it.
 constexpr size_t kChunksPerMatrix = 32;
 constexpr size_t kRowMultiple = 8;
 
-/** Bias, relu, and y to where it belongs unless it lies there. */
+// Bias, relu, and y to where it belongs unless it lies there.
 void finish(const MatmulPart& part, Range range, float* y, float* out) {
   const size_t count = range.end - range.begin;
   if (part.bias != nullptr) {

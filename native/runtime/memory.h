@@ -1,7 +1,6 @@
 // Large aligned memory for scratch, KV cache and copied weights: zeroed, in huge pages where the
 // system gives them.
-#ifndef HEARTH_RUNTIME_MEMORY_H_
-#define HEARTH_RUNTIME_MEMORY_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -10,12 +9,12 @@
 
 namespace hearth {
 
-/** Owns bytes; aligned to a page, followed by 64 readable ones, so that a vector load at the end
- * stays inside. */
+// Owns bytes; aligned to a page, followed by 64 readable ones, so that a vector load at the end
+// stays inside.
 class Buffer {
  public:
   Buffer() = default;
-  /** @throws std::bad_alloc */
+  // @throws std::bad_alloc
   explicit Buffer(size_t bytes);
   ~Buffer();
   Buffer(Buffer&& other) noexcept
@@ -38,11 +37,10 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
-/** Many zeroed arrays in few buffers, each on its own cache line; they live as long as the arena.
- */
+// Many zeroed arrays in few buffers, each on its own cache line; they live as long as the arena.
 class Arena {
  public:
-  /** @throws std::bad_alloc */
+  // @throws std::bad_alloc
   uint8_t* take(size_t bytes);
   template <typename T>
   T* array(size_t count) {
@@ -57,5 +55,3 @@ class Arena {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_MEMORY_H_

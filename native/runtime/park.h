@@ -1,7 +1,6 @@
 // Sleeping and waking of threads: an event count over a futex (Linux) or a condition variable
 // (elsewhere). Not a lock. Source of the idea: eventcounts of Folly and Eigen.
-#ifndef HEARTH_RUNTIME_PARK_H_
-#define HEARTH_RUNTIME_PARK_H_
+#pragma once
 
 #include <atomic>
 #include <condition_variable>
@@ -10,17 +9,17 @@
 
 namespace hearth {
 
-/** Threads that found nothing to do wait here; whoever makes work wakes them. */
+// Threads that found nothing to do wait here; whoever makes work wakes them.
 class ParkingLot {
  public:
-  /** Announces a sleeper. Look for work once more after this, then cancel() or wait(). */
+  // Announces a sleeper. Look for work once more after this, then cancel() or wait().
   uint32_t announce();
   void cancel();
-  /** Returns after a wake() that came later than announce(), or spuriously. */
+  // Returns after a wake() that came later than announce(), or spuriously.
   void wait(uint32_t ticket);
-  /** Wakes every sleeper; costs one load when there is none. */
+  // Wakes every sleeper; costs one load when there is none.
   void wake();
-  /** How many threads sleep or are about to. */
+  // How many threads sleep or are about to.
   uint32_t sleepers() const { return sleepers_.load(std::memory_order_seq_cst); }
 
  private:
@@ -32,7 +31,7 @@ class ParkingLot {
 #endif
 };
 
-/** Tells the core that this is a spin loop. */
+// Tells the core that this is a spin loop.
 inline void spin_pause() {
 #if defined(__x86_64__) || defined(_M_X64)
   __builtin_ia32_pause();
@@ -42,5 +41,3 @@ inline void spin_pause() {
 }
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_PARK_H_

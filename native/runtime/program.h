@@ -1,8 +1,7 @@
 // A program as the binding hands it over: plain numbers that TypeScript has judged
 // (src/backends/cpu/lower.ts writes them, build.cc reads them; the two lists of codes and fields
 // must stay the same).
-#ifndef HEARTH_RUNTIME_PROGRAM_H_
-#define HEARTH_RUNTIME_PROGRAM_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -22,8 +21,8 @@ enum class OpCode : uint32_t {
   kAttention = 5,  // layer q out heads scale
   kActivate = 6,   // gating activation threshold gate|-1 up out
   kFfn = 7,        // x out adds layer dim neurons gating activation threshold gate|-1 up upBias|-1
-                   // downRows down downBias|-1 subset(count array)|-1 gateChannels|-1
-                   // upChannels|-1 method, then by method:
+                   // downRows down downBias|-1 subset(count array)|-1 gateChannels|-1 upChannels|-1
+                   // method, then by method:
   //   mlp: input fc1 fc2 threshold; sign: signs margin margins centre; threshold-gate:
   //   value; threshold-output: value norms
   kAdd = 8,       // x out
@@ -37,13 +36,13 @@ enum class OpCode : uint32_t {
 struct SlotSpec {
   uint32_t width;
   bool outputs;
-  /** The host reads it: it lies in memory that may outlive the executable. */
+  // The host reads it: it lies in memory that may outlive the executable.
   bool host;
-  /** Host memory of its own, filled by kPublish, because more than one segment writes the slot. */
+  // Host memory of its own, filled by kPublish, because more than one segment writes the slot.
   bool published;
 };
 
-/** Bytes that weights lie in; `owner` keeps them. */
+// Bytes that weights lie in; `owner` keeps them.
 struct Source {
   const uint8_t* data;
   size_t bytes;
@@ -58,8 +57,8 @@ struct WeightSpec {
   size_t offset;
 };
 
-/** Small data of ops: frequencies, signs, subsets, norms of weights. Copied when the program is
- * built. */
+// Small data of ops: frequencies, signs, subsets, norms of weights. Copied when the program is
+// built.
 struct ArraySpec {
   const void* data;
   size_t bytes;
@@ -77,5 +76,3 @@ struct ProgramSpec {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_PROGRAM_H_

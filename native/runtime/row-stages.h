@@ -1,7 +1,6 @@
 // Stages that treat each row by itself: embed, norm, rope, store-kv, activate, mask, add, copy,
 // select, argmax and the preparation of a matmul's input. Their equations are in src/ops/op.ts.
-#ifndef HEARTH_RUNTIME_ROW_STAGES_H_
-#define HEARTH_RUNTIME_ROW_STAGES_H_
+#pragma once
 
 #include <memory>
 #include <vector>
@@ -11,7 +10,7 @@
 
 namespace hearth {
 
-/** Rows of a slot in the form that a weight type's dot products read. */
+// Rows of a slot in the form that a weight type's dot products read.
 struct PreparedX {
   Slot slot;
   WeightType type = WeightType::kF32;
@@ -39,7 +38,7 @@ struct NormOp {
   float epsilon;
 };
 
-/** cos and sin of every row of the step, computed once and read by the ropes of all layers. */
+// cos and sin of every row of the step, computed once and read by the ropes of all layers.
 struct RopeTable {
   std::vector<float> frequencies;
   float magnitude = 1;
@@ -84,5 +83,3 @@ std::unique_ptr<Stage> make_argmax(const Kernels& kernels, Slot x, Slot out);
 std::unique_ptr<Stage> make_prepare(const Weight& reader, PreparedX prepared);
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_ROW_STAGES_H_

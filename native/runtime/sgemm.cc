@@ -10,12 +10,12 @@ namespace hearth {
 
 namespace {
 
-/** Rows that one packing chunk lays out. */
+// Rows that one packing chunk lays out.
 constexpr size_t kPackRows = 64;
-/** Rows of C in a tile: four times what the kernel decodes at once, so that unpacking op(B) is 1 %
- * of the work. */
+// Rows of C in a tile: four times what the kernel decodes at once, so that unpacking op(B) is 1 %
+// of the work.
 constexpr size_t kTileRows = 192;
-/** Below so many multiply-adds (20 us of one core) sleeping threads stay asleep. */
+// Below so many multiply-adds (20 us of one core) sleeping threads stay asleep.
 constexpr size_t kWakingWork = 1 << 20;
 constexpr size_t kAlignment = 64;
 constexpr size_t kTransposeTile = 16;

@@ -1,8 +1,7 @@
 // C = alpha · op(A) · op(B) + beta · C in f32, threaded: what training predictors spends its time
 // in. Built on the panel gemm of the F32 weight kernels, so every sum runs over the depth in order
 // whatever the threads.
-#ifndef HEARTH_RUNTIME_SGEMM_H_
-#define HEARTH_RUNTIME_SGEMM_H_
+#pragma once
 
 #include <cstdlib>
 #include <functional>
@@ -15,13 +14,13 @@
 
 namespace hearth {
 
-/** A row-major matrix as it lies in memory; `transposed`: the product takes its transpose. */
+// A row-major matrix as it lies in memory; `transposed`: the product takes its transpose.
 struct SgemmOperand {
   const float* data = nullptr;
   bool transposed = false;
 };
 
-/** op(A) [rows, depth], op(B) [depth, columns], C [rows, columns]; beta 0 does not read C. */
+// op(A) [rows, depth], op(B) [depth, columns], C [rows, columns]; beta 0 does not read C.
 struct SgemmJob {
   SgemmOperand a;
   SgemmOperand b;
@@ -35,7 +34,7 @@ struct SgemmJob {
 
 class Sgemm final : public Task {
  public:
-  /** @throws std::bad_alloc */
+  // @throws std::bad_alloc
   Sgemm(const Kernels& kernels, uint32_t threads, const SgemmJob& job);
   void on_finished(std::function<void(bool)> finished) { finished_ = std::move(finished); }
 
@@ -50,7 +49,7 @@ class Sgemm final : public Task {
   using Floats = std::unique_ptr<float[], Free>;
   static Floats allocate(size_t count);
 
-  /** Rows [begin, end) of op(A), or of op(B) transposed, to rows of the kernel's stride. */
+  // Rows [begin, end) of op(A), or of op(B) transposed, to rows of the kernel's stride.
   void pack(const SgemmOperand& operand, size_t rows, Range range, float* out) const;
   void pack_chunk(uint32_t chunk);
   void multiply_chunk(uint32_t chunk, uint32_t worker);
@@ -66,5 +65,3 @@ class Sgemm final : public Task {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_SGEMM_H_

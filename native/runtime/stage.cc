@@ -7,12 +7,12 @@ namespace hearth {
 
 namespace {
 
-/** Below this a serial pass (about 4 us at 4 floats/ns) is cheaper than handing chunks out and
- * meeting again. */
+// Below this a serial pass (about 4 us at 4 floats/ns) is cheaper than handing chunks out and
+// meeting again.
 constexpr size_t kSerialFloats = 16384;
-/** About 4 us of work for an elementwise pass: long against the 0.1 us of taking a chunk. */
+// About 4 us of work for an elementwise pass: long against the 0.1 us of taking a chunk.
 constexpr size_t kChunkFloats = 16384;
-/** Waking threads pays when the phase lasts some wake-ups (19 us each). */
+// Waking threads pays when the phase lasts some wake-ups (19 us each).
 constexpr size_t kWakeFloats = 16 * kChunkFloats;
 
 }  // namespace

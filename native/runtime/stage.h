@@ -1,8 +1,7 @@
 // What an executable is made of: stages. An op becomes one or a few of them when a program is
 // prepared; a step walks the list. A stage either works serially in begin(), on the thread that
 // advances, or offers chunks to the pool.
-#ifndef HEARTH_RUNTIME_STAGE_H_
-#define HEARTH_RUNTIME_STAGE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace hearth {
 
-/** The rows of one step. Validated by TypeScript. */
+// The rows of one step. Validated by TypeScript.
 struct Step {
   uint32_t rows = 0;
   uint32_t outputs = 0;
@@ -24,7 +23,7 @@ struct Step {
   std::vector<uint32_t> output_row;
 };
 
-/** An activation buffer f32 [rows, width], rows close together, 64-byte aligned at its start. */
+// An activation buffer f32 [rows, width], rows close together, 64-byte aligned at its start.
 struct Slot {
   float* data = nullptr;
   uint32_t width = 0;
@@ -34,7 +33,7 @@ struct Slot {
   float* row(size_t index) const { return data + index * width; }
 };
 
-/** A weight where it lies, with the functions that read it. */
+// A weight where it lies, with the functions that read it.
 struct Weight {
   WeightType type = WeightType::kF32;
   const WeightKernels* kernels = nullptr;
@@ -45,11 +44,11 @@ struct Weight {
   const uint8_t* row(size_t index) const {
     return static_cast<const uint8_t*>(matrix.data) + index * matrix.row_bytes;
   }
-  /** The rows from `first` on as a matrix of their own. */
+  // The rows from `first` on as a matrix of their own.
   Matrix from(size_t first) const { return Matrix{row(first), matrix.columns, matrix.row_bytes}; }
 };
 
-/** Private memory of one pool thread, sized at prepare for the largest stage. */
+// Private memory of one pool thread, sized at prepare for the largest stage.
 struct Scratch {
   void* gemm = nullptr;
   void* attention = nullptr;
@@ -57,9 +56,9 @@ struct Scratch {
   uint32_t* indices = nullptr;
 };
 
-/** What the stages of one executable ask to have in a Scratch. */
+// What the stages of one executable ask to have in a Scratch.
 struct ScratchNeeds {
-  /** The most rows of a step: given, not asked. */
+  // The most rows of a step: given, not asked.
   size_t max_rows = 0;
   size_t gemm_columns = 0;
   bool attention = false;
@@ -74,13 +73,13 @@ struct ScratchNeeds {
 class Stage {
  public:
   virtual ~Stage() = default;
-  /** Returns the number of chunks to run; 0 when begin() has done all. */
+  // Returns the number of chunks to run; 0 when begin() has done all.
   virtual Phase begin(const Step& step) = 0;
   virtual void chunk(const Step& step, uint32_t index, const Scratch& scratch);
 };
 
-/** A stage whose rows are independent of one another and cheap: serial when few, else in blocks of
- * rows. */
+// A stage whose rows are independent of one another and cheap: serial when few, else in blocks of
+// rows.
 class RowStage : public Stage {
  public:
   explicit RowStage(const Slot& rows_of, size_t floats_per_row)
@@ -101,5 +100,3 @@ inline size_t ceil_divide(size_t value, size_t by) { return (value + by - 1) / b
 inline size_t round_up(size_t value, size_t to) { return ceil_divide(value, to) * to; }
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_STAGE_H_

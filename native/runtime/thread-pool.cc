@@ -16,11 +16,9 @@ namespace {
 constexpr uint64_t kRemainingBits = 24;
 constexpr uint64_t kRemainingMask = (uint64_t{1} << kRemainingBits) - 1;
 
-/**
- * How long a thread looks for work before it sleeps. A chunk lasts 3–10 us, so a peer that has a
- * core is done within this time; one that lost its core needs milliseconds, and gets ours when we
- * sleep. A wake-up costs about 19 us.
- */
+// How long a thread looks for work before it sleeps. A chunk lasts 3–10 us, so a peer that has a
+// core is done within this time; one that lost its core needs milliseconds, and gets ours when we
+// sleep. A wake-up costs about 19 us.
 constexpr auto kSpin = std::chrono::microseconds(25);
 
 }  // namespace

@@ -2,8 +2,7 @@
 // finishes the last chunk of a phase begins the next one. So there is no barrier and no driver: a
 // thread that lost its core and holds no chunk delays nobody. Which thread runs a chunk must never
 // change a result.
-#ifndef HEARTH_RUNTIME_THREAD_POOL_H_
-#define HEARTH_RUNTIME_THREAD_POOL_H_
+#pragma once
 
 #include <atomic>
 #include <cstdint>
@@ -18,24 +17,23 @@
 namespace hearth {
 
 struct Phase {
-  /** Number of chunks, < 2^24; 0: the task is over. */
+  // Number of chunks, < 2^24; 0: the task is over.
   uint32_t chunks;
-  /** Whether the phase is long enough (beyond the 20 us of a wake-up) to wake sleeping threads for
-   * it. */
+  // Whether the phase is long enough (beyond the 20 us of a wake-up) to wake sleeping threads for
+  // it.
   bool wakes;
 };
 
-/** Work for the pool. next_phase is called by one thread at a time, never while a chunk of the task
- * runs. */
+// Work for the pool. next_phase is called by one thread at a time, never while a chunk of the task
+// runs.
 class Task {
  public:
   virtual ~Task() = default;
-  /** Does the serial work between two phases and describes the next. */
+  // Does the serial work between two phases and describes the next.
   virtual Phase next_phase() = 0;
-  /** worker < ThreadPool::threads(): an index of per-thread scratch. */
+  // worker < ThreadPool::threads(): an index of per-thread scratch.
   virtual void run_chunk(uint32_t chunk, uint32_t worker) = 0;
-  /** Called once, on a pool thread. `completed` is false when the pool was stopped before the end.
-   */
+  // Called once, on a pool thread. `completed` is false when the pool was stopped before the end.
   virtual void finished(bool completed) = 0;
 };
 
@@ -47,12 +45,12 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   uint32_t threads() const { return static_cast<uint32_t>(workers_.size()); }
-  /** Tasks run one after another in the order of submission. Never runs work on the caller. */
+  // Tasks run one after another in the order of submission. Never runs work on the caller.
   void submit(std::shared_ptr<Task> task);
-  /** Submits and waits. Not from a pool thread. */
+  // Submits and waits. Not from a pool thread.
   void run(Task& task);
-  /** Cuts the task at hand short at its next phase, drops the queue, and joins. Later submissions
-   * are dropped too. */
+  // Cuts the task at hand short at its next phase, drops the queue, and joins. Later submissions
+  // are dropped too.
   void stop();
 
  private:
@@ -63,14 +61,13 @@ class ThreadPool {
   void publish(Phase phase);
 
   // Each on its own cache line: the ticket is hammered by all, the rest must not move with it.
-  /** epoch (40 bits) | chunks not yet taken (24 bits). The epoch makes a late compare-exchange
-   * fail. */
+  // epoch (40 bits) | chunks not yet taken (24 bits). The epoch makes a late compare-exchange fail.
   alignas(64) std::atomic<uint64_t> ticket_{0};
-  /** Chunks of this phase that are not finished. */
+  // Chunks of this phase that are not finished.
   alignas(64) std::atomic<uint32_t> unfinished_{0};
   alignas(64) ParkingLot parking_;
   std::atomic<bool> stopping_{false};
-  /** Written between phases only, by the thread that advances. */
+  // Written between phases only, by the thread that advances.
   alignas(64) uint32_t chunks_ = 0;
   uint64_t epoch_ = 0;
   std::shared_ptr<Task> task_;
@@ -82,5 +79,3 @@ class ThreadPool {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_THREAD_POOL_H_

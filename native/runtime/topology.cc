@@ -56,7 +56,7 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-/** The value after "name :" or "name:" in a file of such lines. */
+// The value after "name :" or "name:" in a file of such lines.
 std::string field(const std::string& path, const std::string& name) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -67,7 +67,7 @@ std::string field(const std::string& path, const std::string& name) {
   return "";
 }
 
-/** Cores' worth of time that the cgroup grants; a large number when there is no limit. */
+// Cores' worth of time that the cgroup grants; a large number when there is no limit.
 double cgroup_cores() {
   constexpr double kUnlimited = 1e9;
   std::istringstream v2(first_line("/sys/fs/cgroup/cpu.max"));

@@ -1,7 +1,6 @@
 // What this machine is: cores that we may use, caches, memory, instruction sets. Read once, for
 // defaults and `doctor`.
-#ifndef HEARTH_RUNTIME_TOPOLOGY_H_
-#define HEARTH_RUNTIME_TOPOLOGY_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -11,20 +10,18 @@ namespace hearth {
 
 struct Topology {
   std::string cpu;
-  /** Names as the compiler spells them, separated by spaces: "avx2 fma avx512f". */
+  // Names as the compiler spells them, separated by spaces: "avx2 fma avx512f".
   std::string features;
-  /** Physical cores that this process may run on: within its affinity and its cgroup's quota. */
+  // Physical cores that this process may run on: within its affinity and its cgroup's quota.
   uint32_t physical_cores = 1;
-  /** Logical ones, likewise. */
+  // Logical ones, likewise.
   uint32_t usable_cores = 1;
   uint64_t memory_bytes = 0;
   uint64_t available_bytes = 0;
-  /** Data caches of one core, from the first level on. */
+  // Data caches of one core, from the first level on.
   std::vector<double> cache_bytes;
 };
 
 Topology read_topology();
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_TOPOLOGY_H_

@@ -12,9 +12,9 @@ namespace hearth {
 
 namespace {
 
-/** Columns of one chunk: the largest block length, so that a cut fits every type. */
+// Columns of one chunk: the largest block length, so that a cut fits every type.
 constexpr size_t kColumns = 256;
-/** Rows widened together: 16 floats make one cache line of the transposed side. */
+// Rows widened together: 16 floats make one cache line of the transposed side.
 constexpr size_t kRows = 16;
 
 uint16_t to_bf16(float value) {
@@ -24,7 +24,7 @@ uint16_t to_bf16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/** ggml's quantize_row_q4_0_ref: d = the value of largest magnitude / −8, q = round(x / d) + 8. */
+// ggml's quantize_row_q4_0_ref: d = the value of largest magnitude / −8, q = round(x / d) + 8.
 void write_q4_0(const VectorKernels& vector, const float* x, size_t count, uint8_t* out) {
   constexpr size_t kBlock = 32;
   for (size_t at = 0; at < count; at += kBlock, out += 18) {

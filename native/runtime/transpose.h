@@ -1,8 +1,7 @@
 // W [rows, columns] of any weight type → Wᵀ [columns, rows] of a type that rows can be written in:
 // how a model's down projection becomes one row per neuron. Threaded, since a 7B model has
 // gigabytes of it.
-#ifndef HEARTH_RUNTIME_TRANSPOSE_H_
-#define HEARTH_RUNTIME_TRANSPOSE_H_
+#pragma once
 
 #include <functional>
 #include <memory>
@@ -20,13 +19,13 @@ struct TransposeJob {
   WeightType type = WeightType::kF32;
   size_t rows = 0;
   size_t columns = 0;
-  /** F32, F16, BF16, Q8_0 or Q4_0; `rows` a multiple of its block. */
+  // F32, F16, BF16, Q8_0 or Q4_0; `rows` a multiple of its block.
   WeightType target = WeightType::kF16;
 };
 
 class Transposition final : public Task {
  public:
-  /** @throws std::runtime_error for a target type it cannot write. */
+  // @throws std::runtime_error for a target type it cannot write.
   Transposition(const Kernels& kernels, uint32_t threads, const TransposeJob& job);
   void on_finished(std::function<void(bool)> finished) { finished_ = std::move(finished); }
   std::shared_ptr<Buffer> result() const { return out_; }
@@ -51,5 +50,3 @@ class Transposition final : public Task {
 };
 
 }  // namespace hearth
-
-#endif  // HEARTH_RUNTIME_TRANSPOSE_H_

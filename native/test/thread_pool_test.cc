@@ -22,8 +22,8 @@ void require(bool holds, const char* what) {
   std::exit(1);
 }
 
-/** Phases of 1 to 40 chunks; each chunk counts itself in plain memory, so that a sanitizer sees
- * every overlap. */
+// Phases of 1 to 40 chunks; each chunk counts itself in plain memory, so that a sanitizer sees
+// every overlap.
 class Counting final : public Task {
  public:
   Counting(int phases, std::atomic<int>& ended) : phases_(phases), ended_(ended) {}
