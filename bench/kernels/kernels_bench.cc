@@ -1,7 +1,10 @@
-// Measures what works on many tokens: node tools/build-native.mjs --bench kernels [ISA] [gemm |
-// attention]. Operations per second of thread CPU time (wall time beside it), one thread and all.
-// Every round runs all configurations once, interleaved; printed: median, lowest and highest. The
-// products of one token are in operators_bench.cc.
+// Measures the kernels that work on many tokens:
+//
+//   node tools/build-native.mjs --bench kernels [ISA] [gemm | attention]
+//
+// Prints operations per second of thread CPU time and of wall time, on one thread and on all. Every
+// round runs all configurations once, interleaved; the median, the lowest and the highest are
+// printed. operators_bench.cc measures the products of one token.
 #include <cstdio>
 #include <string>
 

@@ -1,8 +1,11 @@
 // The neuron-aware operators beside the dense product: gemv, gather_dot and axpy of every weight
-// type at every density asked for, interleaved with the read roof. Prints raw samples as one JSON
-// object; bench/kernels/run.mjs makes tables and pictures of it.
-// Arguments: [isa=NAME] [columns=4096] [rows=N | mib=256] [flush-mib=64] [rounds=5] [threads=N]
-// [types=F16,Q4_0] [densities=1,5,100]; rows= gives all types the same matrix, mib= the same bytes.
+// type at every density requested, interleaved with plain reads of memory. Prints raw samples as one
+// JSON object; bench/kernels/run.mjs makes tables and pictures of it. Arguments:
+//
+//   [isa=NAME] [columns=4096] [rows=N | mib=256] [flush-mib=64] [rounds=5] [threads=N]
+//   [types=F16,Q4_0] [densities=1,5,100]
+//
+// rows= gives all types a matrix of the same shape, mib= one of the same bytes.
 #include <cmath>
 #include <cstdio>
 #include <string>

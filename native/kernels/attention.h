@@ -1,6 +1,7 @@
 // Attention over lanes L (lanes-*.h): tiles of 64 positions, online softmax (Milakov and Gimelshein
-// 2018; the tiling is FlashAttention's, Dao 2022). One q row: dot products as K lies. Several:
-// panel products. Internal to kernels/.
+// 2018; the tiling is FlashAttention's, Dao 2022). One q row takes dot products with K as it lies,
+// several take panel products.
+// Internal to kernels/.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Dot products of 32 codes with 32 q, and the unpacking of nibbles and fifth bits, on AVX2.
+// Dot products of 32 codes with 32 q, and unpacking of nibbles and fifth bits, on AVX2.
 // Internal to kernels/.
 #pragma once
 
@@ -15,7 +15,7 @@ inline __m256i load_256(const void* p) {
 
 inline float load_f16c(const uint8_t* p) { return _cvtsh_ss(load_u16(p)); }
 
-// Σ code·q in eight lanes. Codes of six bits and less: 2 · 63 · 127 fits the 16 bits of the first
+// Σ code·q in eight lanes. Codes have at most six bits: 2 · 63 · 127 fits the 16 bits of the first
 // addition.
 inline __m256i dot_unsigned(__m256i code, __m256i q) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(code, q), _mm256_set1_epi16(1));

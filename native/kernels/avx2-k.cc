@@ -45,8 +45,8 @@ struct Q6_KStep {
   static Sum start() { return zero_sum(); }
   static float finish(const Sum& sum) { return finish_sum(sum); }
 
-  // Weights 32 part … 32 part + 31 of half a block; kernels of codecs.h: bits 4-5 are bits 2 part
-  // of 32 bytes.
+  // Weights 32 · part … 32 · part + 31 of half a block. Bits 0-3 of their codes are the low (part 0
+  // and 1) or high nibbles of 32 bytes; bits 4-5 are bits 2 · part and 2 · part + 1 of 32 others.
   static __m256i signed_weights(const uint8_t* weights, size_t half, size_t part) {
     const __m256i low = load_256(weights + 64 * half + 32 * (part % 2));
     const __m256i nibble = part < 2 ? low : _mm256_srli_epi16(low, 4);

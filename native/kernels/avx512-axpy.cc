@@ -190,8 +190,7 @@ void reorder_span(float* y, size_t columns, float* ordered) {
 
 // sum[k] += coefficient · scale · (nibble k − 8) of one piece of a row.
 inline void add_piece(const uint8_t* weights, __m512 coefficient, __m512* sum) {
-  // Byte 18 b + 2 + i of the piece, from the first load where it is below 64, else from the one at
-  // 8.
+  // Byte 18 b + 2 + i of the piece: of the first load if it is below 64, else of the load from 8.
   alignas(64) static constexpr uint8_t kNibbles[64] = {
       2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,  15,  16,  17,  20,  21,  22,  23, 24, 25,
       26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 38, 39, 40,  41,  42,  43,  44,  45,  46,  47, 48, 49,

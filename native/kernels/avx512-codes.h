@@ -1,6 +1,6 @@
-// Unpacks 64 weights in order, with AVX-512: u8 codes as codecs.h has them. For the gemm and for
-// rows as f32. kWhole: a chunk of 64 lies in one block; else it is two blocks of 32, and `both`
-// says whether the second exists. Internal to kernels/.
+// Unpacks 64 weights in order, with AVX-512, to u8 codes as codecs.h has them: for the gemm and for
+// rows as f32. Such a chunk is a quarter of a block of 256 or two blocks of 32.
+// Internal to kernels/.
 #pragma once
 
 #include <immintrin.h>
@@ -65,8 +65,8 @@ inline __m512i chunk_codes(Q5_K, const uint8_t* b, size_t part) {
   return _mm512_mask_add_epi8(code, _mm512_test_epi8_mask(high, bits), code, _mm512_set1_epi8(16));
 }
 
-// Chunks 0, 2: low nibbles of 64 bytes; 1, 3: their high nibbles. Bits 4-5 of group j of 32: bits
-// 2j of 32 bytes.
+// Chunks 0 and 2 are the low nibbles of 64 bytes, chunks 1 and 3 the high nibbles. Bits 4-5 of the
+// codes of group j (of 32) are bits 2j and 2j + 1 of 32 further bytes.
 inline __m512i chunk_codes(Q6_K, const uint8_t* b, size_t part) {
   const __m512i bytes = _mm512_loadu_si512(b + 64 * (part / 2));
   const __m512i nibble = _mm512_set1_epi8(15);
@@ -79,8 +79,8 @@ inline __m512i chunk_codes(Q6_K, const uint8_t* b, size_t part) {
   return _mm512_or_si512(low, _mm512_slli_epi16(pair, 4));
 }
 
-// 64 codes from column 64 · chunk on; where only 32 columns are left, the upper half is the zero
-// point.
+// 64 codes from column 64 · chunk on. Not `both`: only 32 columns are left, and the upper half is
+// the zero point.
 template <class Codec>
 __m512i codes_64(const uint8_t* row, size_t chunk, bool both) {
   if constexpr (Codec::kBlock == kKBlock) {

@@ -1,6 +1,7 @@
 // Gemm of quantised weights on AVX-512 VNNI: 16 rows are unpacked once to u8 codes, four columns of
 // a row to a lane, and multiplied with all tokens, twelve at a time in registers. Per group of 32
 // columns the integer sum becomes f32:
+//
 //   y[t, r] += scale[r, g] d_t[g] (Σ code·q − zero Σ q) − minimum[r, g] d_t[g] Σ q
 #if defined(__x86_64__)
 #include "avx512-codes.h"

@@ -1,5 +1,5 @@
-// Dot products of the K-quants (blocks of 256) on AVX-512 VNNI: one block a step. Layouts:
-// codecs.h.
+// Dot products of the K-quants (blocks of 256) on AVX-512 VNNI: one block a step.
+// Layouts: codecs.h.
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -1,6 +1,6 @@
 // Dot products of the formats with blocks of 32 (Q8_0, Q4_0, Q4_1, Q5_0, Q5_1) on AVX-512 VNNI and
-// VBMI: four blocks a step. vpdpbusd wants u8 · s8: codes are u8, x is s8, and a zero point is paid
-// once per lane by where the sum starts.
+// VBMI: four blocks a step. vpdpbusd multiplies u8 by s8: codes are u8, x is s8, and the zero point
+// is subtracted once per lane, by the value from which the sum starts.
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -111,8 +111,7 @@ struct Q4_0Step {
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
 
   static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
-    // Byte 18 b + 2 + i of the step, from the first load where it is below 64, else from the one at
-    // 8.
+    // Byte 18 b + 2 + i of the step: of the first load if it is below 64, else of the load from 8.
     alignas(64) static constexpr uint8_t kNibbles[64] = {
         2,  3,  4,  5,  6,  7,  8,  9,  10,  11,  12,  13,  14,  15,  16,  17,
         20, 21, 22, 23, 24, 25, 26, 27, 28,  29,  30,  31,  32,  33,  34,  35,

@@ -1,7 +1,7 @@
-// Layout of ggml weight blocks, of prepared activation rows, and scalar f16/bf16 conversion.
-// Internal to kernels/. Everything here has internal linkage on purpose: each instruction set's
-// unit gets its own copy, compiled with its own flags, and the linker can never pick an AVX-512
-// copy for an older machine.
+// Layout of prepared activation rows, and scalar conversion of f16 and bf16. Everything here has
+// internal linkage on purpose: each instruction set's unit gets its own copy, compiled with its own
+// flags, so that the linker can never pick an AVX-512 copy for an older machine.
+// Internal to kernels/.
 #pragma once
 
 #include <cstring>
@@ -11,11 +11,12 @@
 namespace hearth {
 namespace {
 
-constexpr size_t kQuad = 4;    // bytes that one lane of a u8·s8 dot product sums
-constexpr size_t kGroup = 32;  // activation elements that share one d
-constexpr size_t kSuper =
-    128;  // prepared rows are padded to this: four groups fill two 64-byte registers
-constexpr size_t kKBlock = 256;  // block length of the K-quants
+// Activation elements that share one d.
+constexpr size_t kGroup = 32;
+// Prepared rows are padded to a multiple of this: four groups fill two 64-byte registers.
+constexpr size_t kSuper = 128;
+// Block length of the K-quants.
+constexpr size_t kKBlock = 256;
 
 inline size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -23,15 +24,15 @@ inline size_t round_up(size_t value, size_t multiple) {
 
 constexpr size_t kLine = 64;  // bytes of a cache line
 
-// An odd number of lines: rows a power of two apart would share a few cache sets and evict each
+// An odd number of lines: rows that lie a power of two apart share a few cache sets and evict each
 // other in a gemm.
 inline size_t spread_row(size_t bytes) {
   const size_t lines = (bytes + kLine - 1) / kLine;
   return (lines | 1) * kLine;
 }
 
-// One group of a prepared row as the integer gemm walks it: everything of a group on one cache line
-// or two.
+// One group of a prepared row as the integer gemm reads it: all of it lies on one or two cache
+// lines.
 struct Q8Group {
   int8_t q[kGroup];
   float d;
@@ -42,16 +43,20 @@ struct Q8Group {
 
 // A prepared activation row of format kQ8, cut from one buffer. Padding is zero.
 struct Q8Row {
-  int8_t* q;            // [padded] in order
-  int8_t* interleaved;  // [padded] per 128: elements 0-15 of four groups, then their elements 16-31
-  int32_t* start128;  // [padded / 4] −128 · Σ of each four of q: where a sum of codes with zero 128
-                      // starts
-  int32_t* start8;  // [padded / 8] −8 · Σ of the eight of `interleaved` that one lane sums
-  float* d;         // [groups]
-  float* d_sum;     // [groups] d · Σ q
-  float* d_sum16;   // [2 · groups] d · Σ q over halves of a group
-  Q8Group* group;   // [groups]
-  size_t groups;    // padded / 32
+  // [padded] in order.
+  int8_t* q;
+  // [padded] per 128: elements 0-15 of four groups, then elements 16-31 of the four.
+  int8_t* interleaved;
+  // [padded / 4] −128 · Σ over four q: where the sum of codes with the zero point 128 starts.
+  int32_t* start128;
+  // [padded / 8] −8 · Σ over the eight elements of `interleaved` that one lane sums: likewise for
+  // the zero point 8.
+  int32_t* start8;
+  float* d;        // [groups]
+  float* d_sum;    // [groups] d · Σ q
+  float* d_sum16;  // [2 · groups] d · Σ q over halves of a group
+  Q8Group* group;  // [groups]
+  size_t groups;   // padded / 32
 };
 
 inline size_t q8_row_bytes(size_t columns) {
@@ -99,8 +104,8 @@ inline uint32_t bits_of_float(float value) {
   return bits;
 }
 
-// Exact. Normal: move the bits and add 112 to the exponent; subnormal: 0.m · 2^-14 by one
-// subtraction.
+// Exact. A normal number: the bits move and the exponent grows by 112. A subnormal one, 0.m · 2^-14:
+// by one subtraction.
 inline float f32_of_f16(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t exponent = (half >> 10) & 0x1fu;
@@ -120,8 +125,8 @@ inline uint16_t f16_of_f32(float value) {
     return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
   }
   if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);
-  if (magnitude <
-      0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal in the low bits, rounded
+  if (magnitude < 0x38800000u) {
+    // Below 2^-14: adding 0.5 leaves the subnormal in the low bits, rounded.
     const float shifted = float_of_bits(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (bits_of_float(shifted) - bits_of_float(0.5f)));
   }

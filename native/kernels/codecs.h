@@ -1,6 +1,8 @@
-// One codec per quantised ggml format: a block as unsigned codes with a scale and a minimum or zero
-// point per group,
-//   w[i] = scale[g] · (code[i] − kZero) − minimum[g],  g = i / kSubGroup.
+// One codec for each weight type. A quantised block is unsigned codes, with a scale and a minimum or
+// a zero point for each group of kSubGroup weights:
+//
+//   w[i] = scale[g] · (code[i] − kZero) − minimum[g],   g = i / kSubGroup
+//
 // Source of the layouts: ggml-common.h and ggml-quants.c (ggml-org/llama.cpp, commit c392e5094).
 // Internal to kernels/.
 #pragma once
@@ -112,8 +114,8 @@ struct Q4_K {
   }
 };
 
-// d f16 | dmin f16 | 12 scales | 32 × high bits (bit g of byte i: group g, element i) | 128 nibbles
-// as Q4_K
+// d f16 | dmin f16 | 12 scales | 32 bytes of high bits | 128 nibbles as Q4_K
+// Bit g of high byte i belongs to element i of group g.
 struct Q5_K {
   static constexpr size_t kBlock = 256, kBytes = 176, kSubGroup = 32;
   static constexpr int kZero = 0;

@@ -1,9 +1,11 @@
 // Loops over rows for quantised dot products in steps. A Step has
+//
 //   kBlock, kBlockBytes   columns and bytes of a block of the format
 //   kBytes                bytes that one call of add covers: a whole number of blocks
 //   Sum, start(), add(weights, x, step index, sum), finish(sum)
-// A row's sum is built in the same order whether it runs alone or with three others. Internal to
-// kernels/.
+//
+// A row's sum is built in the same order whether it runs alone or with three others.
+// Internal to kernels/.
 #pragma once
 
 #include "generic-weights.h"

@@ -1,5 +1,5 @@
 // Weight kernels in plain C++, one template per operation over the codecs. The scalar table is made
-// of them, and the other tables use the ones that no fast version replaces. Equations: kernels.h.
+// of them, and the other tables use those that no fast version replaces. Equations: kernels.h.
 // Internal to kernels/.
 #pragma once
 

@@ -3,19 +3,17 @@
 // values). Weights are ggml blocks, bit for bit, read where they lie in the mapped file; they need
 // no alignment.
 //
-// What holds (tested in native/test):
-//  * A result for (row, token) never depends on the row range, on other rows or on other tokens of
-//  the call.
-//    gemv, gather_dot and gemm differ from each other by rounding only: they add in another order.
-//  * axpy adds rows strictly in the order of the list, each element with fused multiply-add: the
-//  result for
-//    a column does not depend on the column range, and cutting the list in two calls changes
-//    nothing.
+// Promises, tested in native/test:
+//  * The result for (row, token) never depends on the row range, on other rows or on other tokens
+//    of the call. gemv, gather_dot and gemm differ from each other by rounding only: each adds in
+//    an order of its own.
+//  * axpy adds rows strictly in the order of the list, each element by a fused multiply-add: the
+//    result for a column does not depend on the column range, and cutting the list into two calls
+//    changes nothing.
 //  * attention over one q row never depends on the other rows of the task, except that a task with
-//  one q row
-//    (decode) and a task with several (prefill) round differently.
+//    one q row (decode) and a task with several (prefill) round differently.
 //  * Two instruction sets may differ by rounding. Quantised activations (q, d) are the same on all
-//  of them.
+//    of them.
 #pragma once
 
 #include <cstddef>
@@ -74,33 +72,34 @@ struct GemmTask {
 // Rows that a gemm tile holds: split rows over threads in multiples of it.
 constexpr size_t kGemmRowTile = 32;
 
-// The kernels of one weight type. x of gemv, gemm and gather_dot is a row made by prepare_x,
+// The kernels of one weight type. x of gemv, gemm and gather_dot is a row that prepare_x made,
 // 64-byte aligned.
 struct WeightKernels {
-  // The form of an activation row that the dot products of this type want; see XFormat.
+  // Writes an activation row in the form that the dot products of this type read; see XFormat.
   void (*prepare_x)(const float* x, size_t columns, void* out);
   // y[r] = W[r, :] · x for r in rows: for dense decode. Best with ranges of 16 rows and more.
   void (*gemv)(const Matrix& w, const void* x, Range rows, float* y);
   void (*gemm)(const GemmTask& task);
   // y[i] = W[rows.index[i], :] · x. Four rows at a time with prefetch: for sparse decode.
   void (*gather_dot)(const Matrix& w, const void* x, RowList rows, float* y);
-  // y[c] += Σ_i coefficient[i] · W[rows.index[i], c] for c in columns (begin a multiple of 256, end
-  // too or the last column). Threads split the columns, or keep a private y each for fixed cuts of
-  // the list.
+  // y[c] += Σ_i coefficient[i] · W[rows.index[i], c] for c in columns. Columns begin at a multiple
+  // of 256 and end at one or at the last column. Threads split the columns, or keep a private y
+  // each for fixed cuts of the list.
   void (*axpy)(const Matrix& w, RowList rows, const float* coefficient, Range columns, float* y);
   // out[0 .. columns) = the row as f32.
   void (*dequantise_row)(const void* row, size_t columns, float* out);
-  // From this many tokens on gemm, which unpacks rows for all of them, is faster than a gemv for
-  // each while the rows are near.
+  // From this many tokens on, gemm, which unpacks rows once for all of them, is faster than a gemv
+  // for each token while the rows are in a cache.
   size_t gemm_tokens;
 };
 
-// What prepare_x writes. Types with the same format can share one prepared row. kF32: the row
-// itself. kQ8: blocks of 32: d = max|x| / 127 (f32), q = x / d rounded to nearest even, and sums.
-enum class XFormat : uint32_t { kF32 = 0, kQ8 = 1 };
+// What prepare_x writes. Types with the same format can share one prepared row.
+enum class XFormat : uint32_t {
+  kF32 = 0,  // the row itself
+  kQ8 = 1,   // per 32 elements d = max|x| / 127 (f32), q = x / d rounded to nearest even, and sums
+};
 
-// act(x) for h. relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the erf
-// form.
+// relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the form with erf.
 enum class Activation : uint32_t { kSilu, kGelu, kGeluTanh, kRelu, kRelu2, kFatRelu };
 
 // h = act(u); h = act(g) · u; h = act(g) · act(u).
@@ -153,14 +152,14 @@ struct AttentionTask {
   const void* k;
   const void* v;
   size_t position_stride;   // in bytes
-  Range positions;          // what is attended at all; begin must be a multiple of 64
+  Range positions;          // those that are attended; begin a multiple of 64
   const uint32_t* visible;  // [rows]: row i sees positions < visible[i]
   float scale;
   float* out;  // as q, with out_stride
   size_t out_stride;
-  // Null: out is the result. Else out is left unnormalised (Σ e^(s − max) V) and state[(i * heads +
-  // h) * 2] gets max and Σ e^(s − max): partial results over fixed cuts of the positions, for
-  // attention_merge.
+  // Null: out is the result. Otherwise out is left unnormalised, Σ e^(s − max) V, and
+  // state[(i * heads + h) * 2 …] gets max and Σ e^(s − max): a partial result over a fixed cut of the
+  // positions, for attention_merge.
   float* state;
   void* scratch;  // attention_scratch_bytes(), 64-byte aligned, one per thread
 };
@@ -202,17 +201,17 @@ struct VectorKernels {
   // sign_words(columns) words.
   void (*sign_scores)(const uint64_t* signs, size_t columns, const uint64_t* x, Range rows,
                       int32_t* score);
-  // Writes base + i for each i with x[i] >= least (or |x[i]| >= least), rising; returns how many.
-  // index has room for count + 16. least = the smallest denormal means "not zero" for the magnitude
-  // form.
+  // Writes base + i for each i with x[i] >= least (select_magnitude: |x[i]| >= least), rising;
+  // returns their number. index has room for count + 16. With the smallest denormal as least,
+  // select_magnitude selects what is not zero.
   size_t (*select_at_least)(const float* x, size_t count, float least, uint32_t base,
                             uint32_t* index);
   size_t (*select_magnitude)(const float* x, size_t count, float least, uint32_t base,
                              uint32_t* index);
   size_t (*select_scores)(const int32_t* x, size_t count, int32_t least, uint32_t base,
                           uint32_t* index);
-  // Reads every cache line; the sum keeps the reads alive. bytes a multiple of 64. For measuring
-  // the read roof.
+  // Reads every cache line and returns a sum, which keeps the reads alive: for measuring how fast
+  // memory can be read. bytes a multiple of 64.
   uint64_t (*read_stream)(const void* data, size_t bytes);
 };
 
@@ -224,8 +223,8 @@ struct Kernels {
   VectorKernels vector;
 };
 
-// The best table this machine can run, or the one named; null when it is unknown or cannot run
-// here.
+// The best table that this machine can run, or the named one; null if the name is unknown or its
+// table cannot run here.
 const Kernels* select_kernels(const char* forced_or_null);
 
 // Names of the tables that this machine can run, best first, null-terminated.
@@ -246,8 +245,8 @@ size_t gemm_scratch_bytes(size_t columns);
 size_t attention_scratch_bytes();
 size_t sign_words(size_t columns);
 
-// cosine[i] = cos(position · frequencies[i]) · magnitude, sine likewise: once per position, for all
-// heads and layers.
+// cosine[i] = cos(position · frequencies[i]) · magnitude, sine likewise: computed once per position
+// for all heads and layers.
 struct RopeAngles {
   uint32_t position;
   const float* frequencies;  // [pairs]

@@ -10,8 +10,8 @@ namespace {
 
 struct Avx2Lanes {
   static constexpr size_t kLanes = 8;
-  static constexpr size_t kTokens =
-      6;  // 6 tokens × 2 registers of rows = 12 sums of the 16 registers
+  // 6 tokens × 2 registers of rows = 12 sums in the 16 registers.
+  static constexpr size_t kTokens = 6;
   using V = __m256;
   static V zero() { return _mm256_setzero_ps(); }
   static V set1(float x) { return _mm256_set1_ps(x); }
@@ -101,7 +101,8 @@ struct Avx2Lanes {
       pair[2 * i] = _mm256_unpacklo_ps(a, b);
       pair[2 * i + 1] = _mm256_unpackhi_ps(a, b);
     }
-    for (size_t i = 0; i < 2; ++i) {  // columns 2i, 2i + 1 and, in the upper half, 2i + 4, 2i + 5
+    // Columns 2i and 2i + 1, and in the upper half columns 2i + 4 and 2i + 5.
+    for (size_t i = 0; i < 2; ++i) {
       const V even_low = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
       const V even_high = _mm256_shuffle_ps(pair[i + 4], pair[i + 6], 0x44);
       const V odd_low = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);

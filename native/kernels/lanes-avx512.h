@@ -11,8 +11,8 @@ namespace {
 
 struct Avx512Lanes {
   static constexpr size_t kLanes = 16;
-  static constexpr size_t kTokens =
-      12;  // 12 tokens × 2 registers of rows = 24 sums of the 32 registers
+  // 12 tokens × 2 registers of rows = 24 sums in the 32 registers.
+  static constexpr size_t kTokens = 12;
   using V = __m512;
   static __mmask16 first(size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
   static V zero() { return _mm512_setzero_ps(); }

@@ -10,8 +10,8 @@ namespace {
 
 struct NeonLanes {
   static constexpr size_t kLanes = 4;
-  static constexpr size_t kTokens =
-      8;  // 8 tokens × 2 registers of rows = 16 sums of the 32 registers
+  // 8 tokens × 2 registers of rows = 16 sums in the 32 registers.
+  static constexpr size_t kTokens = 8;
   using V = float32x4_t;
   static V zero() { return vdupq_n_f32(0); }
   static V set1(float x) { return vdupq_n_f32(x); }

@@ -11,7 +11,8 @@ namespace {
 
 struct ScalarLanes {
   static constexpr size_t kLanes = 1;
-  static constexpr size_t kTokens = 4;  // tokens that a panel product holds in registers
+  // Tokens whose sums a panel product holds in registers.
+  static constexpr size_t kTokens = 4;
   using V = float;
   static V zero() { return 0; }
   static V set1(float x) { return x; }

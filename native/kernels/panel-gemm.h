@@ -1,6 +1,7 @@
 // Gemm over lanes L: a tile of rows is decoded to an f32 panel in pieces of kPanelDepth columns and
 // multiplied with all tokens. Used for plain weights everywhere, and for quantised ones where there
-// is no integer gemm. Internal.
+// is no integer gemm.
+// Internal to kernels/.
 #pragma once
 
 #include "generic-weights.h"
@@ -11,8 +12,8 @@ namespace {
 
 // 512 × 32 floats = 64 KB: with as much of x it stays in a second-level cache of 256 KB and more.
 constexpr size_t kPanelDepth = 512;
-constexpr size_t kPanelTokens =
-    48;  // tokens whose x is decoded at a time; a multiple of every kTokens
+// Tokens whose x is decoded at a time: a multiple of every kTokens.
+constexpr size_t kPanelTokens = 48;
 
 struct PanelScratch {
   float* rows;   // [kGemmRowTile, kPanelDepth]

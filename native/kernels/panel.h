@@ -1,6 +1,7 @@
 // Register-blocked product of a panel of f32 weights with several rows of x: the core of the float
 // gemm and of attention over several rows. Each sum runs over the depth in order, so it does not
-// depend on the blocking. Internal.
+// depend on the blocking.
+// Internal to kernels/.
 #pragma once
 
 #include "blocks.h"
@@ -20,8 +21,8 @@ struct PanelTask {
   bool accumulate;  // y counts as the sum so far
 };
 
-constexpr size_t kTokensPerBase =
-    3;  // rows of x reached from one pointer: 0, 1 and 2 strides are addressing modes
+// Rows of x that are reached from one pointer: 0, 1 and 2 strides are addressing modes.
+constexpr size_t kTokensPerBase = 3;
 
 template <class L, size_t kCount>
 void panel_block(const PanelTask& task) {

@@ -1,5 +1,5 @@
-// Kernels of F32, F16 and BF16 weights over lanes L (lanes-*.h). Equations: kernels.h. Internal to
-// kernels/.
+// Kernels of F32, F16 and BF16 weights over lanes L (lanes-*.h). Equations: kernels.h.
+// Internal to kernels/.
 #pragma once
 
 #include "panel-gemm.h"

@@ -1,5 +1,5 @@
-// Sign predictor and selection of active neurons in plain C++. Equations: kernels.h. Internal to
-// kernels/.
+// Sign predictor and selection of active neurons in plain C++. Equations: kernels.h.
+// Internal to kernels/.
 #pragma once
 
 #include "blocks.h"

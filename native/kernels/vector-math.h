@@ -1,4 +1,5 @@
-// e^x, erf and the activations over lanes L (lanes-*.h). Internal to kernels/.
+// e^x, erf and the activations over lanes L (lanes-*.h).
+// Internal to kernels/.
 #pragma once
 
 #include "blocks.h"

@@ -1,4 +1,5 @@
-// Scratch of the integer gemm: 16 rows unpacked for a u8·s8 dot product. Internal to kernels/.
+// Scratch of the integer gemm: 16 rows unpacked for a u8·s8 dot product.
+// Internal to kernels/.
 #pragma once
 
 #include "blocks.h"

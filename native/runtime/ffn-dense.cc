@@ -235,8 +235,8 @@ class DownRowsStage final : public Stage {
   }
 
  private:
-  static constexpr uint32_t kColumns =
-      256;  // the largest block length: a cut any weight type allows
+  // The largest block length: every weight type can be cut there.
+  static constexpr uint32_t kColumns = 256;
   static constexpr uint32_t kTileNeurons = 32;
   static constexpr uint32_t kRows = 32;
   static constexpr uint32_t kFirst[kTileNeurons] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,

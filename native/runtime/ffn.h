@@ -1,10 +1,12 @@
-// One feed-forward block: out (+)= down(h(x)) over its active neurons. Which neurons are active is
-// the method's decision; see src/ops/op.ts for the methods and their equations.
+// One feed-forward block: out (+)= down(h(x)) over its active neurons. The method decides which
+// neurons are active; src/ops/op.ts has the methods and their equations.
 //
-// Two ways through it, chosen per step by the number of rows:
-//   sparse: score → select → compacted lists → gathered dot products → axpy over the rows of down
-//   (few rows) dense:  matrix products over all neurons, h of the inactive ones set to zero (many
-//   rows, or method dense)
+// There are two ways through a block, chosen per step by the number of rows:
+//
+//   sparse  few rows: score → select → compacted lists → gathered dot products
+//           → axpy over the rows of down
+//   dense   many rows, or the method dense: matrix products over all neurons,
+//           h of the inactive ones set to zero
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,7 @@
 // Matmuls that read the same rows as one stage: q, k and v, or gate and up, share one chunk space,
-// so the threads meet once for all of them.  out (+)= W x (+ bias), W [out width, x width].
+// so the threads meet once for all of them.
+//
+//   out (+)= W x (+ bias),   W [out width, x width]
 #pragma once
 
 #include <memory>

@@ -20,18 +20,25 @@ enum class OpCode : uint32_t {
   kStoreKv = 4,    // layer k v
   kAttention = 5,  // layer q out heads scale
   kActivate = 6,   // gating activation threshold gate|-1 up out
-  kFfn = 7,        // x out adds layer dim neurons gating activation threshold gate|-1 up upBias|-1
-                   // downRows down downBias|-1 subset(count array)|-1 gateChannels|-1 upChannels|-1
-                   // method, then by method:
-  //   mlp: input fc1 fc2 threshold; sign: signs margin margins centre; threshold-gate:
-  //   value; threshold-output: value norms
-  kAdd = 8,       // x out
-  kCopy = 9,      // x out
-  kSelect = 10,   // x out
-  kArgmax = 11,   // x out
-  kPublish = 12,  // slot: copied to its host memory
-  kMask = 13,     // x out value norms|-1
+  kFfn = 7,        // see below
+  kAdd = 8,        // x out
+  kCopy = 9,       // x out
+  kSelect = 10,    // x out
+  kArgmax = 11,    // x out
+  kPublish = 12,   // slot: copied to its host memory
+  kMask = 13,      // x out value norms|-1
 };
+
+// Fields of kFfn:
+//   x out adds layer dim neurons gating activation threshold
+//   gate|-1 up upBias|-1 downRows down downBias|-1
+//   subset(count array)|-1 gateChannels|-1 upChannels|-1 method
+// then by method:
+//   dense, gate        nothing
+//   mlp                input fc1 fc2 threshold
+//   sign               signs margin margins|-1 centre|-1
+//   threshold-gate     value
+//   threshold-output   value norms
 
 struct SlotSpec {
   uint32_t width;

@@ -102,8 +102,8 @@ inline Weight k_weight(const uint8_t* b, size_t i, bool five) {
 
 inline Weight q6_k_weight(const uint8_t* b, size_t i) {
   const size_t half = i / 128;
-  const size_t part =
-      i % 128 / 32;  // 0, 1: low nibbles of bytes 0-31, 32-63; 2, 3: their high nibbles
+  // Parts 0 and 1 are the low nibbles of bytes 0-31 and 32-63, parts 2 and 3 the high nibbles.
+  const size_t part = i % 128 / 32;
   const uint8_t low = b[64 * half + 32 * (part % 2) + i % 32];
   const int code = (part < 2 ? low & 15 : low >> 4) | (b[128 + 32 * half + i % 32] >> 2 * part & 3)
                                                           << 4;
