@@ -25,10 +25,14 @@ function importsOf(source: string, file: string): readonly Edge[] {
   }));
 }
 
-/** The first folder under src, or the file's own name: "index" for src/index.ts. */
+/** The longest room that holds the file; else its first folder, or its own name: "index" for src/index.ts. */
 function layerOf(file: string): string {
-  const [first = ""] = file.split(sep);
-  return first.endsWith(".ts") ? first.slice(0, -".ts".length) : first;
+  const folders = file.split(sep).slice(0, -1);
+  for (let depth = folders.length; depth > 0; depth--) {
+    const room = folders.slice(0, depth).join("/");
+    if (room in layers) return room;
+  }
+  return folders[0] ?? file.replace(/\.ts$/, "");
 }
 
 function backendOf(file: string): string | undefined {
