@@ -1,6 +1,29 @@
 /** The public names, one by one. What is not here is not part of the API. */
 
 export type { PrepareProgress } from "./backends/backend.ts";
+export { type ComparisonResult, compareWithDense } from "./commands/compare.ts";
+export { type Diagnosis, diagnose } from "./commands/doctor.ts";
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type MetricEvaluation,
+  type TaskEvaluation,
+} from "./commands/eval.ts";
+export {
+  type InspectedTensor,
+  type Inspection,
+  inspectModel,
+  openTokenizer,
+} from "./commands/inspect.ts";
+export {
+  type PerplexityOptions,
+  type PerplexityResult,
+  type PerplexitySource,
+  perplexity,
+} from "./commands/perplexity.ts";
+export { type PlacementOptions, type PlacementResult, planPlacement } from "./commands/plan.ts";
+export { type ProfileOptions, type ProfileSummary, profileModel } from "./commands/profile.ts";
 export { parseByteSize } from "./core/byte-size.ts";
 export {
   DeviceError,
@@ -14,24 +37,9 @@ export {
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
 export { type BenchOptions, bench } from "./engine/bench.ts";
-export { type ComparisonResult, compareWithDense } from "./engine/compare.ts";
-export { type Diagnosis, diagnose } from "./engine/doctor.ts";
 export { Engine } from "./engine/engine.ts";
-export {
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-  type MetricEvaluation,
-  type TaskEvaluation,
-} from "./engine/eval.ts";
 export { type MeasureOptions, measureMachine } from "./engine/hardware.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
-export {
-  type InspectedTensor,
-  type Inspection,
-  inspectModel,
-  openTokenizer,
-} from "./engine/inspect.ts";
 export type { LearnReport } from "./engine/learn.ts";
 export { checkGenerateOptions, devices } from "./engine/option-rules.ts";
 export type {
@@ -40,13 +48,6 @@ export type {
   GenerateOptions,
 } from "./engine/options.ts";
 export {
-  type PerplexityOptions,
-  type PerplexityResult,
-  type PerplexitySource,
-  perplexity,
-} from "./engine/perplexity.ts";
-export { type PlacementOptions, type PlacementResult, planPlacement } from "./engine/placement.ts";
-export {
   type PrepareModelOptions,
   type PrepareReport,
   prepareModel,
@@ -54,7 +55,6 @@ export {
   type TrainPredictorOptions,
   trainPredictors,
 } from "./engine/prepare.ts";
-export { type ProfileOptions, type ProfileSummary, profileModel } from "./engine/profile.ts";
 export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";

@@ -5,6 +5,7 @@
 import { basename } from "node:path";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { type CpuBackend, createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { inspectModel } from "../commands/inspect.ts";
 import {
   checkOptions,
   checkValue,
@@ -27,7 +28,6 @@ import { ratioOf, spreadOf } from "../runtime/bench-statistics.ts";
 import { checkoutCommit, describeMachine, packageVersion, physicalCores } from "./bench-machine.ts";
 import { gpuRoof } from "./bench-roof.ts";
 import { Engine } from "./engine.ts";
-import { inspectModel } from "./inspect.ts";
 import type { EngineOptions } from "./options.ts";
 
 export interface BenchOptions {

@@ -1,12 +1,12 @@
 /** What a caller in plain JavaScript can hand over: every public method answers with an error that names it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
+import { inspectModel, openTokenizer } from "../commands/inspect.ts";
+import { perplexity } from "../commands/perplexity.ts";
+import { planPlacement } from "../commands/plan.ts";
 import { OptionError } from "../core/errors.ts";
 import { Engine } from "./engine.ts";
 import { measureMachine } from "./hardware.ts";
-import { inspectModel, openTokenizer } from "./inspect.ts";
-import { perplexity } from "./perplexity.ts";
-import { planPlacement } from "./placement.ts";
 import { prepareModel, trainPredictors } from "./prepare.ts";
 
 let model: TinyModel;

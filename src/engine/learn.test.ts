@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
+import { type PlacementOptions, planPlacement } from "../commands/plan.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import type { Sidecar } from "../sparsity/sidecar.ts";
 import { openSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { Engine } from "./engine.ts";
-import { type PlacementOptions, planPlacement } from "./placement.ts";
 import { shareAdvice } from "./report.ts";
 import { sidecarModelOf } from "./sparsity.ts";
 

@@ -5,14 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { listAdapters } from "../backends/webgpu/adapter.ts";
+import { compareWithDense } from "../commands/compare.ts";
+import { evaluate } from "../commands/eval.ts";
+import { perplexity } from "../commands/perplexity.ts";
 import { NotFiniteError } from "../core/errors.ts";
 import { openGguf } from "../gguf/open.ts";
 import type { Generation } from "../runtime/generation-stream.ts";
-import { compareWithDense } from "./compare.ts";
 import { Engine } from "./engine.ts";
-import { evaluate } from "./eval.ts";
 import type { Device, GenerateOptions } from "./options.ts";
-import { perplexity } from "./perplexity.ts";
 
 const isGpu = (await listAdapters()).length > 0;
 const isNative = loadAddon().kind === "loaded";

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { makeModel } from "../../tools/make-model/make-model.ts";
 import { parseOptions } from "../../tools/make-model/options.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
+import { perplexity } from "../commands/perplexity.ts";
 import { type WeightType, weightTypes } from "../core/dtype.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
@@ -14,7 +15,6 @@ import type { InputThresholds, MethodName, Sidecar } from "../sparsity/sidecar.t
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
-import { perplexity } from "./perplexity.ts";
 import { sidecarModelOf } from "./sparsity.ts";
 import { sparsityReport } from "./trace.ts";
 

@@ -1,7 +1,7 @@
 /** The comparison of two models against its definition, on tiny random models and the reference backend. */
 import { describe, expect, it } from "vitest";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import { compareWithDense } from "../engine/compare.ts";
+import { compareWithDense } from "../commands/compare.ts";
 import { openModelFile } from "../engine/open.ts";
 import { compareSessions } from "./compare.ts";
 import { visitScoredTargets } from "./perplexity.ts";

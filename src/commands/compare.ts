@@ -1,7 +1,8 @@
 /** A model beside its dense self over the same text: what a sparse method or a device does to its predictions. */
 
+import { openModelFile } from "../engine/open.ts";
+import { type SparsityReport, sparsityReport } from "../engine/trace.ts";
 import { type Comparison, compareSessions } from "../runtime/compare.ts";
-import { openModelFile } from "./open.ts";
 import {
   checkPerplexityOptions,
   engineOptionsOf,
@@ -10,7 +11,6 @@ import {
   prepareText,
 } from "./perplexity.ts";
 import { denseReference } from "./reference.ts";
-import { type SparsityReport, sparsityReport } from "./trace.ts";
 
 export interface ComparisonResult extends Comparison {
   /** What the candidate's feed-forward blocks did. */

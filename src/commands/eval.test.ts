@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { OptionError } from "../core/errors.ts";
+import { openModelFile } from "../engine/open.ts";
 import { logSumExp } from "../runtime/logprobs.ts";
 import { type EvaluateOptions, type Evaluation, evaluate } from "./eval.ts";
-import { openModelFile } from "./open.ts";
 
 let model: TinyModel;
 let folder = "";

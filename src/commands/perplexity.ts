@@ -1,11 +1,11 @@
 /** Perplexity of a model over a text or over token ids: opens the model, measures, closes it. */
 import { checkOptions, countRule, functionRule, type OptionRules } from "../core/check-options.ts";
 import type { Tokens } from "../core/units.ts";
+import { type OpenedModel, openModelFile } from "../engine/open.ts";
+import { checkIds, engineRules } from "../engine/option-rules.ts";
+import type { EngineOptions } from "../engine/options.ts";
+import { type SparsityReport, sparsityReport } from "../engine/trace.ts";
 import { measurePerplexity, type Perplexity, type WindowOptions } from "../runtime/perplexity.ts";
-import { type OpenedModel, openModelFile } from "./open.ts";
-import { checkIds, engineRules } from "./option-rules.ts";
-import type { EngineOptions } from "./options.ts";
-import { type SparsityReport, sparsityReport } from "./trace.ts";
 
 export interface PerplexityOptions extends EngineOptions {
   /** Tokens in a window (llama.cpp's -c). Default: the model's context, at most 512. */

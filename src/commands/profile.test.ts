@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
+import { sidecarModelOf } from "../engine/sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { openSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { type ProfileOptions, profileModel } from "./profile.ts";
-import { sidecarModelOf } from "./sparsity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-profile-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -14,6 +14,17 @@ import {
 } from "../core/check-options.ts";
 import { DeviceError, OptionError, UnsupportedError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
+import { adapterLimits } from "../engine/device.ts";
+import { machineProfile, openHardware } from "../engine/hardware.ts";
+import { foldIntoProfile } from "../engine/learn.ts";
+import { engineRules } from "../engine/option-rules.ts";
+import {
+  type EngineOptions,
+  type ResolvedEngineOptions,
+  resolveEngineOptions,
+} from "../engine/options.ts";
+import { type PlanModelRequest, planAgain, planModel } from "../engine/plan.ts";
+import { settleSparsity, sidecarOf } from "../engine/sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { describePlan } from "../placement/describe-plan.ts";
@@ -21,13 +32,6 @@ import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { plotPlan } from "../placement/plot-plan.ts";
 import { type Solver, solvers } from "../placement/solve-placement.ts";
-import { adapterLimits } from "./device.ts";
-import { machineProfile, openHardware } from "./hardware.ts";
-import { foldIntoProfile } from "./learn.ts";
-import { engineRules } from "./option-rules.ts";
-import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
-import { type PlanModelRequest, planAgain, planModel } from "./plan.ts";
-import { settleSparsity, sidecarOf } from "./sparsity.ts";
 
 export interface PlacementOptions
   extends Pick<

@@ -13,6 +13,8 @@ import {
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
+import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
+import { downNormsOf, sidecarModelOf } from "../engine/sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { Gatherer } from "../runtime/gather.ts";
@@ -32,8 +34,6 @@ import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar.ts";
 import { findSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
-import { type HostDevice, hostDevices, openHostBackend } from "./host-backend.ts";
-import { downNormsOf, sidecarModelOf } from "./sparsity.ts";
 
 export interface ProfileOptions {
   /** Text files, or JSONL and CSV with a field text, prompt or content. None: what the sidecar has already. */

@@ -12,6 +12,9 @@ import {
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
+import { type OpenedModel, openModelFile } from "../engine/open.ts";
+import { engineRules } from "../engine/option-rules.ts";
+import type { EngineOptions } from "../engine/options.ts";
 import { openGguf } from "../gguf/open.ts";
 import { Journal } from "../runtime/eval/journal.ts";
 import type { EvalTask, Metric, Question, TaskName } from "../runtime/eval/question.ts";
@@ -26,9 +29,6 @@ import {
 import { findTask, type Selection, selectQuestions } from "../runtime/eval/tasks.ts";
 import { sidecarPathOf } from "../sparsity/sidecar.ts";
 import { inspectModel } from "./inspect.ts";
-import { type OpenedModel, openModelFile } from "./open.ts";
-import { engineRules } from "./option-rules.ts";
-import type { EngineOptions } from "./options.ts";
 import { denseReference } from "./reference.ts";
 
 export interface EvaluateOptions extends Omit<EngineOptions, "sequences">, Selection {
