@@ -1,6 +1,14 @@
 /** The public names, one by one. What is not here is not part of the API. */
 
 export type { PrepareProgress } from "./backends/backend.ts";
+export { type BenchOptions, bench } from "./commands/bench/bench.ts";
+export type {
+  AgainstResult,
+  BenchReport,
+  BenchResult,
+  MachineDescription,
+} from "./commands/bench/report.ts";
+export type { Spread } from "./commands/bench/statistics.ts";
 export { type ComparisonResult, compareWithDense } from "./commands/compare.ts";
 export { type Diagnosis, diagnose } from "./commands/doctor.ts";
 export {
@@ -36,7 +44,6 @@ export {
   UnsupportedError,
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
-export { type BenchOptions, bench } from "./engine/bench.ts";
 export { Engine } from "./engine/engine.ts";
 export { type MeasureOptions, measureMachine } from "./engine/hardware.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
@@ -61,13 +68,6 @@ export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
 export { type Objective, objectives } from "./placement/problem.ts";
-export type {
-  AgainstResult,
-  BenchReport,
-  BenchResult,
-  MachineDescription,
-} from "./runtime/bench-report.ts";
-export type { Spread } from "./runtime/bench-statistics.ts";
 export type { Comparison, Estimate } from "./runtime/compare.ts";
 export type { Metric, TaskName } from "./runtime/eval/question.ts";
 export type { Accuracy, PairedDifference } from "./runtime/eval/score.ts";

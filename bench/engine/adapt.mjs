@@ -11,8 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { spreadOf } from "../../dist/commands/bench/statistics.js";
 import { Engine, planPlacement } from "../../dist/index.js";
-import { spreadOf } from "../../dist/runtime/bench-statistics.js";
 import { beginExperiment, endExperiment } from "./experiment.mjs";
 
 const { values, positionals } = parseArgs({

@@ -13,7 +13,7 @@ import { spawnSync } from "node:child_process";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { ratioOf, spreadOf } from "../../dist/runtime/bench-statistics.js";
+import { ratioOf, spreadOf } from "../../dist/commands/bench/statistics.js";
 import { beginExperiment, endExperiment } from "./experiment.mjs";
 
 const { values, positionals } = parseArgs({

@@ -4,7 +4,7 @@ import {
   checkoutCommit,
   describeMachine,
   packageVersion,
-} from "../../dist/engine/bench-machine.js";
+} from "../../dist/commands/bench/machine.js";
 
 /** Before the measurement, as it takes half a second in which nothing else should run. */
 export async function beginExperiment(title, command) {

@@ -12,8 +12,8 @@
  */
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { spreadOf } from "../../dist/commands/bench/statistics.js";
 import { bench, planPlacement } from "../../dist/index.js";
-import { spreadOf } from "../../dist/runtime/bench-statistics.js";
 import { beginExperiment, endExperiment } from "./experiment.mjs";
 
 const { values, positionals: models } = parseArgs({

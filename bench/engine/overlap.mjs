@@ -14,8 +14,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { spreadOf } from "../../dist/commands/bench/statistics.js";
 import { Engine, measureMachine } from "../../dist/index.js";
-import { spreadOf } from "../../dist/runtime/bench-statistics.js";
 import { beginExperiment, endExperiment } from "./experiment.mjs";
 
 const { values, positionals } = parseArgs({

@@ -14,14 +14,14 @@ import { gemv } from "../../dist/backends/webgpu/kernels/gemv.js";
 import { createPipelines } from "../../dist/backends/webgpu/pipelines.js";
 import { PlanBuffers } from "../../dist/backends/webgpu/plan-buffers.js";
 import { uploadAll } from "../../dist/backends/webgpu/upload.js";
-import { rowBytes, tensorType } from "../../dist/core/dtype.js";
 import {
   checkoutCommit,
   describeMachine,
   packageVersion,
-} from "../../dist/engine/bench-machine.js";
+} from "../../dist/commands/bench/machine.js";
+import { spreadOf } from "../../dist/commands/bench/statistics.js";
+import { rowBytes, tensorType } from "../../dist/core/dtype.js";
 import { quantCodec } from "../../dist/quant/codecs.js";
-import { spreadOf } from "../../dist/runtime/bench-statistics.js";
 
 const usage = `Usage: npm run bench:gpu -- [options]
   --save FILE       also write the report as JSON

@@ -9,8 +9,8 @@ import {
   checkoutCommit,
   describeMachine,
   packageVersion,
-} from "../../dist/engine/bench-machine.js";
-import { ratioOf, spreadOf } from "../../dist/runtime/bench-statistics.js";
+} from "../../dist/commands/bench/machine.js";
+import { ratioOf, spreadOf } from "../../dist/commands/bench/statistics.js";
 import { measureCpu } from "./measure-cpu.mjs";
 import { measureGpu } from "./measure-gpu.mjs";
 import { measureTorch } from "./measure-torch.mjs";

@@ -1,6 +1,6 @@
 /** The operators' report as a table and a picture, from numbers that are known. */
 import { describe, expect, it } from "vitest";
-import { spreadOf } from "../../src/runtime/bench-statistics.ts";
+import { spreadOf } from "../../src/commands/bench/statistics.ts";
 import { plotKernels } from "../../tools/kernels-figure/plot.ts";
 import type { KernelsReport, OperatorResult } from "../../tools/kernels-figure/report.ts";
 import { asMarkdown } from "../../tools/kernels-figure/table.ts";

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { spreadOf } from "../../src/commands/bench/statistics.ts";
 import type { BenchReport, BenchResult } from "../../src/index.ts";
-import { spreadOf } from "../../src/runtime/bench-statistics.ts";
 import { readKernelsReports } from "../../tools/kernels-figure/report.ts";
 import { type ExperimentReport, readExperiments } from "../../tools/results-table/experiment.ts";
 import { readReports, updateReadme } from "../../tools/results-table/render.ts";

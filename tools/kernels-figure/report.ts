@@ -1,8 +1,8 @@
 /** What `npm run bench:kernels` writes, and how it is read: machine, commit and spread as in reports of `hearth bench`. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { BenchReport } from "../../src/runtime/bench-report.ts";
-import type { Spread } from "../../src/runtime/bench-statistics.ts";
+import type { BenchReport } from "../../src/commands/bench/report.ts";
+import type { Spread } from "../../src/commands/bench/statistics.ts";
 
 export interface KernelsReport extends Omit<BenchReport, "hearth_bench" | "results"> {
   readonly hearth_kernels: 1;

@@ -1,7 +1,7 @@
 /** A report of the operators as Markdown: for each device a table, time relative to dense by density. */
 import { heading, significant } from "../../src/cli/bench-output.ts";
+import type { Spread } from "../../src/commands/bench/statistics.ts";
 import { formatBytes } from "../../src/core/units.ts";
-import type { Spread } from "../../src/runtime/bench-statistics.ts";
 import { type KernelsReport, type OperatorResult, type Series, seriesOf } from "./report.ts";
 
 export function asMarkdown(report: KernelsReport): string {

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { heading } from "../../src/cli/bench-output.ts";
-import type { BenchReport } from "../../src/runtime/bench-report.ts";
-import type { Spread } from "../../src/runtime/bench-statistics.ts";
+import type { BenchReport } from "../../src/commands/bench/report.ts";
+import type { Spread } from "../../src/commands/bench/statistics.ts";
 
 export interface ExperimentReport extends Omit<BenchReport, "hearth_bench" | "results"> {
   readonly hearth_experiment: 1;

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { asMarkdown } from "../../src/cli/bench-output.ts";
-import type { BenchReport } from "../../src/runtime/bench-report.ts";
+import type { BenchReport } from "../../src/commands/bench/report.ts";
 import { isKernelsReport, type KernelsReport } from "../kernels-figure/report.ts";
 import { asMarkdown as asOperatorTable } from "../kernels-figure/table.ts";
 import { asMarkdown as asExperiment, type ExperimentReport, isExperiment } from "./experiment.ts";

@@ -2,7 +2,7 @@
  * The report of `hearth bench` and the files of bench/results: one JSON object that says by itself on what machine,
  * at which commit, with which model and how often each number was measured.
  */
-import type { Spread } from "./bench-statistics.ts";
+import type { Spread } from "./statistics.ts";
 
 export interface BenchReport {
   readonly hearth_bench: 1;

@@ -5,11 +5,11 @@ import { arch, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import type { Milliseconds } from "../core/units.ts";
-import type { MachineDescription } from "../runtime/bench-report.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import type { Milliseconds } from "../../core/units.ts";
+import type { MachineDescription } from "./report.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** How long other programs are watched before a measurement begins. */
 const watched: Milliseconds = 500;

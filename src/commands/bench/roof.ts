@@ -1,9 +1,9 @@
 /** What a graphics card reads at most: the roof that `bench` sets its bytes a second against. */
-import { listAdapters } from "../backends/webgpu/adapter.ts";
-import { mayHaveGraphicsCard } from "../backends/webgpu/card-presence.ts";
-import type { BytesPerSecond } from "../core/units.ts";
-import { machineProfile } from "./hardware.ts";
-import type { EngineOptions } from "./options.ts";
+import { listAdapters } from "../../backends/webgpu/adapter.ts";
+import { mayHaveGraphicsCard } from "../../backends/webgpu/card-presence.ts";
+import type { BytesPerSecond } from "../../core/units.ts";
+import { machineProfile } from "../../engine/hardware.ts";
+import type { EngineOptions } from "../../engine/options.ts";
 
 /**
  * The fastest of the card's kernels in the measured profile of this machine, measured now if it never was; undefined

@@ -1,10 +1,10 @@
 /** The bench on a tiny model: what it counts, and that it runs as `run` does. Speeds themselves are no test's business. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import { findNodeLlamaCpp } from "../runtime/bench-against.ts";
-import { ratioOf, spreadOf } from "../runtime/bench-statistics.ts";
+import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
+import { Engine } from "../../engine/engine.ts";
+import { findNodeLlamaCpp } from "./against.ts";
 import { bench } from "./bench.ts";
-import { Engine } from "./engine.ts";
+import { ratioOf, spreadOf } from "./statistics.ts";
 
 let model: TinyModel;
 beforeAll(async () => {

@@ -2,13 +2,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { DeviceError } from "../core/errors.ts";
+import { DeviceError } from "../../core/errors.ts";
 import type {
   AgainstReply,
   AgainstRequest,
   AgainstSettings,
   AgainstTest,
-} from "./bench-against-protocol.ts";
+} from "./against-protocol.ts";
 
 export interface AgainstProgram {
   /** "node-llama-cpp 3.22.1" */
@@ -50,7 +50,7 @@ export class Opponent implements Disposable {
         "node-llama-cpp is measured from the built program only: npm run build",
       );
     }
-    const child = fork(new URL("./bench-against-worker.js", import.meta.url), {
+    const child = fork(new URL("./against-worker.js", import.meta.url), {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const opponent = new Opponent(program.name, child);

@@ -8,7 +8,7 @@ import type {
   AgainstRequest,
   AgainstSettings,
   AgainstTest,
-} from "./bench-against-protocol.ts";
+} from "./against-protocol.ts";
 
 /** Of node-llama-cpp's API, what is used here (version 3). */
 interface Library {

@@ -3,9 +3,8 @@
  * by round, as machines are noisy), one warm-up round thrown away. Tests are llama-bench's: pp128, tg64.
  */
 import { basename } from "node:path";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import { type CpuBackend, createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { inspectModel } from "../commands/inspect.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import { type CpuBackend, createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import {
   checkOptions,
   checkValue,
@@ -16,19 +15,20 @@ import {
   type OptionRules,
   pathRule,
   textListRule,
-} from "../core/check-options.ts";
-import { OptionError } from "../core/errors.ts";
-import { createRandom } from "../core/random.ts";
-import type { BytesPerSecond, Tokens } from "../core/units.ts";
-import type { ModelDescription } from "../model/describe.ts";
-import { type AgainstProgram, findNodeLlamaCpp, Opponent } from "../runtime/bench-against.ts";
-import type { AgainstTest } from "../runtime/bench-against-protocol.ts";
-import type { BenchReport, BenchResult } from "../runtime/bench-report.ts";
-import { ratioOf, spreadOf } from "../runtime/bench-statistics.ts";
-import { checkoutCommit, describeMachine, packageVersion, physicalCores } from "./bench-machine.ts";
-import { gpuRoof } from "./bench-roof.ts";
-import { Engine } from "./engine.ts";
-import type { EngineOptions } from "./options.ts";
+} from "../../core/check-options.ts";
+import { OptionError } from "../../core/errors.ts";
+import { createRandom } from "../../core/random.ts";
+import type { BytesPerSecond, Tokens } from "../../core/units.ts";
+import { Engine } from "../../engine/engine.ts";
+import type { EngineOptions } from "../../engine/options.ts";
+import type { ModelDescription } from "../../model/describe.ts";
+import { inspectModel } from "../inspect.ts";
+import { type AgainstProgram, findNodeLlamaCpp, Opponent } from "./against.ts";
+import type { AgainstTest } from "./against-protocol.ts";
+import { checkoutCommit, describeMachine, packageVersion, physicalCores } from "./machine.ts";
+import type { BenchReport, BenchResult } from "./report.ts";
+import { gpuRoof } from "./roof.ts";
+import { ratioOf, spreadOf } from "./statistics.ts";
 
 export interface BenchOptions {
   readonly models: readonly string[];
