@@ -31,6 +31,14 @@ export {
   perplexity,
 } from "./commands/perplexity.ts";
 export { type PlacementOptions, type PlacementResult, planPlacement } from "./commands/plan.ts";
+export {
+  type PrepareModelOptions,
+  type PrepareReport,
+  prepareModel,
+  type TrainingReport,
+  type TrainPredictorOptions,
+  trainPredictors,
+} from "./commands/prepare/prepare.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./commands/profile.ts";
 export { parseByteSize } from "./core/byte-size.ts";
 export {
@@ -54,14 +62,6 @@ export type {
   EngineOptions,
   GenerateOptions,
 } from "./engine/options.ts";
-export {
-  type PrepareModelOptions,
-  type PrepareReport,
-  prepareModel,
-  type TrainingReport,
-  type TrainPredictorOptions,
-  trainPredictors,
-} from "./engine/prepare.ts";
 export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/trace.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";

@@ -4,10 +4,10 @@ import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts
 import { inspectModel, openTokenizer } from "../commands/inspect.ts";
 import { perplexity } from "../commands/perplexity.ts";
 import { planPlacement } from "../commands/plan.ts";
+import { prepareModel, trainPredictors } from "../commands/prepare/prepare.ts";
 import { OptionError } from "../core/errors.ts";
 import { Engine } from "./engine.ts";
 import { measureMachine } from "./hardware.ts";
-import { prepareModel, trainPredictors } from "./prepare.ts";
 
 let model: TinyModel;
 let engine: Engine;

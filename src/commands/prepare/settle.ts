@@ -2,8 +2,8 @@
  * When a method of `prepare` need not be checked any further: by successive elimination, from a sample that doubles, a point
  * that will not be chosen costs a part of the check only. It never lets one through: that takes the whole check.
  */
-import type { Bytes, Tokens } from "../core/units.ts";
-import { compareTargets, type ScoredTargets } from "../runtime/prepare-check.ts";
+import type { Bytes, Tokens } from "../../core/units.ts";
+import { compareTargets, type ScoredTargets } from "../../runtime/prepare-check.ts";
 
 /** Of fewer targets the error of a mean is not known well enough. */
 const leastTargets: Tokens = 100;

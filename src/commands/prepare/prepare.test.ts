@@ -3,24 +3,24 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { openGguf } from "../gguf/open.ts";
-import { openModel } from "../model/model.ts";
-import { logSumExp } from "../runtime/logprobs.ts";
+import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { openModelFile } from "../../engine/open.ts";
+import { settleSparsity, sidecarModelOf } from "../../engine/sparsity.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { openModel } from "../../model/model.ts";
+import { logSumExp } from "../../runtime/logprobs.ts";
 import {
   CheckedModel,
   compareTargets,
   type ScoredTargets,
   scoreTargets,
-} from "../runtime/prepare-check.ts";
-import type { Sidecar, ThresholdTable } from "../sparsity/sidecar.ts";
-import { openSidecar } from "../sparsity/sidecar-read.ts";
-import { calibratedPoints } from "../sparsity/threshold-calibration.ts";
-import { openModelFile } from "./open.ts";
+} from "../../runtime/prepare-check.ts";
+import type { Sidecar, ThresholdTable } from "../../sparsity/sidecar.ts";
+import { openSidecar } from "../../sparsity/sidecar-read.ts";
+import { calibratedPoints } from "../../sparsity/threshold-calibration.ts";
 import { type PrepareReport, prepareModel, trainPredictors } from "./prepare.ts";
-import { settleSparsity, sidecarModelOf } from "./sparsity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-prepare-"));
 afterAll(() => rmSync(folder, { recursive: true }));

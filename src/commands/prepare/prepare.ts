@@ -3,7 +3,7 @@
  * neurons that fire, and to a report of what that costs.
  */
 import { basename } from "node:path";
-import type { Backend } from "../backends/backend.ts";
+import type { Backend } from "../../backends/backend.ts";
 import {
   checkOptions,
   choiceRule,
@@ -17,40 +17,34 @@ import {
   shareRule,
   signalRule,
   textListRule,
-} from "../core/check-options.ts";
-import { LimitError, UnsupportedError } from "../core/errors.ts";
-import { multiplyPlainly } from "../core/matrix-product.ts";
-import { type Bytes, GiB, type Tokens } from "../core/units.ts";
-import { openGguf } from "../gguf/open.ts";
-import { type Model, openModel } from "../model/model.ts";
-import { CheckedModel, scoredIn } from "../runtime/prepare-check.ts";
-import { sampleCorpus } from "../runtime/prepare-sample.ts";
-import { heldOutWindows } from "../runtime/prepare-windows.ts";
-import type { TrainedLayer } from "../runtime/train-layers.ts";
-import { isReluFamily } from "../sparsity/activation-profile.ts";
+} from "../../core/check-options.ts";
+import { LimitError, UnsupportedError } from "../../core/errors.ts";
+import { multiplyPlainly } from "../../core/matrix-product.ts";
+import { type Bytes, GiB, type Tokens } from "../../core/units.ts";
+import { type HostDevice, hostDevices, openHostBackend } from "../../engine/host-backend.ts";
+import { sidecarModelOf } from "../../engine/sparsity.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { type Model, openModel } from "../../model/model.ts";
+import { CheckedModel, scoredIn } from "../../runtime/prepare-check.ts";
+import { sampleCorpus } from "../../runtime/prepare-sample.ts";
+import { heldOutWindows } from "../../runtime/prepare-windows.ts";
+import type { TrainedLayer } from "../../runtime/train-layers.ts";
+import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {
   type ComparedMatrices,
   type Comparison,
   chooseBest,
   type MethodReport,
-} from "../sparsity/choose-best.ts";
-import { type Corpus, openCorpus } from "../sparsity/corpus.ts";
-import { plotQuality } from "../sparsity/plot-quality.ts";
-import { defaultTarget, type SelectionQuality } from "../sparsity/predictor-quality.ts";
-import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../sparsity/sidecar.ts";
-import { openSidecar } from "../sparsity/sidecar-read.ts";
-import { updateSidecar } from "../sparsity/sidecar-write.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { type HostDevice, hostDevices, openHostBackend } from "./host-backend.ts";
-import { checkMethods, comparedMatrices } from "./prepare-check.ts";
-import {
-  keepCopies,
-  type LearnRequest,
-  learnFacts,
-  learnMethods,
-  multiplyOf,
-} from "./prepare-learn.ts";
-import { sidecarModelOf } from "./sparsity.ts";
+} from "../../sparsity/choose-best.ts";
+import { type Corpus, openCorpus } from "../../sparsity/corpus.ts";
+import { plotQuality } from "../../sparsity/plot-quality.ts";
+import { defaultTarget, type SelectionQuality } from "../../sparsity/predictor-quality.ts";
+import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../../sparsity/sidecar.ts";
+import { openSidecar } from "../../sparsity/sidecar-read.ts";
+import { updateSidecar } from "../../sparsity/sidecar-write.ts";
+import { loadTokenizer, type Tokenizer } from "../../text/tokenizer.ts";
+import { checkMethods, comparedMatrices } from "./check.ts";
+import { keepCopies, type LearnRequest, learnFacts, learnMethods, multiplyOf } from "./learn.ts";
 
 export interface TrainPredictorOptions {
   /** Text files, or JSONL and CSV with a field text, prompt or content. Default: text sampled from the model itself. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { ScoredTargets } from "../runtime/prepare-check.ts";
-import { isSettledAgainst } from "./prepare-settle.ts";
+import type { ScoredTargets } from "../../runtime/prepare-check.ts";
+import { isSettledAgainst } from "./settle.ts";
 
 /** Each target costs `change` more than the dense model's, one half of them 0.1 more and one half less. */
 function scored(count: number, change: number, bytesPerToken: number): ScoredTargets {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TrainingEffort } from "./prepare-effort.ts";
+import { TrainingEffort } from "./effort.ts";
 
 /** Shares done after each pass and each end of a layer. */
 function sharesOf(passesOfLayers: readonly number[]): readonly number[] {

@@ -1,33 +1,33 @@
 /** First part of `prepare`: everything that is learnt about a model goes to its sidecar, piece by piece, so that it can be resumed. */
-import type { Backend } from "../backends/backend.ts";
-import { type MultiplyMatrices, multiplyPlainly } from "../core/matrix-product.ts";
-import type { Bytes, Tokens } from "../core/units.ts";
-import type { Model } from "../model/model.ts";
-import { channelCopyToWrite, channelSources } from "../runtime/channel-copies.ts";
-import { Gatherer } from "../runtime/gather.ts";
-import { extendProfile } from "../runtime/profile.ts";
-import { gatherTraining } from "../runtime/train-gather.ts";
-import { type TrainedLayer, trainLayer } from "../runtime/train-layers.ts";
-import { downRowType, thresholdRowType, transposedPieces } from "../runtime/transpose-down.ts";
-import { openWeight } from "../runtime/weight-reader.ts";
-import { activeRuleFor, emptyProfile, isReluFamily } from "../sparsity/activation-profile.ts";
-import type { Corpus } from "../sparsity/corpus.ts";
-import type { SelectionQuality, SelectionTarget } from "../sparsity/predictor-quality.ts";
+import type { Backend } from "../../backends/backend.ts";
+import { type MultiplyMatrices, multiplyPlainly } from "../../core/matrix-product.ts";
+import type { Bytes, Tokens } from "../../core/units.ts";
+import { columnNormsOf } from "../../engine/masks.ts";
+import { downNormsOf, sidecarModelOf } from "../../engine/sparsity.ts";
+import type { Model } from "../../model/model.ts";
+import { channelCopyToWrite, channelSources } from "../../runtime/channel-copies.ts";
+import { Gatherer } from "../../runtime/gather.ts";
+import { extendProfile } from "../../runtime/profile.ts";
+import { gatherTraining } from "../../runtime/train-gather.ts";
+import { type TrainedLayer, trainLayer } from "../../runtime/train-layers.ts";
+import { downRowType, thresholdRowType, transposedPieces } from "../../runtime/transpose-down.ts";
+import { openWeight } from "../../runtime/weight-reader.ts";
+import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
+import type { Corpus } from "../../sparsity/corpus.ts";
+import type { SelectionQuality, SelectionTarget } from "../../sparsity/predictor-quality.ts";
 import {
   channelMatrices,
   type MatrixToWrite,
   type Sidecar,
   type ThresholdTable,
-} from "../sparsity/sidecar.ts";
-import { findSidecar } from "../sparsity/sidecar-read.ts";
-import { updateSidecar } from "../sparsity/sidecar-write.ts";
-import { calibrateSigns, type SignLayer } from "../sparsity/sign-calibration.ts";
-import { calibratedPoints, calibratedSparsities } from "../sparsity/threshold-calibration.ts";
-import { defaultTraining, type TrainingRows } from "../sparsity/train-predictor.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
-import { columnNormsOf } from "./masks.ts";
-import { TrainingEffort } from "./prepare-effort.ts";
-import { downNormsOf, sidecarModelOf } from "./sparsity.ts";
+} from "../../sparsity/sidecar.ts";
+import { findSidecar } from "../../sparsity/sidecar-read.ts";
+import { updateSidecar } from "../../sparsity/sidecar-write.ts";
+import { calibrateSigns, type SignLayer } from "../../sparsity/sign-calibration.ts";
+import { calibratedPoints, calibratedSparsities } from "../../sparsity/threshold-calibration.ts";
+import { defaultTraining, type TrainingRows } from "../../sparsity/train-predictor.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import { TrainingEffort } from "./effort.ts";
 
 export interface LearnRequest {
   readonly model: Model;

@@ -1,11 +1,12 @@
 /** Second part of `prepare`: every method that could serve the model is run against the dense one and measured. */
-import type { Backend } from "../backends/backend.ts";
-import type { Bytes, Tokens } from "../core/units.ts";
-import { describeModel } from "../model/describe.ts";
-import type { Model } from "../model/model.ts";
-import { weightBytes } from "../model/weights.ts";
-import type { Weight } from "../ops/op.ts";
-import { channelSources, matricesOfPlace } from "../runtime/channel-copies.ts";
+import type { Backend } from "../../backends/backend.ts";
+import type { Bytes, Tokens } from "../../core/units.ts";
+import { settleSparsity } from "../../engine/sparsity.ts";
+import { describeModel } from "../../model/describe.ts";
+import type { Model } from "../../model/model.ts";
+import { weightBytes } from "../../model/weights.ts";
+import type { Weight } from "../../ops/op.ts";
+import { channelSources, matricesOfPlace } from "../../runtime/channel-copies.ts";
 import {
   CheckedModel,
   type CheckText,
@@ -14,19 +15,22 @@ import {
   median,
   type ScoredTargets,
   scoreTargets,
-} from "../runtime/prepare-check.ts";
-import { isReluFamily } from "../sparsity/activation-profile.ts";
-import { type ComparedMatrices, keepsQuality, type MethodReport } from "../sparsity/choose-best.ts";
-import { hasAllPredictors } from "../sparsity/method.ts";
+} from "../../runtime/prepare-check.ts";
+import { isReluFamily } from "../../sparsity/activation-profile.ts";
+import {
+  type ComparedMatrices,
+  keepsQuality,
+  type MethodReport,
+} from "../../sparsity/choose-best.ts";
+import { hasAllPredictors } from "../../sparsity/method.ts";
 import {
   columnPlaces,
   type InputThresholds,
   type MethodName,
   type Sidecar,
   type ThresholdTable,
-} from "../sparsity/sidecar.ts";
-import { isSettledAgainst } from "./prepare-settle.ts";
-import { settleSparsity } from "./sparsity.ts";
+} from "../../sparsity/sidecar.ts";
+import { isSettledAgainst } from "./settle.ts";
 
 export interface CheckRequest {
   readonly model: Model;
