@@ -5,12 +5,12 @@
  * selected/active for each layer and the model. Perplexity: hearth perplexity --sparsity … --sidecar … beside it.
  */
 import { createCpuBackend } from "../../dist/backends/cpu/cpu-backend.js";
+import { openWeight } from "../../dist/derived-weights/weight-reader.js";
 import { sidecarModelOf } from "../../dist/engine/sparsity.js";
 import { openGguf } from "../../dist/gguf/open.js";
 import { readTensorBytes } from "../../dist/io/tensor-bytes.js";
 import { openModel } from "../../dist/model/model.js";
 import { Gatherer } from "../../dist/runtime/gather.js";
-import { openWeight } from "../../dist/runtime/weight-reader.js";
 import { openCorpus } from "../../dist/sparsity/corpus.js";
 import { measureSelection } from "../../dist/sparsity/predictor-quality.js";
 import { scorePredictor } from "../../dist/sparsity/predictor-scores.js";

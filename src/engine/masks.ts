@@ -5,17 +5,17 @@
 import type { Backend } from "../backends/backend.ts";
 import { LimitError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
-import type { LayerMasks } from "../model/graph.ts";
-import type { Model } from "../model/model.ts";
-import type { Weight } from "../ops/op.ts";
 import {
   channelBytes,
   channelCopy,
   channelSources,
   layerColumnNorms,
   matricesOfPlace,
-} from "../runtime/channel-copies.ts";
-import { thresholdRowType } from "../runtime/transpose-down.ts";
+} from "../derived-weights/channel-copies.ts";
+import { thresholdRowType } from "../derived-weights/transpose-down.ts";
+import type { LayerMasks } from "../model/graph.ts";
+import type { Model } from "../model/model.ts";
+import type { Weight } from "../ops/op.ts";
 import {
   type ChannelMatrix,
   type ColumnNorms,

@@ -6,17 +6,17 @@ import type { Backend } from "../backends/backend.ts";
 import { rowBytes } from "../core/dtype.ts";
 import { LimitError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
-import { readTensorBytes } from "../io/tensor-bytes.ts";
-import type { LayerMasks, MethodChoice } from "../model/graph.ts";
-import type { Model } from "../model/model.ts";
-import type { SparsityMethod, Weight } from "../ops/op.ts";
-import { downRowNorms, makeSigns } from "../runtime/derived-weights.ts";
+import { downRowNorms, makeSigns } from "../derived-weights/derived-weights.ts";
 import {
   type DownRowType,
   downRowType,
   thresholdRowType,
   transposeDown,
-} from "../runtime/transpose-down.ts";
+} from "../derived-weights/transpose-down.ts";
+import { readTensorBytes } from "../io/tensor-bytes.ts";
+import type { LayerMasks, MethodChoice } from "../model/graph.ts";
+import type { Model } from "../model/model.ts";
+import type { SparsityMethod, Weight } from "../ops/op.ts";
 import { chooseMethod, hasAllPredictors, type Sparsity } from "../sparsity/method.ts";
 import {
   type MethodName,

@@ -11,6 +11,7 @@ import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { rowBytes } from "../core/dtype.ts";
+import { transposeDown } from "../derived-weights/transpose-down.ts";
 import { openGguf } from "../gguf/open.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import { buildProgram } from "../model/build-program.ts";
@@ -18,7 +19,6 @@ import { type Model, openModel } from "../model/model.ts";
 import type { FfnBlock, Op, SparsityMethod, Weight } from "../ops/op.ts";
 import { createStep, type Program } from "../ops/program.ts";
 import { createHybridBackend } from "./hybrid-backend.ts";
-import { transposeDown } from "./transpose-down.ts";
 
 const addon = loadAddon();
 const skipped = addon.kind === "missing" ? ` (skipped: ${addon.reason})` : "";

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { openWeight } from "../derived-weights/weight-reader.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { openCorpus } from "../sparsity/corpus.ts";
@@ -17,7 +18,6 @@ import { calibrateSigns, type SignLayer } from "../sparsity/sign-calibration.ts"
 import { type LayerRows, RowReservoir } from "../sparsity/train-rows.ts";
 import { createTokenizer } from "../text/tokenizer.ts";
 import { Gatherer } from "./gather.ts";
-import { openWeight } from "./weight-reader.ts";
 
 const dataFolder = process.env["HEARTH_TEST_DATA"];
 const obstacle =

@@ -1,12 +1,12 @@
 /** Second part of `prepare`: every method that could serve the model is run against the dense one and measured. */
 import type { Backend } from "../../backends/backend.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
+import { channelSources, matricesOfPlace } from "../../derived-weights/channel-copies.ts";
 import { settleSparsity } from "../../engine/sparsity.ts";
 import { describeModel } from "../../model/describe.ts";
 import type { Model } from "../../model/model.ts";
 import { weightBytes } from "../../model/weights.ts";
 import type { Weight } from "../../ops/op.ts";
-import { channelSources, matricesOfPlace } from "../../runtime/channel-copies.ts";
 import {
   CheckedModel,
   type CheckText,

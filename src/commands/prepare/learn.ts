@@ -2,16 +2,20 @@
 import type { Backend } from "../../backends/backend.ts";
 import { type MultiplyMatrices, multiplyPlainly } from "../../core/matrix-product.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
+import { channelCopyToWrite, channelSources } from "../../derived-weights/channel-copies.ts";
+import {
+  downRowType,
+  thresholdRowType,
+  transposedPieces,
+} from "../../derived-weights/transpose-down.ts";
+import { openWeight } from "../../derived-weights/weight-reader.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
 import { downNormsOf, sidecarModelOf } from "../../engine/sparsity.ts";
 import type { Model } from "../../model/model.ts";
-import { channelCopyToWrite, channelSources } from "../../runtime/channel-copies.ts";
 import { Gatherer } from "../../runtime/gather.ts";
 import { extendProfile } from "../../runtime/profile.ts";
 import { gatherTraining } from "../../runtime/train-gather.ts";
 import { type TrainedLayer, trainLayer } from "../../runtime/train-layers.ts";
-import { downRowType, thresholdRowType, transposedPieces } from "../../runtime/transpose-down.ts";
-import { openWeight } from "../../runtime/weight-reader.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
 import type { Corpus } from "../../sparsity/corpus.ts";
 import type { SelectionQuality, SelectionTarget } from "../../sparsity/predictor-quality.ts";
