@@ -1,10 +1,10 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
 import type { GpuCounts, GpuUse, StepUse } from "../backends/webgpu/gpu-counts.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+import { fewestTokens, shareMargin } from "../devices/hybrid/adapt.ts";
+import { chromeTrace } from "../devices/hybrid/chrome-trace.ts";
+import type { HybridStats } from "../devices/hybrid/stats.ts";
 import { reportOf, timelineOf } from "../runtime/device.ts";
-import { fewestTokens, shareMargin } from "../runtime/hybrid-adapt.ts";
-import type { HybridStats } from "../runtime/hybrid-stats.ts";
-import { chromeTrace } from "../runtime/trace.ts";
 import type { OpenedModel } from "./open.ts";
 
 export interface GpuReport {

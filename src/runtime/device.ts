@@ -8,13 +8,13 @@ import type { AdapterChoice } from "../backends/webgpu/adapter.ts";
 import type { GpuUse } from "../backends/webgpu/gpu-counts.ts";
 import { createWebGpuBackend } from "../backends/webgpu/webgpu-backend.ts";
 import type { Bytes } from "../core/units.ts";
+import type { AdaptOptions } from "../devices/hybrid/adapt.ts";
+import { createHybridBackend } from "../devices/hybrid/backend.ts";
+import type { Placement } from "../devices/hybrid/partition.ts";
+import type { HybridStats } from "../devices/hybrid/stats.ts";
+import type { TimelineEvent } from "../devices/hybrid/timeline.ts";
 import type { Program } from "../ops/program.ts";
 import { countGpu } from "./gpu-use.ts";
-import type { AdaptOptions } from "./hybrid-adapt.ts";
-import { createHybridBackend } from "./hybrid-backend.ts";
-import type { Placement } from "./hybrid-partition.ts";
-import type { HybridStats } from "./hybrid-stats.ts";
-import type { TimelineEvent } from "./timeline.ts";
 
 export type DeviceSpec =
   | { readonly kind: "gpu"; readonly adapter: AdapterChoice; readonly vramBudget?: Bytes }

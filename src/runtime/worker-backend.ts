@@ -5,6 +5,7 @@
 import { Worker } from "node:worker_threads";
 import type { FfnCounts, MemoryUse, NeuronCounts, PrepareOptions } from "../backends/backend.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
+import type { TimelineEvent } from "../devices/hybrid/timeline.ts";
 import type { Slot } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
 import {
@@ -15,7 +16,6 @@ import {
   openDevice,
 } from "./device.ts";
 import { createSharedStep, type StepView, viewSharedStep } from "./shared-step.ts";
-import type { TimelineEvent } from "./timeline.ts";
 import { type Answer, fromPlainError, type Request, type SharedMemory } from "./worker-protocol.ts";
 
 /** Steps on the way at once before run must wait: the model, its read, and the same of a next step. */

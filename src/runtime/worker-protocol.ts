@@ -4,9 +4,9 @@
  */
 import type { FfnCounts, MemoryUse, NeuronCounts, PrepareProgress } from "../backends/backend.ts";
 import * as errors from "../core/errors.ts";
+import type { TimelineEvent } from "../devices/hybrid/timeline.ts";
 import type { Program } from "../ops/program.ts";
 import type { DeviceReport, DeviceSpec } from "./device.ts";
-import type { TimelineEvent } from "./timeline.ts";
 
 /** Each request is answered once, by the same id, in any order. */
 export type Request =

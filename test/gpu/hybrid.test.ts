@@ -47,7 +47,7 @@ interface Answered {
 
 /**
  * Compiling is what takes a software driver its time, and rows of a step need kernels of their own: one row at a time
- * unless told. What batches do is tested with any two backends (src/runtime/hybrid.test.ts).
+ * unless told. What batches do is tested with any two backends (src/devices/hybrid/hybrid.test.ts).
  */
 const rows = { batchSize: 1, threads: 1 } as const;
 const prompt = { temperature: 0, ignoreEos: true } as const;

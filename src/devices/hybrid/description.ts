@@ -3,15 +3,15 @@
  * Bytes on the GPU are those of the backend's own layout; what is not a weight or the cache is measured as the rest.
  */
 
-import { kvBytes } from "../backends/webgpu/kernels/kv.ts";
-import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
-import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
-import { rowLayout } from "../backends/webgpu/weight-layout.ts";
-import { rowBytes } from "../core/dtype.ts";
-import type { Bytes, Neurons } from "../core/units.ts";
-import type { FfnBlock, Op, Weight } from "../ops/op.ts";
-import type { KvShape, Program } from "../ops/program.ts";
-import { weightsOfOp } from "../ops/program-ops.ts";
+import { kvBytes } from "../../backends/webgpu/kernels/kv.ts";
+import type { BindingLimits } from "../../backends/webgpu/plan-buffers.ts";
+import { estimateGpuBytes } from "../../backends/webgpu/webgpu-backend.ts";
+import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
+import { rowBytes } from "../../core/dtype.ts";
+import type { Bytes, Neurons } from "../../core/units.ts";
+import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
+import type { KvShape, Program } from "../../ops/program.ts";
+import { weightsOfOp } from "../../ops/program-ops.ts";
 import type {
   Activity,
   FfnDescription,
@@ -19,10 +19,10 @@ import type {
   ModelDescription,
   NeuronTensor,
   PlaceableTensor,
-} from "../placement/model-description.ts";
-import { cpuDevice, gpuDevice } from "../placement/plan.ts";
-import { gpuBytes, gpuNeuronBytes } from "../placement/problem.ts";
-import { type Placement, partitionProgram } from "./hybrid-partition.ts";
+} from "../../placement/model-description.ts";
+import { cpuDevice, gpuDevice } from "../../placement/plan.ts";
+import { gpuBytes, gpuNeuronBytes } from "../../placement/problem.ts";
+import { type Placement, partitionProgram } from "./partition.ts";
 
 /** Every buffer of the GPU backend is a multiple of this. */
 const gpuAllocation: Bytes = 16;

@@ -3,10 +3,10 @@
  * Knowing when the GPU has finished costs some microseconds a segment, so only a part of the steps is timed,
  * unless a timeline is kept.
  */
-import type { Executable, FfnCounts } from "../backends/backend.ts";
-import type { Bytes, Milliseconds } from "../core/units.ts";
-import type { Step } from "../ops/program.ts";
-import type { DeviceName } from "./hybrid-device-program.ts";
+import type { Executable, FfnCounts } from "../../backends/backend.ts";
+import type { Bytes, Milliseconds } from "../../core/units.ts";
+import type { Step } from "../../ops/program.ts";
+import type { DeviceName } from "./device-program.ts";
 import { measureStep, type StepTimes, type TimelineEvent } from "./timeline.ts";
 
 export interface HybridStats {

@@ -3,22 +3,22 @@
  * single NaN that was read, or multiplied by zero, would show in the logits. So what lies on the card need not be in memory.
  */
 import { afterAll, describe, expect, it } from "vitest";
-import { expectClose } from "../../test/fixtures/close-logits.ts";
-import { placementOf } from "../../test/fixtures/placements.ts";
-import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import type { Backend } from "../backends/backend.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
-import { rowBytes } from "../core/dtype.ts";
-import { transposeDown } from "../derived-weights/transpose-down.ts";
-import { openGguf } from "../gguf/open.ts";
-import { readTensorBytes } from "../io/tensor-bytes.ts";
-import { buildProgram } from "../model/build-program.ts";
-import { type Model, openModel } from "../model/model.ts";
-import type { FfnBlock, Op, SparsityMethod, Weight } from "../ops/op.ts";
-import { createStep, type Program } from "../ops/program.ts";
-import { createHybridBackend } from "./hybrid-backend.ts";
+import { expectClose } from "../../../test/fixtures/close-logits.ts";
+import { placementOf } from "../../../test/fixtures/placements.ts";
+import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
+import type { Backend } from "../../backends/backend.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
+import { rowBytes } from "../../core/dtype.ts";
+import { transposeDown } from "../../derived-weights/transpose-down.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { readTensorBytes } from "../../io/tensor-bytes.ts";
+import { buildProgram } from "../../model/build-program.ts";
+import { type Model, openModel } from "../../model/model.ts";
+import type { FfnBlock, Op, SparsityMethod, Weight } from "../../ops/op.ts";
+import { createStep, type Program } from "../../ops/program.ts";
+import { createHybridBackend } from "./backend.ts";
 
 const addon = loadAddon();
 const skipped = addon.kind === "missing" ? ` (skipped: ${addon.reason})` : "";

@@ -6,13 +6,13 @@
  *   split layer, main device:  … | inputs out | own neurons, parallel attention | += y of the other, next layer …
  *   the other device:                    norm, its neurons → y ─────────────────┘
  */
-import { ShapeError } from "../core/errors.ts";
-import type { Op, Slot } from "../ops/op.ts";
-import type { Program, Segment } from "../ops/program.ts";
-import type { FfnOp } from "../ops/program-ops.ts";
-import { addsOnlyTo, slotsRead, slotWritten } from "../ops/slot-access.ts";
-import { cpuDevice, type Plan, type PlanLayer } from "../placement/plan.ts";
-import { blockShare, type DeviceName, DeviceProgram } from "./hybrid-device-program.ts";
+import { ShapeError } from "../../core/errors.ts";
+import type { Op, Slot } from "../../ops/op.ts";
+import type { Program, Segment } from "../../ops/program.ts";
+import type { FfnOp } from "../../ops/program-ops.ts";
+import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
+import { cpuDevice, type Plan, type PlanLayer } from "../../placement/plan.ts";
+import { blockShare, type DeviceName, DeviceProgram } from "./device-program.ts";
 
 /** What of a plan the executor needs. */
 export type Placement = Pick<Plan, "layers" | "outputDevice">;

@@ -1,16 +1,16 @@
 /** Masked inputs on two devices: wherever a layer's parts are, they are masked alike. */
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../test/fixtures/close-logits.ts";
-import { hot, type LayerChoice, onCpu, placementOf } from "../../test/fixtures/placements.ts";
-import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import type { Backend } from "../backends/backend.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
-import { openGguf } from "../gguf/open.ts";
-import { buildProgram, type ProgramOptions } from "../model/build-program.ts";
-import type { LayerMasks } from "../model/graph.ts";
-import { type Model, openModel } from "../model/model.ts";
-import { createStep } from "../ops/program.ts";
-import { createHybridBackend } from "./hybrid-backend.ts";
+import { expectClose } from "../../../test/fixtures/close-logits.ts";
+import { hot, type LayerChoice, onCpu, placementOf } from "../../../test/fixtures/placements.ts";
+import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
+import type { Backend } from "../../backends/backend.ts";
+import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
+import type { LayerMasks } from "../../model/graph.ts";
+import { type Model, openModel } from "../../model/model.ts";
+import { createStep } from "../../ops/program.ts";
+import { createHybridBackend } from "./backend.ts";
 
 /** Logits of a prompt's last token and of two tokens decoded behind it. */
 async function logitsOf(

@@ -2,9 +2,9 @@
  * One device's share of a program while it grows: its own slots, its own layers of the KV cache, its segments.
  * A share holds nothing that the device does not use, so its memory is what the placement says.
  */
-import type { FfnBlock, Op, Slot } from "../ops/op.ts";
-import type { Program, Segment } from "../ops/program.ts";
-import { withSlots } from "../ops/slot-access.ts";
+import type { FfnBlock, Op, Slot } from "../../ops/op.ts";
+import type { Program, Segment } from "../../ops/program.ts";
+import { withSlots } from "../../ops/slot-access.ts";
 
 export type DeviceName = "gpu" | "cpu";
 

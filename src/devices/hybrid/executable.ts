@@ -2,16 +2,16 @@
  * Runs a partitioned program: submits to one device, works on the other, waits only where a slot crosses.
  * One step at a time; a step that is asked for while another runs waits its turn.
  */
-import type { Executable, FfnCounts, MemoryUse, NeuronCounts } from "../backends/backend.ts";
-import { HearthError } from "../core/errors.ts";
-import type { Milliseconds, Tokens } from "../core/units.ts";
-import type { Slot } from "../ops/op.ts";
-import { createStep, type Program, type Step } from "../ops/program.ts";
-import type { DeviceName } from "./hybrid-device-program.ts";
-import type { HybridExchange } from "./hybrid-exchange.ts";
-import type { Action, Partition } from "./hybrid-partition.ts";
-import { HybridRecorder, type HybridStats } from "./hybrid-stats.ts";
+import type { Executable, FfnCounts, MemoryUse, NeuronCounts } from "../../backends/backend.ts";
+import { HearthError } from "../../core/errors.ts";
+import type { Milliseconds, Tokens } from "../../core/units.ts";
+import type { Slot } from "../../ops/op.ts";
+import { createStep, type Program, type Step } from "../../ops/program.ts";
+import type { DeviceName } from "./device-program.ts";
+import type { HybridExchange } from "./exchange.ts";
+import type { Action, Partition } from "./partition.ts";
 import { createPatience, exactSleep, type Patience, waitPatiently } from "./patient-wait.ts";
+import { HybridRecorder, type HybridStats } from "./stats.ts";
 import type { TimelineEvent } from "./timeline.ts";
 
 export interface HybridExecutable extends Executable {

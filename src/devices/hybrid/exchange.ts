@@ -2,11 +2,11 @@
  * Makes the exchanges that hybrid-adapt.ts chooses: takes counts of single neurons, has both devices compute others,
  * and hands the counts on to those who learn from them.
  */
-import type { Executable, FfnCounts, NeuronCounts } from "../backends/backend.ts";
-import { runWithPauses } from "../core/steps.ts";
-import type { Milliseconds, Tokens } from "../core/units.ts";
-import type { PlanLayer } from "../placement/plan.ts";
-import { type AdaptOptions, HybridAdapter } from "./hybrid-adapt.ts";
+import type { Executable, FfnCounts, NeuronCounts } from "../../backends/backend.ts";
+import { runWithPauses } from "../../core/steps.ts";
+import type { Milliseconds, Tokens } from "../../core/units.ts";
+import type { PlanLayer } from "../../placement/plan.ts";
+import { type AdaptOptions, HybridAdapter } from "./adapt.ts";
 import { joinNeuronCounts } from "./neuron-rates.ts";
 
 /** Between two tokens of an answer a host samples in less: what is longer is idle. */

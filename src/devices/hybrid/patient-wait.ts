@@ -4,7 +4,7 @@
  * it waits for. A wait that was long the last time begins with sleep; then the thread polls (nothing is sooner), and
  * in waits that outlast it, it sleeps between two turns.
  */
-import type { Milliseconds } from "../core/units.ts";
+import type { Milliseconds } from "../../core/units.ts";
 
 /** Waits of one kind, such as that for the cold neurons of layer 3: each is expected to last as long as the one before. */
 export interface Patience {

@@ -1,5 +1,5 @@
 /** What two devices did when: intervals of one step, and from them how long each computed and how long neither did. */
-import type { Milliseconds } from "../core/units.ts";
+import type { Milliseconds } from "../../core/units.ts";
 
 export type Track = "gpu" | "cpu" | "link";
 

@@ -2,12 +2,12 @@
  * Two backends as one: each prepares its share of a program by a placement, and steps run on both at once.
  * Any two backends will do; they are called gpu and cpu after what they are for. docs/decisions/0006-hybrid-executor.md.
  */
-import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
-import type { Program } from "../ops/program.ts";
-import type { AdaptOptions } from "./hybrid-adapt.ts";
-import { HybridExchange } from "./hybrid-exchange.ts";
-import { createHybridExecutable, type HybridExecutable } from "./hybrid-executable.ts";
-import { type Placement, partitionProgram } from "./hybrid-partition.ts";
+import type { Backend, Executable, PrepareOptions } from "../../backends/backend.ts";
+import type { Program } from "../../ops/program.ts";
+import type { AdaptOptions } from "./adapt.ts";
+import { HybridExchange } from "./exchange.ts";
+import { createHybridExecutable, type HybridExecutable } from "./executable.ts";
+import { type Placement, partitionProgram } from "./partition.ts";
 
 export interface HybridBackendOptions {
   readonly gpu: Backend;

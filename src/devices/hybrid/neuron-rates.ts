@@ -2,8 +2,8 @@
  * How often each neuron of one layer is active. The CPU's are watched one by one; the GPU tells the sum of its own,
  * which is shared among those that were never watched, as the profile weighs them.
  */
-import type { NeuronCounts } from "../backends/backend.ts";
-import type { Neurons, Tokens } from "../core/units.ts";
+import type { NeuronCounts } from "../../backends/backend.ts";
+import type { Neurons, Tokens } from "../../core/units.ts";
 
 export class NeuronRates {
   readonly #active: Float64Array;

@@ -3,11 +3,11 @@
  * that they use little. As many as they are, so no device's memory changes. Pure: it is told counts and answers exchanges.
  * docs/decisions/0010-adaptation.md has the rules and what they bring.
  */
-import type { FfnCounts, NeuronCounts } from "../backends/backend.ts";
-import { selectLargest } from "../core/largest-elements.ts";
-import type { Steps } from "../core/steps.ts";
-import type { Neurons, Tokens } from "../core/units.ts";
-import type { PlanLayer } from "../placement/plan.ts";
+import type { FfnCounts, NeuronCounts } from "../../backends/backend.ts";
+import { selectLargest } from "../../core/largest-elements.ts";
+import type { Steps } from "../../core/steps.ts";
+import type { Neurons, Tokens } from "../../core/units.ts";
+import type { PlanLayer } from "../../placement/plan.ts";
 import { NeuronRates } from "./neuron-rates.ts";
 
 export interface AdaptOptions {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { chromeTrace } from "./chrome-trace.ts";
 import { measureStep, type TimelineEvent } from "./timeline.ts";
-import { chromeTrace } from "./trace.ts";
 
 const event = (
   track: TimelineEvent["track"],

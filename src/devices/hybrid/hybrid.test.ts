@@ -1,19 +1,19 @@
 /** Hybrid steps against one device, with any two backends in the roles of GPU and CPU. */
 import { afterAll, describe, expect, it } from "vitest";
-import { expectClose } from "../../test/fixtures/close-logits.ts";
-import { hot, type LayerChoice, onCpu, placementOf } from "../../test/fixtures/placements.ts";
-import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import type { Backend } from "../backends/backend.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
-import { openGguf } from "../gguf/open.ts";
-import { buildProgram, type ProgramOptions } from "../model/build-program.ts";
-import { type Model, openModel } from "../model/model.ts";
-import type { FfnBlock, SparsityMethod } from "../ops/op.ts";
-import { createStep } from "../ops/program.ts";
-import { createHybridBackend } from "./hybrid-backend.ts";
-import { partitionProgram } from "./hybrid-partition.ts";
+import { expectClose } from "../../../test/fixtures/close-logits.ts";
+import { hot, type LayerChoice, onCpu, placementOf } from "../../../test/fixtures/placements.ts";
+import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
+import type { Backend } from "../../backends/backend.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
+import { type Model, openModel } from "../../model/model.ts";
+import type { FfnBlock, SparsityMethod } from "../../ops/op.ts";
+import { createStep } from "../../ops/program.ts";
+import { createHybridBackend } from "./backend.ts";
+import { partitionProgram } from "./partition.ts";
 
 const files: TinyModel[] = [];
 afterAll(() => {

@@ -1,17 +1,17 @@
 /** A placement that is wrong on purpose: neurons change places while the steps stay those of one device. */
 import { afterAll, describe, expect, it } from "vitest";
-import { expectClose } from "../../test/fixtures/close-logits.ts";
-import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import type { Backend, Executable } from "../backends/backend.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
-import { openGguf } from "../gguf/open.ts";
-import { buildProgram } from "../model/build-program.ts";
-import { openModel } from "../model/model.ts";
-import { createStep } from "../ops/program.ts";
-import { createHybridBackend } from "./hybrid-backend.ts";
-import type { Placement } from "./hybrid-partition.ts";
+import { expectClose } from "../../../test/fixtures/close-logits.ts";
+import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
+import type { Backend, Executable } from "../../backends/backend.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { buildProgram } from "../../model/build-program.ts";
+import { openModel } from "../../model/model.ts";
+import { createStep } from "../../ops/program.ts";
+import { createHybridBackend } from "./backend.ts";
+import type { Placement } from "./partition.ts";
 
 const file = await makeTinyModel(["--activation", "relu", "--layers", "2"]);
 afterAll(() => file[Symbol.dispose]());

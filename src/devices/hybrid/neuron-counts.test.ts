@@ -1,16 +1,16 @@
 /** Counts of single neurons: each backend tells what it computed in steps that write answers, and nothing else. */
 import { afterAll, describe, expect, it } from "vitest";
-import { placementOf } from "../../test/fixtures/placements.ts";
-import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import type { Backend, Executable, FfnCounts, NeuronCounts } from "../backends/backend.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
-import { openGguf } from "../gguf/open.ts";
-import { buildProgram } from "../model/build-program.ts";
-import { openModel } from "../model/model.ts";
-import { createStep } from "../ops/program.ts";
-import { createHybridBackend } from "./hybrid-backend.ts";
+import { placementOf } from "../../../test/fixtures/placements.ts";
+import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
+import type { Backend, Executable, FfnCounts, NeuronCounts } from "../../backends/backend.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { buildProgram } from "../../model/build-program.ts";
+import { openModel } from "../../model/model.ts";
+import { createStep } from "../../ops/program.ts";
+import { createHybridBackend } from "./backend.ts";
 
 const file = await makeTinyModel(["--activation", "relu", "--layers", "2"]);
 afterAll(() => file[Symbol.dispose]());
