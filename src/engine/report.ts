@@ -4,7 +4,7 @@ import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { fewestTokens, shareMargin } from "../devices/hybrid/adapt.ts";
 import { chromeTrace } from "../devices/hybrid/chrome-trace.ts";
 import type { HybridStats } from "../devices/hybrid/stats.ts";
-import { reportOf, timelineOf } from "../runtime/device.ts";
+import { reportOf, timelineOf } from "../devices/thread/device.ts";
 import type { OpenedModel } from "./open.ts";
 
 export interface GpuReport {

@@ -9,11 +9,11 @@ import { createReferenceBackend } from "../../src/backends/reference/reference-b
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import type { StepUse } from "../../src/backends/webgpu/gpu-counts.ts";
 import { createWebGpuBackend } from "../../src/backends/webgpu/webgpu-backend.ts";
+import { countGpu } from "../../src/devices/thread/gpu-use.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { buildProgram } from "../../src/model/build-program.ts";
 import { openModel } from "../../src/model/model.ts";
 import { ActiveGeneration } from "../../src/runtime/generation.ts";
-import { countGpu } from "../../src/runtime/gpu-use.ts";
 import { resolveSampling, Sampler, type SamplingOptions } from "../../src/runtime/sampler.ts";
 import { Scheduler } from "../../src/runtime/scheduler.ts";
 import { Session } from "../../src/runtime/session.ts";

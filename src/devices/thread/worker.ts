@@ -1,6 +1,6 @@
 /** The thread of a device: opens it, answers requests, ends itself when it is closed. */
 import { parentPort } from "node:worker_threads";
-import { DeviceHost } from "./device-host.ts";
+import { DeviceHost } from "./host.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("device-worker.ts runs as a worker thread only");

@@ -1,6 +1,6 @@
 /** A step's rows in memory that two threads share. Layout: worker-protocol.ts, SharedStep. */
-import type { Program, Step } from "../ops/program.ts";
-import type { SharedStep } from "./worker-protocol.ts";
+import type { Program, Step } from "../../ops/program.ts";
+import type { SharedStep } from "./protocol.ts";
 
 type StepShape = Pick<Program, "maxRows" | "maxOutputs">;
 

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { DeviceError, HearthError, LimitError, OptionError } from "../core/errors.ts";
-import { createStep, type Program } from "../ops/program.ts";
+import { DeviceError, HearthError, LimitError, OptionError } from "../../core/errors.ts";
+import { createStep, type Program } from "../../ops/program.ts";
+import { openWorker } from "./backend.ts";
 import type { DeviceSpec } from "./device.ts";
+import { fromPlainError, toPlainError } from "./protocol.ts";
 import { createSharedStep, viewSharedStep } from "./shared-step.ts";
-import { openWorker } from "./worker-backend.ts";
-import { fromPlainError, toPlainError } from "./worker-protocol.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-worker-"));
 afterAll(() => rmSync(folder, { recursive: true }));

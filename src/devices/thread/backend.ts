@@ -3,11 +3,11 @@
  * Runs as compiled JavaScript only: Node 20 cannot start a thread from TypeScript sources.
  */
 import { Worker } from "node:worker_threads";
-import type { FfnCounts, MemoryUse, NeuronCounts, PrepareOptions } from "../backends/backend.ts";
-import { DeviceError, HearthError } from "../core/errors.ts";
-import type { TimelineEvent } from "../devices/hybrid/timeline.ts";
-import type { Slot } from "../ops/op.ts";
-import type { Program, Step } from "../ops/program.ts";
+import type { FfnCounts, MemoryUse, NeuronCounts, PrepareOptions } from "../../backends/backend.ts";
+import { DeviceError, HearthError } from "../../core/errors.ts";
+import type { Slot } from "../../ops/op.ts";
+import type { Program, Step } from "../../ops/program.ts";
+import type { TimelineEvent } from "../hybrid/timeline.ts";
 import {
   type DeviceBackend,
   type DeviceExecutable,
@@ -15,8 +15,8 @@ import {
   type DeviceSpec,
   openDevice,
 } from "./device.ts";
+import { type Answer, fromPlainError, type Request, type SharedMemory } from "./protocol.ts";
 import { createSharedStep, type StepView, viewSharedStep } from "./shared-step.ts";
-import { type Answer, fromPlainError, type Request, type SharedMemory } from "./worker-protocol.ts";
 
 /** Steps on the way at once before run must wait: the model, its read, and the same of a next step. */
 const sharedSteps = 4;
@@ -26,7 +26,7 @@ const closeMilliseconds = 2000;
 /** In a thread of its own where hearth runs compiled, else in this one (tests). @throws as openDevice. */
 export async function createDeviceBackend(spec: DeviceSpec): Promise<DeviceBackend> {
   if (!import.meta.url.endsWith(".js")) return openDevice(spec);
-  return openWorker(spec, new URL("./device-worker.js", import.meta.url));
+  return openWorker(spec, new URL("./worker.js", import.meta.url));
 }
 
 /** The same with another thread, which must speak worker-protocol.ts. */

@@ -2,18 +2,18 @@
  * The devices that need a thread of their own: a whole model on the GPU, or a model on GPU and CPU together.
  * What they are made from is plain data, so that it can be sent to that thread.
  */
-import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
-import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import type { AdapterChoice } from "../backends/webgpu/adapter.ts";
-import type { GpuUse } from "../backends/webgpu/gpu-counts.ts";
-import { createWebGpuBackend } from "../backends/webgpu/webgpu-backend.ts";
-import type { Bytes } from "../core/units.ts";
-import type { AdaptOptions } from "../devices/hybrid/adapt.ts";
-import { createHybridBackend } from "../devices/hybrid/backend.ts";
-import type { Placement } from "../devices/hybrid/partition.ts";
-import type { HybridStats } from "../devices/hybrid/stats.ts";
-import type { TimelineEvent } from "../devices/hybrid/timeline.ts";
-import type { Program } from "../ops/program.ts";
+import type { Backend, Executable, PrepareOptions } from "../../backends/backend.ts";
+import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import type { AdapterChoice } from "../../backends/webgpu/adapter.ts";
+import type { GpuUse } from "../../backends/webgpu/gpu-counts.ts";
+import { createWebGpuBackend } from "../../backends/webgpu/webgpu-backend.ts";
+import type { Bytes } from "../../core/units.ts";
+import type { Program } from "../../ops/program.ts";
+import type { AdaptOptions } from "../hybrid/adapt.ts";
+import { createHybridBackend } from "../hybrid/backend.ts";
+import type { Placement } from "../hybrid/partition.ts";
+import type { HybridStats } from "../hybrid/stats.ts";
+import type { TimelineEvent } from "../hybrid/timeline.ts";
 import { countGpu } from "./gpu-use.ts";
 
 export type DeviceSpec =

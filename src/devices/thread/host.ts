@@ -1,9 +1,9 @@
 /** The device's side of worker-protocol.ts: one backend, one program. */
-import type { Slot } from "../ops/op.ts";
-import type { Program } from "../ops/program.ts";
+import type { Slot } from "../../ops/op.ts";
+import type { Program } from "../../ops/program.ts";
 import { type DeviceBackend, type DeviceExecutable, openDevice } from "./device.ts";
+import { type Answer, type Request, toPlainError } from "./protocol.ts";
 import { type StepView, viewSharedStep } from "./shared-step.ts";
-import { type Answer, type Request, toPlainError } from "./worker-protocol.ts";
 
 interface Prepared {
   readonly program: Program;

@@ -2,10 +2,15 @@
  * What an engine's thread and its device's thread say to each other: one message each way for a run.
  * Rows of steps and outputs lie in shared memory; errors cross with their class and fields.
  */
-import type { FfnCounts, MemoryUse, NeuronCounts, PrepareProgress } from "../backends/backend.ts";
-import * as errors from "../core/errors.ts";
-import type { TimelineEvent } from "../devices/hybrid/timeline.ts";
-import type { Program } from "../ops/program.ts";
+import type {
+  FfnCounts,
+  MemoryUse,
+  NeuronCounts,
+  PrepareProgress,
+} from "../../backends/backend.ts";
+import * as errors from "../../core/errors.ts";
+import type { Program } from "../../ops/program.ts";
+import type { TimelineEvent } from "../hybrid/timeline.ts";
 import type { DeviceReport, DeviceSpec } from "./device.ts";
 
 /** Each request is answered once, by the same id, in any order. */

@@ -1,13 +1,13 @@
 /** Counts what the GPU was asked to do: while loading, for prompts and for each kind of step. */
-import type { Executable } from "../backends/backend.ts";
-import type { GpuExecutable } from "../backends/webgpu/executable.ts";
+import type { Executable } from "../../backends/backend.ts";
+import type { GpuExecutable } from "../../backends/webgpu/executable.ts";
 import {
   type GpuCounts,
   type GpuUse,
   noGpuCounts,
   type StepUse,
-} from "../backends/webgpu/gpu-counts.ts";
-import type { Tokens } from "../core/units.ts";
+} from "../../backends/webgpu/gpu-counts.ts";
+import type { Tokens } from "../../core/units.ts";
 
 /** The executable with a `run` that counts, and the counts so far. */
 export function countGpu(gpu: GpuExecutable): {
