@@ -10,6 +10,7 @@ import { type Bytes, formatBytes } from "../core/units.ts";
 import { downRowType } from "../derived-weights/transpose-down.ts";
 import { describeProgram, placedBytes } from "../devices/hybrid/description.ts";
 import type { Placement } from "../devices/hybrid/partition.ts";
+import { cacheFolder } from "../io/cache-folder.ts";
 import { buildProgram, type ModelProgram } from "../model/build-program.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
@@ -27,7 +28,6 @@ import { forgetCachedPlan, readCachedPlan, writeCachedPlan } from "../placement/
 import { parsePlan } from "../placement/plan-json.ts";
 import type { Objective } from "../placement/problem.ts";
 import type { Solver } from "../placement/solve-placement.ts";
-import { cacheFolder } from "../runtime/cache-folder.ts";
 import type { Sidecar } from "../sparsity/sidecar.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
 import type { SettledSparsity } from "./sparsity.ts";

@@ -2,12 +2,12 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FileFormatError } from "../core/errors.ts";
+import { cacheFolder } from "../io/cache-folder.ts";
 import {
   type HardwareProfile,
   parseHardwareProfile,
   serialiseHardwareProfile,
 } from "../placement/hardware.ts";
-import { cacheFolder } from "./cache-folder.ts";
 import { hardwareIdentity, type MeasureRequest, measureHardware } from "./hardware-measure.ts";
 
 /** What was measured before on this machine with this adapter, else a new measurement, which is kept. */

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { parseCsv } from "../io/csv.ts";
 import { type CorpusPiece, openCorpus } from "./corpus.ts";
-import { parseCsv } from "./corpus-csv.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-corpus-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -7,7 +7,7 @@ import { createReadStream, statSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { createInterface } from "node:readline";
 import { FileFormatError } from "../core/errors.ts";
-import { readCsvRecords } from "./corpus-csv.ts";
+import { readCsvRecords } from "../io/csv.ts";
 
 export interface Corpus {
   readonly name: string;

@@ -5,7 +5,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { FileFormatError, OptionError } from "../../core/errors.ts";
-import { locateCsv } from "../../sparsity/corpus-csv.ts";
+import { locateCsv } from "../../io/csv.ts";
 import { choicesAfter, type EvalTask, type Question } from "./question.ts";
 import { checkFieldCount, DataRecord, readText } from "./records.ts";
 

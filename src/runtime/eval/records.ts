@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { FileFormatError, OptionError } from "../../core/errors.ts";
-import { locateCsv } from "../../sparsity/corpus-csv.ts";
+import { locateCsv } from "../../io/csv.ts";
 
 export class DataRecord {
   readonly file: string;
