@@ -63,7 +63,7 @@ export type {
   GenerateOptions,
 } from "./engine/options.ts";
 export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
-export type { SparsityReport } from "./engine/trace.ts";
+export type { SparsityReport } from "./engine/sparsity-report.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";

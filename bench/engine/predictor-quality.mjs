@@ -6,7 +6,7 @@
  */
 import { createCpuBackend } from "../../dist/backends/cpu/cpu-backend.js";
 import { openWeight } from "../../dist/derived-weights/weight-reader.js";
-import { sidecarModelOf } from "../../dist/engine/sparsity.js";
+import { sidecarModelOf } from "../../dist/engine/settle-sparsity.js";
 import { openGguf } from "../../dist/gguf/open.js";
 import { readTensorBytes } from "../../dist/io/tensor-bytes.js";
 import { openModel } from "../../dist/model/model.js";

@@ -1,7 +1,7 @@
 /** A model beside its dense self over the same text: what a sparse method or a device does to its predictions. */
 
 import { openModelFile } from "../engine/open.ts";
-import { type SparsityReport, sparsityReport } from "../engine/trace.ts";
+import { type SparsityReport, sparsityReport } from "../engine/sparsity-report.ts";
 import { type Comparison, compareSessions } from "../runtime/compare.ts";
 import {
   checkPerplexityOptions,

@@ -4,7 +4,7 @@ import type { Tokens } from "../core/units.ts";
 import { type OpenedModel, openModelFile } from "../engine/open.ts";
 import { checkIds, engineRules } from "../engine/option-rules.ts";
 import type { EngineOptions } from "../engine/options.ts";
-import { type SparsityReport, sparsityReport } from "../engine/trace.ts";
+import { type SparsityReport, sparsityReport } from "../engine/sparsity-report.ts";
 import { measurePerplexity, type Perplexity, type WindowOptions } from "../runtime/perplexity.ts";
 
 export interface PerplexityOptions extends EngineOptions {

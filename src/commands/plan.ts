@@ -14,17 +14,17 @@ import {
 } from "../core/check-options.ts";
 import { DeviceError, OptionError, UnsupportedError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
-import { adapterLimits } from "../engine/device.ts";
 import { machineProfile, openHardware } from "../engine/hardware.ts";
 import { foldIntoProfile } from "../engine/learn.ts";
+import { adapterLimits } from "../engine/open-gpu.ts";
 import { engineRules } from "../engine/option-rules.ts";
 import {
   type EngineOptions,
   type ResolvedEngineOptions,
   resolveEngineOptions,
 } from "../engine/options.ts";
-import { type PlanModelRequest, planAgain, planModel } from "../engine/plan.ts";
-import { settleSparsity, sidecarOf } from "../engine/sparsity.ts";
+import { type PlanModelRequest, planAgain, planModel } from "../engine/planner.ts";
+import { settleSparsity, sidecarOf } from "../engine/settle-sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { describePlan } from "../placement/describe-plan.ts";

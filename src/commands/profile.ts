@@ -14,7 +14,7 @@ import {
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
-import { downNormsOf, sidecarModelOf } from "../engine/sparsity.ts";
+import { downNormsOf, sidecarModelOf } from "../engine/settle-sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { Gatherer } from "../runtime/gather.ts";

@@ -17,7 +17,7 @@ import { type OpenedModel, openModelFile } from "./open.ts";
 import { checkGenerateOptions, checkIds } from "./option-rules.ts";
 import type { EngineOptions, GenerateOptions } from "./options.ts";
 import { type EngineReport, engineReport, engineTrace } from "./report.ts";
-import { type SparsityReport, sparsityReport } from "./trace.ts";
+import { type SparsityReport, sparsityReport } from "./sparsity-report.ts";
 
 export class Engine implements Disposable {
   readonly model: ModelDescription;

@@ -13,7 +13,7 @@ import { openSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { Engine } from "./engine.ts";
 import { shareAdvice } from "./report.ts";
-import { sidecarModelOf } from "./sparsity.ts";
+import { sidecarModelOf } from "./settle-sparsity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-learn-"));
 const cacheBefore = process.env["XDG_CACHE_HOME"];

@@ -16,7 +16,7 @@ import {
 import type { MethodName, Sidecar } from "../sparsity/sidecar.ts";
 import { findSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
-import { sidecarModelOf } from "./sparsity.ts";
+import { sidecarModelOf } from "./settle-sparsity.ts";
 
 export interface LearnReport {
   /** Tokens of answers whose neurons were counted. */

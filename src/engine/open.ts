@@ -15,15 +15,15 @@ import { type OutputSlots, Session } from "../runtime/session.ts";
 import { type MethodName, type Sidecar, sidecarPathOf } from "../sparsity/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { type ChosenDevice, chooseDevice } from "./backend.ts";
-import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./device.ts";
+import { type ChosenDevice, chooseDevice } from "./choose-device.ts";
 import { openHostBackend } from "./host-backend.ts";
 import { type Learner, startLearning } from "./learn.ts";
 import type { CopyUse } from "./masks.ts";
+import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./open-gpu.ts";
 import { engineRules } from "./option-rules.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
-import { budgetOfPlan } from "./plan.ts";
-import { type SettledSparsity, settleSparsity, sidecarOf } from "./sparsity.ts";
+import { budgetOfPlan } from "./planner.ts";
+import { type SettledSparsity, settleSparsity, sidecarOf } from "./settle-sparsity.ts";
 
 export interface OpenedModel extends Disposable {
   readonly description: ModelDescription;

@@ -2,7 +2,7 @@
 import type { Backend } from "../../backends/backend.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelSources, matricesOfPlace } from "../../derived-weights/channel-copies.ts";
-import { settleSparsity } from "../../engine/sparsity.ts";
+import { settleSparsity } from "../../engine/settle-sparsity.ts";
 import { describeModel } from "../../model/describe.ts";
 import type { Model } from "../../model/model.ts";
 import { weightBytes } from "../../model/weights.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../derived-weights/transpose-down.ts";
 import { openWeight } from "../../derived-weights/weight-reader.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
-import { downNormsOf, sidecarModelOf } from "../../engine/sparsity.ts";
+import { downNormsOf, sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import type { Model } from "../../model/model.ts";
 import { Gatherer } from "../../runtime/gather.ts";
 import { extendProfile } from "../../runtime/profile.ts";

@@ -7,7 +7,7 @@ import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model
 import { loadAddon } from "../../backends/cpu/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { openModelFile } from "../../engine/open.ts";
-import { settleSparsity, sidecarModelOf } from "../../engine/sparsity.ts";
+import { settleSparsity, sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
 import { openModel } from "../../model/model.ts";
 import { logSumExp } from "../../runtime/logprobs.ts";

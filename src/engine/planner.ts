@@ -30,7 +30,7 @@ import type { Objective } from "../placement/problem.ts";
 import type { Solver } from "../placement/solve-placement.ts";
 import type { Sidecar } from "../sparsity/sidecar.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
-import type { SettledSparsity } from "./sparsity.ts";
+import type { SettledSparsity } from "./settle-sparsity.ts";
 
 export interface PlanModelRequest {
   readonly model: Model;

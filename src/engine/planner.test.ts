@@ -12,8 +12,8 @@ import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { type EngineOptions, resolveEngineOptions } from "./options.ts";
-import { hybridProgram, openPlan, type PlanModelRequest, planModel } from "./plan.ts";
-import { settleSparsity } from "./sparsity.ts";
+import { hybridProgram, openPlan, type PlanModelRequest, planModel } from "./planner.ts";
+import { settleSparsity } from "./settle-sparsity.ts";
 
 const files: TinyModel[] = [];
 const folder = mkdtempSync(join(tmpdir(), "hearth-plans-"));

@@ -15,8 +15,8 @@ import type { InputThresholds, MethodName, Sidecar } from "../sparsity/sidecar.t
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
-import { sidecarModelOf } from "./sparsity.ts";
-import { sparsityReport } from "./trace.ts";
+import { sidecarModelOf } from "./settle-sparsity.ts";
+import { sparsityReport } from "./sparsity-report.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-methods-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -17,12 +17,12 @@ import type { Plan } from "../placement/plan.ts";
 import { measuredHardware } from "../runtime/hardware-cache.ts";
 import { promptOnCpuFrom } from "../runtime/hybrid-prompt.ts";
 import type { Sidecar } from "../sparsity/sidecar.ts";
-import type { ChosenDevice } from "./backend.ts";
+import type { ChosenDevice } from "./choose-device.ts";
 import { openHardware } from "./hardware.ts";
 import { openHostBackend } from "./host-backend.ts";
 import type { EngineOptions, ResolvedEngineOptions } from "./options.ts";
-import { hybridProgram, layersToTranspose, openPlan, planModel, shapeOfRows } from "./plan.ts";
-import type { SettledSparsity } from "./sparsity.ts";
+import { hybridProgram, layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
+import type { SettledSparsity } from "./settle-sparsity.ts";
 
 export interface DeviceRequest {
   readonly model: Model;
