@@ -18,6 +18,8 @@ export {
   type MetricEvaluation,
   type TaskEvaluation,
 } from "./commands/eval.ts";
+export type { Comparison, Estimate } from "./commands/evaluation/compare.ts";
+export type { Perplexity } from "./commands/evaluation/perplexity.ts";
 export {
   type InspectedTensor,
   type Inspection,
@@ -68,7 +70,6 @@ export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
 export { type Objective, objectives } from "./placement/problem.ts";
-export type { Comparison, Estimate } from "./runtime/compare.ts";
 export type { Metric, TaskName } from "./runtime/eval/question.ts";
 export type { Accuracy, PairedDifference } from "./runtime/eval/score.ts";
 export { taskNames as evalTasks } from "./runtime/eval/tasks.ts";
@@ -80,7 +81,6 @@ export type {
 } from "./runtime/generation.ts";
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/logprobs.ts";
-export type { Perplexity } from "./runtime/perplexity.ts";
 export type { SamplingOptions } from "./runtime/sampler.ts";
 export type { TrainedLayer } from "./runtime/train-layers.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";

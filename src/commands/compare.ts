@@ -2,7 +2,7 @@
 
 import { openModelFile } from "../engine/open.ts";
 import { type SparsityReport, sparsityReport } from "../engine/sparsity-report.ts";
-import { type Comparison, compareSessions } from "../runtime/compare.ts";
+import { type Comparison, compareSessions } from "./evaluation/compare.ts";
 import {
   checkPerplexityOptions,
   engineOptionsOf,

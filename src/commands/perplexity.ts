@@ -5,7 +5,7 @@ import { type OpenedModel, openModelFile } from "../engine/open.ts";
 import { checkIds, engineRules } from "../engine/option-rules.ts";
 import type { EngineOptions } from "../engine/options.ts";
 import { type SparsityReport, sparsityReport } from "../engine/sparsity-report.ts";
-import { measurePerplexity, type Perplexity, type WindowOptions } from "../runtime/perplexity.ts";
+import { measurePerplexity, type Perplexity, type WindowOptions } from "./evaluation/perplexity.ts";
 
 export interface PerplexityOptions extends EngineOptions {
   /** Tokens in a window (llama.cpp's -c). Default: the model's context, at most 512. */

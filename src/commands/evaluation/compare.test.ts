@@ -1,8 +1,8 @@
 /** The comparison of two models against its definition, on tiny random models and the reference backend. */
 import { describe, expect, it } from "vitest";
-import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import { compareWithDense } from "../commands/compare.ts";
-import { openModelFile } from "../engine/open.ts";
+import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
+import { openModelFile } from "../../engine/open.ts";
+import { compareWithDense } from "../compare.ts";
 import { compareSessions } from "./compare.ts";
 import { visitScoredTargets } from "./perplexity.ts";
 

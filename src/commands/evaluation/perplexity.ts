@@ -3,10 +3,10 @@
  * and of each window the targets N/2+1 … N−1 scored, so that every scored token has at least N/2 of context.
  * Source: llama.cpp, tools/perplexity.
  */
-import { LimitError, OptionError } from "../core/errors.ts";
-import type { Tokens } from "../core/units.ts";
-import { finiteLogSumExp } from "./logprobs.ts";
-import type { Session } from "./session.ts";
+import { LimitError, OptionError } from "../../core/errors.ts";
+import type { Tokens } from "../../core/units.ts";
+import { finiteLogSumExp } from "../../runtime/logprobs.ts";
+import type { Session } from "../../runtime/session.ts";
 
 export interface WindowOptions {
   /** N: tokens in a window, at most the session's context. */
