@@ -20,6 +20,9 @@ export {
 } from "./commands/eval.ts";
 export type { Comparison, Estimate } from "./commands/evaluation/compare.ts";
 export type { Perplexity } from "./commands/evaluation/perplexity.ts";
+export type { Metric, TaskName } from "./commands/evaluation/tasks/question.ts";
+export type { Accuracy, PairedDifference } from "./commands/evaluation/tasks/score.ts";
+export { taskNames as evalTasks } from "./commands/evaluation/tasks/tasks.ts";
 export {
   type InspectedTensor,
   type Inspection,
@@ -70,9 +73,6 @@ export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { ModelDescription } from "./model/describe.ts";
 export { type Objective, objectives } from "./placement/problem.ts";
-export type { Metric, TaskName } from "./runtime/eval/question.ts";
-export type { Accuracy, PairedDifference } from "./runtime/eval/score.ts";
-export { taskNames as evalTasks } from "./runtime/eval/tasks.ts";
 export type {
   FinishReason,
   GeneratedChunk,

@@ -16,18 +16,18 @@ import { type OpenedModel, openModelFile } from "../engine/open.ts";
 import { engineRules } from "../engine/option-rules.ts";
 import type { EngineOptions } from "../engine/options.ts";
 import { openGguf } from "../gguf/open.ts";
-import { Journal } from "../runtime/eval/journal.ts";
-import type { EvalTask, Metric, Question, TaskName } from "../runtime/eval/question.ts";
-import { type ScoredQuestion, scoreQuestions } from "../runtime/eval/question-scorer.ts";
+import { sidecarPathOf } from "../sparsity/sidecar.ts";
+import { Journal } from "./evaluation/tasks/journal.ts";
+import type { EvalTask, Metric, Question, TaskName } from "./evaluation/tasks/question.ts";
+import { type ScoredQuestion, scoreQuestions } from "./evaluation/tasks/question-scorer.ts";
 import {
   type Accuracy,
   accuracyOf,
   differenceOf,
   type PairedDifference,
   scoreQuestion,
-} from "../runtime/eval/score.ts";
-import { findTask, type Selection, selectQuestions } from "../runtime/eval/tasks.ts";
-import { sidecarPathOf } from "../sparsity/sidecar.ts";
+} from "./evaluation/tasks/score.ts";
+import { findTask, type Selection, selectQuestions } from "./evaluation/tasks/tasks.ts";
 import { inspectModel } from "./inspect.ts";
 import { denseReference } from "./reference.ts";
 

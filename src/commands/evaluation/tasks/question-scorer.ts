@@ -3,9 +3,10 @@
  * examples) is computed once, and what the choices of a question have in common once more. Which rows share a step
  * does not depend on what is already known, so an evaluation that goes on gives the bits of one that never stopped.
  */
-import type { Tokenizer } from "../../text/tokenizer.ts";
-import { finiteLogSumExp } from "../logprobs.ts";
-import type { Session } from "../session.ts";
+
+import { finiteLogSumExp } from "../../../runtime/logprobs.ts";
+import type { Session } from "../../../runtime/session.ts";
+import type { Tokenizer } from "../../../text/tokenizer.ts";
 import { type EncodedQuestion, encodeQuestion, sharedLength } from "./encode-question.ts";
 import type { Question } from "./question.ts";
 

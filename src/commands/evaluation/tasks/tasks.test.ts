@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FileFormatError } from "../../core/errors.ts";
+import { FileFormatError } from "../../../core/errors.ts";
 import { accuracyOf, differenceOf, scoreQuestion } from "./score.ts";
 import { findTask, selectQuestions } from "./tasks.ts";
 

@@ -1,8 +1,8 @@
 /** Records of an evaluation set: fields by name, each record knowing its file and line, so that errors can say where. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { FileFormatError, OptionError } from "../../core/errors.ts";
-import { locateCsv } from "../../io/csv.ts";
+import { FileFormatError, OptionError } from "../../../core/errors.ts";
+import { locateCsv } from "../../../io/csv.ts";
 
 export class DataRecord {
   readonly file: string;

@@ -1,6 +1,6 @@
 /** The evaluation tasks by name, and which of their questions are asked. */
-import { UnsupportedError } from "../../core/errors.ts";
-import { createRandom } from "../../core/random.ts";
+import { UnsupportedError } from "../../../core/errors.ts";
+import { createRandom } from "../../../core/random.ts";
 import { arcChallenge, arcEasy } from "./arc.ts";
 import { mmlu } from "./mmlu.ts";
 import type { EvalTask, Question, TaskName } from "./question.ts";

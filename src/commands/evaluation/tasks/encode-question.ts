@@ -1,5 +1,5 @@
 /** From the texts of a question to token ids, and to the rows that must be run to score them. */
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../../text/tokenizer.ts";
 import type { Choice, Question } from "./question.ts";
 
 /** Rows to run for one or more choices that differ in their last token at most. */

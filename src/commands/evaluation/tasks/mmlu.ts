@@ -4,8 +4,8 @@
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { FileFormatError, OptionError } from "../../core/errors.ts";
-import { locateCsv } from "../../io/csv.ts";
+import { FileFormatError, OptionError } from "../../../core/errors.ts";
+import { locateCsv } from "../../../io/csv.ts";
 import { choicesAfter, type EvalTask, type Question } from "./question.ts";
 import { checkFieldCount, DataRecord, readText } from "./records.ts";
 

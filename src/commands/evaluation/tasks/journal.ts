@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { OptionError } from "../../core/errors.ts";
+import { OptionError } from "../../../core/errors.ts";
 import type { Question, TaskName } from "./question.ts";
 import type { ScoredQuestion } from "./question-scorer.ts";
 import { isFields } from "./records.ts";

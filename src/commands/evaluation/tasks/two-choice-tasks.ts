@@ -2,7 +2,7 @@
  * piqa, rte and copa as the EleutherAI harness defines them. Source: lm-evaluation-harness at 4e7e0d4,
  * lm_eval/tasks/{piqa,glue/rte,super_glue/copa}.
  */
-import { FileFormatError } from "../../core/errors.ts";
+import { FileFormatError } from "../../../core/errors.ts";
 import { type Choice, choicesAfter, type EvalTask, type Question } from "./question.ts";
 import {
   DataRecord,
