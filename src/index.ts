@@ -57,8 +57,8 @@ export {
   UnsupportedError,
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
+export { type MeasureOptions, measureMachine } from "./devices/hardware/measure-machine.ts";
 export { Engine } from "./engine/engine.ts";
-export { type MeasureOptions, measureMachine } from "./engine/hardware.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export type { LearnReport } from "./engine/learn.ts";
 export { checkGenerateOptions, devices } from "./engine/option-rules.ts";

@@ -14,7 +14,7 @@ import {
 } from "../core/check-options.ts";
 import { DeviceError, OptionError, UnsupportedError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
-import { machineProfile, openHardware } from "../engine/hardware.ts";
+import { machineProfile, openHardware } from "../devices/hardware/measure-machine.ts";
 import { foldIntoProfile } from "../engine/learn.ts";
 import { adapterLimits } from "../engine/open-gpu.ts";
 import { engineRules } from "../engine/option-rules.ts";

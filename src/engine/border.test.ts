@@ -6,8 +6,8 @@ import { perplexity } from "../commands/perplexity.ts";
 import { planPlacement } from "../commands/plan.ts";
 import { prepareModel, trainPredictors } from "../commands/prepare/prepare.ts";
 import { OptionError } from "../core/errors.ts";
+import { measureMachine } from "../devices/hardware/measure-machine.ts";
 import { Engine } from "./engine.ts";
-import { measureMachine } from "./hardware.ts";
 
 let model: TinyModel;
 let engine: Engine;

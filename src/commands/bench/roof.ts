@@ -2,7 +2,7 @@
 import { listAdapters } from "../../backends/webgpu/adapter.ts";
 import { mayHaveGraphicsCard } from "../../backends/webgpu/card-presence.ts";
 import type { BytesPerSecond } from "../../core/units.ts";
-import { machineProfile } from "../../engine/hardware.ts";
+import { machineProfile } from "../../devices/hardware/measure-machine.ts";
 import type { EngineOptions } from "../../engine/options.ts";
 
 /**

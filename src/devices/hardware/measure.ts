@@ -5,23 +5,23 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
-import type { Backend } from "../backends/backend.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
-import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
-import { createWebGpuBackend } from "../backends/webgpu/webgpu-backend.ts";
-import { rowBytes, type WeightType, weightTypes } from "../core/dtype.ts";
-import { DeviceError } from "../core/errors.ts";
-import { type Bytes, type BytesPerSecond, MiB } from "../core/units.ts";
+import type { Backend } from "../../backends/backend.ts";
+import { loadAddon } from "../../backends/cpu/addon.ts";
+import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import type { AdapterDescription } from "../../backends/webgpu/adapter-description.ts";
+import { createWebGpuBackend } from "../../backends/webgpu/webgpu-backend.ts";
+import { rowBytes, type WeightType, weightTypes } from "../../core/dtype.ts";
+import { DeviceError } from "../../core/errors.ts";
+import { type Bytes, type BytesPerSecond, MiB } from "../../core/units.ts";
 import type {
   CpuProfile,
   GpuProfile,
   HardwareProfile,
   LinkProfile,
   ReadSpeeds,
-} from "../placement/hardware.ts";
-import { measureLink, measureSplitLayer } from "./hardware-link.ts";
-import { createProbe, medianSeconds } from "./hardware-probe.ts";
+} from "../../placement/hardware.ts";
+import { measureLink, measureSplitLayer } from "./link.ts";
+import { createProbe, medianSeconds } from "./probe.ts";
 
 export interface MeasureRequest {
   /** Absent: a profile of the processor alone. */

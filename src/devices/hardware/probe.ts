@@ -1,8 +1,8 @@
 /** Small programs that exercise one thing on a backend, and the median of how long they take. */
-import type { Backend } from "../backends/backend.ts";
-import { rowBytes, type WeightType } from "../core/dtype.ts";
-import type { Op, Slot, Weight } from "../ops/op.ts";
-import { createStep, type Program, type Segment } from "../ops/program.ts";
+import type { Backend } from "../../backends/backend.ts";
+import { rowBytes, type WeightType } from "../../core/dtype.ts";
+import type { Op, Slot, Weight } from "../../ops/op.ts";
+import { createStep, type Program, type Segment } from "../../ops/program.ts";
 
 export type ProbeKind =
   | { readonly kind: "nothing" }

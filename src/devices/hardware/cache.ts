@@ -1,14 +1,14 @@
 /** The measured hardware profile of this machine: kept per machine, driver and version, measured again when they change. */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { FileFormatError } from "../core/errors.ts";
-import { cacheFolder } from "../io/cache-folder.ts";
+import { FileFormatError } from "../../core/errors.ts";
+import { cacheFolder } from "../../io/cache-folder.ts";
 import {
   type HardwareProfile,
   parseHardwareProfile,
   serialiseHardwareProfile,
-} from "../placement/hardware.ts";
-import { hardwareIdentity, type MeasureRequest, measureHardware } from "./hardware-measure.ts";
+} from "../../placement/hardware.ts";
+import { hardwareIdentity, type MeasureRequest, measureHardware } from "./measure.ts";
 
 /** What was measured before on this machine with this adapter, else a new measurement, which is kept. */
 export async function measuredHardware(request: MeasureRequest): Promise<HardwareProfile> {

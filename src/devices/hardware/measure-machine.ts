@@ -1,18 +1,18 @@
 /** Hardware profiles by name: a file that the user has, or a described card that ships with the project. */
 import { readFile } from "node:fs/promises";
-import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
-import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
-import { checkOptions, type OptionRules } from "../core/check-options.ts";
-import { DeviceError, OptionError } from "../core/errors.ts";
-import { describedCards } from "../placement/described-cards.ts";
+import { chooseAdapter, listAdapters } from "../../backends/webgpu/adapter.ts";
+import { mayHaveAdapter } from "../../backends/webgpu/card-presence.ts";
+import { checkOptions, type OptionRules } from "../../core/check-options.ts";
+import { DeviceError, OptionError } from "../../core/errors.ts";
+import { engineRules } from "../../engine/option-rules.ts";
+import { describedCards } from "../../placement/described-cards.ts";
 import {
   type HardwareProfile,
   parseHardwareProfile,
   serialiseHardwareProfile,
-} from "../placement/hardware.ts";
-import { measureAgain, measuredHardware } from "../runtime/hardware-cache.ts";
-import type { MeasureRequest } from "../runtime/hardware-measure.ts";
-import { engineRules } from "./option-rules.ts";
+} from "../../placement/hardware.ts";
+import { measureAgain, measuredHardware } from "./cache.ts";
+import type { MeasureRequest } from "./measure.ts";
 
 export interface MeasureOptions {
   /** Which adapter. Default: the first that is no software; without one, a profile of the processor alone. */

@@ -1,9 +1,9 @@
 /** The way between processor and card: latency and bandwidth of copies, and the round trip of one split layer. */
-import type { Backend } from "../backends/backend.ts";
-import type { Slot } from "../ops/op.ts";
-import { createStep, type Program } from "../ops/program.ts";
-import type { LinkProfile } from "../placement/hardware.ts";
-import { createProbe, medianSeconds } from "./hardware-probe.ts";
+import type { Backend } from "../../backends/backend.ts";
+import type { Slot } from "../../ops/op.ts";
+import { createStep, type Program } from "../../ops/program.ts";
+import type { LinkProfile } from "../../placement/hardware.ts";
+import { createProbe, medianSeconds } from "./probe.ts";
 
 /** A hidden row of a 7B model. */
 const hiddenWidth = 4096;
