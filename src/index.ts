@@ -80,8 +80,8 @@ export type {
   GenerationTimings,
 } from "./runtime/generation.ts";
 export type { Generation } from "./runtime/generation-stream.ts";
-export type { TokenLogprob } from "./runtime/logprobs.ts";
-export type { SamplingOptions } from "./runtime/sampler.ts";
+export type { TokenLogprob } from "./runtime/sampling/logprobs.ts";
+export type { SamplingOptions } from "./runtime/sampling/sampler.ts";
 export type { TrainedLayer } from "./runtime/train-layers.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";

@@ -7,7 +7,7 @@ import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { OptionError } from "../core/errors.ts";
 import { openModelFile } from "../engine/open.ts";
-import { logSumExp } from "../runtime/logprobs.ts";
+import { logSumExp } from "../runtime/sampling/logprobs.ts";
 import { type EvaluateOptions, type Evaluation, evaluate } from "./eval.ts";
 
 let model: TinyModel;

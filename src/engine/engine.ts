@@ -8,7 +8,7 @@ import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
-import { resolveSampling } from "../runtime/sampler.ts";
+import { resolveSampling } from "../runtime/sampling/sampler.ts";
 import { Scheduler } from "../runtime/scheduler.ts";
 import type { ChatMessage } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";

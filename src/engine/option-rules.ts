@@ -17,7 +17,7 @@ import {
 import { OptionError } from "../core/errors.ts";
 import type { KvType } from "../ops/program.ts";
 import { objectives } from "../placement/problem.ts";
-import { samplingRules } from "../runtime/sampler.ts";
+import { samplingRules } from "../runtime/sampling/sampler.ts";
 import { sparsities } from "../sparsity/method.ts";
 import type { Device, EngineOptions, GenerateOptions } from "./options.ts";
 

@@ -6,7 +6,7 @@ import type { Bytes, Tokens } from "../core/units.ts";
 import type { Model } from "../model/model.ts";
 import type { KvType } from "../ops/program.ts";
 import type { Objective } from "../placement/problem.ts";
-import type { SamplingOptions } from "../runtime/sampler.ts";
+import type { SamplingOptions } from "../runtime/sampling/sampler.ts";
 import type { Sparsity } from "../sparsity/method.ts";
 import { engineRules } from "./option-rules.ts";
 

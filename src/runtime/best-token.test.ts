@@ -7,7 +7,7 @@ import { openGguf } from "../gguf/open.ts";
 import { buildProgram } from "../model/build-program.ts";
 import { openModel } from "../model/model.ts";
 import { ActiveGeneration } from "./generation.ts";
-import { resolveSampling, type SamplingOptions } from "./sampler.ts";
+import { resolveSampling, type SamplingOptions } from "./sampling/sampler.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Session } from "./session.ts";
 

@@ -5,8 +5,8 @@
 import { NotFiniteError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
-import { logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
-import { type ResolvedSampling, Sampler } from "./sampler.ts";
+import { logSumExp, type TokenLogprob, topLogprobs } from "./sampling/logprobs.ts";
+import { type ResolvedSampling, Sampler } from "./sampling/sampler.ts";
 import { StopText } from "./stop-text.ts";
 
 /** stop: an end token or a stop string. length: maxTokens. context: the context is full. abort: by the caller's signal. */

@@ -9,8 +9,8 @@ import { buildProgram, type ProgramOptions } from "../model/build-program.ts";
 import type { Model } from "../model/model.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Step } from "../ops/program.ts";
-import { finiteLogSumExp } from "./logprobs.ts";
-import { indexOfLargest } from "./sampler.ts";
+import { finiteLogSumExp } from "./sampling/logprobs.ts";
+import { indexOfLargest } from "./sampling/sampler.ts";
 
 /** A model on a backend for one sequence, whose rows' logits can all be read. */
 export class CheckedModel implements Disposable {

@@ -14,7 +14,11 @@ import { openGguf } from "../../src/gguf/open.ts";
 import { buildProgram } from "../../src/model/build-program.ts";
 import { openModel } from "../../src/model/model.ts";
 import { ActiveGeneration } from "../../src/runtime/generation.ts";
-import { resolveSampling, Sampler, type SamplingOptions } from "../../src/runtime/sampler.ts";
+import {
+  resolveSampling,
+  Sampler,
+  type SamplingOptions,
+} from "../../src/runtime/sampling/sampler.ts";
 import { Scheduler } from "../../src/runtime/scheduler.ts";
 import { Session } from "../../src/runtime/session.ts";
 

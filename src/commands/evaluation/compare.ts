@@ -2,7 +2,7 @@
  * How far a model's predictions are from another's over the same text: Kullback–Leibler divergence, agreement of the
  * likeliest token and both perplexities. Definitions as in llama.cpp's tools/perplexity (--kl-divergence), at b6000.
  */
-import { finiteLogSumExp } from "../../runtime/logprobs.ts";
+import { finiteLogSumExp } from "../../runtime/sampling/logprobs.ts";
 import type { Session } from "../../runtime/session.ts";
 import { LossSum, type Perplexity, visitScoredTargets, type WindowOptions } from "./perplexity.ts";
 

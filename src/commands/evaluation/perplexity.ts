@@ -5,7 +5,7 @@
  */
 import { LimitError, OptionError } from "../../core/errors.ts";
 import type { Tokens } from "../../core/units.ts";
-import { finiteLogSumExp } from "../../runtime/logprobs.ts";
+import { finiteLogSumExp } from "../../runtime/sampling/logprobs.ts";
 import type { Session } from "../../runtime/session.ts";
 
 export interface WindowOptions {

@@ -10,13 +10,13 @@ import { openModelFile } from "../../engine/open.ts";
 import { settleSparsity, sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
 import { openModel } from "../../model/model.ts";
-import { logSumExp } from "../../runtime/logprobs.ts";
 import {
   CheckedModel,
   compareTargets,
   type ScoredTargets,
   scoreTargets,
 } from "../../runtime/prepare-check.ts";
+import { logSumExp } from "../../runtime/sampling/logprobs.ts";
 import type { Sidecar, ThresholdTable } from "../../sparsity/sidecar.ts";
 import { openSidecar } from "../../sparsity/sidecar-read.ts";
 import { calibratedPoints } from "../../sparsity/threshold-calibration.ts";

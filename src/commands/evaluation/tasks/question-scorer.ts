@@ -4,7 +4,7 @@
  * does not depend on what is already known, so an evaluation that goes on gives the bits of one that never stopped.
  */
 
-import { finiteLogSumExp } from "../../../runtime/logprobs.ts";
+import { finiteLogSumExp } from "../../../runtime/sampling/logprobs.ts";
 import type { Session } from "../../../runtime/session.ts";
 import type { Tokenizer } from "../../../text/tokenizer.ts";
 import { type EncodedQuestion, encodeQuestion, sharedLength } from "./encode-question.ts";

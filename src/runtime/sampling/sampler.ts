@@ -11,9 +11,9 @@ import {
   type OptionRule,
   type OptionRules,
   shareRule,
-} from "../core/check-options.ts";
-import { OptionError } from "../core/errors.ts";
-import { createRandom, type Random } from "../core/random.ts";
+} from "../../core/check-options.ts";
+import { OptionError } from "../../core/errors.ts";
+import { createRandom, type Random } from "../../core/random.ts";
 import { Candidates } from "./candidates.ts";
 
 /** Defaults are llama.cpp's. `temperature` 0 is greedy and ignores the filters, not the penalties. */

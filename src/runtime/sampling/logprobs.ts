@@ -1,5 +1,5 @@
 /** Log-probabilities of a row of logits, in double precision. */
-import { NotFiniteError } from "../core/errors.ts";
+import { NotFiniteError } from "../../core/errors.ts";
 
 export interface TokenLogprob {
   readonly token: number;

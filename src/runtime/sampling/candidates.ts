@@ -2,7 +2,7 @@
  * The tokens still in the race while one token is sampled: ids with logits, sorted by falling logit.
  * Buffers are made once for the vocabulary; each filter shortens the list.
  */
-import { selectLargest } from "../core/largest-elements.ts";
+import { selectLargest } from "../../core/largest-elements.ts";
 
 export class Candidates {
   readonly #ids: Int32Array;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { OptionError } from "../core/errors.ts";
+import { OptionError } from "../../core/errors.ts";
 import { resolveSampling, Sampler, type SamplingOptions } from "./sampler.ts";
 
 const vocabulary = 6;
