@@ -11,6 +11,10 @@ import {
 import { openWeight } from "../../derived-weights/weight-reader.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
 import { downNormsOf, sidecarModelOf } from "../../engine/settle-sparsity.ts";
+import {
+  calibratedPoints,
+  calibratedSparsities,
+} from "../../learning/thresholds/threshold-calibration.ts";
 import type { Model } from "../../model/model.ts";
 import { Gatherer } from "../../runtime/gather.ts";
 import { extendProfile } from "../../runtime/profile.ts";
@@ -28,7 +32,6 @@ import {
 import { findSidecar } from "../../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../../sparsity/sidecar-write.ts";
 import { calibrateSigns, type SignLayer } from "../../sparsity/sign-calibration.ts";
-import { calibratedPoints, calibratedSparsities } from "../../sparsity/threshold-calibration.ts";
 import { defaultTraining, type TrainingRows } from "../../sparsity/train-predictor.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { TrainingEffort } from "./effort.ts";

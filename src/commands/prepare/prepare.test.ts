@@ -9,6 +9,7 @@ import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { openModelFile } from "../../engine/open.ts";
 import { settleSparsity, sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
+import { calibratedPoints } from "../../learning/thresholds/threshold-calibration.ts";
 import { openModel } from "../../model/model.ts";
 import {
   CheckedModel,
@@ -19,7 +20,6 @@ import {
 import { logSumExp } from "../../runtime/sampling/logprobs.ts";
 import type { Sidecar, ThresholdTable } from "../../sparsity/sidecar.ts";
 import { openSidecar } from "../../sparsity/sidecar-read.ts";
-import { calibratedPoints } from "../../sparsity/threshold-calibration.ts";
 import { type PrepareReport, prepareModel, trainPredictors } from "./prepare.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-prepare-"));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRandom } from "../core/random.ts";
+import { createRandom } from "../../core/random.ts";
 import { calibratedPoints, neuronScoresOf, ThresholdCalibration } from "./threshold-calibration.ts";
 import { MagnitudeHistogram } from "./threshold-histogram.ts";
 
