@@ -11,6 +11,7 @@ import {
 import { openWeight } from "../../derived-weights/weight-reader.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
 import { downNormsOf, sidecarModelOf } from "../../engine/settle-sparsity.ts";
+import { calibrateSigns, type SignLayer } from "../../learning/signs/sign-calibration.ts";
 import {
   calibratedPoints,
   calibratedSparsities,
@@ -31,7 +32,6 @@ import {
 } from "../../sparsity/sidecar.ts";
 import { findSidecar } from "../../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../../sparsity/sidecar-write.ts";
-import { calibrateSigns, type SignLayer } from "../../sparsity/sign-calibration.ts";
 import { defaultTraining, type TrainingRows } from "../../sparsity/train-predictor.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { TrainingEffort } from "./effort.ts";

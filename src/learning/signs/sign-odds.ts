@@ -2,9 +2,9 @@
  * From scores of the "sign" predictor to the log odds of being active, by linear discriminant analysis of each neuron:
  * what makes the scores of different neurons comparable, how often each fires included.
  */
-import type { MultiplyMatrices } from "../core/matrix-product.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
+import { type LayerRows, maskBytes } from "../../sparsity/train-rows.ts";
 import { type SignDirections, signsOf } from "./sign-bits.ts";
-import { type LayerRows, maskBytes } from "./train-rows.ts";
 
 const rowsAtATime = 1024;
 

@@ -3,14 +3,14 @@
  * signs of x, the gradient passing through the rounding to ±1 unchanged (straight-through estimator, Bengio et al. 2013).
  * Neurons do not share anything, so that they are refined in slices of bounded memory.
  */
-import type { MultiplyMatrices } from "../core/matrix-product.ts";
-import { createRandom } from "../core/random.ts";
-import { sigmoid } from "./sigmoid.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
+import { createRandom } from "../../core/random.ts";
+import { sigmoid } from "../../sparsity/sigmoid.ts";
+import { cosineRate, createTrained, descend, type Trained } from "../../sparsity/train-adam.ts";
+import { shuffle } from "../../sparsity/train-predictor.ts";
+import { type LayerRows, maskBytes } from "../../sparsity/train-rows.ts";
 import { directionsOf, type GuessedDirections, signsOf } from "./sign-bits.ts";
 import type { Odds } from "./sign-odds.ts";
-import { cosineRate, createTrained, descend, type Trained } from "./train-adam.ts";
-import { shuffle } from "./train-predictor.ts";
-import { type LayerRows, maskBytes } from "./train-rows.ts";
 
 export interface RefineOptions {
   /** Of the guess; they move along. */

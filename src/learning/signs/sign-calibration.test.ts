@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { multiplyPlainly } from "../core/matrix-product.ts";
-import { createRandom } from "../core/random.ts";
-import { defaultTarget } from "./predictor-quality.ts";
+import { multiplyPlainly } from "../../core/matrix-product.ts";
+import { createRandom } from "../../core/random.ts";
+import { defaultTarget } from "../../sparsity/predictor-quality.ts";
+import { judgeScores } from "../../sparsity/train-predictor.ts";
+import { type LayerRows, RowReservoir } from "../../sparsity/train-rows.ts";
 import { calibrateSigns } from "./sign-calibration.ts";
 import { invertSymmetric } from "./sign-inverse.ts";
-import { judgeScores } from "./train-predictor.ts";
-import { type LayerRows, RowReservoir } from "./train-rows.ts";
 
 const dim = 70;
 const neurons = 48;

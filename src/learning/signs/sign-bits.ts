@@ -3,9 +3,9 @@
  * says which sign of x − centre speaks for the neuron, by the best linear guess from all signs of x. Closed form, from the
  * same rows that calibrate the margins; sign-refine.ts goes on from here. docs/decisions/0005-predictor-training.md has the gain.
  */
-import type { MultiplyMatrices } from "../core/matrix-product.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
+import { type LayerRows, maskBytes } from "../../sparsity/train-rows.ts";
 import { invertSymmetric } from "./sign-inverse.ts";
-import { type LayerRows, maskBytes } from "./train-rows.ts";
 
 /** A layer's gate matrix (up, if ungated), f32 [neurons, dim]. */
 export type SignWeights = Float32Array;

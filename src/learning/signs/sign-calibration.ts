@@ -2,9 +2,11 @@
  * A margin for each neuron of the "sign" predictor, so that all together reach a recall with the fewest neurons: scores
  * become log odds, neuron by neuron, and one cut over all of them becomes margins again.
  */
-import type { MultiplyMatrices } from "../core/matrix-product.ts";
-import type { SelectionQuality, SelectionTarget } from "./predictor-quality.ts";
-import { signRowBytes } from "./sidecar-names.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
+import type { SelectionQuality, SelectionTarget } from "../../sparsity/predictor-quality.ts";
+import { signRowBytes } from "../../sparsity/sidecar-names.ts";
+import { judgeScores, type TrainingRows } from "../../sparsity/train-predictor.ts";
+import type { LayerRows } from "../../sparsity/train-rows.ts";
 import {
   directionsOf,
   guessDirections,
@@ -13,8 +15,6 @@ import {
 } from "./sign-bits.ts";
 import { fitOdds, type Odds, visitScores } from "./sign-odds.ts";
 import { refineDirections } from "./sign-refine.ts";
-import { judgeScores, type TrainingRows } from "./train-predictor.ts";
-import type { LayerRows } from "./train-rows.ts";
 
 export interface SignLayer {
   /** As SparsityMethod "sign" has them. */
