@@ -11,6 +11,11 @@ import {
 import { openWeight } from "../../derived-weights/weight-reader.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
 import { downNormsOf, sidecarModelOf } from "../../engine/settle-sparsity.ts";
+import type {
+  SelectionQuality,
+  SelectionTarget,
+} from "../../learning/predictor/predictor-quality.ts";
+import { defaultTraining, type TrainingRows } from "../../learning/predictor/train-predictor.ts";
 import { calibrateSigns, type SignLayer } from "../../learning/signs/sign-calibration.ts";
 import {
   calibratedPoints,
@@ -23,7 +28,6 @@ import { gatherTraining } from "../../runtime/train-gather.ts";
 import { type TrainedLayer, trainLayer } from "../../runtime/train-layers.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
 import type { Corpus } from "../../sparsity/corpus.ts";
-import type { SelectionQuality, SelectionTarget } from "../../sparsity/predictor-quality.ts";
 import {
   channelMatrices,
   type MatrixToWrite,
@@ -32,7 +36,6 @@ import {
 } from "../../sparsity/sidecar.ts";
 import { findSidecar } from "../../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../../sparsity/sidecar-write.ts";
-import { defaultTraining, type TrainingRows } from "../../sparsity/train-predictor.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { TrainingEffort } from "./effort.ts";
 

@@ -24,6 +24,10 @@ import { type Bytes, GiB, type Tokens } from "../../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../../engine/host-backend.ts";
 import { sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
+import {
+  defaultTarget,
+  type SelectionQuality,
+} from "../../learning/predictor/predictor-quality.ts";
 import { type Model, openModel } from "../../model/model.ts";
 import { CheckedModel, scoredIn } from "../../runtime/prepare-check.ts";
 import { sampleCorpus } from "../../runtime/prepare-sample.ts";
@@ -38,7 +42,6 @@ import {
 } from "../../sparsity/choose-best.ts";
 import { type Corpus, openCorpus } from "../../sparsity/corpus.ts";
 import { plotQuality } from "../../sparsity/plot-quality.ts";
-import { defaultTarget, type SelectionQuality } from "../../sparsity/predictor-quality.ts";
 import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../../sparsity/sidecar.ts";
 import { openSidecar } from "../../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../../sparsity/sidecar-write.ts";

@@ -4,7 +4,7 @@
  * same rows that calibrate the margins; sign-refine.ts goes on from here. docs/decisions/0005-predictor-training.md has the gain.
  */
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
-import { type LayerRows, maskBytes } from "../../sparsity/train-rows.ts";
+import { type LayerRows, maskBytes } from "../predictor/train-rows.ts";
 import { invertSymmetric } from "./sign-inverse.ts";
 
 /** A layer's gate matrix (up, if ungated), f32 [neurons, dim]. */

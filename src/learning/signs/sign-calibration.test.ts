@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { multiplyPlainly } from "../../core/matrix-product.ts";
 import { createRandom } from "../../core/random.ts";
-import { defaultTarget } from "../../sparsity/predictor-quality.ts";
-import { judgeScores } from "../../sparsity/train-predictor.ts";
-import { type LayerRows, RowReservoir } from "../../sparsity/train-rows.ts";
+import { defaultTarget } from "../predictor/predictor-quality.ts";
+import { judgeScores } from "../predictor/train-predictor.ts";
+import { type LayerRows, RowReservoir } from "../predictor/train-rows.ts";
 import { calibrateSigns } from "./sign-calibration.ts";
 import { invertSymmetric } from "./sign-inverse.ts";
 

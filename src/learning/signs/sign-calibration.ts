@@ -3,10 +3,10 @@
  * become log odds, neuron by neuron, and one cut over all of them becomes margins again.
  */
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
-import type { SelectionQuality, SelectionTarget } from "../../sparsity/predictor-quality.ts";
 import { signRowBytes } from "../../sparsity/sidecar-names.ts";
-import { judgeScores, type TrainingRows } from "../../sparsity/train-predictor.ts";
-import type { LayerRows } from "../../sparsity/train-rows.ts";
+import type { SelectionQuality, SelectionTarget } from "../predictor/predictor-quality.ts";
+import { judgeScores, type TrainingRows } from "../predictor/train-predictor.ts";
+import type { LayerRows } from "../predictor/train-rows.ts";
 import {
   directionsOf,
   guessDirections,

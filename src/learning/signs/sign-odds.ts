@@ -3,7 +3,7 @@
  * what makes the scores of different neurons comparable, how often each fires included.
  */
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
-import { type LayerRows, maskBytes } from "../../sparsity/train-rows.ts";
+import { type LayerRows, maskBytes } from "../predictor/train-rows.ts";
 import { type SignDirections, signsOf } from "./sign-bits.ts";
 
 const rowsAtATime = 1024;

@@ -5,10 +5,10 @@
  */
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { createRandom } from "../../core/random.ts";
-import { sigmoid } from "../../sparsity/sigmoid.ts";
-import { cosineRate, createTrained, descend, type Trained } from "../../sparsity/train-adam.ts";
-import { shuffle } from "../../sparsity/train-predictor.ts";
-import { type LayerRows, maskBytes } from "../../sparsity/train-rows.ts";
+import { sigmoid } from "../predictor/sigmoid.ts";
+import { cosineRate, createTrained, descend, type Trained } from "../predictor/train-adam.ts";
+import { shuffle } from "../predictor/train-predictor.ts";
+import { type LayerRows, maskBytes } from "../predictor/train-rows.ts";
 import { directionsOf, type GuessedDirections, signsOf } from "./sign-bits.ts";
 import type { Odds } from "./sign-odds.ts";
 

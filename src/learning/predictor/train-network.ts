@@ -2,8 +2,8 @@
  * The predictor as it is trained: logits = fc2·relu(fc1·x), without biases (PowerInfer §5.1), binary cross-entropy
  * per neuron, AdamW. Matrix products are the caller's.
  */
-import type { MultiplyMatrices } from "../core/matrix-product.ts";
-import { createRandom } from "../core/random.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
+import { createRandom } from "../../core/random.ts";
 import { type AdamSettings, createTrained, descend, type Trained } from "./train-adam.ts";
 
 export interface NetworkShape {

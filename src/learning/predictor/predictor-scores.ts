@@ -1,5 +1,5 @@
 /** Logits of a finished predictor over rows: fc2·relu(fc1·x). What is stored may be rounded; this judges what is stored. */
-import type { MultiplyMatrices } from "../core/matrix-product.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import type { LayerRows } from "./train-rows.ts";
 
 export interface PredictorMatrices {

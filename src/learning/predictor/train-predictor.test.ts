@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { multiplyPlainly } from "../core/matrix-product.ts";
-import { createRandom } from "../core/random.ts";
+import { multiplyPlainly } from "../../core/matrix-product.ts";
+import { createRandom } from "../../core/random.ts";
 import {
   chooseCut,
   defaultTarget,

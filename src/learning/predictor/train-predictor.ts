@@ -2,8 +2,8 @@
  * Trains the predictor of one layer at one hidden size: minibatches in a seeded order, a cosine learning rate, and an
  * end as soon as more epochs no longer select fewer neurons at the target recall.
  */
-import type { MultiplyMatrices } from "../core/matrix-product.ts";
-import { createRandom } from "../core/random.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
+import { createRandom } from "../../core/random.ts";
 import {
   chooseCut,
   measureSelection,

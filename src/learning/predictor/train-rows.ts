@@ -2,8 +2,8 @@
  * Rows of one layer to learn from: what a predictor reads, and which neurons were active then. A reservoir keeps a
  * uniform sample of a corpus of any length in bounded memory (algorithm R, Vitter 1985).
  */
-import { createRandom, type Random } from "../core/random.ts";
-import type { Bytes } from "../core/units.ts";
+import { createRandom, type Random } from "../../core/random.ts";
+import type { Bytes } from "../../core/units.ts";
 
 export interface LayerRows {
   readonly dim: number;
