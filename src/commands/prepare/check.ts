@@ -3,10 +3,6 @@ import type { Backend } from "../../backends/backend.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelSources, matricesOfPlace } from "../../derived-weights/channel-copies.ts";
 import { settleSparsity } from "../../engine/settle-sparsity.ts";
-import { describeModel } from "../../model/describe.ts";
-import type { Model } from "../../model/model.ts";
-import { weightBytes } from "../../model/weights.ts";
-import type { Weight } from "../../ops/op.ts";
 import {
   CheckedModel,
   type CheckText,
@@ -15,7 +11,11 @@ import {
   median,
   type ScoredTargets,
   scoreTargets,
-} from "../../runtime/prepare-check.ts";
+} from "../../learning/check/checked-model.ts";
+import { describeModel } from "../../model/describe.ts";
+import type { Model } from "../../model/model.ts";
+import { weightBytes } from "../../model/weights.ts";
+import type { Weight } from "../../ops/op.ts";
 import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {
   type ComparedMatrices,

@@ -9,14 +9,14 @@ import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { openModelFile } from "../../engine/open.ts";
 import { settleSparsity, sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
-import { calibratedPoints } from "../../learning/thresholds/threshold-calibration.ts";
-import { openModel } from "../../model/model.ts";
 import {
   CheckedModel,
   compareTargets,
   type ScoredTargets,
   scoreTargets,
-} from "../../runtime/prepare-check.ts";
+} from "../../learning/check/checked-model.ts";
+import { calibratedPoints } from "../../learning/thresholds/threshold-calibration.ts";
+import { openModel } from "../../model/model.ts";
 import { logSumExp } from "../../runtime/sampling/logprobs.ts";
 import type { Sidecar, ThresholdTable } from "../../sparsity/sidecar.ts";
 import { openSidecar } from "../../sparsity/sidecar-read.ts";

@@ -24,14 +24,14 @@ import { type Bytes, GiB, type Tokens } from "../../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../../engine/host-backend.ts";
 import { sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
+import { CheckedModel, scoredIn } from "../../learning/check/checked-model.ts";
+import { sampleCorpus } from "../../learning/check/sample.ts";
+import { heldOutWindows } from "../../learning/check/windows.ts";
 import {
   defaultTarget,
   type SelectionQuality,
 } from "../../learning/predictor/predictor-quality.ts";
 import { type Model, openModel } from "../../model/model.ts";
-import { CheckedModel, scoredIn } from "../../runtime/prepare-check.ts";
-import { sampleCorpus } from "../../runtime/prepare-sample.ts";
-import { heldOutWindows } from "../../runtime/prepare-windows.ts";
 import type { TrainedLayer } from "../../runtime/train-layers.ts";
 import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ScoredTargets } from "../../runtime/prepare-check.ts";
+import type { ScoredTargets } from "../../learning/check/checked-model.ts";
 import { isSettledAgainst } from "./settle.ts";
 
 /** Each target costs `change` more than the dense model's, one half of them 0.1 more and one half less. */

@@ -3,7 +3,7 @@
  * that will not be chosen costs a part of the check only. It never lets one through: that takes the whole check.
  */
 import type { Bytes, Tokens } from "../../core/units.ts";
-import { compareTargets, type ScoredTargets } from "../../runtime/prepare-check.ts";
+import { compareTargets, type ScoredTargets } from "../../learning/check/checked-model.ts";
 
 /** Of fewer targets the error of a mean is not known well enough. */
 const leastTargets: Tokens = 100;

@@ -2,15 +2,15 @@
  * What a sparse method costs and gains, against the dense model on the same tokens: perplexity target by target,
  * agreement of the likeliest tokens, and decode speed in turns, so that a busy machine slows both alike.
  */
-import type { Backend, Executable } from "../backends/backend.ts";
-import { NotFiniteError } from "../core/errors.ts";
-import type { Bytes, Tokens } from "../core/units.ts";
-import { buildProgram, type ProgramOptions } from "../model/build-program.ts";
-import type { Model } from "../model/model.ts";
-import type { Slot } from "../ops/op.ts";
-import { createStep, type Step } from "../ops/program.ts";
-import { finiteLogSumExp } from "./sampling/logprobs.ts";
-import { indexOfLargest } from "./sampling/sampler.ts";
+import type { Backend, Executable } from "../../backends/backend.ts";
+import { NotFiniteError } from "../../core/errors.ts";
+import type { Bytes, Tokens } from "../../core/units.ts";
+import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
+import type { Model } from "../../model/model.ts";
+import type { Slot } from "../../ops/op.ts";
+import { createStep, type Step } from "../../ops/program.ts";
+import { finiteLogSumExp } from "../../runtime/sampling/logprobs.ts";
+import { indexOfLargest } from "../../runtime/sampling/sampler.ts";
 
 /** A model on a backend for one sequence, whose rows' logits can all be read. */
 export class CheckedModel implements Disposable {

@@ -1,10 +1,10 @@
 /** A corpus of the model's own text, for models nobody gave a text for: sampled at temperature 1, from BOS on. */
 import { createHash } from "node:crypto";
-import { createRandom } from "../core/random.ts";
-import type { Tokens } from "../core/units.ts";
-import type { Corpus } from "../sparsity/corpus.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
-import type { CheckedModel } from "./prepare-check.ts";
+import { createRandom } from "../../core/random.ts";
+import type { Tokens } from "../../core/units.ts";
+import type { Corpus } from "../../sparsity/corpus.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { CheckedModel } from "./checked-model.ts";
 
 export interface SampleRequest {
   readonly tokens: Tokens;

@@ -1,10 +1,10 @@
 /** Text to check a prepared model with: windows of the corpus that training did not see, as ids. */
-import type { Tokens } from "../core/units.ts";
-import type { Corpus } from "../sparsity/corpus.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
-import { partOf } from "./gather.ts";
-import { readWindows } from "./gather-windows.ts";
-import { type CheckText, leastWindow } from "./prepare-check.ts";
+import type { Tokens } from "../../core/units.ts";
+import { partOf } from "../../runtime/gather.ts";
+import { readWindows } from "../../runtime/gather-windows.ts";
+import type { Corpus } from "../../sparsity/corpus.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import { type CheckText, leastWindow } from "./checked-model.ts";
 
 export interface CheckRequest {
   readonly corpora: readonly Corpus[];
