@@ -71,6 +71,7 @@ export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
+export type { TrainedLayer } from "./learning/train-layers.ts";
 export type { ModelDescription } from "./model/describe.ts";
 export { type Objective, objectives } from "./placement/problem.ts";
 export type {
@@ -82,7 +83,6 @@ export type {
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/sampling/logprobs.ts";
 export type { SamplingOptions } from "./runtime/sampling/sampler.ts";
-export type { TrainedLayer } from "./runtime/train-layers.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";

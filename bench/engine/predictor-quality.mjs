@@ -9,12 +9,12 @@ import { openWeight } from "../../dist/derived-weights/weight-reader.js";
 import { sidecarModelOf } from "../../dist/engine/settle-sparsity.js";
 import { openGguf } from "../../dist/gguf/open.js";
 import { readTensorBytes } from "../../dist/io/tensor-bytes.js";
+import { openCorpus } from "../../dist/learning/corpus.js";
+import { Gatherer } from "../../dist/learning/gather.js";
 import { measureSelection } from "../../dist/learning/predictor/predictor-quality.js";
 import { scorePredictor } from "../../dist/learning/predictor/predictor-scores.js";
 import { RowReservoir } from "../../dist/learning/predictor/train-rows.js";
 import { openModel } from "../../dist/model/model.js";
-import { Gatherer } from "../../dist/runtime/gather.js";
-import { openCorpus } from "../../dist/sparsity/corpus.js";
 import { openSidecar } from "../../dist/sparsity/sidecar-read.js";
 import { loadTokenizer } from "../../dist/text/tokenizer.js";
 

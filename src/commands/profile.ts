@@ -16,9 +16,10 @@ import type { Tokens } from "../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
 import { downNormsOf, sidecarModelOf } from "../engine/settle-sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
+import { type Corpus, openCorpus } from "../learning/corpus.ts";
+import { Gatherer } from "../learning/gather.ts";
+import { extendProfile, tokensCounted } from "../learning/profile.ts";
 import { type Model, openModel } from "../model/model.ts";
-import { Gatherer } from "../runtime/gather.ts";
-import { extendProfile, tokensCounted } from "../runtime/profile.ts";
 import { type ActivationCurve, activationCurves } from "../sparsity/activation-curve.ts";
 import {
   type ActivationProfile,
@@ -28,7 +29,6 @@ import {
   describeRule,
   emptyProfile,
 } from "../sparsity/activation-profile.ts";
-import { type Corpus, openCorpus } from "../sparsity/corpus.ts";
 import { plotProfile } from "../sparsity/plot-profile.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar.ts";
 import { findSidecar } from "../sparsity/sidecar-read.ts";

@@ -11,23 +11,23 @@ import {
 import { openWeight } from "../../derived-weights/weight-reader.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
 import { downNormsOf, sidecarModelOf } from "../../engine/settle-sparsity.ts";
+import type { Corpus } from "../../learning/corpus.ts";
+import { Gatherer } from "../../learning/gather.ts";
 import type {
   SelectionQuality,
   SelectionTarget,
 } from "../../learning/predictor/predictor-quality.ts";
 import { defaultTraining, type TrainingRows } from "../../learning/predictor/train-predictor.ts";
+import { extendProfile } from "../../learning/profile.ts";
 import { calibrateSigns, type SignLayer } from "../../learning/signs/sign-calibration.ts";
 import {
   calibratedPoints,
   calibratedSparsities,
 } from "../../learning/thresholds/threshold-calibration.ts";
+import { gatherTraining } from "../../learning/train-gather.ts";
+import { type TrainedLayer, trainLayer } from "../../learning/train-layers.ts";
 import type { Model } from "../../model/model.ts";
-import { Gatherer } from "../../runtime/gather.ts";
-import { extendProfile } from "../../runtime/profile.ts";
-import { gatherTraining } from "../../runtime/train-gather.ts";
-import { type TrainedLayer, trainLayer } from "../../runtime/train-layers.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
-import type { Corpus } from "../../sparsity/corpus.ts";
 import {
   channelMatrices,
   type MatrixToWrite,

@@ -27,12 +27,13 @@ import { openGguf } from "../../gguf/open.ts";
 import { CheckedModel, scoredIn } from "../../learning/check/checked-model.ts";
 import { sampleCorpus } from "../../learning/check/sample.ts";
 import { heldOutWindows } from "../../learning/check/windows.ts";
+import { type Corpus, openCorpus } from "../../learning/corpus.ts";
 import {
   defaultTarget,
   type SelectionQuality,
 } from "../../learning/predictor/predictor-quality.ts";
+import type { TrainedLayer } from "../../learning/train-layers.ts";
 import { type Model, openModel } from "../../model/model.ts";
-import type { TrainedLayer } from "../../runtime/train-layers.ts";
 import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {
   type ComparedMatrices,
@@ -40,7 +41,6 @@ import {
   chooseBest,
   type MethodReport,
 } from "../../sparsity/choose-best.ts";
-import { type Corpus, openCorpus } from "../../sparsity/corpus.ts";
 import { plotQuality } from "../../sparsity/plot-quality.ts";
 import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../../sparsity/sidecar.ts";
 import { openSidecar } from "../../sparsity/sidecar-read.ts";

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { createRandom } from "../../core/random.ts";
 import type { Tokens } from "../../core/units.ts";
-import type { Corpus } from "../../sparsity/corpus.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Corpus } from "../corpus.ts";
 import type { CheckedModel } from "./checked-model.ts";
 
 export interface SampleRequest {

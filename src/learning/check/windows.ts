@@ -1,9 +1,9 @@
 /** Text to check a prepared model with: windows of the corpus that training did not see, as ids. */
 import type { Tokens } from "../../core/units.ts";
-import { partOf } from "../../runtime/gather.ts";
-import { readWindows } from "../../runtime/gather-windows.ts";
-import type { Corpus } from "../../sparsity/corpus.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Corpus } from "../corpus.ts";
+import { partOf } from "../gather.ts";
+import { readWindows } from "../gather-windows.ts";
 import { type CheckText, leastWindow } from "./checked-model.ts";
 
 export interface CheckRequest {

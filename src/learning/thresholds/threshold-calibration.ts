@@ -3,7 +3,7 @@
  * the same share. Gate score |act(g)|: CATS (2404.08763). Output score |h|·‖down row‖, and of the inputs of all other
  * matrices |x_j|·‖column j‖: WINA (2505.19427).
  */
-import type { FfnShape, LayerSamples } from "../../sparsity/ffn-samples.ts";
+
 import type {
   ColumnNorms,
   InputThresholds,
@@ -11,6 +11,7 @@ import type {
   PerPlace,
   ThresholdTable,
 } from "../../sparsity/sidecar.ts";
+import type { FfnShape, LayerSamples } from "../ffn-samples.ts";
 import { MagnitudeHistogram } from "./threshold-histogram.ts";
 
 export interface ThresholdScores {

@@ -6,20 +6,20 @@
 import { rowBytes } from "../core/dtype.ts";
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import type { Bytes, Milliseconds } from "../core/units.ts";
-import type { SelectionQuality, SelectionTarget } from "../learning/predictor/predictor-quality.ts";
-import { scorePredictor } from "../learning/predictor/predictor-scores.ts";
+import { quantCodec } from "../quant/codecs.ts";
+import type { LayerPredictor, MatrixToWrite } from "../sparsity/sidecar.ts";
+import type { FfnShape } from "./ffn-samples.ts";
+import type { SelectionQuality, SelectionTarget } from "./predictor/predictor-quality.ts";
+import { scorePredictor } from "./predictor/predictor-scores.ts";
 import {
   defaultTraining,
   judgeScores,
   type TrainedPredictor,
   type TrainingRows,
   trainPredictor,
-} from "../learning/predictor/train-predictor.ts";
-import { firstRank, rankLadder, searchRank } from "../learning/predictor/train-rank.ts";
-import { frequencies } from "../learning/predictor/train-rows.ts";
-import { quantCodec } from "../quant/codecs.ts";
-import type { FfnShape } from "../sparsity/ffn-samples.ts";
-import type { LayerPredictor, MatrixToWrite } from "../sparsity/sidecar.ts";
+} from "./predictor/train-predictor.ts";
+import { firstRank, rankLadder, searchRank } from "./predictor/train-rank.ts";
+import { frequencies } from "./predictor/train-rows.ts";
 
 export interface TrainLayerOptions {
   readonly shape: FfnShape;

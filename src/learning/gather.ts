@@ -10,9 +10,9 @@ import { buildProgram } from "../model/build-program.ts";
 import type { ExposedLayer } from "../model/expose.ts";
 import type { Model } from "../model/model.ts";
 import { createStep, type Step } from "../ops/program.ts";
-import type { Corpus } from "../sparsity/corpus.ts";
-import type { CorpusPart, FfnShape, LayerSamples, SampleBatch } from "../sparsity/ffn-samples.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Corpus } from "./corpus.ts";
+import type { CorpusPart, FfnShape, LayerSamples, SampleBatch } from "./ffn-samples.ts";
 import { readWindows, type TextWindow } from "./gather-windows.ts";
 
 export interface GathererOptions extends PrepareOptions {

@@ -5,18 +5,14 @@
 import { activationFunction } from "../backends/reference/activation.ts";
 import { LimitError } from "../core/errors.ts";
 import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
-import type { TrainingRows } from "../learning/predictor/train-predictor.ts";
-import {
-  type LayerRows,
-  RowReservoir,
-  reservoirRowBytes,
-} from "../learning/predictor/train-rows.ts";
-import { ThresholdCalibration } from "../learning/thresholds/threshold-calibration.ts";
 import { isReluFamily } from "../sparsity/activation-profile.ts";
-import type { Corpus } from "../sparsity/corpus.ts";
-import type { FfnShape, LayerSamples } from "../sparsity/ffn-samples.ts";
 import type { ColumnNorms } from "../sparsity/sidecar.ts";
+import type { Corpus } from "./corpus.ts";
+import type { FfnShape, LayerSamples } from "./ffn-samples.ts";
 import type { Gatherer } from "./gather.ts";
+import type { TrainingRows } from "./predictor/train-predictor.ts";
+import { type LayerRows, RowReservoir, reservoirRowBytes } from "./predictor/train-rows.ts";
+import { ThresholdCalibration } from "./thresholds/threshold-calibration.ts";
 
 export interface GatherTrainingRequest {
   readonly corpora: readonly Corpus[];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { activationCurves, neuronShareFor } from "./activation-curve.ts";
+import { activationCurves, neuronShareFor } from "../sparsity/activation-curve.ts";
 import {
   type ActivationProfile,
   activationFrequencies,
@@ -7,9 +7,9 @@ import {
   activeShare,
   activeShares,
   emptyProfile,
-} from "./activation-profile.ts";
+} from "../sparsity/activation-profile.ts";
+import { plotProfile } from "../sparsity/plot-profile.ts";
 import { activeCounter } from "./active-set.ts";
-import { plotProfile } from "./plot-profile.ts";
 
 function profileOf(tokens: number, counts: readonly number[][], hash = "aa"): ActivationProfile {
   return {

@@ -1,7 +1,7 @@
 /** From a corpus to windows of tokens: BOS (where the model wants one), then text of one document, cut at the window. */
 import type { Tokens } from "../core/units.ts";
-import type { Corpus } from "../sparsity/corpus.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Corpus } from "./corpus.ts";
 
 export interface TextWindow {
   /** BOS first, where the model wants one. */

@@ -1,6 +1,6 @@
 /**
  * What a dense model's layers did for some tokens: the material of profiles, predictors and thresholds.
- * runtime/gather.ts makes them; nothing here knows how.
+ * learning/gather.ts makes them; nothing here knows how.
  */
 import type { Activation, Gating } from "../ops/op.ts";
 

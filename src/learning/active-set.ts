@@ -1,5 +1,5 @@
 /** Which neurons of a row of h are active by a profile's rule, counted into a layer's counts. */
-import type { ActiveRule } from "./activation-profile.ts";
+import type { ActiveRule } from "../sparsity/activation-profile.ts";
 
 /** Rows of one layer's h, f32 [rows, neurons]. */
 interface HiddenRows {

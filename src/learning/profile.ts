@@ -4,8 +4,8 @@
  */
 import type { Tokens } from "../core/units.ts";
 import { type ActivationProfile, emptyProfile } from "../sparsity/activation-profile.ts";
-import { activeCounter } from "../sparsity/active-set.ts";
-import type { Corpus } from "../sparsity/corpus.ts";
+import { activeCounter } from "./active-set.ts";
+import type { Corpus } from "./corpus.ts";
 import type { Gatherer } from "./gather.ts";
 
 export interface ProfileRequest {

@@ -11,13 +11,13 @@ import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { openWeight } from "../derived-weights/weight-reader.ts";
 import { openGguf } from "../gguf/open.ts";
-import { defaultTarget, measureSelection } from "../learning/predictor/predictor-quality.ts";
-import { type LayerRows, RowReservoir } from "../learning/predictor/train-rows.ts";
-import { calibrateSigns, type SignLayer } from "../learning/signs/sign-calibration.ts";
 import { openModel } from "../model/model.ts";
-import { openCorpus } from "../sparsity/corpus.ts";
 import { createTokenizer } from "../text/tokenizer.ts";
+import { openCorpus } from "./corpus.ts";
 import { Gatherer } from "./gather.ts";
+import { defaultTarget, measureSelection } from "./predictor/predictor-quality.ts";
+import { type LayerRows, RowReservoir } from "./predictor/train-rows.ts";
+import { calibrateSigns, type SignLayer } from "./signs/sign-calibration.ts";
 
 const dataFolder = process.env["HEARTH_TEST_DATA"];
 const obstacle =

@@ -6,8 +6,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
-import { openCorpus } from "../sparsity/corpus.ts";
 import { createTokenizer } from "../text/tokenizer.ts";
+import { openCorpus } from "./corpus.ts";
 import { type GatheredBatch, Gatherer, type GatherRequest } from "./gather.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-gather-"));
