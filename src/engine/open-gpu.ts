@@ -16,7 +16,7 @@ import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
-import { promptOnCpuFrom } from "../runtime/hybrid-prompt.ts";
+import { promptOnCpuFrom } from "../placement/prompt-path.ts";
 import type { Sidecar } from "../sparsity/sidecar.ts";
 import type { ChosenDevice } from "./choose-device.ts";
 import { openHostBackend } from "./host-backend.ts";

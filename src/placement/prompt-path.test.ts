@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { HardwareProfile } from "../placement/hardware.ts";
-import type { PlanLayer } from "../placement/plan.ts";
-import { promptOnCpuFrom } from "./hybrid-prompt.ts";
+import type { HardwareProfile } from "./hardware.ts";
+import type { PlanLayer } from "./plan.ts";
+import { promptOnCpuFrom } from "./prompt-path.ts";
 
 /** Bytes per second of the devices, and what they multiply in prompts. */
 function machine(speeds: {

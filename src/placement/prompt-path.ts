@@ -7,8 +7,8 @@
  * neurons: docs/decisions/0011-prompt-path.md has the numbers.
  */
 import type { Bytes, Neurons } from "../core/units.ts";
-import { type HardwareProfile, readSpeed } from "../placement/hardware.ts";
-import { cpuDevice, type PlanLayer } from "../placement/plan.ts";
+import { type HardwareProfile, readSpeed } from "./hardware.ts";
+import { cpuDevice, type PlanLayer } from "./plan.ts";
 
 export interface PromptQuestion {
   readonly hardware: HardwareProfile;
