@@ -30,8 +30,8 @@ import { openModel } from "../model/model.ts";
 import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
-import { plotPlan } from "../placement/plot-plan.ts";
 import { type Solver, solvers } from "../placement/solve-placement.ts";
+import { plotPlan } from "./plots/plot-plan.ts";
 
 export interface PlacementOptions
   extends Pick<

@@ -29,11 +29,11 @@ import {
   describeRule,
   emptyProfile,
 } from "../sparsity/activation-profile.ts";
-import { plotProfile } from "../sparsity/plot-profile.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar.ts";
 import { findSidecar } from "../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../sparsity/sidecar-write.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
+import { plotProfile } from "./plots/plot-profile.ts";
 
 export interface ProfileOptions {
   /** Text files, or JSONL and CSV with a field text, prompt or content. None: what the sidecar has already. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { plotProfile } from "../commands/plots/plot-profile.ts";
 import { activationCurves, neuronShareFor } from "../sparsity/activation-curve.ts";
 import {
   type ActivationProfile,
@@ -8,7 +9,6 @@ import {
   activeShares,
   emptyProfile,
 } from "../sparsity/activation-profile.ts";
-import { plotProfile } from "../sparsity/plot-profile.ts";
 import { activeCounter } from "./active-set.ts";
 
 function profileOf(tokens: number, counts: readonly number[][], hash = "aa"): ActivationProfile {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeModel, powerLawActivity, shape7b } from "../../test/fixtures/placement-models.ts";
+import { plotPlan } from "../commands/plots/plot-plan.ts";
 import { FileFormatError, StalePlanError } from "../core/errors.ts";
 import { GiB } from "../core/units.ts";
 import { describePlan } from "./describe-plan.ts";
@@ -10,7 +11,6 @@ import { describedCards } from "./described-cards.ts";
 import { checkPlan, createPlan, type Plan, type PlanRequest } from "./plan.ts";
 import { readCachedPlan, writeCachedPlan } from "./plan-cache.ts";
 import { parsePlan, planJson, serialisePlan } from "./plan-json.ts";
-import { plotPlan } from "./plot-plan.ts";
 
 const card = describedCards.get("rtx-2080ti")!;
 const shape = {

@@ -41,11 +41,11 @@ import {
   chooseBest,
   type MethodReport,
 } from "../../sparsity/choose-best.ts";
-import { plotQuality } from "../../sparsity/plot-quality.ts";
 import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../../sparsity/sidecar.ts";
 import { openSidecar } from "../../sparsity/sidecar-read.ts";
 import { updateSidecar } from "../../sparsity/sidecar-write.ts";
 import { loadTokenizer, type Tokenizer } from "../../text/tokenizer.ts";
+import { plotQuality } from "../plots/plot-quality.ts";
 import { checkMethods, comparedMatrices } from "./check.ts";
 import { keepCopies, type LearnRequest, learnFacts, learnMethods, multiplyOf } from "./learn.ts";
 

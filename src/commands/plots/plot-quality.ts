@@ -1,6 +1,6 @@
 /** What sparsity costs and saves, as a picture (SVG): perplexity and bytes over the share of weights skipped. */
-import { axisTicks } from "../core/axis-ticks.ts";
-import { type Comparison, type MethodReport, nameOf } from "./choose-best.ts";
+import { axisTicks } from "../../core/axis-ticks.ts";
+import { type Comparison, type MethodReport, nameOf } from "../../sparsity/choose-best.ts";
 
 const ink = "#212529";
 const grid = "#dee2e6";

@@ -1,6 +1,6 @@
 /** A profile as a picture (SVG): cumulative activation curves of each layer and of the model. */
-import type { Tokens } from "../core/units.ts";
-import { type ActivationCurve, neuronShareFor } from "./activation-curve.ts";
+import type { Tokens } from "../../core/units.ts";
+import { type ActivationCurve, neuronShareFor } from "../../sparsity/activation-curve.ts";
 
 const ink = "#212529";
 const grid = "#dee2e6";
