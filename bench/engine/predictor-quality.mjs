@@ -15,7 +15,7 @@ import { measureSelection } from "../../dist/learning/predictor/predictor-qualit
 import { scorePredictor } from "../../dist/learning/predictor/predictor-scores.js";
 import { RowReservoir } from "../../dist/learning/predictor/train-rows.js";
 import { openModel } from "../../dist/model/model.js";
-import { openSidecar } from "../../dist/sparsity/sidecar-read.js";
+import { openSidecar } from "../../dist/sparsity/sidecar/read.js";
 import { loadTokenizer } from "../../dist/text/tokenizer.js";
 
 const [path, sidecarPath, text, tokens = "16384"] = process.argv.slice(2);

@@ -16,7 +16,7 @@ import { type OpenedModel, openModelFile } from "../engine/open.ts";
 import { engineRules } from "../engine/option-rules.ts";
 import type { EngineOptions } from "../engine/options.ts";
 import { openGguf } from "../gguf/open.ts";
-import { sidecarPathOf } from "../sparsity/sidecar.ts";
+import { sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { Journal } from "./evaluation/tasks/journal.ts";
 import type { EvalTask, Metric, Question, TaskName } from "./evaluation/tasks/question.ts";
 import { type ScoredQuestion, scoreQuestions } from "./evaluation/tasks/question-scorer.ts";

@@ -8,8 +8,8 @@ import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
 import { sidecarModelOf } from "../engine/settle-sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
-import { openSidecar } from "../sparsity/sidecar-read.ts";
-import { updateSidecar } from "../sparsity/sidecar-write.ts";
+import { openSidecar } from "../sparsity/sidecar/read.ts";
+import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { type ProfileOptions, profileModel } from "./profile.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-profile-"));

@@ -29,9 +29,9 @@ import {
   describeRule,
   emptyProfile,
 } from "../sparsity/activation-profile.ts";
-import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar.ts";
-import { findSidecar } from "../sparsity/sidecar-read.ts";
-import { updateSidecar } from "../sparsity/sidecar-write.ts";
+import { findSidecar } from "../sparsity/sidecar/read.ts";
+import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
+import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { plotProfile } from "./plots/plot-profile.ts";
 

@@ -12,7 +12,7 @@ import type {
   ColumnNorms,
   LayerChannels,
   MatrixToWrite,
-} from "../sparsity/sidecar.ts";
+} from "../sparsity/sidecar/sidecar.ts";
 import { columnNorms } from "./derived-weights.ts";
 import { thresholdRowType, transposeDown } from "./transpose-down.ts";
 

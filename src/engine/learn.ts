@@ -13,9 +13,9 @@ import {
   nothingLearnt,
   obstacleToLearning,
 } from "../sparsity/learnt-counts.ts";
-import type { MethodName, Sidecar } from "../sparsity/sidecar.ts";
-import { findSidecar } from "../sparsity/sidecar-read.ts";
-import { updateSidecar } from "../sparsity/sidecar-write.ts";
+import { findSidecar } from "../sparsity/sidecar/read.ts";
+import type { MethodName, Sidecar } from "../sparsity/sidecar/sidecar.ts";
+import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { sidecarModelOf } from "./settle-sparsity.ts";
 
 export interface LearnReport {

@@ -23,7 +23,7 @@ import {
   type InputThresholds,
   type LayerChannels,
   type Sidecar,
-} from "../sparsity/sidecar.ts";
+} from "../sparsity/sidecar/sidecar.ts";
 
 /**
  * What becomes of the copies: "make": those that no sidecar has are made at load. "map": only a sidecar's are used, for

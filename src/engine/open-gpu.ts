@@ -17,7 +17,7 @@ import type { Weight } from "../ops/op.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
 import { promptOnCpuFrom } from "../placement/prompt-path.ts";
-import type { Sidecar } from "../sparsity/sidecar.ts";
+import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import type { ChosenDevice } from "./choose-device.ts";
 import { openHostBackend } from "./host-backend.ts";
 import type { EngineOptions, ResolvedEngineOptions } from "./options.ts";

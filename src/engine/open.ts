@@ -12,7 +12,7 @@ import { describeModel, type ModelDescription } from "../model/describe.ts";
 import { type Model, openModel } from "../model/model.ts";
 import type { Plan } from "../placement/plan.ts";
 import { type OutputSlots, Session } from "../runtime/session.ts";
-import { type MethodName, type Sidecar, sidecarPathOf } from "../sparsity/sidecar.ts";
+import { type MethodName, type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type ChosenDevice, chooseDevice } from "./choose-device.ts";

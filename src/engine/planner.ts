@@ -28,7 +28,7 @@ import { forgetCachedPlan, readCachedPlan, writeCachedPlan } from "../placement/
 import { parsePlan } from "../placement/plan-json.ts";
 import type { Objective } from "../placement/problem.ts";
 import type { Solver } from "../placement/solve-placement.ts";
-import type { Sidecar } from "../sparsity/sidecar.ts";
+import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
 import type { SettledSparsity } from "./settle-sparsity.ts";
 

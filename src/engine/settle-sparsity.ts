@@ -18,13 +18,13 @@ import type { LayerMasks, MethodChoice } from "../model/graph.ts";
 import type { Model } from "../model/model.ts";
 import type { SparsityMethod, Weight } from "../ops/op.ts";
 import { chooseMethod, hasAllPredictors, type Sparsity } from "../sparsity/method.ts";
+import { findSidecar, openSidecar } from "../sparsity/sidecar/read.ts";
 import {
   type MethodName,
   type Sidecar,
   type SidecarModel,
   sidecarPathOf,
-} from "../sparsity/sidecar.ts";
-import { findSidecar, openSidecar } from "../sparsity/sidecar-read.ts";
+} from "../sparsity/sidecar/sidecar.ts";
 import { type CopyUse, settleMasks } from "./masks.ts";
 
 /** What the program is built with. */

@@ -6,7 +6,7 @@ import { activationFunction } from "../backends/reference/activation.ts";
 import { LimitError } from "../core/errors.ts";
 import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
 import { isReluFamily } from "../sparsity/activation-profile.ts";
-import type { ColumnNorms } from "../sparsity/sidecar.ts";
+import type { ColumnNorms } from "../sparsity/sidecar/sidecar.ts";
 import type { Corpus } from "./corpus.ts";
 import type { FfnShape, LayerSamples } from "./ffn-samples.ts";
 import type { Gatherer } from "./gather.ts";

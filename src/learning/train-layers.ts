@@ -7,7 +7,7 @@ import { rowBytes } from "../core/dtype.ts";
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import type { Bytes, Milliseconds } from "../core/units.ts";
 import { quantCodec } from "../quant/codecs.ts";
-import type { LayerPredictor, MatrixToWrite } from "../sparsity/sidecar.ts";
+import type { LayerPredictor, MatrixToWrite } from "../sparsity/sidecar/sidecar.ts";
 import type { FfnShape } from "./ffn-samples.ts";
 import type { SelectionQuality, SelectionTarget } from "./predictor/predictor-quality.ts";
 import { scorePredictor } from "./predictor/predictor-scores.ts";

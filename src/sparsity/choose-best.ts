@@ -3,7 +3,7 @@
  * fewest bytes for a token. The dense model always qualifies, so there always is one.
  */
 import type { Tokens } from "../core/units.ts";
-import type { MethodMeasurement, MethodName, ThresholdTable } from "./sidecar.ts";
+import type { MethodMeasurement, MethodName, ThresholdTable } from "./sidecar/sidecar.ts";
 
 /** A measurement with its error bars, which a sidecar does not keep. */
 export interface MethodReport extends MethodMeasurement {

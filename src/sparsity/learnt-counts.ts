@@ -4,7 +4,7 @@
  */
 import type { Tokens } from "../core/units.ts";
 import { type ActivationProfile, type ActiveRule, emptyProfile } from "./activation-profile.ts";
-import type { MethodName } from "./sidecar.ts";
+import type { MethodName } from "./sidecar/sidecar.ts";
 
 export interface LearntCounts {
   readonly tokens: Tokens;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Weight } from "../ops/op.ts";
 import { chooseMethod, type MethodFacts } from "./method.ts";
-import type { MethodName, Sidecar } from "./sidecar.ts";
+import type { MethodName, Sidecar } from "./sidecar/sidecar.ts";
 
 const weight: Weight = {
   name: "w",

@@ -5,7 +5,7 @@
 import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, Gating } from "../ops/op.ts";
 import { isReluFamily } from "./activation-profile.ts";
-import { type MethodName, methodNames, type Sidecar } from "./sidecar.ts";
+import { type MethodName, methodNames, type Sidecar } from "./sidecar/sidecar.ts";
 
 /** What `--sparsity` accepts. */
 export type Sparsity = "auto" | MethodName;

@@ -29,7 +29,7 @@ import {
   type MethodName,
   type Sidecar,
   type ThresholdTable,
-} from "../../sparsity/sidecar.ts";
+} from "../../sparsity/sidecar/sidecar.ts";
 import { isSettledAgainst } from "./settle.ts";
 
 export interface CheckRequest {

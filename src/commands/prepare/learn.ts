@@ -28,14 +28,14 @@ import { gatherTraining } from "../../learning/train-gather.ts";
 import { type TrainedLayer, trainLayer } from "../../learning/train-layers.ts";
 import type { Model } from "../../model/model.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
+import { findSidecar } from "../../sparsity/sidecar/read.ts";
 import {
   channelMatrices,
   type MatrixToWrite,
   type Sidecar,
   type ThresholdTable,
-} from "../../sparsity/sidecar.ts";
-import { findSidecar } from "../../sparsity/sidecar-read.ts";
-import { updateSidecar } from "../../sparsity/sidecar-write.ts";
+} from "../../sparsity/sidecar/sidecar.ts";
+import { updateSidecar } from "../../sparsity/sidecar/write.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { TrainingEffort } from "./effort.ts";
 

@@ -18,8 +18,8 @@ import {
 import { calibratedPoints } from "../../learning/thresholds/threshold-calibration.ts";
 import { openModel } from "../../model/model.ts";
 import { logSumExp } from "../../runtime/sampling/logprobs.ts";
-import type { Sidecar, ThresholdTable } from "../../sparsity/sidecar.ts";
-import { openSidecar } from "../../sparsity/sidecar-read.ts";
+import { openSidecar } from "../../sparsity/sidecar/read.ts";
+import type { Sidecar, ThresholdTable } from "../../sparsity/sidecar/sidecar.ts";
 import { type PrepareReport, prepareModel, trainPredictors } from "./prepare.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-prepare-"));

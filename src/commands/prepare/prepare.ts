@@ -41,9 +41,13 @@ import {
   chooseBest,
   type MethodReport,
 } from "../../sparsity/choose-best.ts";
-import { type Recommendation, sidecarPathOf, type ThresholdTable } from "../../sparsity/sidecar.ts";
-import { openSidecar } from "../../sparsity/sidecar-read.ts";
-import { updateSidecar } from "../../sparsity/sidecar-write.ts";
+import { openSidecar } from "../../sparsity/sidecar/read.ts";
+import {
+  type Recommendation,
+  sidecarPathOf,
+  type ThresholdTable,
+} from "../../sparsity/sidecar/sidecar.ts";
+import { updateSidecar } from "../../sparsity/sidecar/write.ts";
 import { loadTokenizer, type Tokenizer } from "../../text/tokenizer.ts";
 import { plotQuality } from "../plots/plot-quality.ts";
 import { checkMethods, comparedMatrices } from "./check.ts";

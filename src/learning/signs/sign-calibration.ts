@@ -3,7 +3,7 @@
  * become log odds, neuron by neuron, and one cut over all of them becomes margins again.
  */
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
-import { signRowBytes } from "../../sparsity/sidecar-names.ts";
+import { signRowBytes } from "../../sparsity/sidecar/names.ts";
 import type { SelectionQuality, SelectionTarget } from "../predictor/predictor-quality.ts";
 import { judgeScores, type TrainingRows } from "../predictor/train-predictor.ts";
 import type { LayerRows } from "../predictor/train-rows.ts";

@@ -10,7 +10,7 @@ import type {
   NeuronThresholds,
   PerPlace,
   ThresholdTable,
-} from "../../sparsity/sidecar.ts";
+} from "../../sparsity/sidecar/sidecar.ts";
 import type { FfnShape, LayerSamples } from "../ffn-samples.ts";
 import { MagnitudeHistogram } from "./threshold-histogram.ts";
 

@@ -2,11 +2,11 @@
  * The sidecar: a GGUF beside the model with what hearth has learnt about it. This file says what may be in it;
  * sidecar-read.ts opens one, sidecar-write.ts changes one. Layout: docs/formats/sidecar.md.
  */
-import type { WeightType } from "../core/dtype.ts";
-import type { Bytes } from "../core/units.ts";
-import type { Weight } from "../ops/op.ts";
-import type { ActivationProfile } from "./activation-profile.ts";
-import type { LearntCounts } from "./learnt-counts.ts";
+import type { WeightType } from "../../core/dtype.ts";
+import type { Bytes } from "../../core/units.ts";
+import type { Weight } from "../../ops/op.ts";
+import type { ActivationProfile } from "../activation-profile.ts";
+import type { LearntCounts } from "../learnt-counts.ts";
 
 /** What ties a sidecar to its model: the fingerprint, and the shape that every tensor must fit. */
 export interface SidecarModel {

@@ -1,19 +1,11 @@
 /** Opens a sidecar: it must be of this version and of this model, and everything in it must fit the model's shape. */
 import { existsSync } from "node:fs";
-import { isWeightType, weightTypes } from "../core/dtype.ts";
-import { FileFormatError } from "../core/errors.ts";
-import { type GgufFile, openGguf } from "../gguf/open.ts";
-import type { TensorInfo } from "../gguf/tensor-info.ts";
-import { readTensorBytes } from "../io/tensor-bytes.ts";
-import type { Weight } from "../ops/op.ts";
-import {
-  type ChannelMatrix,
-  type ColumnNorms,
-  channelMatrices,
-  type LayerChannels,
-  type Sidecar,
-  type SidecarModel,
-} from "./sidecar.ts";
+import { isWeightType, weightTypes } from "../../core/dtype.ts";
+import { FileFormatError } from "../../core/errors.ts";
+import { type GgufFile, openGguf } from "../../gguf/open.ts";
+import type { TensorInfo } from "../../gguf/tensor-info.ts";
+import { readTensorBytes } from "../../io/tensor-bytes.ts";
+import type { Weight } from "../../ops/op.ts";
 import {
   channelsName,
   columnNormsName,
@@ -23,8 +15,16 @@ import {
   sidecarVersion,
   signRowBytes,
   tensorName,
-} from "./sidecar-names.ts";
-import { readFacts } from "./sidecar-read-facts.ts";
+} from "./names.ts";
+import { readFacts } from "./read-facts.ts";
+import {
+  type ChannelMatrix,
+  type ColumnNorms,
+  channelMatrices,
+  type LayerChannels,
+  type Sidecar,
+  type SidecarModel,
+} from "./sidecar.ts";
 
 /** The sidecar at this path, or undefined when there is no file. @throws as openSidecar */
 export function findSidecar(path: string, model: SidecarModel): Sidecar | undefined {

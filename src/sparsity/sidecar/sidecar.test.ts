@@ -7,15 +7,15 @@ import {
   halves,
   sidecarModel as model,
   predictor,
-} from "../../test/fixtures/sidecar-contents.ts";
-import { openGguf } from "../gguf/open.ts";
-import { metadataValue } from "../gguf/value.ts";
-import { writeGguf } from "../gguf/write.ts";
-import { readTensorBytes } from "../io/tensor-bytes.ts";
+} from "../../../test/fixtures/sidecar-contents.ts";
+import { openGguf } from "../../gguf/open.ts";
+import { metadataValue } from "../../gguf/value.ts";
+import { writeGguf } from "../../gguf/write.ts";
+import { readTensorBytes } from "../../io/tensor-bytes.ts";
+import { channelsName, columnNormsName, keys, tensorName } from "./names.ts";
+import { findSidecar, openSidecar } from "./read.ts";
 import { type MatrixToWrite, type SidecarChanges, sidecarPathOf } from "./sidecar.ts";
-import { channelsName, columnNormsName, keys, tensorName } from "./sidecar-names.ts";
-import { findSidecar, openSidecar } from "./sidecar-read.ts";
-import { updateSidecar } from "./sidecar-write.ts";
+import { updateSidecar } from "./write.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-sidecar-"));
 afterAll(() => rmSync(folder, { recursive: true }));

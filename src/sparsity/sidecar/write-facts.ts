@@ -1,7 +1,8 @@
 /** The keys that changes of a sidecar write. Facts of predictors are lists over all layers, changed layer by layer. */
-import type { GgufFile } from "../gguf/open.ts";
-import { type MetadataValue, metadataValue } from "../gguf/value.ts";
-import type { ActivationProfile } from "./activation-profile.ts";
+import type { GgufFile } from "../../gguf/open.ts";
+import { type MetadataValue, metadataValue } from "../../gguf/value.ts";
+import type { ActivationProfile } from "../activation-profile.ts";
+import { keys } from "./names.ts";
 import {
   type PerPlace,
   places,
@@ -10,7 +11,6 @@ import {
   type SignCalibration,
   type ThresholdSet,
 } from "./sidecar.ts";
-import { keys } from "./sidecar-names.ts";
 
 type Entry = readonly [string, MetadataValue];
 

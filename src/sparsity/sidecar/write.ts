@@ -3,18 +3,11 @@
  * The new file gets its name when it is complete, so a reader sees the old one or the new one.
  */
 import { existsSync } from "node:fs";
-import type { GgufFile } from "../gguf/open.ts";
-import type { TensorInfo } from "../gguf/tensor-info.ts";
-import { type MetadataValue, metadataValue } from "../gguf/value.ts";
-import { type TensorToWrite, writeGguf } from "../gguf/write.ts";
-import { readPieces } from "../io/tensor-bytes.ts";
-import {
-  channelMatrices,
-  columnPlaces,
-  type MatrixToWrite,
-  type SidecarChanges,
-  type SidecarModel,
-} from "./sidecar.ts";
+import type { GgufFile } from "../../gguf/open.ts";
+import type { TensorInfo } from "../../gguf/tensor-info.ts";
+import { type MetadataValue, metadataValue } from "../../gguf/value.ts";
+import { type TensorToWrite, writeGguf } from "../../gguf/write.ts";
+import { readPieces } from "../../io/tensor-bytes.ts";
 import {
   channelsName,
   columnNormsName,
@@ -24,9 +17,16 @@ import {
   sidecarVersion,
   signRowBytes,
   tensorName,
-} from "./sidecar-names.ts";
-import { openSidecarFile } from "./sidecar-read.ts";
-import { factEntries } from "./sidecar-write-facts.ts";
+} from "./names.ts";
+import { openSidecarFile } from "./read.ts";
+import {
+  channelMatrices,
+  columnPlaces,
+  type MatrixToWrite,
+  type SidecarChanges,
+  type SidecarModel,
+} from "./sidecar.ts";
+import { factEntries } from "./write-facts.ts";
 
 /**
  * One writer at a time: of two that write at once, the later wins with what it read.

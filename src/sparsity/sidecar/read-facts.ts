@@ -1,8 +1,9 @@
 /** The keys of a sidecar: profile, thresholds, margins and the recommendation, each value judged. */
-import { FileFormatError } from "../core/errors.ts";
-import type { GgufFile } from "../gguf/open.ts";
-import type { ActivationProfile, ActiveRule } from "./activation-profile.ts";
-import type { LearntCounts } from "./learnt-counts.ts";
+import { FileFormatError } from "../../core/errors.ts";
+import type { GgufFile } from "../../gguf/open.ts";
+import type { ActivationProfile, ActiveRule } from "../activation-profile.ts";
+import type { LearntCounts } from "../learnt-counts.ts";
+import { keys } from "./names.ts";
 import {
   type InputThresholds,
   type LayerPredictor,
@@ -16,7 +17,6 @@ import {
   type SignCalibration,
   type ThresholdSet,
 } from "./sidecar.ts";
-import { keys } from "./sidecar-names.ts";
 
 export interface SidecarFacts {
   readonly profile?: ActivationProfile;
