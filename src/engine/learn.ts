@@ -2,6 +2,7 @@
  * Counting while answers are written (`learn`), and folding the counts into the profile (`hearth plan --refresh`).
  * Counts go to the sidecar when the engine is closed; until they are folded in, nothing reads them.
  */
+
 import type { Tokens } from "../core/units.ts";
 import type { Model } from "../model/model.ts";
 import type { Session } from "../runtime/session.ts";
@@ -13,8 +14,9 @@ import {
   nothingLearnt,
   obstacleToLearning,
 } from "../sparsity/learnt-counts.ts";
+import type { MethodName } from "../sparsity/method-names.ts";
 import { findSidecar } from "../sparsity/sidecar/read.ts";
-import type { MethodName, Sidecar } from "../sparsity/sidecar/sidecar.ts";
+import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { sidecarModelOf } from "./settle-sparsity.ts";
 

@@ -1,4 +1,5 @@
 /** From a path to everything that runs a model: file, tokenizer, backend, session. Whoever opens it closes it. */
+
 import { totalmem } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Backend, PrepareOptions } from "../backends/backend.ts";
@@ -12,7 +13,8 @@ import { describeModel, type ModelDescription } from "../model/describe.ts";
 import { type Model, openModel } from "../model/model.ts";
 import type { Plan } from "../placement/plan.ts";
 import { type OutputSlots, Session } from "../runtime/session.ts";
-import { type MethodName, type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
+import type { MethodName } from "../sparsity/method-names.ts";
+import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type ChosenDevice, chooseDevice } from "./choose-device.ts";

@@ -1,12 +1,11 @@
 /** What each option of `Engine.open` and `generate` may be: judged before anything is loaded. */
+import { adapterRule, threadsRule } from "../backends/machine-rules.ts";
 import {
   checkOptions,
   choiceRule,
   countRule,
   flagRule,
   functionRule,
-  isNumber,
-  type OptionRule,
   type OptionRules,
   pathRule,
   shown,
@@ -25,17 +24,12 @@ export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "refe
 
 const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
 
-const adapterRule: OptionRule = {
-  expected: "the number of an adapter, or part of its name",
-  accepts: (value) => (isNumber(value) ? countRule(0).accepts(value) : textRule.accepts(value)),
-};
-
 /** Every key and value. The largest counts are those that a program can still be made for. */
 export const engineRules: OptionRules<EngineOptions> = {
   contextLength: countRule(1, 1 << 24),
   sequences: countRule(1, 1024),
   batchSize: countRule(1, 4096),
-  threads: countRule(1, 512),
+  threads: threadsRule,
   device: choiceRule(devices),
   gpu: adapterRule,
   vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },

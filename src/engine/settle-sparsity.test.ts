@@ -1,4 +1,5 @@
 /** Sparsity methods in whole models: exact where they claim to be, refused where they cannot apply, never NaN. */
+
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,8 @@ import { perplexity } from "../commands/perplexity.ts";
 import { type WeightType, weightTypes } from "../core/dtype.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
-import type { InputThresholds, MethodName, Sidecar } from "../sparsity/sidecar/sidecar.ts";
+import type { MethodName } from "../sparsity/method-names.ts";
+import type { InputThresholds, Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";

@@ -2,6 +2,7 @@
  * From `--sparsity` and the sidecar to what the program is built with: a method for each layer, transposed down
  * projections, and sentences for the user. Whatever must be made at load is made here, and said.
  */
+
 import type { Backend } from "../backends/backend.ts";
 import { rowBytes } from "../core/dtype.ts";
 import { LimitError } from "../core/errors.ts";
@@ -18,13 +19,9 @@ import type { LayerMasks, MethodChoice } from "../model/graph.ts";
 import type { Model } from "../model/model.ts";
 import type { SparsityMethod, Weight } from "../ops/op.ts";
 import { chooseMethod, hasAllPredictors, type Sparsity } from "../sparsity/method.ts";
+import type { MethodName } from "../sparsity/method-names.ts";
 import { findSidecar, openSidecar } from "../sparsity/sidecar/read.ts";
-import {
-  type MethodName,
-  type Sidecar,
-  type SidecarModel,
-  sidecarPathOf,
-} from "../sparsity/sidecar/sidecar.ts";
+import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type CopyUse, settleMasks } from "./masks.ts";
 
 /** What the program is built with. */

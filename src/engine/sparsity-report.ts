@@ -1,9 +1,11 @@
 /** What sparsity did for the answers so far, as `run --json` and `--stats` show it. */
+
 import type { Bytes } from "../core/units.ts";
 import { weightBytes } from "../model/weights.ts";
 import { opsOf } from "../ops/program-ops.ts";
 import type { FfnUse } from "../runtime/ffn-trace.ts";
-import type { MethodName } from "../sparsity/sidecar/sidecar.ts";
+import type { MethodName } from "../sparsity/method-names.ts";
+
 import type { OpenedModel } from "./open.ts";
 
 export interface SparsityReport extends Omit<FfnUse, "channels"> {

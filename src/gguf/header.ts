@@ -3,7 +3,7 @@
  * trusted: counts are checked against the bytes left before anything is allocated. Sources: GGUF specification
  * (ggml docs/gguf.md); `PWRI`: PowerInfer's magic for the same layout, it says that the file has predictors.
  */
-import { runAtOnce, type Steps } from "../core/steps.ts";
+import { type Pausable, runAtOnce } from "../core/pausable.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { HeaderCursor } from "./cursor.ts";
 import * as limits from "./limits.ts";
@@ -35,7 +35,7 @@ export function readGgufHeader(source: ByteSource): GgufHeader {
 }
 
 /** The same in steps: the vocabulary of a large model takes a tenth of a second. */
-export function* headerSteps(source: ByteSource): Steps<GgufHeader> {
+export function* headerSteps(source: ByteSource): Pausable<GgufHeader> {
   const cursor = new HeaderCursor(source);
   const magic = readMagic(cursor);
   const version = readVersion(cursor);
@@ -85,7 +85,7 @@ function readCount(cursor: HeaderCursor, where: string, limit: number, minBytes:
 function* readEntries(
   cursor: HeaderCursor,
   count: number,
-): Steps<ReadonlyMap<string, MetadataEntry>> {
+): Pausable<ReadonlyMap<string, MetadataEntry>> {
   const entries = new Map<string, MetadataEntry>();
   for (let index = 0; index < count; index++) {
     const offset = cursor.position;

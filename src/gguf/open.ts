@@ -5,7 +5,7 @@
 import { basename, dirname, join } from "node:path";
 import { checkValue, pathRule } from "../core/check-options.ts";
 import { FileFormatError } from "../core/errors.ts";
-import { runAtOnce, runWithPauses, type Steps } from "../core/steps.ts";
+import { type Pausable, runAtOnce, runWithPauses } from "../core/pausable.ts";
 import { openSource } from "../io/byte-source.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { type GgufHeader, type GgufMagic, headerSteps } from "./header.ts";
@@ -47,7 +47,7 @@ export function openGgufWithPauses(path: string): Promise<GgufFile> {
   return runWithPauses(openSteps(path));
 }
 
-function* openSteps(path: string): Steps<GgufFile> {
+function* openSteps(path: string): Pausable<GgufFile> {
   checkValue(path, "path", pathRule);
   const parts = yield* openParts(path, yield* openPart(path));
   const [first] = parts;
@@ -62,14 +62,14 @@ function* openSteps(path: string): Steps<GgufFile> {
   return { path, files, version, magic, metadata, tensors: mergeTensors(parts), fingerprint };
 }
 
-function* openPart(path: string): Steps<OpenedPart> {
+function* openPart(path: string): Pausable<OpenedPart> {
   using source = openSource(path);
   const header = yield* headerSteps(source);
   const { headerBytes, dataOffset } = header;
   return { path, bytes: source.size, headerBytes, dataOffset, header };
 }
 
-function* openParts(path: string, opened: OpenedPart): Steps<readonly OpenedPart[]> {
+function* openParts(path: string, opened: OpenedPart): Pausable<readonly OpenedPart[]> {
   const { metadata, magic } = opened.header;
   const name = parsePartName(path);
   const count = metadata.optionalNumber("split.count") ?? 0;

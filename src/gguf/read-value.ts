@@ -1,5 +1,5 @@
 /** Reads one metadata value of any type, arrays and arrays of arrays included, within the limits, in steps. */
-import { entriesPerStep, type Steps } from "../core/steps.ts";
+import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import type { HeaderCursor } from "./cursor.ts";
 import * as limits from "./limits.ts";
 import { StringList } from "./string-list.ts";
@@ -19,7 +19,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const arrayHeadBytes = 12;
 const stringHeadBytes = 8;
 
-export function* readValue(cursor: HeaderCursor, where: string): Steps<MetadataValue> {
+export function* readValue(cursor: HeaderCursor, where: string): Pausable<MetadataValue> {
   const offset = cursor.position;
   const id = cursor.u32(`type of ${where}`);
   if (id === stringId) return { kind: "string", value: readString(cursor, where) };
@@ -62,7 +62,7 @@ interface ArrayPlace {
   readonly budget: { arrays: number };
 }
 
-function* readArray(cursor: HeaderCursor, place: ArrayPlace): Steps<ArrayValue> {
+function* readArray(cursor: HeaderCursor, place: ArrayPlace): Pausable<ArrayValue> {
   const { where } = place;
   const offset = cursor.position;
   const id = cursor.u32(`element type of ${where}`);
@@ -95,7 +95,7 @@ function minElementBytes(id: number, type: NumberType | undefined): number | und
   return id === arrayId ? arrayHeadBytes : undefined;
 }
 
-function* readStrings(cursor: HeaderCursor, where: string, count: number): Steps<StringList> {
+function* readStrings(cursor: HeaderCursor, where: string, count: number): Pausable<StringList> {
   const begin = cursor.position;
   const starts = new Uint32Array(count);
   const lengthOf = `length of a string of ${where}`;
@@ -103,12 +103,16 @@ function* readStrings(cursor: HeaderCursor, where: string, count: number): Steps
     const length = cursor.count(lengthOf, limits.maxStringBytes);
     starts[index] = cursor.position - begin;
     cursor.skip(length, where);
-    if (index % entriesPerStep === 0) yield;
+    if (index % entriesPerPause === 0) yield;
   }
   return new StringList(cursor.passed(begin), starts);
 }
 
-function* readArrays(cursor: HeaderCursor, place: ArrayPlace, count: number): Steps<ArrayValue[]> {
+function* readArrays(
+  cursor: HeaderCursor,
+  place: ArrayPlace,
+  count: number,
+): Pausable<ArrayValue[]> {
   const { where, depth, budget } = place;
   const offset = cursor.position;
   budget.arrays += count;

@@ -2,8 +2,10 @@
  * Which of the measured methods a model should run with: of those that keep the asked quality, the one that reads the
  * fewest bytes for a token. The dense model always qualifies, so there always is one.
  */
+
 import type { Tokens } from "../core/units.ts";
-import type { MethodMeasurement, MethodName, ThresholdTable } from "./sidecar/sidecar.ts";
+import type { MethodName } from "./method-names.ts";
+import type { MethodMeasurement, ThresholdTable } from "./sidecar/sidecar.ts";
 
 /** A measurement with its error bars, which a sidecar does not keep. */
 export interface MethodReport extends MethodMeasurement {

@@ -2,9 +2,10 @@
  * What is counted while answers are written: kept apart from the profile until someone folds it in, so that plans do
  * not change behind the user's back. Neurons on a graphics card are not watched one by one; their share is filled in.
  */
+
 import type { Tokens } from "../core/units.ts";
 import { type ActivationProfile, type ActiveRule, emptyProfile } from "./activation-profile.ts";
-import type { MethodName } from "./sidecar/sidecar.ts";
+import type { MethodName } from "./method-names.ts";
 
 export interface LearntCounts {
   readonly tokens: Tokens;

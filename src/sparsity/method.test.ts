@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Weight } from "../ops/op.ts";
 import { chooseMethod, type MethodFacts } from "./method.ts";
-import type { MethodName, Sidecar } from "./sidecar/sidecar.ts";
+import type { MethodName } from "./method-names.ts";
+import type { Sidecar } from "./sidecar/sidecar.ts";
 
 const weight: Weight = {
   name: "w",

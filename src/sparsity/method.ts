@@ -2,10 +2,12 @@
  * Which sparsity method a model runs with: what was asked for, if it can apply; with "auto", the best of what is known
  * about the model, and why. Pure: it looks at facts and touches nothing.
  */
+
 import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, Gating } from "../ops/op.ts";
 import { isReluFamily } from "./activation-profile.ts";
-import { type MethodName, methodNames, type Sidecar } from "./sidecar/sidecar.ts";
+import { type MethodName, methodNames } from "./method-names.ts";
+import type { Sidecar } from "./sidecar/sidecar.ts";
 
 /** What `--sparsity` accepts. */
 export type Sparsity = "auto" | MethodName;

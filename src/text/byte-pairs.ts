@@ -4,7 +4,7 @@
  * are no UTF-8 keep their value (llama.cpp makes them U+FFFD).
  */
 
-import { entriesPerStep, type Steps } from "../core/steps.ts";
+import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { byteSymbolsOf, bytesOfSymbols, textOfByteString, wellFormed } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
@@ -16,7 +16,7 @@ export function* createBytePairs(
   vocabulary: Vocabulary,
   preTokenizer: PreTokenizer,
   unknown: number | undefined,
-): Steps<Encoder> {
+): Pausable<Encoder> {
   const ids = yield* indexTokens(vocabulary.tokens);
   const merges = yield* indexMerges(vocabulary);
   const merger = new PairMerger();
@@ -97,10 +97,10 @@ function piecesOf(text: string, preTokenizer: PreTokenizer): readonly string[] {
   });
 }
 
-function* indexTokens(tokens: readonly string[]): Steps<ReadonlyMap<string, number>> {
+function* indexTokens(tokens: readonly string[]): Pausable<ReadonlyMap<string, number>> {
   const ids = new Map<string, number>();
   for (const [id, token] of tokens.entries()) {
-    if (id % entriesPerStep === 0) yield;
+    if (id % entriesPerPause === 0) yield;
     if (token !== "" && !ids.has(token)) ids.set(token, id);
   }
   return ids;
@@ -111,11 +111,11 @@ interface MergeRanks {
   rankOf(symbols: string, start: number, middle: number, end: number): number;
 }
 
-function* indexMerges(vocabulary: Vocabulary): Steps<MergeRanks> {
+function* indexMerges(vocabulary: Vocabulary): Pausable<MergeRanks> {
   const ranks = new Map<string, number>();
   let longest = 0;
   for (const [rank, merge] of vocabulary.merges.entries()) {
-    if (rank % entriesPerStep === 0) yield;
+    if (rank % entriesPerPause === 0) yield;
     if (merge.indexOf(" ", 1) === -1) {
       const expected = 'two symbols with a space between them, such as "h e"';
       const where = `tokenizer.ggml.merges, entry ${rank}`;

@@ -3,7 +3,7 @@
  * token of the highest score; what is no token is written as byte tokens. Works on byte strings.
  */
 import { isUtf8 } from "node:buffer";
-import { entriesPerStep, type Steps } from "../core/steps.ts";
+import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
@@ -14,7 +14,7 @@ export function* createSentencePiece(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
   unknown: number | undefined,
-): Steps<Encoder> {
+): Pausable<Encoder> {
   const table = new PieceTable(vocabulary, unknown);
   yield* table.fill();
   const addsSpacePrefix = metadata.optionalBoolean("tokenizer.ggml.add_space_prefix") ?? true;
@@ -95,9 +95,9 @@ class PieceTable {
     this.#unknown = unknown;
   }
 
-  *fill(): Steps<void> {
+  *fill(): Pausable<void> {
     for (const [id, token] of this.#vocabulary.tokens.entries()) {
-      if (id % entriesPerStep === 0) yield;
+      if (id % entriesPerPause === 0) yield;
       const bytes = byteStringOf(token);
       if (bytes === "" || this.#ids.has(bytes)) continue;
       this.#ids.set(bytes, id);

@@ -3,7 +3,7 @@
  * Metadata first, then by their text, as llama.cpp does (llama_vocab::impl::load, commit 00ad355).
  */
 
-import { entriesPerStep, type Steps } from "../core/steps.ts";
+import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
 import { malformed, tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
 
@@ -28,7 +28,7 @@ export function* resolveSpecialTokens(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
   warnings: string[],
-): Steps<SpecialTokens> {
+): Pausable<SpecialTokens> {
   const byText = yield* findByText(vocabulary, namedTokens);
   const idOf = (name: string): number | undefined => readId(metadata, vocabulary, name);
   const isSentencePiece = vocabulary.kind === "sentencepiece";
@@ -107,10 +107,10 @@ const namedTokens: ReadonlySet<string> = new Set([...turnEnds, ...otherEnds, ...
 function* findByText(
   vocabulary: Vocabulary,
   wanted: ReadonlySet<string>,
-): Steps<ReadonlyMap<string, number>> {
+): Pausable<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   for (const [id, token] of vocabulary.tokens.entries()) {
-    if (id % entriesPerStep === 0) yield;
+    if (id % entriesPerPause === 0) yield;
     if (wanted.has(token) && !found.has(token)) found.set(token, id);
   }
   return found;

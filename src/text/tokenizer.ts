@@ -13,7 +13,7 @@ import {
   shown,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
-import { runAtOnce, runWithPauses, type Steps } from "../core/steps.ts";
+import { type Pausable, runAtOnce, runWithPauses } from "../core/pausable.ts";
 import { createBytePairs } from "./byte-pairs.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./detokenizer.ts";
@@ -74,7 +74,7 @@ export function loadTokenizer(metadata: VocabularyMetadata): Promise<Tokenizer> 
   return runWithPauses(makeTokenizer(metadata));
 }
 
-function* makeTokenizer(metadata: VocabularyMetadata): Steps<Tokenizer> {
+function* makeTokenizer(metadata: VocabularyMetadata): Pausable<Tokenizer> {
   const vocabulary = yield* readVocabulary(metadata);
   yield;
   const warnings: string[] = [];
@@ -145,7 +145,7 @@ function createEncoder(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
   context: { readonly special: SpecialTokens; readonly warnings: string[] },
-): Steps<Encoder> {
+): Pausable<Encoder> {
   const { unknown } = context.special;
   switch (vocabulary.kind) {
     case "sentencepiece":

@@ -3,7 +3,7 @@
  * scores, merges. What is malformed is refused here, so that encoding needs no checks.
  */
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
-import type { Steps } from "../core/steps.ts";
+import type { Pausable } from "../core/pausable.ts";
 
 /** What the tokenizer needs of a file's metadata: a getter answers undefined for a key it lacks. */
 export interface VocabularyMetadata {
@@ -39,7 +39,7 @@ export interface Vocabulary {
   readonly merges: readonly string[];
 }
 
-export function* readVocabulary(metadata: VocabularyMetadata): Steps<Vocabulary> {
+export function* readVocabulary(metadata: VocabularyMetadata): Pausable<Vocabulary> {
   const file = metadata.file ?? "model file";
   const kind = readKind(metadata, file);
   const tokens = metadata.optionalStrings("tokenizer.ggml.tokens");

@@ -2,6 +2,7 @@
  * The CPU backend: programs run by the native addon, on threads of its own, off the JavaScript thread.
  * Weights stay where they lie in the mapped file.
  */
+import { checkValue } from "../../core/check-options.ts";
 import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../core/errors.ts";
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { formatBytes } from "../../core/units.ts";
@@ -9,6 +10,7 @@ import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import { changedSubset, opsOf } from "../../ops/program-ops.ts";
 import type { Backend, Executable, MemoryUse, NeuronChange, PrepareOptions } from "../backend.ts";
+import { threadsRule } from "../machine-rules.ts";
 import {
   type Addon,
   type AddonExecutable,
@@ -43,8 +45,6 @@ export interface CpuBackend extends Backend {
 
 /** Four times the largest last-level cache of today's desktop processors (64 MB). */
 const measuredBytes = 256 * 1024 * 1024;
-/** More threads than any machine of this kind has cores; beyond it a number is a mistake. */
-const maxThreads = 512;
 
 /** @throws DeviceError when the addon is missing, UnsupportedError for an instruction set that this machine lacks. */
 export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuBackend {
@@ -53,9 +53,7 @@ export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuB
   const { addon } = loaded;
   const machine = addon.machine();
   const count = threads ?? machine.physicalCores;
-  if (!Number.isInteger(count) || count < 1 || count > maxThreads) {
-    throw new LimitError(`threads: ${count} is not usable; expected 1 to ${maxThreads}`);
-  }
+  checkValue(count, "threads", threadsRule);
   const pool = addon.createPool(count, isa);
   if (pool === undefined) {
     throw new UnsupportedError(`instruction set ${isa}`, machine.kernels.split(" "));

@@ -1,4 +1,5 @@
 /** Second part of `prepare`: every method that could serve the model is run against the dense one and measured. */
+
 import type { Backend } from "../../backends/backend.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelSources, matricesOfPlace } from "../../derived-weights/channel-copies.ts";
@@ -23,10 +24,10 @@ import {
   type MethodReport,
 } from "../../sparsity/choose-best.ts";
 import { hasAllPredictors } from "../../sparsity/method.ts";
+import type { MethodName } from "../../sparsity/method-names.ts";
 import {
   columnPlaces,
   type InputThresholds,
-  type MethodName,
   type Sidecar,
   type ThresholdTable,
 } from "../../sparsity/sidecar/sidecar.ts";

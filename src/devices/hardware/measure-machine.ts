@@ -1,10 +1,10 @@
 /** Hardware profiles by name: a file that the user has, or a described card that ships with the project. */
 import { readFile } from "node:fs/promises";
+import { adapterRule, threadsRule } from "../../backends/machine-rules.ts";
 import { chooseAdapter, listAdapters } from "../../backends/webgpu/adapter.ts";
 import { mayHaveAdapter } from "../../backends/webgpu/card-presence.ts";
 import { checkOptions, type OptionRules } from "../../core/check-options.ts";
 import { DeviceError, OptionError } from "../../core/errors.ts";
-import { engineRules } from "../../engine/option-rules.ts";
 import { describedCards } from "../../placement/described-cards.ts";
 import {
   type HardwareProfile,
@@ -39,8 +39,8 @@ export async function openHardware(nameOrPath: string): Promise<HardwareProfile>
 }
 
 const measureRules: OptionRules<MeasureOptions> = {
-  gpu: engineRules.gpu,
-  threads: engineRules.threads,
+  gpu: adapterRule,
+  threads: threadsRule,
 };
 
 /** Measures this machine now, keeps the result for later plans and returns it as the text of a profile. */

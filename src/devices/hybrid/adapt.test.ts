@@ -1,7 +1,7 @@
 /** Which neurons change places, from counts made by hand. */
 import { describe, expect, it } from "vitest";
 import type { FfnCounts, NeuronCounts } from "../../backends/backend.ts";
-import { runAtOnce } from "../../core/steps.ts";
+import { runAtOnce } from "../../core/pausable.ts";
 import type { PlanLayer } from "../../placement/plan.ts";
 import { fewestTokens, HybridAdapter } from "./adapt.ts";
 import { joinNeuronCounts } from "./neuron-rates.ts";

@@ -5,7 +5,7 @@
  */
 import type { FfnCounts, NeuronCounts } from "../../backends/backend.ts";
 import { selectLargest } from "../../core/largest-elements.ts";
-import type { Steps } from "../../core/steps.ts";
+import type { Pausable } from "../../core/pausable.ts";
 import type { Neurons, Tokens } from "../../core/units.ts";
 import type { PlanLayer } from "../../placement/plan.ts";
 import { NeuronRates } from "./neuron-rates.ts";
@@ -96,7 +96,7 @@ export class HybridAdapter {
    * The best exchanges, of one group each; none where nothing would be gained. In a step for each layer: 32 layers of
    * 11008 neurons take 64 ms together.
    */
-  *choose(): Steps<readonly Exchange[]> {
+  *choose(): Pausable<readonly Exchange[]> {
     const found: Candidate[] = [];
     for (const [at, layer] of this.#layers.entries()) {
       found.push(...exchangesOf(layer, at));

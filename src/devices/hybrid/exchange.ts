@@ -3,7 +3,7 @@
  * and hands the counts on to those who learn from them.
  */
 import type { Executable, FfnCounts, NeuronCounts } from "../../backends/backend.ts";
-import { runWithPauses } from "../../core/steps.ts";
+import { runWithPauses } from "../../core/pausable.ts";
 import type { Milliseconds, Tokens } from "../../core/units.ts";
 import type { PlanLayer } from "../../placement/plan.ts";
 import { type AdaptOptions, HybridAdapter } from "./adapt.ts";

@@ -1,15 +1,15 @@
 /** The keys of a sidecar: profile, thresholds, margins and the recommendation, each value judged. */
+
 import { FileFormatError } from "../../core/errors.ts";
 import type { GgufFile } from "../../gguf/open.ts";
 import type { ActivationProfile, ActiveRule } from "../activation-profile.ts";
 import type { LearntCounts } from "../learnt-counts.ts";
+import { type MethodName, methodNames } from "../method-names.ts";
 import { keys } from "./names.ts";
 import {
   type InputThresholds,
   type LayerPredictor,
   type MethodMeasurement,
-  type MethodName,
-  methodNames,
   type NeuronThresholds,
   type PerPlace,
   places,

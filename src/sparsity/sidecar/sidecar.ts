@@ -2,11 +2,13 @@
  * The sidecar: a GGUF beside the model with what hearth has learnt about it. This file says what may be in it;
  * sidecar-read.ts opens one, sidecar-write.ts changes one. Layout: docs/formats/sidecar.md.
  */
+
 import type { WeightType } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { ActivationProfile } from "../activation-profile.ts";
 import type { LearntCounts } from "../learnt-counts.ts";
+import type { MethodName } from "../method-names.ts";
 
 /** What ties a sidecar to its model: the fingerprint, and the shape that every tensor must fit. */
 export interface SidecarModel {
@@ -140,11 +142,6 @@ export interface ThresholdSet {
   /** The table that `--sparsity threshold` takes. */
   readonly chosen: number;
 }
-
-/** What `--sparsity` can be once it is settled. */
-export type MethodName = "dense" | "gate" | "mlp" | "sign" | "threshold";
-
-export const methodNames: readonly MethodName[] = ["dense", "gate", "mlp", "sign", "threshold"];
 
 /** What was measured of one method on held-out tokens; NaN where it was not measured. */
 export interface MethodMeasurement {
