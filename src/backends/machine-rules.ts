@@ -2,7 +2,7 @@
 import { countRule, isNumber, type OptionRule, textRule } from "../core/check-options.ts";
 
 /** No machine that hearth was made for has more hardware threads. */
-export const maxThreads = 512;
+const maxThreads = 512;
 
 export const threadsRule: OptionRule = countRule(1, maxThreads);
 

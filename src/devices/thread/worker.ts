@@ -3,7 +3,7 @@ import { parentPort } from "node:worker_threads";
 import { DeviceHost } from "./host.ts";
 
 const port = parentPort;
-if (port === null) throw new Error("device-worker.ts runs as a worker thread only");
+if (port === null) throw new Error("devices/thread/worker.ts runs as a worker thread only");
 const host = new DeviceHost((answer) => port.postMessage(answer));
 port.on("message", (request) => {
   if (request.kind !== "close") {
