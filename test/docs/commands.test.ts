@@ -1,4 +1,4 @@
-/** Every `hearth …` command that README.md and docs/PAPER.md name exists, with every flag they give it. */
+/** Every `hearth …` command that README.md, docs/PAPER.md and docs/gpu.md name exists, with every flag they give it. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -19,7 +19,7 @@ function helpOf(command: string): string {
   return stdout;
 }
 
-describe.each(["README.md", "docs/PAPER.md"])("the commands of %s", (page) => {
+describe.each(["README.md", "docs/PAPER.md", "docs/gpu.md"])("the commands of %s", (page) => {
   const text = readFileSync(join(project, page), "utf8");
   const shell = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block).join("\n");
   const commands = [...text.matchAll(inlinePattern), ...shell.matchAll(linePattern)];
