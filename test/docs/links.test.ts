@@ -1,6 +1,7 @@
 /**
  * Every relative link of the project's Markdown leads to a file that exists, and to a heading of it where the link names
- * one; every document that a comment names is there. Links to other hosts are not followed.
+ * one; every source file that a document names is there, and every document that a comment names. Links to other hosts
+ * are not followed.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -82,6 +83,35 @@ describe("the links of the documents", () => {
       "nowhere.md",
       "PAPER.md#no-such-heading",
     ]);
+  });
+});
+
+describe("the source files that documents name", () => {
+  const sourcePattern = /`((?:[\w.-]+\/)*[\w.-]+\.(?:ts|mjs|cc|h))`/g;
+  const folders = ["src", "native", "tools", "test", "bench"];
+  const sources = folders.flatMap((folder) =>
+    filesBelow(join(project, folder), /\.(ts|mjs|cc|h)$/).map(
+      (path) => `/${relative(project, path)}`,
+    ),
+  );
+  /** A name or the end of a path: folders in front may be left out. */
+  const isMissing = (name: string): boolean => !sources.some((path) => path.endsWith(`/${name}`));
+  const names = filesBelow(join(project, "docs"), /\.md$/).flatMap((path) =>
+    [...readFileSync(path, "utf8").matchAll(sourcePattern)].map(([, name = ""]) => ({
+      page: relative(project, path),
+      name,
+    })),
+  );
+
+  it("exist", () => {
+    expect(names.length).toBeGreaterThan(40);
+    // Node's own header.
+    const own = names.filter(({ name }) => name !== "node_api.h");
+    expect(own.filter(({ name }) => isMissing(name))).toEqual([]);
+  });
+
+  it("are judged: a planted name is missing, a part of a name too", () => {
+    expect(["nowhere.ts", "cheduler.ts"].every(isMissing)).toBe(true);
   });
 });
 
