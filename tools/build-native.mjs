@@ -194,7 +194,7 @@ function nodeApiInclude() {
   return ["-DNAPI_VERSION=8", "-isystem", headers.include_dir];
 }
 
-/** Sources of the addon; of them, those that need no Node. */
+/** Sources of the addon in these folders of native/. */
 function sourcesOf(folders) {
   return folders.flatMap((folder) => filesUnder(join(nativeDir, folder), ".cc"));
 }
@@ -219,10 +219,10 @@ async function buildAddon(compiler) {
   );
 }
 
-/** Builds each program with the kernels and the runtime, and runs it. */
+/** Builds each program with all that needs no Node, and runs it. */
 async function runPrograms(sources, list, build) {
   if (sources.length === 0) fail("found no program to run");
-  const library = await compile(sourcesOf(["kernels", "runtime"]), build);
+  const library = await compile(sourcesOf(["kernels", "runtime", "system"]), build);
   for (const source of sources) {
     const [object] = await compile([source], build);
     const program = join(build.objectDir, basename(source, ".cc"));

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "../runtime/executable.h"
-#include "../runtime/mapped-file.h"
-#include "../runtime/thread-pool.h"
+#include "../system/mapped-file.h"
+#include "../system/thread-pool.h"
 #include "courier.h"
 
 namespace hearth {

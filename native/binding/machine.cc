@@ -1,9 +1,9 @@
 // machine, measureRead, transposeWeight: what the pool can tell and do beside running programs.
 #include <utility>
 
-#include "../runtime/bandwidth.h"
-#include "../runtime/topology.h"
 #include "../runtime/transpose.h"
+#include "../system/bandwidth.h"
+#include "../system/topology.h"
 #include "handles.h"
 
 namespace hearth {

@@ -6,14 +6,14 @@
 #include <memory>
 #include <vector>
 
+#include "../system/memory.h"
+#include "../system/thread-pool.h"
 #include "attention.h"
 #include "channels.h"
 #include "ffn.h"
 #include "kv-cache.h"
-#include "memory.h"
 #include "program.h"
 #include "stage.h"
-#include "thread-pool.h"
 
 namespace hearth {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "../kernels/kernels.h"
-#include "memory.h"
+#include "../system/memory.h"
 
 namespace hearth {
 

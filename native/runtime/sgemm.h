@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
-#include "thread-pool.h"
+#include "../system/thread-pool.h"
 
 namespace hearth {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
-#include "memory.h"
-#include "thread-pool.h"
+#include "../system/memory.h"
+#include "../system/thread-pool.h"
 
 namespace hearth {
 

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/thread-pool.h"
+#include "system/thread-pool.h"
 
 namespace {
 

@@ -12,7 +12,7 @@ import { opsOf } from "../../ops/program-ops.ts";
 const maxHeadDim = 512;
 /** Elements of a Q8_0 block. */
 const q8Block = 32;
-/** A chunk number has 24 bits (native/runtime/thread-pool.h), and a matrix product has at least one chunk per 32 rows. */
+/** A chunk number has 24 bits (native/system/thread-pool.h), and a matrix product has at least one chunk per 32 rows. */
 const maxRows = 1 << 20;
 
 /** @throws ShapeError or UnsupportedError */
