@@ -55,15 +55,10 @@ void block_axpy(const Matrix& w, RowList rows, const float* coefficient, Range c
 
 }  // namespace
 
-namespace avx2 {
-
-void axpy_q8_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  block_axpy<Q8_0>(w, rows, c, columns, y);
-}
-void axpy_q4_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  block_axpy<Q4_0>(w, rows, c, columns, y);
+void avx2::add_axpy(Kernels& kernels) {
+  weights_of(kernels, WeightType::kQ8_0).axpy = block_axpy<Q8_0>;
+  weights_of(kernels, WeightType::kQ4_0).axpy = block_axpy<Q4_0>;
 }
 
-}  // namespace avx2
 }  // namespace hearth
 #endif

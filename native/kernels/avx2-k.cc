@@ -8,9 +8,8 @@ namespace {
 
 // Q4_K and Q5_K: 32 bytes hold group 2j in their low nibbles and group 2j + 1 in their high ones.
 template <class Codec>
-struct K45Step {
+struct KStep {
   static constexpr size_t kBlock = Codec::kBlock, kBlockBytes = Codec::kBytes, kBytes = kBlockBytes;
-  static constexpr bool kFive = kBytes == Q5_K::kBytes;
   using Sum = Avx2Sum;
   static Sum start() { return zero_sum(); }
   static float finish(const Sum& sum) { return finish_sum(sum); }
@@ -18,7 +17,8 @@ struct K45Step {
   // 16 in byte i where bit g of byte i is set.
   static __m256i fifth_bits(const uint8_t* weights, size_t g) {
     const __m256i bit = _mm256_set1_epi8(static_cast<char>(1u << g));
-    const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(load_256(weights + 16), bit), bit);
+    const __m256i set =
+        _mm256_cmpeq_epi8(_mm256_and_si256(load_256(weights + Codec::kHighBits), bit), bit);
     return _mm256_and_si256(set, _mm256_set1_epi8(16));
   }
 
@@ -27,10 +27,10 @@ struct K45Step {
     float minimum[8];
     unpack_k_scales(weights, scale, minimum);
     for (size_t g = 0; g < 8; ++g) {
-      const __m256i packed = load_256(weights + (kFive ? 48 : 16) + g / 2 * 32);
+      const __m256i packed = load_256(weights + Codec::kNibbles + g / 2 * 32);
       __m256i code =
           _mm256_and_si256(g % 2 ? _mm256_srli_epi16(packed, 4) : packed, _mm256_set1_epi8(15));
-      if constexpr (kFive) code = _mm256_or_si256(code, fifth_bits(weights, g));
+      if constexpr (Codec::kBits == 5) code = _mm256_or_si256(code, fifth_bits(weights, g));
       const size_t group = index * 8 + g;
       add_scaled(sum, dot_unsigned(code, load_256(x.q + group * kGroup)), scale[g] * x.d[group]);
       sum.minimum += minimum[g] * x.d_sum[group];
@@ -39,7 +39,8 @@ struct K45Step {
 };
 
 // Per 32 weights two groups of 16: their scales multiply the 16-bit sums.
-struct Q6_KStep {
+template <>
+struct KStep<Q6_K> {
   static constexpr size_t kBlock = Q6_K::kBlock, kBlockBytes = Q6_K::kBytes, kBytes = kBlockBytes;
   using Sum = Avx2Sum;
   static Sum start() { return zero_sum(); }
@@ -71,30 +72,20 @@ struct Q6_KStep {
   }
 };
 
+template <class Codec>
+void add(Kernels& kernels) {
+  WeightKernels& of_type = weights_of(kernels, Codec::kType);
+  of_type.gemv = step_gemv<KStep<Codec>>;
+  of_type.gather_dot = step_gather<KStep<Codec>>;
+}
+
 }  // namespace
 
-namespace avx2 {
-
-void gemv_q4_k(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<K45Step<Q4_K>>(w, x, rows, y);
-}
-void gemv_q5_k(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<K45Step<Q5_K>>(w, x, rows, y);
-}
-void gemv_q6_k(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q6_KStep>(w, x, rows, y);
+void avx2::add_dots_k(Kernels& kernels) {
+  add<Q4_K>(kernels);
+  add<Q5_K>(kernels);
+  add<Q6_K>(kernels);
 }
 
-void gather_q4_k(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<K45Step<Q4_K>>(w, x, rows, y);
-}
-void gather_q5_k(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<K45Step<Q5_K>>(w, x, rows, y);
-}
-void gather_q6_k(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q6_KStep>(w, x, rows, y);
-}
-
-}  // namespace avx2
 }  // namespace hearth
 #endif

@@ -6,22 +6,24 @@
 namespace hearth {
 namespace {
 
+// Codes of four or five bits, as bytes.
+template <class Codec>
+__m256i codes(const uint8_t* b) {
+  if constexpr (Codec::kBits == 4) return nibbles_256(b + Codec::kNibbles);
+  if constexpr (Codec::kBits == 5) {
+    return _mm256_or_si256(nibbles_256(b + Codec::kNibbles), fifth_bits_256(b + Codec::kHighBits));
+  }
+}
+
 // Weights less their zero point, as bytes.
-inline __m256i signed_weights(Q8_0, const uint8_t* b) { return load_256(b + 2); }
-
-inline __m256i signed_weights(Q4_0, const uint8_t* b) {
-  return _mm256_sub_epi8(nibbles_256(b + 2), _mm256_set1_epi8(Q4_0::kZero));
+template <class Codec>
+__m256i signed_weights(const uint8_t* b) {
+  return _mm256_sub_epi8(codes<Codec>(b), _mm256_set1_epi8(Codec::kZero));
 }
 
-inline __m256i signed_weights(Q5_0, const uint8_t* b) {
-  const __m256i code = _mm256_or_si256(nibbles_256(b + 6), fifth_bits_256(b + 2));
-  return _mm256_sub_epi8(code, _mm256_set1_epi8(Q5_0::kZero));
-}
-
-inline __m256i codes(Q4_1, const uint8_t* b) { return nibbles_256(b + 4); }
-
-inline __m256i codes(Q5_1, const uint8_t* b) {
-  return _mm256_or_si256(nibbles_256(b + 8), fifth_bits_256(b + 4));
+template <>
+inline __m256i signed_weights<Q8_0>(const uint8_t* b) {
+  return load_256(b + 2);
 }
 
 template <class Codec>
@@ -39,51 +41,31 @@ struct Q32Step {
       const size_t g = index * kBlocks + i;
       const __m256i q = load_256(x.q + g * kGroup);
       if constexpr (Codec::kHasMinimum) {
-        add_scaled(sum, dot_unsigned(codes(Codec{}, b), q), load_f16c(b) * x.d[g]);
+        add_scaled(sum, dot_unsigned(codes<Codec>(b), q), load_f16c(b) * x.d[g]);
         sum.minimum -= load_f16c(b + 2) * x.d_sum[g];
       } else {
-        add_scaled(sum, dot_signed(signed_weights(Codec{}, b), q), load_f16c(b) * x.d[g]);
+        add_scaled(sum, dot_signed(signed_weights<Codec>(b), q), load_f16c(b) * x.d[g]);
       }
     }
   }
 };
 
+template <class Codec>
+void add(Kernels& kernels) {
+  WeightKernels& of_type = weights_of(kernels, Codec::kType);
+  of_type.gemv = step_gemv<Q32Step<Codec>>;
+  of_type.gather_dot = step_gather<Q32Step<Codec>>;
+}
+
 }  // namespace
 
-namespace avx2 {
-
-void gemv_q8_0(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q32Step<Q8_0>>(w, x, rows, y);
-}
-void gemv_q4_0(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q32Step<Q4_0>>(w, x, rows, y);
-}
-void gemv_q4_1(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q32Step<Q4_1>>(w, x, rows, y);
-}
-void gemv_q5_0(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q32Step<Q5_0>>(w, x, rows, y);
-}
-void gemv_q5_1(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q32Step<Q5_1>>(w, x, rows, y);
+void avx2::add_dots_32(Kernels& kernels) {
+  add<Q8_0>(kernels);
+  add<Q4_0>(kernels);
+  add<Q4_1>(kernels);
+  add<Q5_0>(kernels);
+  add<Q5_1>(kernels);
 }
 
-void gather_q8_0(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q32Step<Q8_0>>(w, x, rows, y);
-}
-void gather_q4_0(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q32Step<Q4_0>>(w, x, rows, y);
-}
-void gather_q4_1(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q32Step<Q4_1>>(w, x, rows, y);
-}
-void gather_q5_0(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q32Step<Q5_0>>(w, x, rows, y);
-}
-void gather_q5_1(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q32Step<Q5_1>>(w, x, rows, y);
-}
-
-}  // namespace avx2
 }  // namespace hearth
 #endif

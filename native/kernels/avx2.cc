@@ -3,7 +3,6 @@
 #include "avx2.h"
 
 #include "attention.h"
-#include "isa.h"
 #include "lanes-avx2.h"
 #include "plain-weights.h"
 
@@ -15,37 +14,37 @@ namespace {
 constexpr size_t kGemmTokens32 = 32;
 constexpr size_t kGemmTokensK = 12;
 
-// Dot products in integers; gemm, rows and, where nothing replaces it, axpy by way of f32.
+// gemm, rows and, where nothing replaces it, axpy by way of f32; the dot products are added.
 template <class Codec>
-constexpr WeightKernels quantised(avx2::Gemv* gemv, avx2::GatherDot* gather_dot) {
-  WeightKernels table = generic_quantised<Codec>();
-  table.gemv = gemv;
-  table.gather_dot = gather_dot;
+constexpr WeightKernels quantised() {
+  WeightKernels table = {};
+  table.prepare_x = prepare_q8;
   table.gemm = panel_gemm<Avx2Lanes, QuantisedDecoder<Codec>>;
+  table.axpy = generic_axpy<Codec::kBlock, Codec::kBytes, dequantise_quantised<Codec>>;
+  table.dequantise_row = dequantise_quantised<Codec>;
   table.gemm_tokens = Codec::kBlock == kKBlock ? kGemmTokensK : kGemmTokens32;
   return table;
 }
 
-constexpr WeightKernels with_axpy(WeightKernels table, avx2::Axpy* axpy) {
-  table.axpy = axpy;
-  return table;
+Kernels build() {
+  Kernels kernels = {"avx2",
+                     {lane_plain<LaneF32<Avx2Lanes>>(), lane_plain<LaneF16<Avx2Lanes>>(),
+                      lane_plain<LaneBF16<Avx2Lanes>>(), quantised<Q8_0>(), quantised<Q4_0>(),
+                      quantised<Q4_1>(), quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(),
+                      quantised<Q5_K>(), quantised<Q6_K>()},
+                     lane_vector_kernels<Avx2Lanes>()};
+  avx2::add_dots_32(kernels);
+  avx2::add_dots_k(kernels);
+  avx2::add_axpy(kernels);
+  return kernels;
 }
 
 }  // namespace
 
-const Kernels kAvx2Kernels = {
-    "avx2",
-    {lane_plain<LaneF32<Avx2Lanes>>(), lane_plain<LaneF16<Avx2Lanes>>(),
-     lane_plain<LaneBF16<Avx2Lanes>>(),
-     with_axpy(quantised<Q8_0>(avx2::gemv_q8_0, avx2::gather_q8_0), avx2::axpy_q8_0),
-     with_axpy(quantised<Q4_0>(avx2::gemv_q4_0, avx2::gather_q4_0), avx2::axpy_q4_0),
-     quantised<Q4_1>(avx2::gemv_q4_1, avx2::gather_q4_1),
-     quantised<Q5_0>(avx2::gemv_q5_0, avx2::gather_q5_0),
-     quantised<Q5_1>(avx2::gemv_q5_1, avx2::gather_q5_1),
-     quantised<Q4_K>(avx2::gemv_q4_k, avx2::gather_q4_k),
-     quantised<Q5_K>(avx2::gemv_q5_k, avx2::gather_q5_k),
-     quantised<Q6_K>(avx2::gemv_q6_k, avx2::gather_q6_k)},
-    lane_vector_kernels<Avx2Lanes>()};
+const Kernels& avx2_kernels() {
+  static const Kernels kernels = build();
+  return kernels;
+}
 
 }  // namespace hearth
 #endif

@@ -1,21 +1,16 @@
-// Functions of the AVX2 units that avx2.cc puts into its table. Internal to kernels/.
+// The AVX2 units: each puts the functions that it has into the table. Internal to kernels/.
 #pragma once
 
-#include "kernels.h"
+#include "isa.h"
 
 namespace hearth {
 namespace avx2 {
 
-using Gemv = void(const Matrix& w, const void* x, Range rows, float* y);
-Gemv gemv_q8_0, gemv_q4_0, gemv_q4_1, gemv_q5_0, gemv_q5_1, gemv_q4_k, gemv_q5_k, gemv_q6_k;
-
-using GatherDot = void(const Matrix& w, const void* x, RowList rows, float* y);
-GatherDot gather_q8_0, gather_q4_0, gather_q4_1, gather_q5_0, gather_q5_1, gather_q4_k, gather_q5_k,
-    gather_q6_k;
-
-// Of the types that down projections are stored in by rows.
-using Axpy = void(const Matrix& w, RowList rows, const float* coefficient, Range columns, float* y);
-Axpy axpy_q8_0, axpy_q4_0;
+// gemv and gather_dot of the formats with blocks of 32, and of the K-quants.
+void add_dots_32(Kernels& kernels);
+void add_dots_k(Kernels& kernels);
+// axpy of Q8_0 and Q4_0, the types in which transposed down projections are stored.
+void add_axpy(Kernels& kernels);
 
 }  // namespace avx2
 }  // namespace hearth

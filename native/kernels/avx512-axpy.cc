@@ -243,66 +243,39 @@ void q4_0_span(const Matrix& w, RowList rows, const float* coefficient, Range co
   reorder_span<true>(y + columns.begin, count, ordered);
 }
 
-}  // namespace
-
-namespace avx512 {
-
-void axpy_q8_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
+void q8_0_axpy(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
   rows_in_fours(w, rows, [=](auto count, size_t i, const uint8_t* const* row, auto next) {
     q8_0_rows<count>(row, next, c + i, columns, y);
   });
 }
-void axpy_q4_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
+
+void q4_0_axpy(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
   const size_t whole = columns.end - (columns.end - columns.begin) % kKBlock;
   for (size_t at = columns.begin; at < whole; at += kSpanColumns) {
     q4_0_span(w, rows, c, Range{at, at + kSpanColumns < whole ? at + kSpanColumns : whole}, y);
   }
   if (whole < columns.end) quantised_axpy<Q4_0>(w, rows, c, Range{whole, columns.end}, y);
 }
-void axpy_q4_1(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q4_1>(w, rows, c, columns, y);
-}
-void axpy_q5_0(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q5_0>(w, rows, c, columns, y);
-}
-void axpy_q5_1(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q5_1>(w, rows, c, columns, y);
-}
-void axpy_q4_k(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q4_K>(w, rows, c, columns, y);
-}
-void axpy_q5_k(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q5_K>(w, rows, c, columns, y);
-}
-void axpy_q6_k(const Matrix& w, RowList rows, const float* c, Range columns, float* y) {
-  quantised_axpy<Q6_K>(w, rows, c, columns, y);
+
+template <class Codec>
+void add(Kernels& kernels, decltype(WeightKernels::axpy) axpy) {
+  WeightKernels& of_type = weights_of(kernels, Codec::kType);
+  of_type.axpy = axpy;
+  of_type.dequantise_row = quantised_row<Codec>;
 }
 
-void dequantise_q8_0(const void* row, size_t columns, float* out) {
-  quantised_row<Q8_0>(row, columns, out);
-}
-void dequantise_q4_0(const void* row, size_t columns, float* out) {
-  quantised_row<Q4_0>(row, columns, out);
-}
-void dequantise_q4_1(const void* row, size_t columns, float* out) {
-  quantised_row<Q4_1>(row, columns, out);
-}
-void dequantise_q5_0(const void* row, size_t columns, float* out) {
-  quantised_row<Q5_0>(row, columns, out);
-}
-void dequantise_q5_1(const void* row, size_t columns, float* out) {
-  quantised_row<Q5_1>(row, columns, out);
-}
-void dequantise_q4_k(const void* row, size_t columns, float* out) {
-  quantised_row<Q4_K>(row, columns, out);
-}
-void dequantise_q5_k(const void* row, size_t columns, float* out) {
-  quantised_row<Q5_K>(row, columns, out);
-}
-void dequantise_q6_k(const void* row, size_t columns, float* out) {
-  quantised_row<Q6_K>(row, columns, out);
+}  // namespace
+
+void avx512::add_rows(Kernels& kernels) {
+  add<Q8_0>(kernels, q8_0_axpy);
+  add<Q4_0>(kernels, q4_0_axpy);
+  add<Q4_1>(kernels, quantised_axpy<Q4_1>);
+  add<Q5_0>(kernels, quantised_axpy<Q5_0>);
+  add<Q5_1>(kernels, quantised_axpy<Q5_1>);
+  add<Q4_K>(kernels, quantised_axpy<Q4_K>);
+  add<Q5_K>(kernels, quantised_axpy<Q5_K>);
+  add<Q6_K>(kernels, quantised_axpy<Q6_K>);
 }
 
-}  // namespace avx512
 }  // namespace hearth
 #endif

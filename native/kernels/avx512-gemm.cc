@@ -180,19 +180,29 @@ void vnni_gemm(const GemmTask& task) {
   }
 }
 
+// From so many tokens on panels pay: Q8_0 from 5, Q4_0 and the K types from 6 or 7 (2048 x 2048,
+// Zen 4).
+constexpr size_t kGemmTokens = 5;
+
+template <class Codec>
+void add(Kernels& kernels) {
+  WeightKernels& of_type = weights_of(kernels, Codec::kType);
+  of_type.gemm = vnni_gemm<Codec>;
+  of_type.gemm_tokens = kGemmTokens;
+}
+
 }  // namespace
 
-namespace avx512 {
+void avx512::add_gemm(Kernels& kernels) {
+  add<Q8_0>(kernels);
+  add<Q4_0>(kernels);
+  add<Q4_1>(kernels);
+  add<Q5_0>(kernels);
+  add<Q5_1>(kernels);
+  add<Q4_K>(kernels);
+  add<Q5_K>(kernels);
+  add<Q6_K>(kernels);
+}
 
-void gemm_q8_0(const GemmTask& task) { vnni_gemm<Q8_0>(task); }
-void gemm_q4_0(const GemmTask& task) { vnni_gemm<Q4_0>(task); }
-void gemm_q4_1(const GemmTask& task) { vnni_gemm<Q4_1>(task); }
-void gemm_q5_0(const GemmTask& task) { vnni_gemm<Q5_0>(task); }
-void gemm_q5_1(const GemmTask& task) { vnni_gemm<Q5_1>(task); }
-void gemm_q4_k(const GemmTask& task) { vnni_gemm<Q4_K>(task); }
-void gemm_q5_k(const GemmTask& task) { vnni_gemm<Q5_K>(task); }
-void gemm_q6_k(const GemmTask& task) { vnni_gemm<Q6_K>(task); }
-
-}  // namespace avx512
 }  // namespace hearth
 #endif

@@ -32,9 +32,9 @@ inline __m128i k_scale_bytes(const uint8_t* packed) {
 }
 
 // Groups 4h … 4h + 3 lie in 64 bytes: low nibbles are groups 0 and 2, high nibbles 1 and 3.
-template <bool kFive>
-struct K45Step {
-  static constexpr size_t kBlock = 256, kBlockBytes = kFive ? 176 : 144, kBytes = kBlockBytes;
+template <class Codec>
+struct KStep {
+  static constexpr size_t kBlock = Codec::kBlock, kBlockBytes = Codec::kBytes, kBytes = kBlockBytes;
   using Sum = KSum;
   static Sum start() { return {_mm512_setzero_ps(), _mm256_setzero_ps()}; }
   static float finish(Sum sum) {
@@ -50,12 +50,12 @@ struct K45Step {
 
   // Lanes per 128-bit part: {0 0 1 1} twice, then {2 2 3 3} twice, of the four groups.
   static __m512i dot_half(const uint8_t* weights, const int8_t* q, size_t half) {
-    const __m512i packed = _mm512_loadu_si512(weights + (kFive ? 48 : 16) + 64 * half);
+    const __m512i packed = _mm512_loadu_si512(weights + Codec::kNibbles + 64 * half);
     __m512i low = _mm512_and_si512(packed, _mm512_set1_epi8(15));
     __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 4), _mm512_set1_epi8(15));
-    if constexpr (kFive) {
+    if constexpr (Codec::kBits == 5) {
       const __m512i fifth = _mm512_broadcast_i64x4(
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + 16)));
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + Codec::kHighBits)));
       const unsigned shift = static_cast<unsigned>(4 * half);
       low = add_fifth(low, fifth, static_cast<uint8_t>(1u << shift),
                       static_cast<uint8_t>(4u << shift));
@@ -90,8 +90,9 @@ struct K45Step {
 };
 
 // Four lanes hold one group of 16; the zero point 32 is subtracted through d · Σ q of the group.
-struct Q6_KStep {
-  static constexpr size_t kBlock = 256, kBlockBytes = 210, kBytes = kBlockBytes;
+template <>
+struct KStep<Q6_K> {
+  static constexpr size_t kBlock = Q6_K::kBlock, kBlockBytes = Q6_K::kBytes, kBytes = kBlockBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
@@ -138,30 +139,20 @@ struct Q6_KStep {
   }
 };
 
+template <class Codec>
+void add(Kernels& kernels) {
+  WeightKernels& of_type = weights_of(kernels, Codec::kType);
+  of_type.gemv = step_gemv<KStep<Codec>>;
+  of_type.gather_dot = step_gather<KStep<Codec>>;
+}
+
 }  // namespace
 
-namespace avx512 {
-
-void gemv_q4_k(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<K45Step<false>>(w, x, rows, y);
-}
-void gemv_q5_k(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<K45Step<true>>(w, x, rows, y);
-}
-void gemv_q6_k(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q6_KStep>(w, x, rows, y);
+void avx512::add_dots_k(Kernels& kernels) {
+  add<Q4_K>(kernels);
+  add<Q5_K>(kernels);
+  add<Q6_K>(kernels);
 }
 
-void gather_q4_k(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<K45Step<false>>(w, x, rows, y);
-}
-void gather_q5_k(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<K45Step<true>>(w, x, rows, y);
-}
-void gather_q6_k(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q6_KStep>(w, x, rows, y);
-}
-
-}  // namespace avx512
 }  // namespace hearth
 #endif

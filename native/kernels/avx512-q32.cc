@@ -19,10 +19,15 @@ inline __m512 spread_four(const float* value) {
 // Sixteen f16 scales that belong to sixteen lanes.
 inline __m512 scales_of(__m512i words) { return _mm512_cvtph_ps(_mm512_castsi512_si256(words)); }
 
+// The steps of the formats; the one for any codec with a minimum is the last.
+template <class Codec>
+struct Q32Step;
+
 // Two blocks per register in the order of x; pairs of lanes are added so that one register has all
 // four blocks.
-struct Q8_0Step {
-  static constexpr size_t kBlock = 32, kBlockBytes = 34, kBytes = 4 * kBlockBytes;
+template <>
+struct Q32Step<Q8_0> {
+  static constexpr size_t kBlock = 32, kBlockBytes = Q8_0::kBytes, kBytes = 4 * kBlockBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
@@ -86,9 +91,9 @@ struct Q8_0Step {
 // Rows of a predictor's second matrix are often nothing but a tail (32, 64 or 96 columns): by a
 // padded copy, each took 30 ns, most of it waiting for the copy's bytes.
 template <>
-inline void add_tail<Q8_0Step>(const uint8_t* weights, size_t bytes, const Q8Row& x, size_t index,
-                               __m512& sum) {
-  Q8_0Step::add_part(weights, bytes / Q8_0Step::kBlockBytes, x, index, sum);
+inline void add_tail<Q32Step<Q8_0>>(const uint8_t* weights, size_t bytes, const Q8Row& x,
+                                    size_t index, __m512& sum) {
+  Q32Step<Q8_0>::add_part(weights, bytes / Q8_0::kBytes, x, index, sum);
 }
 
 // Σ of four interleaved blocks: lanes 4b … 4b + 3 belong to block b.
@@ -104,8 +109,9 @@ inline __m512i low_nibbles(__m512i packed) {
 inline __m512i high_nibbles(__m512i packed) { return low_nibbles(_mm512_srli_epi16(packed, 4)); }
 
 // 72 bytes by two loads; bytes and scales are picked by two permutations.
-struct Q4_0Step {
-  static constexpr size_t kBlock = 32, kBlockBytes = 18, kBytes = 4 * kBlockBytes;
+template <>
+struct Q32Step<Q4_0> {
+  static constexpr size_t kBlock = 32, kBlockBytes = Q4_0::kBytes, kBytes = 4 * kBlockBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
@@ -131,27 +137,27 @@ struct Q4_0Step {
   }
 };
 
-// Sixteen bytes of each of four blocks.
-template <size_t kBlockBytes, size_t kOffset>
-inline __m512i load_four(const uint8_t* weights) {
-  const uint8_t* p = weights + kOffset;
+// The sixteen bytes of nibbles of each of four blocks.
+template <class Codec>
+inline __m512i load_four_nibbles(const uint8_t* weights) {
+  const uint8_t* p = weights + Codec::kNibbles;
   __m512i packed = _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   packed = _mm512_inserti32x4(
-      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + kBlockBytes)), 1);
+      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + Codec::kBytes)), 1);
   packed = _mm512_inserti32x4(
-      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2 * kBlockBytes)), 2);
+      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2 * Codec::kBytes)), 2);
   return _mm512_inserti32x4(
-      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 3 * kBlockBytes)), 3);
+      packed, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 3 * Codec::kBytes)), 3);
 }
 
 // One f16 of each of four blocks.
-template <size_t kBlockBytes, size_t kOffset>
+template <class Codec, size_t kOffset>
 inline __m128 load_four_f16(const uint8_t* weights) {
   const uint8_t* p = weights + kOffset;
-  return _mm_cvtph_ps(
-      _mm_setr_epi16(static_cast<short>(load_u16(p)), static_cast<short>(load_u16(p + kBlockBytes)),
-                     static_cast<short>(load_u16(p + 2 * kBlockBytes)),
-                     static_cast<short>(load_u16(p + 3 * kBlockBytes)), 0, 0, 0, 0));
+  return _mm_cvtph_ps(_mm_setr_epi16(
+      static_cast<short>(load_u16(p)), static_cast<short>(load_u16(p + Codec::kBytes)),
+      static_cast<short>(load_u16(p + 2 * Codec::kBytes)),
+      static_cast<short>(load_u16(p + 3 * Codec::kBytes)), 0, 0, 0, 0));
 }
 
 inline __m512 spread_four(__m128 value) {
@@ -161,12 +167,12 @@ inline __m512 spread_four(__m128 value) {
 
 // Sets bit 4 of the codes whose bit is set in the blocks' u32: bits 0-15 belong to `low`, 16-31 to
 // `high`.
-template <size_t kBlockBytes, size_t kOffset>
+template <class Codec>
 inline void add_fifth_bits(const uint8_t* weights, __m512i& low, __m512i& high) {
   uint64_t low_bits = 0;
   uint64_t high_bits = 0;
   for (size_t b = 0; b < 4; ++b) {
-    const uint64_t bits = load_u32(weights + b * kBlockBytes + kOffset);
+    const uint64_t bits = load_u32(weights + b * Codec::kBytes + Codec::kHighBits);
     low_bits |= (bits & 0xffff) << (16 * b);
     high_bits |= (bits >> 16) << (16 * b);
   }
@@ -176,21 +182,21 @@ inline void add_fifth_bits(const uint8_t* weights, __m512i& low, __m512i& high) 
 }
 
 // w = d (code − 16)
-struct Q5_0Step {
-  static constexpr size_t kBlock = 32, kBlockBytes = 22, kBytes = 4 * kBlockBytes;
+template <>
+struct Q32Step<Q5_0> {
+  static constexpr size_t kBlock = 32, kBlockBytes = Q5_0::kBytes, kBytes = 4 * kBlockBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
 
   static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
-    const __m512i packed = load_four<kBlockBytes, 6>(weights);
+    const __m512i packed = load_four_nibbles<Q5_0>(weights);
     __m512i low = low_nibbles(packed);
     __m512i high = high_nibbles(packed);
-    add_fifth_bits<kBlockBytes, 2>(weights, low, high);
+    add_fifth_bits<Q5_0>(weights, low, high);
     const __m512i start16 = _mm512_slli_epi32(_mm512_loadu_si512(x.start8 + 16 * index), 1);
     const __m512i dot = dot_interleaved(start16, low, high, x.interleaved + kSuper * index);
-    const __m128 scale =
-        _mm_mul_ps(load_four_f16<kBlockBytes, 0>(weights), _mm_loadu_ps(x.d + 4 * index));
+    const __m128 scale = _mm_mul_ps(load_four_f16<Q5_0, 0>(weights), _mm_loadu_ps(x.d + 4 * index));
     sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), spread_four(scale), sum);
   }
 };
@@ -202,10 +208,10 @@ struct MinimumSum {
 };
 
 // w = d · code + m, with four (Q4_1) or five (Q5_1) bits.
-template <size_t kBytesPerBlock>
-struct MinimumStep {
-  static constexpr size_t kBlock = 32, kBlockBytes = kBytesPerBlock, kBytes = 4 * kBlockBytes;
-  static constexpr bool kFive = kBlockBytes == Q5_1::kBytes;
+template <class Codec>
+struct Q32Step {
+  static constexpr size_t kBlock = 32, kBlockBytes = Codec::kBytes, kBytes = 4 * kBlockBytes;
+  static_assert(Codec::kHasMinimum, "formats with a zero point have steps of their own");
   using Sum = MinimumSum;
   static Sum start() { return {_mm512_setzero_ps(), _mm_setzero_ps()}; }
   static float finish(Sum sum) {
@@ -213,59 +219,36 @@ struct MinimumStep {
   }
 
   static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
-    const __m512i packed = load_four < kBlockBytes, kFive ? 8 : 4 > (weights);
+    const __m512i packed = load_four_nibbles<Codec>(weights);
     __m512i low = low_nibbles(packed);
     __m512i high = high_nibbles(packed);
-    if constexpr (kFive) add_fifth_bits<kBlockBytes, 4>(weights, low, high);
+    if constexpr (Codec::kBits == 5) add_fifth_bits<Codec>(weights, low, high);
     const __m512i dot =
         dot_interleaved(_mm512_setzero_si512(), low, high, x.interleaved + kSuper * index);
     const __m128 scale =
-        _mm_mul_ps(load_four_f16<kBlockBytes, 0>(weights), _mm_loadu_ps(x.d + 4 * index));
+        _mm_mul_ps(load_four_f16<Codec, 0>(weights), _mm_loadu_ps(x.d + 4 * index));
     sum.dot = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), spread_four(scale), sum.dot);
-    sum.minimum = _mm_fmadd_ps(load_four_f16<kBlockBytes, 2>(weights),
-                               _mm_loadu_ps(x.d_sum + 4 * index), sum.minimum);
+    sum.minimum = _mm_fmadd_ps(load_four_f16<Codec, 2>(weights), _mm_loadu_ps(x.d_sum + 4 * index),
+                               sum.minimum);
   }
 };
 
-using Q4_1Step = MinimumStep<Q4_1::kBytes>;
-using Q5_1Step = MinimumStep<Q5_1::kBytes>;
+template <class Codec>
+void add(Kernels& kernels) {
+  WeightKernels& of_type = weights_of(kernels, Codec::kType);
+  of_type.gemv = step_gemv<Q32Step<Codec>>;
+  of_type.gather_dot = step_gather<Q32Step<Codec>>;
+}
 
 }  // namespace
 
-namespace avx512 {
-
-void gemv_q8_0(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q8_0Step>(w, x, rows, y);
-}
-void gemv_q4_0(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q4_0Step>(w, x, rows, y);
-}
-void gemv_q4_1(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q4_1Step>(w, x, rows, y);
-}
-void gemv_q5_0(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q5_0Step>(w, x, rows, y);
-}
-void gemv_q5_1(const Matrix& w, const void* x, Range rows, float* y) {
-  step_gemv<Q5_1Step>(w, x, rows, y);
+void avx512::add_dots_32(Kernels& kernels) {
+  add<Q8_0>(kernels);
+  add<Q4_0>(kernels);
+  add<Q4_1>(kernels);
+  add<Q5_0>(kernels);
+  add<Q5_1>(kernels);
 }
 
-void gather_q8_0(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q8_0Step>(w, x, rows, y);
-}
-void gather_q4_0(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q4_0Step>(w, x, rows, y);
-}
-void gather_q4_1(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q4_1Step>(w, x, rows, y);
-}
-void gather_q5_0(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q5_0Step>(w, x, rows, y);
-}
-void gather_q5_1(const Matrix& w, const void* x, RowList rows, float* y) {
-  step_gather<Q5_1Step>(w, x, rows, y);
-}
-
-}  // namespace avx512
 }  // namespace hearth
 #endif

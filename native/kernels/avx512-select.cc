@@ -95,6 +95,7 @@ inline void prepare_group(const float* x, size_t g, const Q8Row& row) {
 }  // namespace
 
 namespace avx512 {
+namespace {
 
 void prepare_q8(const float* x, size_t columns, void* out) {
   const Q8Row row = q8_row(out, columns);
@@ -171,6 +172,21 @@ uint64_t read_stream(const void* data, size_t bytes) {
   const __m512i total =
       _mm512_add_epi64(_mm512_add_epi64(sum[0], sum[1]), _mm512_add_epi64(sum[2], sum[3]));
   return static_cast<uint64_t>(_mm512_reduce_add_epi64(total));
+}
+
+}  // namespace
+
+void add_vectors(Kernels& kernels) {
+  for (const WeightType type : kWeightTypes) {
+    if (x_format(type) == XFormat::kQ8) weights_of(kernels, type).prepare_x = prepare_q8;
+  }
+  VectorKernels& vector = kernels.vector;
+  vector.sign_pack = sign_pack;
+  vector.sign_scores = sign_scores;
+  vector.select_at_least = select_at_least;
+  vector.select_magnitude = select_magnitude;
+  vector.select_scores = select_scores;
+  vector.read_stream = read_stream;
 }
 
 }  // namespace avx512

@@ -1,4 +1,5 @@
-// The tables that select.cc chooses from, each built in its own unit with its own compiler flags.
+// The tables that select.cc chooses from. Each is built in its own unit with its own compiler flags,
+// at the first call: only where select.cc has found that the machine can run it.
 // Internal to kernels/.
 #pragma once
 
@@ -6,15 +7,18 @@
 
 namespace hearth {
 
-extern const Kernels kScalarKernels;
-extern const Kernels kAvx2Kernels;
-extern const Kernels kAvx512Kernels;
-extern const Kernels kNeonKernels;
+const Kernels& scalar_kernels();
+const Kernels& avx2_kernels();
+const Kernels& avx512_kernels();
+const Kernels& neon_kernels();
 
 // Order of Kernels::weights.
 constexpr WeightType kWeightTypes[kWeightTypeCount] = {
     WeightType::kF32,  WeightType::kF16,  WeightType::kBF16, WeightType::kQ8_0,
     WeightType::kQ4_0, WeightType::kQ4_1, WeightType::kQ5_0, WeightType::kQ5_1,
     WeightType::kQ4_K, WeightType::kQ5_K, WeightType::kQ6_K};
+
+// The entry of a type in a table that is being built.
+WeightKernels& weights_of(Kernels& kernels, WeightType type);
 
 }  // namespace hearth

@@ -21,12 +21,16 @@ constexpr WeightKernels quantised() {
 
 }  // namespace
 
-const Kernels kNeonKernels = {
-    "neon",
-    {lane_plain<LaneF32<NeonLanes>>(), lane_plain<LaneF16<NeonLanes>>(),
-     lane_plain<LaneBF16<NeonLanes>>(), quantised<Q8_0>(), quantised<Q4_0>(), quantised<Q4_1>(),
-     quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(), quantised<Q5_K>(), quantised<Q6_K>()},
-    lane_vector_kernels<NeonLanes>()};
+const Kernels& neon_kernels() {
+  static constexpr Kernels kKernels = {
+      "neon",
+      {lane_plain<LaneF32<NeonLanes>>(), lane_plain<LaneF16<NeonLanes>>(),
+       lane_plain<LaneBF16<NeonLanes>>(), quantised<Q8_0>(), quantised<Q4_0>(), quantised<Q4_1>(),
+       quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(), quantised<Q5_K>(),
+       quantised<Q6_K>()},
+      lane_vector_kernels<NeonLanes>()};
+  return kKernels;
+}
 
 }  // namespace hearth
 #endif

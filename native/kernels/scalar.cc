@@ -5,12 +5,15 @@
 #include "lanes-scalar.h"
 
 namespace hearth {
-const Kernels kScalarKernels = {
-    "scalar",
-    {generic_plain<F32>(), generic_plain<F16>(), generic_plain<BF16>(), generic_quantised<Q8_0>(),
-     generic_quantised<Q4_0>(), generic_quantised<Q4_1>(), generic_quantised<Q5_0>(),
-     generic_quantised<Q5_1>(), generic_quantised<Q4_K>(), generic_quantised<Q5_K>(),
-     generic_quantised<Q6_K>()},
-    lane_vector_kernels<ScalarLanes>()};
+const Kernels& scalar_kernels() {
+  static constexpr Kernels kKernels = {
+      "scalar",
+      {generic_plain<F32>(), generic_plain<F16>(), generic_plain<BF16>(), generic_quantised<Q8_0>(),
+       generic_quantised<Q4_0>(), generic_quantised<Q4_1>(), generic_quantised<Q5_0>(),
+       generic_quantised<Q5_1>(), generic_quantised<Q4_K>(), generic_quantised<Q5_K>(),
+       generic_quantised<Q6_K>()},
+      lane_vector_kernels<ScalarLanes>()};
+  return kKernels;
+}
 
 }  // namespace hearth

@@ -59,13 +59,13 @@ Available find_available() {
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
       __builtin_cpu_supports("avx512vpopcntdq")) {
-    found.table[count++] = &kAvx512Kernels;
+    found.table[count++] = &avx512_kernels();
   }
-  if (avx2) found.table[count++] = &kAvx2Kernels;
+  if (avx2) found.table[count++] = &avx2_kernels();
 #elif defined(__aarch64__)
-  found.table[count++] = &kNeonKernels;
+  found.table[count++] = &neon_kernels();
 #endif
-  found.table[count++] = &kScalarKernels;
+  found.table[count++] = &scalar_kernels();
   for (size_t i = 0; i < count; ++i) found.name[i] = found.table[i]->name;
   return found;
 }
@@ -91,6 +91,10 @@ const char* const* available_kernels() { return available().name; }
 const WeightKernels* weight_kernels(const Kernels* kernels, uint32_t type_id) {
   const size_t i = type_index(type_id);
   return i < kWeightTypeCount ? &kernels->weights[i] : nullptr;
+}
+
+WeightKernels& weights_of(Kernels& kernels, WeightType type) {
+  return kernels.weights[type_index(static_cast<uint32_t>(type))];
 }
 
 XFormat x_format(WeightType type) { return type_info(type).format; }
