@@ -71,17 +71,16 @@ void bench_gemm(const Bench& bench, size_t threads) {
   std::vector<float> y(kGemmTokens * kGemmRows);
   fill(WeightType::kQ8_0, bench.memory, kGemmRows * kGemmColumns * 4);
   std::vector<void*> buffers;
-  for (const NamedType& named : kTypes) {
-    const WeightKernels* table =
-        hearth::weight_kernels(bench.kernels, static_cast<uint32_t>(named.type));
-    const size_t stride = hearth::x_bytes(named.type, kGemmColumns);
+  for (const WeightType type : hearth::kWeightTypes) {
+    const WeightKernels* table = hearth::weight_kernels(bench.kernels, static_cast<uint32_t>(type));
+    const size_t stride = hearth::x_bytes(type, kGemmColumns);
     uint8_t* prepared = static_cast<uint8_t*>(allocate(stride * kGemmTokens));
     buffers.push_back(prepared);
     for (size_t t = 0; t < kGemmTokens; ++t)
       table->prepare_x(x.data(), kGemmColumns, prepared + t * stride);
-    const Matrix w = {bench.memory, kGemmColumns, hearth::row_bytes(named.type, kGemmColumns)};
+    const Matrix w = {bench.memory, kGemmColumns, hearth::row_bytes(type, kGemmColumns)};
     configs.push_back(
-        {std::string(named.name) + " gemm",
+        {std::string(hearth::weight_type_name(type)) + " gemm",
          2.0 * kGemmRows * kGemmColumns * kGemmTokens,
          [=, &y](size_t thread, size_t count) {
            hearth::Range rows = share(kGemmRows / hearth::kGemmRowTile, thread, count);
@@ -91,7 +90,7 @@ void bench_gemm(const Bench& bench, size_t threads) {
          },
          {},
          {}});
-    configs.push_back({std::string(named.name) + " prepare_x",
+    configs.push_back({std::string(hearth::weight_type_name(type)) + " prepare_x",
                        1.0 * kGemmColumns * kGemmTokens,
                        [=, &x](size_t thread, size_t count) {
                          const hearth::Range part = share(kGemmTokens, thread, count);

@@ -1,5 +1,5 @@
-// What the programs of bench/kernels share: the weight types with finite contents, a thread's share
-// of the work, and times of threads that start together.
+// What the programs of bench/kernels share: weights with finite contents, a thread's share of the
+// work, and times of threads that start together.
 #pragma once
 
 #include <sched.h>
@@ -17,17 +17,6 @@
 #include "kernels/kernels.h"
 
 namespace hearth::bench {
-
-struct NamedType {
-  const char* name;
-  WeightType type;
-};
-
-constexpr NamedType kTypes[] = {
-    {"F32", WeightType::kF32},   {"F16", WeightType::kF16},   {"BF16", WeightType::kBF16},
-    {"Q8_0", WeightType::kQ8_0}, {"Q4_0", WeightType::kQ4_0}, {"Q4_1", WeightType::kQ4_1},
-    {"Q5_0", WeightType::kQ5_0}, {"Q5_1", WeightType::kQ5_1}, {"Q4_K", WeightType::kQ4_K},
-    {"Q5_K", WeightType::kQ5_K}, {"Q6_K", WeightType::kQ6_K}};
 
 inline double seconds(clockid_t clock) {
   timespec now;

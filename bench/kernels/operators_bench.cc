@@ -203,22 +203,22 @@ std::string argument(int count, char** arguments, const std::string& name,
 }
 
 // False when the kernels of the type give wrong results.
-bool run_type(const NamedType& named, const Settings& settings, bool& is_first) {
+bool run_type(WeightType type, const Settings& settings, bool& is_first) {
   const size_t columns = settings.columns;
-  const size_t row_bytes = hearth::row_bytes(named.type, columns);
+  const size_t row_bytes = hearth::row_bytes(type, columns);
   const size_t rows = settings.matrix_rows > 0 ? settings.matrix_rows : settings.bytes / row_bytes;
   Operands on = {settings,
-                 hearth::weight_kernels(settings.kernels, static_cast<uint32_t>(named.type)),
+                 hearth::weight_kernels(settings.kernels, static_cast<uint32_t>(type)),
                  {settings.memory, columns, row_bytes},
                  rows,
-                 allocate(hearth::x_bytes(named.type, columns)),
+                 allocate(hearth::x_bytes(type, columns)),
                  std::vector<float>(rows),
                  std::vector<float>(rows, kCoefficient),
                  std::vector<std::vector<float>>(settings.threads, std::vector<float>(columns))};
   const std::vector<float> x(columns, kInput);
   on.kernels->prepare_x(x.data(), columns, on.x);
   const bool right = is_right(on);
-  if (right) print(named.name, on, measure(on), is_first);
+  if (right) print(hearth::weight_type_name(type), on, measure(on), is_first);
   std::free(on.x);
   return right;
 }
@@ -227,18 +227,19 @@ bool run_all(const Settings& settings) {
   std::printf("{\"kernels\": \"%s\", \"threads\": %zu, \"columns\": %zu, \"runs\": [",
               settings.kernels->name, settings.threads, settings.columns);
   bool is_first = true;
-  const NamedType* last = nullptr;
-  for (const NamedType& named : kTypes) {
+  bool must_fill = true;
+  for (const WeightType type : hearth::kWeightTypes) {
+    const char* name = hearth::weight_type_name(type);
     bool is_wanted = settings.types.empty();
-    each_word(settings.types, [&](const std::string& word) { is_wanted |= word == named.name; });
+    each_word(settings.types, [&](const std::string& word) { is_wanted |= word == name; });
     if (!is_wanted) continue;
     // All types but F32 are filled alike.
-    if (!last || last->type == WeightType::kF32) fill(named.type, settings.memory, settings.bytes);
-    if (!run_type(named, settings, is_first)) {
-      std::fprintf(stderr, "operators_bench: wrong results for %s\n", named.name);
+    if (must_fill) fill(type, settings.memory, settings.bytes);
+    must_fill = type == WeightType::kF32;
+    if (!run_type(type, settings, is_first)) {
+      std::fprintf(stderr, "operators_bench: wrong results for %s\n", name);
       return false;
     }
-    last = &named;
   }
   std::printf("\n]}\n");
   return true;

@@ -14,25 +14,27 @@ namespace {
 constexpr size_t kGemmTokens32 = 32;
 constexpr size_t kGemmTokensK = 12;
 
-// gemm, rows and, where nothing replaces it, axpy by way of f32; the dot products are added.
+// Plain types over lanes. Of the quantised ones gemm, rows and, where nothing replaces it, axpy by
+// way of f32; the dot products are added.
 template <class Codec>
-constexpr WeightKernels quantised() {
-  WeightKernels table = {};
-  table.prepare_x = prepare_q8;
-  table.gemm = panel_gemm<Avx2Lanes, QuantisedDecoder<Codec>>;
-  table.axpy = generic_axpy<Codec::kBlock, Codec::kBytes, dequantise_quantised<Codec>>;
-  table.dequantise_row = dequantise_quantised<Codec>;
-  table.gemm_tokens = Codec::kBlock == kKBlock ? kGemmTokensK : kGemmTokens32;
-  return table;
+constexpr WeightKernels weights() {
+  if constexpr (Codec::kX == XFormat::kF32) {
+    return lane_plain<Lane<Codec, Avx2Lanes>>();
+  } else {
+    WeightKernels table = {};
+    table.prepare_x = prepare_q8;
+    table.gemm = panel_gemm<Avx2Lanes, QuantisedDecoder<Codec>>;
+    table.axpy = generic_axpy<Codec::kBlock, Codec::kBytes, dequantise_quantised<Codec>>;
+    table.dequantise_row = dequantise_quantised<Codec>;
+    table.gemm_tokens = Codec::kBlock == kKBlock ? kGemmTokensK : kGemmTokens32;
+    return table;
+  }
 }
 
 Kernels build() {
-  Kernels kernels = {"avx2",
-                     {lane_plain<LaneF32<Avx2Lanes>>(), lane_plain<LaneF16<Avx2Lanes>>(),
-                      lane_plain<LaneBF16<Avx2Lanes>>(), quantised<Q8_0>(), quantised<Q4_0>(),
-                      quantised<Q4_1>(), quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(),
-                      quantised<Q5_K>(), quantised<Q6_K>()},
-                     lane_vector_kernels<Avx2Lanes>()};
+  Kernels kernels = {"avx2", {}, lane_vector_kernels<Avx2Lanes>()};
+  for_each_codec(
+      [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
   avx2::add_dots_32(kernels);
   avx2::add_dots_k(kernels);
   avx2::add_axpy(kernels);

@@ -10,11 +10,11 @@ namespace hearth {
 namespace {
 
 Kernels build() {
-  // Plain types over lanes; the units have every function of the quantised ones.
-  Kernels kernels = {"avx512",
-                     {lane_plain<LaneF32<Avx512Lanes>>(), lane_plain<LaneF16<Avx512Lanes>>(),
-                      lane_plain<LaneBF16<Avx512Lanes>>()},
-                     lane_vector_kernels<Avx512Lanes>()};
+  Kernels kernels = {"avx512", {}, lane_vector_kernels<Avx512Lanes>()};
+  weights_of(kernels, WeightType::kF32) = lane_plain<Lane<F32, Avx512Lanes>>();
+  weights_of(kernels, WeightType::kF16) = lane_plain<Lane<F16, Avx512Lanes>>();
+  weights_of(kernels, WeightType::kBF16) = lane_plain<Lane<BF16, Avx512Lanes>>();
+  // Every function of the quantised types.
   avx512::add_dots_32(kernels);
   avx512::add_dots_k(kernels);
   avx512::add_gemm(kernels);

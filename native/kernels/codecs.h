@@ -16,6 +16,7 @@ namespace {
 // d f16 | 32 × i8
 struct Q8_0 {
   static constexpr WeightType kType = WeightType::kQ8_0;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 32, kBytes = 34, kSubGroup = 32;
   static constexpr int kBits = 8;
   static constexpr int kZero = 128;
@@ -41,6 +42,7 @@ inline void add_fifth_bits(uint32_t high, uint8_t* code) {
 // d f16 | 16 × {low nibble: element i, high nibble: element i + 16}
 struct Q4_0 {
   static constexpr WeightType kType = WeightType::kQ4_0;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 32, kBytes = 18, kSubGroup = 32;
   static constexpr size_t kNibbles = 2;
   static constexpr int kBits = 4;
@@ -55,6 +57,7 @@ struct Q4_0 {
 // d f16 | m f16 | nibbles as Q4_0; w = d · code + m
 struct Q4_1 {
   static constexpr WeightType kType = WeightType::kQ4_1;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 32, kBytes = 20, kSubGroup = 32;
   static constexpr size_t kNibbles = 4;
   static constexpr int kBits = 4;
@@ -70,6 +73,7 @@ struct Q4_1 {
 // d f16 | high bits u32 | nibbles
 struct Q5_0 {
   static constexpr WeightType kType = WeightType::kQ5_0;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 32, kBytes = 22, kSubGroup = 32;
   static constexpr size_t kHighBits = 2, kNibbles = 6;
   static constexpr int kBits = 5;
@@ -85,6 +89,7 @@ struct Q5_0 {
 // d f16 | m f16 | high bits u32 | nibbles
 struct Q5_1 {
   static constexpr WeightType kType = WeightType::kQ5_1;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 32, kBytes = 24, kSubGroup = 32;
   static constexpr size_t kHighBits = 4, kNibbles = 8;
   static constexpr int kBits = 5;
@@ -115,6 +120,7 @@ inline void unpack_k_scales(const uint8_t* block, float* scale, float* minimum) 
 // d f16 | dmin f16 | 12 scales | 128 nibbles: 32 bytes hold group 2j (low) and 2j + 1 (high)
 struct Q4_K {
   static constexpr WeightType kType = WeightType::kQ4_K;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 256, kBytes = 144, kSubGroup = 32;
   static constexpr size_t kNibbles = 16;
   static constexpr int kBits = 4;
@@ -136,6 +142,7 @@ struct Q4_K {
 // Bit g of high byte i belongs to element i of group g.
 struct Q5_K {
   static constexpr WeightType kType = WeightType::kQ5_K;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 256, kBytes = 176, kSubGroup = 32;
   static constexpr size_t kHighBits = 16, kNibbles = 48;
   static constexpr int kBits = 5;
@@ -159,6 +166,7 @@ struct Q5_K {
 // 128 low nibbles | 64 × 2 high bits | 16 × i8 scale of 16 elements | d f16
 struct Q6_K {
   static constexpr WeightType kType = WeightType::kQ6_K;
+  static constexpr XFormat kX = XFormat::kQ8;
   static constexpr size_t kBlock = 256, kBytes = 210, kSubGroup = 16;
   static constexpr int kBits = 6;
   static constexpr int kZero = 32;
@@ -185,21 +193,32 @@ struct Q6_K {
 // Codecs of the types that are plain numbers.
 struct F32 {
   static constexpr WeightType kType = WeightType::kF32;
-  static constexpr size_t kBytes = 4;
+  static constexpr XFormat kX = XFormat::kF32;
+  static constexpr size_t kBlock = 1, kBytes = 4;
   static float load(const uint8_t* p) { return float_of_bits(load_u32(p)); }
 };
 
 struct F16 {
   static constexpr WeightType kType = WeightType::kF16;
-  static constexpr size_t kBytes = 2;
+  static constexpr XFormat kX = XFormat::kF32;
+  static constexpr size_t kBlock = 1, kBytes = 2;
   static float load(const uint8_t* p) { return load_f16(p); }
 };
 
 struct BF16 {
   static constexpr WeightType kType = WeightType::kBF16;
-  static constexpr size_t kBytes = 2;
+  static constexpr XFormat kX = XFormat::kF32;
+  static constexpr size_t kBlock = 1, kBytes = 2;
   static float load(const uint8_t* p) { return f32_of_bf16(load_u16(p)); }
 };
+
+// Calls visit(codec) with the codec of every weight type.
+template <class Visit>
+constexpr void for_each_codec(Visit visit) {
+#define HEARTH_VISIT(name, id) visit(name{});
+  HEARTH_WEIGHT_TYPES(HEARTH_VISIT)
+#undef HEARTH_VISIT
+}
 
 }  // namespace
 }  // namespace hearth

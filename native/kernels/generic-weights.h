@@ -248,5 +248,14 @@ constexpr WeightKernels generic_plain() {
           kGenericGemmTokens};
 }
 
+template <class Codec>
+constexpr WeightKernels generic_weights() {
+  if constexpr (Codec::kX == XFormat::kF32) {
+    return generic_plain<Codec>();
+  } else {
+    return generic_quantised<Codec>();
+  }
+}
+
 }  // namespace
 }  // namespace hearth

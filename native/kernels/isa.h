@@ -12,12 +12,6 @@ const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 const Kernels& neon_kernels();
 
-// Order of Kernels::weights.
-constexpr WeightType kWeightTypes[kWeightTypeCount] = {
-    WeightType::kF32,  WeightType::kF16,  WeightType::kBF16, WeightType::kQ8_0,
-    WeightType::kQ4_0, WeightType::kQ4_1, WeightType::kQ5_0, WeightType::kQ5_1,
-    WeightType::kQ4_K, WeightType::kQ5_K, WeightType::kQ6_K};
-
 // The entry of a type in a table that is being built.
 WeightKernels& weights_of(Kernels& kernels, WeightType type);
 

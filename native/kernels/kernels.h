@@ -21,20 +21,34 @@
 
 namespace hearth {
 
-// Values are the ids of GGUF files.
+// The weight types: name and id in GGUF files. The name is also that of the type's codec in codecs.h.
+// The order is that of Kernels::weights.
+#define HEARTH_WEIGHT_TYPES(X) \
+  X(F32, 0)                    \
+  X(F16, 1)                    \
+  X(BF16, 30)                  \
+  X(Q8_0, 8)                   \
+  X(Q4_0, 2)                   \
+  X(Q4_1, 3)                   \
+  X(Q5_0, 6)                   \
+  X(Q5_1, 7)                   \
+  X(Q4_K, 12)                  \
+  X(Q5_K, 13)                  \
+  X(Q6_K, 14)
+
+// kF32, kF16, …
 enum class WeightType : uint32_t {
-  kF32 = 0,
-  kF16 = 1,
-  kQ4_0 = 2,
-  kQ4_1 = 3,
-  kQ5_0 = 6,
-  kQ5_1 = 7,
-  kQ8_0 = 8,
-  kQ4_K = 12,
-  kQ5_K = 13,
-  kQ6_K = 14,
-  kBF16 = 30,
+#define HEARTH_ENUMERATOR(name, id) k##name = id,
+  HEARTH_WEIGHT_TYPES(HEARTH_ENUMERATOR)
+#undef HEARTH_ENUMERATOR
 };
+
+constexpr WeightType kWeightTypes[] = {
+#define HEARTH_TYPE(name, id) WeightType::k##name,
+    HEARTH_WEIGHT_TYPES(HEARTH_TYPE)
+#undef HEARTH_TYPE
+};
+constexpr size_t kWeightTypeCount = sizeof(kWeightTypes) / sizeof(kWeightTypes[0]);
 
 // Ids of KV cache types, as in GGUF.
 enum class KvType : uint32_t { kF32 = 0, kF16 = 1, kQ8_0 = 8 };
@@ -215,8 +229,6 @@ struct VectorKernels {
   uint64_t (*read_stream)(const void* data, size_t bytes);
 };
 
-constexpr size_t kWeightTypeCount = 11;
-
 struct Kernels {
   const char* name;  // "scalar", "avx2", "avx512", "neon"
   WeightKernels weights[kWeightTypeCount];
@@ -233,6 +245,8 @@ const char* const* available_kernels();
 // The kernels of a GGUF type id, or null when hearth cannot compute with it.
 const WeightKernels* weight_kernels(const Kernels* kernels, uint32_t type_id);
 
+// "F32", "Q4_0", …
+const char* weight_type_name(WeightType type);
 XFormat x_format(WeightType type);
 // Bytes of a prepared row, a multiple of 64.
 size_t x_bytes(WeightType type, size_t columns);

@@ -11,25 +11,30 @@ namespace hearth {
 namespace {
 
 template <class Codec>
-constexpr WeightKernels quantised() {
-  WeightKernels table = generic_quantised<Codec>();
-  table.gemm = panel_gemm<NeonLanes, QuantisedDecoder<Codec>>;
-  // As plain weights.
-  table.gemm_tokens = 12;
-  return table;
+constexpr WeightKernels weights() {
+  if constexpr (Codec::kX == XFormat::kF32) {
+    return lane_plain<Lane<Codec, NeonLanes>>();
+  } else {
+    WeightKernels table = generic_quantised<Codec>();
+    table.gemm = panel_gemm<NeonLanes, QuantisedDecoder<Codec>>;
+    // As plain weights.
+    table.gemm_tokens = 12;
+    return table;
+  }
+}
+
+Kernels build() {
+  Kernels kernels = {"neon", {}, lane_vector_kernels<NeonLanes>()};
+  for_each_codec(
+      [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
+  return kernels;
 }
 
 }  // namespace
 
 const Kernels& neon_kernels() {
-  static constexpr Kernels kKernels = {
-      "neon",
-      {lane_plain<LaneF32<NeonLanes>>(), lane_plain<LaneF16<NeonLanes>>(),
-       lane_plain<LaneBF16<NeonLanes>>(), quantised<Q8_0>(), quantised<Q4_0>(), quantised<Q4_1>(),
-       quantised<Q5_0>(), quantised<Q5_1>(), quantised<Q4_K>(), quantised<Q5_K>(),
-       quantised<Q6_K>()},
-      lane_vector_kernels<NeonLanes>()};
-  return kKernels;
+  static const Kernels kernels = build();
+  return kernels;
 }
 
 }  // namespace hearth

@@ -8,8 +8,12 @@
 namespace hearth {
 namespace {
 
+// A plain codec that reads lanes L at a time.
+template <class Codec, class L>
+struct Lane;
+
 template <class L>
-struct LaneF32 : F32 {
+struct Lane<F32, L> : F32 {
   using Lanes = L;
   static typename L::V lanes(const uint8_t* p) {
     return L::load(reinterpret_cast<const float*>(p));
@@ -20,7 +24,7 @@ struct LaneF32 : F32 {
 };
 
 template <class L>
-struct LaneF16 : F16 {
+struct Lane<F16, L> : F16 {
   using Lanes = L;
   static typename L::V lanes(const uint8_t* p) {
     return L::load_f16(reinterpret_cast<const uint16_t*>(p));
@@ -31,7 +35,7 @@ struct LaneF16 : F16 {
 };
 
 template <class L>
-struct LaneBF16 : BF16 {
+struct Lane<BF16, L> : BF16 {
   using Lanes = L;
   static typename L::V lanes(const uint8_t* p) {
     return L::load_bf16(reinterpret_cast<const uint16_t*>(p));

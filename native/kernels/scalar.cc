@@ -5,15 +5,21 @@
 #include "lanes-scalar.h"
 
 namespace hearth {
+namespace {
+
+Kernels build() {
+  Kernels kernels = {"scalar", {}, lane_vector_kernels<ScalarLanes>()};
+  for_each_codec([&kernels](auto codec) {
+    weights_of(kernels, codec.kType) = generic_weights<decltype(codec)>();
+  });
+  return kernels;
+}
+
+}  // namespace
+
 const Kernels& scalar_kernels() {
-  static constexpr Kernels kKernels = {
-      "scalar",
-      {generic_plain<F32>(), generic_plain<F16>(), generic_plain<BF16>(), generic_quantised<Q8_0>(),
-       generic_quantised<Q4_0>(), generic_quantised<Q4_1>(), generic_quantised<Q5_0>(),
-       generic_quantised<Q5_1>(), generic_quantised<Q4_K>(), generic_quantised<Q5_K>(),
-       generic_quantised<Q6_K>()},
-      lane_vector_kernels<ScalarLanes>()};
-  return kKernels;
+  static const Kernels kernels = build();
+  return kernels;
 }
 
 }  // namespace hearth

@@ -18,28 +18,29 @@ struct TypeInfo {
   XFormat format;
 };
 
-constexpr TypeInfo kTypes[kWeightTypeCount] = {
-    {WeightType::kF32, 1, F32::kBytes, XFormat::kF32},
-    {WeightType::kF16, 1, F16::kBytes, XFormat::kF32},
-    {WeightType::kBF16, 1, BF16::kBytes, XFormat::kF32},
-    {WeightType::kQ8_0, Q8_0::kBlock, Q8_0::kBytes, XFormat::kQ8},
-    {WeightType::kQ4_0, Q4_0::kBlock, Q4_0::kBytes, XFormat::kQ8},
-    {WeightType::kQ4_1, Q4_1::kBlock, Q4_1::kBytes, XFormat::kQ8},
-    {WeightType::kQ5_0, Q5_0::kBlock, Q5_0::kBytes, XFormat::kQ8},
-    {WeightType::kQ5_1, Q5_1::kBlock, Q5_1::kBytes, XFormat::kQ8},
-    {WeightType::kQ4_K, Q4_K::kBlock, Q4_K::kBytes, XFormat::kQ8},
-    {WeightType::kQ5_K, Q5_K::kBlock, Q5_K::kBytes, XFormat::kQ8},
-    {WeightType::kQ6_K, Q6_K::kBlock, Q6_K::kBytes, XFormat::kQ8},
+// Of every weight type, in the order of kWeightTypes.
+struct TypeTable {
+  TypeInfo info[kWeightTypeCount] = {};
+
+  constexpr TypeTable() {
+    size_t i = 0;
+    for_each_codec([&](auto codec) {
+      using Codec = decltype(codec);
+      info[i++] = {Codec::kType, Codec::kBlock, Codec::kBytes, Codec::kX};
+    });
+  }
 };
+
+constexpr TypeTable kTypes;
 
 size_t type_index(uint32_t id) {
   size_t i = 0;
-  while (i < kWeightTypeCount && static_cast<uint32_t>(kTypes[i].type) != id) ++i;
+  while (i < kWeightTypeCount && static_cast<uint32_t>(kTypes.info[i].type) != id) ++i;
   return i;
 }
 
 const TypeInfo& type_info(WeightType type) {
-  return kTypes[type_index(static_cast<uint32_t>(type))];
+  return kTypes.info[type_index(static_cast<uint32_t>(type))];
 }
 
 // Tables that can run here, best first.
@@ -95,6 +96,17 @@ const WeightKernels* weight_kernels(const Kernels* kernels, uint32_t type_id) {
 
 WeightKernels& weights_of(Kernels& kernels, WeightType type) {
   return kernels.weights[type_index(static_cast<uint32_t>(type))];
+}
+
+const char* weight_type_name(WeightType type) {
+  switch (type) {
+#define HEARTH_CASE(name, id) \
+  case WeightType::k##name:   \
+    return #name;
+    HEARTH_WEIGHT_TYPES(HEARTH_CASE)
+#undef HEARTH_CASE
+  }
+  return "unknown";
 }
 
 XFormat x_format(WeightType type) { return type_info(type).format; }

@@ -106,7 +106,7 @@ void test_products(Checks& checks, const Kernels& kernels, const Shape& shape) {
   Buffer memory(products.sum_floats(shape.every.size()) * sizeof(float));
   sums.data = memory.f32();
   const hearth::Phase phase = products.begin(rows.step);
-  const Case went = {kernels.name, "channels", type_name(shape.type)};
+  const Case went = {kernels.name, "channels", weight_type_name(shape.type)};
   checks.near(went, products.all_by_channels(), 1, 0);
   if (!products.all_by_channels()) return;
   for (uint32_t chunk = 0; chunk < phase.chunks; ++chunk) products.chunk(chunk);

@@ -14,14 +14,10 @@
 
 namespace hearth_test {
 
+using hearth::weight_type_name;
 using hearth::WeightType;
 
 constexpr double kEpsilon = 1.0 / (1 << 24);  // half a unit in the last place of f32, relative
-
-constexpr WeightType kAllTypes[] = {WeightType::kF32,  WeightType::kF16,  WeightType::kBF16,
-                                    WeightType::kQ8_0, WeightType::kQ4_0, WeightType::kQ4_1,
-                                    WeightType::kQ5_0, WeightType::kQ5_1, WeightType::kQ4_K,
-                                    WeightType::kQ5_K, WeightType::kQ6_K};
 
 class Random {
  public:
@@ -185,34 +181,6 @@ inline void fill_weights(Random& random, WeightType type, uint8_t* data, size_t 
         put_f16_scale(random, b);
     }
   }
-}
-
-inline const char* type_name(WeightType type) {
-  switch (type) {
-    case WeightType::kF32:
-      return "F32";
-    case WeightType::kF16:
-      return "F16";
-    case WeightType::kBF16:
-      return "BF16";
-    case WeightType::kQ8_0:
-      return "Q8_0";
-    case WeightType::kQ4_0:
-      return "Q4_0";
-    case WeightType::kQ4_1:
-      return "Q4_1";
-    case WeightType::kQ5_0:
-      return "Q5_0";
-    case WeightType::kQ5_1:
-      return "Q5_1";
-    case WeightType::kQ4_K:
-      return "Q4_K";
-    case WeightType::kQ5_K:
-      return "Q5_K";
-    case WeightType::kQ6_K:
-      return "Q6_K";
-  }
-  return "?";
 }
 
 // What is being tested, for messages.

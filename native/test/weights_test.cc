@@ -84,7 +84,7 @@ struct Problem {
 };
 
 std::string describe(const Problem& p) {
-  return std::string(type_name(p.type)) + " " + std::to_string(p.rows) + "x" +
+  return std::string(weight_type_name(p.type)) + " " + std::to_string(p.rows) + "x" +
          std::to_string(p.columns) + "x" + std::to_string(p.tokens);
 }
 
@@ -241,7 +241,8 @@ int main() {
   using namespace hearth_test;
   Checks checks;
   for (const char* const* name = hearth::available_kernels(); *name; ++name) {
-    for (const WeightType type : kAllTypes) test_type(hearth::select_kernels(*name), type, checks);
+    for (const WeightType type : hearth::kWeightTypes)
+      test_type(hearth::select_kernels(*name), type, checks);
     std::printf("weights on %s: done\n", *name);
   }
   return checks.finish("weights_test");
