@@ -1,6 +1,6 @@
 /** The public names, one by one. What is not here is not part of the API. */
 
-export type { PrepareProgress } from "./backends/backend.ts";
+export type { LoadProgress } from "./backends/backend.ts";
 export { type BenchOptions, bench } from "./commands/bench/bench.ts";
 export type {
   AgainstResult,

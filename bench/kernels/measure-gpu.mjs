@@ -52,7 +52,7 @@ async function measureType(backend, { type, bytes, columns, percents, rounds }) 
     Math.floor(bytes / (3 * blocks * rowBytes(type, columns) * 256)) * 256,
   );
   const { program, input, x } = makeProgram({ type, neurons, columns });
-  const executable = await backend.prepare(program);
+  const executable = await backend.compile(program);
   try {
     executable.write(x, new Float32Array(columns).fill(0.5));
     return await measureCases(executable, { input, type, neurons, columns, percents, rounds });

@@ -1,19 +1,19 @@
 /**
- * What every backend is: it prepares a program once and then runs its segments, step after step.
- * Untrusted values are judged before they come here (prepare checks shapes once); run checks nothing and allocates nothing.
- * Source of the cut: jax-js backend.ts (prepare, then dispatch).
+ * What every backend is: it compiles a program once and then runs its segments, step after step.
+ * Untrusted values are judged before they come here (compile checks shapes once); run checks nothing and allocates nothing.
+ * Source of the cut: jax-js backend.ts (compile, then dispatch).
  */
 import type { Bytes, Milliseconds } from "../core/units.ts";
 import type { Slot, Weight } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
 
-export interface PrepareProgress {
+export interface LoadProgress {
   readonly done: Bytes;
   readonly total: Bytes;
 }
 
-export interface PrepareOptions {
-  readonly onProgress?: (progress: PrepareProgress) => void;
+export interface CompileOptions {
+  readonly onProgress?: (progress: LoadProgress) => void;
   /** Hears how many kernels are compiled while the weights are brought; not called where none are. */
   readonly onCompile?: (kernels: number) => void;
   readonly signal?: AbortSignal;
@@ -106,7 +106,7 @@ export interface Backend extends Disposable {
   /** For people: "cpu (avx512, 2 threads)". */
   readonly description: string;
   /** @throws UnsupportedError for a weight type or method that this backend lacks; LimitError when memory does not suffice. */
-  prepare(program: Program, options?: PrepareOptions): Promise<Executable>;
+  compile(program: Program, options?: CompileOptions): Promise<Executable>;
   /** W^T in another type, in memory: there where the backend does it faster than TypeScript. */
   readonly transpose?: (
     weight: Weight,

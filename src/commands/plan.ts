@@ -170,7 +170,7 @@ function wholeCard({ gpu, name }: HardwareProfile): Bytes {
 /** Stands in where only shapes are wanted: a transposed weight without its bytes. */
 const planningBackend: Backend = {
   description: "planning",
-  prepare: () => Promise.reject(new UnsupportedError("running", ["planning"])),
+  compile: () => Promise.reject(new UnsupportedError("running", ["planning"])),
   transpose: async ({ name, rows, columns }, type) => ({
     name: `${name} transposed`,
     type,

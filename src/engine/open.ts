@@ -2,7 +2,7 @@
 
 import { totalmem } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Backend, PrepareOptions } from "../backends/backend.ts";
+import type { Backend, CompileOptions } from "../backends/backend.ts";
 import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
 import type { Milliseconds } from "../core/units.ts";
 import { sampledRanges } from "../gguf/fingerprint.ts";
@@ -190,7 +190,7 @@ async function openOnGpu(
       backend,
       built.program,
       outputSlots(built.slots),
-      prepareOptions(options),
+      compileOptions(options),
     );
     const all = [...notices, ...settled.notices];
     return { backend, session, sparsity: settled.method, ...(plan && { plan }), notices: all };
@@ -264,7 +264,7 @@ async function openSession(
     ...(sparsity.masksFor && { masksFor: sparsity.masksFor }),
   });
   await nextTurn();
-  return Session.open(backend, program, outputSlots(slots), prepareOptions(options));
+  return Session.open(backend, program, outputSlots(slots), compileOptions(options));
 }
 
 function outputSlots({ logits, argmax, topK }: ModelSlots): OutputSlots {
@@ -272,7 +272,7 @@ function outputSlots({ logits, argmax, topK }: ModelSlots): OutputSlots {
   return { logits, ...(argmax && { argmax }), ...(topK && { topK }) };
 }
 
-function prepareOptions({ onProgress, onCompile, signal }: EngineOptions): PrepareOptions {
+function compileOptions({ onProgress, onCompile, signal }: EngineOptions): CompileOptions {
   return {
     ...(onProgress && { onProgress }),
     ...(onCompile && { onCompile }),

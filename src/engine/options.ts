@@ -1,5 +1,5 @@
 /** What `Engine.open` and `generate` accept, with defaults; every value is judged here, before anything is loaded. */
-import type { PrepareProgress } from "../backends/backend.ts";
+import type { LoadProgress } from "../backends/backend.ts";
 import { checkOptions } from "../core/check-options.ts";
 import { LimitError, OptionError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
@@ -54,7 +54,7 @@ export interface EngineOptions {
   readonly sparsity?: Sparsity;
   /** What hearth has learnt about the model. Default: the file beside the model, if there is one. */
   readonly sidecar?: string;
-  readonly onProgress?: (progress: PrepareProgress) => void;
+  readonly onProgress?: (progress: LoadProgress) => void;
   /** Hears how many kernels the GPU's driver compiles while the model is loaded; a prompt may need a few more. */
   readonly onCompile?: (kernels: number) => void;
   readonly signal?: AbortSignal;

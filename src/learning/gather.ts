@@ -2,7 +2,7 @@
  * Runs a dense model over a corpus and shows what its layers did, batch after batch: the one source of
  * profiles, predictor training and calibration. Windows of text with BOS before each; BOS itself is not shown.
  */
-import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
+import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
 import { LimitError, OptionError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import { type Bytes, MiB, type Tokens } from "../core/units.ts";
@@ -15,7 +15,7 @@ import type { Corpus } from "./corpus.ts";
 import type { CorpusPart, FfnShape, LayerSamples, SampleBatch } from "./ffn-samples.ts";
 import { readWindows, type TextWindow } from "./gather-windows.ts";
 
-export interface GathererOptions extends PrepareOptions {
+export interface GathererOptions extends CompileOptions {
   /** Layers to show, rising. Default: all. */
   readonly layers?: readonly number[];
   /** Tokens of a window, BOS included. Default: the model's context, at most 512. */
@@ -94,7 +94,7 @@ export class Gatherer implements Disposable {
       methodFor: () => ({ kind: "dense" }),
       exposed,
     });
-    const executable = await backend.prepare(program, options);
+    const executable = await backend.compile(program, options);
     const step = createStep(program.maxRows, program.maxOutputs);
     return new Gatherer({ shape, executable, step, tokenizer, exposed: slots.exposed, window });
   }

@@ -36,7 +36,7 @@ async function make(arch: string, args: readonly string[] = []): Promise<Model> 
 
 async function logits(model: Model, changes: Partial<ProgramOptions> = {}): Promise<Float32Array> {
   const { program, slots } = buildProgram(model, { ...options, ...changes });
-  using executable = await createReferenceBackend().prepare(program);
+  using executable = await createReferenceBackend().compile(program);
   const step = createStep(8, 2);
   step.rowCount = 8;
   for (let row = 0; row < 8; row++) {

@@ -1,5 +1,5 @@
 /**
- * From a model to a program: ops and slots for given limits, which any backend can prepare. `buildParts` gives the
+ * From a model to a program: ops and slots for given limits, which any backend can compile. `buildParts` gives the
  * layers one by one to those who run them on several devices; `buildProgram` strings them together for one.
  */
 import { OptionError } from "../core/errors.ts";

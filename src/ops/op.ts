@@ -1,6 +1,6 @@
 /**
  * The operations a model is made of, as data. A model description (model/) emits them once;
- * each backend prepares them once; a step only runs them. No op names a device or an architecture.
+ * each backend compiles them once; a step only runs them. No op names a device or an architecture.
  *
  * Every slot holds f32 rows: [rows of the step, width], or [output rows, width] after `select`.
  */

@@ -19,8 +19,8 @@ const model = openModel(
 function counting(backend: Backend, runs: number[]): Backend {
   return {
     ...backend,
-    prepare: async (program, options) => {
-      const executable = await backend.prepare(program, options);
+    compile: async (program, options) => {
+      const executable = await backend.compile(program, options);
       return {
         ...executable,
         run: (segment, step) => {

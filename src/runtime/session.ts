@@ -2,7 +2,7 @@
  * A model ready to run: its program on a backend, the rows of the next step and the book of the KV cache.
  * The only way through the model is add rows, run, read outputs; prefill, decode, batches and perplexity differ in their rows.
  */
-import type { Backend, Executable, PrepareOptions } from "../backends/backend.ts";
+import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
 import { LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Program, type Step } from "../ops/program.ts";
@@ -38,14 +38,14 @@ export class Session implements Disposable {
     this.#outputs = outputs;
   }
 
-  /** Prepares `program` on `backend`: segment 0 is the model; an output of another segment is read by running that one. */
+  /** Compiles `program` on `backend`: segment 0 is the model; an output of another segment is read by running that one. */
   static async open(
     backend: Backend,
     program: Program,
     outputs: OutputSlots,
-    options: PrepareOptions = {},
+    options: CompileOptions = {},
   ): Promise<Session> {
-    return new Session(program, outputs, await backend.prepare(program, options));
+    return new Session(program, outputs, await backend.compile(program, options));
   }
 
   /** Rows that still fit into the step. */

@@ -36,7 +36,7 @@ async function startRun(
     output: "logits",
     ...options,
   });
-  const executable = await createReferenceBackend().prepare(program);
+  const executable = await createReferenceBackend().compile(program);
   return {
     logits: async (tokens, position) => {
       for (let done = 0; done < tokens.length; done += maxRows) {

@@ -68,7 +68,7 @@ describe.skipIf(adapters.length === 0)(
       "continues $prompt as PyTorch does",
       async ({ prompt_ids, greedy_ids }) => {
         const { program, slots } = build("logits");
-        using executable = await backend.prepare(program);
+        using executable = await backend.compile(program);
         let tokens: readonly number[] = prompt_ids;
         let position = 0;
         let compared = 0;
@@ -90,7 +90,7 @@ describe.skipIf(adapters.length === 0)(
 
     it("takes 8 dispatches a layer and 5 besides, one submission and four bytes back for a token", async () => {
       const { program, slots } = build("argmax");
-      using executable = await backend.prepare(program);
+      using executable = await backend.compile(program);
       await runTokens(executable, [1, 2, 3], 0);
       executable.gpuCounts();
       await runTokens(executable, [4], 3);
@@ -108,7 +108,7 @@ describe.skipIf(adapters.length === 0)(
     it("compiles 10 kernels at load, 3 for a short prompt, 4 for the first long one, and no others", async () => {
       using fresh = await createWebGpuBackend({ adapter: 0 });
       const { program } = build("argmax");
-      using executable = await fresh.prepare(program);
+      using executable = await fresh.compile(program);
       const compiled = [executable.gpuCounts().pipelines];
       let position = 0;
       for (const length of [3, 1, 40, 1, 2]) {

@@ -109,7 +109,7 @@ describe.skipIf(adapters.length === 0)(`neurons on the GPU${skipped}`, () => {
     const [expectedBefore, expectedAfter] = await onReference(changes, method);
     const built = await programOf(changes, method);
     using backend = await createWebGpuBackend({ adapter: 0 });
-    using executable = await backend.prepare(built.program);
+    using executable = await backend.compile(built.program);
     const { memory } = executable;
     const [before, after] = await logitsOf(executable, built);
     expectClose(before!, expectedBefore!);
@@ -121,7 +121,7 @@ describe.skipIf(adapters.length === 0)(`neurons on the GPU${skipped}`, () => {
   it("are replaced before a run that is asked for at once, and behind calls that wait", async () => {
     const built = await programOf([], cases[0][2]);
     using backend = await createWebGpuBackend({ adapter: 0 });
-    using executable = await backend.prepare(built.program);
+    using executable = await backend.compile(built.program);
     const run = runnerOf(executable, built);
     const before = await run();
     const replaced = executable.replaceNeurons?.(change);
@@ -143,7 +143,7 @@ async function onReference(
   method: (layer: number, block: FfnBlock) => SparsityMethod,
 ): Promise<readonly (readonly number[])[]> {
   const built = await programOf(changes, method);
-  using executable = await createReferenceBackend().prepare(built.program);
+  using executable = await createReferenceBackend().compile(built.program);
   return await logitsOf(executable, built);
 }
 

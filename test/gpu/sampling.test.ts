@@ -115,8 +115,8 @@ describe.skipIf(adapters.length === 0)("sampling on the GPU (skipped without a d
     const webgpu = await createWebGpuBackend({ adapter: 0 });
     const counted: Backend = {
       ...webgpu,
-      prepare: async (program, options) => {
-        const { executable, use } = countGpu(await webgpu.prepare(program, options));
+      compile: async (program, options) => {
+        const { executable, use } = countGpu(await webgpu.compile(program, options));
         decodeUse = () => use().decode;
         return executable;
       },
@@ -124,8 +124,8 @@ describe.skipIf(adapters.length === 0)("sampling on the GPU (skipped without a d
     const reference = createReferenceBackend();
     const watched: Backend = {
       ...reference,
-      prepare: async (program, options) => {
-        const executable = await reference.prepare(program, options);
+      compile: async (program, options) => {
+        const executable = await reference.compile(program, options);
         let last: Float32Array | undefined;
         const output: Executable["output"] = (slot) => {
           const rows = executable.output(slot);

@@ -38,7 +38,7 @@ async function prepare(backend: Backend): Promise<Runner> {
     kvType: "f32",
     output: "logits",
   });
-  return { executable: await backend.prepare(program), logits: slots.logits! };
+  return { executable: await backend.compile(program), logits: slots.logits! };
 }
 
 /** The likeliest token behind `token`, and how far its logit is from the next. */

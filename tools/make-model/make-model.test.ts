@@ -61,7 +61,7 @@ const limits = {
 async function observe(model: Model): Promise<Observed> {
   const exposed = model.layers.map((_, layer) => layer);
   const { program, slots } = buildProgram(model, { ...limits, exposed });
-  using executable = await createReferenceBackend().prepare(program);
+  using executable = await createReferenceBackend().compile(program);
   await executable.run(0, randomStep(model.vocabulary));
   const hidden = slots.exposed.map(({ h }) => executable.output(h).slice());
   if (slots.logits === undefined) throw new Error("no logits");
@@ -78,7 +78,7 @@ async function runWith(
 ): Promise<{ readonly logits: Float32Array; readonly counts: readonly FfnCounts[] }> {
   const methodFor = method === "mlp" ? predictorMethod(model) : () => ({ kind: "dense" }) as const;
   const { program, slots } = buildProgram(model, { ...limits, methodFor });
-  using executable = await createReferenceBackend().prepare(program);
+  using executable = await createReferenceBackend().compile(program);
   await executable.run(0, randomStep(model.vocabulary));
   if (slots.logits === undefined) throw new Error("no logits");
   return { logits: executable.output(slots.logits).slice(), counts: executable.ffnCounts() };

@@ -64,7 +64,7 @@ export async function checkCase(
   script: CaseScript,
   { outputs }: CaseExpectation,
 ): Promise<CaseResult> {
-  using executable = await backend.prepare(script.program);
+  using executable = await backend.compile(script.program);
   const problems: string[] = [];
   let compared = 0;
   let worst = 0;

@@ -15,12 +15,12 @@ describe("the reference", () => {
   runConformance(createReferenceBackend, { arithmetic: floatArithmetic });
 });
 
-/** A reference whose program is changed before it is prepared: a backend that computes something else. */
+/** A reference whose program is changed before it is compiled: a backend that computes something else. */
 function withProgram(change: (program: Program) => Program): Backend {
   const reference = createReferenceBackend();
   return {
     ...reference,
-    prepare: (program, options) => reference.prepare(change(program), options),
+    compile: (program, options) => reference.compile(change(program), options),
   };
 }
 
@@ -36,8 +36,8 @@ function withOutputs(change: (output: Float32Array) => void): Backend {
   const reference = createReferenceBackend();
   return {
     ...reference,
-    prepare: async (program, options) => {
-      const executable = await reference.prepare(program, options);
+    compile: async (program, options) => {
+      const executable = await reference.compile(program, options);
       const output: Executable["output"] = (slot) => {
         const data = executable.output(slot).slice();
         change(data);
@@ -93,8 +93,8 @@ describe("the suite fails on a backend that", () => {
     const reference = createReferenceBackend();
     const backend: Backend = {
       ...reference,
-      prepare: async (program, options) => {
-        const executable = await reference.prepare(program, options);
+      compile: async (program, options) => {
+        const executable = await reference.compile(program, options);
         return { ...executable, output: (slot) => executable.output(slot).subarray(1) };
       },
     };

@@ -59,7 +59,7 @@ describe.skipIf(loaded.kind === "missing")(`products over channels${reason}`, ()
     const row = rowWith(3);
     for (const threads of [1, 2, 3]) {
       using backend = createCpuBackend({ threads });
-      using executable = await backend.prepare(program);
+      using executable = await backend.compile(program);
       executable.write(x, row);
       await executable.run(0, stepOf(program, [{}]));
       const [first, second] = outs.map((slot) => executable.output(slot));
@@ -76,7 +76,7 @@ describe.skipIf(loaded.kind === "missing")(`products over channels${reason}`, ()
   it("reads the rows where most channels count, or where there are many rows", async () => {
     const { program, x, outs } = productProgram([small]);
     using backend = createCpuBackend({ threads: 2 });
-    using executable = await backend.prepare(program);
+    using executable = await backend.compile(program);
     const [out] = outs as readonly [Slot];
     for (const [rows, ofEight] of [
       [1, 8],
@@ -99,7 +99,7 @@ describe.skipIf(loaded.kind === "missing")(`products over channels${reason}`, ()
   it("lets no channel that is not a number go unseen", async () => {
     const { program, x, outs } = productProgram([small]);
     using backend = createCpuBackend({ threads: 1 });
-    using executable = await backend.prepare(program);
+    using executable = await backend.compile(program);
     const row = rowWith(1);
     row[100] = Number.NaN;
     executable.write(x, row);
@@ -140,7 +140,7 @@ describe.skipIf(loaded.kind === "missing")(`products over channels${reason}`, ()
       builder.segment([{ kind: "ffn", x, out: y, into: "assign", block: blockOf }], [y]);
       const program = builder.build({ maxRows: 2 });
       using backend = createCpuBackend({ threads });
-      using executable = await backend.prepare(program);
+      using executable = await backend.compile(program);
       executable.write(x, Float32Array.from([...one, ...other]));
       await executable.run(0, stepOf(program, [{}, {}]));
       return { out: executable.output(y).slice(), bytes: executable.ffnCounts()[0]?.bytesTouched };

@@ -48,7 +48,7 @@ function smallProgram(): Program {
 }
 
 async function outputsOf(backend: CpuBackend, script: CaseScript): Promise<Uint8Array[]> {
-  using executable = await backend.prepare(script.program);
+  using executable = await backend.compile(script.program);
   const outputs: Uint8Array[] = [];
   for (const action of script.actions) {
     if (action.kind === "write") executable.write(action.slot, action.data);
@@ -95,8 +95,8 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
     using second = createCpuBackend({ threads: 2 });
     const program = smallProgram();
     const [x, y] = [program.slots[0]!, program.slots[1]!];
-    using a = await first.prepare(program);
-    using b = await second.prepare(program);
+    using a = await first.compile(program);
+    using b = await second.compile(program);
     const step = stepOf(program, [{}]);
     const runWith = async (executable: Executable, value: number): Promise<number[]> => {
       executable.write(x, new Float32Array(32).fill(value));
@@ -114,7 +114,7 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
   it("keeps the event loop free while a run goes on", async () => {
     using backend = createCpuBackend({ threads: 2 });
     const { program, step } = slowProgram({ repeats: 20 });
-    using executable = await backend.prepare(program);
+    using executable = await backend.compile(program);
     let isRunning = true;
     let ticks = 0;
     const timer = setInterval(() => {
@@ -132,7 +132,7 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
   it("finishes the runs under way when it is disposed", async () => {
     const backend = createCpuBackend({ threads: 2 });
     const { program, step } = slowProgram({ repeats: 5 });
-    const executable = await backend.prepare(program);
+    const executable = await backend.compile(program);
     const runs = [executable.run(0, step), executable.run(0, step)];
     executable[Symbol.dispose]();
     backend[Symbol.dispose]();
@@ -144,7 +144,7 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
     const program = { ...smallProgram(), maxRows: 4096 };
     const cycle = async (): Promise<void> => {
       using backend = createCpuBackend({ threads: 2 });
-      using executable = await backend.prepare({
+      using executable = await backend.compile({
         ...program,
         kv: { layers: 4, kvHeads: 4, headDim: 64, contextLength: 1024, sequences: 1, type: "f16" },
       });
@@ -200,12 +200,12 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
       };
       using backend = createCpuBackend({ threads: 1 });
       const program = programWith(weightAt(16));
-      using executable = await backend.prepare(program);
+      using executable = await backend.compile(program);
       executable.write(program.slots[0]!, Float32Array.of(1, 10));
       await executable.run(0, stepOf(program, [{}]));
       expect([...executable.output(program.slots[1]!)]).toEqual([54, 76]);
       expect(executable.memory.mappedWeights).toBe(16);
-      await expect(backend.prepare(programWith(weightAt(20)))).rejects.toThrow(ShapeError);
+      await expect(backend.compile(programWith(weightAt(20)))).rejects.toThrow(ShapeError);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -9,7 +9,7 @@ import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import { changedSubset, opsOf } from "../../ops/program-ops.ts";
-import type { Backend, Executable, MemoryUse, NeuronChange, PrepareOptions } from "../backend.ts";
+import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { threadsRule } from "../machine-rules.ts";
 import {
   type Addon,
@@ -66,7 +66,7 @@ export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuB
     transpose: transposeWeight(addon, pool, files),
     multiply: nativeProduct(addon, pool),
     measureRead: () => addon.measureRead(pool.handle, measuredBytes),
-    prepare: async (program, options) => prepare({ addon, pool, files }, program, options),
+    compile: async (program, options) => compile({ addon, pool, files }, program, options),
     [Symbol.dispose]: () => {
       files.close();
       addon.disposePool(pool.handle);
@@ -80,12 +80,12 @@ interface Native {
   readonly files: MappedFiles;
 }
 
-function prepare(native: Native, program: Program, options: PrepareOptions = {}): Executable {
+function compile(native: Native, program: Program, options: CompileOptions = {}): Executable {
   options.signal?.throwIfAborted();
   const cut = withoutTopK(program);
   const lowered = lowerProgram(cut.program, native.files);
   const total = lowered.weightBytes.mapped + lowered.weightBytes.copied;
-  const executable = prepareNatively(native, () =>
+  const executable = compileNatively(native, () =>
     native.addon.prepare(native.pool.handle, lowered.program),
   );
   options.onProgress?.({ done: total, total });
@@ -99,7 +99,7 @@ function prepare(native: Native, program: Program, options: PrepareOptions = {})
 }
 
 /** @throws LimitError when the system has no memory for the cache and scratch. */
-function prepareNatively(native: Native, make: () => AddonExecutable): AddonExecutable {
+function compileNatively(native: Native, make: () => AddonExecutable): AddonExecutable {
   try {
     return make();
   } catch (error) {

@@ -56,7 +56,7 @@ async function runIn(
   const rows = x.length / 2;
   const program = builder.build({ maxRows: rows });
   using backend = createReferenceBackend();
-  using executable = await backend.prepare(program);
+  using executable = await backend.compile(program);
   executable.write(input, Float32Array.from(x));
   await executable.run(
     0,

@@ -21,28 +21,28 @@ function matmulProgram(weight: Weight, [width, outWidth]: readonly [number, numb
   return builder.build({ maxRows: 64 });
 }
 
-async function prepareOps(
+async function compileOps(
   make: (builder: ReturnType<typeof createProgramBuilder>) => Op,
 ): Promise<void> {
   const builder = createProgramBuilder();
   builder.segment([make(builder)], []);
-  using _executable = await createReferenceBackend().prepare(builder.build({ maxRows: 1 }));
+  using _executable = await createReferenceBackend().compile(builder.build({ maxRows: 1 }));
 }
 
-describe("prepare refuses", () => {
+describe("compile refuses", () => {
   it("a matrix that does not fit its slots", async () => {
-    const prepared = createReferenceBackend().prepare(matmulProgram(zeros("F32", 3, 2), [2, 4]));
-    await expect(prepared).rejects.toThrow("matmul: expected w [4, 2], got [3, 2]");
+    const compiled = createReferenceBackend().compile(matmulProgram(zeros("F32", 3, 2), [2, 4]));
+    await expect(compiled).rejects.toThrow("matmul: expected w [4, 2], got [3, 2]");
   });
 
   it("bytes that are fewer than the shape says", async () => {
     const weight: Weight = { ...zeros("Q8_0", 2, 32), rows: 3 };
-    const prepared = createReferenceBackend().prepare(matmulProgram(weight, [32, 3]));
-    await expect(prepared).rejects.toThrow(ShapeError);
+    const compiled = createReferenceBackend().compile(matmulProgram(weight, [32, 3]));
+    await expect(compiled).rejects.toThrow(ShapeError);
   });
 
   it("a gate threshold for a block without a gate", async () => {
-    const prepared = prepareOps((builder) => ({
+    const compiled = compileOps((builder) => ({
       kind: "ffn",
       x: builder.slot("x", 2),
       out: builder.slot("out", 2),
@@ -58,11 +58,11 @@ describe("prepare refuses", () => {
         method: { kind: "threshold-gate", value: 1 },
       },
     }));
-    await expect(prepared).rejects.toThrow("a gated block");
+    await expect(compiled).rejects.toThrow("a gated block");
   });
 
   it("attention in a layer that the cache lacks", async () => {
-    const prepared = prepareOps((builder) => ({
+    const compiled = compileOps((builder) => ({
       kind: "attention",
       layer: 1,
       q: builder.slot("q", 1),
@@ -70,7 +70,7 @@ describe("prepare refuses", () => {
       heads: 1,
       scale: 1,
     }));
-    await expect(prepared).rejects.toThrow("a layer below 1");
+    await expect(compiled).rejects.toThrow("a layer below 1");
   });
 
   it("a q8_0 cache whose heads are no whole blocks", async () => {
@@ -78,7 +78,7 @@ describe("prepare refuses", () => {
       maxRows: 1,
       kv: { layers: 1, kvHeads: 1, headDim: 80, contextLength: 1, sequences: 1, type: "q8_0" },
     });
-    await expect(createReferenceBackend().prepare(program)).rejects.toThrow("multiple of 32");
+    await expect(createReferenceBackend().compile(program)).rejects.toThrow("multiple of 32");
   });
 });
 
@@ -96,7 +96,7 @@ describe("the reference", () => {
       builder.segment([matmul(weight), matmul({ ...weight, name: "tied" })], [out]);
       const seen: string[] = [];
       const program = builder.build({ maxRows: 1 });
-      using executable = await createReferenceBackend().prepare(program, {
+      using executable = await createReferenceBackend().compile(program, {
         onProgress: ({ done, total }) => seen.push(`${done}/${total}`),
       });
       expect(seen).toEqual(["16/32", "32/32"]);
@@ -112,12 +112,12 @@ describe("the reference", () => {
   it("stops loading when it is aborted", async () => {
     const program = matmulProgram(zeros("F32", 2, 2), [2, 2]);
     const signal = AbortSignal.abort();
-    await expect(createReferenceBackend().prepare(program, { signal })).rejects.toThrow("abort");
+    await expect(createReferenceBackend().compile(program, { signal })).rejects.toThrow("abort");
   });
 
   it("refuses to run after it was disposed, and to show a slot that is no output yet", async () => {
     const program = matmulProgram(zeros("F32", 2, 2), [2, 2]);
-    const executable = await createReferenceBackend().prepare(program);
+    const executable = await createReferenceBackend().compile(program);
     expect(() => executable.output(program.slots[1]!)).toThrow(HearthError);
     executable[Symbol.dispose]();
     await expect(executable.run(0, stepOf(program, [{}]))).rejects.toThrow("disposed");
@@ -125,7 +125,7 @@ describe("the reference", () => {
 
   it("lets the event loop turn several times during long work", async () => {
     const program = matmulProgram(zeros("F32", 1024, 1024), [1024, 1024]);
-    using executable = await createReferenceBackend().prepare(program);
+    using executable = await createReferenceBackend().compile(program);
     const rows = Array.from({ length: 64 }, () => ({}));
     let turns = 0;
     const timer = setInterval(() => turns++, 1);

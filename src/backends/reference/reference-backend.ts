@@ -10,7 +10,7 @@ import { createReferenceState } from "./state.ts";
 export function createReferenceBackend(): Backend {
   return {
     description: "reference (plain TypeScript)",
-    prepare: async (program, options = {}) => {
+    compile: async (program, options = {}) => {
       const pacer = createPacer();
       const state = await createReferenceState(program, options, { pacer });
       return createExecutable(program, state, pacer);

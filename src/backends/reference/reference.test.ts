@@ -29,7 +29,7 @@ async function runOps(
   const limits = { maxRows: rows.length, maxOutputs: outputRows.length };
   const program: Program = builder.build(kv === undefined ? limits : { ...limits, kv });
   using backend = createReferenceBackend();
-  using executable = await backend.prepare(program);
+  using executable = await backend.compile(program);
   for (const [slot, data] of inputs) executable.write(slot, Float32Array.from(data));
   await executable.run(0, stepOf(program, rows, outputRows));
   return [...executable.output(out)];

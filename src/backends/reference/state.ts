@@ -7,7 +7,7 @@ import { checkProgram } from "../../ops/check-program.ts";
 import type { Slot, Weight } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import { opsOf, weightsOfOp } from "../../ops/program-ops.ts";
-import type { PrepareOptions } from "../backend.ts";
+import type { CompileOptions } from "../backend.ts";
 import { createKvCache, type KvCache } from "./kv-cache.ts";
 import type { Pacer } from "./pacer.ts";
 import { loadWeights } from "./weights.ts";
@@ -37,7 +37,7 @@ export interface RowRange {
 /** Checks the shapes of the program and loads its weights. */
 export async function createReferenceState(
   program: Program,
-  options: PrepareOptions,
+  options: CompileOptions,
   tools: { readonly pacer: Pacer; readonly roundInput?: InputRounder },
 ): Promise<ReferenceState> {
   checkProgram(program);

@@ -1,5 +1,5 @@
 /**
- * Weights of a program as f32 arrays, made once at prepare. A weight used twice (tied embeddings) is loaded once.
+ * Weights of a program as f32 arrays, made once at compile. A weight used twice (tied embeddings) is loaded once.
  * Nothing is mapped: the reference trades memory (4 bytes an element) for plain code.
  */
 import { totalmem } from "node:os";
@@ -9,13 +9,13 @@ import { formatBytes } from "../../core/units.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
-import type { PrepareOptions } from "../backend.ts";
+import type { CompileOptions } from "../backend.ts";
 import type { Pacer } from "./pacer.ts";
 
 /** @throws LimitError when the f32 copies exceed the machine's memory; ShapeError for a weight of a wrong length. */
 export async function loadWeights(
   weights: readonly Weight[],
-  options: PrepareOptions,
+  options: CompileOptions,
   pacer: Pacer,
 ): Promise<ReadonlyMap<Weight, Float32Array>> {
   const total = weights.reduce((sum, weight) => sum + storedBytes(weight), 0);

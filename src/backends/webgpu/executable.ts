@@ -1,5 +1,5 @@
 /**
- * A prepared program on the GPU. A run writes the step's rows, records the kernels that apply to them into one
+ * A compiled program on the GPU. A run writes the step's rows, records the kernels that apply to them into one
  * command buffer and submits it; no GPU object besides that command buffer is made.
  */
 import { DeviceError } from "../../core/errors.ts";
@@ -40,7 +40,7 @@ export interface ReadyProgram {
   readonly calls: readonly (readonly ReadyCall[])[];
   /** One for each buffer of the cache. */
   readonly copySequence: readonly ReadyCall[];
-  /** What prepare compiled. */
+  /** What compile compiled. */
   readonly compiled: Compiled;
 }
 

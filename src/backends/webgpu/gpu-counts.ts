@@ -6,13 +6,13 @@ export interface GpuCounts {
   readonly runs: number;
   readonly submits: number;
   readonly dispatches: number;
-  /** Bind groups created; after prepare none are. */
+  /** Bind groups created; after compile none are. */
   readonly bindGroups: number;
-  /** Buffers created; after prepare only when more runs of a segment are on the way than its staging ring holds. */
+  /** Buffers created; after compile only when more runs of a segment are on the way than its staging ring holds. */
   readonly buffers: number;
   readonly bytesUploaded: Bytes;
   readonly bytesReadBack: Bytes;
-  /** Compiled: those of one-row steps by prepare, others when a step first needs them. */
+  /** Compiled: those of one-row steps by compile, others when a step first needs them. */
   readonly pipelines: number;
   readonly pipelineMilliseconds: Milliseconds;
 }

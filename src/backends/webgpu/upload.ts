@@ -6,14 +6,14 @@
 import { type Bytes, MiB } from "../../core/units.ts";
 import { readPieces, readTensorBytes } from "../../io/tensor-bytes.ts";
 import type { WeightBytes } from "../../ops/op.ts";
-import type { PrepareOptions } from "../backend.ts";
+import type { CompileOptions } from "../backend.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
 import { packRows, type RowLayout, rowLayout } from "./weight-layout.ts";
 
 /** A piece: large against the cost of a call (some 10 µs), small against memory. */
 const pieceBytes = 16 * MiB;
 
-export interface Upload extends PrepareOptions {
+export interface Upload extends CompileOptions {
   readonly device: GPUDevice;
   readonly total: Bytes;
 }

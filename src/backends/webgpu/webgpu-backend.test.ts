@@ -43,7 +43,7 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
 
   it("allocates exactly the bytes that it estimates", async () => {
     const made = program();
-    using executable = await backend.prepare(made.program);
+    using executable = await backend.compile(made.program);
     const { mappedWeights, copiedWeights, kvCache, scratch } = executable.memory;
     expect(mappedWeights).toBe(0);
     expect(copiedWeights).toBe(made.weightBytes);
@@ -54,12 +54,12 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
     const needed = backend.estimate(program().program);
     using small = await createWebGpuBackend({ adapter: 0, vramBudget: needed - 1 });
     let progress = 0;
-    const prepared = small.prepare(program().program, { onProgress: () => progress++ });
-    await expect(prepared).rejects.toThrow(LimitError);
-    await expect(prepared).rejects.toThrow(/weights 37\.5 KiB.*budget is/);
+    const compiled = small.compile(program().program, { onProgress: () => progress++ });
+    await expect(compiled).rejects.toThrow(LimitError);
+    await expect(compiled).rejects.toThrow(/weights 37\.5 KiB.*budget is/);
     expect(progress).toBe(0);
     using enough = await createWebGpuBackend({ adapter: 0, vramBudget: needed });
-    using executable = await enough.prepare(program().program);
+    using executable = await enough.compile(program().program);
     expect(executable.memory.copiedWeights).toBeGreaterThan(0);
   });
 
@@ -70,7 +70,7 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
       seen.push(progress.done);
       total = progress.total;
     };
-    using executable = await backend.prepare(program().program, { onProgress });
+    using executable = await backend.compile(program().program, { onProgress });
     expect(executable.memory.copiedWeights).toBeLessThanOrEqual(total);
     expect(seen.at(-1)).toBe(total);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
@@ -78,7 +78,7 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
 
   it("reads back four bytes a token and makes no object but command buffers", async () => {
     const made = program();
-    using executable = await backend.prepare(made.program);
+    using executable = await backend.compile(made.program);
     executable.gpuCounts();
     const step = stepOf(made.program, [{}]);
     for (let token = 0; token < 5; token++) await executable.run(0, step);
@@ -105,7 +105,7 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
     const onCompile = (kernels: number): void => {
       announced += kernels;
     };
-    using executable = await fresh.prepare(made.program, { onCompile });
+    using executable = await fresh.compile(made.program, { onCompile });
     expect([announced, executable.gpuCounts().pipelines]).toEqual([2, 2]);
     const rows = (seed: number): Float32Array =>
       Float32Array.from({ length: 4 * width }, (_, i) => Math.sin(seed + i));
@@ -123,23 +123,23 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
     expect(executable.output(best)[0]).toBe(overlapped);
     await executable.run(0, stepOf(made.program, [{}, {}, {}]));
     expect(executable.gpuCounts().pipelines).toBe(0);
-    using again = await fresh.prepare(made.program, { onCompile });
+    using again = await fresh.compile(made.program, { onCompile });
     expect([announced, again.gpuCounts().pipelines]).toEqual([2, 0]);
   });
 
   it("cuts a weight into pieces that can be bound, with the same result", async () => {
     const made = program();
     const data = Float32Array.from({ length: width }, (_, i) => Math.sin(i));
-    const best = await bestOf(await backend.prepare(made.program), made.program, data);
+    const best = await bestOf(await backend.compile(made.program), made.program, data);
     using pieces = await createWebGpuBackend({ adapter: 0, maxBinding: 16 * 1024 });
-    const executable = await pieces.prepare(made.program);
+    const executable = await pieces.compile(made.program);
     expect(await bestOf(executable, made.program, data)).toBe(best);
   });
 
   it("ends in one DeviceError when the device is lost in the middle", async () => {
     using lost = await createWebGpuBackend({ adapter: 0 });
     const made = program();
-    using executable = await lost.prepare(made.program);
+    using executable = await lost.compile(made.program);
     const step = stepOf(made.program, [{}]);
     await executable.run(0, step);
     const running = executable.run(0, step);
@@ -151,13 +151,13 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
     // The run before the loss may have got through; if not, it says the same.
     expect([0, errors[1]]).toContain(errors[0]);
     await expect(executable.run(0, step)).rejects.toBe(errors[1]);
-    await expect(lost.prepare(made.program)).rejects.toBe(errors[1]);
+    await expect(lost.compile(made.program)).rejects.toBe(errors[1]);
   });
 
   it("opens and closes 50 times without keeping memory", async () => {
     const cycle = async (): Promise<void> => {
       using opened = await createWebGpuBackend({ adapter: 0 });
-      using executable = await opened.prepare(program().program);
+      using executable = await opened.compile(program().program);
       await executable.run(0, stepOf(program().program, [{}]));
     };
     setFlagsFromString("--expose-gc");

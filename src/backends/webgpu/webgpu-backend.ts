@@ -5,7 +5,7 @@
 import { DeviceError, LimitError } from "../../core/errors.ts";
 import { type Bytes, formatBytes } from "../../core/units.ts";
 import type { Program } from "../../ops/program.ts";
-import type { Backend, PrepareOptions } from "../backend.ts";
+import type { Backend, CompileOptions } from "../backend.ts";
 import { type AdapterChoice, chooseAdapter, listAdapters, takeAdapter } from "./adapter.ts";
 import type { AdapterDescription } from "./adapter-description.ts";
 import { type FeatureUse, type OpenDevice, openDevice } from "./device.ts";
@@ -38,9 +38,9 @@ export interface WebGpuOptions {
 
 export interface WebGpuBackend extends Backend {
   readonly adapter: AdapterDescription;
-  /** Bytes that prepare would allocate on the card, exactly. */
+  /** Bytes that compile would allocate on the card, exactly. */
   estimate(program: Program): Bytes;
-  prepare(program: Program, options?: PrepareOptions): Promise<GpuExecutable>;
+  compile(program: Program, options?: CompileOptions): Promise<GpuExecutable>;
   /** Ends the device as a driver's reset would: runs fail with one DeviceError. For tests. */
   loseDevice(): void;
 }
@@ -71,7 +71,7 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
     adapter,
     description: `gpu (${adapter.name}, ${adapter.backend}, ${adapter.kind})`,
     estimate: (program) => estimateGpuBytes(program, limits),
-    prepare: (program, prepareOptions = {}) => prepare(program, prepareOptions, made),
+    compile: (program, compileOptions = {}) => compile(program, compileOptions, made),
     loseDevice: () => open.device.destroy(),
     [Symbol.dispose]: () => open[Symbol.dispose](),
   };
@@ -82,17 +82,17 @@ export function estimateGpuBytes(program: Program, limits: BindingLimits): Bytes
   return totalBytes(planProgram(program, limits));
 }
 
-interface Prepared {
+interface Compiled {
   readonly open: OpenDevice;
   readonly pipelines: Pipelines;
   readonly limits: BindingLimits;
   readonly budget?: Bytes;
 }
 
-async function prepare(
+async function compile(
   program: Program,
-  options: PrepareOptions,
-  { open, pipelines, limits, budget }: Prepared,
+  options: CompileOptions,
+  { open, pipelines, limits, budget }: Compiled,
 ): Promise<GpuExecutable> {
   const plan = planProgram(program, limits);
   checkBudget(plan, budget);

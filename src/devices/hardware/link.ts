@@ -43,8 +43,8 @@ export async function measureSplitLayer(devices: {
     maxRows: 1,
     maxOutputs: 1,
   });
-  using gpu = await devices.gpu.prepare(program([x]));
-  using cpu = await devices.cpu.prepare(program([x]));
+  using gpu = await devices.gpu.compile(program([x]));
+  using cpu = await devices.cpu.compile(program([x]));
   const step = createStep(1, 1);
   step.rowCount = 1;
   return await medianSeconds(async () => {

@@ -37,7 +37,7 @@ export async function createProbe(backend: Backend, probe: ProbeKind): Promise<P
     maxRows: vectors,
     maxOutputs: 1,
   };
-  const executable = await backend.prepare(program);
+  const executable = await backend.compile(program);
   const step = createStep(vectors, 1);
   step.rowCount = vectors;
   const [first] = slots;

@@ -1,8 +1,8 @@
 /**
- * Two backends as one: each prepares its share of a program by a placement, and steps run on both at once.
+ * Two backends as one: each compiles its share of a program by a placement, and steps run on both at once.
  * Any two backends will do; they are called gpu and cpu after what they are for. docs/decisions/0006-hybrid-executor.md.
  */
-import type { Backend, Executable, PrepareOptions } from "../../backends/backend.ts";
+import type { Backend, CompileOptions, Executable } from "../../backends/backend.ts";
 import type { Program } from "../../ops/program.ts";
 import type { AdaptOptions } from "./adapt.ts";
 import { HybridExchange } from "./exchange.ts";
@@ -22,7 +22,7 @@ export interface HybridBackendOptions {
 }
 
 export interface HybridBackend extends Backend {
-  prepare(program: Program, options?: PrepareOptions): Promise<HybridExecutable>;
+  compile(program: Program, options?: CompileOptions): Promise<HybridExecutable>;
 }
 
 /** Disposes both backends with itself. */
@@ -30,25 +30,25 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
   const { gpu, cpu, placement, trace = false, adapt, promptOnCpuFrom } = options;
   return {
     description: `hybrid (${gpu.description}; ${cpu.description})`,
-    prepare: async (program, prepareOptions = {}) => {
+    compile: async (program, compileOptions = {}) => {
       const partition = partitionProgram(program, placement, {
         merge: trace ? "apart" : "fused",
         cpuPath: promptOnCpuFrom !== undefined,
       });
       const made: Executable[] = [];
-      const prepare = async (
+      const compile = async (
         backend: Backend,
         share: Program | undefined,
       ): Promise<Executable | undefined> => {
         if (share === undefined) return undefined;
-        const executable = await backend.prepare(share, prepareOptions);
+        const executable = await backend.compile(share, compileOptions);
         made.push(executable);
         return executable;
       };
       try {
         const devices = {
-          gpu: await prepare(gpu, partition.gpu),
-          cpu: await prepare(cpu, partition.cpu),
+          gpu: await compile(gpu, partition.gpu),
+          cpu: await compile(cpu, partition.cpu),
         };
         const exchange = HybridExchange.create(devices, placement.layers, adapt);
         const parts = { program, partition, devices, trace };

@@ -55,7 +55,7 @@ export class DeviceProgram {
     return this.#segments.length - 1;
   }
 
-  /** What the device prepares; undefined when it has nothing to do. */
+  /** What the device compiles; undefined when it has nothing to do. */
   finish(whole: Program): Program | undefined {
     if (this.#segments.length === 0) return undefined;
     return {

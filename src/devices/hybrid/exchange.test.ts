@@ -45,7 +45,7 @@ async function logitsOf(executable: Executable): Promise<readonly Float32Array[]
 
 /** What one device answers, and the neurons of each layer, least active first. */
 async function alone(): Promise<{ logits: readonly Float32Array[]; resting: readonly number[][] }> {
-  using executable = await createReferenceBackend().prepare(program);
+  using executable = await createReferenceBackend().compile(program);
   await executable.neuronCounts?.();
   const logits = await logitsOf(executable);
   const counts = (await executable.neuronCounts?.()) ?? [];
@@ -81,7 +81,7 @@ async function expectAdapts(devices: { gpu: Backend; cpu: Backend }): Promise<vo
   const { logits, resting } = await alone();
   const placement = wrongPlacement(resting);
   using backend = createHybridBackend({ ...devices, placement, adapt: { expectedShare: 0.6 } });
-  using executable = await backend.prepare(program);
+  using executable = await backend.compile(program);
   expectCloseAndBest(await logitsOf(executable), logits);
   const before = executable.hybridStats();
   expect(before.exchangedGroups).toBe(0);
@@ -118,7 +118,7 @@ describe("a hybrid that adapts", () => {
     const placement = wrongPlacement(resting);
     const devices = { gpu: createReferenceBackend(), cpu: createReferenceBackend() };
     using backend = createHybridBackend({ ...devices, placement, adapt: { expectedShare: 0.6 } });
-    using executable = await backend.prepare(program);
+    using executable = await backend.compile(program);
     expect(await executable.neuronCounts?.()).toEqual([]);
     await logitsOf(executable);
     const exchanged = (): number => executable.hybridStats().exchangedGroups;
@@ -136,7 +136,7 @@ describe("a hybrid that adapts", () => {
     const placement = wrongPlacement(resting);
     const devices = { gpu: createReferenceBackend(), cpu: createReferenceBackend() };
     using backend = createHybridBackend({ ...devices, placement, adapt: { expectedShare: 0 } });
-    using executable = await backend.prepare(program);
+    using executable = await backend.compile(program);
     await logitsOf(executable);
     await executable.adapt();
     expect(executable.hybridStats().exchangedGroups).toBe(0);

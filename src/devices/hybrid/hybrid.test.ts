@@ -43,7 +43,7 @@ async function logitsOf(
   decoded = 4,
 ): Promise<{ readonly logits: readonly Float32Array[]; readonly active: readonly number[] }> {
   const { program, slots } = buildProgram(model, { ...programOptions, ...options });
-  const executable = await backend.prepare(program);
+  const executable = await backend.compile(program);
   const step = createStep(program.maxRows, program.maxOutputs);
   const logits: Float32Array[] = [];
   const run = async (rows: readonly (readonly [number, number, number])[], outputs: number[]) => {
@@ -209,7 +209,7 @@ describe("a prompt on the CPU path", () => {
     const [one, other] = [createReferenceBackend(), createReferenceBackend()];
     const devices = { gpu: one, cpu: other, placement };
     using backend = createHybridBackend({ ...devices, ...onPath });
-    using executable = await backend.prepare(program);
+    using executable = await backend.compile(program);
     const step = createStep(program.maxRows, program.maxOutputs);
     step.rowCount = 3;
     step.position.set([0, 1, 2]);
@@ -266,7 +266,7 @@ describe("a hybrid step", () => {
     const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
     const placement = placementOf(model, [hot(0.5)]);
     using backend = createHybridBackend({ gpu, cpu, placement, trace: true });
-    using executable = await backend.prepare(program);
+    using executable = await backend.compile(program);
     const step = createStep(program.maxRows, program.maxOutputs);
     step.rowCount = step.outputCount = 2;
     step.sequence.set([0, 1]);
@@ -301,7 +301,7 @@ describe("a hybrid step", () => {
     const placement = placementOf(model, [hot(0.5)]);
     const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
     const { program, slots } = buildProgram(model, programOptions);
-    const executable = await createHybridBackend({ gpu, cpu, placement }).prepare(program);
+    const executable = await createHybridBackend({ gpu, cpu, placement }).compile(program);
     const step = createStep(program.maxRows, program.maxOutputs);
     const runs: Promise<void>[] = [];
     step.outputCount = 1;
@@ -314,7 +314,7 @@ describe("a hybrid step", () => {
       step.token[0] = 0;
     }
     await Promise.all(runs);
-    const alone = await createReferenceBackend().prepare(program);
+    const alone = await createReferenceBackend().compile(program);
     for (let position = 0; position < 3; position++) {
       step.rowCount = 1;
       step.position[0] = position;
@@ -336,8 +336,8 @@ describe("a hybrid step", () => {
     const reference = createReferenceBackend();
     const eager: Backend = {
       ...reference,
-      prepare: async (program) => {
-        const executable = await reference.prepare(program);
+      compile: async (program) => {
+        const executable = await reference.compile(program);
         return {
           ...executable,
           run: async (segment, step) => {
@@ -358,8 +358,8 @@ describe("a hybrid step", () => {
     const placement = placementOf(model, [hot(0.5)]);
     const failing: Backend = {
       description: "failing",
-      prepare: async (program) => ({
-        ...(await createReferenceBackend().prepare(program)),
+      compile: async (program) => ({
+        ...(await createReferenceBackend().compile(program)),
         run: () => Promise.reject(new Error("the card fell out")),
       }),
       [Symbol.dispose]: () => {},

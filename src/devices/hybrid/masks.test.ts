@@ -27,7 +27,7 @@ async function logitsOf(
     output: "logits",
     ...(masksFor && { masksFor }),
   });
-  using executable = await backend.prepare(program);
+  using executable = await backend.compile(program);
   const step = createStep(program.maxRows, program.maxOutputs);
   const logits: Float32Array[] = [];
   let position = 0;

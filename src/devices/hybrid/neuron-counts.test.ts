@@ -43,7 +43,7 @@ async function runRows(executable: Executable, tokens: readonly number[]): Promi
 
 /** Of a prompt of four tokens, and then of five steps of one token. */
 async function countsOn(backend: Backend): Promise<readonly NeuronCounts[]> {
-  using executable = await backend.prepare(program);
+  using executable = await backend.compile(program);
   position = 0;
   expect(await executable.neuronCounts?.()).toEqual([]);
   await runRows(executable, [5, 17, 2, 9]);

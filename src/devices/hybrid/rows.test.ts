@@ -30,7 +30,7 @@ const model = openModel(openGguf(file.path));
 function poisoned(backend: Backend): Backend {
   return {
     ...backend,
-    prepare: (program, options) => backend.prepare(withPoison(program), options),
+    compile: (program, options) => backend.compile(withPoison(program), options),
   };
 }
 
@@ -81,7 +81,7 @@ async function logitsOf(backend: Backend, of: Model, method: SparsityMethod): Pr
     methodFor: () => method,
     downRows: (layer) => downs[layer],
   });
-  using executable = await backend.prepare(program);
+  using executable = await backend.compile(program);
   const step = createStep(program.maxRows, program.maxOutputs);
   const found: number[] = [];
   let position = 0;

@@ -24,7 +24,7 @@ const program: Program = {
 };
 const memory = { mappedWeights: 0, copiedWeights: 0, kvCache: 0, scratch: 0 };
 
-/** A thread that opens and prepares, and does `onRun` when it shall run. */
+/** A thread that opens and compiles, and does `onRun` when it shall run. */
 function thread(name: string, onRun: string): URL {
   const file = join(folder, `${name}.mjs`);
   writeFileSync(
@@ -35,9 +35,9 @@ const answer = (message) => parentPort.postMessage(message);
 parentPort.on("message", (request) => {
   const { id, kind } = request;
   if (kind === "open") answer({ kind: "opened", id, description: "fake" });
-  else if (kind === "prepare") {
+  else if (kind === "compile") {
     shared = request.shared;
-    answer({ kind: "prepared", id, memory: ${JSON.stringify(memory)} });
+    answer({ kind: "compiled", id, memory: ${JSON.stringify(memory)} });
   } else if (kind === "close") process.exit(0);
   else if (kind === "run") { ${onRun} }
 });`,
@@ -56,7 +56,7 @@ describe("a device in a thread", () => {
   it("gets its rows and gives its outputs through shared memory", async () => {
     using backend = await openWorker(spec, thread("double", doubleTokens));
     expect(backend.description).toBe("fake");
-    const executable = await backend.prepare(program);
+    const executable = await backend.compile(program);
     const step = createStep(4, 4);
     step.rowCount = 3;
     step.token.set([5, 6, 7]);
@@ -66,7 +66,7 @@ describe("a device in a thread", () => {
 
   it("takes more steps at once than it has places for, with the rows each had", async () => {
     using backend = await openWorker(spec, thread("many", doubleTokens));
-    const executable = await backend.prepare(program);
+    const executable = await backend.compile(program);
     const step = createStep(4, 4);
     step.rowCount = 1;
     const seen: Promise<number | undefined>[] = [];
@@ -85,7 +85,7 @@ describe("a device in a thread", () => {
     "that %s in the middle is one DeviceError for every step on the way and after",
     async (name, code, message) => {
       using backend = await openWorker(spec, thread(name, code));
-      const executable = await backend.prepare(program);
+      const executable = await backend.compile(program);
       const step = createStep(4, 4);
       const runs = [executable.run(0, step), executable.run(0, step)];
       const results = await Promise.allSettled(runs);
@@ -101,7 +101,7 @@ describe("a device in a thread", () => {
 
   it("refuses work after it was closed", async () => {
     const backend = await openWorker(spec, thread("closed", doubleTokens));
-    const executable = await backend.prepare(program);
+    const executable = await backend.compile(program);
     backend[Symbol.dispose]();
     await expect(executable.run(0, createStep(4, 4))).rejects.toThrow("it was closed");
   });

@@ -3,7 +3,7 @@
  * Runs as compiled JavaScript only: Node 20 cannot start a thread from TypeScript sources.
  */
 import { Worker } from "node:worker_threads";
-import type { FfnCounts, MemoryUse, NeuronCounts, PrepareOptions } from "../../backends/backend.ts";
+import type { CompileOptions, FfnCounts, MemoryUse, NeuronCounts } from "../../backends/backend.ts";
 import { DeviceError, HearthError } from "../../core/errors.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
@@ -37,7 +37,7 @@ export async function openWorker(spec: DeviceSpec, file: URL): Promise<DeviceBac
     if (opened.kind !== "opened") throw unexpected(opened);
     return {
       description: opened.description,
-      prepare: (program, options = {}) => prepare(link, program, options),
+      compile: (program, options = {}) => compile(link, program, options),
       [Symbol.dispose]: () => link.close(),
     };
   } catch (error) {
@@ -46,19 +46,19 @@ export async function openWorker(spec: DeviceSpec, file: URL): Promise<DeviceBac
   }
 }
 
-async function prepare(
+async function compile(
   link: WorkerLink,
   program: Program,
-  options: PrepareOptions,
+  options: CompileOptions,
 ): Promise<DeviceExecutable> {
   options.signal?.throwIfAborted();
   const onAbort = (): void => void link.ask({ kind: "abort" }).catch(() => undefined);
   options.signal?.addEventListener("abort", onAbort, { once: true });
   const shared = createSharedMemory(program);
   try {
-    const prepared = await link.ask({ kind: "prepare", program, shared }, options);
-    if (prepared.kind !== "prepared") throw unexpected(prepared);
-    return new WorkerExecutable(link, { program, shared, memory: prepared.memory });
+    const compiled = await link.ask({ kind: "compile", program, shared }, options);
+    if (compiled.kind !== "compiled") throw unexpected(compiled);
+    return new WorkerExecutable(link, { program, shared, memory: compiled.memory });
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
   }
@@ -195,7 +195,7 @@ interface Waiting {
   readonly listener: Listener;
 }
 
-type Listener = Pick<PrepareOptions, "onProgress" | "onCompile">;
+type Listener = Pick<CompileOptions, "onProgress" | "onCompile">;
 
 /** Requests on the way to one thread. When it ends, all of them fail with one error, and so do later ones. */
 class WorkerLink {

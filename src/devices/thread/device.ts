@@ -2,7 +2,7 @@
  * The devices that need a thread of their own: a whole model on the GPU, or a model on GPU and CPU together.
  * What they are made from is plain data, so that it can be sent to that thread.
  */
-import type { Backend, Executable, PrepareOptions } from "../../backends/backend.ts";
+import type { Backend, CompileOptions, Executable } from "../../backends/backend.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import type { AdapterChoice } from "../../backends/webgpu/adapter.ts";
 import type { GpuUse } from "../../backends/webgpu/gpu-counts.ts";
@@ -45,7 +45,7 @@ export interface DeviceExecutable extends Executable {
 }
 
 export interface DeviceBackend extends Backend {
-  prepare(program: Program, options?: PrepareOptions): Promise<DeviceExecutable>;
+  compile(program: Program, options?: CompileOptions): Promise<DeviceExecutable>;
 }
 
 /** @throws DeviceError when the adapter or the addon is missing, OptionError for an adapter that does not exist. */
@@ -81,8 +81,8 @@ async function openGpu(spec: Extract<DeviceSpec, { kind: "gpu" }>): Promise<Devi
   });
   return {
     description: gpu.description,
-    prepare: async (program, options) => {
-      const counted = countGpu(await gpu.prepare(program, options));
+    compile: async (program, options) => {
+      const counted = countGpu(await gpu.compile(program, options));
       return Object.assign(counted.executable, {
         report: async () => ({ gpu: counted.use() }),
         timeline: async () => [],
@@ -102,8 +102,8 @@ async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promis
   let use: (() => GpuUse) | undefined;
   const counted: Backend = {
     ...gpu,
-    prepare: async (program, options) => {
-      const made = countGpu(await gpu.prepare(program, options));
+    compile: async (program, options) => {
+      const made = countGpu(await gpu.compile(program, options));
       use = made.use;
       return made.executable;
     },
@@ -118,8 +118,8 @@ async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promis
   });
   return {
     description: hybrid.description,
-    prepare: async (program, options) => {
-      const executable = await hybrid.prepare(program, options);
+    compile: async (program, options) => {
+      const executable = await hybrid.compile(program, options);
       return Object.assign(executable, {
         report: async () => ({ ...(use && { gpu: use() }), hybrid: executable.hybridStats() }),
       });

@@ -5,7 +5,7 @@ import { type DeviceBackend, type DeviceExecutable, openDevice } from "./device.
 import { type Answer, type Request, toPlainError } from "./protocol.ts";
 import { type StepView, viewSharedStep } from "./shared-step.ts";
 
-interface Prepared {
+interface Compiled {
   readonly program: Program;
   readonly executable: DeviceExecutable;
   readonly steps: readonly StepView[];
@@ -16,7 +16,7 @@ export class DeviceHost {
   readonly #answer: (answer: Answer) => void;
   readonly #abort: AbortController = new AbortController();
   #backend: DeviceBackend | undefined;
-  #prepared: Prepared | undefined;
+  #compiled: Compiled | undefined;
 
   constructor(answer: (answer: Answer) => void) {
     this.#answer = answer;
@@ -30,9 +30,9 @@ export class DeviceHost {
   }
 
   close(): void {
-    this.#prepared?.executable[Symbol.dispose]();
+    this.#compiled?.executable[Symbol.dispose]();
     this.#backend?.[Symbol.dispose]();
-    this.#prepared = undefined;
+    this.#compiled = undefined;
     this.#backend = undefined;
   }
 
@@ -43,8 +43,8 @@ export class DeviceHost {
       case "open":
         this.#backend = await openDevice(request.spec);
         return { kind: "opened", id, description: this.#backend.description };
-      case "prepare":
-        return this.#prepare(request);
+      case "compile":
+        return this.#compile(request);
       case "run":
         return this.#run(request);
       case "write":
@@ -70,15 +70,15 @@ export class DeviceHost {
     }
   }
 
-  async #prepare(request: Extract<Request, { kind: "prepare" }>): Promise<Answer> {
+  async #compile(request: Extract<Request, { kind: "compile" }>): Promise<Answer> {
     const { id, program, shared } = request;
-    if (this.#backend === undefined) throw new Error("a device is opened before it prepares");
-    const executable = await this.#backend.prepare(program, {
+    if (this.#backend === undefined) throw new Error("a device is opened before it compiles");
+    const executable = await this.#backend.compile(program, {
       onProgress: (progress) => this.#answer({ kind: "progress", id, progress }),
       onCompile: (kernels) => this.#answer({ kind: "compiling", id, kernels }),
       signal: this.#abort.signal,
     });
-    this.#prepared = {
+    this.#compiled = {
       program,
       executable,
       steps: shared.steps.map((step) => viewSharedStep(step, program)),
@@ -86,7 +86,7 @@ export class DeviceHost {
         [...shared.outputs].map(([slot, buffer]) => [slot, new Float32Array(buffer)]),
       ),
     };
-    return { kind: "prepared", id, memory: executable.memory };
+    return { kind: "compiled", id, memory: executable.memory };
   }
 
   async #run(request: Extract<Request, { kind: "run" }>): Promise<Answer> {
@@ -101,9 +101,9 @@ export class DeviceHost {
     return { kind: "ran", id: request.id, counts: executable.ffnCounts() };
   }
 
-  get #ready(): Prepared {
-    if (this.#prepared === undefined) throw new Error("a program is prepared before it runs");
-    return this.#prepared;
+  get #ready(): Compiled {
+    if (this.#compiled === undefined) throw new Error("a program is compiled before it runs");
+    return this.#compiled;
   }
 
   #slot(id: number): Slot {

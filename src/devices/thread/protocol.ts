@@ -2,12 +2,7 @@
  * What an engine's thread and its device's thread say to each other: one message each way for a run.
  * Rows of steps and outputs lie in shared memory; errors cross with their class and fields.
  */
-import type {
-  FfnCounts,
-  MemoryUse,
-  NeuronCounts,
-  PrepareProgress,
-} from "../../backends/backend.ts";
+import type { FfnCounts, LoadProgress, MemoryUse, NeuronCounts } from "../../backends/backend.ts";
 import * as errors from "../../core/errors.ts";
 import type { Program } from "../../ops/program.ts";
 import type { TimelineEvent } from "../hybrid/timeline.ts";
@@ -17,7 +12,7 @@ import type { DeviceReport, DeviceSpec } from "./device.ts";
 export type Request =
   | { readonly kind: "open"; readonly id: number; readonly spec: DeviceSpec }
   | {
-      readonly kind: "prepare";
+      readonly kind: "compile";
       readonly id: number;
       readonly program: Program;
       readonly shared: SharedMemory;
@@ -43,10 +38,10 @@ export type Request =
   | { readonly kind: "close"; readonly id: number };
 
 export type Answer =
-  | { readonly kind: "progress"; readonly id: number; readonly progress: PrepareProgress }
+  | { readonly kind: "progress"; readonly id: number; readonly progress: LoadProgress }
   | { readonly kind: "compiling"; readonly id: number; readonly kernels: number }
   | { readonly kind: "opened"; readonly id: number; readonly description: string }
-  | { readonly kind: "prepared"; readonly id: number; readonly memory: MemoryUse }
+  | { readonly kind: "compiled"; readonly id: number; readonly memory: MemoryUse }
   | { readonly kind: "ran"; readonly id: number; readonly counts: readonly FfnCounts[] }
   | { readonly kind: "done"; readonly id: number }
   | { readonly kind: "report"; readonly id: number; readonly report: DeviceReport }

@@ -48,7 +48,7 @@ export class CheckedModel implements Disposable {
     });
     if (slots.logits === undefined)
       throw new RangeError("a program with logits has a slot for them");
-    return new CheckedModel(await backend.prepare(program), slots.logits, { rows, contextLength });
+    return new CheckedModel(await backend.compile(program), slots.logits, { rows, contextLength });
   }
 
   get rowsOfStep(): number {

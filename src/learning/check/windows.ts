@@ -1,4 +1,4 @@
-/** Text to check a prepared model with: windows of the corpus that training did not see, as ids. */
+/** Text to check a compiled model with: windows of the corpus that training did not see, as ids. */
 import type { Tokens } from "../../core/units.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import type { Corpus } from "../corpus.ts";
