@@ -12,7 +12,7 @@ import { stepBytes } from "../../dist/backends/webgpu/kernel.js";
 import { output } from "../../dist/backends/webgpu/kernels/epilogue.js";
 import { gemv } from "../../dist/backends/webgpu/kernels/gemv.js";
 import { createPipelines } from "../../dist/backends/webgpu/pipelines.js";
-import { PlanBuffers } from "../../dist/backends/webgpu/plan-buffers.js";
+import { RecordingBuffers } from "../../dist/backends/webgpu/recording-buffers.js";
 import { uploadAll } from "../../dist/backends/webgpu/upload.js";
 import {
   checkoutCommit,
@@ -68,7 +68,7 @@ function parseArguments(list) {
 async function measure(given) {
   const adapter = chooseAdapter(await listAdapters(), given.gpu);
   const isSoftware = adapter.kind === "software";
-  const plan = {
+  const recording = {
     rounds: Number(given.rounds),
     distinct: Number(given["distinct-mib"] ?? (isSoftware ? 1 : 1024)) * mebibyte,
     read: Number(given["read-mib"] ?? (isSoftware ? 1 : 32768)) * mebibyte,
@@ -84,12 +84,12 @@ async function measure(given) {
     throw new Error(`${adapter.name} has no timestamp queries: nothing can be measured`);
   }
   const timer = createTimer(open.device);
-  const copy = await measureCopy(open, timer, plan);
+  const copy = await measureCopy(open, timer, recording);
   const results = [];
   for (const type of given.types.split(",")) {
     for (const shape of given.shapes.split(",")) {
       const [rows, columns] = shape.split("x").map(Number);
-      const seconds = await measureProduct(open, timer, { ...plan, type, rows, columns });
+      const seconds = await measureProduct(open, timer, { ...recording, type, rows, columns });
       const rates = seconds.map((one) => one.bytes / one.seconds);
       results.push({ type, rows, columns, bytes_per_second: spreadOf(rates) });
       console.error(`${type} ${shape}: done`);
@@ -103,9 +103,9 @@ async function measure(given) {
     machine: await describeMachine(),
     adapter: { name: adapter.name, backend: adapter.backend, kind: adapter.kind },
     features: [...open.features].filter((name) => wanted.includes(name)),
-    rounds: plan.rounds,
-    distinct_bytes: plan.distinct,
-    read_bytes: plan.read,
+    rounds: recording.rounds,
+    distinct_bytes: recording.distinct,
+    read_bytes: recording.read,
     copy_bytes_per_second: copy,
     results,
   };
@@ -193,7 +193,7 @@ async function prepare(open, { type, rows, columns, count, loops }) {
     halves: open.features.has("shader-f16"),
   };
   const { maxStorageBufferBindingSize: maxBinding, maxBufferSize: maxBuffer } = device.limits;
-  const buffers = new PlanBuffers({ maxBinding, maxBuffer, loops, features });
+  const buffers = new RecordingBuffers({ maxBinding, maxBuffer, loops, features });
   const step = buffers.empty("step", stepBytes(1, 1));
   const x = buffers.made("x", columns * 4, () => new Uint8Array(inputOf(columns).buffer));
   const y = buffers.empty("y", rows * 4);

@@ -4,7 +4,7 @@ import type { Backend } from "../backends/backend.ts";
 import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
-import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
+import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import {
   checkOptions,
   choiceRule,

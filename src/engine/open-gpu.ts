@@ -1,7 +1,7 @@
 /** Opens a model on a graphics card, or on card and CPU together: the plan, what it needs made, the thread that runs it. */
 import type { Backend } from "../backends/backend.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
-import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
+import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
 import { rowBytes } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";

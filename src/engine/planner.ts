@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { BindingLimits } from "../backends/webgpu/plan-buffers.ts";
+import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import { LimitError, StalePlanError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
 import { downRowType } from "../derived-weights/transpose-down.ts";

@@ -14,8 +14,8 @@ import { type GpuCounts, noGpuCounts } from "./gpu-counts.ts";
 import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
 import { headStride } from "./kernels/kv.ts";
 import type { Compiled, Kernel, Pipelines } from "./pipelines.ts";
-import { bytesOf, type Plan, type PlannedSegment } from "./plan.ts";
 import { Readback } from "./readback.ts";
+import { bytesOf, type RecordedSegment, type Recording } from "./recording.ts";
 import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
 import { StepWords } from "./step-words.ts";
 import { uploadReplaced } from "./upload.ts";
@@ -32,7 +32,7 @@ export interface ReadyCall {
 }
 
 export interface ReadyProgram {
-  readonly plan: Plan;
+  readonly recording: Recording;
   readonly open: OpenDevice;
   readonly pipelines: Pipelines;
   readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
@@ -60,18 +60,18 @@ export class WebGpuExecutable implements GpuExecutable {
 
   constructor(ready: ReadyProgram) {
     this.#ready = ready;
-    const { plan } = ready;
+    const { recording } = ready;
     this.memory = {
       mappedWeights: 0,
-      copiedWeights: bytesOf(plan, "weights"),
-      kvCache: bytesOf(plan, "kv"),
-      scratch: bytesOf(plan, "scratch", "staging", "uniform"),
+      copiedWeights: bytesOf(recording, "weights"),
+      kvCache: bytesOf(recording, "kv"),
+      scratch: bytesOf(recording, "scratch", "staging", "uniform"),
     };
-    this.#stepWords = new StepWords(plan.program);
-    this.#ffn = createFfnCounter(plan.segments);
+    this.#stepWords = new StepWords(recording.program);
+    this.#ffn = createFfnCounter(recording.segments);
     const { gpu, open } = ready;
     this.#readback = new Readback(
-      { plan, gpu, device: open.device },
+      { recording, gpu, device: open.device },
       {
         counted: (segment, counts, rows) => this.#ffn.counted(segment, counts, rows),
         grew: () => this.#counts.buffers++,
@@ -79,8 +79,8 @@ export class WebGpuExecutable implements GpuExecutable {
       },
     );
     this.#counts.bindGroups = ready.calls.flat().length + ready.copySequence.length;
-    this.#counts.buffers = plan.buffers.length;
-    this.#counts.bytesUploaded = plan.buffers.reduce(
+    this.#counts.buffers = recording.buffers.length;
+    this.#counts.bytesUploaded = recording.buffers.reduce(
       (sum, { contents, bytes }) => sum + (contents.length === 0 ? 0 : bytes),
       0,
     );
@@ -89,7 +89,7 @@ export class WebGpuExecutable implements GpuExecutable {
 
   run(segment: number, step: Step): Promise<void> {
     if (!this.#order.isWaiting) {
-      measureStep(this.#shape, step, this.#ready.plan.program);
+      measureStep(this.#shape, step, this.#ready.recording.program);
       if (this.#isCompiled(segment)) return this.#run(segment, step);
     }
     return this.#runLater(segment, structuredClone(step));
@@ -97,7 +97,7 @@ export class WebGpuExecutable implements GpuExecutable {
 
   /** The step's shape is measured again when its turn comes: others are run in between. */
   #runLater(segment: number, step: Step): Promise<void> {
-    const { program } = this.#ready.plan;
+    const { program } = this.#ready.recording;
     measureStep(this.#shape, step, program);
     return this.#order.later(this.#compile(this.#missingKernels(segment)), () => {
       measureStep(this.#shape, step, program);
@@ -128,7 +128,7 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   #write(slot: Slot, data: Float32Array): void {
-    const spec = this.#ready.plan.slots[slot.id];
+    const spec = this.#ready.recording.slots[slot.id];
     if (spec === undefined) throw new RangeError(`slot ${slot.name} is not of this program`);
     const { queue } = this.#ready.open.device;
     const stride = slotStride(slot.width);
@@ -154,13 +154,13 @@ export class WebGpuExecutable implements GpuExecutable {
   #copySequence(from: number, to: number, length: number): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) return Promise.reject(failure);
-    const { plan, open, copySequence } = this.#ready;
-    const { kv } = plan.program;
+    const { recording, open, copySequence } = this.#ready;
+    const { kv } = recording.program;
     if (from === to || length === 0) return Promise.resolve();
     const perPosition = (kv.kvHeads * headStride(kv.headDim)) / (kv.type === "f32" ? 1 : 2);
     const first = (sequence: number): number => sequence * kv.contextLength * perPosition;
     this.#copyWords.set([first(from), first(to), length * perPosition, 0]);
-    open.device.queue.writeBuffer(this.#buffer(plan.copyRequest), 0, this.#copyWords);
+    open.device.queue.writeBuffer(this.#buffer(recording.copyRequest), 0, this.#copyWords);
     const encoder = open.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     // 256 workgroups loop over any length.
@@ -188,7 +188,9 @@ export class WebGpuExecutable implements GpuExecutable {
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
     const { device } = this.#ready.open;
-    for (const { block } of opsOf(this.#ready.plan.program).filter((op) => op.kind === "ffn")) {
+    for (const { block } of opsOf(this.#ready.recording.program).filter(
+      (op) => op.kind === "ffn",
+    )) {
       const { layer, subset } = block;
       if (layer !== change.layer || subset === undefined) continue;
       const changed = changedSubset(subset, change);
@@ -248,16 +250,16 @@ export class WebGpuExecutable implements GpuExecutable {
   #run(segment: number, step: Step): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) return Promise.reject(failure);
-    const planned = this.#ready.plan.segments[segment];
-    if (planned === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
+    const recorded = this.#ready.recording.segments[segment];
+    if (recorded === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
     try {
-      return this.#submit(planned, segment, step);
+      return this.#submit(recorded, segment, step);
     } catch (error) {
       return Promise.reject(this.#failure() ?? error);
     }
   }
 
-  #submit(planned: PlannedSegment, segment: number, step: Step): Promise<void> {
+  #submit(recorded: RecordedSegment, segment: number, step: Step): Promise<void> {
     const { device } = this.#ready.open;
     this.#writeStep(step);
     const encoder = device.createCommandEncoder();
@@ -266,7 +268,7 @@ export class WebGpuExecutable implements GpuExecutable {
     device.queue.submit([encoder.finish()]);
     this.#counts.submits++;
     this.#counts.runs++;
-    this.#ffn.ran(planned, this.#shape);
+    this.#ffn.ran(recorded, this.#shape);
     if (transfer === undefined) return Promise.resolve();
     this.#counts.bytesReadBack += transfer.bytes;
     return this.#readback.receive(segment, transfer);
@@ -292,7 +294,7 @@ export class WebGpuExecutable implements GpuExecutable {
     const count = this.#stepWords.fill(step, this.#shape);
     if (count === 0) return;
     const { queue } = this.#ready.open.device;
-    queue.writeBuffer(this.#buffer(this.#ready.plan.step), 0, this.#stepWords.words, 0, count);
+    queue.writeBuffer(this.#buffer(this.#ready.recording.step), 0, this.#stepWords.words, 0, count);
     this.#counts.bytesUploaded += count * 4;
   }
 

@@ -7,14 +7,14 @@ import type { Bytes } from "../../core/units.ts";
 import type { FfnBlock, Weight } from "../../ops/op.ts";
 import type { FfnCounts } from "../backend.ts";
 import type { FfnOp } from "./lower-ffn.ts";
-import type { PlannedSegment } from "./plan.ts";
+import type { RecordedSegment } from "./recording.ts";
 import type { RunShape } from "./run-shape.ts";
 
 export interface FfnCounter {
   /** The segment was submitted: its dense blocks computed everything. */
-  ran(segment: PlannedSegment, shape: RunShape): void;
+  ran(segment: RecordedSegment, shape: RunShape): void;
   /** What its sparse blocks computed: u32 [rows, blocks]. */
-  counted(segment: PlannedSegment, counts: Uint32Array, rows: number): void;
+  counted(segment: RecordedSegment, counts: Uint32Array, rows: number): void;
   take(): readonly FfnCounts[];
 }
 
@@ -25,7 +25,7 @@ interface Tally {
   runs: number;
 }
 
-export function createFfnCounter(segments: readonly PlannedSegment[]): FfnCounter {
+export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCounter {
   const tallies = new Map<FfnOp, Tally>(
     segments
       .flatMap(({ dense, sparse }) => [...dense, ...sparse])

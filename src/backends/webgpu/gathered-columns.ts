@@ -6,14 +6,14 @@
 import { rowBytes, tensorType, type WeightType } from "../../core/dtype.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { WeightPiece } from "./kernels/gemv.ts";
-import { floatsOf, type PlanBuffers } from "./plan-buffers.ts";
+import { floatsOf, type RecordingBuffers } from "./recording-buffers.ts";
 import { readWeight } from "./upload.ts";
 import { packRows, rowLayout } from "./weight-layout.ts";
 
 export function gatheredColumns(
   label: string,
   from: { readonly weight: Weight; readonly columns: Uint32Array },
-  buffers: PlanBuffers,
+  buffers: RecordingBuffers,
 ): readonly WeightPiece[] {
   const { weight, columns } = from;
   const type: WeightType = tensorType(weight.type).blockElements === 1 ? weight.type : "F32";

@@ -1,6 +1,6 @@
 /**
  * What a lowered program consists of: buffers that must exist and kernels that run over them. Plain data, no
- * device: a plan can be made, measured in bytes and counted without one.
+ * device: a recording can be made, measured in bytes and counted without one.
  */
 
 import type { WeightType } from "../../core/dtype.ts";
@@ -148,7 +148,7 @@ export interface ShapeStore {
 
 export type LoopBounds = "fixed" | "uniform";
 
-/** Optional features of the device that kernels have a faster form for; chosen when a program is planned. */
+/** Optional features of the device that kernels have a faster form for; chosen when a program is recorded. */
 export interface KernelFeatures {
   /** `subgroups`: threads exchange registers. Their size is known to the running kernel only. */
   readonly subgroups: boolean;

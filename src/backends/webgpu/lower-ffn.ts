@@ -17,7 +17,7 @@ import { extentOf, type Lowering, mostNeurons } from "./lowering.ts";
 export type FfnOp = Extract<Op, { kind: "ffn" }>;
 
 /** A block with what every step of its lowering needs. */
-export interface FfnPlan {
+export interface FfnRecording {
   readonly op: FfnOp;
   readonly block: FfnBlock;
   /** Neurons on this device: the subset's, or all. */
@@ -36,7 +36,7 @@ export interface CountPlace {
   readonly op: number;
 }
 
-export function ffnPlan(op: FfnOp, lowering: Lowering): FfnPlan {
+export function ffnRecording(op: FfnOp, lowering: Lowering): FfnRecording {
   const { block } = op;
   const neurons = block.subset?.length ?? block.neurons;
   const label = `ffn ${block.layer}`;
@@ -61,21 +61,24 @@ export function neuronBuffer(label: string, rows: number, lowering: Lowering): B
 }
 
 /** h for all neurons. */
-export function lowerHidden(plan: FfnPlan, lowering: Lowering): void {
-  const { block } = plan;
+export function lowerHidden(recording: FfnRecording, lowering: Lowering): void {
+  const { block } = recording;
   if (block.gate === undefined) {
-    const epilogue = { activation: block.activation, ...(plan.upBias && { bias: plan.upBias }) };
-    allNeurons(plan, lowering, { weight: block.up, out: plan.hidden, epilogue });
+    const epilogue = {
+      activation: block.activation,
+      ...(recording.upBias && { bias: recording.upBias }),
+    };
+    allNeurons(recording, lowering, { weight: block.up, out: recording.hidden, epilogue });
   } else if (block.gate.type === block.up.type) {
-    lowerPair(plan, block.gate, lowering);
+    lowerPair(recording, block.gate, lowering);
   } else {
-    lowerUnlike(plan, block.gate, lowering);
+    lowerUnlike(recording, block.gate, lowering);
   }
 }
 
 /** out = epilogue(W x) for all neurons of one weight. */
 export function allNeurons(
-  { op, block, neurons, x }: FfnPlan,
+  { op, block, neurons, x }: FfnRecording,
   lowering: Lowering,
   product: {
     readonly weight: Weight;
@@ -109,7 +112,7 @@ export function neuronRows(
 
 /** Gate and up stacked, in pieces of the same neurons. */
 export function pairedPieces(
-  { block, label }: FfnPlan,
+  { block, label }: FfnRecording,
   gate: Weight,
   lowering: Lowering,
 ): readonly WeightPiece[] {
@@ -119,8 +122,11 @@ export function pairedPieces(
 }
 
 /** `fn combine(n, g, u)`: h of neuron n from its two sums. */
-export function combineCode(plan: FfnPlan): { functions: string; bindings: readonly Binding[] } {
-  const { block, upBias } = plan;
+export function combineCode(recording: FfnRecording): {
+  functions: string;
+  bindings: readonly Binding[];
+} {
+  const { block, upBias } = recording;
   const up = upBias === undefined ? "u" : "(u + up_bias[n])";
   return {
     bindings: upBias === undefined ? [] : [reads("up_bias", "array<f32>", upBias)],
@@ -130,10 +136,10 @@ fn combine(n: u32, g: f32, u: f32) -> f32 { return ${hiddenCode(block.gating, up
   };
 }
 
-function lowerPair(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
-  const { op, neurons, hidden, x, label } = plan;
-  for (const piece of pairedPieces(plan, gate, lowering)) {
-    const pairs: Pairs = { rows: piece.rows, ...combineCode(plan) };
+function lowerPair(recording: FfnRecording, gate: Weight, lowering: Lowering): void {
+  const { op, neurons, hidden, x, label } = recording;
+  for (const piece of pairedPieces(recording, gate, lowering)) {
+    const pairs: Pairs = { rows: piece.rows, ...combineCode(recording) };
     const product: Product = {
       label: `${label} gate+up`,
       x,
@@ -149,14 +155,14 @@ function lowerPair(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
 }
 
 /** Gate and up of different types cannot share a pass: two products and their combination. */
-function lowerUnlike(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
-  const { op, block, neurons, hidden } = plan;
+function lowerUnlike(recording: FfnRecording, gate: Weight, lowering: Lowering): void {
+  const { op, block, neurons, hidden } = recording;
   const rows = lowering.maxRows(op.x.rows);
   const gated = neuronBuffer("ffn gate", rows, lowering);
-  allNeurons(plan, lowering, { weight: gate, out: gated, epilogue: {} });
-  const epilogue = plan.upBias === undefined ? {} : { bias: plan.upBias };
-  allNeurons(plan, lowering, { weight: block.up, out: hidden, epilogue });
-  const slot = { id: -1, name: plan.label, width: neurons, rows: op.x.rows };
+  allNeurons(recording, lowering, { weight: gate, out: gated, epilogue: {} });
+  const epilogue = recording.upBias === undefined ? {} : { bias: recording.upBias };
+  allNeurons(recording, lowering, { weight: block.up, out: hidden, epilogue });
+  const slot = { id: -1, name: recording.label, width: neurons, rows: op.x.rows };
   const { gating, activation } = block;
   lowering.emit(
     activate(
@@ -167,15 +173,15 @@ function lowerUnlike(plan: FfnPlan, gate: Weight, lowering: Lowering): void {
 }
 
 /** out (+)= down(h) (+ bias): over all neurons, or over the active ones where a neuron is a row of the weight. */
-export function lowerDown(plan: FfnPlan, lowering: Lowering, active?: ActiveList): void {
-  const { op, block, neurons, hidden, label } = plan;
+export function lowerDown(recording: FfnRecording, lowering: Lowering, active?: ActiveList): void {
+  const { op, block, neurons, hidden, label } = recording;
   const { dim, down, downBias } = block;
   const bias =
     downBias && lowering.buffers.vector(downBias.name, [{ weight: downBias, length: dim }]);
   const outputs = [output(lowering.slot(op.out), { first: 0, width: dim })];
   if (down.layout === "columns") {
     const epilogue = { outputs, into: op.into, ...(bias && { bias }) };
-    for (const piece of columnPieces(plan, lowering)) {
+    for (const piece of columnPieces(recording, lowering)) {
       const of = extentOf(op.x.rows);
       const product = {
         label: `${label} down`,
@@ -207,7 +213,7 @@ export function lowerDown(plan: FfnPlan, lowering: Lowering, active?: ActiveList
   });
 }
 
-function columnPieces({ block, label }: FfnPlan, lowering: Lowering): readonly WeightPiece[] {
+function columnPieces({ block, label }: FfnRecording, lowering: Lowering): readonly WeightPiece[] {
   const { weight } = block.down;
   if (block.subset === undefined) {
     return lowering.buffers.matrix({ label: weight.name, weights: [weight] });

@@ -9,7 +9,7 @@ import {
   allNeurons,
   type CountPlace,
   combineCode,
-  type FfnPlan,
+  type FfnRecording,
   lowerDown,
   lowerHidden,
   neuronBuffer,
@@ -19,8 +19,8 @@ import {
 import { emitProduct } from "./lower-product.ts";
 import { extentOf, type Lowering } from "./lowering.ts";
 
-export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace): void {
-  const { op, block, neurons, hidden } = plan;
+export function lowerSparse(recording: FfnRecording, lowering: Lowering, place: CountPlace): void {
+  const { op, block, neurons, hidden } = recording;
   const rows = lowering.maxRows(op.x.rows);
   const active: ActiveList = {
     list: neuronBuffer("ffn list", rows, lowering),
@@ -36,21 +36,21 @@ export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace
       break;
     case "mlp":
     case "sign": {
-      const score = lowerPredictor(plan, method, lowering);
+      const score = lowerPredictor(recording, method, lowering);
       const margins = method.kind === "sign" ? method.margins : undefined;
-      const byNeuron = margins && { byNeuron: neuronVector(plan, margins, lowering) };
+      const byNeuron = margins && { byNeuron: neuronVector(recording, margins, lowering) };
       const from = { method, shapes: lowering.buffers, score, active };
       lowering.emit(compact({ ...from, ...zero, ...byNeuron }));
-      lowerActiveHidden(plan, active, lowering);
+      lowerActiveHidden(recording, active, lowering);
       break;
     }
     case "gate":
     case "threshold-gate":
-      lowerGated(plan, lowering, { method, active, zero });
+      lowerGated(recording, lowering, { method, active, zero });
       break;
     case "threshold-output": {
-      lowerHidden(plan, lowering);
-      const byNeuron = neuronVector(plan, method.downNorms, lowering);
+      lowerHidden(recording, lowering);
+      const byNeuron = neuronVector(recording, method.downNorms, lowering);
       const inPlace = block.down.layout === "columns" ? { zero: hidden } : {};
       lowering.emit(
         compact({ method, shapes: lowering.buffers, score: hidden, active, byNeuron, ...inPlace }),
@@ -60,25 +60,25 @@ export function lowerSparse(plan: FfnPlan, lowering: Lowering, place: CountPlace
     default:
       method satisfies never;
   }
-  lowerDown(plan, lowering, active);
+  lowerDown(recording, lowering, active);
 }
 
-function scoreBuffer({ op }: FfnPlan, lowering: Lowering): BufferSpec {
+function scoreBuffer({ op }: FfnRecording, lowering: Lowering): BufferSpec {
   return neuronBuffer("ffn score", lowering.maxRows(op.x.rows), lowering);
 }
 
 /** The score of every neuron: fc2·relu(fc1·input), or the sign predictor's count. */
 function lowerPredictor(
-  plan: FfnPlan,
+  recording: FfnRecording,
   method: Extract<SparsityMethod, { kind: "mlp" | "sign" }>,
   lowering: Lowering,
 ): BufferSpec {
-  const { op, block, neurons, x, label } = plan;
-  const score = scoreBuffer(plan, lowering);
+  const { op, block, neurons, x, label } = recording;
+  const score = scoreBuffer(recording, lowering);
   if (method.kind === "sign") {
-    const signs = signsBuffer(plan, method.signs, lowering);
+    const signs = signsBuffer(recording, method.signs, lowering);
     const { centre: values } = method;
-    const centre = values && { centre: centreBuffer(plan, values, lowering) };
+    const centre = values && { centre: centreBuffer(recording, values, lowering) };
     const of = extentOf(op.x.rows);
     lowering.emit(signScore({ x, signs, score, dim: block.dim, neurons, of, ...centre }));
     return score;
@@ -111,10 +111,10 @@ function lowerPredictor(
 }
 
 /** h of the active neurons, gate and up both from the list. */
-function lowerActiveHidden(plan: FfnPlan, active: ActiveList, lowering: Lowering): void {
-  const { block, x, hidden, label } = plan;
+function lowerActiveHidden(recording: FfnRecording, active: ActiveList, lowering: Lowering): void {
+  const { block, x, hidden, label } = recording;
   const { gate, up } = block;
-  const combine = combineCode(plan);
+  const combine = combineCode(recording);
   if (gate === undefined) {
     for (const piece of lowering.buffers.matrix(neuronRows(up, block))) {
       const made = {
@@ -131,7 +131,7 @@ function lowerActiveHidden(plan: FfnPlan, active: ActiveList, lowering: Lowering
     return;
   }
   if (gate.type === up.type) {
-    for (const piece of pairedPieces(plan, gate, lowering)) {
+    for (const piece of pairedPieces(recording, gate, lowering)) {
       const made = {
         label: `${label} sparse gate+up`,
         x,
@@ -145,7 +145,7 @@ function lowerActiveHidden(plan: FfnPlan, active: ActiveList, lowering: Lowering
     }
     return;
   }
-  const score = scoreBuffer(plan, lowering);
+  const score = scoreBuffer(recording, lowering);
   for (const piece of lowering.buffers.matrix(neuronRows(gate, block))) {
     const made = {
       label: `${label} sparse gate`,
@@ -159,16 +159,16 @@ function lowerActiveHidden(plan: FfnPlan, active: ActiveList, lowering: Lowering
     const act = activationCode(block.activation);
     lowering.emit(sparseProduct({ ...made, functions: act, bindings: [], value: "act(a)" }));
   }
-  lowerActiveUp(plan, { score, active, weight: up }, lowering);
+  lowerActiveUp(recording, { score, active, weight: up }, lowering);
 }
 
 /** h = score·u (or score·act(u)) over the list, score being act(gate). */
 function lowerActiveUp(
-  plan: FfnPlan,
+  recording: FfnRecording,
   from: { readonly score: BufferSpec; readonly active: ActiveList; readonly weight: Weight },
   lowering: Lowering,
 ): void {
-  const { block, neurons, x, hidden, label, upBias } = plan;
+  const { block, neurons, x, hidden, label, upBias } = recording;
   const { score, active, weight } = from;
   const u = upBias === undefined ? "a" : "(a + up_bias[n])";
   const g = `score[m * ${slotStride(neurons)}u + n]`;
@@ -194,27 +194,27 @@ function lowerActiveUp(
 
 /** The gate (or up, if ungated) for all neurons decides; the rest for those that it leaves. */
 function lowerGated(
-  plan: FfnPlan,
+  recording: FfnRecording,
   lowering: Lowering,
   step: Pick<Compaction, "method" | "active"> & { readonly zero: Pick<Compaction, "zero"> },
 ): void {
-  const { block, hidden } = plan;
+  const { block, hidden } = recording;
   const { method, active, zero } = step;
   if (block.gate === undefined) {
-    lowerHidden(plan, lowering);
+    lowerHidden(recording, lowering);
     lowering.emit(compact({ method, shapes: lowering.buffers, score: hidden, active, ...zero }));
     return;
   }
-  const score = scoreBuffer(plan, lowering);
+  const score = scoreBuffer(recording, lowering);
   const { activation } = block;
-  allNeurons(plan, lowering, { weight: block.gate, out: score, epilogue: { activation } });
+  allNeurons(recording, lowering, { weight: block.gate, out: score, epilogue: { activation } });
   lowering.emit(compact({ method, shapes: lowering.buffers, score, active, ...zero }));
-  lowerActiveUp(plan, { score, active, weight: block.up }, lowering);
+  lowerActiveUp(recording, { score, active, weight: block.up }, lowering);
 }
 
 /** A number for each neuron of this device, as f32. */
 function neuronVector(
-  { block, neurons, label }: FfnPlan,
+  { block, neurons, label }: FfnRecording,
   values: Float32Array | Int32Array,
   lowering: Lowering,
 ): BufferSpec {
@@ -226,13 +226,17 @@ function neuronVector(
   return lowering.buffers.made(`${label} by neuron`, neurons * 4, make, block.subset);
 }
 
-function centreBuffer({ label }: FfnPlan, centre: Float32Array, lowering: Lowering): BufferSpec {
+function centreBuffer(
+  { label }: FfnRecording,
+  centre: Float32Array,
+  lowering: Lowering,
+): BufferSpec {
   const make = (): Uint8Array => new Uint8Array(centre.slice().buffer);
   return lowering.buffers.made(`${label} centre`, centre.byteLength, make);
 }
 
 function signsBuffer(
-  { block, neurons, label }: FfnPlan,
+  { block, neurons, label }: FfnRecording,
   signs: Uint8Array,
   lowering: Lowering,
 ): BufferSpec {

@@ -2,11 +2,11 @@
 import type { Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import type { BufferSpec, KernelCall } from "./kernel.ts";
-import type { PlanBuffers } from "./plan-buffers.ts";
+import type { RecordingBuffers } from "./recording-buffers.ts";
 
 export interface Lowering {
   readonly program: Program;
-  readonly buffers: PlanBuffers;
+  readonly buffers: RecordingBuffers;
   readonly step: BufferSpec;
   readonly keys: readonly BufferSpec[];
   readonly values: readonly BufferSpec[];

@@ -6,7 +6,7 @@ import type { DeviceError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import { type BufferSpec, slotStride } from "./kernel.ts";
-import type { Plan, PlannedSegment } from "./plan.ts";
+import type { RecordedSegment, Recording } from "./recording.ts";
 import type { RunShape } from "./run-shape.ts";
 
 /** One run's outputs on their way. */
@@ -27,14 +27,14 @@ interface HostCopy {
 /** What the reading back of a program tells and asks of it. */
 interface ReadbackHost {
   /** Active neurons of the segment's sparse blocks: u32 [rows, blocks]. */
-  counted(segment: PlannedSegment, counts: Uint32Array, rows: number): void;
+  counted(segment: RecordedSegment, counts: Uint32Array, rows: number): void;
   /** Another buffer was made: more runs are on the way than the ring holds. */
   grew(): void;
   failure(): DeviceError | undefined;
 }
 
 export class Readback implements Disposable {
-  readonly #plan: Plan;
+  readonly #recording: Recording;
   readonly #device: GPUDevice;
   readonly #gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
   readonly #host: ReadbackHost;
@@ -43,19 +43,21 @@ export class Readback implements Disposable {
 
   constructor(
     program: {
-      readonly plan: Plan;
+      readonly recording: Recording;
       readonly device: GPUDevice;
       readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
     },
     host: ReadbackHost,
   ) {
-    this.#plan = program.plan;
+    this.#recording = program.recording;
     this.#device = program.device;
     this.#gpu = program.gpu;
     this.#host = host;
     this.#rings = this.#makeRings();
-    const { maxRows, maxOutputs } = this.#plan.program;
-    const slots = this.#plan.segments.flatMap(({ outputs }) => outputs.map(({ slot }) => slot));
+    const { maxRows, maxOutputs } = this.#recording.program;
+    const slots = this.#recording.segments.flatMap(({ outputs }) =>
+      outputs.map(({ slot }) => slot),
+    );
     this.#outputs = new Map(
       slots.map((slot) => {
         const whole = new Float32Array((slot.rows === "step" ? maxRows : maxOutputs) * slot.width);
@@ -71,19 +73,19 @@ export class Readback implements Disposable {
 
   /** Records the copies of the segment's outputs; undefined where it has none. */
   begin(segment: number, encoder: GPUCommandEncoder, shape: RunShape): Transfer | undefined {
-    const planned = this.#planned(segment);
-    if (planned.staging.length === 0) return undefined;
+    const recorded = this.#recorded(segment);
+    if (recorded.staging.length === 0) return undefined;
     const transfer = this.#freeTransfer(segment);
     transfer.rows = shape.rows;
     transfer.outputs = shape.outputs;
     transfer.bytes = 0;
-    for (const { slot, buffer, offset } of planned.outputs) {
+    for (const { slot, buffer, offset } of recorded.outputs) {
       const bytes = usedBytes(slot, slotRows(slot, transfer));
       if (bytes > 0)
         encoder.copyBufferToBuffer(this.#buffer(buffer), 0, transfer.buffer, offset, bytes);
       transfer.bytes += bytes;
     }
-    const { counts, sparse } = planned;
+    const { counts, sparse } = recorded;
     if (counts !== undefined && shape.rows > 0) {
       const bytes = shape.rows * sparse.length * 4;
       const source = this.#buffer(counts.buffer);
@@ -96,10 +98,10 @@ export class Readback implements Disposable {
   /** After the submission: waits for the copies, takes the rows over and frees the buffer for the next run. */
   async receive(segment: number, transfer: Transfer): Promise<void> {
     transfer.isBusy = true;
-    const planned = this.#planned(segment);
+    const recorded = this.#recorded(segment);
     try {
       await transfer.buffer.mapAsync(GPUMapMode.READ);
-      this.#takeOver(planned, transfer);
+      this.#takeOver(recorded, transfer);
       transfer.buffer.unmap();
       transfer.isBusy = false;
     } catch (error) {
@@ -116,19 +118,19 @@ export class Readback implements Disposable {
   }
 
   /** getMappedRange wants offsets at multiples of 8; ours are (slot rows are padded to 32 bytes). */
-  #takeOver(planned: PlannedSegment, transfer: Transfer): void {
+  #takeOver(recorded: RecordedSegment, transfer: Transfer): void {
     const { buffer, rows } = transfer;
-    for (const { slot, offset } of planned.outputs) {
+    for (const { slot, offset } of recorded.outputs) {
       const count = slotRows(slot, transfer);
       const target = this.#hostRows(slot, count);
       if (count === 0) continue;
       const mapped = new Float32Array(buffer.getMappedRange(offset, usedBytes(slot, count)));
       copyRows(mapped, target, slot.width);
     }
-    const { counts, sparse } = planned;
+    const { counts, sparse } = recorded;
     if (counts === undefined || rows === 0) return;
     const range = buffer.getMappedRange(counts.offset, rows * sparse.length * 4);
-    this.#host.counted(planned, new Uint32Array(range), rows);
+    this.#host.counted(recorded, new Uint32Array(range), rows);
   }
 
   #hostCopy(slot: Slot): HostCopy {
@@ -148,7 +150,7 @@ export class Readback implements Disposable {
   /** Segments that read back as many bytes share a ring: its buffers are busy only while outputs are on the way. */
   #makeRings(): readonly Transfer[][] {
     const rings = new Map<BufferSpec | undefined, Transfer[]>();
-    return this.#plan.segments.map(({ staging }) => {
+    return this.#recording.segments.map(({ staging }) => {
       const [first] = staging;
       const known = rings.get(first);
       if (known !== undefined) return known;
@@ -169,10 +171,10 @@ export class Readback implements Disposable {
     return transfer;
   }
 
-  #planned(segment: number): PlannedSegment {
-    const planned = this.#plan.segments[segment];
-    if (planned === undefined) throw new RangeError(`no segment ${segment}`);
-    return planned;
+  #recorded(segment: number): RecordedSegment {
+    const recorded = this.#recording.segments[segment];
+    if (recorded === undefined) throw new RangeError(`no segment ${segment}`);
+    return recorded;
   }
 
   #buffer(spec: BufferSpec): GPUBuffer {

@@ -1,5 +1,5 @@
 /**
- * Brings the contents of a plan's buffers onto the GPU, through one staging area of bounded size: rows are read
+ * Brings the contents of a recording's buffers onto the GPU, through one staging area of bounded size: rows are read
  * from the file in pieces, regrouped (weight-layout.ts) and handed to queue.writeBuffer. The queue is drained after
  * each piece so that Dawn's own copies stay as bounded as ours.
  */

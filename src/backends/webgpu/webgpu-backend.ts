@@ -1,5 +1,5 @@
 /**
- * The GPU backend: WebGPU through Dawn, any vendor's card. It plans a program, refuses what does not fit before the
+ * The GPU backend: WebGPU through Dawn, any vendor's card. It records a program, refuses what does not fit before the
  * first upload, then allocates, compiles and uploads.
  */
 import { DeviceError, LimitError } from "../../core/errors.ts";
@@ -18,8 +18,8 @@ import {
 import { type BufferSpec, fixed, type KernelCall, type LoopBounds, one } from "./kernel.ts";
 import { copySequenceCode } from "./kernels/kv.ts";
 import { createPipelines, type Kernel, type Pipelines } from "./pipelines.ts";
-import { bytesOf, type Plan, planProgram } from "./plan.ts";
-import type { BindingLimits } from "./plan-buffers.ts";
+import { bytesOf, type Recording, recordProgram } from "./recording.ts";
+import type { BindingLimits } from "./recording-buffers.ts";
 import { createRunShape, isWanted } from "./run-shape.ts";
 import { uploadAll } from "./upload.ts";
 
@@ -79,7 +79,7 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
 
 /** Bytes of weights, cache, scratch and staging of a program on an adapter with these limits. */
 export function estimateGpuBytes(program: Program, limits: BindingLimits): Bytes {
-  return totalBytes(planProgram(program, limits));
+  return totalBytes(recordProgram(program, limits));
 }
 
 interface Compiled {
@@ -94,22 +94,22 @@ async function compile(
   options: CompileOptions,
   { open, pipelines, limits, budget }: Compiled,
 ): Promise<GpuExecutable> {
-  const plan = planProgram(program, limits);
-  checkBudget(plan, budget);
+  const recording = recordProgram(program, limits);
+  checkBudget(recording, budget);
   const failure = open.failure();
   if (failure !== undefined) throw failure;
   const gpu = new Map<BufferSpec, GPUBuffer>();
   try {
     const within = budget === undefined ? "" : ` within a budget of ${formatBytes(budget)}`;
-    await open.guarded(`allocating ${formatBytes(totalBytes(plan))}${within}`, () =>
-      allocate(plan, open.device, gpu),
+    await open.guarded(`allocating ${formatBytes(totalBytes(recording))}${within}`, () =>
+      allocate(recording, open.device, gpu),
     );
     const bound = await open.guarded("binding buffers", () =>
-      bindAll(plan, gpu, { open, pipelines }),
+      bindAll(recording, gpu, { open, pipelines }),
     );
     const kernels = firstKernels(bound);
     if (kernels.length > 0) options.onCompile?.(kernels.length);
-    const upload = { ...options, device: open.device, total: uploadBytes(plan) };
+    const upload = { ...options, device: open.device, total: uploadBytes(recording) };
     // Both are awaited whatever happens: neither may go on with buffers that are gone.
     const [compiled, uploaded] = await Promise.allSettled([
       pipelines.compile(kernels),
@@ -124,11 +124,11 @@ async function compile(
   }
 }
 
-function checkBudget(plan: Plan, budget: Bytes | undefined): void {
-  const needed = totalBytes(plan);
+function checkBudget(recording: Recording, budget: Bytes | undefined): void {
+  const needed = totalBytes(recording);
   if (budget === undefined || needed <= budget) return;
   const parts = (["weights", "kv", "scratch", "staging"] as const).map(
-    (purpose) => `${purpose} ${formatBytes(bytesOf(plan, purpose))}`,
+    (purpose) => `${purpose} ${formatBytes(bytesOf(recording, purpose))}`,
   );
   throw new LimitError(
     `the program needs ${formatBytes(needed)} on the graphics card (${parts.join(", ")}), the budget is ${formatBytes(budget)}. ` +
@@ -136,20 +136,20 @@ function checkBudget(plan: Plan, budget: Bytes | undefined): void {
   );
 }
 
-function totalBytes(plan: Plan): Bytes {
-  return bytesOf(plan, "weights", "kv", "scratch", "staging", "uniform");
+function totalBytes(recording: Recording): Bytes {
+  return bytesOf(recording, "weights", "kv", "scratch", "staging", "uniform");
 }
 
-function uploadBytes(plan: Plan): Bytes {
-  return plan.buffers.reduce(
+function uploadBytes(recording: Recording): Bytes {
+  return recording.buffers.reduce(
     (sum, { contents, bytes }) => sum + (contents.length > 0 ? bytes : 0),
     0,
   );
 }
 
-function allocate(plan: Plan, device: GPUDevice, gpu: Map<BufferSpec, GPUBuffer>): void {
+function allocate(recording: Recording, device: GPUDevice, gpu: Map<BufferSpec, GPUBuffer>): void {
   const { STORAGE, COPY_DST, COPY_SRC, MAP_READ, UNIFORM } = GPUBufferUsage;
-  for (const spec of plan.buffers) {
+  for (const spec of recording.buffers) {
     const isStaging = spec.purpose === "staging";
     const isUniform = spec.purpose === "uniform";
     const plain = isUniform ? UNIFORM | COPY_DST : STORAGE | COPY_DST | COPY_SRC;
@@ -159,10 +159,10 @@ function allocate(plan: Plan, device: GPUDevice, gpu: Map<BufferSpec, GPUBuffer>
 }
 
 /** For one layer's keys or values. */
-function copySequenceCall(plan: Plan, cache: BufferSpec): KernelCall {
-  const code = copySequenceCode(plan.program.kv.type);
+function copySequenceCall(recording: Recording, cache: BufferSpec): KernelCall {
+  const code = copySequenceCode(recording.program.kv.type);
   const bindings = [
-    { name: "request", type: "vec4<u32>", access: "uniform", buffer: plan.copyRequest },
+    { name: "request", type: "vec4<u32>", access: "uniform", buffer: recording.copyRequest },
     { name: "cache", type: "", access: "read_write", buffer: cache },
   ] as const;
   return { label: "copy sequence", code, bindings, groups: [fixed(256), one, one] };
@@ -177,7 +177,7 @@ function firstKernels({ calls }: Pick<ReadyProgram, "calls">): readonly Kernel[]
 }
 
 function bindAll(
-  plan: Plan,
+  recording: Recording,
   gpu: ReadonlyMap<BufferSpec, GPUBuffer>,
   { open, pipelines }: Pick<ReadyProgram, "open" | "pipelines">,
 ): Omit<ReadyProgram, "compiled"> {
@@ -193,7 +193,9 @@ function bindAll(
       bindGroup: open.device.createBindGroup({ layout: kernel.layout, entries }),
     };
   };
-  const calls = plan.segments.map((segment) => segment.calls.map(bind));
-  const copies = [...plan.keys, ...plan.values].map((cache) => bind(copySequenceCall(plan, cache)));
-  return { plan, open, pipelines, gpu, calls, copySequence: copies };
+  const calls = recording.segments.map((segment) => segment.calls.map(bind));
+  const copies = [...recording.keys, ...recording.values].map((cache) =>
+    bind(copySequenceCall(recording, cache)),
+  );
+  return { recording, open, pipelines, gpu, calls, copySequence: copies };
 }

@@ -4,7 +4,7 @@
  */
 
 import { kvBytes } from "../../backends/webgpu/kernels/kv.ts";
-import type { BindingLimits } from "../../backends/webgpu/plan-buffers.ts";
+import type { BindingLimits } from "../../backends/webgpu/recording-buffers.ts";
 import { estimateGpuBytes } from "../../backends/webgpu/webgpu-backend.ts";
 import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
 import { rowBytes } from "../../core/dtype.ts";

@@ -18,38 +18,38 @@ import {
   lowerStore,
   type RopeTables,
 } from "./lower-attention.ts";
-import { type CountPlace, type FfnOp, ffnPlan, lowerDown, lowerHidden } from "./lower-ffn.ts";
+import { type CountPlace, type FfnOp, ffnRecording, lowerDown, lowerHidden } from "./lower-ffn.ts";
 import { lowerMatmuls, stackable } from "./lower-product.ts";
 import { lowerSparse } from "./lower-sparse.ts";
 import type { Lowering } from "./lowering.ts";
 import { isReadLater } from "./op-access.ts";
-import { type BindingLimits, PlanBuffers } from "./plan-buffers.ts";
+import { type BindingLimits, RecordingBuffers } from "./recording-buffers.ts";
 
 /** An output slot's place in the segment's staging buffer. */
-interface PlannedOutput {
+interface RecordedOutput {
   readonly slot: Slot;
   readonly buffer: BufferSpec;
   readonly offset: Bytes;
 }
 
-export interface PlannedSegment {
+export interface RecordedSegment {
   readonly name: string;
   readonly calls: readonly KernelCall[];
-  readonly outputs: readonly PlannedOutput[];
+  readonly outputs: readonly RecordedOutput[];
   /** Sparse blocks of this segment; their active neurons are counted in `counts`, u32 [rows, blocks]. */
   readonly sparse: readonly FfnOp[];
   readonly dense: readonly FfnOp[];
-  readonly counts?: PlannedCounts;
+  readonly counts?: RecordedCounts;
   /** Host-visible, shared by segments with as many bytes; two, so that one may be submitted before outputs are read. */
   readonly staging: readonly BufferSpec[];
 }
 
-interface PlannedCounts {
+interface RecordedCounts {
   readonly buffer: BufferSpec;
   readonly offset: Bytes;
 }
 
-export interface Plan {
+export interface Recording {
   readonly program: Program;
   readonly buffers: readonly BufferSpec[];
   readonly step: BufferSpec;
@@ -58,16 +58,16 @@ export interface Plan {
   readonly slots: readonly BufferSpec[];
   readonly keys: readonly BufferSpec[];
   readonly values: readonly BufferSpec[];
-  readonly segments: readonly PlannedSegment[];
+  readonly segments: readonly RecordedSegment[];
 }
 
 /** Runs whose outputs, of one size, may be on the way at once without another allocation. */
 const stagingCount = 2;
 
-export function planProgram(program: Program, limits: BindingLimits): Plan {
+export function recordProgram(program: Program, limits: BindingLimits): Recording {
   const { kv } = program;
   if (kv.type === "q8_0") throw new UnsupportedError("a q8_0 KV cache on the GPU", ["f32", "f16"]);
-  const buffers = new PlanBuffers(limits);
+  const buffers = new RecordingBuffers(limits);
   const maxRows = (rows: Slot["rows"]): number =>
     rows === "step" ? program.maxRows : program.maxOutputs;
   const step = buffers.empty("step", stepBytes(program.maxRows, program.maxOutputs));
@@ -87,23 +87,23 @@ export function planProgram(program: Program, limits: BindingLimits): Plan {
   };
   const tables: RopeTables = new Map();
   const segments = program.segments.map((_, segment) =>
-    planSegment({ ...shared, slot: slotBuffer }, segment, tables),
+    recordSegment({ ...shared, slot: slotBuffer }, segment, tables),
   );
   const { keys, values } = shared;
   return { program, buffers: buffers.all, step, copyRequest, slots, keys, values, segments };
 }
 
-export function bytesOf(plan: Plan, ...purposes: readonly Purpose[]): Bytes {
-  return plan.buffers
+export function bytesOf(recording: Recording, ...purposes: readonly Purpose[]): Bytes {
+  return recording.buffers
     .filter(({ purpose }) => purposes.includes(purpose))
     .reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-function planSegment(
+function recordSegment(
   shared: Omit<Lowering, "emit">,
   index: number,
   tables: RopeTables,
-): PlannedSegment {
+): RecordedSegment {
   const segment = shared.program.segments[index];
   const ops = segment?.ops ?? [];
   const calls: KernelCall[] = [];
@@ -121,7 +121,7 @@ function planSegment(
     );
   }
   let offset = 0;
-  const outputs = (segment?.outputs ?? []).map((slot): PlannedOutput => {
+  const outputs = (segment?.outputs ?? []).map((slot): RecordedOutput => {
     const output = { slot, buffer: shared.slot(slot), offset };
     offset += shared.maxRows(slot.rows) * slotStride(slot.width) * 4;
     return output;
@@ -222,13 +222,13 @@ function lowerSingle(
 }
 
 function lowerFfn(op: FfnOp, lowering: Lowering, place: CountPlace | undefined): void {
-  const plan = ffnPlan(op, lowering);
+  const recording = ffnRecording(op, lowering);
   if (place !== undefined) {
-    lowerSparse(plan, lowering, place);
+    lowerSparse(recording, lowering, place);
     return;
   }
-  lowerHidden(plan, lowering);
-  lowerDown(plan, lowering);
+  lowerHidden(recording, lowering);
+  lowerDown(recording, lowering);
 }
 
 /** Value and norms of a mask are data: layers that differ in them share a kernel. */

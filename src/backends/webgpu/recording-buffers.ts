@@ -36,7 +36,7 @@ export interface StackedMatrix {
   readonly rows?: Uint32Array;
 }
 
-export class PlanBuffers implements ShapeStore {
+export class RecordingBuffers implements ShapeStore {
   readonly all: BufferSpec[] = [];
   readonly loops: LoopBounds;
   readonly features: KernelFeatures;
