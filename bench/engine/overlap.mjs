@@ -4,7 +4,7 @@
  * is one line of make-model:
  *   npm run make-model -- m.gguf --dim 2048 --ffn 8192 --layers 4 --vocab 1024
  *   LP_NUM_THREADS=1 node bench/engine/overlap.mjs m.gguf [--hardware FILE] [--tokens 50] [--threads 1] [--runs 3]
- *     [--result bench/results/overlap.json] [--trace FILE]
+ *     [--result bench/results/overlap.json] [--timeline FILE]
  * On software Vulkan (lavapipe) LP_NUM_THREADS=1 gives each device one core. The split is the planner's, from a profile
  * that is measured now unless a file is named. A software card is so slow that the planner would leave it nothing, so
  * attention is pinned to it: the profile says that F32, of which only norms are, costs the processor dearly. The speed
@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
     threads: { type: "string", default: "1" },
     runs: { type: "string", default: "1" },
     result: { type: "string" },
-    trace: { type: "string" },
+    timeline: { type: "string" },
   },
 });
 const [model] = positionals;
@@ -81,9 +81,9 @@ async function measure(hardware) {
     const maxTokens = tokens + warmUp + 1;
     await engine.generate([3, 4, 5, 6], { temperature: 0, ignoreEos: true, maxTokens }).result;
     const seconds = (performance.now() - started) / 1000;
-    const trace = await engine.trace();
-    if (values.trace !== undefined) writeFileSync(values.trace, trace);
-    const phases = ffnPhases(JSON.parse(trace).traceEvents);
+    const timeline = await engine.timeline();
+    if (values.timeline !== undefined) writeFileSync(values.timeline, timeline);
+    const phases = ffnPhases(JSON.parse(timeline).traceEvents);
     return summary({ engine, phases, tokensPerSecond: maxTokens / seconds });
   } finally {
     engine.close();

@@ -32,7 +32,7 @@ interface RunFlags extends EngineFlags, SamplingFlags {
   readonly special?: true;
   readonly file?: string;
   readonly stats?: true;
-  readonly trace?: string;
+  readonly timeline?: string;
 }
 
 const examples = `
@@ -54,7 +54,10 @@ export function addRunCommand(program: Command): void {
     .option("-f, --file <text>", "the text to continue, from a file")
     .option("--json", "print one JSON object instead of text")
     .option("--stats", "say what sparsity did: neurons computed, bytes read")
-    .option("--trace <file>", "write a timeline of both devices (device hybrid; opens in Perfetto)")
+    .option(
+      "--timeline <file>",
+      "write a timeline of both devices (device hybrid; opens in Perfetto)",
+    )
     .option("--special", "control tokens written out in the prompt become those tokens")
     .addHelpText("after", examples);
   addSamplingOptions(addLearnOption(addEngineOptions(command))).action(run);
@@ -65,8 +68,8 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
   const options = generateOptions(flags);
   checkGenerateOptions(options);
   const prompt = readPrompt(argument, flags.file, command);
-  checkOutputFile(flags.trace, "--trace");
-  const engine = await openEngine(flags.model, flags, { timeline: flags.trace !== undefined });
+  checkOutputFile(flags.timeline, "--timeline");
+  const engine = await openEngine(flags.model, flags, { timeline: flags.timeline !== undefined });
   try {
     const result = await write(engine, prompt, { ...flags, options });
     const report = await engine.report();
@@ -76,7 +79,7 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
     if (flags.stats) showStats(engine, report);
     if (report.hybrid?.advice) process.stderr.write(`hearth: ${report.hybrid.advice}\n`);
     if (result.finishReason === "abort") process.exitCode = interrupted;
-    if (flags.trace !== undefined) writeFileSync(flags.trace, await engine.trace());
+    if (flags.timeline !== undefined) writeFileSync(flags.timeline, await engine.timeline());
   } finally {
     await closeEngine(engine);
   }

@@ -185,7 +185,7 @@ describe("what cannot be done", () => {
     expect(() => engine.chat([{ role: "user", content: "a" }])).toThrow(closed);
     expect(() => engine.sparsity).toThrow(closed);
     await expect(engine.report()).rejects.toThrow(closed);
-    await expect(engine.trace()).rejects.toThrow(closed);
+    await expect(engine.timeline()).rejects.toThrow(closed);
     await expect(engine.learnAndClose()).rejects.toThrow(closed);
     engine.close();
     expect(engine.detokenize(engine.tokenize("abc"))).toBe(engine.detokenize(ids));

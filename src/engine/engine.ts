@@ -16,7 +16,7 @@ import type { LearnReport } from "./learn.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
 import { checkGenerateOptions, checkIds } from "./option-rules.ts";
 import type { EngineOptions, GenerateOptions } from "./options.ts";
-import { type EngineReport, engineReport, engineTrace } from "./report.ts";
+import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
 import { type SparsityReport, sparsityReport } from "./sparsity-report.ts";
 
 export class Engine implements Disposable {
@@ -126,9 +126,9 @@ export class Engine implements Disposable {
   }
 
   /** The timeline of all steps so far in Chrome's trace format, for an engine that was opened with `timeline`. */
-  async trace(): Promise<string> {
+  async timeline(): Promise<string> {
     this.#checkOpen();
-    return engineTrace(this.#opened);
+    return engineTimeline(this.#opened);
   }
 
   /**

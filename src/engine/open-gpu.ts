@@ -95,7 +95,7 @@ export async function openHybridDevice(
     vramBudget: budget,
     ...(threads !== undefined && { threads }),
     placement: { layers: plan.layers, outputDevice: plan.outputDevice },
-    trace: options.timeline ?? false,
+    timeline: options.timeline ?? false,
     ...(hardware && promptPath(hardware, plan, request)),
     ...(options.adapt && isAdaptable && { adapt: adaptOptions(plan, sidecar) }),
   });

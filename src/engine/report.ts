@@ -58,7 +58,7 @@ function hybridReport(
   { session, plan }: Pick<OpenedModel, "session" | "plan">,
 ): HybridReport {
   const expected = plan?.gpuActivationShare ?? 0;
-  const { tokens } = session.trace.use("all");
+  const { tokens } = session.counters.use("all");
   const advice = shareAdvice({ observed: hybrid.gpuActivationShare, expected, tokens });
   return {
     ...hybrid,
@@ -81,7 +81,7 @@ export function shareAdvice(share: {
 }
 
 /** The timeline of all steps so far in Chrome's trace format; without events unless the engine keeps one. */
-export async function engineTrace(opened: Pick<OpenedModel, "session">): Promise<string> {
+export async function engineTimeline(opened: Pick<OpenedModel, "session">): Promise<string> {
   return chromeTrace((await timelineOf(opened.session.executable)) ?? []);
 }
 

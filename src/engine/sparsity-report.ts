@@ -3,7 +3,7 @@
 import type { Bytes } from "../core/units.ts";
 import { weightBytes } from "../model/weights.ts";
 import { opsOf } from "../ops/program-ops.ts";
-import type { FfnUse } from "../runtime/ffn-trace.ts";
+import type { FfnUse } from "../runtime/ffn-counters.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 
 import type { OpenedModel } from "./open.ts";
@@ -25,8 +25,8 @@ export function sparsityReport(
   kind: "decode" | "all" = "decode",
 ): SparsityReport {
   const { session, sparsity: method, description } = opened;
-  const asked = session.trace.use(kind);
-  const use = asked.tokens > 0 ? asked : session.trace.use("prompt");
+  const asked = session.counters.use(kind);
+  const use = asked.tokens > 0 ? asked : session.counters.use("prompt");
   const { channels, ...ffn } = use;
   const dense = description.layers.reduce((sum, layer) => sum + layer.ffn, 0);
   if (channels === undefined) return { method, ...ffn, bytesDensePerToken: dense };

@@ -6,7 +6,7 @@ import type { Backend, CompileOptions, Executable } from "../backends/backend.ts
 import { LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, type Program, type Step } from "../ops/program.ts";
-import { FfnTrace } from "./ffn-trace.ts";
+import { FfnCounters } from "./ffn-counters.ts";
 import { SequenceCache } from "./sequence-cache.ts";
 
 /** What a step can be asked for. */
@@ -25,14 +25,14 @@ export class Session implements Disposable {
   readonly cache: SequenceCache;
   readonly program: Program;
   readonly executable: Executable;
-  readonly trace: FfnTrace;
+  readonly counters: FfnCounters;
   readonly #step: Step;
   readonly #outputs: OutputSlots;
 
   private constructor(program: Program, outputs: OutputSlots, executable: Executable) {
     this.program = program;
     this.executable = executable;
-    this.trace = new FfnTrace(executable);
+    this.counters = new FfnCounters(executable);
     this.cache = new SequenceCache(program.kv.sequences, program.kv.contextLength);
     this.#step = createStep(program.maxRows, program.maxOutputs);
     this.#outputs = outputs;
@@ -95,7 +95,7 @@ export class Session implements Disposable {
   /** Runs the rows added so far; afterwards the step is empty again, and what was asked for can be read. */
   async run(wanted: ReadKind = "logits"): Promise<void> {
     if (this.#step.rowCount === 0) return;
-    this.trace.begin(this.#step.rowCount === this.#step.outputCount ? "decode" : "prompt");
+    this.counters.begin(this.#step.rowCount === this.#step.outputCount ? "decode" : "prompt");
     const startedAt = performance.now();
     const runs = [this.executable.run(0, this.#step)];
     const read = this.#segmentOf(wanted);
@@ -103,7 +103,7 @@ export class Session implements Disposable {
     this.#step.rowCount = 0;
     this.#step.outputCount = 0;
     await Promise.all(runs);
-    this.trace.end(performance.now() - startedAt);
+    this.counters.end(performance.now() - startedAt);
   }
 
   /** Makes the first `length` tokens that `from` holds all that `to` holds. Rows added so far are run before. */

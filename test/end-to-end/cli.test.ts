@@ -248,12 +248,17 @@ describe("what is wrong", () => {
     ["an empty name of a model", () => ["inspect", ""], 2, "hearth: model: "],
     ["a card that nothing is measured on", () => ["doctor", "--gpu", "0"], 2, "hearth: --gpu: "],
     [
-      "a trace in no folder",
-      () => ["run", "--trace", join(folder, "no/trace"), "x"],
+      "a timeline in no folder",
+      () => ["run", "--timeline", join(folder, "no/timeline"), "x"],
       2,
-      "hearth: --trace: ",
+      "hearth: --timeline: ",
     ],
-    ["a trace that is a folder", () => ["run", "--trace", folder, "x"], 2, "hearth: --trace: "],
+    [
+      "a timeline that is a folder",
+      () => ["run", "--timeline", folder, "x"],
+      2,
+      "hearth: --timeline: ",
+    ],
     ["a model in the place of a prompt", () => ["run", model], 2, "given with -m"],
     ["no text to measure", () => ["perplexity", model], 2, "--file and --ids"],
     ["a context of nothing", () => ["inspect", model, "-c", "0"], 2, "at least 1"],
@@ -279,7 +284,7 @@ describe("a file to be written", () => {
   it("keeps what is in it when the command fails", () => {
     const trace = join(folder, "trace.json");
     writeFileSync(trace, "of yesterday");
-    expect(hearth(["run", "-m", "no-such.gguf", "--trace", trace, "x"]).status).toBe(1);
+    expect(hearth(["run", "-m", "no-such.gguf", "--timeline", trace, "x"]).status).toBe(1);
     expect(readFileSync(trace, "utf8")).toBe("of yesterday");
   });
 

@@ -85,7 +85,7 @@ describe.skipIf(obstacle !== undefined)(`a device in a thread${skipped}`, () => 
       budget,
       "--hardware",
       card,
-      "--trace",
+      "--timeline",
       trace,
     );
     expect(hybrid.tokens).toEqual(onCpu.tokens);

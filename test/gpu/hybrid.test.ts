@@ -55,7 +55,7 @@ const prompt = { temperature: 0, ignoreEos: true } as const;
 async function answer(path: string, options: EngineOptions): Promise<Answered> {
   using engine = await Engine.open(path, { ...rows, ...options });
   const { tokens } = await engine.generate([5, 17, 2, 9], { ...prompt, maxTokens: 6 }).result;
-  return { tokens, report: await engine.report(), trace: await engine.trace() };
+  return { tokens, report: await engine.report(), trace: await engine.timeline() };
 }
 
 /** Bytes of the whole model on the card, as planned. */

@@ -14,7 +14,7 @@ export interface HybridBackendOptions {
   readonly cpu: Backend;
   readonly placement: Placement;
   /** Keep a timeline of every step. Default false. */
-  readonly trace?: boolean;
+  readonly timeline?: boolean;
   /** Exchange neurons between the devices while nothing runs. Default: none. */
   readonly adapt?: AdaptOptions;
   /** Rows of a step from which a prompt's split layers run on the CPU alone (hybrid-prompt.ts). Default: never. */
@@ -27,12 +27,12 @@ export interface HybridBackend extends Backend {
 
 /** Disposes both backends with itself. */
 export function createHybridBackend(options: HybridBackendOptions): HybridBackend {
-  const { gpu, cpu, placement, trace = false, adapt, promptOnCpuFrom } = options;
+  const { gpu, cpu, placement, timeline = false, adapt, promptOnCpuFrom } = options;
   return {
     description: `hybrid (${gpu.description}; ${cpu.description})`,
     compile: async (program, compileOptions = {}) => {
       const partition = partitionProgram(program, placement, {
-        merge: trace ? "apart" : "fused",
+        merge: timeline ? "apart" : "fused",
         cpuPath: promptOnCpuFrom !== undefined,
       });
       const made: Executable[] = [];
@@ -51,7 +51,7 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
           cpu: await compile(cpu, partition.cpu),
         };
         const exchange = HybridExchange.create(devices, placement.layers, adapt);
-        const parts = { program, partition, devices, trace };
+        const parts = { program, partition, devices, timeline };
         return createHybridExecutable({
           ...parts,
           ...(exchange && { exchange }),

@@ -17,7 +17,7 @@ import type { TimelineEvent } from "./timeline.ts";
 export interface HybridExecutable extends Executable {
   /** Sums since the executable was made. */
   hybridStats(): HybridStats;
-  /** Every step's intervals, when it was made with `trace`; else none. */
+  /** Every step's intervals, when it was made with `timeline`; else none. */
   timeline(): Promise<readonly TimelineEvent[]>;
   /** Exchanges neurons now, where it was made with `adapt` and an exchange is due; it does so by itself when idle. */
   adapt(): Promise<void>;
@@ -30,7 +30,7 @@ export interface HybridParts {
   readonly program: Program;
   readonly partition: Partition;
   readonly devices: DeviceExecutables;
-  readonly trace: boolean;
+  readonly timeline: boolean;
   /** Absent: neurons stay where the placement has them. */
   readonly exchange?: HybridExchange;
   /** Prompts of a step with so many rows take the partition's CPU path. Absent: none does. */
@@ -66,7 +66,7 @@ class Hybrid implements HybridExecutable {
     this.#program = parts.program;
     this.#partition = parts.partition;
     this.#devices = parts.devices;
-    this.#recorder = new HybridRecorder({ keepsTimeline: parts.trace });
+    this.#recorder = new HybridRecorder({ keepsTimeline: parts.timeline });
     this.memory = sumMemory([parts.devices.gpu, parts.devices.cpu]);
   }
 

@@ -265,7 +265,7 @@ describe("a hybrid step", () => {
     const { program } = buildProgram(model, programOptions);
     const [gpu, cpu] = [createReferenceBackend(), createReferenceBackend()];
     const placement = placementOf(model, [hot(0.5)]);
-    using backend = createHybridBackend({ gpu, cpu, placement, trace: true });
+    using backend = createHybridBackend({ gpu, cpu, placement, timeline: true });
     using executable = await backend.compile(program);
     const step = createStep(program.maxRows, program.maxOutputs);
     step.rowCount = step.outputCount = 2;

@@ -25,7 +25,7 @@ export type DeviceSpec =
       readonly threads?: number;
       readonly placement: Placement;
       /** Keep a timeline of every step. */
-      readonly trace: boolean;
+      readonly timeline: boolean;
       /** Exchange neurons between the devices while nothing runs. */
       readonly adapt?: AdaptOptions;
       readonly promptOnCpuFrom?: number;
@@ -40,7 +40,7 @@ export interface DeviceReport {
 
 export interface DeviceExecutable extends Executable {
   report(): Promise<DeviceReport>;
-  /** Empty unless the device was made with `trace`. */
+  /** Empty unless the device was made with `timeline`. */
   timeline(): Promise<readonly TimelineEvent[]>;
 }
 
@@ -93,7 +93,7 @@ async function openGpu(spec: Extract<DeviceSpec, { kind: "gpu" }>): Promise<Devi
 }
 
 async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promise<DeviceBackend> {
-  const { adapter, vramBudget, threads, placement, trace, adapt, promptOnCpuFrom } = spec;
+  const { adapter, vramBudget, threads, placement, timeline, adapt, promptOnCpuFrom } = spec;
   const cpu = createCpuBackend(threads === undefined ? {} : { threads });
   const gpu = await createWebGpuBackend({ adapter, vramBudget }).catch((error: unknown) => {
     cpu[Symbol.dispose]();
@@ -112,7 +112,7 @@ async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promis
     gpu: counted,
     cpu,
     placement,
-    trace,
+    timeline,
     ...(adapt && { adapt }),
     ...(promptOnCpuFrom !== undefined && { promptOnCpuFrom }),
   });

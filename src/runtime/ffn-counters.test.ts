@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ChannelCounts, FfnCounts } from "../backends/backend.ts";
-import { FfnTrace } from "./ffn-trace.ts";
+import { FfnCounters } from "./ffn-counters.ts";
 
 function counts(layer: number, values: Partial<FfnCounts>): FfnCounts {
   return {
@@ -15,34 +15,34 @@ function counts(layer: number, values: Partial<FfnCounts>): FfnCounts {
   };
 }
 
-describe("a trace", () => {
+describe("a counters", () => {
   it("keeps prompt and decode apart, and takes the counts only when the kind changes", () => {
     let pending: FfnCounts[] = [];
     let taken = 0;
-    const trace = new FfnTrace({
+    const counters = new FfnCounters({
       ffnCounts: () => {
         taken++;
         return pending.splice(0);
       },
     });
-    trace.begin("prompt");
+    counters.begin("prompt");
     pending = [counts(0, { rows: 4, active: 40, bytesTouched: 400 })];
-    trace.end(10);
-    trace.begin("decode");
+    counters.end(10);
+    counters.begin("decode");
     pending = [counts(0, { rows: 2, active: 4, bytesTouched: 100, predictorTime: 1 })];
-    trace.end(3);
-    trace.begin("decode");
-    trace.end(5);
+    counters.end(3);
+    counters.begin("decode");
+    counters.end(5);
     expect(taken).toBe(1);
-    expect(trace.use("decode")).toEqual({
+    expect(counters.use("decode")).toEqual({
       tokens: 2,
       activeShare: 0.2,
       activeSharePerLayer: [0.2],
       predictorTimeShare: 1 / 8,
       bytesTouchedPerToken: 50,
     });
-    expect(trace.use("prompt").activeShare).toBe(1);
-    expect(trace.use("all")).toMatchObject({ tokens: 6, bytesTouchedPerToken: 500 / 6 });
+    expect(counters.use("prompt").activeShare).toBe(1);
+    expect(counters.use("all")).toMatchObject({ tokens: 6, bytesTouchedPerToken: 500 / 6 });
   });
 
   it("divides each layer's bytes by its own rows: the last layer may compute fewer", () => {
@@ -50,8 +50,8 @@ describe("a trace", () => {
       counts(1, { rows: 1, bytesTouched: 7 }),
       counts(0, { rows: 5, bytesTouched: 50, active: 25 }),
     ];
-    const trace = new FfnTrace({ ffnCounts: () => once.splice(0) });
-    expect(trace.use("prompt")).toMatchObject({
+    const counters = new FfnCounters({ ffnCounts: () => once.splice(0) });
+    expect(counters.use("prompt")).toMatchObject({
       bytesTouchedPerToken: 17,
       activeSharePerLayer: [0.5, 0],
     });
@@ -59,10 +59,10 @@ describe("a trace", () => {
 
   it("says nothing of a predictor that no device has timed", () => {
     const { predictorTime: _, ...untimed } = counts(0, { rows: 1, active: 2 });
-    const trace = new FfnTrace({ ffnCounts: () => [untimed] });
-    trace.begin("decode");
-    trace.end(5);
-    expect(trace.use("decode").predictorTimeShare).toBeUndefined();
+    const counters = new FfnCounters({ ffnCounts: () => [untimed] });
+    counters.begin("decode");
+    counters.end(5);
+    expect(counters.use("decode").predictorTimeShare).toBeUndefined();
   });
 
   it("adds up matrices read by input one by one: some may have computed fewer rows", () => {
@@ -71,19 +71,25 @@ describe("a trace", () => {
       { rows: 1, channels: 6, bytesTouched: 30, bytesDense: 60 },
     ];
     const source = { ffnCounts: () => [], channelCounts: () => pending.splice(0) };
-    const trace = new FfnTrace(source);
-    trace.begin("prompt");
-    expect(trace.use("prompt").channels).toEqual({ inputsPerToken: 16, bytesTouchedPerToken: 50 });
+    const counters = new FfnCounters(source);
+    counters.begin("prompt");
+    expect(counters.use("prompt").channels).toEqual({
+      inputsPerToken: 16,
+      bytesTouchedPerToken: 50,
+    });
     pending = [
       { rows: 4, channels: 20, bytesTouched: 40, bytesDense: 80 },
       { rows: 1, channels: 4, bytesTouched: 20, bytesDense: 60 },
     ];
-    expect(trace.use("all").channels).toEqual({ inputsPerToken: 12.5, bytesTouchedPerToken: 40 });
-    expect(trace.use("decode").channels).toBeUndefined();
+    expect(counters.use("all").channels).toEqual({
+      inputsPerToken: 12.5,
+      bytesTouchedPerToken: 40,
+    });
+    expect(counters.use("decode").channels).toBeUndefined();
   });
 
   it("of nothing is zeros, not NaN", () => {
-    const use = new FfnTrace({ ffnCounts: () => [] }).use("decode");
+    const use = new FfnCounters({ ffnCounts: () => [] }).use("decode");
     expect(use).toEqual({
       tokens: 0,
       activeShare: 0,

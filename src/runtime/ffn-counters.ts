@@ -49,7 +49,7 @@ interface KindSum {
   stepTime: Milliseconds;
 }
 
-export class FfnTrace {
+export class FfnCounters {
   readonly #source: CountSource;
   readonly #sums: Readonly<Record<StepKind, KindSum>> = { decode: emptySum(), prompt: emptySum() };
   #kind: StepKind = "prompt";
