@@ -23,7 +23,7 @@ export interface TrainingFlags {
   readonly threads?: number;
   readonly seed?: number;
   readonly recall?: number;
-  readonly mostRatio?: number;
+  readonly maxRatio?: number;
   readonly epochs?: number;
   readonly memory?: number;
   readonly again?: true;
@@ -95,7 +95,7 @@ export function trainingOptions(flags: TrainingFlags): TrainPredictorOptions {
     "threads",
     "seed",
     "recall",
-    "mostRatio",
+    "maxRatio",
     "epochs",
     "memory",
     "finished",

@@ -158,7 +158,7 @@ function checkCount(option: string, value: number | undefined, least: number): v
 const defaultContext: Tokens = 2048;
 /** For the KV caches of all sequences together; questions share steps, which is worth it up to a few full steps. */
 const cacheBytes = 2 ** 30;
-const mostSequences = 16;
+const maxSequences = 16;
 
 /** A context that no question exceeds, where that is known cheaply (a token is a byte at least), and as many sequences as pay. */
 function roomFor(
@@ -180,7 +180,7 @@ function roomFor(
     1,
   );
   const perSequence = kvCacheBytes(contextLength, engine.cacheType ?? "f16") ?? cacheBytes;
-  const paid = Math.min(mostSequences, Math.floor(cacheBytes / perSequence));
+  const paid = Math.min(maxSequences, Math.floor(cacheBytes / perSequence));
   return { contextLength, sequences: Math.max(needed + 1, paid) };
 }
 

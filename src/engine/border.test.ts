@@ -126,7 +126,7 @@ describe("a wrong value", () => {
   it.each<readonly [string, unknown]>([
     ["corpora", { corpora: "book.txt" }],
     ["recall", { recall: 0 }],
-    ["mostRatio", { mostRatio: "2" }],
+    ["maxRatio", { maxRatio: "2" }],
     ["finished", { finished: true }],
     ["train-predictor option", { checkTokens: 5 }],
   ])(

@@ -56,7 +56,7 @@ export interface PlanModelRequest {
 const assumedActivity = 0.1;
 
 /** Each try leaves out what the last one took too much; the first one fits unless many blocks differ in size. */
-const mostTries = 8;
+const maxTries = 8;
 
 /** @throws OptionError for a budget that the card cannot have; UnsupportedError for what the GPU lacks. */
 export async function planModel(request: PlanModelRequest): Promise<Plan> {
@@ -157,7 +157,7 @@ async function solveWithin(
   const activity = (layer: number, neurons: number): Activity =>
     activityOf(request, { layer, neurons });
   let model = describeProgram({ program: everySplit, unsplit, activity, limits });
-  for (let attempt = 0; attempt < mostTries; attempt++) {
+  for (let attempt = 0; attempt < maxTries; attempt++) {
     const plan = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
     const exact = exactBytes(request, plan);
     if (exact <= request.budgetBytes) return withExactBytes(plan, exact);

@@ -1,7 +1,7 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
 import type { GpuCounts, GpuUse, StepUse } from "../backends/webgpu/gpu-counts.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
-import { fewestTokens, shareMargin } from "../devices/hybrid/adapt.ts";
+import { minTokens, shareMargin } from "../devices/hybrid/adapt.ts";
 import { chromeTrace } from "../devices/hybrid/chrome-trace.ts";
 import type { HybridStats } from "../devices/hybrid/stats.ts";
 import { reportOf, timelineOf } from "../devices/thread/device.ts";
@@ -75,7 +75,7 @@ export function shareAdvice(share: {
   readonly tokens: Tokens;
 }): string | undefined {
   const { observed, expected, tokens } = share;
-  if (tokens < fewestTokens || observed >= expected - shareMargin) return undefined;
+  if (tokens < minTokens || observed >= expected - shareMargin) return undefined;
   const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
   return `the card computed ${percent(observed)} of the active neurons where the plan expects ${percent(expected)}: hearth run --learn, then hearth plan --refresh, corrects it`;
 }

@@ -39,10 +39,10 @@ export interface GatheredTraining {
 }
 
 /** Bounds the time of an epoch; the bundled model's layers reach their target with 51 000 (decision 0005). */
-const mostTrainRows = 65_536;
-const mostHeldOutRows = 8192;
+const maxTrainRows = 65_536;
+const maxHeldOutRows = 8192;
 /** Fewer rows than this train nothing that can be trusted. */
-const leastTrainRows = 64;
+const minTrainRows = 64;
 /** Held-out rows keep magnitudes, four bytes a neuron: they get this share of the memory at most. */
 const heldOutMemoryShare = 0.5;
 
@@ -96,14 +96,14 @@ function createReservoirs(
     const withMagnitudes = { dim, neurons, keepsMagnitude: "with magnitudes" } as const;
     const without = { dim, neurons, keepsMagnitude: "without magnitudes" } as const;
     const heldOutRows = Math.min(
-      mostHeldOutRows,
+      maxHeldOutRows,
       Math.floor((heldOutMemoryShare * share) / reservoirRowBytes(withMagnitudes)),
     );
     const rest = share - heldOutRows * reservoirRowBytes(withMagnitudes);
-    const trainRows = Math.min(mostTrainRows, Math.floor(rest / reservoirRowBytes(without)));
-    if (trainRows < leastTrainRows) {
+    const trainRows = Math.min(maxTrainRows, Math.floor(rest / reservoirRowBytes(without)));
+    if (trainRows < minTrainRows) {
       throw new LimitError(
-        `${formatBytes(memory)} do not hold ${leastTrainRows} rows of ${layers.length} layers; allow more memory`,
+        `${formatBytes(memory)} do not hold ${minTrainRows} rows of ${layers.length} layers; allow more memory`,
       );
     }
     return {
@@ -121,8 +121,8 @@ function createReservoirs(
 function rowsOf(pair: ReservoirPair): TrainingRows {
   const train: LayerRows = pair.train.rows();
   const heldOut = pair["held-out"].rows();
-  if (train.count >= leastTrainRows && heldOut.count >= 2) return { train, heldOut };
+  if (train.count >= minTrainRows && heldOut.count >= 2) return { train, heldOut };
   throw new LimitError(
-    `the corpus gave ${train.count} tokens to train with and ${heldOut.count} to check; it needs ${leastTrainRows} and 2 at least: read more tokens, of more or longer texts`,
+    `the corpus gave ${train.count} tokens to train with and ${heldOut.count} to check; it needs ${minTrainRows} and 2 at least: read more tokens, of more or longer texts`,
   );
 }

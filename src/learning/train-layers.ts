@@ -25,7 +25,7 @@ export interface TrainLayerOptions {
   readonly shape: FfnShape;
   readonly target: SelectionTarget;
   /** The most neurons selected, in units of those that are active. */
-  readonly mostRatio: number;
+  readonly maxRatio: number;
   readonly seed: number;
   readonly epochs?: number;
   readonly multiply: MultiplyMatrices;
@@ -51,7 +51,7 @@ export async function trainLayer(
   options: TrainLayerOptions,
 ): Promise<TrainedLayer> {
   const startedAt = performance.now();
-  const { shape, target, mostRatio, seed, multiply, onAttempt, signal } = options;
+  const { shape, target, maxRatio, seed, multiply, onAttempt, signal } = options;
   const { dim, neurons } = rows.train;
   const matrices = shape.gating === "ungated" ? 2 : 3;
   const limits = { dim, neurons, matrices };
@@ -62,7 +62,7 @@ export async function trainLayer(
     {
       ladder: rankLadder(limits),
       first: firstRank(limits, frequencies(rows.train)),
-      criterion: { target, mostRatio },
+      criterion: { target, maxRatio },
     },
     (rank) => {
       tried.push(rank);

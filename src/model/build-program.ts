@@ -70,7 +70,7 @@ export interface ModelParts {
 }
 
 /** Samplers seldom keep more (the default is 40), and it is 1 KiB to read back. */
-const mostLargest = 128;
+const maxLargest = 128;
 
 export interface ModelProgram {
   readonly program: Program;
@@ -236,7 +236,7 @@ function outputPart(
   if (output === "logits") return { output: ops, hidden, logits };
   const argmax = slots.slot("argmax", 1, "outputs");
   if (output === "choice") {
-    const topK = slots.slot("top-k", 2 * Math.min(mostLargest, model.vocabulary), "outputs");
+    const topK = slots.slot("top-k", 2 * Math.min(maxLargest, model.vocabulary), "outputs");
     return { output: ops, hidden, logits, argmax, topK };
   }
   ops.push({ kind: "argmax", x: logits, out: argmax });

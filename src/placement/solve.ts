@@ -214,7 +214,7 @@ function floorTo(unit: number, bytes: Bytes): Bytes {
   return unit === 0 ? bytes : Math.floor(bytes / unit) * unit;
 }
 
-function leastCost({ fixed, start }: Candidate): number {
+function minCost({ fixed, start }: Candidate): number {
   return fixed + start.bound;
 }
 
@@ -259,9 +259,9 @@ class Search {
   finish(smaller: Search | undefined, work: number): void {
     const inherited = smaller?.allows(this.#eligible);
     if (inherited) this.#offer(inherited.configuration, inherited.tags, inherited.cost);
-    this.#candidates.sort((a, b) => leastCost(a) - leastCost(b));
+    this.#candidates.sort((a, b) => minCost(a) - minCost(b));
     for (const candidate of this.#candidates) {
-      if (leastCost(candidate) >= this.#bestCost()) break;
+      if (minCost(candidate) >= this.#bestCost()) break;
       const { configuration, fixed, capacity, fronts, known } = candidate;
       const improved = mergeImproved(fronts, capacity, known);
       this.#offer(configuration, tagsOf(fronts, improved.picks), fixed + improved.cost);
@@ -279,9 +279,9 @@ class Search {
     const [first] = this.#candidates;
     const known = this.#bestCost();
     if (first === undefined) return known;
-    let bound = Math.min(known, leastCost(first));
+    let bound = Math.min(known, minCost(first));
     for (const share of cutoffShares) {
-      const least = leastCost(first);
+      const least = minCost(first);
       const cutoff = least + share * (known - least);
       for (const { configuration, fixed, capacity, fronts, start } of this.#candidates) {
         const goal = Math.min(cutoff, this.#bestCost());

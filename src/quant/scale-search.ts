@@ -49,7 +49,7 @@ export class OffsetSearch {
   #sumW = 0;
   #sumX = 0;
   #sumXX = 0;
-  #leastError = 0;
+  #minError = 0;
 
   constructor(options: OffsetSearchOptions) {
     this.#options = options;
@@ -65,7 +65,7 @@ export class OffsetSearch {
     this.offset = -low;
     if (high <= low) return;
     this.#weigh(values, from);
-    this.#leastError = Number.POSITIVE_INFINITY;
+    this.#minError = Number.POSITIVE_INFINITY;
     this.#tryPlain(largestCode / (high - low));
     // A better candidate moves the offset, and with it where the next ones begin.
     for (let candidate = 0; candidate < candidates; candidate++) {
@@ -145,8 +145,8 @@ export class OffsetSearch {
     const squares = scale * scale * sumLL + minimum * minimum * this.#sumW + this.#sumXX;
     const mixed = scale * minimum * sumL - scale * sumXL - minimum * this.#sumX;
     const error = squares + 2 * mixed;
-    if (error >= this.#leastError) return;
-    this.#leastError = error;
+    if (error >= this.#minError) return;
+    this.#minError = error;
     this.scale = scale;
     this.offset = -minimum;
   }

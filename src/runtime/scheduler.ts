@@ -74,7 +74,7 @@ export class Scheduler {
     for (const seat of this.#seats) if (seat.generation.pendingCount > 1) this.#addRows(seat);
     let deciding = 1;
     for (const { generation } of wanting) deciding = Math.max(deciding, generation.decidingLogits);
-    const wanted = session.leastFor(deciding);
+    const wanted = session.minFor(deciding);
     await session.run(wanted);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
     for (const [output, seat] of wanting.entries()) this.#accept(seat, wanted, output);

@@ -86,7 +86,7 @@ export class Session implements Disposable {
   }
 
   /** The least to be read that holds the `count` largest logits of each output. */
-  leastFor(count: number): ReadKind {
+  minFor(count: number): ReadKind {
     const { argmax, topK } = this.#outputs;
     if (count <= 1 && argmax !== undefined) return "best";
     return topK !== undefined && count <= topK.width / 2 ? "largest" : "logits";

@@ -11,7 +11,7 @@ export interface Vocabulary {
 /** llama.cpp's token types. */
 const type = { normal: 1, unknown: 2, control: 3, byte: 6 } as const;
 /** 3 special tokens, 256 bytes and some letters; fewer tokens leave the bytes out. */
-const leastWithBytes = 300;
+const minWithBytes = 300;
 
 export const special: { readonly unknown: number; readonly begin: number; readonly end: number } = {
   unknown: 0,
@@ -22,7 +22,7 @@ export const special: { readonly unknown: number; readonly begin: number; readon
 export function makeVocabulary(size: number): Vocabulary {
   const tokens = ["<unk>", "<s>", "</s>"];
   const types: number[] = [type.unknown, type.control, type.control];
-  for (let byte = 0; size >= leastWithBytes && byte < 256; byte++) {
+  for (let byte = 0; size >= minWithBytes && byte < 256; byte++) {
     tokens.push(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
     types.push(type.byte);
   }

@@ -12,7 +12,7 @@ import type { Pairs, Product, WeightPiece } from "./kernels/gemv.ts";
 import { activate } from "./kernels/rows.ts";
 import type { ActiveList } from "./kernels/sparse.ts";
 import { emitProduct } from "./lower-product.ts";
-import { extentOf, type Lowering, mostNeurons } from "./lowering.ts";
+import { extentOf, type Lowering, maxNeurons } from "./lowering.ts";
 
 export type FfnOp = Extract<Op, { kind: "ffn" }>;
 
@@ -56,7 +56,7 @@ export function ffnRecording(op: FfnOp, lowering: Lowering): FfnRecording {
 
 /** f32 [rows, neurons] for any block of the program: they run one after the other. */
 export function neuronBuffer(label: string, rows: number, lowering: Lowering): BufferSpec {
-  const bytes = rows * slotStride(mostNeurons(lowering.program)) * 4;
+  const bytes = rows * slotStride(maxNeurons(lowering.program)) * 4;
   return lowering.buffers.empty(label, bytes);
 }
 

@@ -21,7 +21,7 @@ export function extentOf(rows: Slot["rows"]): "rows" | "outputs" {
 }
 
 /** The most neurons a block of the program has: blocks share the buffers of one that has so many. */
-export function mostNeurons(program: Program): number {
+export function maxNeurons(program: Program): number {
   const blocks = program.segments.flatMap(({ ops }) =>
     ops.flatMap((op) => (op.kind === "ffn" ? [op.block] : [])),
   );

@@ -98,7 +98,7 @@ interface ShownCurve {
   readonly here: BudgetPoint;
   readonly points: readonly BudgetPoint[];
   readonly mostBytes: Bytes;
-  readonly mostSpeed: number;
+  readonly maxSpeed: number;
 }
 
 function shownCurve(plan: Plan): ShownCurve {
@@ -109,24 +109,24 @@ function shownCurve(plan: Plan): ShownCurve {
   const points = [...plan.curve, ...plan.further, here].sort(
     (a, b) => a.budgetBytes - b.budgetBytes,
   );
-  const mostSpeed = points.reduce(
+  const maxSpeed = points.reduce(
     (most, point) => Math.max(most, point.predictedTokensPerSecond),
     1e-9,
   );
   // What lies far beyond the budget that buys the best speed is a flat line: it is left out.
-  const enough = points.find(({ predictedTokensPerSecond: speed }) => speed >= 0.999 * mostSpeed);
+  const enough = points.find(({ predictedTokensPerSecond: speed }) => speed >= 0.999 * maxSpeed);
   const shownBytes = Math.max(1.25 * (enough?.budgetBytes ?? 0), 1.1 * here.budgetBytes);
   const mostBytes = Math.max(1, Math.min(shownBytes, points.at(-1)?.budgetBytes ?? 1));
   const shown = points.filter(({ budgetBytes }) => budgetBytes <= mostBytes);
   const end = { ...(shown.at(-1) ?? here), budgetBytes: mostBytes };
-  return { here, points: [...shown, end], mostBytes, mostSpeed };
+  return { here, points: [...shown, end], mostBytes, maxSpeed };
 }
 
 function budgetCurve(plan: Plan): readonly string[] {
   const { left, top, width, height } = curvePanel;
-  const { here, points, mostBytes, mostSpeed } = shownCurve(plan);
-  const speedTicks = axisTicks(0, mostSpeed, 4);
-  const topSpeed = speedTicks.at(-1) ?? mostSpeed;
+  const { here, points, mostBytes, maxSpeed } = shownCurve(plan);
+  const speedTicks = axisTicks(0, maxSpeed, 4);
+  const topSpeed = speedTicks.at(-1) ?? maxSpeed;
   const x = (bytes: number): number => left + (bytes / mostBytes) * width;
   const y = (speed: number): number => top + height - (speed / topSpeed) * height;
   const path = points.map(

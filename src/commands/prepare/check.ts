@@ -53,9 +53,9 @@ interface Candidate {
 /** Tokens of one timed decode. Dense and sparse take turns, so that what else the machine does slows both; medians count. */
 const timedTokens: Tokens = 48;
 /** Of one method: at least so many turns, more for small models, whose turns take milliseconds. */
-const leastTurns = 5;
+const minTurns = 5;
 const timedMilliseconds = 250;
-const mostTurns = 101;
+const maxTurns = 101;
 /** Of a method that will not be chosen. */
 const turnsOfDropped = 1;
 const promptTokens: Tokens = 16;
@@ -74,7 +74,7 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
   const base = attentionCompared(request);
   const reports = new Map<Candidate, MethodReport>();
   let cheapest: Bytes | undefined;
-  for (const candidate of mostSparedFirst(candidates)) {
+  for (const candidate of maxSparedFirst(candidates)) {
     using sparse = await open(request, candidate);
     const rival = { ...request, cheapest: candidate.table && cheapest };
     const scored = await scoreTargets(
@@ -94,7 +94,7 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
 }
 
 /** Operating points from the one that leaves out the most: gentler ones need not be judged once one is good enough. */
-function mostSparedFirst(candidates: readonly Candidate[]): readonly Candidate[] {
+function maxSparedFirst(candidates: readonly Candidate[]): readonly Candidate[] {
   const points = candidates.filter(({ table }) => table !== undefined);
   return [...candidates.filter(({ table }) => table === undefined), ...points.toReversed()];
 }
@@ -223,7 +223,7 @@ async function report(
 ): Promise<MethodReport> {
   const { model, dense, sparse, reference, scored, text, base } = measured;
   const judgedTokens = scored.losses.length;
-  const turns = judgedTokens < reference.losses.length ? turnsOfDropped : leastTurns;
+  const turns = judgedTokens < reference.losses.length ? turnsOfDropped : minTurns;
   const timed = { ...timedDecode(text, sparse.contextLength), turns };
   const { tokensPerSecond, measuredSpeedup } = await compareSpeeds(dense, sparse, timed);
   const rest = bytesBesideFfn(model);
@@ -252,7 +252,7 @@ async function compareSpeeds(
   const speeds: number[] = [];
   const ratios: number[] = [];
   const until = performance.now() + timedMilliseconds;
-  while (speeds.length < timed.turns || (performance.now() < until && speeds.length < mostTurns)) {
+  while (speeds.length < timed.turns || (performance.now() < until && speeds.length < maxTurns)) {
     const plain = await decodeOnce(dense, timed);
     const fast = await decodeOnce(sparse, timed);
     speeds.push(fast);

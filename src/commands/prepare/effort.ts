@@ -6,7 +6,7 @@
 /** Sizes that the layers of the bundled model took, two each. */
 const usualSizes = 2;
 /** A layer that needs more than expected is taken to be nearly there: so much of what it took is left. */
-const leastLeft = 1 / 8;
+const minLeft = 1 / 8;
 /** The derivative of a logit costs as much as so many multiply-adds: 10 ns for 0.05 ns, measured on a Zen 4 core. */
 const costOfLogit = 200;
 
@@ -45,7 +45,7 @@ export class TrainingEffort {
 
   #tell(usual: number): void {
     const layersAfter = this.#shape.layers - this.#finished.length - (this.#running > 0 ? 1 : 0);
-    const left = this.#running > 0 ? Math.max(usual - this.#running, leastLeft * this.#running) : 0;
+    const left = this.#running > 0 ? Math.max(usual - this.#running, minLeft * this.#running) : 0;
     const done = sumOf(this.#finished) + this.#running;
     this.#onProgress(done, done + left + layersAfter * usual);
   }

@@ -51,7 +51,7 @@ export interface LearnRequest {
   readonly heldOut: number;
   readonly seed: number;
   readonly target: SelectionTarget;
-  readonly mostRatio: number;
+  readonly maxRatio: number;
   readonly epochs?: number;
   readonly memory: Bytes;
   /** "again": predictors that are there already are trained anew. */
@@ -182,7 +182,7 @@ async function trainLayers(
   rows: readonly (TrainingRows | undefined)[],
   layers: readonly number[],
 ): Promise<readonly TrainedLayer[]> {
-  const { model, sidecarPath, target, mostRatio, seed, epochs, multiply, signal } = request;
+  const { model, sidecarPath, target, maxRatio, seed, epochs, multiply, signal } = request;
   const { dim, neurons } = model.hyperparameters;
   const { gating } = model.architecture;
   const shape = { dim, neurons, gating, activation: model.activation };
@@ -197,7 +197,7 @@ async function trainLayers(
     const one = await trainLayer(layer, layerRows, {
       shape,
       target,
-      mostRatio,
+      maxRatio,
       seed,
       multiply,
       onAttempt: (rank) => effort.pass(rank, layerRows.train.neurons),

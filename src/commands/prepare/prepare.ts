@@ -69,7 +69,7 @@ export interface TrainPredictorOptions {
   /** Share of active neurons that a predictor must find. Default 0.95. */
   readonly recall?: number;
   /** Most neurons a predictor may select, in units of the active ones. Default 2.5. */
-  readonly mostRatio?: number;
+  readonly maxRatio?: number;
   /** Most passes over the training rows. Default 10. */
   readonly epochs?: number;
   /** For the rows that are learnt from. Default 2 GiB. */
@@ -272,7 +272,7 @@ async function openPreparation(
     const { contextLength } = model.hyperparameters;
     const window = Math.min(options.window ?? 512, contextLength);
     const text = await corporaOf({ model, tokenizer, backend, window }, options);
-    const { recall = 0.95, mostRatio = 2.5, memory = 2 * GiB, finished = "keep" } = options;
+    const { recall = 0.95, maxRatio = 2.5, memory = 2 * GiB, finished = "keep" } = options;
     const surplus = defaultTarget.recall - 0.95;
     const request: LearnRequest = {
       model,
@@ -285,7 +285,7 @@ async function openPreparation(
       heldOut,
       seed: options.seed ?? 1,
       target: { ...defaultTarget, recall: Math.min(1, recall + surplus) },
-      mostRatio,
+      maxRatio,
       memory,
       finished,
       ...(options.epochs !== undefined && { epochs: options.epochs }),
@@ -354,7 +354,7 @@ const trainingRules: OptionRules<TrainPredictorOptions> = {
     expected: "a number above 0, at most 1",
     accepts: (value) => shareRule.accepts(value) && value !== 0,
   },
-  mostRatio: leastRule(1),
+  maxRatio: minRule(1),
   epochs: countRule(1),
   memory: countRule(1),
   finished: choiceRule(["keep", "again"]),
@@ -365,11 +365,11 @@ const trainingRules: OptionRules<TrainPredictorOptions> = {
 
 const preparationRules: OptionRules<PrepareModelOptions> = {
   ...trainingRules,
-  maxPerplexityLoss: leastRule(0),
+  maxPerplexityLoss: minRule(0),
   checkTokens: countRule(1),
 };
 
-function leastRule(least: number): OptionRule {
+function minRule(least: number): OptionRule {
   return {
     expected: `a number of at least ${least}`,
     accepts: (value) => numberRule.accepts(value) && isNumber(value) && value >= least,

@@ -6,7 +6,7 @@ import type { Bytes, Tokens } from "../../core/units.ts";
 import { compareTargets, type ScoredTargets } from "../../learning/check/checked-model.ts";
 
 /** Of fewer targets the error of a mean is not known well enough. */
-const leastTargets: Tokens = 100;
+const minTargets: Tokens = 100;
 /**
  * Standard errors by which a change must miss the limit. A point on the limit is dropped by one look with a probability of
  * 0.13 %, and there are at most log2(windows) looks; one that is better, less.
@@ -30,7 +30,7 @@ export function isSettledAgainst(
   const isLook = (windows & (windows - 1)) === 0;
   if (!isLook) return false;
   const seen = scored();
-  if (seen.losses.length < leastTargets) return false;
+  if (seen.losses.length < minTargets) return false;
   const { perplexityLoss, lossError } = compareTargets(seen, reference);
   if (Math.abs(perplexityLoss) - errorsBeyond * lossError > maxPerplexityLoss) return true;
   return cheapest !== undefined && seen.bytesPerToken - seen.bytesSpared > bytesAlike * cheapest;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { FfnCounts, NeuronCounts } from "../../backends/backend.ts";
 import { runAtOnce } from "../../core/pausable.ts";
 import type { PlanLayer } from "../../placement/plan.ts";
-import { fewestTokens, HybridAdapter } from "./adapt.ts";
+import { HybridAdapter, minTokens } from "./adapt.ts";
 import { joinNeuronCounts } from "./neuron-rates.ts";
 
 const tokens = 100;
@@ -39,7 +39,7 @@ function watched(layer: number, hot: number, shares: readonly number[]): NeuronC
 describe("an exchange of neurons", () => {
   it("is due when enough was seen and the card's share falls short by more than the margin", () => {
     const adapter = new HybridAdapter([layerOf(8, 4)], { expectedShare: 0.5 });
-    adapter.counted([active(0, 10)], [active(0, 90)], fewestTokens - 1);
+    adapter.counted([active(0, 10)], [active(0, 90)], minTokens - 1);
     expect(adapter.isDue).toBe(false);
     adapter.counted([active(0, 10)], [active(0, 90)], 1);
     expect(adapter.isDue).toBe(true);

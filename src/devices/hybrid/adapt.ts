@@ -27,14 +27,14 @@ export interface Exchange {
 /** Both devices were balanced for the expected share: nothing moves, and no plan is advised, within this of it. */
 export const shareMargin = 0.05;
 /** Nor before so many tokens were seen since the last exchange. */
-export const fewestTokens: Tokens = 32;
+export const minTokens: Tokens = 32;
 /** Neurons that change places together, at most: those of the planner's groups. */
 const groupNeurons: Neurons = 64;
 /** In one idle moment: with F16 at dim 4096 six MiB are uploaded, a millisecond or two of a link. */
 const mostGroups = 4;
 /** A group must be so much more active than the one it replaces, of all tokens and by proportion. */
-const leastGain = 0.02;
-const leastRatio = 1.25;
+const minGain = 0.02;
+const minRatio = 1.25;
 
 interface Layer {
   readonly hot: Set<number>;
@@ -88,7 +88,7 @@ export class HybridAdapter {
   /** Whether enough was seen, and the card's share falls short of what the plan expects. */
   get isDue(): boolean {
     const { gpu, cpu } = this.#active;
-    if (this.#tokens < fewestTokens || gpu + cpu === 0) return false;
+    if (this.#tokens < minTokens || gpu + cpu === 0) return false;
     return gpu / (gpu + cpu) < this.#expected - shareMargin;
   }
 
@@ -143,7 +143,7 @@ function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candi
       of.reduce((all, neuron) => all + rate(neuron), 0);
     const found = sum(toGpu, (neuron) => rates.of(neuron));
     const given = sum(toCpu, (neuron) => hotRates[neuron] ?? 0);
-    if (found - given < leastGain * size || found < leastRatio * given) break;
+    if (found - given < minGain * size || found < minRatio * given) break;
     candidates.push({ layer, toGpu, toCpu, gain: found - given });
   }
   return candidates;

@@ -16,7 +16,7 @@ const sleptShare = 0.75;
 /** The system's timers add about this to a sleep: shorter ones are not worth it. */
 const timerSlack: Milliseconds = 0.1;
 /** No sleep is longer: the thread has other messages. */
-const longestSleep: Milliseconds = 1;
+const maxSleep: Milliseconds = 1;
 /** While a timeline is kept: what ends during a sleep is noticed when it is over. */
 export const exactSleep: Milliseconds = 0.15;
 /** What outlasts its sleep by this may take a tenth of a millisecond more. */
@@ -32,7 +32,7 @@ export function createPatience(): Patience {
 export async function waitPatiently(
   done: Promise<void>,
   patience: Patience = createPatience(),
-  longest: Milliseconds = longestSleep,
+  longest: Milliseconds = maxSleep,
 ): Promise<void> {
   const start = performance.now();
   const slept = patience.expected * sleptShare;

@@ -99,12 +99,12 @@ export interface ScoredTargets {
 }
 
 export interface CheckText {
-  /** Each with its BOS where the model wants one; of any length from leastWindow on. */
+  /** Each with its BOS where the model wants one; of any length from minWindow on. */
   readonly windows: readonly (readonly number[])[];
 }
 
 /** Of a shorter window nothing worth mentioning would be scored. */
-export const leastWindow: Tokens = 8;
+export const minWindow: Tokens = 8;
 
 /** Tokens of a window that scoreTargets decodes. */
 export function scoredIn(window: readonly number[]): Tokens {

@@ -4,7 +4,7 @@ import type { Tokenizer } from "../../text/tokenizer.ts";
 import type { Corpus } from "../corpus.ts";
 import { partOf } from "../gather.ts";
 import { readWindows } from "../gather-windows.ts";
-import { type CheckText, leastWindow } from "./checked-model.ts";
+import { type CheckText, minWindow } from "./checked-model.ts";
 
 export interface CheckRequest {
   readonly corpora: readonly Corpus[];
@@ -29,7 +29,7 @@ export async function heldOutWindows(
     for await (const one of readWindows(corpus, tokenizer, { window, from: 0, until: tokens })) {
       if (left <= 0) break;
       const isHeldOut = partOf(one, { corpus, heldOut, seed }) === "held-out";
-      if (!isHeldOut || one.tokens.length < leastWindow) continue;
+      if (!isHeldOut || one.tokens.length < minWindow) continue;
       windows.push(one.tokens);
       left -= one.tokens.length;
     }

@@ -151,7 +151,7 @@ describe("a row reservoir", () => {
 
 describe("the search for a hidden size", () => {
   const limits = { dim: 4096, neurons: 11008, matrices: 3 };
-  const criterion = { target: { recall: 0.95, massRecall: 0.99 }, mostRatio: 2.5 };
+  const criterion = { target: { recall: 0.95, massRecall: 0.99 }, maxRatio: 2.5 };
   const quality = (ratio: number): SelectionQuality => ({
     recall: 0.95,
     massRecall: 0.99,

@@ -65,7 +65,7 @@ export interface TrainingContext {
 }
 
 /** An epoch counts as progress when it selects this much fewer neurons. */
-const leastProgress = 0.01;
+const minProgress = 0.01;
 const patience = 2;
 
 export async function trainPredictor(
@@ -88,8 +88,7 @@ export async function trainPredictor(
     const { cut, quality } = await judge(network, heldOut, settings);
     context.onEpoch?.(epoch, quality);
     const isBetter = best === undefined || quality.ratio < best.quality.ratio;
-    const isProgress =
-      best === undefined || quality.ratio < (1 - leastProgress) * best.quality.ratio;
+    const isProgress = best === undefined || quality.ratio < (1 - minProgress) * best.quality.ratio;
     waited = isProgress ? 0 : waited + 1;
     if (!isBetter) continue;
     const { fc1, fc2 } = network;

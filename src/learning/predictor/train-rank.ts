@@ -40,17 +40,17 @@ export function rankLadder(limits: RankLimits): readonly number[] {
 export interface RankCriterion {
   readonly target: SelectionTarget;
   /** The most neurons selected, in units of those that are active. */
-  readonly mostRatio: number;
+  readonly maxRatio: number;
 }
 
 /** Held-out noise: a share of 95.5 % aimed at may be measured a little below, and is still 95 %. */
 const allowedShortfall = 0.005;
 
 export function meetsTarget(quality: SelectionQuality, criterion: RankCriterion): boolean {
-  const { target, mostRatio } = criterion;
+  const { target, maxRatio } = criterion;
   const { recall, massRecall, ratio } = quality;
   const hasMass = Number.isNaN(massRecall) || massRecall >= target.massRecall - allowedShortfall;
-  return recall >= target.recall - allowedShortfall && hasMass && ratio <= mostRatio;
+  return recall >= target.recall - allowedShortfall && hasMass && ratio <= maxRatio;
 }
 
 /**

@@ -24,7 +24,7 @@ export interface GuessedDirections {
 }
 
 /** Above this dim the signs count as independent: inverting their covariance would take minutes a layer. */
-const mostInvertedDim = 2048;
+const maxInvertedDim = 2048;
 /** Share of each sign's own variance added to it: a few thousand rows do not know small correlations. */
 const ridge = 0.1;
 /** A neuron that was active this often is known as well by its own rows as by its weights. */
@@ -141,7 +141,7 @@ async function decorrelate(
     const [i, j] = [Math.floor(at / dim), at % dim];
     const shared = sum / count - (means[i] ?? 0) * (means[j] ?? 0);
     if (i === j) return shared + ridge;
-    return dim > mostInvertedDim ? 0 : shared;
+    return dim > maxInvertedDim ? 0 : shared;
   });
   const inverse = Float32Array.from(invertSymmetric(covariance, dim));
   const guess = new Float32Array(dim * dim);

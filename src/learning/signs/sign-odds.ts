@@ -35,7 +35,7 @@ export async function fitOdds(
       (moments.squares[neuron] ?? 0) - active * meanActive ** 2 - inactive * meanInactive ** 2;
     // Scores come in steps of 2: a variance of 1 is their rounding.
     const variance = within / Math.max(1, count) + 1;
-    const slope = Math.max(leastSlope, (meanActive - meanInactive) / variance);
+    const slope = Math.max(minSlope, (meanActive - meanInactive) / variance);
     slopes[neuron] = slope;
     offsets[neuron] =
       Math.log((active + 0.5) / (inactive + 0.5)) - (slope * (meanActive + meanInactive)) / 2;
@@ -44,7 +44,7 @@ export async function fitOdds(
 }
 
 /** A neuron whose score says nothing is judged by how often it was active. */
-const leastSlope = 1e-3;
+const minSlope = 1e-3;
 
 interface ScoreMoments {
   readonly active: Float64Array;

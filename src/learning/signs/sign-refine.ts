@@ -25,9 +25,9 @@ export interface RefineOptions {
 /** Rows of a step. */
 const batch = 256;
 /** Measured on the bundled model's sparsest layer: half the steps give 1 % more neurons, four times as many 1 % fewer. */
-const leastSteps = 400;
+const minSteps = 400;
 /** Few rows are learnt by heart sooner than they teach. */
-const mostPasses = 4;
+const maxPasses = 4;
 const learningRate = 0.01;
 /** Of a missed active neuron against one selected in vain: the cut lies where one in ten is active. */
 const positiveWeight = 10;
@@ -92,7 +92,7 @@ interface Refining {
 async function refineSlice(slice: Slice, refining: Refining): Promise<void> {
   const { rows, options } = refining;
   const perPass = Math.ceil(rows.count / batch);
-  const passes = Math.min(mostPasses, Math.ceil(leastSteps / perPass));
+  const passes = Math.min(maxPasses, Math.ceil(minSteps / perPass));
   const order = Uint32Array.from({ length: rows.count }, (_, row) => row);
   const random = createRandom(options.seed);
   const work = createWork(slice.count, rows.dim);

@@ -57,7 +57,7 @@ const defaults: Omit<ResolvedSampling, "seed"> = {
 };
 
 /** The window is an array; no context is longer. */
-const mostPenaltyWindow = 1 << 24;
+const maxPenaltyWindow = 1 << 24;
 
 const positiveRule: OptionRule = {
   expected: "a number > 0",
@@ -86,7 +86,7 @@ export const samplingRules: OptionRules<SamplingOptions> = {
   repetitionPenalty: positiveRule,
   presencePenalty: numberRule,
   frequencyPenalty: numberRule,
-  penaltyWindow: countRule(0, mostPenaltyWindow),
+  penaltyWindow: countRule(0, maxPenaltyWindow),
   logitBias: biasRule,
   seed: countRule(0, 2 ** 32 - 1),
 };

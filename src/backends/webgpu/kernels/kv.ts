@@ -63,10 +63,10 @@ fn half_bits(x: f32) -> u32 {
 const lowPositions = 256;
 
 /** Programs without a cache (tests, parts of a model) still rotate: at least 65536 positions. */
-const fewestHigh = 256;
+const minHigh = 256;
 
 function highRows(contextLength: number): number {
-  return Math.max(Math.ceil(contextLength / lowPositions), fewestHigh);
+  return Math.max(Math.ceil(contextLength / lowPositions), minHigh);
 }
 
 /** (cos, sin) of low·frequency times the magnitude, then of 256·high·frequency: f32 [256 + ⌈context/256⌉, pairs, 2]. */
