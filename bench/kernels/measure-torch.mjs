@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 const script = fileURLToPath(new URL("./torch-sparse.py", import.meta.url));
 
 /** CSR products without MKL run at 0.3 GB/s: a smaller matrix than hearth's, still twice the cache. */
-const leastBytes = 128 * 2 ** 20;
+const minBytes = 128 * 2 ** 20;
 
 export function measureTorch({ flushBytes, rounds, threads, percents, columns, python }) {
   // Debian's package belongs to its own Python, which need not be the first in the path.
@@ -16,7 +16,7 @@ export function measureTorch({ flushBytes, rounds, threads, percents, columns, p
     const tried = candidates.join(", ");
     return { kind: "skipped", reason: `no torch (tried ${tried}); apt-get install python3-torch` };
   }
-  const bytes = Math.max(leastBytes, flushBytes);
+  const bytes = Math.max(minBytes, flushBytes);
   const request = { bytes, flush_bytes: flushBytes, rounds, threads, percents, columns };
   const { status, stdout, stderr } = spawnSync(found, [script, JSON.stringify(request)], {
     encoding: "utf8",

@@ -44,7 +44,7 @@ export interface GatheredBatch extends SampleBatch {
 
 /** For what is shown, on the device and again on the host. More rows share weight loads, no row needs another. */
 const sampleBytes: Bytes = 256 * MiB;
-const mostRows = 128;
+const maxGatherRows = 128;
 
 export class Gatherer implements Disposable {
   readonly shape: FfnShape;
@@ -87,7 +87,7 @@ export class Gatherer implements Disposable {
     const { program, slots } = buildProgram(model, {
       contextLength: window,
       sequences: 1,
-      maxRows: Math.min(mostRows, window, rowsWithin(model, exposed)),
+      maxRows: Math.min(maxGatherRows, window, rowsWithin(model, exposed)),
       maxOutputs: 1,
       kvType: "f32",
       output: "none",

@@ -97,7 +97,7 @@ function legend(): readonly string[] {
 interface ShownCurve {
   readonly here: BudgetPoint;
   readonly points: readonly BudgetPoint[];
-  readonly mostBytes: Bytes;
+  readonly maxBytes: Bytes;
   readonly maxSpeed: number;
 }
 
@@ -116,30 +116,30 @@ function shownCurve(plan: Plan): ShownCurve {
   // What lies far beyond the budget that buys the best speed is a flat line: it is left out.
   const enough = points.find(({ predictedTokensPerSecond: speed }) => speed >= 0.999 * maxSpeed);
   const shownBytes = Math.max(1.25 * (enough?.budgetBytes ?? 0), 1.1 * here.budgetBytes);
-  const mostBytes = Math.max(1, Math.min(shownBytes, points.at(-1)?.budgetBytes ?? 1));
-  const shown = points.filter(({ budgetBytes }) => budgetBytes <= mostBytes);
-  const end = { ...(shown.at(-1) ?? here), budgetBytes: mostBytes };
-  return { here, points: [...shown, end], mostBytes, maxSpeed };
+  const maxBytes = Math.max(1, Math.min(shownBytes, points.at(-1)?.budgetBytes ?? 1));
+  const shown = points.filter(({ budgetBytes }) => budgetBytes <= maxBytes);
+  const end = { ...(shown.at(-1) ?? here), budgetBytes: maxBytes };
+  return { here, points: [...shown, end], maxBytes, maxSpeed };
 }
 
 function budgetCurve(plan: Plan): readonly string[] {
   const { left, top, width, height } = curvePanel;
-  const { here, points, mostBytes, maxSpeed } = shownCurve(plan);
+  const { here, points, maxBytes, maxSpeed } = shownCurve(plan);
   const speedTicks = axisTicks(0, maxSpeed, 4);
   const topSpeed = speedTicks.at(-1) ?? maxSpeed;
-  const x = (bytes: number): number => left + (bytes / mostBytes) * width;
+  const x = (bytes: number): number => left + (bytes / maxBytes) * width;
   const y = (speed: number): number => top + height - (speed / topSpeed) * height;
   const path = points.map(
     (point) => `${round(x(point.budgetBytes))},${round(y(point.predictedTokensPerSecond))}`,
   );
-  const unit = mostBytes < GiB ? { name: "MiB", bytes: MiB } : { name: "GiB", bytes: GiB };
-  const ticks = axisTicks(0, mostBytes / unit.bytes, 8)
-    .filter((value) => value * unit.bytes <= mostBytes)
+  const unit = maxBytes < GiB ? { name: "MiB", bytes: MiB } : { name: "GiB", bytes: GiB };
+  const ticks = axisTicks(0, maxBytes / unit.bytes, 8)
+    .filter((value) => value * unit.bytes <= maxBytes)
     .map((value) =>
       text(x(value * unit.bytes), top + height + 18, String(value), 'text-anchor="middle"'),
     );
   const [hereX, hereY] = [round(x(here.budgetBytes)), round(y(here.predictedTokensPerSecond))];
-  const toTheRight = here.budgetBytes < mostBytes * 0.7;
+  const toTheRight = here.budgetBytes < maxBytes * 0.7;
   const anchor = `text-anchor="${toTheRight ? "start" : "end"}"`;
   return [
     ...verticalAxis(curvePanel, speedTicks, "predicted tokens/s"),

@@ -142,10 +142,10 @@ async function measureGpu(gpu: Backend, adapter: AdapterDescription): Promise<Gp
   const speeds: Partial<Record<WeightType | "default", BytesPerSecond>> = {};
   using empty = await createProbe(gpu, { kind: "nothing" });
   const latency = await medianSeconds(empty.run);
-  const mostBytes = Math.min(largestGpuBytes, (adapter.memory ?? unknownMemory) / 4);
+  const maxBytes = Math.min(largestGpuBytes, (adapter.memory ?? unknownMemory) / 4);
   for (const type of orderedTypes()) {
     if (performance.now() - startedAt > 1000 * gpuSeconds) break;
-    speeds[type] = await gpuSpeed(gpu, { type, latency, mostBytes });
+    speeds[type] = await gpuSpeed(gpu, { type, latency, maxBytes });
   }
   return {
     name: adapter.name,
@@ -191,15 +191,15 @@ async function layerSeconds(backend: Backend): Promise<number> {
 
 async function gpuSpeed(
   gpu: Backend,
-  of: { readonly type: WeightType; readonly latency: number; readonly mostBytes: Bytes },
+  of: { readonly type: WeightType; readonly latency: number; readonly maxBytes: Bytes },
 ): Promise<BytesPerSecond> {
-  const { type, latency, mostBytes } = of;
+  const { type, latency, maxBytes } = of;
   const perRow = rowBytes(type, columns);
   for (let bytes = smallestGpuBytes; ; bytes *= 8) {
-    const rows = Math.floor(Math.min(bytes, mostBytes) / perRow);
+    const rows = Math.floor(Math.min(bytes, maxBytes) / perRow);
     using probe = await createProbe(gpu, { kind: "product", type, rows, columns });
     const seconds = (await medianSeconds(probe.run)) - latency;
-    if (seconds >= longEnough || bytes >= mostBytes) {
+    if (seconds >= longEnough || bytes >= maxBytes) {
       return Math.round((rows * perRow) / Math.max(seconds, 1e-6));
     }
   }

@@ -31,7 +31,7 @@ export const minTokens: Tokens = 32;
 /** Neurons that change places together, at most: those of the planner's groups. */
 const groupNeurons: Neurons = 64;
 /** In one idle moment: with F16 at dim 4096 six MiB are uploaded, a millisecond or two of a link. */
-const mostGroups = 4;
+const maxGroups = 4;
 /** A group must be so much more active than the one it replaces, of all tokens and by proportion. */
 const minGain = 0.02;
 const minRatio = 1.25;
@@ -102,7 +102,7 @@ export class HybridAdapter {
       found.push(...exchangesOf(layer, at));
       yield;
     }
-    return found.sort((a, b) => b.gain - a.gain).slice(0, mostGroups);
+    return found.sort((a, b) => b.gain - a.gain).slice(0, maxGroups);
   }
 
   /** They have been made: counting begins anew, rates stay. */
@@ -135,7 +135,7 @@ function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candi
   const rising = foremost(sorted(hot).reverse(), size, (neuron) => -(hotRates[neuron] ?? 0));
   const falling = foremost(sorted(cold), size, (neuron) => rates.of(neuron));
   const candidates: Candidate[] = [];
-  for (let group = 0; group < mostGroups; group++) {
+  for (let group = 0; group < maxGroups; group++) {
     const toGpu = falling.slice(group * size, (group + 1) * size);
     const toCpu = rising.slice(group * size, (group + 1) * size);
     if (toGpu.length < size || toCpu.length < size) break;
@@ -159,7 +159,7 @@ function foremost(
   size: Neurons,
   value: (neuron: number) => number,
 ): Uint32Array {
-  const count = Math.min(neurons.length, mostGroups * size);
+  const count = Math.min(neurons.length, maxGroups * size);
   const found = { indices: new Int32Array(count), values: new Float32Array(count) };
   selectLargest(Float32Array.from(neurons, value), count, found);
   return Uint32Array.from(found.indices, (index) => neurons[index] ?? 0);
