@@ -185,8 +185,8 @@ napi_value ffn_counts(napi_env env, napi_callback_info info) {
   std::vector<double> numbers;
   for (FfnMeter& meter : prepared->executable->meters) {
     const FfnCounts counts = meter.take();
-    numbers.insert(numbers.end(), {static_cast<double>(counts.layer), counts.active, counts.rows,
-                                   static_cast<double>(counts.neurons), counts.bytes_touched,
+    numbers.insert(numbers.end(), {static_cast<double>(meter.layer()), counts.active, counts.rows,
+                                   static_cast<double>(meter.candidates()), counts.bytes_touched,
                                    counts.predictor_ms, counts.ms});
   }
   return make_numbers(env, numbers);

@@ -8,14 +8,16 @@
 #include "avx512.h"
 #include "generic-weights.h"
 #include "lanes-avx512.h"
+#include "token-blocks.h"
 #include "vnni-layout.h"
 
 namespace hearth {
 namespace {
 
-constexpr size_t kVnniTokens = 12;    // 12 integer and 12 float sums of the 32 registers
-constexpr size_t kTokensPerBase = 3;  // rows of x reached from one pointer by an addressing mode
-constexpr size_t kLaneBytes = 64;     // 16 rows × 4 codes
+// 12 integer and 12 float sums of the 32 registers.
+constexpr size_t kVnniTokens = 12;
+// 16 rows × 4 codes.
+constexpr size_t kLaneBytes = 64;
 
 // 16 unpacked rows.
 struct Tile {
@@ -152,18 +154,13 @@ void multiply_tile(const Product& p) {
   for (size_t t = 0; t < kCount; ++t) _mm512_mask_storeu_ps(p.y + t * p.y_stride, p.rows, sum[t]);
 }
 
-template <class Codec, size_t kCount>
-void multiply_tokens(Product p, size_t tokens) {
-  for (; tokens >= kCount; tokens -= kCount) {
-    multiply_tile<Codec, kCount>(p);
-    p.x += kCount * p.x_stride;
-    p.y += kCount * p.y_stride;
+template <class Codec>
+struct VnniKernel {
+  template <size_t kCount>
+  static void block(const Product& product) {
+    multiply_tile<Codec, kCount>(product);
   }
-  if constexpr (kCount > 1) {
-    constexpr size_t kNext = kCount > 6 ? 6 : kCount > 3 ? 3 : 1;
-    if (tokens > 0) multiply_tokens<Codec, kNext>(p, tokens);
-  }
-}
+};
 
 template <class Codec>
 void vnni_gemm(const GemmTask& task) {
@@ -175,8 +172,8 @@ void vnni_gemm(const GemmTask& task) {
     const size_t count = left < kVnniRows ? left : kVnniRows;
     unpack_tile<Codec>(task.w, {r, r + count}, tile);
     const __mmask16 rows = static_cast<__mmask16>((1u << count) - 1u);
-    multiply_tokens<Codec, kVnniTokens>({tile, groups, stride, task.y + r, task.y_stride, rows},
-                                        task.tokens);
+    const Product product = {tile, groups, stride, task.y + r, task.y_stride, rows};
+    in_token_blocks<VnniKernel<Codec>, kVnniTokens, 6, 3, 1>(product, task.tokens);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernels.h"
+#include "rounding.h"
 
 namespace hearth {
 namespace {
@@ -18,16 +19,12 @@ constexpr size_t kSuper = 128;
 // Block length of the K-quants.
 constexpr size_t kKBlock = 256;
 
-inline size_t round_up(size_t value, size_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 constexpr size_t kLine = 64;  // bytes of a cache line
 
 // An odd number of lines: rows that lie a power of two apart share a few cache sets and evict each
 // other in a gemm.
 inline size_t spread_row(size_t bytes) {
-  const size_t lines = (bytes + kLine - 1) / kLine;
+  const size_t lines = ceil_divide(bytes, kLine);
   return (lines | 1) * kLine;
 }
 

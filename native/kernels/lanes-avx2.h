@@ -3,30 +3,19 @@
 
 #include <immintrin.h>
 
-#include "blocks.h"
+#include "lanes-buffered.h"
 
 namespace hearth {
 namespace {
 
-struct Avx2Lanes {
-  static constexpr size_t kLanes = 8;
+struct Avx2Lanes : Buffered<Avx2Lanes, 8> {
   // 6 tokens × 2 registers of rows = 12 sums in the 16 registers.
   static constexpr size_t kTokens = 6;
   using V = __m256;
   static V zero() { return _mm256_setzero_ps(); }
   static V set1(float x) { return _mm256_set1_ps(x); }
   static V load(const float* p) { return _mm256_loadu_ps(p); }
-  static V load_n(const float* p, size_t n) {
-    float buffer[8] = {};
-    std::memcpy(buffer, p, n * sizeof(float));
-    return load(buffer);
-  }
   static void store(float* p, V x) { _mm256_storeu_ps(p, x); }
-  static void store_n(float* p, V x, size_t n) {
-    float buffer[8];
-    store(buffer, x);
-    std::memcpy(p, buffer, n * sizeof(float));
-  }
   static V add(V a, V b) { return _mm256_add_ps(a, b); }
   static V sub(V a, V b) { return _mm256_sub_ps(a, b); }
   static V mul(V a, V b) { return _mm256_mul_ps(a, b); }
@@ -56,27 +45,13 @@ struct Avx2Lanes {
   static V load_f16(const uint16_t* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
-  static __m128i load_u16_n(const uint16_t* p, size_t n) {
-    uint16_t buffer[8] = {};
-    std::memcpy(buffer, p, n * sizeof(uint16_t));
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(buffer));
-  }
-  static V load_f16_n(const uint16_t* p, size_t n) { return _mm256_cvtph_ps(load_u16_n(p, n)); }
   static void store_f16(uint16_t* p, V x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
   }
-  static void store_f16_n(uint16_t* p, V x, size_t n) {
-    uint16_t buffer[8];
-    store_f16(buffer, x);
-    std::memcpy(p, buffer, n * sizeof(uint16_t));
-  }
-  static V widen_bf16(__m128i x) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
-  }
   static V load_bf16(const uint16_t* p) {
-    return widen_bf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
   }
-  static V load_bf16_n(const uint16_t* p, size_t n) { return widen_bf16(load_u16_n(p, n)); }
   static V load_i8(const int8_t* p) {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));

@@ -3,30 +3,19 @@
 
 #include <arm_neon.h>
 
-#include "blocks.h"
+#include "lanes-buffered.h"
 
 namespace hearth {
 namespace {
 
-struct NeonLanes {
-  static constexpr size_t kLanes = 4;
+struct NeonLanes : Buffered<NeonLanes, 4> {
   // 8 tokens × 2 registers of rows = 16 sums in the 32 registers.
   static constexpr size_t kTokens = 8;
   using V = float32x4_t;
   static V zero() { return vdupq_n_f32(0); }
   static V set1(float x) { return vdupq_n_f32(x); }
   static V load(const float* p) { return vld1q_f32(p); }
-  static V load_n(const float* p, size_t n) {
-    float buffer[4] = {};
-    std::memcpy(buffer, p, n * sizeof(float));
-    return load(buffer);
-  }
   static void store(float* p, V x) { vst1q_f32(p, x); }
-  static void store_n(float* p, V x, size_t n) {
-    float buffer[4];
-    store(buffer, x);
-    std::memcpy(p, buffer, n * sizeof(float));
-  }
   static V add(V a, V b) { return vaddq_f32(a, b); }
   static V sub(V a, V b) { return vsubq_f32(a, b); }
   static V mul(V a, V b) { return vmulq_f32(a, b); }
@@ -44,24 +33,9 @@ struct NeonLanes {
   static float reduce_add(V a) { return vaddvq_f32(a); }
   static float reduce_max(V a) { return vmaxvq_f32(a); }
   static V load_f16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
-  static V load_f16_n(const uint16_t* p, size_t n) {
-    uint16_t buffer[4] = {};
-    std::memcpy(buffer, p, n * sizeof(uint16_t));
-    return load_f16(buffer);
-  }
   static void store_f16(uint16_t* p, V x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
-  static void store_f16_n(uint16_t* p, V x, size_t n) {
-    uint16_t buffer[4];
-    store_f16(buffer, x);
-    std::memcpy(p, buffer, n * sizeof(uint16_t));
-  }
   static V load_bf16(const uint16_t* p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
-  }
-  static V load_bf16_n(const uint16_t* p, size_t n) {
-    uint16_t buffer[4] = {};
-    std::memcpy(buffer, p, n * sizeof(uint16_t));
-    return load_bf16(buffer);
   }
   static V load_i8(const int8_t* p) {
     const float values[4] = {static_cast<float>(p[0]), static_cast<float>(p[1]),

@@ -4,7 +4,7 @@
 // Internal to kernels/.
 #pragma once
 
-#include "blocks.h"
+#include "token-blocks.h"
 
 namespace hearth {
 namespace {
@@ -20,9 +20,6 @@ struct PanelTask {
   size_t y_stride;
   bool accumulate;  // y counts as the sum so far
 };
-
-// Rows of x that are reached from one pointer: 0, 1 and 2 strides are addressing modes.
-constexpr size_t kTokensPerBase = 3;
 
 template <class L, size_t kCount>
 void panel_block(const PanelTask& task) {
@@ -55,22 +52,25 @@ void panel_block(const PanelTask& task) {
   }
 }
 
-template <class L, size_t kCount>
-void panel_blocks(PanelTask task, size_t tokens) {
-  for (; tokens >= kCount; tokens -= kCount) {
+template <class L>
+struct PanelKernel {
+  template <size_t kCount>
+  static void block(const PanelTask& task) {
     panel_block<L, kCount>(task);
-    task.x += kCount * task.x_stride;
-    task.y += kCount * task.y_stride;
   }
-  if constexpr (kCount > 1) {
-    constexpr size_t kNext = kCount > 8 ? 8 : kCount > 4 ? 4 : kCount > 2 ? 2 : 1;
-    if (tokens > 0) panel_blocks<L, kNext>(task, tokens);
-  }
-}
+};
 
 template <class L>
 void panel_product(const PanelTask& task, size_t tokens) {
-  panel_blocks<L, L::kTokens>(task, tokens);
+  using Kernel = PanelKernel<L>;
+  constexpr size_t kMost = L::kTokens;
+  if constexpr (kMost > 8) {
+    in_token_blocks<Kernel, kMost, 8, 4, 2, 1>(task, tokens);
+  } else if constexpr (kMost > 4) {
+    in_token_blocks<Kernel, kMost, 4, 2, 1>(task, tokens);
+  } else {
+    in_token_blocks<Kernel, kMost, 2, 1>(task, tokens);
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "generic-weights.h"
 #include "isa.h"
 #include "panel-gemm.h"
+#include "rounding.h"
 #include "vnni-layout.h"
 
 namespace hearth {
@@ -133,7 +134,7 @@ size_t gemm_scratch_bytes(size_t columns) {
 
 size_t attention_scratch_bytes() { return round_up(kAttentionScratchBytes, 64); }
 
-size_t sign_words(size_t columns) { return (columns + 63) / 64; }
+size_t sign_words(size_t columns) { return ceil_divide(columns, 64); }
 
 void rope_angles(const RopeAngles& angles, float* cosine, float* sine) {
   for (size_t i = 0; i < angles.pairs; ++i) {

@@ -87,19 +87,6 @@ class ChannelSumStage final : public Stage {
 
 }  // namespace
 
-void ChannelMeter::add(const ChannelCounts& counts) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  sum_.rows += counts.rows;
-  sum_.channels += counts.channels;
-  sum_.bytes_touched += counts.bytes_touched;
-  sum_.bytes_dense += counts.bytes_dense;
-}
-
-ChannelCounts ChannelMeter::take() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return std::exchange(sum_, ChannelCounts{});
-}
-
 size_t ChannelProducts::add(const Weight& weight, const Weight& copy, ChannelMeter* meter) {
   products_.push_back(Product{weight, copy, meter, width_});
   // Each product's part of a sum on a cache line of its own.

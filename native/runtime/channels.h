@@ -5,10 +5,10 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "listed-rows.h"
+#include "meter.h"
 #include "stage.h"
 
 namespace hearth {
@@ -26,24 +26,21 @@ struct ChannelLists {
 // Fills the lists of a step with at most kMaxSparseRows rows.
 std::unique_ptr<Stage> make_channel_lists(ChannelLists* lists);
 
-// Sums over the runs since they were last taken.
 struct ChannelCounts {
   double rows = 0;
   double channels = 0;  // row-channel pairs read
   double bytes_touched = 0;
   double bytes_dense = 0;
+
+  void operator+=(const ChannelCounts& other) {
+    rows += other.rows;
+    channels += other.channels;
+    bytes_touched += other.bytes_touched;
+    bytes_dense += other.bytes_dense;
+  }
 };
 
-// Written by pool threads once a step and matmul, read by JavaScript now and then.
-class ChannelMeter {
- public:
-  void add(const ChannelCounts& counts);
-  ChannelCounts take();
-
- private:
-  std::mutex mutex_;
-  ChannelCounts sum_;
-};
+using ChannelMeter = Meter<ChannelCounts>;
 
 // What an executable holds for its products over channels.
 struct ChannelState {

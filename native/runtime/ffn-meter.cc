@@ -131,32 +131,9 @@ bool goes_sparse(const FfnOp& op, uint32_t rows) {
   return lists || (op.down_rows && rows == 1);
 }
 
-FfnMeter::FfnMeter(uint32_t layer, uint32_t candidates) {
-  sum_.layer = layer;
-  sum_.neurons = candidates;
-}
-
-void FfnMeter::add(const FfnCounts& counts) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  sum_.active += counts.active;
-  sum_.rows += counts.rows;
-  sum_.bytes_touched += counts.bytes_touched;
-  sum_.predictor_ms += counts.predictor_ms;
-  sum_.ms += counts.ms;
-}
-
-FfnCounts FfnMeter::take() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  const FfnCounts taken = sum_;
-  sum_ = FfnCounts{};
-  sum_.layer = taken.layer;
-  sum_.neurons = taken.neurons;
-  return taken;
-}
-
 void FfnMeter::count_neurons(const uint32_t* lists, size_t stride, const uint32_t* lengths,
                              uint32_t rows) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::lock_guard<std::mutex> lock(neurons_mutex_);
   if (neurons_.active.empty()) return;
   neurons_.rows += rows;
   for (uint32_t row = 0; row < rows; row++) {
@@ -167,10 +144,9 @@ void FfnMeter::count_neurons(const uint32_t* lists, size_t stride, const uint32_
 
 NeuronCounts FfnMeter::take_neurons() {
   NeuronCounts fresh;
-  std::lock_guard<std::mutex> lock(mutex_);
-  fresh.active.resize(sum_.neurons);
+  fresh.active.resize(candidates_);
+  std::lock_guard<std::mutex> lock(neurons_mutex_);
   std::swap(fresh, neurons_);
-  fresh.layer = sum_.layer;
   return fresh;
 }
 

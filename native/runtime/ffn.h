@@ -18,6 +18,7 @@
 
 #include "channels.h"
 #include "listed-rows.h"
+#include "meter.h"
 #include "row-stages.h"
 #include "stage.h"
 
@@ -64,39 +65,44 @@ struct FfnOp {
   }
 };
 
-// Sums over the runs since they were last taken.
 struct FfnCounts {
-  uint32_t layer = 0;
-  uint32_t neurons = 0;
   double active = 0;
   double rows = 0;
   double bytes_touched = 0;
   double predictor_ms = 0;
   double ms = 0;
+
+  void operator+=(const FfnCounts& other) {
+    active += other.active;
+    rows += other.rows;
+    bytes_touched += other.bytes_touched;
+    predictor_ms += other.predictor_ms;
+    ms += other.ms;
+  }
 };
 
 // How often each candidate was active, over `rows` rows of steps that write answers.
 struct NeuronCounts {
-  uint32_t layer = 0;
   uint32_t rows = 0;
   std::vector<uint32_t> active;  // by candidate
 };
 
-// Written by pool threads once a step and block, read by JavaScript now and then.
-class FfnMeter {
+// The counts of one block.
+class FfnMeter : public Meter<FfnCounts> {
  public:
-  FfnMeter(uint32_t layer, uint32_t candidates);
-  void add(const FfnCounts& counts);
-  FfnCounts take();
-  // Counts the active candidates of `rows` lists, `stride` apart, if anyone asked for them.
+  FfnMeter(uint32_t layer, uint32_t candidates) : layer_(layer), candidates_(candidates) {}
+  uint32_t layer() const { return layer_; }
+  uint32_t candidates() const { return candidates_; }
+  // Counts the active candidates of `rows` lists, `stride` apart, once take_neurons was called.
   void count_neurons(const uint32_t* lists, size_t stride, const uint32_t* lengths, uint32_t rows);
   // Since the last call; the first call starts the counting.
   NeuronCounts take_neurons();
 
  private:
-  std::mutex mutex_;
-  FfnCounts sum_;
-  NeuronCounts neurons_;  // empty until it is asked for
+  uint32_t layer_;
+  uint32_t candidates_;
+  std::mutex neurons_mutex_;
+  NeuronCounts neurons_;  // empty until the first call of take_neurons
 };
 
 // Memory that all blocks of an executable share; blocks run one after another.

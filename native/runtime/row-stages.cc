@@ -139,40 +139,44 @@ class ActivateStage final : public RowStage {
   Slot gate_;
 };
 
-class AddStage final : public RowStage {
- public:
-  AddStage(const Kernels& kernels, Slot x, Slot out)
-      : RowStage(x, x.width), vector_(kernels.vector), x_(x), out_(out) {}
-
+// Base of the stages that read x and write out, with nothing else to them.
+class MoveStage : public RowStage {
  protected:
-  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
-    vector_.add(x_.row(begin), static_cast<size_t>(end - begin) * x_.width, out_.row(begin));
-  }
+  MoveStage(Slot x, Slot out, const Slot& rows_of)
+      : RowStage(rows_of, rows_of.width), x_(x), out_(out) {}
 
- private:
-  const VectorKernels& vector_;
   Slot x_;
   Slot out_;
 };
 
-class CopyStage final : public RowStage {
+class AddStage final : public MoveStage {
  public:
-  CopyStage(Slot x, Slot out) : RowStage(x, x.width), x_(x), out_(out) {}
+  AddStage(const Kernels& kernels, Slot x, Slot out)
+      : MoveStage(x, out, x), add_(kernels.vector.add) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    add_(x_.row(begin), static_cast<size_t>(end - begin) * x_.width, out_.row(begin));
+  }
+
+ private:
+  void (*add_)(const float*, size_t, float*);
+};
+
+class CopyStage final : public MoveStage {
+ public:
+  CopyStage(Slot x, Slot out) : MoveStage(x, out, x) {}
 
  protected:
   void run_rows(const Step&, uint32_t begin, uint32_t end) override {
     const size_t floats = static_cast<size_t>(end - begin) * x_.width;
     std::memcpy(out_.row(begin), x_.row(begin), floats * sizeof(float));
   }
-
- private:
-  Slot x_;
-  Slot out_;
 };
 
-class SelectStage final : public RowStage {
+class SelectStage final : public MoveStage {
  public:
-  SelectStage(Slot x, Slot out) : RowStage(out, out.width), x_(x), out_(out) {}
+  SelectStage(Slot x, Slot out) : MoveStage(x, out, out) {}
 
  protected:
   void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
@@ -180,16 +184,12 @@ class SelectStage final : public RowStage {
       std::memcpy(out_.row(row), x_.row(step.output_row[row]), out_.width * sizeof(float));
     }
   }
-
- private:
-  Slot x_;
-  Slot out_;
 };
 
-class ArgmaxStage final : public RowStage {
+class ArgmaxStage final : public MoveStage {
  public:
   ArgmaxStage(const Kernels& kernels, Slot x, Slot out)
-      : RowStage(x, x.width), vector_(kernels.vector), x_(x), out_(out) {}
+      : MoveStage(x, out, x), argmax_(kernels.vector.argmax) {}
 
  protected:
   void run_rows(const Step&, uint32_t begin, uint32_t end) override {
@@ -199,18 +199,16 @@ class ArgmaxStage final : public RowStage {
   }
 
  private:
-  // -1 where a value is NaN or the largest infinite: a model that computes these has no best token.
+  // -1 if a value is NaN or the largest is infinite: a model that computes these has no best token.
   float best_of(const float* x) const {
     uint32_t nans = 0;
     for (uint32_t i = 0; i < x_.width; ++i) nans |= static_cast<uint32_t>(x[i] != x[i]);
     if (nans != 0) return -1;
-    const uint32_t best = vector_.argmax(x, x_.width);
+    const uint32_t best = argmax_(x, x_.width);
     return std::isfinite(x[best]) ? static_cast<float>(best) : -1;
   }
 
-  const VectorKernels& vector_;
-  Slot x_;
-  Slot out_;
+  uint32_t (*argmax_)(const float*, size_t);
 };
 
 class PrepareStage final : public RowStage {

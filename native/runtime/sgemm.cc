@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 
+#include "../kernels/rounding.h"
+
 namespace hearth {
 
 namespace {
@@ -20,13 +22,10 @@ constexpr size_t kWakingWork = 1 << 20;
 constexpr size_t kAlignment = 64;
 constexpr size_t kTransposeTile = 16;
 
-size_t ceil_div(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
-
 }  // namespace
 
 Sgemm::Floats Sgemm::allocate(size_t count) {
-  const size_t bytes =
-      ceil_div(std::max<size_t>(1, count) * sizeof(float), kAlignment) * kAlignment;
+  const size_t bytes = round_up(std::max<size_t>(1, count) * sizeof(float), kAlignment);
   auto* memory = static_cast<float*>(std::aligned_alloc(kAlignment, bytes));
   if (memory == nullptr) throw std::bad_alloc();
   return Floats(memory);
@@ -49,12 +48,12 @@ Phase Sgemm::next_phase() {
   const bool wakes = work >= kWakingWork;
   switch (phase_++) {
     case 0:
-      return Phase{
-          static_cast<uint32_t>(ceil_div(job_.rows, kPackRows) + ceil_div(job_.columns, kPackRows)),
-          wakes};
+      return Phase{static_cast<uint32_t>(ceil_divide(job_.rows, kPackRows) +
+                                         ceil_divide(job_.columns, kPackRows)),
+                   wakes};
     case 1:
-      return Phase{static_cast<uint32_t>(ceil_div(job_.rows, kTileRows) *
-                                         ceil_div(job_.columns, kGemmRowTile)),
+      return Phase{static_cast<uint32_t>(ceil_divide(job_.rows, kTileRows) *
+                                         ceil_divide(job_.columns, kGemmRowTile)),
                    wakes};
     default:
       return Phase{0, false};
@@ -70,7 +69,7 @@ void Sgemm::run_chunk(uint32_t chunk, uint32_t worker) {
 }
 
 void Sgemm::pack_chunk(uint32_t chunk) {
-  const size_t left = ceil_div(job_.rows, kPackRows);
+  const size_t left = ceil_divide(job_.rows, kPackRows);
   if (chunk < left) {
     const size_t begin = chunk * kPackRows;
     pack(job_.a, job_.rows, {begin, std::min(begin + kPackRows, job_.rows)}, left_.get());
@@ -100,7 +99,7 @@ void Sgemm::pack(const SgemmOperand& operand, size_t rows, Range range, float* o
 }
 
 void Sgemm::multiply_chunk(uint32_t chunk, uint32_t worker) {
-  const size_t tiles = ceil_div(job_.columns, kGemmRowTile);
+  const size_t tiles = ceil_divide(job_.columns, kGemmRowTile);
   const size_t row = chunk / tiles * kTileRows;
   const size_t column = chunk % tiles * kGemmRowTile;
   const size_t rows = std::min(kTileRows, job_.rows - row);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "../kernels/rounding.h"
 #include "../system/memory.h"
 #include "../system/thread-pool.h"
 
@@ -95,8 +96,5 @@ class RowStage : public Stage {
   size_t floats_per_row_;
   uint32_t rows_per_chunk_ = 1;
 };
-
-inline size_t ceil_divide(size_t value, size_t by) { return (value + by - 1) / by; }
-inline size_t round_up(size_t value, size_t to) { return ceil_divide(value, to) * to; }
 
 }  // namespace hearth

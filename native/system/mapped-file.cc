@@ -7,6 +7,8 @@
 #include <system_error>
 #include <thread>
 
+#include "../kernels/rounding.h"
+
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -86,7 +88,7 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   }
   const size_t bytes = static_cast<size_t>(status.st_size);
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t reserved = (bytes + page - 1) / page * page + page;
+  const size_t reserved = round_up(bytes, page) + page;
   // First a reservation of zero pages, then the file over all but the last of them.
   void* memory = reserve(reserved);
   if (memory == nullptr) return fail(descriptor, error);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <new>
 
+#include "../kernels/rounding.h"
+
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -57,7 +59,7 @@ Buffer::~Buffer() {
 uint8_t* Arena::take(size_t bytes) {
   // A huge page: smaller blocks would cost more pages than they hold.
   constexpr size_t kBlock = 2 << 20;
-  const size_t rounded = (bytes + 63) / 64 * 64;
+  const size_t rounded = round_up(bytes, 64);
   if (blocks_.empty() || blocks_.back().bytes() - used_ < rounded) {
     blocks_.emplace_back(std::max(rounded, kBlock));
     used_ = 0;
