@@ -7,8 +7,7 @@
 #include <cmath>
 
 #include "panel.h"
-#include "select-kernels.h"
-#include "vector-kernels.h"
+#include "row-kernels.h"
 
 namespace hearth {
 namespace {
@@ -249,31 +248,6 @@ void attention_merge(const AttentionMergeTask& task) {
     for (size_t i = 0; i < task.head_dim; ++i) task.out[i] += task.parts[p][i] * factor;
   }
   scale<L>(1.0f / sum, task.head_dim, task.out);
-}
-
-template <class L>
-constexpr VectorKernels lane_vector_kernels() {
-  VectorKernels table = {};
-  table.rms_norm = rms_norm<L>;
-  table.layer_norm = layer_norm<L>;
-  table.softmax = softmax<L>;
-  table.activate = activate<L>;
-  table.add = add<L>;
-  table.scale = scale<L>;
-  table.rope = rope<L>;
-  table.argmax = argmax<L>;
-  table.f32_to_f16 = f32_to_f16<L>;
-  table.f16_to_f32 = f16_to_f32<L>;
-  table.f32_to_q8_0 = f32_to_q8_0;
-  table.attention = attention<L>;
-  table.attention_merge = attention_merge<L>;
-  table.sign_pack = sign_pack;
-  table.sign_scores = sign_scores;
-  table.select_at_least = select_at_least;
-  table.select_magnitude = select_magnitude;
-  table.select_scores = select_scores;
-  table.read_stream = read_stream;
-  return table;
 }
 
 }  // namespace

@@ -8,8 +8,9 @@ namespace {
 
 // Q4_K and Q5_K: 32 bytes hold group 2j in their low nibbles and group 2j + 1 in their high ones.
 template <class Codec>
-struct KStep {
-  static constexpr size_t kBlock = Codec::kBlock, kBlockBytes = Codec::kBytes, kBytes = kBlockBytes;
+struct KDot {
+  using Format = Codec;
+  static constexpr size_t kBytes = Codec::kBytes;
   using Sum = Avx2Sum;
   static Sum start() { return zero_sum(); }
   static float finish(const Sum& sum) { return finish_sum(sum); }
@@ -40,8 +41,9 @@ struct KStep {
 
 // Per 32 weights two groups of 16: their scales multiply the 16-bit sums.
 template <>
-struct KStep<Q6_K> {
-  static constexpr size_t kBlock = Q6_K::kBlock, kBlockBytes = Q6_K::kBytes, kBytes = kBlockBytes;
+struct KDot<Q6_K> {
+  using Format = Q6_K;
+  static constexpr size_t kBytes = Q6_K::kBytes;
   using Sum = Avx2Sum;
   static Sum start() { return zero_sum(); }
   static float finish(const Sum& sum) { return finish_sum(sum); }
@@ -75,8 +77,8 @@ struct KStep<Q6_K> {
 template <class Codec>
 void add(Kernels& kernels) {
   WeightKernels& of_type = weights_of(kernels, Codec::kType);
-  of_type.gemv = step_gemv<KStep<Codec>>;
-  of_type.gather_dot = step_gather<KStep<Codec>>;
+  of_type.gemv = four_row_gemv<KDot<Codec>>;
+  of_type.gather_dot = four_row_gather<KDot<Codec>>;
 }
 
 }  // namespace

@@ -27,17 +27,16 @@ inline __m256i signed_weights<Q8_0>(const uint8_t* b) {
 }
 
 template <class Codec>
-struct Q32Step {
-  static constexpr size_t kBlocks = 4;
-  static constexpr size_t kBlock = Codec::kBlock, kBlockBytes = Codec::kBytes,
-                          kBytes = kBlocks * kBlockBytes;
+struct Q32Dot {
+  using Format = Codec;
+  static constexpr size_t kBlocks = 4, kBytes = kBlocks * Codec::kBytes;
   using Sum = Avx2Sum;
   static Sum start() { return zero_sum(); }
   static float finish(const Sum& sum) { return finish_sum(sum); }
 
   static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
     for (size_t i = 0; i < kBlocks; ++i) {
-      const uint8_t* b = weights + i * kBlockBytes;
+      const uint8_t* b = weights + i * Codec::kBytes;
       const size_t g = index * kBlocks + i;
       const __m256i q = load_256(x.q + g * kGroup);
       if constexpr (Codec::kHasMinimum) {
@@ -53,8 +52,8 @@ struct Q32Step {
 template <class Codec>
 void add(Kernels& kernels) {
   WeightKernels& of_type = weights_of(kernels, Codec::kType);
-  of_type.gemv = step_gemv<Q32Step<Codec>>;
-  of_type.gather_dot = step_gather<Q32Step<Codec>>;
+  of_type.gemv = four_row_gemv<Q32Dot<Codec>>;
+  of_type.gather_dot = four_row_gather<Q32Dot<Codec>>;
 }
 
 }  // namespace

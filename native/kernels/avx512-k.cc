@@ -33,8 +33,9 @@ inline __m128i k_scale_bytes(const uint8_t* packed) {
 
 // Groups 4h … 4h + 3 lie in 64 bytes: low nibbles are groups 0 and 2, high nibbles 1 and 3.
 template <class Codec>
-struct KStep {
-  static constexpr size_t kBlock = Codec::kBlock, kBlockBytes = Codec::kBytes, kBytes = kBlockBytes;
+struct KDot {
+  using Format = Codec;
+  static constexpr size_t kBytes = Codec::kBytes;
   using Sum = KSum;
   static Sum start() { return {_mm512_setzero_ps(), _mm256_setzero_ps()}; }
   static float finish(Sum sum) {
@@ -91,8 +92,9 @@ struct KStep {
 
 // Four lanes hold one group of 16; the zero point 32 is subtracted through d · Σ q of the group.
 template <>
-struct KStep<Q6_K> {
-  static constexpr size_t kBlock = Q6_K::kBlock, kBlockBytes = Q6_K::kBytes, kBytes = kBlockBytes;
+struct KDot<Q6_K> {
+  using Format = Q6_K;
+  static constexpr size_t kBytes = Q6_K::kBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
@@ -142,8 +144,8 @@ struct KStep<Q6_K> {
 template <class Codec>
 void add(Kernels& kernels) {
   WeightKernels& of_type = weights_of(kernels, Codec::kType);
-  of_type.gemv = step_gemv<KStep<Codec>>;
-  of_type.gather_dot = step_gather<KStep<Codec>>;
+  of_type.gemv = four_row_gemv<KDot<Codec>>;
+  of_type.gather_dot = four_row_gather<KDot<Codec>>;
 }
 
 }  // namespace

@@ -19,15 +19,16 @@ inline __m512 spread_four(const float* value) {
 // Sixteen f16 scales that belong to sixteen lanes.
 inline __m512 scales_of(__m512i words) { return _mm512_cvtph_ps(_mm512_castsi512_si256(words)); }
 
-// The steps of the formats; the one for any codec with a minimum is the last.
+// The dot product of each format; the last is that of any format with a minimum.
 template <class Codec>
-struct Q32Step;
+struct Q32Dot;
 
 // Two blocks per register in the order of x; pairs of lanes are added so that one register has all
 // four blocks.
 template <>
-struct Q32Step<Q8_0> {
-  static constexpr size_t kBlock = 32, kBlockBytes = Q8_0::kBytes, kBytes = 4 * kBlockBytes;
+struct Q32Dot<Q8_0> {
+  using Format = Q8_0;
+  static constexpr size_t kBytes = 4 * Q8_0::kBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
@@ -91,9 +92,9 @@ struct Q32Step<Q8_0> {
 // Rows of a predictor's second matrix are often nothing but a tail (32, 64 or 96 columns): by a
 // padded copy, each took 30 ns, most of it waiting for the copy's bytes.
 template <>
-inline void add_tail<Q32Step<Q8_0>>(const uint8_t* weights, size_t bytes, const Q8Row& x,
-                                    size_t index, __m512& sum) {
-  Q32Step<Q8_0>::add_part(weights, bytes / Q8_0::kBytes, x, index, sum);
+inline void add_tail<Q32Dot<Q8_0>>(const uint8_t* weights, size_t bytes, const Q8Row& x,
+                                   size_t index, __m512& sum) {
+  Q32Dot<Q8_0>::add_part(weights, bytes / Q8_0::kBytes, x, index, sum);
 }
 
 // Σ of four interleaved blocks: lanes 4b … 4b + 3 belong to block b.
@@ -110,8 +111,9 @@ inline __m512i high_nibbles(__m512i packed) { return low_nibbles(_mm512_srli_epi
 
 // 72 bytes by two loads; bytes and scales are picked by two permutations.
 template <>
-struct Q32Step<Q4_0> {
-  static constexpr size_t kBlock = 32, kBlockBytes = Q4_0::kBytes, kBytes = 4 * kBlockBytes;
+struct Q32Dot<Q4_0> {
+  using Format = Q4_0;
+  static constexpr size_t kBytes = 4 * Q4_0::kBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
@@ -183,8 +185,9 @@ inline void add_fifth_bits(const uint8_t* weights, __m512i& low, __m512i& high) 
 
 // w = d (code − 16)
 template <>
-struct Q32Step<Q5_0> {
-  static constexpr size_t kBlock = 32, kBlockBytes = Q5_0::kBytes, kBytes = 4 * kBlockBytes;
+struct Q32Dot<Q5_0> {
+  using Format = Q5_0;
+  static constexpr size_t kBytes = 4 * Q5_0::kBytes;
   using Sum = __m512;
   static Sum start() { return _mm512_setzero_ps(); }
   static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
@@ -209,9 +212,10 @@ struct MinimumSum {
 
 // w = d · code + m, with four (Q4_1) or five (Q5_1) bits.
 template <class Codec>
-struct Q32Step {
-  static constexpr size_t kBlock = 32, kBlockBytes = Codec::kBytes, kBytes = 4 * kBlockBytes;
-  static_assert(Codec::kHasMinimum, "formats with a zero point have steps of their own");
+struct Q32Dot {
+  using Format = Codec;
+  static constexpr size_t kBytes = 4 * Codec::kBytes;
+  static_assert(Codec::kHasMinimum, "formats with a zero point have dots of their own");
   using Sum = MinimumSum;
   static Sum start() { return {_mm512_setzero_ps(), _mm_setzero_ps()}; }
   static float finish(Sum sum) {
@@ -236,8 +240,8 @@ struct Q32Step {
 template <class Codec>
 void add(Kernels& kernels) {
   WeightKernels& of_type = weights_of(kernels, Codec::kType);
-  of_type.gemv = step_gemv<Q32Step<Codec>>;
-  of_type.gather_dot = step_gather<Q32Step<Codec>>;
+  of_type.gemv = four_row_gemv<Q32Dot<Codec>>;
+  of_type.gather_dot = four_row_gather<Q32Dot<Codec>>;
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 #if defined(__x86_64__)
 #include "avx512.h"
 
-#include "attention.h"
 #include "lanes-avx512.h"
 #include "plain-weights.h"
+#include "vector-kernels.h"
 
 namespace hearth {
 namespace {

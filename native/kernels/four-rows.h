@@ -1,7 +1,8 @@
-// Loops over rows for quantised dot products in steps. A Step has
+// Loops over rows for dot products of quantised rows, which go in steps of one or a few blocks. A Dot
+// is the product of one weight type:
 //
-//   kBlock, kBlockBytes   columns and bytes of a block of the format
-//   kBytes                bytes that one call of add covers: a whole number of blocks
+//   Format   the codec
+//   kBytes   bytes of a step: a whole number of blocks
 //   Sum, start(), add(weights, x, step index, sum), finish(sum)
 //
 // A row's sum is built in the same order whether it runs alone or with three others.
@@ -14,50 +15,50 @@ namespace hearth {
 namespace {
 
 // A row's last blocks when they fill no whole step: padded with zero bytes (scale 0), as x is.
-template <class Step>
+template <class Dot>
 void add_tail(const uint8_t* weights, size_t bytes, const Q8Row& x, size_t index,
-              typename Step::Sum& sum) {
-  alignas(64) uint8_t padded[Step::kBytes] = {};
+              typename Dot::Sum& sum) {
+  alignas(64) uint8_t padded[Dot::kBytes] = {};
   std::memcpy(padded, weights, bytes);
-  Step::add(padded, x, index, sum);
+  Dot::add(padded, x, index, sum);
 }
 
-template <class Step>
+template <class Dot>
 float dot_row(const uint8_t* weights, size_t bytes, const Q8Row& x) {
-  typename Step::Sum sum = Step::start();
-  const size_t steps = bytes / Step::kBytes;
-  for (size_t i = 0; i < steps; ++i) Step::add(weights + i * Step::kBytes, x, i, sum);
-  if (bytes % Step::kBytes != 0) {
-    add_tail<Step>(weights + steps * Step::kBytes, bytes % Step::kBytes, x, steps, sum);
+  typename Dot::Sum sum = Dot::start();
+  const size_t steps = bytes / Dot::kBytes;
+  for (size_t i = 0; i < steps; ++i) Dot::add(weights + i * Dot::kBytes, x, i, sum);
+  if (bytes % Dot::kBytes != 0) {
+    add_tail<Dot>(weights + steps * Dot::kBytes, bytes % Dot::kBytes, x, steps, sum);
   }
-  return Step::finish(sum);
+  return Dot::finish(sum);
 }
 
-template <class Step>
+template <class Dot>
 size_t packed_bytes(size_t columns) {
-  return columns / Step::kBlock * Step::kBlockBytes;
+  return columns / Dot::Format::kBlock * Dot::Format::kBytes;
 }
 
 // Four rows together, each step prefetching the same bytes of the next four into the second level.
-template <class Step>
+template <class Dot>
 void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t bytes, const Q8Row& x,
               float* y) {
-  typename Step::Sum sum[4] = {Step::start(), Step::start(), Step::start(), Step::start()};
-  const size_t steps = bytes / Step::kBytes;
+  typename Dot::Sum sum[4] = {Dot::start(), Dot::start(), Dot::start(), Dot::start()};
+  const size_t steps = bytes / Dot::kBytes;
   for (size_t i = 0; i < steps; ++i) {
 #pragma GCC unroll 4
     for (size_t r = 0; r < 4; ++r) {
-      for (size_t line = 0; line < Step::kBytes; line += kLine) {
-        __builtin_prefetch(next[r] + i * Step::kBytes + line, 0, 2);
+      for (size_t line = 0; line < Dot::kBytes; line += kLine) {
+        __builtin_prefetch(next[r] + i * Dot::kBytes + line, 0, 2);
       }
-      Step::add(row[r] + i * Step::kBytes, x, i, sum[r]);
+      Dot::add(row[r] + i * Dot::kBytes, x, i, sum[r]);
     }
   }
   for (size_t r = 0; r < 4; ++r) {
-    if (bytes % Step::kBytes != 0) {
-      add_tail<Step>(row[r] + steps * Step::kBytes, bytes % Step::kBytes, x, steps, sum[r]);
+    if (bytes % Dot::kBytes != 0) {
+      add_tail<Dot>(row[r] + steps * Dot::kBytes, bytes % Dot::kBytes, x, steps, sum[r]);
     }
-    y[r] = Step::finish(sum[r]);
+    y[r] = Dot::finish(sum[r]);
   }
 }
 
@@ -66,11 +67,11 @@ void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t byte
 // against 12-17. Over huge pages the order turns for Q8_0 (24 against 28 GB/s with 4096 columns),
 // but a mapped file has none. Rows lie behind one another, so what is prefetched is bytes ahead,
 // past the end of the range too; for long rows 9 KB are a little better than the next four rows.
-template <class Step>
-void step_gemv(const Matrix& w, const void* x, Range rows, float* y) {
+template <class Dot>
+void four_row_gemv(const Matrix& w, const void* x, Range rows, float* y) {
   constexpr size_t kLongRow = 1024;
   const Q8Row prepared = q8_row(x, w.columns);
-  const size_t bytes = packed_bytes<Step>(w.columns);
+  const size_t bytes = packed_bytes<Dot>(w.columns);
   const size_t four = 4 * w.row_bytes;
   const size_t ahead = w.row_bytes >= kLongRow ? round_up(9216, four) : four;
   size_t r = rows.begin;
@@ -81,20 +82,20 @@ void step_gemv(const Matrix& w, const void* x, Range rows, float* y) {
       row[i] = row_of(w, r + i);
       next[i] = row[i] + ahead;
     }
-    dot_four<Step>(row, next, bytes, prepared, y + r);
+    dot_four<Dot>(row, next, bytes, prepared, y + r);
   }
-  for (; r < rows.end; ++r) y[r] = dot_row<Step>(row_of(w, r), bytes, prepared);
+  for (; r < rows.end; ++r) y[r] = dot_row<Dot>(row_of(w, r), bytes, prepared);
 }
 
-template <class Step>
-void step_gather(const Matrix& w, const void* x, RowList rows, float* y) {
+template <class Dot>
+void four_row_gather(const Matrix& w, const void* x, RowList rows, float* y) {
   const Q8Row prepared = q8_row(x, w.columns);
-  const size_t bytes = packed_bytes<Step>(w.columns);
+  const size_t bytes = packed_bytes<Dot>(w.columns);
   rows_in_fours(w, rows, [&](auto count, size_t i, const uint8_t* const* row, auto next) {
     if constexpr (count == 4) {
-      dot_four<Step>(row, next, bytes, prepared, y + i);
+      dot_four<Dot>(row, next, bytes, prepared, y + i);
     } else {
-      y[i] = dot_row<Step>(row[0], bytes, prepared);
+      y[i] = dot_row<Dot>(row[0], bytes, prepared);
     }
   });
 }

@@ -2,10 +2,10 @@
 // plain C++ dot products, which compilers vectorise, and panels. Built and selected on ARM only.
 // The kernel tests pass in an emulator (qemu-aarch64); nothing has been timed.
 #if defined(__aarch64__)
-#include "attention.h"
 #include "isa.h"
 #include "lanes-neon.h"
 #include "plain-weights.h"
+#include "vector-kernels.h"
 
 namespace hearth {
 namespace {

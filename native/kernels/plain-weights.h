@@ -3,7 +3,7 @@
 #pragma once
 
 #include "panel-gemm.h"
-#include "vector-kernels.h"
+#include "row-kernels.h"
 
 namespace hearth {
 namespace {

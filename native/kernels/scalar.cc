@@ -1,8 +1,8 @@
 // The portable table: plain C++ for any machine, and what the fast tables are tested against.
-#include "attention.h"
 #include "generic-weights.h"
 #include "isa.h"
 #include "lanes-scalar.h"
+#include "vector-kernels.h"
 
 namespace hearth {
 namespace {
