@@ -44,7 +44,8 @@ interface Column {
 
 /** Columns that no result fills are left out. */
 function columnsOf(results: readonly BenchResult[]): readonly Column[] {
-  const other = results.find(({ against }) => against)?.against?.program;
+  const native = results.find((one) => one.against_llama_bench)?.against_llama_bench?.program;
+  const wrapper = results.find(({ against }) => against)?.against?.program;
   const columns: readonly Column[] = [
     { title: "model", cell: ({ model }) => model },
     { title: "size", cell: ({ file_bytes: bytes }) => formatBytes(bytes) },
@@ -57,8 +58,16 @@ function columnsOf(results: readonly BenchResult[]): readonly Column[] {
     { title: "GB/s of roof", cell: roofText },
     { title: "active", cell: ({ active_share: share }) => percent(share) },
     { title: "on GPU", cell: ({ gpu_share: share }) => percent(share) },
-    { title: `${other} tokens/s`, cell: ({ against }) => rateText(against?.tokens_per_second) },
-    { title: "ratio", cell: ({ against }) => rateText(against?.ratio) },
+    {
+      title: `${native} tokens/s`,
+      cell: ({ against_llama_bench: against }) => rateText(against?.tokens_per_second),
+    },
+    {
+      title: "ratio to llama-bench",
+      cell: ({ against_llama_bench: against }) => rateText(against?.ratio),
+    },
+    { title: `${wrapper} tokens/s`, cell: ({ against }) => rateText(against?.tokens_per_second) },
+    { title: "ratio to node-llama-cpp", cell: ({ against }) => rateText(against?.ratio) },
   ];
   return columns.filter(({ cell }) => results.some((result) => cell(result) !== ""));
 }
@@ -90,7 +99,7 @@ function percent(share: number | undefined): string {
 /** One line for each result; every number as it was measured. */
 export function asCsv({ date, commit, machine, repetitions, results }: BenchReport): string {
   const rows = results.map((result) => {
-    const { tokens_per_second: rates, against } = result;
+    const { tokens_per_second: rates, against, against_llama_bench: native } = result;
     return {
       date,
       commit,
@@ -114,6 +123,11 @@ export function asCsv({ date, commit, machine, repetitions, results }: BenchRepo
       ratio: against?.ratio.median,
       ratio_low: against?.ratio.low,
       ratio_high: against?.ratio.high,
+      llama_bench: native?.program,
+      llama_bench_tokens_per_second: native?.tokens_per_second.median,
+      llama_bench_ratio: native?.ratio.median,
+      llama_bench_ratio_low: native?.ratio.low,
+      llama_bench_ratio_high: native?.ratio.high,
     };
   });
   const header = Object.keys(rows[0] ?? {});

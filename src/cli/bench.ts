@@ -1,4 +1,4 @@
-/** `hearth bench`: how fast models run on this machine, alone or beside node-llama-cpp. */
+/** `hearth bench`: how fast models run on this machine, alone or beside llama.cpp. */
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import {
@@ -28,6 +28,7 @@ interface BenchFlags {
   readonly sidecar?: string;
   readonly batch?: number;
   readonly cacheType: "f16" | "f32" | "q8_0";
+  readonly againstLlamaBench?: string;
   readonly against?: true;
   readonly againstFrom?: string;
   readonly output: "md" | "json" | "csv";
@@ -39,11 +40,16 @@ Tests are named as in llama-bench: pp128 reads a prompt of 128 tokens, tg64 writ
 comma-separated options is measured, in turn, round by round; the first round is thrown away. Shown is the median and
 the range of all rounds. Close other programs first.
 
+--against-llama-bench measures native llama.cpp with as many threads: its llama-bench, or a command that starts it, as
+"env LD_LIBRARY_PATH=/opt/llama /opt/llama/llama-bench" or "llama-bench -ngl 20". --against measures node-llama-cpp,
+which spends time outside llama.cpp's kernels. Ratios are taken round by round.
+
 Examples:
   $ hearth bench model.gguf
   $ hearth bench a.gguf b.gguf -p 128,512 -n 64 --threads 1,2 -o csv
   $ hearth bench model.gguf --sparsity dense,auto --save bench/results/mine.json
   $ hearth bench model.gguf --device hybrid --vram-budget 24GiB,11GiB
+  $ hearth bench model.gguf --against-llama-bench ~/llama.cpp/build/bin/llama-bench
   $ hearth bench model.gguf --against --against-from ~/with-node-llama-cpp`;
 
 export function addBenchCommand(program: Command): void {
@@ -66,6 +72,7 @@ export function addBenchCommand(program: Command): void {
         .choices(["f16", "f32", "q8_0"])
         .default("f16"),
     )
+    .option("--against-llama-bench <command>", "measure llama.cpp in turn and show the ratio")
     .option("--against", "measure node-llama-cpp in turn and show the ratio")
     .option("--against-from <folder>", "where node-llama-cpp is installed (default: here)")
     .addOption(
@@ -90,6 +97,7 @@ async function runBench(models: readonly string[], flags: BenchFlags): Promise<v
       answerTokens: flags.predict,
       parallel: flags.parallel,
       repetitions: flags.repetitions,
+      ...(flags.againstLlamaBench !== undefined && { againstLlamaBench: flags.againstLlamaBench }),
       ...(isAgainst && { againstFrom: flags.againstFrom ?? process.cwd() }),
       command: `hearth ${process.argv.slice(2).join(" ")}`,
       onRun: (done, total) => bar.update(done, total),

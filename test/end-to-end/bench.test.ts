@@ -1,9 +1,10 @@
-/** `hearth bench` and `hearth eval` as a user meets them, and a stand-in for node-llama-cpp in its child process. */
+/** `hearth bench` and `hearth eval` as a user meets them, and stand-ins for llama-bench and node-llama-cpp. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeFakeLlamaBench } from "../fixtures/fake-llama-bench.ts";
 
 const project = resolve(import.meta.dirname, "../..");
 const model = join(project, "models/default.gguf");
@@ -54,6 +55,40 @@ describe("hearth bench", () => {
     expect(report.machine.memory_bytes).toBeGreaterThan(0);
     const header = hearth([...short, "--threads", "1", "-o", "csv"]).stdout.split("\n");
     expect(header).toHaveLength(1 + 4 + 1);
+  });
+
+  it("runs llama-bench in turn, prints its speed, the ratios of the rounds and the roof", () => {
+    const fake = writeFakeLlamaBench(folder);
+    const beside = [...short, "--device", "cpu", "--threads", "1", "--against-llama-bench", fake];
+    const { results } = JSON.parse(hearth([...beside, "-o", "json"]).stdout);
+    expect(results).toHaveLength(4);
+    for (const { test, against_llama_bench: against, tokens_per_second: own } of results) {
+      const rate = test === "pp8" ? 100 : 50;
+      expect(against.program).toBe("llama-bench b42 (abc1234)");
+      expect(against.tokens_per_second.samples).toEqual([rate, rate]);
+      expect(against.ratio.samples).toEqual(own.samples.map((value: number) => value / rate));
+    }
+    expect(results[1].roof_bytes_per_second).toBeGreaterThan(0);
+    const table = hearth(beside).stdout;
+    expect(table).toContain("llama-bench b42 (abc1234) tokens/s | ratio to llama-bench |");
+    expect(table).toContain("| 100 (100–100) |");
+    const [header = "", row = ""] = hearth([...beside, "-o", "csv"]).stdout.split("\n");
+    const at = header.split(",").indexOf("llama_bench_tokens_per_second");
+    const cells = row.replaceAll(/"[^"]*"/g, "quoted").split(",");
+    expect(cells.slice(at - 1, at + 1)).toEqual(["llama-bench b42 (abc1234)", "100"]);
+  });
+
+  it("refuses a llama-bench that is none as a flag typed wrongly, one that fails as a failure", () => {
+    const typed = hearth([...short, "--against-llama-bench", "/nowhere/llama-bench"]);
+    expect([typed.status, typed.stdout]).toEqual([2, ""]);
+    expect(typed.stderr).toContain('hearth: --against-llama-bench: "/nowhere/llama-bench", which');
+    const failing = hearth([
+      ...short,
+      "--against-llama-bench",
+      `${writeFakeLlamaBench(folder)} --fake=fail`,
+    ]);
+    expect([failing.status, failing.stdout]).toEqual([1, ""]);
+    expect(failing.stderr).toContain("llama-bench ended with code 1: error: failed to load model");
   });
 
   it("runs node-llama-cpp from where it is told to, in turn, and prints ratios", () => {

@@ -9,6 +9,7 @@ import type {
   AgainstSettings,
   AgainstTest,
 } from "./against-protocol.ts";
+import type { Opponent } from "./opponent.ts";
 
 export interface AgainstProgram {
   /** "node-llama-cpp 3.22.1" */
@@ -34,7 +35,7 @@ export function findNodeLlamaCpp(folder: string): AgainstProgram {
   );
 }
 
-export class Opponent implements Disposable {
+export class NodeLlamaCpp implements Opponent {
   readonly name: string;
   readonly #child: ChildProcess;
 
@@ -44,7 +45,7 @@ export class Opponent implements Disposable {
   }
 
   /** Opens the model there; the process waits, parked, until `measure`. @throws DeviceError when it cannot. */
-  static async open(program: AgainstProgram, settings: AgainstSettings): Promise<Opponent> {
+  static async open(program: AgainstProgram, settings: AgainstSettings): Promise<NodeLlamaCpp> {
     if (!import.meta.url.endsWith(".js")) {
       throw new DeviceError(
         "node-llama-cpp is measured from the built program only: npm run build",
@@ -53,7 +54,7 @@ export class Opponent implements Disposable {
     const child = fork(new URL("./against-worker.js", import.meta.url), {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
-    const opponent = new Opponent(program.name, child);
+    const opponent = new NodeLlamaCpp(program.name, child);
     try {
       await opponent.#ask({ kind: "open", library: program.library, settings });
       return opponent;

@@ -52,12 +52,14 @@ export interface BenchResult {
   readonly active_share?: number;
   /** Of active neurons, those computed on the GPU, 0…1; of device hybrid only. */
   readonly gpu_share?: number;
-  /** The same test by another program in the same rounds. */
+  /** The same test by native llama.cpp in the same rounds: the yardstick. */
+  readonly against_llama_bench?: AgainstResult;
+  /** The same test by node-llama-cpp in the same rounds: llama.cpp with what its JavaScript wrapper costs. */
   readonly against?: AgainstResult;
 }
 
 export interface AgainstResult {
-  /** "node-llama-cpp 3.22.1" */
+  /** "llama-bench b11669 (commit)", "node-llama-cpp 3.22.1" */
   readonly program: string;
   readonly tokens_per_second: Spread;
   /** hearth / program, round by round. */
