@@ -53,7 +53,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     "commands/plots",
     "commands/evaluation",
   ],
-  cli: ["index"],
+  cli: ["index", "core", "io"],
 };
 /** Folders of backends/ that must not know each other. */
 export const backendFolders: readonly string[] = ["reference", "cpu", "webgpu"];

@@ -1,6 +1,7 @@
 /** `hearth bench`: how fast models run on this machine, alone or beside llama.cpp. */
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
+import { visibleJson } from "../core/visible-text.ts";
 import {
   type BenchReport,
   bench,
@@ -13,6 +14,7 @@ import {
 } from "../index.ts";
 import { asCsv, asMarkdown } from "./bench-output.ts";
 import { byteSizeList, nameList, numberList, wholeNumber } from "./option-values.ts";
+import { print } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 
@@ -106,7 +108,7 @@ async function runBench(models: readonly string[], flags: BenchFlags): Promise<v
     if (flags.save !== undefined) {
       writeFileSync(flags.save, `${JSON.stringify(report, undefined, 2)}\n`);
     }
-    process.stdout.write(`${asText(report, flags.output)}\n`);
+    print(asText(report, flags.output));
   } finally {
     bar.stop();
   }
@@ -119,7 +121,7 @@ function asText(report: BenchReport, format: BenchFlags["output"]): string {
     case "csv":
       return asCsv(report);
     case "json":
-      return JSON.stringify(report);
+      return visibleJson(report);
     default:
       return format satisfies never;
   }

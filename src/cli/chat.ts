@@ -20,6 +20,8 @@ import {
   type SamplingFlags,
   showNotices,
 } from "./model-options.ts";
+import { say } from "./output.ts";
+import { answerWriter } from "./terminal-text.ts";
 
 interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
@@ -52,7 +54,7 @@ async function chat(flags: ChatFlags): Promise<void> {
   const engine = await openEngine(flags.model, flags);
   try {
     showNotices(engine);
-    if (engine.chatAnnouncement) process.stderr.write(`hearth: ${engine.chatAnnouncement}\n`);
+    if (engine.chatAnnouncement) say(engine.chatAnnouncement);
     if (process.stdin.isTTY) process.stderr.write(`${help}\n`);
     await converse(engine, flags);
   } finally {
@@ -82,8 +84,7 @@ async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
       const said = line.trim();
       if (said === "/exit") break;
       if (said === "/clear") messages = opening;
-      else if (commandForm.test(said))
-        process.stderr.write(`hearth: no command ${said}. ${help}\n`);
+      else if (commandForm.test(said)) say(`no command ${said}. ${help}`);
       else if (said !== "") messages = await takeTurn(conversation, messages, said);
       prompt(lines);
     }
@@ -136,11 +137,11 @@ async function takeTurn(
       if (!(error instanceof HearthError)) throw error;
       const isTooLong = error instanceof LimitError && asked.length > opening.length + 1;
       if (!isTooLong || !flags.contextShift) {
-        process.stderr.write(`hearth: ${error.message}${isTooLong ? `; ${tooLong}` : ""}\n`);
+        say(`${error.message}${isTooLong ? `; ${tooLong}` : ""}`);
         return before;
       }
       asked = [...opening, ...asked.slice(opening.length + 2)];
-      process.stderr.write("hearth: the context is full: the oldest turn is forgotten\n");
+      say("the context is full: the oldest turn is forgotten");
     }
   }
 }
@@ -149,7 +150,8 @@ async function answer(conversation: Conversation, asked: readonly ChatMessage[])
   const generation = conversation.engine.chat(asked, generateOptions(conversation.flags));
   conversation.stop = () => generation.abort();
   try {
-    for await (const { text } of generation) process.stdout.write(text);
+    const write = answerWriter();
+    for await (const { text } of generation) write(text);
     process.stdout.write("\n");
     return (await generation.result).text;
   } finally {

@@ -1,8 +1,10 @@
 /** `hearth doctor`: what this machine offers. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
+import { visibleJson } from "../core/visible-text.ts";
 import { type Diagnosis, diagnose, formatBytes, measureMachine, OptionError } from "../index.ts";
 import { wholeNumber } from "./option-values.ts";
+import { print } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { table } from "./table.ts";
 
@@ -41,8 +43,8 @@ async function doctor(flags: DoctorFlags): Promise<void> {
     throw new OptionError(`--${name}`, `"${value}"`, "--measure beside it, which it is for");
   }
   const diagnosis = await diagnose();
-  const text = flags.json ? JSON.stringify(asJson(diagnosis)) : asText(diagnosis);
-  process.stdout.write(`${text}\n`);
+  const text = flags.json ? visibleJson(asJson(diagnosis)) : asText(diagnosis);
+  print(text);
 }
 
 async function measure({ gpu, threads, output }: DoctorFlags): Promise<void> {

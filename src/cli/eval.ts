@@ -1,5 +1,6 @@
 /** `hearth eval`: multiple-choice tasks, and the difference a sparse method makes. */
 import { type Command, Option } from "commander";
+import { visibleJson } from "../core/visible-text.ts";
 import {
   type Evaluation,
   evalTasks,
@@ -9,6 +10,7 @@ import {
 } from "../index.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { choiceList, positiveNumber, wholeNumber } from "./option-values.ts";
+import { print, say } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -74,9 +76,9 @@ async function runEval(path: string, flags: EvalFlags): Promise<void> {
       onQuestions: (done, total) => bar.update(done, total),
     });
     bar.stop();
-    for (const notice of evaluation.notices) process.stderr.write(`hearth: ${notice}\n`);
-    const text = flags.json ? JSON.stringify(asJson(evaluation)) : asText(evaluation);
-    process.stdout.write(`${text}\n`);
+    for (const notice of evaluation.notices) say(notice);
+    const text = flags.json ? visibleJson(asJson(evaluation)) : asText(evaluation);
+    print(text);
   } finally {
     bar.stop();
   }

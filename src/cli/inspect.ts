@@ -1,7 +1,9 @@
 /** `hearth inspect`: what a GGUF file is and what it would take to run it. */
 import type { Command } from "commander";
+import { visibleJson } from "../core/visible-text.ts";
 import { formatBytes, type Inspection, inspectModel } from "../index.ts";
 import { positiveNumber } from "./option-values.ts";
+import { print } from "./output.ts";
 import { table } from "./table.ts";
 
 interface InspectFlags {
@@ -32,9 +34,9 @@ function inspect(path: string, flags: InspectFlags): void {
   const inspection = inspectModel(path);
   const context = flags.context ?? Math.min(inspection.contextLength ?? 4096, 4096);
   const text = flags.json
-    ? JSON.stringify(asJson(inspection, context))
+    ? visibleJson(asJson(inspection, context))
     : asText(inspection, context, flags);
-  process.stdout.write(`${text}\n`);
+  print(text);
 }
 
 function tensorsByType(

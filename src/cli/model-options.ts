@@ -13,6 +13,7 @@ import {
   sparsities,
 } from "../index.ts";
 import { byteSize, collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
+import { say } from "./output.ts";
 import { createBar, showCompiling } from "./progress.ts";
 
 /** The model that comes with hearth: small, for trying things out. */
@@ -188,12 +189,10 @@ export function generateOptions(flags: SamplingFlags): GenerateOptions {
 export async function closeEngine(engine: Engine): Promise<void> {
   const learnt = await engine.learnAndClose();
   if (learnt === undefined) return;
-  process.stderr.write(
-    `hearth: learnt from ${learnt.tokens} tokens; hearth plan --refresh folds them in\n`,
-  );
+  say(`learnt from ${learnt.tokens} tokens; hearth plan --refresh folds them in`);
 }
 
 /** Warnings and choices the user should see, on stderr. */
 export function showNotices(engine: Engine): void {
-  for (const notice of engine.notices) process.stderr.write(`hearth: ${notice}\n`);
+  for (const notice of engine.notices) say(notice);
 }

@@ -1,5 +1,6 @@
 /** `hearth perplexity`: how surprised a model is by a text, by llama.cpp's definition. */
 import { type Command, Option } from "commander";
+import { visibleJson } from "../core/visible-text.ts";
 import {
   type ComparisonResult,
   compareWithDense,
@@ -13,6 +14,7 @@ import {
 import { readInput } from "./input-text.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { positiveNumber } from "./option-values.ts";
+import { print, say } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson } from "./sparsity-report.ts";
 import { table } from "./table.ts";
@@ -71,10 +73,10 @@ async function measure(path: string, flags: PerplexityFlags, command: Command): 
         ? await perplexity(path, source, options)
         : await compareWithDense(path, source, options);
     bar.stop();
-    for (const notice of measured.notices) process.stderr.write(`hearth: ${notice}\n`);
+    for (const notice of measured.notices) say(notice);
     const text =
       "klDivergence" in measured ? comparedText(measured, flags) : measuredText(measured, flags);
-    process.stdout.write(`${text}\n`);
+    print(text);
   } finally {
     bar.stop();
   }
@@ -83,7 +85,7 @@ async function measure(path: string, flags: PerplexityFlags, command: Command): 
 function measuredText(measured: PerplexityResult, flags: PerplexityFlags): string {
   if (flags.json) {
     const sparsity = sparsityJson(measured.sparsity);
-    return JSON.stringify({ ...perplexityJson(measured), sparsity });
+    return visibleJson({ ...perplexityJson(measured), sparsity });
   }
   const { standardError, tokens } = measured;
   return `perplexity ${measured.perplexity.toFixed(4)} ± ${standardError.toFixed(4)} over ${tokens} tokens`;
@@ -95,7 +97,7 @@ function perplexityJson({ perplexity: value, standardError, tokens }: Perplexity
 
 function comparedText(compared: ComparisonResult, flags: PerplexityFlags): string {
   const { candidate, reference, klDivergence, topAgreement, logRatio } = compared;
-  if (flags.json) return JSON.stringify(comparisonJson(compared));
+  if (flags.json) return visibleJson(comparisonJson(compared));
   const { median, percentile99, largest } = klDivergence;
   return table([
     ["candidate", `${compared.sparsity.method}, ${compared.candidateDevice}`],

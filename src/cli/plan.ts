@@ -10,6 +10,7 @@ import {
 } from "../index.ts";
 import { objectiveOption } from "./model-options.ts";
 import { byteSize, wholeNumber } from "./option-values.ts";
+import { print, printJson, say } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 
 interface PlanFlags {
@@ -86,8 +87,9 @@ async function plan(model: string, flags: PlanFlags): Promise<void> {
   }
   checkOutputFile(flags.plot, "--plot");
   const result = await planPlacement(model, planOptions(flags));
-  if (flags.refresh) process.stderr.write(`hearth: ${refreshed(result.learntTokens)}\n`);
-  process.stdout.write(flags.json ? `${JSON.stringify(result.json)}\n` : result.text);
+  if (flags.refresh) say(refreshed(result.learntTokens));
+  if (flags.json) printJson(result.json);
+  else print(result.text.trimEnd());
   if (flags.plot !== undefined) writeFileSync(flags.plot, result.plot());
 }
 

@@ -1,8 +1,10 @@
 /** `hearth prepare`: learn about a model what lets it skip neurons, and say what that costs. */
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { visibleJson, visibleText } from "../core/visible-text.ts";
 import { formatBytes, type MethodReport, type PrepareReport, prepareModel } from "../index.ts";
 import { percentage, wholeNumber } from "./option-values.ts";
+import { print, say } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { table } from "./table.ts";
 import {
@@ -60,9 +62,9 @@ async function prepare(model: string, flags: PrepareFlags): Promise<void> {
       ...(checkTokens !== undefined && { checkTokens }),
     }),
   );
-  for (const notice of report.notices) process.stderr.write(`hearth: ${notice}\n`);
+  for (const notice of report.notices) say(notice);
   if (plot !== undefined) await writeFile(plot, report.plot());
-  process.stdout.write(`${flags.json ? JSON.stringify(asJson(report)) : asText(report)}\n`);
+  print(flags.json ? visibleJson(asJson(report)) : asText(report));
 }
 
 function asText(report: PrepareReport): string {
@@ -101,8 +103,8 @@ function asText(report: PrepareReport): string {
     "Change: of perplexity, target by target, ± its standard error. Same greedy tokens: as the dense model's after the same text.",
     "Speed-up predicted: from all weight bytes of a token; measured: dense and sparse in turns on this machine, as it was used then.",
     "",
-    `--sparsity auto takes ${recommendation.method}: ${recommendation.reason}`,
-    `kept in ${sidecar}`,
+    `--sparsity auto takes ${recommendation.method}: ${visibleText(recommendation.reason, 500)}`,
+    `kept in ${visibleText(sidecar)}`,
   ].join("\n");
 }
 

@@ -1,6 +1,7 @@
 /** `hearth profile`: which neurons of a model fire, over texts of your own. */
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
+import { visibleJson, visibleText } from "../core/visible-text.ts";
 import {
   type HostDevice,
   hostDevices,
@@ -10,6 +11,7 @@ import {
   profileModel,
 } from "../index.ts";
 import { collect, wholeNumber } from "./option-values.ts";
+import { print, say } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
@@ -70,11 +72,11 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   checkOutputFile(plot, "--plot");
   checkOutputFile(flags.output, "--output");
   const summary = await count(model, corpus, flags);
-  for (const notice of summary.notices) process.stderr.write(`hearth: ${notice}\n`);
+  for (const notice of summary.notices) say(notice);
   if (plot !== undefined) await writeFile(plot, summary.plot());
-  process.stdout.write(`${flags.json ? JSON.stringify(asJson(summary)) : asText(summary)}\n`);
+  print(flags.json ? visibleJson(asJson(summary)) : asText(summary));
   if (!summary.isComplete) {
-    process.stderr.write("hearth: stopped early; the same command goes on from here\n");
+    say("stopped early; the same command goes on from here");
     process.exitCode = 130;
   }
 }
@@ -135,11 +137,11 @@ function asText(summary: ProfileSummary): string {
     percent(activeSharePerLayer[i] ?? summary.activeShare),
     percent(neuronShareFor(curve, readAt)),
   ]);
-  const texts = corpora.map(({ name, tokens }) => `${name} (${tokens})`).join(", ");
+  const texts = corpora.map(({ name, tokens }) => `${visibleText(name)} (${tokens})`).join(", ");
   return [
     `${summary.tokens} tokens of ${texts}; a neuron is ${summary.rule}`,
     table([["", "active", `neurons that make ${percent(readAt)} of activations`], ...rows]),
-    `kept in ${summary.sidecar}`,
+    `kept in ${visibleText(summary.sidecar)}`,
   ].join("\n");
 }
 

@@ -1,5 +1,6 @@
 /** `hearth quantize`: write a model again in a smaller type. */
 import { type Command, Option } from "commander";
+import { visibleText } from "../core/visible-text.ts";
 import {
   formatBytes,
   type QuantisedType,
@@ -8,6 +9,7 @@ import {
   quantizeModel,
 } from "../index.ts";
 import { choiceOf } from "./option-values.ts";
+import { print, printJson } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -48,13 +50,13 @@ async function quantize(
     });
     bar.stop();
     if (flags.json) {
-      process.stdout.write(`${JSON.stringify(result)}\n`);
+      printJson(result);
       return;
     }
     const rows = notedTensors(result);
-    if (rows.length > 0) process.stdout.write(`${table(rows)}\n`);
-    process.stdout.write(
-      `${output}: ${formatBytes(result.bytesBefore)} → ${formatBytes(result.bytesAfter)} of tensors\n`,
+    if (rows.length > 0) print(table(rows));
+    print(
+      `${visibleText(output)}: ${formatBytes(result.bytesBefore)} → ${formatBytes(result.bytesAfter)} of tensors`,
     );
   } finally {
     bar.stop();

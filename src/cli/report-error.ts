@@ -1,6 +1,8 @@
 /** How a failure reaches the user: one line on stderr and an exit code. */
 import { type Command, CommanderError } from "commander";
+import { visibleLines, visibleText } from "../core/visible-text.ts";
 import { HearthError, OptionError } from "../index.ts";
+import { say } from "./output.ts";
 
 /** failed: the command could not do it. usage: it was called wrongly. */
 const exitCodes = { failed: 1, usage: 2 };
@@ -33,10 +35,10 @@ const graceMilliseconds = 3000;
 export function reportError(error: unknown, command: Command): void {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : exitCodes.usage);
   const { text, exitCode } = describe(error, command);
-  process.stderr.write(`hearth: ${oneLine(text)}\n`);
+  say(oneLine(text));
   const isExpected = error instanceof HearthError || isSystemError(error);
   if (!isExpected && error instanceof Error && process.env["HEARTH_DEBUG"]) {
-    process.stderr.write(`${error.stack}\n`);
+    process.stderr.write(`${visibleLines(error.stack ?? "")}\n`);
   }
   process.exitCode = exitCode;
   setTimeout(() => process.exit(exitCode), graceMilliseconds).unref();
@@ -74,6 +76,9 @@ function textOf(error: unknown): string {
     : error.message;
 }
 
+/** Characters of a complaint of commander, which lists all choices. */
+const maxUsage = 1000;
+
 /** What a person wants to know of a system call that failed on a file. */
 function systemText(code: unknown, path: unknown, error: Error): string {
   if (code === "ENOENT") return `${path}: no such file or folder`;
@@ -84,7 +89,7 @@ function systemText(code: unknown, path: unknown, error: Error): string {
 
 /** Commander's own messages, in the form of ours. */
 export function usageLine(text: string, command: string): string {
-  const message = oneLine(text.replace(/^error: /, "")).replace(/\.$/, "");
+  const message = visibleText(oneLine(text.replace(/^error: /, "")), maxUsage).replace(/\.$/, "");
   const help = command === "hearth" ? "hearth --help" : `hearth ${command} --help`;
   return `hearth: ${message} (see ${help})\n`;
 }
@@ -93,7 +98,7 @@ export function usageLine(text: string, command: string): string {
 export function watchOutput(): void {
   process.stdout.on("error", (error: Error) => {
     if ("code" in error && error.code === "EPIPE") process.exit(0);
-    process.stderr.write(`hearth: ${oneLine(error.message)}\n`, () =>
+    process.stderr.write(`hearth: ${visibleText(oneLine(error.message))}\n`, () =>
       process.exit(exitCodes.failed),
     );
   });

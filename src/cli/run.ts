@@ -1,6 +1,7 @@
 /** `hearth run`: continue a prompt, once. */
 import { existsSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
+import { visibleLines, visibleText } from "../core/visible-text.ts";
 import {
   checkGenerateOptions,
   type Engine,
@@ -22,9 +23,11 @@ import {
   type SamplingFlags,
   showNotices,
 } from "./model-options.ts";
+import { printJson, say } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson, sparsityText } from "./sparsity-report.ts";
+import { answerWriter } from "./terminal-text.ts";
 
 interface RunFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
@@ -41,6 +44,9 @@ Examples:
   $ hearth run -m model.gguf -n 200 --temp 0 "Hello"  another model, greedy
   $ hearth run -m model.gguf -f notes.txt             the prompt from a file, or from a pipe
   $ hearth run -m model.gguf "" --json                from BOS alone, one JSON object`;
+
+/** Characters: the name of a card is part of it. */
+const maxSummary = 1000;
 
 /** What shells expect of a program that Ctrl-C ended: 128 + SIGINT. */
 const interrupted = 130;
@@ -71,13 +77,13 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
   checkOutputFile(flags.timeline, "--timeline");
   const engine = await openEngine(flags.model, flags, { timeline: flags.timeline !== undefined });
   try {
-    const result = await write(engine, prompt, { ...flags, options });
+    const result = await writeAnswer(engine, prompt, { ...flags, options });
     const report = await engine.report();
     const json = { ...asJson(engine, result), ...deviceJson(report) };
-    if (flags.json) process.stdout.write(`${JSON.stringify(json)}\n`);
-    else process.stderr.write(`\n${summary(engine, result)}\n`);
+    if (flags.json) printJson(json);
+    else process.stderr.write(`\n${visibleText(summary(engine, result), maxSummary)}\n`);
     if (flags.stats) showStats(engine, report);
-    if (report.hybrid?.advice) process.stderr.write(`hearth: ${report.hybrid.advice}\n`);
+    if (report.hybrid?.advice) say(report.hybrid.advice);
     if (result.finishReason === "abort") process.exitCode = interrupted;
     if (flags.timeline !== undefined) writeFileSync(flags.timeline, await engine.timeline());
   } finally {
@@ -87,10 +93,10 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
 
 function showStats(engine: Engine, report: EngineReport): void {
   const lines = [sparsityText(engine.sparsity), deviceText(report)].filter((text) => text !== "");
-  process.stderr.write(`${lines.join("\n")}\n`);
+  process.stderr.write(`${visibleLines(lines.join("\n"))}\n`);
 }
 
-async function write(
+async function writeAnswer(
   engine: Engine,
   prompt: string | Uint8Array,
   use: Pick<RunFlags, "json" | "special"> & { readonly options: GenerateOptions },
@@ -108,9 +114,10 @@ async function write(
     });
     // Only now: a prompt or an option that was refused is said in one line.
     showNotices(engine);
+    const write = answerWriter();
     for await (const { text } of generation) {
       bar.stop();
-      if (!use.json) process.stdout.write(text);
+      if (!use.json) write(text);
     }
     return await generation.result;
   } finally {

@@ -1,5 +1,12 @@
 /** Rows of text as aligned columns, two spaces between; the last column is not padded. */
-export function table(rows: readonly (readonly string[])[]): string {
+import { visibleText } from "../core/visible-text.ts";
+
+/** Characters of a cell: a model's warnings stand in one. */
+const maxCell = 500;
+
+/** Cells may come from a file: each becomes one visible line. */
+export function table(texts: readonly (readonly string[])[]): string {
+  const rows = texts.map((row) => row.map((cell) => visibleText(cell, maxCell)));
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) =>
     Math.max(...rows.map((row) => (row[i] ?? "").length)),

@@ -1,7 +1,9 @@
 /** `hearth tokenize`: text to token ids, with any GGUF that has a vocabulary. */
 import type { Command } from "commander";
+import { visibleJson } from "../core/visible-text.ts";
 import { openTokenizer } from "../index.ts";
 import { readStdin } from "./input-text.ts";
+import { printJson, say } from "./output.ts";
 
 interface TokenizeFlags {
   readonly json?: true;
@@ -29,15 +31,15 @@ export function addTokenizeCommand(program: Command): void {
 
 function tokenize(path: string, text: string | undefined, flags: TokenizeFlags): void {
   const tokenizer = openTokenizer(path);
-  for (const warning of tokenizer.warnings) process.stderr.write(`hearth: ${warning}\n`);
+  for (const warning of tokenizer.warnings) say(warning);
   const ids = tokenizer.encode(text ?? readStdin(), {
     addBos: flags.bos ? "always" : "never",
     addEos: "never",
     parseSpecial: flags.special ?? false,
   });
-  if (flags.json) process.stdout.write(`${JSON.stringify(ids)}\n`);
+  if (flags.json) printJson(ids);
   else {
-    const lines = ids.map((id) => `${id}\t${JSON.stringify(tokenizer.tokenText(id) ?? "")}\n`);
+    const lines = ids.map((id) => `${id}\t${visibleJson(tokenizer.tokenText(id) ?? "")}\n`);
     process.stdout.write(lines.join(""));
   }
 }

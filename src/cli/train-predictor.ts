@@ -1,5 +1,6 @@
 /** `hearth train-predictor`: predictors of active neurons for a model of the ReLU family, trained on this machine. */
 import { type Command, Option } from "commander";
+import { visibleText } from "../core/visible-text.ts";
 import {
   formatBytes,
   type HostDevice,
@@ -9,6 +10,7 @@ import {
   trainPredictors,
 } from "../index.ts";
 import { collect, positiveNumber, realNumber, wholeNumber } from "./option-values.ts";
+import { print, printJson, say } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { createBar, type ProgressBar } from "./progress.ts";
 import { table } from "./table.ts";
@@ -146,16 +148,16 @@ async function train(model: string, flags: TrainingFlags): Promise<void> {
   const report = await withProgress((progress) =>
     trainPredictors(model, { ...trainingOptions(flags), ...progress }),
   );
-  for (const notice of report.notices) process.stderr.write(`hearth: ${notice}\n`);
+  for (const notice of report.notices) say(notice);
   const { sidecar, corpora, trained } = report;
   if (flags.json) {
     const json = { sidecar, corpora, predictors: trained.map(trainedAsJson) };
-    process.stdout.write(`${JSON.stringify(json)}\n`);
+    printJson(json);
     return;
   }
   const text =
     trained.length === 0 ? "every layer has a predictor already" : trainedAsText(trained);
-  process.stdout.write(`${text}\nkept in ${sidecar}\n`);
+  print(`${text}\nkept in ${visibleText(sidecar)}`);
 }
 
 export function trainedAsText(trained: readonly TrainedLayer[]): string {

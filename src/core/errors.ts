@@ -1,11 +1,16 @@
 /**
  * Errors with fields. The message says what was wrong, the value found and what to do;
- * the fields let a program tell cases apart. The CLI prints the message in one line.
+ * the fields let a program tell cases apart. A message is one visible line of bounded length, whatever a file or a
+ * model put into it; the fields hold what was really found.
  */
+import { maxMessageCharacters, visibleText } from "./visible-text.ts";
 
 /** Base of every error that hearth throws on purpose. */
 export class HearthError extends Error {
   override readonly name: string = "HearthError";
+  constructor(message: string, options?: ErrorOptions) {
+    super(visibleText(message, maxMessageCharacters), options);
+  }
 }
 
 /** A file that is not what it claims to be. `where` is a field or tensor, `offset` a byte in the file. */
@@ -24,7 +29,7 @@ export class FileFormatError extends HearthError {
   }) {
     const at = problem.offset === undefined ? "" : ` at byte ${problem.offset}`;
     super(
-      `${problem.file}: ${problem.where}${at}: found ${problem.found}, expected ${problem.expected}`,
+      `${visibleText(problem.file)}: ${visibleText(problem.where)}${at}: found ${visibleText(problem.found)}, expected ${problem.expected}`,
     );
     this.file = problem.file;
     this.where = problem.where;
@@ -39,7 +44,9 @@ export class UnsupportedError extends HearthError {
   readonly what: string;
   readonly available: readonly string[];
   constructor(what: string, available: readonly string[], hint = "") {
-    super(`${what} is not supported; available: ${available.join(", ")}${hint && `. ${hint}`}`);
+    super(
+      `${visibleText(what)} is not supported; available: ${available.join(", ")}${hint && `. ${hint}`}`,
+    );
     this.what = what;
     this.available = available;
   }
@@ -49,7 +56,7 @@ export class UnsupportedError extends HearthError {
 export class ShapeError extends HearthError {
   override readonly name = "ShapeError";
   constructor(op: string, expected: string, got: string) {
-    super(`${op}: expected ${expected}, got ${got}`);
+    super(`${visibleText(op)}: expected ${visibleText(expected)}, got ${visibleText(got)}`);
   }
 }
 
@@ -58,7 +65,7 @@ export class OptionError extends HearthError {
   override readonly name = "OptionError";
   readonly option: string;
   constructor(option: string, found: string, expected: string) {
-    super(`${option}: ${found} is not usable; expected ${expected}`);
+    super(`${visibleText(option)}: ${visibleText(found)} is not usable; expected ${expected}`);
     this.option = option;
   }
 }
