@@ -8,38 +8,6 @@ namespace hearth {
 
 namespace {
 
-constexpr uint32_t kHiddenLayer = 1;     // h, of this width
-constexpr uint32_t kPredictorLayer = 2;  // relu(fc1 · input)
-
-void read_method(Builder& builder, Reader& reader, FfnOp& op) {
-  op.method = static_cast<FfnMethod>(reader.index());
-  switch (op.method) {
-    case FfnMethod::kDense:
-    case FfnMethod::kGate:
-      return;
-    case FfnMethod::kMlp:
-      op.predictor_input = builder.slot(reader);
-      op.fc1 = builder.weight(reader);
-      op.fc2 = builder.weight(reader);
-      op.threshold = static_cast<float>(reader.number());
-      return;
-    case FfnMethod::kSign:
-      op.signs = builder.optional_array<uint64_t>(reader, op.neurons * sign_words(op.dim));
-      op.margin = static_cast<int32_t>(reader.number());
-      op.margins = builder.optional_array<int32_t>(reader, op.neurons);
-      op.centre = builder.optional_array<float>(reader, op.dim);
-      return;
-    case FfnMethod::kThresholdGate:
-      op.threshold = static_cast<float>(reader.number());
-      return;
-    case FfnMethod::kThresholdOutput:
-      op.threshold = static_cast<float>(reader.number());
-      op.down_norms = builder.optional_array<float>(reader, op.neurons);
-      return;
-  }
-  throw std::runtime_error("program: unknown sparsity method");
-}
-
 FfnOp read_ffn(Builder& builder, Reader& reader) {
   FfnOp op;
   op.x = builder.slot(reader);
@@ -64,7 +32,6 @@ FfnOp read_ffn(Builder& builder, Reader& reader) {
   }
   if (const Weight* channels = builder.optional_weight(reader)) op.gate_channels = *channels;
   if (const Weight* channels = builder.optional_weight(reader)) op.up_channels = *channels;
-  read_method(builder, reader, op);
   return op;
 }
 
@@ -79,23 +46,30 @@ void build_channels(Builder& builder, FfnRun& run) {
   builder.add_channel_sums(run.channels);
 }
 
-// relu(fc1 · input), prepared for fc2.
-void build_predictor(Builder& builder, FfnRun& run) {
-  const FfnOp& op = run.op;
-  const uint32_t rank = static_cast<uint32_t>(op.fc1.rows);
-  MatmulPart first;
-  first.weight = op.fc1;
-  first.out = builder.shared_rows(kPredictorLayer, rank, op.x.outputs);
-  first.relu = true;
-  builder.matmul(op.predictor_input, first);
-  run.hidden = builder.prepare(first.out, op.fc2);
-}
-
 }  // namespace
+
+std::unique_ptr<Selection> read_selection(Builder& builder, Reader& reader, const FfnOp& op) {
+  switch (static_cast<FfnMethod>(reader.index())) {
+    case FfnMethod::kDense:
+      return select_all();
+    case FfnMethod::kGate:
+      return select_open_gates();
+    case FfnMethod::kMlp:
+      return read_predictor(builder, reader);
+    case FfnMethod::kSign:
+      return read_signs(builder, reader, op);
+    case FfnMethod::kThresholdGate:
+      return read_gate_threshold(reader);
+    case FfnMethod::kThresholdOutput:
+      return read_output_threshold(builder, reader, op);
+  }
+  throw std::runtime_error("program: unknown sparsity method");
+}
 
 void build_ffn(Builder& builder, Reader& reader) {
   auto run = std::make_shared<FfnRun>();
   run->op = read_ffn(builder, reader);
+  run->selection = read_selection(builder, reader, run->op);
   const FfnOp& op = run->op;
   Executable& executable = builder.executable();
   executable.meters.emplace_back(op.layer, op.candidates());
@@ -104,17 +78,17 @@ void build_ffn(Builder& builder, Reader& reader) {
   run->kernels = &builder.kernels();
   run->scratch = &executable.ffn_scratch;
   run->sums = &executable.channels.sums;
-  run->h = builder.shared_rows(kHiddenLayer, op.neurons, op.x.outputs);
+  run->h = builder.shared_rows(SharedRows::kHidden, op.neurons, op.x.outputs);
 
   builder.add(make_ffn_start(run));
-  if (op.method == FfnMethod::kMlp) build_predictor(builder, *run);
+  run->selection->add_stages(builder, *run);
   if (op.gated()) run->x_gate = builder.prepare(op.x, op.gate);
   run->x_up = builder.prepare(op.x, op.up);
   build_channels(builder, *run);
   builder.add(make_ffn_select(run, builder.needs()));
   builder.add(make_ffn_active(run, builder.needs()));
   builder.add(make_ffn_dense(run, builder.needs()));
-  builder.need_ffn(op, run->selection);
+  builder.need_ffn(op, run->piece_room);
   builder.writes(run->h);
   if (op.down_rows) {
     builder.add(make_ffn_reduce(run));

@@ -40,6 +40,11 @@ class Reader {
   size_t at_ = 0;
 };
 
+enum class SharedRows {
+  kHidden,     // h of a block, of this width
+  kPredictor,  // relu(fc1 · input)
+};
+
 class Builder {
  public:
   Builder(Executable& executable, const ProgramSpec& spec);
@@ -85,7 +90,7 @@ class Builder {
   void attention(const AttentionOp& op);
   void publish(uint32_t slot);
   // Rows f32 [max rows, width] shared by everything that asks with this name and width.
-  Slot shared_rows(uint32_t name, uint32_t width, bool outputs);
+  Slot shared_rows(SharedRows name, uint32_t width, bool outputs);
   // Sizes the memory that blocks share.
   void need_ffn(const FfnOp& op, size_t selection);
   void finish(uint32_t threads);
@@ -109,7 +114,7 @@ class Builder {
   std::map<std::pair<const float*, XFormat>, PreparedX> prepared_;
   std::map<const float*, ChannelLists*> lists_memory_;
   std::vector<const float*> channels_listed_;
-  std::map<std::pair<uint32_t, uint32_t>, float*> shared_rows_;
+  std::map<std::pair<SharedRows, uint32_t>, float*> shared_rows_;
   std::vector<const RopeTable*> angles_ready_;
   uint32_t attention_heads_ = 0;
   size_t ffn_neurons_ = 0;

@@ -233,7 +233,7 @@ void Builder::publish(uint32_t index) {
   add(make_copy(slot, Slot{executable_.host_slots.at(index).data, slot.width, slot.outputs}));
 }
 
-Slot Builder::shared_rows(uint32_t name, uint32_t width, bool outputs) {
+Slot Builder::shared_rows(SharedRows name, uint32_t width, bool outputs) {
   float*& memory = shared_rows_[{name, width}];
   if (memory == nullptr) memory = executable_.arena.array<float>(needs_.max_rows * width);
   return Slot{memory, width, outputs};

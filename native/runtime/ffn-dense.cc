@@ -2,7 +2,6 @@
 // zero, so that prefill means what decode means. Then down, by its own matmul stage or, if it lies
 // in rows, here. See ffn.h.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -22,7 +21,7 @@ class DenseStage final : public Stage {
     const FfnOp& op = run.op;
     if (run.sparse || run.rows == 0) return Phase{0, false};
     run.active_in_dense.store(0, std::memory_order_relaxed);
-    if (op.method == FfnMethod::kSign) pack_signs(run, signs_);
+    run.selection->begin(run);
     if (scatters()) {
       // Neurons outside the subset are never written below, and another block may have used this
       // memory.
@@ -45,11 +44,13 @@ class DenseStage final : public Stage {
     float* scores = gate + static_cast<size_t>(run.rows) * tile_;
     products(op.up, run.x_up, begin, end, scratch, up);
     if (op.gated()) products(op.gate, run.x_gate, begin, end, scratch, gate);
-    if (op.method == FfnMethod::kMlp) products(op.fc2, run.hidden, begin, end, scratch, scores);
+    if (const ScoreProduct* scored = run.selection->product()) {
+      products(scored->weight, scored->x, begin, end, scratch, scores);
+    }
     uint64_t active = 0;
     for (uint32_t row = 0; row < run.rows; row++) {
       const size_t at = static_cast<size_t>(row) * tile_;
-      active += finish_row(Tile{row, begin, end, up + at, gate + at, scores + at});
+      active += finish_row(MaskTask{row, Range{begin, end}, up + at, gate + at, scores + at});
     }
     run.active_in_dense.fetch_add(active, std::memory_order_relaxed);
   }
@@ -58,15 +59,6 @@ class DenseStage final : public Stage {
   // h lies by neuron for a matrix product over all of down, by candidate where down lies in rows.
   bool scatters() const { return run_->op.subset != nullptr && !run_->op.down_rows; }
 
-  struct Tile {
-    uint32_t row;
-    uint32_t begin;  // candidates
-    uint32_t end;
-    float* up;
-    float* gate;
-    float* scores;
-  };
-
   // y[row, i] = W[neuron of candidate begin + i, :] · x_row, y [rows, tile]
   void products(const Weight& weight, const PreparedX& x, uint32_t begin, uint32_t end,
                 const Scratch& scratch, float* y) const {
@@ -74,7 +66,8 @@ class DenseStage final : public Stage {
     const size_t count = end - begin;
     if (by_row_) {
       for (uint32_t row = 0; row < run.rows; row++) {
-        product(weight, x.row(row), begin, count, y + static_cast<size_t>(row) * tile_);
+        float* products = y + static_cast<size_t>(row) * tile_;
+        candidate_dots(run.op, weight, x.row(row), Range{begin, end}, products);
       }
       return;
     }
@@ -86,16 +79,6 @@ class DenseStage final : public Stage {
     }
     weight.kernels->gemm(
         GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
-  }
-
-  // y[i] = W[neuron of candidate begin + i, :] · x
-  void product(const Weight& weight, const void* x, uint32_t begin, size_t count, float* y) const {
-    const uint32_t* subset = run_->op.subset;
-    if (subset == nullptr) {
-      weight.kernels->gemv(weight.from(begin), x, Range{0, count}, y);
-    } else {
-      weight.kernels->gather_dot(weight.matrix, x, RowList{subset + begin, count}, y);
-    }
   }
 
   // The rows of candidates [begin, begin + count) behind one another: copied once for all rows of
@@ -111,26 +94,25 @@ class DenseStage final : public Stage {
     return Matrix{rows, weight.matrix.columns, bytes};
   }
 
-  // Biases, activation and mask of one row of the tile; returns how many neurons are active.
-  size_t finish_row(const Tile& tile) {
+  // Biases, activation and mask of one row of the tile; returns the number of active neurons.
+  size_t finish_row(const MaskTask& task) const {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
-    const size_t count = tile.end - tile.begin;
-    if (op.up_bias != nullptr) {
-      for (size_t i = 0; i < count; i++) tile.up[i] += op.up_bias[op.neuron(tile.begin + i)];
+    const size_t count = task.count();
+    add_up_bias(op, task.candidates, task.h);
+    if (run.selection->scores() == Scores::kGate && op.gated()) {
+      // The mask reads act(gate) itself.
+      std::memcpy(task.scores, task.gate, count * sizeof(float));
+      activate(Gating::kUngated, nullptr, task.scores, count);
     }
-    if (op.method == FfnMethod::kThresholdGate || (op.method == FfnMethod::kGate && op.gated())) {
-      // The mask wants act(g) itself.
-      std::memcpy(tile.scores, tile.gate, count * sizeof(float));
-      activate(Gating::kUngated, nullptr, tile.scores, count);
-    }
-    activate(op.gating, tile.gate, tile.up, count);
-    const size_t active = mask(tile, count);
-    float* h = run.h.row(tile.row);
+    activate(op.gating, task.gate, task.h, count);
+    const size_t active = run.selection->mask(run, task);
+    float* h = run.h.row(task.row);
+    const size_t begin = task.candidates.begin;
     if (!scatters()) {
-      std::memcpy(h + tile.begin, tile.up, count * sizeof(float));
+      std::memcpy(h + begin, task.h, count * sizeof(float));
     } else {
-      for (size_t i = 0; i < count; i++) h[op.subset[tile.begin + i]] = tile.up[i];
+      for (size_t i = 0; i < count; i++) h[op.subset[begin + i]] = task.h[i];
     }
     return active;
   }
@@ -141,51 +123,7 @@ class DenseStage final : public Stage {
         ActivateTask{gating, op.activation, op.activation_threshold, gate, up, up, count});
   }
 
-  // Zeroes h (in tile.up) of the inactive neurons.
-  size_t mask(const Tile& tile, size_t count) {
-    const FfnOp& op = run_->op;
-    float* h = tile.up;
-    const auto keep = [h, count](auto&& is_active) {
-      size_t active = 0;
-      for (size_t i = 0; i < count; i++) {
-        const bool kept = is_active(i);
-        active += kept ? 1 : 0;
-        h[i] = kept ? h[i] : 0;
-      }
-      return active;
-    };
-    switch (op.method) {
-      case FfnMethod::kDense:
-        return count;
-      case FfnMethod::kGate: {
-        const float* activated = op.gated() ? tile.scores : h;
-        return keep([&](size_t i) { return activated[i] != 0; });
-      }
-      case FfnMethod::kThresholdGate:
-        return keep([&](size_t i) { return std::fabs(tile.scores[i]) >= op.threshold; });
-      case FfnMethod::kMlp:
-        return keep([&](size_t i) { return tile.scores[i] >= op.threshold; });
-      case FfnMethod::kThresholdOutput:
-        return keep([&](size_t i) {
-          return std::fabs(h[i] * op.down_norms[op.neuron(tile.begin + i)]) >= op.threshold;
-        });
-      case FfnMethod::kSign: {
-        const size_t words = sign_words(op.dim);
-        const auto scores = run_->kernels->vector.sign_scores;
-        const uint64_t* x = signs_.data() + tile.row * words;
-        return keep([&](size_t i) {
-          int32_t score = 0;
-          scores(op.signs + op.neuron(tile.begin + i) * words, op.dim, x, Range{0, 1}, &score);
-          const size_t neuron = op.neuron(tile.begin + i);
-          return score >= (op.margins == nullptr ? op.margin : op.margins[neuron]);
-        });
-      }
-    }
-    return 0;
-  }
-
   std::shared_ptr<FfnRun> run_;
-  std::vector<uint64_t> signs_;  // [rows, words]
   uint32_t tile_ = 1;
   bool by_row_ = false;  // a matrix-vector product for each row of the step, else one of matrices
 };
@@ -276,11 +214,12 @@ std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds&
   const size_t by_row = std::min(needs.max_rows, op.up.kernels->gemm_tokens - 1);
   const size_t tiles = 3 * std::max(by_row * vector_tile, needs.max_rows * kGemmRowTile);
   size_t row_bytes = std::max(op.up.matrix.row_bytes, op.gated() ? op.gate.matrix.row_bytes : 0);
-  if (op.method == FfnMethod::kMlp) row_bytes = std::max(row_bytes, op.fc2.matrix.row_bytes);
+  const ScoreProduct* scored = run->selection->product();
+  if (scored != nullptr) row_bytes = std::max(row_bytes, scored->weight.matrix.row_bytes);
   const size_t gathered = op.subset == nullptr ? 0 : kGemmRowTile * row_bytes / sizeof(float);
   needs.need_floats(tiles + gathered);
   needs.need_gemm(op.dim);
-  if (op.method == FfnMethod::kMlp) needs.need_gemm(op.fc2.matrix.columns);
+  if (scored != nullptr) needs.need_gemm(scored->weight.matrix.columns);
   return std::make_unique<DenseStage>(std::move(run));
 }
 

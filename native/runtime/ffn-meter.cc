@@ -12,13 +12,22 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
       .count();
 }
 
+// Whether the step goes the sparse way.
+bool goes_sparse(const FfnRun& run) {
+  const FfnOp& op = run.op;
+  if (run.rows == 0 || run.rows > kMaxSparseRows) return false;
+  const bool lists = run.selection->scores() != Scores::kNone || op.subset != nullptr;
+  // One row against a transposed down is a list of all neurons; several are a matrix product.
+  return lists || (op.down_rows && run.rows == 1);
+}
+
 class StartStage final : public Stage {
  public:
   explicit StartStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
 
   Phase begin(const Step& step) override {
     run_->rows = run_->op.x.rows(step);
-    run_->sparse = run_->rows > 0 && goes_sparse(run_->op, run_->rows);
+    run_->sparse = goes_sparse(*run_);
     run_->predictor_ms = 0;
     run_->started = std::chrono::steady_clock::now();
     return Phase{0, false};
@@ -36,23 +45,20 @@ struct BlockBytes {
   double down = 0;
 };
 
-BlockBytes bytes_of(const FfnOp& op) {
+BlockBytes bytes_of(const FfnRun& run) {
+  const FfnOp& op = run.op;
   BlockBytes bytes;
   bytes.gate = op.gated() ? static_cast<double>(op.gate.matrix.row_bytes) : 0;
   bytes.up = static_cast<double>(op.up.matrix.row_bytes);
   bytes.down = static_cast<double>(op.down.bytes()) / op.neurons;
-  if (op.method == FfnMethod::kMlp) {
-    bytes.predictor = static_cast<double>(op.fc1.bytes()) +
-                      static_cast<double>(op.candidates()) * op.fc2.matrix.row_bytes;
-  }
-  if (op.method == FfnMethod::kSign) {
-    bytes.predictor = static_cast<double>(op.candidates()) * sign_words(op.dim) * sizeof(uint64_t);
-  }
+  const PredictorBytes predictor = run.selection->predictor_bytes();
+  bytes.predictor = static_cast<double>(predictor.fixed) +
+                    static_cast<double>(op.candidates()) * predictor.per_candidate;
   return bytes;
 }
 
 // Bytes of gate and up for all candidates: of the rows, or of the channels that were read instead.
-double score_bytes(const FfnRun& run, double gate_rows, double up_rows) {
+double hidden_bytes(const FfnRun& run, double gate_rows, double up_rows) {
   const ChannelProducts* channels = run.channels.get();
   if (channels == nullptr) return gate_rows + up_rows;
   const size_t up = run.op.gated() ? 1 : 0;
@@ -64,29 +70,28 @@ double score_bytes(const FfnRun& run, double gate_rows, double up_rows) {
 double sparse_bytes(const FfnRun& run, double active) {
   const FfnOp& op = run.op;
   const double rows = run.rows;
-  const BlockBytes bytes = bytes_of(op);
+  const BlockBytes bytes = bytes_of(run);
   const double all = rows * op.candidates();
   double dots = 0;
-  switch (op.method) {
-    case FfnMethod::kDense:
-    case FfnMethod::kMlp:
-    case FfnMethod::kSign:
+  switch (run.selection->scores()) {
+    case Scores::kNone:
+    case Scores::kPrediction:
       dots = active * (bytes.gate + bytes.up);
       break;
-    case FfnMethod::kGate:
-    case FfnMethod::kThresholdGate:
+    case Scores::kGate:
       dots = op.gated() ? all * bytes.gate + active * bytes.up : all * bytes.up;
       break;
-    case FfnMethod::kThresholdOutput:
-      dots = score_bytes(run, all * bytes.gate, all * bytes.up);
+    case Scores::kHidden:
+      dots = hidden_bytes(run, all * bytes.gate, all * bytes.up);
       break;
   }
   const double down = op.down_rows ? active * bytes.down : static_cast<double>(op.down.bytes());
   return rows * bytes.predictor + dots + down;
 }
 
-double dense_bytes(const FfnOp& op) {
-  const BlockBytes bytes = bytes_of(op);
+double dense_bytes(const FfnRun& run) {
+  const FfnOp& op = run.op;
+  const BlockBytes bytes = bytes_of(run);
   return bytes.predictor + op.candidates() * (bytes.gate + bytes.up) +
          static_cast<double>(op.down.bytes());
 }
@@ -112,7 +117,7 @@ class EndStage final : public Stage {
       counts.bytes_touched = sparse_bytes(run, counts.active);
     } else {
       counts.active = static_cast<double>(run.active_in_dense.load(std::memory_order_relaxed));
-      counts.bytes_touched = dense_bytes(run.op);
+      counts.bytes_touched = dense_bytes(run);
     }
     run.meter->add(counts);
     return Phase{0, false};
@@ -123,13 +128,6 @@ class EndStage final : public Stage {
 };
 
 }  // namespace
-
-bool goes_sparse(const FfnOp& op, uint32_t rows) {
-  if (rows > kMaxSparseRows) return false;
-  const bool lists = op.method != FfnMethod::kDense || op.subset != nullptr;
-  // One row against a transposed down is a list of all neurons; several are a matrix product.
-  return lists || (op.down_rows && rows == 1);
-}
 
 void FfnMeter::count_neurons(const uint32_t* lists, size_t stride, const uint32_t* lengths,
                              uint32_t rows) {

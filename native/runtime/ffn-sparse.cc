@@ -22,7 +22,7 @@ class ActiveStage final : public Stage {
   Phase begin(const Step&) override {
     FfnRun& run = *run_;
     if (!run.sparse) return Phase{0, false};
-    if (run.op.method == FfnMethod::kMlp || run.op.method == FfnMethod::kSign) {
+    if (run.selection->scores() == Scores::kPrediction) {
       const auto passed = std::chrono::steady_clock::now() - run.started;
       run.predictor_ms = std::chrono::duration<double, std::milli>(passed).count();
     }
@@ -48,7 +48,7 @@ class ActiveStage final : public Stage {
     size_t count = group.count;
     const uint32_t* candidates = active_list(row) + group.begin;
     uint32_t* ids = scratch.indices;
-    for (size_t i = 0; i < count; i++) ids[i] = op.neuron(candidates[i]);
+    for (size_t i = 0; i < count; i++) ids[i] = static_cast<uint32_t>(op.neuron(candidates[i]));
     float* h = scratch.floats;
     float* spare = scratch.floats + round_up(group.count, 16);
     if (gate_first()) {
@@ -59,7 +59,7 @@ class ActiveStage final : public Stage {
     if (op.down_rows) {
       // Dense is all neurons: what the other methods are measured against and what its meter
       // counts.
-      const size_t kept = op.method == FfnMethod::kDense ? count : compact(h, ids, count);
+      const size_t kept = takes_all() ? count : compact(h, ids, count);
       sum_rows(op.down, RowList{ids, kept}, h,
                run.sums->data + static_cast<size_t>(group.sum) * op.dim);
       return;
@@ -69,6 +69,8 @@ class ActiveStage final : public Stage {
   }
 
  private:
+  bool takes_all() const { return run_->selection->scores() == Scores::kNone; }
+
   uint32_t* active_list(uint32_t row) const {
     return run_->scratch->active + static_cast<size_t>(row) * (run_->op.neurons + 16);
   }
@@ -77,7 +79,7 @@ class ActiveStage final : public Stage {
   void join(uint32_t row) const {
     FfnRun& run = *run_;
     uint32_t* list = active_list(row);
-    if (run.op.method == FfnMethod::kDense) {
+    if (takes_all()) {
       run.active_count[row] = run.op.candidates();
       for (uint32_t i = 0; i < run.op.candidates(); i++) list[i] = i;
       return;
@@ -98,9 +100,8 @@ class ActiveStage final : public Stage {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
     const float* scores = run.scratch->scores + static_cast<size_t>(row) * op.neurons;
-    const bool scored_gate =
-        op.method == FfnMethod::kGate || op.method == FfnMethod::kThresholdGate;
-    if (op.method == FfnMethod::kThresholdOutput || (scored_gate && !op.gated())) {
+    const Scores scored = run.selection->scores();
+    if (scored == Scores::kHidden || (scored == Scores::kGate && !op.gated())) {
       for (size_t i = 0; i < ids.count; i++) h[i] = scores[candidates[i]];
       return;
     }
@@ -109,7 +110,7 @@ class ActiveStage final : public Stage {
       for (size_t i = 0; i < ids.count; i++) h[i] += op.up_bias[ids.index[i]];
     }
     const auto activate = run.kernels->vector.activate;
-    if (scored_gate) {
+    if (scored == Scores::kGate) {
       // The score is act(g) already.
       if (op.gating == Gating::kBoth) {
         activate(ActivateTask{Gating::kUngated, op.activation, op.activation_threshold, nullptr, h,
@@ -126,7 +127,7 @@ class ActiveStage final : public Stage {
   // Whether a predicted neuron's gate decides exactly, before up is read, that it rests.
   bool gate_first() const {
     const FfnOp& op = run_->op;
-    const bool predicted = op.method == FfnMethod::kMlp || op.method == FfnMethod::kSign;
+    const bool predicted = run_->selection->scores() == Scores::kPrediction;
     const bool rests = op.activation == Activation::kRelu || op.activation == Activation::kRelu2 ||
                        op.activation == Activation::kFatRelu;
     return predicted && op.gated() && rests;
@@ -155,7 +156,7 @@ class ActiveStage final : public Stage {
 
   void dots(const Weight& weight, const void* x, RowList ids, float* y) const {
     const FfnOp& op = run_->op;
-    if (op.method == FfnMethod::kDense && op.subset == nullptr) {
+    if (takes_all() && op.subset == nullptr) {
       // All neurons: a stretch of rows, which the dense loop reads faster.
       weight.kernels->gemv(weight.from(ids.index[0]), x, Range{0, ids.count}, y);
     } else {

@@ -20,11 +20,10 @@
 #include "listed-rows.h"
 #include "meter.h"
 #include "row-stages.h"
+#include "selection.h"
 #include "stage.h"
 
 namespace hearth {
-
-enum class FfnMethod : uint32_t { kDense, kGate, kMlp, kSign, kThresholdGate, kThresholdOutput };
 
 struct FfnOp {
   uint32_t layer = 0;
@@ -41,16 +40,6 @@ struct FfnOp {
   bool down_rows = false;
   const float* up_bias = nullptr;
   const float* down_bias = nullptr;
-  FfnMethod method = FfnMethod::kDense;
-  float threshold = 0;
-  Slot predictor_input;
-  Weight fc1;
-  Weight fc2;
-  const uint64_t* signs = nullptr;
-  int32_t margin = 0;
-  const int32_t* margins = nullptr;  // [neurons], in place of margin
-  const float* centre = nullptr;     // [dim], subtracted from x before its signs are taken
-  const float* down_norms = nullptr;
   const uint32_t* subset = nullptr;
   uint32_t subset_count = 0;
   Slot x;
@@ -60,7 +49,7 @@ struct FfnOp {
   bool gated() const { return gating != Gating::kUngated; }
   // Neurons that may be computed: the subset, or all.
   uint32_t candidates() const { return subset == nullptr ? neurons : subset_count; }
-  uint32_t neuron(uint32_t candidate) const {
+  size_t neuron(size_t candidate) const {
     return subset == nullptr ? candidate : subset[candidate];
   }
 };
@@ -118,8 +107,8 @@ struct FfnRun {
   FfnOp op;
   PreparedX x_gate;
   PreparedX x_up;
-  PreparedX hidden;  // of the predictor's second layer
   Slot h;
+  std::unique_ptr<Selection> selection;
   const Kernels* kernels = nullptr;
   const FfnScratch* scratch = nullptr;
   const SharedSums* sums = nullptr;  // of down: [private sums, dim]
@@ -135,17 +124,17 @@ struct FfnRun {
   std::vector<uint32_t> selected_count;  // [sparse rows, selecting chunks]
   uint32_t selecting_chunks = 0;
   uint32_t selecting_size = 0;
-  size_t selection = 0;  // indices that the pieces of a row may need
+  size_t piece_room = 0;  // indices that the pieces of a row may need
   std::atomic<uint64_t> active_in_dense{0};
   std::chrono::steady_clock::time_point started;
   double predictor_ms = 0;
 };
 
-// Signs of x − centre for each row of the step, [rows, sign_words(dim)].
-void pack_signs(const FfnRun& run, std::vector<uint64_t>& signs);
-
-// Whether a step of so many rows goes the sparse way.
-bool goes_sparse(const FfnOp& op, uint32_t rows);
+// y[i] = W[neuron of candidate begin + i, :] · x
+void candidate_dots(const FfnOp& op, const Weight& weight, const void* x, Range candidates,
+                    float* y);
+// up[i] += bias of candidate begin + i's neuron, if the block has one.
+void add_up_bias(const FfnOp& op, Range candidates, float* up);
 
 // Starts the clock; first of the block's stages.
 std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run);
@@ -166,8 +155,5 @@ std::unique_ptr<Stage> make_ffn_end(std::shared_ptr<FfnRun> run);
 
 // Smallest float above 0: "not zero" for select_magnitude.
 constexpr float kNotZero = 1.401298464e-45f;
-
-// Neurons whose scores one chunk computes: about 64 KB of what is read for them.
-uint32_t neurons_per_selecting_chunk(const FfnOp& op);
 
 }  // namespace hearth

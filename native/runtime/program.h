@@ -40,6 +40,9 @@ enum class OpCode : uint32_t {
 //   threshold-gate     value
 //   threshold-output   value norms
 
+// `method` of kFfn.
+enum class FfnMethod : uint32_t { kDense, kGate, kMlp, kSign, kThresholdGate, kThresholdOutput };
+
 struct SlotSpec {
   uint32_t width;
   bool outputs;

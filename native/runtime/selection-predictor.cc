@@ -1,0 +1,64 @@
+// The method mlp, the paper's predictor: a neuron is active if (fc2 · relu(fc1 · input))[neuron]
+// reaches a threshold.
+#include <utility>
+
+#include "build.h"
+#include "ffn.h"
+
+namespace hearth {
+
+namespace {
+
+class Predictor final : public Selection {
+ public:
+  Predictor(Slot input, Weight fc1, Weight fc2, float threshold)
+      : input_(input), fc1_(fc1), threshold_(threshold) {
+    product_.weight = fc2;
+  }
+
+  Scores scores() const override { return Scores::kPrediction; }
+  PredictorBytes predictor_bytes() const override {
+    return {fc1_.bytes(), product_.weight.matrix.row_bytes};
+  }
+  const ScoreProduct* product() const override { return &product_; }
+
+  // relu(fc1 · input), prepared for fc2.
+  void add_stages(Builder& builder, const FfnRun& run) override {
+    const auto rank = static_cast<uint32_t>(fc1_.rows);
+    MatmulPart first;
+    first.weight = fc1_;
+    first.out = builder.shared_rows(SharedRows::kPredictor, rank, run.op.x.outputs);
+    first.relu = true;
+    builder.matmul(input_, first);
+    product_.x = builder.prepare(first.out, product_.weight);
+  }
+
+  size_t select(const FfnRun& run, const SelectTask& task) override {
+    candidate_dots(run.op, product_.weight, product_.x.row(task.row), task.candidates, task.scores);
+    return run.kernels->vector.select_at_least(task.scores, task.count(), threshold_,
+                                               static_cast<uint32_t>(task.candidates.begin),
+                                               task.active);
+  }
+
+  size_t mask(const FfnRun&, const MaskTask& task) override {
+    return keep(task, [&](size_t i) { return task.scores[i] >= threshold_; });
+  }
+
+ private:
+  Slot input_;
+  Weight fc1_;
+  ScoreProduct product_;
+  float threshold_;
+};
+
+}  // namespace
+
+std::unique_ptr<Selection> read_predictor(Builder& builder, Reader& reader) {
+  const Slot input = builder.slot(reader);
+  const Weight fc1 = builder.weight(reader);
+  const Weight fc2 = builder.weight(reader);
+  const auto threshold = static_cast<float>(reader.number());
+  return std::make_unique<Predictor>(input, fc1, fc2, threshold);
+}
+
+}  // namespace hearth

@@ -1,0 +1,97 @@
+// How a method of sparsity decides which neurons of a block are active. Each method has a file,
+// selection-*.cc; src/ops/op.ts has their equations.
+#pragma once
+
+#include <memory>
+
+#include "row-stages.h"
+#include "stage.h"
+
+namespace hearth {
+
+class Builder;
+class Reader;
+struct FfnOp;
+struct FfnRun;
+
+// What the scores of a row are, besides deciding.
+enum class Scores {
+  kNone,        // there are none: all candidates are active
+  kPrediction,  // of a predictor: they have no further use
+  kGate,        // act(gate), or h itself where the block is ungated
+  kHidden,      // h
+};
+
+// Weight bytes that a predictor reads for one row of a step.
+struct PredictorBytes {
+  size_t fixed = 0;
+  size_t per_candidate = 0;
+};
+
+// Scores that are a product of a matrix with a prepared input: [neurons, x width].
+struct ScoreProduct {
+  Weight weight;
+  PreparedX x;
+};
+
+// The candidates of one chunk in one row of the step. Sparse way.
+struct SelectTask {
+  uint32_t row;
+  Range candidates;
+  float* scores;           // one per candidate
+  uint32_t* active;        // room for as many and 16 more
+  const Scratch& scratch;  // floats and indices: one per candidate
+  size_t count() const { return candidates.end - candidates.begin; }
+};
+
+// The same for the dense way, in which gate and up are computed for all candidates.
+struct MaskTask {
+  uint32_t row;
+  Range candidates;
+  float* h;       // in: up; out: h
+  float* gate;    // if the block is gated
+  float* scores;  // those of the ScoreProduct, or act(gate)
+  size_t count() const { return candidates.end - candidates.begin; }
+};
+
+class Selection {
+ public:
+  virtual ~Selection() = default;
+  virtual Scores scores() const = 0;
+  virtual PredictorBytes predictor_bytes() const { return {}; }
+  // Null if the scores are none such.
+  virtual const ScoreProduct* product() const { return nullptr; }
+  // Adds the stages of a predictor that run before the candidates are scored.
+  virtual void add_stages(Builder&, const FfnRun&) {}
+  // Once a step that selects or masks, before its chunks.
+  virtual void begin(const FfnRun&) {}
+  // Scores the candidates and writes the active ones, rising; returns their number.
+  virtual size_t select(const FfnRun& run, const SelectTask& task) = 0;
+  // Zeroes h of the inactive candidates; returns the number of the active ones.
+  virtual size_t mask(const FfnRun& run, const MaskTask& task) = 0;
+};
+
+// Reads the fields of a method; see program.h.
+std::unique_ptr<Selection> read_selection(Builder& builder, Reader& reader, const FfnOp& op);
+
+// By file of the method. They read their own fields.
+std::unique_ptr<Selection> select_all();
+std::unique_ptr<Selection> select_open_gates();
+std::unique_ptr<Selection> read_gate_threshold(Reader& reader);
+std::unique_ptr<Selection> read_predictor(Builder& builder, Reader& reader);
+std::unique_ptr<Selection> read_signs(Builder& builder, Reader& reader, const FfnOp& op);
+std::unique_ptr<Selection> read_output_threshold(Builder& builder, Reader& reader, const FfnOp& op);
+
+// mask() by a predicate over the places of the task.
+template <class IsActive>
+size_t keep(const MaskTask& task, IsActive is_active) {
+  size_t active = 0;
+  for (size_t i = 0; i < task.count(); i++) {
+    const bool kept = is_active(i);
+    active += kept ? 1 : 0;
+    task.h[i] = kept ? task.h[i] : 0;
+  }
+  return active;
+}
+
+}  // namespace hearth
