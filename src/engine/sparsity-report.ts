@@ -2,7 +2,7 @@
 
 import type { Bytes } from "../core/units.ts";
 import { weightBytes } from "../model/weights.ts";
-import { opsOf } from "../ops/program-ops.ts";
+import { opsOfKind } from "../ops/program-ops.ts";
 import type { FfnUse } from "../runtime/ffn-counters.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 
@@ -30,8 +30,8 @@ export function sparsityReport(
   const { channels, ...ffn } = use;
   const dense = description.layers.reduce((sum, layer) => sum + layer.ffn, 0);
   if (channels === undefined) return { method, ...ffn, bytesDensePerToken: dense };
-  const byInput = opsOf(session.program).flatMap((op) =>
-    op.kind === "matmul" && op.channels ? [op.weight] : [],
+  const byInput = opsOfKind(session.program, "matmul").flatMap((op) =>
+    op.channels ? [op.weight] : [],
   );
   return {
     method,

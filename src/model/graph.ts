@@ -3,20 +3,18 @@
  * that all layers share, and keeps a layer's FFN apart from the rest, so that it can be placed on two devices.
  */
 import { ShapeError } from "../core/errors.ts";
-import type { FfnBlock, Op, Slot, SparsityMethod, Weight } from "../ops/op.ts";
+import type { FfnBlock, Op, OpOf, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import type { AttentionWeights, FfnWeights, Linear, Norm } from "./weights.ts";
-
-export type FfnOp = Extract<Op, { kind: "ffn" }>;
 
 /** One layer, its FFN apart: run `before`, `ffnNorm`, `ffn`, `after`. */
 export interface ModelLayer {
   readonly index: number;
   readonly before: readonly Op[];
   /** Makes ffn.x out of the residual; absent where `before` has made it already (parallel residual). */
-  readonly ffnNorm?: Extract<Op, { kind: "norm" }>;
-  readonly ffn: FfnOp;
+  readonly ffnNorm?: OpOf<"norm">;
+  readonly ffn: OpOf<"ffn">;
   /** What PowerInfer's predictor reads; unchanged until `ffn` has run. */
   readonly predictorInput: Slot;
   /** Attention, where it is parallel to the FFN; else nothing. */
@@ -102,7 +100,7 @@ export class LayerGraph {
   readonly #masks: LayerMasks;
   #ops: Op[] = [];
   #beforeFfn: readonly Op[] | undefined;
-  #ffn: { readonly op: FfnOp; readonly predictorInput: Slot } | undefined;
+  #ffn: { readonly op: OpOf<"ffn">; readonly predictorInput: Slot } | undefined;
   #attentionSlots: AttentionSlots | undefined;
 
   constructor(index: number, context: GraphContext) {
@@ -205,7 +203,7 @@ export class LayerGraph {
     const dense = ffnBlock(layer, { weights, downRows: this.#context.downRows?.(layer) });
     const method = this.#context.methodFor(layer, dense, predictorInput, x);
     const block = { ...dense, method, ...blockChannels(masked) };
-    const op: FfnOp = { kind: "ffn", x, out, into: "add", block };
+    const op: OpOf<"ffn"> = { kind: "ffn", x, out, into: "add", block };
     this.#ffn = { op, predictorInput };
     this.#beforeFfn = this.#ops;
     this.#ops = [];
@@ -234,7 +232,7 @@ export function normOp(parts: {
   readonly out: Slot;
   readonly norm: Norm;
   readonly groups: number;
-}): Extract<Op, { kind: "norm" }> {
+}): OpOf<"norm"> {
   const { x, out, norm, groups } = parts;
   const { form, weight, bias, epsilon } = norm;
   return { kind: "norm", form, x, out, groups, weight, ...(bias && { bias }), epsilon };

@@ -2,9 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { checkProgram } from "./check-program.ts";
 import type { FfnBlock, Op, Slot, SparsityMethod, Weight } from "./op.ts";
+import { ruleOf } from "./op-table.ts";
 import type { Program } from "./program.ts";
 import { channelsOfOp, weightsOfOp } from "./program-ops.ts";
-import { slotsRead, slotWritten, withSlots } from "./slot-access.ts";
+import { slotsRead, slotWritten } from "./slot-access.ts";
 
 const slot = (id: number, width: number, rows: Slot["rows"] = "step"): Slot => ({
   id,
@@ -55,7 +56,8 @@ describe("a mask", () => {
 
   it("reads x and writes out, whatever the slots", () => {
     expect([slotsRead(mask), slotWritten(mask)]).toEqual([[x], like]);
-    const moved = withSlots(mask, (from) => (from === x ? like : x));
+    const places = { slot: (from: Slot) => (from === x ? like : x), cacheLayer: () => 0 };
+    const moved = ruleOf(mask).moved(mask, places);
     expect(moved).toEqual({ ...mask, x: like, out: x });
   });
 });

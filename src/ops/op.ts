@@ -208,3 +208,6 @@ export type Op =
   | { readonly kind: "top-k"; readonly x: Slot; readonly out: Slot };
 
 export type OpKind = Op["kind"];
+
+/** The op of a kind. */
+export type OpOf<Kind extends OpKind> = Extract<Op, { readonly kind: Kind }>;

@@ -1,55 +1,28 @@
 /** What can be read off a program without running it: the weights its ops use, the neurons of its blocks. */
-import type { FfnBlock, Op, Weight } from "./op.ts";
+import type { FfnBlock, Op, OpKind, OpOf, Weight } from "./op.ts";
+import { ruleOf } from "./op-table.ts";
 import type { Program } from "./program.ts";
-
-export type FfnOp = Extract<Op, { kind: "ffn" }>;
 
 export function opsOf(program: Program): readonly Op[] {
   return program.segments.flatMap((segment) => segment.ops);
 }
 
+/** The program's ops of one kind, in order. */
+export function opsOfKind<Kind extends OpKind>(
+  program: Program,
+  kind: Kind,
+): readonly OpOf<Kind>[] {
+  return opsOf(program).filter((op): op is OpOf<Kind> => op.kind === kind);
+}
+
+/** All weights of the op but channel-major copies. */
 export function weightsOfOp(op: Op): readonly Weight[] {
-  switch (op.kind) {
-    case "embed":
-      return present(op.table, op.positions?.weight);
-    case "norm":
-      return present(op.weight, op.bias);
-    case "matmul":
-      return present(op.weight, op.bias);
-    case "ffn":
-      return weightsOfBlock(op.block);
-    case "rope":
-    case "store-kv":
-    case "attention":
-    case "activate":
-    case "mask":
-    case "add":
-    case "copy":
-    case "select":
-    case "argmax":
-    case "top-k":
-      return [];
-    default:
-      return op satisfies never;
-  }
+  return ruleOf(op).weights(op);
 }
 
 /** The copies of its matrices by which a backend may read single input channels. */
 export function channelsOfOp(op: Op): readonly Weight[] {
-  if (op.kind === "matmul") return present(op.channels);
-  return op.kind === "ffn" ? present(op.block.channels?.gate, op.block.channels?.up) : [];
-}
-
-function weightsOfBlock(block: FfnBlock): readonly Weight[] {
-  const predictor = block.method.kind === "mlp" ? [block.method.fc1, block.method.fc2] : [];
-  return present(
-    block.gate,
-    block.up,
-    block.upBias,
-    block.down.weight,
-    block.downBias,
-    ...predictor,
-  );
+  return ruleOf(op).channels(op);
 }
 
 /** The block's subset with other neurons in the places of `from`, which it must hold: an array of its own. */
@@ -73,8 +46,4 @@ export function changedSubset(
 /** Neurons that the block may compute: its subset, or all. */
 export function candidatesOf({ subset, neurons }: FfnBlock): Uint32Array {
   return subset ?? Uint32Array.from({ length: neurons }, (_, neuron) => neuron);
-}
-
-function present(...weights: readonly (Weight | undefined)[]): readonly Weight[] {
-  return weights.filter((weight) => weight !== undefined);
 }

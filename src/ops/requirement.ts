@@ -1,5 +1,6 @@
 /** One thing that must hold of a program, as data: what was expected and what was found. */
-import type { Weight } from "./op.ts";
+import type { Slot, Weight } from "./op.ts";
+import type { KvShape } from "./program.ts";
 
 export interface Requirement {
   readonly isMet: boolean;
@@ -25,4 +26,30 @@ export function isVector(weight: Weight | undefined, length: number): Requiremen
   return weight === undefined
     ? requires(true, "nothing", "nothing")
     : isMatrix(weight, [1, length]);
+}
+
+export function hasColumns(weight: Weight, columns: number): Requirement {
+  const isMet = weight.columns === columns;
+  return requires(isMet, `${weight.name} of ${columns} columns`, weight.columns);
+}
+
+export function hasRowsOf(x: Slot, out: Slot): Requirement {
+  return requires(x.rows === out.rows, `out with rows as x, ${x.rows}`, out.rows);
+}
+
+/** Of the same width and the same rows. */
+export function isLike(x: Slot, out: Slot): readonly Requirement[] {
+  return [
+    hasRowsOf(x, out),
+    requires(x.width === out.width, `${out.name} of width ${x.width}`, out.width),
+  ];
+}
+
+/** Tokens and positions are those of the step's rows, so what depends on them has these rows. */
+export function isOfStep(name: string, slot: Slot): Requirement {
+  return requires(slot.rows === "step", `${name} with the rows of the step`, slot.rows);
+}
+
+export function hasLayer(layer: number, kv: KvShape): Requirement {
+  return requires(layer >= 0 && layer < kv.layers, `a layer below ${kv.layers}`, layer);
 }

@@ -1,86 +1,39 @@
-/** Which slots an op reads and writes, and the same op over other slots: for those who cut programs apart. */
-import type { FfnBlock, Op, Slot } from "./op.ts";
+/** Which slots an op reads and writes, read off the table of ops: for those who cut programs apart or fuse ops. */
+import type { Op, Slot } from "./op.ts";
+import { ruleOf } from "./op-table.ts";
 
+/** Slots whose values the op's result depends on, the one it adds to included. */
 export function slotsRead(op: Op): readonly Slot[] {
-  switch (op.kind) {
-    case "embed":
-      return [];
-    case "norm":
-    case "mask":
-    case "copy":
-    case "select":
-    case "argmax":
-    case "top-k":
-    case "rope":
-      return [op.x];
-    case "matmul":
-      return op.into === "add" ? [op.x, op.out] : [op.x];
-    case "store-kv":
-      return [op.k, op.v];
-    case "attention":
-      return [op.q];
-    case "activate":
-      return op.gate === undefined ? [op.up] : [op.up, op.gate];
-    case "ffn": {
-      const { method } = op.block;
-      const inputs = method.kind === "mlp" ? [op.x, method.input] : [op.x];
-      return op.into === "add" ? [...inputs, op.out] : inputs;
-    }
-    case "add":
-      return [op.x, op.out];
-    default:
-      return op satisfies never;
-  }
+  const rule = ruleOf(op);
+  const written = rule.writes(op);
+  const isAddedTo = written !== undefined && rule.addsInto(op);
+  return isAddedTo ? [...rule.reads(op), written] : rule.reads(op);
 }
 
-/** The slot whose rows the op changes; none for an op that fills the cache. */
+/** The slot whose rows the op changes; undefined for an op that fills the cache. */
 export function slotWritten(op: Op): Slot | undefined {
-  if (op.kind === "store-kv") return undefined;
-  return op.kind === "rope" ? op.x : op.out;
+  return ruleOf(op).writes(op);
+}
+
+/** The slot whose rows the op replaces without regard to what was there. */
+export function slotOverwritten(op: Op): Slot | undefined {
+  const written = slotWritten(op);
+  return written !== undefined && slotsRead(op).includes(written) ? undefined : written;
+}
+
+/** Every slot the op names, each once. */
+export function slotsOf(op: Op): readonly Slot[] {
+  const written = slotWritten(op);
+  return [...new Set(written === undefined ? slotsRead(op) : [...slotsRead(op), written])];
+}
+
+/** For how many rows the op is computed: those of the slot it writes, else of what it reads. */
+export function rowsOfOp(op: Op): Slot["rows"] {
+  return (slotWritten(op) ?? ruleOf(op).reads(op)[0])?.rows ?? "step";
 }
 
 /** Whether the op adds to the slot and uses it for nothing else: such ops may change places. */
 export function addsOnlyTo(op: Op, slot: Slot): boolean {
-  if (op.kind === "add") return op.out === slot && op.x !== slot;
-  if (op.kind !== "matmul" && op.kind !== "ffn") return false;
-  return op.into === "add" && slotsRead(op).filter((read) => read === slot).length === 1;
-}
-
-/** The op with every slot replaced. */
-export function withSlots(op: Op, place: (slot: Slot) => Slot): Op {
-  switch (op.kind) {
-    case "embed":
-      return { ...op, out: place(op.out) };
-    case "rope":
-      return { ...op, x: place(op.x) };
-    case "store-kv":
-      return { ...op, k: place(op.k), v: place(op.v) };
-    case "attention":
-      return { ...op, q: place(op.q), out: place(op.out) };
-    case "activate": {
-      const gate = op.gate && { gate: place(op.gate) };
-      return { ...op, up: place(op.up), out: place(op.out), ...gate };
-    }
-    case "ffn": {
-      const block = blockWithSlots(op.block, place);
-      return { ...op, x: place(op.x), out: place(op.out), block };
-    }
-    case "norm":
-    case "matmul":
-    case "mask":
-    case "add":
-    case "copy":
-    case "select":
-    case "argmax":
-    case "top-k":
-      return { ...op, x: place(op.x), out: place(op.out) };
-    default:
-      return op satisfies never;
-  }
-}
-
-function blockWithSlots(block: FfnBlock, place: (slot: Slot) => Slot): FfnBlock {
-  const { method } = block;
-  if (method.kind !== "mlp") return block;
-  return { ...block, method: { ...method, input: place(method.input) } };
+  const rule = ruleOf(op);
+  return rule.addsInto(op) && rule.writes(op) === slot && !rule.reads(op).includes(slot);
 }

@@ -1,5 +1,5 @@
 /** Bounds of what the KV cache holds and of attention over it. */
-import type { Op } from "../../ops/op.ts";
+import type { OpOf } from "../../ops/op.ts";
 import type { KvType, Step } from "../../ops/program.ts";
 import { floatToHalf, halfToFloat } from "../../quant/half.ts";
 import { dot } from "../reference/dot.ts";
@@ -8,11 +8,8 @@ import type { RowBound } from "./bound-rows.ts";
 import { type Bounded, type BoundState, boundedRow } from "./bound-state.ts";
 import { codeErrors } from "./rounded-input.ts";
 
-type Attention = Extract<Op, { kind: "attention" }>;
-type StoreKv = Extract<Op, { kind: "store-kv" }>;
-
 /** Carries the bounds of k and v into the cache, which already holds them, rounded. */
-export function storeKvBound(op: StoreKv, state: BoundState, step: Step): void {
+export function storeKvBound(op: OpOf<"store-kv">, state: BoundState, step: Step): void {
   const { kv } = state.reference;
   const bound = storedBounds[kv.shape.type];
   for (let row = 0; row < step.rowCount; row++) {
@@ -47,7 +44,7 @@ function nearestHalf(value: number): number {
  * out = Σ r·v / Σ r with r = e^(s − largest). A share ρ of error in each r moves out by Σ w·ρ·|v − out| (w = r/Σr);
  * the sums over positions and the values' own errors come on top.
  */
-export function attentionBound(op: Attention, state: BoundState, step: Step): RowBound {
+export function attentionBound(op: OpOf<"attention">, state: BoundState, step: Step): RowBound {
   const { kv } = state.reference;
   const { headDim, kvHeads } = kv.shape;
   return (row) => {
@@ -87,7 +84,7 @@ interface Shares {
  * walks the context in chunks rescales what it has by another exponential: 8 roundoffs for each chunk of 32 or more.
  */
 function weightErrors(
-  op: Attention,
+  op: OpOf<"attention">,
   state: BoundState,
   q: Bounded,
   { first, length }: Positions,
@@ -124,7 +121,7 @@ function weightErrors(
 }
 
 function outputBounds(
-  op: Attention,
+  op: OpOf<"attention">,
   state: BoundState,
   { weights, errors }: Shares,
   { first, length }: Positions,

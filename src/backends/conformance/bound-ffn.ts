@@ -3,7 +3,7 @@
  * otherwise, the neuron's whole h is allowed to appear or vanish; the cases keep scores away from thresholds,
  * and the count of uncertain neurons lets a test show it.
  */
-import type { FfnBlock, Op } from "../../ops/op.ts";
+import type { FfnBlock, OpOf } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
 import { activationFunction, hidden } from "../reference/activation.ts";
 import { weightData } from "../reference/state.ts";
@@ -14,9 +14,7 @@ import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./b
 import { type Judgement, judge, predictor, productScore, type Score } from "./judgement.ts";
 import { roundedInput } from "./rounded-input.ts";
 
-type Ffn = Extract<Op, { kind: "ffn" }>;
-
-export function ffnBound(op: Ffn, state: BoundState): RowBound {
+export function ffnBound(op: OpOf<"ffn">, state: BoundState): RowBound {
   const { block } = op;
   const { layout, weight } = block.down;
   const bias = block.downBias && weightMagnitudes(state, block.downBias).terms;

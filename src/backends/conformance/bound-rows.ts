@@ -1,5 +1,5 @@
 /** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, copy, select, argmax, top-k. */
-import type { Op } from "../../ops/op.ts";
+import type { OpOf } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { activationFunction } from "../reference/activation.ts";
 import { weightData } from "../reference/state.ts";
@@ -9,13 +9,11 @@ import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./b
 import { judge } from "./judgement.ts";
 import { roundedInput } from "./rounded-input.ts";
 
-type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
-
 /** Bounds of one row of the op's output, read from the inputs before the op runs. */
 export type RowBound = (row: number) => Float64Array;
 
 /** Three roundings for the weight made from its code, one each for the scale, the position and the sum. */
-export function embedBound(op: Named<"embed">, state: BoundState, step: Step): RowBound {
+export function embedBound(op: OpOf<"embed">, state: BoundState, step: Step): RowBound {
   const width = op.out.width;
   const { terms } = weightMagnitudes(state, op.table);
   const learned = op.positions && weightMagnitudes(state, op.positions.weight).terms;
@@ -29,7 +27,7 @@ export function embedBound(op: Named<"embed">, state: BoundState, step: Step): R
   };
 }
 
-export function matmulBound(op: Named<"matmul">, state: BoundState): RowBound {
+export function matmulBound(op: OpOf<"matmul">, state: BoundState): RowBound {
   const bias = op.bias && weightMagnitudes(state, op.bias).terms;
   return (row) => {
     const x = roundedInput(state, op.weight.type, boundedRow(state, op.x, row));
@@ -48,7 +46,7 @@ export function matmulBound(op: Named<"matmul">, state: BoundState): RowBound {
  * y = (x − m)·s·w + b with s = (v + ε)^-½. The mean is off by e_m (layer only); v by its n + 3 roundings and by
  * 2·mean(|x − m|·(e + e_m)); s by half of that share, and by 4 roundoffs for the square root (WGSL: 2 units).
  */
-export function normBound(op: Named<"norm">, state: BoundState): RowBound {
+export function normBound(op: OpOf<"norm">, state: BoundState): RowBound {
   const weight = op.weight && weightData(state.reference, op.weight);
   const bias = op.bias && weightData(state.reference, op.bias);
   const size = op.x.width / op.groups;
@@ -76,7 +74,7 @@ export function normBound(op: Named<"norm">, state: BoundState): RowBound {
 }
 
 function normStatistics(
-  op: Named<"norm">,
+  op: OpOf<"norm">,
   x: Bounded,
 ): { mean: number; meanError: number; scale: number; scaleError: number } {
   const size = x.values.length;
@@ -95,7 +93,7 @@ function normStatistics(
 }
 
 /** (a·cos − b·sin): cos and sin off by their error, three roundings each for the products, one for the sum. */
-export function ropeBound(op: Named<"rope">, state: BoundState, step: Step): RowBound {
+export function ropeBound(op: OpOf<"rope">, state: BoundState, step: Step): RowBound {
   const pairs = op.frequencies.length;
   const headDim = op.x.width / op.heads;
   const magnitude = Math.abs(op.magnitude);
@@ -118,7 +116,7 @@ export function ropeBound(op: Named<"rope">, state: BoundState, step: Step): Row
   };
 }
 
-export function activateBound(op: Named<"activate">, state: BoundState): RowBound {
+export function activateBound(op: OpOf<"activate">, state: BoundState): RowBound {
   const bound = hiddenBound(op);
   return (row) => {
     const up = boundedRow(state, op.up, row);
@@ -136,7 +134,7 @@ interface Value {
 
 /** The bound of h from u and g with theirs: |a'b' − ab| ≤ |a|e_b + |b|e_a + e_a·e_b, and roundings of the product. */
 export function hiddenBound(
-  of: Pick<Named<"activate">, "gating" | "activation">,
+  of: Pick<OpOf<"activate">, "gating" | "activation">,
 ): (up: Value, gate: Value) => number {
   const { gating, activation } = of;
   const act = activationFunction(activation);
@@ -157,7 +155,7 @@ export function hiddenBound(
  * An exact x is judged as the op defines it, without an error. Where x is off by e, its score is off by e·norm and by
  * the rounding of both sides' products; one too near to the threshold may be kept or not.
  */
-export function maskBound(op: Named<"mask">, state: BoundState): RowBound {
+export function maskBound(op: OpOf<"mask">, state: BoundState): RowBound {
   const threshold = Math.fround(op.value);
   return (row) => {
     const { values, errors } = boundedRow(state, op.x, row);
@@ -175,7 +173,7 @@ export function maskBound(op: Named<"mask">, state: BoundState): RowBound {
   };
 }
 
-export function addBound(op: Named<"add">, state: BoundState): RowBound {
+export function addBound(op: OpOf<"add">, state: BoundState): RowBound {
   return (row) => {
     const x = boundedRow(state, op.x, row);
     const before = boundedRow(state, op.out, row);
@@ -186,16 +184,16 @@ export function addBound(op: Named<"add">, state: BoundState): RowBound {
   };
 }
 
-export function copyBound(op: Named<"copy">, state: BoundState): RowBound {
+export function copyBound(op: OpOf<"copy">, state: BoundState): RowBound {
   return (row) => boundedRow(state, op.x, row).errors.slice();
 }
 
-export function selectBound(op: Named<"select">, state: BoundState, step: Step): RowBound {
+export function selectBound(op: OpOf<"select">, state: BoundState, step: Step): RowBound {
   return (row) => boundedRow(state, op.x, step.outputRow[row]!).errors.slice();
 }
 
 /** Any index whose value may be the largest is a correct answer: none but the first largest if x is exact. */
-export function argmaxBound(op: Named<"argmax">, state: BoundState): RowBound {
+export function argmaxBound(op: OpOf<"argmax">, state: BoundState): RowBound {
   return (row) => {
     const { values, errors } = boundedRow(state, op.x, row);
     const best = values.indexOf(values.reduce((a, b) => Math.max(a, b)));
@@ -210,7 +208,7 @@ export function argmaxBound(op: Named<"argmax">, state: BoundState): RowBound {
 }
 
 /** The r-th largest of values off by at most e is off by at most e; its index is one of those that may be the r-th. */
-export function topKBound(op: Named<"top-k">, state: BoundState): RowBound {
+export function topKBound(op: OpOf<"top-k">, state: BoundState): RowBound {
   return (row) => {
     const { values, errors } = boundedRow(state, op.x, row);
     const error = errors.reduce((most, one) => Math.max(most, one), 0);

@@ -1,6 +1,8 @@
 /** Runs a program on the reference together with the bounds of every slot: what a backend must give, and how nearly. */
 import type { Op, Slot } from "../../ops/op.ts";
+import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { Program, Step } from "../../ops/program.ts";
+import { slotWritten } from "../../ops/slot-access.ts";
 import { createPacer } from "../reference/pacer.ts";
 import { opRows, runOp } from "../reference/run-op.ts";
 import { createReferenceState, rowsOf } from "../reference/state.ts";
@@ -57,55 +59,32 @@ export async function createBoundedRun(
   };
 }
 
-/** Bounds first: they read the inputs, which the op may overwrite. */
+/** Bounds first: they read the inputs, which the op may overwrite. What the cache holds is bounded once it is rounded. */
 function runBounded(op: Op, state: BoundState, step: Step): void {
   const count = opRows(op, step);
   const range = { step, first: 0, end: count };
-  if (op.kind === "store-kv") {
-    runOp(op, state.reference, range, () => {});
-    storeKvBound(op, state, step);
-    return;
-  }
-  const bound = rowBound(op, state, step);
-  const made = Array.from({ length: count }, (_, row) => bound(row));
+  const bound = functionFor(bounds, op)(op, state, step);
+  const out = slotWritten(op);
+  const made = Array.from({ length: out === undefined ? 0 : count }, (_, row) => bound(row));
   runOp(op, state.reference, range, () => {});
-  const out = op.kind === "rope" ? op.x : op.out;
+  if (op.kind === "store-kv") storeKvBound(op, state, step);
+  if (out === undefined) return;
   for (const [row, errors] of made.entries()) slotErrors(state, out).set(errors, row * out.width);
 }
 
-function rowBound(
-  op: Exclude<Op, { kind: "store-kv" }>,
-  state: BoundState,
-  step: Step,
-): rows.RowBound {
-  switch (op.kind) {
-    case "embed":
-      return rows.embedBound(op, state, step);
-    case "norm":
-      return rows.normBound(op, state);
-    case "matmul":
-      return rows.matmulBound(op, state);
-    case "rope":
-      return rows.ropeBound(op, state, step);
-    case "attention":
-      return attentionBound(op, state, step);
-    case "activate":
-      return rows.activateBound(op, state);
-    case "ffn":
-      return ffnBound(op, state);
-    case "mask":
-      return rows.maskBound(op, state);
-    case "add":
-      return rows.addBound(op, state);
-    case "copy":
-      return rows.copyBound(op, state);
-    case "select":
-      return rows.selectBound(op, state, step);
-    case "argmax":
-      return rows.argmaxBound(op, state);
-    case "top-k":
-      return rows.topKBound(op, state);
-    default:
-      return op satisfies never;
-  }
-}
+const bounds: ByKind<readonly [BoundState, Step], rows.RowBound> = {
+  embed: rows.embedBound,
+  norm: rows.normBound,
+  matmul: rows.matmulBound,
+  rope: rows.ropeBound,
+  "store-kv": () => () => new Float64Array(),
+  attention: attentionBound,
+  activate: rows.activateBound,
+  ffn: ffnBound,
+  mask: rows.maskBound,
+  add: rows.addBound,
+  copy: rows.copyBound,
+  select: rows.selectBound,
+  argmax: rows.argmaxBound,
+  "top-k": rows.topKBound,
+};

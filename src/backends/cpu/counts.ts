@@ -1,6 +1,6 @@
 /** The addon's counts, plain numbers, as what a backend tells: of blocks, of their neurons, of matmuls over channels. */
 import type { Program } from "../../ops/program.ts";
-import { candidatesOf, opsOf } from "../../ops/program-ops.ts";
+import { candidatesOf, opsOfKind } from "../../ops/program-ops.ts";
 import type { ChannelCounts, FfnCounts, NeuronCounts } from "../backend.ts";
 import type { Addon } from "./addon.ts";
 
@@ -25,7 +25,7 @@ export function neuronCounts(
   program: Program,
   counted: ReturnType<Addon["neuronCounts"]>,
 ): readonly NeuronCounts[] {
-  const ffns = opsOf(program).flatMap((op) => (op.kind === "ffn" ? [op] : []));
+  const ffns = opsOfKind(program, "ffn");
   return ffns.flatMap(({ block }, at) => {
     const { rows = 0, active } = counted[at] ?? {};
     if (active === undefined || rows === 0) return [];

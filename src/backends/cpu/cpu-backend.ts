@@ -8,7 +8,7 @@ import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import { changedSubset, opsOf } from "../../ops/program-ops.ts";
+import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { threadsRule } from "../machine-rules.ts";
 import {
@@ -219,7 +219,7 @@ async function replaceSubsets(
   change: NeuronChange,
   replace: (block: number, neurons: Uint32Array) => Promise<void>,
 ): Promise<void> {
-  const ffns = opsOf(program).flatMap((op) => (op.kind === "ffn" ? [op] : []));
+  const ffns = opsOfKind(program, "ffn");
   for (const [at, { block }] of ffns.entries()) {
     const { layer, subset } = block;
     if (layer !== change.layer || subset === undefined) continue;

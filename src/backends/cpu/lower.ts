@@ -5,6 +5,7 @@
 import { UnsupportedError } from "../../core/errors.ts";
 import type { Op } from "../../ops/op.ts";
 import type { KvShape, KvType, Program, Segment } from "../../ops/program.ts";
+import { slotWritten } from "../../ops/slot-access.ts";
 import type { AddonProgram } from "./addon.ts";
 import { checkLimits } from "./check-limits.ts";
 import { activationNumbers, gatingCode, lowerFfn } from "./lower-ffn.ts";
@@ -47,7 +48,7 @@ function publishedSlots(program: Program): ReadonlySet<number> {
   const writers = new Map<number, Set<Segment>>();
   for (const segment of program.segments) {
     for (const op of segment.ops) {
-      const id = op.kind === "rope" ? op.x.id : op.kind === "store-kv" ? undefined : op.out.id;
+      const id = slotWritten(op)?.id;
       if (id === undefined) continue;
       writers.set(id, (writers.get(id) ?? new Set()).add(segment));
     }

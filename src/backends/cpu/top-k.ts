@@ -5,16 +5,14 @@
 import { UnsupportedError } from "../../core/errors.ts";
 import { selectLargest } from "../../core/largest-elements.ts";
 import { checkProgram } from "../../ops/check-program.ts";
-import type { Op, Slot } from "../../ops/op.ts";
+import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
-
-export type TopKOp = Extract<Op, { kind: "top-k" }>;
 
 export interface WithoutTopK {
   /** Its segments put out what top-k reads in place of what it writes. */
   readonly program: Program;
   /** By segment. */
-  readonly topK: readonly (readonly TopKOp[])[];
+  readonly topK: readonly (readonly OpOf<"top-k">[])[];
 }
 
 /** @throws ShapeError; UnsupportedError for a top-k that another op follows. */
@@ -25,7 +23,7 @@ export function withoutTopK(program: Program): WithoutTopK {
   return { program: { ...program, segments }, topK };
 }
 
-function cutOff(segment: Segment, topK: readonly TopKOp[]): Segment {
+function cutOff(segment: Segment, topK: readonly OpOf<"top-k">[]): Segment {
   if (topK.length === 0) return segment;
   const ops = segment.ops.slice(0, -topK.length);
   if (ops.some(({ kind }) => kind === "top-k")) {
@@ -39,12 +37,12 @@ function cutOff(segment: Segment, topK: readonly TopKOp[]): Segment {
 /** Host copies of what top-k writes. */
 export interface TopKOutputs {
   /** Computes an op over its rows `x`. */
-  fill(op: TopKOp, x: Float32Array): void;
+  fill(op: OpOf<"top-k">, x: Float32Array): void;
   /** Rows of the last `fill`; undefined for slots of other ops. */
   output(slot: Slot): Float32Array | undefined;
 }
 
-export function createTopKOutputs(ops: readonly TopKOp[], program: Program): TopKOutputs {
+export function createTopKOutputs(ops: readonly OpOf<"top-k">[], program: Program): TopKOutputs {
   const most = Math.max(0, ...ops.map(({ out }) => out.width / 2));
   const largest = { indices: new Int32Array(most), values: new Float32Array(most) };
   const filled = new Map<Slot, { readonly whole: Float32Array; rows: number }>(

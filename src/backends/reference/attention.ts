@@ -1,13 +1,10 @@
 /** Keys and values into the cache, and causal attention over them with grouped heads. */
-import type { Op } from "../../ops/op.ts";
+import type { OpOf } from "../../ops/op.ts";
 import { dot } from "./dot.ts";
 import { type ReferenceState, type RowRange, slotData } from "./state.ts";
 
-type StoreKv = Extract<Op, { kind: "store-kv" }>;
-type Attention = Extract<Op, { kind: "attention" }>;
-
 /** k, v [rows, kvHeads, headDim] -> the cache, rounded to its type. */
-export function storeKv(op: StoreKv, state: ReferenceState, range: RowRange): void {
+export function storeKv(op: OpOf<"store-kv">, state: ReferenceState, range: RowRange): void {
   const { kv } = state;
   for (let row = range.first; row < range.end; row++) {
     const at = {
@@ -24,7 +21,7 @@ export function storeKv(op: StoreKv, state: ReferenceState, range: RowRange): vo
 }
 
 /** q [rows, heads, headDim] -> out of the same shape: softmax(q·Kᵀ·scale)·V over positions 0…position. */
-export function attention(op: Attention, state: ReferenceState, range: RowRange): void {
+export function attention(op: OpOf<"attention">, state: ReferenceState, range: RowRange): void {
   const { kv } = state;
   const { headDim, kvHeads } = kv.shape;
   const q = slotData(state, op.q);

@@ -3,9 +3,9 @@
  * it pauses when the event loop has been held too long.
  */
 import { HearthError } from "../../core/errors.ts";
-import type { Op, Slot } from "../../ops/op.ts";
+import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import { changedSubset, type FfnOp, opsOf } from "../../ops/program-ops.ts";
+import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import type { Pacer } from "./pacer.ts";
@@ -20,7 +20,7 @@ export function createExecutable(
   state: ReferenceState,
   pacer: Pacer,
 ): Executable {
-  const blocks = opsOf(program).filter((op): op is FfnOp => op.kind === "ffn");
+  const blocks = opsOfKind(program, "ffn");
   const counter = createFfnCounter(blocks);
   const outputs = new Map<number, Float32Array>();
   const { enqueue, dispose } = createQueue();
@@ -76,7 +76,7 @@ function createQueue(): Queue {
   };
 }
 
-function replaceNeurons(blocks: readonly FfnOp[], change: NeuronChange): void {
+function replaceNeurons(blocks: readonly OpOf<"ffn">[], change: NeuronChange): void {
   for (const { block } of blocks) {
     if (block.layer !== change.layer || block.subset === undefined) continue;
     block.subset.set(changedSubset(block.subset, change));

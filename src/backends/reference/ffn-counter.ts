@@ -1,20 +1,20 @@
 /** Collects FfnCounts of the FFN ops of a program, and counts of single neurons once they are asked for. */
 import { rowBytes } from "../../core/dtype.ts";
 import type { Milliseconds } from "../../core/units.ts";
-import type { FfnBlock } from "../../ops/op.ts";
-import { candidatesOf, type FfnOp } from "../../ops/program-ops.ts";
+import type { FfnBlock, OpOf } from "../../ops/op.ts";
+import { candidatesOf } from "../../ops/program-ops.ts";
 import type { FfnCounts, NeuronCounts } from "../backend.ts";
 import { storedBytes } from "./weights.ts";
 
 export interface FfnCounter {
   /** One row of the op now running used these neurons. */
-  row(op: FfnOp, active: Uint32Array): void;
+  row(op: OpOf<"ffn">, active: Uint32Array): void;
   /** The op has run all rows of its step. */
-  finish(op: FfnOp, time: Milliseconds): void;
+  finish(op: OpOf<"ffn">, time: Milliseconds): void;
   /** The sums since the last call, in order of layer. */
   take(): readonly FfnCounts[];
   /** As `row`, for the counts of single neurons: a row of a step that writes answers. */
-  answerRow(op: FfnOp, active: Uint32Array): void;
+  answerRow(op: OpOf<"ffn">, active: Uint32Array): void;
   takeNeurons(): readonly NeuronCounts[];
 }
 
@@ -29,8 +29,8 @@ interface Tally {
   runs: number;
 }
 
-export function createFfnCounter(ops: readonly FfnOp[]): FfnCounter {
-  const fresh = (op: FfnOp): Tally => ({
+export function createFfnCounter(ops: readonly OpOf<"ffn">[]): FfnCounter {
+  const fresh = (op: OpOf<"ffn">): Tally => ({
     used: new Uint8Array(op.block.neurons),
     usedCount: 0,
     active: 0,
@@ -70,8 +70,10 @@ export function createFfnCounter(ops: readonly FfnOp[]): FfnCounter {
 }
 
 /** By id of the neuron, from the first taking on. */
-function createNeuronCounter(ops: readonly FfnOp[]): Pick<FfnCounter, "answerRow" | "takeNeurons"> {
-  let tallies = new Map<FfnOp, { rows: number; readonly active: Uint32Array }>();
+function createNeuronCounter(
+  ops: readonly OpOf<"ffn">[],
+): Pick<FfnCounter, "answerRow" | "takeNeurons"> {
+  let tallies = new Map<OpOf<"ffn">, { rows: number; readonly active: Uint32Array }>();
   return {
     answerRow: (op, active) => {
       const tally = tallies.get(op);

@@ -2,14 +2,12 @@
  * One feed-forward block: out (+)= down(h(x)) over the active neurons, neuron by neuron.
  * Each row chooses its own active set; h is f32, as in the fast backends.
  */
-import type { FfnBlock, Op } from "../../ops/op.ts";
+import type { FfnBlock, OpOf } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
 import { activationFunction, hidden } from "./activation.ts";
 import { type FfnRow, predictedActive } from "./active-set.ts";
 import { dot } from "./dot.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
-
-type Ffn = Extract<Op, { kind: "ffn" }>;
 
 /** The neurons of one row that reach the down projection, and the h of all: [neurons], 0 where inactive. */
 interface ActiveNeurons {
@@ -20,7 +18,7 @@ interface ActiveNeurons {
 
 /** Computes the rows and tells which neurons each of them used (a view, valid during the call). */
 export function ffn(
-  op: Ffn,
+  op: OpOf<"ffn">,
   state: ReferenceState,
   range: RowRange,
   onRow: (active: Uint32Array) => void,

@@ -1,12 +1,10 @@
 /** out (+)= W x (+ bias): each row of out is rows of W times a row of x. */
-import type { Op } from "../../ops/op.ts";
+import type { OpOf } from "../../ops/op.ts";
 import { dot, dot4 } from "./dot.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
 
-type Matmul = Extract<Op, { kind: "matmul" }>;
-
 /** W [n, d]; x [rows, d] -> out [rows, n]. Rows are taken four at a time. */
-export function matmul(op: Matmul, state: ReferenceState, range: RowRange): void {
+export function matmul(op: OpOf<"matmul">, state: ReferenceState, range: RowRange): void {
   const { rows: n, columns: d } = op.weight;
   const w = weightData(state, op.weight);
   const bias = op.bias && weightData(state, op.bias);

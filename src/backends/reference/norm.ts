@@ -2,13 +2,11 @@
  * RMS and layer norm over equal groups of a row.
  * Source: Zhang and Sennrich 1910.07467 (rms); Ba et al. 1607.06450 (layer).
  */
-import type { Op } from "../../ops/op.ts";
+import type { OpOf } from "../../ops/op.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
 
-type Norm = Extract<Op, { kind: "norm" }>;
-
 /** x [rows, groups, width/groups] -> out of the same shape, weight and bias [width/groups] shared by the groups. */
-export function norm(op: Norm, state: ReferenceState, range: RowRange): void {
+export function norm(op: OpOf<"norm">, state: ReferenceState, range: RowRange): void {
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
   const weight = op.weight && weightData(state, op.weight);

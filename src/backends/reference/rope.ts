@@ -2,13 +2,11 @@
  * Rotary position embedding, in place, on the first 2·frequencies.length elements of each head.
  * Source: RoFormer 2104.09864; "halves" is the order of GPT-NeoX.
  */
-import type { Op } from "../../ops/op.ts";
+import type { OpOf } from "../../ops/op.ts";
 import { type ReferenceState, type RowRange, slotData } from "./state.ts";
 
-type Rope = Extract<Op, { kind: "rope" }>;
-
 /** (a, b) -> (a·cos − b·sin, a·sin + b·cos) for each pair, the angle being position·frequency. */
-export function rope(op: Rope, state: ReferenceState, range: RowRange): void {
+export function rope(op: OpOf<"rope">, state: ReferenceState, range: RowRange): void {
   const x = slotData(state, op.x);
   const pairs = op.frequencies.length;
   const headDim = op.x.width / op.heads;

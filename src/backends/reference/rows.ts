@@ -1,12 +1,10 @@
 /** The ops that move or add whole rows: embed, add, copy, select, activate, mask, argmax, top-k. */
-import type { Op } from "../../ops/op.ts";
+import type { OpOf } from "../../ops/op.ts";
 import { activationFunction, hidden } from "./activation.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
 
-type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
-
 /** out[i] = table[token[i]]·scale (+ positions[position[i] + offset]) */
-export function embed(op: Named<"embed">, state: ReferenceState, range: RowRange): void {
+export function embed(op: OpOf<"embed">, state: ReferenceState, range: RowRange): void {
   const { step } = range;
   const width = op.out.width;
   const out = slotData(state, op.out);
@@ -22,20 +20,20 @@ export function embed(op: Named<"embed">, state: ReferenceState, range: RowRange
   }
 }
 
-export function add(op: Named<"add">, state: ReferenceState, range: RowRange): void {
+export function add(op: OpOf<"add">, state: ReferenceState, range: RowRange): void {
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
   const width = op.out.width;
   for (let i = range.first * width; i < range.end * width; i++) out[i]! += x[i]!;
 }
 
-export function copy(op: Named<"copy">, state: ReferenceState, range: RowRange): void {
+export function copy(op: OpOf<"copy">, state: ReferenceState, range: RowRange): void {
   const width = op.out.width;
   const x = slotData(state, op.x).subarray(range.first * width, range.end * width);
   slotData(state, op.out).set(x, range.first * width);
 }
 
-export function select(op: Named<"select">, state: ReferenceState, range: RowRange): void {
+export function select(op: OpOf<"select">, state: ReferenceState, range: RowRange): void {
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
   const width = op.out.width;
@@ -45,7 +43,7 @@ export function select(op: Named<"select">, state: ReferenceState, range: RowRan
   }
 }
 
-export function activate(op: Named<"activate">, state: ReferenceState, range: RowRange): void {
+export function activate(op: OpOf<"activate">, state: ReferenceState, range: RowRange): void {
   const act = activationFunction(op.activation);
   const up = slotData(state, op.up);
   const gate = op.gate && slotData(state, op.gate);
@@ -57,7 +55,7 @@ export function activate(op: Named<"activate">, state: ReferenceState, range: Ro
 }
 
 /** |x|·norm is rounded to f32 as in the fast backends, so that they all judge alike; "not below" keeps a NaN. */
-export function mask(op: Named<"mask">, state: ReferenceState, range: RowRange): void {
+export function mask(op: OpOf<"mask">, state: ReferenceState, range: RowRange): void {
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
   const width = op.out.width;
@@ -68,7 +66,7 @@ export function mask(op: Named<"mask">, state: ReferenceState, range: RowRange):
   }
 }
 
-export function argmax(op: Named<"argmax">, state: ReferenceState, range: RowRange): void {
+export function argmax(op: OpOf<"argmax">, state: ReferenceState, range: RowRange): void {
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
   const width = op.x.width;
@@ -80,7 +78,7 @@ export function argmax(op: Named<"argmax">, state: ReferenceState, range: RowRan
   }
 }
 
-export function topK(op: Named<"top-k">, state: ReferenceState, range: RowRange): void {
+export function topK(op: OpOf<"top-k">, state: ReferenceState, range: RowRange): void {
   const out = slotData(state, op.out);
   const width = op.x.width;
   for (let row = range.first; row < range.end; row++) {

@@ -54,7 +54,11 @@ export async function createReferenceState(
 }
 
 export function rowsOf(slot: Slot, step: Step): number {
-  return slot.rows === "step" ? step.rowCount : step.outputCount;
+  return rowCount(slot.rows, step);
+}
+
+export function rowCount(rows: Slot["rows"], step: Step): number {
+  return rows === "step" ? step.rowCount : step.outputCount;
 }
 
 export function slotData(state: ReferenceState, slot: Slot): Float32Array {

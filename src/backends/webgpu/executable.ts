@@ -5,7 +5,7 @@
 import { DeviceError } from "../../core/errors.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
-import { changedSubset, opsOf } from "../../ops/program-ops.ts";
+import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Executable, FfnCounts, MemoryUse, NeuronChange } from "../backend.ts";
 import { CallOrder } from "./call-order.ts";
 import type { OpenDevice } from "./device.ts";
@@ -188,9 +188,7 @@ export class WebGpuExecutable implements GpuExecutable {
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
     const { device } = this.#ready.open;
-    for (const { block } of opsOf(this.#ready.recording.program).filter(
-      (op) => op.kind === "ffn",
-    )) {
+    for (const { block } of opsOfKind(this.#ready.recording.program, "ffn")) {
       const { layer, subset } = block;
       if (layer !== change.layer || subset === undefined) continue;
       const changed = changedSubset(subset, change);

@@ -4,9 +4,8 @@
  */
 import { rowBytes } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
-import type { FfnBlock, Weight } from "../../ops/op.ts";
+import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
 import type { FfnCounts } from "../backend.ts";
-import type { FfnOp } from "./lower-ffn.ts";
 import type { RecordedSegment } from "./recording.ts";
 import type { RunShape } from "./run-shape.ts";
 
@@ -26,12 +25,12 @@ interface Tally {
 }
 
 export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCounter {
-  const tallies = new Map<FfnOp, Tally>(
+  const tallies = new Map<OpOf<"ffn">, Tally>(
     segments
       .flatMap(({ dense, sparse }) => [...dense, ...sparse])
       .map((op) => [op, { active: 0, rows: 0, bytes: 0, runs: 0 }]),
   );
-  const addRun = (op: FfnOp, active: number, rows: number): void => {
+  const addRun = (op: OpOf<"ffn">, active: number, rows: number): void => {
     const tally = tallies.get(op);
     if (tally === undefined || rows === 0) return;
     tally.active += active;
@@ -67,7 +66,7 @@ export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCount
   };
 }
 
-function countsOf({ block }: FfnOp, { active, rows, bytes }: Tally): FfnCounts {
+function countsOf({ block }: OpOf<"ffn">, { active, rows, bytes }: Tally): FfnCounts {
   return {
     layer: block.layer,
     active,

@@ -1,26 +1,24 @@
 /** Rotary embedding, the KV cache and attention: fused where the ops follow each other as models emit them. */
-import type { Op, Slot } from "../../ops/op.ts";
+import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { BufferSpec } from "./kernel.ts";
-import { type AttentionOp, attentionJoin, attentionRows, partsBytes } from "./kernels/attention.ts";
+import { attentionJoin, attentionRows, partsBytes } from "./kernels/attention.ts";
 import { attentionTiles, tileRows } from "./kernels/attention-tiles.ts";
-import { type RopeOp, rope, ropeTable, ropeTableBytes, storeKv } from "./kernels/kv.ts";
+import { rope, ropeTable, ropeTableBytes, storeKv } from "./kernels/kv.ts";
 import type { Lowering } from "./lowering.ts";
-
-type StoreOp = Extract<Op, { kind: "store-kv" }>;
 
 /** Tables of positions' cos and sin, one for each set of frequencies. */
 export type RopeTables = Map<string, BufferSpec>;
 
-export function lowerRope(op: RopeOp, tables: RopeTables, lowering: Lowering): void {
+export function lowerRope(op: OpOf<"rope">, tables: RopeTables, lowering: Lowering): void {
   const table = tableOf(op, tables, lowering);
   lowering.emit(rope(op, { x: lowering.slot(op.x), table, step: lowering.step }));
 }
 
 /** rope(q), rope(k) and store-kv(k, v) in one dispatch. */
 export interface FusedStore {
-  readonly store: StoreOp;
-  readonly k?: RopeOp;
-  readonly q?: RopeOp;
+  readonly store: OpOf<"store-kv">;
+  readonly k?: OpOf<"rope">;
+  readonly q?: OpOf<"rope">;
   /** Ops that it stands for. */
   readonly length: number;
 }
@@ -32,7 +30,6 @@ export function fusedStore(
   isReadLater: (slot: Slot, from: number) => boolean,
 ): FusedStore | undefined {
   const [a, b, c] = ops.slice(at, at + 3);
-  if (a?.kind === "store-kv") return { store: a, length: 1 };
   if (a?.kind !== "rope") return undefined;
   if (b?.kind === "store-kv") {
     const isOurs = a.x === b.k && !isReadLater(b.k, at + 2);
@@ -62,7 +59,7 @@ export function lowerStore(fused: FusedStore, tables: RopeTables, lowering: Lowe
   );
 }
 
-export function lowerAttention(op: AttentionOp, lowering: Lowering): void {
+export function lowerAttention(op: OpOf<"attention">, lowering: Lowering): void {
   const { kv } = lowering.program;
   const keys = lowering.keys[op.layer];
   const values = lowering.values[op.layer];
@@ -83,7 +80,7 @@ export function lowerAttention(op: AttentionOp, lowering: Lowering): void {
   }
 }
 
-function tableOf(op: RopeOp, tables: RopeTables, lowering: Lowering): BufferSpec {
+function tableOf(op: OpOf<"rope">, tables: RopeTables, lowering: Lowering): BufferSpec {
   const key = `${op.magnitude}/${op.frequencies.join()}`;
   const { contextLength } = lowering.program.kv;
   const known = tables.get(key);
@@ -95,7 +92,7 @@ function tableOf(op: RopeOp, tables: RopeTables, lowering: Lowering): BufferSpec
   return table;
 }
 
-function isSameTable(a: RopeOp, b: RopeOp): boolean {
+function isSameTable(a: OpOf<"rope">, b: OpOf<"rope">): boolean {
   const isSameShape = a.magnitude === b.magnitude && a.pairing === b.pairing;
   return isSameShape && a.frequencies.join() === b.frequencies.join();
 }

@@ -2,7 +2,7 @@
  * One feed-forward block: dense in two dispatches (gate, up and activation; down), or sparse in the steps
  * predict → compact → gate, up, activation over the list → down over the list, all on the GPU.
  */
-import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
+import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
 import { gatheredColumns } from "./gathered-columns.ts";
 import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
 import { activationCode, hiddenCode } from "./kernels/activation.ts";
@@ -14,11 +14,9 @@ import type { ActiveList } from "./kernels/sparse.ts";
 import { emitProduct } from "./lower-product.ts";
 import { extentOf, type Lowering, maxNeurons } from "./lowering.ts";
 
-export type FfnOp = Extract<Op, { kind: "ffn" }>;
-
 /** A block with what every step of its lowering needs. */
 export interface FfnRecording {
-  readonly op: FfnOp;
+  readonly op: OpOf<"ffn">;
   readonly block: FfnBlock;
   /** Neurons on this device: the subset's, or all. */
   readonly neurons: number;
@@ -36,7 +34,7 @@ export interface CountPlace {
   readonly op: number;
 }
 
-export function ffnRecording(op: FfnOp, lowering: Lowering): FfnRecording {
+export function ffnRecording(op: OpOf<"ffn">, lowering: Lowering): FfnRecording {
   const { block } = op;
   const neurons = block.subset?.length ?? block.neurons;
   const label = `ffn ${block.layer}`;

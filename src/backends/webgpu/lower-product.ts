@@ -1,11 +1,9 @@
 /** Matrix products: which kernels an op becomes, by the rows that a step may have. */
-import type { Op, Weight } from "../../ops/op.ts";
+import type { Op, OpOf, Weight } from "../../ops/op.ts";
 import { output, type ProductOutput } from "./kernels/epilogue.ts";
 import { gemm } from "./kernels/gemm.ts";
 import { gemv, type Product } from "./kernels/gemv.ts";
 import { extentOf, type Lowering } from "./lowering.ts";
-
-export type MatmulOp = Extract<Op, { kind: "matmul" }>;
 
 /** Rows up to which a weight is read once for every four rows rather than passed through tiles. */
 const fewRows = 16;
@@ -24,7 +22,7 @@ export function emitProduct(product: Product, maxRows: number, lowering: Lowerin
 }
 
 /** out (+)= W x (+ bias) for one op, or for several over the same x whose weights stack: q, k and v in one pass. */
-export function lowerMatmuls(ops: readonly MatmulOp[], lowering: Lowering): void {
+export function lowerMatmuls(ops: readonly OpOf<"matmul">[], lowering: Lowering): void {
   const [first] = ops;
   if (first === undefined) return;
   const weights = ops.map(({ weight }) => weight);
@@ -50,7 +48,10 @@ export function lowerMatmuls(ops: readonly MatmulOp[], lowering: Lowering): void
   }
 }
 
-function stackedOutputs(ops: readonly MatmulOp[], lowering: Lowering): readonly ProductOutput[] {
+function stackedOutputs(
+  ops: readonly OpOf<"matmul">[],
+  lowering: Lowering,
+): readonly ProductOutput[] {
   let first = 0;
   return ops.map(({ out }) => {
     const range = { first, width: out.width };
@@ -59,9 +60,13 @@ function stackedOutputs(ops: readonly MatmulOp[], lowering: Lowering): readonly 
   });
 }
 
-/** How many of the ops from `at` on can be one product. */
-export function stackable(ops: readonly Op[], at: number, lowering: Lowering): readonly MatmulOp[] {
-  const stack: MatmulOp[] = [];
+/** The ops from `at` on that can be one product; none where the first is no matmul or does not fit one binding. */
+export function stackable(
+  ops: readonly Op[],
+  at: number,
+  lowering: Lowering,
+): readonly OpOf<"matmul">[] {
+  const stack: OpOf<"matmul">[] = [];
   const weights: Weight[] = [];
   for (const op of ops.slice(at)) {
     const [first] = stack;
@@ -70,11 +75,14 @@ export function stackable(ops: readonly Op[], at: number, lowering: Lowering): r
     stack.push(op);
     weights.push(op.weight);
   }
-  const [only] = ops.slice(at, at + 1);
-  return stack.length === 0 && only?.kind === "matmul" ? [only] : stack;
+  return stack;
 }
 
-function canStack(first: MatmulOp, op: MatmulOp, stack: readonly MatmulOp[]): boolean {
+function canStack(
+  first: OpOf<"matmul">,
+  op: OpOf<"matmul">,
+  stack: readonly OpOf<"matmul">[],
+): boolean {
   const isSameInput = op.x === first.x && op.into === first.into;
   const isSameFormat = op.weight.type === first.weight.type;
   return isSameInput && isSameFormat && stack.every(({ out }) => out !== op.out && op.x !== out);

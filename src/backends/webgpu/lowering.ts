@@ -1,6 +1,7 @@
 /** What the lowering of every op works with: where slots, weights and the cache lie. */
 import type { Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
+import { opsOfKind } from "../../ops/program-ops.ts";
 import type { BufferSpec, KernelCall } from "./kernel.ts";
 import type { RecordingBuffers } from "./recording-buffers.ts";
 
@@ -22,8 +23,8 @@ export function extentOf(rows: Slot["rows"]): "rows" | "outputs" {
 
 /** The most neurons a block of the program has: blocks share the buffers of one that has so many. */
 export function maxNeurons(program: Program): number {
-  const blocks = program.segments.flatMap(({ ops }) =>
-    ops.flatMap((op) => (op.kind === "ffn" ? [op.block] : [])),
+  const counts = opsOfKind(program, "ffn").map(
+    ({ block: { subset, neurons } }) => subset?.length ?? neurons,
   );
-  return blocks.reduce((most, { subset, neurons }) => Math.max(most, subset?.length ?? neurons), 0);
+  return Math.max(0, ...counts);
 }

@@ -3,8 +3,8 @@
  * A share holds nothing that the device does not use, so its memory is what the placement says.
  */
 import type { FfnBlock, Op, Slot } from "../../ops/op.ts";
+import { type Places, ruleOf } from "../../ops/op-table.ts";
 import type { Program, Segment } from "../../ops/program.ts";
-import { withSlots } from "../../ops/slot-access.ts";
 
 export type DeviceName = "gpu" | "cpu";
 
@@ -14,6 +14,10 @@ export class DeviceProgram {
   /** Layer of the model → layer of this device's cache. */
   readonly #cacheLayers = new Map<number, number>();
   readonly #segments: Segment[] = [];
+  readonly #places: Places = {
+    slot: (slot) => this.slot(slot),
+    cacheLayer: (layer) => this.#cacheLayer(layer),
+  };
   #ops: Op[] = [];
 
   constructor(device: DeviceName) {
@@ -39,12 +43,7 @@ export class DeviceProgram {
   }
 
   add(op: Op): void {
-    const own = withSlots(op, (slot) => this.slot(slot));
-    this.#ops.push(
-      own.kind === "store-kv" || own.kind === "attention"
-        ? { ...own, layer: this.#cacheLayer(own.layer) }
-        : own,
-    );
+    this.#ops.push(ruleOf(op).moved(op, this.#places));
   }
 
   /** Closes a segment of the ops added since the last one and returns its index. */

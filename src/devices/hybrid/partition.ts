@@ -7,9 +7,9 @@
  *   the other device:                    norm, its neurons → y ─────────────────┘
  */
 import { ShapeError } from "../../core/errors.ts";
-import type { Op, Slot } from "../../ops/op.ts";
+import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
-import type { FfnOp } from "../../ops/program-ops.ts";
+import { opsOfKind } from "../../ops/program-ops.ts";
 import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
 import { cpuDevice, type Plan, type PlanLayer } from "../../placement/plan.ts";
 import { blockShare, type DeviceName, DeviceProgram } from "./device-program.ts";
@@ -100,8 +100,7 @@ class Partitioner {
   readonly #holders: Map<Slot, ReadonlySet<DeviceProgram>> = new Map();
   /** How often a slot was written; a norm can be done again while its input has the same version. */
   readonly #versions: Map<Slot, number> = new Map();
-  readonly #norms: Map<Slot, { readonly op: Extract<Op, { kind: "norm" }>; version: number }> =
-    new Map();
+  readonly #norms: Map<Slot, { readonly op: OpOf<"norm">; version: number }> = new Map();
   readonly #results: Map<string, Slot> = new Map();
   #actions: Action[] = [];
   #label = "";
@@ -191,7 +190,7 @@ class Partitioner {
   }
 
   #fork(
-    op: FfnOp,
+    op: OpOf<"ffn">,
     at: { readonly layer: number; readonly device: DeviceProgram; readonly share: Share },
   ): PendingMerge {
     const { layer, device: main, share } = at;
@@ -199,7 +198,7 @@ class Partitioner {
     const { own, other } = share;
     const result = this.#resultSlot(op.out);
     const block = blockShare(op.block, { neurons: other, addsBias: own.length === 0 });
-    const sideOp: FfnOp = { ...op, out: result, into: "assign", block };
+    const sideOp: OpOf<"ffn"> = { ...op, out: result, into: "assign", block };
     const norm = this.#normBefore(op);
     const sideOps = norm === undefined ? [sideOp] : [norm, sideOp];
     const inputs = this.#inputsOf(sideOps).filter((slot) => !this.#holds(side, slot));
@@ -210,7 +209,7 @@ class Partitioner {
     } else if (op.into === "assign") {
       throw new ShapeError("ffn", "a split block that adds to its output", op.into);
     }
-    const whole: FfnOp = { ...sideOp, block: op.block };
+    const whole: OpOf<"ffn"> = { ...sideOp, block: op.block };
     const isPossible = this.#hasCpuPath && side === this.cpu && own.length > 0;
     const wholeOps = isPossible && op.into === "add" ? [...sideOps.slice(0, -1), whole] : undefined;
     return { layer, main, side, sideOps, transfer, out: op.out, result, wholeOps };
@@ -229,7 +228,7 @@ class Partitioner {
   }
 
   /** The norm that made the block's input, while its own input is unchanged: the side can do it again. */
-  #normBefore({ x }: FfnOp): Op | undefined {
+  #normBefore({ x }: OpOf<"ffn">): Op | undefined {
     const norm = this.#norms.get(x);
     if (norm === undefined) return undefined;
     return this.#version(norm.op.x) === norm.version ? norm.op : undefined;
@@ -331,9 +330,8 @@ function checkPlacement(program: Program, placement: Placement): void {
       throw new ShapeError("placement", expected, `one of ${placement.layers.length}`);
     }
   }
-  for (const op of program.segments.flatMap(({ ops }) => ops)) {
-    if (op.kind !== "ffn") continue;
-    const { layer, neurons } = op.block;
+  for (const { block } of opsOfKind(program, "ffn")) {
+    const { layer, neurons } = block;
     const placed = placement.layers[layer];
     if (placed !== undefined && placed.neuronCount !== neurons) {
       const expected = `${neurons} neurons in layer ${layer} of the placement`;

@@ -3,6 +3,7 @@
  * a time, so that no rows × context matrix exists (FlashAttention 2205.14135, without the backward pass).
  * Rows of one tile may belong to several sequences: each run of equal sequence is done in turn.
  */
+import type { OpOf } from "../../../ops/op.ts";
 import type { KvShape } from "../../../ops/program.ts";
 import {
   fixed,
@@ -18,7 +19,6 @@ import {
 } from "../kernel.ts";
 import {
   type AttentionBuffers,
-  type AttentionOp,
   attentionShape,
   largestCode,
   loadQuery,
@@ -36,7 +36,7 @@ export function tileRows(headDim: number): number {
 }
 
 export function attentionTiles(
-  op: AttentionOp,
+  op: OpOf<"attention">,
   kv: KvShape,
   buffers: AttentionBuffers,
 ): KernelCall {
@@ -95,7 +95,7 @@ interface TilesKernel {
 }
 
 /** Loops over the head are bounded by the uniform: drivers that unroll what is constant compile for seconds. */
-function tilesBody(op: AttentionOp, kernel: TilesKernel): string {
+function tilesBody(op: OpOf<"attention">, kernel: TilesKernel): string {
   const { kv, tile, shapes } = kernel;
   const { rows, quads, perRow, quadsOfThread } = tile;
   const thread = threadNumber(shapes.features);

@@ -4,7 +4,7 @@
  * Each part keeps a running maximum and sum (Milakov and Gimelshein 1805.02867); parts are joined by a second,
  * small kernel (flash-decoding). With one part the first kernel writes the result itself.
  */
-import type { Op } from "../../../ops/op.ts";
+import type { OpOf } from "../../../ops/op.ts";
 import type { KvShape } from "../../../ops/program.ts";
 import {
   type BufferSpec,
@@ -25,8 +25,6 @@ import {
 import { floatLiteral } from "./activation.ts";
 import { headStride, kvQuad } from "./kv.ts";
 import { laneThreads, threadNumber } from "./lane-sums.ts";
-
-export type AttentionOp = Extract<Op, { kind: "attention" }>;
 
 export interface AttentionBuffers {
   readonly step: BufferSpec;
@@ -49,7 +47,7 @@ export function partsBytes(heads: number, headDim: number): number {
 const lowest = "-1e30";
 
 /** Uniform of the attention kernels; loops over a head end at its `quads`. */
-export function attentionShape(op: AttentionOp, kv: KvShape): ShapeFields {
+export function attentionShape(op: OpOf<"attention">, kv: KvShape): ShapeFields {
   const quads = headStride(kv.headDim) / 4;
   return {
     quads,
@@ -74,7 +72,7 @@ interface HeadGroup {
 }
 
 /** Eight heads: their sums are 32 registers, their queries (512 vec4 at most) half of the guaranteed 16 KiB. */
-function headGroup({ heads }: AttentionOp, kv: KvShape): HeadGroup {
+function headGroup({ heads }: OpOf<"attention">, kv: KvShape): HeadGroup {
   const ofKvHead = heads / kv.kvHeads;
   const most = Math.max(1, Math.min(8, Math.floor(512 / (headStride(kv.headDim) / 4))));
   const chunks = Math.ceil(ofKvHead / most);
@@ -83,7 +81,11 @@ function headGroup({ heads }: AttentionOp, kv: KvShape): HeadGroup {
   return { ofKvHead, heads: together, chunks, perHead };
 }
 
-export function attentionRows(op: AttentionOp, kv: KvShape, buffers: AttentionBuffers): KernelCall {
+export function attentionRows(
+  op: OpOf<"attention">,
+  kv: KvShape,
+  buffers: AttentionBuffers,
+): KernelCall {
   const { features } = buffers.shapes;
   const quad = kvQuad(kv.type, features);
   const group = headGroup(op, kv);
@@ -108,7 +110,7 @@ export function attentionRows(op: AttentionOp, kv: KvShape, buffers: AttentionBu
 }
 
 interface RowsKernel {
-  readonly op: AttentionOp;
+  readonly op: OpOf<"attention">;
   readonly kv: KvShape;
   readonly group: HeadGroup;
   readonly shapes: ShapeStore;
@@ -301,7 +303,11 @@ export function storeQuad(headDim: number, value: string): string {
 }
 
 /** out = Σ e^(m − M)·acc / Σ e^(m − M)·l over the parts. */
-export function attentionJoin(op: AttentionOp, kv: KvShape, buffers: AttentionBuffers): KernelCall {
+export function attentionJoin(
+  op: OpOf<"attention">,
+  kv: KvShape,
+  buffers: AttentionBuffers,
+): KernelCall {
   const shape = attentionShape(op, kv);
   return kernelCall({
     label: "attention join",

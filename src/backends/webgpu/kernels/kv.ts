@@ -3,7 +3,7 @@
  * f32 or f16 (two in a u32). Rotary embedding of q and k and the store of k and v are one dispatch.
  * Halves are rounded to nearest even by hand: WGSL leaves the rounding of pack2x16float to the driver.
  */
-import type { Op } from "../../../ops/op.ts";
+import type { OpOf } from "../../../ops/op.ts";
 import type { KvShape } from "../../../ops/program.ts";
 import {
   type Binding,
@@ -18,8 +18,6 @@ import {
   stepType,
   writes,
 } from "../kernel.ts";
-
-export type RopeOp = Extract<Op, { kind: "rope" }>;
 
 /** Elements of a head in the cache: whole quads. */
 export function headStride(headDim: number): number {
@@ -70,7 +68,7 @@ function highRows(contextLength: number): number {
 }
 
 /** (cos, sin) of low·frequency times the magnitude, then of 256·high·frequency: f32 [256 + ⌈context/256⌉, pairs, 2]. */
-export function ropeTable(op: RopeOp, contextLength: number): Float32Array {
+export function ropeTable(op: OpOf<"rope">, contextLength: number): Float32Array {
   const pairs = op.frequencies.length;
   const high = highRows(contextLength);
   const table = new Float32Array((lowPositions + high) * pairs * 2);
@@ -86,7 +84,7 @@ export function ropeTable(op: RopeOp, contextLength: number): Float32Array {
   return table;
 }
 
-export function ropeTableBytes(op: RopeOp, contextLength: number): number {
+export function ropeTableBytes(op: OpOf<"rope">, contextLength: number): number {
   return (lowPositions + highRows(contextLength)) * op.frequencies.length * 8;
 }
 
@@ -102,13 +100,16 @@ fn angle(position: u32, pair: u32) -> vec2<f32> {
 }
 
 /** Elements of pair p of a head: first and second, as WGSL of p. */
-function pairElements({ pairing, frequencies }: RopeOp, p: string): readonly [string, string] {
+function pairElements(
+  { pairing, frequencies }: OpOf<"rope">,
+  p: string,
+): readonly [string, string] {
   if (pairing === "adjacent") return [`2u * ${p}`, `2u * ${p} + 1u`];
   return [p, `${p} + ${frequencies.length}u`];
 }
 
 /** Statement that rotates pair (head, p) of row `row` in the binding, in place. */
-function rotateCode(op: RopeOp, binding: string): string {
+function rotateCode(op: OpOf<"rope">, binding: string): string {
   const [first, second] = pairElements(op, "p");
   const headDim = op.x.width / op.heads;
   return `
@@ -122,7 +123,7 @@ function rotateCode(op: RopeOp, binding: string): string {
 }
 
 export function rope(
-  op: RopeOp,
+  op: OpOf<"rope">,
   {
     x,
     table,
@@ -160,8 +161,8 @@ export interface StoreBuffers {
   readonly keys: BufferSpec;
   readonly values: BufferSpec;
   /** Rotation of k on its way to the cache (its slot keeps the values before), and of q in place. */
-  readonly rotate?: { readonly op: RopeOp; readonly table: BufferSpec };
-  readonly q?: { readonly op: RopeOp; readonly buffer: BufferSpec };
+  readonly rotate?: { readonly op: OpOf<"rope">; readonly table: BufferSpec };
+  readonly q?: { readonly op: OpOf<"rope">; readonly buffer: BufferSpec };
 }
 
 /** cache[sequence, position] = (k, v); with `rotate`, of rotated k; with `q`, q is rotated beside. */
@@ -203,7 +204,7 @@ function packed(name: string, perWord: number, i = "id.x"): string {
   return `half_bits(${name}(row, 2u * ${i})) | (half_bits(${name}(row, 2u * ${i} + 1u)) << 16u)`;
 }
 
-function queryCode(op: RopeOp, first: number, count: number): string {
+function queryCode(op: OpOf<"rope">, first: number, count: number): string {
   return `if (id.x < ${first + count}u) { let i = id.x - ${first}u; rotate_q(row, i); }
 }
 fn rotate_q(row: u32, i: u32) {${rotateCode(op, "q")}`;
@@ -214,7 +215,7 @@ function storedElement(
   name: string,
   slot: string,
   shape: KvShape,
-  rotated: RopeOp | undefined,
+  rotated: OpOf<"rope"> | undefined,
 ): string {
   const { headDim } = shape;
   const stride = slotStride(shape.kvHeads * headDim);
@@ -227,7 +228,7 @@ function storedElement(
 }`;
 }
 
-function rotatedElement(op: RopeOp, slot: string): string {
+function rotatedElement(op: OpOf<"rope">, slot: string): string {
   const pairs = op.frequencies.length;
   const pair = op.pairing === "adjacent" ? "e / 2u" : `e % ${pairs}u`;
   const isFirst = op.pairing === "adjacent" ? "e % 2u == 0u" : `e < ${pairs}u`;

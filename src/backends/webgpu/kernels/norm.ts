@@ -3,7 +3,7 @@
  * One workgroup for a part; its 64 threads' sums meet in workgroup memory in a fixed order. The variance is taken
  * of x − mean in a second pass, as the reference does, so that a large mean cancels nothing.
  */
-import type { Op } from "../../../ops/op.ts";
+import type { OpOf } from "../../../ops/op.ts";
 import {
   type BufferSpec,
   fixed,
@@ -23,7 +23,7 @@ export interface NormBuffers {
   readonly bias?: BufferSpec;
 }
 
-export function norm(op: Extract<Op, { kind: "norm" }>, buffers: NormBuffers): KernelCall {
+export function norm(op: OpOf<"norm">, buffers: NormBuffers): KernelCall {
   const width = op.x.width / op.groups;
   const isInPlace = buffers.x === buffers.out;
   const inputs = isInPlace ? [] : [reads("x", "array<f32>", buffers.x)];

@@ -2,7 +2,7 @@
  * Kernels that move or combine whole rows: add, copy, select, activate, mask, embed, arg-max.
  * One thread for an element (embed: for a unit of the table), 64 to a workgroup; grid (width, rows).
  */
-import type { Op } from "../../../ops/op.ts";
+import type { OpOf } from "../../../ops/op.ts";
 import {
   type BufferSpec,
   type Extent,
@@ -22,8 +22,6 @@ import { activationCode, floatLiteral, hiddenCode } from "./activation.ts";
 import { weightCode } from "./decode.ts";
 import type { WeightPiece } from "./gemv.ts";
 
-type Named<Kind extends Op["kind"]> = Extract<Op, { kind: Kind }>;
-
 const main = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
 
 /** By its bits: a compiler may assume that no value is NaN. */
@@ -36,7 +34,7 @@ function rowsExtent(rows: "step" | "outputs", per: number): Extent {
 
 /** out (+)= x */
 export function addOrCopy(
-  op: Named<"add"> | Named<"copy">,
+  op: OpOf<"add"> | OpOf<"copy">,
   x: BufferSpec,
   out: BufferSpec,
 ): KernelCall {
@@ -54,7 +52,7 @@ export function addOrCopy(
 
 /** out[o] = x[outputRow[o]] */
 export function selectRows(
-  op: Named<"select">,
+  op: OpOf<"select">,
   { x, out, step }: { readonly x: BufferSpec; readonly out: BufferSpec; readonly step: BufferSpec },
 ): KernelCall {
   const { width } = op.out;
@@ -75,7 +73,7 @@ export function selectRows(
 
 /** out = h(up, gate); out may be up or gate. */
 export function activate(
-  op: Named<"activate">,
+  op: OpOf<"activate">,
   {
     up,
     gate,
@@ -103,7 +101,7 @@ ${main} {
 
 /** out = x where |x|·norm ≥ value, else 0; a NaN is not below. out may be x. limits: value, then the norms if there are any. */
 export function mask(
-  op: Named<"mask">,
+  op: OpOf<"mask">,
   {
     x,
     out,
@@ -183,7 +181,7 @@ ${main} {
 }
 
 /** out[o] = index of the largest x, the lowest on a tie. One workgroup for a row. */
-export function argmax(op: Named<"argmax">, x: BufferSpec, out: BufferSpec): KernelCall {
+export function argmax(op: OpOf<"argmax">, x: BufferSpec, out: BufferSpec): KernelCall {
   const { width, rows } = op.x;
   return kernelCall({
     label: "argmax",

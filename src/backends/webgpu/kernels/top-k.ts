@@ -4,7 +4,7 @@
  * over the value's bits and then the index's, which ends as soon as a digit's bin holds just what is still wanted.
  */
 import { UnsupportedError } from "../../../core/errors.ts";
-import type { Op } from "../../../ops/op.ts";
+import type { OpOf } from "../../../ops/op.ts";
 import {
   type BufferSpec,
   type KernelCall,
@@ -18,11 +18,7 @@ import {
 /** Threads, and bins of a digit. The k-th largest of the threads' own largest bounds the k-th of all: k ≤ threads. */
 const threads = 256;
 
-export function topK(
-  op: Extract<Op, { kind: "top-k" }>,
-  x: BufferSpec,
-  out: BufferSpec,
-): KernelCall {
+export function topK(op: OpOf<"top-k">, x: BufferSpec, out: BufferSpec): KernelCall {
   const k = op.out.width / 2;
   if (k > threads) throw new UnsupportedError(`top-k of ${k} on the GPU`, [`1 to ${threads}`]);
   return kernelCall({

@@ -1,13 +1,7 @@
-/** Which slots an op reads and which it overwrites: for the fusions that leave out a value nobody reads. */
+/** Whether a slot's value is still needed: a fusion leaves out a value that nothing reads later. */
 import type { Op, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
-import { slotsRead } from "../../ops/slot-access.ts";
-
-/** Slots whose rows the op replaces without regard to what was there. */
-function slotsOverwritten(op: Op): readonly Slot[] {
-  if (op.kind === "rope" || op.kind === "store-kv") return [];
-  return slotsRead(op).includes(op.out) ? [] : [op.out];
-}
+import { slotOverwritten, slotsRead } from "../../ops/slot-access.ts";
 
 /** Whether anybody may read the slot's value after op `from` of the segment, before it is overwritten. */
 export function isReadLater(
@@ -29,7 +23,7 @@ export function isReadLater(
 function firstUse(ops: readonly Op[], slot: Slot): "read" | "overwritten" | "none" {
   for (const op of ops) {
     if (slotsRead(op).includes(slot)) return "read";
-    if (slotsOverwritten(op).includes(slot)) return "overwritten";
+    if (slotOverwritten(op) === slot) return "overwritten";
   }
   return "none";
 }

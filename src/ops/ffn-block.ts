@@ -1,6 +1,25 @@
-/** What must hold of a feed-forward block: shapes of its weights, its subset, what its method needs. */
-import type { FfnBlock } from "./op.ts";
+/** What a feed-forward block is made of, and what must hold of it: its weights, its subset, what its method needs. */
+import type { FfnBlock, Slot, Weight } from "./op.ts";
 import { isMatrix, isVector, type Requirement, requires } from "./requirement.ts";
+
+/** What the block's predictor reads; nothing for other methods. */
+export function predictorInputs({ method }: FfnBlock): readonly Slot[] {
+  return method.kind === "mlp" ? [method.input] : [];
+}
+
+export function blockWithSlots(block: FfnBlock, slot: (slot: Slot) => Slot): FfnBlock {
+  const { method } = block;
+  if (method.kind !== "mlp") return block;
+  return { ...block, method: { ...method, input: slot(method.input) } };
+}
+
+/** All weights but the channel-major copies. */
+export function blockWeights(block: FfnBlock): readonly Weight[] {
+  const { gate, up, upBias, down, downBias, method } = block;
+  const predictor = method.kind === "mlp" ? [method.fc1, method.fc2] : [];
+  const weights = [gate, up, upBias, down.weight, downBias, ...predictor];
+  return weights.filter((weight) => weight !== undefined);
+}
 
 export function blockRequirements(block: FfnBlock): readonly Requirement[] {
   const { dim, neurons, gating, down } = block;

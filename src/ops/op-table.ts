@@ -1,0 +1,273 @@
+/**
+ * All that the kinds of op differ in before a backend sees them: one rule for each kind, and a missing one does not
+ * compile. Whoever asks something of any op asks it here; what remains beside this table is each backend's lowering.
+ */
+import { blockRequirements, blockWeights, blockWithSlots, predictorInputs } from "./ffn-block.ts";
+import type { Op, OpKind, OpOf, Slot, Weight } from "./op.ts";
+import type { KvShape } from "./program.ts";
+import {
+  hasColumns,
+  hasLayer,
+  hasRowsOf,
+  isLike,
+  isMatrix,
+  isOfStep,
+  isVector,
+  type Requirement,
+  requires,
+} from "./requirement.ts";
+
+/** Where an op's slots and its layer of the cache lie in another program. */
+export interface Places {
+  slot(slot: Slot): Slot;
+  cacheLayer(layer: number): number;
+}
+
+export interface OpRule<O extends Op> {
+  /** Slots whose values the op uses. A slot that it only adds to is not among them. */
+  reads(op: O): readonly Slot[];
+  /** The slot whose rows the op changes; undefined for an op that fills the cache. */
+  writes(op: O): Slot | undefined;
+  /** Whether the result is added to what is written to. */
+  addsInto(op: O): boolean;
+  weights(op: O): readonly Weight[];
+  /** Copies of its matrices by which a backend may read single input channels. */
+  channels(op: O): readonly Weight[];
+  /** The same op at other places. */
+  moved(op: O, places: Places): O;
+  /** What must hold of its slots and weights, beside that they are of its program. */
+  check(op: O, kv: KvShape): readonly Requirement[];
+}
+
+type Table = { readonly [Kind in OpKind]: OpRule<OpOf<Kind>> };
+
+const weightless = { weights: () => [], channels: () => [] };
+const replacing = { addsInto: () => false };
+
+type FromXToOut = OpOf<"norm" | "matmul" | "mask" | "add" | "copy" | "select" | "argmax" | "top-k">;
+
+/** Ops that make `out` out of `x`. */
+function fromXToOut<O extends FromXToOut>(): Pick<OpRule<O>, "reads" | "writes" | "moved"> {
+  return {
+    reads: ({ x }) => [x],
+    writes: ({ out }) => out,
+    moved: (op, { slot }) => ({ ...op, x: slot(op.x), out: slot(op.out) }),
+  };
+}
+
+export const opTable: Table = {
+  embed: {
+    ...replacing,
+    reads: () => [],
+    writes: ({ out }) => out,
+    weights: ({ table, positions }) => present(table, positions?.weight),
+    channels: () => [],
+    moved: (op, { slot }) => ({ ...op, out: slot(op.out) }),
+    check: ({ table, positions, out }, kv) => {
+      const own = [hasColumns(table, out.width), isOfStep("out", out)];
+      if (positions === undefined) return own;
+      const { weight, offset } = positions;
+      const needed = kv.contextLength + offset;
+      return [
+        ...own,
+        hasColumns(weight, out.width),
+        requires(weight.rows >= needed, `${needed} position rows`, weight.rows),
+      ];
+    },
+  },
+  norm: {
+    ...replacing,
+    ...fromXToOut(),
+    weights: ({ weight, bias }) => present(weight, bias),
+    channels: () => [],
+    check: ({ x, out, groups, weight, bias }) => {
+      const size = x.width / groups;
+      return [
+        requires(Number.isInteger(size), `a width of ${groups} equal groups`, x.width),
+        isVector(weight, size),
+        isVector(bias, size),
+        ...isLike(x, out),
+      ];
+    },
+  },
+  matmul: {
+    ...fromXToOut(),
+    addsInto: ({ into }) => into === "add",
+    weights: ({ weight, bias }) => present(weight, bias),
+    channels: ({ channels }) => present(channels),
+    check: ({ x, out, weight, bias, channels }) => [
+      isMatrix(weight, [out.width, x.width]),
+      ...(channels === undefined ? [] : [isMatrix(channels, [x.width, out.width])]),
+      isVector(bias, out.width),
+      requires(x.id !== out.id, "out to be another slot than x", out.name),
+      hasRowsOf(x, out),
+    ],
+  },
+  rope: {
+    ...weightless,
+    ...replacing,
+    reads: ({ x }) => [x],
+    writes: ({ x }) => x,
+    moved: (op, { slot }) => ({ ...op, x: slot(op.x) }),
+    check: ({ x, heads, frequencies }) => {
+      const headDim = x.width / heads;
+      const rotated = 2 * frequencies.length;
+      return [
+        requires(Number.isInteger(headDim), `a width of ${heads} equal heads`, x.width),
+        requires(rotated <= headDim, `at most ${headDim} rotated elements`, rotated),
+        isOfStep("x", x),
+      ];
+    },
+  },
+  "store-kv": {
+    ...weightless,
+    ...replacing,
+    reads: ({ k, v }) => [k, v],
+    writes: () => undefined,
+    moved: (op, { slot, cacheLayer }) => ({
+      ...op,
+      k: slot(op.k),
+      v: slot(op.v),
+      layer: cacheLayer(op.layer),
+    }),
+    check: ({ layer, k, v }, kv) => [
+      hasLayer(layer, kv),
+      requires(k.width === kv.kvHeads * kv.headDim, "k as wide as the cache", k.width),
+      isOfStep("k", k),
+      ...isLike(k, v),
+    ],
+  },
+  attention: {
+    ...weightless,
+    ...replacing,
+    reads: ({ q }) => [q],
+    writes: ({ out }) => out,
+    moved: (op, { slot, cacheLayer }) => ({
+      ...op,
+      q: slot(op.q),
+      out: slot(op.out),
+      layer: cacheLayer(op.layer),
+    }),
+    check: ({ layer, q, out, heads }, kv) => [
+      hasLayer(layer, kv),
+      requires(heads % kv.kvHeads === 0, `a multiple of ${kv.kvHeads} heads`, heads),
+      requires(q.width === heads * kv.headDim, "q as wide as its heads", q.width),
+      isOfStep("q", q),
+      ...isLike(q, out),
+    ],
+  },
+  activate: {
+    ...weightless,
+    ...replacing,
+    reads: ({ up, gate }) => (gate === undefined ? [up] : [up, gate]),
+    writes: ({ out }) => out,
+    moved: (op, { slot }) => {
+      const gate = op.gate && { gate: slot(op.gate) };
+      return { ...op, up: slot(op.up), out: slot(op.out), ...gate };
+    },
+    check: ({ gating, gate, up, out }) => [
+      requires((gate === undefined) === (gating === "ungated"), "a gate iff gated", gating),
+      ...isLike(gate ?? up, out),
+      ...isLike(up, out),
+    ],
+  },
+  ffn: {
+    reads: ({ x, block }) => [x, ...predictorInputs(block)],
+    writes: ({ out }) => out,
+    addsInto: ({ into }) => into === "add",
+    weights: ({ block }) => blockWeights(block),
+    channels: ({ block }) => present(block.channels?.gate, block.channels?.up),
+    moved: (op, { slot }) => {
+      const block = blockWithSlots(op.block, slot);
+      return { ...op, x: slot(op.x), out: slot(op.out), block };
+    },
+    check: ({ x, out, block }) => [
+      requires(x.width === block.dim, `x of width ${block.dim}`, x.width),
+      ...isLike(x, out),
+      ...predictorInputs(block).map((input) =>
+        requires(input.rows === x.rows, `a predictor input with rows of ${x.rows}`, input.rows),
+      ),
+      ...blockRequirements(block),
+    ],
+  },
+  mask: {
+    ...weightless,
+    ...replacing,
+    ...fromXToOut(),
+    check: ({ x, out, value, norms }) => {
+      const length = norms?.length ?? x.width;
+      return [
+        requires(value >= 0, "a value of at least 0", value),
+        requires(length === x.width, `${x.width} norms`, length),
+        ...isLike(x, out),
+      ];
+    },
+  },
+  add: {
+    ...weightless,
+    ...fromXToOut(),
+    addsInto: () => true,
+    check: ({ x, out }) => isLike(x, out),
+  },
+  copy: {
+    ...weightless,
+    ...replacing,
+    ...fromXToOut(),
+    check: ({ x, out }) => isLike(x, out),
+  },
+  select: {
+    ...weightless,
+    ...replacing,
+    ...fromXToOut(),
+    check: ({ x, out }) => [
+      isOfStep("x", x),
+      requires(out.rows === "outputs", "out with the output rows", out.rows),
+      requires(x.width === out.width, `width ${x.width}`, out.width),
+    ],
+  },
+  argmax: {
+    ...weightless,
+    ...replacing,
+    ...fromXToOut(),
+    check: ({ x, out }) => [
+      requires(out.width === 1, "an out of width 1", out.width),
+      hasRowsOf(x, out),
+    ],
+  },
+  "top-k": {
+    ...weightless,
+    ...replacing,
+    ...fromXToOut(),
+    check: ({ x, out }) => [
+      requires(out.width % 2 === 0, "an out of pairs", out.width),
+      requires(out.width <= 2 * x.width, `an out of at most ${x.width} pairs`, out.width),
+      hasRowsOf(x, out),
+    ],
+  },
+};
+
+export function ruleOf(op: Op): OpRule<Op> {
+  return opTable[op.kind];
+}
+
+/** Declared as a method: so the function for an op's own kind may be called with any op of that kind. */
+interface OpFunction<O extends Op, Rest extends readonly unknown[], Result> {
+  apply(op: O, ...rest: Rest): Result;
+}
+
+/** A function for each kind of op, as a backend's lowering. A kind without one does not compile. */
+export type ByKind<Rest extends readonly unknown[], Result> = {
+  readonly [Kind in OpKind]: OpFunction<OpOf<Kind>, Rest, Result>["apply"];
+};
+
+/** The function for the op's kind. */
+export function functionFor<Rest extends readonly unknown[], Result>(
+  functions: ByKind<Rest, Result>,
+  op: Op,
+): OpFunction<Op, Rest, Result>["apply"] {
+  return functions[op.kind];
+}
+
+function present(...weights: readonly (Weight | undefined)[]): readonly Weight[] {
+  return weights.filter((weight) => weight !== undefined);
+}
