@@ -5,7 +5,7 @@
  * selected/active for each layer and the model. Perplexity: hearth perplexity --sparsity … --sidecar … beside it.
  */
 import { createCpuBackend } from "../../dist/backends/cpu/cpu-backend.js";
-import { openWeight } from "../../dist/derived-weights/weight-reader.js";
+import { openWeight } from "../../dist/backends/weight-reader.js";
 import { sidecarModelOf } from "../../dist/engine/settle-sparsity.js";
 import { openGguf } from "../../dist/gguf/open.js";
 import { readTensorBytes } from "../../dist/io/tensor-bytes.js";

@@ -3,9 +3,11 @@
  * Untrusted values are judged before they come here (compile checks shapes once); run checks nothing and allocates nothing.
  * Source of the cut: jax-js backend.ts (compile, then dispatch).
  */
+import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import type { Bytes, Milliseconds } from "../core/units.ts";
 import type { Slot, Weight } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
+import type { ExecutableReport } from "./executable-report.ts";
 
 export interface LoadProgress {
   readonly done: Bytes;
@@ -65,17 +67,25 @@ export interface ChannelCounts {
   readonly bytesDense: Bytes;
 }
 
-/** As many neurons of one layer as others, none of them computed by both sides. */
+/** Swaps neurons of one layer: `to[i]` takes the place of `from[i]`. The lists are equally long and share no neuron. */
 export interface NeuronChange {
   readonly layer: number;
-  /** Computed so far, and no longer. */
+  /** Neurons that were computed so far. */
   readonly from: Uint32Array;
-  /** Computed from now on: each in the place of the one at its index in `from`. */
+  /** Neurons that are computed from now on. */
   readonly to: Uint32Array;
 }
 
+/**
+ * A compiled program. Every executable has every method: where a device lacks something, a fact says so, and the method
+ * returns nothing, or rejects. Decorators extend ForwardingExecutable.
+ */
 export interface Executable extends Disposable {
   readonly memory: MemoryUse;
+  /** What it counts of feed-forward blocks: sums over each block, or each neuron too (`neuronCounts`). */
+  readonly counts: "blocks" | "neurons";
+  /** Whether blocks with a subset may compute other neurons later (`replaceNeurons`). */
+  readonly canReplaceNeurons: boolean;
   /**
    * Runs one segment over the rows. Resolves when its outputs are on the host. May be called again before
    * that: segments run in the order of the calls, and `step` is read before run returns.
@@ -85,31 +95,39 @@ export interface Executable extends Disposable {
   output(slot: Slot): Float32Array;
   /** Replaces the first `data.length` elements of a slot; ordered like run. */
   write(slot: Slot, data: Float32Array): void;
-  /** Forgets nothing, moves nothing: positions < length of `from` become readable as those of `to`. */
+  /** Copies the cached keys and values at positions [0, length) of sequence `from` to sequence `to`. `from` is unchanged. */
   copySequence(from: number, to: number, length: number): Promise<void>;
-  /** Resolves when everything submitted so far has run, segments without outputs too. Absent: run's promise tells. */
-  finished?(): Promise<void>;
+  /** Resolves when every run so far has ended, of segments without outputs too. A run that fails rejects its own promise. */
+  finished(): Promise<void>;
   /** Counts of the FFN ops since the last call of this function, in order of layer. */
   ffnCounts(): readonly FfnCounts[];
-  /** Since the last call; the counting starts with the first one. Absent where single neurons are not counted. */
-  neuronCounts?(): Promise<readonly NeuronCounts[]>;
-  /** Of the matmuls with channels, in the program's order, since the last call. Absent where channels are ignored. */
-  channelCounts?(): readonly ChannelCounts[];
+  /** Counts since the last call; the counting starts with the first one. Empty where `counts` is "blocks". */
+  neuronCounts(): Promise<readonly NeuronCounts[]>;
+  /** Counts of the matmuls with channels since the last call, in the program's order. Empty where channels are ignored. */
+  channelCounts(): readonly ChannelCounts[];
   /**
    * A block with a subset computes other neurons from the next run on, in the same memory. What was counted belongs to
-   * those before: counts are taken first. Absent where subsets are fixed.
+   * the neurons before: counts are taken first. Rejects with UnsupportedError unless `canReplaceNeurons`.
    */
-  replaceNeurons?(change: NeuronChange): Promise<void>;
+  replaceNeurons(change: NeuronChange): Promise<void>;
+  /** What it did since it was compiled. */
+  report(): Promise<ExecutableReport>;
 }
 
-export interface Backend extends Disposable {
+/** Work on whole matrices, beside any program. plain-matrices.ts has it for backends that have nothing faster. */
+export interface MatrixWork {
+  /** W^T in another type, in memory. @throws ShapeError when a transposed row is not a whole number of blocks. */
+  readonly transpose: (weight: Weight, type: TransposedType) => Promise<Weight>;
+  /** C = op(A)·op(B) in f32. */
+  readonly multiply: MultiplyMatrices;
+}
+
+/** Types that a transposed row can be written in. */
+export type TransposedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0";
+
+export interface Backend extends MatrixWork, Disposable {
   /** For people: "cpu (avx512, 2 threads)". */
   readonly description: string;
   /** @throws UnsupportedError for a weight type or method that this backend lacks; LimitError when memory does not suffice. */
   compile(program: Program, options?: CompileOptions): Promise<Executable>;
-  /** W^T in another type, in memory: there where the backend does it faster than TypeScript. */
-  readonly transpose?: (
-    weight: Weight,
-    type: "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0",
-  ) => Promise<Weight>;
 }

@@ -171,6 +171,7 @@ function wholeCard({ gpu, name }: HardwareProfile): Bytes {
 const planningBackend: Backend = {
   description: "planning",
   compile: () => Promise.reject(new UnsupportedError("running", ["planning"])),
+  multiply: () => Promise.reject(new UnsupportedError("multiplying", ["planning"])),
   transpose: async ({ name, rows, columns }, type) => ({
     name: `${name} transposed`,
     type,

@@ -14,7 +14,7 @@ import type {
   MatrixToWrite,
 } from "../sparsity/sidecar/sidecar.ts";
 import { columnNorms } from "./derived-weights.ts";
-import { thresholdRowType, transposeDown } from "./transpose-down.ts";
+import { thresholdRowType } from "./transpose-down.ts";
 
 /** The matrices of a layer that read masked inputs, by name; `down` has its rows already. */
 export function channelSources({ attention, ffn }: LayerWeights): LayerChannels<Weight> {
@@ -50,10 +50,8 @@ export function channelBytes(weight: Weight): Bytes {
   return weight.columns * rowBytes(thresholdRowType(weight), weight.rows);
 }
 
-/** By the backend's threads where it can, else in TypeScript. */
 export function channelCopy(weight: Weight, backend: Backend): Promise<Weight> {
-  const type = thresholdRowType(weight);
-  return backend.transpose?.(weight, type) ?? transposeDown(weight, type);
+  return backend.transpose(weight, thresholdRowType(weight));
 }
 
 /** Made when it is written, so that one matrix at a time is in memory. */

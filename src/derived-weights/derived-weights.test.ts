@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { transposePlainly } from "../backends/plain-matrices.ts";
 import { rowBytes, type WeightType, weightTypes } from "../core/dtype.ts";
 import { createRandom } from "../core/random.ts";
 import type { Weight } from "../ops/op.ts";
 import { quantCodec } from "../quant/codecs.ts";
 import { columnNorms, downRowNorms, makeSigns } from "./derived-weights.ts";
-import { downRowType, thresholdRowType, transposeDown } from "./transpose-down.ts";
+import { downRowType, thresholdRowType } from "./transpose-down.ts";
 
 function encode(type: WeightType, rows: number, columns: number, values: Float32Array): Weight {
   const codec = quantCodec(type);
@@ -50,7 +51,7 @@ describe("a transposed down projection", () => {
     async (type) => {
       const weight = encode(type, dim, neurons, random(dim * neurons));
       expect(downRowType(weight)).toBe(type);
-      const moved = await transposeDown(weight, type);
+      const moved = await transposePlainly(weight, type);
       expect([moved.rows, moved.columns]).toEqual([neurons, dim]);
       expect(decode(moved)).toEqual(transposedOf(decode(weight), dim, neurons));
     },
@@ -61,7 +62,7 @@ describe("a transposed down projection", () => {
     async (type) => {
       const weight = encode(type, dim, neurons, random(dim * neurons));
       const rowType = downRowType(weight);
-      const moved = await transposeDown(weight, rowType);
+      const moved = await transposePlainly(weight, rowType);
       // F16: half a unit of 11 bits. Q8_0: half a step of 1/127 of a block's largest, and its scale's 11 bits.
       const bound = rowType === "F16" ? 2 ** -11 : 0.5 / 127 + 2 ** -11;
       expect(worst(decode(moved), transposedOf(decode(weight), dim, neurons))).toBeLessThan(bound);
@@ -79,7 +80,7 @@ describe("a transposed down projection", () => {
   it("wider than a strip is put together without a seam", async () => {
     const [wide, many] = [8192, 320];
     const values = Float32Array.from({ length: wide * many }, (_, i) => i % 1021);
-    const moved = await transposeDown(encode("F16", wide, many, values), "F16");
+    const moved = await transposePlainly(encode("F16", wide, many, values), "F16");
     const expected = encode("F16", many, wide, transposedOf(values, wide, many));
     const bytesOf = ({ bytes }: Weight) => (bytes.kind === "memory" ? Buffer.from(bytes.data) : "");
     expect(Buffer.compare(Buffer.from(bytesOf(moved)), Buffer.from(bytesOf(expected)))).toBe(0);
@@ -91,7 +92,7 @@ describe("norms of down rows", () => {
     const values = random(96 * 70);
     const columns = encode("F32", 70, 96, values);
     const norms = await downRowNorms({ layout: "columns", weight: columns });
-    const rows = await transposeDown(columns, "F32");
+    const rows = await transposePlainly(columns, "F32");
     expect(await downRowNorms({ layout: "rows", weight: rows })).toEqual(norms);
     const first = Math.hypot(...Array.from({ length: 70 }, (_, r) => values[r * 96] ?? 0));
     expect(norms[0]).toBeCloseTo(first, 5);

@@ -1,8 +1,8 @@
 /** What methods need beside the weights of the file, made from them: norms of rows and columns, sign bits of gate rows. */
 import { setImmediate } from "node:timers/promises";
+import { openWeight } from "../backends/weight-reader.ts";
 import type { DownProjection, Weight } from "../ops/op.ts";
 import { signRowBytes } from "../sparsity/sidecar/names.ts";
-import { openWeight } from "./weight-reader.ts";
 
 /** 64 rows of 16 384 columns are a million elements: some milliseconds. */
 const rowsBetweenPauses = 64;

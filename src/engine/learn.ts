@@ -43,15 +43,14 @@ export interface Learner {
 export async function startLearning(request: {
   readonly model: Model;
   readonly session: Session;
-  readonly device: "host" | "gpu" | "hybrid";
   readonly sparsity: MethodName;
   readonly sidecarPath: string;
 }): Promise<Learner | string> {
-  const { model, session, device, sparsity, sidecarPath } = request;
+  const { model, session, sparsity, sidecarPath } = request;
   const rule = activeRuleFor(model.activation);
   const obstacle = obstacleToLearning(sparsity, rule);
   if (obstacle !== undefined) return `nothing is learnt: ${obstacle}`;
-  if (device === "gpu" || session.executable.neuronCounts === undefined) {
+  if (session.executable.counts === "blocks") {
     return "nothing is learnt: the graphics card does not count single neurons; device cpu and hybrid do";
   }
   await session.executable.neuronCounts();
@@ -77,7 +76,7 @@ export async function foldIntoProfile(model: Model, sidecar: Sidecar | undefined
 }
 
 async function observe(model: Model, session: Session): Promise<Observation> {
-  const watched = (await session.executable.neuronCounts?.()) ?? [];
+  const watched = await session.executable.neuronCounts();
   const use = session.counters.use("decode");
   const tokens = watched.reduce((most, { rows }) => Math.max(most, rows), 0);
   const layers = model.hyperparameters.neurons.map((neurons, layer): LayerObservation => {

@@ -5,7 +5,7 @@ import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
 import { rowBytes } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";
-import { downRowType, transposeDown } from "../derived-weights/transpose-down.ts";
+import { downRowType } from "../derived-weights/transpose-down.ts";
 import { measuredHardware } from "../devices/hardware/cache.ts";
 import { openHardware } from "../devices/hardware/measure-machine.ts";
 import type { AdaptOptions } from "../devices/hybrid/adapt.ts";
@@ -174,9 +174,7 @@ async function transposeSplitLayers(
       if (weight === undefined) continue;
       const type = downRowType(weight);
       const known = sidecar?.downRows[layer];
-      const rows =
-        known ?? (await (backend.transpose?.(weight, type) ?? transposeDown(weight, type)));
-      made.set(layer, rows);
+      made.set(layer, known ?? (await backend.transpose(weight, type)));
     }
   } finally {
     backend[Symbol.dispose]();

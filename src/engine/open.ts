@@ -80,7 +80,7 @@ export async function openModelFile(
   const running =
     chosen.kind === "host" ? await openOnHost(chosen, request) : await openOnGpu(chosen, request);
   const { backend, session, sparsity, plan, notices } = running;
-  const learning = await learnFrom(running, request, chosen.kind);
+  const learning = await learnFrom(running, request);
   const learningNotices = typeof learning === "string" ? [learning] : [];
   return {
     description: describeModel(model),
@@ -204,12 +204,11 @@ async function openOnGpu(
 async function learnFrom(
   { backend, session, sparsity }: Running,
   { model, options }: OpenRequest,
-  device: ChosenDevice["kind"],
 ): Promise<Learner | string | undefined> {
   if (!options.learn) return undefined;
   const sidecarPath = options.sidecar ?? sidecarPathOf(model.gguf.path);
   try {
-    return await startLearning({ model, session, device, sparsity, sidecarPath });
+    return await startLearning({ model, session, sparsity, sidecarPath });
   } catch (error) {
     session[Symbol.dispose]();
     backend[Symbol.dispose]();

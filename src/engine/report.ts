@@ -1,10 +1,8 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
-import type { GpuCounts, GpuUse, StepUse } from "../backends/webgpu/gpu-counts.ts";
+import type { GpuCounts, GpuUse, HybridStats, StepUse } from "../backends/executable-report.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { minTokens, shareMargin } from "../devices/hybrid/adapt.ts";
 import { chromeTrace } from "../devices/hybrid/chrome-trace.ts";
-import type { HybridStats } from "../devices/hybrid/stats.ts";
-import { reportOf, timelineOf } from "../devices/thread/device.ts";
 import type { OpenedModel } from "./open.ts";
 
 export interface GpuReport {
@@ -37,8 +35,7 @@ export interface EngineReport {
 export async function engineReport(
   opened: Pick<OpenedModel, "session" | "plan">,
 ): Promise<EngineReport> {
-  const report = await reportOf(opened.session.executable);
-  const { gpu, hybrid } = report ?? {};
+  const { gpu, hybrid } = await opened.session.executable.report();
   return {
     ...(gpu && {
       gpu: {
@@ -82,7 +79,8 @@ export function shareAdvice(share: {
 
 /** The timeline of all steps so far in Chrome's trace format; without events unless the engine keeps one. */
 export async function engineTimeline(opened: Pick<OpenedModel, "session">): Promise<string> {
-  return chromeTrace((await timelineOf(opened.session.executable)) ?? []);
+  const { timeline } = await opened.session.executable.report();
+  return chromeTrace(timeline);
 }
 
 function uses({ load, prompt, decode }: GpuUse): readonly GpuCounts[] {

@@ -12,7 +12,6 @@ import {
   type DownRowType,
   downRowType,
   thresholdRowType,
-  transposeDown,
 } from "../derived-weights/transpose-down.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { LayerMasks, MethodChoice } from "../model/graph.ts";
@@ -215,7 +214,7 @@ async function downRowsOf(
   for (const [layer, { ffn }] of model.layers.entries()) {
     from.signal?.throwIfAborted();
     const { weight } = ffn.down;
-    if (missing[layer]) weights.push(await transposed(weight, rowType(weight), backend));
+    if (missing[layer]) weights.push(await backend.transpose(weight, rowType(weight)));
     else weights.push(ffn.down.layout === "columns" ? from.sidecar?.downRows[layer] : undefined);
   }
   if (toMake.length === 0) return { weights, notices: [] };
@@ -223,11 +222,6 @@ async function downRowsOf(
   const types = [...new Set(toMake.map(rowType))].join(" and ");
   const notice = `the down projections of ${toMake.length} layers were transposed at load (${formatBytes(bytes)} of ${types}, ${seconds} s); hearth prepare keeps them in a sidecar that is mapped instead`;
   return { weights, notices: [notice] };
-}
-
-/** By the backend's threads where it can, else in TypeScript. */
-function transposed(weight: Weight, type: DownRowType, backend: Backend): Promise<Weight> {
-  return backend.transpose?.(weight, type) ?? transposeDown(weight, type);
 }
 
 function checkMemory(bytes: Bytes): void {

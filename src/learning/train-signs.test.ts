@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { openWeight } from "../derived-weights/weight-reader.ts";
+import { openWeight } from "../backends/weight-reader.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { createTokenizer } from "../text/tokenizer.ts";

@@ -2,10 +2,12 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Backend } from "../backends/backend.ts";
+import { ForwardingExecutable } from "../backends/forwarding-executable.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { openGguf } from "../gguf/open.ts";
 import { buildProgram } from "../model/build-program.ts";
 import { openModel } from "../model/model.ts";
+import type { Step } from "../ops/program.ts";
 import { ActiveGeneration } from "./generation.ts";
 import { resolveSampling, type SamplingOptions } from "./sampling/sampler.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -20,14 +22,13 @@ function counting(backend: Backend, runs: number[]): Backend {
   return {
     ...backend,
     compile: async (program, options) => {
-      const executable = await backend.compile(program, options);
-      return {
-        ...executable,
-        run: (segment, step) => {
+      class Counting extends ForwardingExecutable {
+        override run(segment: number, step: Step): Promise<void> {
           runs[segment] = (runs[segment] ?? 0) + 1;
-          return executable.run(segment, step);
-        },
-      };
+          return super.run(segment, step);
+        }
+      }
+      return new Counting(await backend.compile(program, options));
     },
   };
 }

@@ -24,6 +24,7 @@ describe("a counters", () => {
         taken++;
         return pending.splice(0);
       },
+      channelCounts: () => [],
     });
     counters.begin("prompt");
     pending = [counts(0, { rows: 4, active: 40, bytesTouched: 400 })];
@@ -50,7 +51,7 @@ describe("a counters", () => {
       counts(1, { rows: 1, bytesTouched: 7 }),
       counts(0, { rows: 5, bytesTouched: 50, active: 25 }),
     ];
-    const counters = new FfnCounters({ ffnCounts: () => once.splice(0) });
+    const counters = new FfnCounters({ ffnCounts: () => once.splice(0), channelCounts: () => [] });
     expect(counters.use("prompt")).toMatchObject({
       bytesTouchedPerToken: 17,
       activeSharePerLayer: [0.5, 0],
@@ -59,7 +60,7 @@ describe("a counters", () => {
 
   it("says nothing of a predictor that no device has timed", () => {
     const { predictorTime: _, ...untimed } = counts(0, { rows: 1, active: 2 });
-    const counters = new FfnCounters({ ffnCounts: () => [untimed] });
+    const counters = new FfnCounters({ ffnCounts: () => [untimed], channelCounts: () => [] });
     counters.begin("decode");
     counters.end(5);
     expect(counters.use("decode").predictorTimeShare).toBeUndefined();
@@ -89,7 +90,7 @@ describe("a counters", () => {
   });
 
   it("of nothing is zeros, not NaN", () => {
-    const use = new FfnCounters({ ffnCounts: () => [] }).use("decode");
+    const use = new FfnCounters({ ffnCounts: () => [], channelCounts: () => [] }).use("decode");
     expect(use).toEqual({
       tokens: 0,
       activeShare: 0,

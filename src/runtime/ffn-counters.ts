@@ -80,7 +80,7 @@ export class FfnCounters {
 
   #collect(): void {
     const sum = this.#sums[this.#kind];
-    sum.channels = addedChannels(sum.channels, this.#source.channelCounts?.() ?? []);
+    sum.channels = addedChannels(sum.channels, this.#source.channelCounts());
     for (const counts of this.#source.ffnCounts()) {
       const layer = sum.layers.get(counts.layer) ?? { active: 0, possible: 0, rows: 0, bytes: 0 };
       layer.active += counts.active;

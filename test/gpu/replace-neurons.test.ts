@@ -71,7 +71,7 @@ async function logitsOf(
 ): Promise<readonly (readonly number[])[]> {
   const run = runnerOf(executable, built);
   const before = await run();
-  await executable.replaceNeurons?.(change);
+  await executable.replaceNeurons(change);
   return [before, await run()];
 }
 
@@ -124,14 +124,14 @@ describe.skipIf(adapters.length === 0)(`neurons on the GPU${skipped}`, () => {
     using executable = await backend.compile(built.program);
     const run = runnerOf(executable, built);
     const before = await run();
-    const replaced = executable.replaceNeurons?.(change);
+    const replaced = executable.replaceNeurons(change);
     const after = await run();
     await replaced;
     expect(after).not.toEqual(before);
     // Its kernels are compiled with the first call: it waits, and whatever is asked for behind it.
     const copied = executable.copySequence(0, 0, 1);
     const held = run();
-    const restored = executable.replaceNeurons?.({ layer: 0, from: change.to, to: change.from });
+    const restored = executable.replaceNeurons({ layer: 0, from: change.to, to: change.from });
     const last = run();
     await Promise.all([copied, restored, held]);
     expect(await last).toEqual(before);

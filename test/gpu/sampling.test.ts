@@ -4,15 +4,17 @@
  */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Backend, Executable } from "../../src/backends/backend.ts";
+import type { Backend } from "../../src/backends/backend.ts";
+import type { StepUse } from "../../src/backends/executable-report.ts";
+import { ForwardingExecutable } from "../../src/backends/forwarding-executable.ts";
 import { createReferenceBackend } from "../../src/backends/reference/reference-backend.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
-import type { StepUse } from "../../src/backends/webgpu/gpu-counts.ts";
 import { createWebGpuBackend } from "../../src/backends/webgpu/webgpu-backend.ts";
 import { countGpu } from "../../src/devices/thread/gpu-use.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { buildProgram } from "../../src/model/build-program.ts";
 import { openModel } from "../../src/model/model.ts";
+import type { Slot } from "../../src/ops/op.ts";
 import { ActiveGeneration } from "../../src/runtime/generation.ts";
 import {
   resolveSampling,
@@ -107,7 +109,7 @@ function ranksOf(logits: Float32Array): Int32Array {
 describe.skipIf(adapters.length === 0)("sampling on the GPU (skipped without a driver)", () => {
   let gpu: Session;
   let cpu: Session;
-  let decodeUse: () => StepUse;
+  let decodeUse: () => Promise<StepUse>;
   /** Of the CPU, one row for each token drawn. */
   const logits: Float32Array[] = [];
   const backends: Backend[] = [];
@@ -116,8 +118,8 @@ describe.skipIf(adapters.length === 0)("sampling on the GPU (skipped without a d
     const counted: Backend = {
       ...webgpu,
       compile: async (program, options) => {
-        const { executable, use } = countGpu(await webgpu.compile(program, options));
-        decodeUse = () => use().decode;
+        const executable = countGpu(await webgpu.compile(program, options));
+        decodeUse = async () => (await executable.report()).gpu!.decode;
         return executable;
       },
     };
@@ -125,15 +127,16 @@ describe.skipIf(adapters.length === 0)("sampling on the GPU (skipped without a d
     const watched: Backend = {
       ...reference,
       compile: async (program, options) => {
-        const executable = await reference.compile(program, options);
-        let last: Float32Array | undefined;
-        const output: Executable["output"] = (slot) => {
-          const rows = executable.output(slot);
-          if (rows !== last) logits.push(rows.slice());
-          last = rows;
-          return rows;
-        };
-        return { ...executable, output };
+        class Watched extends ForwardingExecutable {
+          #last: Float32Array | undefined;
+          override output(slot: Slot): Float32Array {
+            const rows = super.output(slot);
+            if (rows !== this.#last) logits.push(rows.slice());
+            this.#last = rows;
+            return rows;
+          }
+        }
+        return new Watched(await reference.compile(program, options));
       },
     };
     backends.push(webgpu, reference);
@@ -147,9 +150,9 @@ describe.skipIf(adapters.length === 0)("sampling on the GPU (skipped without a d
 
   /** Bytes read back for each token behind the first, whose step reads a prompt. */
   async function bytesOf(sampling: SamplingOptions): Promise<number> {
-    const before = decodeUse();
+    const before = await decodeUse();
     await answer(gpu, sampling);
-    const after = decodeUse();
+    const after = await decodeUse();
     return (after.bytesReadBack - before.bytesReadBack) / (after.tokens - before.tokens);
   }
 

@@ -1,9 +1,10 @@
 /** The suite on the reference itself: the cases fit the oracle, their bounds mean something, and broken backends fail. */
 import { describe, expect, it } from "vitest";
-import type { Op, Weight } from "../../ops/op.ts";
+import type { Op, Slot, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
-import type { Backend, Executable } from "../backend.ts";
+import type { Backend } from "../backend.ts";
 import { conformanceCases, expectationOf, runConformance } from "../conformance.ts";
+import { ForwardingExecutable } from "../forwarding-executable.ts";
 import { createReferenceBackend } from "../reference/reference-backend.ts";
 import { floatArithmetic, integerArithmetic } from "../tolerance.ts";
 import type { Bounded } from "./bound-state.ts";
@@ -37,13 +38,14 @@ function withOutputs(change: (output: Float32Array) => void): Backend {
   return {
     ...reference,
     compile: async (program, options) => {
-      const executable = await reference.compile(program, options);
-      const output: Executable["output"] = (slot) => {
-        const data = executable.output(slot).slice();
-        change(data);
-        return data;
-      };
-      return { ...executable, output };
+      class Changed extends ForwardingExecutable {
+        override output(slot: Slot): Float32Array {
+          const data = super.output(slot).slice();
+          change(data);
+          return data;
+        }
+      }
+      return new Changed(await reference.compile(program, options));
     },
   };
 }
@@ -91,12 +93,14 @@ describe("the suite fails on a backend that", () => {
 
   it("gives outputs of another length", async () => {
     const reference = createReferenceBackend();
+    class Shorter extends ForwardingExecutable {
+      override output(slot: Slot): Float32Array {
+        return super.output(slot).subarray(1);
+      }
+    }
     const backend: Backend = {
       ...reference,
-      compile: async (program, options) => {
-        const executable = await reference.compile(program, options);
-        return { ...executable, output: (slot) => executable.output(slot).subarray(1) };
-      },
+      compile: async (program, options) => new Shorter(await reference.compile(program, options)),
     };
     const { problems } = await check(
       backend,

@@ -66,7 +66,7 @@ describe.skipIf(loaded.kind === "missing")(`products over channels${reason}`, ()
       expect(first).toEqual(exactProduct(values, row));
       expect(second).toEqual(exactProduct(values.subarray(0, 40 * wide.channels), row));
       const channels = (wide.channels / 8) * 3;
-      expect(executable.channelCounts?.()).toEqual([
+      expect(executable.channelCounts()).toEqual([
         { rows: 1, channels, bytesTouched: channels * 8192 * 2, bytesDense: dense(8192) },
         { rows: 1, channels, bytesTouched: channels * 40 * 2, bytesDense: dense(40) },
       ]);
@@ -90,7 +90,7 @@ describe.skipIf(loaded.kind === "missing")(`products over channels${reason}`, ()
         Float32Array.from(expected.flatMap((row) => [...row])),
       );
       const channels = rows * wide.channels;
-      expect(executable.channelCounts?.()).toEqual([
+      expect(executable.channelCounts()).toEqual([
         { rows, channels, bytesTouched: dense(40), bytesDense: dense(40) },
       ]);
     }

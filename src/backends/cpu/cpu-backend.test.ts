@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { LimitError, ShapeError, UnsupportedError } from "../../core/errors.ts";
+import { OptionError, ShapeError, UnsupportedError } from "../../core/errors.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
@@ -229,7 +229,7 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
 
   it("refuses an instruction set it does not have and a senseless number of threads", () => {
     expect(() => createCpuBackend({ isa: "mmx" })).toThrow(UnsupportedError);
-    expect(() => createCpuBackend({ threads: 0 })).toThrow(LimitError);
-    expect(() => createCpuBackend({ threads: 1.5 })).toThrow(LimitError);
+    expect(() => createCpuBackend({ threads: 0 })).toThrow(OptionError);
+    expect(() => createCpuBackend({ threads: 1.5 })).toThrow(OptionError);
   });
 });

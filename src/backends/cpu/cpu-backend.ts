@@ -4,7 +4,6 @@
  */
 import { checkValue } from "../../core/check-options.ts";
 import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../core/errors.ts";
-import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
@@ -35,10 +34,6 @@ export interface CpuBackendOptions {
 export interface CpuBackend extends Backend {
   readonly threads: number;
   readonly isa: string;
-  /** Wᵀ of a weight, made by all threads; its bytes may back a Weight of kind "memory" without another copy. */
-  readonly transpose: ReturnType<typeof transposeWeight>;
-  /** C = op(A)·op(B) in f32: what training predictors needs. */
-  readonly multiply: MultiplyMatrices;
   /** Bytes per second that the threads read from memory no cache holds: the roof of decode. */
   measureRead(): Promise<number>;
 }
@@ -124,6 +119,9 @@ function createExecutable(
   };
   return {
     memory,
+    counts: "neurons",
+    canReplaceNeurons: true,
+    report: async () => ({ timeline: [] }),
     ...createRunning(addon, cut, executable, checkOpen),
     ...createCounting(addon, cut.program, handle, checkOpen),
     [Symbol.dispose]: () => {
@@ -140,15 +138,22 @@ function createRunning(
   cut: WithoutTopK,
   { handle, outputs }: AddonExecutable,
   checkOpen: () => void,
-): Pick<Executable, "run" | "output" | "write" | "copySequence"> {
+): Pick<Executable, "run" | "output" | "write" | "copySequence" | "finished"> {
   const host = createHostOutputs(cut, outputs);
+  const run = async (segment: number, step: Step): Promise<void> => {
+    checkOpen();
+    const { rowCount, sequence, position, token, outputCount, outputRow } = step;
+    await addon.run(handle, segment, rowCount, sequence, position, token, outputCount, outputRow);
+    host.ran(segment, { rowCount, outputCount });
+  };
+  // Runs end in the order of the calls.
+  let last: Promise<void> = Promise.resolve();
   return {
-    run: async (segment: number, step: Step): Promise<void> => {
-      checkOpen();
-      const { rowCount, sequence, position, token, outputCount, outputRow } = step;
-      await addon.run(handle, segment, rowCount, sequence, position, token, outputCount, outputRow);
-      host.ran(segment, { rowCount, outputCount });
+    run: (segment, step) => {
+      last = run(segment, step);
+      return last;
     },
+    finished: () => last,
     output: host.output,
     write: (slot, data) => {
       checkOpen();

@@ -3,19 +3,17 @@
 import { tensorType } from "../../core/dtype.ts";
 import { ShapeError } from "../../core/errors.ts";
 import type { Weight } from "../../ops/op.ts";
+import type { MatrixWork } from "../backend.ts";
 import type { Addon, AddonPool } from "./addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { typeId, weightBytes } from "./weight-table.ts";
-
-/** Types that a transposed row can be written in. */
-export type TransposedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0";
 
 /** @throws ShapeError when a transposed row is no whole number of blocks. */
 export function transposeWeight(
   addon: Addon,
   pool: AddonPool,
   files: MappedFiles,
-): (weight: Weight, type: TransposedType) => Promise<Weight> {
+): MatrixWork["transpose"] {
   return async (weight, type) => {
     const { blockElements } = tensorType(type);
     if (weight.rows % blockElements !== 0) {

@@ -26,6 +26,8 @@ export function createExecutable(
   const { enqueue, dispose } = createQueue();
   return {
     memory: memoryUse(state),
+    counts: "neurons",
+    canReplaceNeurons: true,
     run: (segment, step) => {
       const rows = structuredClone(step);
       const { ops, outputs: wanted } = program.segments[segment]!;
@@ -44,7 +46,10 @@ export function createExecutable(
       void enqueue(() => state.slots[slot.id]!.set(copied)).catch(() => {});
     },
     copySequence: (from, to, length) => enqueue(() => state.kv.copySequence(from, to, length)),
+    finished: () => enqueue(() => {}),
     ffnCounts: () => counter.take(),
+    channelCounts: () => [],
+    report: async () => ({ timeline: [] }),
     neuronCounts: async () => counter.takeNeurons(),
     replaceNeurons: (change) => enqueue(() => replaceNeurons(blocks, change)),
     [Symbol.dispose]: dispose,

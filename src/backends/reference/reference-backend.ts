@@ -3,6 +3,7 @@
  * and what runs a small model where there is no compiler. Weights as f32, sums in double precision.
  */
 import type { Backend } from "../backend.ts";
+import { plainMatrices } from "../plain-matrices.ts";
 import { createExecutable } from "./executable.ts";
 import { createPacer } from "./pacer.ts";
 import { createReferenceState } from "./state.ts";
@@ -15,6 +16,7 @@ export function createReferenceBackend(): Backend {
       const state = await createReferenceState(program, options, { pacer });
       return createExecutable(program, state, pacer);
     },
+    ...plainMatrices,
     [Symbol.dispose]: () => {},
   };
 }

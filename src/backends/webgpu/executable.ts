@@ -6,11 +6,19 @@ import { DeviceError } from "../../core/errors.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
-import type { Executable, FfnCounts, MemoryUse, NeuronChange } from "../backend.ts";
+import type {
+  ChannelCounts,
+  Executable,
+  FfnCounts,
+  MemoryUse,
+  NeuronChange,
+  NeuronCounts,
+} from "../backend.ts";
+import type { ExecutableReport, GpuCounts } from "../executable-report.ts";
 import { CallOrder } from "./call-order.ts";
 import type { OpenDevice } from "./device.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
-import { type GpuCounts, noGpuCounts } from "./gpu-counts.ts";
+import { noGpuCounts } from "./gpu-counts.ts";
 import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
 import { headStride } from "./kernels/kv.ts";
 import type { Compiled, Kernel, Pipelines } from "./pipelines.ts";
@@ -21,6 +29,7 @@ import { StepWords } from "./step-words.ts";
 import { uploadReplaced } from "./upload.ts";
 
 export interface GpuExecutable extends Executable {
+  /** What the GPU was asked to do since the last call. */
   gpuCounts(): GpuCounts;
 }
 
@@ -48,6 +57,8 @@ type Mutable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
 
 export class WebGpuExecutable implements GpuExecutable {
   readonly memory: MemoryUse;
+  readonly counts = "blocks";
+  readonly canReplaceNeurons = true;
   readonly #ready: ReadyProgram;
   readonly #shape = createRunShape();
   readonly #stepWords: StepWords;
@@ -201,6 +212,18 @@ export class WebGpuExecutable implements GpuExecutable {
 
   ffnCounts(): readonly FfnCounts[] {
     return this.#ffn.take();
+  }
+
+  async neuronCounts(): Promise<readonly NeuronCounts[]> {
+    return [];
+  }
+
+  channelCounts(): readonly ChannelCounts[] {
+    return [];
+  }
+
+  async report(): Promise<ExecutableReport> {
+    return { timeline: [] };
   }
 
   gpuCounts(): GpuCounts {

@@ -6,6 +6,7 @@ import { DeviceError, LimitError } from "../../core/errors.ts";
 import { type Bytes, formatBytes } from "../../core/units.ts";
 import type { Program } from "../../ops/program.ts";
 import type { Backend, CompileOptions } from "../backend.ts";
+import { plainMatrices } from "../plain-matrices.ts";
 import { type AdapterChoice, chooseAdapter, listAdapters, takeAdapter } from "./adapter.ts";
 import type { AdapterDescription } from "./adapter-description.ts";
 import { type FeatureUse, type OpenDevice, openDevice } from "./device.ts";
@@ -70,6 +71,7 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
   return {
     adapter,
     description: `gpu (${adapter.name}, ${adapter.backend}, ${adapter.kind})`,
+    ...plainMatrices,
     estimate: (program) => estimateGpuBytes(program, limits),
     compile: (program, compileOptions = {}) => compile(program, compileOptions, made),
     loseDevice: () => open.device.destroy(),

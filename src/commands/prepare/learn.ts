@@ -1,14 +1,11 @@
 /** First part of `prepare`: everything that is learnt about a model goes to its sidecar, piece by piece, so that it can be resumed. */
 import type { Backend } from "../../backends/backend.ts";
-import { type MultiplyMatrices, multiplyPlainly } from "../../core/matrix-product.ts";
+import { transposedPieces } from "../../backends/plain-matrices.ts";
+import { openWeight } from "../../backends/weight-reader.ts";
+import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelCopyToWrite, channelSources } from "../../derived-weights/channel-copies.ts";
-import {
-  downRowType,
-  thresholdRowType,
-  transposedPieces,
-} from "../../derived-weights/transpose-down.ts";
-import { openWeight } from "../../derived-weights/weight-reader.ts";
+import { downRowType, thresholdRowType } from "../../derived-weights/transpose-down.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
 import { downNormsOf, sidecarModelOf } from "../../engine/settle-sparsity.ts";
 import type { Corpus } from "../../learning/corpus.ts";
@@ -68,13 +65,6 @@ export interface Learnt {
   readonly signs: readonly SelectionQuality[];
   /** Calibrated operating points, for activations that are never zero. */
   readonly tables: readonly ThresholdTable[];
-}
-
-/** The native product where the backend has one. */
-export function multiplyOf(backend: Backend): MultiplyMatrices {
-  const hasProduct = (one: Backend): one is Backend & { readonly multiply: MultiplyMatrices } =>
-    "multiply" in one && typeof one.multiply === "function";
-  return hasProduct(backend) ? backend.multiply : multiplyPlainly;
 }
 
 /** Counts activations, unless the sidecar has counted these tokens; transposes down projections that lie in columns. */

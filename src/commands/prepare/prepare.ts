@@ -51,7 +51,7 @@ import { updateSidecar } from "../../sparsity/sidecar/write.ts";
 import { loadTokenizer, type Tokenizer } from "../../text/tokenizer.ts";
 import { plotQuality } from "../plots/plot-quality.ts";
 import { checkMethods, comparedMatrices } from "./check.ts";
-import { keepCopies, type LearnRequest, learnFacts, learnMethods, multiplyOf } from "./learn.ts";
+import { keepCopies, type LearnRequest, learnFacts, learnMethods } from "./learn.ts";
 
 export interface TrainPredictorOptions {
   /** Text files, or JSONL and CSV with a field text, prompt or content. Default: text sampled from the model itself. */
@@ -278,7 +278,7 @@ async function openPreparation(
       model,
       tokenizer,
       backend,
-      multiply: multiplyOf(backend),
+      multiply: backend.multiply,
       sidecarPath: options.sidecar ?? sidecarPathOf(path),
       ...text,
       window,

@@ -17,7 +17,7 @@ export interface HybridBackendOptions {
   readonly timeline?: boolean;
   /** Exchange neurons between the devices while nothing runs. Default: none. */
   readonly adapt?: AdaptOptions;
-  /** Rows of a step from which a prompt's split layers run on the CPU alone (hybrid-prompt.ts). Default: never. */
+  /** Rows of a step from which a prompt's split layers run on the CPU alone (placement/prompt-path.ts). Default: never. */
   readonly promptOnCpuFrom?: number;
 }
 
@@ -29,6 +29,8 @@ export interface HybridBackend extends Backend {
 export function createHybridBackend(options: HybridBackendOptions): HybridBackend {
   const { gpu, cpu, placement, timeline = false, adapt, promptOnCpuFrom } = options;
   return {
+    transpose: cpu.transpose,
+    multiply: cpu.multiply,
     description: `hybrid (${gpu.description}; ${cpu.description})`,
     compile: async (program, compileOptions = {}) => {
       const partition = partitionProgram(program, placement, {

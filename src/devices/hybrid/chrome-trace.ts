@@ -2,7 +2,7 @@
  * Timelines as Chrome trace format: open them in Perfetto or chrome://tracing.
  * Source: "Trace Event Format", events of phase X (complete) and M (names). Times are microseconds.
  */
-import type { TimelineEvent, Track } from "./timeline.ts";
+import type { TimelineEvent, Track } from "../../backends/executable-report.ts";
 
 const tracks: readonly { readonly track: Track; readonly name: string }[] = [
   { track: "gpu", name: "GPU" },

@@ -1,6 +1,7 @@
 /** A placement that is wrong on purpose: neurons change places while the steps stay those of one device. */
 import { afterAll, describe, expect, it } from "vitest";
 import { expectClose } from "../../../test/fixtures/close-logits.ts";
+import { statsOf } from "../../../test/fixtures/hybrid-stats.ts";
 import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
 import type { Backend, Executable } from "../../backends/backend.ts";
 import { loadAddon } from "../../backends/cpu/addon.ts";
@@ -46,9 +47,9 @@ async function logitsOf(executable: Executable): Promise<readonly Float32Array[]
 /** What one device answers, and the neurons of each layer, least active first. */
 async function alone(): Promise<{ logits: readonly Float32Array[]; resting: readonly number[][] }> {
   using executable = await createReferenceBackend().compile(program);
-  await executable.neuronCounts?.();
+  await executable.neuronCounts();
   const logits = await logitsOf(executable);
-  const counts = (await executable.neuronCounts?.()) ?? [];
+  const counts = await executable.neuronCounts();
   const resting = counts.map(({ neurons, active }) =>
     [...neurons].sort((a, b) => active[a]! - active[b]! || a - b),
   );
@@ -83,16 +84,16 @@ async function expectAdapts(devices: { gpu: Backend; cpu: Backend }): Promise<vo
   using backend = createHybridBackend({ ...devices, placement, adapt: { expectedShare: 0.6 } });
   using executable = await backend.compile(program);
   expectCloseAndBest(await logitsOf(executable), logits);
-  const before = executable.hybridStats();
+  const before = await statsOf(executable);
   expect(before.exchangedGroups).toBe(0);
   const memory = executable.memory;
   await executable.adapt();
-  const { exchangedGroups } = executable.hybridStats();
+  const { exchangedGroups } = await statsOf(executable);
   expect(exchangedGroups).toBeGreaterThan(0);
   expect(executable.memory).toEqual(memory);
   executable.ffnCounts();
   expectCloseAndBest(await logitsOf(executable), logits);
-  const after = executable.hybridStats();
+  const after = await statsOf(executable);
   // Shares are those of all steps: as many ran before as after. 24 of 64 neurons are hot.
   const share = 2 * after.gpuActivationShare - before.gpuActivationShare;
   expect(before.gpuActivationShare).toBeLessThan(24 / 64);
@@ -119,12 +120,12 @@ describe("a hybrid that adapts", () => {
     const devices = { gpu: createReferenceBackend(), cpu: createReferenceBackend() };
     using backend = createHybridBackend({ ...devices, placement, adapt: { expectedShare: 0.6 } });
     using executable = await backend.compile(program);
-    expect(await executable.neuronCounts?.()).toEqual([]);
+    expect(await executable.neuronCounts()).toEqual([]);
     await logitsOf(executable);
-    const exchanged = (): number => executable.hybridStats().exchangedGroups;
+    const exchanged = async (): Promise<number> => (await statsOf(executable)).exchangedGroups;
     await expect.poll(exchanged, { timeout: 20_000 }).toBeGreaterThan(0);
     await logitsOf(executable);
-    const counts = (await executable.neuronCounts?.()) ?? [];
+    const counts = await executable.neuronCounts();
     expect(counts.map(({ rows, neurons }) => [rows, neurons.length])).toEqual([
       [2 * answered, 64],
       [2 * answered, 64],
@@ -139,6 +140,6 @@ describe("a hybrid that adapts", () => {
     using executable = await backend.compile(program);
     await logitsOf(executable);
     await executable.adapt();
-    expect(executable.hybridStats().exchangedGroups).toBe(0);
+    expect((await statsOf(executable)).exchangedGroups).toBe(0);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Makes the exchanges that hybrid-adapt.ts chooses: takes counts of single neurons, has both devices compute others,
+ * Makes the exchanges that adapt.ts chooses: takes counts of single neurons, has both devices compute others,
  * and hands the counts on to those who learn from them.
  */
 import type { Executable, FfnCounts, NeuronCounts } from "../../backends/backend.ts";
@@ -21,15 +21,17 @@ export class HybridExchange {
   /** Taken from the CPU and not yet asked for; undefined while nobody learns. */
   #untold: NeuronCounts[] | undefined;
 
-  /** Undefined where one device has nothing or cannot change its neurons. */
+  /** Undefined where one device has nothing, cannot change its neurons, or the CPU does not count them. */
   static create(
     devices: { readonly gpu: Executable | undefined; readonly cpu: Executable | undefined },
     layers: readonly PlanLayer[],
     options: AdaptOptions | undefined,
   ): HybridExchange | undefined {
     const { gpu, cpu } = devices;
-    if (options === undefined || gpu?.replaceNeurons === undefined) return undefined;
-    if (cpu?.replaceNeurons === undefined || cpu.neuronCounts === undefined) return undefined;
+    if (options === undefined || gpu === undefined || cpu === undefined) return undefined;
+    if (!gpu.canReplaceNeurons || !cpu.canReplaceNeurons || cpu.counts === "blocks") {
+      return undefined;
+    }
     return new HybridExchange({ gpu, cpu }, new HybridAdapter(layers, options));
   }
 
@@ -50,7 +52,7 @@ export class HybridExchange {
   async watch(): Promise<void> {
     if (this.#isWatching) return;
     this.#isWatching = true;
-    await this.#cpu.neuronCounts?.();
+    await this.#cpu.neuronCounts();
   }
 
   counted(gpu: readonly FfnCounts[], cpu: readonly FfnCounts[], tokens: Tokens): void {
@@ -74,8 +76,8 @@ export class HybridExchange {
     await this.#take();
     const exchanges = await runWithPauses(this.#adapter.choose());
     for (const { layer, toGpu, toCpu } of exchanges) {
-      await this.#gpu.replaceNeurons?.({ layer, from: toCpu, to: toGpu });
-      await this.#cpu.replaceNeurons?.({ layer, from: toGpu, to: toCpu });
+      await this.#gpu.replaceNeurons({ layer, from: toCpu, to: toGpu });
+      await this.#cpu.replaceNeurons({ layer, from: toGpu, to: toCpu });
     }
     if (exchanges.length > 0) this.#adapter.exchanged(exchanges);
     else this.#adapter.begin();
@@ -92,7 +94,7 @@ export class HybridExchange {
 
   /** Ids of counts are those of now: they are taken before neurons change places. */
   async #take(): Promise<void> {
-    const counts = (await this.#cpu.neuronCounts?.()) ?? [];
+    const counts = await this.#cpu.neuronCounts();
     const own = counts.map((count) => ({ ...count, neurons: count.neurons.slice() }));
     this.#adapter.watched(own);
     this.#untold?.push(...own);

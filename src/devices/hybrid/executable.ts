@@ -2,23 +2,27 @@
  * Runs a partitioned program: submits to one device, works on the other, waits only where a slot crosses.
  * One step at a time; a step that is asked for while another runs waits its turn.
  */
-import type { Executable, FfnCounts, MemoryUse, NeuronCounts } from "../../backends/backend.ts";
-import { HearthError } from "../../core/errors.ts";
-import type { Milliseconds, Tokens } from "../../core/units.ts";
+import type {
+  ChannelCounts,
+  Executable,
+  FfnCounts,
+  MemoryUse,
+  NeuronChange,
+  NeuronCounts,
+} from "../../backends/backend.ts";
+import type { ExecutableReport } from "../../backends/executable-report.ts";
+import { HearthError, UnsupportedError } from "../../core/errors.ts";
+import type { Tokens } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import { createStep, type Program, type Step } from "../../ops/program.ts";
 import type { DeviceName } from "./device-program.ts";
 import type { HybridExchange } from "./exchange.ts";
+import { joinCounts, joinDevices, joinRuns } from "./join-counts.ts";
 import type { Action, Partition } from "./partition.ts";
 import { createPatience, exactSleep, type Patience, waitPatiently } from "./patient-wait.ts";
-import { HybridRecorder, type HybridStats } from "./stats.ts";
-import type { TimelineEvent } from "./timeline.ts";
+import { HybridRecorder } from "./stats.ts";
 
 export interface HybridExecutable extends Executable {
-  /** Sums since the executable was made. */
-  hybridStats(): HybridStats;
-  /** Every step's intervals, when it was made with `timeline`; else none. */
-  timeline(): Promise<readonly TimelineEvent[]>;
   /** Exchanges neurons now, where it was made with `adapt` and an exchange is due; it does so by itself when idle. */
   adapt(): Promise<void>;
 }
@@ -43,6 +47,9 @@ export function createHybridExecutable(parts: HybridParts): HybridExecutable {
 
 class Hybrid implements HybridExecutable {
   readonly memory: MemoryUse;
+  readonly counts: Executable["counts"];
+  /** Which neurons are whose is the exchange's to change. */
+  readonly canReplaceNeurons = false;
   readonly #program: Program;
   readonly #partition: Partition;
   readonly #devices: DeviceExecutables;
@@ -67,6 +74,7 @@ class Hybrid implements HybridExecutable {
     this.#partition = parts.partition;
     this.#devices = parts.devices;
     this.#recorder = new HybridRecorder({ keepsTimeline: parts.timeline });
+    this.counts = parts.devices.cpu?.counts ?? "blocks";
     this.memory = sumMemory([parts.devices.gpu, parts.devices.cpu]);
   }
 
@@ -108,6 +116,13 @@ class Hybrid implements HybridExecutable {
     });
   }
 
+  finished(): Promise<void> {
+    return this.#enqueue(async () => {
+      await this.#devices.gpu?.finished();
+      await this.#devices.cpu?.finished();
+    });
+  }
+
   /** A split block's counts are the sums of both devices; its times are those of the slower one. */
   ffnCounts(): readonly FfnCounts[] {
     this.#collectCounts();
@@ -119,15 +134,30 @@ class Hybrid implements HybridExecutable {
   /** Of the neurons on the CPU: those on the GPU are not counted one by one. */
   async neuronCounts(): Promise<readonly NeuronCounts[]> {
     if (this.#exchange !== undefined) return this.#exchange.neuronCounts();
-    return (await this.#devices.cpu?.neuronCounts?.()) ?? [];
+    return (await this.#devices.cpu?.neuronCounts()) ?? [];
   }
 
-  hybridStats(): HybridStats {
+  /** Of one device after the other. */
+  channelCounts(): readonly ChannelCounts[] {
+    const { gpu, cpu } = this.#devices;
+    return [...(gpu?.channelCounts() ?? []), ...(cpu?.channelCounts() ?? [])];
+  }
+
+  replaceNeurons(_change: NeuronChange): Promise<void> {
+    return Promise.reject(
+      new UnsupportedError("replacing neurons of a model on two devices", ["adapt"]),
+    );
+  }
+
+  /** What the GPU says of itself, and what both did together. */
+  async report(): Promise<ExecutableReport> {
     this.#collectCounts();
-    const gpu = this.#devices.gpu?.memory;
-    const gpuBytes = gpu === undefined ? 0 : gpu.copiedWeights + gpu.kvCache + gpu.scratch;
+    const { gpu } = this.#devices;
+    const memory = gpu?.memory;
+    const gpuBytes = memory ? memory.copiedWeights + memory.kvCache + memory.scratch : 0;
     const exchangedGroups = this.#exchange?.exchangedGroups ?? 0;
-    return { ...this.#recorder.stats(gpuBytes), exchangedGroups };
+    const hybrid = { ...this.#recorder.stats(gpuBytes), exchangedGroups };
+    return { ...(await gpu?.report()), hybrid, timeline: this.#recorder.timeline };
   }
 
   adapt(): Promise<void> {
@@ -139,10 +169,6 @@ class Hybrid implements HybridExecutable {
         throw error;
       }
     });
-  }
-
-  async timeline(): Promise<readonly TimelineEvent[]> {
-    return this.#recorder.timeline;
   }
 
   [Symbol.dispose](): void {
@@ -191,7 +217,7 @@ class Hybrid implements HybridExecutable {
           const begun = performance.now();
           const done = device.run(action.segment, step);
           if (action.hasOutputs) waits[action.device] = done;
-          running.push(done, recorder.ran(action, { begun, done, device }));
+          running.push(done, recorder.ran(action, { begun, device }));
         } else if (action.slots.length > 0) {
           const from = this.#device(action.from);
           const to = this.#device(action.from === "gpu" ? "cpu" : "gpu");
@@ -255,58 +281,5 @@ function sumMemory(executables: readonly (Executable | undefined)[]): MemoryUse 
     copiedWeights: sum("copiedWeights"),
     kvCache: sum("kvCache"),
     scratch: sum("scratch"),
-  };
-}
-
-function joinCounts(
-  counts: readonly FfnCounts[],
-  join: (a: FfnCounts, b: FfnCounts) => FfnCounts,
-): readonly FfnCounts[] {
-  const byLayer = new Map<number, FfnCounts>();
-  for (const count of counts) {
-    const known = byLayer.get(count.layer);
-    byLayer.set(count.layer, known === undefined ? count : join(known, count));
-  }
-  return [...byLayer.values()].sort((a, b) => a.layer - b.layer);
-}
-
-/** The same rows on two devices, each with neurons of its own. */
-function joinDevices(a: FfnCounts, b: FfnCounts): FfnCounts {
-  return {
-    layer: a.layer,
-    active: a.active + b.active,
-    rows: Math.max(a.rows, b.rows),
-    neurons: a.neurons + b.neurons,
-    bytesTouched: a.bytesTouched + b.bytesTouched,
-    ...joinTimes(a, b, Math.max),
-  };
-}
-
-/** The same neurons over more rows. */
-function joinRuns(a: FfnCounts, b: FfnCounts): FfnCounts {
-  return {
-    layer: a.layer,
-    active: a.active + b.active,
-    rows: a.rows + b.rows,
-    neurons: a.neurons,
-    bytesTouched: a.bytesTouched + b.bytesTouched,
-    ...joinTimes(a, b, (first, second) => first + second),
-  };
-}
-
-/** Of times that only one side has measured, that side's. */
-function joinTimes(
-  a: FfnCounts,
-  b: FfnCounts,
-  join: (a: Milliseconds, b: Milliseconds) => Milliseconds,
-): Pick<FfnCounts, "predictorTime" | "time"> {
-  const joined = (of: "predictorTime" | "time"): Milliseconds | undefined => {
-    const [first, second] = [a[of], b[of]];
-    return first === undefined || second === undefined ? (first ?? second) : join(first, second);
-  };
-  const [predictorTime, time] = [joined("predictorTime"), joined("time")];
-  return {
-    ...(predictorTime !== undefined && { predictorTime }),
-    ...(time !== undefined && { time }),
   };
 }

@@ -1,17 +1,19 @@
 /** Hybrid steps against one device, with any two backends in the roles of GPU and CPU. */
 import { afterAll, describe, expect, it } from "vitest";
 import { expectClose } from "../../../test/fixtures/close-logits.ts";
+import { statsOf } from "../../../test/fixtures/hybrid-stats.ts";
 import { hot, type LayerChoice, onCpu, placementOf } from "../../../test/fixtures/placements.ts";
 import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
 import type { Backend } from "../../backends/backend.ts";
 import { loadAddon } from "../../backends/cpu/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { ForwardingExecutable } from "../../backends/forwarding-executable.ts";
 import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
 import { openGguf } from "../../gguf/open.ts";
 import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
 import { type Model, openModel } from "../../model/model.ts";
 import type { FfnBlock, SparsityMethod } from "../../ops/op.ts";
-import { createStep } from "../../ops/program.ts";
+import { createStep, type Step } from "../../ops/program.ts";
 import { createHybridBackend } from "./backend.ts";
 import { partitionProgram } from "./partition.ts";
 
@@ -214,12 +216,12 @@ describe("a prompt on the CPU path", () => {
     step.rowCount = 3;
     step.position.set([0, 1, 2]);
     await executable.run(0, step);
-    expect(executable.hybridStats()).toMatchObject({ promptPath: "cpu", gpuActivationShare: 0 });
+    expect(await statsOf(executable)).toMatchObject({ promptPath: "cpu", gpuActivationShare: 0 });
     step.rowCount = step.outputCount = 1;
     step.position[0] = 3;
     await executable.run(0, step);
     // Of three rows on the CPU and one on both.
-    expect(executable.hybridStats().gpuActivationShare).toBeCloseTo(0.5 / 4, 9);
+    expect((await statsOf(executable)).gpuActivationShare).toBeCloseTo(0.5 / 4, 9);
   });
 });
 
@@ -273,7 +275,7 @@ describe("a hybrid step", () => {
     step.token.set([5, 9]);
     step.outputRow.set([0, 1]);
     await executable.run(0, step);
-    const names = (await executable.timeline()).map(({ name }) => name);
+    const names = (await executable.report()).timeline.map(({ name }) => name);
     for (const layer of model.layers.keys()) {
       for (const part of ["hot ffn", "cold ffn", "merge"]) {
         expect(names.filter((name) => name === `${part} ${layer}`)).toHaveLength(1);
@@ -281,7 +283,7 @@ describe("a hybrid step", () => {
     }
     expect(names.filter((name) => name === "gpu → cpu")).toHaveLength(model.layers.length);
     // Two rows are two tokens.
-    expect(executable.hybridStats().synchronisationsPerToken).toBe(model.layers.length / 2);
+    expect((await statsOf(executable)).synchronisationsPerToken).toBe(model.layers.length / 2);
   });
 
   it("adds the bias of a split block once", async () => {
@@ -322,7 +324,7 @@ describe("a hybrid step", () => {
       await alone.run(0, step);
     }
     expectClose([executable.output(slots.logits!)], [alone.output(slots.logits!)]);
-    const stats = executable.hybridStats();
+    const stats = await statsOf(executable);
     expect(stats.synchronisationsPerToken).toBe(model.layers.length);
     expect(stats.gpuActivationShare).toBeCloseTo(0.5, 9);
     expect(stats.cpuMillisecondsPerToken).toBeGreaterThan(0);
@@ -337,16 +339,15 @@ describe("a hybrid step", () => {
     const eager: Backend = {
       ...reference,
       compile: async (program) => {
-        const executable = await reference.compile(program);
-        return {
-          ...executable,
-          run: async (segment, step) => {
-            const done = executable.run(segment, step);
+        class Eager extends ForwardingExecutable {
+          override async run(segment: number, step: Step): Promise<void> {
+            const done = super.run(segment, step);
             if (program.segments[segment]!.outputs.length === 0) return;
             await done;
             await new Promise((resolve) => setTimeout(resolve, 3));
-          },
-        };
+          }
+        }
+        return new Eager(await reference.compile(program));
       },
     };
     const hybrid = createHybridBackend({ gpu: eager, cpu: createReferenceBackend(), placement });
@@ -356,13 +357,15 @@ describe("a hybrid step", () => {
   it("fails as a whole when a device fails, and only once", async () => {
     const model = await tinyModel();
     const placement = placementOf(model, [hot(0.5)]);
+    const reference = createReferenceBackend();
+    class Failing extends ForwardingExecutable {
+      override run(): Promise<void> {
+        return Promise.reject(new Error("the card fell out"));
+      }
+    }
     const failing: Backend = {
-      description: "failing",
-      compile: async (program) => ({
-        ...(await createReferenceBackend().compile(program)),
-        run: () => Promise.reject(new Error("the card fell out")),
-      }),
-      [Symbol.dispose]: () => {},
+      ...reference,
+      compile: async (program) => new Failing(await reference.compile(program)),
     };
     const backend = createHybridBackend({ gpu: failing, cpu: createReferenceBackend(), placement });
     await expect(logitsOf(backend, model)).rejects.toThrow("the card fell out");

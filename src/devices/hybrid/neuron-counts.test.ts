@@ -45,14 +45,14 @@ async function runRows(executable: Executable, tokens: readonly number[]): Promi
 async function countsOn(backend: Backend): Promise<readonly NeuronCounts[]> {
   using executable = await backend.compile(program);
   position = 0;
-  expect(await executable.neuronCounts?.()).toEqual([]);
+  expect(await executable.neuronCounts()).toEqual([]);
   await runRows(executable, [5, 17, 2, 9]);
-  expect(await executable.neuronCounts?.()).toEqual([]);
+  expect(await executable.neuronCounts()).toEqual([]);
   executable.ffnCounts();
   for (const token of [3, 8, 21]) await runRows(executable, [token]);
-  const first = (await executable.neuronCounts?.()) ?? [];
+  const first = await executable.neuronCounts();
   for (const token of [30, 1]) await runRows(executable, [token]);
-  const second = (await executable.neuronCounts?.()) ?? [];
+  const second = await executable.neuronCounts();
   expect([first, second].map((counts) => counts.map(({ rows }) => rows))).toEqual([
     [3, 3],
     [2, 2],

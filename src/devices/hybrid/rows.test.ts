@@ -9,9 +9,9 @@ import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
 import type { Backend } from "../../backends/backend.ts";
 import { loadAddon } from "../../backends/cpu/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { transposePlainly } from "../../backends/plain-matrices.ts";
 import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
 import { rowBytes } from "../../core/dtype.ts";
-import { transposeDown } from "../../derived-weights/transpose-down.ts";
 import { openGguf } from "../../gguf/open.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import { buildProgram } from "../../model/build-program.ts";
@@ -69,7 +69,7 @@ function poisonedWeight(weight: Weight, own: Uint32Array): Weight {
 
 async function logitsOf(backend: Backend, of: Model, method: SparsityMethod): Promise<number[]> {
   const downs = await Promise.all(
-    of.layers.map(({ ffn }) => transposeDown(ffn.down.weight, "F16")),
+    of.layers.map(({ ffn }) => transposePlainly(ffn.down.weight, "F16")),
   );
   const { program, slots } = buildProgram(of, {
     contextLength: 64,

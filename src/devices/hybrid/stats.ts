@@ -4,29 +4,11 @@
  * unless a timeline is kept.
  */
 import type { Executable, FfnCounts } from "../../backends/backend.ts";
+import type { HybridStats, PromptPath, TimelineEvent } from "../../backends/executable-report.ts";
 import type { Bytes, Milliseconds } from "../../core/units.ts";
 import type { Step } from "../../ops/program.ts";
 import type { DeviceName } from "./device-program.ts";
-import { measureStep, type StepTimes, type TimelineEvent } from "./timeline.ts";
-
-export interface HybridStats {
-  /** Of all active neurons so far, those that the GPU computed, 0 to 1. */
-  readonly gpuActivationShare: number;
-  readonly gpuBytes: Bytes;
-  /** Times a token waited for a slot to come back from the other device. Decode steps, if there were any. */
-  readonly synchronisationsPerToken: number;
-  readonly gpuMillisecondsPerToken: Milliseconds;
-  readonly cpuMillisecondsPerToken: Milliseconds;
-  /** Neither device computed: copies, latency, JavaScript. */
-  readonly waitingMillisecondsPerToken: Milliseconds;
-  /** Of the last prompt: split layers on both devices, or on the CPU alone. Absent before there was one. */
-  readonly promptPath?: PromptPath;
-  /** Groups of neurons that have changed places, where the engine adapts. */
-  readonly exchangedGroups: number;
-}
-
-/** "split": each device computes its own neurons. "cpu": the CPU computes all neurons of split layers. */
-export type PromptPath = "split" | "cpu";
+import { measureStep, type StepTimes } from "./timeline.ts";
 
 /** Every eighth decode step is timed: 12 % of the steps cost 10 µs a segment more. */
 const timedEvery = 8;
@@ -96,15 +78,13 @@ export class HybridRecorder {
     { device, label }: { readonly device: DeviceName; readonly label: string },
     run: {
       readonly begun: Milliseconds;
-      readonly done: Promise<void>;
       readonly device: Executable;
     },
   ): Promise<void> {
     const step = this.#running;
     if (step === undefined || !step.isTimed) return;
     const { begun } = run;
-    const finished = run.device.finished?.() ?? run.done;
-    await finished;
+    await run.device.finished();
     const end = performance.now();
     // Segments queue up on the GPU: one begins when the one before it has ended.
     const start = device === "gpu" ? Math.max(begun, this.#lastGpuEnd) : begun;

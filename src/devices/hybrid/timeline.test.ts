@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { TimelineEvent } from "../../backends/executable-report.ts";
 import { chromeTrace } from "./chrome-trace.ts";
-import { measureStep, type TimelineEvent } from "./timeline.ts";
+import { measureStep } from "./timeline.ts";
 
 const event = (
   track: TimelineEvent["track"],

@@ -1,16 +1,6 @@
 /** What two devices did when: intervals of one step, and from them how long each computed and how long neither did. */
+import type { TimelineEvent, Track } from "../../backends/executable-report.ts";
 import type { Milliseconds } from "../../core/units.ts";
-
-export type Track = "gpu" | "cpu" | "link";
-
-/** Times are milliseconds of performance.now() in the thread that ran the step. */
-export interface TimelineEvent {
-  readonly track: Track;
-  readonly name: string;
-  readonly step: number;
-  readonly start: Milliseconds;
-  readonly end: Milliseconds;
-}
 
 /** Of one step: gpu + cpu − both + waiting = wall. */
 export interface StepTimes {

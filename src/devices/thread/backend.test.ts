@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, it } from "vitest";
 import { DeviceError, HearthError, LimitError, OptionError } from "../../core/errors.ts";
 import { createStep, type Program } from "../../ops/program.ts";
-import { openWorker } from "./backend.ts";
+import { openThread } from "./backend.ts";
 import type { DeviceSpec } from "./device.ts";
 import { fromPlainError, toPlainError } from "./protocol.ts";
 import { createSharedStep, viewSharedStep } from "./shared-step.ts";
@@ -23,9 +23,10 @@ const program: Program = {
   maxOutputs: 4,
 };
 const memory = { mappedWeights: 0, copiedWeights: 0, kvCache: 0, scratch: 0 };
+const facts = { memory, counts: "blocks", canReplaceNeurons: false };
 
 /** A thread that opens and compiles, and does `onRun` when it shall run. */
-function thread(name: string, onRun: string): URL {
+function startThread(name: string, onRun: string): Worker {
   const file = join(folder, `${name}.mjs`);
   writeFileSync(
     file,
@@ -37,12 +38,12 @@ parentPort.on("message", (request) => {
   if (kind === "open") answer({ kind: "opened", id, description: "fake" });
   else if (kind === "compile") {
     shared = request.shared;
-    answer({ kind: "compiled", id, memory: ${JSON.stringify(memory)} });
+    answer({ kind: "compiled", id, facts: ${JSON.stringify(facts)} });
   } else if (kind === "close") process.exit(0);
   else if (kind === "run") { ${onRun} }
 });`,
   );
-  return pathToFileURL(file);
+  return new Worker(file);
 }
 
 const doubleTokens = `
@@ -50,11 +51,11 @@ const doubleTokens = `
   const rows = words[0];
   const out = new Float32Array(shared.outputs.get(0));
   for (let row = 0; row < rows; row++) out[row * 2] = 2 * words[2 + 2 * 4 + row];
-  answer({ kind: "ran", id, counts: [] });`;
+  answer({ kind: "ran", id, ffn: [], channels: [] });`;
 
 describe("a device in a thread", () => {
   it("gets its rows and gives its outputs through shared memory", async () => {
-    using backend = await openWorker(spec, thread("double", doubleTokens));
+    using backend = await openThread(spec, startThread("double", doubleTokens));
     expect(backend.description).toBe("fake");
     const executable = await backend.compile(program);
     const step = createStep(4, 4);
@@ -65,7 +66,7 @@ describe("a device in a thread", () => {
   });
 
   it("takes more steps at once than it has places for, with the rows each had", async () => {
-    using backend = await openWorker(spec, thread("many", doubleTokens));
+    using backend = await openThread(spec, startThread("many", doubleTokens));
     const executable = await backend.compile(program);
     const step = createStep(4, 4);
     step.rowCount = 1;
@@ -84,7 +85,7 @@ describe("a device in a thread", () => {
   ])(
     "that %s in the middle is one DeviceError for every step on the way and after",
     async (name, code, message) => {
-      using backend = await openWorker(spec, thread(name, code));
+      using backend = await openThread(spec, startThread(name, code));
       const executable = await backend.compile(program);
       const step = createStep(4, 4);
       const runs = [executable.run(0, step), executable.run(0, step)];
@@ -100,7 +101,7 @@ describe("a device in a thread", () => {
   );
 
   it("refuses work after it was closed", async () => {
-    const backend = await openWorker(spec, thread("closed", doubleTokens));
+    const backend = await openThread(spec, startThread("closed", doubleTokens));
     const executable = await backend.compile(program);
     backend[Symbol.dispose]();
     await expect(executable.run(0, createStep(4, 4))).rejects.toThrow("it was closed");

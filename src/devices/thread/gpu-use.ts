@@ -1,63 +1,67 @@
 /** Counts what the GPU was asked to do: while loading, for prompts and for each kind of step. */
 import type { Executable } from "../../backends/backend.ts";
+import type {
+  ExecutableReport,
+  GpuCounts,
+  GpuUse,
+  StepUse,
+} from "../../backends/executable-report.ts";
+import { ForwardingExecutable } from "../../backends/forwarding-executable.ts";
 import type { GpuExecutable } from "../../backends/webgpu/executable.ts";
-import {
-  type GpuCounts,
-  type GpuUse,
-  noGpuCounts,
-  type StepUse,
-} from "../../backends/webgpu/gpu-counts.ts";
+import { noGpuCounts } from "../../backends/webgpu/gpu-counts.ts";
 import type { Tokens } from "../../core/units.ts";
-
-/** The executable with a `run` that counts, and the counts so far. */
-export function countGpu(gpu: GpuExecutable): {
-  readonly executable: Executable;
-  use(): GpuUse;
-} {
-  const load = gpu.gpuCounts();
-  const { copiedWeights, kvCache, scratch } = gpu.memory;
-  let prompt: StepUse = { ...noUse };
-  let decode: StepUse = { ...noUse };
-  let isDecode = false;
-  // Counts are taken when the next step begins: reading back goes on after run has returned.
-  const settle = (tokens: Tokens): void => {
-    const counts = gpu.gpuCounts();
-    if (isDecode) decode = addCounts(decode, counts, tokens);
-    else prompt = addCounts(prompt, counts, tokens);
-  };
-  let pendingTokens = 0;
-  const executable: Executable = {
-    memory: gpu.memory,
-    run: (segment, step) => {
-      // A token is counted once, whichever segments it passes.
-      if (segment === 0) {
-        settle(pendingTokens);
-        isDecode = step.rowCount === step.outputCount;
-        pendingTokens = step.rowCount;
-      }
-      return gpu.run(segment, step);
-    },
-    output: (slot) => gpu.output(slot),
-    write: (slot, data) => gpu.write(slot, data),
-    copySequence: (from, to, length) => gpu.copySequence(from, to, length),
-    ffnCounts: () => gpu.ffnCounts(),
-    ...(gpu.replaceNeurons && {
-      replaceNeurons: (change) => gpu.replaceNeurons?.(change) ?? Promise.resolve(),
-    }),
-    ...(gpu.finished && { finished: () => gpu.finished?.() ?? Promise.resolve() }),
-    [Symbol.dispose]: () => gpu[Symbol.dispose](),
-  };
-  return {
-    executable,
-    use: () => {
-      settle(pendingTokens);
-      pendingTokens = 0;
-      return { bytes: copiedWeights + kvCache + scratch, load, prompt, decode };
-    },
-  };
-}
+import type { Step } from "../../ops/program.ts";
 
 const noUse: StepUse = { tokens: 0, ...noGpuCounts };
+
+/** The executable, with the counts in its report. */
+export function countGpu(gpu: GpuExecutable): Executable {
+  return new CountedGpu(gpu);
+}
+
+class CountedGpu extends ForwardingExecutable<GpuExecutable> {
+  readonly #load: GpuCounts;
+  #prompt: StepUse = noUse;
+  #decode: StepUse = noUse;
+  #isDecode = false;
+  #pendingTokens: Tokens = 0;
+
+  constructor(gpu: GpuExecutable) {
+    super(gpu);
+    this.#load = gpu.gpuCounts();
+  }
+
+  override run(segment: number, step: Step): Promise<void> {
+    // A token is counted once, whichever segments it passes.
+    if (segment === 0) {
+      this.#settle();
+      this.#isDecode = step.rowCount === step.outputCount;
+      this.#pendingTokens = step.rowCount;
+    }
+    return this.inner.run(segment, step);
+  }
+
+  override async report(): Promise<ExecutableReport> {
+    const gpu = this.#use();
+    return { ...(await this.inner.report()), gpu };
+  }
+
+  #use(): GpuUse {
+    this.#settle();
+    const { copiedWeights, kvCache, scratch } = this.inner.memory;
+    const bytes = copiedWeights + kvCache + scratch;
+    return { bytes, load: this.#load, prompt: this.#prompt, decode: this.#decode };
+  }
+
+  /** Counts are taken when the next step begins: reading back goes on after run has returned. */
+  #settle(): void {
+    const counts = this.inner.gpuCounts();
+    const tokens = this.#pendingTokens;
+    this.#pendingTokens = 0;
+    if (this.#isDecode) this.#decode = addCounts(this.#decode, counts, tokens);
+    else this.#prompt = addCounts(this.#prompt, counts, tokens);
+  }
+}
 
 function addCounts(sum: StepUse, counts: GpuCounts, tokens: Tokens): StepUse {
   return {

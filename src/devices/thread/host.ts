@@ -1,25 +1,31 @@
-/** The device's side of worker-protocol.ts: one backend, one program. */
+/** The device's side of protocol.ts: one backend, one program. */
+import type { Backend, Executable } from "../../backends/backend.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
-import { type DeviceBackend, type DeviceExecutable, openDevice } from "./device.ts";
+import { type DeviceSpec, openDevice } from "./device.ts";
 import { type Answer, type Request, toPlainError } from "./protocol.ts";
 import { type StepView, viewSharedStep } from "./shared-step.ts";
 
 interface Compiled {
   readonly program: Program;
-  readonly executable: DeviceExecutable;
+  readonly executable: Executable;
   readonly steps: readonly StepView[];
   readonly outputs: ReadonlyMap<number, Float32Array>;
 }
 
 export class DeviceHost {
   readonly #answer: (answer: Answer) => void;
+  readonly #open: (spec: DeviceSpec) => Promise<Backend>;
   readonly #abort: AbortController = new AbortController();
-  #backend: DeviceBackend | undefined;
+  #backend: Backend | undefined;
   #compiled: Compiled | undefined;
 
-  constructor(answer: (answer: Answer) => void) {
+  constructor(
+    answer: (answer: Answer) => void,
+    open: (spec: DeviceSpec) => Promise<Backend> = openDevice,
+  ) {
     this.#answer = answer;
+    this.#open = open;
   }
 
   handle(request: Request): void {
@@ -41,7 +47,7 @@ export class DeviceHost {
     const { id, kind } = request;
     switch (kind) {
       case "open":
-        this.#backend = await openDevice(request.spec);
+        this.#backend = await this.#open(request.spec);
         return { kind: "opened", id, description: this.#backend.description };
       case "compile":
         return this.#compile(request);
@@ -56,9 +62,13 @@ export class DeviceHost {
       case "report":
         return { kind, id, report: await this.#ready.executable.report() };
       case "neurons":
-        return { kind, id, counts: (await this.#ready.executable.neuronCounts?.()) ?? [] };
-      case "timeline":
-        return { kind, id, events: await this.#ready.executable.timeline() };
+        return { kind, id, counts: await this.#ready.executable.neuronCounts() };
+      case "replace":
+        await this.#ready.executable.replaceNeurons(request.change);
+        return { kind: "done", id };
+      case "finish":
+        await this.#ready.executable.finished();
+        return { kind: "done", id };
       case "abort":
         this.#abort.abort();
         return { kind: "done", id };
@@ -86,7 +96,8 @@ export class DeviceHost {
         [...shared.outputs].map(([slot, buffer]) => [slot, new Float32Array(buffer)]),
       ),
     };
-    return { kind: "compiled", id, memory: executable.memory };
+    const { memory, counts, canReplaceNeurons } = executable;
+    return { kind: "compiled", id, facts: { memory, counts, canReplaceNeurons } };
   }
 
   async #run(request: Extract<Request, { kind: "run" }>): Promise<Answer> {
@@ -98,7 +109,8 @@ export class DeviceHost {
     for (const slot of program.segments[request.segment]?.outputs ?? []) {
       outputs.get(slot.id)?.set(executable.output(slot));
     }
-    return { kind: "ran", id: request.id, counts: executable.ffnCounts() };
+    const [ffn, channels] = [executable.ffnCounts(), executable.channelCounts()];
+    return { kind: "ran", id: request.id, ffn, channels };
   }
 
   get #ready(): Compiled {

@@ -2,11 +2,18 @@
  * What an engine's thread and its device's thread say to each other: one message each way for a run.
  * Rows of steps and outputs lie in shared memory; errors cross with their class and fields.
  */
-import type { FfnCounts, LoadProgress, MemoryUse, NeuronCounts } from "../../backends/backend.ts";
+import type {
+  ChannelCounts,
+  Executable,
+  FfnCounts,
+  LoadProgress,
+  NeuronChange,
+  NeuronCounts,
+} from "../../backends/backend.ts";
+import type { ExecutableReport } from "../../backends/executable-report.ts";
 import * as errors from "../../core/errors.ts";
 import type { Program } from "../../ops/program.ts";
-import type { TimelineEvent } from "../hybrid/timeline.ts";
-import type { DeviceReport, DeviceSpec } from "./device.ts";
+import type { DeviceSpec } from "./device.ts";
 
 /** Each request is answered once, by the same id, in any order. */
 export type Request =
@@ -33,7 +40,8 @@ export type Request =
     }
   | { readonly kind: "report"; readonly id: number }
   | { readonly kind: "neurons"; readonly id: number }
-  | { readonly kind: "timeline"; readonly id: number }
+  | { readonly kind: "replace"; readonly id: number; readonly change: NeuronChange }
+  | { readonly kind: "finish"; readonly id: number }
   | { readonly kind: "abort"; readonly id: number }
   | { readonly kind: "close"; readonly id: number };
 
@@ -41,13 +49,20 @@ export type Answer =
   | { readonly kind: "progress"; readonly id: number; readonly progress: LoadProgress }
   | { readonly kind: "compiling"; readonly id: number; readonly kernels: number }
   | { readonly kind: "opened"; readonly id: number; readonly description: string }
-  | { readonly kind: "compiled"; readonly id: number; readonly memory: MemoryUse }
-  | { readonly kind: "ran"; readonly id: number; readonly counts: readonly FfnCounts[] }
+  | { readonly kind: "compiled"; readonly id: number; readonly facts: ExecutableFacts }
+  | {
+      readonly kind: "ran";
+      readonly id: number;
+      readonly ffn: readonly FfnCounts[];
+      readonly channels: readonly ChannelCounts[];
+    }
   | { readonly kind: "done"; readonly id: number }
-  | { readonly kind: "report"; readonly id: number; readonly report: DeviceReport }
+  | { readonly kind: "report"; readonly id: number; readonly report: ExecutableReport }
   | { readonly kind: "neurons"; readonly id: number; readonly counts: readonly NeuronCounts[] }
-  | { readonly kind: "timeline"; readonly id: number; readonly events: readonly TimelineEvent[] }
   | { readonly kind: "failed"; readonly id: number; readonly error: PlainError };
+
+/** What does not change while a program is there. */
+export type ExecutableFacts = Pick<Executable, "memory" | "counts" | "canReplaceNeurons">;
 
 /** Steps that may be on the way at once, and an output array for each output slot of the program. */
 export interface SharedMemory {

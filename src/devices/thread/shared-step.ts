@@ -1,4 +1,4 @@
-/** A step's rows in memory that two threads share. Layout: worker-protocol.ts, SharedStep. */
+/** A step's rows in memory that two threads share. Layout: protocol.ts, SharedStep. */
 import type { Program, Step } from "../../ops/program.ts";
 import type { SharedStep } from "./protocol.ts";
 

@@ -139,7 +139,7 @@ export async function scoreTargets(
     const firstScored = Math.floor(tokens.length / 2);
     await readPrompt(model, tokens.slice(0, firstScored));
     model.executable.ffnCounts();
-    model.executable.channelCounts?.();
+    model.executable.channelCounts();
     // The window's last token only serves as a target.
     for (let at = firstScored; at < tokens.length - 1; at++) {
       const [logits = new Float32Array(1)] = await model.run([tokens[at] ?? 0], at, 0);
@@ -151,7 +151,7 @@ export async function scoreTargets(
       decoded.pairs += counts.rows * counts.neurons;
       decoded.bytes += counts.bytesTouched;
     }
-    for (const { bytesDense, bytesTouched } of model.executable.channelCounts?.() ?? []) {
+    for (const { bytesDense, bytesTouched } of model.executable.channelCounts()) {
       decoded.spared += bytesDense - bytesTouched;
     }
     if (options.onWindow?.(index + 1, windows.length, scored)) break;

@@ -1,0 +1,75 @@
+/**
+ * What an executable says about its work since it was compiled: plain data, so that it crosses threads unchanged.
+ * Each part is there where a device made it: the requests to a GPU, the work of two devices, the intervals of steps.
+ */
+import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+
+export interface ExecutableReport {
+  /** Absent where no GPU is used. */
+  readonly gpu?: GpuUse;
+  /** Absent where one device runs the whole program. */
+  readonly hybrid?: HybridStats;
+  /** The intervals of every step so far; empty unless the executable keeps them. */
+  readonly timeline: readonly TimelineEvent[];
+}
+
+/** What a GPU was asked to do. */
+export interface GpuCounts {
+  readonly runs: number;
+  readonly submits: number;
+  readonly dispatches: number;
+  /** Bind groups created; after compile none are. */
+  readonly bindGroups: number;
+  /** Buffers created; after compile only when more runs of a segment are on the way than its staging ring holds. */
+  readonly buffers: number;
+  readonly bytesUploaded: Bytes;
+  readonly bytesReadBack: Bytes;
+  /** Compiled: those of one-row steps by compile, others when a step first needs them. */
+  readonly pipelines: number;
+  readonly pipelineMilliseconds: Milliseconds;
+}
+
+/** What a GPU was asked to do while loading, and for each kind of step. */
+export interface GpuUse {
+  /** Bytes held on the card: weights, cache, scratch and staging. */
+  readonly bytes: Bytes;
+  readonly load: GpuCounts;
+  readonly prompt: StepUse;
+  readonly decode: StepUse;
+}
+
+/** Sums over steps. `tokens` are rows read. */
+export interface StepUse extends GpuCounts {
+  readonly tokens: Tokens;
+}
+
+/** Sums over the steps of two devices. */
+export interface HybridStats {
+  /** Of all active neurons so far, the share that the GPU computed, 0 to 1. */
+  readonly gpuActivationShare: number;
+  readonly gpuBytes: Bytes;
+  /** Times a token waited for a slot to come back from the other device. Decode steps, if there were any. */
+  readonly synchronisationsPerToken: number;
+  readonly gpuMillisecondsPerToken: Milliseconds;
+  readonly cpuMillisecondsPerToken: Milliseconds;
+  /** Neither device computed: copies, latency, JavaScript. */
+  readonly waitingMillisecondsPerToken: Milliseconds;
+  /** Of the last prompt: split layers on both devices, or on the CPU alone. Absent before there was one. */
+  readonly promptPath?: PromptPath;
+  /** Groups of neurons that have changed places, where the engine adapts. */
+  readonly exchangedGroups: number;
+}
+
+/** "split": each device computes its own neurons. "cpu": the CPU computes all neurons of split layers. */
+export type PromptPath = "split" | "cpu";
+
+export type Track = "gpu" | "cpu" | "link";
+
+/** Times are milliseconds of performance.now() in the thread that ran the step. */
+export interface TimelineEvent {
+  readonly track: Track;
+  readonly name: string;
+  readonly step: number;
+  readonly start: Milliseconds;
+  readonly end: Milliseconds;
+}
