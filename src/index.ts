@@ -48,6 +48,7 @@ export { type ProfileOptions, type ProfileSummary, profileModel } from "./comman
 export { parseByteSize } from "./core/byte-size.ts";
 export {
   DeviceError,
+  FileAccessError,
   FileFormatError,
   HearthError,
   LimitError,

@@ -97,6 +97,41 @@ describe("the import directions", () => {
   });
 });
 
+describe("files that a user named", () => {
+  /** What reads by a path without looking at its kind, or at how much comes. */
+  const readers =
+    /\b(readFile|readFileSync|openSync|createReadStream|open)\b(?=[^;]*\}? ?from "node:fs)/;
+  /** These read what hearth ships or what the system tells; the stream of a corpus is given a descriptor. */
+  const allowed = new Map([
+    ["io/open-file.ts", "the one opening"],
+    ["cli/main.ts", "package.json"],
+    ["commands/doctor.ts", "package.json"],
+    ["commands/bench/machine.ts", "package.json and the checkout"],
+    ["commands/bench/against.ts", "another package's package.json"],
+    ["devices/hardware/measure.ts", "/sys"],
+    ["devices/hardware/cache.ts", "the cache folder"],
+    ["placement/plan-cache.ts", "the cache folder"],
+    ["backends/webgpu/adapter-memory.ts", "/proc and /sys"],
+    ["learning/corpus.ts", "a descriptor of io/open-file.ts"],
+    ["gguf/write.ts", "a file that is made"],
+  ]);
+
+  it("are opened by io/open-file.ts alone", () => {
+    const found = sourceFiles()
+      .filter((file) => readers.test(readFileSync(file, "utf8")))
+      .map((file) => relative(root, file).replaceAll(sep, "/"));
+    expect(found).toContain("io/open-file.ts");
+    expect(found.filter((file) => !allowed.has(file))).toEqual([]);
+  });
+
+  it("would be found if they were opened elsewhere", () => {
+    expect('import { readFileSync, statSync } from "node:fs";').toMatch(readers);
+    expect('import {\n  existsSync,\n  createReadStream,\n} from "node:fs";').toMatch(readers);
+    expect('import { open } from "node:fs/promises";').toMatch(readers);
+    expect('import { existsSync } from "node:fs";').not.toMatch(readers);
+  });
+});
+
 describe("the size of files", () => {
   it("stays within 400 lines in src, native, tools, test and bench", () => {
     const project = resolve(root, "..");

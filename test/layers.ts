@@ -10,7 +10,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   gguf: ["core", "io", "quant"],
   ops: ["core", "quant"],
   backends: ["core", "io", "quant", "ops"],
-  model: ["core", "quant", "gguf", "ops"],
+  model: ["core", "io", "quant", "gguf", "ops"],
   sparsity: ["core", "io", "ops", "gguf"],
   placement: ["core"],
   runtime: ["core", "ops", "backends"],
@@ -39,6 +39,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   "commands/evaluation": ["core", "io", "text", "runtime"],
   commands: [
     "core",
+    "io",
     "gguf",
     "text",
     "ops",

@@ -77,7 +77,8 @@ void* reserve(size_t bytes) {
 }  // namespace
 
 std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::string& error) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe that took the file's place must not be waited for.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return fail(descriptor, error);
   struct stat status {};
   if (fstat(descriptor, &status) != 0) return fail(descriptor, error);

@@ -1,7 +1,8 @@
 /** Reads rows of a weight, or a stretch of their columns, as float32: for what is derived from weights at load. */
 import { closeSync } from "node:fs";
 import { rowBytes } from "../core/dtype.ts";
-import { openForReading, readFully } from "../io/byte-source.ts";
+import { readFully } from "../io/byte-source.ts";
+import { openForReading } from "../io/open-file.ts";
 import type { Weight } from "../ops/op.ts";
 import { quantCodec } from "../quant/codecs.ts";
 

@@ -1,13 +1,18 @@
-/** Text from a file or a pipe, byte for byte. */
-import { readFileSync, statSync } from "node:fs";
-import { OptionError } from "../index.ts";
+/** Text from a file or a pipe, byte for byte, of bounded size: tens of thousands of tokens for every token of a context. */
+import { FileAccessError } from "../core/errors.ts";
+import { maxTextBytes, readToEnd, readWholeFile } from "../io/open-file.ts";
 
-/** @throws OptionError naming the option for a folder; Node's error for a file that cannot be read. */
-export function readInput(path: string, option: string): Uint8Array {
-  if (statSync(path).isDirectory()) throw new OptionError(option, path, "a file, not a folder");
-  return readFileSync(path);
+/** `-` and /dev/stdin are what is piped in. @throws FileAccessError for what is no regular file, FileFormatError for too much. */
+export function readInput(path: string): Uint8Array {
+  return path === "-" || path === "/dev/stdin" ? readStdin() : readWholeFile(path);
 }
 
+/** @throws FileFormatError for more than is taken as a text */
 export function readStdin(): Uint8Array {
-  return readFileSync(0);
+  try {
+    return readToEnd(0, "stdin", maxTextBytes);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EISDIR")) throw error;
+    throw new FileAccessError("stdin", { code: "EISDIR", reason: "is a folder, not a file" });
+  }
 }

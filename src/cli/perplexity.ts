@@ -59,7 +59,7 @@ async function measure(path: string, flags: PerplexityFlags, command: Command): 
   if ((file === undefined) === (ids === undefined)) {
     command.error(`give one of --file and --ids, not ${file === undefined ? "neither" : "both"}`);
   }
-  const source = ids === undefined ? readInput(file ?? "", "--file") : readIds(ids);
+  const source = ids === undefined ? readInput(file ?? "") : readIds(ids);
   const bar = createBar("measuring", "tokens");
   try {
     const options: PerplexityOptions = {
@@ -156,7 +156,7 @@ function readIds(path: string): readonly number[] {
 }
 
 function parseJson(path: string): unknown {
-  const text = new TextDecoder().decode(readInput(path, "--ids"));
+  const text = new TextDecoder().decode(readInput(path));
   try {
     return JSON.parse(text);
   } catch (error) {

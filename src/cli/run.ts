@@ -57,7 +57,7 @@ export function addRunCommand(program: Command): void {
     .description("continue a prompt")
     .argument("[prompt]", 'the text to continue; "" is the begin token alone; default: stdin')
     .addOption(modelOption())
-    .option("-f, --file <text>", "the text to continue, from a file")
+    .option("-f, --file <text>", "the text to continue, from a file; - is stdin")
     .option("--json", "print one JSON object instead of text")
     .option("--stats", "say what sparsity did: neurons computed, bytes read")
     .option(
@@ -138,7 +138,7 @@ function readPrompt(
     command.error(`a model is given with -m: hearth run -m ${argument} "Once upon a time"`);
   }
   if (argument !== undefined) return argument;
-  if (file !== undefined) return readInput(file, "--file");
+  if (file !== undefined) return readInput(file);
   if (process.stdin.isTTY)
     command.error('no prompt; say one, as in: hearth run "Once upon a time"');
   return readStdin();

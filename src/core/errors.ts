@@ -19,6 +19,7 @@ export class FileFormatError extends HearthError {
   readonly file: string;
   readonly where: string;
   readonly found: string;
+  readonly expected: string;
   readonly offset: number | undefined;
   constructor(problem: {
     readonly file: string;
@@ -34,7 +35,28 @@ export class FileFormatError extends HearthError {
     this.file = problem.file;
     this.where = problem.where;
     this.found = problem.found;
+    this.expected = problem.expected;
     this.offset = problem.offset;
+  }
+}
+
+/**
+ * A file that cannot be opened, read or written. `code` is the system's: ENOENT (there is none), EISDIR, EACCES, EROFS,
+ * ENOSPC …; EFTYPE for a named pipe, a device or a socket.
+ */
+export class FileAccessError extends HearthError {
+  override readonly name = "FileAccessError";
+  readonly file: string;
+  readonly code: string;
+  /** `reason` ends the sentence that begins with the file's name. */
+  constructor(
+    file: string,
+    problem: { readonly code: string; readonly reason: string; readonly cause?: unknown },
+  ) {
+    const { code, reason, cause } = problem;
+    super(`${visibleText(file)}: ${reason}`, cause === undefined ? {} : { cause });
+    this.file = file;
+    this.code = code;
   }
 }
 

@@ -169,9 +169,7 @@ describe("a wrong value", () => {
   it("is refused where a file is only looked at", () => {
     expect(() => Reflect.apply(inspectModel, undefined, [null])).toThrow("path: null");
     expect(() => Reflect.apply(openTokenizer, undefined, [3])).toThrow("path: 3");
-    expect(() => inspectModel("no-such.gguf")).toThrow(
-      "no-such.gguf: the path: found no such file",
-    );
+    expect(() => inspectModel("no-such.gguf")).toThrow("no-such.gguf: no such file");
   });
 });
 

@@ -3,7 +3,6 @@
  * that the GPU backend will allocate, because they are asked of it. Plans are kept in the user's cache.
  */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import { LimitError, StalePlanError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
@@ -11,6 +10,7 @@ import { downRowType } from "../derived-weights/transpose-down.ts";
 import { describeProgram, placedBytes } from "../devices/hybrid/description.ts";
 import type { Placement } from "../devices/hybrid/partition.ts";
 import { cacheFolder } from "../io/cache-folder.ts";
+import { readTextFile } from "../io/open-file.ts";
 import { buildProgram, type ModelProgram } from "../model/build-program.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
@@ -95,7 +95,7 @@ export async function openPlan(
     readonly budgetBytes: Bytes | undefined;
   },
 ): Promise<Plan> {
-  const plan = parsePlan(await readFile(path, "utf8"), path);
+  const plan = parsePlan(readTextFile(path), path);
   const { hardware, budgetBytes = plan.inputs.budgetBytes } = request;
   const hash = hardware === undefined ? plan.inputs.hardware : hardwareHash(hardware);
   const { objective, solver } = plan.inputs;
@@ -107,7 +107,7 @@ export async function openPlan(
 
 /** What a kept plan may take of the card. @throws FileFormatError for a damaged file. */
 export async function budgetOfPlan(path: string): Promise<Bytes> {
-  return parsePlan(await readFile(path, "utf8"), path).inputs.budgetBytes;
+  return parsePlan(readTextFile(path), path).inputs.budgetBytes;
 }
 
 function tellsEnough(plan: Plan, request: PlanModelRequest): boolean {

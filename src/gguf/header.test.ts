@@ -54,7 +54,7 @@ function failure(bytes: Uint8Array): FileFormatError {
 const u32Type = u32(4);
 const arrayType = u32(9);
 const wrongHeaders: readonly (readonly [string, Uint8Array, RegExp, number])[] = [
-  ["an empty file", new Uint8Array(0), /magic .* end of the file at 0/, 0],
+  ["an empty file", new Uint8Array(0), /magic at byte 0: found an empty file/, 0],
   ["another magic", Buffer.from("GGML0000"), /magic .* 47474d4c/, 0],
   ["version 1", join([magic, u32(1), u64(0), u64(0)]), /version .* found 1,/, 4],
   ["a big-endian file", join([magic, Uint8Array.of(0, 0, 0, 3)]), /big-endian .* convert/, 4],

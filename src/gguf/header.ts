@@ -8,6 +8,7 @@ import type { ByteSource } from "../io/byte-source.ts";
 import { HeaderCursor } from "./cursor.ts";
 import * as limits from "./limits.ts";
 import { Metadata, type MetadataEntry } from "./metadata.ts";
+import { guessFormat } from "./mistaken-file.ts";
 import { readValue } from "./read-value.ts";
 import { readTensorInfos, type TensorInfo } from "./tensor-info.ts";
 
@@ -37,7 +38,7 @@ export function readGgufHeader(source: ByteSource): GgufHeader {
 /** The same in steps: the vocabulary of a large model takes a tenth of a second. */
 export function* headerSteps(source: ByteSource): Pausable<GgufHeader> {
   const cursor = new HeaderCursor(source);
-  const magic = readMagic(cursor);
+  const magic = readMagic(cursor, source);
   const version = readVersion(cursor);
   const tensorCount = readCount(cursor, "tensor count", limits.maxTensors, minTensorBytes);
   const keyCount = readCount(cursor, "metadata count", limits.maxMetadataKeys, minEntryBytes);
@@ -52,11 +53,19 @@ export function* headerSteps(source: ByteSource): Pausable<GgufHeader> {
   return { magic, version, metadata, tensors, headerBytes: cursor.position, dataOffset };
 }
 
-function readMagic(cursor: HeaderCursor): GgufMagic {
-  const bytes = Buffer.from(cursor.bytes(4, "magic"));
-  const text = bytes.toString("latin1");
-  if (text === "GGUF" || text === "PWRI") return text;
-  const found = `bytes ${bytes.toString("hex")}`;
+/** From so many bytes a format can be guessed. */
+const formatBytes = 64;
+
+function readMagic(cursor: HeaderCursor, source: ByteSource): GgufMagic {
+  const start = source.read(0, Math.min(source.size, formatBytes));
+  const text = Buffer.from(start.subarray(0, 4)).toString("latin1");
+  if (text === "GGUF" || text === "PWRI") {
+    cursor.bytes(4, "magic");
+    return text;
+  }
+  const guess = guessFormat(start);
+  const bytes = `bytes ${Buffer.from(start.subarray(0, 4)).toString("hex")}${guess && `: ${guess}`}`;
+  const found = source.size === 0 ? "an empty file (an interrupted download?)" : bytes;
   return cursor.fail("magic", { found, expected: "GGUF (or PWRI) in ASCII", offset: 0 });
 }
 

@@ -4,13 +4,14 @@
  */
 import { basename, dirname, join } from "node:path";
 import { checkValue, pathRule } from "../core/check-options.ts";
-import { FileFormatError } from "../core/errors.ts";
+import { FileAccessError, FileFormatError } from "../core/errors.ts";
 import { type Pausable, runAtOnce, runWithPauses } from "../core/pausable.ts";
 import { openSource } from "../io/byte-source.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { type GgufHeader, type GgufMagic, headerSteps } from "./header.ts";
 import { maxParts, partDigits } from "./limits.ts";
 import type { Metadata } from "./metadata.ts";
+import { adviseOnMissing } from "./mistaken-file.ts";
 import type { TensorInfo } from "./tensor-info.ts";
 
 export interface GgufFile {
@@ -49,7 +50,7 @@ export function openGgufWithPauses(path: string): Promise<GgufFile> {
 
 function* openSteps(path: string): Pausable<GgufFile> {
   checkValue(path, "path", pathRule);
-  const parts = yield* openParts(path, yield* openPart(path));
+  const parts = yield* openParts(path, yield* openNamed(path));
   const [first] = parts;
   if (first === undefined) throw new RangeError(`${path}: a model of no parts`);
   const { magic, version, metadata } = first.header;
@@ -60,6 +61,22 @@ function* openSteps(path: string): Pausable<GgufFile> {
     return known;
   };
   return { path, files, version, magic, metadata, tensors: mergeTensors(parts), fingerprint };
+}
+
+/** What people give that is no path of a file gets advice. */
+function* openNamed(path: string): Pausable<OpenedPart> {
+  try {
+    return yield* openPart(path);
+  } catch (error) {
+    const advice =
+      error instanceof FileAccessError && error.code === "ENOENT" && adviseOnMissing(path);
+    if (!advice) throw error;
+    throw new FileAccessError(path, {
+      code: "ENOENT",
+      reason: `no such file${advice}`,
+      cause: error,
+    });
+  }
 }
 
 function* openPart(path: string): Pausable<OpenedPart> {

@@ -2,8 +2,9 @@
  * Random access to bytes that are somewhere else: a file or memory. Readers of untrusted files stand on it,
  * so that a fuzzer can feed them without a disk. A read is whole or an error, never short.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { FileFormatError } from "../core/errors.ts";
+import { openForReading } from "./open-file.ts";
 
 export interface ByteSource {
   /** What errors call this source: a path. */
@@ -48,19 +49,6 @@ export function openSource(path: string): ByteSource & Disposable {
   };
 }
 
-/** A descriptor of a regular file. The caller closes it. @throws FileFormatError saying why it cannot be read. */
-export function openForReading(path: string): number {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "r");
-  } catch (error) {
-    throw unreadable(path, reasonOf(error));
-  }
-  if (fstatSync(descriptor).isFile()) return descriptor;
-  closeSync(descriptor);
-  throw unreadable(path, "something that is not a regular file");
-}
-
 /** Fills `bytes` from `offset` of the file; a file that ends before is an error. */
 export function readFully(
   descriptor: number,
@@ -95,22 +83,5 @@ function checkRange(
     found: `a size of ${size} bytes`,
     expected: `at least ${offset + length}`,
     offset,
-  });
-}
-
-/** Node's own message names the system call and the path again. */
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT") return "no such file";
-  if (code === "EACCES" || code === "EPERM") return "no permission to read it";
-  return error instanceof Error ? error.message : String(error);
-}
-
-function unreadable(file: string, found: string): FileFormatError {
-  return new FileFormatError({
-    file,
-    where: "the path",
-    found,
-    expected: "a file that can be read",
   });
 }

@@ -1,23 +1,10 @@
 /** CSV as RFC 4180 has it: quoted fields may hold commas, line breaks and doubled quotes. Read whole. */
-import { readFileSync, statSync } from "node:fs";
 import { FileFormatError } from "../core/errors.ts";
-import { formatBytes, MiB } from "../core/units.ts";
-
-/** Read into one string; V8's longest is 512 MiB, and no collection of prompts comes near. */
-const maxBytes = 256 * MiB;
+import { readTextFile } from "./open-file.ts";
 
 /** Records of fields, the header among them. @throws FileFormatError for a quote that is not closed. */
 export function readCsvRecords(path: string): readonly (readonly string[])[] {
-  const { size } = statSync(path);
-  if (size > maxBytes) {
-    throw new FileFormatError({
-      file: path,
-      where: "file",
-      found: formatBytes(size),
-      expected: `at most ${formatBytes(maxBytes)} of CSV; use JSONL or text for more`,
-    });
-  }
-  return parseCsv(readFileSync(path, "utf8").replace(/^\uFEFF/, ""), path);
+  return parseCsv(readTextFile(path), path);
 }
 
 /** A field up to its comma, line break or the end; quoted, or free of quotes and separators. */

@@ -2,7 +2,12 @@
  * Brings parts of a file into the system's page cache without holding the event loop, so that reading them afterwards,
  * which is synchronous, does not wait for a disk.
  */
-import { open } from "node:fs/promises";
+import { close, read } from "node:fs";
+import { promisify } from "node:util";
+import { openForReading } from "./open-file.ts";
+
+const readAt = promisify(read);
+const closeFile = promisify(close);
 
 const pieceBytes = 1 << 20;
 
@@ -14,20 +19,24 @@ interface ByteRange {
 
 /** Reads the ranges, in their order, and keeps nothing. A file that cannot be read is left to whoever opens it to complain. */
 export async function readAhead(path: string, ranges: readonly ByteRange[]): Promise<void> {
-  const file = await open(path, "r").catch(() => undefined);
-  if (file === undefined) return;
+  let file: number;
+  try {
+    file = openForReading(path);
+  } catch {
+    return;
+  }
   try {
     const piece = Buffer.allocUnsafe(pieceBytes);
     for (const { begin, end } of ranges) {
       for (let at = begin; at < end; at += pieceBytes) {
         const wanted = Math.min(pieceBytes, end - at);
-        const { bytesRead } = await file.read(piece, 0, wanted, at);
+        const { bytesRead } = await readAt(file, piece, 0, wanted, at);
         if (bytesRead < wanted) break;
       }
     }
   } catch {
     return;
   } finally {
-    await file.close();
+    await closeFile(file);
   }
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { FileFormatError } from "../core/errors.ts";
+import { FileAccessError, FileFormatError } from "../core/errors.ts";
 import { memorySource, withFile } from "./byte-source.ts";
 import { readPieces, readTensorBytes } from "./tensor-bytes.ts";
 
@@ -38,7 +38,7 @@ describe("tensor bytes", () => {
 
   it("of a missing file or a folder are an error that names it", () => {
     for (const wrong of [join(folder, "none"), folder]) {
-      expect(() => readTensorBytes({ path: wrong, offset: 0, bytes: 1 })).toThrow(FileFormatError);
+      expect(() => readTensorBytes({ path: wrong, offset: 0, bytes: 1 })).toThrow(FileAccessError);
     }
   });
 
@@ -49,7 +49,7 @@ describe("tensor bytes", () => {
       for (const _ of readPieces({ path, offset: 0, bytes: 100 }, 10)) break;
       expect(() => [...readPieces({ path, offset: 90, bytes: 20 }, 15)]).toThrow(FileFormatError);
       expect(() => readTensorBytes({ path, offset: 99, bytes: 2 })).toThrow(FileFormatError);
-      expect(() => readTensorBytes({ path: folder, offset: 0, bytes: 2 })).toThrow(FileFormatError);
+      expect(() => readTensorBytes({ path: folder, offset: 0, bytes: 2 })).toThrow(FileAccessError);
       expect(() => withFile(path, (source) => source.read(99, 2))).toThrow(FileFormatError);
       expect(countDescriptors()).toBe(before);
     },

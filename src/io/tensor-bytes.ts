@@ -3,7 +3,8 @@
  * Used where weights are looked at from TypeScript: the reference backend, quantising, tests.
  */
 import { closeSync } from "node:fs";
-import { openForReading, readFully } from "./byte-source.ts";
+import { readFully } from "./byte-source.ts";
+import { openForReading } from "./open-file.ts";
 
 /** Where a tensor lies: the absolute byte in that file, and how many. */
 export interface TensorLocation {

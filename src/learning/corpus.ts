@@ -3,11 +3,11 @@
  * Text comes in pieces, so that a corpus may be larger than memory.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, fstatSync } from "node:fs";
 import { basename, extname } from "node:path";
-import { createInterface } from "node:readline";
 import { FileFormatError } from "../core/errors.ts";
 import { readCsvRecords } from "../io/csv.ts";
+import { fileAccessError, openForReading } from "../io/open-file.ts";
 
 export interface Corpus {
   readonly name: string;
@@ -31,19 +31,21 @@ const textFields: readonly string[] = ["text", "prompt", "content"];
 /** Characters of a piece of a text file: tokenised in a few tens of milliseconds. */
 const pieceCharacters = 1 << 16;
 
-/** @throws FileFormatError for a file that cannot be read; of its content when it is read. */
+/** @throws FileAccessError for a file that cannot be read, FileFormatError of its content when it is read. */
 export async function openCorpus(path: string): Promise<Corpus> {
   const read = readerFor(path);
+  const descriptor = openForReading(path);
+  const bytes = fstatSync(descriptor).size;
   const hash = createHash("sha256");
   try {
-    for await (const piece of createReadStream(path)) hash.update(piece);
+    for await (const piece of createReadStream(path, { fd: descriptor })) hash.update(piece);
   } catch (error) {
-    throw unreadable(path, error);
+    throw fileAccessError(path, error);
   }
   return {
     name: basename(path),
     hash: hash.digest("hex"),
-    bytes: statSync(path).size,
+    bytes,
     pieces: () => read(path),
   };
 }
@@ -70,11 +72,42 @@ function readerFor(path: string): (path: string) => AsyncIterable<CorpusPiece> {
   }
 }
 
+/** Opened anew: whoever takes the file's place in the meantime is judged again. */
+function textOfFile(path: string): AsyncIterable<string> {
+  return createReadStream(path, { fd: openForReading(path), encoding: "utf8" });
+}
+
+/** Characters of a record: a book of a million words has six million. */
+const maxLine = 1 << 26;
+
+/** Without their ends. @throws FileFormatError for a line that would not fit into memory. */
+async function* linesOf(path: string): AsyncIterable<string> {
+  let rest = "";
+  let number = 1;
+  for await (const chunk of textOfFile(path)) {
+    const [first = "", ...others] = chunk.split("\n");
+    rest += first;
+    for (const other of others) {
+      yield rest.replace(/\r$/, "");
+      number++;
+      rest = other;
+    }
+    if (rest.length <= maxLine) continue;
+    throw new FileFormatError({
+      file: path,
+      where: `line ${number}`,
+      found: `more than ${maxLine} characters`,
+      expected: "a record on each line",
+    });
+  }
+  if (rest !== "") yield rest;
+}
+
 /** Cut where a line ends, or a word, or at last anywhere. */
 async function* readText(path: string): AsyncIterable<CorpusPiece> {
   let rest = "";
   let startsDocument = true;
-  for await (const chunk of createReadStream(path, "utf8")) {
+  for await (const chunk of textOfFile(path)) {
     rest += startsDocument ? String(chunk).replace(/^\uFEFF/, "") : String(chunk);
     while (rest.length >= 2 * pieceCharacters) {
       const end = cutBefore(rest, pieceCharacters);
@@ -97,9 +130,8 @@ function cutBefore(text: string, limit: number): number {
 }
 
 async function* readJsonLines(path: string): AsyncIterable<CorpusPiece> {
-  const lines = createInterface({ input: createReadStream(path, "utf8"), crlfDelay: Infinity });
   let number = 0;
-  for await (const line of lines) {
+  for await (const line of linesOf(path)) {
     number++;
     if (line.trim() === "") continue;
     const text = textOf(parseLine(line.replace(/^\uFEFF/, "")));
@@ -145,9 +177,4 @@ function wrongRecord(file: string, where: string, found: string): FileFormatErro
     found: JSON.stringify(found),
     expected: `a field named ${textFields.join(" or ")} with the text`,
   });
-}
-
-function unreadable(file: string, error: unknown): FileFormatError {
-  const found = error instanceof Error ? error.message : String(error);
-  return new FileFormatError({ file, where: "file", found, expected: "a file that can be read" });
 }

@@ -2,9 +2,9 @@
  * A model as it stands in its file: which architecture, which numbers, where its weights lie. Opening checks
  * everything that can be checked without reading weights; what is merely odd becomes a warning.
  */
-import { closeSync, openSync, readSync } from "node:fs";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
+import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { Activation, Weight } from "../ops/op.ts";
 import type { Architecture } from "./architecture.ts";
 import { type Hyperparameters, readHyperparameters } from "./hyperparameters.ts";
@@ -171,13 +171,7 @@ function findRope(
 function readFactors(finder: WeightFinder, weight: Weight): Float32Array {
   const { bytes, name, type } = weight;
   if (type !== "F32" || bytes.kind !== "file") return finder.fail(name, type, "F32");
-  const data = new Uint8Array(bytes.bytes);
-  const file = openSync(bytes.path, "r");
-  try {
-    readSync(file, data, 0, data.length, bytes.offset);
-  } finally {
-    closeSync(file);
-  }
+  const data = readTensorBytes(bytes);
   const factors = new Float32Array(data.buffer);
   const wrong = factors.find((factor) => !(factor > 0 && factor < Number.POSITIVE_INFINITY));
   if (wrong !== undefined) finder.fail(name, String(wrong), "positive numbers");

@@ -1,10 +1,11 @@
 /** Hardware profiles by name: a file that the user has, or a described card that ships with the project. */
-import { readFile } from "node:fs/promises";
 import { adapterRule, threadsRule } from "../../backends/machine-rules.ts";
 import { chooseAdapter, listAdapters } from "../../backends/webgpu/adapter.ts";
 import { mayHaveAdapter } from "../../backends/webgpu/card-presence.ts";
 import { checkOptions, type OptionRules } from "../../core/check-options.ts";
-import { DeviceError, OptionError } from "../../core/errors.ts";
+import { DeviceError, FileAccessError, OptionError } from "../../core/errors.ts";
+import { MiB } from "../../core/units.ts";
+import { readTextFile } from "../../io/open-file.ts";
 import { describedCards } from "../../placement/described-cards.ts";
 import {
   type HardwareProfile,
@@ -20,15 +21,18 @@ export interface MeasureOptions {
   readonly threads?: number;
 }
 
+/** A profile has some kilobytes. */
+const maxProfileBytes = MiB;
+
 /** @throws OptionError for neither a card nor a file; FileFormatError for a file that is no profile. */
 export async function openHardware(nameOrPath: string): Promise<HardwareProfile> {
   const card = describedCards.get(nameOrPath);
   if (card !== undefined) return card;
   try {
-    return parseHardwareProfile(await readFile(nameOrPath, "utf8"), nameOrPath);
+    return parseHardwareProfile(readTextFile(nameOrPath, maxProfileBytes), nameOrPath);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "ENOENT" && code !== "EISDIR") throw error;
+    if (!(error instanceof FileAccessError)) throw error;
+    if (error.code !== "ENOENT" && error.code !== "EISDIR") throw error;
     const cards = [...describedCards.keys()].join(", ");
     throw new OptionError(
       "hardware",

@@ -38,7 +38,7 @@ export function openSidecar(path: string, model: SidecarModel): Sidecar {
 
 /** The file alone, known to be this model's. */
 export function openSidecarFile(path: string, model: SidecarModel): GgufFile {
-  const gguf = openGguf(path);
+  const gguf = openSound(path);
   const refuse = (key: string, found: string, expected: string): never => {
     throw new FileFormatError({ file: path, where: `metadata key ${key}`, found, expected });
   };
@@ -60,7 +60,39 @@ export function openSidecarFile(path: string, model: SidecarModel): GgufFile {
   return gguf;
 }
 
+/** A damaged one is not worth an inquiry. */
+function openSound(path: string): GgufFile {
+  try {
+    return openGguf(path);
+  } catch (error) {
+    throw error instanceof FileFormatError ? withAdvice(error) : error;
+  }
+}
+
+function withAdvice(error: FileFormatError): FileFormatError {
+  const advice = "delete the sidecar, and hearth prepare makes it again";
+  const expected = error.expected.includes(advice)
+    ? error.expected
+    : `${error.expected}; ${advice}`;
+  const { file, where, found, offset } = error;
+  return new FileFormatError({
+    file,
+    where,
+    found,
+    expected,
+    ...(offset !== undefined && { offset }),
+  });
+}
+
 function readSidecar(gguf: GgufFile, model: SidecarModel): Sidecar {
+  try {
+    return readChecked(gguf, model);
+  } catch (error) {
+    throw error instanceof FileFormatError ? withAdvice(error) : error;
+  }
+}
+
+function readChecked(gguf: GgufFile, model: SidecarModel): Sidecar {
   const tensors = new SidecarTensors(gguf, model);
   const { dim } = model;
   const perNeuron = (layer: number): readonly number[] => [model.neurons[layer] ?? 0];

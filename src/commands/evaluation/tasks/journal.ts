@@ -3,8 +3,9 @@
  * was. A result is kept under what it depends on, so one of other data, prompts or sparsity is never taken for it.
  */
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { OptionError } from "../../../core/errors.ts";
+import { readTextFile } from "../../../io/open-file.ts";
 import type { Question, TaskName } from "./question.ts";
 import type { ScoredQuestion } from "./question-scorer.ts";
 import { isFields } from "./records.ts";
@@ -46,7 +47,7 @@ export class Journal {
   }
 
   #load(path: string, header: string): void {
-    const text = readFileSync(path, "utf8");
+    const text = readTextFile(path);
     const lines = text.split("\n");
     if (lines[0] !== header) {
       const expected = `results of this model and context; its first line must be ${header}`;

@@ -6,8 +6,9 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { FileFormatError, OptionError } from "../../../core/errors.ts";
 import { locateCsv } from "../../../io/csv.ts";
+import { readTextFile } from "../../../io/open-file.ts";
 import { choicesAfter, type EvalTask, type Question } from "./question.ts";
-import { checkFieldCount, DataRecord, readText } from "./records.ts";
+import { checkFieldCount, DataRecord } from "./records.ts";
 
 const letters = ["A", "B", "C", "D"];
 
@@ -76,7 +77,7 @@ interface Item {
 
 /** question, four choices, answer: with a header or without, the answer a letter or an index. */
 function readItems(path: string): readonly Item[] {
-  const rows = locateCsv(readText(path), path);
+  const rows = locateCsv(readTextFile(path), path);
   const first = rows[0]?.fields;
   const data = first?.[0] === "question" && first.at(-1) === "answer" ? rows.slice(1) : rows;
   return data.map(({ line, fields }) => {

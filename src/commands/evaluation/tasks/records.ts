@@ -1,8 +1,9 @@
 /** Records of an evaluation set: fields by name, each record knowing its file and line, so that errors can say where. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FileFormatError, OptionError } from "../../../core/errors.ts";
 import { locateCsv } from "../../../io/csv.ts";
+import { readTextFile } from "../../../io/open-file.ts";
 
 export class DataRecord {
   readonly file: string;
@@ -56,13 +57,9 @@ export function findDataFile(folder: string, names: readonly string[]): string {
   throw new OptionError("data", folder, `a folder with ${names.join(" or ")}`);
 }
 
-export function readText(path: string): string {
-  return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
-}
-
 /** A JSON array of objects, or one object a line. @throws FileFormatError with the line of what is no JSON object. */
 export function readJsonRecords(path: string): readonly DataRecord[] {
-  const text = readText(path);
+  const text = readTextFile(path);
   const records = text.trimStart().startsWith("[") ? fromArray(text, path) : fromLines(text, path);
   if (records.length > 0) return records;
   throw new FileFormatError({
@@ -75,7 +72,7 @@ export function readJsonRecords(path: string): readonly DataRecord[] {
 
 /** CSV with a header. @throws FileFormatError for a record with another number of fields than the header. */
 export function readCsvRecordsNamed(path: string): readonly DataRecord[] {
-  const [header, ...rows] = locateCsv(readText(path), path);
+  const [header, ...rows] = locateCsv(readTextFile(path), path);
   return rows.map(({ line, fields }) => {
     checkFieldCount(path, { line, fields }, header?.fields.length ?? 0);
     const named = Object.fromEntries(fields.map((field, i) => [header?.fields[i] ?? "", field]));

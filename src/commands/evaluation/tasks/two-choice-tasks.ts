@@ -2,15 +2,11 @@
  * piqa, rte and copa as the EleutherAI harness defines them. Source: lm-evaluation-harness at 4e7e0d4,
  * lm_eval/tasks/{piqa,glue/rte,super_glue/copa}.
  */
+
 import { FileFormatError } from "../../../core/errors.ts";
+import { readTextFile } from "../../../io/open-file.ts";
 import { type Choice, choicesAfter, type EvalTask, type Question } from "./question.ts";
-import {
-  DataRecord,
-  findDataFile,
-  readCsvRecordsNamed,
-  readJsonRecords,
-  readText,
-} from "./records.ts";
+import { DataRecord, findDataFile, readCsvRecordsNamed, readJsonRecords } from "./records.ts";
 
 export const piqa: EvalTask = {
   name: "piqa",
@@ -30,7 +26,7 @@ export const piqa: EvalTask = {
 
 /** One label a line, as many as questions. */
 function readLabels(path: string, count: number): readonly number[] {
-  const lines = readText(path).trimEnd().split("\n");
+  const lines = readTextFile(path).trimEnd().split("\n");
   if (lines.length !== count) {
     throw new FileFormatError({
       file: path,
@@ -91,7 +87,7 @@ const itemPattern =
   /^<item\s+id="(\d+)"\s+asks-for="(\w+)"\s+most-plausible-alternative="(\w+)"\s*>\s*<p>([^<]*)<\/p>\s*<a1>([^<]*)<\/a1>\s*<a2>([^<]*)<\/a2>\s*<\/item>/;
 
 function readCopaXml(path: string): readonly DataRecord[] {
-  const text = readText(path);
+  const text = readTextFile(path);
   const records: DataRecord[] = [];
   for (const { index } of text.matchAll(/<item\b/g)) {
     const line = text.slice(0, index).split("\n").length;
