@@ -1,15 +1,11 @@
-/** The command `npm run results-table`: writes the results of bench/results into README.md. */
+/** The command `npm run results-table`: writes docs/RESULTS.md and README's table from the files of bench/results. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { readKernelsReports } from "./kernels-figure/report.ts";
-import { readExperiments } from "./results-table/experiment.ts";
-import { readReports, updateReadme } from "./results-table/render.ts";
+import { updateReadme } from "./results-table/readme-table.ts";
+import { readResults, resultsPage } from "./results-table/render.ts";
 
-const folder = "bench/results";
-const results = {
-  reports: readReports(folder),
-  experiments: readExperiments(folder),
-  kernels: readKernelsReports(folder),
-};
-writeFileSync("README.md", updateReadme(readFileSync("README.md", "utf8"), results));
-const { reports, experiments, kernels } = results;
-console.log(`README.md: ${reports.length + experiments.length + kernels.length} reports`);
+const results = readResults("bench/results");
+writeFileSync("docs/RESULTS.md", resultsPage(results));
+writeFileSync("README.md", updateReadme(readFileSync("README.md", "utf8"), results.readme));
+const { readme, reports, experiments, kernels } = results;
+const all = readme.length + reports.length + experiments.length + kernels.length;
+console.log(`docs/RESULTS.md: ${all} reports; README.md: ${readme.length} of them`);

@@ -1,5 +1,5 @@
 /**
- * hearth beside node-llama-cpp (llama.cpp), the same files in turn, ratios round by round:
+ * hearth beside node-llama-cpp (a wrapper of llama.cpp, no yardstick of it), the same files in turn, ratios round by round:
  *   node bench/engine/against-node-llama-cpp.mjs FOLDER MODEL… [options of hearth bench]
  * FOLDER is one in which `npm install node-llama-cpp` was run. Needs a built hearth (npm run build) and a quiet machine.
  */

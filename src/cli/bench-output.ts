@@ -17,20 +17,25 @@ export function heading(
   measured: string,
 ): string {
   const { machine, commit, hearth, date, repetitions } = report;
-  const cores = machine.physical_cores === null ? "" : `, ${machine.physical_cores} cores`;
-  const memory = formatBytes(machine.memory_bytes);
   return [
-    `${machine.cpu}${cores}, ${memory}, ${machine.system}; load ${machine.load}`,
+    machineText(machine),
     `hearth ${hearth}${commit === null ? "" : ` at ${commit}`}, ${date}`,
     `${measured} of ${repetitions} runs after one warm-up`,
     ...loadWarning(machine),
   ].join("\n\n");
 }
 
+export function machineText(machine: BenchReport["machine"]): string {
+  const cores = machine.physical_cores === null ? "" : `, ${machine.physical_cores} cores`;
+  const memory = formatBytes(machine.memory_bytes);
+  return `${machine.cpu}${cores}, ${memory}, ${machine.system}; load ${machine.load}`;
+}
+
 /** Another program that wants half a core already moves a median on a small machine. */
 const quietLoad = 0.5;
 
-function loadWarning({ load }: BenchReport["machine"]): readonly string[] {
+/** One sentence, or none for a quiet machine. */
+export function loadWarning({ load }: BenchReport["machine"]): readonly string[] {
   if (load <= quietLoad) return [];
   return [
     `**Not a quiet machine**: other programs kept ${load} cores busy; compare nothing with this.`,

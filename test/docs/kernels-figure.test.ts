@@ -4,7 +4,7 @@ import { spreadOf } from "../../src/commands/bench/statistics.ts";
 import { plotKernels } from "../../tools/kernels-figure/plot.ts";
 import type { KernelsReport, OperatorResult } from "../../tools/kernels-figure/report.ts";
 import { asMarkdown } from "../../tools/kernels-figure/table.ts";
-import { updateReadme } from "../../tools/results-table/render.ts";
+import { resultsPage } from "../../tools/results-table/render.ts";
 
 function result(operator: string, percent: number, ofDense: number): OperatorResult {
   return {
@@ -68,10 +68,9 @@ describe("the report of the operators", () => {
     expect(other.endsWith("440,120")).toBe(true);
   });
 
-  it("stands in the README with its picture", () => {
-    const readme = "a\n<!-- results -->\n<!-- /results -->\nb";
-    const text = updateReadme(readme, { reports: [], kernels: [report] });
-    expect(text).toContain("bench/results/kernels.svg");
+  it("stands in the results with its picture", () => {
+    const text = resultsPage({ readme: [], reports: [], experiments: [], kernels: [report] });
+    expect(text).toContain("](../bench/results/kernels.svg)");
     expect(text).toContain("F16 gather_dot");
     expect(text).toContain("`npm run bench:kernels --`");
   });

@@ -1,12 +1,12 @@
-/** README's results are those of bench/results, all of them. */
+/** docs/RESULTS.md holds bench/results, all of it; README's table the part that is compared with llama.cpp. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { spreadOf } from "../../src/commands/bench/statistics.ts";
 import type { BenchReport, BenchResult } from "../../src/index.ts";
-import { readKernelsReports } from "../../tools/kernels-figure/report.ts";
-import { type ExperimentReport, readExperiments } from "../../tools/results-table/experiment.ts";
-import { readReports, updateReadme } from "../../tools/results-table/render.ts";
+import type { ExperimentReport } from "../../tools/results-table/experiment.ts";
+import { updateReadme } from "../../tools/results-table/readme-table.ts";
+import { type Results, readResults, resultsPage } from "../../tools/results-table/render.ts";
 
 const project = resolve(import.meta.dirname, "../..");
 
@@ -27,6 +27,11 @@ function report(load: number): BenchReport {
     ...placed,
     test: "tg64",
     tokens_per_second: spreadOf([8]),
+    against_llama_bench: {
+      program: "llama-bench b1 (c)",
+      tokens_per_second: spreadOf([10]),
+      ratio: spreadOf([0.8]),
+    },
     bytes_per_token: 5e8,
     bytes_per_second: 4e9,
     roof_bytes_per_second: 8e9,
@@ -43,28 +48,25 @@ function report(load: number): BenchReport {
   };
 }
 
-describe("README's results", () => {
-  it("are up to date with bench/results (npm run results-table)", () => {
-    const readme = readFileSync(join(project, "README.md"), "utf8");
-    const results = join(project, "bench/results");
-    const made = updateReadme(readme, {
-      reports: readReports(results),
-      experiments: readExperiments(results),
-      kernels: readKernelsReports(results),
-    });
-    expect(readme).toBe(made);
+const none: Results = { readme: [], reports: [], experiments: [], kernels: [] };
+const results = readResults(join(project, "bench/results"));
+
+describe("docs/RESULTS.md", () => {
+  it("is up to date with bench/results (npm run results-table)", () => {
+    expect(results.readme.length).toBeGreaterThan(0);
+    expect(results.experiments.length).toBeGreaterThan(0);
+    const page = readFileSync(join(project, "docs/RESULTS.md"), "utf8");
+    expect(page).toBe(resultsPage(results));
   });
 
-  it("name machine, commit, date and spread, and show what was lost", () => {
-    const text = updateReadme("a\n<!-- results -->\nold\n<!-- /results -->\nb\n", {
-      reports: [report(0.1)],
-    });
-    expect(text).not.toContain("old");
+  it("names machine, commit, date and spread, and shows what was lost, against what", () => {
+    const text = resultsPage({ ...none, reports: [report(0.1)] });
     for (const part of [
       "Some CPU, 2 cores, 16.0 GiB",
       "abc1234567",
       "2026-01-02",
       "| pp128 | 25.0 (20.0–30.0) |",
+      "| llama-bench b1 (c) tokens/s | ratio to llama-bench | other 1.0 tokens/s |",
       "0.500 (0.400–0.600) |",
       "4.0 of 8.0 (50 %)",
       "`hearth bench m.gguf`",
@@ -72,11 +74,12 @@ describe("README's results", () => {
       expect(text).toContain(part);
     }
     expect(text).not.toContain("Not a quiet machine");
-    expect(updateReadme(text, { reports: [report(3)] })).toContain("Not a quiet machine");
-    expect(() => updateReadme("no markers", { reports: [] })).toThrow("<!-- results -->");
+    expect(resultsPage({ ...none, reports: [report(3)] })).toContain("Not a quiet machine");
+    expect(resultsPage({ ...none, readme: [report(3)] })).toContain("Not a quiet machine");
+    expect(resultsPage(none)).toContain("Nothing has been measured");
   });
 
-  it("show experiments with their goals", () => {
+  it("shows experiments with their goals", () => {
     const { hearth_bench: _, ...shared } = report(0);
     const experiment: ExperimentReport = {
       ...shared,
@@ -84,9 +87,55 @@ describe("README's results", () => {
       title: "Overlap",
       results: [{ name: "waiting", unit: "%", value: spreadOf([10, 12, 11]), goal: "≤ 20 %" }],
     };
-    const markers = "<!-- results --><!-- /results -->";
-    const text = updateReadme(markers, { reports: [], experiments: [experiment] });
+    const text = resultsPage({ ...none, experiments: [experiment] });
     expect(text).toContain("**Overlap**");
     expect(text).toContain("| waiting | 11 (10–12) % | ≤ 20 % |");
+  });
+});
+
+describe("README's results", () => {
+  const markers = "a\n<!-- results -->\nold\n<!-- /results -->\nb\n";
+
+  it("are up to date with bench/results/readme (npm run results-table)", () => {
+    const readme = readFileSync(join(project, "README.md"), "utf8");
+    expect(readme).toBe(updateReadme(readme, results.readme));
+  });
+
+  it("are a row for each model and method, with date, commit and ratios to each baseline", () => {
+    const text = updateReadme(markers, [report(0.1)]);
+    expect(text).not.toContain("old");
+    expect(text.split("\n").filter((line) => line.startsWith("|"))).toEqual([
+      "| model | size | sparsity | tg64, tokens/s | of the read roof | tg64 × llama.cpp | pp128, tokens/s | pp128 × node-llama-cpp |",
+      "| --- | --- | --- | --- | --- | --- | --- | --- |",
+      "| m | 512.0 MiB | dense | 8.00 | 50 % | 0.80 (0.80–0.80) | 25.0 | 0.50 (0.40–0.60) |",
+    ]);
+    for (const part of [
+      "Some CPU, 2 cores, 16.0 GiB",
+      "load 0.1; cpu (avx512, 2 threads). hearth 0.1.0, 2026-01-02 at abc1234567.",
+      "Medians of 3 rounds",
+      "llama.cpp is native llama-bench b1 (c), measured in turn.",
+      "other 1.0 is llama.cpp through its Node wrapper",
+    ]) {
+      expect(text).toContain(part);
+    }
+    expect(text).not.toContain("Not a quiet machine");
+    expect(updateReadme(text, [report(0.1), report(3)])).toContain("Not a quiet machine");
+  });
+
+  it("are refused where they cannot stand in one table", () => {
+    const one = report(0);
+    const elsewhere = { ...one, machine: { ...one.machine, cpu: "Other CPU" } };
+    expect(() => updateReadme(markers, [one, elsewhere])).toThrow("Some CPU and Other CPU");
+    const longer = {
+      ...one,
+      results: one.results.map((row) => ({ ...row, test: `${row.test}0` })),
+    };
+    expect(() => updateReadme(markers, [one, longer])).toThrow("tg64 and tg640");
+    const many = Array.from({ length: 9 }, (_, i) => ({
+      ...one,
+      results: one.results.map((row) => ({ ...row, model: `m${i}.gguf` })),
+    }));
+    expect(() => updateReadme(markers, many)).toThrow("9 rows; expected at most 8");
+    expect(() => updateReadme("no markers", [])).toThrow("<!-- results -->");
   });
 });
