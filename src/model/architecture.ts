@@ -20,8 +20,10 @@ export interface Architecture {
   readonly activation: Activation;
   /** Attention and FFN read the same residual. */
   readonly parallelResidual: boolean;
-  /** Where the output matrix is: output.weight, token_embd.weight, or whichever the file has. */
-  readonly output: "own" | "tied" | "own or tied";
+  /** Where the output matrix is: output.weight, or token_embd.weight in a file without one. */
+  readonly output: "own" | "own or tied";
+  /** Arrangements of the weights, as `tensor_data_layout` names them, that this architecture's files have. */
+  readonly dataLayouts: readonly string[];
   readonly layerWeights: (find: LayerFinder) => LayerWeights;
   /** Emits one layer over the residual x and returns where the residual stands then. */
   readonly layer: (graph: LayerGraph, x: Slot, weights: LayerWeights) => Slot;

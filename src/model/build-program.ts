@@ -17,6 +17,7 @@ import {
   SlotTable,
 } from "./graph.ts";
 import type { Model } from "./model.ts";
+import type { Linear } from "./weights.ts";
 
 export interface ProgramOptions {
   readonly contextLength: number;
@@ -231,7 +232,7 @@ function outputPart(
   const ops: Op[] = isSelected ? [] : [{ kind: "select", x: residual, out: selected }];
   ops.push(
     normOp({ x: selected, out: hidden, norm: model.outputNorm, groups: 1 }),
-    matmulOp({ x: hidden, out: logits, into: "assign", linear: { weight: model.output } }),
+    matmulOp({ x: hidden, out: logits, into: "assign", linear: outputLinear(model) }),
   );
   if (output === "logits") return { output: ops, hidden, logits };
   const argmax = slots.slot("argmax", 1, "outputs");
@@ -241,6 +242,10 @@ function outputPart(
   }
   ops.push({ kind: "argmax", x: logits, out: argmax });
   return { output: ops, hidden, argmax };
+}
+
+function outputLinear({ output: weight, outputBias: bias }: Model): Linear {
+  return { weight, ...(bias && { bias }) };
 }
 
 function checkOptions(model: Model, options: ProgramOptions): void {
@@ -255,7 +260,11 @@ function checkOptions(model: Model, options: ProgramOptions): void {
       throw new OptionError(name, String(value), "a whole number of at least 1");
     }
   }
-  const { contextLength, layers } = model.hyperparameters;
+  const { contextLength, slidingWindow, layers } = model.hyperparameters;
+  if (slidingWindow !== undefined && options.contextLength > slidingWindow) {
+    const expected = `at most ${slidingWindow}: attention beyond this model's sliding window is not supported`;
+    throw new OptionError("contextLength", String(options.contextLength), expected);
+  }
   if (model.positions !== undefined && options.contextLength > contextLength) {
     const expected = `at most ${contextLength}: this model has learned no further positions`;
     throw new OptionError("contextLength", String(options.contextLength), expected);

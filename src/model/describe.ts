@@ -65,7 +65,11 @@ export function describeModel(model: Model): ModelDescription {
     hasPredictors: model.layers.every((layer) => layer.ffn.predictor !== undefined),
     warnings,
     embedding: bytesOf(model.embedding, model.positions),
-    output: bytesOf(tied ? undefined : model.output, ...normWeights(model.outputNorm)),
+    output: bytesOf(
+      tied ? undefined : model.output,
+      model.outputBias,
+      ...normWeights(model.outputNorm),
+    ),
     layers: model.layers.map(describeLayer),
   };
 }

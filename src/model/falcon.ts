@@ -13,9 +13,10 @@ export const falcon: Architecture = {
   activation: { kind: "gelu-tanh" },
   parallelResidual: true,
   output: "own or tied",
+  dataLayouts: ["jploski"],
   layerWeights: (find) => ({
     ...(find.has("attn_norm_2.weight")
-      ? { attentionNorm: find.norm("attn_norm_2"), ffnNorm: find.norm("attn_norm") }
+      ? { attentionNorm: find.norm("attn_norm_2", "optional"), ffnNorm: find.norm("attn_norm") }
       : { attentionNorm: find.norm("attn_norm") }),
     attention: find.attention(),
     ffn: find.ffn(),

@@ -13,7 +13,6 @@ export type RopeScaling =
       readonly kind: "yarn";
       readonly factor: number;
       readonly originalContext: number;
-      readonly attentionFactor: number;
       readonly betaFast: number;
       readonly betaSlow: number;
     };
@@ -22,6 +21,8 @@ export interface RopeParameters {
   /** Elements of a head that are rotated: the first ones, an even number. */
   readonly dims: number;
   readonly base: number;
+  /** Multiplies cos and sin, whatever the scaling; YaRN has a factor of its own besides. */
+  readonly attentionFactor: number;
   readonly scaling: RopeScaling;
 }
 
@@ -33,6 +34,7 @@ export interface Hyperparameters {
   readonly headDim: number;
   /** Neurons of each layer. */
   readonly neurons: readonly number[];
+  /** What the model was trained for, at most its sliding window: further apart, tokens would not see each other. */
   readonly contextLength: number;
   /** Tokens that see each other at most; undefined: all of the context. */
   readonly slidingWindow?: number;
@@ -57,14 +59,19 @@ const bounds = {
   heads: count(4096),
   headDim: count(4096),
   neurons: count(1 << 22),
-  contextLength: count(1 << 27),
+  /** 0: the file does not say. */
+  contextLength: count(1 << 27, 0),
   /** Below 1e-12 an all-zero row divides by nearly nothing; above 0.1 the norm is no norm. */
   epsilon: real(1e-12, 0.1),
   ropeBase: real(1, 1e12),
   scalingFactor: real(1e-3, 1e4),
+  attentionFactor: real(-1e4, 1e4),
   beta: real(1e-3, 1e4),
   attentionScale: real(1e-6, 1e3),
 } as const;
+
+/** Where the file states 0: what hearth opens unless it is asked for more. */
+export const unstatedContext = 4096;
 
 /** @throws FileFormatError for a value that makes no sense, UnsupportedError for a feature that hearth lacks. */
 export function readHyperparameters(
@@ -83,8 +90,8 @@ export function readHyperparameters(
     keys.fail("attention.head_count_kv", kvHeads, `a divisor of the ${heads} heads`);
   }
   const headDim = readHeadDim(keys, { dim, heads });
-  const contextLength = keys.number("context_length", bounds.contextLength);
-  const slidingWindow = keys.optional("attention.sliding_window", bounds.contextLength);
+  const trained = keys.number("context_length", bounds.contextLength) || unstatedContext;
+  const slidingWindow = keys.optional("attention.sliding_window", bounds.contextLength) || trained;
   const epsilonKey = traits.norm === "rms" ? "layer_norm_rms_epsilon" : "layer_norm_epsilon";
   const scale = keys.optional("attention.scale", real(0, bounds.attentionScale.max));
   return {
@@ -94,11 +101,11 @@ export function readHyperparameters(
     kvHeads,
     headDim,
     neurons: keys.perLayer("feed_forward_length", { bounds: bounds.neurons, layers }),
-    contextLength,
-    ...(slidingWindow !== undefined && { slidingWindow }),
+    contextLength: Math.min(trained, slidingWindow),
+    ...(slidingWindow < trained && { slidingWindow }),
     normEpsilon: keys.number(`attention.${epsilonKey}`, bounds.epsilon),
     attentionScale: scale || 1 / Math.sqrt(headDim),
-    rope: readRope(keys, { headDim, contextLength }),
+    rope: readRope(keys, { headDim, contextLength: trained }),
   };
 }
 
@@ -141,6 +148,7 @@ function readRope(
   return {
     dims,
     base: keys.optional("rope.freq_base", bounds.ropeBase) ?? 10000,
+    attentionFactor: keys.optional("rope.scaling.attn_factor", bounds.attentionFactor) ?? 1,
     scaling: readScaling(keys, model.contextLength),
   };
 }
@@ -164,9 +172,8 @@ function readScaling(keys: KeyReader, contextLength: number): RopeScaling {
         kind: "yarn",
         factor,
         originalContext:
-          keys.optional("rope.scaling.original_context_length", bounds.contextLength) ??
+          keys.optional("rope.scaling.original_context_length", bounds.contextLength) ||
           contextLength,
-        attentionFactor: keys.optional("rope.scaling.attn_factor", bounds.scalingFactor) ?? 1,
         betaFast: keys.optional("rope.scaling.yarn_beta_fast", bounds.beta) ?? 32,
         betaSlow: keys.optional("rope.scaling.yarn_beta_slow", bounds.beta) ?? 1,
       };

@@ -8,6 +8,7 @@ import type { Hyperparameters } from "./hyperparameters.ts";
 import {
   type AttentionWeights,
   type BiasRule,
+  elementRange,
   type FfnWeights,
   type Linear,
   type Norm,
@@ -44,20 +45,21 @@ export class LayerFinder {
     return this.#finder.has(this.#name(name));
   }
 
-  norm(name: string): Norm {
-    return this.#norm(name, this.#shape.dim);
+  /** `bias`: of a LayerNorm; an RMSNorm has none. */
+  norm(name: string, bias: BiasRule = "required"): Norm {
+    return this.#norm(name, { width: this.#shape.dim, bias });
   }
 
   /** Over the elements of one head. */
   headNorm(name: string): Norm {
-    return this.#norm(name, this.#shape.headDim);
+    return this.#norm(name, { width: this.#shape.headDim, bias: "required" });
   }
 
   /** attn_q, attn_k, attn_v, or the three as rows of one attn_qkv; attn_output. */
-  attention(bias: BiasRule = "optional", outputBias: BiasRule = bias): AttentionWeights {
+  attention(bias: BiasRule = "optional"): AttentionWeights {
     const { dim, heads, headDim } = this.#shape;
     const shape = { rows: dim, columns: heads * headDim };
-    const output = this.#finder.linear(this.#name("attn_output"), shape, outputBias);
+    const output = this.#finder.linear(this.#name("attn_output"), shape, bias);
     const [q, k, v] = this.has("attn_qkv.weight") ? this.#fusedQkv(bias) : this.#separateQkv(bias);
     return { q, k, v, output };
   }
@@ -93,9 +95,10 @@ export class LayerFinder {
     return this.#shape.neurons[this.layer] ?? 0;
   }
 
-  #norm(name: string, width: number): Norm {
+  #norm(name: string, norm: { readonly width: number; readonly bias: BiasRule }): Norm {
     const { norm: form } = this.#traits;
-    return this.#finder.norm(this.#name(name), { form, width, epsilon: this.#shape.normEpsilon });
+    const { normEpsilon: epsilon } = this.#shape;
+    return this.#finder.norm(this.#name(name), { form, ...norm, epsilon });
   }
 
   #separateQkv(bias: BiasRule): readonly [Linear, Linear, Linear] {
@@ -109,11 +112,9 @@ export class LayerFinder {
     const { dim, heads, kvHeads, headDim } = this.#shape;
     const rows = (heads + 2 * kvHeads) * headDim;
     const fused = this.#finder.linear(this.#name("attn_qkv"), { rows, columns: dim }, bias);
-    if (fused.bias !== undefined) {
-      throw new UnsupportedError(`a bias of the fused ${fused.bias.name}`, ["attn_q.bias"]);
-    }
     const part = (start: number, count: number): Linear => ({
       weight: rowRange(fused.weight, start * headDim, count * headDim),
+      ...(fused.bias && { bias: elementRange(fused.bias, start * headDim, count * headDim) }),
     });
     return [part(0, heads), part(heads, kvHeads), part(heads + kvHeads, kvHeads)];
   }

@@ -10,6 +10,7 @@ export const llama: Architecture = {
   activation: { kind: "silu" },
   parallelResidual: false,
   output: "own or tied",
+  dataLayouts: ["Meta AI original pth"],
   layerWeights: (find) => ({
     attentionNorm: find.norm("attn_norm"),
     attention: find.attention(),

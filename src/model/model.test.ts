@@ -1,60 +1,23 @@
 /** Opening models: what is read from a file, and how a wrong file is refused. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { modelMetadata } from "../../tools/make-model/metadata.ts";
-import { parseOptions } from "../../tools/make-model/options.ts";
-import { modelTensors } from "../../tools/make-model/tensors.ts";
+import { type Changes, floats, modelFolder, zeros } from "../../test/fixtures/changed-model.ts";
 import { rowBytes } from "../core/dtype.ts";
 import { UnsupportedError } from "../core/errors.ts";
 import { openGguf } from "../gguf/open.ts";
-import { type MetadataValue, metadataValue } from "../gguf/value.ts";
-import { type TensorToWrite, writeGguf } from "../gguf/write.ts";
+import { metadataValue } from "../gguf/value.ts";
+import type { TensorToWrite } from "../gguf/write.ts";
+import { buildProgram } from "./build-program.ts";
 import { describeModel, kvBytesPerToken } from "./describe.ts";
 import { type Model, openModel } from "./model.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "model-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = modelFolder();
+afterAll(() => folder[Symbol.dispose]());
 
-const shape = "--dim 128 --layers 2 --ffn 256 --heads 4 --kv-heads 2 --vocab 300 --context 64";
 const { u32, f32, string, i32s } = metadataValue;
-let count = 0;
-
-interface Changes {
-  readonly keys?: Readonly<Record<string, MetadataValue>>;
-  readonly withoutKeys?: readonly string[];
-  /** Replaces a tensor, adds it when it is new, or removes it. */
-  readonly tensors?: Readonly<Record<string, Partial<TensorToWrite> | undefined>>;
-}
 
 /** A synthetic model with a few things changed. */
 async function open(args: string, changes: Changes = {}): Promise<Model> {
-  const path = join(folder, `${count++}.gguf`);
-  const options = parseOptions([path, ...shape.split(" "), ...args.split(" ")]);
-  const metadata = modelMetadata(options);
-  for (const [key, value] of Object.entries(changes.keys ?? {})) metadata.set(key, value);
-  for (const key of changes.withoutKeys ?? []) metadata.delete(key);
-  const tensors = new Map(modelTensors(options).map((tensor) => [tensor.name, tensor]));
-  for (const [name, change] of Object.entries(changes.tensors ?? {})) {
-    const known = tensors.get(name) ?? zeros(name, "F32", [1]);
-    if (change === undefined) tensors.delete(name);
-    else tensors.set(name, { ...known, ...change });
-  }
-  const magic = options.powerinfer ? "PWRI" : "GGUF";
-  await writeGguf({ path, metadata, tensors: tensors.values(), magic });
-  return openModel(openGguf(path));
-}
-
-function zeros(name: string, type: string, dimensions: readonly number[]): TensorToWrite {
-  const [columns = 1, ...rest] = dimensions;
-  const bytes = rowBytes(type, columns) * rest.reduce((product, length) => product * length, 1);
-  return { name, type, dimensions, data: () => [new Uint8Array(bytes)] };
-}
-
-function floats(name: string, values: readonly number[]): TensorToWrite {
-  const data = new Uint8Array(Float32Array.from(values).buffer);
-  return { name, type: "F32", dimensions: [values.length], data: () => [data] };
+  return openModel(openGguf(await folder.write(args, changes)));
 }
 
 describe("a model", () => {
@@ -90,7 +53,7 @@ describe("a model", () => {
     expect((await open("--arch llama")).activation).toEqual({ kind: "silu" });
     expect((await open("--arch llama --activation relu")).activation).toEqual({ kind: "relu" });
     const powerinfer = await open("--arch llama --powerinfer", {
-      withoutKeys: ["hearth.activation"],
+      keys: { "hearth.activation": undefined },
     });
     expect(powerinfer.activation).toEqual({ kind: "relu" });
     const keys = {
@@ -132,13 +95,36 @@ describe("a model", () => {
     expect((await open("--arch opt", { keys })).hyperparameters.contextLength).toBe(64);
   });
 
-  it("warns of tensors it does not use and of a sliding window", async () => {
-    const { warnings } = await open("--arch llama", {
-      keys: { "llama.attention.sliding_window": u32(16) },
-      tensors: { "blk.0.surprise": {} },
+  it("has at most the context of its sliding window, and says so", async () => {
+    const keys = { "llama.attention.sliding_window": u32(16) };
+    const model = await open("--arch llama", { keys });
+    expect(model.hyperparameters.contextLength).toBe(16);
+    expect(model.warnings.join()).toMatch(/at most the model's sliding window of 16 tokens/);
+    const limits = {
+      sequences: 1,
+      maxRows: 1,
+      maxOutputs: 1,
+      kvType: "f32",
+      output: "logits",
+    } as const;
+    expect(() => buildProgram(model, { ...limits, contextLength: 17 })).toThrow(/17.*at most 16/);
+    expect(buildProgram(model, { ...limits, contextLength: 16 }).program.kv.contextLength).toBe(16);
+  });
+
+  it.each([0, 64, 4096])("has a window of %d that changes nothing", async (window) => {
+    const keys = { "llama.attention.sliding_window": u32(window) };
+    const { hyperparameters, warnings } = await open("--arch llama", { keys });
+    expect(hyperparameters.contextLength).toBe(64);
+    expect(hyperparameters.slidingWindow).toBeUndefined();
+    expect(warnings).toEqual([]);
+  });
+
+  it("is given a context where its file states 0, and says so", async () => {
+    const { hyperparameters, warnings } = await open("--arch llama", {
+      keys: { "llama.context_length": u32(0) },
     });
-    expect(warnings).toHaveLength(2);
-    expect(warnings.join(" ")).toMatch(/blk\.0\.surprise.*sliding window of 16 tokens/s);
+    expect(hyperparameters.contextLength).toBe(4096);
+    expect(warnings.join()).toMatch(/context_length is 0.*4096 tokens are assumed/);
   });
 });
 

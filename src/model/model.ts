@@ -11,6 +11,7 @@ import { type Hyperparameters, readHyperparameters } from "./hyperparameters.ts"
 import { LayerFinder } from "./layer-finder.ts";
 import { architectureOf } from "./registry.ts";
 import { type RopeTable, ropeTable } from "./rope-frequencies.ts";
+import { refuseKeys } from "./unsupported-keys.ts";
 import { type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
 
 export interface Model {
@@ -26,30 +27,37 @@ export interface Model {
   readonly layers: readonly LayerWeights[];
   readonly outputNorm: Norm;
   readonly output: Weight; // [vocabulary, dim]
+  readonly outputBias?: Weight; // [1, vocabulary]
   /** The output matrix is the embedding. */
   readonly tied: boolean;
   /** Logit from which PowerInfer's predictors call a neuron active. */
   readonly sparseThreshold: number;
-  /** What a user should know: tensors ignored, a window not applied. One sentence each. */
+  /** What a user should know: a context cut to a window, rows without a token. One sentence each. */
   readonly warnings: readonly string[];
 }
 
 /** @throws UnsupportedError for an architecture, type or feature that hearth lacks; FileFormatError for a wrong file. */
 export function openModel(gguf: GgufFile): Model {
   const architecture = architectureOf(gguf.metadata.string("general.architecture"));
+  refuseKeys(gguf, architecture);
   const shape = readHyperparameters(gguf, architecture);
   const activation = activationOf(gguf, architecture);
   const finder = new WeightFinder(gguf);
   const embedding = finder.matrix("token_embd.weight", { columns: shape.dim });
   const positions = findPositions(finder, { architecture, shape });
   const { dim: width, normEpsilon: epsilon } = shape;
-  const outputNorm = finder.norm("output_norm", { form: architecture.norm, width, epsilon });
-  const tied = isTied(finder, architecture);
+  const { norm: form } = architecture;
+  const outputNorm = finder.norm("output_norm", { form, width, epsilon, bias: "required" });
+  const tied = architecture.output === "own or tied" && !finder.has("output.weight");
   const output = tied
     ? embedding
     : finder.matrix("output.weight", { rows: embedding.rows, columns: width });
+  const outputBias = finder.has("output.bias")
+    ? finder.vector("output.bias", embedding.rows)
+    : undefined;
   const layers = findLayers(finder, { gguf, architecture, shape, activation });
   const rope = findRope(finder, { architecture, shape });
+  finder.refuseUnused(architecture.name);
   const hyperparameters = withPositionLimit(shape, { architecture, positions });
   const vocabulary = embedding.rows;
   return {
@@ -64,9 +72,10 @@ export function openModel(gguf: GgufFile): Model {
     layers,
     outputNorm,
     output,
+    ...(outputBias && { outputBias }),
     tied,
     sparseThreshold: gguf.metadata.optionalNumber("powerinfer.sparse_threshold") ?? 0,
-    warnings: findWarnings({ gguf, finder, shape: hyperparameters, vocabulary }),
+    warnings: findWarnings({ gguf, shape: hyperparameters, vocabulary }),
   };
 }
 
@@ -96,19 +105,6 @@ function activationOf(gguf: GgufFile, architecture: Architecture): Activation {
         "gelu-tanh",
         "fatrelu",
       ]);
-  }
-}
-
-function isTied(finder: WeightFinder, architecture: Architecture): boolean {
-  switch (architecture.output) {
-    case "own":
-      return false;
-    case "tied":
-      return true;
-    case "own or tied":
-      return !finder.has("output.weight");
-    default:
-      return architecture.output satisfies never;
   }
 }
 
@@ -180,22 +176,21 @@ function readFactors(finder: WeightFinder, weight: Weight): Float32Array {
 
 function findWarnings(model: {
   readonly gguf: GgufFile;
-  readonly finder: WeightFinder;
   readonly shape: Hyperparameters;
   readonly vocabulary: number;
 }): readonly string[] {
-  const { gguf, finder, shape, vocabulary } = model;
+  const { gguf, shape, vocabulary } = model;
   const warnings: string[] = [];
-  const unused = finder.unused().map((tensor) => tensor.name);
-  if (unused.length > 0) {
-    const some = unused.slice(0, 3).join(", ");
-    const more = unused.length > 3 ? ` and ${unused.length - 3} more` : "";
-    warnings.push(`${unused.length} tensors are not part of this architecture: ${some}${more}.`);
-  }
   const { slidingWindow, contextLength } = shape;
-  if (slidingWindow !== undefined && slidingWindow < contextLength) {
+  if (slidingWindow !== undefined) {
     warnings.push(
-      `The sliding window of ${slidingWindow} tokens is not applied: past it, attention sees more than in training.`,
+      `The context is at most the model's sliding window of ${slidingWindow} tokens: attention beyond one is not supported.`,
+    );
+  }
+  const contextKey = `${gguf.metadata.string("general.architecture")}.context_length`;
+  if (gguf.metadata.number(contextKey) === 0) {
+    warnings.push(
+      `The file does not say for how long a context the model was trained (${contextKey} is 0): ${contextLength} tokens are assumed.`,
     );
   }
   const tokens = tokenCount(gguf);

@@ -13,6 +13,7 @@ export const nemotron: Architecture = {
   activation: { kind: "relu2" },
   parallelResidual: false,
   output: "own",
+  dataLayouts: [],
   layerWeights: (find) => ({
     attentionNorm: find.norm("attn_norm"),
     attention: find.attention(),

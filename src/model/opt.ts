@@ -9,7 +9,8 @@ export const opt: Architecture = {
   gating: "ungated",
   activation: { kind: "relu" },
   parallelResidual: false,
-  output: "tied",
+  output: "own or tied",
+  dataLayouts: [],
   layerWeights: (find) => ({
     attentionNorm: find.norm("attn_norm"),
     attention: find.attention("required"),

@@ -6,6 +6,7 @@ export const qwen3: Architecture = {
   ...llama,
   name: "qwen3",
   positions: { kind: "rope", pairing: "halves" },
+  dataLayouts: [],
   layerWeights: (find) => ({
     attentionNorm: find.norm("attn_norm"),
     attention: {

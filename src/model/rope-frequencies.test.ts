@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ropeTable } from "./rope-frequencies.ts";
 
-const plain = { dims: 8, base: 10000, scaling: { kind: "none" } } as const;
+const plain = { dims: 8, base: 10000, attentionFactor: 1, scaling: { kind: "none" } } as const;
 
 describe("ropeTable", () => {
   it("falls geometrically from one radian per position", () => {
@@ -25,12 +25,11 @@ describe("ropeTable", () => {
       kind: "yarn",
       factor: 4,
       originalContext: 4096,
-      attentionFactor: 1,
       betaFast: 32,
       betaSlow: 1,
     } as const;
     const dims = 128;
-    const { frequencies, magnitude } = ropeTable({ dims, base: 10000, scaling });
+    const { frequencies, magnitude } = ropeTable({ ...plain, dims, scaling });
     const trained = ropeTable({ ...plain, dims }).frequencies;
     const ratios = [...frequencies].map((frequency, pair) => frequency / (trained[pair] ?? 0));
     // By hand: pairs turn 32 times in 4096 positions at index 20.9, once at 45.03; so 20 and 46 bound the ramp.
@@ -40,4 +39,21 @@ describe("ropeTable", () => {
     expect(ratios[33]).toBeCloseTo((1 + 0.25) / 2, 6);
     expect(magnitude).toBeCloseTo(1 + 0.1 * Math.log(4), 12);
   });
+
+  // Each as llama-perplexity 0.7.0 has it: same perplexity to seven digits on a random llama.
+  it.each([
+    [{ kind: "none" }, 1.5, 1.5],
+    [{ kind: "linear", factor: 2 }, 1.5, 1.5],
+    [{ kind: "yarn", factor: 0.5 }, 1, 1],
+    [{ kind: "yarn", factor: 0.5 }, 0.7, 0.7],
+    [{ kind: "yarn", factor: 1 }, 0.7, 0.7],
+    [{ kind: "yarn", factor: 4 }, 0.7, 0.7 * (1 + 0.1 * Math.log(4))],
+  ] as const)(
+    "under %j has the attention factor %d and the magnitude %d",
+    (scaling, attentionFactor, expected) => {
+      const yarn = { originalContext: 64, betaFast: 32, betaSlow: 1 };
+      const rope = { ...plain, attentionFactor, scaling: { ...yarn, ...scaling } };
+      expect(ropeTable(rope).magnitude).toBeCloseTo(expected, 12);
+    },
+  );
 });

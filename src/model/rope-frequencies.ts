@@ -7,7 +7,7 @@ import type { RopeParameters, RopeScaling } from "./hyperparameters.ts";
 export interface RopeTable {
   /** [dims / 2], radians per position. */
   readonly frequencies: Float32Array;
-  /** Multiplies cos and sin; 1 without YaRN. */
+  /** Multiplies cos and sin. */
   readonly magnitude: number;
 }
 
@@ -18,7 +18,7 @@ export function ropeTable(rope: RopeParameters, factors?: Float32Array): RopeTab
     const trained = rope.base ** ((-2 * pair) / rope.dims) / (factors?.[pair] ?? 1);
     frequencies[pair] = scaledFrequency(trained, pair, rope);
   }
-  return { frequencies, magnitude: magnitudeOf(rope.scaling) };
+  return { frequencies, magnitude: magnitudeOf(rope) };
 }
 
 function scaledFrequency(trained: number, pair: number, rope: RopeParameters): number {
@@ -52,7 +52,8 @@ function correctionRange(
   return [low, high];
 }
 
-function magnitudeOf(scaling: RopeScaling): number {
-  if (scaling.kind !== "yarn") return 1;
-  return scaling.attentionFactor * (1 + 0.1 * Math.log(scaling.factor));
+/** YaRN raises it for contexts longer than the trained one; for shorter ones llama.cpp leaves it as it is. */
+function magnitudeOf({ scaling, attentionFactor }: RopeParameters): number {
+  if (scaling.kind !== "yarn" || scaling.factor <= 1) return attentionFactor;
+  return attentionFactor * (1 + 0.1 * Math.log(scaling.factor));
 }

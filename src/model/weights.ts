@@ -1,11 +1,10 @@
 /**
  * Finds a model's tensors by name and checks type and shape before anything is loaded: a Weight says where the bytes
- * lie, it holds none. What was never asked for remains as `unused`.
+ * lie, it holds none. A tensor that was never asked for is refused in the end.
  */
-import { isWeightType, rowBytes, weightTypes } from "../core/dtype.ts";
+import { isWeightType, rowBytes, tensorType, weightTypes } from "../core/dtype.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
-import type { TensorInfo } from "../gguf/tensor-info.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 
 export interface Linear {
@@ -99,16 +98,34 @@ export class WeightFinder {
     return { weight, bias: this.vector(biasName, shape.rows) };
   }
 
-  norm(name: string, norm: { form: Norm["form"]; width: number; epsilon: number }): Norm {
-    const { form, width, epsilon } = norm;
+  norm(
+    name: string,
+    norm: {
+      readonly form: Norm["form"];
+      readonly width: number;
+      readonly epsilon: number;
+      readonly bias: BiasRule;
+    },
+  ): Norm {
+    const { form, width, epsilon, bias } = norm;
     const weight = this.vector(`${name}.weight`, width);
-    if (form === "rms") return { form, weight, epsilon };
+    const hasBias = form === "layer" && (bias === "required" || this.has(`${name}.bias`));
+    if (!hasBias) return { form, weight, epsilon };
     return { form, weight, bias: this.vector(`${name}.bias`, width), epsilon };
   }
 
-  /** Tensors that nobody asked for. */
-  unused(): readonly TensorInfo[] {
-    return [...this.#gguf.tensors.values()].filter((tensor) => !this.#used.has(tensor.name));
+  /**
+   * A tensor that nobody asked for belongs to a computation that this architecture does not have: without it the
+   * answers would be wrong. @throws UnsupportedError with the names, as many as a line can show.
+   */
+  refuseUnused(architecture: string): void {
+    const unused = [...this.#gguf.tensors.keys()].filter((name) => !this.#used.has(name));
+    if (unused.length === 0) return;
+    throw new UnsupportedError(
+      `${this.#gguf.path}: a model with tensors beside those of architecture ${architecture} (${listed(unused)})`,
+      ["models that have its tensors only"],
+      "Answers without them would be wrong",
+    );
   }
 
   fail(name: string, found: string, expected: string): never {
@@ -147,8 +164,26 @@ export function rowRange(weight: Weight, start: number, rows: number): Weight {
   return { ...weight, name, rows, bytes: part };
 }
 
+/** Elements [start, start + count) of a vector in a file: parts of a fused bias. Types without blocks only. */
+export function elementRange(vector: Weight, start: number, count: number): Weight {
+  if (tensorType(vector.type).blockElements > 1) {
+    throw new UnsupportedError(`${vector.name} of type ${vector.type}`, ["F32", "F16", "BF16"]);
+  }
+  const parts = { ...vector, rows: vector.columns, columns: 1 };
+  return { ...rowRange(parts, start, count), rows: 1, columns: count };
+}
+
 export function weightBytes(weight: Weight): number {
   return weight.rows * rowBytes(weight.type, weight.columns);
+}
+
+/** The most names that an error shows. */
+const maxListed = 6;
+
+/** "a, b and 4 more" */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, maxListed).join(", ");
+  return names.length > maxListed ? `${shown} and ${names.length - maxListed} more` : shown;
 }
 
 function describeShape(shape: { readonly rows?: number; readonly columns: number }): string {

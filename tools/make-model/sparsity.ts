@@ -44,7 +44,7 @@ const latentsPerRow = 4;
 export function scalesOf(options: MakeModelOptions): Scales {
   const { architecture, dim, layers, active } = options;
   const isLearned = architecture.positions.kind === "learned";
-  const isTied = architecture.output === "tied";
+  const isTied = architecture.name === "opt";
   // A tied embedding is small, or its own token would always win; then positions carry the variance.
   const token = isTied ? 1 / Math.sqrt(dim) : 1;
   const position = isLearned ? 1 : 0;

@@ -86,7 +86,7 @@ class TensorMaker {
   output(): void {
     const { architecture, vocabulary, dim } = this.#options;
     this.#norm("output_norm");
-    if (architecture.output === "tied") return;
+    if (architecture.name === "opt") return;
     // Logits of standard deviation 2: neither flat nor decided by one token.
     this.#matrix("output.weight", [vocabulary, dim], this.#reading(2 / Math.sqrt(dim)));
   }
