@@ -15,7 +15,7 @@ const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanit
   (nothing)     builds build/hearth.node
   --optional    a compiler that is missing or fails is not an error: says so in one line and exits with 0
   --test        builds and runs native/test/*.cc for every instruction set that this machine has
-  --sanitize    with --test: under AddressSanitizer and UndefinedBehaviorSanitizer
+  --sanitize    under AddressSanitizer and UndefinedBehaviorSanitizer: the tests, or build/hearth-sanitize.node
   --bench       builds and runs bench/kernels/PROGRAM_bench.cc (kernels, operators); what follows is passed on
 CXX names the compiler; without it the first of c++, g++, clang++.`;
 
@@ -199,7 +199,7 @@ function sourcesOf(folders) {
   return folders.flatMap((folder) => filesUnder(join(nativeDir, folder), ".cc"));
 }
 
-async function buildAddon(compiler) {
+async function buildAddon(build, name) {
   const started = Date.now();
   const folders = readdirSync(nativeDir, { withFileTypes: true });
   const rootSources = folders.filter((entry) => entry.isFile() && entry.name.endsWith(".cc"));
@@ -209,11 +209,18 @@ async function buildAddon(compiler) {
       folders.filter((entry) => entry.isDirectory() && entry.name !== "test").map((e) => e.name),
     ),
   ];
-  const objects = await compile(sources, createBuild(compiler, false));
-  const addon = join(buildDir, "hearth.node");
+  const objects = await compile(sources, build);
+  const addon = join(buildDir, name);
   const shared =
     process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
-  await run(compiler.command, [...shared, "-o", addon, ...objects, "-pthread"]);
+  await run(build.compiler.command, [
+    ...shared,
+    ...build.flags.filter((flag) => flag.startsWith("-fsanitize")),
+    "-o",
+    addon,
+    ...objects,
+    "-pthread",
+  ]);
   console.log(
     `hearth-native: built ${relative(root, addon)} in ${((Date.now() - started) / 1000).toFixed(1)} s`,
   );
@@ -267,7 +274,7 @@ try {
     const [name, ...rest] = options.bench;
     await runPrograms([benchSource(name)], rest, build);
   } else {
-    await buildAddon(compiler);
+    await buildAddon(build, options.sanitize ? "hearth-sanitize.node" : "hearth.node");
   }
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);

@@ -76,6 +76,13 @@ napi_value make_external(napi_env env, std::unique_ptr<T> value) {
 }
 
 template <typename T>
+bool is_external_of(napi_env env, napi_value value) {
+  bool matches = false;
+  return type_of(env, value) == napi_external &&
+         napi_check_object_type_tag(env, value, &T::kTag, &matches) == napi_ok && matches;
+}
+
+template <typename T>
 T& external_of(napi_env env, napi_value value) {
   bool matches = false;
   check(env, napi_check_object_type_tag(env, value, &T::kTag, &matches), "a handle");

@@ -20,23 +20,39 @@ struct CourierState {
 
 namespace {
 
+const char* reason(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kOutOfMemory:
+      return "not enough memory for this step";
+    case Outcome::kStopped:
+      return "the backend was closed before the work was done";
+    default:
+      return "the native code failed";
+  }
+}
+
+napi_value make_undefined(napi_env env) {
+  napi_value value = nullptr;
+  napi_get_undefined(env, &value);
+  return value;
+}
+
 void settle(napi_env env, const Delivery& delivery) {
   napi_value value = nullptr;
-  if (delivery.completed) {
-    if (delivery.result) {
-      value = delivery.result(env);
-    } else {
-      napi_get_undefined(env, &value);
-    }
-    if (value != nullptr) {
+  Outcome outcome = delivery.outcome;
+  if (outcome == Outcome::kCompleted) {
+    try {
+      value = delivery.result ? delivery.result(env) : make_undefined(env);
       napi_resolve_deferred(env, delivery.deferred, value);
       return;
+    } catch (...) {
+      // The environment is ending, or has no memory for the result.
+      outcome = Outcome::kFailed;
     }
   }
   napi_value message = nullptr;
   napi_value error = nullptr;
-  napi_create_string_utf8(env, "the backend was closed before the work was done", NAPI_AUTO_LENGTH,
-                          &message);
+  napi_create_string_utf8(env, reason(outcome), NAPI_AUTO_LENGTH, &message);
   napi_create_error(env, nullptr, message, &error);
   napi_reject_deferred(env, delivery.deferred, error);
 }
@@ -88,10 +104,10 @@ Courier::Started Courier::start(napi_env env, std::shared_ptr<void> keeps) {
   return Started{promise, delivery.release()};
 }
 
-std::function<void(bool)> Courier::finisher(const Courier& courier, Delivery* delivery) {
+std::function<void(Outcome)> Courier::finisher(const Courier& courier, Delivery* delivery) {
   // The delivery keeps the courier's owner alive, so the function is open until it has arrived.
-  return [function = courier.state_->function, delivery](bool completed) {
-    delivery->completed = completed;
+  return [function = courier.state_->function, delivery](Outcome outcome) {
+    delivery->outcome = outcome;
     napi_call_threadsafe_function(function, delivery, napi_tsfn_nonblocking);
   };
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "../system/thread-pool.h"
 #include "convert.h"
 
 namespace hearth {
@@ -13,7 +14,7 @@ struct CourierState;
 // One promise on its way. Made and destroyed on the JavaScript thread.
 struct Delivery {
   napi_deferred deferred = nullptr;
-  bool completed = false;
+  Outcome outcome = Outcome::kStopped;
   // The promise's value; undefined without it.
   std::function<napi_value(napi_env)> result;
   std::shared_ptr<CourierState> courier;
@@ -37,7 +38,7 @@ class Courier {
   };
   Started start(napi_env env, std::shared_ptr<void> keeps);
   // From any thread, once per delivery.
-  static std::function<void(bool completed)> finisher(const Courier& courier, Delivery* delivery);
+  static std::function<void(Outcome)> finisher(const Courier& courier, Delivery* delivery);
 
  private:
   std::shared_ptr<CourierState> state_;

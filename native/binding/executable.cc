@@ -89,7 +89,7 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   auto prepared = std::make_shared<Prepared>();
   prepared->pool = pool_of(env, values[0]);
-  prepared->pins = std::make_unique<Pins>(env);
+  prepared->pins = std::make_unique<Pins>(*prepared->pool);
   prepared->executable = build(prepared->pool->kernels, prepared->pool->threads.threads(),
                                spec_of(env, values[1], *prepared->pins));
   const Executable& executable = *prepared->executable;
@@ -141,7 +141,7 @@ napi_value write_slot(napi_env env, napi_callback_info info) {
   const View view = view_of(env, values[2]);
   const auto* first = static_cast<const float*>(view.data);
   prepared->pool->threads.submit(write_task(
-      prepared->executable, slot, std::vector<float>(first, first + view.length), [](bool) {}));
+      prepared->executable, slot, std::vector<float>(first, first + view.length), [](Outcome) {}));
   return nullptr;
 }
 

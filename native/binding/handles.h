@@ -13,24 +13,39 @@
 
 namespace hearth {
 
+// Whether an environment can still be asked for anything: not once its end has begun. Read and
+// written on its JavaScript thread.
+struct EnvironmentState {
+  bool open = true;
+};
+
 // Threads, the kernels they run, and the way back. Lives while a handle or a delivery needs it.
 struct Pool {
+  // @throws std::system_error when not even one thread can be made.
   Pool(napi_env env, uint32_t threads, const Kernels& kernels);
   ~Pool();
 
   napi_env env;
+  std::shared_ptr<EnvironmentState> environment;
   const Kernels& kernels;
   Courier courier;
   ThreadPool threads;
 };
 
-// Typed arrays of JavaScript whose memory we read.
+// Typed arrays of JavaScript whose memory we read. Their memory is JavaScript's own: the heap goes
+// after the environment's clean-up hooks, one of which joins our threads. An array over memory of
+// ours would go before that, so such memory comes as a BufferHandle.
 struct Pins {
-  explicit Pins(napi_env env) : env(env) {}
+  explicit Pins(const Pool& pool) : env(pool.env), environment(pool.environment) {}
   ~Pins() {
+    // At the end of an environment a delivery may arrive late; its references are gone by then.
+    if (environment == nullptr || !environment->open) return;
     for (napi_ref reference : references) napi_delete_reference(env, reference);
   }
-  Pins(Pins&& other) noexcept : env(other.env), references(std::move(other.references)) {
+  Pins(Pins&& other) noexcept
+      : env(other.env),
+        environment(std::move(other.environment)),
+        references(std::move(other.references)) {
     other.references.clear();
   }
   void add(napi_value array) {
@@ -40,6 +55,7 @@ struct Pins {
   }
 
   napi_env env;
+  std::shared_ptr<EnvironmentState> environment;
   std::vector<napi_ref> references;
 };
 
@@ -60,6 +76,13 @@ struct FileHandle {
   std::shared_ptr<MappedFile> file;
 };
 
+// Memory of ours that JavaScript sees as an array. Whoever reads it on a thread holds it by this
+// handle: Node frees the array's share of it before the threads have stopped.
+struct BufferHandle {
+  static constexpr napi_type_tag kTag{0x68656172746800ad, 0x6275666600000001};
+  std::shared_ptr<Buffer> buffer;
+};
+
 struct ExecutableHandle {
   static constexpr napi_type_tag kTag{0x68656172746800ac, 0x6578656300000001};
   std::shared_ptr<Prepared> prepared;
@@ -68,7 +91,7 @@ struct ExecutableHandle {
 // @throws BindingError when it was disposed.
 const std::shared_ptr<Pool>& pool_of(napi_env env, napi_value handle);
 const std::shared_ptr<Prepared>& prepared_of(napi_env env, napi_value handle);
-// Where weights lie: a mapped file, or a typed array that gets pinned.
+// Where weights lie: a mapped file, memory of ours, or a typed array that gets pinned.
 Source source_of(napi_env env, napi_value value, Pins& pins);
 
 // The functions of the addon, by file.

@@ -59,10 +59,12 @@ napi_value measure_read(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-// transposeWeight(pool, source, type, rows, columns, offset, target type) → Promise<Uint8Array>
+// transposeWeight(pool, source, type, rows, columns, offset, target type) → Promise<{ data, handle }>:
+// the bytes as JavaScript reads them, and what threads hold them by
 napi_value transpose_weight(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 7);
-  auto keeps = std::make_shared<Transposing>(Transposing{pool_of(env, values[0]), Pins(env), {}});
+  auto keeps = std::make_shared<Transposing>(
+      Transposing{pool_of(env, values[0]), Pins(*pool_of(env, values[0])), {}});
   keeps->source = source_of(env, values[1], keeps->pins);
   TransposeJob job;
   job.type = static_cast<WeightType>(index_of(env, values[2]));
@@ -80,8 +82,14 @@ napi_value transpose_weight(napi_env env, napi_callback_info info) {
   const Courier::Started started = pool.courier.start(env, keeps);
   started.delivery->result = [task](napi_env called) {
     const std::shared_ptr<Buffer> out = task->result();
-    return make_typed_array(called, napi_uint8_array, out->bytes(),
-                            OwnedMemory{out->data(), out->bytes(), out});
+    napi_value result = nullptr;
+    check(called, napi_create_object(called, &result), "an object");
+    set_property(called, result, "data",
+                 make_typed_array(called, napi_uint8_array, out->bytes(),
+                                  OwnedMemory{out->data(), out->bytes(), out}));
+    set_property(called, result, "handle",
+                 make_external(called, std::make_unique<BufferHandle>(BufferHandle{out})));
+    return result;
   };
   task->on_finished(Courier::finisher(pool.courier, started.delivery));
   pool.threads.submit(task);

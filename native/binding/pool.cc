@@ -7,18 +7,27 @@ namespace hearth {
 
 namespace {
 
-// Node takes the threadsafe function down after this: no pool thread may be left to call it.
-void stop_threads(void* pool) { static_cast<Pool*>(pool)->threads.stop(); }
+// Node takes the threadsafe function down after this, and then JavaScript's memory: no pool thread
+// may be left to use them.
+void end_environment(void* context) {
+  Pool& pool = *static_cast<Pool*>(context);
+  pool.threads.stop();
+  pool.environment->open = false;
+}
 
 }  // namespace
 
 Pool::Pool(napi_env env, uint32_t thread_count, const Kernels& kernels)
-    : env(env), kernels(kernels), courier(env), threads(thread_count) {
-  napi_add_env_cleanup_hook(env, stop_threads, this);
+    : env(env),
+      environment(std::make_shared<EnvironmentState>()),
+      kernels(kernels),
+      courier(env),
+      threads(thread_count) {
+  napi_add_env_cleanup_hook(env, end_environment, this);
 }
 
 Pool::~Pool() {
-  napi_remove_env_cleanup_hook(env, stop_threads, this);
+  if (environment->open) napi_remove_env_cleanup_hook(env, end_environment, this);
   threads.stop();
 }
 
@@ -29,6 +38,10 @@ const std::shared_ptr<Pool>& pool_of(napi_env env, napi_value handle) {
 }
 
 Source source_of(napi_env env, napi_value value, Pins& pins) {
+  if (is_external_of<BufferHandle>(env, value)) {
+    const std::shared_ptr<Buffer>& buffer = external_of<BufferHandle>(env, value).buffer;
+    return Source{buffer->data(), buffer->bytes(), buffer};
+  }
   if (type_of(env, value) == napi_external) {
     const std::shared_ptr<MappedFile>& file = external_of<FileHandle>(env, value).file;
     if (file == nullptr) throw BindingError{"hearth addon: a closed file"};
@@ -40,7 +53,7 @@ Source source_of(napi_env env, napi_value value, Pins& pins) {
 }
 
 // createPool(threads, instruction set or undefined) → { handle, kernels, threads }, or undefined
-// for an unknown set.
+// for an unknown set. There are fewer threads than asked for where the system gives no more.
 napi_value create_pool(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   const uint32_t threads = index_of(env, values[0]);
@@ -51,11 +64,12 @@ napi_value create_pool(napi_env env, napi_callback_info info) {
   if (kernels == nullptr) return nullptr;
   auto handle = std::make_unique<PoolHandle>();
   handle->pool = std::make_shared<Pool>(env, threads, *kernels);
+  const uint32_t handle_threads = handle->pool->threads.threads();
   napi_value result = nullptr;
   check(env, napi_create_object(env, &result), "an object");
   set_property(env, result, "handle", make_external(env, std::move(handle)));
   set_property(env, result, "kernels", make_string(env, kernels->name));
-  set_property(env, result, "threads", make_number(env, threads));
+  set_property(env, result, "threads", make_number(env, handle_threads));
   return result;
 }
 

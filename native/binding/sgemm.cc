@@ -28,7 +28,8 @@ float* floats_of(napi_env env, napi_value array, size_t count, Pins& pins) {
 // Promise<void>
 napi_value sgemm(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 7);
-  auto keeps = std::make_shared<Multiplying>(Multiplying{pool_of(env, values[0]), Pins(env)});
+  auto keeps = std::make_shared<Multiplying>(
+      Multiplying{pool_of(env, values[0]), Pins(*pool_of(env, values[0]))});
   const std::vector<double> numbers = numbers_of(env, values[6]);
   if (numbers.size() != 5) throw BindingError{"hearth addon: sgemm takes five numbers"};
   SgemmJob job;

@@ -29,9 +29,9 @@ class RunTask final : public Task {
     stages_[next_ - 1]->chunk(step_, chunk, executable_->scratch[worker]);
   }
 
-  void finished(bool completed) override {
+  void finished(Outcome outcome) override {
     executable_.reset();
-    finished_(completed);
+    finished_(outcome);
   }
 
  private:
@@ -53,9 +53,9 @@ class SerialTask final : public Task {
     return Phase{0, false};
   }
   void run_chunk(uint32_t, uint32_t) override {}
-  void finished(bool completed) override {
+  void finished(Outcome outcome) override {
     work_ = nullptr;
-    finished_(completed);
+    finished_(outcome);
   }
 
  private:

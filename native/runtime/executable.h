@@ -63,7 +63,7 @@ struct Executable {
 std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, ProgramSpec spec);
 
 // Called on a pool thread when the task is over.
-using Finished = std::function<void(bool completed)>;
+using Finished = std::function<void(Outcome)>;
 
 std::shared_ptr<Task> run_task(std::shared_ptr<Executable> executable, size_t segment, Step step,
                                Finished finished);

@@ -121,11 +121,11 @@ void Sgemm::multiply_chunk(uint32_t chunk, uint32_t worker) {
   }
 }
 
-void Sgemm::finished(bool completed) {
+void Sgemm::finished(Outcome outcome) {
   left_.reset();
   right_.reset();
   scratch_.clear();
-  finished_(completed);
+  finished_(outcome);
 }
 
 }  // namespace hearth

@@ -36,11 +36,11 @@ class Sgemm final : public Task {
  public:
   // @throws std::bad_alloc
   Sgemm(const Kernels& kernels, uint32_t threads, const SgemmJob& job);
-  void on_finished(std::function<void(bool)> finished) { finished_ = std::move(finished); }
+  void on_finished(std::function<void(Outcome)> finished) { finished_ = std::move(finished); }
 
   Phase next_phase() override;
   void run_chunk(uint32_t chunk, uint32_t worker) override;
-  void finished(bool completed) override;
+  void finished(Outcome outcome) override;
 
  private:
   struct Free {
@@ -61,7 +61,7 @@ class Sgemm final : public Task {
   Floats right_;                 // op(B) transposed [columns, stride]
   std::vector<Floats> scratch_;  // by thread: of the kernel, then a tile of the product
   int phase_ = 0;
-  std::function<void(bool)> finished_;
+  std::function<void(Outcome)> finished_;
 };
 
 }  // namespace hearth

@@ -122,9 +122,9 @@ void Transposition::write_row(const float* row, uint8_t* out) const {
   for (size_t i = 0; i < job_.rows; i++) bf16[i] = to_bf16(row[i]);
 }
 
-void Transposition::finished(bool completed) {
+void Transposition::finished(Outcome outcome) {
   scratch_.clear();
-  finished_(completed);
+  finished_(outcome);
 }
 
 }  // namespace hearth

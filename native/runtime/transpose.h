@@ -27,12 +27,12 @@ class Transposition final : public Task {
  public:
   // @throws std::runtime_error for a target type it cannot write.
   Transposition(const Kernels& kernels, uint32_t threads, const TransposeJob& job);
-  void on_finished(std::function<void(bool)> finished) { finished_ = std::move(finished); }
+  void on_finished(std::function<void(Outcome)> finished) { finished_ = std::move(finished); }
   std::shared_ptr<Buffer> result() const { return out_; }
 
   Phase next_phase() override;
   void run_chunk(uint32_t chunk, uint32_t worker) override;
-  void finished(bool completed) override;
+  void finished(Outcome outcome) override;
 
  private:
   void widen(size_t column, size_t count, float* tile, float* transposed) const;
@@ -46,7 +46,7 @@ class Transposition final : public Task {
   bool started_ = false;
   std::vector<Buffer> scratch_;  // by thread: a tile as it is read, and the transposed columns
   std::shared_ptr<Buffer> out_;
-  std::function<void(bool)> finished_;
+  std::function<void(Outcome)> finished_;
 };
 
 }  // namespace hearth

@@ -39,9 +39,9 @@ void ReadMeasurement::run_chunk(uint32_t chunk, uint32_t) {
   }
 }
 
-void ReadMeasurement::finished(bool completed) {
+void ReadMeasurement::finished(Outcome outcome) {
   memory_ = Buffer();
-  finished_(completed);
+  finished_(outcome);
 }
 
 }  // namespace hearth

@@ -18,12 +18,12 @@ namespace hearth {
 class ReadMeasurement final : public Task {
  public:
   ReadMeasurement(const Kernels& kernels, size_t bytes);
-  void on_finished(std::function<void(bool)> finished) { finished_ = std::move(finished); }
+  void on_finished(std::function<void(Outcome)> finished) { finished_ = std::move(finished); }
   double bytes_per_second() const { return best_; }
 
   Phase next_phase() override;
   void run_chunk(uint32_t chunk, uint32_t worker) override;
-  void finished(bool completed) override;
+  void finished(Outcome outcome) override;
 
  private:
   const Kernels& kernels_;
@@ -33,7 +33,7 @@ class ReadMeasurement final : public Task {
   std::chrono::steady_clock::time_point started_;
   double best_ = 0;
   std::atomic<uint64_t> sum_{0};
-  std::function<void(bool)> finished_;
+  std::function<void(Outcome)> finished_;
 };
 
 }  // namespace hearth

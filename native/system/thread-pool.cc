@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <new>
+#include <system_error>
 #include <utility>
 
 namespace hearth {
@@ -26,7 +28,13 @@ constexpr auto kSpin = std::chrono::microseconds(25);
 ThreadPool::ThreadPool(uint32_t threads) {
   workers_.reserve(threads);
   for (uint32_t worker = 0; worker < threads; worker++) {
-    workers_.emplace_back([this, worker] { work(worker); });
+    try {
+      workers_.emplace_back([this, worker] { work(worker); });
+    } catch (const std::system_error&) {
+      // A limit of the system on threads or on memory for their stacks.
+      if (worker == 0) throw;
+      return;
+    }
   }
 }
 
@@ -39,7 +47,7 @@ void ThreadPool::stop() {
   for (std::thread& thread : workers_) {
     if (thread.joinable()) thread.join();
   }
-  for (const auto& task : std::exchange(queue_, {})) task->finished(false);
+  for (const auto& task : std::exchange(queue_, {})) task->finished(Outcome::kStopped);
 }
 
 void ThreadPool::submit(std::shared_ptr<Task> task) {
@@ -48,7 +56,7 @@ void ThreadPool::submit(std::shared_ptr<Task> task) {
     std::unique_lock<std::mutex> lock(queue_mutex_);
     if (stopping_.load(std::memory_order_relaxed)) {
       lock.unlock();
-      task->finished(false);
+      task->finished(Outcome::kStopped);
       return;
     }
     queue_.push_back(std::move(task));
@@ -63,8 +71,8 @@ void ThreadPool::run(Task& task) {
     explicit Waited(Task& inner) : inner(inner) {}
     Phase next_phase() override { return inner.next_phase(); }
     void run_chunk(uint32_t chunk, uint32_t worker) override { inner.run_chunk(chunk, worker); }
-    void finished(bool completed) override {
-      inner.finished(completed);
+    void finished(Outcome outcome) override {
+      inner.finished(outcome);
       std::lock_guard<std::mutex> lock(mutex);
       done = true;
       changed.notify_all();
@@ -98,7 +106,11 @@ bool ThreadPool::take_chunk(uint32_t worker) {
   } while (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel,
                                           std::memory_order_acquire));
   if (task_) {
-    task_->run_chunk(chunks_ - static_cast<uint32_t>(ticket & kRemainingMask), worker);
+    try {
+      task_->run_chunk(chunks_ - static_cast<uint32_t>(ticket & kRemainingMask), worker);
+    } catch (...) {
+      note_exception();
+    }
   }
   if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) advance();
   return true;
@@ -130,9 +142,10 @@ void ThreadPool::advance() {
   for (;;) {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     if (task_) {
-      const Phase phase = stopping ? Phase{0, false} : task_->next_phase();
+      const Phase phase = stopping ? Phase{0, false} : next_phase();
       if (phase.chunks > 0) return publish(phase);
-      std::exchange(task_, nullptr)->finished(!stopping);
+      const Outcome outcome = outcome_.exchange(Outcome::kCompleted);
+      std::exchange(task_, nullptr)->finished(stopping ? Outcome::kStopped : outcome);
     }
     std::lock_guard<std::mutex> lock(queue_mutex_);
     if (queue_.empty() || stopping) {
@@ -142,6 +155,28 @@ void ThreadPool::advance() {
     }
     task_ = std::move(queue_.front());
     queue_.pop_front();
+  }
+}
+
+// Without further chunks once one has thrown.
+Phase ThreadPool::next_phase() {
+  if (outcome_.load() != Outcome::kCompleted) return Phase{0, false};
+  try {
+    return task_->next_phase();
+  } catch (...) {
+    note_exception();
+    return Phase{0, false};
+  }
+}
+
+// Inside a handler: an exception that leaves a thread would end the process.
+void ThreadPool::note_exception() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    outcome_.store(Outcome::kOutOfMemory);
+  } catch (...) {
+    outcome_.store(Outcome::kFailed);
   }
 }
 

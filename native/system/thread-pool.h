@@ -24,6 +24,9 @@ struct Phase {
   bool wakes;
 };
 
+// How a task ended.
+enum class Outcome { kCompleted, kStopped, kOutOfMemory, kFailed };
+
 // Work for the pool. next_phase is called by one thread at a time, never while a chunk of the task
 // runs.
 class Task {
@@ -33,12 +36,14 @@ class Task {
   virtual Phase next_phase() = 0;
   // worker < ThreadPool::threads(): an index of per-thread scratch.
   virtual void run_chunk(uint32_t chunk, uint32_t worker) = 0;
-  // Called once, on a pool thread. `completed` is false when the pool was stopped before the end.
-  virtual void finished(bool completed) = 0;
+  // Called once, on a pool thread; by stop() for tasks that never began. Must not throw.
+  virtual void finished(Outcome outcome) = 0;
 };
 
 class ThreadPool {
  public:
+  // With fewer threads where the system gives no more of them.
+  // @throws std::system_error when it gives none.
   explicit ThreadPool(uint32_t threads);
   ~ThreadPool() { stop(); }
   ThreadPool(const ThreadPool&) = delete;
@@ -58,6 +63,8 @@ class ThreadPool {
   bool take_chunk(uint32_t worker);
   void wait_for_work();
   void advance();
+  Phase next_phase();
+  void note_exception();
   void publish(Phase phase);
 
   // Each on its own cache line: the ticket is hammered by all, the rest must not move with it.
@@ -67,6 +74,8 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> unfinished_{0};
   alignas(64) ParkingLot parking_;
   std::atomic<bool> stopping_{false};
+  // Set by a chunk or a phase that threw; the task then ends at its next phase.
+  std::atomic<Outcome> outcome_{Outcome::kCompleted};
   // Written between phases only, by the thread that advances.
   alignas(64) uint32_t chunks_ = 0;
   uint64_t epoch_ = 0;

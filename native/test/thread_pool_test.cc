@@ -42,8 +42,8 @@ class Counting final : public Task {
     require(chunk < chunks_, "a chunk beyond the phase");
     runs_[chunk]++;
   }
-  void finished(bool completed) override {
-    require(!completed || phase_ == phases_, "a task ended early");
+  void finished(Outcome outcome) override {
+    require(outcome != Outcome::kCompleted || phase_ == phases_, "a task ended early");
     ended_.fetch_add(1);
   }
 

@@ -24,7 +24,7 @@ export interface AddonProgram {
   readonly kv: Float64Array;
   /** width, isOutputs, isHost, isPublished of each slot */
   readonly slots: Float64Array;
-  /** Mapped files, or bytes that stay pinned. */
+  /** Mapped files, memory of the addon, or bytes that stay pinned. */
   readonly sources: readonly (Handle | Uint8Array)[];
   /** type, rows, columns, source, offset of each weight */
   readonly weights: Float64Array;
@@ -41,6 +41,12 @@ export interface AddonExecutable {
   readonly copiedBytes: number;
 }
 
+/** Memory that the addon owns: as JavaScript reads it, and as its threads hold it. */
+export interface NativeMemory {
+  readonly data: Uint8Array;
+  readonly handle: Handle;
+}
+
 interface AddonMachine {
   readonly cpu: string;
   readonly features: string;
@@ -55,6 +61,7 @@ interface AddonMachine {
 
 export interface Addon {
   /** Undefined for an instruction set that is unknown or cannot run here. */
+  /** `threads` of the result are fewer where the system gives no more. */
   createPool(threads: number, kernels: string | undefined): AddonPool | undefined;
   disposePool(pool: Handle): void;
   /** A string says why it could not be mapped. */
@@ -95,7 +102,7 @@ export interface Addon {
     columns: number,
     offset: number,
     targetType: number,
-  ): Promise<Uint8Array>;
+  ): Promise<NativeMemory>;
   /** c = alpha·op(a)·op(b) + beta·c; 1: the transpose of the matrix. Numbers: rows, columns, depth, alpha, beta. */
   sgemm(
     pool: Handle,

@@ -6,6 +6,7 @@ import type { Weight } from "../../ops/op.ts";
 import type { MatrixWork } from "../backend.ts";
 import type { Addon, AddonPool } from "./addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
+import { nativePlace, rememberNative } from "./native-memory.ts";
 import { typeId, weightBytes } from "./weight-table.ts";
 
 /** @throws ShapeError when a transposed row is no whole number of blocks. */
@@ -23,7 +24,7 @@ export function transposeWeight(
     const { source, offset, size } = place(weight, files);
     const needed = weightBytes(weight);
     if (size < needed) throw new ShapeError(weight.name, `${needed} bytes of data`, String(size));
-    const data = await addon.transposeWeight(
+    const memory = await addon.transposeWeight(
       pool.handle,
       source,
       typeId(weight.type),
@@ -38,7 +39,7 @@ export function transposeWeight(
       type,
       rows: columns,
       columns: rows,
-      bytes: { kind: "memory", data },
+      bytes: { kind: "memory", data: rememberNative(memory) },
     };
   };
 }
@@ -47,7 +48,7 @@ function place(
   { bytes }: Weight,
   files: MappedFiles,
 ): { readonly source: object; readonly offset: number; readonly size: number } {
-  if (bytes.kind === "memory") return { source: bytes.data, offset: 0, size: bytes.data.length };
+  if (bytes.kind === "memory") return { ...nativePlace(bytes.data), size: bytes.data.length };
   const file = files.open(bytes.path);
   return {
     source: file.handle,

@@ -7,6 +7,7 @@ import { ShapeError } from "../../core/errors.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { Handle } from "./addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
+import { nativePlace } from "./native-memory.ts";
 
 export interface WeightTable {
   /** The weight's index; -1 for none. */
@@ -23,7 +24,7 @@ export function createWeightTable(files: MappedFiles): WeightTable {
   const weights = new Map<Weight, number>();
   const rows: number[] = [];
   const sources: (Handle | Uint8Array)[] = [];
-  const sourceIndex = new Map<string | Uint8Array, number>();
+  const sourceIndex = new Map<string | Handle, number>();
   const arrays: (Float32Array | Int32Array | Uint32Array | Uint8Array)[] = [];
   const arrayIndex = new Map<object, number>();
   const stretches = { mapped: new Map<string, number>(), copied: new Map<Uint8Array, number>() };
@@ -34,7 +35,8 @@ export function createWeightTable(files: MappedFiles): WeightTable {
     if (bytes.kind === "memory") {
       if (bytes.data.length < needed) throw tooFewBytes(weight, needed, bytes.data.length);
       stretches.copied.set(bytes.data, bytes.data.length);
-      return { index: intern(sources, sourceIndex, bytes.data, () => bytes.data), offset: 0 };
+      const { source, offset } = nativePlace(bytes.data);
+      return { index: intern(sources, sourceIndex, source, () => source), offset };
     }
     const file = files.open(bytes.path);
     if (bytes.bytes < needed) throw tooFewBytes(weight, needed, bytes.bytes);
