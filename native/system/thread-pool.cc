@@ -31,11 +31,20 @@ ThreadPool::ThreadPool(uint32_t threads) {
     try {
       workers_.emplace_back([this, worker] { work(worker); });
     } catch (const std::system_error&) {
-      // A limit of the system on threads or on memory for their stacks.
+      // A limit of the system on threads or on memory for their stacks. Half of them go, so that
+      // what comes after them (scratch, maps, the host's own threads) is not starved.
       if (worker == 0) throw;
+      keep((worker + 1) / 2);
       return;
     }
   }
+}
+
+void ThreadPool::keep(uint32_t threads) {
+  kept_.store(threads, std::memory_order_seq_cst);
+  parking_.wake();
+  for (size_t i = threads; i < workers_.size(); i++) workers_[i].join();
+  workers_.erase(workers_.begin() + threads, workers_.end());
 }
 
 void ThreadPool::stop() {
@@ -91,11 +100,12 @@ void ThreadPool::run(Task& task) {
 void ThreadPool::work(uint32_t worker) {
   for (;;) {
     if (take_chunk(worker)) continue;
+    if (worker >= kept_.load(std::memory_order_relaxed)) return;
     if (stopping_.load(std::memory_order_acquire)) {
       std::lock_guard<std::mutex> lock(queue_mutex_);
       if (!busy_) return;
     }
-    wait_for_work();
+    wait_for_work(worker);
   }
 }
 
@@ -116,10 +126,11 @@ bool ThreadPool::take_chunk(uint32_t worker) {
   return true;
 }
 
-void ThreadPool::wait_for_work() {
-  const auto has_work = [this] {
+void ThreadPool::wait_for_work(uint32_t worker) {
+  const auto has_work = [this, worker] {
     return (ticket_.load(std::memory_order_seq_cst) & kRemainingMask) != 0 ||
-           stopping_.load(std::memory_order_seq_cst);
+           stopping_.load(std::memory_order_seq_cst) ||
+           worker >= kept_.load(std::memory_order_seq_cst);
   };
   const auto until = std::chrono::steady_clock::now() + kSpin;
   do {

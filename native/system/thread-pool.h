@@ -61,7 +61,9 @@ class ThreadPool {
  private:
   void work(uint32_t worker);
   bool take_chunk(uint32_t worker);
-  void wait_for_work();
+  void wait_for_work(uint32_t worker);
+  // Ends all but the first `threads`; before any task is submitted.
+  void keep(uint32_t threads);
   void advance();
   Phase next_phase();
   void note_exception();
@@ -74,6 +76,7 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> unfinished_{0};
   alignas(64) ParkingLot parking_;
   std::atomic<bool> stopping_{false};
+  std::atomic<uint32_t> kept_{UINT32_MAX};
   // Set by a chunk or a phase that threw; the task then ends at its next phase.
   std::atomic<Outcome> outcome_{Outcome::kCompleted};
   // Written between phases only, by the thread that advances.

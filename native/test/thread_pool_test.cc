@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <new>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -12,6 +14,7 @@
 
 namespace {
 
+using hearth::Outcome;
 using hearth::Phase;
 using hearth::Task;
 using hearth::ThreadPool;
@@ -81,12 +84,52 @@ void stops_in_the_middle(uint32_t threads) {
   }
 }
 
+// Throws in a chunk of its third phase, or between two phases.
+class Throwing final : public Task {
+ public:
+  Throwing(bool in_chunk, std::atomic<int>& ended, Outcome& outcome)
+      : in_chunk_(in_chunk), ended_(ended), outcome_(outcome) {}
+  Phase next_phase() override {
+    require(phase_ < 3, "a phase after the one that threw");
+    if (++phase_ == 3 && !in_chunk_) throw std::runtime_error("between phases");
+    return Phase{64, true};
+  }
+  void run_chunk(uint32_t chunk, uint32_t) override {
+    if (phase_ == 3 && chunk == 7) throw std::bad_alloc();
+  }
+  void finished(Outcome outcome) override {
+    outcome_ = outcome;
+    ended_.fetch_add(1);
+  }
+
+ private:
+  bool in_chunk_;
+  std::atomic<int>& ended_;
+  Outcome& outcome_;
+  int phase_ = 0;
+};
+
+void survives_exceptions(uint32_t threads) {
+  std::atomic<int> ended{0};
+  ThreadPool pool(threads);
+  for (int round = 0; round < 50; round++) {
+    Outcome outcomes[2] = {Outcome::kCompleted, Outcome::kCompleted};
+    pool.submit(std::make_shared<Throwing>(true, ended, outcomes[0]));
+    pool.submit(std::make_shared<Throwing>(false, ended, outcomes[1]));
+    pool.submit(std::make_shared<Counting>(20, ended));
+    while (ended.load() < (round + 1) * 3) std::this_thread::yield();
+    require(outcomes[0] == Outcome::kOutOfMemory, "no memory in a chunk is reported");
+    require(outcomes[1] == Outcome::kFailed, "an exception between phases is reported");
+  }
+}
+
 }  // namespace
 
 int main() {
   for (uint32_t threads : {1u, 2u, 3u, 8u}) {
     runs_everything_once(threads);
     stops_in_the_middle(threads);
+    survives_exceptions(threads);
   }
   std::printf("thread_pool_test: ok\n");
   return 0;

@@ -20,5 +20,6 @@ export function openHostBackend(
     return { backend: createReferenceBackend(), notices: [notice] };
   }
   if (device === "reference") return { backend: createReferenceBackend(), notices: [] };
-  return { backend: createCpuBackend(threads === undefined ? {} : { threads }), notices: [] };
+  const backend = createCpuBackend(threads === undefined ? {} : { threads });
+  return { backend, notices: backend.notices };
 }

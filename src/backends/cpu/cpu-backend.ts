@@ -32,7 +32,10 @@ export interface CpuBackendOptions {
 }
 
 export interface CpuBackend extends Backend {
+  /** Those that run: fewer than were asked for where the system gives no more, and then a notice says so. */
   readonly threads: number;
+  /** What the user should know, one sentence each. */
+  readonly notices: readonly string[];
   readonly isa: string;
   /** Bytes per second that the threads read from memory no cache holds: the roof of decode. */
   measureRead(): Promise<number>;
@@ -49,14 +52,15 @@ export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuB
   const machine = addon.machine();
   const count = threads ?? machine.physicalCores;
   checkValue(count, "threads", threadsRule);
-  const pool = addon.createPool(count, isa);
+  const pool = createPool(addon, count, isa);
   if (pool === undefined) {
     throw new UnsupportedError(`instruction set ${isa}`, machine.kernels.split(" "));
   }
   const files = createMappedFiles(addon);
   return {
-    description: `cpu (${pool.kernels}, ${count} thread${count === 1 ? "" : "s"})`,
-    threads: count,
+    description: `cpu (${pool.kernels}, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
+    notices: pool.threads < count ? [fewerThreads(count, pool.threads)] : [],
+    threads: pool.threads,
     isa: pool.kernels,
     transpose: transposeWeight(addon, pool, files),
     multiply: nativeProduct(addon, pool),
@@ -91,6 +95,22 @@ function compile(native: Native, program: Program, options: CompileOptions = {})
     scratch: executable.scratchBytes,
   };
   return createExecutable(native.addon, cut, executable, memory);
+}
+
+/** @throws LimitError when the system gives no thread at all. */
+function createPool(addon: Addon, count: number, isa: string | undefined): AddonPool | undefined {
+  try {
+    return addon.createPool(count, isa);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new LimitError(
+      `no thread could be started (${why}); raise the limits on processes and memory (ulimit -u, ulimit -v), or close other programs`,
+    );
+  }
+}
+
+function fewerThreads(asked: number, given: number): string {
+  return `threads: ${asked} were asked for and the system started ${given}; its limits on processes or memory (ulimit -u, ulimit -v) allow no more`;
 }
 
 /** @throws LimitError when the system has no memory for the cache and scratch. */
