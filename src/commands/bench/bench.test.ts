@@ -4,7 +4,7 @@ import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model
 import { Engine } from "../../engine/engine.ts";
 import { findNodeLlamaCpp } from "./against.ts";
 import { bench } from "./bench.ts";
-import { ratioOf, spreadOf } from "./statistics.ts";
+import { medianInterval, ratioOf, spreadOf } from "./statistics.ts";
 
 let model: TinyModel;
 beforeAll(async () => {
@@ -95,5 +95,15 @@ describe("the spread", () => {
       samples: [3, 1, 2, 10],
     });
     expect(ratioOf([2, 9, 4], [1, 3, 4])).toMatchObject({ median: 2, low: 1, high: 3 });
+  });
+
+  it("says where the median lies: ranks 4 to 12 of 15, all of a few", () => {
+    const ranks = [8, 1, 15, 2, 14, 3, 13, 4, 12, 5, 11, 6, 10, 7, 9];
+    const interval = medianInterval(ranks);
+    expect(interval).toMatchObject({ low: 4, high: 12 });
+    // 1 - 2 (1 + 15 + 105 + 455) / 2^15: the tails of fewer than four heads in 15 tosses.
+    expect(interval.confidence).toBeCloseTo(0.96484, 5);
+    expect(medianInterval([3, 1, 2])).toEqual({ low: 1, high: 3, confidence: 0.75 });
+    expect(medianInterval([1, 2, 3, 4, 5, 6])).toMatchObject({ low: 1, high: 6 });
   });
 });

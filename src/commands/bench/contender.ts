@@ -34,13 +34,13 @@ export interface Contender {
   readonly gpuRoof: BytesPerSecond | undefined;
 }
 
-export interface Opponents {
+interface Opponents {
   readonly llamaBench: Opponent | undefined;
   readonly nodeLlamaCpp: Opponent | undefined;
 }
 
 /** Tokens per second, a value for each timed round. */
-export type Samples = { readonly [Side in "hearth" | keyof Opponents]: number[] };
+type Samples = { readonly [Side in "hearth" | keyof Opponents]: number[] };
 
 /** @throws as Engine.open; DeviceError when node-llama-cpp cannot open the model. */
 export async function openContender(
