@@ -2,7 +2,7 @@
 import { HearthError } from "../core/errors.ts";
 import type { Bytes, Elements, Tokens } from "../core/units.ts";
 import { type GgufFile, openGguf } from "../gguf/open.ts";
-import { describeValue } from "../gguf/value.ts";
+import { describeMetadataValue } from "../gguf/value.ts";
 import { describeModel, kvBytesPerToken, type ModelDescription } from "../model/describe.ts";
 import { openModel } from "../model/model.ts";
 import type { KvType } from "../ops/program.ts";
@@ -53,7 +53,10 @@ export function inspectModel(path: string): Inspection {
       dimensions,
       bytes,
     })),
-    metadata: [...gguf.metadata.entries()].map(([key, value]) => [key, describeValue(value)]),
+    metadata: [...gguf.metadata.entries()].map(([key, value]) => [
+      key,
+      describeMetadataValue(value),
+    ]),
     ...opened,
     kvCacheBytes: (contextLength, type) =>
       opened.model && kvBytesPerToken(opened.model.hyperparameters, type) * contextLength,

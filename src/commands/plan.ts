@@ -24,7 +24,7 @@ import {
   resolveEngineOptions,
 } from "../engine/options.ts";
 import { type PlanModelRequest, planAgain, planModel } from "../engine/planner.ts";
-import { settleSparsity, sidecarOf } from "../engine/settle-sparsity.ts";
+import { resolveSparsity, sidecarOf } from "../engine/resolve-sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { describePlan } from "../placement/describe-plan.ts";
@@ -90,7 +90,7 @@ export async function planPlacement(
   const hardware = await hardwareFor(options, resolved);
   const learntTokens = refresh ? await foldIntoProfile(model, before) : 0;
   const sidecar = learntTokens > 0 ? sidecarOf(model, options.sidecar) : before;
-  const sparsity = await settleSparsity(model, planningBackend, {
+  const sparsity = await resolveSparsity(model, planningBackend, {
     sparsity: resolved.sparsity,
     sidecar,
     copies: "map",

@@ -14,7 +14,7 @@ import {
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
-import { downNormsOf, sidecarModelOf } from "../engine/settle-sparsity.ts";
+import { downNormsOf, sidecarModelOf } from "../engine/resolve-sparsity.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type Corpus, openCorpus } from "../learning/corpus.ts";
 import { Gatherer } from "../learning/gather.ts";

@@ -21,7 +21,7 @@ export function checkOptions(
 ): void {
   // Names and values of a map would be no options: it has no keys of its own.
   if (!isRecord(options) || Symbol.iterator in options)
-    throw new OptionError(`${what} options`, shown(options), "an object");
+    throw new OptionError(`${what} options`, describeValue(options), "an object");
   for (const [key, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
     if (rule === undefined) throw unknownKey(key, Object.keys(rules), what);
@@ -31,7 +31,7 @@ export function checkOptions(
 
 /** @throws OptionError */
 export function checkValue(value: unknown, option: string, rule: OptionRule): void {
-  if (!rule.accepts(value)) throw new OptionError(option, shown(value), rule.expected);
+  if (!rule.accepts(value)) throw new OptionError(option, describeValue(value), rule.expected);
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -39,11 +39,11 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /** A value as an error shows it. */
-export function shown(value: unknown): string {
+export function describeValue(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? cut(value) : value);
   if (typeof value === "function") return "a function";
   if (Array.isArray(value))
-    return value.length === 0 ? "an empty list" : `a list of ${shown(value[0])}, …`;
+    return value.length === 0 ? "an empty list" : `a list of ${describeValue(value[0])}, …`;
   if (isRecord(value))
     return value.constructor?.name === "Object"
       ? "an object"

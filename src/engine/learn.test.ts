@@ -13,7 +13,7 @@ import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { Engine } from "./engine.ts";
 import { shareAdvice } from "./report.ts";
-import { sidecarModelOf } from "./settle-sparsity.ts";
+import { sidecarModelOf } from "./resolve-sparsity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-learn-"));
 const cacheBefore = process.env["XDG_CACHE_HOME"];

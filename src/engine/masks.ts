@@ -31,12 +31,12 @@ import {
  */
 export type CopyUse = "make" | "map" | "leave";
 
-export interface SettledMasks {
+export interface ResolvedMasks {
   readonly masksFor: (layer: number) => LayerMasks | undefined;
   readonly notices: readonly string[];
 }
 
-export async function settleMasks(
+export async function resolveMasks(
   model: Model,
   backend: Backend,
   from: {
@@ -45,7 +45,7 @@ export async function settleMasks(
     readonly copies: CopyUse;
     readonly signal?: AbortSignal | undefined;
   },
-): Promise<SettledMasks> {
+): Promise<ResolvedMasks> {
   const { table, sidecar, copies, signal } = from;
   const norms = await columnNormsOf(model, sidecar);
   const masked = columnPlaces.filter((place) => table.shares[place] > 0);

@@ -22,13 +22,13 @@ import type { ChosenDevice } from "./choose-device.ts";
 import { openHostBackend } from "./host-backend.ts";
 import type { EngineOptions, ResolvedEngineOptions } from "./options.ts";
 import { hybridProgram, layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
-import type { SettledSparsity } from "./settle-sparsity.ts";
+import type { ResolvedSparsity } from "./resolve-sparsity.ts";
 
 export interface DeviceRequest {
   readonly model: Model;
   readonly options: EngineOptions;
   readonly resolved: ResolvedEngineOptions;
-  readonly sparsity: SettledSparsity;
+  readonly sparsity: ResolvedSparsity;
   readonly sidecar: Sidecar | undefined;
   readonly maxOutputs: number;
 }
@@ -53,7 +53,7 @@ export function wholeModelBytes(
   resolved: ResolvedEngineOptions,
   adapter: AdapterDescription,
 ): Bytes {
-  const sparsity: SettledSparsity = {
+  const sparsity: ResolvedSparsity = {
     method: "dense",
     methodFor: () => ({ kind: "dense" }),
     notices: [],
@@ -86,7 +86,7 @@ export async function openHybridDevice(
   const { options, resolved, sparsity, sidecar } = request;
   const { threads } = resolved;
   const isAdaptable = sparsity.method !== "dense";
-  const { plan, hardware } = await settlePlan({ adapter, budget }, request);
+  const { plan, hardware } = await resolvePlan({ adapter, budget }, request);
   const made = await transposeSplitLayers(request, plan);
   const built = hybridProgram(request, (layer) => made.get(layer) ?? sparsity.downRows?.(layer));
   const backend = await createDeviceBackend({
@@ -116,7 +116,7 @@ function adaptOptions(plan: Plan, sidecar: Sidecar | undefined): AdaptOptions {
 }
 
 /** The plan that was named, else the best one for this machine. */
-async function settlePlan(
+async function resolvePlan(
   { adapter, budget }: { readonly adapter: AdapterDescription; readonly budget: Bytes },
   { model, options, resolved, sparsity, sidecar, maxOutputs }: DeviceRequest,
 ): Promise<{ readonly plan: Plan; readonly hardware: HardwareProfile | undefined }> {

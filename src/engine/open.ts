@@ -25,7 +25,7 @@ import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./open-gpu.ts"
 import { engineRules } from "./option-rules.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
 import { budgetOfPlan } from "./planner.ts";
-import { type SettledSparsity, settleSparsity, sidecarOf } from "./settle-sparsity.ts";
+import { type ResolvedSparsity, resolveSparsity, sidecarOf } from "./resolve-sparsity.ts";
 
 export interface OpenedModel extends Disposable {
   readonly description: ModelDescription;
@@ -172,7 +172,7 @@ async function openOnGpu(
   const { model, options, resolved, outputs } = request;
   const sidecar = request.sidecar ?? sidecarOf(model, options.sidecar);
   const helper = openHostBackend("auto", resolved.threads);
-  let settled: SettledSparsity;
+  let settled: ResolvedSparsity;
   try {
     const copies = chosen.kind === "gpu" ? "leave" : "map";
     settled = await settle(model, helper.backend, { ...request, sidecar, copies });
@@ -226,12 +226,12 @@ function settle(
     readonly sidecar: Sidecar | undefined;
     readonly copies: CopyUse;
   },
-): Promise<SettledSparsity> {
+): Promise<ResolvedSparsity> {
   const { options, resolved } = request;
   const { sparsity } = resolved;
   const isNeeded = sparsity !== "dense" || options.sidecar !== undefined;
   const sidecar = request.sidecar ?? (isNeeded ? sidecarOf(model, options.sidecar) : undefined);
-  return settleSparsity(model, backend, {
+  return resolveSparsity(model, backend, {
     sparsity,
     sidecar,
     copies: request.copies,
@@ -246,7 +246,7 @@ async function openSession(
     readonly options: EngineOptions;
     readonly resolved: ResolvedEngineOptions;
     readonly outputs: OutputsWanted;
-    readonly sparsity: SettledSparsity;
+    readonly sparsity: ResolvedSparsity;
   },
 ): Promise<Session> {
   const { options, resolved, outputs, sparsity } = use;

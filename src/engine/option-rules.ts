@@ -4,11 +4,11 @@ import {
   checkOptions,
   choiceRule,
   countRule,
+  describeValue,
   flagRule,
   functionRule,
   type OptionRules,
   pathRule,
-  shown,
   signalRule,
   textListRule,
   textRule,
@@ -67,10 +67,10 @@ export function checkGenerateOptions(options: GenerateOptions): void {
 /** @throws OptionError for what is no list of ids, and for ids that the vocabulary does not have. */
 export function checkIds(ids: unknown, option: string, vocabulary: number): readonly number[] {
   if (!Array.isArray(ids))
-    throw new OptionError(option, shown(ids), "a text, its bytes, or token ids");
+    throw new OptionError(option, describeValue(ids), "a text, its bytes, or token ids");
   const rule = countRule(0, vocabulary - 1);
   const wrong = ids.findIndex((id) => !rule.accepts(id));
   if (wrong < 0) return ids;
-  const found = `token ${shown(ids[wrong])} at place ${wrong}`;
+  const found = `token ${describeValue(ids[wrong])} at place ${wrong}`;
   throw new OptionError(option, found, `ids from 0 to ${vocabulary - 1}`);
 }

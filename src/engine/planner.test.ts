@@ -13,7 +13,7 @@ import { openModel } from "../model/model.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { type EngineOptions, resolveEngineOptions } from "./options.ts";
 import { hybridProgram, openPlan, type PlanModelRequest, planModel } from "./planner.ts";
-import { settleSparsity } from "./settle-sparsity.ts";
+import { resolveSparsity } from "./resolve-sparsity.ts";
 
 const files: TinyModel[] = [];
 const folder = mkdtempSync(join(tmpdir(), "hearth-plans-"));
@@ -37,7 +37,7 @@ async function requestFor(
   files.push(file);
   const model = openModel(openGguf(file.path));
   const resolved = resolveEngineOptions({ batchSize: 8, ...options }, model, 2 ** 40);
-  const sparsity = await settleSparsity(model, createReferenceBackend(), {
+  const sparsity = await resolveSparsity(model, createReferenceBackend(), {
     sparsity: resolved.sparsity,
     sidecar: undefined,
   });

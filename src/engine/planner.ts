@@ -30,7 +30,7 @@ import type { Objective } from "../placement/problem.ts";
 import type { Solver } from "../placement/solve-placement.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
-import type { SettledSparsity } from "./settle-sparsity.ts";
+import type { ResolvedSparsity } from "./resolve-sparsity.ts";
 
 export interface PlanModelRequest {
   readonly model: Model;
@@ -40,7 +40,7 @@ export interface PlanModelRequest {
   >;
   /** The most rows of a step that may want an output. */
   readonly maxOutputs: number;
-  readonly sparsity: SettledSparsity;
+  readonly sparsity: ResolvedSparsity;
   readonly sidecar: Sidecar | undefined;
   readonly hardware: HardwareProfile;
   readonly limits: BindingLimits;
@@ -63,7 +63,7 @@ export async function planModel(request: PlanModelRequest): Promise<Plan> {
   const inputs = planInputs(request, hardwareHash(request.hardware));
   const folder = cacheFolder("plans");
   const cached = await readCachedPlan(folder, inputs);
-  const isKept = cached !== undefined && tellsEnough(cached, request);
+  const isKept = cached !== undefined && isReusable(cached, request);
   // Another version of hearth may have made it, whose buffers were others.
   if (isKept && exactBytes(request, cached) === cached.gpuBytes) return cached;
   const plan = await solveWithin(request, inputs);
@@ -110,7 +110,7 @@ export async function budgetOfPlan(path: string): Promise<Bytes> {
   return parsePlan(readTextFile(path), path).inputs.budgetBytes;
 }
 
-function tellsEnough(plan: Plan, request: PlanModelRequest): boolean {
+function isReusable(plan: Plan, request: PlanModelRequest): boolean {
   const hasOutlook = request.furtherGibibytes === 0 || plan.further.length > 0;
   return hasOutlook && plan.curve.length >= request.curvePoints;
 }
@@ -137,7 +137,7 @@ export function hybridProgram(
 /** Layers that both devices share, whose down projection must be rows and is not yet. */
 export function layersToTranspose(
   model: Model,
-  sparsity: SettledSparsity,
+  sparsity: ResolvedSparsity,
   placement: Placement,
 ): readonly number[] {
   return placement.layers.flatMap(({ parts }, layer) => {

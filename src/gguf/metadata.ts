@@ -3,7 +3,7 @@
  * that names file, key, what was found and what was expected.
  */
 import { FileFormatError } from "../core/errors.ts";
-import { describeValue, type MetadataValue, type NumberArray } from "./value.ts";
+import { describeMetadataValue, type MetadataValue, type NumberArray } from "./value.ts";
 
 export interface MetadataEntry {
   readonly value: MetadataValue;
@@ -104,7 +104,7 @@ export class Metadata {
     throw new FileFormatError({
       file: this.file,
       where: `metadata key ${key}`,
-      found: describeValue(entry.value),
+      found: describeMetadataValue(entry.value),
       expected,
       ...(entry.offset !== undefined && { offset: entry.offset }),
     });

@@ -117,7 +117,7 @@ export function numberTypeById(id: number): NumberType | undefined {
 }
 
 /** "u32 7", "array of 32000 strings": what errors and `inspect` say a value is. */
-export function describeValue(value: MetadataValue): string {
+export function describeMetadataValue(value: MetadataValue): string {
   switch (value.kind) {
     case "number":
       return `${value.type} ${value.type === "f32" ? shortestF32(value.value) : value.value}`;

@@ -6,7 +6,7 @@
 
 import { createContext, Script } from "node:vm";
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
-import { checkValue, isRecord, shown, textRule } from "../core/check-options.ts";
+import { checkValue, describeValue, isRecord, textRule } from "../core/check-options.ts";
 import { HearthError, LimitError, OptionError } from "../core/errors.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import type { VocabularyMetadata } from "./vocabulary.ts";
@@ -195,14 +195,15 @@ function plainChat(tokenizer: Tokenizer, reason: string): ChatTemplate {
 /** @throws OptionError for a conversation that no template could have made sense of. */
 function checkMessages(messages: unknown): void {
   if (!Array.isArray(messages) || messages.length === 0) {
-    throw new OptionError("messages", shown(messages), "a list of at least one message");
+    throw new OptionError("messages", describeValue(messages), "a list of at least one message");
   }
   for (const [index, message] of messages.entries()) {
     const option = `messages[${index}]`;
-    if (!isRecord(message)) throw new OptionError(option, shown(message), "{ role, content }");
+    if (!isRecord(message))
+      throw new OptionError(option, describeValue(message), "{ role, content }");
     checkValue(message["role"], `${option}.role`, textRule);
     if (typeof message["content"] === "string") continue;
-    throw new OptionError(`${option}.content`, shown(message["content"]), "a text");
+    throw new OptionError(`${option}.content`, describeValue(message["content"]), "a text");
   }
 }
 

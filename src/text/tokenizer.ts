@@ -8,9 +8,9 @@ import {
   checkValue,
   choiceRule,
   countRule,
+  describeValue,
   flagRule,
   type OptionRules,
-  shown,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import { type Pausable, runAtOnce, runWithPauses } from "../core/pausable.ts";
@@ -131,14 +131,14 @@ const decodeRules: OptionRules<DecodeOptions> = { showSpecial: flagRule };
 
 function checkEncoding(text: unknown, options: unknown): void {
   if (typeof text !== "string" && !(text instanceof Uint8Array)) {
-    throw new OptionError("text", shown(text), "a text, or its bytes");
+    throw new OptionError("text", describeValue(text), "a text, or its bytes");
   }
   checkOptions(options, encodeRules, "encode");
 }
 
 function checkList(ids: unknown): void {
   if (typeof ids === "object" && ids !== null && Symbol.iterator in ids) return;
-  throw new OptionError("tokens", shown(ids), "a list of token ids");
+  throw new OptionError("tokens", describeValue(ids), "a list of token ids");
 }
 
 function createEncoder(

@@ -3,7 +3,7 @@
 import type { Backend } from "../../backends/backend.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelSources, matricesOfPlace } from "../../derived-weights/channel-copies.ts";
-import { settleSparsity } from "../../engine/settle-sparsity.ts";
+import { resolveSparsity } from "../../engine/resolve-sparsity.ts";
 import {
   CheckedModel,
   type CheckText,
@@ -31,7 +31,7 @@ import {
   type Sidecar,
   type ThresholdTable,
 } from "../../sparsity/sidecar/sidecar.ts";
-import { isSettledAgainst } from "./settle.ts";
+import { canReject } from "./can-reject.ts";
 
 export interface CheckRequest {
   readonly model: Model;
@@ -80,7 +80,7 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
     const scored = await scoreTargets(
       sparse,
       text,
-      progress.watch((seen, windows) => isSettledAgainst(seen, reference, { ...rival, windows })),
+      progress.watch((seen, windows) => canReject(seen, reference, { ...rival, windows })),
     );
     const one = await report(candidate, { ...request, dense, sparse, reference, scored, base });
     reports.set(candidate, one);
@@ -156,7 +156,7 @@ async function open(request: CheckRequest, candidate: Candidate): Promise<Checke
   const { model, backend, sidecar, text } = request;
   const { table, method } = candidate;
   const thresholds = table && { tables: [table], chosen: 0 };
-  const settled = await settleSparsity(model, backend, {
+  const settled = await resolveSparsity(model, backend, {
     sparsity: method,
     sidecar: thresholds === undefined ? sidecar : { ...sidecar, thresholds },
   });

@@ -7,7 +7,7 @@ import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelCopyToWrite, channelSources } from "../../derived-weights/channel-copies.ts";
 import { downRowType, thresholdRowType } from "../../derived-weights/transpose-down.ts";
 import { columnNormsOf } from "../../engine/masks.ts";
-import { downNormsOf, sidecarModelOf } from "../../engine/settle-sparsity.ts";
+import { downNormsOf, sidecarModelOf } from "../../engine/resolve-sparsity.ts";
 import type { Corpus } from "../../learning/corpus.ts";
 import { Gatherer } from "../../learning/gather.ts";
 import type {

@@ -7,7 +7,7 @@ import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model
 import { loadAddon } from "../../backends/cpu/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { openModelFile } from "../../engine/open.ts";
-import { settleSparsity, sidecarModelOf } from "../../engine/settle-sparsity.ts";
+import { resolveSparsity, sidecarModelOf } from "../../engine/resolve-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
 import {
   CheckedModel,
@@ -222,7 +222,7 @@ describe.skipIf(reason !== "")(
       if (backend === undefined) throw new Error(reason);
       const model = openModel(openGguf(path));
       const sidecar = opened(path, sidecarPath);
-      const settled = await settleSparsity(model, backend, {
+      const settled = await resolveSparsity(model, backend, {
         sparsity: table ? "threshold" : "dense",
         sidecar: table ? { ...sidecar, thresholds: { tables: [table], chosen: 0 } } : sidecar,
       });

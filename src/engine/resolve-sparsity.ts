@@ -21,10 +21,10 @@ import { chooseMethod, hasAllPredictors, type Sparsity } from "../sparsity/metho
 import type { MethodName } from "../sparsity/method-names.ts";
 import { findSidecar, openSidecar } from "../sparsity/sidecar/read.ts";
 import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
-import { type CopyUse, settleMasks } from "./masks.ts";
+import { type CopyUse, resolveMasks } from "./masks.ts";
 
 /** What the program is built with. */
-export interface SettledSparsity {
+export interface ResolvedSparsity {
   readonly method: MethodName;
   readonly methodFor: MethodChoice;
   readonly downRows?: (layer: number) => Weight | undefined;
@@ -68,11 +68,11 @@ export async function downNormsOf(
 }
 
 /** @throws UnsupportedError for a method that cannot apply; LimitError when transposed weights cannot fit. */
-export async function settleSparsity(
+export async function resolveSparsity(
   model: Model,
   backend: Backend,
   request: SparsityRequest,
-): Promise<SettledSparsity> {
+): Promise<ResolvedSparsity> {
   const { sparsity, sidecar, signal } = request;
   const { method, reason } = chooseMethod(sparsity, {
     gating: model.architecture.gating,
@@ -96,7 +96,7 @@ export async function settleSparsity(
   };
 }
 
-interface Makers extends Pick<SettledSparsity, "masksFor"> {
+interface Makers extends Pick<ResolvedSparsity, "masksFor"> {
   readonly methodFor: MethodChoice;
   readonly notices: readonly string[];
 }
@@ -177,7 +177,7 @@ async function thresholdMakers(
     return { kind: "threshold-output", value: values[layer] ?? 0, downNorms: norms } as const;
   });
   if (table.score !== "input") return { methodFor: byLayer(methods), notices: [] };
-  const masks = await settleMasks(model, backend, { table, sidecar, copies, signal });
+  const masks = await resolveMasks(model, backend, { table, sidecar, copies, signal });
   return { methodFor: byLayer(methods), ...masks };
 }
 

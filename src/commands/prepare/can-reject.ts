@@ -15,17 +15,17 @@ const errorsBeyond = 3;
 /** The bytes of a part of the text are those of the whole within a few per cent. */
 const bytesAlike = 1.05;
 
-export interface Rival {
+export interface BestSoFar {
   readonly maxPerplexityLoss: number;
   /** Of the cheapest method that kept the quality on the whole check; undefined while there is none. */
   readonly cheapest: Bytes | undefined;
 }
 
 /** `windows` of the check are done; what they scored is asked for only where it is looked at. */
-export function isSettledAgainst(
+export function canReject(
   scored: () => ScoredTargets,
   reference: ScoredTargets,
-  { windows, maxPerplexityLoss, cheapest }: Rival & { readonly windows: number },
+  { windows, maxPerplexityLoss, cheapest }: BestSoFar & { readonly windows: number },
 ): boolean {
   const isLook = (windows & (windows - 1)) === 0;
   if (!isLook) return false;

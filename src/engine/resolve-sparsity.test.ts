@@ -17,7 +17,7 @@ import type { InputThresholds, Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
-import { sidecarModelOf } from "./settle-sparsity.ts";
+import { sidecarModelOf } from "./resolve-sparsity.ts";
 import { sparsityReport } from "./sparsity-report.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-methods-"));
