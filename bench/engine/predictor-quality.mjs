@@ -6,7 +6,7 @@
  */
 import { createCpuBackend } from "../../dist/backends/cpu/cpu-backend.js";
 import { openWeight } from "../../dist/backends/weight-reader.js";
-import { sidecarModelOf } from "../../dist/engine/resolve-sparsity.js";
+import { sidecarModelOf } from "../../dist/engine/model-sidecar.js";
 import { openGguf } from "../../dist/gguf/open.js";
 import { readTensorBytes } from "../../dist/io/tensor-bytes.js";
 import { openCorpus } from "../../dist/learning/corpus.js";

@@ -1,9 +1,6 @@
 /** What `hearth plan` shows: which neurons would be where within a budget, without loading a weight. */
-import { totalmem } from "node:os";
-import type { Backend } from "../backends/backend.ts";
-import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
-import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
-import { mayHaveAdapter } from "../backends/webgpu/card-presence.ts";
+import { findAdapter } from "../backends/webgpu/adapter.ts";
+import { bindingLimits } from "../backends/webgpu/adapter-description.ts";
 import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import {
   checkOptions,
@@ -12,21 +9,18 @@ import {
   flagRule,
   type OptionRules,
 } from "../core/check-options.ts";
-import { DeviceError, OptionError, UnsupportedError } from "../core/errors.ts";
+import { defined } from "../core/defined.ts";
+import { OptionError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
+import { type Transpose, transposedShape } from "../derived-weights/transpose.ts";
 import { machineProfile, openHardware } from "../devices/hardware/measure-machine.ts";
 import { foldIntoProfile } from "../engine/learn.ts";
-import { adapterLimits } from "../engine/open-gpu.ts";
+import { openSetup, withSidecar } from "../engine/model-setup.ts";
+import { sidecarOf } from "../engine/model-sidecar.ts";
 import { engineRules } from "../engine/option-rules.ts";
-import {
-  type EngineOptions,
-  type ResolvedEngineOptions,
-  resolveEngineOptions,
-} from "../engine/options.ts";
-import { type PlanModelRequest, planAgain, planModel } from "../engine/planner.ts";
-import { resolveSparsity, sidecarOf } from "../engine/resolve-sparsity.ts";
-import { openGguf } from "../gguf/open.ts";
-import { openModel } from "../model/model.ts";
+import type { EngineOptions } from "../engine/options.ts";
+import { type PlanRequest, planAgain, planModel } from "../engine/planner.ts";
+import { resolveSparsity, type SparseSetup } from "../engine/resolve-sparsity.ts";
 import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
@@ -83,34 +77,25 @@ export async function planPlacement(
 ): Promise<PlacementResult> {
   checkOptions(options, placementRules, "plan");
   const { solver = "exact", curvePoints = 0, refresh = false, ...engineOptions } = options;
-  const model = openModel(openGguf(path));
-  const resolved = resolveEngineOptions(engineOptions, model, totalmem());
-  const before = sidecarOf(model, options.sidecar);
-  const adapter = await adapterFor(resolved);
-  const hardware = await hardwareFor(options, resolved);
-  const learntTokens = refresh ? await foldIntoProfile(model, before) : 0;
-  const sidecar = learntTokens > 0 ? sidecarOf(model, options.sidecar) : before;
-  const sparsity = await resolveSparsity(model, planningBackend, {
-    sparsity: resolved.sparsity,
-    sidecar,
-    copies: "map",
-    ...(options.signal && { signal: options.signal }),
-  });
-  const request: PlanModelRequest = {
-    model,
-    resolved,
-    sparsity,
-    sidecar,
+  const setup = withSidecar(await openSetup(path, engineOptions, "per sequence"));
+  const { gpu, vramBudget, sidecar: named } = setup.options;
+  // The adapter that a run here would use: its limits decide how weights are cut.
+  const adapter = await findAdapter(gpu, "any");
+  const hardware = await hardwareFor(setup.options);
+  const before = setup.sidecar;
+  const learntTokens = refresh ? await foldIntoProfile(setup.model, before) : 0;
+  const sidecar = learntTokens > 0 ? sidecarOf(setup.model, named) : before;
+  const sparsity = await resolveSparsity({ ...setup, sidecar }, shapeOnly, "map");
+  const ready: SparseSetup = { ...setup, sidecar, sparsity };
+  const request: PlanRequest = {
     hardware,
-    objective: resolved.objective,
+    limits: adapter === undefined ? noLimits : bindingLimits(adapter),
+    budgetBytes: vramBudget ?? wholeCard(hardware),
     solver,
     curvePoints,
     furtherGibibytes,
-    maxOutputs: resolved.sequences,
-    limits: adapter === undefined ? noLimits : adapterLimits(adapter),
-    budgetBytes: resolved.vramBudget ?? wholeCard(hardware),
   };
-  const plan = refresh ? await planAgain(request, before) : await planModel(request);
+  const plan = refresh ? await planAgain(ready, request, before) : await planModel(ready, request);
   const text = describePlan(plan);
   return { json: planJson(plan), text, learntTokens, plot: () => plotPlan(plan) };
 }
@@ -133,29 +118,10 @@ const placementRules: OptionRules<PlacementOptions> = {
   refresh: flagRule,
 };
 
-/** The adapter whose limits decide how weights are cut: the one that a run here would use. */
-async function adapterFor(
-  resolved: ResolvedEngineOptions,
-): Promise<AdapterDescription | undefined> {
-  if (resolved.gpu === undefined && !mayHaveAdapter()) return undefined;
-  try {
-    const adapters = await listAdapters();
-    return resolved.gpu === undefined ? adapters[0] : chooseAdapter(adapters, resolved.gpu);
-  } catch (error) {
-    if (error instanceof DeviceError && resolved.gpu === undefined) return undefined;
-    throw error;
-  }
-}
-
-async function hardwareFor(
-  { hardware }: PlacementOptions,
-  { gpu, threads }: ResolvedEngineOptions,
-): Promise<HardwareProfile> {
-  if (hardware !== undefined) return openHardware(hardware);
-  return machineProfile({
-    ...(gpu !== undefined && { gpu }),
-    ...(threads !== undefined && { threads }),
-  });
+async function hardwareFor({ hardware, gpu, threads }: EngineOptions): Promise<HardwareProfile> {
+  return hardware === undefined
+    ? machineProfile(defined({ gpu, threads }))
+    : openHardware(hardware);
 }
 
 function wholeCard({ gpu, name }: HardwareProfile): Bytes {
@@ -167,17 +133,5 @@ function wholeCard({ gpu, name }: HardwareProfile): Bytes {
   );
 }
 
-/** Stands in where only shapes are wanted: a transposed weight without its bytes. */
-const planningBackend: Backend = {
-  description: "planning",
-  compile: () => Promise.reject(new UnsupportedError("running", ["planning"])),
-  multiply: () => Promise.reject(new UnsupportedError("multiplying", ["planning"])),
-  transpose: async ({ name, rows, columns }, type) => ({
-    name: `${name} transposed`,
-    type,
-    rows: columns,
-    columns: rows,
-    bytes: { kind: "memory", data: new Uint8Array(0) },
-  }),
-  [Symbol.dispose]: () => {},
-};
+/** No weight is loaded for a plan: its bytes follow from the shapes. */
+const shapeOnly: Transpose = async (weight, type) => transposedShape(weight, type);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import { sidecarModelOf } from "../engine/resolve-sparsity.ts";
+import { sidecarModelOf } from "../engine/model-sidecar.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
 import { openSidecar } from "../sparsity/sidecar/read.ts";

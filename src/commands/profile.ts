@@ -13,8 +13,9 @@ import {
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
+import { downNormsOf } from "../derived-weights/derived-weights.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
-import { downNormsOf, sidecarModelOf } from "../engine/resolve-sparsity.ts";
+import { sidecarModelOf } from "../engine/model-sidecar.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type Corpus, openCorpus } from "../learning/corpus.ts";
 import { Gatherer } from "../learning/gather.ts";

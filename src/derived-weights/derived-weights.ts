@@ -1,8 +1,10 @@
 /** What methods need beside the weights of the file, made from them: norms of rows and columns, sign bits of gate rows. */
 import { setImmediate } from "node:timers/promises";
 import { openWeight } from "../backends/weight-reader.ts";
+import type { Model } from "../model/model.ts";
 import type { DownProjection, Weight } from "../ops/op.ts";
 import { signRowBytes } from "../sparsity/sidecar/names.ts";
+import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 
 /** 64 rows of 16 384 columns are a million elements: some milliseconds. */
 const rowsBetweenPauses = 64;
@@ -14,6 +16,17 @@ export async function downRowNorms({ layout, weight }: DownProjection): Promise<
   await eachRow(weight, (row, r) => {
     norms[r] = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
   });
+  return norms;
+}
+
+/** By layer, norms of the down rows: the sidecar's, else made from the weights. */
+export async function downNormsOf(
+  model: Model,
+  sidecar: Sidecar | undefined,
+): Promise<readonly Float32Array[]> {
+  if (sidecar?.downNorms !== undefined) return sidecar.downNorms;
+  const norms: Float32Array[] = [];
+  for (const { ffn } of model.layers) norms.push(await downRowNorms(ffn.down));
   return norms;
 }
 

@@ -1,13 +1,12 @@
 /** Which device runs the model: the fastest there is, or the one that was asked for; never silently another. */
 import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
-import { chooseAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
+import { chooseAdapter, findAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
-import { mayHaveGraphicsCard } from "../backends/webgpu/card-presence.ts";
-import { DeviceError, LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
+import { LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
 import { type HostDevice, openHostBackend } from "./host-backend.ts";
-import type { ResolvedEngineOptions } from "./options.ts";
+import type { ResolvedEngineOptions } from "./resolve-options.ts";
 
 /** `notices`: what the user should know about the choice. */
 export type ChosenDevice =
@@ -95,7 +94,7 @@ async function chooseFastest(
   resolved: ResolvedEngineOptions,
   wholeModel: WholeModelBytes,
 ): Promise<ChosenDevice> {
-  const adapter = await hardwareAdapter(resolved);
+  const adapter = await findAdapter(resolved.gpu, "hardware");
   if (adapter === undefined) return host(resolved, "auto", []);
   if (adapter.memory === undefined && resolved.vramBudget === undefined) {
     const unknown = `${adapter.name} is not used: its memory is unknown; a VRAM budget says how much may be taken`;
@@ -113,20 +112,6 @@ async function chooseFastest(
     return { kind: "hybrid", adapter, budget, notices: [splits] };
   }
   return host(resolved, "auto", [`${adapter.name} is not used: the model ${why}`]);
-}
-
-/** Undefined where there is none, or no working driver: then the CPU is the fastest there is. */
-async function hardwareAdapter(
-  resolved: ResolvedEngineOptions,
-): Promise<AdapterDescription | undefined> {
-  if (resolved.gpu === undefined && !mayHaveGraphicsCard()) return undefined;
-  try {
-    const hardware = (await listAdapters()).filter(({ kind }) => kind !== "software");
-    return resolved.gpu === undefined ? hardware[0] : chooseAdapter(hardware, resolved.gpu);
-  } catch (error) {
-    if (error instanceof DeviceError && resolved.gpu === undefined) return undefined;
-    throw error;
-  }
 }
 
 function wholeModelOrWhyNot(

@@ -2,6 +2,7 @@
  * The public face: open a model, write answers, close it. The work is done by the scheduler, the session and the
  * backend; this file only brings them together.
  */
+import { checkOptions } from "../core/check-options.ts";
 import { HearthError, OptionError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { ModelDescription } from "../model/describe.ts";
@@ -14,7 +15,7 @@ import type { ChatMessage } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import type { LearnReport } from "./learn.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
-import { checkGenerateOptions, checkIds } from "./option-rules.ts";
+import { checkGenerateOptions, checkIds, engineRules } from "./option-rules.ts";
 import type { EngineOptions, GenerateOptions } from "./options.ts";
 import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
 import { type SparsityReport, sparsityReport } from "./sparsity-report.ts";
@@ -46,6 +47,7 @@ export class Engine implements Disposable {
    * @throws FileFormatError, UnsupportedError, OptionError, LimitError or DeviceError, each saying what to do.
    */
   static async open(path: string, options: EngineOptions = {}): Promise<Engine> {
+    checkOptions(options, engineRules, "engine");
     return new Engine(await openModelFile(path, options, "per sequence"));
   }
 

@@ -3,6 +3,7 @@ import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import type { Transpose } from "../derived-weights/transpose.ts";
 
 /** "auto": the native backend, or the reference where there is none, with a notice. */
 export type HostDevice = "auto" | "cpu" | "reference";
@@ -22,4 +23,18 @@ export function openHostBackend(
   if (device === "reference") return { backend: createReferenceBackend(), notices: [] };
   const backend = createCpuBackend(threads === undefined ? {} : { threads });
   return { backend, notices: backend.notices };
+}
+
+/** Transposes with the processor's threads. They start with the first matrix: most models have none to transpose. */
+export function openTransposer(
+  threads: number | undefined,
+): Disposable & { readonly transpose: Transpose } {
+  let backend: Backend | undefined;
+  return {
+    transpose: (weight, type) => {
+      backend ??= openHostBackend("auto", threads).backend;
+      return backend.transpose(weight, type);
+    },
+    [Symbol.dispose]: () => backend?.[Symbol.dispose](),
+  };
 }

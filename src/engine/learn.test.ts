@@ -12,8 +12,8 @@ import { openSidecar } from "../sparsity/sidecar/read.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { Engine } from "./engine.ts";
+import { sidecarModelOf } from "./model-sidecar.ts";
 import { shareAdvice } from "./report.ts";
-import { sidecarModelOf } from "./resolve-sparsity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-learn-"));
 const cacheBefore = process.env["XDG_CACHE_HOME"];

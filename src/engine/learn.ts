@@ -18,7 +18,7 @@ import type { MethodName } from "../sparsity/method-names.ts";
 import { findSidecar } from "../sparsity/sidecar/read.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
-import { sidecarModelOf } from "./resolve-sparsity.ts";
+import { sidecarModelOf } from "./model-sidecar.ts";
 
 export interface LearnReport {
   /** Tokens of answers whose neurons were counted. */

@@ -2,17 +2,12 @@
  * Thresholds on input magnitude as the program takes them: masks for each layer, with the copies by which a backend
  * reads only what they leave. Copies come from the sidecar or are made at load, which is said.
  */
-import type { Backend } from "../backends/backend.ts";
-import { LimitError } from "../core/errors.ts";
-import { type Bytes, formatBytes } from "../core/units.ts";
 import {
-  channelBytes,
-  channelCopy,
-  channelSources,
-  layerColumnNorms,
+  channelCopiesOf,
+  columnNormsOf,
   matricesOfPlace,
 } from "../derived-weights/channel-copies.ts";
-import { thresholdRowType } from "../derived-weights/transpose-down.ts";
+import type { Transpose } from "../derived-weights/transpose.ts";
 import type { LayerMasks } from "../model/graph.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
@@ -31,6 +26,12 @@ import {
  */
 export type CopyUse = "make" | "map" | "leave";
 
+interface CopySource {
+  readonly sidecar: Sidecar | undefined;
+  readonly transpose: Transpose;
+  readonly signal: AbortSignal | undefined;
+}
+
 export interface ResolvedMasks {
   readonly masksFor: (layer: number) => LayerMasks | undefined;
   readonly notices: readonly string[];
@@ -38,21 +39,16 @@ export interface ResolvedMasks {
 
 export async function resolveMasks(
   model: Model,
-  backend: Backend,
-  from: {
-    readonly table: InputThresholds;
-    readonly sidecar: Sidecar | undefined;
-    readonly copies: CopyUse;
-    readonly signal?: AbortSignal | undefined;
-  },
+  copies: CopyUse,
+  from: CopySource & { readonly table: InputThresholds },
 ): Promise<ResolvedMasks> {
-  const { table, sidecar, copies, signal } = from;
+  const { table, sidecar } = from;
   const norms = await columnNormsOf(model, sidecar);
   const masked = columnPlaces.filter((place) => table.shares[place] > 0);
-  const wanted = masked.flatMap((place) => matricesOfPlace[place]);
-  const made = await copiesOf(model, backend, { wanted, sidecar, copies, signal });
+  const matrices = masked.flatMap((place) => matricesOfPlace[place]);
+  const { layers: channels, notices } = await copiesOf(model, copies, { ...from, matrices });
   const layers = model.layers.map((_, layer): LayerMasks => {
-    const { q, k, v, attentionOutput, gate, up } = made.layers[layer] ?? {};
+    const { q, k, v, attentionOutput, gate, up } = channels[layer] ?? {};
     const mask = (place: keyof ColumnNorms): { value: number; norms: Float32Array } => ({
       value: table.values[layer]?.[place] ?? 0,
       norms: norms[layer]?.[place] ?? new Float32Array(0),
@@ -67,74 +63,30 @@ export async function resolveMasks(
       ...(table.shares.ffn > 0 && { ffn: { ...mask("ffn"), channels: { gate, up } } }),
     };
   });
-  return { masksFor: (layer) => layers[layer], notices: made.notices };
-}
-
-/** By layer: the sidecar's, else made from the weights. */
-export async function columnNormsOf(
-  model: Model,
-  sidecar: Sidecar | undefined,
-): Promise<readonly ColumnNorms[]> {
-  if (sidecar?.columnNorms !== undefined) return sidecar.columnNorms;
-  const norms: ColumnNorms[] = [];
-  for (const weights of model.layers) norms.push(await layerColumnNorms(weights));
-  return norms;
-}
-
-interface CopyRequest {
-  readonly wanted: readonly ChannelMatrix[];
-  readonly sidecar: Sidecar | undefined;
-  readonly copies: CopyUse;
-  readonly signal: AbortSignal | undefined;
+  return { masksFor: (layer) => layers[layer], notices };
 }
 
 async function copiesOf(
   model: Model,
-  backend: Backend,
-  { wanted, sidecar, copies, signal }: CopyRequest,
+  copies: CopyUse,
+  from: CopySource & { readonly matrices: readonly ChannelMatrix[] },
 ): Promise<{
   readonly layers: readonly LayerChannels<Weight>[];
   readonly notices: readonly string[];
 }> {
-  if (copies === "leave") return { layers: [], notices: [wholeMatrices] };
-  const kept = model.layers.map((_, layer) => sidecar?.channels[layer] ?? {});
-  if (copies === "map") return { layers: kept, notices: [wholeMatricesOnCard] };
-  const missing = model.layers.map((weights, layer) => {
-    const sources = channelSources(weights);
-    return wanted.flatMap((name) => {
-      const source = sources[name];
-      return source === undefined || kept[layer]?.[name] ? [] : [{ name, source }];
-    });
-  });
-  const toMake = missing.flat().map(({ source }) => source);
-  if (toMake.length === 0) return { layers: kept, notices: [] };
-  const bytes = toMake.reduce((sum, source) => sum + channelBytes(source), 0);
-  checkMemory(bytes);
-  const startedAt = performance.now();
-  const layers: LayerChannels<Weight>[] = [];
-  for (const [layer, sources] of missing.entries()) {
-    const own: [ChannelMatrix, Weight][] = [];
-    for (const { name, source } of sources) {
-      signal?.throwIfAborted();
-      own.push([name, await channelCopy(source, backend)]);
-    }
-    layers.push({ ...kept[layer], ...Object.fromEntries(own) });
+  switch (copies) {
+    case "leave":
+      return { layers: [], notices: [wholeMatrices] };
+    case "map":
+      return { layers: from.sidecar?.channels ?? [], notices: [wholeMatricesOnCard] };
+    case "make":
+      return channelCopiesOf(model, from.matrices, from);
+    default:
+      return copies satisfies never;
   }
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  const types = [...new Set(toMake.map(thresholdRowType))].join(" and ");
-  const notice = `${toMake.length} matrices were copied at load with a row for each input (${formatBytes(bytes)} of ${types}, ${seconds} s); hearth prepare keeps them in a sidecar that is mapped instead`;
-  return { layers, notices: [notice] };
 }
 
 const wholeMatrices =
   "small inputs are masked, but the card reads whole matrices: only the CPU reads by input";
 const wholeMatricesOnCard =
   "small inputs are masked, but only layers that the CPU computes whole are read by input; the card and split layers read whole matrices";
-
-function checkMemory(bytes: Bytes): void {
-  const free = process.availableMemory();
-  if (bytes <= free) return;
-  throw new LimitError(
-    `copies of the matrices for sparsity threshold take ${formatBytes(bytes)} and ${formatBytes(free)} of memory are free; run hearth prepare once, or use sparsity dense`,
-  );
-}

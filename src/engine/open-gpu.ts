@@ -1,41 +1,33 @@
-/** Opens a model on a graphics card, or on card and CPU together: the plan, what it needs made, the thread that runs it. */
-import type { Backend } from "../backends/backend.ts";
-import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
-import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
+/** What a model needs before it is opened on a graphics card, or on card and CPU together: plan, rows, program. */
+import { type AdapterDescription, bindingLimits } from "../backends/webgpu/adapter-description.ts";
 import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
 import { rowBytes } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";
+import { downRowsOf } from "../derived-weights/down-rows.ts";
+import type { Transpose } from "../derived-weights/transpose.ts";
 import { downRowType } from "../derived-weights/transpose-down.ts";
 import { measuredHardware } from "../devices/hardware/cache.ts";
 import { openHardware } from "../devices/hardware/measure-machine.ts";
 import type { AdaptOptions } from "../devices/hybrid/adapt.ts";
-import { createDeviceBackend } from "../devices/thread/backend.ts";
 import type { DeviceSpec } from "../devices/thread/device.ts";
 import type { ModelProgram } from "../model/build-program.ts";
-import type { Model } from "../model/model.ts";
-import type { Weight } from "../ops/op.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
 import { promptOnCpuFrom } from "../placement/prompt-path.ts";
+import type { MethodName } from "../sparsity/method-names.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import type { ChosenDevice } from "./choose-device.ts";
-import { openHostBackend } from "./host-backend.ts";
-import type { EngineOptions, ResolvedEngineOptions } from "./options.ts";
-import { hybridProgram, layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
-import type { ResolvedSparsity } from "./resolve-sparsity.ts";
+import { openTransposer } from "./host-backend.ts";
+import { type ModelSetup, withSidecar } from "./model-setup.ts";
+import { layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
+import { programOf } from "./program-of.ts";
+import { denseSparsity, resolveSparsity, type SparseSetup } from "./resolve-sparsity.ts";
 
-export interface DeviceRequest {
-  readonly model: Model;
-  readonly options: EngineOptions;
-  readonly resolved: ResolvedEngineOptions;
-  readonly sparsity: ResolvedSparsity;
-  readonly sidecar: Sidecar | undefined;
-  readonly maxOutputs: number;
-}
-
-export interface OpenedDevice {
-  readonly backend: Backend;
+/** All that the device's thread is opened with. */
+export interface DeviceSetup {
+  readonly spec: DeviceSpec;
   readonly built: ModelProgram;
+  readonly sparsity: MethodName;
   /** Present on two devices. */
   readonly plan?: Plan;
   readonly notices: readonly string[];
@@ -43,66 +35,89 @@ export interface OpenedDevice {
 
 type DeviceKind<Kind extends ChosenDevice["kind"]> = Extract<ChosenDevice, { kind: Kind }>;
 
-export function adapterLimits(adapter: AdapterDescription): BindingLimits {
-  return { maxBinding: adapter.maxBindingBytes, maxBuffer: adapter.maxBufferBytes };
-}
-
-/** Bytes of the whole model on an adapter, before its method is settled: any but dense needs down projections as rows. */
-export function wholeModelBytes(
-  model: Model,
-  resolved: ResolvedEngineOptions,
-  adapter: AdapterDescription,
-): Bytes {
-  const sparsity: ResolvedSparsity = {
-    method: "dense",
-    methodFor: () => ({ kind: "dense" }),
-    notices: [],
-  };
-  const { program } = hybridProgram(
-    { model, resolved, sparsity, maxOutputs: resolved.sequences },
-    (layer) => (resolved.sparsity === "dense" ? undefined : shapeOfRows(model, layer)),
+/** Bytes of the whole model on an adapter, before its method is resolved: any but dense needs down projections as rows. */
+export function wholeModelBytes(setup: ModelSetup, adapter: AdapterDescription): Bytes {
+  const isDense = setup.options.sparsity === "dense";
+  const { program } = programOf(
+    { ...setup, sparsity: denseSparsity },
+    {
+      output: "choice",
+      downRows: (layer) => (isDense ? undefined : shapeOfRows(setup.model, layer)),
+    },
   );
-  return estimateGpuBytes(program, adapterLimits(adapter));
+  return estimateGpuBytes(program, bindingLimits(adapter));
 }
 
-export async function openGpuDevice(
+/** What must be made at load is made by the processor's threads, which end before the device's own thread begins. */
+export async function setUpDevice(
+  chosen: Exclude<ChosenDevice, { kind: "host" }>,
+  setup: ModelSetup,
+): Promise<DeviceSetup> {
+  using transposer = openTransposer(setup.options.threads);
+  const { transpose } = transposer;
+  return chosen.kind === "gpu"
+    ? await setUpGpu(chosen, setup, transpose)
+    : await setUpHybrid(chosen, withSidecar(setup), transpose);
+}
+
+async function setUpGpu(
   { adapter, budget, notices }: DeviceKind<"gpu">,
-  request: DeviceRequest,
-): Promise<OpenedDevice> {
-  const { sparsity } = request;
-  const built = hybridProgram(request, (layer) => sparsity.downRows?.(layer));
-  const spec: DeviceSpec = {
-    kind: "gpu",
-    adapter: adapter.name,
-    ...(budget !== undefined && { vramBudget: budget }),
+  setup: ModelSetup,
+  transpose: Transpose,
+): Promise<DeviceSetup> {
+  const sparsity = await resolveSparsity(setup, transpose, "leave");
+  return {
+    spec: {
+      kind: "gpu",
+      adapter: adapter.name,
+      ...(budget !== undefined && { vramBudget: budget }),
+    },
+    built: programOf({ ...setup, sparsity }, { output: "choice" }),
+    sparsity: sparsity.method,
+    notices: [...notices, ...sparsity.notices],
   };
-  return { backend: await createDeviceBackend(spec), built, notices };
 }
 
-export async function openHybridDevice(
+async function setUpHybrid(
   { adapter, budget, notices }: DeviceKind<"hybrid">,
-  request: DeviceRequest,
-): Promise<OpenedDevice> {
-  const { options, resolved, sparsity, sidecar } = request;
-  const { threads } = resolved;
+  setup: ModelSetup,
+  transpose: Transpose,
+): Promise<DeviceSetup> {
+  const { model, options, sidecar } = setup;
+  const { threads, signal } = options;
+  const sparsity = await resolveSparsity(setup, transpose, "map");
+  const ready: SparseSetup = { ...setup, sparsity };
   const isAdaptable = sparsity.method !== "dense";
-  const { plan, hardware } = await resolvePlan({ adapter, budget }, request);
-  const made = await transposeSplitLayers(request, plan);
-  const built = hybridProgram(request, (layer) => made.get(layer) ?? sparsity.downRows?.(layer));
-  const backend = await createDeviceBackend({
-    kind: "hybrid",
-    adapter: adapter.name,
-    vramBudget: budget,
-    ...(threads !== undefined && { threads }),
-    placement: { layers: plan.layers, outputDevice: plan.outputDevice },
-    timeline: options.timeline ?? false,
-    ...(hardware && promptPath(hardware, plan, request)),
-    ...(options.adapt && isAdaptable && { adapt: adaptOptions(plan, sidecar) }),
+  const { plan, hardware } = await resolvePlan({ adapter, budget }, ready);
+  // A neuron of a split layer must be a row on both devices.
+  const split = await downRowsOf(model, layersToTranspose(ready, plan), {
+    sidecar,
+    transpose,
+    signal,
+    rowType: downRowType,
   });
   const fixed =
     options.adapt && !isAdaptable ? ["nothing adapts: sparsity dense computes every neuron"] : [];
   const share = `${(100 * plan.gpuActivationShare).toFixed(0)} % of activations on the GPU`;
-  return { backend, built, plan, notices: [...notices, share, ...plan.notes, ...fixed] };
+  return {
+    spec: {
+      kind: "hybrid",
+      adapter: adapter.name,
+      vramBudget: budget,
+      ...(threads !== undefined && { threads }),
+      placement: { layers: plan.layers, outputDevice: plan.outputDevice },
+      timeline: options.timeline ?? false,
+      ...(hardware && promptPath(hardware, plan, setup)),
+      ...(options.adapt && isAdaptable && { adapt: adaptOptions(plan, sidecar) }),
+    },
+    built: programOf(ready, {
+      output: "choice",
+      downRows: (layer) => split.weights.get(layer) ?? sparsity.downRows?.(layer),
+    }),
+    sparsity: sparsity.method,
+    plan,
+    notices: [...notices, share, ...plan.notes, ...fixed, ...sparsity.notices, ...split.notices],
+  };
 }
 
 /** What the placement was made from, as far as exchanges of neurons go by it. */
@@ -118,32 +133,32 @@ function adaptOptions(plan: Plan, sidecar: Sidecar | undefined): AdaptOptions {
 /** The plan that was named, else the best one for this machine. */
 async function resolvePlan(
   { adapter, budget }: { readonly adapter: AdapterDescription; readonly budget: Bytes },
-  { model, options, resolved, sparsity, sidecar, maxOutputs }: DeviceRequest,
+  setup: SparseSetup,
 ): Promise<{ readonly plan: Plan; readonly hardware: HardwareProfile | undefined }> {
-  const named = options.hardware === undefined ? undefined : await openHardware(options.hardware);
-  const limits = adapterLimits(adapter);
-  const fixed = {
-    objective: resolved.objective,
+  const { plan: path, hardware: name, vramBudget: budgetBytes, threads } = setup.options;
+  const named = name === undefined ? undefined : await openHardware(name);
+  const limits = bindingLimits(adapter);
+  if (path !== undefined) {
+    const plan = await openPlan(path, setup, { limits, hardware: named, budgetBytes });
+    return { plan, hardware: named };
+  }
+  const hardware = named ?? (await measuredHardware({ adapter, threads }));
+  const plan = await planModel(setup, {
+    hardware,
+    limits,
+    budgetBytes: budget,
     solver: "exact",
     furtherGibibytes: 0,
     curvePoints: 0,
-  } as const;
-  const request = { model, resolved, sparsity, sidecar, maxOutputs, limits, ...fixed };
-  if (options.plan !== undefined) {
-    const budgetBytes = resolved.vramBudget;
-    const plan = await openPlan(options.plan, { ...request, hardware: named, budgetBytes });
-    return { plan, hardware: named };
-  }
-  const { threads } = resolved;
-  const hardware = named ?? (await measuredHardware({ adapter, threads }));
-  return { plan: await planModel({ ...request, hardware, budgetBytes: budget }), hardware };
+  });
+  return { plan, hardware };
 }
 
 /** From how many rows a prompt's split layers are better off on the CPU alone. */
 function promptPath(
   hardware: HardwareProfile,
   { layers }: Plan,
-  { model, resolved }: DeviceRequest,
+  { model, options }: ModelSetup,
 ): { readonly promptOnCpuFrom?: number } {
   const ffn = model.layers[0]?.ffn;
   if (ffn === undefined) return {};
@@ -155,29 +170,7 @@ function promptPath(
     weightsPerNeuron: matrices * dim,
     bytesPerNeuron: matrices * rowBytes(ffn.up.weight.type, dim),
     type: ffn.up.weight.type,
-    maxRows: resolved.batchSize,
+    maxRows: options.batchSize,
   });
   return rows === undefined ? {} : { promptOnCpuFrom: rows };
-}
-
-/** A neuron of a split layer must be a row on both devices. From the sidecar where it has them, else made now. */
-async function transposeSplitLayers(
-  { model, options, resolved, sparsity, sidecar }: DeviceRequest,
-  plan: Plan,
-): Promise<ReadonlyMap<number, Weight>> {
-  const made = new Map<number, Weight>();
-  const { backend } = openHostBackend("auto", resolved.threads);
-  try {
-    for (const layer of layersToTranspose(model, sparsity, plan)) {
-      options.signal?.throwIfAborted();
-      const weight = model.layers[layer]?.ffn.down.weight;
-      if (weight === undefined) continue;
-      const type = downRowType(weight);
-      const known = sidecar?.downRows[layer];
-      made.set(layer, known ?? (await backend.transpose(weight, type)));
-    }
-  } finally {
-    backend[Symbol.dispose]();
-  }
-  return made;
 }

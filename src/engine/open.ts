@@ -1,31 +1,25 @@
 /** From a path to everything that runs a model: file, tokenizer, backend, session. Whoever opens it closes it. */
 
-import { totalmem } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Backend, CompileOptions } from "../backends/backend.ts";
-import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
+import type { Backend } from "../backends/backend.ts";
+import { defined } from "../core/defined.ts";
 import type { Milliseconds } from "../core/units.ts";
-import { sampledRanges } from "../gguf/fingerprint.ts";
-import { type GgufFile, openGgufWithPauses } from "../gguf/open.ts";
-import { readAhead } from "../io/read-ahead.ts";
-import { buildProgram, type ModelSlots } from "../model/build-program.ts";
+import { createDeviceBackend } from "../devices/thread/backend.ts";
+import type { ModelProgram } from "../model/build-program.ts";
 import { describeModel, type ModelDescription } from "../model/describe.ts";
-import { type Model, openModel } from "../model/model.ts";
 import type { Plan } from "../placement/plan.ts";
-import { type OutputSlots, Session } from "../runtime/session.ts";
+import { Session } from "../runtime/session.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type ChosenDevice, chooseDevice } from "./choose-device.ts";
-import { openHostBackend } from "./host-backend.ts";
 import { type Learner, startLearning } from "./learn.ts";
-import type { CopyUse } from "./masks.ts";
-import { openGpuDevice, openHybridDevice, wholeModelBytes } from "./open-gpu.ts";
-import { engineRules } from "./option-rules.ts";
-import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./options.ts";
-import { budgetOfPlan } from "./planner.ts";
-import { type ResolvedSparsity, resolveSparsity, sidecarOf } from "./resolve-sparsity.ts";
+import { type ModelSetup, type OutputsWanted, openSetup } from "./model-setup.ts";
+import { setUpDevice, wholeModelBytes } from "./open-gpu.ts";
+import type { EngineOptions } from "./options.ts";
+import { programOf } from "./program-of.ts";
+import { resolveSparsity } from "./resolve-sparsity.ts";
 
 export interface OpenedModel extends Disposable {
   readonly description: ModelDescription;
@@ -43,14 +37,8 @@ export interface OpenedModel extends Disposable {
   readonly loadMilliseconds: Milliseconds;
 }
 
-/** The largest known headers, of vocabularies of 256 000 tokens with merges, take some 12 MiB. */
-const headerReadAhead = 16 << 20;
-
-/** Outputs of a step: one for each answer, or one for each row where every row's logits are wanted. */
-export type OutputsWanted = "per sequence" | "per row";
-
 /**
- * `sidecar`: in place of the one on disk, for those who make one and must try it first.
+ * `options` have been checked. `sidecar`: in place of the one on disk, for those who make one and must try it first.
  * @throws FileFormatError, UnsupportedError, OptionError, LimitError or DeviceError, each saying what to do.
  */
 export async function openModelFile(
@@ -60,30 +48,19 @@ export async function openModelFile(
   sidecar?: Sidecar,
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
-  checkValue(path, "path", pathRule);
-  checkOptions(options, engineRules, "engine");
-  options.signal?.throwIfAborted();
-  await readAhead(path, [{ begin: 0, end: headerReadAhead }]);
-  // Each of these takes milliseconds for a large vocabulary: the host's event loop turns between them.
-  const gguf = await openGgufWithPauses(path);
+  const setup = await openSetup(path, options, outputs, sidecar);
+  const { metadata } = setup.model.gguf;
+  const tokenizer = await loadTokenizer(metadata);
+  const template = createChatTemplate(metadata, tokenizer);
   await nextTurn();
-  const model = openModel(gguf);
-  await readAheadOfLoading(gguf);
-  const resolved = await withPlanBudget(resolveEngineOptions(options, model, totalmem()), options);
-  const tokenizer = await loadTokenizer(gguf.metadata);
-  const template = createChatTemplate(gguf.metadata, tokenizer);
-  await nextTurn();
-  const chosen = await chooseDevice(resolved, (adapter) =>
-    wholeModelBytes(model, resolved, adapter),
-  );
-  const request = { model, options, resolved, outputs, sidecar };
+  const chosen = await chooseDevice(setup.options, (adapter) => wholeModelBytes(setup, adapter));
   const running =
-    chosen.kind === "host" ? await openOnHost(chosen, request) : await openOnGpu(chosen, request);
+    chosen.kind === "host" ? await openOnHost(chosen, setup) : await openOnDevice(chosen, setup);
   const { backend, session, sparsity, plan, notices } = running;
-  const learning = await learnFrom(running, request);
+  const learning = await learnFrom(running, setup);
   const learningNotices = typeof learning === "string" ? [learning] : [];
   return {
-    description: describeModel(model),
+    description: describeModel(setup.model),
     tokenizer,
     template,
     backend,
@@ -91,7 +68,7 @@ export async function openModelFile(
     sparsity,
     ...(plan && { plan }),
     ...(typeof learning === "object" && { learner: learning }),
-    notices: [...fileNotices(model, tokenizer, resolved), ...notices, ...learningNotices],
+    notices: [...fileNotices(setup, tokenizer), ...notices, ...learningNotices],
     loadMilliseconds: performance.now() - startedAt,
     [Symbol.dispose]: () => {
       session[Symbol.dispose]();
@@ -100,34 +77,8 @@ export async function openModelFile(
   };
 }
 
-/** A plan that is named brings its budget with it. */
-async function withPlanBudget(
-  resolved: ResolvedEngineOptions,
-  { plan }: EngineOptions,
-): Promise<ResolvedEngineOptions> {
-  if (plan === undefined || resolved.vramBudget !== undefined) return resolved;
-  return { ...resolved, vramBudget: await budgetOfPlan(plan) };
-}
-
-/** What loading reads on the JavaScript thread: norms and biases, which are copied, and the samples of the fingerprint. */
-async function readAheadOfLoading({ files, tensors }: GgufFile): Promise<void> {
-  for (const file of files) {
-    const vectors = [...tensors.values()]
-      .filter(({ path, dimensions }) => path === file.path && dimensions.length === 1)
-      .map(({ offset, bytes }) => ({ begin: offset, end: offset + bytes }));
-    const ranges = [...vectors, ...sampledRanges(file)];
-    await readAhead(
-      file.path,
-      ranges.sort((a, b) => a.begin - b.begin),
-    );
-  }
-}
-
-function fileNotices(
-  model: Model,
-  tokenizer: Tokenizer,
-  { contextLength }: ResolvedEngineOptions,
-): readonly string[] {
+function fileNotices({ model, options }: ModelSetup, tokenizer: Tokenizer): readonly string[] {
+  const { contextLength } = options;
   const { contextLength: trained } = model.hyperparameters;
   const warnings = [...model.warnings, ...tokenizer.warnings];
   if (contextLength <= trained) return warnings;
@@ -137,63 +88,35 @@ function fileNotices(
   ];
 }
 
-interface OpenRequest {
-  readonly model: Model;
-  readonly options: EngineOptions;
-  readonly resolved: ResolvedEngineOptions;
-  readonly outputs: OutputsWanted;
-  readonly sidecar: Sidecar | undefined;
-}
-
 type Running = Pick<OpenedModel, "backend" | "session" | "sparsity" | "plan" | "notices">;
 
 async function openOnHost(
   { backend, notices }: Extract<ChosenDevice, { kind: "host" }>,
-  request: OpenRequest,
+  setup: ModelSetup,
 ): Promise<Running> {
-  const { model } = request;
   try {
-    const settled = await settle(model, backend, { ...request, copies: "make" });
+    const sparsity = await resolveSparsity(setup, backend.transpose);
     await nextTurn();
-    const session = await openSession(model, backend, { ...request, sparsity: settled });
-    const sparsity = settled.method;
-    return { backend, session, sparsity, notices: [...notices, ...settled.notices] };
+    const built = programOf({ ...setup, sparsity }, { output: "logits" });
+    await nextTurn();
+    const session = await openSession(backend, built, setup);
+    const { method } = sparsity;
+    return { backend, session, sparsity: method, notices: [...notices, ...sparsity.notices] };
   } catch (error) {
     backend[Symbol.dispose]();
     throw error;
   }
 }
 
-/** What must be made at load is made by the processor's threads, before the device's own thread begins. */
-async function openOnGpu(
+async function openOnDevice(
   chosen: Exclude<ChosenDevice, { kind: "host" }>,
-  request: OpenRequest,
+  setup: ModelSetup,
 ): Promise<Running> {
-  const { model, options, resolved, outputs } = request;
-  const sidecar = request.sidecar ?? sidecarOf(model, options.sidecar);
-  const helper = openHostBackend("auto", resolved.threads);
-  let settled: ResolvedSparsity;
+  const { spec, built, sparsity, plan, notices } = await setUpDevice(chosen, setup);
+  const backend = await createDeviceBackend(spec);
   try {
-    const copies = chosen.kind === "gpu" ? "leave" : "map";
-    settled = await settle(model, helper.backend, { ...request, sidecar, copies });
-  } finally {
-    helper.backend[Symbol.dispose]();
-  }
-  const maxOutputs = outputs === "per row" ? resolved.batchSize : resolved.sequences;
-  const wanted = { model, options, resolved, sparsity: settled, sidecar, maxOutputs };
-  const { backend, built, plan, notices } =
-    chosen.kind === "gpu"
-      ? await openGpuDevice(chosen, wanted)
-      : await openHybridDevice(chosen, wanted);
-  try {
-    const session = await Session.open(
-      backend,
-      built.program,
-      outputSlots(built.slots),
-      compileOptions(options),
-    );
-    const all = [...notices, ...settled.notices];
-    return { backend, session, sparsity: settled.method, ...(plan && { plan }), notices: all };
+    const session = await openSession(backend, built, setup);
+    return { backend, session, sparsity, ...(plan && { plan }), notices };
   } catch (error) {
     backend[Symbol.dispose]();
     throw error;
@@ -203,7 +126,7 @@ async function openOnGpu(
 /** Undefined where nobody asked for it. */
 async function learnFrom(
   { backend, session, sparsity }: Running,
-  { model, options }: OpenRequest,
+  { model, options }: ModelSetup,
 ): Promise<Learner | string | undefined> {
   if (!options.learn) return undefined;
   const sidecarPath = options.sidecar ?? sidecarPathOf(model.gguf.path);
@@ -216,65 +139,18 @@ async function learnFrom(
   }
 }
 
-/** A dense model needs no sidecar: then none is looked for, and one of another model does no harm. */
-function settle(
-  model: Model,
+function openSession(
   backend: Backend,
-  request: {
-    readonly options: EngineOptions;
-    readonly resolved: ResolvedEngineOptions;
-    readonly sidecar: Sidecar | undefined;
-    readonly copies: CopyUse;
-  },
-): Promise<ResolvedSparsity> {
-  const { options, resolved } = request;
-  const { sparsity } = resolved;
-  const isNeeded = sparsity !== "dense" || options.sidecar !== undefined;
-  const sidecar = request.sidecar ?? (isNeeded ? sidecarOf(model, options.sidecar) : undefined);
-  return resolveSparsity(model, backend, {
-    sparsity,
-    sidecar,
-    copies: request.copies,
-    ...(options.signal && { signal: options.signal }),
-  });
-}
-
-async function openSession(
-  model: Model,
-  backend: Backend,
-  use: {
-    readonly options: EngineOptions;
-    readonly resolved: ResolvedEngineOptions;
-    readonly outputs: OutputsWanted;
-    readonly sparsity: ResolvedSparsity;
-  },
+  { program, slots }: ModelProgram,
+  { options }: ModelSetup,
 ): Promise<Session> {
-  const { options, resolved, outputs, sparsity } = use;
-  const { contextLength, sequences, batchSize: maxRows, cacheType: kvType } = resolved;
-  const { program, slots } = buildProgram(model, {
-    contextLength,
-    sequences,
-    maxRows,
-    maxOutputs: outputs === "per row" ? maxRows : sequences,
-    kvType,
-    output: "logits",
-    methodFor: sparsity.methodFor,
-    ...(sparsity.downRows && { downRows: sparsity.downRows }),
-    ...(sparsity.masksFor && { masksFor: sparsity.masksFor }),
-  });
-  await nextTurn();
-  return Session.open(backend, program, outputSlots(slots), compileOptions(options));
-}
-
-function outputSlots({ logits, argmax, topK }: ModelSlots): OutputSlots {
+  const { logits, argmax, topK } = slots;
   if (logits === undefined) throw new Error("a program with logits has a slot for them");
-  return { logits, ...(argmax && { argmax }), ...(topK && { topK }) };
-}
-
-function compileOptions({ onProgress, onCompile, signal }: EngineOptions): CompileOptions {
-  return {
-    ...(onProgress && { onProgress }),
-    ...(onCompile && { onCompile }),
-    ...(signal && { signal }),
-  };
+  const { onProgress, onCompile, signal } = options;
+  return Session.open(
+    backend,
+    program,
+    { logits, ...defined({ argmax, topK }) },
+    defined({ onProgress, onCompile, signal }),
+  );
 }

@@ -1,14 +1,10 @@
-/** What `Engine.open` and `generate` accept, with defaults; every value is judged here, before anything is loaded. */
+/** What `Engine.open` and `generate` accept, and the defaults. option-rules.ts judges the values. */
 import type { LoadProgress } from "../backends/backend.ts";
-import { checkOptions } from "../core/check-options.ts";
-import { LimitError, OptionError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
-import type { Model } from "../model/model.ts";
 import type { KvType } from "../ops/program.ts";
 import type { Objective } from "../placement/problem.ts";
 import type { SamplingOptions } from "../runtime/sampling/sampler.ts";
 import type { Sparsity } from "../sparsity/method.ts";
-import { engineRules } from "./option-rules.ts";
 
 /**
  * "gpu": the whole model on a graphics card. "hybrid": its hot neurons there, the rest on the CPU, both at once.
@@ -75,78 +71,4 @@ export interface GenerateOptions extends SamplingOptions {
   /** Control tokens written out in the prompt become those tokens. Default false. */
   readonly parseSpecial?: boolean;
   readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
-}
-
-export interface ResolvedEngineOptions {
-  readonly contextLength: Tokens;
-  readonly sequences: number;
-  readonly batchSize: Tokens;
-  readonly threads: number | undefined;
-  readonly device: Device;
-  readonly gpu: number | string | undefined;
-  readonly vramBudget: Bytes | undefined;
-  readonly objective: Objective;
-  readonly cacheType: KvType;
-  readonly sparsity: Sparsity;
-}
-
-/** A context longer than this is only opened when asked for: its cache would take memory nobody expects. */
-const defaultContextLimit: Tokens = 4096;
-
-/** @throws OptionError naming the option, LimitError when the KV cache cannot fit into this machine's memory. */
-export function resolveEngineOptions(
-  options: EngineOptions,
-  model: Model,
-  systemMemory: number,
-): ResolvedEngineOptions {
-  checkOptions(options, engineRules, "engine");
-  const { contextLength: trained } = model.hyperparameters;
-  const resolved: ResolvedEngineOptions = {
-    contextLength: options.contextLength ?? Math.min(trained, defaultContextLimit),
-    sequences: options.sequences ?? 1,
-    batchSize: options.batchSize ?? 128,
-    threads: options.threads,
-    device: deviceFor(options),
-    gpu: options.gpu,
-    vramBudget: options.vramBudget,
-    objective: options.objective ?? "latency",
-    cacheType: options.cacheType ?? "f16",
-    sparsity: options.sparsity ?? "auto",
-  };
-  checkCacheMemory(model, resolved, systemMemory);
-  return resolved;
-}
-
-/** A plan is for both devices. */
-function deviceFor({ device = "auto", plan }: EngineOptions): Device {
-  if (plan === undefined) return device;
-  if (device === "auto" || device === "hybrid") return "hybrid";
-  throw new OptionError(
-    "plan",
-    `"${plan}" for device ${device}`,
-    "device hybrid, which plans are for",
-  );
-}
-
-/** Bytes of keys and values for all sequences. Q8_0 keeps 34 bytes for 32 values. */
-function kvCacheBytes(model: Model, options: ResolvedEngineOptions): number {
-  const { layers, kvHeads, headDim } = model.hyperparameters;
-  const bytesPerValue = { f32: 4, f16: 2, q8_0: 34 / 32 }[options.cacheType];
-  return 2 * layers * kvHeads * headDim * bytesPerValue * options.contextLength * options.sequences;
-}
-
-function checkCacheMemory(
-  model: Model,
-  options: ResolvedEngineOptions,
-  systemMemory: number,
-): void {
-  const needed = kvCacheBytes(model, options);
-  if (needed <= systemMemory) return;
-  throw new LimitError(
-    `a KV cache of ${options.sequences} × ${options.contextLength} tokens takes ${gib(needed)}, this machine has ${gib(systemMemory)}; ask for a shorter context, fewer sequences or cacheType q8_0`,
-  );
-}
-
-function gib(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -8,12 +8,12 @@ import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { OptionError, StalePlanError } from "../core/errors.ts";
 import { describeProgram } from "../devices/hybrid/description.ts";
-import { openGguf } from "../gguf/open.ts";
-import { openModel } from "../model/model.ts";
 import { planJson } from "../placement/plan-json.ts";
-import { type EngineOptions, resolveEngineOptions } from "./options.ts";
-import { hybridProgram, openPlan, type PlanModelRequest, planModel } from "./planner.ts";
-import { resolveSparsity } from "./resolve-sparsity.ts";
+import { openSetup } from "./model-setup.ts";
+import type { EngineOptions } from "./options.ts";
+import { openPlan, type PlanRequest, planModel } from "./planner.ts";
+import { programOf } from "./program-of.ts";
+import { resolveSparsity, type SparseSetup } from "./resolve-sparsity.ts";
 
 const files: TinyModel[] = [];
 const folder = mkdtempSync(join(tmpdir(), "hearth-plans-"));
@@ -28,32 +28,30 @@ afterAll(() => {
   else process.env["XDG_CACHE_HOME"] = cacheBefore;
 });
 
+interface Planned {
+  readonly setup: SparseSetup;
+  readonly request: PlanRequest;
+}
+
 async function requestFor(
   changes: readonly string[],
   options: EngineOptions,
   budgetBytes: number,
-): Promise<PlanModelRequest> {
+): Promise<Planned> {
   const file = await makeTinyModel(["--layers", "3", "--ffn", "256", ...changes]);
   files.push(file);
-  const model = openModel(openGguf(file.path));
-  const resolved = resolveEngineOptions({ batchSize: 8, ...options }, model, 2 ** 40);
-  const sparsity = await resolveSparsity(model, createReferenceBackend(), {
-    sparsity: resolved.sparsity,
-    sidecar: undefined,
-  });
+  const setup = await openSetup(file.path, { batchSize: 8, ...options }, "per sequence");
+  const sparsity = await resolveSparsity(setup, createReferenceBackend().transpose);
   return {
-    model,
-    resolved,
-    sparsity,
-    sidecar: undefined,
-    hardware: generousCard,
-    budgetBytes,
-    maxOutputs: 1,
-    limits: { maxBinding: 2 ** 30, maxBuffer: 2 ** 30 },
-    objective: "latency",
-    solver: "exact",
-    furtherGibibytes: 0,
-    curvePoints: 0,
+    setup: { ...setup, sparsity },
+    request: {
+      hardware: generousCard,
+      budgetBytes,
+      limits: { maxBinding: 2 ** 30, maxBuffer: 2 ** 30 },
+      solver: "exact",
+      furtherGibibytes: 0,
+      curvePoints: 0,
+    },
   };
 }
 
@@ -68,14 +66,14 @@ const kinds: readonly (readonly [string, readonly string[], EngineOptions])[] = 
 
 describe.each(kinds)("a plan of %s", (_, changes, options) => {
   it("stays within eight budgets, names every byte, and never predicts less for more", async () => {
-    const request = await requestFor(changes, options, 0);
+    const { setup, request } = await requestFor(changes, options, 0);
     // The planner keeps room for the scratch of splits that a whole placement does not need.
-    const whole = 2 * (await planModel({ ...request, budgetBytes: 2 ** 30 })).gpuBytes;
+    const whole = 2 * (await planModel(setup, { ...request, budgetBytes: 2 ** 30 })).gpuBytes;
     let before = 0;
     const shares: number[] = [];
     for (let step = 0; step <= 8; step++) {
       const budgetBytes = Math.floor((whole * step) / 8);
-      const plan = await planModel({ ...request, budgetBytes });
+      const plan = await planModel(setup, { ...request, budgetBytes });
       expect(plan.gpuBytes).toBeLessThanOrEqual(budgetBytes);
       const items = Object.values(plan.memory["gpu0"] ?? {});
       expect(items.reduce((sum, bytes) => sum + bytes, 0)).toBe(plan.gpuBytes);
@@ -91,34 +89,34 @@ describe.each(kinds)("a plan of %s", (_, changes, options) => {
 
 describe("planModel", () => {
   it("takes a kept plan for the same inputs and makes another for others", async () => {
-    const request = await requestFor([], { sparsity: "dense" }, 300_000);
+    const { setup, request } = await requestFor([], { sparsity: "dense" }, 300_000);
     const count = (): number => readdirSync(join(folder, "hearth", "plans")).length;
-    const first = await planModel(request);
+    const first = await planModel(setup, request);
     const kept = count();
-    expect(await planModel(request)).toEqual(first);
+    expect(await planModel(setup, request)).toEqual(first);
     expect(count()).toBe(kept);
-    await planModel({ ...request, budgetBytes: 310_000 });
-    await planModel({ ...request, hardware: { ...generousCard, splitLayerSeconds: 2e-9 } });
+    await planModel(setup, { ...request, budgetBytes: 310_000 });
+    await planModel(setup, { ...request, hardware: { ...generousCard, splitLayerSeconds: 2e-9 } });
     expect(count()).toBe(kept + 2);
   });
 
   it("refuses a budget larger than the card, naming both", async () => {
-    const request = await requestFor([], {}, 25 * 2 ** 30);
-    await expect(planModel(request)).rejects.toThrow(OptionError);
-    await expect(planModel(request)).rejects.toThrow("at most 24.0 GiB");
+    const { setup, request } = await requestFor([], {}, 25 * 2 ** 30);
+    await expect(planModel(setup, request)).rejects.toThrow(OptionError);
+    await expect(planModel(setup, request)).rejects.toThrow("at most 24.0 GiB");
   });
 
   it("measures scratch as what is neither weights nor cache", async () => {
-    const request = await requestFor([], { sparsity: "dense" }, 0);
-    const rows = request.model.layers.map(({ ffn }) => ({
+    const { setup, request } = await requestFor([], { sparsity: "dense" }, 0);
+    const rows = setup.model.layers.map(({ ffn }) => ({
       ...ffn.down.weight,
       rows: ffn.down.weight.columns,
       columns: ffn.down.weight.rows,
     }));
-    const { program } = hybridProgram(request, (layer) => rows[layer]);
+    const { program } = programOf(setup, { output: "choice", downRows: (layer) => rows[layer] });
     const described = describeProgram({
       program,
-      unsplit: hybridProgram(request, () => undefined).program,
+      unsplit: programOf(setup, { output: "choice" }).program,
       activity: () => ({ kind: "uniform", frequency: 1 }),
       limits: request.limits,
     });
@@ -130,18 +128,19 @@ describe("planModel", () => {
 
 describe("openPlan", () => {
   it("takes a plan from its file and refuses it for another context, budget or machine", async () => {
-    const request = await requestFor([], { sparsity: "dense" }, 300_000);
-    const plan = await planModel(request);
+    const { setup, request } = await requestFor([], { sparsity: "dense" }, 300_000);
+    const plan = await planModel(setup, request);
     const path = join(folder, "kept.json");
     writeFileSync(path, JSON.stringify(planJson(plan)));
-    const own = { ...request, hardware: undefined, budgetBytes: undefined };
-    expect((await openPlan(path, own)).layers).toEqual(plan.layers);
+    const { limits } = request;
+    expect((await openPlan(path, setup, { limits })).layers).toEqual(plan.layers);
+    const shorter = { ...setup, options: { ...setup.options, contextLength: 16 } };
     const changed = [
-      { ...own, resolved: { ...request.resolved, contextLength: 16 } },
-      { ...own, budgetBytes: 1 },
-      { ...own, hardware: { ...generousCard, name: "another" } },
-    ];
-    for (const other of changed)
-      await expect(openPlan(path, other)).rejects.toThrow(StalePlanError);
+      [shorter, { limits }],
+      [setup, { limits, budgetBytes: 1 }],
+      [setup, { limits, hardware: { ...generousCard, name: "another" } }],
+    ] as const;
+    for (const [other, machine] of changed)
+      await expect(openPlan(path, other, machine)).rejects.toThrow(StalePlanError);
   });
 });

@@ -1,19 +1,20 @@
 /**
- * From a model, a budget and a machine to a placement: the planner is told true bytes, and its plan's bytes are those
+ * From a model, a budget and a machine to a placement. The planner is given true bytes, and its plan's bytes are those
  * that the GPU backend will allocate, because they are asked of it. Plans are kept in the user's cache.
  */
 import { createHash } from "node:crypto";
 import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import { LimitError, StalePlanError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
+import { columnsOf } from "../derived-weights/down-rows.ts";
+import { transposedShape } from "../derived-weights/transpose.ts";
 import { downRowType } from "../derived-weights/transpose-down.ts";
 import { describeProgram, placedBytes } from "../devices/hybrid/description.ts";
 import type { Placement } from "../devices/hybrid/partition.ts";
 import { cacheFolder } from "../io/cache-folder.ts";
-import { readTextFile } from "../io/open-file.ts";
-import { buildProgram, type ModelProgram } from "../model/build-program.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
+import type { Program } from "../ops/program.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Activity, ModelDescription } from "../placement/model-description.ts";
 import {
@@ -25,27 +26,17 @@ import {
   type PlanInputs,
 } from "../placement/plan.ts";
 import { forgetCachedPlan, readCachedPlan, writeCachedPlan } from "../placement/plan-cache.ts";
-import { parsePlan } from "../placement/plan-json.ts";
-import type { Objective } from "../placement/problem.ts";
 import type { Solver } from "../placement/solve-placement.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
-import type { ResolvedEngineOptions } from "./options.ts";
-import type { ResolvedSparsity } from "./resolve-sparsity.ts";
+import { readPlan } from "./plan-file.ts";
+import { programOf } from "./program-of.ts";
+import type { SparseSetup } from "./resolve-sparsity.ts";
 
-export interface PlanModelRequest {
-  readonly model: Model;
-  readonly resolved: Pick<
-    ResolvedEngineOptions,
-    "contextLength" | "sequences" | "batchSize" | "cacheType"
-  >;
-  /** The most rows of a step that may want an output. */
-  readonly maxOutputs: number;
-  readonly sparsity: ResolvedSparsity;
-  readonly sidecar: Sidecar | undefined;
+/** Beside the model and its options: the machine that a plan is for, and what the plan is to say. */
+export interface PlanRequest {
   readonly hardware: HardwareProfile;
   readonly limits: BindingLimits;
   readonly budgetBytes: Bytes;
-  readonly objective: Objective;
   readonly solver: Solver;
   /** Further GiB to look at, and points of the curve; 0 for none. */
   readonly furtherGibibytes: number;
@@ -59,27 +50,28 @@ const assumedActivity = 0.1;
 const maxTries = 8;
 
 /** @throws OptionError for a budget that the card cannot have; UnsupportedError for what the GPU lacks. */
-export async function planModel(request: PlanModelRequest): Promise<Plan> {
-  const inputs = planInputs(request, hardwareHash(request.hardware));
+export async function planModel(setup: SparseSetup, request: PlanRequest): Promise<Plan> {
+  const inputs = planInputs(setup, request, hardwareHash(request.hardware));
   const folder = cacheFolder("plans");
   const cached = await readCachedPlan(folder, inputs);
   const isKept = cached !== undefined && isReusable(cached, request);
   // Another version of hearth may have made it, whose buffers were others.
-  if (isKept && exactBytes(request, cached) === cached.gpuBytes) return cached;
-  const plan = await solveWithin(request, inputs);
+  if (isKept && exactBytes(setup, cached, request.limits) === cached.gpuBytes) return cached;
+  const plan = await solveWithin(setup, request, inputs);
   await writeCachedPlan(folder, plan);
   return plan;
 }
 
 /** A new plan in place of the one that was kept for `before`, the sidecar as it was. @throws as planModel. */
 export async function planAgain(
-  request: PlanModelRequest,
+  setup: SparseSetup,
+  request: PlanRequest,
   before: Sidecar | undefined,
 ): Promise<Plan> {
   const hash = hardwareHash(request.hardware);
   const folder = cacheFolder("plans");
-  const plan = await solveWithin(request, planInputs(request, hash));
-  await forgetCachedPlan(folder, planInputs({ ...request, sidecar: before }, hash));
+  const plan = await solveWithin(setup, request, planInputs(setup, request, hash));
+  await forgetCachedPlan(folder, planInputs({ ...setup, sidecar: before }, request, hash));
   await writeCachedPlan(folder, plan);
   return plan;
 }
@@ -90,76 +82,54 @@ export async function planAgain(
  */
 export async function openPlan(
   path: string,
-  request: Omit<PlanModelRequest, "hardware" | "budgetBytes"> & {
-    readonly hardware: HardwareProfile | undefined;
-    readonly budgetBytes: Bytes | undefined;
+  setup: SparseSetup,
+  machine: {
+    readonly limits: BindingLimits;
+    readonly hardware?: HardwareProfile | undefined;
+    readonly budgetBytes?: Bytes | undefined;
   },
 ): Promise<Plan> {
-  const plan = parsePlan(readTextFile(path), path);
-  const { hardware, budgetBytes = plan.inputs.budgetBytes } = request;
-  const hash = hardware === undefined ? plan.inputs.hardware : hardwareHash(hardware);
+  const plan = readPlan(path);
+  const { limits, hardware, budgetBytes = plan.inputs.budgetBytes } = machine;
   const { objective, solver } = plan.inputs;
-  checkPlan(plan, { ...planInputs({ ...request, budgetBytes }, hash), objective, solver });
-  const exact = exactBytes(request, plan);
+  const hash = hardware === undefined ? plan.inputs.hardware : hardwareHash(hardware);
+  checkPlan(plan, { ...planInputs(setup, { limits, budgetBytes, solver }, hash), objective });
+  const exact = exactBytes(setup, plan, limits);
   if (exact === plan.gpuBytes) return plan;
   throw new StalePlanError(["size on the GPU"], String(plan.gpuBytes), String(exact));
 }
 
-/** What a kept plan may take of the card. @throws FileFormatError for a damaged file. */
-export async function budgetOfPlan(path: string): Promise<Bytes> {
-  return parsePlan(readTextFile(path), path).inputs.budgetBytes;
-}
-
-function isReusable(plan: Plan, request: PlanModelRequest): boolean {
+function isReusable(plan: Plan, request: PlanRequest): boolean {
   const hasOutlook = request.furtherGibibytes === 0 || plan.further.length > 0;
   return hasOutlook && plan.curve.length >= request.curvePoints;
 }
 
-/** The program that runs by this placement: split layers have their down projections as rows. */
-export function hybridProgram(
-  request: Pick<PlanModelRequest, "model" | "resolved" | "sparsity" | "maxOutputs">,
-  downRows: (layer: number) => Weight | undefined,
-): ModelProgram {
-  const { model, resolved, sparsity } = request;
-  return buildProgram(model, {
-    contextLength: resolved.contextLength,
-    sequences: resolved.sequences,
-    maxRows: resolved.batchSize,
-    maxOutputs: request.maxOutputs,
-    kvType: resolved.cacheType,
-    output: "choice",
-    methodFor: sparsity.methodFor,
-    downRows,
-    ...(sparsity.masksFor && { masksFor: sparsity.masksFor }),
-  });
-}
-
 /** Layers that both devices share, whose down projection must be rows and is not yet. */
 export function layersToTranspose(
-  model: Model,
-  sparsity: ResolvedSparsity,
+  { model, sparsity }: SparseSetup,
   placement: Placement,
 ): readonly number[] {
   return placement.layers.flatMap(({ parts }, layer) => {
     const isSplit = parts.length > 1;
-    const hasRows = model.layers[layer]?.ffn.down.layout === "rows";
-    return isSplit && !hasRows && sparsity.downRows?.(layer) === undefined ? [layer] : [];
+    const lacksRows = columnsOf(model, layer) !== undefined;
+    return isSplit && lacksRows && sparsity.downRows?.(layer) === undefined ? [layer] : [];
   });
 }
 
 async function solveWithin(
-  request: PlanModelRequest,
+  setup: SparseSetup,
+  request: PlanRequest,
   inputs: Omit<PlanInputs, "hardware">,
 ): Promise<Plan> {
   const { hardware, limits, furtherGibibytes, curvePoints } = request;
-  const everySplit = hybridProgram(request, (layer) => rowsOf(request, layer)).program;
-  const unsplit = hybridProgram(request, (layer) => request.sparsity.downRows?.(layer)).program;
+  const everySplit = shapedProgram(setup, (layer) => rowsOf(setup, layer));
+  const unsplit = shapedProgram(setup, setup.sparsity.downRows);
   const activity = (layer: number, neurons: number): Activity =>
-    activityOf(request, { layer, neurons });
+    activityOf(setup, { layer, neurons });
   let model = describeProgram({ program: everySplit, unsplit, activity, limits });
   for (let attempt = 0; attempt < maxTries; attempt++) {
     const plan = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
-    const exact = exactBytes(request, plan);
+    const exact = exactBytes(setup, plan, limits);
     if (exact <= request.budgetBytes) return withExactBytes(plan, exact);
     const excess = exact - request.budgetBytes;
     model = {
@@ -172,18 +142,19 @@ async function solveWithin(
   );
 }
 
-function exactBytes(
-  request: Pick<
-    PlanModelRequest,
-    "model" | "resolved" | "sparsity" | "maxOutputs" | "sidecar" | "limits"
-  >,
-  plan: Plan,
-): Bytes {
-  const toTranspose = new Set(layersToTranspose(request.model, request.sparsity, plan));
-  const { program } = hybridProgram(request, (layer) =>
-    toTranspose.has(layer) ? rowsOf(request, layer) : request.sparsity.downRows?.(layer),
+function exactBytes(setup: SparseSetup, plan: Plan, limits: BindingLimits): Bytes {
+  const toTranspose = new Set(layersToTranspose(setup, plan));
+  const program = shapedProgram(setup, (layer) =>
+    toTranspose.has(layer) ? rowsOf(setup, layer) : setup.sparsity.downRows?.(layer),
   );
-  return placedBytes(program, plan, request.limits);
+  return placedBytes(program, plan, limits);
+}
+
+function shapedProgram(
+  setup: SparseSetup,
+  downRows: ((layer: number) => Weight | undefined) | undefined,
+): Program {
+  return programOf(setup, { output: "choice", ...(downRows && { downRows }) }).program;
 }
 
 /** The rest beside weights and cache is scratch; whole hot layers keep their file's layout, which may be smaller than rows. */
@@ -201,30 +172,19 @@ function withExactBytes(plan: Plan, exact: Bytes): Plan {
 }
 
 /** The rows there are, or their shape: bytes can be counted before anything is transposed. */
-function rowsOf(
-  { model, sparsity, sidecar }: Pick<PlanModelRequest, "model" | "sparsity" | "sidecar">,
-  layer: number,
-): Weight | undefined {
+function rowsOf({ model, sparsity, sidecar }: SparseSetup, layer: number): Weight | undefined {
   const shape = shapeOfRows(model, layer);
   return shape && (sparsity.downRows?.(layer) ?? sidecar?.downRows[layer] ?? shape);
 }
 
 /** A transposed down projection without its bytes; undefined where the file has rows already. */
 export function shapeOfRows(model: Model, layer: number): Weight | undefined {
-  const down = model.layers[layer]?.ffn.down;
-  if (down === undefined || down.layout === "rows") return undefined;
-  const { name, rows, columns } = down.weight;
-  return {
-    name: `${name} transposed`,
-    type: downRowType(down.weight),
-    rows: columns,
-    columns: rows,
-    bytes: { kind: "memory", data: new Uint8Array(0) },
-  };
+  const columns = columnsOf(model, layer);
+  return columns && transposedShape(columns, downRowType(columns));
 }
 
 function activityOf(
-  { sidecar, sparsity }: PlanModelRequest,
+  { sidecar, sparsity }: SparseSetup,
   { layer, neurons }: { readonly layer: number; readonly neurons: number },
 ): Activity {
   const profile = sidecar?.profile;
@@ -236,26 +196,27 @@ function activityOf(
   return { kind: "profile", frequencies };
 }
 
-function planInputs(request: Omit<PlanModelRequest, "hardware">, hardware: string): PlanInputs {
-  const { model, resolved, sidecar } = request;
+function planInputs(
+  setup: SparseSetup,
+  request: Pick<PlanRequest, "budgetBytes" | "solver" | "limits">,
+  hardware: string,
+): PlanInputs {
+  const { model, options, sidecar } = setup;
   return {
     model: model.gguf.fingerprint(),
     profile: sidecar?.profile === undefined ? null : profileHash(sidecar.profile.counts),
     hardware,
     budgetBytes: request.budgetBytes,
-    context: resolved.contextLength,
-    method: methodText(request),
-    objective: request.objective,
+    context: options.contextLength,
+    method: methodText(setup, request.limits),
+    objective: options.objective,
     solver: request.solver,
   };
 }
 
 /** Everything beside the model that decides about bytes and what is read. */
-function methodText(
-  request: Pick<PlanModelRequest, "resolved" | "sparsity" | "maxOutputs" | "limits">,
-): string {
-  const { resolved, sparsity, maxOutputs, limits } = request;
-  const { sequences, batchSize, cacheType } = resolved;
+function methodText({ options, sparsity, maxOutputs }: SparseSetup, limits: BindingLimits): string {
+  const { sequences, batchSize, cacheType } = options;
   return [
     sparsity.method,
     `${sequences} sequences of ${cacheType}`,

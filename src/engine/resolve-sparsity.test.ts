@@ -15,9 +15,10 @@ import { openModel } from "../model/model.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import type { InputThresholds, Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
+import { Engine } from "./engine.ts";
+import { sidecarModelOf } from "./model-sidecar.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
-import { sidecarModelOf } from "./resolve-sparsity.ts";
 import { sparsityReport } from "./sparsity-report.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-methods-"));
@@ -192,7 +193,7 @@ describe("a method that cannot apply", () => {
   it("is refused by name when it does not exist", async () => {
     const sparsity: string = "magic";
     const options = Object.fromEntries([["sparsity", sparsity]]);
-    await expect(answer(defaultModel, prompt, options)).rejects.toThrow(/magic.*auto, dense, gate/);
+    await expect(Engine.open(defaultModel, options)).rejects.toThrow(/magic.*auto, dense, gate/);
   });
 });
 

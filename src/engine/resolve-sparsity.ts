@@ -3,25 +3,20 @@
  * projections, and sentences for the user. Whatever must be made at load is made here, and said.
  */
 
-import type { Backend } from "../backends/backend.ts";
-import { rowBytes } from "../core/dtype.ts";
-import { LimitError } from "../core/errors.ts";
-import { type Bytes, formatBytes } from "../core/units.ts";
-import { downRowNorms, makeSigns } from "../derived-weights/derived-weights.ts";
-import {
-  type DownRowType,
-  downRowType,
-  thresholdRowType,
-} from "../derived-weights/transpose-down.ts";
+import { downNormsOf, makeSigns } from "../derived-weights/derived-weights.ts";
+import { downRowsOf } from "../derived-weights/down-rows.ts";
+import type { Transpose } from "../derived-weights/transpose.ts";
+import { downRowType, thresholdRowType } from "../derived-weights/transpose-down.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { LayerMasks, MethodChoice } from "../model/graph.ts";
 import type { Model } from "../model/model.ts";
 import type { SparsityMethod, Weight } from "../ops/op.ts";
-import { chooseMethod, hasAllPredictors, type Sparsity } from "../sparsity/method.ts";
+import { chooseMethod, hasAllPredictors } from "../sparsity/method.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
-import { findSidecar, openSidecar } from "../sparsity/sidecar/read.ts";
-import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
+import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { type CopyUse, resolveMasks } from "./masks.ts";
+import type { ModelSetup } from "./model-setup.ts";
+import type { ResolvedEngineOptions } from "./resolve-options.ts";
 
 /** What the program is built with. */
 export interface ResolvedSparsity {
@@ -33,91 +28,78 @@ export interface ResolvedSparsity {
   readonly notices: readonly string[];
 }
 
-export interface SparsityRequest {
-  readonly sparsity: Sparsity;
-  readonly sidecar: Sidecar | undefined;
-  /** Of matrices, where inputs are masked. Default "make". */
-  readonly copies?: CopyUse;
-  readonly signal?: AbortSignal;
+/** A model's setup with what its program is built with. */
+export interface SparseSetup extends ModelSetup {
+  readonly sparsity: ResolvedSparsity;
 }
 
-/** What a sidecar of this model must fit. */
-export function sidecarModelOf(model: Model): SidecarModel {
-  const { dim, neurons, heads, kvHeads, headDim } = model.hyperparameters;
-  const attention = { queries: heads * headDim, keys: kvHeads * headDim };
-  return { fingerprint: model.gguf.fingerprint(), dim, neurons, attention };
-}
+/** All that sparsity depends on. */
+type SparsitySetup = Pick<ModelSetup, "model" | "sidecar"> & {
+  readonly options: Pick<ResolvedEngineOptions, "sparsity" | "signal">;
+};
 
-/** The sidecar that was named, or the one beside the model if there is one. @throws FileFormatError for another model's. */
-export function sidecarOf(model: Model, named: string | undefined): Sidecar | undefined {
-  const shape = sidecarModelOf(model);
-  return named === undefined
-    ? findSidecar(sidecarPathOf(model.gguf.path), shape)
-    : openSidecar(named, shape);
-}
-
-/** By layer, norms of the down rows: the sidecar's, else made from the weights. */
-export async function downNormsOf(
-  model: Model,
-  sidecar: Sidecar | undefined,
-): Promise<readonly Float32Array[]> {
-  if (sidecar?.downNorms !== undefined) return sidecar.downNorms;
-  const norms: Float32Array[] = [];
-  for (const { ffn } of model.layers) norms.push(await downRowNorms(ffn.down));
-  return norms;
-}
+export const denseSparsity: ResolvedSparsity = {
+  method: "dense",
+  methodFor: () => ({ kind: "dense" }),
+  notices: [],
+};
 
 /** @throws UnsupportedError for a method that cannot apply; LimitError when transposed weights cannot fit. */
 export async function resolveSparsity(
-  model: Model,
-  backend: Backend,
-  request: SparsityRequest,
+  setup: SparsitySetup,
+  transpose: Transpose,
+  copies: CopyUse = "make",
 ): Promise<ResolvedSparsity> {
-  const { sparsity, sidecar, signal } = request;
+  const { model, sidecar, options } = setup;
+  const { sparsity, signal } = options;
   const { method, reason } = chooseMethod(sparsity, {
     gating: model.architecture.gating,
     activation: model.activation,
     hasPredictors: model.layers.every(({ ffn }) => ffn.predictor !== undefined),
     isPowerInfer: model.gguf.magic === "PWRI",
     sidecar,
-    readsMaskedInputs: request.copies === "leave",
+    readsMaskedInputs: copies === "leave",
   });
   const notices = sparsity === "auto" ? [`sparsity ${method}: ${reason}`] : [];
-  if (method === "dense") return { method, methodFor: () => ({ kind: "dense" }), notices };
-  const makers = await createMakers(model, { ...request, backend, method });
-  const rowType = method === "threshold" ? thresholdRowType : downRowType;
-  const rows = await downRowsOf(model, backend, { sidecar, signal, rowType });
+  if (method === "dense") return { ...denseSparsity, notices };
+  const inputs = await blockInputs(setup, { method, transpose, copies });
+  const rows = await downRowsOf(model, [...model.layers.keys()], {
+    sidecar,
+    transpose,
+    signal,
+    rowType: method === "threshold" ? thresholdRowType : downRowType,
+  });
   return {
     method,
-    methodFor: makers.methodFor,
-    downRows: (layer) => rows.weights[layer],
-    ...(makers.masksFor && { masksFor: makers.masksFor }),
-    notices: [...notices, ...makers.notices, ...rows.notices],
+    methodFor: inputs.methodFor,
+    downRows: (layer) => rows.weights.get(layer),
+    ...(inputs.masksFor && { masksFor: inputs.masksFor }),
+    notices: [...notices, ...inputs.notices, ...rows.notices],
   };
 }
 
-interface Makers extends Pick<ResolvedSparsity, "masksFor"> {
-  readonly methodFor: MethodChoice;
-  readonly notices: readonly string[];
+/** What the blocks of a method compute with. */
+type BlockInputs = Pick<ResolvedSparsity, "methodFor" | "masksFor" | "notices">;
+
+interface MethodWork {
+  readonly transpose: Transpose;
+  readonly copies: CopyUse;
 }
 
-async function createMakers(
-  model: Model,
-  choice: Omit<SparsityRequest, "sparsity"> & {
-    readonly method: Exclude<MethodName, "dense">;
-    readonly backend: Backend;
-  },
-): Promise<Makers> {
-  const { method, sidecar } = choice;
+async function blockInputs(
+  setup: SparsitySetup,
+  { method, ...work }: MethodWork & { readonly method: Exclude<MethodName, "dense"> },
+): Promise<BlockInputs> {
+  const { model, sidecar } = setup;
   switch (method) {
     case "gate":
       return { methodFor: () => ({ kind: "gate" }), notices: [] };
     case "mlp":
       return { methodFor: predictorChoice(model, sidecar), notices: [] };
     case "sign":
-      return signMakers(model, sidecar);
+      return signInputs(model, sidecar);
     case "threshold":
-      return thresholdMakers(model, choice);
+      return thresholdInputs(setup, work);
     default:
       return method satisfies never;
   }
@@ -137,7 +119,7 @@ function predictorChoice(model: Model, sidecar: Sidecar | undefined): MethodChoi
   };
 }
 
-async function signMakers(model: Model, sidecar: Sidecar | undefined): Promise<Makers> {
+async function signInputs(model: Model, sidecar: Sidecar | undefined): Promise<BlockInputs> {
   const methods: SparsityMethod[] = [];
   let made = 0;
   for (const [layer, { ffn }] of model.layers.entries()) {
@@ -159,11 +141,10 @@ async function signMakers(model: Model, sidecar: Sidecar | undefined): Promise<M
   return { methodFor: byLayer(methods), notices: made === 0 ? [] : [notice] };
 }
 
-async function thresholdMakers(
-  model: Model,
-  from: Pick<SparsityRequest, "sidecar" | "copies" | "signal"> & { readonly backend: Backend },
-): Promise<Makers> {
-  const { sidecar, backend, copies = "make", signal } = from;
+async function thresholdInputs(
+  { model, sidecar, options }: SparsitySetup,
+  { transpose, copies }: MethodWork,
+): Promise<BlockInputs> {
   const set = sidecar?.thresholds;
   const table = set?.tables[set.chosen];
   if (table === undefined) throw new RangeError("thresholds were judged to be there");
@@ -177,57 +158,15 @@ async function thresholdMakers(
     return { kind: "threshold-output", value: values[layer] ?? 0, downNorms: norms } as const;
   });
   if (table.score !== "input") return { methodFor: byLayer(methods), notices: [] };
-  const masks = await resolveMasks(model, backend, { table, sidecar, copies, signal });
+  const masks = await resolveMasks(model, copies, {
+    table,
+    sidecar,
+    transpose,
+    signal: options.signal,
+  });
   return { methodFor: byLayer(methods), ...masks };
 }
 
 function byLayer(methods: readonly SparsityMethod[]): MethodChoice {
   return (layer) => methods[layer] ?? { kind: "dense" };
-}
-
-/** Down projections as rows: from the file, from the sidecar, or transposed now. */
-async function downRowsOf(
-  model: Model,
-  backend: Backend,
-  from: {
-    readonly sidecar: Sidecar | undefined;
-    readonly signal: AbortSignal | undefined;
-    readonly rowType: (down: Weight) => DownRowType;
-  },
-): Promise<{
-  readonly weights: readonly (Weight | undefined)[];
-  readonly notices: readonly string[];
-}> {
-  const missing = model.layers.map(
-    ({ ffn }, layer) =>
-      ffn.down.layout === "columns" && from.sidecar?.downRows[layer] === undefined,
-  );
-  const { rowType } = from;
-  const toMake = model.layers.flatMap(({ ffn }, layer) => (missing[layer] ? ffn.down.weight : []));
-  const bytes = toMake.reduce(
-    (sum, weight) => sum + weight.columns * rowBytes(rowType(weight), weight.rows),
-    0,
-  );
-  checkMemory(bytes);
-  const startedAt = performance.now();
-  const weights: (Weight | undefined)[] = [];
-  for (const [layer, { ffn }] of model.layers.entries()) {
-    from.signal?.throwIfAborted();
-    const { weight } = ffn.down;
-    if (missing[layer]) weights.push(await backend.transpose(weight, rowType(weight)));
-    else weights.push(ffn.down.layout === "columns" ? from.sidecar?.downRows[layer] : undefined);
-  }
-  if (toMake.length === 0) return { weights, notices: [] };
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  const types = [...new Set(toMake.map(rowType))].join(" and ");
-  const notice = `the down projections of ${toMake.length} layers were transposed at load (${formatBytes(bytes)} of ${types}, ${seconds} s); hearth prepare keeps them in a sidecar that is mapped instead`;
-  return { weights, notices: [notice] };
-}
-
-function checkMemory(bytes: Bytes): void {
-  const free = process.availableMemory();
-  if (bytes <= free) return;
-  throw new LimitError(
-    `transposed down projections take ${formatBytes(bytes)} and ${formatBytes(free)} of memory are free; run hearth prepare once, or use sparsity dense`,
-  );
 }

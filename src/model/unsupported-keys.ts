@@ -5,7 +5,7 @@
  */
 import { UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
-import { describeValue, type MetadataValue } from "../gguf/value.ts";
+import { describeMetadataValue, type MetadataValue } from "../gguf/value.ts";
 import type { Architecture } from "./architecture.ts";
 import { listed } from "./weights.ts";
 
@@ -65,7 +65,7 @@ export function refuseKeys(gguf: GgufFile, architecture: Architecture): void {
     if (!key.startsWith(prefix)) continue;
     const name = key.slice(prefix.length);
     if (accepted.has(name) || isNeutral(name, value, architecture)) continue;
-    refused.push(`${key}: ${describeValue(value)}`);
+    refused.push(`${key}: ${describeMetadataValue(value)}`);
   }
   if (refused.length === 0) return;
   throw new UnsupportedError(

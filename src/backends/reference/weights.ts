@@ -2,10 +2,9 @@
  * Weights of a program as f32 arrays, made once at compile. A weight used twice (tied embeddings) is loaded once.
  * Nothing is mapped: the reference trades memory (4 bytes an element) for plain code.
  */
-import { totalmem } from "node:os";
 import { rowBytes } from "../../core/dtype.ts";
-import { LimitError, ShapeError } from "../../core/errors.ts";
-import { formatBytes } from "../../core/units.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { requireFree } from "../../core/memory.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
@@ -51,10 +50,7 @@ function checkMemory(weights: readonly Weight[]): void {
   const places = new Map(weights.map((weight) => [placeOf(weight), weight]));
   let needed = 0;
   for (const weight of places.values()) needed += 4 * weight.rows * weight.columns;
-  if (needed <= totalmem()) return;
-  throw new LimitError(
-    `the reference backend holds weights as f32 and needs ${formatBytes(needed)}; this machine has ${formatBytes(totalmem())}. Use another backend`,
-  );
+  requireFree(needed, "weights as f32 on the reference backend", "use another backend");
 }
 
 /** Elements dequantised between two looks at the clock: about a millisecond. */

@@ -1,5 +1,6 @@
 /** What is known of a graphics adapter. Public: no type of WebGPU here, which users of the package do not have. */
 import type { Bytes } from "../../core/units.ts";
+import type { BindingLimits } from "./recording-buffers.ts";
 
 export type AdapterKind = "discrete" | "integrated" | "software";
 
@@ -16,4 +17,9 @@ export interface AdapterDescription {
   readonly maxBindingBytes: Bytes;
   /** Memory of the card; undefined when neither driver nor system tells. */
   readonly memory?: Bytes;
+}
+
+/** What decides how a program's weights are cut into buffers on this adapter. */
+export function bindingLimits(adapter: AdapterDescription): BindingLimits {
+  return { maxBinding: adapter.maxBindingBytes, maxBuffer: adapter.maxBufferBytes };
 }

@@ -6,6 +6,7 @@
 import { DeviceError, OptionError } from "../../core/errors.ts";
 import type { AdapterDescription, AdapterKind } from "./adapter-description.ts";
 import { adapterMemory } from "./adapter-memory.ts";
+import { mayHaveAdapter, mayHaveGraphicsCard } from "./card-presence.ts";
 import { type HeldGpu, takeGpu } from "./gpu.ts";
 
 /** An index in the list, part of a name, or "auto": the first that is not software. */
@@ -61,6 +62,29 @@ export function chooseAdapter(
   );
   if (chosen === undefined) throw new OptionError("gpu", String(choice), `one of ${listed}`);
   return chosen;
+}
+
+/** "hardware": software adapters, by which the processor imitates a card, are left out. */
+export type AdapterKinds = "hardware" | "any";
+
+/**
+ * The adapter that was chosen, else the first there is. Undefined where there is none, or no working driver, and none
+ * was chosen. @throws as chooseAdapter for a choice that there is not.
+ */
+export async function findAdapter(
+  choice: AdapterChoice | undefined,
+  kinds: AdapterKinds,
+): Promise<AdapterDescription | undefined> {
+  const mayExist = kinds === "hardware" ? mayHaveGraphicsCard() : mayHaveAdapter();
+  if (choice === undefined && !mayExist) return undefined;
+  try {
+    const all = await listAdapters();
+    const adapters = kinds === "any" ? all : all.filter(({ kind }) => kind !== "software");
+    return choice === undefined ? adapters[0] : chooseAdapter(adapters, choice);
+  } catch (error) {
+    if (error instanceof DeviceError && choice === undefined) return undefined;
+    throw error;
+  }
 }
 
 export interface TakenAdapter {

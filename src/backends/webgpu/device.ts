@@ -70,7 +70,7 @@ async function requestDevice(
   const descriptor = {
     label: "hearth",
     requiredFeatures,
-    requiredLimits: adapterLimits(adapter.limits),
+    requiredLimits: computeLimits(adapter.limits),
   };
   return adapter.requestDevice(descriptor as GPUDeviceDescriptor);
 }
@@ -81,7 +81,7 @@ function wantedFeatures(use: FeatureUse): readonly GpuFeature[] {
 }
 
 /** All limits that a compute program meets: a device gets the low defaults unless it asks. */
-function adapterLimits(limits: GPUSupportedLimits): Record<string, number> {
+function computeLimits(limits: GPUSupportedLimits): Record<string, number> {
   return {
     maxBufferSize: limits.maxBufferSize,
     maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,

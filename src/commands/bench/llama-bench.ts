@@ -5,7 +5,7 @@
 import { type ChildProcess, type ExecFileException, execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { isNumber, isRecord, shown } from "../../core/check-options.ts";
+import { describeValue, isNumber, isRecord } from "../../core/check-options.ts";
 import { DeviceError, OptionError } from "../../core/errors.ts";
 import type { Milliseconds } from "../../core/units.ts";
 import type { AgainstTest } from "./against-protocol.ts";
@@ -43,7 +43,7 @@ export async function findLlamaBench(command: string): Promise<LlamaBenchProgram
   if (help.includes("--n-prompt") && help.includes("--n-gen")) return { command: words, help };
   throw new OptionError(
     "againstLlamaBench",
-    `${shown(command)}, which ${refusal(words[0] ?? "", error, stderr)},`,
+    `${describeValue(command)}, which ${refusal(words[0] ?? "", error, stderr)},`,
     "the path of llama.cpp's llama-bench, or a command that starts it",
   );
 }
@@ -92,13 +92,13 @@ export class LlamaBench implements Opponent {
     for (const [name, value] of Object.entries(wanted)) {
       if (report[name] === value) continue;
       throw new DeviceError(
-        `${this.name}: ${name} is ${shown(report[name])} in its report; expected ${value}, as it was asked for`,
+        `${this.name}: ${name} is ${describeValue(report[name])} in its report; expected ${value}, as it was asked for`,
       );
     }
     const { avg_ts: rate, build_number: number, build_commit: commit } = report;
     if (!isNumber(rate) || !(rate > 0 && Number.isFinite(rate)))
       throw new DeviceError(
-        `${this.name}: avg_ts is ${shown(rate)} in its report; expected tokens per second`,
+        `${this.name}: avg_ts is ${describeValue(rate)} in its report; expected tokens per second`,
       );
     this.#build = `b${number ?? "?"} (${commit ?? "unknown commit"})`;
     return rate;
@@ -125,7 +125,7 @@ export class LlamaBench implements Opponent {
     const [first, ...others] = Array.isArray(report) ? report : [];
     if (isRecord(first) && others.length === 0) return first;
     throw new DeviceError(
-      `${this.name}: ${stdout.trim() === "" ? "nothing" : shown(stdout.trim())} was printed; expected a JSON list of one test`,
+      `${this.name}: ${stdout.trim() === "" ? "nothing" : describeValue(stdout.trim())} was printed; expected a JSON list of one test`,
     );
   }
 }

@@ -1,6 +1,7 @@
 /** Second part of `prepare`: every method that could serve the model is run against the dense one and measured. */
 
 import type { Backend } from "../../backends/backend.ts";
+import { defined } from "../../core/defined.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelSources, matricesOfPlace } from "../../derived-weights/channel-copies.ts";
 import { resolveSparsity } from "../../engine/resolve-sparsity.ts";
@@ -156,17 +157,17 @@ async function open(request: CheckRequest, candidate: Candidate): Promise<Checke
   const { model, backend, sidecar, text } = request;
   const { table, method } = candidate;
   const thresholds = table && { tables: [table], chosen: 0 };
-  const settled = await resolveSparsity(model, backend, {
-    sparsity: method,
-    sidecar: thresholds === undefined ? sidecar : { ...sidecar, thresholds },
-  });
+  const known = thresholds === undefined ? sidecar : { ...sidecar, thresholds };
+  const { methodFor, downRows, masksFor } = await resolveSparsity(
+    { model, sidecar: known, options: { sparsity: method } },
+    backend.transpose,
+  );
   const longest = text.windows.reduce((most, { length }) => Math.max(most, length), 0);
   const contextLength = Math.max(longest, promptTokens + timedTokens);
   return CheckedModel.open(model, backend, {
     contextLength: Math.min(model.hyperparameters.contextLength, contextLength),
-    methodFor: settled.methodFor,
-    ...(settled.downRows && { downRows: settled.downRows }),
-    ...(settled.masksFor && { masksFor: settled.masksFor }),
+    methodFor,
+    ...defined({ downRows, masksFor }),
   });
 }
 

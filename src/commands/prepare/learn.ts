@@ -1,13 +1,13 @@
 /** First part of `prepare`: everything that is learnt about a model goes to its sidecar, piece by piece, so that it can be resumed. */
 import type { Backend } from "../../backends/backend.ts";
-import { transposedPieces } from "../../backends/plain-matrices.ts";
 import { openWeight } from "../../backends/weight-reader.ts";
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
-import { channelCopyToWrite, channelSources } from "../../derived-weights/channel-copies.ts";
+import { channelCopiesToWrite, columnNormsOf } from "../../derived-weights/channel-copies.ts";
+import { downNormsOf } from "../../derived-weights/derived-weights.ts";
+import { downRowsToWrite } from "../../derived-weights/down-rows.ts";
 import { downRowType, thresholdRowType } from "../../derived-weights/transpose-down.ts";
-import { columnNormsOf } from "../../engine/masks.ts";
-import { downNormsOf, sidecarModelOf } from "../../engine/resolve-sparsity.ts";
+import { sidecarModelOf } from "../../engine/model-sidecar.ts";
 import type { Corpus } from "../../learning/corpus.ts";
 import { Gatherer } from "../../learning/gather.ts";
 import type {
@@ -26,12 +26,7 @@ import { type TrainedLayer, trainLayer } from "../../learning/train-layers.ts";
 import type { Model } from "../../model/model.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
 import { findSidecar } from "../../sparsity/sidecar/read.ts";
-import {
-  channelMatrices,
-  type MatrixToWrite,
-  type Sidecar,
-  type ThresholdTable,
-} from "../../sparsity/sidecar/sidecar.ts";
+import type { ThresholdTable } from "../../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../../sparsity/sidecar/write.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { TrainingEffort } from "./effort.ts";
@@ -72,7 +67,8 @@ export async function learnFacts(request: LearnRequest): Promise<void> {
   const { model, corpora, tokens, sidecarPath, onProgress } = request;
   const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
   const downNorms = await downNormsOf(model, sidecar);
-  const needsColumns = !isReluFamily(model.activation);
+  const isRelu = isReluFamily(model.activation);
+  const rowType = isRelu ? downRowType : thresholdRowType;
   using gatherer = await openGatherer(request);
   const rule = activeRuleFor(model.activation);
   const start = sidecar?.profile ?? emptyProfile(rule, model.hyperparameters.neurons);
@@ -88,8 +84,8 @@ export async function learnFacts(request: LearnRequest): Promise<void> {
   await updateSidecar(sidecarPath, sidecarModelOf(model), {
     profile,
     downNorms,
-    ...(needsColumns && { columnNorms: await columnNormsOf(model, sidecar) }),
-    downRows: missingDownRows(model, sidecar),
+    ...(!isRelu && { columnNorms: await columnNormsOf(model, sidecar) }),
+    downRows: downRowsToWrite(model, sidecar, rowType),
   });
 }
 
@@ -101,16 +97,8 @@ export async function keepCopies(
   if (tables.every(({ score }) => score !== "input")) return;
   const shape = sidecarModelOf(model);
   const sidecar = findSidecar(sidecarPath, shape);
-  const copies = model.layers.map((weights, layer) => {
-    const sources = channelSources(weights);
-    const missing = channelMatrices.flatMap((name) => {
-      const source = sources[name];
-      if (source === undefined || sidecar?.channels[layer]?.[name]) return [];
-      return [[name, channelCopyToWrite(source, backend)] as const];
-    });
-    return [layer, Object.fromEntries(missing)] as const;
-  });
-  await updateSidecar(sidecarPath, shape, { channels: new Map(copies) });
+  const channels = channelCopiesToWrite(model, sidecar, backend.transpose);
+  await updateSidecar(sidecarPath, shape, { channels });
 }
 
 export async function learnMethods(
@@ -148,22 +136,6 @@ export async function learnMethods(
 
 function openGatherer({ model, tokenizer, backend, window }: LearnRequest): Promise<Gatherer> {
   return Gatherer.open(model, tokenizer, backend, { window });
-}
-
-function missingDownRows(
-  model: Model,
-  sidecar: Sidecar | undefined,
-): ReadonlyMap<number, MatrixToWrite> {
-  const rows = new Map<number, MatrixToWrite>();
-  const rowType = isReluFamily(model.activation) ? downRowType : thresholdRowType;
-  for (const [layer, { ffn }] of model.layers.entries()) {
-    const { layout, weight } = ffn.down;
-    if (layout === "rows" || sidecar?.downRows[layer] !== undefined) continue;
-    const type = rowType(weight);
-    const shape = { rows: weight.columns, columns: weight.rows };
-    rows.set(layer, { type, ...shape, data: () => transposedPieces(weight, type) });
-  }
-  return rows;
 }
 
 /** Each layer is in the sidecar before the next begins. */

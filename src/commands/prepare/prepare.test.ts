@@ -6,8 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
 import { loadAddon } from "../../backends/cpu/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import { defined } from "../../core/defined.ts";
+import { sidecarModelOf } from "../../engine/model-sidecar.ts";
 import { openModelFile } from "../../engine/open.ts";
-import { resolveSparsity, sidecarModelOf } from "../../engine/resolve-sparsity.ts";
+import { resolveSparsity } from "../../engine/resolve-sparsity.ts";
 import { openGguf } from "../../gguf/open.ts";
 import {
   CheckedModel,
@@ -222,15 +224,15 @@ describe.skipIf(reason !== "")(
       if (backend === undefined) throw new Error(reason);
       const model = openModel(openGguf(path));
       const sidecar = opened(path, sidecarPath);
-      const settled = await resolveSparsity(model, backend, {
-        sparsity: table ? "threshold" : "dense",
-        sidecar: table ? { ...sidecar, thresholds: { tables: [table], chosen: 0 } } : sidecar,
-      });
+      const known = table ? { ...sidecar, thresholds: { tables: [table], chosen: 0 } } : sidecar;
+      const { methodFor, downRows, masksFor } = await resolveSparsity(
+        { model, sidecar: known, options: { sparsity: table ? "threshold" : "dense" } },
+        backend.transpose,
+      );
       return await CheckedModel.open(model, backend, {
         contextLength: golden.context,
-        methodFor: settled.methodFor,
-        ...(settled.downRows && { downRows: settled.downRows }),
-        ...(settled.masksFor && { masksFor: settled.masksFor }),
+        methodFor,
+        ...defined({ downRows, masksFor }),
       });
     }
 

@@ -22,7 +22,7 @@ import { LimitError, UnsupportedError } from "../../core/errors.ts";
 import { multiplyPlainly } from "../../core/matrix-product.ts";
 import { type Bytes, GiB, type Tokens } from "../../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../../engine/host-backend.ts";
-import { sidecarModelOf } from "../../engine/resolve-sparsity.ts";
+import { sidecarModelOf } from "../../engine/model-sidecar.ts";
 import { openGguf } from "../../gguf/open.ts";
 import { CheckedModel, scoredIn } from "../../learning/check/checked-model.ts";
 import { sampleCorpus } from "../../learning/check/sample.ts";

@@ -1,9 +1,8 @@
 /** Hardware profiles by name: a file that the user has, or a described card that ships with the project. */
 import { adapterRule, threadsRule } from "../../backends/machine-rules.ts";
-import { chooseAdapter, listAdapters } from "../../backends/webgpu/adapter.ts";
-import { mayHaveAdapter } from "../../backends/webgpu/card-presence.ts";
+import { findAdapter } from "../../backends/webgpu/adapter.ts";
 import { checkOptions, type OptionRules } from "../../core/check-options.ts";
-import { DeviceError, FileAccessError, OptionError } from "../../core/errors.ts";
+import { FileAccessError, OptionError } from "../../core/errors.ts";
 import { MiB } from "../../core/units.ts";
 import { readTextFile } from "../../io/open-file.ts";
 import { describedCards } from "../../placement/described-cards.ts";
@@ -59,12 +58,6 @@ export async function machineProfile(options: MeasureOptions): Promise<HardwareP
 }
 
 async function measureRequest({ gpu, threads }: MeasureOptions): Promise<MeasureRequest> {
-  if (gpu === undefined && !mayHaveAdapter()) return { threads };
-  const adapters = await listAdapters().catch((error: unknown) => {
-    if (error instanceof DeviceError && gpu === undefined) return [];
-    throw error;
-  });
-  const hardware = adapters.find(({ kind }) => kind !== "software");
-  const adapter = gpu === undefined ? hardware : chooseAdapter(adapters, gpu);
+  const adapter = await findAdapter(gpu, gpu === undefined ? "hardware" : "any");
   return { threads, ...(adapter && { adapter }) };
 }

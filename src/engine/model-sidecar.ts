@@ -1,0 +1,19 @@
+/** The sidecar of a model: where it is, and what it must fit. */
+import type { Model } from "../model/model.ts";
+import { findSidecar, openSidecar } from "../sparsity/sidecar/read.ts";
+import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
+
+/** What a sidecar of this model must fit. */
+export function sidecarModelOf(model: Model): SidecarModel {
+  const { dim, neurons, heads, kvHeads, headDim } = model.hyperparameters;
+  const attention = { queries: heads * headDim, keys: kvHeads * headDim };
+  return { fingerprint: model.gguf.fingerprint(), dim, neurons, attention };
+}
+
+/** The sidecar that was named, or the one beside the model if there is one. @throws FileFormatError for another model's. */
+export function sidecarOf(model: Model, named: string | undefined): Sidecar | undefined {
+  const shape = sidecarModelOf(model);
+  return named === undefined
+    ? findSidecar(sidecarPathOf(model.gguf.path), shape)
+    : openSidecar(named, shape);
+}

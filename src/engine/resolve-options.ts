@@ -1,0 +1,69 @@
+/** Options with their defaults for one model, after the rules have judged each value. */
+import { LimitError, OptionError } from "../core/errors.ts";
+import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
+import { kvBytesPerToken } from "../model/describe.ts";
+import type { Model } from "../model/model.ts";
+import type { Device, EngineOptions } from "./options.ts";
+
+type WithDefault =
+  | "contextLength"
+  | "sequences"
+  | "batchSize"
+  | "device"
+  | "objective"
+  | "cacheType"
+  | "sparsity";
+
+/** What the caller said, with a value for every option that has a default. */
+export type ResolvedEngineOptions = EngineOptions & Required<Pick<EngineOptions, WithDefault>>;
+
+/** A context longer than this is only opened when asked for: its cache would take memory nobody expects. */
+const defaultContextLimit: Tokens = 4096;
+
+/**
+ * `options` keep their rules (`engineRules`): here they are judged against each other, the model and the machine.
+ * @throws OptionError naming the option; LimitError when the KV cache cannot fit into `systemMemory`.
+ */
+export function resolveEngineOptions(
+  options: EngineOptions,
+  model: Model,
+  systemMemory: Bytes,
+): ResolvedEngineOptions {
+  const { contextLength: trained } = model.hyperparameters;
+  const resolved: ResolvedEngineOptions = {
+    ...options,
+    contextLength: options.contextLength ?? Math.min(trained, defaultContextLimit),
+    sequences: options.sequences ?? 1,
+    batchSize: options.batchSize ?? 128,
+    device: deviceFor(options),
+    objective: options.objective ?? "latency",
+    cacheType: options.cacheType ?? "f16",
+    sparsity: options.sparsity ?? "auto",
+  };
+  checkCacheMemory(model, resolved, systemMemory);
+  return resolved;
+}
+
+/** A plan is for both devices. */
+function deviceFor({ device = "auto", plan }: EngineOptions): Device {
+  if (plan === undefined) return device;
+  if (device === "auto" || device === "hybrid") return "hybrid";
+  throw new OptionError(
+    "plan",
+    `"${plan}" for device ${device}`,
+    "device hybrid, which plans are for",
+  );
+}
+
+function checkCacheMemory(
+  model: Model,
+  { cacheType, contextLength, sequences }: ResolvedEngineOptions,
+  systemMemory: Bytes,
+): void {
+  const perToken = kvBytesPerToken(model.hyperparameters, cacheType);
+  const needed = perToken * contextLength * sequences;
+  if (needed <= systemMemory) return;
+  throw new LimitError(
+    `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, this machine has ${formatBytes(systemMemory)}; ask for a shorter context, fewer sequences or cacheType q8_0`,
+  );
+}
