@@ -12,7 +12,14 @@ import {
   type Sparsity,
   sparsities,
 } from "../index.ts";
-import { byteSize, collect, realNumber, tokenBias, wholeNumber } from "./option-values.ts";
+import {
+  byteSize,
+  collect,
+  collectId,
+  realNumber,
+  tokenBias,
+  wholeNumber,
+} from "./option-values.ts";
 import { say } from "./output.ts";
 import { createBar, showCompiling } from "./progress.ts";
 
@@ -50,6 +57,7 @@ export interface SamplingFlags {
   readonly logitBias?: Readonly<Record<number, number>>;
   readonly seed?: number;
   readonly stop?: readonly string[];
+  readonly stopToken?: readonly number[];
   readonly ignoreEos?: true;
   readonly contextShift?: true;
 }
@@ -116,6 +124,7 @@ export function addSamplingOptions(command: Command): Command {
     )
     .option("--seed <n>", "same seed, same tokens", wholeNumber)
     .option("--stop <text>", "end the answer at this text; repeatable", collect)
+    .option("--stop-token <id>", "end the answer at this token; repeatable", collectId)
     .option("--ignore-eos", "go on after an end token")
     .option("--context-shift", "when the context is full, forget its older half and go on");
 }
@@ -179,6 +188,7 @@ export function generateOptions(flags: SamplingFlags): GenerateOptions {
     logitBias: flags.logitBias,
     seed: flags.seed,
     stop: flags.stop,
+    stopTokens: flags.stopToken,
     ignoreEos: flags.ignoreEos,
     contextShift: flags.contextShift,
   };

@@ -83,6 +83,11 @@ export function collect(value: string, previous: readonly string[] = []): readon
   return [...previous, value];
 }
 
+/** For options that may come several times, a token id each. */
+export function collectId(value: string, previous: readonly number[] = []): readonly number[] {
+  return [...previous, wholeNumber(value)];
+}
+
 /** "ID=BIAS", repeatable. */
 export function tokenBias(
   value: string,

@@ -65,7 +65,8 @@ export function inspectModel(path: string): Inspection {
 
 /** The tokenizer of any GGUF that has a vocabulary, with or without weights. */
 export function openTokenizer(path: string): Tokenizer {
-  return createTokenizer(openGguf(path).metadata);
+  const { metadata, tensors } = openGguf(path);
+  return createTokenizer(metadata, tensors.get("token_embd.weight")?.dimensions[1]);
 }
 
 function tryOpen(gguf: GgufFile): Pick<Inspection, "model" | "problem"> {

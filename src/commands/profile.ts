@@ -141,7 +141,7 @@ async function count(
   const { window, onTokens, signal, device = "auto", threads } = options;
   const { backend, notices } = openHostBackend(device, threads);
   try {
-    const tokenizer = await loadTokenizer(model.gguf.metadata);
+    const tokenizer = await loadTokenizer(model.gguf.metadata, model.vocabulary);
     const windowOption = window === undefined ? {} : { window };
     using gatherer = await Gatherer.open(model, tokenizer, backend, windowOption);
     const downNorms = before.rule.kind === "top" ? await downNormsOf(model, sidecar) : undefined;

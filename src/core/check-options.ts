@@ -19,8 +19,7 @@ export function checkOptions(
   rules: Readonly<Record<string, OptionRule>>,
   what: string,
 ): void {
-  // Names and values of a map would be no options: it has no keys of its own.
-  if (!isRecord(options) || Symbol.iterator in options)
+  if (!isPlainObject(options))
     throw new OptionError(`${what} options`, describeValue(options), "an object");
   for (const [key, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
@@ -36,6 +35,11 @@ export function checkValue(value: unknown, option: string, rule: OptionRule): vo
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** An object whose entries are its properties: those of a Map, a Set or a typed array are not. */
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return isRecord(value) && Object.prototype.toString.call(value) === "[object Object]";
 }
 
 /** A value as an error shows it. */

@@ -58,12 +58,27 @@ const table: readonly TensorType[] = [
   ["TQ1_0", 34, 256, 54],
   ["TQ2_0", 35, 256, 66],
   ["MXFP4", 39, 32, 17],
+  ["NVFP4", 40, 64, 36],
+  ["Q1_0", 41, 128, 18],
+  ["Q2_0", 42, 64, 18],
 ].map(([name, id, blockElements, blockBytes]) => ({
   name: String(name),
   id: Number(id),
   blockElements: Number(blockElements),
   blockBytes: Number(blockBytes),
 }));
+
+/** Types that ggml once had; it refuses their files too, which must be quantised again. */
+export const formerTypes: ReadonlyMap<number, string> = new Map([
+  [4, "Q4_2"],
+  [5, "Q4_3"],
+  [31, "Q4_0_4_4"],
+  [32, "Q4_0_4_8"],
+  [33, "Q4_0_8_8"],
+  [36, "IQ4_NL_4_4"],
+  [37, "IQ4_NL_4_8"],
+  [38, "IQ4_NL_8_8"],
+]);
 
 const byId: ReadonlyMap<number, TensorType> = new Map(table.map((type) => [type.id, type]));
 const byName: ReadonlyMap<string, TensorType> = new Map(table.map((type) => [type.name, type]));

@@ -83,7 +83,7 @@ export class Engine implements Disposable {
         sampling: resolveSampling(options, vocabulary),
         maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
         stop,
-        endTokens: options.ignoreEos ? new Set() : this.tokenizer.special.endOfGeneration,
+        endTokens: this.#endTokens(options),
         whenFull: options.contextShift ? "shift" : "finish",
         vocabulary,
         ...(logprobs !== undefined && { logprobs }),
@@ -170,6 +170,12 @@ export class Engine implements Disposable {
     throw new HearthError(
       "this engine was closed by close(); open the model again with Engine.open",
     );
+  }
+
+  #endTokens({ ignoreEos = false, stopTokens = [] }: GenerateOptions): ReadonlySet<number> {
+    const stops = checkIds(stopTokens, "stopTokens", this.model.vocabulary);
+    const { endOfGeneration } = this.tokenizer.special;
+    return new Set(ignoreEos ? stops : [...endOfGeneration, ...stops]);
   }
 
   #promptIds(

@@ -50,7 +50,7 @@ export async function openModelFile(
   const startedAt = performance.now();
   const setup = await openSetup(path, options, outputs, sidecar);
   const { metadata } = setup.model.gguf;
-  const tokenizer = await loadTokenizer(metadata);
+  const tokenizer = await loadTokenizer(metadata, setup.model.vocabulary);
   const template = createChatTemplate(metadata, tokenizer);
   await nextTurn();
   const chosen = await chooseDevice(setup.options, (adapter) => wholeModelBytes(setup, adapter));

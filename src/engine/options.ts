@@ -59,8 +59,10 @@ export interface EngineOptions {
 export interface GenerateOptions extends SamplingOptions {
   /** Default: until the model ends the answer or the context is full. */
   readonly maxTokens?: Tokens;
-  /** Texts that end the answer; they are not part of it. */
+  /** Texts that end the answer, control tokens by their names among them; they are not part of it. */
   readonly stop?: readonly string[];
+  /** Tokens that end the answer, beside the model's own end tokens and also with `ignoreEos`; they are not part of it. */
+  readonly stopTokens?: readonly number[];
   readonly signal?: AbortSignal;
   /** Report each token's log-probability and those of this many likeliest tokens. */
   readonly logprobs?: number;

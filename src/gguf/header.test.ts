@@ -79,7 +79,6 @@ const wrongHeaders: readonly (readonly [string, Uint8Array, RegExp, number])[] =
     /type of .* key: at|found 13/,
     35,
   ],
-  ["a boolean of 2", withKeys([text("key"), u32(7), u8(2)]), /key key .* found 2/, 39],
   ["a string past the end", withKeys([text("key"), u32(8), u64(99)]), /99 bytes/, 47],
   ["a string of 2^60", withKeys([text("key"), u32(8), u64(2n ** 60n)]), /1152921504606846976/, 39],
   [
@@ -143,7 +142,13 @@ const wrongHeaders: readonly (readonly [string, Uint8Array, RegExp, number])[] =
     /9223372036854775808/,
     37,
   ],
-  ["an unknown tensor type", withTensors([tensor("w", [1], 4, 0)], 64), /type id 4/, 45],
+  [
+    "an unknown tensor type",
+    withTensors([tensor("w", [1], 43, 0)], 64),
+    /type id 43, expected a type that hearth knows: F32, F16, .*Q6_K/,
+    45,
+  ],
+  ["a former tensor type", withTensors([tensor("w", [1], 31, 0)], 64), /id 31 \(Q4_0_4_4\)/, 45],
   ["a row that is no whole block", withTensors([tensor("w", [33], 2, 0)], 64), /found 33/, 24],
   ["a petabyte", withTensors([tensor("w", [2 ** 50], 0, 0)], 64), /size of tensor "w"/, 24],
   ["an offset off the alignment", withTensors([tensor("w", [1], 0, 8)], 64), /found 8/, 49],
@@ -217,4 +222,23 @@ describe("readGgufHeader", () => {
     expect(() => metadata.number("a.none")).toThrow(/a.none: found nothing, expected a number/);
     expect(metadata.optionalNumber("a.none")).toBeUndefined();
   });
+});
+
+it("takes any byte but 0 for true, as C does, and writes 1", () => {
+  const flags = [0, 1, 2, 255].map((byte, index) => [text(`flag${index}`), u32(7), u8(byte)]);
+  const list = [text("list"), arrayType, u32(7), u64(4), Uint8Array.of(0, 1, 2, 255)];
+  const { metadata } = read(withKeys(...flags, list));
+  const values = [0, 1, 2, 3].map((index) => metadata.boolean(`flag${index}`));
+  expect(values).toEqual([false, true, true, true]);
+  const listed = [...metadata.entries()].at(-1)?.[1];
+  expect(listed).toEqual({ kind: "booleans", values: Uint8Array.of(0, 1, 1, 1) });
+});
+
+it.each([
+  ["NVFP4", 40, 64, 36],
+  ["Q1_0", 41, 128, 18],
+  ["Q2_0", 42, 64, 18],
+])("lists tensors of %s, which no backend computes", (name, id, elements, bytes) => {
+  const { tensors } = read(withTensors([tensor("w", [2 * elements], id, 0)], 2 * bytes));
+  expect(tensors[0]).toMatchObject({ type: name, bytes: 2 * bytes });
 });

@@ -24,6 +24,11 @@ export class Metadata {
     return this.#entries.has(key);
   }
 
+  /** What kind of value the key has; undefined when it is not there. */
+  kindOf(key: string): MetadataValue["kind"] | undefined {
+    return this.#entries.get(key)?.value.kind;
+  }
+
   /** Where the key begins in its file; undefined when it is not there. */
   offsetOf(key: string): number | undefined {
     return this.#entries.get(key)?.offset;

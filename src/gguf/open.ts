@@ -89,6 +89,10 @@ function* openPart(path: string): Pausable<OpenedPart> {
 function* openParts(path: string, opened: OpenedPart): Pausable<readonly OpenedPart[]> {
   const { metadata, magic } = opened.header;
   const name = parsePartName(path);
+  if (name !== undefined && (name.index < 0 || name.index >= name.count)) {
+    const expected = `a part from 1 to ${name.count}, as its name counts them`;
+    throw wrong(path, "the file name", { found: `part ${name.index + 1}`, expected });
+  }
   const count = metadata.optionalNumber("split.count") ?? 0;
   if (count <= 1 && (name === undefined || name.count === 1)) return [opened];
   if (name === undefined || name.count !== count || count > maxParts) {

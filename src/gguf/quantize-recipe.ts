@@ -85,8 +85,9 @@ function preferredType(name: string, wanted: QuantisedType, model: ModelShape): 
 function mixedType(name: string, { architecture, layerCount }: ModelShape): WeightType {
   const [, number, part] = /^blk\.(\d+)\.(.*)\.weight$/.exec(name) ?? [];
   const layer = Number(number ?? 0);
-  if (part === "attn_qkv") return "Q5_K";
-  if (part === "attn_v") return deservesMoreBits(layer, layerCount) ? "Q6_K" : "Q4_K";
+  // A fused attn_qkv holds the values too.
+  if (part === "attn_v" || part === "attn_qkv")
+    return deservesMoreBits(layer, layerCount) ? "Q6_K" : "Q4_K";
   if (part !== "ffn_down" && part !== "ffn_down_t") return "Q4_K";
   if (architecture !== "falcon") return deservesMoreBits(layer, layerCount) ? "Q6_K" : "Q4_K";
   if (layer < Math.floor(layerCount / 16)) return "Q6_K";

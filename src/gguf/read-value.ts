@@ -43,15 +43,9 @@ function readString(cursor: HeaderCursor, where: string): string {
   return decoder.decode(cursor.bytes(length, where));
 }
 
+/** Any byte but 0 is true, as C reads it: some writers store 255. */
 function readBooleans(cursor: HeaderCursor, where: string, count: number): Uint8Array {
-  const offset = cursor.position;
-  const values = new Uint8Array(cursor.copy(count, where));
-  const wrong = values.findIndex((value) => value > 1);
-  if (wrong >= 0) {
-    const found = String(values[wrong]);
-    cursor.fail(where, { found, expected: "a boolean of 0 or 1", offset: offset + wrong });
-  }
-  return values;
+  return new Uint8Array(cursor.copy(count, where)).map((byte) => (byte === 0 ? 0 : 1));
 }
 
 interface ArrayPlace {

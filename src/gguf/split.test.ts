@@ -92,6 +92,23 @@ describe("a split model", () => {
     expect(() => openGguf(first)).toThrow(message);
   });
 
+  it.each(["00000-of-00003", "00004-of-00003", "00000-of-00001", "00002-of-00001"])(
+    "whose name claims to be part %s is refused",
+    async (claim) => {
+      const [first = ""] = await writeParts(`claims-${claim}`);
+      const count = claim.endsWith("1") ? { count: 1 } : {};
+      const whole = await writePart(`claims-${claim}-alone`, 0, count);
+      const path = join(folder, `claims-${claim}.gguf`);
+      copyFileSync(claim.endsWith("1") ? whole : first, path);
+      expect(() => openGguf(path)).toThrow(FileFormatError);
+      const found = Number(claim.slice(0, 5));
+      const most = Number(claim.slice(-5));
+      expect(() => openGguf(path)).toThrow(
+        `found part ${found}, expected a part from 1 to ${most}`,
+      );
+    },
+  );
+
   it("whose part was renamed says how parts are found", async () => {
     const [first = ""] = await writeParts("renamed");
     const copy = join(folder, "copy.gguf");

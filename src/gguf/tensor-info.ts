@@ -2,7 +2,7 @@
  * Reads what a header says about tensors and checks that it can be true: shapes that fit their type, places that
  * are aligned, inside the file and apart from each other.
  */
-import { type TensorType, tensorTypeById } from "../core/dtype.ts";
+import { formerTypes, type TensorType, tensorTypeById, weightTypes } from "../core/dtype.ts";
 import { FileFormatError } from "../core/errors.ts";
 import type { HeaderCursor } from "./cursor.ts";
 import * as limits from "./limits.ts";
@@ -101,8 +101,10 @@ function readType(cursor: HeaderCursor, where: string): TensorType {
   const id = cursor.u32(`type of ${where}`);
   const type = tensorTypeById(id);
   if (type !== undefined) return type;
-  const expected = "a ggml type that hearth knows";
-  return cursor.fail(`type of ${where}`, { found: `type id ${id}`, expected, offset });
+  const former = formerTypes.get(id);
+  const found = former === undefined ? `type id ${id}` : `type id ${id} (${former})`;
+  const expected = `a type that hearth knows: ${weightTypes.join(", ")}`;
+  return cursor.fail(`type of ${where}`, { found, expected, offset });
 }
 
 function tensorBytes(

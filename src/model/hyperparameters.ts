@@ -220,7 +220,7 @@ class KeyReader {
 
   /** A number for all layers, or an array with one for each. */
   perLayer(key: string, model: { readonly bounds: Bounds; readonly layers: number }): number[] {
-    if (!this.#isArray(key)) {
+    if (this.#gguf.metadata.kindOf(this.name(key)) !== "numbers") {
       return new Array<number>(model.layers).fill(this.number(key, model.bounds));
     }
     const values = Array.from(this.#gguf.metadata.numbers(this.name(key)));
@@ -248,13 +248,6 @@ class KeyReader {
       expected,
       ...(offset !== undefined && { offset }),
     });
-  }
-
-  #isArray(key: string): boolean {
-    for (const [name, value] of this.#gguf.metadata.entries()) {
-      if (name === this.name(key)) return value.kind === "numbers";
-    }
-    return false;
   }
 
   #judge(key: string, value: number, { min, max, integer }: Bounds): number {

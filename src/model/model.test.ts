@@ -147,6 +147,16 @@ describe("a file that hearth cannot run", () => {
     await expect(opened).rejects.toThrow(/IQ4_XS \(token_embd.weight\), Q2_K \(output.weight\)/);
   });
 
+  it.each(["NVFP4", "Q1_0", "Q2_0"])(
+    "is refused for %s, with the types there are",
+    async (type) => {
+      const name = "blk.0.attn_q.weight";
+      const tensors = { [name]: zeros(name, type, [128, 128]) };
+      const message = `tensor type ${type} (${name}) is not supported; available: F32, F16, BF16, Q8_0`;
+      await expect(open("--arch llama", { tensors })).rejects.toThrow(message);
+    },
+  );
+
   it.each([
     ["a missing tensor", "blk.1.attn_k.weight", undefined, /blk\.1\.attn_k\.weight: found nothing/],
     [

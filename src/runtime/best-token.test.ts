@@ -61,7 +61,7 @@ function generation(options: SamplingOptions & { readonly logprobs?: number }): 
       vocabulary: model.vocabulary,
       ...(logprobs !== undefined && { logprobs }),
     },
-    { push: () => "", end: () => "" },
+    { push: () => "", hiddenText: () => "", end: () => "" },
   );
 }
 

@@ -15,7 +15,7 @@ it("takes prompts longer than a call may have arguments", () => {
       whenFull: "finish",
       vocabulary: 8,
     },
-    { push: () => "", end: () => "" },
+    { push: () => "", hiddenText: () => "", end: () => "" },
   );
   generation.start(1);
   expect(generation.pendingCount).toBe(length - 1);

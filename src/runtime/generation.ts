@@ -67,6 +67,7 @@ interface Settle {
 
 interface Detokenizer {
   push(token: number): string;
+  hiddenText(token: number): string;
   end(): string;
 }
 
@@ -212,7 +213,8 @@ export class ActiveGeneration {
     }
     this.#sampler.observe(token);
     this.#tokens.push(token);
-    const text = this.#stopText.push(this.#detokenizer.push(token));
+    const shown = this.#detokenizer.push(token);
+    const text = this.#stopText.push(shown, this.#detokenizer.hiddenText(token));
     this.#text += text;
     this.chunks.push({ text, token, ...scores });
     if (this.#stopText.found) this.finish("stop");

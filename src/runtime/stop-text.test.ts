@@ -40,4 +40,95 @@ describe("stop strings", () => {
       { seed: 5 },
     );
   });
+
+  it.each<[string, readonly string[], readonly (readonly [string, string])[], string, boolean]>([
+    [
+      "alone",
+      ["<|end|>"],
+      [
+        ["a", ""],
+        ["", "<|end|>"],
+        ["b", ""],
+      ],
+      "a",
+      true,
+    ],
+    [
+      "behind text",
+      ["x<|end|>"],
+      [
+        ["ax", ""],
+        ["", "<|end|>"],
+        ["b", ""],
+      ],
+      "a",
+      true,
+    ],
+    [
+      "before text",
+      ["<|end|>b"],
+      [
+        ["a", ""],
+        ["", "<|end|>"],
+        ["bc", ""],
+      ],
+      "a",
+      true,
+    ],
+    [
+      "twice",
+      ["<|a|><|b|>"],
+      [
+        ["x", ""],
+        ["", "<|a|>"],
+        ["", "<|b|>"],
+      ],
+      "x",
+      true,
+    ],
+    [
+      "between what is shown as one",
+      ["ab"],
+      [
+        ["xa", ""],
+        ["", "<|end|>"],
+        ["b", ""],
+      ],
+      "x",
+      true,
+    ],
+    [
+      "nowhere",
+      ["x<|end|>"],
+      [
+        ["ax", ""],
+        ["", "<|e|>"],
+        ["x", ""],
+      ],
+      "axx",
+      false,
+    ],
+    [
+      "undecided at the end",
+      ["<|end|>b"],
+      [
+        ["a", ""],
+        ["", "<|end|>"],
+      ],
+      "a",
+      false,
+    ],
+  ])("see control tokens that are not shown, %s", (_, stops, pieces, expected, found) => {
+    const subject = new StopText(stops);
+    const shown = pieces.map(([text, hidden]) => subject.push(text, hidden)).join("");
+    expect(shown + subject.end()).toBe(expected);
+    expect(subject.found).toBe(found);
+  });
+
+  it("keep nothing of what can be no stop string any more", () => {
+    const subject = new StopText(["<|end|>"]);
+    for (let index = 0; index < 1000; index++) {
+      expect(subject.push("a", index % 2 === 0 ? "<|other|>" : "")).toBe("a");
+    }
+  });
 });

@@ -8,8 +8,8 @@ import { createContext, Script } from "node:vm";
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { checkValue, describeValue, isRecord, textRule } from "../core/check-options.ts";
 import { HearthError, LimitError, OptionError } from "../core/errors.ts";
+import { findChatTemplate, type TemplateMetadata } from "./find-chat-template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import type { VocabularyMetadata } from "./vocabulary.ts";
 
 export interface ChatMessage {
   readonly role: string;
@@ -22,7 +22,7 @@ interface ChatOptions {
 }
 
 export interface ChatTemplate {
-  /** To be shown to the user: the model has no template that can be used, and what stands in. */
+  /** To be shown to the user: the model has no template that can be used, or several, and what stands in. */
   readonly announcement: string | undefined;
   /** Texts that end an answer, for a form that has no tokens for it. */
   readonly stopTexts: readonly string[];
@@ -32,12 +32,8 @@ export interface ChatTemplate {
   encode(messages: readonly ChatMessage[], options?: ChatOptions): number[];
 }
 
-export interface TemplateMetadata {
-  readonly optionalString: VocabularyMetadata["optionalString"];
-}
-
 export function createChatTemplate(metadata: TemplateMetadata, tokenizer: Tokenizer): ChatTemplate {
-  const source = metadata.optionalString("tokenizer.chat_template");
+  const { source, notice } = findChatTemplate(metadata);
   if (source === undefined) return plainChat(tokenizer, "the model has no chat template");
   if (source.length > maxTemplateLength) {
     const length = `${source.length} characters, more than ${maxTemplateLength}`;
@@ -49,7 +45,7 @@ export function createChatTemplate(metadata: TemplateMetadata, tokenizer: Tokeni
   }
   const { program } = parsed;
   return withEncode(tokenizer, {
-    announcement: undefined,
+    announcement: notice,
     stopTexts: [],
     render: (messages, options = {}) => renderBounded(program, { tokenizer, messages, options }),
   });

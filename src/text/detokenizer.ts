@@ -6,6 +6,8 @@
 export interface Detokenizer {
   /** The text that is certain after this token; "" while a character is incomplete. */
   push(id: number): string;
+  /** What a control token says that `push` leaves out; "" for any other. */
+  hiddenText(id: number): string;
   /** What was held back: an incomplete character becomes U+FFFD. */
   end(): string;
 }
@@ -38,6 +40,8 @@ export function createDetokenizer(pieces: PieceSource, options: DetokenizerOptio
       const start = dropsSpace && bytes[0] === 0x20 ? 1 : 0;
       return decoder.decode(bytes.subarray(start), { stream: true });
     },
+    hiddenText: (id) =>
+      pieces.isHidden(id) && !showSpecial ? Buffer.from(pieces.bytesOf(id)).toString() : "",
     end: () => decoder.decode(),
   };
 }

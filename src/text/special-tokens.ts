@@ -30,13 +30,15 @@ export function* resolveSpecialTokens(
   warnings: string[],
 ): Pausable<SpecialTokens> {
   const byText = yield* findByText(vocabulary, namedTokens);
-  const idOf = (name: string): number | undefined => readId(metadata, vocabulary, name);
+  const source: IdSource = { metadata, vocabulary, warnings };
+  const idOf = (name: string): number | undefined => readId(source, name);
   const isSentencePiece = vocabulary.kind === "sentencepiece";
   const bos = idOf("bos") ?? defaultId(vocabulary, isSentencePiece ? 1 : 11);
-  const eos = idOf("eos") ?? defaultId(vocabulary, isSentencePiece ? 2 : 11);
+  const listedEnds = readEnds(source);
+  const eos = idOf("eos") ?? listedEnds[0] ?? defaultId(vocabulary, isSentencePiece ? 2 : 11);
   const eot = idOf("eot") ?? firstPresent(byText, turnEnds);
   const eom = idOf("eom") ?? byText.get("<|eom_id|>");
-  const endOfGeneration = collectEnds(byText, [eos, eot, eom]);
+  const endOfGeneration = collectEnds(byText, [eos, eot, eom, ...listedEnds]);
   retype(vocabulary, byText, endOfGeneration);
   return {
     bos,
@@ -159,17 +161,45 @@ function retype(
 /** Written for "no such token" by converters: -1 in 32 bits. */
 const none = 0xffffffff;
 
-function readId(
-  metadata: VocabularyMetadata,
-  vocabulary: Vocabulary,
-  name: string,
-): number | undefined {
+interface IdSource {
+  readonly metadata: VocabularyMetadata;
+  readonly vocabulary: Vocabulary;
+  readonly warnings: string[];
+}
+
+function readId(source: IdSource, name: string): number | undefined {
   const key = `tokenizer.ggml.${name}_token_id`;
-  const id = metadata.optionalNumber(key);
-  if (id === undefined || id === -1 || id === none) return undefined;
+  // Some writers list all ends under the key of one.
+  if (source.metadata.kindOf(key) === "numbers") return readIds(source, key)[0];
+  const id = source.metadata.optionalNumber(key);
+  return id === undefined ? undefined : knownId(source, key, id);
+}
+
+/** Models that end an answer by any of several tokens: generation_config.json's list of eos_token_id. */
+function readEnds(source: IdSource): readonly number[] {
+  const keys = ["eos", "eot", "eom"].flatMap((name) => [
+    `tokenizer.ggml.${name}_token_ids`,
+    `tokenizer.ggml.${name}_token_id`,
+  ]);
+  return keys
+    .filter((key) => source.metadata.kindOf(key) === "numbers")
+    .flatMap((key) => readIds(source, key));
+}
+
+function readIds(source: IdSource, key: string): readonly number[] {
+  const listed = Array.from(source.metadata.optionalNumbers(key) ?? []);
+  return listed.map((id) => knownId(source, key, id)).filter((id) => id !== undefined);
+}
+
+/** An id that no token has is passed over with a warning, as llama.cpp does. */
+function knownId({ vocabulary, warnings }: IdSource, key: string, id: number): number | undefined {
+  if (id === -1 || id === none) return undefined;
   const count = vocabulary.tokens.length;
-  if (Number.isInteger(id) && id >= 0 && id < count) return id;
-  throw malformed(vocabulary.file, key, `${id}`, `a token id below ${count}`);
+  if (!Number.isInteger(id)) throw malformed(vocabulary.file, key, `${id}`, "a token id");
+  if (id >= 0 && id < count) return id;
+  const warning = `${key} is ${id}, but the vocabulary has ${count} tokens: it is ignored`;
+  if (!warnings.includes(warning)) warnings.push(warning);
+  return undefined;
 }
 
 /** llama.cpp's defaults count only where they point at a token made for the purpose: 11 is a comma in GPT-2. */

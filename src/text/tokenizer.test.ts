@@ -284,6 +284,68 @@ describe("special tokens", () => {
   });
 });
 
+describe("special tokens that the file numbers", () => {
+  const ends = (more: Record<string, unknown>): number[] =>
+    [...tokenizerOf({ ...bytePairRecord(), ...more }).special.endOfGeneration].sort();
+
+  it("count as ends under the keys eos, eot and eom, one or a list", () => {
+    expect(ends({})).toEqual([259]);
+    expect(ends({ "tokenizer.ggml.eot_token_id": 4 })).toEqual([259, 4].sort());
+    expect(ends({ "tokenizer.ggml.eom_token_id": 5 })).toEqual([259, 5].sort());
+    expect(ends({ "tokenizer.ggml.eos_token_ids": [6, 7] })).toEqual([259, 6, 7].sort());
+    expect(ends({ "tokenizer.ggml.eot_token_ids": [8] })).toEqual([259, 8].sort());
+    expect(ends({ "tokenizer.ggml.eos_token_id": [9, 10] })).toEqual([259, 9, 10].sort());
+  });
+
+  it("name the EOS by the first of a list", () => {
+    const { special } = tokenizerOf({
+      ...bytePairRecord(),
+      "tokenizer.ggml.eos_token_id": [9, 10],
+    });
+    expect(special.eos).toBe(9);
+  });
+
+  it.each([
+    ["bos", 261],
+    ["bos", -2],
+    ["eos", 99999],
+    ["padding", 261],
+    ["eos", [261, 3]],
+  ])("are ignored with a warning where there is no such token: %s %j", (name, id) => {
+    const key = `tokenizer.ggml.${name}_token_id`;
+    const { special, warnings } = tokenizerOf({ ...bytePairRecord(), [key]: id });
+    const wrong = typeof id === "number" ? id : 261;
+    expect(warnings).toContain(
+      `${key} is ${wrong}, but the vocabulary has 261 tokens: it is ignored`,
+    );
+    const values = [special.bos, special.eos, special.padding, ...special.endOfGeneration];
+    expect(values).not.toContain(wrong);
+  });
+
+  it.each([-1, 0xffffffff])("are none where a converter wrote %d", (id) => {
+    const { special, warnings } = tokenizerOf({
+      ...bytePairRecord(),
+      "tokenizer.ggml.padding_token_id": id,
+    });
+    expect(special.padding).toBeUndefined();
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe("a vocabulary of fewer tokens than the model has rows", () => {
+  it.each([
+    ["SentencePiece", sentencePieceRecord()],
+    ["byte pairs", bytePairRecord()],
+  ])("decodes the rows without a token to nothing: %s", (_, record) => {
+    const tokenizer = createTokenizer(metadataOf(record), 320);
+    const ids = tokenizer.encode("abc", { addBos: "never" });
+    expect(tokenizer.decode([...ids, 319, ...ids.slice(-1)])).toBe("abcabc".slice(0, 6));
+    expect(tokenizer.createDetokenizer({ previous: 319 }).push(300)).toBe("");
+    expect(() => tokenizer.decode([320])).toThrow("token: 320 is not usable");
+    expect(() => createTokenizer(metadataOf(record)).decode([319])).toThrow("token: 319");
+  });
+});
+
 describe("pre-tokenizers", () => {
   it("an unknown one is a warning that names it and its substitute", () => {
     const { warnings } = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": "novel" });
@@ -316,7 +378,6 @@ describe("a malformed vocabulary", () => {
     ["too few types", { "tokenizer.ggml.token_type": [1, 1] }, "2 entries, expected 261"],
     ["no merges", { "tokenizer.ggml.merges": undefined }, "tokenizer.ggml.merges"],
     ["a merge of one symbol", { "tokenizer.ggml.merges": ["ab"] }, 'entry 0: found "ab"'],
-    ["a BOS out of range", { "tokenizer.ggml.bos_token_id": 261 }, "bos_token_id: found 261"],
     [
       "an EOS that is no whole number",
       { "tokenizer.ggml.eos_token_id": 1.5 },
@@ -332,6 +393,18 @@ describe("a malformed vocabulary", () => {
     const change = { "tokenizer.ggml.scores": new Float32Array(3) };
     expect(() => tokenizerOf({ ...sentencePieceRecord(), ...change })).toThrow("3 entries");
   });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    "with a score of %d is refused, naming the token",
+    (score) => {
+      const record = sentencePieceRecord();
+      const scores = Float32Array.from(record["tokenizer.ggml.scores"] as number[]);
+      scores[7] = score;
+      const open = (): Tokenizer => tokenizerOf({ ...record, "tokenizer.ggml.scores": scores });
+      expect(open).toThrow(FileFormatError);
+      expect(open).toThrow(`tokenizer.ggml.scores, entry 7: found ${score}`);
+    },
+  );
 
   it("of another kind is refused with those there are", () => {
     const open = (): Tokenizer =>

@@ -64,17 +64,20 @@ export interface Tokenizer {
   createDetokenizer(options?: DetokenizerOptions): Detokenizer;
 }
 
-/** @throws FileFormatError for a malformed vocabulary, UnsupportedError for another kind of tokenizer. */
-export function createTokenizer(metadata: VocabularyMetadata): Tokenizer {
-  return runAtOnce(makeTokenizer(metadata));
+/**
+ * `rows`: of the model's embedding, where it has more than the vocabulary has tokens. Their ids may come in an answer;
+ * they stand for no text. @throws FileFormatError for a malformed vocabulary, UnsupportedError for another kind of tokenizer.
+ */
+export function createTokenizer(metadata: VocabularyMetadata, rows?: number): Tokenizer {
+  return runAtOnce(makeTokenizer(metadata, rows));
 }
 
 /** The same, giving way to the event loop every few milliseconds: a large vocabulary takes 100 ms and more. */
-export function loadTokenizer(metadata: VocabularyMetadata): Promise<Tokenizer> {
-  return runWithPauses(makeTokenizer(metadata));
+export function loadTokenizer(metadata: VocabularyMetadata, rows?: number): Promise<Tokenizer> {
+  return runWithPauses(makeTokenizer(metadata, rows));
 }
 
-function* makeTokenizer(metadata: VocabularyMetadata): Pausable<Tokenizer> {
+function* makeTokenizer(metadata: VocabularyMetadata, rows = 0): Pausable<Tokenizer> {
   const vocabulary = yield* readVocabulary(metadata);
   yield;
   const warnings: string[] = [];
@@ -88,6 +91,7 @@ function* makeTokenizer(metadata: VocabularyMetadata): Pausable<Tokenizer> {
     isHidden: (id: number): boolean => isHidden(vocabulary.types[id] ?? tokenType.undefined),
     addsSpacePrefix: encoder.addsSpacePrefix,
   };
+  const idRule = countRule(0, Math.max(rows, vocabulary.tokens.length) - 1);
   return {
     kind: vocabulary.kind,
     vocabularySize: vocabulary.tokens.length,
@@ -100,7 +104,6 @@ function* makeTokenizer(metadata: VocabularyMetadata): Pausable<Tokenizer> {
     decode(ids, options = {}) {
       checkList(ids);
       checkOptions(options, decodeRules, "decode");
-      const idRule = countRule(0, vocabulary.tokens.length - 1);
       const detokenizer = createDetokenizer(pieces, options);
       let text = "";
       for (const id of ids) {
@@ -112,8 +115,7 @@ function* makeTokenizer(metadata: VocabularyMetadata): Pausable<Tokenizer> {
     pieceBytes: (id) => encoder.bytesOf(id),
     tokenText: (id) => vocabulary.tokens[id],
     createDetokenizer: (options = {}) => {
-      const previous = countRule(0, vocabulary.tokens.length - 1);
-      checkOptions(options, { ...decodeRules, previous }, "detokenizer");
+      checkOptions(options, { ...decodeRules, previous: idRule }, "detokenizer");
       return createDetokenizer(pieces, options);
     },
   };

@@ -9,6 +9,8 @@ import type { Pausable } from "../core/pausable.ts";
 export interface VocabularyMetadata {
   /** The file's name, for error messages. */
   readonly file?: string;
+  /** "string", "number", "long", "boolean", or of an array "strings", "numbers", "booleans", "arrays". */
+  kindOf(key: string): string | undefined;
   optionalString(key: string): string | undefined;
   optionalNumber(key: string): number | undefined;
   optionalBoolean(key: string): boolean | undefined;
@@ -98,7 +100,10 @@ function readScores(metadata: VocabularyMetadata, file: string, tokenCount: numb
   const listed = metadata.optionalNumbers("tokenizer.ggml.scores");
   if (listed === undefined) return new Float32Array(tokenCount);
   requireLength(file, "tokenizer.ggml.scores", listed.length, tokenCount);
-  return Float32Array.from(listed);
+  const wrong = Array.from(listed).findIndex((score) => !Number.isFinite(score));
+  if (wrong < 0) return Float32Array.from(listed);
+  const where = `tokenizer.ggml.scores, entry ${wrong}`;
+  throw malformed(file, where, String(listed[wrong]), "a finite number");
 }
 
 function readMerges(metadata: VocabularyMetadata, file: string): readonly string[] {

@@ -57,6 +57,7 @@ async function answer(session: Session, sampling: SamplingOptions): Promise<read
   } as const;
   const generation = new ActiveGeneration([1, 20, 30], settings, {
     push: () => "",
+    hiddenText: () => "",
     end: () => "",
   });
   new Scheduler(session).submit(generation);

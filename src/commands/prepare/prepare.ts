@@ -266,7 +266,7 @@ async function openPreparation(
 ): Promise<Preparation> {
   const model = openModel(openGguf(path));
   refuse?.(model);
-  const tokenizer = await loadTokenizer(model.gguf.metadata);
+  const tokenizer = await loadTokenizer(model.gguf.metadata, model.vocabulary);
   const { backend, notices } = openHostBackend(options.device ?? "auto", options.threads);
   try {
     const { contextLength } = model.hyperparameters;

@@ -6,7 +6,7 @@ import {
   checkOptions,
   countRule,
   isNumber,
-  isRecord,
+  isPlainObject,
   numberRule,
   type OptionRule,
   type OptionRules,
@@ -67,7 +67,7 @@ const positiveRule: OptionRule = {
 const biasRule: OptionRule = {
   expected: "an object of token ids with a number or −Infinity each",
   accepts: (value) =>
-    isRecord(value) &&
+    isPlainObject(value) &&
     Object.entries(value).every(
       ([id, bias]) =>
         countRule(0).accepts(Number(id)) && isNumber(bias) && bias < Number.POSITIVE_INFINITY,
