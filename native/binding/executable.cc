@@ -1,4 +1,6 @@
 // prepare, run, write, copySequence, replaceSubset, ffnCounts, neuronCounts, disposeExecutable.
+#include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "handles.h"
@@ -7,31 +9,49 @@ namespace hearth {
 
 namespace {
 
+// Numbers as one of the structs of program-records.h, over and over.
+template <typename Record>
+std::vector<Record> records_of(const std::vector<double>& numbers) {
+  static_assert(std::is_trivially_copyable_v<Record> && sizeof(Record) % sizeof(double) == 0);
+  const size_t bytes = numbers.size() * sizeof(double);
+  if (bytes % sizeof(Record) != 0) throw BindingError{"hearth addon: a record ends too early"};
+  std::vector<Record> records(bytes / sizeof(Record));
+  if (bytes > 0) std::memcpy(records.data(), numbers.data(), bytes);
+  return records;
+}
+
 std::vector<SlotSpec> slots_of(const std::vector<double>& numbers) {
   std::vector<SlotSpec> slots;
-  for (size_t i = 0; i + 4 <= numbers.size(); i += 4) {
-    slots.push_back(SlotSpec{static_cast<uint32_t>(numbers[i]), numbers[i + 1] != 0,
-                             numbers[i + 2] != 0, numbers[i + 3] != 0});
+  for (const SlotRecord& from : records_of<SlotRecord>(numbers)) {
+    slots.push_back(SlotSpec{static_cast<uint32_t>(from.width), from.outputs != 0, from.host != 0,
+                             from.published != 0});
   }
   return slots;
 }
 
 std::vector<WeightSpec> weights_of(const std::vector<double>& numbers) {
   std::vector<WeightSpec> weights;
-  for (size_t i = 0; i + 5 <= numbers.size(); i += 5) {
-    weights.push_back(
-        WeightSpec{static_cast<uint32_t>(numbers[i]), static_cast<size_t>(numbers[i + 1]),
-                   static_cast<size_t>(numbers[i + 2]), static_cast<size_t>(numbers[i + 3]),
-                   static_cast<size_t>(numbers[i + 4])});
+  for (const WeightRecord& from : records_of<WeightRecord>(numbers)) {
+    weights.push_back(WeightSpec{static_cast<uint32_t>(from.type), static_cast<size_t>(from.rows),
+                                 static_cast<size_t>(from.columns),
+                                 static_cast<size_t>(from.source),
+                                 static_cast<size_t>(from.offset)});
   }
   return weights;
 }
 
 KvShape kv_of(const std::vector<double>& numbers) {
-  if (numbers.size() != 6) throw BindingError{"hearth addon: a bad KV shape"};
-  const auto number = [&](size_t at) { return static_cast<uint32_t>(numbers[at]); };
-  return KvShape{number(0), number(1), number(2),
-                 number(3), number(4), static_cast<KvType>(number(5))};
+  const std::vector<KvRecord> records = records_of<KvRecord>(numbers);
+  if (records.size() != 1) throw BindingError{"hearth addon: a bad KV shape"};
+  const KvRecord& from = records[0];
+  KvShape shape;
+  shape.layers = static_cast<uint32_t>(from.layers);
+  shape.kv_heads = static_cast<uint32_t>(from.kv_heads);
+  shape.head_dim = static_cast<uint32_t>(from.head_dim);
+  shape.context_length = static_cast<uint32_t>(from.context_length);
+  shape.sequences = static_cast<uint32_t>(from.sequences);
+  shape.type = static_cast<KvType>(static_cast<uint32_t>(from.type));
+  return shape;
 }
 
 ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {

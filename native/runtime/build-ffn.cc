@@ -8,30 +8,27 @@ namespace hearth {
 
 namespace {
 
-FfnOp read_ffn(Builder& builder, Reader& reader) {
+FfnOp ffn_op(Builder& builder, const FfnRecord& from) {
   FfnOp op;
-  op.x = builder.slot(reader);
-  op.out = builder.slot(reader);
-  op.adds = reader.index() != 0;
-  op.layer = reader.index();
-  op.dim = reader.index();
-  op.neurons = reader.index();
-  op.gating = static_cast<Gating>(reader.index());
-  op.activation = static_cast<Activation>(reader.index());
-  op.activation_threshold = static_cast<float>(reader.number());
-  if (const Weight* gate = builder.optional_weight(reader)) op.gate = *gate;
-  op.up = builder.weight(reader);
-  op.up_bias = builder.optional_vector(reader);
-  op.down_rows = reader.index() != 0;
-  op.down = builder.weight(reader);
-  op.down_bias = builder.optional_vector(reader);
-  if (!reader.none()) {
-    const uint32_t count = reader.index();
-    op.subset = builder.optional_array<uint32_t>(reader, count);
-    op.subset_count = count;
-  }
-  if (const Weight* channels = builder.optional_weight(reader)) op.gate_channels = *channels;
-  if (const Weight* channels = builder.optional_weight(reader)) op.up_channels = *channels;
+  op.x = builder.slot(from.x);
+  op.out = builder.slot(from.out);
+  op.adds = from.adds != 0;
+  op.layer = whole(from.layer);
+  op.dim = whole(from.dim);
+  op.neurons = whole(from.neurons);
+  op.gating = static_cast<Gating>(whole(from.gating));
+  op.activation = static_cast<Activation>(whole(from.activation));
+  op.activation_threshold = static_cast<float>(from.threshold);
+  op.gate = builder.optional_weight(from.gate);
+  op.up = builder.weight(from.up);
+  op.up_bias = builder.optional_vector(from.up_bias);
+  op.down_rows = from.down_rows != 0;
+  op.down = builder.weight(from.down);
+  op.down_bias = builder.optional_vector(from.down_bias);
+  op.subset_count = whole(from.subset_count);
+  op.subset = builder.optional_array<uint32_t>(from.subset, op.subset_count);
+  op.gate_channels = builder.optional_weight(from.gate_channels);
+  op.up_channels = builder.optional_weight(from.up_channels);
   return op;
 }
 
@@ -49,26 +46,26 @@ void build_channels(Builder& builder, FfnRun& run) {
 }  // namespace
 
 std::unique_ptr<Selection> read_selection(Builder& builder, Reader& reader, const FfnOp& op) {
-  switch (static_cast<FfnMethod>(reader.index())) {
+  switch (reader.code<FfnMethod>()) {
     case FfnMethod::kDense:
       return select_all();
     case FfnMethod::kGate:
       return select_open_gates();
     case FfnMethod::kMlp:
-      return read_predictor(builder, reader);
+      return select_predicted(builder, reader.record<MlpMethodRecord>());
     case FfnMethod::kSign:
-      return read_signs(builder, reader, op);
+      return select_by_signs(builder, reader.record<SignMethodRecord>(), op);
     case FfnMethod::kThresholdGate:
-      return read_gate_threshold(reader);
+      return select_large_gates(reader.record<ThresholdGateMethodRecord>());
     case FfnMethod::kThresholdOutput:
-      return read_output_threshold(builder, reader, op);
+      return select_large_outputs(builder, reader.record<ThresholdOutputMethodRecord>(), op);
   }
   throw std::runtime_error("program: unknown sparsity method");
 }
 
 void build_ffn(Builder& builder, Reader& reader) {
   auto run = std::make_shared<FfnRun>();
-  run->op = read_ffn(builder, reader);
+  run->op = ffn_op(builder, reader.record<FfnRecord>());
   run->selection = read_selection(builder, reader, run->op);
   const FfnOp& op = run->op;
   Executable& executable = builder.executable();

@@ -12,130 +12,154 @@ namespace hearth {
 
 namespace {
 
-void build_embed(Builder& builder, Reader& reader) {
-  const Slot out = builder.slot(reader);
-  const Weight table = builder.weight(reader);
-  const Weight* positions = builder.optional_weight(reader);
-  const uint32_t offset = reader.index();
-  const auto scale = static_cast<float>(reader.number());
-  builder.writes(out);
-  builder.add(make_embed(builder.kernels(), EmbedOp{out, table, positions, offset, scale}));
+void build_op(Builder& builder, const EmbedRecord& from) {
+  EmbedOp op{};
+  op.out = builder.slot(from.out);
+  op.table = builder.weight(from.table);
+  op.positions = builder.optional_weight(from.positions);
+  op.position_offset = whole(from.offset);
+  op.scale = static_cast<float>(from.scale);
+  builder.writes(op.out);
+  builder.add(make_embed(builder.kernels(), std::move(op)));
 }
 
-void build_norm(Builder& builder, Reader& reader) {
+void build_op(Builder& builder, const NormRecord& from) {
   NormOp op{};
-  op.rms = reader.index() == 0;
-  op.x = builder.slot(reader);
-  op.out = builder.slot(reader);
-  op.groups = reader.index();
-  op.weight = builder.optional_vector(reader);
-  op.bias = builder.optional_vector(reader);
-  op.epsilon = static_cast<float>(reader.number());
+  op.rms = static_cast<NormForm>(whole(from.form)) == NormForm::kRms;
+  op.x = builder.slot(from.x);
+  op.out = builder.slot(from.out);
+  op.groups = whole(from.groups);
+  op.weight = builder.optional_vector(from.weight);
+  op.bias = builder.optional_vector(from.bias);
+  op.epsilon = static_cast<float>(from.epsilon);
   builder.writes(op.out);
   builder.add(make_norm(builder.kernels(), op));
 }
 
-void build_matmul(Builder& builder, Reader& reader) {
-  const Slot x = builder.slot(reader);
+void build_op(Builder& builder, const MatmulRecord& from) {
   MatmulPart part;
-  part.out = builder.slot(reader);
-  part.adds = reader.index() != 0;
-  part.weight = builder.weight(reader);
-  part.bias = builder.optional_vector(reader);
-  if (const Weight* channels = builder.optional_weight(reader)) part.channels = *channels;
-  builder.matmul(x, std::move(part));
+  part.out = builder.slot(from.out);
+  part.adds = from.adds != 0;
+  part.weight = builder.weight(from.weight);
+  part.bias = builder.optional_vector(from.bias);
+  part.channels = builder.optional_weight(from.channels);
+  builder.matmul(builder.slot(from.x), std::move(part));
 }
 
-void build_rope(Builder& builder, Reader& reader) {
+void build_op(Builder& builder, const RopeRecord& from) {
   RopeOp op{};
-  op.x = builder.slot(reader);
-  op.heads = reader.index();
-  op.pairing = reader.index() == 0 ? RopePairing::kAdjacent : RopePairing::kHalves;
-  const ArraySpec frequencies = builder.array(reader);
-  op.table = builder.rope_table(op.x, frequencies, static_cast<float>(reader.number()));
+  op.x = builder.slot(from.x);
+  op.heads = whole(from.heads);
+  op.pairing = static_cast<RopePairing>(whole(from.pairing));
+  const ArraySpec frequencies = builder.array(from.frequencies);
+  op.table = builder.rope_table(op.x, frequencies, static_cast<float>(from.magnitude));
   builder.writes(op.x);
   builder.add(make_rope(builder.kernels(), op));
 }
 
-void build_store_kv(Builder& builder, Reader& reader) {
-  const uint32_t layer = reader.index();
-  const Slot k = builder.slot(reader);
-  const Slot v = builder.slot(reader);
-  builder.add(make_store_kv(builder.cache(), layer, k, v));
+void build_op(Builder& builder, const StoreKvRecord& from) {
+  const Slot k = builder.slot(from.k);
+  const Slot v = builder.slot(from.v);
+  builder.add(make_store_kv(builder.cache(), whole(from.layer), k, v));
 }
 
-void build_attention(Builder& builder, Reader& reader) {
+void build_op(Builder& builder, const AttentionRecord& from) {
   AttentionOp op{};
-  op.layer = reader.index();
-  op.q = builder.slot(reader);
-  op.out = builder.slot(reader);
-  op.heads = reader.index();
-  op.scale = static_cast<float>(reader.number());
+  op.layer = whole(from.layer);
+  op.q = builder.slot(from.q);
+  op.out = builder.slot(from.out);
+  op.heads = whole(from.heads);
+  op.scale = static_cast<float>(from.scale);
   builder.attention(op);
 }
 
-void build_activate(Builder& builder, Reader& reader) {
+void build_op(Builder& builder, const ActivateRecord& from) {
   ActivateOp op{};
-  op.gating = static_cast<Gating>(reader.index());
-  op.activation = static_cast<Activation>(reader.index());
-  op.threshold = static_cast<float>(reader.number());
-  op.gate = builder.optional_slot(reader);
-  op.up = builder.slot(reader);
-  op.out = builder.slot(reader);
+  op.gating = static_cast<Gating>(whole(from.gating));
+  op.activation = static_cast<Activation>(whole(from.activation));
+  op.threshold = static_cast<float>(from.threshold);
+  op.gate = builder.optional_slot(from.gate);
+  op.up = builder.slot(from.up);
+  op.out = builder.slot(from.out);
   builder.writes(op.out);
   builder.add(make_activate(builder.kernels(), op));
 }
 
-void build_mask(Builder& builder, Reader& reader) {
+void build_op(Builder& builder, const MaskRecord& from) {
   MaskOp op{};
-  op.x = builder.slot(reader);
-  op.out = builder.slot(reader);
-  op.value = static_cast<float>(reader.number());
-  op.norms = builder.optional_array<float>(reader, op.x.width);
+  op.x = builder.slot(from.x);
+  op.out = builder.slot(from.out);
+  op.value = static_cast<float>(from.value);
+  op.norms = builder.optional_array<float>(from.norms, op.x.width);
   builder.writes(op.out);
   builder.add(make_mask(op));
 }
 
-// The ops that read x and write out, with nothing else to them.
-void build_move(Builder& builder, Reader& reader, OpCode code) {
-  const Slot x = builder.slot(reader);
-  const Slot out = builder.slot(reader);
-  builder.writes(out);
-  if (code == OpCode::kAdd) builder.add(make_add(builder.kernels(), x, out));
-  if (code == OpCode::kCopy) builder.add(make_copy(x, out));
-  if (code == OpCode::kSelect) builder.add(make_select(x, out));
-  if (code == OpCode::kArgmax) builder.add(make_argmax(builder.kernels(), x, out));
+// x and out of an op that has nothing else; out's contents change.
+struct Move {
+  Slot x;
+  Slot out;
+};
+
+template <typename Record>
+Move move_of(Builder& builder, const Record& from) {
+  const Move move{builder.slot(from.x), builder.slot(from.out)};
+  builder.writes(move.out);
+  return move;
 }
 
-// One record. Its fields are read in the order of program.h.
-void build_op(Builder& builder, Reader& reader) {
-  const auto code = static_cast<OpCode>(reader.index());
-  switch (code) {
+void build_op(Builder& builder, const AddRecord& from) {
+  const Move move = move_of(builder, from);
+  builder.add(make_add(builder.kernels(), move.x, move.out));
+}
+
+void build_op(Builder& builder, const CopyRecord& from) {
+  const Move move = move_of(builder, from);
+  builder.add(make_copy(move.x, move.out));
+}
+
+void build_op(Builder& builder, const SelectRecord& from) {
+  const Move move = move_of(builder, from);
+  builder.add(make_select(move.x, move.out));
+}
+
+void build_op(Builder& builder, const ArgmaxRecord& from) {
+  const Move move = move_of(builder, from);
+  builder.add(make_argmax(builder.kernels(), move.x, move.out));
+}
+
+void build_op(Builder& builder, const PublishRecord& from) { builder.publish(whole(from.slot)); }
+
+void build_next(Builder& builder, Reader& reader) {
+  switch (reader.code<OpCode>()) {
     case OpCode::kEmbed:
-      return build_embed(builder, reader);
+      return build_op(builder, reader.record<EmbedRecord>());
     case OpCode::kNorm:
-      return build_norm(builder, reader);
+      return build_op(builder, reader.record<NormRecord>());
     case OpCode::kMatmul:
-      return build_matmul(builder, reader);
+      return build_op(builder, reader.record<MatmulRecord>());
     case OpCode::kRope:
-      return build_rope(builder, reader);
+      return build_op(builder, reader.record<RopeRecord>());
     case OpCode::kStoreKv:
-      return build_store_kv(builder, reader);
+      return build_op(builder, reader.record<StoreKvRecord>());
     case OpCode::kAttention:
-      return build_attention(builder, reader);
+      return build_op(builder, reader.record<AttentionRecord>());
     case OpCode::kActivate:
-      return build_activate(builder, reader);
+      return build_op(builder, reader.record<ActivateRecord>());
     case OpCode::kFfn:
       return build_ffn(builder, reader);
-    case OpCode::kAdd:
-    case OpCode::kCopy:
-    case OpCode::kSelect:
-    case OpCode::kArgmax:
-      return build_move(builder, reader, code);
     case OpCode::kMask:
-      return build_mask(builder, reader);
+      return build_op(builder, reader.record<MaskRecord>());
+    case OpCode::kAdd:
+      return build_op(builder, reader.record<AddRecord>());
+    case OpCode::kCopy:
+      return build_op(builder, reader.record<CopyRecord>());
+    case OpCode::kSelect:
+      return build_op(builder, reader.record<SelectRecord>());
+    case OpCode::kArgmax:
+      return build_op(builder, reader.record<ArgmaxRecord>());
     case OpCode::kPublish:
-      return builder.publish(reader.index());
+      return build_op(builder, reader.record<PublishRecord>());
   }
   throw std::runtime_error("program: unknown op code");
 }
@@ -148,7 +172,7 @@ std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, Prog
   for (const std::vector<double>& codes : spec.segments) {
     builder.begin_segment();
     Reader reader(codes);
-    while (!reader.at_end()) build_op(builder, reader);
+    while (!reader.at_end()) build_next(builder, reader);
     builder.end_segment();
   }
   builder.finish(threads);

@@ -1,9 +1,11 @@
 // The state of turning a program into stages. See build.cc; internal to native/runtime.
 #pragma once
 
+#include <cstring>
 #include <map>
 #include <memory>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -12,30 +14,39 @@
 
 namespace hearth {
 
-// Reads the numbers of a segment one after another.
+// A field of a record as a whole number from 0 on.
+inline uint32_t whole(double field) {
+  if (!(field >= 0 && field < 4294967296.0)) throw std::runtime_error("program: a bad index");
+  return static_cast<uint32_t>(field);
+}
+
+// Reads the records of a segment one after another.
 class Reader {
  public:
   explicit Reader(const std::vector<double>& numbers) : numbers_(numbers) {}
 
   bool at_end() const { return at_ == numbers_.size(); }
-  double number() {
-    if (at_end()) throw std::runtime_error("program: a record ends too early");
-    return numbers_[at_++];
+  // The code that says which record follows: an OpCode or an FfnMethod.
+  template <typename Code>
+  Code code() {
+    return static_cast<Code>(whole(*take(1)));
   }
-  // A whole number from 0 on.
-  uint32_t index() {
-    const double value = number();
-    if (!(value >= 0 && value < 4294967296.0)) throw std::runtime_error("program: a bad index");
-    return static_cast<uint32_t>(value);
-  }
-  // Whether the next number is -1, "none"; takes it if so.
-  bool none() {
-    if (number() == -1) return true;
-    at_--;
-    return false;
+  // One of the structs of program-records.h.
+  template <typename Record>
+  Record record() {
+    static_assert(std::is_trivially_copyable_v<Record> && sizeof(Record) % sizeof(double) == 0);
+    Record record;
+    std::memcpy(&record, take(sizeof(Record) / sizeof(double)), sizeof(Record));
+    return record;
   }
 
  private:
+  const double* take(size_t count) {
+    if (count > numbers_.size() - at_) throw std::runtime_error("program: a record ends too early");
+    at_ += count;
+    return numbers_.data() + at_ - count;
+  }
+
   const std::vector<double>& numbers_;
   size_t at_ = 0;
 };
@@ -55,18 +66,20 @@ class Builder {
   ScratchNeeds& needs() { return needs_; }
   Executable& executable() { return executable_; }
 
-  Slot slot(Reader& reader) const;
-  const Slot* optional_slot(Reader& reader) const;
-  Weight weight(Reader& reader) const;
-  const Weight* optional_weight(Reader& reader) const;
+  // What a field of a record names: an index, or -1 for none where it is optional.
+  Slot slot(double field) const;
+  const Slot* optional_slot(double field) const;
+  Weight weight(double field) const;
+  // Its kernels are null for none.
+  Weight optional_weight(double field) const;
   // A weight of one row as f32.
-  const float* optional_vector(Reader& reader);
-  ArraySpec array(Reader& reader) const;
+  const float* optional_vector(double field);
+  ArraySpec array(double field) const;
   // A copy that lives as long as the executable; null for none.
   template <typename T>
-  const T* optional_array(Reader& reader, size_t count) {
-    if (reader.none()) return nullptr;
-    return reinterpret_cast<const T*>(copy_array(array(reader), count * sizeof(T)));
+  const T* optional_array(double field, size_t count) {
+    if (field == -1) return nullptr;
+    return reinterpret_cast<const T*>(copy_array(array(field), count * sizeof(T)));
   }
   // Angles of the frequencies for this segment; adds the stage that computes them when they are
   // new.

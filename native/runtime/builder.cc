@@ -46,21 +46,21 @@ void Builder::add_weights(const ProgramSpec& spec) {
   }
 }
 
-Slot Builder::slot(Reader& reader) const { return executable_.slots.at(reader.index()); }
+Slot Builder::slot(double field) const { return executable_.slots.at(whole(field)); }
 
-const Slot* Builder::optional_slot(Reader& reader) const {
-  return reader.none() ? nullptr : &executable_.slots.at(reader.index());
+const Slot* Builder::optional_slot(double field) const {
+  return field == -1 ? nullptr : &executable_.slots.at(whole(field));
 }
 
-Weight Builder::weight(Reader& reader) const { return weights_.at(reader.index()); }
+Weight Builder::weight(double field) const { return weights_.at(whole(field)); }
 
-const Weight* Builder::optional_weight(Reader& reader) const {
-  return reader.none() ? nullptr : &weights_.at(reader.index());
+Weight Builder::optional_weight(double field) const {
+  return field == -1 ? Weight{} : weight(field);
 }
 
-const float* Builder::optional_vector(Reader& reader) {
-  if (reader.none()) return nullptr;
-  const uint32_t index = reader.index();
+const float* Builder::optional_vector(double field) {
+  if (field == -1) return nullptr;
+  const uint32_t index = whole(field);
   const Weight& weight = weights_.at(index);
   if (vectors_[index] == nullptr) {
     const size_t columns = weight.matrix.columns;
@@ -71,7 +71,7 @@ const float* Builder::optional_vector(Reader& reader) {
   return vectors_[index];
 }
 
-ArraySpec Builder::array(Reader& reader) const { return spec_.arrays.at(reader.index()); }
+ArraySpec Builder::array(double field) const { return spec_.arrays.at(whole(field)); }
 
 const uint8_t* Builder::copy_array(const ArraySpec& array, size_t bytes) {
   if (array.bytes < bytes) throw std::runtime_error("program: an array is too short");

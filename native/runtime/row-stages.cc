@@ -12,9 +12,7 @@ namespace {
 class EmbedStage final : public RowStage {
  public:
   EmbedStage(const Kernels& kernels, EmbedOp op)
-      : RowStage(op.out, op.out.width), vector_(kernels.vector), op_(op) {
-    if (op.positions != nullptr) positions_ = *op.positions;
-  }
+      : RowStage(op.out, op.out.width), vector_(kernels.vector), op_(op) {}
 
  protected:
   void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
@@ -23,17 +21,17 @@ class EmbedStage final : public RowStage {
       float* out = op_.out.row(row);
       op_.table.kernels->dequantise_row(op_.table.row(step.token[row]), width, out);
       if (op_.scale != 1.0f) vector_.scale(op_.scale, width, out);
-      if (op_.positions == nullptr) continue;
+      const Weight& positions = op_.positions;
+      if (positions.kernels == nullptr) continue;
       const uint32_t index = step.position[row] + op_.position_offset;
       const float one = 1;
-      positions_.kernels->axpy(positions_.matrix, RowList{&index, 1}, &one, Range{0, width}, out);
+      positions.kernels->axpy(positions.matrix, RowList{&index, 1}, &one, Range{0, width}, out);
     }
   }
 
  private:
   const VectorKernels& vector_;
   EmbedOp op_;
-  Weight positions_;
 };
 
 class NormStage final : public RowStage {

@@ -23,7 +23,7 @@ struct PreparedX {
 struct EmbedOp {
   Slot out;
   Weight table;
-  const Weight* positions;  // null: none
+  Weight positions;  // kernels null: none
   uint32_t position_offset;
   float scale;
 };

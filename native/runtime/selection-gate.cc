@@ -61,8 +61,8 @@ class LargeGates final : public Gates {
 
 std::unique_ptr<Selection> select_open_gates() { return std::make_unique<OpenGates>(); }
 
-std::unique_ptr<Selection> read_gate_threshold(Reader& reader) {
-  return std::make_unique<LargeGates>(static_cast<float>(reader.number()));
+std::unique_ptr<Selection> select_large_gates(const ThresholdGateMethodRecord& from) {
+  return std::make_unique<LargeGates>(static_cast<float>(from.value));
 }
 
 }  // namespace hearth

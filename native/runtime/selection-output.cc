@@ -67,10 +67,12 @@ class LargeOutputs final : public Selection {
 
 }  // namespace
 
-std::unique_ptr<Selection> read_output_threshold(Builder& builder, Reader& reader,
-                                                 const FfnOp& op) {
-  const auto least = static_cast<float>(reader.number());
-  return std::make_unique<LargeOutputs>(least, builder.optional_array<float>(reader, op.neurons));
+std::unique_ptr<Selection> select_large_outputs(Builder& builder,
+                                                const ThresholdOutputMethodRecord& from,
+                                                const FfnOp& op) {
+  const auto least = static_cast<float>(from.value);
+  return std::make_unique<LargeOutputs>(least,
+                                        builder.optional_array<float>(from.norms, op.neurons));
 }
 
 }  // namespace hearth

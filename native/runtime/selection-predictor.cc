@@ -53,11 +53,11 @@ class Predictor final : public Selection {
 
 }  // namespace
 
-std::unique_ptr<Selection> read_predictor(Builder& builder, Reader& reader) {
-  const Slot input = builder.slot(reader);
-  const Weight fc1 = builder.weight(reader);
-  const Weight fc2 = builder.weight(reader);
-  const auto threshold = static_cast<float>(reader.number());
+std::unique_ptr<Selection> select_predicted(Builder& builder, const MlpMethodRecord& from) {
+  const Slot input = builder.slot(from.input);
+  const Weight fc1 = builder.weight(from.fc1);
+  const Weight fc2 = builder.weight(from.fc2);
+  const auto threshold = static_cast<float>(from.threshold);
   return std::make_unique<Predictor>(input, fc1, fc2, threshold);
 }
 

@@ -87,12 +87,13 @@ class Signs final : public Selection {
 
 }  // namespace
 
-std::unique_ptr<Selection> read_signs(Builder& builder, Reader& reader, const FfnOp& op) {
+std::unique_ptr<Selection> select_by_signs(Builder& builder, const SignMethodRecord& from,
+                                           const FfnOp& op) {
   SignFields fields{};
-  fields.signs = builder.optional_array<uint64_t>(reader, op.neurons * sign_words(op.dim));
-  fields.margin = static_cast<int32_t>(reader.number());
-  fields.margins = builder.optional_array<int32_t>(reader, op.neurons);
-  fields.centre = builder.optional_array<float>(reader, op.dim);
+  fields.signs = builder.optional_array<uint64_t>(from.signs, op.neurons * sign_words(op.dim));
+  fields.margin = static_cast<int32_t>(from.margin);
+  fields.margins = builder.optional_array<int32_t>(from.margins, op.neurons);
+  fields.centre = builder.optional_array<float>(from.centre, op.dim);
   return std::make_unique<Signs>(fields, op.dim);
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "program-records.h"
 #include "row-stages.h"
 #include "stage.h"
 
@@ -71,16 +72,19 @@ class Selection {
   virtual size_t mask(const FfnRun& run, const MaskTask& task) = 0;
 };
 
-// Reads the fields of a method; see program.h.
+// Reads the record of a method.
 std::unique_ptr<Selection> read_selection(Builder& builder, Reader& reader, const FfnOp& op);
 
-// By file of the method. They read their own fields.
+// By file of the method.
 std::unique_ptr<Selection> select_all();
 std::unique_ptr<Selection> select_open_gates();
-std::unique_ptr<Selection> read_gate_threshold(Reader& reader);
-std::unique_ptr<Selection> read_predictor(Builder& builder, Reader& reader);
-std::unique_ptr<Selection> read_signs(Builder& builder, Reader& reader, const FfnOp& op);
-std::unique_ptr<Selection> read_output_threshold(Builder& builder, Reader& reader, const FfnOp& op);
+std::unique_ptr<Selection> select_large_gates(const ThresholdGateMethodRecord& from);
+std::unique_ptr<Selection> select_predicted(Builder& builder, const MlpMethodRecord& from);
+std::unique_ptr<Selection> select_by_signs(Builder& builder, const SignMethodRecord& from,
+                                           const FfnOp& op);
+std::unique_ptr<Selection> select_large_outputs(Builder& builder,
+                                                const ThresholdOutputMethodRecord& from,
+                                                const FfnOp& op);
 
 // mask() by a predicate over the places of the task.
 template <class IsActive>

@@ -98,7 +98,6 @@ describe("a program is refused", () => {
 const branches: Readonly<Record<string, number>> = {
   "backends/conformance/bounded-run.ts": 1,
   "backends/conformance/channels.ts": 2,
-  "backends/cpu/lower.ts": 14,
   "backends/cpu/top-k.ts": 2,
   "backends/reference/executable.ts": 2,
   "backends/webgpu/kernels/rows.ts": 1,

@@ -16,17 +16,17 @@ export interface AddonPool {
   readonly threads: number;
 }
 
-/** A program as plain numbers; the codes are in lower.ts and native/runtime/program.h. */
+/** A program as plain numbers: the records of program-records.ts. */
 export interface AddonProgram {
   readonly maxRows: number;
   readonly maxOutputs: number;
-  /** layers, kvHeads, headDim, contextLength, sequences, type */
+  /** The record `kv`. */
   readonly kv: Float64Array;
-  /** width, isOutputs, isHost, isPublished of each slot */
+  /** A record `slot` for each slot. */
   readonly slots: Float64Array;
   /** Mapped files, memory of the addon, or bytes that stay pinned. */
   readonly sources: readonly (Handle | Uint8Array)[];
-  /** type, rows, columns, source, offset of each weight */
+  /** A record `weight` for each weight. */
   readonly weights: Float64Array;
   readonly arrays: readonly (Float32Array | Int32Array | Uint32Array | Uint8Array)[];
   readonly segments: readonly Float64Array[];

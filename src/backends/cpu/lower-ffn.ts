@@ -1,69 +1,74 @@
-/** A feed-forward block → numbers, in the order that native/runtime/build-ffn.cc reads. See lower.ts. */
-import type { Activation, FfnBlock, Gating, SparsityMethod } from "../../ops/op.ts";
+/** A feed-forward block → its record and that of its method. See lower.ts. */
+import type { Activation, Gating, OpOf, SparsityMethod } from "../../ops/op.ts";
+import { choiceCodes, methodRecord, opRecord } from "./program-records.ts";
 import type { WeightTable } from "./weight-table.ts";
 
-const gatingCodes: Readonly<Record<Gating, number>> = { ungated: 0, gated: 1, both: 2 };
-
-export function gatingCode(gating: Gating): number {
-  return gatingCodes[gating];
+export function flag(value: boolean): number {
+  return value ? 1 : 0;
 }
 
-const activationCodes: Readonly<Record<Activation["kind"], number>> = {
-  silu: 0,
-  gelu: 1,
-  "gelu-tanh": 2,
-  relu: 3,
-  relu2: 4,
-  fatrelu: 5,
-};
-
-/** Code and threshold. */
-export function activationNumbers(activation: Activation): readonly [number, number] {
-  const threshold = activation.kind === "fatrelu" ? activation.threshold : 0;
-  return [activationCodes[activation.kind], threshold];
+/** The fields of how h comes about. */
+export function lowerActivation(
+  gating: Gating,
+  activation: Activation,
+): { readonly gating: number; readonly activation: number; readonly threshold: number } {
+  return {
+    gating: choiceCodes.gating[gating],
+    activation: choiceCodes.activation[activation.kind],
+    threshold: activation.kind === "fatrelu" ? activation.threshold : 0,
+  };
 }
 
-export function lowerFfn(block: FfnBlock, table: WeightTable): readonly number[] {
-  const { layer, dim, neurons, gating, subset } = block;
-  return [
+export function lowerFfn(
+  { x, out, into, block }: OpOf<"ffn">,
+  weights: WeightTable,
+): readonly number[] {
+  const { layer, dim, neurons, down, subset } = block;
+  const record = opRecord("ffn", {
+    x: x.id,
+    out: out.id,
+    adds: flag(into === "add"),
     layer,
     dim,
     neurons,
-    gatingCode(gating),
-    ...activationNumbers(block.activation),
-    table.add(block.gate),
-    table.add(block.up),
-    table.add(block.upBias),
-    block.down.layout === "rows" ? 1 : 0,
-    table.add(block.down.weight),
-    table.add(block.downBias),
-    ...(subset === undefined ? [-1] : [subset.length, table.addArray(subset)]),
-    table.add(block.channels?.gate),
-    table.add(block.channels?.up),
-    ...lowerMethod(block.method, table),
-  ];
+    ...lowerActivation(block.gating, block.activation),
+    gate: weights.add(block.gate),
+    up: weights.add(block.up),
+    upBias: weights.add(block.upBias),
+    downRows: flag(down.layout === "rows"),
+    down: weights.add(down.weight),
+    downBias: weights.add(block.downBias),
+    subset: weights.addArray(subset),
+    subsetCount: subset?.length ?? 0,
+    gateChannels: weights.add(block.channels?.gate),
+    upChannels: weights.add(block.channels?.up),
+  });
+  return [...record, ...lowerMethod(block.method, weights)];
 }
 
-function lowerMethod(method: SparsityMethod, table: WeightTable): readonly number[] {
+function lowerMethod(method: SparsityMethod, weights: WeightTable): readonly number[] {
   switch (method.kind) {
     case "dense":
-      return [0];
     case "gate":
-      return [1];
+      return methodRecord(method.kind, {});
     case "mlp": {
-      const weights = [table.add(method.fc1), table.add(method.fc2)];
-      return [2, method.input.id, ...weights, method.threshold];
+      const { input, fc1, fc2, threshold } = method;
+      const network = { fc1: weights.add(fc1), fc2: weights.add(fc2) };
+      return methodRecord("mlp", { input: input.id, ...network, threshold });
     }
-    case "sign": {
-      const { signs, margin, margins, centre } = method;
-      const own = margins === undefined ? -1 : table.addArray(margins);
-      const centred = centre === undefined ? -1 : table.addArray(centre);
-      return [3, table.addArray(signs), Math.ceil(margin), own, centred];
-    }
+    case "sign":
+      return methodRecord("sign", {
+        signs: weights.addArray(method.signs),
+        margin: Math.ceil(method.margin),
+        margins: weights.addArray(method.margins),
+        centre: weights.addArray(method.centre),
+      });
     case "threshold-gate":
-      return [4, method.value];
-    case "threshold-output":
-      return [5, method.value, table.addArray(method.downNorms)];
+      return methodRecord("threshold-gate", { value: method.value });
+    case "threshold-output": {
+      const norms = weights.addArray(method.downNorms);
+      return methodRecord("threshold-output", { value: method.value, norms });
+    }
     default:
       return method satisfies never;
   }

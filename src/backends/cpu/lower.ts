@@ -1,24 +1,22 @@
 /**
- * Ops → the plain numbers that the addon builds stages from. The codes and their fields are those of
- * native/runtime/program.h, in the same order. Shapes have been judged by ops/check-program.ts.
+ * Ops → the plain numbers that the addon builds stages from: records by the names of program-records.ts. Shapes have been
+ * judged by ops/check-program.ts.
  */
 import { UnsupportedError } from "../../core/errors.ts";
-import type { Op } from "../../ops/op.ts";
-import type { KvShape, KvType, Program, Segment } from "../../ops/program.ts";
+import { type ByKind, functionFor } from "../../ops/op-table.ts";
+import type { KvShape, Program, Segment } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
 import type { AddonProgram } from "./addon.ts";
 import { checkLimits } from "./check-limits.ts";
-import { activationNumbers, gatingCode, lowerFfn } from "./lower-ffn.ts";
+import { flag, lowerActivation, lowerFfn } from "./lower-ffn.ts";
 import type { MappedFiles } from "./mapped-files.ts";
+import { choiceCodes, listRecord, opRecord } from "./program-records.ts";
 import { createWeightTable, type WeightTable } from "./weight-table.ts";
 
 export interface LoweredProgram {
   readonly program: AddonProgram;
   readonly weightBytes: { readonly mapped: number; readonly copied: number };
 }
-
-const kvTypeCode: Readonly<Record<KvType, number>> = { f32: 0, f16: 1, q8_0: 8 };
-const publishCode = 12;
 
 /** @throws ShapeError, UnsupportedError or FileFormatError. */
 export function lowerProgram(program: Program, files: MappedFiles): LoweredProgram {
@@ -65,86 +63,87 @@ function publishedSlots(program: Program): ReadonlySet<number> {
 
 function lowerSlots(program: Program, published: ReadonlySet<number>): Float64Array {
   const outputs = new Set(program.segments.flatMap(({ outputs }) => outputs.map(({ id }) => id)));
-  const flag = (value: boolean): number => (value ? 1 : 0);
   return Float64Array.from(
-    program.slots.flatMap(({ id, width, rows }) => [
-      width,
-      flag(rows === "outputs"),
-      flag(outputs.has(id)),
-      flag(published.has(id)),
-    ]),
+    program.slots.flatMap(({ id, width, rows }) =>
+      listRecord("slot", {
+        width,
+        outputs: flag(rows === "outputs"),
+        host: flag(outputs.has(id)),
+        published: flag(published.has(id)),
+      }),
+    ),
   );
 }
 
 function lowerKv(kv: KvShape): Float64Array {
-  return Float64Array.of(
-    kv.layers,
-    kv.kvHeads,
-    kv.headDim,
-    kv.contextLength,
-    kv.sequences,
-    kvTypeCode[kv.type],
-  );
+  return Float64Array.from(listRecord("kv", { ...kv, type: choiceCodes.kvType[kv.type] }));
 }
 
-interface Lowering {
-  readonly table: WeightTable;
-  readonly published: ReadonlySet<number>;
-}
-
-function lowerSegment(segment: Segment, { table, published }: Lowering): readonly number[] {
+function lowerSegment(
+  segment: Segment,
+  { table, published }: { readonly table: WeightTable; readonly published: ReadonlySet<number> },
+): readonly number[] {
   const copies = segment.outputs
     .filter(({ id }) => published.has(id))
-    .flatMap(({ id }) => [publishCode, id]);
-  return [...segment.ops.flatMap((op) => lowerOp(op, table)), ...copies];
+    .flatMap(({ id }) => opRecord("publish", { slot: id }));
+  const ops = segment.ops.flatMap((op) => functionFor(lowerings, op)(op, table));
+  return [...ops, ...copies];
 }
 
-function lowerOp(op: Op, table: WeightTable): readonly number[] {
-  switch (op.kind) {
-    case "embed": {
-      const { out, positions, scale } = op;
-      const weights = [table.add(op.table), table.add(positions?.weight)];
-      return [0, out.id, ...weights, positions?.offset ?? 0, scale];
-    }
-    case "norm": {
-      const weights = [table.add(op.weight), table.add(op.bias)];
-      const form = op.form === "rms" ? 0 : 1;
-      return [1, form, op.x.id, op.out.id, op.groups, ...weights, op.epsilon];
-    }
-    case "matmul": {
-      const adds = op.into === "add" ? 1 : 0;
-      const weights = [table.add(op.weight), table.add(op.bias), table.add(op.channels)];
-      return [2, op.x.id, op.out.id, adds, ...weights];
-    }
-    case "rope": {
-      const pairing = op.pairing === "adjacent" ? 0 : 1;
-      return [3, op.x.id, op.heads, pairing, table.addArray(op.frequencies), op.magnitude];
-    }
-    case "store-kv":
-      return [4, op.layer, op.k.id, op.v.id];
-    case "attention":
-      return [5, op.layer, op.q.id, op.out.id, op.heads, op.scale];
-    case "activate": {
-      const slots = [op.gate?.id ?? -1, op.up.id, op.out.id];
-      return [6, gatingCode(op.gating), ...activationNumbers(op.activation), ...slots];
-    }
-    case "ffn":
-      return [7, op.x.id, op.out.id, op.into === "add" ? 1 : 0, ...lowerFfn(op.block, table)];
-    case "add":
-      return [8, op.x.id, op.out.id];
-    case "copy":
-      return [9, op.x.id, op.out.id];
-    case "select":
-      return [10, op.x.id, op.out.id];
-    case "argmax":
-      return [11, op.x.id, op.out.id];
-    case "mask": {
-      const norms = op.norms === undefined ? -1 : table.addArray(op.norms);
-      return [13, op.x.id, op.out.id, op.value, norms];
-    }
-    case "top-k":
-      throw new UnsupportedError("top-k in native code", ["top-k.ts"]);
-    default:
-      return op satisfies never;
-  }
-}
+const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
+  embed: ({ out, table, positions, scale }, weights) =>
+    opRecord("embed", {
+      out: out.id,
+      table: weights.add(table),
+      positions: weights.add(positions?.weight),
+      offset: positions?.offset ?? 0,
+      scale,
+    }),
+  norm: ({ form, x, out, groups, weight, bias, epsilon }, weights) =>
+    opRecord("norm", {
+      form: choiceCodes.normForm[form],
+      x: x.id,
+      out: out.id,
+      groups,
+      weight: weights.add(weight),
+      bias: weights.add(bias),
+      epsilon,
+    }),
+  matmul: ({ x, out, into, weight, bias, channels }, weights) =>
+    opRecord("matmul", {
+      x: x.id,
+      out: out.id,
+      adds: flag(into === "add"),
+      weight: weights.add(weight),
+      bias: weights.add(bias),
+      channels: weights.add(channels),
+    }),
+  rope: ({ x, heads, pairing, frequencies, magnitude }, weights) =>
+    opRecord("rope", {
+      x: x.id,
+      heads,
+      pairing: choiceCodes.ropePairing[pairing],
+      frequencies: weights.addArray(frequencies),
+      magnitude,
+    }),
+  "store-kv": ({ layer, k, v }) => opRecord("store-kv", { layer, k: k.id, v: v.id }),
+  attention: ({ layer, q, out, heads, scale }) =>
+    opRecord("attention", { layer, q: q.id, out: out.id, heads, scale }),
+  activate: ({ gating, activation, gate, up, out }) =>
+    opRecord("activate", {
+      ...lowerActivation(gating, activation),
+      gate: gate?.id ?? -1,
+      up: up.id,
+      out: out.id,
+    }),
+  ffn: lowerFfn,
+  mask: ({ x, out, value, norms }, weights) =>
+    opRecord("mask", { x: x.id, out: out.id, value, norms: weights.addArray(norms) }),
+  add: ({ x, out }) => opRecord("add", { x: x.id, out: out.id }),
+  copy: ({ x, out }) => opRecord("copy", { x: x.id, out: out.id }),
+  select: ({ x, out }) => opRecord("select", { x: x.id, out: out.id }),
+  argmax: ({ x, out }) => opRecord("argmax", { x: x.id, out: out.id }),
+  "top-k": () => {
+    throw new UnsupportedError("top-k in native code", ["top-k.ts"]);
+  },
+};

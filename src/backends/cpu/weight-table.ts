@@ -8,13 +8,17 @@ import type { Weight } from "../../ops/op.ts";
 import type { Handle } from "./addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { nativePlace } from "./native-memory.ts";
+import { listRecord } from "./program-records.ts";
+
+type SmallArray = Float32Array | Int32Array | Uint32Array | Uint8Array;
 
 export interface WeightTable {
   /** The weight's index; -1 for none. */
   add(weight: Weight | undefined): number;
-  addArray(array: Float32Array | Int32Array | Uint32Array | Uint8Array): number;
+  /** The array's index; -1 for none. */
+  addArray(array: SmallArray | undefined): number;
   readonly sources: readonly (Handle | Uint8Array)[];
-  readonly arrays: readonly (Float32Array | Int32Array | Uint32Array | Uint8Array)[];
+  readonly arrays: readonly SmallArray[];
   numbers(): Float64Array;
   /** Bytes of the weights that lie in files, and in memory; each stretch once. */
   bytes(): { readonly mapped: number; readonly copied: number };
@@ -22,10 +26,10 @@ export interface WeightTable {
 
 export function createWeightTable(files: MappedFiles): WeightTable {
   const weights = new Map<Weight, number>();
-  const rows: number[] = [];
+  const numbers: number[] = [];
   const sources: (Handle | Uint8Array)[] = [];
   const sourceIndex = new Map<string | Handle, number>();
-  const arrays: (Float32Array | Int32Array | Uint32Array | Uint8Array)[] = [];
+  const arrays: SmallArray[] = [];
   const arrayIndex = new Map<object, number>();
   const stretches = { mapped: new Map<string, number>(), copied: new Map<Uint8Array, number>() };
 
@@ -56,12 +60,15 @@ export function createWeightTable(files: MappedFiles): WeightTable {
       const known = weights.get(weight);
       if (known !== undefined) return known;
       const { index, offset } = source(weight);
-      rows.push(typeId(weight.type), weight.rows, weight.columns, index, offset);
+      const { rows, columns } = weight;
+      const type = typeId(weight.type);
+      numbers.push(...listRecord("weight", { type, rows, columns, source: index, offset }));
       weights.set(weight, weights.size);
       return weights.size - 1;
     },
-    addArray: (array) => intern(arrays, arrayIndex, array, () => array),
-    numbers: () => Float64Array.from(rows),
+    addArray: (array) =>
+      array === undefined ? -1 : intern(arrays, arrayIndex, array, () => array),
+    numbers: () => Float64Array.from(numbers),
     bytes: () => ({
       mapped: sum(stretches.mapped.values()),
       copied: sum(stretches.copied.values()),

@@ -1,0 +1,227 @@
+// Made by `npm run program-records` of src/backends/cpu/program-records.ts, which says what the fields
+// mean: change the table there. A program's numbers are read into these structs, field by field.
+#pragma once
+
+#include <cstdint>
+
+#include "../kernels/kernels.h"
+
+namespace hearth {
+
+enum class OpCode : uint32_t {
+  kEmbed = 0,
+  kNorm = 1,
+  kMatmul = 2,
+  kRope = 3,
+  kStoreKv = 4,
+  kAttention = 5,
+  kActivate = 6,
+  kFfn = 7,
+  kMask = 8,
+  kAdd = 9,
+  kCopy = 10,
+  kSelect = 11,
+  kArgmax = 12,
+  kPublish = 13,
+};
+
+enum class FfnMethod : uint32_t {
+  kDense = 0,
+  kGate = 1,
+  kMlp = 2,
+  kSign = 3,
+  kThresholdGate = 4,
+  kThresholdOutput = 5,
+};
+
+enum class NormForm : uint32_t {
+  kRms = 0,
+  kLayer = 1,
+};
+
+struct EmbedRecord {
+  double out;
+  double table;
+  double positions;
+  double offset;
+  double scale;
+};
+
+struct NormRecord {
+  double form;
+  double x;
+  double out;
+  double groups;
+  double weight;
+  double bias;
+  double epsilon;
+};
+
+struct MatmulRecord {
+  double x;
+  double out;
+  double adds;
+  double weight;
+  double bias;
+  double channels;
+};
+
+struct RopeRecord {
+  double x;
+  double heads;
+  double pairing;
+  double frequencies;
+  double magnitude;
+};
+
+struct StoreKvRecord {
+  double layer;
+  double k;
+  double v;
+};
+
+struct AttentionRecord {
+  double layer;
+  double q;
+  double out;
+  double heads;
+  double scale;
+};
+
+struct ActivateRecord {
+  double gating;
+  double activation;
+  double threshold;
+  double gate;
+  double up;
+  double out;
+};
+
+struct FfnRecord {
+  double x;
+  double out;
+  double adds;
+  double layer;
+  double dim;
+  double neurons;
+  double gating;
+  double activation;
+  double threshold;
+  double gate;
+  double up;
+  double up_bias;
+  double down_rows;
+  double down;
+  double down_bias;
+  double subset;
+  double subset_count;
+  double gate_channels;
+  double up_channels;
+};
+
+struct MaskRecord {
+  double x;
+  double out;
+  double value;
+  double norms;
+};
+
+struct AddRecord {
+  double x;
+  double out;
+};
+
+struct CopyRecord {
+  double x;
+  double out;
+};
+
+struct SelectRecord {
+  double x;
+  double out;
+};
+
+struct ArgmaxRecord {
+  double x;
+  double out;
+};
+
+struct PublishRecord {
+  double slot;
+};
+
+struct MlpMethodRecord {
+  double input;
+  double fc1;
+  double fc2;
+  double threshold;
+};
+
+struct SignMethodRecord {
+  double signs;
+  double margin;
+  double margins;
+  double centre;
+};
+
+struct ThresholdGateMethodRecord {
+  double value;
+};
+
+struct ThresholdOutputMethodRecord {
+  double value;
+  double norms;
+};
+
+struct SlotRecord {
+  double width;
+  double outputs;
+  double host;
+  double published;
+};
+
+struct WeightRecord {
+  double type;
+  double rows;
+  double columns;
+  double source;
+  double offset;
+};
+
+struct KvRecord {
+  double layers;
+  double kv_heads;
+  double head_dim;
+  double context_length;
+  double sequences;
+  double type;
+};
+
+// The codes of choices whose enums belong to the kernels.
+static_assert(static_cast<uint32_t>(RopePairing::kAdjacent) == 0);
+static_assert(static_cast<uint32_t>(RopePairing::kHalves) == 1);
+static_assert(static_cast<uint32_t>(Gating::kUngated) == 0);
+static_assert(static_cast<uint32_t>(Gating::kGated) == 1);
+static_assert(static_cast<uint32_t>(Gating::kBoth) == 2);
+static_assert(static_cast<uint32_t>(Activation::kSilu) == 0);
+static_assert(static_cast<uint32_t>(Activation::kGelu) == 1);
+static_assert(static_cast<uint32_t>(Activation::kGeluTanh) == 2);
+static_assert(static_cast<uint32_t>(Activation::kRelu) == 3);
+static_assert(static_cast<uint32_t>(Activation::kRelu2) == 4);
+static_assert(static_cast<uint32_t>(Activation::kFatRelu) == 5);
+static_assert(static_cast<uint32_t>(KvType::kF32) == 0);
+static_assert(static_cast<uint32_t>(KvType::kF16) == 1);
+static_assert(static_cast<uint32_t>(KvType::kQ8_0) == 8);
+static_assert(static_cast<uint32_t>(WeightType::kF32) == 0);
+static_assert(static_cast<uint32_t>(WeightType::kF16) == 1);
+static_assert(static_cast<uint32_t>(WeightType::kBF16) == 30);
+static_assert(static_cast<uint32_t>(WeightType::kQ8_0) == 8);
+static_assert(static_cast<uint32_t>(WeightType::kQ4_0) == 2);
+static_assert(static_cast<uint32_t>(WeightType::kQ4_1) == 3);
+static_assert(static_cast<uint32_t>(WeightType::kQ5_0) == 6);
+static_assert(static_cast<uint32_t>(WeightType::kQ5_1) == 7);
+static_assert(static_cast<uint32_t>(WeightType::kQ4_K) == 12);
+static_assert(static_cast<uint32_t>(WeightType::kQ5_K) == 13);
+static_assert(static_cast<uint32_t>(WeightType::kQ6_K) == 14);
+
+}  // namespace hearth
