@@ -1,4 +1,5 @@
 /** A bench report as a Markdown table and as CSV. */
+import { percent } from "../core/numbers.ts";
 import { type BenchReport, type BenchResult, formatBytes, type Spread } from "../index.ts";
 
 export function asMarkdown(report: BenchReport): string {
@@ -61,8 +62,8 @@ function columnsOf(results: readonly BenchResult[]): readonly Column[] {
     { title: "test", cell: ({ test }) => test },
     { title: "tokens/s", cell: ({ tokens_per_second: rates }) => rateText(rates) },
     { title: "GB/s of roof", cell: roofText },
-    { title: "active", cell: ({ active_share: share }) => percent(share) },
-    { title: "on GPU", cell: ({ gpu_share: share }) => percent(share) },
+    { title: "active", cell: ({ active_share: share }) => shareText(share) },
+    { title: "on GPU", cell: ({ gpu_share: share }) => shareText(share) },
     {
       title: `${native} tokens/s`,
       cell: ({ against_llama_bench: against }) => rateText(against?.tokens_per_second),
@@ -81,10 +82,10 @@ function columnsOf(results: readonly BenchResult[]): readonly Column[] {
 function rateText(spread: Spread | undefined): string {
   if (spread === undefined) return "";
   const { median, low, high } = spread;
-  return `${significant(median)} (${significant(low)}–${significant(high)})`;
+  return `${threeDigits(median)} (${threeDigits(low)}–${threeDigits(high)})`;
 }
 
-export function significant(value: number): string {
+export function threeDigits(value: number): string {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
   return value.toFixed(Math.min(digits, 6));
 }
@@ -97,8 +98,8 @@ function roofText(result: BenchResult): string {
   return `${own} of ${(roof / 1e9).toFixed(1)} (${Math.round((100 * rate) / roof)} %)`;
 }
 
-function percent(share: number | undefined): string {
-  return share === undefined ? "" : `${(100 * share).toFixed(1)} %`;
+function shareText(share: number | undefined): string {
+  return share === undefined ? "" : percent(share, 1);
 }
 
 /** One line for each result; every number as it was measured. */

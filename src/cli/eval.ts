@@ -135,13 +135,13 @@ function asText(evaluation: Evaluation): string {
 
 function metricRow(task: TaskEvaluation, metric: MetricEvaluation): readonly string[] {
   const { candidate, reference, difference } = metric;
-  const row = [task.task, metric.metric, String(task.questions), percent(candidate)];
+  const row = [task.task, metric.metric, String(task.questions), inPercent(candidate)];
   if (reference === undefined || difference === undefined) return row;
   const flips = `+${difference.gained} −${difference.lost}`;
-  return [...row, percent(reference), `${percent(difference)} (${flips})`];
+  return [...row, inPercent(reference), `${inPercent(difference)} (${flips})`];
 }
 
-function percent(value: { readonly mean: number; readonly standardError: number }): string {
+function inPercent(value: { readonly mean: number; readonly standardError: number }): string {
   return `${(100 * value.mean).toFixed(2)} ± ${(100 * value.standardError).toFixed(2)}`;
 }
 

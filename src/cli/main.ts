@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-/** `hearth`: one file per command; this one names them. */
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
+/** `hearth`: one file per command; this one names them. */
+import { ownVersion } from "../core/version.ts";
 import { addBenchCommand } from "./bench.ts";
 import { addBuildCommand } from "./build.ts";
 import { addChatCommand } from "./chat.ts";
@@ -44,7 +44,7 @@ Examples:
 async function main(): Promise<void> {
   const program = new Command("hearth")
     .description("Run large language models on your own PC.")
-    .version(readVersion())
+    .version(ownVersion())
     .addHelpText("after", examples)
     .exitOverride();
   for (const addCommand of commands) addCommand(program);
@@ -62,14 +62,6 @@ async function main(): Promise<void> {
   } catch (error) {
     reportError(error, active);
   }
-}
-
-function readVersion(): string {
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-  );
-  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
-  return isManifest ? String(manifest.version) : "unknown";
 }
 
 watchOutput();

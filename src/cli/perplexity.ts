@@ -112,7 +112,7 @@ function comparedText(compared: ComparisonResult, flags: PerplexityFlags): strin
       [median, percentile99, largest].map((value) => value.toPrecision(3)).join(", "),
       "median, 99 %, largest",
     ],
-    ["same top token", `${percent(topAgreement)} %`],
+    ["same top token", `${inPercent(topAgreement)} %`],
   ]);
 }
 
@@ -125,7 +125,7 @@ function smallPlusMinus({ mean, standardError }: Estimate): string {
   return `${mean.toPrecision(3)} ± ${standardError.toPrecision(2)}`;
 }
 
-function percent({ mean, standardError }: Estimate): string {
+function inPercent({ mean, standardError }: Estimate): string {
   return plusMinus({ mean: 100 * mean, standardError: 100 * standardError }, 2);
 }
 

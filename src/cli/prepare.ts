@@ -1,6 +1,8 @@
 /** `hearth prepare`: learn about a model what lets it skip neurons, and say what that costs. */
+
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import { formatBytes, type MethodReport, type PrepareReport, prepareModel } from "../index.ts";
 import { percentage, wholeNumber } from "./option-values.ts";
@@ -83,8 +85,8 @@ function asText(report: PrepareReport): string {
   ];
   const signRows = signs.map(({ recall, massRecall, ratio }, layer) => [
     String(layer),
-    percent(recall),
-    percent(massRecall),
+    percent(recall, 1),
+    percent(massRecall, 1),
     `${ratio.toFixed(2)}×`,
   ]);
   return [
@@ -116,14 +118,14 @@ function methodRow(report: MethodReport): readonly string[] {
       : `${perplexityLoss < 0 ? "" : "+"}${(100 * perplexityLoss).toFixed(2)} ± ${(100 * lossError).toFixed(2)} %`;
   return [
     `${method} ${variant}`.trim(),
-    percent(report.activeShare),
+    percent(report.activeShare, 1),
     formatBytes(report.bytesPerToken),
     `${report.predictedSpeedup.toFixed(2)}×`,
     `${report.measuredSpeedup.toFixed(2)}×`,
     report.tokensPerSecond.toFixed(1),
     `${perplexity.toFixed(3)} ± ${perplexityError.toFixed(3)}`,
     change,
-    percent(report.agreement),
+    percent(report.agreement, 1),
     String(report.judgedTokens),
   ];
 }
@@ -161,8 +163,4 @@ function asJson(report: PrepareReport): object {
       judged_tokens: one.judgedTokens,
     })),
   };
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

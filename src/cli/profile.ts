@@ -1,6 +1,8 @@
 /** `hearth profile`: which neurons of a model fire, over texts of your own. */
+
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
+import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import {
   type HostDevice,
@@ -134,17 +136,13 @@ function asText(summary: ProfileSummary): string {
   const { curves, activeSharePerLayer, corpora } = summary;
   const rows = curves.map((curve, i) => [
     curve.name,
-    percent(activeSharePerLayer[i] ?? summary.activeShare),
-    percent(neuronShareFor(curve, readAt)),
+    percent(activeSharePerLayer[i] ?? summary.activeShare, 1),
+    percent(neuronShareFor(curve, readAt), 1),
   ]);
   const texts = corpora.map(({ name, tokens }) => `${visibleText(name)} (${tokens})`).join(", ");
   return [
     `${summary.tokens} tokens of ${texts}; a neuron is ${summary.rule}`,
-    table([["", "active", `neurons that make ${percent(readAt)} of activations`], ...rows]),
+    table([["", "active", `neurons that make ${percent(readAt, 1)} of activations`], ...rows]),
     `kept in ${visibleText(summary.sidecar)}`,
   ].join("\n");
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,4 +1,5 @@
 /** What sparsity did, for people and as JSON. */
+import { percent } from "../core/numbers.ts";
 import { formatBytes, type SparsityReport } from "../index.ts";
 import { table } from "./table.ts";
 
@@ -20,9 +21,9 @@ export function sparsityText(report: SparsityReport): string {
   const matrices = inputs === undefined ? "FFN" : "FFN and attention";
   return table([
     ["sparsity", report.method],
-    ["neurons computed", percent(report.activeShare)],
+    ["neurons computed", percent(report.activeShare, 1)],
     ["by layer", report.activeSharePerLayer.map(percent).join(", ")],
-    ...(inputs === undefined ? [] : [["attention inputs read", percent(inputs)]]),
+    ...(inputs === undefined ? [] : [["attention inputs read", percent(inputs, 1)]]),
     [`${matrices} bytes a token`, `${formatBytes(Math.round(touched))} of ${formatBytes(dense)}`],
     ["predictor", predictorText(report)],
   ]);
@@ -31,9 +32,5 @@ export function sparsityText(report: SparsityReport): string {
 function predictorText({ predictorTimeShare }: SparsityReport): string {
   return predictorTimeShare === undefined
     ? "time not measured"
-    : `${percent(predictorTimeShare)} of the time`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+    : `${percent(predictorTimeShare, 1)} of the time`;
 }

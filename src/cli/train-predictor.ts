@@ -1,5 +1,7 @@
 /** `hearth train-predictor`: predictors of active neurons for a model of the ReLU family, trained on this machine. */
+
 import { type Command, Option } from "commander";
+import { percent } from "../core/numbers.ts";
 import { visibleText } from "../core/visible-text.ts";
 import {
   formatBytes,
@@ -133,7 +135,7 @@ export async function withProgress<Result>(
         if (!process.stderr.isTTY) return;
         const selected = `${quality.ratio.toFixed(2)} times the active neurons`;
         process.stderr.write(
-          `\rlayer ${layer}: rank ${rank} finds ${percent(quality.recall)} by selecting ${selected}\n`,
+          `\rlayer ${layer}: rank ${rank} finds ${percent(quality.recall, 1)} by selecting ${selected}\n`,
         );
       },
     });
@@ -174,11 +176,11 @@ export function trainedAsText(trained: readonly TrainedLayer[]): string {
   ];
   const rows = trained.map(({ layer, rank, quality, bytes, milliseconds }) => [
     String(layer),
-    percent(quality.activeShare),
+    percent(quality.activeShare, 1),
     String(rank),
-    percent(quality.recall),
-    percent(quality.massRecall),
-    percent(quality.precision),
+    percent(quality.recall, 1),
+    percent(quality.massRecall, 1),
+    percent(quality.precision, 1),
     `${quality.ratio.toFixed(2)}×`,
     formatBytes(bytes),
     `${(milliseconds / 1000).toFixed(1)} s`,
@@ -200,8 +202,4 @@ export function trainedAsJson(trained: TrainedLayer): object {
     bytes,
     seconds: milliseconds / 1000,
   };
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

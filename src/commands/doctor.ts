@@ -1,5 +1,5 @@
 /** What this machine offers to hearth: processor, memory, native addon, graphics adapters. Looks, changes nothing. */
-import { readFileSync } from "node:fs";
+
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
@@ -7,6 +7,7 @@ import { listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { DeviceError } from "../core/errors.ts";
 import type { Bytes, BytesPerSecond } from "../core/units.ts";
+import { ownVersion } from "../core/version.ts";
 
 export interface Diagnosis {
   readonly version: string;
@@ -44,7 +45,7 @@ type AddonDiagnosis =
 
 export async function diagnose(): Promise<Diagnosis> {
   return {
-    version: packageVersion(),
+    version: ownVersion(),
     node: process.version,
     system: `${platform()} ${arch()} ${release()}`,
     cpu: diagnoseCpu(),
@@ -94,12 +95,4 @@ async function diagnoseGpu(): Promise<Pick<Diagnosis, "adapters" | "gpuProblem">
     if (error instanceof DeviceError) return { adapters: [], gpuProblem: error.message };
     throw error;
   }
-}
-
-function packageVersion(): string {
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-  );
-  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
-  return isManifest ? String(manifest.version) : "unknown";
 }

@@ -118,3 +118,12 @@ export function rowBytes(name: string, columns: number): number {
   const type = tensorType(name);
   return (columns / type.blockElements) * type.blockBytes;
 }
+
+/** Bytes of a matrix [rows, columns] in its own type. */
+export function weightBytes(weight: {
+  readonly type: string;
+  readonly rows: number;
+  readonly columns: number;
+}): number {
+  return weight.rows * rowBytes(weight.type, weight.columns);
+}

@@ -1,5 +1,7 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
+
 import type { GpuCounts, GpuUse, HybridStats, StepUse } from "../backends/executable-report.ts";
+import { percent } from "../core/numbers.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { minTokens, shareMargin } from "../devices/hybrid/adapt.ts";
 import { chromeTrace } from "../devices/hybrid/chrome-trace.ts";
@@ -73,8 +75,7 @@ export function shareAdvice(share: {
 }): string | undefined {
   const { observed, expected, tokens } = share;
   if (tokens < minTokens || observed >= expected - shareMargin) return undefined;
-  const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
-  return `the card computed ${percent(observed)} of the active neurons where the plan expects ${percent(expected)}: hearth run --learn, then hearth plan --refresh, corrects it`;
+  return `the card computed ${percent(observed, 0)} of the active neurons where the plan expects ${percent(expected, 0)}: hearth run --learn, then hearth plan --refresh, corrects it`;
 }
 
 /** The timeline of all steps so far in Chrome's trace format; without events unless the engine keeps one. */

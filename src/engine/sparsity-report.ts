@@ -1,7 +1,7 @@
 /** What sparsity did for the answers so far, as `run --json` and `--stats` show it. */
 
+import { weightBytes } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";
-import { weightBytes } from "../model/weights.ts";
 import { opsOfKind } from "../ops/program-ops.ts";
 import type { FfnUse } from "../runtime/ffn-counters.ts";
 import type { MethodName } from "../sparsity/method-names.ts";

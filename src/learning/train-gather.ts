@@ -2,9 +2,10 @@
  * What training and calibration learn from: rows of each layer in bounded memory, kept while the dense model reads a
  * corpus once. Train and held-out rows come from different windows.
  */
-import { activationFunction } from "../backends/reference/activation.ts";
+
 import { LimitError } from "../core/errors.ts";
 import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
+import { activationFunction } from "../ops/activation.ts";
 import { isReluFamily } from "../sparsity/activation-profile.ts";
 import type { ColumnNorms } from "../sparsity/sidecar/sidecar.ts";
 import type { Corpus } from "./corpus.ts";

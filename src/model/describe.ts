@@ -2,13 +2,13 @@
  * What there is to say about a model without reading its weights: for `inspect`, for errors, and for the planner
  * that places the parts of each layer on devices by their true bytes.
  */
-import { rowBytes } from "../core/dtype.ts";
+import { weightBytes } from "../core/dtype.ts";
 import type { Bytes, Elements, Neurons } from "../core/units.ts";
 import type { Activation, Gating, Weight } from "../ops/op.ts";
-import type { KvType } from "../ops/program.ts";
+import { type KvType, kvBytes } from "../ops/program.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Model } from "./model.ts";
-import { type LayerWeights, type Norm, weightBytes } from "./weights.ts";
+import type { LayerWeights, Norm } from "./weights.ts";
 
 interface LayerBytes {
   readonly neurons: Neurons;
@@ -76,8 +76,7 @@ export function describeModel(model: Model): ModelDescription {
 
 /** Bytes of keys and values that one token takes in all layers. */
 export function kvBytesPerToken(shape: Hyperparameters, type: KvType): Bytes {
-  const elements = shape.kvHeads * shape.headDim;
-  return 2 * shape.layers * rowBytes(type.toUpperCase(), elements);
+  return kvBytes({ ...shape, contextLength: 1, sequences: 1, type });
 }
 
 function describeLayer({ attentionNorm, ffnNorm, attention, ffn }: LayerWeights): LayerBytes {

@@ -173,10 +173,6 @@ export function elementRange(vector: Weight, start: number, count: number): Weig
   return { ...rowRange(parts, start, count), rows: 1, columns: count };
 }
 
-export function weightBytes(weight: Weight): number {
-  return weight.rows * rowBytes(weight.type, weight.columns);
-}
-
 /** The most names that an error shows. */
 const maxListed = 6;
 

@@ -2,6 +2,8 @@
  * A program: everything a backend must know to run a model (or its part of one), shapes fixed.
  * A step is one run over rows {sequence, position, token}: prefill, decode and batches differ only in their rows.
  */
+import { rowBytes } from "../core/dtype.ts";
+import type { Bytes } from "../core/units.ts";
 import type { Op, Slot } from "./op.ts";
 
 export type KvType = "f32" | "f16" | "q8_0";
@@ -14,6 +16,12 @@ export interface KvShape {
   readonly contextLength: number;
   readonly sequences: number;
   readonly type: KvType;
+}
+
+/** Bytes of keys and values of all layers and sequences, each value in the cache's type. */
+export function kvBytes({ layers, kvHeads, headDim, ...shape }: KvShape): Bytes {
+  const positions = shape.contextLength * shape.sequences;
+  return 2 * layers * positions * rowBytes(shape.type.toUpperCase(), kvHeads * headDim);
 }
 
 /** The ops between two synchronisations. `outputs` are copied to the host when the segment has run. */

@@ -1,5 +1,5 @@
 /** A plan in words and a table, for the terminal. */
-import { significant } from "../core/significant.ts";
+import { significant } from "../core/numbers.ts";
 import { formatBytes, type Neurons } from "../core/units.ts";
 import { gpuDevice, type Plan, type PlanLayer } from "./plan.ts";
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { StalePlanError } from "../core/errors.ts";
-import { significant } from "../core/significant.ts";
+import { significant } from "../core/numbers.ts";
 import { type Bytes, formatBytes, GiB, type Neurons } from "../core/units.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "./hardware.ts";
 import type { ModelDescription } from "./model-description.ts";

@@ -3,6 +3,7 @@
  * fewest bytes for a token. The dense model always qualifies, so there always is one.
  */
 
+import { percent } from "../core/numbers.ts";
 import type { Tokens } from "../core/units.ts";
 import type { MethodName } from "./method-names.ts";
 import type { MethodMeasurement, ThresholdTable } from "./sidecar/sidecar.ts";
@@ -75,7 +76,7 @@ function reasonFor(
   if (best.method === "dense") {
     return `nothing that was measured reads fewer bytes and changes perplexity by at most ${limit}`;
   }
-  const share = percent(best.bytesPerToken / dense.bytesPerToken);
+  const share = percent(best.bytesPerToken / dense.bytesPerToken, 0);
   const loss = `${signed(100 * best.perplexityLoss)} ± ${(100 * best.lossError).toFixed(2)} %`;
   return `${nameOf(best)} reads ${share} of the ${matrices} bytes and changes perplexity by ${loss} (at most ${limit} was asked)`;
 }
@@ -83,10 +84,6 @@ function reasonFor(
 /** "threshold gate 20 %" */
 export function nameOf({ method, variant }: { method: MethodName; variant: string }): string {
   return variant === "" ? method : `${method} ${variant}`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
 }
 
 function signed(value: number): string {

@@ -3,6 +3,7 @@
  * product over the share of active neurons, a line for each type, beside the ideal. Both axes are logarithmic, so
  * that the ideal is straight and 1 % can be told from 2 %.
  */
+import { percent } from "../../src/core/numbers.ts";
 import { type KernelsReport, type Series, seriesOf } from "./report.ts";
 
 const ink = "#212529";
@@ -115,12 +116,12 @@ function axes(x: number): readonly string[] {
       const at = x + xOf(share);
       return [
         line([at, top], [at, top + panelSize], stroke),
-        text(at, top + panelSize + 20, percent(share), 'text-anchor="middle"'),
+        text(at, top + panelSize + 20, percent(share, 0), 'text-anchor="middle"'),
       ];
     }),
     ...times.flatMap((share) => [
       line([x, yOf(share)], [x + panelSize, yOf(share)], stroke),
-      text(x - 8, yOf(share) + 4, percent(share), 'text-anchor="end"'),
+      text(x - 8, yOf(share) + 4, percent(share, 0), 'text-anchor="end"'),
     ]),
   ];
 }
@@ -183,10 +184,6 @@ function yOf(time: number): number {
   const inside = Math.min(highest, Math.max(lowest, time));
   const part = Math.log(inside / lowest) / Math.log(highest / lowest);
   return round(top + (1 - part) * panelSize);
-}
-
-function percent(share: number): string {
-  return `${Math.round(100 * share)} %`;
 }
 
 function line(

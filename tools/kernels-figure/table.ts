@@ -1,5 +1,5 @@
 /** A report of the operators as Markdown: for each device a table, time relative to dense by density. */
-import { heading, significant } from "../../src/cli/bench-output.ts";
+import { heading, threeDigits } from "../../src/cli/bench-output.ts";
 import type { Spread } from "../../src/commands/bench/statistics.ts";
 import { formatBytes } from "../../src/core/units.ts";
 import { type KernelsReport, type OperatorResult, type Series, seriesOf } from "./report.ts";
@@ -55,7 +55,7 @@ function rateText({ bytes_per_second: rate, roof_bytes_per_second: roof }: Opera
 }
 
 function shareText({ median, low, high }: Spread): string {
-  const [middle, least, most] = [median, low, high].map((share) => significant(100 * share));
+  const [middle, least, most] = [median, low, high].map((share) => threeDigits(100 * share));
   return `${middle} (${least}–${most})`;
 }
 

@@ -1,5 +1,5 @@
 /** README's one table: a row for each model and method of bench/results/readme, writing and reading beside llama.cpp. */
-import { loadWarning, machineText, significant } from "../../src/cli/bench-output.ts";
+import { loadWarning, machineText, threeDigits } from "../../src/cli/bench-output.ts";
 import type { AgainstResult, BenchReport, BenchResult } from "../../src/commands/bench/report.ts";
 import { formatBytes } from "../../src/core/units.ts";
 
@@ -126,7 +126,7 @@ function methodText({ sparsity, active_share: share }: BenchResult): string {
 }
 
 function rate(result: BenchResult | undefined): string {
-  return result === undefined ? "" : significant(result.tokens_per_second.median);
+  return result === undefined ? "" : threeDigits(result.tokens_per_second.median);
 }
 
 function roofShare(result: BenchResult | undefined): string {

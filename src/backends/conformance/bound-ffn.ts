@@ -3,9 +3,10 @@
  * otherwise, the neuron's whole h is allowed to appear or vanish; the cases keep scores away from thresholds,
  * and the count of uncertain neurons lets a test show it.
  */
+
+import { activationFunction, hidden } from "../../ops/activation.ts";
 import type { FfnBlock, OpOf } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
-import { activationFunction, hidden } from "../reference/activation.ts";
 import { weightData } from "../reference/state.ts";
 import { activationError, roundoff } from "../tolerance.ts";
 import { axpyBound, productBound } from "./bound-product.ts";

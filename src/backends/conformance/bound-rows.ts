@@ -1,7 +1,8 @@
 /** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, copy, select, argmax, top-k. */
+
+import { activationFunction } from "../../ops/activation.ts";
 import type { OpOf } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
-import { activationFunction } from "../reference/activation.ts";
 import { weightData } from "../reference/state.ts";
 import { accumulation, activationError, flushed, rotationError, roundoff } from "../tolerance.ts";
 import { productBound } from "./bound-product.ts";

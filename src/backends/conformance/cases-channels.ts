@@ -5,7 +5,7 @@ import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { type CaseData, createCaseData } from "./case-data.ts";
 import { runsOf } from "./cases-rows.ts";
 import { channelCopy, withChannels } from "./channels.ts";
-import { type FfnShape, makeFfnBlock } from "./ffn-block.ts";
+import { type CaseBlockShape, makeFfnBlock } from "./ffn-block.ts";
 import { createProgramBuilder, memoryWeight } from "./program-builder.ts";
 
 export function channelCases(): readonly ConformanceCase[] {
@@ -90,7 +90,7 @@ function rowsOfSizes(
     .map((value, at) => value * (sizes[Math.floor(at / width) % sizes.length] ?? 1));
 }
 
-interface BlockShape extends FfnShape {
+interface BlockShape extends CaseBlockShape {
   readonly copy: WeightType;
   /** Of the method: 0 keeps every neuron that is not 0. */
   readonly value: "zero" | "between scores";

@@ -4,7 +4,7 @@ import type { DownProjection, FfnBlock, Into, Op, SparsityMethod } from "../../o
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { createCaseData } from "./case-data.ts";
 import { activations, gatings, runsOf } from "./cases-rows.ts";
-import { type FfnShape, makeFfnBlock } from "./ffn-block.ts";
+import { type CaseBlockShape, makeFfnBlock } from "./ffn-block.ts";
 import { createProgramBuilder } from "./program-builder.ts";
 
 const methods: readonly SparsityMethod["kind"][] = [
@@ -32,7 +32,9 @@ export function ffnCases(): readonly ConformanceCase[] {
 }
 
 /** Forms of a block that a method applies to: "gate" needs exact zeros, "threshold-gate" a gate. */
-function forms(method: SparsityMethod["kind"]): readonly Pick<FfnShape, "gating" | "activation">[] {
+function forms(
+  method: SparsityMethod["kind"],
+): readonly Pick<CaseBlockShape, "gating" | "activation">[] {
   return gatings
     .flatMap((gating) => activations.map((activation) => ({ gating, activation })))
     .filter(({ gating }) => method !== "threshold-gate" || gating === "gated")
@@ -74,12 +76,12 @@ function typeCases(type: WeightType): readonly ConformanceCase[] {
 const relu = { kind: "relu" } as const;
 
 /** Whole blocks in both directions (down as columns has a row of neurons), and no power of two where that allows. */
-function sizes(type: WeightType): Pick<FfnShape, "type" | "dim" | "neurons"> {
+function sizes(type: WeightType): Pick<CaseBlockShape, "type" | "dim" | "neurons"> {
   if (type.endsWith("_K")) return { type, dim: 256, neurons: 256 };
   return type.startsWith("Q") ? { type, dim: 96, neurons: 160 } : { type, dim: 72, neurons: 100 };
 }
 
-function ffnCase(shape: FfnShape): ConformanceCase {
+function ffnCase(shape: CaseBlockShape): ConformanceCase {
   const { type, method, gating, activation, downLayout } = shape;
   const extras = [shape.isSubset ? "a subset" : "", shape.hasBiases ? "biases" : ""].filter(
     Boolean,
@@ -98,7 +100,7 @@ function ffnCase(shape: FfnShape): ConformanceCase {
 }
 
 function ffnScript(
-  shape: FfnShape,
+  shape: CaseBlockShape,
   { into, counts }: { readonly into: Into; readonly counts: readonly number[] },
 ): CaseScript {
   const data = createCaseData(shape.dim + shape.neurons);
@@ -117,7 +119,7 @@ function ffnScript(
   return { program, actions };
 }
 
-const plainShape: Omit<FfnShape, "method"> = {
+const plainShape: Omit<CaseBlockShape, "method"> = {
   ...sizes("F32"),
   gating: "gated",
   activation: relu,
@@ -239,7 +241,7 @@ function silence(block: FfnBlock): FfnBlock {
 
 /** So many rows that a backend may leave its sparse path for its matrix path. */
 function longPrefillCase(downLayout: DownProjection["layout"]): ConformanceCase {
-  const shape: FfnShape = { ...plainShape, type: "F16", downLayout, method: "gate" };
+  const shape: CaseBlockShape = { ...plainShape, type: "F16", downLayout, method: "gate" };
   return {
     name: `gate gives the same for 128 rows at once, down as ${downLayout}`,
     scale: "large",

@@ -129,12 +129,12 @@ function follow(expected: BoundedRun, action: CaseAction): void {
   }
 }
 
-interface Comparison {
+interface OutputComparison {
   readonly problem: string | undefined;
   readonly worst: number;
 }
 
-function compare(slot: Slot, got: Float32Array, wanted: ExpectedOutput): Comparison {
+function compare(slot: Slot, got: Float32Array, wanted: ExpectedOutput): OutputComparison {
   const { values, errors, byChannels } = wanted;
   if (got.length !== values.length) {
     const problem = `${slot.name} has ${got.length} elements, not ${values.length}`;

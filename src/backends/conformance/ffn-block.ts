@@ -14,7 +14,7 @@ import type { CaseData } from "./case-data.ts";
 import { pattern, patternCount } from "./case-data.ts";
 import { memoryWeight } from "./program-builder.ts";
 
-export interface FfnShape {
+export interface CaseBlockShape {
   readonly type: WeightType;
   readonly dim: number;
   readonly neurons: number;
@@ -30,7 +30,11 @@ export interface FfnShape {
 const score = 2.5;
 
 /** `predictorInput` must hold inputs of CaseData too; only the method "mlp" reads it. */
-export function makeFfnBlock(shape: FfnShape, data: CaseData, predictorInput: Slot): FfnBlock {
+export function makeFfnBlock(
+  shape: CaseBlockShape,
+  data: CaseData,
+  predictorInput: Slot,
+): FfnBlock {
   const { type, dim, neurons, gating, activation } = shape;
   const up = data.scoring(neurons, dim, score);
   const gate = data.scoring(neurons, dim, score);
@@ -65,7 +69,10 @@ function makeSubset(neurons: number, { random }: CaseData): Uint32Array {
   return ids.filter(() => random.uniform() < 0.6);
 }
 
-function makeDown({ type, dim, neurons, downLayout }: FfnShape, data: CaseData): DownProjection {
+function makeDown(
+  { type, dim, neurons, downLayout }: CaseBlockShape,
+  data: CaseData,
+): DownProjection {
   const values = data.normal(neurons * dim, 1 / Math.sqrt(dim));
   const shape = downLayout === "rows" ? ([neurons, dim] as const) : ([dim, neurons] as const);
   return { layout: downLayout, weight: memoryWeight("down", type, shape, values) };
@@ -88,7 +95,7 @@ function rowNorms({ layout, weight }: DownProjection, neurons: number, dim: numb
 }
 
 function makeMethod(
-  shape: FfnShape,
+  shape: CaseBlockShape,
   data: CaseData,
   parts: {
     readonly predictorInput: Slot;
@@ -131,7 +138,7 @@ function packSigns(values: Float32Array, dim: number): Uint8Array {
  * +c and −c: the score is c·rank/16·2.5 = 1 or −1, and the threshold 0.2.
  */
 function makePredictor(
-  { type, dim, neurons }: FfnShape,
+  { type, dim, neurons }: CaseBlockShape,
   data: CaseData,
   input: Slot,
 ): SparsityMethod {

@@ -7,7 +7,7 @@ import type { MatrixWork } from "../backend.ts";
 import type { Addon, AddonPool } from "./addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { nativePlace, rememberNative } from "./native-memory.ts";
-import { typeId, weightBytes } from "./weight-table.ts";
+import { checkedBytes, typeId } from "./weight-table.ts";
 
 /** @throws ShapeError when a transposed row is no whole number of blocks. */
 export function transposeWeight(
@@ -22,7 +22,7 @@ export function transposeWeight(
       throw new ShapeError(weight.name, expected, String(weight.rows));
     }
     const { source, offset, size } = place(weight, files);
-    const needed = weightBytes(weight);
+    const needed = checkedBytes(weight);
     if (size < needed) throw new ShapeError(weight.name, `${needed} bytes of data`, String(size));
     const memory = await addon.transposeWeight(
       pool.handle,

@@ -2,7 +2,7 @@
  * Collects the weights, files and small arrays that ops name, each once, as indexes into tables of numbers.
  * Files are mapped by a MappedFiles, which shares a mapping among executables.
  */
-import { rowBytes, tensorType, type WeightType } from "../../core/dtype.ts";
+import { tensorType, type WeightType, weightBytes } from "../../core/dtype.ts";
 import { ShapeError } from "../../core/errors.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { Handle } from "./addon.ts";
@@ -35,7 +35,7 @@ export function createWeightTable(files: MappedFiles): WeightTable {
 
   const source = (weight: Weight): { readonly index: number; readonly offset: number } => {
     const { bytes } = weight;
-    const needed = weightBytes(weight);
+    const needed = checkedBytes(weight);
     if (bytes.kind === "memory") {
       if (bytes.data.length < needed) throw tooFewBytes(weight, needed, bytes.data.length);
       stretches.copied.set(bytes.data, bytes.data.length);
@@ -80,14 +80,14 @@ export function typeId(type: WeightType): number {
   return tensorType(type).id;
 }
 
-/** @throws ShapeError when a row is no whole number of blocks. */
-export function weightBytes(weight: Weight): number {
+/** Bytes of the weight. @throws ShapeError unless a row is a whole number of blocks. */
+export function checkedBytes(weight: Weight): number {
   const { blockElements } = tensorType(weight.type);
   if (weight.columns % blockElements !== 0) {
     const expected = `columns a multiple of ${blockElements} for ${weight.type}`;
     throw new ShapeError(weight.name, expected, String(weight.columns));
   }
-  return weight.rows * rowBytes(weight.type, weight.columns);
+  return weightBytes(weight);
 }
 
 function tooFewBytes(weight: Weight, needed: number, found: number): ShapeError {

@@ -1,10 +1,9 @@
 /** Collects FfnCounts of the FFN ops of a program, and counts of single neurons once they are asked for. */
-import { rowBytes } from "../../core/dtype.ts";
 import type { Milliseconds } from "../../core/units.ts";
+import { candidateCount, ffnBytes } from "../../ops/ffn-bytes.ts";
 import type { FfnBlock, OpOf } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
 import type { FfnCounts, NeuronCounts } from "../backend.ts";
-import { storedBytes } from "./weights.ts";
 
 export interface FfnCounter {
   /** One row of the op now running used these neurons. */
@@ -18,7 +17,7 @@ export interface FfnCounter {
   takeNeurons(): readonly NeuronCounts[];
 }
 
-interface Tally {
+interface BlockUse {
   /** By neuron: whether a row of this step used it. */
   readonly used: Uint8Array;
   usedCount: number;
@@ -30,7 +29,7 @@ interface Tally {
 }
 
 export function createFfnCounter(ops: readonly OpOf<"ffn">[]): FfnCounter {
-  const fresh = (op: OpOf<"ffn">): Tally => ({
+  const fresh = (op: OpOf<"ffn">): BlockUse => ({
     used: new Uint8Array(op.block.neurons),
     usedCount: 0,
     active: 0,
@@ -53,7 +52,8 @@ export function createFfnCounter(ops: readonly OpOf<"ffn">[]): FfnCounter {
     },
     finish: (op, time) => {
       const tally = tallies.get(op)!;
-      tally.bytes += bytesTouched(op.block, tally.usedCount);
+      const { usedCount } = tally;
+      tally.bytes += ffnBytes(op.block, { active: usedCount, down: usedCount });
       tally.time += time;
       tally.runs++;
       tally.used.fill(0);
@@ -95,41 +95,13 @@ function createNeuronCounter(
 }
 
 /** The reference predicts row by row inside the op and does not time the predictor apart. */
-function countsOf(block: FfnBlock, tally: Tally): FfnCounts {
+function countsOf(block: FfnBlock, tally: BlockUse): FfnCounts {
   return {
     layer: block.layer,
     active: tally.active,
     rows: tally.rows,
-    neurons: block.subset?.length ?? block.neurons,
+    neurons: candidateCount(block),
     bytesTouched: tally.bytes,
     time: tally.time,
   };
-}
-
-/** Bytes of a step in which `used` neurons reached the down projection, each weight read once for all rows. */
-function bytesTouched(block: FfnBlock, used: number): number {
-  const { method } = block;
-  const scored = block.subset?.length ?? block.neurons;
-  const rowsOfUp = rowBytes(block.up.type, block.dim);
-  const rowsOfGate = block.gate === undefined ? 0 : rowBytes(block.gate.type, block.dim);
-  const down = (storedBytes(block.down.weight) / block.neurons) * used;
-  switch (method.kind) {
-    case "dense":
-    case "threshold-output":
-      return scored * (rowsOfUp + rowsOfGate) + down;
-    case "gate":
-    case "threshold-gate":
-      return block.gate === undefined
-        ? scored * rowsOfUp + down
-        : scored * rowsOfGate + used * rowsOfUp + down;
-    case "mlp": {
-      const predictor =
-        storedBytes(method.fc1) + scored * rowBytes(method.fc2.type, method.fc2.columns);
-      return predictor + used * (rowsOfUp + rowsOfGate) + down;
-    }
-    case "sign":
-      return (method.signs.length / block.neurons) * scored + used * (rowsOfUp + rowsOfGate) + down;
-    default:
-      return method satisfies never;
-  }
 }

@@ -1,9 +1,9 @@
 /** Feed-forward blocks of the oracle against numbers worked out by hand, for every method. */
 import { describe, expect, it } from "vitest";
+import { activationFunction } from "../../ops/activation.ts";
 import type { FfnBlock, Slot, SparsityMethod, Weight } from "../../ops/op.ts";
 import type { FfnCounts } from "../backend.ts";
 import { createProgramBuilder, memoryWeight, stepOf } from "../conformance/program-builder.ts";
-import { activationFunction } from "./activation.ts";
 import { createReferenceBackend } from "./reference-backend.ts";
 
 function f32(rows: number, columns: number, values: readonly number[]): Weight {

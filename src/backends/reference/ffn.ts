@@ -2,9 +2,10 @@
  * One feed-forward block: out (+)= down(h(x)) over the active neurons, neuron by neuron.
  * Each row chooses its own active set; h is f32, as in the fast backends.
  */
+
+import { activationFunction, hidden } from "../../ops/activation.ts";
 import type { FfnBlock, OpOf } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
-import { activationFunction, hidden } from "./activation.ts";
 import { type FfnRow, predictedActive } from "./active-set.ts";
 import { dot } from "./dot.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";

@@ -1,6 +1,7 @@
 /** The ops that move or add whole rows: embed, add, copy, select, activate, mask, argmax, top-k. */
+
+import { activationFunction, hidden } from "../../ops/activation.ts";
 import type { OpOf } from "../../ops/op.ts";
-import { activationFunction, hidden } from "./activation.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
 
 /** out[i] = table[token[i]]·scale (+ positions[position[i] + offset]) */

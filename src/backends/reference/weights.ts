@@ -2,7 +2,7 @@
  * Weights of a program as f32 arrays, made once at compile. A weight used twice (tied embeddings) is loaded once.
  * Nothing is mapped: the reference trades memory (4 bytes an element) for plain code.
  */
-import { rowBytes } from "../../core/dtype.ts";
+import { weightBytes } from "../../core/dtype.ts";
 import { ShapeError } from "../../core/errors.ts";
 import { requireFree } from "../../core/memory.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
@@ -17,7 +17,7 @@ export async function loadWeights(
   options: CompileOptions,
   pacer: Pacer,
 ): Promise<ReadonlyMap<Weight, Float32Array>> {
-  const total = weights.reduce((sum, weight) => sum + storedBytes(weight), 0);
+  const total = weights.reduce((sum, weight) => sum + weightBytes(weight), 0);
   checkMemory(weights);
   const loaded = new Map<Weight, Float32Array>();
   const byPlace = new Map<unknown, Float32Array>();
@@ -28,15 +28,10 @@ export async function loadWeights(
     const data = byPlace.get(place) ?? (await dequantise(weight, pacer));
     byPlace.set(place, data);
     loaded.set(weight, data);
-    done += storedBytes(weight);
+    done += weightBytes(weight);
     options.onProgress?.({ done, total });
   }
   return loaded;
-}
-
-/** Bytes of the weight in its own type. */
-export function storedBytes(weight: Weight): number {
-  return weight.rows * rowBytes(weight.type, weight.columns);
 }
 
 /** Equal for weights that are the same bytes read as the same matrix. */
@@ -61,10 +56,10 @@ async function dequantise(weight: Weight, pacer: Pacer): Promise<Float32Array> {
   const { bytes } = weight;
   const source = bytes.kind === "memory" ? bytes.data : readTensorBytes(bytes);
   const elements = weight.rows * weight.columns;
-  if (weight.columns % codec.blockElements !== 0 || source.length !== storedBytes(weight)) {
+  if (weight.columns % codec.blockElements !== 0 || source.length !== weightBytes(weight)) {
     throw new ShapeError(
       `weight ${weight.name}`,
-      `${weight.rows} rows of ${weight.columns} ${weight.type} elements in whole blocks, ${storedBytes(weight)} bytes`,
+      `${weight.rows} rows of ${weight.columns} ${weight.type} elements in whole blocks, ${weightBytes(weight)} bytes`,
       `${source.length} bytes`,
     );
   }

@@ -2,9 +2,8 @@
  * FfnCounts of a program on the GPU. Active neurons are counted there and arrive with the segment's outputs; times
  * of single ops are not measured, since a timestamp between dispatches would hold up the queue.
  */
-import { rowBytes } from "../../core/dtype.ts";
-import type { Bytes } from "../../core/units.ts";
-import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
+import { candidateCount, ffnBytes } from "../../ops/ffn-bytes.ts";
+import type { OpOf } from "../../ops/op.ts";
 import type { FfnCounts } from "../backend.ts";
 import type { RecordedSegment } from "./recording.ts";
 import type { RunShape } from "./run-shape.ts";
@@ -17,7 +16,7 @@ export interface FfnCounter {
   take(): readonly FfnCounts[];
 }
 
-interface Tally {
+interface RunTotals {
   active: number;
   rows: number;
   bytes: number;
@@ -25,7 +24,7 @@ interface Tally {
 }
 
 export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCounter {
-  const tallies = new Map<OpOf<"ffn">, Tally>(
+  const tallies = new Map<OpOf<"ffn">, RunTotals>(
     segments
       .flatMap(({ dense, sparse }) => [...dense, ...sparse])
       .map((op) => [op, { active: 0, rows: 0, bytes: 0, runs: 0 }]),
@@ -37,13 +36,16 @@ export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCount
     tally.rows += rows;
     tally.runs++;
     // With several rows the union of their sets is not known: at most all of them, each read once.
-    tally.bytes += bytesTouched(op.block, Math.min(active, neuronsOf(op.block)));
+    const all = candidateCount(op.block);
+    const used = Math.min(active, all);
+    const down = op.block.down.layout === "rows" ? used : all;
+    tally.bytes += ffnBytes(op.block, { active: used, down });
   };
   return {
     ran: ({ dense }, shape) => {
       for (const op of dense) {
         const rows = op.x.rows === "step" ? shape.rows : shape.outputs;
-        addRun(op, rows * neuronsOf(op.block), rows);
+        addRun(op, rows * candidateCount(op.block), rows);
       }
     },
     counted: ({ sparse }, counts, rows) => {
@@ -66,51 +68,12 @@ export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCount
   };
 }
 
-function countsOf({ block }: OpOf<"ffn">, { active, rows, bytes }: Tally): FfnCounts {
+function countsOf({ block }: OpOf<"ffn">, { active, rows, bytes }: RunTotals): FfnCounts {
   return {
     layer: block.layer,
     active,
     rows,
-    neurons: neuronsOf(block),
+    neurons: candidateCount(block),
     bytesTouched: bytes,
   };
-}
-
-function neuronsOf({ subset, neurons }: FfnBlock): number {
-  return subset?.length ?? neurons;
-}
-
-/** Weight bytes of a step in which `used` neurons were active, by what the kernels of each method read. */
-function bytesTouched(block: FfnBlock, used: number): Bytes {
-  const { method, gate, up, down, dim } = block;
-  const all = neuronsOf(block);
-  const rowsOfUp = rowBytes(up.type, dim);
-  const rowsOfGate = gate === undefined ? 0 : rowBytes(gate.type, dim);
-  const perNeuron = weightBytes(down.weight) / block.neurons;
-  const downBytes = perNeuron * (down.layout === "rows" ? used : all);
-  switch (method.kind) {
-    case "dense":
-    case "threshold-output":
-      return all * (rowsOfUp + rowsOfGate) + downBytes;
-    case "gate":
-    case "threshold-gate":
-      return gate === undefined
-        ? all * rowsOfUp + downBytes
-        : all * rowsOfGate + used * rowsOfUp + downBytes;
-    case "mlp": {
-      const predictor =
-        weightBytes(method.fc1) + all * rowBytes(method.fc2.type, method.fc2.columns);
-      return predictor + used * (rowsOfUp + rowsOfGate) + downBytes;
-    }
-    case "sign":
-      return (
-        (method.signs.length / block.neurons) * all + used * (rowsOfUp + rowsOfGate) + downBytes
-      );
-    default:
-      return method satisfies never;
-  }
-}
-
-function weightBytes({ type, columns, rows }: Weight): Bytes {
-  return rowBytes(type, columns) * rows;
 }

@@ -7,7 +7,7 @@ import type { Bytes } from "../../core/units.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { type BufferSpec, type KernelCall, type Purpose, slotStride, stepBytes } from "./kernel.ts";
-import { kvBytes } from "./kernels/kv.ts";
+import { kvBufferBytes } from "./kernels/kv.ts";
 import type { RopeTables } from "./lower-attention.ts";
 import type { CountPlace } from "./lower-ffn.ts";
 import { lowerNext } from "./lower-op.ts";
@@ -66,7 +66,7 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
   );
   const cache = (name: string): readonly BufferSpec[] =>
     Array.from({ length: kv.layers }, (_, layer) =>
-      buffers.empty(`${name} ${layer}`, kvBytes(kv), "kv"),
+      buffers.empty(`${name} ${layer}`, kvBufferBytes(kv), "kv"),
     );
   const shared = { program, buffers, step, keys: cache("keys"), values: cache("values"), maxRows };
   const slotBuffer = (slot: Slot): BufferSpec => {

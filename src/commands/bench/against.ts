@@ -1,8 +1,10 @@
 /** The other side of `hearth bench --against`: node-llama-cpp, where it is installed, in a child process of its own. */
+
 import { type ChildProcess, fork } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DeviceError } from "../../core/errors.ts";
+import { manifestVersion } from "../../core/version.ts";
 import type {
   AgainstReply,
   AgainstRequest,
@@ -23,9 +25,7 @@ export function findNodeLlamaCpp(folder: string): AgainstProgram {
   for (let at = resolve(folder); ; at = dirname(at)) {
     const home = join(at, "node_modules", "node-llama-cpp");
     if (existsSync(join(home, "package.json"))) {
-      const manifest: unknown = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
-      const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
-      const version = isManifest ? String(manifest.version) : "unknown";
+      const version = manifestVersion(join(home, "package.json"));
       return { name: `node-llama-cpp ${version}`, library: join(home, "dist", "index.js") };
     }
     if (dirname(at) === at) break;

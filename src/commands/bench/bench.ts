@@ -2,6 +2,7 @@
  * How fast models run here: the same way through the engine that `run` takes, several configurations in turn (round
  * by round, as machines are noisy), one warm-up round thrown away. Tests are llama-bench's: pp128, tg64.
  */
+
 import {
   checkOptions,
   checkValue,
@@ -16,6 +17,7 @@ import {
 } from "../../core/check-options.ts";
 import { OptionError } from "../../core/errors.ts";
 import type { Tokens } from "../../core/units.ts";
+import { ownVersion } from "../../core/version.ts";
 import type { EngineOptions } from "../../engine/options.ts";
 import { findNodeLlamaCpp } from "./against.ts";
 import {
@@ -28,7 +30,7 @@ import {
   type Test,
 } from "./contender.ts";
 import { findLlamaBench } from "./llama-bench.ts";
-import { checkoutCommit, describeMachine, packageVersion } from "./machine.ts";
+import { checkoutCommit, describeMachine } from "./machine.ts";
 import type { BenchReport } from "./report.ts";
 import { resultsOf } from "./results.ts";
 
@@ -102,7 +104,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
     return {
       hearth_bench: 1,
       date,
-      hearth: packageVersion(),
+      hearth: ownVersion(),
       commit: checkoutCommit(),
       machine,
       command: options.command ?? "",

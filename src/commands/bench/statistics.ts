@@ -1,4 +1,5 @@
 /** What repeated measurements say: the median, and the whole range as its spread. Pure. */
+import { quantile } from "../../core/numbers.ts";
 
 /** Median with the least and the greatest of the samples: for a handful of runs, a range hides nothing. */
 export interface Spread {
@@ -11,11 +12,8 @@ export interface Spread {
 
 export function spreadOf(samples: readonly number[]): Spread {
   const sorted = samples.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  const below = sorted[Math.floor(middle)] ?? Number.NaN;
-  const above = sorted[Math.ceil(middle)] ?? Number.NaN;
   return {
-    median: (below + above) / 2,
+    median: quantile(sorted, 0.5),
     low: sorted[0] ?? Number.NaN,
     high: sorted.at(-1) ?? Number.NaN,
     samples,

@@ -2,6 +2,7 @@
  * How far a model's predictions are from another's over the same text: Kullback–Leibler divergence, agreement of the
  * likeliest token and both perplexities. Definitions as in llama.cpp's tools/perplexity (--kl-divergence), at b6000.
  */
+import { quantile } from "../../core/numbers.ts";
 import { finiteLogSumExp } from "../../runtime/sampling/logprobs.ts";
 import type { Session } from "../../runtime/session.ts";
 import { LossSum, type Perplexity, visitScoredTargets, type WindowOptions } from "./perplexity.ts";
@@ -95,12 +96,4 @@ function estimate(values: readonly number[]): Estimate {
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : 0 };
-}
-
-/** Linear between the two nearest, as numpy's default. */
-function quantile(sorted: readonly number[], share: number): number {
-  const at = share * (sorted.length - 1);
-  const low = sorted[Math.floor(at)] ?? 0;
-  const high = sorted[Math.ceil(at)] ?? low;
-  return low + (high - low) * (at - Math.floor(at));
 }

@@ -1,6 +1,6 @@
 /** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
 import { axisTicks } from "../../core/axis-ticks.ts";
-import { significant } from "../../core/significant.ts";
+import { significant } from "../../core/numbers.ts";
 import { type Bytes, formatBytes, GiB, MiB } from "../../core/units.ts";
 import { hotNeurons } from "../../placement/describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "../../placement/plan.ts";

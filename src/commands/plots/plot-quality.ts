@@ -1,5 +1,7 @@
 /** What sparsity costs and saves, as a picture (SVG): perplexity and bytes over the share of weights skipped. */
+
 import { axisTicks } from "../../core/axis-ticks.ts";
+import { percent } from "../../core/numbers.ts";
 import { type Comparison, type MethodReport, nameOf } from "../../sparsity/choose-best.ts";
 
 const ink = "#212529";
@@ -55,7 +57,7 @@ export function plotQuality(
     text(
       loss.left + 6,
       y - 6,
-      `asked: at most ${percent(maxPerplexityLoss)}`,
+      `asked: at most ${percent(maxPerplexityLoss, 2)}`,
       `fill="${limitColour}"`,
     ),
     "</svg>",
@@ -75,7 +77,7 @@ function panelOfLoss(methods: readonly MethodReport[], maxPerplexityLoss: number
     title: "perplexity lost",
     value: ({ perplexityLoss }) => Math.min(range.highest, Math.max(range.lowest, perplexityLoss)),
     ...range,
-    label: percent,
+    label: (loss) => percent(loss, 2),
   };
 }
 
@@ -145,10 +147,6 @@ function dot(at: string, colour: string): string {
 
 function yOf({ highest, lowest }: Panel, value: number): number {
   return round(top + ((highest - value) / (highest - lowest)) * size);
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
 }
 
 function line(

@@ -2,6 +2,8 @@
 
 import type { Backend } from "../../backends/backend.ts";
 import { defined } from "../../core/defined.ts";
+import { weightBytes } from "../../core/dtype.ts";
+import { median } from "../../core/numbers.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { channelSources, matricesOfPlace } from "../../derived-weights/channel-copies.ts";
 import { resolveSparsity } from "../../engine/resolve-sparsity.ts";
@@ -10,13 +12,11 @@ import {
   type CheckText,
   compareTargets,
   decodeOnce,
-  median,
   type ScoredTargets,
   scoreTargets,
 } from "../../learning/check/checked-model.ts";
 import { describeModel } from "../../model/describe.ts";
 import type { Model } from "../../model/model.ts";
-import { weightBytes } from "../../model/weights.ts";
 import type { Weight } from "../../ops/op.ts";
 import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {
@@ -147,10 +147,10 @@ function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly Candi
 
 /** "output 40 %", or for inputs of attention, of gate and up, and the output score: "input 10/10/30 %". */
 function variantOf(table: ThresholdTable): string {
-  const percent = (share: number): number => Math.round(100 * share);
-  if (table.score !== "input") return `${table.score} ${percent(table.sparsity)} %`;
+  const inPercent = (share: number): number => Math.round(100 * share);
+  if (table.score !== "input") return `${table.score} ${inPercent(table.sparsity)} %`;
   const { attention, ffn, output } = table.shares;
-  return `input ${[attention, ffn, output].map(percent).join("/")} %`;
+  return `input ${[attention, ffn, output].map(inPercent).join("/")} %`;
 }
 
 async function open(request: CheckRequest, candidate: Candidate): Promise<CheckedModel> {

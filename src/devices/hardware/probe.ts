@@ -1,6 +1,8 @@
 /** Small programs that exercise one thing on a backend, and the median of how long they take. */
+
 import type { Backend } from "../../backends/backend.ts";
 import { rowBytes, type WeightType } from "../../core/dtype.ts";
+import { median } from "../../core/numbers.ts";
 import type { Op, Slot, Weight } from "../../ops/op.ts";
 import { createStep, type Program, type Segment } from "../../ops/program.ts";
 
@@ -62,7 +64,7 @@ export async function medianSeconds(run: () => Promise<void>, runs = 5): Promise
     await run();
     seconds.push((performance.now() - startedAt) / 1000);
   }
-  return seconds.sort((a, b) => a - b)[Math.floor(runs / 2)] ?? 0;
+  return median(seconds);
 }
 
 interface Work {

@@ -3,14 +3,14 @@
  * Bytes on the GPU are those of the backend's own layout; what is not a weight or the cache is measured as the rest.
  */
 
-import { kvBytes } from "../../backends/webgpu/kernels/kv.ts";
+import { kvBufferBytes } from "../../backends/webgpu/kernels/kv.ts";
 import type { BindingLimits } from "../../backends/webgpu/recording-buffers.ts";
 import { estimateGpuBytes } from "../../backends/webgpu/webgpu-backend.ts";
 import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
-import { rowBytes } from "../../core/dtype.ts";
+import { rowBytes, weightBytes } from "../../core/dtype.ts";
 import type { Bytes, Neurons } from "../../core/units.ts";
 import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
-import type { KvShape, Program } from "../../ops/program.ts";
+import { type KvShape, kvBytes, type Program } from "../../ops/program.ts";
 import { weightsOfOp } from "../../ops/program-ops.ts";
 import type {
   Activity,
@@ -59,7 +59,7 @@ export function describeProgram(request: DescriptionRequest): ModelDescription {
   const described = {
     layers,
     output,
-    embeddingBytes: embedding.reduce((sum, weight) => sum + fileBytes(weight), 0),
+    embeddingBytes: embedding.reduce((sum, weight) => sum + weightBytes(weight), 0),
     hiddenBytes: dim * 4,
     logitsBytes: (program.slots.find(({ name }) => name === "logits")?.width ?? 0) * 4,
     gpuAllocationBytes: gpuAllocation,
@@ -146,9 +146,8 @@ function describeLayer(
 /** Keys, then values. */
 function cacheTensors(kv: KvShape): readonly PlaceableTensor[] {
   const type = kv.type.toUpperCase();
-  const elements = kv.sequences * kv.contextLength * kv.kvHeads;
-  const cpu = { type, bytes: elements * rowBytes(type, kv.headDim) };
-  const tensor = { gpu: { type, bytes: kvBytes(kv) }, cpu };
+  const cpu = { type, bytes: kvBytes({ ...kv, layers: 1 }) / 2 };
+  const tensor = { gpu: { type, bytes: kvBufferBytes(kv) }, cpu };
   return [tensor, tensor];
 }
 
@@ -240,7 +239,7 @@ function columnTensor(weight: Weight, read: Read): NeuronTensor {
 /** Vectors are f32 on the GPU, matrices keep their type. */
 function placeable(weight: Weight): PlaceableTensor {
   const { type, rows, columns } = weight;
-  const cpu = { type, bytes: fileBytes(weight) };
+  const cpu = { type, bytes: weightBytes(weight) };
   if (rows === 1) return { gpu: { type: "F32", bytes: columns * 4 }, cpu };
   return { gpu: { type, bytes: rows * rowLayout(type, columns).gpuBytes }, cpu };
 }
@@ -248,8 +247,4 @@ function placeable(weight: Weight): PlaceableTensor {
 function plain(bytes: Bytes): PlaceableTensor {
   const slice = { type: "F32", bytes };
   return { gpu: slice, cpu: slice };
-}
-
-function fileBytes({ type, rows, columns }: Weight): Bytes {
-  return rows * rowBytes(type, columns);
 }

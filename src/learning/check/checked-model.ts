@@ -2,15 +2,16 @@
  * What a sparse method costs and gains, against the dense model on the same tokens: perplexity target by target,
  * agreement of the likeliest tokens, and decode speed in turns, so that a busy machine slows both alike.
  */
+
 import type { Backend, Executable } from "../../backends/backend.ts";
 import { NotFiniteError } from "../../core/errors.ts";
+import { indexOfLargest } from "../../core/numbers.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
 import type { Model } from "../../model/model.ts";
 import type { Slot } from "../../ops/op.ts";
 import { createStep, type Step } from "../../ops/program.ts";
 import { finiteLogSumExp } from "../../runtime/sampling/logprobs.ts";
-import { indexOfLargest } from "../../runtime/sampling/sampler.ts";
 
 /** A model on a backend for one sequence, whose rows' logits can all be read. */
 export class CheckedModel implements Disposable {
@@ -225,11 +226,4 @@ function bestOf(logits: Float32Array, position: number): number {
   const token = indexOfLargest(logits);
   if (token === undefined) throw new NotFiniteError(position);
   return token;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }

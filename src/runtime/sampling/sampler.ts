@@ -2,6 +2,7 @@
  * From logits to a token: penalties and bias, then top-k, typical, top-p, min-p, temperature, in llama.cpp's order.
  * One sampler belongs to one generation; its buffers are made once. Same seed and same logits, same tokens.
  */
+
 import {
   checkOptions,
   countRule,
@@ -13,6 +14,7 @@ import {
   shareRule,
 } from "../../core/check-options.ts";
 import { OptionError } from "../../core/errors.ts";
+import { indexOfLargest } from "../../core/numbers.ts";
 import { createRandom, type Random } from "../../core/random.ts";
 import { Candidates } from "./candidates.ts";
 
@@ -205,18 +207,4 @@ export class Sampler {
       logits[id] = scaled - count * frequencyPenalty - presencePenalty;
     }
   }
-}
-
-/** The lowest index among the largest values; undefined where one is NaN or the largest infinite. */
-export function indexOfLargest(values: Float32Array): number | undefined {
-  let best: number | undefined;
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? largest;
-    if (value <= largest) continue;
-    if (Number.isNaN(value)) return undefined;
-    largest = value;
-    best = i;
-  }
-  return largest === Number.POSITIVE_INFINITY ? undefined : best;
 }

@@ -24,7 +24,14 @@ export function headStride(headDim: number): number {
   return Math.ceil(headDim / 4) * 4;
 }
 
-export function kvBytes({ sequences, contextLength, kvHeads, headDim, type }: KvShape): number {
+/** Bytes of the keys, or the values, of one layer. */
+export function kvBufferBytes({
+  sequences,
+  contextLength,
+  kvHeads,
+  headDim,
+  type,
+}: KvShape): number {
   const elements = sequences * contextLength * kvHeads * headStride(headDim);
   return elements * (type === "f32" ? 4 : 2);
 }

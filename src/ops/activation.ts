@@ -2,7 +2,7 @@
  * The scalar functions of a feed-forward block: act(x), and h from up and gate.
  * Source: GELU, Hendrycks and Gimpel 1606.08415; relu², So et al. 2109.08668; FATReLU, ProSparse 2402.13516.
  */
-import type { Activation, Gating } from "../../ops/op.ts";
+import type { Activation, Gating } from "./op.ts";
 
 /** act as a function of one number, in double precision. */
 export function activationFunction(activation: Activation): (x: number) => number {

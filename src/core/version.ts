@@ -1,0 +1,14 @@
+/** Versions as package.json files name them. */
+import { readFileSync } from "node:fs";
+
+/** Of this package. */
+export function ownVersion(): string {
+  return manifestVersion(new URL("../../package.json", import.meta.url));
+}
+
+/** Of the package whose package.json lies there; "unknown" where it names none. */
+export function manifestVersion(path: string | URL): string {
+  const manifest: unknown = JSON.parse(readFileSync(path, "utf8"));
+  const isManifest = typeof manifest === "object" && manifest !== null && "version" in manifest;
+  return isManifest ? String(manifest.version) : "unknown";
+}
