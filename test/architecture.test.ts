@@ -110,7 +110,8 @@ describe("files that a user named", () => {
     ["placement/plan-cache.ts", "the cache folder"],
     ["backends/webgpu/adapter-memory.ts", "/proc and /sys"],
     ["learning/corpus.ts", "a descriptor of io/open-file.ts"],
-    ["gguf/write.ts", "a file that is made"],
+    ["io/ownership.ts", "/proc"],
+    ["io/replace-file.ts", "a file that is made"],
   ]);
 
   it("are opened by io/open-file.ts alone", () => {

@@ -1,5 +1,4 @@
 /** `hearth bench`: how fast models run on this machine, alone or beside llama.cpp. */
-import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { visibleJson } from "../core/visible-text.ts";
 import {
@@ -15,7 +14,7 @@ import {
 import { asCsv, asMarkdown } from "./bench-output.ts";
 import { byteSizeList, nameList, numberList, wholeNumber } from "./option-values.ts";
 import { print } from "./output.ts";
-import { checkOutputFile } from "./output-file.ts";
+import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 
 interface BenchFlags {
@@ -106,7 +105,7 @@ async function runBench(models: readonly string[], flags: BenchFlags): Promise<v
     });
     bar.stop();
     if (flags.save !== undefined) {
-      writeFileSync(flags.save, `${JSON.stringify(report, undefined, 2)}\n`);
+      await writeOutput(flags.save, `${JSON.stringify(report, undefined, 2)}\n`);
     }
     print(asText(report, flags.output));
   } finally {

@@ -1,11 +1,10 @@
 /** `hearth doctor`: what this machine offers. */
-import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { visibleJson } from "../core/visible-text.ts";
 import { type Diagnosis, diagnose, formatBytes, measureMachine, OptionError } from "../index.ts";
 import { wholeNumber } from "./option-values.ts";
 import { print } from "./output.ts";
-import { checkOutputFile } from "./output-file.ts";
+import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { table } from "./table.ts";
 
 interface DoctorFlags {
@@ -54,7 +53,7 @@ async function measure({ gpu, threads, output }: DoctorFlags): Promise<void> {
     ...(threads !== undefined && { threads }),
   });
   if (output === undefined) process.stdout.write(profile);
-  else writeFileSync(output, profile);
+  else await writeOutput(output, profile);
 }
 
 type Adapter = Diagnosis["adapters"][number];

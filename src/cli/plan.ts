@@ -1,5 +1,4 @@
 /** `hearth plan`: which neurons would be on the graphics card within a budget, and what that would bring. */
-import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import {
   OptionError,
@@ -11,7 +10,7 @@ import {
 import { objectiveOption } from "./model-options.ts";
 import { byteSize, wholeNumber } from "./option-values.ts";
 import { print, printJson, say } from "./output.ts";
-import { checkOutputFile } from "./output-file.ts";
+import { checkOutputFile, writeOutput } from "./output-file.ts";
 
 interface PlanFlags {
   readonly vramBudget?: number;
@@ -90,7 +89,7 @@ async function plan(model: string, flags: PlanFlags): Promise<void> {
   if (flags.refresh) say(refreshed(result.learntTokens));
   if (flags.json) printJson(result.json);
   else print(result.text.trimEnd());
-  if (flags.plot !== undefined) writeFileSync(flags.plot, result.plot());
+  if (flags.plot !== undefined) await writeOutput(flags.plot, result.plot());
 }
 
 function refreshed(tokens: number): string {

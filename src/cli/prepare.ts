@@ -1,13 +1,11 @@
 /** `hearth prepare`: learn about a model what lets it skip neurons, and say what that costs. */
-
-import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import { formatBytes, type MethodReport, type PrepareReport, prepareModel } from "../index.ts";
 import { percentage, wholeNumber } from "./option-values.ts";
 import { print, say } from "./output.ts";
-import { checkOutputFile } from "./output-file.ts";
+import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { table } from "./table.ts";
 import {
   addTrainingOptions,
@@ -65,7 +63,7 @@ async function prepare(model: string, flags: PrepareFlags): Promise<void> {
     }),
   );
   for (const notice of report.notices) say(notice);
-  if (plot !== undefined) await writeFile(plot, report.plot());
+  if (plot !== undefined) await writeOutput(plot, report.plot());
   print(flags.json ? visibleJson(asJson(report)) : asText(report));
 }
 

@@ -1,6 +1,4 @@
 /** `hearth profile`: which neurons of a model fire, over texts of your own. */
-
-import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
@@ -14,7 +12,7 @@ import {
 } from "../index.ts";
 import { collect, wholeNumber } from "./option-values.ts";
 import { print, say } from "./output.ts";
-import { checkOutputFile } from "./output-file.ts";
+import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
@@ -75,7 +73,7 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   checkOutputFile(flags.output, "--output");
   const summary = await count(model, corpus, flags);
   for (const notice of summary.notices) say(notice);
-  if (plot !== undefined) await writeFile(plot, summary.plot());
+  if (plot !== undefined) await writeOutput(plot, summary.plot());
   print(flags.json ? visibleJson(asJson(summary)) : asText(summary));
   if (!summary.isComplete) {
     say("stopped early; the same command goes on from here");

@@ -1,5 +1,5 @@
 /** `hearth run`: continue a prompt, once. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { visibleLines, visibleText } from "../core/visible-text.ts";
 import {
@@ -24,7 +24,7 @@ import {
   showNotices,
 } from "./model-options.ts";
 import { printJson, say } from "./output.ts";
-import { checkOutputFile } from "./output-file.ts";
+import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson, sparsityText } from "./sparsity-report.ts";
 import { answerWriter } from "./terminal-text.ts";
@@ -85,7 +85,9 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
     if (flags.stats) showStats(engine, report);
     if (report.hybrid?.advice) say(report.hybrid.advice);
     if (result.finishReason === "abort") process.exitCode = interrupted;
-    if (flags.timeline !== undefined) writeFileSync(flags.timeline, await engine.timeline());
+    if (flags.timeline !== undefined) {
+      await writeOutput(flags.timeline, await engine.timeline());
+    }
   } finally {
     await closeEngine(engine);
   }

@@ -17,6 +17,7 @@ import { downNormsOf } from "../derived-weights/derived-weights.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
 import { sidecarModelOf } from "../engine/model-sidecar.ts";
 import { openGguf } from "../gguf/open.ts";
+import { checkReplaceable } from "../io/replace-file.ts";
 import { type Corpus, openCorpus } from "../learning/corpus.ts";
 import { Gatherer } from "../learning/gather.ts";
 import { extendProfile, tokensCounted } from "../learning/profile.ts";
@@ -30,6 +31,7 @@ import {
   describeRule,
   emptyProfile,
 } from "../sparsity/activation-profile.ts";
+import { mergeProfiles } from "../sparsity/merge-profiles.ts";
 import { findSidecar } from "../sparsity/sidecar/read.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
@@ -85,6 +87,7 @@ export async function profileModel(path: string, options: ProfileOptions): Promi
   const sidecarPath = options.sidecar ?? sidecarPathOf(path);
   const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
   const before = sidecar?.profile ?? emptyProfile(activeRuleFor(model.activation), neurons(model));
+  if (options.corpora.length > 0) checkReplaceable(sidecarPath);
   const corpora = await Promise.all(options.corpora.map(openCorpus));
   checkCorpora(corpora, before);
   const { tokens = defaultTokens } = options;
@@ -145,10 +148,15 @@ async function count(
     const windowOption = window === undefined ? {} : { window };
     using gatherer = await Gatherer.open(model, tokenizer, backend, windowOption);
     const downNorms = before.rule.kind === "top" ? await downNormsOf(model, sidecar) : undefined;
+    // What of this count is in the file, and what is in it altogether. Counts go on growing in place: kept is a copy.
+    let kept = before;
+    let written = before;
     const save = (profile: ActivationProfile): Promise<void> =>
-      updateSidecar(sidecarPath, sidecarModelOf(model), {
-        profile,
-        ...(downNorms && { downNorms }),
+      updateSidecar(sidecarPath, sidecarModelOf(model), (current) => {
+        const merged = mergeProfiles(profile, kept, current?.profile);
+        if (merged.isIncluded) kept = structuredClone(profile);
+        written = merged.profile;
+        return { profile: merged.profile, ...(downNorms && { downNorms }) };
       });
     const saveSometimes = occasionally(save);
     const total = tokens * corpora.length;
@@ -163,7 +171,7 @@ async function count(
       },
     });
     await save(profile);
-    return { profile, notices: [...model.warnings, ...tokenizer.warnings, ...notices] };
+    return { profile: written, notices: [...model.warnings, ...tokenizer.warnings, ...notices] };
   } finally {
     backend[Symbol.dispose]();
   }

@@ -20,7 +20,7 @@ const shortNames: ReadonlyMap<string, string> = new Map([
 export const maxMessageCharacters = 4000;
 
 /** Characters of one name or value within a message: two lines of a terminal; a path is rarely longer. */
-export const maxPieceCharacters = 240;
+const maxPieceCharacters = 240;
 
 /** One visible line of at most `limit` characters and an ellipsis: ESC becomes `\x1b`, a line break `\n`. */
 export function visibleText(text: string, limit: number = maxPieceCharacters): string {

@@ -4,6 +4,7 @@
  */
 
 import type { Tokens } from "../core/units.ts";
+import { checkReplaceable } from "../io/replace-file.ts";
 import type { Model } from "../model/model.ts";
 import type { Session } from "../runtime/session.ts";
 import { activeRuleFor, emptyProfile } from "../sparsity/activation-profile.ts";
@@ -15,7 +16,6 @@ import {
   obstacleToLearning,
 } from "../sparsity/learnt-counts.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
-import { findSidecar } from "../sparsity/sidecar/read.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { sidecarModelOf } from "./model-sidecar.ts";
@@ -53,6 +53,7 @@ export async function startLearning(request: {
   if (session.executable.counts === "blocks") {
     return "nothing is learnt: the graphics card does not count single neurons; device cpu and hybrid do";
   }
+  checkReplaceable(sidecarPath);
   await session.executable.neuronCounts();
   return {
     observe: () => observe(model, session),
@@ -68,11 +69,16 @@ export async function foldIntoProfile(model: Model, sidecar: Sidecar | undefined
   const learnt = sidecar?.learnt;
   if (sidecar === undefined || learnt === undefined || learnt.tokens === 0) return 0;
   const { neurons } = model.hyperparameters;
-  await updateSidecar(sidecar.path, sidecarModelOf(model), {
-    profile: foldLearnt(profileOf(model, sidecar), learnt),
-    learnt: nothingLearnt(neurons),
+  let tokens = 0;
+  await updateSidecar(sidecar.path, sidecarModelOf(model), (current) => {
+    const now = current?.learnt ?? nothingLearnt(neurons);
+    tokens = now.tokens;
+    return {
+      profile: foldLearnt(profileOf(model, current), now),
+      learnt: nothingLearnt(neurons),
+    };
   });
-  return learnt.tokens;
+  return tokens;
 }
 
 async function observe(model: Model, session: Session): Promise<Observation> {
@@ -93,10 +99,10 @@ async function observe(model: Model, session: Session): Promise<Observation> {
 /** The file may have changed while the model ran: what is there now is added to. */
 async function save(model: Model, path: string, seen: Observation): Promise<void> {
   const shape = sidecarModelOf(model);
-  const sidecar = findSidecar(path, shape);
-  const before = sidecar?.learnt ?? nothingLearnt(shape.neurons);
-  const learnt = addObservation(before, seen, profileOf(model, sidecar));
-  await updateSidecar(path, shape, { learnt });
+  await updateSidecar(path, shape, (sidecar) => {
+    const before = sidecar?.learnt ?? nothingLearnt(shape.neurons);
+    return { learnt: addObservation(before, seen, profileOf(model, sidecar)) };
+  });
 }
 
 function profileOf(model: Model, sidecar: Sidecar | undefined): NonNullable<Sidecar["profile"]> {

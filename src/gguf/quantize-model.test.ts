@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -140,7 +140,11 @@ describe("quantizeModel", () => {
     const input = await makeModel("same.gguf");
     const link = join(folder, "link.gguf");
     symlinkSync(input, link);
-    for (const output of [input, link]) {
+    const hard = join(folder, "hard.gguf");
+    linkSync(input, hard);
+    const dangling = join(folder, "link-to-hard.gguf");
+    symlinkSync("hard.gguf", dangling);
+    for (const output of [input, link, hard, dangling]) {
       await expect(quantizeModel({ input, output, type: "F16" })).rejects.toThrow(/another file/);
     }
   });
@@ -149,10 +153,10 @@ describe("quantizeModel", () => {
     const input = await makeModel("in.gguf");
     const missing = join(folder, "no-such-folder", "out.gguf");
     await expect(quantizeModel({ input, output: missing, type: "F16" })).rejects.toThrow(
-      /output: .*expected a file in a folder that exists/,
+      /out\.gguf: cannot be written: the folder .*no-such-folder does not exist/,
     );
     await expect(quantizeModel({ input, output: folder, type: "F16" })).rejects.toThrow(
-      /expected a file, not a folder/,
+      /is a folder, not a file that can be replaced/,
     );
   });
 

@@ -2,8 +2,7 @@
  * Writes a model again with its matrices in another type, tensor by tensor and piece by piece: memory for one piece,
  * and the event loop runs between pieces.
  */
-import { realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { statSync } from "node:fs";
 import {
   checkOptions,
   checkValue,
@@ -14,6 +13,7 @@ import {
 } from "../core/check-options.ts";
 import { isWeightType, tensorType, type WeightType, weightTypes } from "../core/dtype.ts";
 import { FileFormatError, OptionError, UnsupportedError } from "../core/errors.ts";
+import { checkReplaceable } from "../io/replace-file.ts";
 import { readPieces } from "../io/tensor-bytes.ts";
 import type { Codec } from "../quant/codec.ts";
 import { quantCodec } from "../quant/codecs.ts";
@@ -109,22 +109,17 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
 }
 
 function checkOutput(model: GgufFile, output: string): void {
-  if (!isFolder(dirname(output))) {
-    throw new OptionError("output", output, "a file in a folder that exists");
-  }
-  if (isFolder(output)) throw new OptionError("output", output, "a file, not a folder");
-  let existing: string;
-  try {
-    existing = realpathSync(output);
-  } catch {
-    return;
-  }
-  if (!model.files.some((file) => realpathSync(file.path) === existing)) return;
-  throw new OptionError("output", output, "another file than the input");
+  checkReplaceable(output);
+  const isInput = model.files.some((file) => isSameFile(file.path, output));
+  if (isInput) throw new OptionError("output", output, "another file than the input");
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+/** Also by another name: a link, a hard link, other capitals where the file system does not mind. */
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) =>
+    statSync(path, { bigint: true, throwIfNoEntry: false }),
+  );
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 function shapeOf(model: GgufFile): ModelShape {

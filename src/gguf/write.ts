@@ -1,11 +1,11 @@
 /**
- * Writes a GGUF v3 file tensor by tensor: memory for the header and one piece of data. What is written goes to a
- * file beside the target that gets its name at the end, so that nobody ever sees half a model.
+ * Writes a GGUF v3 file tensor by tensor: memory for the header and one piece of data. Nobody ever
+ * sees half a model (io/replace-file.ts).
  */
-import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { tensorType } from "../core/dtype.ts";
 import { OptionError, ShapeError } from "../core/errors.ts";
+import { replaceFile } from "../io/replace-file.ts";
 import { encodeHeader, type TensorPlace } from "./encode.ts";
 import {
   defaultAlignment,
@@ -44,22 +44,11 @@ export async function writeGguf(file: GgufToWrite): Promise<void> {
   const tensors = [...file.tensors];
   const places = placeTensors(tensors, alignment);
   const header = encodeHeader({ magic: file.magic ?? "GGUF", metadata, tensors: places });
-  const partial = `${file.path}.${randomUUID()}.partial`;
-  try {
-    const handle = await open(partial, "wx");
-    try {
-      await writeAll(handle, header);
-      await writeAll(handle, padding(header.length, alignment));
-      for (const tensor of tensors) await writeTensor(handle, tensor, alignment);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(partial, file.path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
+  await replaceFile(file.path, async (handle) => {
+    await writeAll(handle, header);
+    await writeAll(handle, padding(header.length, alignment));
+    for (const tensor of tensors) await writeTensor(handle, tensor, alignment);
+  });
 }
 
 /** Makes option and metadata agree; a file without the key has the default. */

@@ -25,6 +25,7 @@ import { gatherTraining } from "../../learning/train-gather.ts";
 import { type TrainedLayer, trainLayer } from "../../learning/train-layers.ts";
 import type { Model } from "../../model/model.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
+import { mergeProfiles } from "../../sparsity/merge-profiles.ts";
 import { findSidecar } from "../../sparsity/sidecar/read.ts";
 import type { ThresholdTable } from "../../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../../sparsity/sidecar/write.ts";
@@ -81,12 +82,13 @@ export async function learnFacts(request: LearnRequest): Promise<void> {
     ...(request.signal && { signal: request.signal }),
   });
   request.signal?.throwIfAborted();
-  await updateSidecar(sidecarPath, sidecarModelOf(model), {
-    profile,
+  const columnNorms = isRelu ? undefined : await columnNormsOf(model, sidecar);
+  await updateSidecar(sidecarPath, sidecarModelOf(model), (current) => ({
+    profile: mergeProfiles(profile, start, current?.profile).profile,
     downNorms,
-    ...(!isRelu && { columnNorms: await columnNormsOf(model, sidecar) }),
-    downRows: downRowsToWrite(model, sidecar, rowType),
-  });
+    ...(columnNorms && { columnNorms }),
+    downRows: downRowsToWrite(model, current, rowType),
+  }));
 }
 
 /** Copies of matrices that any of the tables reads by input go to the sidecar, where it lacks them. */
@@ -96,9 +98,9 @@ export async function keepCopies(
 ): Promise<void> {
   if (tables.every(({ score }) => score !== "input")) return;
   const shape = sidecarModelOf(model);
-  const sidecar = findSidecar(sidecarPath, shape);
-  const channels = channelCopiesToWrite(model, sidecar, backend.transpose);
-  await updateSidecar(sidecarPath, shape, { channels });
+  await updateSidecar(sidecarPath, shape, (current) => ({
+    channels: channelCopiesToWrite(model, current, backend.transpose),
+  }));
 }
 
 export async function learnMethods(

@@ -2,6 +2,7 @@
  * `hearth prepare` and `hearth train-predictor`: from a model to a sidecar with which it decodes in proportion to the
  * neurons that fire, and to a report of what that costs.
  */
+
 import { basename } from "node:path";
 import type { Backend } from "../../backends/backend.ts";
 import {
@@ -24,6 +25,7 @@ import { type Bytes, GiB, type Tokens } from "../../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../../engine/host-backend.ts";
 import { sidecarModelOf } from "../../engine/model-sidecar.ts";
 import { openGguf } from "../../gguf/open.ts";
+import { checkReplaceable } from "../../io/replace-file.ts";
 import { CheckedModel, scoredIn } from "../../learning/check/checked-model.ts";
 import { sampleCorpus } from "../../learning/check/sample.ts";
 import { heldOutWindows } from "../../learning/check/windows.ts";
@@ -266,6 +268,8 @@ async function openPreparation(
 ): Promise<Preparation> {
   const model = openModel(openGguf(path));
   refuse?.(model);
+  const sidecarPath = options.sidecar ?? sidecarPathOf(path);
+  checkReplaceable(sidecarPath);
   const tokenizer = await loadTokenizer(model.gguf.metadata, model.vocabulary);
   const { backend, notices } = openHostBackend(options.device ?? "auto", options.threads);
   try {
@@ -279,7 +283,7 @@ async function openPreparation(
       tokenizer,
       backend,
       multiply: backend.multiply,
-      sidecarPath: options.sidecar ?? sidecarPathOf(path),
+      sidecarPath,
       ...text,
       window,
       heldOut,

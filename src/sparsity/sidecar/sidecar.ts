@@ -1,6 +1,6 @@
 /**
  * The sidecar: a GGUF beside the model with what hearth has learnt about it. This file says what may be in it;
- * sidecar-read.ts opens one, sidecar-write.ts changes one. Layout: docs/formats/sidecar.md.
+ * read.ts opens one, write.ts changes one. Layout: docs/formats/sidecar.md.
  */
 
 import type { WeightType } from "../../core/dtype.ts";

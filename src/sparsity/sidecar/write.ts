@@ -7,6 +7,7 @@ import type { GgufFile } from "../../gguf/open.ts";
 import type { TensorInfo } from "../../gguf/tensor-info.ts";
 import { type MetadataValue, metadataValue } from "../../gguf/value.ts";
 import { type TensorToWrite, writeGguf } from "../../gguf/write.ts";
+import { withFileLock } from "../../io/file-lock.ts";
 import { readPieces } from "../../io/tensor-bytes.ts";
 import {
   channelsName,
@@ -18,21 +19,37 @@ import {
   signRowBytes,
   tensorName,
 } from "./names.ts";
-import { openSidecarFile } from "./read.ts";
+import { findSidecar, openSidecarFile } from "./read.ts";
 import {
   channelMatrices,
   columnPlaces,
   type MatrixToWrite,
+  type Sidecar,
   type SidecarChanges,
   type SidecarModel,
 } from "./sidecar.ts";
 import { factEntries } from "./write-facts.ts";
 
+/** Changes that depend on what is in the file at the moment when nobody else writes it. */
+type ChangesTo = (current: Sidecar | undefined) => SidecarChanges;
+
 /**
- * One writer at a time: of two that write at once, the later wins with what it read.
- * @throws FileFormatError when the file is there and is no sidecar of this model; ShapeError for data of a wrong length.
+ * One writer at a time: others wait, then change what this one has written.
+ * @throws FileFormatError when the file is there and is no sidecar of this model; ShapeError for data of a wrong length;
+ * FileAccessError where it cannot be written.
  */
-export async function updateSidecar(
+export function updateSidecar(
+  path: string,
+  model: SidecarModel,
+  changes: SidecarChanges | ChangesTo,
+): Promise<void> {
+  return withFileLock(path, () => {
+    const wanted = typeof changes === "function" ? changes(findSidecar(path, model)) : changes;
+    return writeChanges(path, model, wanted);
+  });
+}
+
+async function writeChanges(
   path: string,
   model: SidecarModel,
   changes: SidecarChanges,

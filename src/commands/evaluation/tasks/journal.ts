@@ -3,8 +3,8 @@
  * was. A result is kept under what it depends on, so one of other data, prompts or sparsity is never taken for it.
  */
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, writeFileSync } from "node:fs";
-import { OptionError } from "../../../core/errors.ts";
+import { appendFileSync, existsSync, truncateSync, writeFileSync } from "node:fs";
+import { FileFormatError, OptionError } from "../../../core/errors.ts";
 import { readTextFile } from "../../../io/open-file.ts";
 import type { Question, TaskName } from "./question.ts";
 import type { ScoredQuestion } from "./question-scorer.ts";
@@ -54,17 +54,31 @@ export class Journal {
       throw new OptionError("results", path, expected);
     }
     const whole = lines.slice(1, -1);
-    for (const line of whole) this.#take(line);
+    for (const [index, line] of whole.entries()) this.#take(line, { path, line: index + 2 });
     // What follows the last line break was being written when the evaluation was stopped.
-    if (lines.at(-1) !== "") writeFileSync(path, `${[header, ...whole].join("\n")}\n`);
+    if (lines.at(-1) !== "")
+      truncateSync(path, Buffer.byteLength([header, ...whole, ""].join("\n")));
   }
 
-  #take(line: string): void {
-    const entry: unknown = JSON.parse(line);
+  #take(text: string, place: { readonly path: string; readonly line: number }): void {
+    const entry = parseEntry(text, place);
     if (!isFields(entry)) return;
     const { name, log_likelihoods: values, truncated } = entry;
     if (typeof name !== "string" || !Array.isArray(values)) return;
     this.#results.set(name, { logLikelihoods: values.map(Number), truncated: truncated === true });
+  }
+}
+
+function parseEntry(
+  text: string,
+  place: { readonly path: string; readonly line: number },
+): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    const found = JSON.stringify(text.slice(0, 40));
+    const expected = "a result as JSON; delete the line, and its question is asked again";
+    throw new FileFormatError({ file: place.path, where: `line ${place.line}`, found, expected });
   }
 }
 

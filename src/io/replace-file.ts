@@ -1,0 +1,137 @@
+/**
+ * Writes a file so that nobody ever sees half of it, whatever happens: into a partial file beside it, onto the disk, and
+ * then under its name. What an earlier process has left behind, killed in the middle, is removed.
+ */
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readlinkSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { FileAccessError } from "../core/errors.ts";
+import { codeOf, fileAccessError, kindOf } from "./open-file.ts";
+import { ownedPath, removeLeftovers } from "./ownership.ts";
+import { removeWhenKilled } from "./remove-when-killed.ts";
+
+/** The old file stays whole until the new one is, and keeps its permissions. @throws FileAccessError, and what `write` throws */
+export async function replaceFile(
+  path: string,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const target = behindLinks(path);
+  const old = replaceable(path, target);
+  removeLeftovers(target);
+  const partial = ownedPath(target, "partial");
+  const stopWatching = removeWhenKilled(partial);
+  try {
+    await writeDurably(partial, old, write);
+    await rename(partial, target);
+    await syncFolder(dirname(target));
+  } catch (error) {
+    await rm(partial, { force: true }).catch(() => {});
+    throw isSystemError(error) ? writeError(path, error) : error;
+  } finally {
+    stopWatching();
+  }
+}
+
+async function writeDurably(
+  partial: string,
+  old: Stats | undefined,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const handle = await open(partial, "wx");
+  try {
+    if (old !== undefined) await handle.chmod(old.mode & 0o777);
+    await write(handle);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** So that the name, too, outlives a power cut. Some systems cannot; then the file system's own order has to do. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  try {
+    await handle?.sync();
+  } catch {
+    return;
+  } finally {
+    await handle?.close();
+  }
+}
+
+/**
+ * Whether the file could be written: found before work that takes hours. Nothing is left, an old file stays as it is.
+ * @throws FileAccessError
+ */
+export function checkReplaceable(path: string): void {
+  const target = behindLinks(path);
+  replaceable(path, target);
+  removeLeftovers(target);
+  const partial = ownedPath(target, "partial");
+  try {
+    // Permissions tell too little: of a full disk, a read-only file system, or to root.
+    writeFileSync(partial, "", { flag: "wx" });
+    rmSync(partial);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+/** What is there, if anything: a regular file that may be written. */
+function replaceable(path: string, target: string): Stats | undefined {
+  let old: Stats | undefined;
+  try {
+    old = statSync(target, { throwIfNoEntry: false });
+    if (old?.isFile()) accessSync(target, constants.W_OK);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+  if (old === undefined || old.isFile()) return old;
+  const code = old.isDirectory() ? "EISDIR" : "EFTYPE";
+  throw new FileAccessError(path, {
+    code,
+    reason: `is ${kindOf(old)}, not a file that can be replaced`,
+  });
+}
+
+/** As many as Linux follows. */
+const maxLinks = 40;
+
+/** A link stays a link; the file it leads to is replaced, or made. */
+function behindLinks(path: string): string {
+  let target = path;
+  for (let i = 0; i < maxLinks; i++) {
+    const found = lstatOf(target);
+    if (!found?.isSymbolicLink()) return target;
+    target = resolve(dirname(target), readlinkSync(target));
+  }
+  throw fileAccessError(path, Object.assign(new Error("a loop"), { code: "ELOOP" }));
+}
+
+function lstatOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error;
+}
+
+function writeError(path: string, error: unknown): FileAccessError {
+  const code = codeOf(error);
+  if (code !== "ENOENT" && code !== "ENOTDIR") return fileAccessError(path, error);
+  const reason = `cannot be written: the folder ${dirname(path)} does not exist`;
+  return new FileAccessError(path, { code, reason, cause: error });
+}
