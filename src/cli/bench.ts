@@ -41,7 +41,7 @@ Tests are named as in llama-bench: pp128 reads a prompt of 128 tokens, tg64 writ
 comma-separated options is measured, in turn, round by round; the first round is thrown away. Shown is the median and
 the range of all rounds. Close other programs first.
 
---against-llama-bench measures native llama.cpp with as many threads: its llama-bench, or a command that starts it, as
+--against-llama-bench measures native llama.cpp with the same number of threads: its llama-bench, or a command that starts it, as
 "env LD_LIBRARY_PATH=/opt/llama /opt/llama/llama-bench" or "llama-bench -ngl 20". --against measures node-llama-cpp,
 which spends time outside llama.cpp's kernels. Ratios are taken round by round.
 

@@ -1,4 +1,4 @@
-/** `hearth build`: compiles the native addon where hearth is installed; npm may have been told to run no scripts. */
+/** `hearth build`: compiles the native addon where hearth is installed, for users whose npm runs no scripts. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";

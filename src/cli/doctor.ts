@@ -27,8 +27,12 @@ export function addDoctorCommand(program: Command): void {
     .description("show what this machine offers: processor, memory, graphics adapters")
     .option("--json", "print one JSON object")
     .option("--measure", "measure both devices and the link for the planner, and keep the result")
-    .option("--gpu <n|name>", "measure this adapter (default: the first that is no software)")
-    .option("--threads <n>", "measure so many threads (default: physical cores)", wholeNumber)
+    .option("--gpu <n|name>", "measure this adapter (default: the first hardware adapter)")
+    .option(
+      "--threads <n>",
+      "measure with this many threads (default: physical cores)",
+      wholeNumber,
+    )
     .option("-o, --output <file>", "write what was measured to this file")
     .addHelpText("after", examples)
     .action(doctor);

@@ -2,7 +2,7 @@
 import { FileAccessError } from "../core/errors.ts";
 import { maxTextBytes, readToEnd, readWholeFile } from "../io/open-file.ts";
 
-/** `-` and /dev/stdin are what is piped in. @throws FileAccessError for what is no regular file, FileFormatError for too much. */
+/** `-` and /dev/stdin read the pipe. @throws FileAccessError unless the path is a regular file, FileFormatError for too much text. */
 export function readInput(path: string): Uint8Array {
   return path === "-" || path === "/dev/stdin" ? readStdin() : readWholeFile(path);
 }

@@ -1,4 +1,4 @@
-/** Parsers for option values: a value that is no number is a usage error, not NaN. */
+/** Parsers for option values: a value that is not a number is a usage error, not NaN. */
 import { InvalidArgumentError } from "commander";
 import { OptionError, parseByteSize } from "../index.ts";
 

@@ -99,7 +99,7 @@ function asText(report: PrepareReport): string {
     table([header, ...methods.map(methodRow)]),
     `All but the speeds: ${report.decodedTokens} tokens of text that nothing was learnt from, decoded one by one after prompts of half a`,
     `window. Bytes: of the ${report.comparedMatrices} matrices.`,
-    "Judged by: tokens; fewer where they settled that a method changes more than asked, or reads more than one that does not.",
+    "Judged by: how many tokens were checked; fewer if the method was rejected early (too much change, or more bytes than an accepted one).",
     "Change: of perplexity, target by target, ± its standard error. Same greedy tokens: as the dense model's after the same text.",
     "Speed-up predicted: from all weight bytes of a token; measured: dense and sparse in turns on this machine, as it was used then.",
     "",

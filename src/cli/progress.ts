@@ -26,7 +26,7 @@ export function createBar(title: string, unit: string): ProgressBar {
     update(done, total) {
       // What is done at once needs no bar.
       if (!isStarted && done >= total) return;
-      // What was done before the first word of it took a time that nobody knows: the estimate begins here.
+      // The time of the work before the first report is unknown: the estimate begins here.
       if (!isStarted) bar.start(total, done);
       isStarted = true;
       bar.setTotal(total);

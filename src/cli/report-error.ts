@@ -57,7 +57,7 @@ function describe(
 
 /** The flag or argument that the user gave it by; undefined for what came from elsewhere, as from a file. */
 function typedName(option: string, { options, registeredArguments }: Command): string | undefined {
-  // A command's own judgement of what was typed.
+  // The command itself has judged this flag.
   if (option.startsWith("--")) return option;
   const [name = ""] = /^\w+/.exec(option) ?? [];
   const kebab = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -102,7 +102,7 @@ export function watchOutput(): void {
       process.exit(exitCodes.failed),
     );
   });
-  // Nobody reads what would be said about it.
+  // An error about stderr would have no reader.
   process.stderr.on("error", () => {});
 }
 

@@ -23,7 +23,7 @@ export interface Diagnosis {
 
 interface CpuDiagnosis {
   readonly name: string;
-  /** Undefined where only the addon could tell. */
+  /** Undefined where only the addon could report it. */
   readonly physicalCores?: number;
   readonly usableCores: number;
   readonly memoryBytes: Bytes;

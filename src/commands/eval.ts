@@ -160,7 +160,7 @@ const defaultContext: Tokens = 2048;
 const cacheBytes = 2 ** 30;
 const maxSequences = 16;
 
-/** A context that no question exceeds, where that is known cheaply (a token is a byte at least), and as many sequences as pay. */
+/** A context that no question exceeds, where that is known cheaply (a token is at least one byte), and the number of sequences that pays. */
 function roomFor(
   path: string,
   asked: readonly AskedTask[],

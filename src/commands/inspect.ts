@@ -33,7 +33,7 @@ export interface InspectedTensor {
   readonly bytes: Bytes;
 }
 
-/** @throws FileFormatError for a file that is no sound GGUF. */
+/** @throws FileFormatError unless the file is a sound GGUF. */
 export function inspectModel(path: string): Inspection {
   const gguf = openGguf(path);
   const tensors = [...gguf.tensors.values()];

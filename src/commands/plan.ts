@@ -62,7 +62,7 @@ export interface PlacementResult {
   plot(): string;
 }
 
-/** What each further GiB would bring is said for so many of them. */
+/** For how many further GiB the report says what each would bring. */
 const furtherGibibytes = 8;
 /** A machine without an adapter: bytes do not depend on limits, save for a few when weights are cut into pieces. */
 const noLimits: BindingLimits = {

@@ -24,12 +24,14 @@ describe("options", () => {
 
   it("are refused with the nearest known name", () => {
     expect(check({ maxtokens: 1 })).toThrow(
-      'generate option: "maxtokens" is not usable; expected one that exists; did you mean "maxTokens"?',
+      'generate has no option "maxtokens"; did you mean "maxTokens"?',
     );
   });
 
   it("are refused with all names where none is near", () => {
-    expect(check({ foo: 1 })).toThrow("one that exists; the options are topK, maxTokens, stop");
+    expect(check({ foo: 1 })).toThrow(
+      'generate has no option "foo"; the options are topK, maxTokens, stop',
+    );
   });
 
   it.each([
@@ -44,7 +46,7 @@ describe("options", () => {
     [{ stop: [""] }, "stop:"],
     [{ topK: () => 1 }, "topK: a function is not usable"],
     [{ topK: new Map() }, "topK: a Map is not usable"],
-    [{ constructor: 1 }, 'generate option: "constructor" is not usable'],
+    [{ constructor: 1 }, 'generate has no option "constructor"'],
   ])("%j is refused, with what was found", (options, message) => {
     expect(check(options)).toThrow(OptionError);
     expect(check(options)).toThrow(message);

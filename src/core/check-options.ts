@@ -10,10 +10,13 @@ export interface OptionRule {
   accepts(value: unknown): boolean;
 }
 
-/** A rule for each option: who adds an option without one does not compile. */
+/** One rule per option. An option without a rule is a compile error. */
 export type OptionRules<Options> = { readonly [Name in keyof Options]-?: OptionRule };
 
-/** @throws OptionError for what is no object, for an unknown key (naming the known one nearest to it), for a value against its rule. */
+/**
+ * @throws OptionError if `options` is not an object, has an unknown key (the error suggests the nearest known one), or
+ * has a value that breaks its rule.
+ */
 export function checkOptions(
   options: unknown,
   rules: Readonly<Record<string, OptionRule>>,
@@ -37,7 +40,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** An object whose entries are its properties: those of a Map, a Set or a typed array are not. */
+/** An object whose entries are its properties. A Map's entries are not: they would be ignored silently. */
 export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return isRecord(value) && Object.prototype.toString.call(value) === "[object Object]";
 }
@@ -139,8 +142,15 @@ function unknownKey(unknown: string, known: readonly string[], what: string): Op
     distance(unknown, key) < distance(unknown, best) ? key : best,
   );
   const isNear = distance(unknown, nearest) <= unknown.length / 2;
-  const expected = isNear ? `did you mean "${nearest}"?` : `the options are ${known.join(", ")}`;
-  return new OptionError(`${what} option`, `"${unknown}"`, `one that exists; ${expected}`);
+  const found = describeValue(unknown);
+  const names = known.join(", ");
+  const hint = isNear ? `did you mean "${nearest}"?` : `the options are ${names}`;
+  return new OptionError(
+    `${what} option`,
+    found,
+    `one of ${names}`,
+    `${what} has no option ${found}; ${hint}`,
+  );
 }
 
 /** Levenshtein distance, case ignored. */

@@ -1,6 +1,6 @@
 /**
  * Errors with fields. The message says what was wrong, the value found and what to do;
- * the fields let a program tell cases apart. A message is one visible line of bounded length, whatever a file or a
+ * the fields let a program distinguish cases. A message is one visible line of bounded length, whatever a file or a
  * model put into it; the fields hold what was really found.
  */
 import { maxMessageCharacters, visibleText } from "./visible-text.ts";
@@ -86,8 +86,12 @@ export class ShapeError extends HearthError {
 export class OptionError extends HearthError {
   override readonly name = "OptionError";
   readonly option: string;
-  constructor(option: string, found: string, expected: string) {
-    super(`${visibleText(option)}: ${visibleText(found)} is not usable; expected ${expected}`);
+  /** `message`: another sentence than the usual one. */
+  constructor(option: string, found: string, expected: string, message?: string) {
+    super(
+      message ??
+        `${visibleText(option)}: ${visibleText(found)} is not usable; expected ${expected}`,
+    );
     this.option = option;
   }
 }

@@ -6,7 +6,7 @@ export interface LargestElements {
   readonly values: Float32Array;
 }
 
-/** One pass with a sorted list of `count` (at most as many as there are): few elements beat the smallest of the list. */
+/** One pass with a sorted list of `count` (at most the number of elements): few elements beat the smallest of the list. */
 export function selectLargest(elements: Float32Array, count: number, into: LargestElements): void {
   const { indices, values } = into;
   let filled = 0;

@@ -1,7 +1,4 @@
-/**
- * Branded quantities: numbers that say what they count. Erased at run time.
- * The constructors here are the only place where a bare number becomes a quantity.
- */
+/** Names for quantities. They document what a number counts; the compiler does not check them. */
 declare const unit: unique symbol;
 type Quantity<Name extends string> = number & { readonly [unit]?: Name };
 

@@ -32,7 +32,7 @@ export function visibleLines(text: string): string {
   return text.replaceAll(unseenInLines, visible);
 }
 
-/** JSON that a terminal shows as it is: what is unseen is escaped, and whoever parses it gets the same values. */
+/** JSON that a terminal shows as it is: invisible characters are escaped, and parsing gives the same values. */
 export function visibleJson(value: unknown): string {
   return JSON.stringify(value).replaceAll(unseen, (character) =>
     Array.from({ length: character.length }, (_, i) => unicodeEscape(character.charCodeAt(i))).join(

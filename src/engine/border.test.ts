@@ -63,7 +63,7 @@ describe("a wrong value", () => {
     ["ignoreEos", "a", { ignoreEos: "no" }],
     ["penaltyWindow", "a", { penaltyWindow: 1e12 }],
     ["onPromptProgress", "a", { onPromptProgress: 3 }],
-  ])("of generate is refused by its name: %s (%j, %j)", (option, ...values) => {
+  ])("of generate names the option it refuses: %s (%j, %j)", (option, ...values) => {
     expect(() => call(engine, "generate", ...values)).toThrow(OptionError);
     expect(() => call(engine, "generate", ...values)).toThrow(`${option}: `);
   });
@@ -78,7 +78,7 @@ describe("a wrong value", () => {
     ["messages[0].content", [{ role: "user", content: [{ type: "text", text: "x" }] }]],
     ["generate options", conversation, null],
     ["stop", conversation, { stop: "abc" }],
-  ])("of chat is refused by its name: %s (%j, %j)", (option, ...values) => {
+  ])("of chat names the option it refuses: %s (%j, %j)", (option, ...values) => {
     expect(() => call(engine, "chat", ...values)).toThrow(OptionError);
     expect(() => call(engine, "chat", ...values)).toThrow(`${option}: `);
   });
@@ -92,7 +92,7 @@ describe("a wrong value", () => {
     ["tokens", "detokenize", "12"],
     ["token", "detokenize", [1e9]],
     ["token", "detokenize", new Float32Array([1.5])],
-  ])("is refused by its name: %s of %s (%j)", (option, method, ...values) => {
+  ])("names the option it refuses: %s of %s (%j)", (option, method, ...values) => {
     expect(() => call(engine, String(method), ...values)).toThrow(OptionError);
     expect(() => call(engine, String(method), ...values)).toThrow(`${option}: `);
   });
@@ -125,52 +125,58 @@ describe("a wrong value", () => {
     ["perplexity options", "text", null],
     ["window", "text", { window: "8" }],
     ["maxTokens", "text", { maxTokens: -1 }],
-  ])("of perplexity is refused by its name: %s (%j, %j)", async (option, source, options) => {
+  ])("of perplexity names the option it refuses: %s (%j, %j)", async (option, source, options) => {
     const result = Reflect.apply(perplexity, undefined, [model.path, source, options]);
     await expect(result).rejects.toThrow(`${option}: `);
   });
 
   it.each<readonly [string, unknown]>([
-    ["corpora", { corpora: "book.txt" }],
-    ["recall", { recall: 0 }],
-    ["maxRatio", { maxRatio: "2" }],
-    ["finished", { finished: true }],
-    ["train-predictor option", { checkTokens: 5 }],
+    ["corpora: ", { corpora: "book.txt" }],
+    ["recall: ", { recall: 0 }],
+    ["maxRatio: ", { maxRatio: "2" }],
+    ["finished: ", { finished: true }],
+    ['train-predictor has no option "checkTokens"', { checkTokens: 5 }],
   ])(
-    "of trainPredictors is refused before a file is looked at: %s (%j)",
-    async (option, options) => {
+    "of trainPredictors is refused before a file is looked at, by name: %s (%j)",
+    async (text, options) => {
       const result = Reflect.apply(trainPredictors, undefined, ["no-such.gguf", options]);
-      await expect(result).rejects.toThrow(`${option}: `);
+      await expect(result).rejects.toThrow(text);
     },
   );
 
   it.each<readonly [string, unknown]>([
-    ["checkTokens", { checkTokens: 0 }],
-    ["maxPerplexityLoss", { maxPerplexityLoss: -1 }],
-    ["prepare option", { corpus: ["book.txt"] }],
-  ])("of prepareModel is refused before a file is looked at: %s (%j)", async (option, options) => {
-    const result = Reflect.apply(prepareModel, undefined, ["no-such.gguf", options]);
-    await expect(result).rejects.toThrow(`${option}: `);
-  });
+    ["checkTokens: ", { checkTokens: 0 }],
+    ["maxPerplexityLoss: ", { maxPerplexityLoss: -1 }],
+    ['prepare has no option "corpus"; did you mean "corpora"?', { corpus: ["book.txt"] }],
+  ])(
+    "of prepareModel is refused before a file is looked at, by name: %s (%j)",
+    async (text, options) => {
+      const result = Reflect.apply(prepareModel, undefined, ["no-such.gguf", options]);
+      await expect(result).rejects.toThrow(text);
+    },
+  );
 
   it.each<readonly [string, unknown]>([
-    ["plan options", null],
-    ["solver", { solver: "best" }],
-    ["curvePoints", { curvePoints: -1 }],
-    ["refresh", { refresh: 1 }],
-    ["plan option", { device: "hybrid" }],
-  ])("of planPlacement is refused before a file is looked at: %s (%j)", async (option, options) => {
-    const result = Reflect.apply(planPlacement, undefined, ["no-such.gguf", options]);
-    await expect(result).rejects.toThrow(`${option}: `);
-  });
+    ["plan options: ", null],
+    ["solver: ", { solver: "best" }],
+    ["curvePoints: ", { curvePoints: -1 }],
+    ["refresh: ", { refresh: 1 }],
+    ['plan has no option "device"', { device: "hybrid" }],
+  ])(
+    "of planPlacement is refused before a file is looked at, by name: %s (%j)",
+    async (text, options) => {
+      const result = Reflect.apply(planPlacement, undefined, ["no-such.gguf", options]);
+      await expect(result).rejects.toThrow(text);
+    },
+  );
 
   it.each<readonly [string, unknown]>([
-    ["threads", { threads: 0 }],
-    ["gpu", { gpu: -1 }],
-    ["measure option", { cards: 1 }],
-  ])("of measureMachine is refused by its name: %s (%j)", async (option, options) => {
+    ["threads: ", { threads: 0 }],
+    ["gpu: ", { gpu: -1 }],
+    ['measure has no option "cards"', { cards: 1 }],
+  ])("of measureMachine names the option it refuses: %s (%j)", async (text, options) => {
     const result = Reflect.apply(measureMachine, undefined, [options]);
-    await expect(result).rejects.toThrow(`${option}: `);
+    await expect(result).rejects.toThrow(text);
   });
 
   it("is refused where a file is only looked at", () => {

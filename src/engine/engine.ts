@@ -142,7 +142,7 @@ export class Engine implements Disposable {
     const { learner } = this.#opened;
     try {
       const seen = await learner?.observe();
-      // The sidecar may be mapped: it is changed when nobody reads it any more.
+      // The sidecar may be mapped: it is changed after its last reader has gone.
       this.close();
       return seen && (await learner?.save(seen));
     } finally {

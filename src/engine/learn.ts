@@ -33,13 +33,13 @@ interface Observation {
 }
 
 export interface Learner {
-  /** What was seen since the model was opened: to be asked once, before it is closed. */
+  /** What was seen since the model was opened. Call it once, before the model is closed. */
   observe(): Promise<Observation>;
-  /** Adds it to the sidecar, which need not be there; no file changes when nothing was seen. */
+  /** Adds what was seen to the sidecar, which need not exist. No file changes when nothing was seen. */
   save(seen: Observation): Promise<LearnReport>;
 }
 
-/** Starts the counting; or says in a sentence why nothing can be learnt. */
+/** Starts the counting, or returns a notice: why nothing can be learnt. */
 export async function startLearning(request: {
   readonly model: Model;
   readonly session: Session;
@@ -64,7 +64,10 @@ export async function startLearning(request: {
   };
 }
 
-/** Adds what was learnt to the profile, and forgets it: counts are never folded in twice. Answers its tokens. */
+/**
+ * Moves the learnt counts into the profile and clears them, so that none is added twice. Returns how many tokens were
+ * moved.
+ */
 export async function foldIntoProfile(model: Model, sidecar: Sidecar | undefined): Promise<Tokens> {
   const learnt = sidecar?.learnt;
   if (sidecar === undefined || learnt === undefined || learnt.tokens === 0) return 0;

@@ -31,7 +31,7 @@ export type OutputsWanted = "per sequence" | "per row";
 const headerReadAhead = 16 << 20;
 
 /**
- * Opens the model; loads no matrix. `options` have been checked: whoever takes them from a caller checks them, once.
+ * Opens the model; loads no matrix. The public function that got `options` from its caller has checked them, once.
  * `sidecar` stands in for the one on disk.
  * @throws FileFormatError, UnsupportedError, OptionError or LimitError, each saying what to do.
  */

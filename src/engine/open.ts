@@ -1,4 +1,4 @@
-/** From a path to everything that runs a model: file, tokenizer, backend, session. Whoever opens it closes it. */
+/** From a path to everything that runs a model: file, tokenizer, backend, session. The opener closes it. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Backend } from "../backends/backend.ts";
@@ -38,7 +38,7 @@ export interface OpenedModel extends Disposable {
 }
 
 /**
- * `options` have been checked. `sidecar`: in place of the one on disk, for those who make one and must try it first.
+ * `options` have been checked. `sidecar`: in place of the one on disk, for callers that must try one before they keep it.
  * @throws FileFormatError, UnsupportedError, OptionError, LimitError or DeviceError, each saying what to do.
  */
 export async function openModelFile(
@@ -123,7 +123,7 @@ async function openOnDevice(
   }
 }
 
-/** Undefined where nobody asked for it. */
+/** Undefined unless the caller asked for `learn`. */
 async function learnFrom(
   { backend, session, sparsity }: Running,
   { model, options }: ModelSetup,

@@ -66,7 +66,7 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkOptions(options, generateRules, "generate");
 }
 
-/** @throws OptionError for what is no list of ids, and for ids that the vocabulary does not have. */
+/** @throws OptionError unless `ids` is a list of ids of this vocabulary. */
 export function checkIds(ids: unknown, option: string, vocabulary: number): readonly number[] {
   if (!Array.isArray(ids))
     throw new OptionError(option, describeValue(ids), "a text, its bytes, or token ids");

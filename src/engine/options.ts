@@ -22,7 +22,7 @@ export interface EngineOptions {
   /** Default: the physical cores this process may use. */
   readonly threads?: number;
   readonly device?: Device;
-  /** Which graphics adapter: its number in `diagnose`, or part of its name. Default: the first that is no software. */
+  /** Which graphics adapter: its number in `diagnose`, or part of its name. Default: the first hardware adapter. */
   readonly gpu?: number | string;
   /** Most bytes to take of the card's memory. Default: nine tenths of it, where it is known. */
   readonly vramBudget?: Bytes;
@@ -51,7 +51,7 @@ export interface EngineOptions {
   /** What hearth has learnt about the model. Default: the file beside the model, if there is one. */
   readonly sidecar?: string;
   readonly onProgress?: (progress: LoadProgress) => void;
-  /** Hears how many kernels the GPU's driver compiles while the model is loaded; a prompt may need a few more. */
+  /** Called with how many kernels the GPU's driver compiles while the model is loaded; a prompt may need a few more. */
   readonly onCompile?: (kernels: number) => void;
   readonly signal?: AbortSignal;
 }

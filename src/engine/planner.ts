@@ -43,7 +43,7 @@ export interface PlanRequest {
   readonly curvePoints: number;
 }
 
-/** Share of neurons assumed to fire where nobody has counted: PowerInfer (2312.12456, §2.2) finds about a tenth. */
+/** Share of neurons assumed to fire where no profile has counted: PowerInfer (2312.12456, §2.2) finds about a tenth. */
 const assumedActivity = 0.1;
 
 /** Each try leaves out what the last one took too much; the first one fits unless many blocks differ in size. */

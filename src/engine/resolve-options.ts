@@ -17,7 +17,7 @@ type WithDefault =
 /** What the caller said, with a value for every option that has a default. */
 export type ResolvedEngineOptions = EngineOptions & Required<Pick<EngineOptions, WithDefault>>;
 
-/** A context longer than this is only opened when asked for: its cache would take memory nobody expects. */
+/** A context longer than this is only opened when asked for: its cache would take an unexpected amount of memory. */
 const defaultContextLimit: Tokens = 4096;
 
 /**

@@ -58,7 +58,7 @@ export async function resolveSparsity(
     hasPredictors: model.layers.every(({ ffn }) => ffn.predictor !== undefined),
     isPowerInfer: model.gguf.magic === "PWRI",
     sidecar,
-    readsMaskedInputs: copies === "leave",
+    ignoresMasks: copies === "leave",
   });
   const notices = sparsity === "auto" ? [`sparsity ${method}: ${reason}`] : [];
   if (method === "dense") return { ...denseSparsity, notices };

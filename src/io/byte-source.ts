@@ -32,7 +32,7 @@ export function withFile<Result>(path: string, use: (source: ByteSource) => Resu
   return use(source);
 }
 
-/** A file as a ByteSource that whoever opens it closes. */
+/** A file as a ByteSource; the opener closes it. */
 export function openSource(path: string): ByteSource & Disposable {
   const descriptor = openForReading(path);
   const size = fstatSync(descriptor).size;

@@ -17,7 +17,7 @@ interface ByteRange {
   readonly end: number;
 }
 
-/** Reads the ranges, in their order, and keeps nothing. A file that cannot be read is left to whoever opens it to complain. */
+/** Reads the ranges, in their order, and keeps nothing. A file that cannot be read is no error here: opening it reports that. */
 export async function readAhead(path: string, ranges: readonly ByteRange[]): Promise<void> {
   let file: number;
   try {

@@ -72,7 +72,7 @@ function readerFor(path: string): (path: string) => AsyncIterable<CorpusPiece> {
   }
 }
 
-/** Opened anew: whoever takes the file's place in the meantime is judged again. */
+/** Opened anew: a file that has taken its place in the meantime is judged again. */
 function textOfFile(path: string): AsyncIterable<string> {
   return createReadStream(path, { fd: openForReading(path), encoding: "utf8" });
 }

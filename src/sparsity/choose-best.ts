@@ -15,7 +15,7 @@ export interface MethodReport extends MethodMeasurement {
   /** Perplexity over the dense one, less 1: compared target by target, so its error is far smaller than either's. */
   readonly perplexityLoss: number;
   readonly lossError: number;
-  /** By which it was judged: all of the check, or the first that settled that it will not be chosen. */
+  /** How many tokens it was judged by: those of the whole check, or fewer where it was rejected early. */
   readonly judgedTokens: Tokens;
   /** Of tokens per second, over the dense ones; predicted from bytes, and measured. */
   readonly predictedSpeedup: number;

@@ -23,7 +23,7 @@ export interface LayerObservation {
   readonly activePerToken: number;
 }
 
-/** The corpus that a profile names for what was folded in. It is no file: nothing goes on from its tokens. */
+/** The corpus that a profile names for what was folded in. It is not a file: no profiling run continues it. */
 const answersCorpus = { name: "answers", hash: "answers" } as const;
 
 /** Undefined where active sets are those that a profile counts; else why nothing can be learnt from them. */
@@ -33,7 +33,7 @@ export function obstacleToLearning(method: MethodName, rule: ActiveRule): string
   return "this model's neurons are never zero, and which are in the top share is not known while it runs";
 }
 
-/** The learnt counts with more tokens. `profile` tells how the neurons that nobody watched share what is left. */
+/** The learnt counts with more tokens. `profile` says how the neurons that were not watched share what is left. */
 export function addObservation(
   before: LearntCounts,
   seen: { readonly tokens: Tokens; readonly layers: readonly LayerObservation[] },

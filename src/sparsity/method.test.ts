@@ -26,7 +26,7 @@ const relu: MethodFacts = {
   hasPredictors: false,
   isPowerInfer: false,
   sidecar: undefined,
-  readsMaskedInputs: false,
+  ignoresMasks: false,
 };
 const silu: MethodFacts = { ...relu, activation: { kind: "silu" } };
 
@@ -108,7 +108,7 @@ describe("auto", () => {
     const sidecar = { ...nothing, recommendation, thresholds: { tables: [table], chosen: 0 } };
     const facts = { ...silu, sidecar };
     expect(chooseMethod("auto", facts).method).toBe("threshold");
-    const onCard = { ...facts, readsMaskedInputs: true };
+    const onCard = { ...facts, ignoresMasks: true };
     expect(chooseMethod("auto", onCard)).toMatchObject({ method: "dense" });
     expect(chooseMethod("auto", onCard).reason).toMatch(/masks inputs/);
     expect(chooseMethod("threshold", onCard).method).toBe("threshold");

@@ -23,8 +23,8 @@ export interface MethodFacts {
   /** The file promises PowerInfer's own method by its magic. */
   readonly isPowerInfer: boolean;
   readonly sidecar: Sidecar | undefined;
-  /** The device reads whole matrices, whichever of their inputs are masked. */
-  readonly readsMaskedInputs: boolean;
+  /** This device reads whole matrices, so masking inputs saves nothing on it. */
+  readonly ignoresMasks: boolean;
 }
 
 export interface MethodChosen {
@@ -45,7 +45,7 @@ export function chooseMethod(wanted: Sparsity, facts: MethodFacts): MethodChosen
 function chooseBest(facts: MethodFacts): MethodChosen {
   const { sidecar, activation, gating, isPowerInfer, hasPredictors } = facts;
   const recommended = sidecar?.recommendation;
-  if (recommended?.method === "threshold" && facts.readsMaskedInputs && masksInputs(sidecar)) {
+  if (recommended?.method === "threshold" && facts.ignoresMasks && masksInputs(sidecar)) {
     const reason = "what hearth prepare chose masks inputs, which spares no reading on this device";
     return { method: "dense", reason };
   }

@@ -4,7 +4,7 @@
  * Byte-pair vocabularies write each byte as a printable character (GPT-2's bytes_to_unicode).
  */
 
-/** A lone surrogate U+DC80 to U+DCFF stands for a byte that is no part of valid UTF-8 (as in Python's PEP 383). */
+/** A lone surrogate U+DC80 to U+DCFF stands for a byte outside valid UTF-8 (as in Python's PEP 383). */
 const escapeBase = 0xdc00;
 
 export function byteStringOf(text: string | Uint8Array): string {

@@ -1,6 +1,6 @@
 /**
  * Tokens to text, one by one: a character whose bytes come in several tokens is held back until it is whole,
- * and what is no UTF-8 becomes U+FFFD. Streaming gives the same text as decoding all at once.
+ * and bytes that are not UTF-8 become U+FFFD. Streaming gives the same text as decoding all at once.
  */
 
 export interface Detokenizer {

@@ -1,6 +1,6 @@
 /**
  * SentencePiece as llama.cpp does it (`tokenizer.ggml.model` = "llama"): neighbouring pieces are merged into the
- * token of the highest score; what is no token is written as byte tokens. Works on byte strings.
+ * token of the highest score; a piece without a token is written as byte tokens. Works on byte strings.
  */
 import { isUtf8 } from "node:buffer";
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";

@@ -1,5 +1,5 @@
 /**
- * The child process of `hearth bench --against`: holds a model open in node-llama-cpp and measures when told to.
+ * The child process of `hearth bench --against`: holds a model open in node-llama-cpp and measures on request.
  * Between measurements it waits for a message, so that it takes no processor time from the other side.
  */
 import { pathToFileURL } from "node:url";

@@ -50,7 +50,7 @@ export interface BenchOptions {
   readonly againstLlamaBench?: string;
   /** A folder from which node-llama-cpp is found, to be measured in turn. */
   readonly againstFrom?: string;
-  /** As it is to stand in the report. */
+  /** The command line to print in the report. */
   readonly command?: string;
   readonly onRun?: (done: number, total: number) => void;
 }

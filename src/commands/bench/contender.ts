@@ -26,7 +26,7 @@ export interface Contender {
   readonly path: string;
   readonly engine: Engine;
   readonly opponents: Opponents;
-  /** Measures the roof with as many threads; undefined where the model is not on the processor. */
+  /** Measures the roof with the same number of threads; undefined where the model is not on the processor. */
   readonly meter: CpuBackend | undefined;
   readonly samples: ReadonlyMap<Test, Samples>;
   readonly roofs: BytesPerSecond[];

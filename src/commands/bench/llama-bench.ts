@@ -33,7 +33,7 @@ const maxOutputBytes = 64 * 2 ** 20;
 /**
  * Tries whether `command` starts llama-bench. A text that names a file is that program, spaces and all; any other is
  * split at its spaces into a program (looked up in PATH where it has no slash) and its first arguments.
- * @throws OptionError for what is missing, may not be executed, or is another program.
+ * @throws OptionError if the program is missing, may not be executed, or is another one.
  */
 export async function findLlamaBench(command: string): Promise<LlamaBenchProgram> {
   const words = existsSync(command) ? [resolve(command)] : command.trim().split(/\s+/);

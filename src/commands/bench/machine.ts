@@ -27,7 +27,7 @@ export async function describeMachine(): Promise<MachineDescription> {
   };
 }
 
-/** Undefined where only the addon could tell and there is none. */
+/** Undefined where only the addon could report it and there is none. */
 export function physicalCores(): number | undefined {
   const loaded = loadAddon();
   return loaded.kind === "loaded" ? loaded.addon.machine().physicalCores : undefined;

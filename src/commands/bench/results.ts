@@ -85,6 +85,6 @@ function weightBytesPerToken(
 ): number {
   const all = layers.reduce((sum, layer) => sum + layer.attention + layer.norms + layer.ffn, 0);
   const { bytesTouchedPerToken = 0, bytesDensePerToken = 0 } = sparsity ?? {};
-  const spared = bytesDensePerToken - bytesTouchedPerToken;
-  return all - spared + output + (tied ? embedding : 0);
+  const skipped = bytesDensePerToken - bytesTouchedPerToken;
+  return all - skipped + output + (tied ? embedding : 0);
 }

@@ -65,7 +65,7 @@ export function plotQuality(
   ].join("\n");
 }
 
-/** Up to ten times the asked loss: what costs more is drawn at the edge, so that the rest can be told apart. */
+/** Up to ten times the asked loss: what costs more is drawn at the edge, so that the rest can be distinguished. */
 function panelOfLoss(methods: readonly MethodReport[], maxPerplexityLoss: number): Panel {
   const most = Math.max(0.01, 10 * maxPerplexityLoss);
   const losses = methods.map(({ perplexityLoss }) => perplexityLoss);

@@ -9,21 +9,21 @@ function scored(count: number, change: number, bytesPerToken: number): ScoredTar
     likeliest: new Int32Array(count),
     activeShare: 0.5,
     bytesPerToken,
-    bytesSpared: 0,
+    bytesSkipped: 0,
   };
 }
 const dense = { ...scored(4000, 0, 1000), losses: new Float64Array(4000).fill(3) };
 const rival = { maxPerplexityLoss: 0.01, cheapest: undefined, windows: 2 };
 
 describe("a method that is being checked", () => {
-  it("is settled when its change misses the limit by three standard errors", () => {
+  it("is rejected when its change misses the limit by three standard errors", () => {
     // 400 targets: a standard error of 0.1 / 20 = 0.5 %, so that 2.5 % is the border.
     expect(canReject(() => scored(400, 0.03, 500), dense, rival)).toBe(true);
     expect(canReject(() => scored(400, -0.03, 500), dense, rival)).toBe(true);
     expect(canReject(() => scored(400, 0.02, 500), dense, rival)).toBe(false);
   });
 
-  it("is settled when another one that keeps the quality reads clearly less", () => {
+  it("is rejected when another one that keeps the quality reads clearly less", () => {
     expect(canReject(() => scored(400, 0, 500), dense, { ...rival, cheapest: 470 })).toBe(true);
     expect(canReject(() => scored(400, 0, 500), dense, { ...rival, cheapest: 490 })).toBe(false);
   });

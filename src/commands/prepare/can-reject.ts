@@ -1,6 +1,6 @@
 /**
- * When a method of `prepare` need not be checked any further: by successive elimination, from a sample that doubles, a point
- * that will not be chosen costs a part of the check only. It never lets one through: that takes the whole check.
+ * When a method of `prepare` need not be checked any further. By successive elimination over a sample that doubles, a
+ * candidate that cannot win is rejected early. Only the whole check can accept one.
  */
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { compareTargets, type ScoredTargets } from "../../learning/check/checked-model.ts";
@@ -21,7 +21,7 @@ export interface BestSoFar {
   readonly cheapest: Bytes | undefined;
 }
 
-/** `windows` of the check are done; what they scored is asked for only where it is looked at. */
+/** `windows` of the check are done. `scored` is called only when the number of windows is a power of two. */
 export function canReject(
   scored: () => ScoredTargets,
   reference: ScoredTargets,
@@ -33,5 +33,5 @@ export function canReject(
   if (seen.losses.length < minTargets) return false;
   const { perplexityLoss, lossError } = compareTargets(seen, reference);
   if (Math.abs(perplexityLoss) - errorsBeyond * lossError > maxPerplexityLoss) return true;
-  return cheapest !== undefined && seen.bytesPerToken - seen.bytesSpared > bytesAlike * cheapest;
+  return cheapest !== undefined && seen.bytesPerToken - seen.bytesSkipped > bytesAlike * cheapest;
 }

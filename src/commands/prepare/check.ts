@@ -53,7 +53,7 @@ interface Candidate {
 
 /** Tokens of one timed decode. Dense and sparse take turns, so that what else the machine does slows both; medians count. */
 const timedTokens: Tokens = 48;
-/** Of one method: at least so many turns, more for small models, whose turns take milliseconds. */
+/** Turns of one method at least; small models, whose turns take milliseconds, get more. */
 const minTurns = 5;
 const timedMilliseconds = 250;
 const maxTurns = 101;
@@ -75,18 +75,25 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
   const base = attentionCompared(request);
   const reports = new Map<Candidate, MethodReport>();
   let cheapest: Bytes | undefined;
-  for (const candidate of maxSparedFirst(candidates)) {
+  for (const candidate of mostSkippedFirst(candidates)) {
     using sparse = await open(request, candidate);
-    const rival = { ...request, cheapest: candidate.table && cheapest };
+    const best = { ...request, cheapest: candidate.table && cheapest };
     const scored = await scoreTargets(
       sparse,
       text,
-      progress.watch((seen, windows) => canReject(seen, reference, { ...rival, windows })),
+      progress.watch((seen, windows) => canReject(seen, reference, { ...best, windows })),
     );
-    const one = await report(candidate, { ...request, dense, sparse, reference, scored, base });
-    reports.set(candidate, one);
-    if (qualifies(one, reference, request)) {
-      cheapest = Math.min(cheapest ?? Number.POSITIVE_INFINITY, one.bytesPerToken - base);
+    const measured = await report(candidate, {
+      ...request,
+      dense,
+      sparse,
+      reference,
+      scored,
+      base,
+    });
+    reports.set(candidate, measured);
+    if (qualifies(measured, reference, request)) {
+      cheapest = Math.min(cheapest ?? Number.POSITIVE_INFINITY, measured.bytesPerToken - base);
     }
   }
   const inOrder = candidates.flatMap((candidate) => reports.get(candidate) ?? []);
@@ -94,8 +101,8 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
   return [await denseReport(dense, { reference, text, first, base }), ...inOrder];
 }
 
-/** Operating points from the one that leaves out the most: gentler ones need not be judged once one is good enough. */
-function maxSparedFirst(candidates: readonly Candidate[]): readonly Candidate[] {
+/** Operating points from the one that skips the most: gentler ones need not be checked once one is good enough. */
+function mostSkippedFirst(candidates: readonly Candidate[]): readonly Candidate[] {
   const points = candidates.filter(({ table }) => table !== undefined);
   return [...candidates.filter(({ table }) => table === undefined), ...points.toReversed()];
 }
@@ -111,14 +118,17 @@ function qualifies(
   );
 }
 
-/** Where one method reads fewer bytes of attention's matrices, all are told with all bytes of them. */
+/**
+ * If any method masks attention's inputs, every method's byte count includes attention's matrices, so that the counts
+ * are comparable.
+ */
 export function comparedMatrices(tables: readonly ThresholdTable[]): ComparedMatrices {
   const isMasked = (table: ThresholdTable): boolean =>
     table.score === "input" && table.shares.attention + table.shares.attentionOutput > 0;
   return tables.some(isMasked) ? "feed-forward and attention" : "feed-forward";
 }
 
-/** Bytes of attention's matrices that every method is told with. */
+/** Bytes of attention's matrices that every method's byte count includes. */
 function attentionCompared({ model, tables }: CheckRequest): Bytes {
   if (comparedMatrices(tables) === "feed-forward") return 0;
   return model.layers
@@ -184,16 +194,16 @@ class CheckProgress {
     this.#modelsLeft = candidates + 1;
   }
 
-  /** For the next model; `isSettled` says after a window that it is enough. */
+  /** For the next model. `isEnough` reports after a window whether the rest need not be checked. */
   watch(
-    isSettled: (seen: () => ScoredTargets, windows: number) => boolean,
+    isEnough: (seen: () => ScoredTargets, windows: number) => boolean,
   ): Parameters<typeof scoreTargets>[2] {
     const { onProgress, signal } = this.#request;
     this.#modelsLeft--;
     return {
       onWindow: (done, all, scored) => {
         this.#windows++;
-        const isOver = done === all || isSettled(scored, done);
+        const isOver = done === all || isEnough(scored, done);
         if (isOver) this.#taken.push(done);
         const left = (isOver ? 0 : all - done) + this.#modelsLeft * this.#usual(all);
         onProgress?.("checking", this.#windows, this.#windows + left);
@@ -206,7 +216,7 @@ class CheckProgress {
   #usual(all: number): number {
     const [, ...ofMethods] = this.#taken;
     if (ofMethods.length === 0) return all;
-    return ofMethods.reduce((sum, one) => sum + one, 0) / ofMethods.length;
+    return ofMethods.reduce((sum, windows) => sum + windows, 0) / ofMethods.length;
   }
 }
 
@@ -228,7 +238,7 @@ async function report(
   const timed = { ...timedDecode(text, sparse.contextLength), turns };
   const { tokensPerSecond, measuredSpeedup } = await compareSpeeds(dense, sparse, timed);
   const rest = bytesBesideFfn(model);
-  const bytes = scored.bytesPerToken - scored.bytesSpared;
+  const bytes = scored.bytesPerToken - scored.bytesSkipped;
   const { activeShare } = scored;
   const { table } = candidate;
   return {

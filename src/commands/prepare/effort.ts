@@ -5,9 +5,9 @@
 
 /** Sizes that the layers of the bundled model took, two each. */
 const usualSizes = 2;
-/** A layer that needs more than expected is taken to be nearly there: so much of what it took is left. */
+/** A layer that needs more than expected is taken to be nearly there: this share of what it took is left. */
 const minLeft = 1 / 8;
-/** The derivative of a logit costs as much as so many multiply-adds: 10 ns for 0.05 ns, measured on a Zen 4 core. */
+/** The derivative of a logit costs this many multiply-adds: 10 ns against 0.05 ns, measured on a Zen 4 core. */
 const costOfLogit = 200;
 
 export interface EffortShape {
@@ -29,21 +29,21 @@ export class TrainingEffort {
     this.#onProgress = onProgress;
   }
 
-  /** A pass with a predictor of this size, for a layer of so many neurons, is over. */
+  /** A pass with a predictor of this size, for a layer of `neurons`, is over. */
   pass(rank: number, neurons: number): void {
     const { dim, epochs } = this.#shape;
     const cost = costOfLogit * neurons + 3 * rank * (dim + neurons);
     this.#running += cost;
-    this.#tell(this.#usual() ?? usualSizes * epochs * cost);
+    this.#report(this.#usual() ?? usualSizes * epochs * cost);
   }
 
   finishLayer(): void {
     this.#finished.push(this.#running);
     this.#running = 0;
-    this.#tell(this.#usual() ?? 0);
+    this.#report(this.#usual() ?? 0);
   }
 
-  #tell(usual: number): void {
+  #report(usual: number): void {
     const layersAfter = this.#shape.layers - this.#finished.length - (this.#running > 0 ? 1 : 0);
     const left = this.#running > 0 ? Math.max(usual - this.#running, minLeft * this.#running) : 0;
     const done = sumOf(this.#finished) + this.#running;

@@ -199,7 +199,7 @@ async function recommend(
   await updateSidecar(sidecarPath, sidecarModelOf(model), {
     recommendation,
     ...(tables.length > 0 && { thresholds: { tables, chosen } }),
-    // Nobody else reads them, and they are as large as the matrices.
+    // Only these thresholds read the copies, which are as large as the matrices.
     ...(tables[chosen]?.score !== "input" && { channels: "none" }),
   });
   return recommendation;
@@ -220,7 +220,7 @@ function chosenTable(
   const gentlest = methods
     .filter(({ table }) => table !== undefined)
     .reduce<MethodReport | undefined>(
-      (least, one) => (least && least.perplexityLoss <= one.perplexityLoss ? least : one),
+      (least, report) => (least && least.perplexityLoss <= report.perplexityLoss ? least : report),
       undefined,
     );
   const table = alone ?? gentlest?.table;

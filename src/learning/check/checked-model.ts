@@ -96,7 +96,7 @@ export interface ScoredTargets {
   /** Feed-forward bytes read for a token decoded. */
   readonly bytesPerToken: Bytes;
   /** Bytes of the matrices beside them that a token decoded did not read, as its inputs were masked. */
-  readonly bytesSpared: Bytes;
+  readonly bytesSkipped: Bytes;
 }
 
 export interface CheckText {
@@ -127,13 +127,13 @@ export async function scoreTargets(
 ): Promise<ScoredTargets> {
   const losses: number[] = [];
   const likeliest: number[] = [];
-  const decoded = { active: 0, pairs: 0, bytes: 0, spared: 0 };
+  const decoded = { active: 0, pairs: 0, bytes: 0, skipped: 0 };
   const scored = (): ScoredTargets => ({
     losses: Float64Array.from(losses),
     likeliest: Int32Array.from(likeliest),
     activeShare: decoded.pairs === 0 ? 1 : decoded.active / decoded.pairs,
     bytesPerToken: decoded.bytes / Math.max(1, losses.length),
-    bytesSpared: decoded.spared / Math.max(1, losses.length),
+    bytesSkipped: decoded.skipped / Math.max(1, losses.length),
   });
   for (const [index, tokens] of windows.entries()) {
     options.signal?.throwIfAborted();
@@ -153,7 +153,7 @@ export async function scoreTargets(
       decoded.bytes += counts.bytesTouched;
     }
     for (const { bytesDense, bytesTouched } of model.executable.channelCounts()) {
-      decoded.spared += bytesDense - bytesTouched;
+      decoded.skipped += bytesDense - bytesTouched;
     }
     if (options.onWindow?.(index + 1, windows.length, scored)) break;
   }
@@ -178,7 +178,7 @@ export interface Comparison {
 
 /**
  * Both scored the same targets, or `sparse` the first of them: its perplexity is the one of all then, as far as the change
- * on the first ones tells.
+ * on the first ones predicts.
  */
 export function compareTargets(sparse: ScoredTargets, dense: ScoredTargets): Comparison {
   const change = momentsOf(sparse.losses.map((loss, i) => loss - (dense.losses[i] ?? 0)));

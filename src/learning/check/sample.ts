@@ -1,4 +1,4 @@
-/** A corpus of the model's own text, for models nobody gave a text for: sampled at temperature 1, from BOS on. */
+/** A corpus of the model's own text, for models without a given text: sampled at temperature 1, from BOS on. */
 import { createHash } from "node:crypto";
 import { createRandom } from "../../core/random.ts";
 import type { Tokens } from "../../core/units.ts";

@@ -1,5 +1,5 @@
 /**
- * How well scores tell active neurons from inactive ones, and the cut that reaches a target: for learned predictors
+ * How well scores separate active neurons from inactive ones, and the cut that reaches a target: for learned predictors
  * and for sign bits alike. A neuron is selected where its score ≥ the cut.
  */
 import { type LayerRows, maskBytes } from "./train-rows.ts";

@@ -30,7 +30,7 @@ export interface TrainingSettings {
 
 /**
  * Measured on the bundled model (docs/decisions/0005-predictor-training.md): a positive weight of 4 instead of 1 selects
- * 10 % fewer neurons in the sparsest layer and as many in the densest; 10 epochs over 32 thousand rows are enough.
+ * 10 % fewer neurons in the sparsest layer and no fewer in the densest; 10 epochs over 32 thousand rows are enough.
  */
 export const defaultTraining: Omit<TrainingSettings, "target" | "seed"> = {
   epochs: 10,
@@ -60,7 +60,7 @@ export interface TrainingRows {
 export interface TrainingContext {
   readonly multiply: MultiplyMatrices;
   readonly signal?: AbortSignal;
-  /** After each epoch, with what was measured then. */
+  /** Called after each epoch with its measurements. */
   readonly onEpoch?: (epoch: number, quality: SelectionQuality) => void;
 }
 

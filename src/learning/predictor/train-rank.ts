@@ -90,7 +90,7 @@ export async function searchRank<Attempt extends { readonly quality: SelectionQu
   return result;
 }
 
-/** The rank at which a predictor has as many parameters as its block. */
+/** The rank at which a predictor and its block have equally many parameters. */
 function fullRank({ dim, neurons, matrices }: RankLimits): number {
   return (matrices * dim * neurons) / (dim + neurons);
 }

@@ -24,7 +24,7 @@ export interface RefineOptions {
 
 /** Rows of a step. */
 const batch = 256;
-/** Measured on the bundled model's sparsest layer: half the steps give 1 % more neurons, four times as many 1 % fewer. */
+/** Measured on the bundled model's sparsest layer: half the steps give 1 % more neurons, four times the steps 1 % fewer. */
 const minSteps = 400;
 /** Few rows are learnt by heart sooner than they teach. */
 const maxPasses = 4;

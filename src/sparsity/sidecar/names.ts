@@ -2,7 +2,7 @@
 import type { ChannelMatrix, ColumnNorms } from "./sidecar.ts";
 
 export const sidecarVersion = 1;
-/** `general.architecture` of a sidecar: whoever takes it for a model hears that it is none. */
+/** `general.architecture` of a sidecar: a sidecar that is opened as a model is refused by it. */
 export const sidecarArchitecture = "hearth-sidecar";
 
 export const keys = {

@@ -136,7 +136,7 @@ function readChecked(gguf: GgufFile, model: SidecarModel): Sidecar {
   };
 }
 
-/** The norms of one place in all layers say that there must be those of the others. */
+/** If all layers have norms for one place, norms for the other places are required too. */
 function readColumnNorms(
   tensors: SidecarTensors,
   { dim, attention }: SidecarModel,
@@ -202,7 +202,7 @@ class SidecarTensors {
     return this.#model.neurons.map((neurons, layer) => read(layer, neurons));
   }
 
-  /** A matrix of weights; leave `rows` out to take as many as it has. */
+  /** A matrix of weights; without `rows` it may have any number of them. */
   matrix(
     name: string,
     shape: { readonly columns: number; readonly rows?: number },

@@ -23,7 +23,7 @@ export class Journal {
 
   /**
    * Without a path, results are kept in memory only. `model`: whatever makes results of another model differ.
-   * @throws OptionError for a file of another model, or one that is no results file.
+   * @throws OptionError for a file of another model, or a file that holds no results.
    */
   constructor(path: string | undefined, model: string) {
     this.#path = path;

@@ -62,7 +62,7 @@ function examplesOf(path: string, count: number): string {
       file: path,
       where: "file",
       found: `${items.length} examples`,
-      expected: `at least ${count}, as many as are to be shown`,
+      expected: `at least ${count}: one for each example that is shown`,
     });
   }
   const solved = items.slice(0, count).map(({ text, gold }) => `${text} ${letters[gold]}\n\n`);

@@ -57,7 +57,7 @@ export function findDataFile(folder: string, names: readonly string[]): string {
   throw new OptionError("data", folder, `a folder with ${names.join(" or ")}`);
 }
 
-/** A JSON array of objects, or one object a line. @throws FileFormatError with the line of what is no JSON object. */
+/** A JSON array of objects, or one object a line. @throws FileFormatError with the line that is not a JSON object. */
 export function readJsonRecords(path: string): readonly DataRecord[] {
   const text = readTextFile(path);
   const records = text.trimStart().startsWith("[") ? fromArray(text, path) : fromLines(text, path);

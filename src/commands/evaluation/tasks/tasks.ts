@@ -19,7 +19,7 @@ export function findTask(name: string): EvalTask {
 }
 
 export interface Selection {
-  /** At most so many of each group, as the harness does: of each subject of mmlu, of any other task as a whole. */
+  /** At most this many questions of each group, as the harness does: of each subject of mmlu, of any other task as a whole. */
   readonly limit?: number;
   /** Draws them; without a seed they are the first. Their order stays that of the data. */
   readonly seed?: number;

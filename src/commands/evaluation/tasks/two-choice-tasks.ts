@@ -24,7 +24,7 @@ export const piqa: EvalTask = {
   },
 };
 
-/** One label a line, as many as questions. */
+/** One label a line, one line for each question. */
 function readLabels(path: string, count: number): readonly number[] {
   const lines = readTextFile(path).trimEnd().split("\n");
   if (lines.length !== count) {
