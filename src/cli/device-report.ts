@@ -33,7 +33,7 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
         ...(hybrid.promptPath !== undefined && { prompt_path: hybrid.promptPath }),
         exchanged_groups: hybrid.exchangedGroups,
         predicted_tokens_per_second: hybrid.predictedTokensPerSecond,
-        ...(hybrid.advice !== undefined && { advice: hybrid.advice }),
+        ...(hybrid.notice !== undefined && { notice: hybrid.notice }),
       },
     }),
   };

@@ -69,7 +69,7 @@ function asJson(inspection: Inspection, context: number): object {
     gating: model?.gating,
     predictors: model?.hasPredictors,
     memory: { context, kv_cache_f16_bytes: inspection.kvCacheBytes(context, "f16") },
-    warnings: model?.warnings ?? [],
+    notices: model?.notices ?? [],
     problem: inspection.problem,
     metadata: Object.fromEntries(inspection.metadata),
   };
@@ -90,7 +90,7 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
     ...shapeFacts(inspection),
     ...(kv === undefined ? [] : [kvFact(inspection, { context, kv })]),
     ...(problem === undefined ? [] : [["cannot run", problem] as const]),
-    ...(model?.warnings ?? []).map((warning) => ["note", warning] as const),
+    ...(model?.notices ?? []).map((notice) => ["notice", notice] as const),
   ];
   const types = tensorsByType(inspection).map(({ type, tensors, bytes }) => [
     type,

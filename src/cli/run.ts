@@ -83,7 +83,7 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
     if (flags.json) printJson(json);
     else process.stderr.write(`\n${visibleText(summary(engine, result), maxSummary)}\n`);
     if (flags.stats) showStats(engine, report);
-    if (report.hybrid?.advice) say(report.hybrid.advice);
+    if (report.hybrid?.notice) say(report.hybrid.notice);
     if (result.finishReason === "abort") process.exitCode = interrupted;
     if (flags.timeline !== undefined) {
       await writeOutput(flags.timeline, await engine.timeline());

@@ -1,7 +1,7 @@
 /** Rows of text as aligned columns, two spaces between; the last column is not padded. */
 import { visibleText } from "../core/visible-text.ts";
 
-/** Characters of a cell: a model's warnings stand in one. */
+/** Characters of a cell: a model's notices stand in one. */
 const maxCell = 500;
 
 /** Cells may come from a file: each becomes one visible line. */

@@ -31,7 +31,7 @@ export function addTokenizeCommand(program: Command): void {
 
 function tokenize(path: string, text: string | undefined, flags: TokenizeFlags): void {
   const tokenizer = openTokenizer(path);
-  for (const warning of tokenizer.warnings) say(warning);
+  for (const notice of tokenizer.notices) say(notice);
   const ids = tokenizer.encode(text ?? readStdin(), {
     addBos: flags.bos ? "always" : "never",
     addEos: "never",

@@ -171,7 +171,7 @@ async function count(
       },
     });
     await save(profile);
-    return { profile: written, notices: [...model.warnings, ...tokenizer.warnings, ...notices] };
+    return { profile: written, notices: [...model.notices, ...tokenizer.notices, ...notices] };
   } finally {
     backend[Symbol.dispose]();
   }

@@ -58,15 +58,15 @@ export async function chooseDevice(
   }
 }
 
-/** The adapter that was named; else the first hardware adapter, else a software one with a warning. */
+/** The adapter that was named; else the first hardware adapter, else a software one with a notice. */
 async function askedAdapter(
   resolved: ResolvedEngineOptions,
 ): Promise<{ readonly adapter: AdapterDescription; readonly notices: readonly string[] }> {
   const adapters = await listAdapters();
   const hasHardware = adapters.some(({ kind }) => kind !== "software");
   const adapter = chooseAdapter(adapters, resolved.gpu ?? (hasHardware ? "auto" : 0));
-  const warning = `${adapter.name} is a software adapter: the processor imitates a graphics card, slower than device cpu`;
-  return { adapter, notices: adapter.kind === "software" ? [warning] : [] };
+  const notice = `${adapter.name} is a software adapter: the processor imitates a graphics card, slower than device cpu`;
+  return { adapter, notices: adapter.kind === "software" ? [notice] : [] };
 }
 
 function budgetOf(adapter: AdapterDescription, { vramBudget }: ResolvedEngineOptions): Bytes {

@@ -25,7 +25,7 @@ export class Engine implements Disposable {
   readonly tokenizer: Tokenizer;
   /** For people: "cpu (avx512, 2 threads)". */
   readonly device: string;
-  /** What the user should know: a slower path that was taken, a warning of the file. One sentence each. */
+  /** What the user should know: a slower path that was taken, something odd in the file. One sentence each. */
   readonly notices: readonly string[];
   readonly loadMilliseconds: Milliseconds;
   readonly #opened: OpenedModel;

@@ -13,7 +13,7 @@ import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { Engine } from "./engine.ts";
 import { sidecarModelOf } from "./model-sidecar.ts";
-import { shareAdvice } from "./report.ts";
+import { shareNotice } from "./report.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-learn-"));
 const cacheBefore = process.env["XDG_CACHE_HOME"];
@@ -125,12 +125,12 @@ describe("a plan that is refreshed", () => {
   });
 });
 
-describe("advice about the GPU's share", () => {
+describe("notice about the GPU's share", () => {
   it("is given when it falls short by more than the margin, and after enough tokens", () => {
     const share = { observed: 0.44, expected: 0.5, tokens: 32 };
-    expect(shareAdvice(share)).toMatch(/44 %.*50 %.*hearth plan --refresh/);
-    expect(shareAdvice({ ...share, observed: 0.46 })).toBeUndefined();
-    expect(shareAdvice({ ...share, observed: 0.9 })).toBeUndefined();
-    expect(shareAdvice({ ...share, tokens: 31 })).toBeUndefined();
+    expect(shareNotice(share)).toMatch(/44 %.*50 %.*hearth plan --refresh/);
+    expect(shareNotice({ ...share, observed: 0.46 })).toBeUndefined();
+    expect(shareNotice({ ...share, observed: 0.9 })).toBeUndefined();
+    expect(shareNotice({ ...share, tokens: 31 })).toBeUndefined();
   });
 });

@@ -116,7 +116,7 @@ async function setUpHybrid(
     }),
     sparsity: sparsity.method,
     plan,
-    notices: [...notices, share, ...plan.notes, ...fixed, ...sparsity.notices, ...split.notices],
+    notices: [...notices, share, ...plan.notices, ...fixed, ...sparsity.notices, ...split.notices],
   };
 }
 

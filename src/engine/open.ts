@@ -80,10 +80,10 @@ export async function openModelFile(
 function fileNotices({ model, options }: ModelSetup, tokenizer: Tokenizer): readonly string[] {
   const { contextLength } = options;
   const { contextLength: trained } = model.hyperparameters;
-  const warnings = [...model.warnings, ...tokenizer.warnings];
-  if (contextLength <= trained) return warnings;
+  const notices = [...model.notices, ...tokenizer.notices];
+  if (contextLength <= trained) return notices;
   return [
-    ...warnings,
+    ...notices,
     `the context of ${contextLength} tokens is longer than the ${trained} the model was trained for: past them answers may fall apart`,
   ];
 }

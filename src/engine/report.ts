@@ -25,7 +25,7 @@ export interface HybridReport extends HybridStats {
   /** What the plan expects of `gpuActivationShare`. */
   readonly expectedGpuActivationShare: number;
   /** What to do when it falls short of that by more than `shareMargin`. */
-  readonly advice?: string;
+  readonly notice?: string;
 }
 
 export interface EngineReport {
@@ -58,17 +58,17 @@ function hybridReport(
 ): HybridReport {
   const expected = plan?.gpuActivationShare ?? 0;
   const { tokens } = session.counters.use("all");
-  const advice = shareAdvice({ observed: hybrid.gpuActivationShare, expected, tokens });
+  const notice = shareNotice({ observed: hybrid.gpuActivationShare, expected, tokens });
   return {
     ...hybrid,
     predictedTokensPerSecond: plan?.predictedTokensPerSecond ?? 0,
     expectedGpuActivationShare: expected,
-    ...(advice !== undefined && { advice }),
+    ...(notice !== undefined && { notice }),
   };
 }
 
 /** Undefined while the plan's share is met, or too little was computed to say. */
-export function shareAdvice(share: {
+export function shareNotice(share: {
   readonly observed: number;
   readonly expected: number;
   readonly tokens: Tokens;

@@ -40,7 +40,7 @@ export interface ModelDescription {
   readonly tied: boolean;
   /** Every layer has a predictor. */
   readonly hasPredictors: boolean;
-  readonly warnings: readonly string[];
+  readonly notices: readonly string[];
   readonly embedding: Bytes;
   /** The output matrix and its norm; a tied matrix counts under embedding. */
   readonly output: Bytes;
@@ -48,7 +48,7 @@ export interface ModelDescription {
 }
 
 export function describeModel(model: Model): ModelDescription {
-  const { architecture, hyperparameters, vocabulary, activation, tied, warnings } = model;
+  const { architecture, hyperparameters, vocabulary, activation, tied, notices } = model;
   const tensors = [...model.gguf.tensors.values()];
   const elements = tensors.map((tensor) => tensor.dimensions.reduce((a, b) => a * b, 1));
   return {
@@ -63,7 +63,7 @@ export function describeModel(model: Model): ModelDescription {
     parallelResidual: architecture.parallelResidual,
     tied,
     hasPredictors: model.layers.every((layer) => layer.ffn.predictor !== undefined),
-    warnings,
+    notices,
     embedding: bytesOf(model.embedding, model.positions),
     output: bytesOf(
       tied ? undefined : model.output,

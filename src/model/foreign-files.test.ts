@@ -219,7 +219,7 @@ describe("a key under the architecture's name", () => {
 
   it.each(harmless)("is no hindrance where it changes nothing: %s", async (key, value) => {
     const model = await open("--arch llama", { keys: { [`llama.${key}`]: value } });
-    expect(model.warnings).toEqual([]);
+    expect(model.notices).toEqual([]);
   });
 
   it("may say that falcon's layout is falcon's, and its residual parallel", async () => {
@@ -229,7 +229,7 @@ describe("a key under the architecture's name", () => {
       "other.logit_scale": f32(3),
       "general.anything": u32(3),
     };
-    expect((await open("--arch falcon", { keys })).warnings).toEqual([]);
+    expect((await open("--arch falcon", { keys })).notices).toEqual([]);
   });
 
   it("is shown with its value, six of many", async () => {

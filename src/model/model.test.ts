@@ -99,7 +99,7 @@ describe("a model", () => {
     const keys = { "llama.attention.sliding_window": u32(16) };
     const model = await open("--arch llama", { keys });
     expect(model.hyperparameters.contextLength).toBe(16);
-    expect(model.warnings.join()).toMatch(/at most the model's sliding window of 16 tokens/);
+    expect(model.notices.join()).toMatch(/at most the model's sliding window of 16 tokens/);
     const limits = {
       sequences: 1,
       maxRows: 1,
@@ -113,18 +113,18 @@ describe("a model", () => {
 
   it.each([0, 64, 4096])("has a window of %d that changes nothing", async (window) => {
     const keys = { "llama.attention.sliding_window": u32(window) };
-    const { hyperparameters, warnings } = await open("--arch llama", { keys });
+    const { hyperparameters, notices } = await open("--arch llama", { keys });
     expect(hyperparameters.contextLength).toBe(64);
     expect(hyperparameters.slidingWindow).toBeUndefined();
-    expect(warnings).toEqual([]);
+    expect(notices).toEqual([]);
   });
 
   it("is given a context where its file states 0, and says so", async () => {
-    const { hyperparameters, warnings } = await open("--arch llama", {
+    const { hyperparameters, notices } = await open("--arch llama", {
       keys: { "llama.context_length": u32(0) },
     });
     expect(hyperparameters.contextLength).toBe(4096);
-    expect(warnings.join()).toMatch(/context_length is 0.*4096 tokens are assumed/);
+    expect(notices.join()).toMatch(/context_length is 0.*4096 tokens are assumed/);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * A model as it stands in its file: which architecture, which numbers, where its weights lie. Opening checks
- * everything that can be checked without reading weights; what is merely odd becomes a warning.
+ * everything that can be checked without reading weights; what is merely odd becomes a notice.
  */
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
@@ -33,7 +33,7 @@ export interface Model {
   /** Logit from which PowerInfer's predictors call a neuron active. */
   readonly sparseThreshold: number;
   /** What a user should know: a context cut to a window, rows without a token. One sentence each. */
-  readonly warnings: readonly string[];
+  readonly notices: readonly string[];
 }
 
 /** @throws UnsupportedError for an architecture, type or feature that hearth lacks; FileFormatError for a wrong file. */
@@ -75,7 +75,7 @@ export function openModel(gguf: GgufFile): Model {
     ...(outputBias && { outputBias }),
     tied,
     sparseThreshold: gguf.metadata.optionalNumber("powerinfer.sparse_threshold") ?? 0,
-    warnings: findWarnings({ gguf, shape: hyperparameters, vocabulary }),
+    notices: findNotices({ gguf, shape: hyperparameters, vocabulary }),
   };
 }
 
@@ -174,22 +174,22 @@ function readFactors(finder: WeightFinder, weight: Weight): Float32Array {
   return factors;
 }
 
-function findWarnings(model: {
+function findNotices(model: {
   readonly gguf: GgufFile;
   readonly shape: Hyperparameters;
   readonly vocabulary: number;
 }): readonly string[] {
   const { gguf, shape, vocabulary } = model;
-  const warnings: string[] = [];
+  const notices: string[] = [];
   const { slidingWindow, contextLength } = shape;
   if (slidingWindow !== undefined) {
-    warnings.push(
+    notices.push(
       `The context is at most the model's sliding window of ${slidingWindow} tokens: attention beyond one is not supported.`,
     );
   }
   const contextKey = `${gguf.metadata.string("general.architecture")}.context_length`;
   if (gguf.metadata.number(contextKey) === 0) {
-    warnings.push(
+    notices.push(
       `The file does not say for how long a context the model was trained (${contextKey} is 0): ${contextLength} tokens are assumed.`,
     );
   }
@@ -203,9 +203,9 @@ function findWarnings(model: {
     });
   }
   if (tokens !== undefined && tokens < vocabulary) {
-    warnings.push(`The embedding has ${vocabulary} rows for ${tokens} tokens.`);
+    notices.push(`The embedding has ${vocabulary} rows for ${tokens} tokens.`);
   }
-  return warnings;
+  return notices;
 }
 
 function tokenCount(gguf: GgufFile): number | undefined {

@@ -18,7 +18,7 @@ export function describePlan(plan: Plan): string {
     "",
     ...layerTable(plan.layers),
     ...furtherTable(plan),
-    ...plan.notes.map((note) => `Note: ${note}`),
+    ...plan.notices.map((notice) => `Note: ${notice}`),
     "",
   ].join("\n");
 }

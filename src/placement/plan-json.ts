@@ -61,7 +61,7 @@ export function planJson(plan: Plan): object {
     bound: plan.bound,
     gap: plan.gap,
     solve_ms: plan.solveMs,
-    notes: plan.notes,
+    notes: plan.notices,
     memory: plan.memory,
     output_device: plan.outputDevice,
     further: plan.further.map(pointJson),
@@ -104,7 +104,7 @@ export function parsePlan(text: string, file: string): Plan {
     solveMs: amountOf(field("solve_ms")),
     further: arrayFields(field("further")).map(parsePoint),
     curve: arrayFields(field("curve")).map(parsePoint),
-    notes: arrayFields(field("notes")).map(stringOf),
+    notices: arrayFields(field("notes")).map(stringOf),
   };
 }
 

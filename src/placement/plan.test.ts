@@ -63,7 +63,7 @@ describe("createPlan", () => {
     const plan = await createPlan(request(0));
     expect(plan.gpuBytes).toBe(0);
     expect(plan.gpuActivationShare).toBe(0);
-    expect(plan.notes.join("\n")).toMatch(
+    expect(plan.notices.join("\n")).toMatch(
       /Everything is on the CPU: the budget of 0 B is less than/,
     );
   });
@@ -83,14 +83,14 @@ describe("createPlan", () => {
   it("places nothing on a machine without a GPU, whatever the budget", async () => {
     const plan = await createPlan(request(GiB, { hardware: { ...card, gpu: null } }));
     expect([plan.gpuBytes, plan.further.length]).toEqual([0, 0]);
-    expect(plan.notes.join("\n")).toContain("no GPU");
+    expect(plan.notices.join("\n")).toContain("no GPU");
   });
 
   it("says that it assumes uniform activity when there is no profile", async () => {
     const plan = await createPlan(
       request(half, { inputs: { ...request(half).inputs, profile: null } }),
     );
-    expect(plan.notes.join("\n")).toContain("No activation profile");
+    expect(plan.notices.join("\n")).toContain("No activation profile");
   });
 
   it("never predicts fewer tokens/s along its curve", async () => {

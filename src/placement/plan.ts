@@ -79,7 +79,7 @@ export interface Plan {
   /** Tokens per second over budgets from 0 to everything; empty when not asked for. */
   readonly curve: readonly BudgetPoint[];
   /** What the user must be told: assumptions, and what did not fit. */
-  readonly notes: readonly string[];
+  readonly notices: readonly string[];
 }
 
 export interface PlanRequest {
@@ -118,7 +118,7 @@ export async function createPlan(request: PlanRequest): Promise<Plan> {
     gap: solution.gap,
     solveMs: solution.solveMs,
     ...(await outlook(problem, request)),
-    notes: notesOf(problem, solution, { ...request, rival }),
+    notices: noticesOf(problem, solution, { ...request, rival }),
   };
 }
 
@@ -225,38 +225,38 @@ async function fastestRival(
   return rival.secondsPerToken < solution.secondsPerToken ? rival : undefined;
 }
 
-function notesOf(
+function noticesOf(
   problem: PlacementProblem,
   solution: Solution,
   request: PlanRequest & { readonly rival: Solution | undefined },
 ): readonly string[] {
-  const notes: string[] = [];
+  const notices: string[] = [];
   if (request.inputs.profile === null) {
-    notes.push(
+    notices.push(
       "No activation profile: assumes that all neurons are equally active (hearth profile makes one).",
     );
   }
   if (request.hardware.origin === "described") {
-    notes.push(`The hardware is described, not measured: ${request.hardware.name}.`);
+    notices.push(`The hardware is described, not measured: ${request.hardware.name}.`);
   }
   if (solution.gap > 0)
-    notes.push(`The optimum is not proven: gap ${(100 * solution.gap).toFixed(2)} %.`);
+    notices.push(`The optimum is not proven: gap ${(100 * solution.gap).toFixed(2)} %.`);
   if (request.rival !== undefined) {
-    notes.push(
+    notices.push(
       "The objective paper places the most activations on the GPU, not the fastest: " +
         `--objective latency is predicted ${significant(tokensPerSecond(request.rival), 4)} tokens/s within this budget.`,
     );
   }
   const cpuLayers = solution.firstGpuLayer;
   if (solution.gpuBytes === 0)
-    notes.push(`Everything is on the CPU: ${cpuOnlyReason(problem, solution)}.`);
+    notices.push(`Everything is on the CPU: ${cpuOnlyReason(problem, solution)}.`);
   else if (cpuLayers > 0) {
-    notes.push(
+    notices.push(
       `Layers 0 to ${cpuLayers - 1} are on the CPU as a whole, attention and KV cache too: ` +
         "with this budget that is the best use of the memory.",
     );
   }
-  return notes;
+  return notices;
 }
 
 function cpuOnlyReason(problem: PlacementProblem, solution: Solution): string {

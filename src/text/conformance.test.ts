@@ -66,7 +66,7 @@ describe.skipIf(data === "")(`published vectors${reason}`, () => {
     (name) => {
       const file = openGguf(join(data, "vocab", `ggml-vocab-${name}.gguf`));
       const tokenizer = createTokenizer(file.metadata);
-      expect(tokenizer.warnings).toEqual([]);
+      expect(tokenizer.notices).toEqual([]);
       expectVectors(tokenizer, name);
     },
   );

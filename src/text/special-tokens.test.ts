@@ -44,15 +44,15 @@ describe("special tokens", () => {
     expect(encode("a", { addEos: "never" })).toHaveLength(1);
   });
 
-  it("a BOS that is wanted but missing is a warning", () => {
+  it("a BOS that is wanted but missing is a notice", () => {
     const record = { ...bytePairRecord(), "tokenizer.ggml.add_bos_token": true };
-    const { special, warnings } = tokenizerOf({
+    const { special, notices } = tokenizerOf({
       ...record,
       "tokenizer.ggml.bos_token_id": undefined,
     });
     expect(special.bos).toBeUndefined();
     expect(special.addsBos).toBe(false);
-    expect(warnings.join()).toContain("add_bos_token");
+    expect(notices.join()).toContain("add_bos_token");
   });
 });
 
@@ -83,11 +83,11 @@ describe("special tokens that the file numbers", () => {
     ["eos", 99999],
     ["padding", 261],
     ["eos", [261, 3]],
-  ])("are ignored with a warning where there is no such token: %s %j", (name, id) => {
+  ])("are ignored with a notice where there is no such token: %s %j", (name, id) => {
     const key = `tokenizer.ggml.${name}_token_id`;
-    const { special, warnings } = tokenizerOf({ ...bytePairRecord(), [key]: id });
+    const { special, notices } = tokenizerOf({ ...bytePairRecord(), [key]: id });
     const wrong = typeof id === "number" ? id : 261;
-    expect(warnings).toContain(
+    expect(notices).toContain(
       `${key} is ${wrong}, but the vocabulary has 261 tokens: it is ignored`,
     );
     const values = [special.bos, special.eos, special.padding, ...special.endOfGeneration];
@@ -95,12 +95,12 @@ describe("special tokens that the file numbers", () => {
   });
 
   it.each([-1, 0xffffffff])("are none where a converter wrote %d", (id) => {
-    const { special, warnings } = tokenizerOf({
+    const { special, notices } = tokenizerOf({
       ...bytePairRecord(),
       "tokenizer.ggml.padding_token_id": id,
     });
     expect(special.padding).toBeUndefined();
-    expect(warnings).toEqual([]);
+    expect(notices).toEqual([]);
   });
 });
 

@@ -23,14 +23,14 @@ export interface SpecialTokens {
   readonly addsEos: boolean;
 }
 
-/** Also re-types the tokens that a converter forgot to mark as control tokens. Adds to `warnings`. */
+/** Also re-types the tokens that a converter forgot to mark as control tokens. Adds to `notices`. */
 export function* resolveSpecialTokens(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
-  warnings: string[],
+  notices: string[],
 ): Pausable<SpecialTokens> {
   const byText = yield* findByText(vocabulary, namedTokens);
-  const source: IdSource = { metadata, vocabulary, warnings };
+  const source: IdSource = { metadata, vocabulary, notices };
   const idOf = (name: string): number | undefined => readId(source, name);
   const isSentencePiece = vocabulary.kind === "sentencepiece";
   const bos = idOf("bos") ?? defaultId(vocabulary, isSentencePiece ? 1 : 11);
@@ -52,9 +52,9 @@ export function* resolveSpecialTokens(
     addsBos: readFlag(
       metadata,
       { name: "bos", id: bos, byDefault: defaultBos(metadata, vocabulary) },
-      warnings,
+      notices,
     ),
-    addsEos: readFlag(metadata, { name: "eos", id: eos, byDefault: false }, warnings),
+    addsEos: readFlag(metadata, { name: "eos", id: eos, byDefault: false }, notices),
   };
 }
 
@@ -164,7 +164,7 @@ const none = 0xffffffff;
 interface IdSource {
   readonly metadata: VocabularyMetadata;
   readonly vocabulary: Vocabulary;
-  readonly warnings: string[];
+  readonly notices: string[];
 }
 
 function readId(source: IdSource, name: string): number | undefined {
@@ -191,14 +191,14 @@ function readIds(source: IdSource, key: string): readonly number[] {
   return listed.map((id) => knownId(source, key, id)).filter((id) => id !== undefined);
 }
 
-/** An id that no token has is passed over with a warning, as llama.cpp does. */
-function knownId({ vocabulary, warnings }: IdSource, key: string, id: number): number | undefined {
+/** An id that no token has is passed over with a notice, as llama.cpp does. */
+function knownId({ vocabulary, notices }: IdSource, key: string, id: number): number | undefined {
   if (id === -1 || id === none) return undefined;
   const count = vocabulary.tokens.length;
   if (!Number.isInteger(id)) throw malformed(vocabulary.file, key, `${id}`, "a token id");
   if (id >= 0 && id < count) return id;
-  const warning = `${key} is ${id}, but the vocabulary has ${count} tokens: it is ignored`;
-  if (!warnings.includes(warning)) warnings.push(warning);
+  const notice = `${key} is ${id}, but the vocabulary has ${count} tokens: it is ignored`;
+  if (!notices.includes(notice)) notices.push(notice);
   return undefined;
 }
 
@@ -217,11 +217,11 @@ function defaultBos(metadata: VocabularyMetadata, vocabulary: Vocabulary): boole
 function readFlag(
   metadata: VocabularyMetadata,
   flag: { readonly name: string; readonly id: number | undefined; readonly byDefault: boolean },
-  warnings: string[],
+  notices: string[],
 ): boolean {
   const key = `tokenizer.ggml.add_${flag.name}_token`;
   const isWanted = metadata.optionalBoolean(key) ?? flag.byDefault;
   if (!isWanted || flag.id !== undefined) return isWanted;
-  warnings.push(`${key} is true, but the model has no such token: none is added`);
+  notices.push(`${key} is true, but the model has no such token: none is added`);
   return false;
 }

@@ -194,20 +194,20 @@ describe("loading with pauses", () => {
 });
 
 describe("pre-tokenizers", () => {
-  it("an unknown one is a warning that names it and its substitute", () => {
-    const { warnings } = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": "novel" });
-    expect(warnings.join()).toContain('"novel"');
-    expect(warnings.join()).toContain('using "default"');
+  it("an unknown one is a notice that names it and its substitute", () => {
+    const { notices } = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": "novel" });
+    expect(notices.join()).toContain('"novel"');
+    expect(notices.join()).toContain('using "default"');
   });
 
-  it("a missing one is a warning too", () => {
-    const { warnings } = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": undefined });
-    expect(warnings.join()).toContain("tokenizer.ggml.pre");
+  it("a missing one is a notice too", () => {
+    const { notices } = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": undefined });
+    expect(notices.join()).toContain("tokenizer.ggml.pre");
   });
 
   it.each(preTokenizerNames())("%s loses nothing of any text", (name) => {
     const tokenizer = tokenizerOf({ ...bytePairRecord(), "tokenizer.ggml.pre": name });
-    expect(tokenizer.warnings).toEqual([]);
+    expect(tokenizer.notices).toEqual([]);
     fc.assert(
       fc.property(anyText, (text) => {
         expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);

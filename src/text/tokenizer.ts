@@ -51,7 +51,7 @@ export interface Tokenizer {
   readonly vocabularySize: number;
   readonly special: SpecialTokens;
   /** What the user should know, such as an unknown pre-tokenizer and what stands in for it. */
-  readonly warnings: readonly string[];
+  readonly notices: readonly string[];
   /** Bytes need not be UTF-8: they are taken as they are. */
   encode(text: string | Uint8Array, options?: EncodeOptions): number[];
   /** The text of ids that stand at the start of a text: the opposite of `encode`. */
@@ -80,11 +80,11 @@ export function loadTokenizer(metadata: VocabularyMetadata, rows?: number): Prom
 function* makeTokenizer(metadata: VocabularyMetadata, rows = 0): Pausable<Tokenizer> {
   const vocabulary = yield* readVocabulary(metadata);
   yield;
-  const warnings: string[] = [];
-  const special = yield* resolveSpecialTokens(metadata, vocabulary, warnings);
+  const notices: string[] = [];
+  const special = yield* resolveSpecialTokens(metadata, vocabulary, notices);
   const splitter = createSpecialSplitter(metadata, vocabulary);
   yield;
-  const encoder = yield* createEncoder(metadata, vocabulary, { special, warnings });
+  const encoder = yield* createEncoder(metadata, vocabulary, { special, notices });
   const pieces = {
     bytesOf: encoder.bytesOf,
     isSpecial: splitter.isSpecial,
@@ -96,7 +96,7 @@ function* makeTokenizer(metadata: VocabularyMetadata, rows = 0): Pausable<Tokeni
     kind: vocabulary.kind,
     vocabularySize: vocabulary.tokens.length,
     special,
-    warnings,
+    notices,
     encode(text, options = {}) {
       checkEncoding(text, options);
       return encode(text, { special, splitter, encoder, options });
@@ -146,30 +146,30 @@ function checkList(ids: unknown): void {
 function createEncoder(
   metadata: VocabularyMetadata,
   vocabulary: Vocabulary,
-  context: { readonly special: SpecialTokens; readonly warnings: string[] },
+  context: { readonly special: SpecialTokens; readonly notices: string[] },
 ): Pausable<Encoder> {
   const { unknown } = context.special;
   switch (vocabulary.kind) {
     case "sentencepiece":
       return createSentencePiece(metadata, vocabulary, unknown);
     case "byte-pairs":
-      return createBytePairs(vocabulary, choosePreTokenizer(metadata, context.warnings), unknown);
+      return createBytePairs(vocabulary, choosePreTokenizer(metadata, context.notices), unknown);
     default:
       return vocabulary.kind satisfies never;
   }
 }
 
-/** Never silently another one: the warning says which. */
-function choosePreTokenizer(metadata: VocabularyMetadata, warnings: string[]): PreTokenizer {
+/** Never silently another one: the notice says which. */
+function choosePreTokenizer(metadata: VocabularyMetadata, notices: string[]): PreTokenizer {
   const name = metadata.optionalString("tokenizer.ggml.pre");
   const found = findPreTokenizer(name ?? "default");
   if (name === undefined) {
-    warnings.push(
+    notices.push(
       'the file names no pre-tokenizer (tokenizer.ggml.pre): using "default", which may split ' +
         "text otherwise than the model was trained with",
     );
   } else if (found === undefined) {
-    warnings.push(
+    notices.push(
       `pre-tokenizer "${name}" is not known: using "default", which may split text otherwise than ` +
         `the model was trained with. Known: ${preTokenizerNames().join(", ")}`,
     );

@@ -97,7 +97,7 @@ describe("a synthetic model", () => {
     "of architecture %s opens and gives logits of a sound size",
     async (arch) => {
       const model = await make(arch, `--arch ${arch}`);
-      expect(model.warnings).toEqual([]);
+      expect(model.notices).toEqual([]);
       const { logits, largest } = await observe(model);
       expect(deviation(logits)).toBeGreaterThan(0.2);
       expect(deviation(logits)).toBeLessThan(20);

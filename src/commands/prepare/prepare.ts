@@ -306,7 +306,7 @@ async function openPreparation(
         : [];
     return {
       request,
-      notices: [...model.warnings, ...tokenizer.warnings, ...notices, ...slow, ...own],
+      notices: [...model.notices, ...tokenizer.notices, ...notices, ...slow, ...own],
       [Symbol.dispose]: () => backend[Symbol.dispose](),
     };
   } catch (error) {
