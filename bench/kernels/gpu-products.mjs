@@ -1,9 +1,9 @@
 /**
- * Bytes per second of the GPU's matrix–vector products beside what the card copies: W [rows, columns] @ x for each
- * weight format, through the engine's own kernels, layouts and uploads. Time is the GPU's (timestamp queries around
- * passes of many products over different weights, so that no cache holds them); every product waits for the one
- * before it, as in decode. Dawn rounds timestamps to 65 µs: a sample on a card reads 32 GiB. Results are checked before
- * they are timed. `npm run bench:gpu` prints a table.
+ * Bytes per second of the GPU's matrix–vector products and, to compare them with, of the card's copies: W [rows,
+ * columns] @ x for each weight format, through the engine's own kernels, layouts and uploads. The GPU takes the time
+ * (timestamp queries around passes of many products over different weights, so that no cache holds them); every
+ * product waits for the one before it, as in decode. Dawn rounds timestamps to 65 µs: a sample on a card reads 32 GiB.
+ * Results are checked before they are timed. `npm run bench:gpu` prints a table.
  */
 import { writeFileSync } from "node:fs";
 import { chooseAdapter, listAdapters, takeAdapter } from "../../dist/backends/webgpu/adapter.js";
@@ -136,7 +136,7 @@ function createTimer(device) {
   };
 }
 
-/** What the card's own copy moves: bytes read and bytes written. */
+/** Bytes per second that the card's own copy reads and writes. */
 async function measureCopy({ device }, timer, { rounds, distinct, read }) {
   const size = Math.min(distinct, device.limits.maxBufferSize, 512 * mebibyte);
   const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -255,7 +255,7 @@ function weightData(type, rows, columns) {
   return data;
 }
 
-/** @throws Error when a row is not what the codec's values give: f32 sums of so many terms agree to 1e-4 of Σ|terms|. */
+/** @throws Error unless each row is the product of the codec's values, within 1e-4 of Σ|terms| (f32 sums). */
 async function checkResult({ device }, { calls, y, type, rows, columns }) {
   const encoder = device.createCommandEncoder();
   dispatchAll(encoder, calls.slice(0, 1));

@@ -1,7 +1,7 @@
 /**
- * The WGSL kernels at every density: feed-forward blocks through the WebGPU backend, dense beside sparse by a
- * predictor (score, list, up over the list, down over the list). The predictor is made so that the share of active
- * neurons is what its input says; the backend's own count is checked against it.
+ * The WGSL kernels at every density: feed-forward blocks through the WebGPU backend, dense ones and sparse ones with a
+ * predictor (score, list, up over the list, down over the list). The predictor's input sets the share of active
+ * neurons; the backend's own count is checked against it.
  */
 import { chooseAdapter, listAdapters } from "../../dist/backends/webgpu/adapter.js";
 import { createWebGpuBackend } from "../../dist/backends/webgpu/webgpu-backend.js";
@@ -10,13 +10,13 @@ import { createRandom } from "../../dist/core/random.js";
 import { createStep } from "../../dist/ops/program.js";
 import { quantCodec } from "../../dist/quant/codecs.js";
 
-/** More than the caches of today's cards (72 MB on an RTX 4090), and long beside a submission; a software adapter only has to show that it runs. */
+/** More than the caches of today's cards (72 MB on an RTX 4090), and much longer than a submission; a software adapter only shows that it runs. */
 const hardwareMib = 1024;
 const softwareMib = 8;
-/** Compiling the kernels of a type takes a software driver seconds. */
+/** A software driver needs seconds to compile the kernels of a type. */
 const softwareTypes = ["F16", "Q4_0"];
 const blocks = 4;
-/** Rank of the predictor: one row for the share, the others order the neurons, another one in each round. */
+/** Rank of the predictor: one row sets the share; each of the others is an order of the neurons, used in one round. */
 const rank = 64;
 const segments = { dense: 0, sparse: 1, nothing: 2 };
 
@@ -71,7 +71,7 @@ async function measureCases(executable, { input, type, neurons, columns, percent
     ...percents.map((percent) => ({ type, operator: "block", percent, bytes: 0, seconds: [] })),
   ];
   for (let round = 0; round <= rounds; round++) {
-    // The price of a submission and of reading back is no operator's: it is taken off, as of the same round.
+    // Submission and reading back belong to no operator: their time in the same round is subtracted.
     const nothing = await timed(executable, segments.nothing, step);
     for (const one of cases) {
       const isDense = one.operator === "dense";
@@ -80,7 +80,7 @@ async function measureCases(executable, { input, type, neurons, columns, percent
         dial[0] = one.percent / 100;
         dial[1 + (round % (rank - 1))] = 1;
         executable.write(input, dial);
-        // Reads other weights than the sample before, so that it finds none of its own in a cache.
+        // Reads other weights than the last sample did, so that a sample finds none of its own in a cache.
         await executable.run(segments.dense, step);
       }
       executable.ffnCounts();
@@ -98,7 +98,7 @@ async function timed(executable, segment, step) {
   return (performance.now() - began) / 1000;
 }
 
-/** @throws Error when the kernels computed another share than was asked for. */
+/** @throws Error unless the kernels computed the requested share. */
 function activeBytes(counts, percent, { type, columns }) {
   const active = counts.reduce((sum, count) => sum + count.active, 0);
   const all = counts.reduce((sum, count) => sum + count.rows * count.neurons, 0);

@@ -1,4 +1,4 @@
-/** PyTorch's dense and CSR products of the same sizes, by bench/kernels/torch-sparse.py where a Python has torch. */
+/** PyTorch's dense and CSR products of the same sizes, by bench/kernels/torch-sparse.py if a Python has torch. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 

@@ -1,6 +1,6 @@
 // The neuron-aware operators beside the dense product: gemv, gather_dot and axpy of every weight
-// type at every density requested, interleaved with plain reads of memory. Prints raw samples as one
-// JSON object; bench/kernels/run.mjs makes tables and pictures of it. Arguments:
+// type at every density requested, interleaved with plain reads of memory. Prints raw samples as
+// one JSON object; bench/kernels/run.mjs makes tables and pictures of it. Arguments:
 //
 //   [isa=NAME] [columns=4096] [rows=N | mib=256] [flush-mib=64] [rounds=5] [threads=N]
 //   [types=F16,Q4_0] [densities=1,5,100]
@@ -28,7 +28,7 @@ constexpr float kInput = 0.5f, kCoefficient = 0.01f;
 struct Settings {
   const Kernels* kernels;
   size_t columns;
-  size_t matrix_rows;  // 0: as many as `bytes` hold
+  size_t matrix_rows;  // 0: the most that fit into `bytes`
   size_t bytes;        // of the matrix, all types alike unless its rows are given
   size_t flush_bytes;  // read before every sample, so that none finds its rows in a cache
   size_t rounds;       // counted; one more before them warms up

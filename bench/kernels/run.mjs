@@ -30,7 +30,7 @@ const usage = `Usage: npm run bench:kernels -- [options]
 const percents = [1, 2, 5, 10, 20, 30, 50, 100];
 const columns = 4096;
 const mebibyte = 2 ** 20;
-/** L3 of machines whose addon cannot tell. */
+/** L3 of machines whose addon does not report it. */
 const unknownCache = 64 * mebibyte;
 
 const options = parseArguments(process.argv.slice(2));
@@ -73,7 +73,7 @@ async function measure(given) {
     percents,
     columns,
     bytes,
-    // Twice the cache is read before each sample, so that nothing of the last one is left in it.
+    // Before each sample twice the size of the cache is read, so that nothing of the last sample is left in it.
     flushBytes: 2 * cache,
     rounds: Number(given.rounds),
     threads: Number(given.threads ?? machine.physical_cores ?? 1),
@@ -110,7 +110,7 @@ async function measure(given) {
   };
 }
 
-/** Ratios are of samples of the same round; of the threads' own time where it was taken, else of wall time. */
+/** Ratios compare samples of the same round: by the threads' own time if it was measured, otherwise by wall time. */
 function resultsOf(runs) {
   const own = (run) => run.cpu_seconds ?? run.seconds;
   const dense = (run) =>

@@ -24,8 +24,8 @@ void add(napi_env env, napi_value exports, const char* name) {
   }
 }
 
-// A file is unmapped on a detached thread, which may still run when the last worker has unloaded
-// us.
+// Keeps the addon in memory: a file is unmapped on a detached thread, which may still run when the
+// last worker thread has unloaded the addon.
 void stay_loaded() {
 #if !defined(_WIN32)
   Dl_info self;

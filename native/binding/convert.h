@@ -1,5 +1,5 @@
-// Between JavaScript values and C++ ones. TypeScript hands over clean values; a failure here is a
-// bug of ours and throws an Error that says which argument. Only native/binding includes
+// Converts between JavaScript values and C++ ones. TypeScript passes clean values: a failure here
+// is a bug of ours and throws an Error that names the argument. Only native/binding includes
 // node_api.h.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace hearth {
 
-// Throws away the C++ call: a JavaScript exception is pending, or `message` becomes one.
+// Ends the C++ call: a JavaScript exception is pending already, or `message` becomes one.
 struct BindingError {
   std::string message;
 };
@@ -23,7 +23,7 @@ struct BindingError {
 // @throws BindingError when the status is not ok.
 void check(napi_env env, napi_status status, const char* what);
 
-// The arguments of a call, missing ones undefined.
+// The arguments of a call; missing ones are undefined.
 std::vector<napi_value> arguments(napi_env env, napi_callback_info info, size_t count);
 
 // Bytes of a typed array where they lie.
@@ -47,8 +47,8 @@ napi_value make_string(napi_env env, const std::string& value);
 napi_value make_numbers(napi_env env, const std::vector<double>& values);
 void set_property(napi_env env, napi_value object, const char* name, napi_value value);
 
-// A typed array over memory that `owner` keeps alive until JavaScript has collected it. The same
-// memory must not be handed out twice.
+// A typed array over memory that `owner` keeps alive until JavaScript has collected the array. The
+// same memory must not be passed twice.
 struct OwnedMemory {
   void* data;
   size_t bytes;
@@ -61,7 +61,7 @@ using Function = napi_value (*)(napi_env, napi_callback_info);
 // Turns C++ exceptions into JavaScript ones.
 napi_value guarded(napi_env env, napi_callback_info info, Function function);
 
-// An external that owns a T; a `Tag` tells externals of different types apart.
+// An external that owns a T; T::kTag distinguishes externals of different types.
 template <typename T>
 napi_value make_external(napi_env env, std::unique_ptr<T> value) {
   napi_value external = nullptr;

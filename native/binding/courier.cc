@@ -6,7 +6,7 @@
 
 namespace hearth {
 
-// Touched on the JavaScript thread only, but for `function`, which any thread may call.
+// Used on the JavaScript thread only, except `function`, which any thread may call.
 struct CourierState {
   napi_threadsafe_function function = nullptr;
   uint32_t under_way = 0;
@@ -75,8 +75,8 @@ void arrive(napi_env env, napi_value, void*, void* data) {
 Courier::Courier(napi_env env) : state_(std::make_shared<CourierState>()) {
   const napi_value name = make_string(env, "hearth");
   auto* last = new std::shared_ptr<CourierState>(state_);
-  // At the end of an environment Node finalizes first and hands out what is left in the queue after
-  // that.
+  // At the end of an environment Node calls the finalizer first and then delivers what is left in
+  // the queue.
   const napi_finalize finalize = [](napi_env, void*, void* context) {
     const std::unique_ptr<std::shared_ptr<CourierState>> state(
         static_cast<std::shared_ptr<CourierState>*>(context));

@@ -74,7 +74,7 @@ ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {
   return spec;
 }
 
-// By slot: the array that the host reads, or undefined.
+// For each slot: the array that the host reads, or undefined.
 napi_value outputs_of(napi_env env, const Executable& executable) {
   napi_value outputs = nullptr;
   check(env, napi_create_array(env, &outputs), "an array");
@@ -179,7 +179,7 @@ napi_value copy_sequence(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-// replaceSubset(executable, block, neurons) → Promise<void>; as many neurons as the block has
+// replaceSubset(executable, block, neurons) → Promise<void>; the number of neurons stays the same
 napi_value replace_subset(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 3);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
@@ -225,8 +225,8 @@ napi_value channel_counts(napi_env env, napi_callback_info info) {
   return make_numbers(env, numbers);
 }
 
-// neuronCounts(executable) → { rows, active } of each block in the program's order; nothing is
-// active where the counting starts with this call
+// neuronCounts(executable) → { rows, active } of each block in the program's order; without
+// `active` if this call starts the counting
 napi_value neuron_counts(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
   napi_value list = nullptr;

@@ -19,7 +19,8 @@ struct EnvironmentState {
   bool open = true;
 };
 
-// Threads, the kernels they run, and the way back. Lives while a handle or a delivery needs it.
+// Threads, the kernels that they run, and the way back to JavaScript. Lives while a handle or a
+// delivery needs it.
 struct Pool {
   // @throws std::system_error when not even one thread can be made.
   Pool(napi_env env, uint32_t threads, const Kernels& kernels);
@@ -59,7 +60,7 @@ struct Pins {
   std::vector<napi_ref> references;
 };
 
-// An executable with what it stands on.
+// An executable, with the pool that runs it and the arrays that it reads.
 struct Prepared {
   std::shared_ptr<Pool> pool;
   std::shared_ptr<Executable> executable;
@@ -91,7 +92,7 @@ struct ExecutableHandle {
 // @throws BindingError when it was disposed.
 const std::shared_ptr<Pool>& pool_of(napi_env env, napi_value handle);
 const std::shared_ptr<Prepared>& prepared_of(napi_env env, napi_value handle);
-// Where weights lie: a mapped file, memory of ours, or a typed array that gets pinned.
+// The bytes of weights: a mapped file, memory of ours, or a typed array, which is pinned.
 Source source_of(napi_env env, napi_value value, Pins& pins);
 
 // The functions of the addon, by file.

@@ -1,4 +1,5 @@
-// machine, measureRead, transposeWeight: what the pool can tell and do beside running programs.
+// machine, measureRead, transposeWeight: facts about the machine, and work of the pool besides
+// running programs.
 #include <utility>
 
 #include "../runtime/transpose.h"
@@ -10,7 +11,7 @@ namespace hearth {
 
 namespace {
 
-// What a transposition reads until its promise is settled.
+// What a transposition needs until its promise is settled.
 struct Transposing {
   std::shared_ptr<Pool> pool;
   Pins pins;
@@ -43,8 +44,8 @@ napi_value machine(napi_env env, napi_callback_info) {
   return result;
 }
 
-// measureRead(pool, bytes) → Promise<bytes per second>, the best of some passes over memory that no
-// cache holds
+// measureRead(pool, bytes) → Promise<bytes per second>, the best of eight passes over memory that
+// no cache holds
 napi_value measure_read(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 2);
   const std::shared_ptr<Pool> pool = pool_of(env, values[0]);

@@ -1,4 +1,4 @@
-// createPool, disposePool, openFile, closeFile: what executables stand on.
+// createPool, disposePool, openFile, closeFile: the pools and files that executables use.
 #include <utility>
 
 #include "handles.h"
@@ -7,7 +7,7 @@ namespace hearth {
 
 namespace {
 
-// Node takes the threadsafe function down after this, and then JavaScript's memory: no pool thread
+// After this hook Node destroys the threadsafe function, and then JavaScript's memory: no pool thread
 // may be left to use them.
 void end_environment(void* context) {
   Pool& pool = *static_cast<Pool*>(context);
@@ -78,7 +78,7 @@ napi_value dispose_pool(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// openFile(path) → { handle, bytes }, or a string that says why not.
+// openFile(path) → { handle, bytes }, or a string with the reason of the failure.
 napi_value open_file(napi_env env, napi_callback_info info) {
   std::string error;
   auto handle = std::make_unique<FileHandle>();

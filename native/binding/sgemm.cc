@@ -7,7 +7,7 @@ namespace hearth {
 
 namespace {
 
-// What a product reads and writes until its promise is settled.
+// What a product needs until its promise is settled.
 struct Multiplying {
   std::shared_ptr<Pool> pool;
   Pins pins;

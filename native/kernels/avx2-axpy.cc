@@ -1,5 +1,5 @@
-// axpy over rows of Q8_0 and Q4_0 on AVX2: the types that transposed down projections have. Others
-// go by way of generic-weights.h (docs/decisions/0004-transposed-down.md).
+// axpy over rows of Q8_0 and Q4_0 on AVX2: the types of transposed down projections. The other
+// types use generic-weights.h (docs/decisions/0004-transposed-down.md).
 #if defined(__x86_64__)
 #include "avx2-codes.h"
 #include "avx2.h"

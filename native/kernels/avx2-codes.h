@@ -50,7 +50,7 @@ inline float sum_of_lanes(__m256 x) {
   return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
 }
 
-// Σ scale d code·q in lanes, and Σ minimum d Σq beside it.
+// Σ scale d code·q in lanes, and Σ minimum d Σq.
 struct Avx2Sum {
   __m256 dot;
   float minimum;

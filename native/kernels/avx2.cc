@@ -9,13 +9,13 @@
 namespace hearth {
 namespace {
 
-// A panel of f32 pays late beside dot products in integers (2048 x 2048, Zen 4): Q4_K with 12
-// tokens, Q8_0 with 40 and Q4_0 with more.
+// Against dot products in integers a panel of f32 pays late (2048 x 2048, Zen 4): for Q4_K from 12
+// tokens on, for Q8_0 from 40, for Q4_0 from more.
 constexpr size_t kGemmTokens32 = 32;
 constexpr size_t kGemmTokensK = 12;
 
-// Plain types over lanes. Of the quantised ones gemm, rows and, where nothing replaces it, axpy by
-// way of f32; the dot products are added.
+// Plain types work over lanes. Quantised types work through f32 in gemm, dequantise_row and axpy;
+// the units add their dot products, and axpy of two of them.
 template <class Codec>
 constexpr WeightKernels weights() {
   if constexpr (Codec::kX == XFormat::kF32) {

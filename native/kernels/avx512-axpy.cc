@@ -23,7 +23,7 @@ __m512 centred<Q8_0>(const uint8_t* piece, size_t at, bool) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_16(p)));
 }
 
-// A table look-up uses the low four bits of a lane only, so nibbles need no mask.
+// A table look-up uses only the low four bits of a lane, so nibbles need no mask.
 template <>
 __m512 centred<Q4_0>(const uint8_t* piece, size_t at, bool) {
   const __m512 value = _mm512_set_ps(7, 6, 5, 4, 3, 2, 1, 0, -1, -2, -3, -4, -5, -6, -7, -8);
@@ -142,9 +142,9 @@ void q8_0_rows(const uint8_t* const* row, const uint8_t* const* next, const floa
 
 // Q4_0, whole pieces of four blocks (128 columns, 72 bytes). Their 64 bytes of nibbles are 16 words
 // of 8 nibbles, and a table look-up uses the low four bits of each word only: shifted by 4k, the
-// words are the indices of 16 columns without being widened. Column 32 b + 16 h + 4 q + e lies at
-// nibble 2 e + h of word 4 b + q, so y is brought into that order once per call and back at its
-// end.
+// words are the indices of 16 columns without being widened. Column 32 b + 16 h + 4 q + e is nibble
+// 2 e + h of word 4 b + q, so y is brought into that order at the beginning of a call and back at
+// the end.
 constexpr size_t kPieceColumns = 128;
 constexpr size_t kPieceBytes = 4 * Q4_0::kBytes;
 constexpr size_t kSpanColumns = 2048;

@@ -37,7 +37,7 @@ Tile tile_in(void* scratch, size_t columns) {
   return tile;
 }
 
-// Rows past the last repeat it: their sums are not stored.
+// Rows past the last one repeat it: their sums are not stored.
 template <class Codec>
 void unpack_tile(const Matrix& w, Range rows, const Tile& tile) {
   const uint8_t* row[kVnniRows];
@@ -177,8 +177,7 @@ void vnni_gemm(const GemmTask& task) {
   }
 }
 
-// From so many tokens on panels pay: Q8_0 from 5, Q4_0 and the K types from 6 or 7 (2048 x 2048,
-// Zen 4).
+// Panels pay for Q8_0 from 5 tokens on, for Q4_0 and the K types from 6 or 7 (2048 x 2048, Zen 4).
 constexpr size_t kGemmTokens = 5;
 
 template <class Codec>

@@ -39,7 +39,7 @@ struct Q32Dot<Q8_0> {
     return dot(first, second, q, start);
   }
 
-  // What is missing of two blocks is zero, and not read.
+  // Of two blocks the first `blocks` are read; the others are zero.
   static __m512i part(const uint8_t* weights, size_t blocks, const int8_t* q,
                       const int32_t* start) {
     const __m256i first = _mm256_maskz_loadu_epi8(blocks > 0 ? ~0u : 0u, weights + 2);
@@ -89,8 +89,8 @@ struct Q32Dot<Q8_0> {
   }
 };
 
-// Rows of a predictor's second matrix are often nothing but a tail (32, 64 or 96 columns): by a
-// padded copy, each took 30 ns, most of it waiting for the copy's bytes.
+// Rows of a predictor's second matrix are often only a tail (32, 64 or 96 columns). With a padded
+// copy each row took 30 ns, most of it waiting for the copied bytes.
 template <>
 inline void add_tail<Q32Dot<Q8_0>>(const uint8_t* weights, size_t bytes, const Q8Row& x,
                                    size_t index, __m512& sum) {

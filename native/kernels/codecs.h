@@ -1,9 +1,10 @@
-// One codec for each weight type. A quantised block is unsigned codes, with a scale and a minimum or
-// a zero point for each group of kSubGroup weights:
+// One codec for each weight type. A quantised block is unsigned codes, with a scale and a minimum
+// or a zero point for each group of kSubGroup weights:
 //
 //   w[i] = scale[g] · (code[i] − kZero) − minimum[g],   g = i / kSubGroup
 //
-// kNibbles and kHighBits: where the low four bits of the codes and their fifth bits begin in a block.
+// In a block the low four bits of the codes begin at kNibbles, their fifth bits at kHighBits.
+//
 // Source of the layouts: ggml-common.h and ggml-quants.c (ggml-org/llama.cpp, commit c392e5094).
 // Internal to kernels/.
 #pragma once

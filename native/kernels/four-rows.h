@@ -1,5 +1,5 @@
-// Loops over rows for dot products of quantised rows, which go in steps of one or a few blocks. A Dot
-// is the product of one weight type:
+// Loops over rows for dot products of quantised rows, which go in steps of one or a few blocks. A
+// Dot is the product of one weight type:
 //
 //   Format   the codec
 //   kBytes   bytes of a step: a whole number of blocks
@@ -14,7 +14,7 @@
 namespace hearth {
 namespace {
 
-// A row's last blocks when they fill no whole step: padded with zero bytes (scale 0), as x is.
+// Adds a row's last blocks if they do not fill a step: padded with zero bytes (scale 0), as x is.
 template <class Dot>
 void add_tail(const uint8_t* weights, size_t bytes, const Q8Row& x, size_t index,
               typename Dot::Sum& sum) {
@@ -62,11 +62,11 @@ void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t byte
   }
 }
 
-// Four rows at a time here too. Over a mapped file (4 KB pages, one Zen 4 core, plain reading 19-20
-// GB/s) Q4_0 reached 17-20 GB/s, one row at a time 12-17 with or without prefetch; Q8_0 18-20
-// against 12-17. Over huge pages the order turns for Q8_0 (24 against 28 GB/s with 4096 columns),
-// but a mapped file has none. Rows lie behind one another, so what is prefetched is bytes ahead,
-// past the end of the range too; for long rows 9 KB are a little better than the next four rows.
+// Adjacent rows go four at a time too. Over a mapped file (4 KB pages, one Zen 4 core, plain
+// reading 19-20 GB/s) Q4_0 reached 17-20 GB/s, one row at a time 12-17 with or without prefetch;
+// Q8_0 18-20 against 12-17. Over huge pages the order turns round for Q8_0 (24 against 28 GB/s with
+// 4096 columns), but a mapped file has none. The prefetch is a number of bytes ahead, past the end
+// of the range too: for long rows 9 KB are a little better than the next four rows.
 template <class Dot>
 void four_row_gemv(const Matrix& w, const void* x, Range rows, float* y) {
   constexpr size_t kLongRow = 1024;

@@ -1,5 +1,5 @@
-// The tables that select.cc chooses from. Each is built in its own unit with its own compiler flags,
-// at the first call: only where select.cc has found that the machine can run it.
+// The tables that select.cc chooses from. Each is built in its own unit with its own compiler
+// flags, at the first call: only where select.cc has found that the machine can run it.
 // Internal to kernels/.
 #pragma once
 

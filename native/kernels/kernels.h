@@ -21,8 +21,8 @@
 
 namespace hearth {
 
-// The weight types: name and id in GGUF files. The name is also that of the type's codec in codecs.h.
-// The order is that of Kernels::weights.
+// The weight types: name and id in GGUF files. The name is also that of the type's codec in
+// codecs.h. The order is that of Kernels::weights.
 #define HEARTH_WEIGHT_TYPES(X) \
   X(F32, 0)                    \
   X(F16, 1)                    \
@@ -171,9 +171,9 @@ struct AttentionTask {
   float scale;
   float* out;  // as q, with out_stride
   size_t out_stride;
-  // Null: out is the result. Otherwise out is left unnormalised, Σ e^(s − max) V, and
-  // state[(i * heads + h) * 2 …] gets max and Σ e^(s − max): a partial result over a fixed cut of the
-  // positions, for attention_merge.
+  // [rows, heads, 2], or null: out is the result. With a state out is left unnormalised,
+  // Σ e^(s − max) V, and the state gets max and Σ e^(s − max): a partial result over a fixed cut of
+  // the positions, for attention_merge.
   float* state;
   void* scratch;  // attention_scratch_bytes(), 64-byte aligned, one per thread
 };

@@ -1,5 +1,5 @@
-// The operations on fewer than kLanes numbers, through a buffer of a whole register: for instruction
-// sets without masked loads and stores.
+// The operations on fewer than kLanes numbers, through a buffer of a whole register: for
+// instruction sets without masked loads and stores.
 // Internal to kernels/.
 #pragma once
 

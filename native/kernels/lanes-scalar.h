@@ -1,5 +1,5 @@
-// Lanes of one float: they make the kernels over lanes (row-kernels.h, attention.h, plain-weights.h)
-// portable C++. What the operations mean is written here.
+// Lanes of one float: they make the kernels over lanes (row-kernels.h, attention.h,
+// plain-weights.h) portable C++. What the operations mean is written here.
 #pragma once
 
 #include <cmath>

@@ -1,6 +1,6 @@
 // Gemm over lanes L: a tile of rows is decoded to an f32 panel in pieces of kPanelDepth columns and
-// multiplied with all tokens. Used for plain weights everywhere, and for quantised ones where there
-// is no integer gemm.
+// multiplied with all tokens. Used for plain weights on every instruction set, and for quantised
+// ones on those without an integer gemm.
 // Internal to kernels/.
 #pragma once
 
@@ -60,7 +60,7 @@ void fill_panel(const Matrix& w, Range rows, size_t begin, size_t depth,
   }
 }
 
-// Sums of a whole tile go to y directly; those of a cut one through scratch.y.
+// Sums of a whole tile go to y directly, those of a tile with fewer rows through `cut`.
 template <class L>
 void multiply_panel(const PanelTask& task, size_t tokens, size_t rows, float* cut) {
   if (rows == kGemmRowTile) {
@@ -111,7 +111,7 @@ void panel_gemm(const GemmTask& task) {
   }
 }
 
-// x of format kF32 is read where it lies.
+// x of format kF32 is read in place.
 struct PlainX {
   static const float* x_rows(Range tokens, size_t begin, size_t, const GemmTask& task, float*,
                              size_t* stride) {

@@ -49,17 +49,17 @@ struct Lane<BF16, L> : BF16 {
 template <class Codec>
 constexpr size_t kLineVectors = kLine / (Codec::Lanes::kLanes * Codec::kBytes);
 
-// Running sums per row: two additions to a sum and line, so that a row is summed at about the speed
-// of memory and no faster. A core that runs further ahead asks for lines which are still under way,
-// and then lacks the buffers to ask for new ones: four sums read 7-10 % slower.
+// Running sums per row: with two additions per sum and line a row is summed at about the speed of
+// memory. A core that runs further ahead loads from lines that are still under way, which takes the
+// buffers for requests of new lines: four sums read 7-10 % slower.
 template <class Codec>
 constexpr size_t kSums = kLineVectors<Codec> <= 2   ? 1
                          : kLineVectors<Codec> <= 4 ? 2
                                                     : 4;
 
-// What is asked for ahead of a row, behind the loads of each line: nothing; next[i] into the second
-// level (a hint for the first, so far ahead, evicts x); or that, and the row itself kNear bytes
-// further into the first, where it goes on behind its end.
+// Prefetches after the loads of each line: none; next[i] into the second level of cache (a hint for
+// the first level, so far ahead, evicts x); or besides that the row itself, kNear bytes ahead, into
+// the first level, for rows that continue behind their end.
 enum class Hints { kNone, kNext, kNextAndNear };
 constexpr size_t kNear = 256;
 
@@ -102,15 +102,17 @@ void dot_rows(const uint8_t* const* row, const uint8_t* const* next, size_t colu
   }
 }
 
-// An x of at most so many bytes stays in a first level of 32 KB beside the row it is multiplied
-// with.
+// The most bytes of an x that stays in a first level of 32 KB together with the row that it is
+// multiplied with.
 constexpr size_t kShortX = 12 * 1024;
 
-// Short rows one by one, which the hardware fetches ahead by itself: inside a mapped file of F16,
-// GB/s of one Zen 4 core and of two beside a plain read, rows of 4 KB 28 and 33 (read 27 and 32).
-// Long ones four together, so that x is read once for four, one of each quarter of the range: four
-// streams, each prefetched where it goes on. Rows of 11 KB 23 and 32 (read 26 and 32); one by one
-// 16 and 26, where rows of 4 KB lose by four streams (24 and 32).
+// Short rows are read one by one: the hardware prefetches them by itself. Long rows are read four
+// together, so that x is read once for four, one row of each quarter of the range: four streams,
+// each prefetched ahead. GB/s in a mapped file of F16, on one Zen 4 core and on two:
+//
+//                  one by one   four streams   plain read
+//   rows of 4 KB   28 and 33    24 and 32      27 and 32
+//   rows of 11 KB  16 and 26    23 and 32      26 and 32
 template <class Codec>
 void plain_gemv(const Matrix& w, const void* x, Range rows, float* y) {
   constexpr size_t kStreams = 4;
@@ -135,9 +137,9 @@ void plain_gemv(const Matrix& w, const void* x, Range rows, float* y) {
   }
 }
 
-// Four rows together, the next four prefetched: rows lie apart, which the hardware cannot foresee
-// (10 % of a mapped file of F16: one row at a time reads 0.60 of this with one thread, 0.75 with
-// two).
+// Four rows together, the next four prefetched: listed rows lie apart, so that the hardware cannot
+// prefetch them (10 % of a mapped file of F16: one row at a time reads at 0.60 of this speed with
+// one thread, at 0.75 with two).
 template <class Codec>
 void plain_gather_dot(const Matrix& w, const void* x, RowList rows, float* y) {
   const float* input = static_cast<const float*>(x);
@@ -208,7 +210,8 @@ struct PlainDecoder : PlainX {
   }
 };
 
-// Where a panel, transposed and widened once, has paid: 2048 x 2048 on Zen 4, AVX-512 and AVX2.
+// From this many tokens on a panel, transposed and widened once, pays: 2048 x 2048 on Zen 4,
+// AVX-512 and AVX2.
 constexpr size_t kGemmTokensF32 = 8;
 constexpr size_t kGemmTokensHalf = 12;
 

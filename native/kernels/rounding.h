@@ -1,5 +1,5 @@
-// Whole multiples. Always inlined, so that no unit of kernels/ leaves a copy compiled with its flags
-// for the linker to pick.
+// Whole multiples. Always inlined, so that no unit of kernels/ leaves a copy compiled with its
+// flags for the linker to pick.
 #pragma once
 
 #include <cstddef>

@@ -29,7 +29,7 @@ inline void sign_scores(const uint64_t* signs, size_t columns, const uint64_t* x
   }
 }
 
-// Writes every index and keeps it by advancing: no branch to mispredict.
+// Writes every index and keeps it by advancing: there is no branch to mispredict.
 inline size_t select_at_least(const float* x, size_t count, float least, uint32_t base,
                               uint32_t* index) {
   size_t kept = 0;
@@ -60,8 +60,8 @@ inline size_t select_scores(const int32_t* x, size_t count, int32_t least, uint3
   return kept;
 }
 
-// Four adjacent pages at once, the next four prefetched into the second level: the fastest pattern
-// found over 4 KB pages (24 GB/s per Zen 4 core; one plain stream 19, one with prefetch 22).
+// Four adjacent pages at once, the next four prefetched into the second level of cache: the fastest
+// pattern found over 4 KB pages (24 GB/s per Zen 4 core; one stream 19, with prefetch 22).
 constexpr size_t kReadStreams = 4;
 constexpr size_t kReadPiece = 4096;
 

@@ -1,4 +1,5 @@
-// Chooses the table for this machine, and answers questions about types that need no table.
+// Chooses the table for this machine, and has the facts about types that are the same in all
+// tables.
 #include <cmath>
 
 #include "attention.h"

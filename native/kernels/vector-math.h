@@ -16,8 +16,8 @@ typename L::V polynomial(typename L::V x, const float (&c)[kCount]) {
 }
 
 // e^x = 2^n e^r with |r| <= ln2 / 2; polynomial of Cephes expf (S. Moshier), within 2 ulp where the
-// result is normal; 0 below -104, infinity above 89; NaN becomes one of these, so callers keep NaN
-// by other terms.
+// result is normal; 0 below -104, infinity above 89. NaN becomes one of these: callers keep NaN by
+// their other terms.
 template <class L>
 typename L::V exp_lanes(typename L::V x) {
   constexpr float kTerms[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,

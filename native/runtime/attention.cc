@@ -8,10 +8,10 @@ namespace hearth {
 
 namespace {
 
-// Positions per cut: some 10 us of work for a KV head of 8 × 64 with f16; a multiple of the
+// Positions per cut: about 10 us of work for a KV head of 8 × 64 with f16; a multiple of the
 // kernels' tile of 64.
 constexpr uint32_t kCutPositions = 256;
-// Rows of one sequence that share a pass over the positions. Small enough to leave tasks for every
+// Rows of one sequence that share a pass over the positions: few enough to leave tasks for every
 // thread.
 constexpr uint32_t kRowsPerBlock = 16;
 
@@ -96,8 +96,8 @@ class AttentionStage final : public Stage {
       return next < step.rows && step.sequence[next] == step.sequence[row] &&
              step.position[next] > step.position[next - 1];
     };
-    // Rows of a small step stay alone: their positions can be cut, and a row verified in a batch of
-    // drafts rounds as in decode.
+    // In a small step each row is a block of its own: its positions can be cut, and a row that is
+    // verified in a batch of drafts rounds as in decode.
     const uint32_t most = step.rows <= kMaxCutRows ? 1 : kRowsPerBlock;
     while (block.count < most && follows(row + block.count)) block.count++;
     const uint32_t positions = step.position[row + block.count - 1] + 1;
@@ -133,7 +133,7 @@ class MergeStage final : public Stage {
     for (const RowBlock& block : plan_->blocks) floats += block.cuts * op_.out.width;
     // Cuts exist in small steps only, where each block is one row.
     const uint32_t chunks = static_cast<uint32_t>(plan_->blocks.size()) * op_.heads;
-    // Up to some 5 us of work: as quick as meeting again.
+    // Up to about 5 us of work: as quick as another phase.
     if (floats > 16384) return Phase{chunks, false};
     for (uint32_t index = 0; index < chunks; index++) merge(index);
     return Phase{0, false};

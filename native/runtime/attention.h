@@ -25,7 +25,7 @@ struct AttentionPartials {
   float* state = nullptr;  // [rows, cuts, heads, 2]
 };
 
-// Steps with at most so many rows cut the positions; larger ones have enough rows to share out.
+// The most rows of a step that cuts its positions; larger steps have enough rows to split.
 constexpr uint32_t kMaxCutRows = 4;
 // The most cuts of one row's positions.
 constexpr uint32_t kMaxCuts = 32;

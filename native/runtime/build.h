@@ -102,7 +102,7 @@ class Builder {
   void matmul(const Slot& x, MatmulPart part);
   void attention(const AttentionOp& op);
   void publish(uint32_t slot);
-  // Rows f32 [max rows, width] shared by everything that asks with this name and width.
+  // Rows f32 [max rows, width], the same for every call with this name and width.
   Slot shared_rows(SharedRows name, uint32_t width, bool outputs);
   // Sizes the memory that blocks share.
   void need_ffn(const FfnOp& op, size_t selection);

@@ -13,7 +13,7 @@ namespace {
 // and is written and added once more, so that groups of 64 were up to a tenth slower.
 constexpr uint32_t kWishedChannels = 128;
 
-// Time per byte of a copy whose rows are added up, beside a matrix that is read row by row.
+// Time per byte of a copy whose rows are added up, relative to a matrix that is read row by row.
 // Measured on AVX-512 (Zen 4, mapped file, 2048 to 5632 and to 2048): one thread breaks even where
 // seven to eight tenths of the channels are read in F16, three quarters in Q8_0, less than half in
 // Q4_0; two threads with nine tenths in F16, nearly all in Q8_0, three fifths in Q4_0. Two count.
@@ -32,15 +32,16 @@ double cost_per_byte(WeightType copy) {
   }
 }
 
-// Time of reading a matrix for all rows of a step, beside reading it for one: from the second level
-// of cache another row costs some two fifths (F16 0.4 on one and two threads, Q8_0 0.6 and 0.3), in
-// a matrix product hardly anything.
+// Time of reading a matrix for all rows of a step, relative to reading it for one: from the second
+// level of cache another row costs about two fifths (F16 0.4 on one and two threads, Q8_0 0.6 and
+// 0.3), in a matrix product hardly anything.
 double cost_of_rows(const Weight& weight, uint32_t rows) {
   const auto most = static_cast<double>(weight.kernels->gemm_tokens);
   return 1 + 0.4 * (std::min<double>(rows, most) - 1);
 }
 
-// Lists of a step longer than this many times all channels are never tried: they need memory.
+// Lists whose total length exceeds this multiple of the channels are not used: their sums need
+// memory.
 constexpr size_t kMostChannels = 2;
 
 class ChannelListStage final : public RowStage {
@@ -62,7 +63,7 @@ class ChannelListStage final : public RowStage {
     float* value = lists_->value + row * lists_->stride();
     uint32_t count = 0;
     for (uint32_t i = 0; i < lists_->slot.width; i++) {
-      // Written always and kept by advancing: no branch to mispredict.
+      // Always written, and kept by advancing: there is no branch to mispredict.
       index[count] = i;
       value[count] = x[i];
       count += x[i] != 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 // Products that read only the input channels that are not zero: Σ_j x_j · row j of the copy W^T.
-// For steps of few rows, and where that is less work than reading all rows of W; a rule of shapes,
-// types and counts, never of the number of threads.
+// Used in steps of few rows, where it is less work than reading all rows of W: that depends on
+// shapes, types and counts, never on the number of threads.
 #pragma once
 
 #include <deque>
@@ -13,11 +13,12 @@
 
 namespace hearth {
 
-// The channels of a slot's rows that are not zero (NaN is not): for all that read the slot.
+// The channels of a slot's rows that are not zero (NaN is not zero), for all products that read the
+// slot.
 struct ChannelLists {
   Slot slot;
   uint32_t* index = nullptr;  // [sparse rows, stride()], rising
-  float* value = nullptr;     // beside it
+  float* value = nullptr;     // of each index
   uint32_t count[kMaxSparseRows] = {};
 
   size_t stride() const { return round_up(slot.width, 16); }
@@ -42,7 +43,7 @@ struct ChannelCounts {
 
 using ChannelMeter = Meter<ChannelCounts>;
 
-// What an executable holds for its products over channels.
+// The memory of an executable's products over channels.
 struct ChannelState {
   SharedSums sums;  // of every sum over listed rows
   std::deque<ChannelLists> lists;
@@ -57,17 +58,17 @@ class ChannelProducts {
 
   // Another product of the slot, of `weight` by its copy; `meter` may be null. Returns its number.
   size_t add(const Weight& weight, const Weight& copy, ChannelMeter* meter);
-  // Floats of private sums that a step of at most so many rows needs.
+  // Floats of private sums that a step of at most `max_rows` rows needs.
   size_t sum_floats(size_t max_rows) const;
 
-  // Decides for each product which way it goes. Once a step, when the lists are filled.
+  // Decides for each product whether it goes by channels. Once a step, when the lists are filled.
   Phase begin(const Step& step);
   void chunk(uint32_t index);
 
-  // Whether the step's product goes by channels: else by the rows of the weight.
+  // Whether the product goes by channels in this step; otherwise it goes by the rows of the weight.
   bool by_channels(size_t product) const { return products_[product].by_channels; }
   bool all_by_channels() const { return running_.size() == products_.size(); }
-  // Weight bytes that the step's product reads by channels.
+  // Weight bytes that the product reads by channels in this step.
   double bytes(size_t product) const { return products_[product].bytes; }
   const ListCuts& cuts() const { return cuts_; }
   // y[columns] of the row, its sums joined: valid until the next stage that sums.

@@ -8,7 +8,7 @@ namespace hearth {
 
 namespace {
 
-// One segment over the rows of a step: walks the stages.
+// Runs the stages of one segment over the rows of a step.
 class RunTask final : public Task {
  public:
   RunTask(std::shared_ptr<Executable> executable, size_t segment, Step step, Finished finished)
@@ -42,7 +42,7 @@ class RunTask final : public Task {
   size_t next_ = 0;
 };
 
-// Something short that must stand in the order of the runs.
+// Short work that must keep its place in the order of the runs.
 class SerialTask final : public Task {
  public:
   SerialTask(std::function<void()> work, Finished finished)

@@ -26,7 +26,8 @@ struct HostSlot {
   std::shared_ptr<Arena> memory;
 };
 
-// The neurons that a block computes: in the arena, so that the block's stages see others at once.
+// The neurons that a block computes. They are in the arena, so that its stages see a replacement at
+// once.
 struct Subset {
   uint32_t* neurons = nullptr;
   uint32_t count = 0;
@@ -40,12 +41,12 @@ struct Executable {
   const Kernels& kernels;
   KvCache cache;
   Arena arena;
-  // Copied weights: apart from scratch, whose pages nobody touches, and the system need not clear,
-  // before the first run. That runs on the pool's threads, prepare on the host's.
+  // Copied weights. Apart from scratch, whose pages are first touched, and cleared by the system,
+  // in the first run on the pool's threads; these are filled on the host's thread.
   Arena constants;
   std::vector<Source> sources;
   std::vector<Slot> slots;
-  std::vector<HostSlot> host_slots;  // by slot; empty ones have no data
+  std::vector<HostSlot> host_slots;  // by slot; those that the host does not read have no data
   std::vector<Segment> segments;
   std::deque<RopeTable> rope_tables;
   std::deque<FfnMeter> meters;
@@ -59,7 +60,7 @@ struct Executable {
   size_t scratch_bytes() const;
 };
 
-// @throws std::runtime_error for a record that does not read, std::bad_alloc.
+// @throws std::runtime_error if a record cannot be read, std::bad_alloc.
 std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, ProgramSpec spec);
 
 // Called on a pool thread when the task is over.
@@ -71,7 +72,7 @@ std::shared_ptr<Task> write_task(std::shared_ptr<Executable> executable, size_t 
                                  std::vector<float> data, Finished finished);
 std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable, uint32_t from,
                                          uint32_t to, uint32_t length, Finished finished);
-// The block computes these neurons from the next run on: as many as before.
+// The block computes these neurons from the next run on. Their number stays the same.
 std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
                                           std::vector<uint32_t> neurons, Finished finished);
 

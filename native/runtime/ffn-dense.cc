@@ -56,7 +56,8 @@ class DenseStage final : public Stage {
   }
 
  private:
-  // h lies by neuron for a matrix product over all of down, by candidate where down lies in rows.
+  // Whether h goes to its neuron's place, as a matrix product over all of down reads it. If down is
+  // stored by rows, or all neurons are candidates, h lies by candidate.
   bool scatters() const { return run_->op.subset != nullptr && !run_->op.down_rows; }
 
   // y[row, i] = W[neuron of candidate begin + i, :] · x_row, y [rows, tile]
@@ -125,7 +126,7 @@ class DenseStage final : public Stage {
 
   std::shared_ptr<FfnRun> run_;
   uint32_t tile_ = 1;
-  bool by_row_ = false;  // a matrix-vector product for each row of the step, else one of matrices
+  bool by_row_ = false;  // one matrix-vector product per row of the step, not one of matrices
 };
 
 // out[t, c] (+)= Σ_r h[t, r] · W[r, c], W [neurons, dim]. A chunk owns a block of columns and of

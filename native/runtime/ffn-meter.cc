@@ -57,7 +57,8 @@ BlockBytes bytes_of(const FfnRun& run) {
   return bytes;
 }
 
-// Bytes of gate and up for all candidates: of the rows, or of the channels that were read instead.
+// Bytes of gate and up for all candidates: of their rows, or of the channels that were read
+// instead.
 double hidden_bytes(const FfnRun& run, double gate_rows, double up_rows) {
   const ChannelProducts* channels = run.channels.get();
   if (channels == nullptr) return gate_rows + up_rows;
@@ -66,7 +67,7 @@ double hidden_bytes(const FfnRun& run, double gate_rows, double up_rows) {
   return gate + (channels->by_channels(up) ? channels->bytes(up) : up_rows);
 }
 
-// Bytes read when each row of the step went its own sparse way, `active` neurons in sum.
+// Bytes that a step of the sparse way read, with `active` neurons in all its rows together.
 double sparse_bytes(const FfnRun& run, double active) {
   const FfnOp& op = run.op;
   const double rows = run.rows;
@@ -103,7 +104,7 @@ class EndStage final : public Stage {
   Phase begin(const Step& step) override {
     const FfnRun& run = *run_;
     if (run.rows == 0) return Phase{0, false};
-    // Where every row wants an output, answers are written.
+    // A step in which every row has an output writes answers.
     if (run.sparse && step.rows == step.outputs) {
       run.meter->count_neurons(run.scratch->active, size_t{run.op.neurons} + 16,
                                run.active_count.data(), run.rows);

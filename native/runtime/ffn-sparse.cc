@@ -57,8 +57,8 @@ class ActiveStage final : public Stage {
       hidden(row, candidates, RowList{ids, count}, h, spare);
     }
     if (op.down_rows) {
-      // Dense is all neurons: what the other methods are measured against and what its meter
-      // counts.
+      // The method dense reads all neurons: the others are measured against it, and its meter
+      // counts them.
       const size_t kept = takes_all() ? count : compact(h, ids, count);
       sum_rows(op.down, RowList{ids, kept}, h,
                run.sums->data + static_cast<size_t>(group.sum) * op.dim);
@@ -95,7 +95,7 @@ class ActiveStage final : public Stage {
     run.active_count[row] = total;
   }
 
-  // h of the listed neurons; `spare` has room for as many floats.
+  // Computes h of the listed neurons; `spare` has room for a float per neuron.
   void hidden(uint32_t row, const uint32_t* candidates, RowList ids, float* h, float* spare) const {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
@@ -124,7 +124,7 @@ class ActiveStage final : public Stage {
         ActivateTask{op.gating, op.activation, op.activation_threshold, spare, h, h, ids.count});
   }
 
-  // Whether a predicted neuron's gate decides exactly, before up is read, that it rests.
+  // Whether the gate of a predicted neuron shows, before up is read, that its h is exactly zero.
   bool gate_first() const {
     const FfnOp& op = run_->op;
     const bool predicted = run_->selection->scores() == Scores::kPrediction;
@@ -157,15 +157,15 @@ class ActiveStage final : public Stage {
   void dots(const Weight& weight, const void* x, RowList ids, float* y) const {
     const FfnOp& op = run_->op;
     if (takes_all() && op.subset == nullptr) {
-      // All neurons: a stretch of rows, which the dense loop reads faster.
+      // Adjacent rows, which gemv reads faster.
       weight.kernels->gemv(weight.from(ids.index[0]), x, Range{0, ids.count}, y);
     } else {
       weight.kernels->gather_dot(weight.matrix, x, ids, y);
     }
   }
 
-  // Drops neurons whose h (or gate) is zero after all: nothing more of theirs need be read. Returns
-  // how many are left.
+  // Drops neurons whose h (or gate) is zero: no more of their weights need be read. Returns the
+  // number that is left.
   static size_t compact(float* h, uint32_t* ids, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {

@@ -138,15 +138,15 @@ void add_up_bias(const FfnOp& op, Range candidates, float* up);
 
 // Starts the clock; first of the block's stages.
 std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run);
-// Scores the candidates and selects the active ones, each chunk into a piece of its own. Sparse
+// Scores the candidates and selects the active ones; each chunk writes a piece of the list. Sparse
 // way.
 std::unique_ptr<Stage> make_ffn_select(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
-// Joins the pieces; computes h of the active neurons, and their share of the output if down lies in
-// rows.
+// Joins the pieces; computes h of the active neurons and, if down is stored by rows, their share of
+// the output. Sparse way.
 std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
 // out (+)= Σ groups + bias, in order. Sparse way, down in rows.
 std::unique_ptr<Stage> make_ffn_reduce(std::shared_ptr<FfnRun> run);
-// h of all candidates, zero where inactive. Dense way.
+// Computes h of all candidates, zero where inactive. Dense way.
 std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
 // out (+)= h · down (+ bias) with down in rows. Dense way.
 std::unique_ptr<Stage> make_ffn_down_rows(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);

@@ -7,16 +7,17 @@ namespace hearth {
 
 namespace {
 
-// Rows per group at least: 32 rows of f16 are some 7 us of work at dim 2048.
+// The least rows of a group: 32 rows of f16 are about 7 us of work at dim 2048.
 constexpr uint32_t kLeastGroup = 32;
-// Groups come in multiples of the common numbers of threads, so that these finish together.
+// The number of groups is a multiple of common numbers of threads, so that all threads finish
+// together.
 constexpr uint32_t kGroupMultiple = 4;
 // Four rows are read side by side.
 constexpr uint32_t kRowsTogether = 4;
 
 // Columns that one chunk joins.
 constexpr size_t kColumns = 512;
-// Some 4 us of additions: as quick as meeting again.
+// About 4 us of additions: as quick as another phase.
 constexpr size_t kSerialFloats = 32768;
 
 }  // namespace

@@ -11,9 +11,9 @@
 
 namespace hearth {
 
-// Steps with at most so many rows use each row's own list.
+// The most rows of a step in which each row uses its own list.
 constexpr uint32_t kMaxSparseRows = 8;
-// Groups of one list at most.
+// The most groups of one list.
 constexpr uint32_t kMaxGroups = 32;
 
 // How a list of `count` is cut. Depends on the count and the caller's `wished` size only.
@@ -34,8 +34,8 @@ class ListCuts {
   uint32_t first_sum(uint32_t row) const { return first_[row]; }
   // Private sums of all rows.
   uint32_t sums() const { return first_[rows_]; }
-  // Every group once; some chunks have none. Groups of the rows lie side by side, so that what is
-  // read for one row is near for the next.
+  // Chunks run every group once; some chunks have no group. Groups of different rows alternate, so
+  // that a weight read for one row is still in a cache for the next.
   uint32_t chunks() const { return most_groups_ * rows_; }
 
   struct Group {
@@ -62,11 +62,12 @@ struct SharedSums {
 // sum = Σ_i c_i · W[rows_i, :]
 void sum_rows(const Weight& weight, RowList rows, const float* coefficient, float* sum);
 
-// Adds the sums of the groups, `stride` floats apart, to the first one in order: zero for none.
+// Adds the sums of the groups, `stride` floats apart, to the first one in order; without groups,
+// that becomes zero.
 void join_sums(const VectorKernels& vector, uint32_t groups, size_t stride, size_t count,
                float* sums);
 
-// The second half of a sum: joins each row's private sums and hands them on.
+// The second half of a sum: adds up each row's private sums and passes the result on.
 class JoinStage : public Stage {
  public:
   Phase begin(const Step&) final;

@@ -7,7 +7,7 @@ namespace hearth {
 
 namespace {
 
-// out may be x, so the compiler must be told that no element depends on another.
+// out may be x: ivdep says that no element depends on another, so that the loops are vectorised.
 void mask_row(const float* x, const MaskOp& op, float* out) {
   const float value = op.value;
   const float* norms = op.norms;

@@ -15,7 +15,7 @@ constexpr size_t kMostChunkBytes = 256 * 1024;
 constexpr size_t kChunksPerMatrix = 32;
 constexpr size_t kRowMultiple = 8;
 
-// Bias, relu, and y to where it belongs unless it lies there.
+// Adds the bias, applies relu, and adds y to `out` or copies it there, unless y is `out`.
 void finish(const MatmulPart& part, Range range, float* y, float* out) {
   const size_t count = range.end - range.begin;
   if (part.bias != nullptr) {
@@ -77,7 +77,7 @@ class MatmulStage final : public Stage {
     MatmulPart part;
     uint32_t first_chunk = 0;
     uint32_t rows_per_chunk = 0;
-    bool by_row = false;  // a matrix-vector product for each row of the step, else one of matrices
+    bool by_row = false;  // one matrix-vector product per row of the step, not one of matrices
   };
 
   void vector_chunk(const MatmulPart& part, Range range, const Scratch& scratch) const {

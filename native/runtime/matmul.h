@@ -37,13 +37,13 @@ std::unique_ptr<Stage> make_matmul(std::vector<MatmulPart> parts, ScratchNeeds& 
 std::unique_ptr<Stage> make_matmul_join(MatmulPart part);
 
 // Rows of W per chunk for a matrix-vector product: 64 KB (3 us at 20 GB/s) to 256 KB by the size of
-// W, a multiple of 8 rows. A kernel reads some KB past its rows ahead of time, which is wasted when
-// another thread goes on: hence no smaller. Depends on the shape only, so that results do not
+// W, a multiple of 8 rows. A kernel prefetches a few KB past its rows, which are wasted if another
+// thread has the next chunk: hence no smaller. Depends on the shape only, so that results do not
 // depend on the number of threads.
 uint32_t rows_per_vector_chunk(size_t rows, size_t row_bytes);
 
-// Whether a phase that reads so many bytes is worth waking sleeping threads for: 20 us at 20 GB/s
-// and more.
+// Whether a phase that reads this number of bytes is worth waking sleeping threads: from about 20
+// us at 20 GB/s on.
 inline bool wakes_for(size_t bytes) { return bytes >= 512 * 1024; }
 
 }  // namespace hearth

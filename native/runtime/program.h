@@ -1,4 +1,4 @@
-// A program as the binding hands it over: plain numbers that TypeScript has judged. The numbers of a
+// A program as the binding passes it: plain numbers that TypeScript has checked. The numbers of a
 // segment are the records of program-records.h, one after another.
 #pragma once
 
@@ -15,13 +15,13 @@ namespace hearth {
 struct SlotSpec {
   uint32_t width;
   bool outputs;
-  // The host reads it: it lies in memory that may outlive the executable.
+  // The host reads the slot: its memory may outlive the executable.
   bool host;
-  // Host memory of its own, filled by kPublish, because more than one segment writes the slot.
+  // More than one segment writes the slot: it has host memory besides, which kPublish fills.
   bool published;
 };
 
-// Bytes that weights lie in; `owner` keeps them.
+// Bytes that hold weights; `owner` keeps them alive.
 struct Source {
   const uint8_t* data;
   size_t bytes;

@@ -1,5 +1,5 @@
-// The methods gate and threshold-gate: a neuron is active if act(gate), or act(up) of an ungated block,
-// is not zero, or if its magnitude reaches a threshold.
+// The methods gate and threshold-gate: a neuron is active if act(gate), or act(up) of an ungated
+// block, is not zero, or if its magnitude reaches a threshold.
 #include <cmath>
 
 #include "build.h"

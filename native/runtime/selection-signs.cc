@@ -1,4 +1,5 @@
-// The method sign: a neuron is active if enough signs of its row agree with those of x, less a centre.
+// The method sign: a neuron is active if enough signs of its row agree with those of x, less a
+// centre.
 #include <algorithm>
 
 #include "build.h"

@@ -40,7 +40,7 @@ struct SelectTask {
   uint32_t row;
   Range candidates;
   float* scores;           // one per candidate
-  uint32_t* active;        // room for as many and 16 more
+  uint32_t* active;        // one per candidate, and 16 more
   const Scratch& scratch;  // floats and indices: one per candidate
   size_t count() const { return candidates.end - candidates.begin; }
 };
@@ -60,7 +60,7 @@ class Selection {
   virtual ~Selection() = default;
   virtual Scores scores() const = 0;
   virtual PredictorBytes predictor_bytes() const { return {}; }
-  // Null if the scores are none such.
+  // The product that gives the scores; null if they come from elsewhere.
   virtual const ScoreProduct* product() const { return nullptr; }
   // Adds the stages of a predictor that run before the candidates are scored.
   virtual void add_stages(Builder&, const FfnRun&) {}

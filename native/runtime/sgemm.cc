@@ -17,7 +17,7 @@ constexpr size_t kPackRows = 64;
 // Rows of C in a tile: four times what the kernel decodes at once, so that unpacking op(B) is 1 %
 // of the work.
 constexpr size_t kTileRows = 192;
-// Below so many multiply-adds (20 us of one core) sleeping threads stay asleep.
+// Multiply-adds (20 us of one core) below which sleeping threads stay asleep.
 constexpr size_t kWakingWork = 1 << 20;
 constexpr size_t kAlignment = 64;
 constexpr size_t kTransposeTile = 16;
@@ -75,8 +75,8 @@ void Sgemm::pack_chunk(uint32_t chunk) {
     pack(job_.a, job_.rows, {begin, std::min(begin + kPackRows, job_.rows)}, left_.get());
     return;
   }
-  // The rows of op(B) transposed: B transposed where B is taken as it lies, and the other way
-  // round.
+  // Rows of op(B) transposed: of B transposed if the product takes B itself, of B if it takes the
+  // transpose.
   const size_t begin = (chunk - left) * kPackRows;
   const SgemmOperand b{job_.b.data, !job_.b.transposed};
   pack(b, job_.columns, {begin, std::min(begin + kPackRows, job_.columns)}, right_.get());

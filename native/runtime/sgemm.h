@@ -1,6 +1,6 @@
-// C = alpha · op(A) · op(B) + beta · C in f32, threaded: what training predictors spends its time
-// in. Built on the panel gemm of the F32 weight kernels, so every sum runs over the depth in order
-// whatever the threads.
+// C = alpha · op(A) · op(B) + beta · C in f32, threaded: most of the time of training a predictor.
+// Built on the panel gemm of the F32 weight kernels, so that every sum runs over the depth in order
+// for any number of threads.
 #pragma once
 
 #include <cstdlib>

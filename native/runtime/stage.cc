@@ -7,8 +7,7 @@ namespace hearth {
 
 namespace {
 
-// Below this a serial pass (about 4 us at 4 floats/ns) is cheaper than handing chunks out and
-// meeting again.
+// Up to this a serial pass (about 4 us at 4 floats/ns) is cheaper than a phase of chunks.
 constexpr size_t kSerialFloats = 16384;
 // About 4 us of work for an elementwise pass: long against the 0.1 us of taking a chunk.
 constexpr size_t kChunkFloats = 16384;

@@ -24,7 +24,7 @@ struct Step {
   std::vector<uint32_t> output_row;
 };
 
-// An activation buffer f32 [rows, width], rows close together, 64-byte aligned at its start.
+// An activation buffer f32 [rows, width], without gaps between the rows, 64-byte aligned.
 struct Slot {
   float* data = nullptr;
   uint32_t width = 0;
@@ -34,7 +34,7 @@ struct Slot {
   float* row(size_t index) const { return data + index * width; }
 };
 
-// A weight where it lies, with the functions that read it.
+// A weight in its source's memory, with the functions that read it.
 struct Weight {
   WeightType type = WeightType::kF32;
   const WeightKernels* kernels = nullptr;
@@ -57,9 +57,9 @@ struct Scratch {
   uint32_t* indices = nullptr;
 };
 
-// What the stages of one executable ask to have in a Scratch.
+// The sizes that the stages of one executable need in a Scratch.
 struct ScratchNeeds {
-  // The most rows of a step: given, not asked.
+  // The most rows of a step: an input, no need.
   size_t max_rows = 0;
   size_t gemm_columns = 0;
   bool attention = false;
@@ -74,7 +74,7 @@ struct ScratchNeeds {
 class Stage {
  public:
   virtual ~Stage() = default;
-  // Returns the number of chunks to run; 0 when begin() has done all.
+  // Returns the number of chunks to run; 0 if begin() has done all the work.
   virtual Phase begin(const Step& step) = 0;
   virtual void chunk(const Step& step, uint32_t index, const Scratch& scratch);
 };

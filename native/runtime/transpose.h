@@ -1,5 +1,5 @@
-// W [rows, columns] of any weight type → Wᵀ [columns, rows] of a type that rows can be written in:
-// how a model's down projection becomes one row per neuron. Threaded, since a 7B model has
+// W [rows, columns] of any weight type → Wᵀ [columns, rows] of a type in which rows can be written:
+// a model's down projection gets one row per neuron. Threaded, since a 7B model has
 // gigabytes of it.
 #pragma once
 

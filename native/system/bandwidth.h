@@ -13,8 +13,8 @@
 
 namespace hearth {
 
-// Writes the memory once, then reads it some times; the best pass counts, since disturbances only
-// slow it down.
+// Writes the memory once, then reads it eight times. The best pass counts, because disturbances can
+// only slow a pass down.
 class ReadMeasurement final : public Task {
  public:
   ReadMeasurement(const Kernels& kernels, size_t bytes);

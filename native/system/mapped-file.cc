@@ -62,7 +62,8 @@ std::shared_ptr<MappedFile> fail(int descriptor, std::string& error) {
 }
 
 // Address space of `bytes` that begins at a multiple of a huge page: only there does the system map
-// those huge pages of the file that its cache holds. Null, with errno, when there is none.
+// those huge pages of the file that its cache holds. Returns null and sets errno if there is no
+// room.
 void* reserve(size_t bytes) {
   constexpr size_t kHugePage = 2 << 20;
   void* memory = mmap(nullptr, bytes + kHugePage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -111,8 +112,8 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   return mapped;
 }
 
-// Unmapping gigabytes takes a tenth of a second, and the last reference may go on the JavaScript
-// thread: done on a thread of its own, which touches nothing but the addresses it gives back.
+// Unmapping gigabytes takes a tenth of a second, and the JavaScript thread may hold the last
+// reference: a thread of its own unmaps them, and touches nothing else.
 MappedFile::~MappedFile() {
   if (data_ == nullptr) return;
   void* memory = const_cast<uint8_t*>(data_);

@@ -11,8 +11,8 @@ namespace hearth {
 
 class MappedFile {
  public:
-  // Empty error: mapped. A page of zeros follows the file, so that a vector load at its end stays
-  // inside.
+  // Returns null and sets `error` if the file cannot be mapped. A page of zeros follows the file,
+  // so that a vector load at its end stays inside.
   static std::shared_ptr<MappedFile> open(const std::string& path, std::string& error);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

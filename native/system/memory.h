@@ -9,7 +9,7 @@
 
 namespace hearth {
 
-// Owns bytes; aligned to a page, followed by 64 readable ones, so that a vector load at the end
+// Owns bytes, aligned to a page. 64 readable bytes follow them, so that a vector load at the end
 // stays inside.
 class Buffer {
  public:

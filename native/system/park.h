@@ -9,7 +9,7 @@
 
 namespace hearth {
 
-// Threads that found nothing to do wait here; whoever makes work wakes them.
+// Threads without work wait here; a thread that makes work wakes them.
 class ParkingLot {
  public:
   // Announces a sleeper. Look for work once more after this, then cancel() or wait().
@@ -31,7 +31,7 @@ class ParkingLot {
 #endif
 };
 
-// Tells the core that this is a spin loop.
+// A hint to the core that this is a spin loop.
 inline void spin_pause() {
 #if defined(__x86_64__) || defined(_M_X64)
   __builtin_ia32_pause();

@@ -1,8 +1,8 @@
 // See thread-pool.h for the idea.
 //
 // Why a chunk may read chunks_ and task_ without a lock: they change only in advance(), which runs
-// when every chunk of the phase is finished; after a successful compare-exchange our own chunk is
-// not, so they stand still.
+// when every chunk of the phase is finished. After a successful compare-exchange our own chunk is
+// not finished, so neither changes.
 #include "thread-pool.h"
 
 #include <chrono>
@@ -142,7 +142,7 @@ void ThreadPool::wait_for_work(uint32_t worker) {
   const uint32_t sleeper = parking_.announce();
   if (has_work()) {
     parking_.cancel();
-    // While stopping, the last phases run on whoever holds them; do not spin against them.
+    // While the pool stops, other threads run the last phases; do not spin against them.
     if (stopping_.load(std::memory_order_relaxed)) std::this_thread::yield();
     return;
   }

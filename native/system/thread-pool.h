@@ -1,7 +1,7 @@
-// Threads that run tasks phase by phase. A phase is a number of chunks, taken dynamically; whoever
-// finishes the last chunk of a phase begins the next one. So there is no barrier and no driver: a
-// thread that lost its core and holds no chunk delays nobody. Which thread runs a chunk must never
-// change a result.
+// Threads that run tasks phase by phase. A phase is a number of chunks, taken dynamically; the
+// thread that finishes the last chunk of a phase begins the next one. So there is no barrier and no
+// driver: a thread that has lost its core and holds no chunk delays no other. Which thread runs a
+// chunk must never change a result.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@
 namespace hearth {
 
 struct Phase {
-  // Number of chunks, < 2^24; 0: the task is over.
+  // Number of chunks, less than 2^24; 0 ends the task.
   uint32_t chunks;
   // Whether the phase is long enough (beyond the 20 us of a wake-up) to wake sleeping threads for
   // it.
@@ -54,8 +54,8 @@ class ThreadPool {
   void submit(std::shared_ptr<Task> task);
   // Submits and waits. Not from a pool thread.
   void run(Task& task);
-  // Cuts the task at hand short at its next phase, drops the queue, and joins. Later submissions
-  // are dropped too.
+  // Ends the current task before its next phase, drops the queue, and joins the threads. Later
+  // submissions are dropped too.
   void stop();
 
  private:
@@ -69,7 +69,7 @@ class ThreadPool {
   void note_exception();
   void publish(Phase phase);
 
-  // Each on its own cache line: the ticket is hammered by all, the rest must not move with it.
+  // Each on its own cache line: all threads write the ticket, and its line must hold nothing else.
   // epoch (40 bits) | chunks not yet taken (24 bits). The epoch makes a late compare-exchange fail.
   alignas(64) std::atomic<uint64_t> ticket_{0};
   // Chunks of this phase that are not finished.

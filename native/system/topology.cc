@@ -1,5 +1,5 @@
-// See topology.h. Linux from /sys and /proc, macOS from sysctl; elsewhere what the standard library
-// knows.
+// See topology.h. Linux: from /sys and /proc; macOS: from sysctl; elsewhere: from the standard
+// library.
 #include "topology.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// What this machine is: cores that we may use, caches, memory, instruction sets. Read once, for
-// defaults and `doctor`.
+// Facts about this machine: usable cores, caches, memory, instruction sets. Read once, for defaults
+// and for `doctor`.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct Topology {
   std::string features;
   // Physical cores that this process may run on: within its affinity and its cgroup's quota.
   uint32_t physical_cores = 1;
-  // Logical ones, likewise.
+  // Logical cores, likewise.
   uint32_t usable_cores = 1;
   uint64_t memory_bytes = 0;
   uint64_t available_bytes = 0;

@@ -80,7 +80,7 @@ struct Shape {
   WeightType type;
   uint32_t channels;
   uint32_t outputs;
-  std::vector<size_t> every;  // one row for each: every so many channels are not zero
+  std::vector<size_t> every;  // one number per row: its channels 0, every, 2 · every … are not zero
 };
 
 void test_products(Checks& checks, const Kernels& kernels, const Shape& shape) {

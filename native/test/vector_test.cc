@@ -70,8 +70,7 @@ void test_softmax(const Kernels* k, size_t count, Checks& checks, Random& random
   }
 }
 
-// e^x by way of softmax over {x, 0} would hide its error: silu of −x shows it, silu(−x) ≈ −x e^(−x)
-// for large x.
+// Softmax over {x, 0} would hide the error of e^x. silu shows it: silu(−x) ≈ −x e^(−x) for large x.
 void test_exp(const Kernels* k, Checks& checks) {
   std::vector<float> x;
   for (float value = -85; value < -20; value += 0.0371f) x.push_back(value);
