@@ -7,8 +7,8 @@ namespace hearth {
 
 namespace {
 
-// After this hook Node destroys the threadsafe function, and then JavaScript's memory: no pool thread
-// may be left to use them.
+// After this hook Node destroys the threadsafe function, and then JavaScript's memory: no pool
+// thread may be left to use them.
 void end_environment(void* context) {
   Pool& pool = *static_cast<Pool*>(context);
   pool.threads.stop();

@@ -101,8 +101,8 @@ inline uint32_t bits_of_float(float value) {
   return bits;
 }
 
-// Exact. A normal number's bits move and its exponent grows by 112. A subnormal number, 0.m · 2^-14,
-// takes one subtraction.
+// Exact. A normal number's bits move and its exponent grows by 112. A subnormal number, 0.m ·
+// 2^-14, takes one subtraction.
 inline float f32_of_f16(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t exponent = (half >> 10) & 0x1fu;
