@@ -80,6 +80,27 @@ export function fixed(count: number): Extent {
   return { kind: "fixed", count };
 }
 
+/** Workgroups of a dimension that WebGPU guarantees. */
+export const guaranteedGroups = 65_535;
+
+/**
+ * x and z of `count` workgroups, for kernels that number theirs `wg.x + wg.z · wgs.x` (`groupNumber`). Fewer than z more
+ * of them run, beyond the count: their results are not stored.
+ */
+export function foldedGroups(
+  count: number,
+  { maxGroups }: Pick<ShapeStore, "maxGroups">,
+): readonly [x: Extent, z: Extent] {
+  const z = Math.ceil(count / maxGroups);
+  return [fixed(Math.ceil(count / Math.max(1, z))), fixed(Math.max(1, z))];
+}
+
+/** WGSL: parameters of `main` and the workgroup's number, where x and z are folded. */
+export const groupNumber = {
+  parameters: "@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>",
+  code: "let group_number = wg.x + wg.z * wgs.x;",
+} as const;
+
 /** The step's rows as every kernel sees them; written once a run. */
 export const stepType = "Step";
 const stepDeclaration = /* wgsl */ `
@@ -143,6 +164,8 @@ export interface ShapeStore {
    */
   readonly loops: LoopBounds;
   readonly features: KernelFeatures;
+  /** Workgroups of a dimension that the device takes. */
+  readonly maxGroups: number;
   shape(fields: ShapeFields): BufferSpec;
 }
 

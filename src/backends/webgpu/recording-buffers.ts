@@ -8,6 +8,7 @@ import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
 import {
   type BufferSpec,
+  guaranteedGroups,
   type KernelFeatures,
   type LoopBounds,
   type MatrixPart,
@@ -23,6 +24,8 @@ import { align, rowLayout } from "./weight-layout.ts";
 export interface BindingLimits {
   readonly maxBinding: number;
   readonly maxBuffer: number;
+  /** Workgroups of a dimension. Default: what WebGPU guarantees. */
+  readonly maxGroups?: number;
   /** Default "fixed". */
   readonly loops?: LoopBounds;
   /** Default: none. */
@@ -40,6 +43,7 @@ export class RecordingBuffers implements ShapeStore {
   readonly all: BufferSpec[] = [];
   readonly loops: LoopBounds;
   readonly features: KernelFeatures;
+  readonly maxGroups: number;
   readonly #byKey = new Map<string, readonly BufferSpec[]>();
   readonly #ids = new Map<Weight | Uint32Array, number>();
   readonly #limits: BindingLimits;
@@ -47,6 +51,7 @@ export class RecordingBuffers implements ShapeStore {
   constructor(limits: BindingLimits) {
     this.#limits = limits;
     this.loops = limits.loops ?? "fixed";
+    this.maxGroups = limits.maxGroups ?? guaranteedGroups;
     this.features = limits.features ?? plainFeatures;
   }
 

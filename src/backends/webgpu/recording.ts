@@ -6,6 +6,7 @@ import { UnsupportedError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
+import { checkGrids } from "./check-grids.ts";
 import { type BufferSpec, type KernelCall, type Purpose, slotStride, stepBytes } from "./kernel.ts";
 import { kvBufferBytes } from "./kernels/kv.ts";
 import type { RopeTables } from "./lower-attention.ts";
@@ -109,6 +110,7 @@ function recordSegment(
   for (let at = 0; at < ops.length; ) {
     at += lowerNext({ ops, at, segment: index }, lowering, { tables, countsOf });
   }
+  checkGrids(calls, shared.program, shared.buffers.maxGroups);
   let offset = 0;
   const outputs = (segment?.outputs ?? []).map((slot): RecordedOutput => {
     const output = { slot, buffer: shared.slot(slot), offset };

@@ -33,6 +33,8 @@ export interface WebGpuOptions {
   readonly features?: FeatureUse;
   /** Bind at most so much at once (default: what the adapter can). Smaller values cut weights into more pieces. */
   readonly maxBinding?: Bytes;
+  /** Workgroups of a dimension (default: what the adapter can). Smaller values fold grids that are larger. */
+  readonly maxGroups?: number;
   /** Default "fixed" on hardware, "uniform" on software adapters, where compiling is what takes time. */
   readonly loops?: LoopBounds;
 }
@@ -61,6 +63,10 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
       open.device.limits.maxStorageBufferBindingSize,
     ),
     maxBuffer: open.device.limits.maxBufferSize,
+    maxGroups: Math.min(
+      options.maxGroups ?? Number.POSITIVE_INFINITY,
+      open.device.limits.maxComputeWorkgroupsPerDimension,
+    ),
     loops: options.loops ?? (adapter.kind === "software" ? "uniform" : "fixed"),
     features: {
       subgroups: open.features.has("subgroups"),

@@ -6,10 +6,10 @@
  */
 import {
   type Condition,
-  fixed,
+  foldedGroups,
+  groupNumber,
   type KernelCall,
   kernelCall,
-  one,
   reads,
   repeat,
   shapeBinding,
@@ -31,11 +31,12 @@ const tileQuads = 8;
 const tileStride = tileQuads + 1;
 
 export function gemm(product: Product, when: Condition): KernelCall {
-  const { piece, epilogue, step, x, pairs } = product;
+  const { piece, epilogue, step, pairs } = product;
   const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const results = pairs?.rows ?? piece.rows;
   const perTile = pairs === undefined ? tileWeights : tileWeights / 2;
   const shape = { ...productShape(product), tile_quads: tileQuads };
+  const [x, z] = foldedGroups(Math.ceil(results / perTile), product.shapes);
   return kernelCall({
     label: `gemm ${product.label}`,
     shape,
@@ -44,12 +45,12 @@ export function gemm(product: Product, when: Condition): KernelCall {
       shapeBinding(product.shapes, shape),
       reads("step", stepType, step),
       reads("w", "array<vec4<u32>>", piece.buffer),
-      reads("x", "array<vec4<f32>>", x),
+      reads("x", "array<vec4<f32>>", product.x),
       ...epilogueBindings(epilogue),
       ...(pairs?.bindings ?? []),
     ],
     body: `${code.functions}${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemmBody(product, perTile)}`,
-    groups: [fixed(Math.ceil(results / perTile)), { kind: product.of, per: tileRows }, one],
+    groups: [x, { kind: product.of, per: tileRows }, z],
     when,
   });
 }
@@ -65,10 +66,11 @@ function gemmBody(product: Product, perTile: number): string {
 var<workgroup> tile_w: array<vec4<f32>, ${tileWeights * tileStride}>;
 var<workgroup> tile_x: array<vec4<f32>, ${tileRows * tileStride}>;
 @compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+fn main(${groupNumber.parameters}, @builtin(local_invocation_index) t: u32) {
+  ${groupNumber.code}
   let count = step.${product.of};
   let m0 = wg.y * ${tileRows}u;
-  let r0 = wg.x * ${perTile}u;
+  let r0 = group_number * ${perTile}u;
   let tr = t % 16u;
   let tm = t / 16u;
   var sums: array<vec4<f32>, 4>;

@@ -9,10 +9,10 @@ import {
   type Binding,
   type BufferSpec,
   type Condition,
-  fixed,
+  foldedGroups,
+  groupNumber,
   type KernelCall,
   kernelCall,
-  one,
   reads,
   repeat,
   type ShapeFields,
@@ -64,13 +64,17 @@ export function gemv(
   product: Product,
   batch: { readonly rows: 1 | 4; readonly when: Condition },
 ): KernelCall {
-  const { piece, epilogue, step, x, pairs } = product;
+  const { piece, epilogue, step, pairs } = product;
   const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const lanes = lanesOf(code.units);
   const results = pairs?.rows ?? piece.rows;
   const perThread = pairs === undefined && batch.rows === 1 ? 4 : 2;
   const rows = perThread * (pairs === undefined ? 1 : 2);
   const shape = { ...productShape(product), lanes, rows };
+  const [x, z] = foldedGroups(
+    Math.ceil(results / ((laneThreads / lanes) * perThread)),
+    product.shapes,
+  );
   return kernelCall({
     label: `gemv ${product.label}`,
     shape,
@@ -79,16 +83,12 @@ export function gemv(
       shapeBinding(product.shapes, shape),
       reads("step", stepType, step),
       reads("w", "array<vec4<u32>>", piece.buffer),
-      reads("x", "array<vec4<f32>>", x),
+      reads("x", "array<vec4<f32>>", product.x),
       ...epilogueBindings(epilogue),
       ...(pairs?.bindings ?? []),
     ],
     body: `${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, { perThread, batch: batch.rows })}`,
-    groups: [
-      fixed(Math.ceil(results / ((laneThreads / lanes) * perThread))),
-      { kind: product.of, per: batch.rows },
-      one,
-    ],
+    groups: [x, { kind: product.of, per: batch.rows }, z],
     when: batch.when,
   });
 }
@@ -125,11 +125,12 @@ function gemvBody(product: Product, { perThread, batch }: GemvShape): string {
   const thread = threadNumber(shapes.features);
   return /* wgsl */ `${functions}${laneDeclarations(lanes)}
 @compute @workgroup_size(${laneThreads})
-fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
+fn main(${groupNumber.parameters}, ${thread.parameters}) {
   ${thread.code}
+  ${groupNumber.code}
   let lane = t % shape.lanes;
   let per_group = ${laneThreads * perThread}u / shape.lanes;
-  let first = wg.x * per_group + (t / shape.lanes) * ${perThread}u;
+  let first = group_number * per_group + (t / shape.lanes) * ${perThread}u;
   let m0 = wg.y * ${batch}u;
   let count = step.${of};
   ${xs.map((m) => `let x${m} = min(m0 + ${m}u, count - 1u) * shape.x_stride;`).join("\n  ")}
@@ -148,7 +149,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
   for (var i = t; i < per_group; i += ${laneThreads}u) {
     let group = i / ${perThread}u;
     let k = i % ${perThread}u;
-    let n = wg.x * per_group + i;
+    let n = group_number * per_group + i;
     if (n >= shape.results) { continue; }
     let r = n + shape.first_row;
     let a = sum_at(k, group, width);
