@@ -78,15 +78,21 @@ napi_value dispose_pool(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// openFile(path) → { handle, bytes }, or a string with the reason of the failure.
+// openFile(path, is mapped, is locked) → { handle, bytes, lockError? }, or a string with the reason
+// of the failure. A file whose pages the system does not lock is opened all the same.
 napi_value open_file(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 3);
+  const FileAccess access = number_of(env, values[1]) != 0 ? FileAccess::kMap : FileAccess::kRead;
   std::string error;
   auto handle = std::make_unique<FileHandle>();
-  handle->file = MappedFile::open(string_of(env, arguments(env, info, 1)[0]), error);
+  handle->file = MappedFile::open(string_of(env, values[0]), access, error);
   if (handle->file == nullptr) return make_string(env, error);
   napi_value result = nullptr;
   check(env, napi_create_object(env, &result), "an object");
   const double bytes = static_cast<double>(handle->file->bytes());
+  if (number_of(env, values[2]) != 0 && !handle->file->lock(error)) {
+    set_property(env, result, "lockError", make_string(env, error));
+  }
   set_property(env, result, "handle", make_external(env, std::move(handle)));
   set_property(env, result, "bytes", make_number(env, bytes));
   return result;

@@ -1,5 +1,5 @@
-// See mapped-file.h. A file that is cut while it is mapped raises a bus error on every system; its
-// size is checked once, when it is opened.
+// See mapped-file.h. A file that is cut while it is mapped raises a bus error on every system:
+// whoever uses it checks its size and time stamp before each answer, or has it read.
 #include "mapped-file.h"
 
 #include <cerrno>
@@ -21,9 +21,51 @@
 
 namespace hearth {
 
+namespace {
+
+// One read of a large file: Linux gives at most 2 GiB, and a smaller piece costs nothing.
+constexpr size_t kReadBytes = 64 << 20;
+
+}  // namespace
+
 #if defined(_WIN32)
 
-std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::string& error) {
+namespace {
+
+// As many bytes of the file as `out` is long. False, with an error, when there are fewer.
+bool read_whole(HANDLE file, uint8_t* out, size_t bytes, std::string& error) {
+  while (bytes > 0) {
+    DWORD count = 0;
+    const DWORD wanted = static_cast<DWORD>(bytes < kReadBytes ? bytes : kReadBytes);
+    if (!ReadFile(file, out, wanted, &count, nullptr)) {
+      error = "Windows error " + std::to_string(GetLastError());
+      return false;
+    }
+    if (count == 0) {
+      error = "it became shorter while it was read";
+      return false;
+    }
+    out += count;
+    bytes -= count;
+  }
+  return true;
+}
+
+const void* read_file(HANDLE file, size_t bytes, std::string& error) {
+  void* memory = VirtualAlloc(nullptr, bytes + 64, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  if (memory == nullptr) {
+    error = "Windows error " + std::to_string(GetLastError());
+    return nullptr;
+  }
+  if (read_whole(file, static_cast<uint8_t*>(memory), bytes, error)) return memory;
+  VirtualFree(memory, 0, MEM_RELEASE);
+  return nullptr;
+}
+
+}  // namespace
+
+std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, FileAccess access,
+                                             std::string& error) {
   const int length = MultiByteToWideChar(CP_UTF8, 0, path.c_str(), -1, nullptr, 0);
   std::wstring wide(length > 0 ? length : 1, L'\0');
   MultiByteToWideChar(CP_UTF8, 0, path.c_str(), -1, &wide[0], length);
@@ -32,11 +74,15 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   LARGE_INTEGER size{};
   HANDLE mapping = nullptr;
   const void* data = nullptr;
-  if (file != INVALID_HANDLE_VALUE && GetFileSizeEx(file, &size) && size.QuadPart > 0) {
+  const bool usable =
+      file != INVALID_HANDLE_VALUE && GetFileSizeEx(file, &size) && size.QuadPart > 0;
+  if (usable && access == FileAccess::kRead) {
+    data = read_file(file, static_cast<size_t>(size.QuadPart), error);
+  } else if (usable) {
     mapping = CreateFileMappingW(file, nullptr, PAGE_READONLY, 0, 0, nullptr);
+    if (mapping != nullptr) data = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0);
   }
-  if (mapping != nullptr) data = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0);
-  if (data == nullptr) error = "Windows error " + std::to_string(GetLastError());
+  if (data == nullptr && error.empty()) error = "Windows error " + std::to_string(GetLastError());
   // The view keeps the file and the mapping alive.
   if (mapping != nullptr) CloseHandle(mapping);
   if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
@@ -44,11 +90,23 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   std::shared_ptr<MappedFile> mapped(new MappedFile());
   mapped->data_ = static_cast<const uint8_t*>(data);
   mapped->bytes_ = static_cast<size_t>(size.QuadPart);
+  mapped->access_ = access;
   return mapped;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) UnmapViewOfFile(data_);
+  if (data_ == nullptr) return;
+  if (access_ == FileAccess::kMap) {
+    UnmapViewOfFile(data_);
+  } else {
+    VirtualFree(const_cast<uint8_t*>(data_), 0, MEM_RELEASE);
+  }
+}
+
+bool MappedFile::lock(std::string& error) const {
+  if (VirtualLock(const_cast<uint8_t*>(data_), bytes_)) return true;
+  error = "Windows error " + std::to_string(GetLastError());
+  return false;
 }
 
 #else
@@ -64,9 +122,9 @@ std::shared_ptr<MappedFile> fail(int descriptor, std::string& error) {
 // Address space of `bytes` that begins at a multiple of a huge page: only there does the system map
 // those huge pages of the file that its cache holds. Returns null and sets errno if there is no
 // room.
-void* reserve(size_t bytes) {
+void* reserve(size_t bytes, int protection) {
   constexpr size_t kHugePage = 2 << 20;
-  void* memory = mmap(nullptr, bytes + kHugePage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, bytes + kHugePage, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto* start = static_cast<uint8_t*>(memory);
   const size_t before = kHugePage - reinterpret_cast<uintptr_t>(start) % kHugePage;
@@ -75,9 +133,36 @@ void* reserve(size_t bytes) {
   return start + before;
 }
 
+// As many bytes of the file as `out` is long. False, with an error, when there are fewer.
+bool read_whole(int descriptor, uint8_t* out, size_t bytes, std::string& error) {
+  size_t done = 0;
+  while (done < bytes) {
+    const size_t wanted = bytes - done < kReadBytes ? bytes - done : kReadBytes;
+    const ssize_t count = pread(descriptor, out + done, wanted, static_cast<off_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      error = count < 0 ? std::strerror(errno) : "it became shorter while it was read";
+      return false;
+    }
+    done += static_cast<size_t>(count);
+  }
+  return true;
+}
+
+// The file's bytes over `memory`, mapped or read.
+bool fill(int descriptor, uint8_t* memory, size_t bytes, FileAccess access, std::string& error) {
+  if (access == FileAccess::kRead) return read_whole(descriptor, memory, bytes, error);
+  if (mmap(memory, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0) != MAP_FAILED) {
+    return true;
+  }
+  error = std::strerror(errno);
+  return false;
+}
+
 }  // namespace
 
-std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::string& error) {
+std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, FileAccess access,
+                                             std::string& error) {
   // A pipe that took the file's place must not be waited for.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return fail(descriptor, error);
@@ -92,14 +177,18 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t reserved = round_up(bytes, page) + page;
   // First a reservation of zero pages, then the file over all but the last of them.
-  void* memory = reserve(reserved);
+  const int protection = access == FileAccess::kRead ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* memory = reserve(reserved, protection);
   if (memory == nullptr) return fail(descriptor, error);
-  if (mmap(memory, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0) == MAP_FAILED) {
-    std::shared_ptr<MappedFile> failed = fail(descriptor, error);
-    munmap(memory, reserved);
-    return failed;
-  }
+#if defined(MADV_HUGEPAGE)
+  if (access == FileAccess::kRead) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+  const bool filled = fill(descriptor, static_cast<uint8_t*>(memory), bytes, access, error);
   ::close(descriptor);
+  if (!filled) {
+    munmap(memory, reserved);
+    return nullptr;
+  }
 #if defined(MADV_HUGEPAGE)
   // Only some file systems can; harmless elsewhere. Read-ahead stays as it is: dense decode streams
   // the file.
@@ -110,6 +199,12 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::strin
   mapped->bytes_ = bytes;
   mapped->reserved_ = reserved;
   return mapped;
+}
+
+bool MappedFile::lock(std::string& error) const {
+  if (mlock(data_, bytes_) == 0) return true;
+  error = std::strerror(errno);
+  return false;
 }
 
 // Unmapping gigabytes takes a tenth of a second, and the JavaScript thread may hold the last

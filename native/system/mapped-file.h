@@ -1,5 +1,5 @@
-// A whole file mapped read-only into memory. Weights are computed from these pages; they are never
-// copied.
+// A whole file in memory, read-only: mapped, so that its pages are those of the system's cache, or
+// read into memory of the process, where no change of the file reaches it.
 #pragma once
 
 #include <cstddef>
@@ -9,23 +9,32 @@
 
 namespace hearth {
 
+enum class FileAccess { kMap, kRead };
+
 class MappedFile {
  public:
-  // Returns null and sets `error` if the file cannot be mapped. A page of zeros follows the file,
-  // so that a vector load at its end stays inside.
-  static std::shared_ptr<MappedFile> open(const std::string& path, std::string& error);
+  // Returns null and sets `error` if the file cannot be had. A page of zeros follows the file, so
+  // that a vector load at its end stays inside.
+  static std::shared_ptr<MappedFile> open(const std::string& path, FileAccess access,
+                                          std::string& error);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
   const uint8_t* data() const { return data_; }
   size_t bytes() const { return bytes_; }
+  // Keeps the pages in physical memory until the file is given back. False, with the system's
+  // reason, where it does not allow that.
+  bool lock(std::string& error) const;
 
  private:
   MappedFile() = default;
   const uint8_t* data_ = nullptr;
   size_t bytes_ = 0;
   size_t reserved_ = 0;
+#if defined(_WIN32)
+  FileAccess access_ = FileAccess::kMap;
+#endif
 };
 
 }  // namespace hearth

@@ -29,6 +29,8 @@ const bundledModel = fileURLToPath(new URL("../../models/default.gguf", import.m
 export interface EngineFlags {
   readonly context?: number;
   readonly threads?: number;
+  readonly mmap: boolean;
+  readonly mlock?: true;
   readonly device: Device;
   readonly gpu?: string;
   readonly vramBudget?: number;
@@ -70,6 +72,8 @@ export function addEngineOptions(command: Command): Command {
   return command
     .option("-c, --context <tokens>", "tokens of prompt and answer together", wholeNumber)
     .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
+    .option("--no-mmap", "read the weights into memory: the file may change while they are used")
+    .option("--mlock", "keep the weights in physical memory (default: off)")
     .addOption(
       new Option("--device <device>", "where the model runs").choices([...devices]).default("auto"),
     )
@@ -150,6 +154,8 @@ export function engineOptions(flags: EngineFlags): EngineOptions {
     ...(flags.hardware !== undefined && { hardware: flags.hardware }),
     ...(flags.plan !== undefined && { plan: flags.plan }),
     ...(flags.batch !== undefined && { batchSize: flags.batch }),
+    ...(!flags.mmap && { mmap: false }),
+    ...(flags.mlock && { mlock: true }),
     ...(flags.learn && { learn: true }),
     ...(flags.adapt && { adapt: true }),
   };

@@ -142,7 +142,7 @@ async function count(
 ): Promise<{ readonly profile: ActivationProfile; readonly notices: readonly string[] }> {
   const { options, tokens, corpora, sidecar, sidecarPath } = request;
   const { window, onTokens, signal, device = "auto", threads } = options;
-  const { backend, notices } = openHostBackend(device, threads);
+  const { backend, notices } = openHostBackend(device, { threads });
   try {
     const tokenizer = await loadTokenizer(model.gguf.metadata, model.vocabulary);
     const windowOption = window === undefined ? {} : { window };

@@ -128,10 +128,10 @@ function wholeModelOrWhyNot(
 }
 
 function host(
-  { threads }: ResolvedEngineOptions,
+  { threads, mmap, mlock }: ResolvedEngineOptions,
   device: HostDevice,
   notices: readonly string[],
 ): ChosenDevice {
-  const opened = openHostBackend(device, threads);
+  const opened = openHostBackend(device, { threads, mmap, mlock });
   return { kind: "host", backend: opened.backend, notices: [...notices, ...opened.notices] };
 }

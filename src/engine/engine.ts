@@ -92,8 +92,19 @@ export class Engine implements Disposable {
       this.tokenizer.createDetokenizer({ previous: ids.at(-1) }),
     );
     const generation = new Generation(active, options.signal);
-    this.#scheduler.submit(active);
+    this.#submit(active);
     return generation;
+  }
+
+  /** The answer fails where the file it would be computed from has changed. */
+  #submit(active: ActiveGeneration): void {
+    try {
+      this.#opened.checkFiles();
+    } catch (error) {
+      active.fail(error);
+      return;
+    }
+    this.#scheduler.submit(active);
   }
 
   /** The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. */

@@ -2,7 +2,9 @@
 import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { type FileOptions, fileUse } from "../backends/cpu/mapped-files.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { defined } from "../core/defined.ts";
 import type { Transpose } from "../derived-weights/transpose.ts";
 
 /** "auto": the native backend, or the reference where there is none, with a notice. */
@@ -10,10 +12,14 @@ export type HostDevice = "auto" | "cpu" | "reference";
 
 export const hostDevices: readonly HostDevice[] = ["auto", "cpu", "reference"];
 
+export interface HostUse extends FileOptions {
+  readonly threads?: number | undefined;
+}
+
 /** The caller disposes of it. @throws DeviceError when the native backend was asked for and is missing. */
 export function openHostBackend(
   device: HostDevice,
-  threads: number | undefined,
+  { threads, ...files }: HostUse = {},
 ): { readonly backend: Backend; readonly notices: readonly string[] } {
   const native = device === "auto" ? loadAddon() : undefined;
   if (native?.kind === "missing") {
@@ -21,7 +27,7 @@ export function openHostBackend(
     return { backend: createReferenceBackend(), notices: [notice] };
   }
   if (device === "reference") return { backend: createReferenceBackend(), notices: [] };
-  const backend = createCpuBackend(threads === undefined ? {} : { threads });
+  const backend = createCpuBackend(defined({ threads, files: fileUse(files) }));
   return { backend, notices: backend.notices };
 }
 
@@ -32,7 +38,7 @@ export function openTransposer(
   let backend: Backend | undefined;
   return {
     transpose: (weight, type) => {
-      backend ??= openHostBackend("auto", threads).backend;
+      backend ??= openHostBackend("auto", { threads }).backend;
       return backend.transpose(weight, type);
     },
     [Symbol.dispose]: () => backend?.[Symbol.dispose](),

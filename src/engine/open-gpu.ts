@@ -1,4 +1,5 @@
 /** What a model needs before it is opened on a graphics card, or on card and CPU together: plan, rows, program. */
+import { fileUse } from "../backends/cpu/mapped-files.ts";
 import { type AdapterDescription, bindingLimits } from "../backends/webgpu/adapter-description.ts";
 import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
 import { rowBytes } from "../core/dtype.ts";
@@ -84,7 +85,7 @@ async function setUpHybrid(
   transpose: Transpose,
 ): Promise<DeviceSetup> {
   const { model, options, sidecar } = setup;
-  const { threads, signal } = options;
+  const { threads, signal, mmap, mlock } = options;
   const sparsity = await resolveSparsity(setup, transpose, "map");
   const ready: SparseSetup = { ...setup, sparsity };
   const isAdaptable = sparsity.method !== "dense";
@@ -105,6 +106,7 @@ async function setUpHybrid(
       adapter: adapter.name,
       vramBudget: budget,
       ...(threads !== undefined && { threads }),
+      files: fileUse({ mmap, mlock }),
       placement: { layers: plan.layers, outputDevice: plan.outputDevice },
       timeline: options.timeline ?? false,
       ...(hardware && promptPath(hardware, plan, setup)),

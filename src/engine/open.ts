@@ -1,10 +1,12 @@
 /** From a path to everything that runs a model: file, tokenizer, backend, session. The opener closes it. */
 
+import { existsSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Backend } from "../backends/backend.ts";
 import { defined } from "../core/defined.ts";
 import type { Milliseconds } from "../core/units.ts";
 import { createDeviceBackend } from "../devices/thread/backend.ts";
+import { UnchangedFiles } from "../io/unchanged-files.ts";
 import type { ModelProgram } from "../model/build-program.ts";
 import { describeModel, type ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
@@ -35,6 +37,8 @@ export interface OpenedModel extends Disposable {
   /** What the user should know, one sentence each. */
   readonly notices: readonly string[];
   readonly loadMilliseconds: Milliseconds;
+  /** @throws FileAccessError when a file whose weights are mapped has changed since it was opened. */
+  checkFiles(): void;
 }
 
 /**
@@ -49,6 +53,26 @@ export async function openModelFile(
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
   const setup = await openSetup(path, options, outputs, sidecar);
+  const files = new UnchangedFiles(filesOf(setup));
+  try {
+    return await openWith(setup, files, startedAt);
+  } catch (error) {
+    files[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Files that weights are mapped from: the model's parts, and the sidecar. */
+function filesOf({ model, sidecar }: ModelSetup): readonly string[] {
+  const parts = model.gguf.files.map(({ path }) => path);
+  return sidecar === undefined || !existsSync(sidecar.path) ? parts : [...parts, sidecar.path];
+}
+
+async function openWith(
+  setup: ModelSetup,
+  files: UnchangedFiles,
+  startedAt: Milliseconds,
+): Promise<OpenedModel> {
   const { metadata } = setup.model.gguf;
   const tokenizer = await loadTokenizer(metadata, setup.model.vocabulary);
   const template = createChatTemplate(metadata, tokenizer);
@@ -57,7 +81,14 @@ export async function openModelFile(
   const running =
     chosen.kind === "host" ? await openOnHost(chosen, setup) : await openOnDevice(chosen, setup);
   const { backend, session, sparsity, plan, notices } = running;
-  const learning = await learnFrom(running, setup);
+  const isMapped = session.executable.memory.mappedWeights > 0;
+  const checkFiles = (): void => {
+    if (isMapped) files.check();
+  };
+  const learning = await closeOnError(running, () => {
+    checkFiles();
+    return learnFrom(running, setup);
+  });
   const learningNotices = typeof learning === "string" ? [learning] : [];
   return {
     description: describeModel(setup.model),
@@ -70,7 +101,9 @@ export async function openModelFile(
     ...(typeof learning === "object" && { learner: learning }),
     notices: [...fileNotices(setup, tokenizer), ...notices, ...learningNotices],
     loadMilliseconds: performance.now() - startedAt,
+    checkFiles,
     [Symbol.dispose]: () => {
+      files[Symbol.dispose]();
       session[Symbol.dispose]();
       backend[Symbol.dispose]();
     },
@@ -125,13 +158,20 @@ async function openOnDevice(
 
 /** Undefined unless the caller asked for `learn`. */
 async function learnFrom(
-  { backend, session, sparsity }: Running,
+  { session, sparsity }: Running,
   { model, options }: ModelSetup,
 ): Promise<Learner | string | undefined> {
   if (!options.learn) return undefined;
   const sidecarPath = options.sidecar ?? sidecarPathOf(model.gguf.path);
+  return startLearning({ model, session, sparsity, sidecarPath });
+}
+
+async function closeOnError<Result>(
+  { backend, session }: Running,
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
   try {
-    return await startLearning({ model, session, sparsity, sidecarPath });
+    return await work();
   } catch (error) {
     session[Symbol.dispose]();
     backend[Symbol.dispose]();

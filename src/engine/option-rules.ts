@@ -31,6 +31,8 @@ export const engineRules: OptionRules<EngineOptions> = {
   sequences: countRule(1, 1024),
   batchSize: countRule(1, 4096),
   threads: threadsRule,
+  mmap: flagRule,
+  mlock: flagRule,
   device: choiceRule(devices),
   gpu: adapterRule,
   vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },

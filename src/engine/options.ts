@@ -21,6 +21,13 @@ export interface EngineOptions {
   readonly batchSize?: Tokens;
   /** Default: the physical cores this process may use. */
   readonly threads?: number;
+  /**
+   * Whether weights are mapped from the file: nothing is copied, and the file must not change while the engine is open.
+   * False reads them into memory once. Default true.
+   */
+  readonly mmap?: boolean;
+  /** Keep the weights in physical memory, so that the system never swaps or drops them. Default false. */
+  readonly mlock?: boolean;
   readonly device?: Device;
   /** Which graphics adapter: its number in `diagnose`, or part of its name. Default: the first hardware adapter. */
   readonly gpu?: number | string;

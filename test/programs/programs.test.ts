@@ -79,6 +79,8 @@ async function programOf(arch: string, kind: MethodKind): Promise<Program> {
 
 /** No file is read: the numbers say where weights lie, not what they are. */
 const files: MappedFiles = {
+  access: "map",
+  notices: [],
   open: () => ({ handle: {}, bytes: Number.MAX_SAFE_INTEGER }),
   close: () => {},
 };

@@ -64,8 +64,15 @@ export interface Addon {
   /** `threads` of the result are fewer where the system gives no more. */
   createPool(threads: number, kernels: string | undefined): AddonPool | undefined;
   disposePool(pool: Handle): void;
-  /** A string says why it could not be mapped. */
-  openFile(path: string): { readonly handle: Handle; readonly bytes: number } | string;
+  /**
+   * 1: the file is mapped, its pages are locked in memory; 0: it is read, they are not. A string says why the file could
+   * not be had; `lockError` why its pages are not locked.
+   */
+  openFile(
+    path: string,
+    isMapped: number,
+    isLocked: number,
+  ): { readonly handle: Handle; readonly bytes: number; readonly lockError?: string } | string;
   closeFile(file: Handle): void;
   prepare(pool: Handle, program: AddonProgram): AddonExecutable;
   disposeExecutable(executable: Handle): void;

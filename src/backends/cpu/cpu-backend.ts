@@ -19,7 +19,7 @@ import {
 } from "./addon.ts";
 import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
 import { lowerProgram } from "./lower.ts";
-import { createMappedFiles, type MappedFiles } from "./mapped-files.ts";
+import { createMappedFiles, type FileUse, type MappedFiles } from "./mapped-files.ts";
 import { nativeProduct } from "./sgemm.ts";
 import { createTopKOutputs, type WithoutTopK, withoutTopK } from "./top-k.ts";
 import { transposeWeight } from "./transpose.ts";
@@ -29,12 +29,14 @@ export interface CpuBackendOptions {
   readonly threads?: number;
   /** "scalar", "avx2", "avx512" or "neon"; the best that runs here, unless told. */
   readonly isa?: string;
+  /** How files with weights come into memory. Default: mapped, not locked. */
+  readonly files?: FileUse;
 }
 
 export interface CpuBackend extends Backend {
   /** Those that run: fewer than were asked for where the system gives no more, and then a notice says so. */
   readonly threads: number;
-  /** What the user should know, one sentence each. */
+  /** What the user should know, one sentence each; grows while programs are compiled. */
   readonly notices: readonly string[];
   readonly isa: string;
   /** Bytes per second that the threads read from memory no cache holds: the roof of decode. */
@@ -45,7 +47,8 @@ export interface CpuBackend extends Backend {
 const measuredBytes = 256 * 1024 * 1024;
 
 /** @throws DeviceError when the addon is missing, UnsupportedError for an instruction set that this machine lacks. */
-export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuBackend {
+export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
+  const { threads, isa, files: use = { access: "map", isLocked: false } } = options;
   const loaded = loadAddon();
   if (loaded.kind === "missing") throw new DeviceError(loaded.reason);
   const { addon } = loaded;
@@ -56,10 +59,13 @@ export function createCpuBackend({ threads, isa }: CpuBackendOptions = {}): CpuB
   if (pool === undefined) {
     throw new UnsupportedError(`instruction set ${isa}`, machine.kernels.split(" "));
   }
-  const files = createMappedFiles(addon);
+  const files = createMappedFiles(addon, use);
+  const threadNotices = pool.threads < count ? [fewerThreads(count, pool.threads)] : [];
   return {
     description: `cpu (${pool.kernels}, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
-    notices: pool.threads < count ? [fewerThreads(count, pool.threads)] : [],
+    get notices() {
+      return [...threadNotices, ...files.notices];
+    },
     threads: pool.threads,
     isa: pool.kernels,
     transpose: transposeWeight(addon, pool, files),
@@ -88,9 +94,11 @@ function compile(native: Native, program: Program, options: CompileOptions = {})
     native.addon.prepare(native.pool.handle, lowered.program),
   );
   options.onProgress?.({ done: total, total });
+  const { mapped, copied } = lowered.weightBytes;
+  const isMapped = native.files.access === "map";
   const memory: MemoryUse = {
-    mappedWeights: lowered.weightBytes.mapped,
-    copiedWeights: lowered.weightBytes.copied + executable.copiedBytes,
+    mappedWeights: isMapped ? mapped : 0,
+    copiedWeights: (isMapped ? copied : copied + mapped) + executable.copiedBytes,
     kvCache: executable.kvBytes,
     scratch: executable.scratchBytes,
   };

@@ -271,7 +271,9 @@ async function openPreparation(
   const sidecarPath = options.sidecar ?? sidecarPathOf(path);
   checkReplaceable(sidecarPath);
   const tokenizer = await loadTokenizer(model.gguf.metadata, model.vocabulary);
-  const { backend, notices } = openHostBackend(options.device ?? "auto", options.threads);
+  const { backend, notices } = openHostBackend(options.device ?? "auto", {
+    threads: options.threads,
+  });
   try {
     const { contextLength } = model.hyperparameters;
     const window = Math.min(options.window ?? 512, contextLength);

@@ -4,8 +4,10 @@
  */
 import type { Backend } from "../../backends/backend.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
+import type { FileUse } from "../../backends/cpu/mapped-files.ts";
 import type { AdapterChoice } from "../../backends/webgpu/adapter.ts";
 import { createWebGpuBackend } from "../../backends/webgpu/webgpu-backend.ts";
+import { defined } from "../../core/defined.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { AdaptOptions } from "../hybrid/adapt.ts";
 import { createHybridBackend } from "../hybrid/backend.ts";
@@ -19,6 +21,8 @@ export type DeviceSpec =
       readonly adapter: AdapterChoice;
       readonly vramBudget: Bytes;
       readonly threads?: number;
+      /** How the CPU's share of the weights comes into memory. Default: mapped. */
+      readonly files?: FileUse;
       readonly placement: Placement;
       /** Keep a timeline of every step. */
       readonly timeline: boolean;
@@ -52,8 +56,8 @@ async function openGpu(spec: Extract<DeviceSpec, { kind: "gpu" }>): Promise<Back
 }
 
 async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promise<Backend> {
-  const { adapter, vramBudget, threads, placement, timeline, adapt, promptOnCpuFrom } = spec;
-  const cpu = createCpuBackend(threads === undefined ? {} : { threads });
+  const { adapter, vramBudget, threads, files, placement, timeline, adapt, promptOnCpuFrom } = spec;
+  const cpu = createCpuBackend(defined({ threads, files }));
   const gpu = await openGpu({ kind: "gpu", adapter, vramBudget }).catch((error: unknown) => {
     cpu[Symbol.dispose]();
     throw error;
