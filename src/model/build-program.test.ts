@@ -13,12 +13,12 @@ import { channelsOfOp } from "../ops/program-ops.ts";
 import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
 import type { LayerMasks } from "./graph.ts";
 import { type Model, openModel } from "./model.ts";
+import { architectureNames } from "./registry.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "build-program-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const shape = "--dim 128 --layers 2 --ffn 256 --heads 4 --kv-heads 2 --vocab 300 --context 64";
-const architectures = "llama arcee opt falcon nemotron qwen2 qwen3 bamboo".split(" ");
 const options: ProgramOptions = {
   contextLength: 64,
   sequences: 2,
@@ -97,7 +97,7 @@ function opsOf(model: Model): readonly Op[] {
 }
 
 describe("a program", () => {
-  it.each(architectures)(
+  it.each(architectureNames)(
     "of %s has unique slots and one FFN, store and attention a layer",
     async (arch) => {
       const model = await make(arch);
@@ -140,7 +140,7 @@ describe("a program", () => {
     expect(dense.layers[1]?.ffn.block.method).toEqual({ kind: "dense" });
   });
 
-  it.each([...architectures, "powerinfer"])(
+  it.each([...architectureNames, "powerinfer"])(
     "of %s gives the same logits with its FFNs taken apart",
     async (arch) => {
       const args = arch === "powerinfer" ? ["--powerinfer", "--predictor-rank", "64"] : [];
@@ -156,7 +156,7 @@ describe("a program", () => {
     },
   );
 
-  it.each(architectures)(
+  it.each(architectureNames)(
     "of %s gives the same logits when its last layer has output rows only",
     async (arch) => {
       const model = await make(arch);
@@ -166,7 +166,7 @@ describe("a program", () => {
     },
   );
 
-  it.each(architectures)(
+  it.each(architectureNames)(
     "of %s masks what its matrices multiply, and nothing else reads the masked rows",
     async (arch) => {
       const model = await make(arch);

@@ -14,6 +14,8 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
   [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3].map((one) => [one.name, one]),
 );
 
+export const architectureNames: readonly string[] = [...architectures.keys()];
+
 /** `name` is a file's general.architecture. @throws UnsupportedError with the list of those there are. */
 export function architectureOf(name: string): Architecture {
   const architecture = architectures.get(name);
@@ -22,5 +24,5 @@ export function architectureOf(name: string): Architecture {
   const hint = name.startsWith("hearth-")
     ? "This file is what hearth learnt about a model: give the model, the file beside it is found"
     : "";
-  throw new UnsupportedError(`architecture "${name}"`, [...architectures.keys()], hint);
+  throw new UnsupportedError(`architecture "${name}"`, architectureNames, hint);
 }

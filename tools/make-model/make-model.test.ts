@@ -10,6 +10,7 @@ import { createRandom } from "../../src/core/random.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { buildProgram, predictorMethod } from "../../src/model/build-program.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
+import { architectureNames } from "../../src/model/registry.ts";
 import { createStep, type Step } from "../../src/ops/program.ts";
 import { makeModel } from "./make-model.ts";
 import { parseOptions } from "./options.ts";
@@ -17,7 +18,6 @@ import { parseOptions } from "./options.ts";
 const folder = mkdtempSync(join(tmpdir(), "make-model-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const architectures = "llama arcee opt falcon nemotron qwen2 qwen3 bamboo".split(" ");
 const shape = "--dim 256 --layers 2 --ffn 512 --heads 4 --kv-heads 2 --vocab 320 --context 64";
 const tokenCount = 32;
 
@@ -93,7 +93,7 @@ function average(values: readonly number[]): number {
 }
 
 describe("a synthetic model", () => {
-  it.each(architectures)(
+  it.each(architectureNames)(
     "of architecture %s opens and gives logits of a sound size",
     async (arch) => {
       const model = await make(arch, `--arch ${arch}`);

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { isWeightType, type WeightType } from "../../src/core/dtype.ts";
 import { OptionError } from "../../src/core/errors.ts";
 import type { Architecture } from "../../src/model/architecture.ts";
-import { architectureOf } from "../../src/model/registry.ts";
+import { architectureNames, architectureOf } from "../../src/model/registry.ts";
 
 export interface MakeModelOptions {
   readonly out: string;
@@ -28,10 +28,10 @@ export interface MakeModelOptions {
   readonly powerinfer: boolean;
 }
 
-export const usage = `Makes a model with random weights, the same for the same options.
+export const usage: string = `Makes a model with random weights, the same for the same options.
 
 npm run make-model -- OUT.gguf [options]
-  --arch NAME           llama, arcee, opt, falcon, nemotron, qwen2, qwen3, bamboo (llama)
+  --arch NAME           ${architectureNames.join(", ")} (llama)
   --dim N --layers N --ffn N --heads N --kv-heads N --vocab N --context N
                         (256, 4, 4 x dim, dim / 64, heads, 512, 2048)
   --type TYPE           f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k (f16)
