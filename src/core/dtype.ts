@@ -4,18 +4,21 @@
  */
 
 /** Weight types that every backend can read; `quant/` holds one codec for each. */
-export type WeightType =
-  | "F32"
-  | "F16"
-  | "BF16"
-  | "Q8_0"
-  | "Q4_0"
-  | "Q4_1"
-  | "Q5_0"
-  | "Q5_1"
-  | "Q4_K"
-  | "Q5_K"
-  | "Q6_K";
+export const weightTypes = [
+  "F32",
+  "F16",
+  "BF16",
+  "Q8_0",
+  "Q4_0",
+  "Q4_1",
+  "Q5_0",
+  "Q5_1",
+  "Q4_K",
+  "Q5_K",
+  "Q6_K",
+] as const;
+
+export type WeightType = (typeof weightTypes)[number];
 
 export interface TensorType {
   readonly name: string;
@@ -82,20 +85,6 @@ export const formerTypes: ReadonlyMap<number, string> = new Map([
 
 const byId: ReadonlyMap<number, TensorType> = new Map(table.map((type) => [type.id, type]));
 const byName: ReadonlyMap<string, TensorType> = new Map(table.map((type) => [type.name, type]));
-
-export const weightTypes: readonly WeightType[] = [
-  "F32",
-  "F16",
-  "BF16",
-  "Q8_0",
-  "Q4_0",
-  "Q4_1",
-  "Q5_0",
-  "Q5_1",
-  "Q4_K",
-  "Q5_K",
-  "Q6_K",
-];
 
 export function isWeightType(name: string): name is WeightType {
   return weightTypes.some((type) => type === name);
