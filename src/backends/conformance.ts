@@ -19,7 +19,7 @@ export interface ConformanceOptions {
   readonly skip?: readonly ConformanceSkip[];
   /** Default: conformanceCases(). */
   readonly cases?: readonly ConformanceCase[];
-  /** What the backend declares of its arithmetic; integerArithmetic unless told. */
+  /** What the backend declares of its arithmetic; default: integerArithmetic. */
   readonly arithmetic?: Arithmetic;
 }
 

@@ -16,7 +16,7 @@ export const plainMatrices: MatrixWork = { transpose: transposePlainly, multiply
 /** Elements of a strip: 4 MiB of float32, transposed in some 10 ms, so the event loop keeps running. */
 const stripElements = 1 << 20;
 
-/** The rows in memory, as a weight of their own. @throws ShapeError when a row is no whole number of blocks. */
+/** The rows in memory, as a weight of their own. @throws ShapeError unless a row is a whole number of blocks. */
 export async function transposePlainly(weight: Weight, type: WeightType): Promise<Weight> {
   const bytesPerRow = rowBytes(type, weight.rows);
   const data = new Uint8Array(weight.columns * bytesPerRow);

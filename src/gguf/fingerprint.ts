@@ -1,7 +1,7 @@
 /**
  * A short name for a model's content: what profiles, predictors and placements are kept under. It covers the whole
  * header, the sizes and samples of the data, so a renamed file keeps it and other weights of one shape differ;
- * it is no proof against somebody who wants two files to look the same.
+ * it does not protect against somebody who wants two files to look the same.
  */
 import { createHash, type Hash } from "node:crypto";
 import { type ByteSource, withFile } from "../io/byte-source.ts";

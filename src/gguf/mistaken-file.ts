@@ -1,6 +1,6 @@
 /** What people give in the place of a GGUF file: an address, a repository's name, another format. Words for errors. */
 
-/** Advice on a path where there is no file, or nothing. Begins with a comma or semicolon. */
+/** Advice on a path without a file; empty if there is none to give. Begins with a comma or semicolon. */
 export function adviseOnMissing(path: string): string {
   const fetch =
     "hearth downloads nothing: fetch the GGUF file with a browser or curl -L -O, and give its path";

@@ -38,7 +38,7 @@ interface OpenedPart extends GgufPart {
   readonly header: GgufHeader;
 }
 
-/** @throws OptionError for what is no path, FileFormatError for a file that is not a sound GGUF file, naming field, value and offset. */
+/** @throws OptionError unless `path` is a path; FileFormatError unless the file is a sound GGUF file, naming field, value and offset. */
 export function openGguf(path: string): GgufFile {
   return runAtOnce(openSteps(path));
 }
@@ -63,7 +63,7 @@ function* openSteps(path: string): Pausable<GgufFile> {
   return { path, files, version, magic, metadata, tensors: mergeTensors(parts), fingerprint };
 }
 
-/** What people give that is no path of a file gets advice. */
+/** Advice for arguments that people often give in place of a file's path. */
 function* openNamed(path: string): Pausable<OpenedPart> {
   try {
     return yield* openPart(path);

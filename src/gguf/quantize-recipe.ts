@@ -64,7 +64,7 @@ export function chooseType(
   };
 }
 
-/** Small tensors, and those whose values steer others, are not worth the error. */
+/** Small tensors, and tensors whose values steer others, are not worth the error. */
 function keptBecause({ name, dimensions }: TensorInfo): string | undefined {
   if (dimensions.length < 2) return "one dimension";
   if (!name.endsWith("weight")) return "not a weight";

@@ -51,7 +51,7 @@ export type MetadataValue =
   | { readonly kind: "string"; readonly value: string }
   | ArrayValue;
 
-/** Makers of metadata values, for those who write files: `metadataValue.u32(7)`. */
+/** Makes metadata values of a file to be written: `metadataValue.u32(7)`. */
 export const metadataValue: {
   readonly u32: (value: number) => MetadataValue;
   readonly i32: (value: number) => MetadataValue;

@@ -1,6 +1,6 @@
 /**
  * From a model to a program: ops and slots for given limits, which any backend can compile. `buildParts` gives the
- * layers one by one to those who run them on several devices; `buildProgram` strings them together for one.
+ * layers one by one, for several devices; `buildProgram` strings them together for one.
  */
 import { OptionError } from "../core/errors.ts";
 import type { Op, Slot, Weight } from "../ops/op.ts";
@@ -22,7 +22,7 @@ import type { Linear } from "./weights.ts";
 export interface ProgramOptions {
   readonly contextLength: number;
   readonly sequences: number;
-  /** The most rows of one step. */
+  /** A step has at most so many rows. */
   readonly maxRows: number;
   readonly maxOutputs: number;
   readonly kvType: KvType;
@@ -38,7 +38,7 @@ export interface ProgramOptions {
   /** Inputs that are left out where they are small. Default: none. */
   readonly masksFor?: (layer: number) => LayerMasks | undefined;
   /**
-   * "output rows": behind the last attention only rows that want an output are computed, which spares a prefill
+   * "output rows": behind the last attention only rows that want an output are computed, which saves a prefill
    * most of a layer; the last FFN then counts those rows. Default "all rows". Not with an exposed last layer.
    */
   readonly lastLayer?: "all rows" | "output rows";

@@ -23,7 +23,7 @@ export interface ExposedLayer {
 }
 
 /**
- * The FFN as separate ops around a slot that keeps h. A down projection of transposed rows is no matmul: there the
+ * The FFN as separate ops around a slot that keeps h. A down projection of transposed rows cannot be a matmul: there the
  * whole block runs besides, dense, for the output.
  */
 export function exposeLayer(

@@ -61,7 +61,7 @@ const bounds = {
   neurons: count(1 << 22),
   /** 0: the file does not say. */
   contextLength: count(1 << 27, 0),
-  /** Below 1e-12 an all-zero row divides by nearly nothing; above 0.1 the norm is no norm. */
+  /** Below 1e-12 an all-zero row divides by nearly nothing; above 0.1 the result is far from normalised. */
   epsilon: real(1e-12, 0.1),
   ropeBase: real(1, 1e12),
   scalingFactor: real(1e-3, 1e4),

@@ -106,7 +106,7 @@ function isKnownLayout(layout: string, { dataLayouts }: Architecture): boolean {
   return layout === "reference" || dataLayouts.includes(layout);
 }
 
-/** Whether each number of the value is so; false is 0, true 1. A text is no number: only an empty one says nothing. */
+/** Whether each number of the value is so; false is 0, true 1. A text is not a number: only an empty one says nothing. */
 function isAll(value: MetadataValue, test: (number: number) => boolean): boolean {
   switch (value.kind) {
     case "number":

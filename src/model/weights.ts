@@ -173,7 +173,7 @@ export function elementRange(vector: Weight, start: number, count: number): Weig
   return { ...rowRange(parts, start, count), rows: 1, columns: count };
 }
 
-/** The most names that an error shows. */
+/** An error shows at most so many names. */
 const maxListed = 6;
 
 /** "a, b and 4 more" */

@@ -1,6 +1,6 @@
 /**
  * All that the kinds of op differ in before a backend sees them: one rule for each kind, and a missing one does not
- * compile. Whoever asks something of any op asks it here; what remains beside this table is each backend's lowering.
+ * compile. A question about any op has its answer here; what remains beside this table is each backend's lowering.
  */
 import { blockRequirements, blockWeights, blockWithSlots, predictorInputs } from "./ffn-block.ts";
 import type { Op, OpKind, OpOf, Slot, Weight } from "./op.ts";

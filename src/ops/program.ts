@@ -29,7 +29,7 @@ export interface Segment {
   readonly name: string;
   readonly ops: readonly Op[];
   readonly outputs: readonly Slot[];
-  /** By layer of the model, for those who place layers on several devices: which ops are its. */
+  /** The ops of each layer of the model: code that places layers on several devices cuts here. */
   readonly layers?: readonly OpRange[];
 }
 
@@ -43,9 +43,9 @@ export interface Program {
   readonly slots: readonly Slot[];
   readonly kv: KvShape;
   readonly segments: readonly Segment[];
-  /** The most rows a step may have. */
+  /** A step has at most so many rows. */
   readonly maxRows: number;
-  /** The most rows of a step that may want an output. */
+  /** At most so many rows of a step want an output. */
   readonly maxOutputs: number;
 }
 

@@ -1,4 +1,4 @@
-/** Which slots an op reads and writes, read off the table of ops: for those who cut programs apart or fuse ops. */
+/** Which slots an op reads and writes, read off the table of ops: for code that cuts programs apart or fuses ops. */
 import type { Op, Slot } from "./op.ts";
 import { ruleOf } from "./op-table.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Machines described from data sheets, so that plans can be made where there is no such card.
+ * Machines described from data sheets, so that plans can be made on a machine without the card.
  * Described, not measured: published memory bandwidth times an efficiency, said beside each number.
  */
 import { GiB } from "../core/units.ts";

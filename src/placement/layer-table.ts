@@ -51,7 +51,7 @@ export class LayerTable {
     this.#front = undefined;
   }
 
-  /** The least cost of the layers so far within a capacity in bytes; its tag are units. */
+  /** The lowest cost of the layers so far within a capacity in bytes; its tag is in units. */
   cheapest(capacityBytes: number): { readonly tag: number; readonly cost: number } {
     const tag = Math.min(Math.floor(capacityBytes / this.unit), this.#values.length - 1);
     return { tag, cost: this.#values[tag] ?? 0 };

@@ -28,7 +28,7 @@ export async function readCachedPlan(
   }
 }
 
-/** Written beside and renamed, so that a reader never sees half a plan. Answers the file's path. */
+/** Written beside and renamed, so that a reader never sees half a plan. Returns the file's path. */
 export async function writeCachedPlan(
   folder: string,
   plan: Plan,

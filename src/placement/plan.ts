@@ -78,7 +78,7 @@ export interface Plan {
   readonly further: readonly BudgetPoint[];
   /** Tokens per second over budgets from 0 to everything; empty when not asked for. */
   readonly curve: readonly BudgetPoint[];
-  /** What the user must be told: assumptions, and what did not fit. */
+  /** Notices for the user: assumptions, and what did not fit. */
   readonly notices: readonly string[];
 }
 

@@ -22,7 +22,7 @@ export interface PromptQuestion {
   readonly maxRows: number;
 }
 
-/** The least rows of a step from which the CPU alone is faster; undefined where it never is, or nobody measured. */
+/** From so many rows of a step on the CPU alone is faster; undefined if it never is, or was not measured. */
 export function promptOnCpuFrom(question: PromptQuestion): number | undefined {
   const { hardware, layers, maxRows } = question;
   const { cpu, gpu } = hardware;

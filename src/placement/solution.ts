@@ -152,8 +152,8 @@ function isBetter({ objective }: PlacementProblem, a: Solution, b: Solution): bo
 }
 
 /**
- * The configurations that an objective may use within a budget: all that fit for `latency`; for `paper`, which says
- * nothing of what is not FFN, PowerInfer's order: attention of as many layers as fit, then the output if it fits.
+ * The configurations that an objective may use within a budget: all that fit for `latency`; for `paper`, which counts
+ * neurons alone, in PowerInfer's order: attention of all layers that fit, then the output if it fits.
  */
 export function eligibleConfigurations(
   problem: PlacementProblem,

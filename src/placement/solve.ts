@@ -273,7 +273,7 @@ class Search {
 
   /**
    * Looks below cutoffs that rise from the bound to the best that is known: the optimum is mostly close to the bound,
-   * and a search below a low cutoff is short. What is found below one is the optimum. Answers what nothing costs less than.
+   * and a search below a low cutoff is short. What is found below one is the optimum. Returns a lower bound of the cost.
    */
   #prove(work: MergeWork): number {
     const [first] = this.#candidates;

@@ -16,7 +16,7 @@ export interface QuantisedActivation {
 /**
  * d = max|x| / 127, q = round(x / d) with ties to even, d = 0 and q = 0 for a block of zeros.
  * d and x / d are rounded to float32, one division each: no reciprocal, whose error would move ties.
- * @throws RangeError if the length is no multiple of 32.
+ * @throws RangeError unless the length is a multiple of 32.
  */
 export function quantiseActivation(values: Float32Array): QuantisedActivation {
   if (values.length % activationBlockElements !== 0) {

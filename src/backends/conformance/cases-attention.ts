@@ -11,7 +11,7 @@ interface HeadShape {
   readonly headDim: number;
 }
 
-/** GQA ratios 1, 4, 8 and one that is no power of two; q8_0 needs heads of whole blocks. */
+/** GQA ratios 1, 4, 8 and one that is not a power of two; q8_0 needs heads of whole blocks. */
 const headShapes: readonly HeadShape[] = [
   { heads: 4, kvHeads: 4, headDim: 8 },
   { heads: 8, kvHeads: 2, headDim: 64 },

@@ -1,4 +1,4 @@
-/** Runs one case on a backend and beside it on the reference with bounds; tells every element that is out of bounds. */
+/** Runs one case on a backend and beside it on the reference with bounds; reports every element that is out of bounds. */
 import type { Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import type { Backend, Executable } from "../backend.ts";

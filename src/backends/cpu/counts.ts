@@ -1,4 +1,4 @@
-/** The addon's counts, plain numbers, as what a backend tells: of blocks, of their neurons, of matmuls over channels. */
+/** The addon's counts, plain numbers, as a backend reports them: of blocks, of their neurons, of matmuls over channels. */
 import type { Program } from "../../ops/program.ts";
 import { candidatesOf, opsOfKind } from "../../ops/program-ops.ts";
 import type { ChannelCounts, FfnCounts, NeuronCounts } from "../backend.ts";

@@ -25,9 +25,9 @@ import { createTopKOutputs, type WithoutTopK, withoutTopK } from "./top-k.ts";
 import { transposeWeight } from "./transpose.ts";
 
 export interface CpuBackendOptions {
-  /** Physical cores that this process may use, unless told. */
+  /** Default: one for each physical core that this process may use. */
   readonly threads?: number;
-  /** "scalar", "avx2", "avx512" or "neon"; the best that runs here, unless told. */
+  /** "scalar", "avx2", "avx512" or "neon"; default: the best that runs here. */
   readonly isa?: string;
   /** How files with weights come into memory. Default: mapped, not locked. */
   readonly files?: FileUse;
@@ -232,7 +232,8 @@ function createHostOutputs(
   const written = new Map<number, number>();
   const read = (slot: Slot): Float32Array => {
     const data = outputs[slot.id];
-    if (data === undefined) throw new HearthError(`slot ${slot.name} is no segment's output`);
+    if (data === undefined)
+      throw new HearthError(`slot ${slot.name} is not an output of any segment`);
     return data.subarray(0, written.get(slot.id) ?? 0);
   };
   return {
@@ -246,7 +247,7 @@ function createHostOutputs(
   };
 }
 
-/** The program's own subsets follow, since counts are told by them. */
+/** The program's own subsets change too: counts are reported by them. */
 async function replaceSubsets(
   program: Program,
   change: NeuronChange,

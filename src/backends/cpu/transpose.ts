@@ -9,7 +9,7 @@ import type { MappedFiles } from "./mapped-files.ts";
 import { nativePlace, rememberNative } from "./native-memory.ts";
 import { checkedBytes, typeId } from "./weight-table.ts";
 
-/** @throws ShapeError when a transposed row is no whole number of blocks. */
+/** @throws ShapeError unless a transposed row is a whole number of blocks. */
 export function transposeWeight(
   addon: Addon,
   pool: AddonPool,

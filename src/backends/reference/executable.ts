@@ -39,7 +39,7 @@ export function createExecutable(
     output: (slot) => {
       const data = outputs.get(slot.id);
       if (data !== undefined) return data;
-      throw new HearthError(`slot ${slot.name} is no output of a segment that has run`);
+      throw new HearthError(`slot ${slot.name} is not an output of a segment that has run`);
     },
     write: (slot, data) => {
       const copied = data.slice();

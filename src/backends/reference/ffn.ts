@@ -17,7 +17,7 @@ interface ActiveNeurons {
   count: number;
 }
 
-/** Computes the rows and tells which neurons each of them used (a view, valid during the call). */
+/** Computes the rows and reports the neurons that each of them used (a view, valid during the call). */
 export function ffn(
   op: OpOf<"ffn">,
   state: ReferenceState,

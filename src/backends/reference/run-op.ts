@@ -30,7 +30,7 @@ const functions: ByKind<readonly [ReferenceState, RowRange, FfnRowListener], voi
   "top-k": topK,
 };
 
-/** Computes the rows [first, end) of the op. `onFfnRow` hears which neurons an FFN row used. */
+/** Computes the rows [first, end) of the op. `onFfnRow` is called with the neurons that an FFN row used. */
 export function runOp(
   op: Op,
   state: ReferenceState,

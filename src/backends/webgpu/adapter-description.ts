@@ -15,7 +15,7 @@ export interface AdapterDescription {
   readonly features: readonly string[];
   readonly maxBufferBytes: Bytes;
   readonly maxBindingBytes: Bytes;
-  /** Memory of the card; undefined when neither driver nor system tells. */
+  /** Memory of the card; undefined if neither driver nor system reports it. */
   readonly memory?: Bytes;
 }
 

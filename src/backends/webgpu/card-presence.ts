@@ -52,7 +52,7 @@ export function driverFolders(environment: Environment): readonly string[] {
   ].map((folder) => join(folder, "vulkan/icd.d"));
 }
 
-/** False only where it is certain that there is no card; other systems than Linux always may have one. */
+/** False only where a card is certainly absent; on other systems than Linux there may always be one. */
 export function mayHaveGraphicsCard(): boolean {
   if (process.platform !== "linux") return true;
   if (linuxFiles.some((file) => existsSync(file))) return true;

@@ -54,7 +54,7 @@ export async function openDevice(
       device.destroy();
       // The device holds its handler and the handler this scope: a cycle that no collector sees through.
       device.onuncapturederror = null;
-      // Dawn answers through its instance, which must not be collected before the last answer.
+      // Dawn resolves promises through its instance, which must not be collected before the last of them.
       void lost.then(() => taken.held.release());
     },
   };

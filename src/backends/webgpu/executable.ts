@@ -204,7 +204,7 @@ export class WebGpuExecutable implements GpuExecutable {
       if (layer !== change.layer || subset === undefined) continue;
       const changed = changedSubset(subset, change);
       const places = [...changed.keys()].filter((at) => changed[at] !== subset[at]);
-      // Whoever made buffers of the subset looks at it again.
+      // Buffers made of the subset read it again.
       subset.set(changed);
       this.#counts.bytesUploaded += uploadReplaced(this.#ready.gpu, subset, { places, device });
     }

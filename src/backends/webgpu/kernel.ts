@@ -125,7 +125,7 @@ export function kernelCall(call: {
   readonly body: string;
   /** Fields of the uniform \`shape\`, when one of the bindings is it. */
   readonly shape?: ShapeFields;
-  /** What the body may use; none unless told. */
+  /** What the body may use; default: none. */
   readonly features?: KernelFeatures;
   readonly groups: readonly [Extent, Extent, Extent];
   readonly when?: Condition;

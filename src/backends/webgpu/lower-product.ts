@@ -60,7 +60,7 @@ function stackedOutputs(
   });
 }
 
-/** The ops from `at` on that can be one product; none where the first is no matmul or does not fit one binding. */
+/** The ops from `at` on that can be one product; none if the first is another op or does not fit one binding. */
 export function stackable(
   ops: readonly Op[],
   at: number,

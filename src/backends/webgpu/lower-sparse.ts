@@ -192,7 +192,7 @@ function lowerActiveUp(
   }
 }
 
-/** The gate (or up, if ungated) for all neurons decides; the rest for those that it leaves. */
+/** The gate (or up, if ungated) is computed for all neurons and decides; the other matrices only for the neurons that stay. */
 function lowerGated(
   recording: FfnRecording,
   lowering: Lowering,

@@ -12,7 +12,7 @@ export interface Lowering {
   readonly keys: readonly BufferSpec[];
   readonly values: readonly BufferSpec[];
   slot(slot: Slot): BufferSpec;
-  /** Most rows of a slot. */
+  /** A slot has at most so many rows. */
   maxRows(rows: Slot["rows"]): number;
   emit(...calls: readonly KernelCall[]): void;
 }
@@ -21,7 +21,7 @@ export function extentOf(rows: Slot["rows"]): "rows" | "outputs" {
   return rows === "step" ? "rows" : "outputs";
 }
 
-/** The most neurons a block of the program has: blocks share the buffers of one that has so many. */
+/** Neurons of the program's largest block: all blocks share buffers of its size. */
 export function maxNeurons(program: Program): number {
   const counts = opsOfKind(program, "ffn").map(
     ({ block: { subset, neurons } }) => subset?.length ?? neurons,

@@ -25,7 +25,7 @@ export interface Compiled {
 
 export interface Pipelines {
   kernel(call: KernelCall): Kernel;
-  /** Compiles those that are not yet, at once, and waits for those under way. @throws DeviceError with the compiler's words. */
+  /** Starts every compilation that is still missing, all at once, and waits until all are done. @throws DeviceError with the compiler's words. */
   compile(kernels: Iterable<Kernel>): Promise<Compiled>;
 }
 

@@ -24,7 +24,7 @@ interface HostCopy {
   rows: Float32Array;
 }
 
-/** What the reading back of a program tells and asks of it. */
+/** What reading back needs of its program, and what it reports to it. */
 interface ReadbackHost {
   /** Active neurons of the segment's sparse blocks: u32 [rows, blocks]. */
   counted(segment: RecordedSegment, counts: Uint32Array, rows: number): void;
@@ -135,7 +135,8 @@ export class Readback implements Disposable {
 
   #hostCopy(slot: Slot): HostCopy {
     const copy = this.#outputs.get(slot);
-    if (copy === undefined) throw new RangeError(`slot ${slot.name} is no output of a segment`);
+    if (copy === undefined)
+      throw new RangeError(`slot ${slot.name} is not an output of any segment`);
     return copy;
   }
 

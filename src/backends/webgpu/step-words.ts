@@ -12,7 +12,7 @@ export class StepWords {
     this.#sent = new Uint32Array(this.words.length);
   }
 
-  /** Fills `words`; tells how many of them must be sent, 0 where the last ones sent begin with the same. */
+  /** Fills `words` and returns how many of them must be sent: 0 if the words sent last begin with the same. */
   fill(step: Step, { splits, splitLength }: RunShape): number {
     const { words } = this;
     words[0] = step.rowCount;

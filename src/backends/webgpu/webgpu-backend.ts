@@ -48,7 +48,7 @@ export interface WebGpuBackend extends Backend {
   loseDevice(): void;
 }
 
-/** @throws DeviceError when there is no adapter or device; OptionError for a choice that names none. */
+/** @throws DeviceError when there is no adapter or device; OptionError if `adapter` names no adapter of this machine. */
 export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   const adapter = chooseAdapter(await listAdapters(), options.adapter ?? "auto");
   const taken = await takeAdapter(adapter);

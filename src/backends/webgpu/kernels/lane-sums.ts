@@ -1,7 +1,7 @@
 /**
  * How the threads that share a row join their sums. Plain: all through workgroup memory, eight lanes taking over the
  * others'. With subgroups: neighbours add up in registers first, then one thread of each subgroup writes.
- * Both in a fixed order. The subgroup's size is what the running kernel is told: any power of two.
+ * Both in a fixed order. The running kernel reads the subgroup's size: any power of two.
  */
 import { type KernelFeatures, repeat, type ShapeStore } from "../kernel.ts";
 

@@ -48,7 +48,7 @@ var<workgroup> choice: Choice;
 var<workgroup> taken: atomic<u32>;
 var<workgroup> taken_index: array<u32, ${k}>;
 var<workgroup> taken_value: array<u32, ${k}>;
-// Rises with the value; both zeros are equal; NaN, told by its bits since a compiler may assume that there is none, is highest.
+// Rises with the value; both zeros are equal; NaN, recognised by its bits since a compiler may assume that there is none, is highest.
 fn value_order(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
   let size = bits & 0x7fffffffu;
