@@ -132,10 +132,10 @@ napi_value dispose_executable(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow) →
-// Promise<void>
+// run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow,
+//     watchedRows) → Promise<void>
 napi_value run(napi_env env, napi_callback_info info) {
-  const auto values = arguments(env, info, 8);
+  const auto values = arguments(env, info, 9);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
   const uint32_t segment = index_of(env, values[1]);
   if (segment >= prepared->executable->segments.size()) throw BindingError{"no such segment"};
@@ -146,6 +146,7 @@ napi_value run(napi_env env, napi_callback_info info) {
   step.token = rows_of(env, values[5], step.rows);
   step.outputs = index_of(env, values[6]);
   step.output_row = rows_of(env, values[7], step.outputs);
+  step.watched = index_of(env, values[8]);
   Courier& courier = prepared->pool->courier;
   const Courier::Started started = courier.start(env, prepared);
   prepared->pool->threads.submit(run_task(prepared->executable, segment, std::move(step),

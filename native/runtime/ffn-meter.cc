@@ -1,4 +1,5 @@
 // The clock and the counts of a feed-forward block, and the choice of its way. See ffn.h.
+#include <algorithm>
 #include <utility>
 
 #include "ffn.h"
@@ -104,10 +105,10 @@ class EndStage final : public Stage {
   Phase begin(const Step& step) override {
     const FfnRun& run = *run_;
     if (run.rows == 0) return Phase{0, false};
-    // A step in which every row has an output writes answers.
-    if (run.sparse && step.rows == step.outputs) {
+    const uint32_t watched = std::min(step.watched, run.rows);
+    if (run.sparse && watched > 0) {
       run.meter->count_neurons(run.scratch->active, size_t{run.op.neurons} + 16,
-                               run.active_count.data(), run.rows);
+                               run.active_count.data(), watched);
     }
     FfnCounts counts;
     counts.rows = run.rows;

@@ -18,6 +18,7 @@ namespace hearth {
 struct Step {
   uint32_t rows = 0;
   uint32_t outputs = 0;
+  uint32_t watched = 0;  // the first rows, and outputs: their neurons are counted one by one
   std::vector<uint32_t> sequence;
   std::vector<uint32_t> position;
   std::vector<uint32_t> token;

@@ -3,6 +3,7 @@
  * Each part is there where a device made it: the requests to a GPU, the work of two devices, the intervals of steps.
  */
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+import type { RowPurpose } from "../ops/program.ts";
 
 export interface ExecutableReport {
   /** Absent where no GPU is used. */
@@ -29,16 +30,15 @@ export interface GpuCounts {
   readonly pipelineMilliseconds: Milliseconds;
 }
 
-/** What a GPU was asked to do while loading, and for each kind of step. */
+/** What a GPU was asked to do while loading, and in steps of each purpose. */
 export interface GpuUse {
   /** Bytes held on the card: weights, cache, scratch and staging. */
   readonly bytes: Bytes;
   readonly load: GpuCounts;
-  readonly prompt: StepUse;
-  readonly decode: StepUse;
+  readonly steps: Readonly<Record<RowPurpose, StepUse>>;
 }
 
-/** Sums over steps. `tokens` are rows read. */
+/** Sums over steps. `tokens` are rows read, without proposals. */
 export interface StepUse extends GpuCounts {
   readonly tokens: Tokens;
 }
@@ -48,7 +48,7 @@ export interface HybridStats {
   /** Of all active neurons so far, the share that the GPU computed, 0 to 1. */
   readonly gpuActivationShare: number;
   readonly gpuBytes: Bytes;
-  /** Times a token waited for a slot to come back from the other device. Decode steps, if there were any. */
+  /** Times a token waited for a slot to come back from the other device. Steps of answers, if there were any. */
   readonly synchronisationsPerToken: number;
   readonly gpuMillisecondsPerToken: Milliseconds;
   readonly cpuMillisecondsPerToken: Milliseconds;

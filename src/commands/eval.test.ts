@@ -62,7 +62,7 @@ describe("evaluate", () => {
       session.cache.truncate(0, 0);
       let sum = 0;
       for (let at = 0; at + 1 < tokens.length; at++) {
-        session.addForOutput(0, tokens[at]!);
+        session.addForOutput(0, tokens[at]!, "prompt");
         await session.run();
         const logits = session.logits(0);
         if (at + 1 >= start) sum += logits[tokens[at + 1]!]! - logSumExp(logits);

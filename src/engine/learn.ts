@@ -86,7 +86,7 @@ export async function foldIntoProfile(model: Model, sidecar: Sidecar | undefined
 
 async function observe(model: Model, session: Session): Promise<Observation> {
   const watched = await session.executable.neuronCounts();
-  const use = session.counters.use("decode");
+  const use = session.counters.use("answer");
   const tokens = watched.reduce((most, { rows }) => Math.max(most, rows), 0);
   const layers = model.hyperparameters.neurons.map((neurons, layer): LayerObservation => {
     const found = watched.find((counts) => counts.layer === layer);

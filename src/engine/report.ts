@@ -5,6 +5,7 @@ import { percent } from "../core/numbers.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { minTokens, shareMargin } from "../devices/hybrid/adapt.ts";
 import { chromeTrace } from "../devices/hybrid/chrome-trace.ts";
+import { rowPurposes } from "../ops/program.ts";
 import type { OpenedModel } from "./open.ts";
 
 export interface GpuReport {
@@ -14,7 +15,7 @@ export interface GpuReport {
   /** Kernels compiled so far: at load, and when a step first needed them. */
   readonly pipelines: number;
   readonly pipelineMilliseconds: Milliseconds;
-  /** Of decode steps; of prompts when nothing was decoded yet. */
+  /** Of steps that write answers; of prompts before there was one. */
   readonly perToken: Readonly<Record<Exclude<keyof StepUse, NotPerToken>, number>>;
 }
 
@@ -45,7 +46,9 @@ export async function engineReport(
         bytesUploadedAtLoad: gpu.load.bytesUploaded,
         pipelines: uses(gpu).reduce((sum, { pipelines }) => sum + pipelines, 0),
         pipelineMilliseconds: uses(gpu).reduce((sum, use) => sum + use.pipelineMilliseconds, 0),
-        perToken: perToken(gpu.decode.tokens > 0 ? gpu.decode : gpu.prompt),
+        perToken: perToken(
+          gpu.steps[rowPurposes.find((one) => gpu.steps[one].tokens > 0) ?? "prompt"],
+        ),
       },
     }),
     ...(hybrid && { hybrid: hybridReport(hybrid, opened) }),
@@ -84,8 +87,8 @@ export async function engineTimeline(opened: Pick<OpenedModel, "session">): Prom
   return chromeTrace(timeline);
 }
 
-function uses({ load, prompt, decode }: GpuUse): readonly GpuCounts[] {
-  return [load, prompt, decode];
+function uses({ load, steps }: GpuUse): readonly GpuCounts[] {
+  return [load, ...Object.values(steps)];
 }
 
 function perToken({ tokens, ...sums }: StepUse): GpuReport["perToken"] {

@@ -2,6 +2,7 @@
 
 import { weightBytes } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";
+import { rowPurposes } from "../ops/program.ts";
 import { opsOfKind } from "../ops/program-ops.ts";
 import type { FfnUse } from "../runtime/ffn-counters.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
@@ -19,14 +20,15 @@ export interface SparsityReport extends Omit<FfnUse, "channels"> {
   readonly attentionInputShare?: number;
 }
 
-/** Of decode steps; of prompts when nothing was decoded yet. `kind` "all": of both together. */
+/** Of steps that write answers, or of prompts before there was one; with "all", of all steps together. */
 export function sparsityReport(
   opened: Pick<OpenedModel, "session" | "sparsity" | "description">,
-  kind: "decode" | "all" = "decode",
+  steps: "answers" | "all" = "answers",
 ): SparsityReport {
   const { session, sparsity: method, description } = opened;
-  const asked = session.counters.use(kind);
-  const use = asked.tokens > 0 ? asked : session.counters.use("prompt");
+  const { counters } = session;
+  const purpose = rowPurposes.find((one) => counters.use(one).tokens > 0) ?? "prompt";
+  const use = counters.use(steps === "all" ? "all" : purpose);
   const { channels, ...ffn } = use;
   const dense = description.layers.reduce((sum, layer) => sum + layer.ffn, 0);
   if (channels === undefined) return { method, ...ffn, bytesDensePerToken: dense };

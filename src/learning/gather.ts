@@ -2,14 +2,14 @@
  * Runs a dense model over a corpus and shows what its layers did, batch after batch: the one source of
  * profiles, predictor training and calibration. Windows of text with BOS before each; BOS itself is not shown.
  */
-import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
+import type { Backend, CompileOptions } from "../backends/backend.ts";
 import { LimitError, OptionError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import { type Bytes, MiB, type Tokens } from "../core/units.ts";
 import { buildProgram } from "../model/build-program.ts";
 import type { ExposedLayer } from "../model/expose.ts";
 import type { Model } from "../model/model.ts";
-import { createStep, type Step } from "../ops/program.ts";
+import { Session } from "../runtime/session.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Corpus } from "./corpus.ts";
 import type { CorpusPart, FfnShape, LayerSamples, SampleBatch } from "./ffn-samples.ts";
@@ -48,23 +48,20 @@ const maxGatherRows = 128;
 
 export class Gatherer implements Disposable {
   readonly shape: FfnShape;
-  readonly #executable: Executable;
-  readonly #step: Step;
+  readonly #session: Session;
   readonly #tokenizer: Tokenizer;
   readonly #exposed: readonly ExposedLayer[];
   readonly #window: Tokens;
 
   private constructor(parts: {
     readonly shape: FfnShape;
-    readonly executable: Executable;
-    readonly step: Step;
+    readonly session: Session;
     readonly tokenizer: Tokenizer;
     readonly exposed: readonly ExposedLayer[];
     readonly window: Tokens;
   }) {
     this.shape = parts.shape;
-    this.#executable = parts.executable;
-    this.#step = parts.step;
+    this.#session = parts.session;
     this.#tokenizer = parts.tokenizer;
     this.#exposed = parts.exposed;
     this.#window = parts.window;
@@ -94,9 +91,8 @@ export class Gatherer implements Disposable {
       methodFor: () => ({ kind: "dense" }),
       exposed,
     });
-    const executable = await backend.compile(program, options);
-    const step = createStep(program.maxRows, program.maxOutputs);
-    return new Gatherer({ shape, executable, step, tokenizer, exposed: slots.exposed, window });
+    const session = await Session.open(backend, program, {}, options);
+    return new Gatherer({ shape, session, tokenizer, exposed: slots.exposed, window });
   }
 
   /** Batches in order of the corpus. Their arrays are valid until the next batch is asked for. */
@@ -118,15 +114,18 @@ export class Gatherer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#executable[Symbol.dispose]();
+    this.#session[Symbol.dispose]();
   }
 
   async *#runWindow(window: TextWindow, part: CorpusPart): AsyncGenerator<GatheredBatch> {
     const { tokens, bosRows, position } = window;
+    this.#session.cache.truncate(0, 0);
     for (let done = 0; done < tokens.length; ) {
       const begin = done;
-      done += this.#fillStep(tokens, begin);
-      await this.#executable.run(0, this.#step);
+      while (done < tokens.length && this.#session.room > 0) {
+        this.#session.add(0, tokens[done++] ?? 0);
+      }
+      await this.#session.run();
       const unseen = Math.max(0, bosRows - begin);
       const rows = done - begin - unseen;
       if (rows === 0) continue;
@@ -135,24 +134,13 @@ export class Gatherer implements Disposable {
     }
   }
 
-  /** As many rows of the window as fit, from the row `begin`; returns how many. */
-  #fillStep(tokens: readonly number[], begin: number): number {
-    const step = this.#step;
-    step.rowCount = Math.min(step.token.length, tokens.length - begin);
-    for (let row = 0; row < step.rowCount; row++) {
-      step.position[row] = begin + row;
-      step.token[row] = tokens[begin + row] ?? 0;
-    }
-    return step.rowCount;
-  }
-
   #samples(
     slots: ExposedLayer,
     range: { readonly from: number; readonly rows: number },
   ): LayerSamples {
     const { from, rows } = range;
     const view = (slot: ExposedLayer["h"]): Float32Array =>
-      this.#executable.output(slot).subarray(from * slot.width, (from + rows) * slot.width);
+      this.#session.executable.output(slot).subarray(from * slot.width, (from + rows) * slot.width);
     return {
       layer: slots.layer,
       input: view(slots.input),

@@ -49,12 +49,23 @@ export interface Program {
   readonly maxOutputs: number;
 }
 
+/** What a row is read for: a prompt's tokens, the token that an answer goes on from, or a proposal that is checked. */
+export type RowPurpose = "prompt" | "answer" | "proposal";
+
+/** Those that say more about the writing of answers come first. */
+export const rowPurposes: readonly RowPurpose[] = ["answer", "proposal", "prompt"];
+
 /**
- * The rows of one step. Arrays have room for maxRows; the first `rowCount` count. Rows of one sequence
- * stand in rising order of position; all of a step's keys and values are stored before attention reads them.
+ * The rows of one step. Arrays have room for maxRows; the first `rowCount` count. Rows of answers come first, then
+ * proposals, then prompts; rows of one sequence stand in rising order of position. All of a step's keys and values are
+ * stored before attention reads them.
  */
 export interface Step {
   rowCount: number;
+  /** The first rows of the step. Each wants an output. */
+  answerRows: number;
+  /** Rows behind those of answers. Each wants an output. */
+  proposalRows: number;
   readonly sequence: Int32Array;
   readonly position: Int32Array;
   readonly token: Int32Array;
@@ -66,10 +77,48 @@ export interface Step {
 export function createStep(maxRows: number, maxOutputs: number): Step {
   return {
     rowCount: 0,
+    answerRows: 0,
+    proposalRows: 0,
     sequence: new Int32Array(maxRows),
     position: new Int32Array(maxRows),
     token: new Int32Array(maxRows),
     outputCount: 0,
     outputRow: new Int32Array(maxOutputs),
   };
+}
+
+/** Before rows are added. */
+export function emptyStep(step: Step): void {
+  step.rowCount = 0;
+  step.answerRows = 0;
+  step.proposalRows = 0;
+  step.outputCount = 0;
+}
+
+/** What a step is run for: for prompts if any row reads one, else for proposals if it checks any, else for answers alone. */
+export function purposeOf({ rowCount, answerRows, proposalRows }: Step): RowPurpose {
+  if (answerRows + proposalRows < rowCount) return "prompt";
+  return proposalRows > 0 ? "proposal" : "answer";
+}
+
+/** Rows whose tokens a text has, or gets by its answer: proposals may be refused. */
+export function tokensOf({ rowCount, proposalRows }: Step): number {
+  return rowCount - proposalRows;
+}
+
+/** Rows whose single neurons are counted: those of answers, in a step that reads no prompt. */
+export function watchedRows(step: Step): number {
+  return purposeOf(step) === "prompt" ? 0 : step.answerRows;
+}
+
+/** Into a step of the same size. */
+export function copyStep(from: Step, to: Step): void {
+  to.rowCount = from.rowCount;
+  to.answerRows = from.answerRows;
+  to.proposalRows = from.proposalRows;
+  to.sequence.set(from.sequence);
+  to.position.set(from.position);
+  to.token.set(from.token);
+  to.outputCount = from.outputCount;
+  to.outputRow.set(from.outputRow);
 }

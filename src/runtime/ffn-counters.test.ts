@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ChannelCounts, FfnCounts } from "../backends/backend.ts";
+import { createStep } from "../ops/program.ts";
 import { FfnCounters } from "./ffn-counters.ts";
 
 function counts(layer: number, values: Partial<FfnCounts>): FfnCounts {
@@ -15,8 +16,13 @@ function counts(layer: number, values: Partial<FfnCounts>): FfnCounts {
   };
 }
 
-describe("a counters", () => {
-  it("keeps prompt and decode apart, and takes the counts only when the kind changes", () => {
+const prompt = createStep(4, 4);
+prompt.rowCount = 4;
+const answer = createStep(4, 4);
+answer.rowCount = answer.answerRows = 2;
+
+describe("counters", () => {
+  it("keeps prompts and answers apart, and takes the counts only when the purpose of steps changes", () => {
     let pending: FfnCounts[] = [];
     let taken = 0;
     const counters = new FfnCounters({
@@ -26,16 +32,16 @@ describe("a counters", () => {
       },
       channelCounts: () => [],
     });
-    counters.begin("prompt");
+    counters.begin(prompt);
     pending = [counts(0, { rows: 4, active: 40, bytesTouched: 400 })];
     counters.end(10);
-    counters.begin("decode");
+    counters.begin(answer);
     pending = [counts(0, { rows: 2, active: 4, bytesTouched: 100, predictorTime: 1 })];
     counters.end(3);
-    counters.begin("decode");
+    counters.begin(answer);
     counters.end(5);
     expect(taken).toBe(1);
-    expect(counters.use("decode")).toEqual({
+    expect(counters.use("answer")).toEqual({
       tokens: 2,
       activeShare: 0.2,
       activeSharePerLayer: [0.2],
@@ -44,6 +50,23 @@ describe("a counters", () => {
     });
     expect(counters.use("prompt").activeShare).toBe(1);
     expect(counters.use("all")).toMatchObject({ tokens: 6, bytesTouchedPerToken: 500 / 6 });
+  });
+
+  it("does not count proposals as tokens, and keeps the steps that check them apart", () => {
+    const step = createStep(4, 4);
+    step.rowCount = 4;
+    step.answerRows = 1;
+    step.proposalRows = 3;
+    const pending = [counts(0, { rows: 4, active: 20, bytesTouched: 400 })];
+    const counters = new FfnCounters({
+      ffnCounts: () => pending.splice(0),
+      channelCounts: () => [],
+    });
+    counters.begin(step);
+    counters.end(1);
+    expect(counters.use("proposal")).toMatchObject({ tokens: 1, activeShare: 0.5 });
+    expect(counters.use("answer").tokens).toBe(0);
+    expect(counters.use("all").tokens).toBe(1);
   });
 
   it("divides each layer's bytes by its own rows: the last layer may compute fewer", () => {
@@ -61,9 +84,9 @@ describe("a counters", () => {
   it("says nothing of a predictor that no device has timed", () => {
     const { predictorTime: _, ...untimed } = counts(0, { rows: 1, active: 2 });
     const counters = new FfnCounters({ ffnCounts: () => [untimed], channelCounts: () => [] });
-    counters.begin("decode");
+    counters.begin(answer);
     counters.end(5);
-    expect(counters.use("decode").predictorTimeShare).toBeUndefined();
+    expect(counters.use("answer").predictorTimeShare).toBeUndefined();
   });
 
   it("adds up matrices read by input one by one: some may have computed fewer rows", () => {
@@ -73,7 +96,7 @@ describe("a counters", () => {
     ];
     const source = { ffnCounts: () => [], channelCounts: () => pending.splice(0) };
     const counters = new FfnCounters(source);
-    counters.begin("prompt");
+    counters.begin(prompt);
     expect(counters.use("prompt").channels).toEqual({
       inputsPerToken: 16,
       bytesTouchedPerToken: 50,
@@ -86,11 +109,11 @@ describe("a counters", () => {
       inputsPerToken: 12.5,
       bytesTouchedPerToken: 40,
     });
-    expect(counters.use("decode").channels).toBeUndefined();
+    expect(counters.use("answer").channels).toBeUndefined();
   });
 
   it("of nothing is zeros, not NaN", () => {
-    const use = new FfnCounters({ ffnCounts: () => [], channelCounts: () => [] }).use("decode");
+    const use = new FfnCounters({ ffnCounts: () => [], channelCounts: () => [] }).use("answer");
     expect(use).toEqual({
       tokens: 0,
       activeShare: 0,

@@ -1,15 +1,14 @@
 /**
  * What the feed-forward blocks did since the model was opened: which share of neurons was computed, how many bytes
- * that took, and what predicting cost; and what attention's matrices read, where they are read by input. Decode steps and prompts are kept apart, for they share weights differently.
+ * that took, and what predicting cost; and what attention's matrices read, where they are read by input. Steps of different
+ * purposes are kept apart, for they share weights differently.
  */
 import type { ChannelCounts, Executable } from "../backends/backend.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
-
-/** "decode": every row of a step wants an output. "prompt": any other step. */
-export type StepKind = "decode" | "prompt";
+import { purposeOf, type RowPurpose, rowPurposes, type Step } from "../ops/program.ts";
 
 export interface FfnUse {
-  /** Rows that the blocks computed; 0: nothing was, and the rest is 0 too. */
+  /** Rows that the blocks computed, without proposals; where it is 0, the rest is 0 too. */
   readonly tokens: Tokens;
   /** Neurons computed, of all, 0…1. */
   readonly activeShare: number;
@@ -41,45 +40,51 @@ interface LayerSum {
 
 type ChannelSum = Pick<ChannelCounts, "rows" | "channels" | "bytesTouched">;
 
-interface KindSum {
+interface PurposeSum {
   readonly layers: Map<number, LayerSum>;
   /** In the program's order. */
   channels: readonly ChannelSum[];
   predictorTime: Milliseconds | undefined;
   stepTime: Milliseconds;
+  proposals: Tokens;
 }
 
 export class FfnCounters {
   readonly #source: CountSource;
-  readonly #sums: Readonly<Record<StepKind, KindSum>> = { decode: emptySum(), prompt: emptySum() };
-  #kind: StepKind = "prompt";
+  readonly #sums: Readonly<Record<RowPurpose, PurposeSum>> = {
+    answer: emptySum(),
+    proposal: emptySum(),
+    prompt: emptySum(),
+  };
+  #purpose: RowPurpose = "prompt";
 
-  /** `source` gives the counts since its last call, and is asked when the kind of step changes, not in each step. */
+  /** `source` gives the counts since its last call, and is asked when the purpose of steps changes, not in each step. */
   constructor(source: CountSource) {
     this.#source = source;
   }
 
-  /** Before a step of this kind runs. */
-  begin(kind: StepKind): void {
-    if (kind === this.#kind) return;
-    this.#collect();
-    this.#kind = kind;
+  /** Before a step runs. */
+  begin(step: Step): void {
+    const purpose = purposeOf(step);
+    if (purpose !== this.#purpose) this.#collect();
+    this.#purpose = purpose;
+    this.#sums[purpose].proposals += step.proposalRows;
   }
 
-  /** After a step that took so long. */
+  /** After the step: how long it took. */
   end(time: Milliseconds): void {
-    this.#sums[this.#kind].stepTime += time;
+    this.#sums[this.#purpose].stepTime += time;
   }
 
-  /** What was done in steps of one kind, or in all, so far. */
-  use(kind: StepKind | "all"): FfnUse {
+  /** What was done so far in steps of one purpose, or in all. */
+  use(purpose: RowPurpose | "all"): FfnUse {
     this.#collect();
-    const kinds: readonly StepKind[] = kind === "all" ? ["decode", "prompt"] : [kind];
-    return summarise(kinds.map((one) => this.#sums[one]));
+    const purposes = purpose === "all" ? rowPurposes : [purpose];
+    return summarise(purposes.map((one) => this.#sums[one]));
   }
 
   #collect(): void {
-    const sum = this.#sums[this.#kind];
+    const sum = this.#sums[this.#purpose];
     sum.channels = addedChannels(sum.channels, this.#source.channelCounts());
     for (const counts of this.#source.ffnCounts()) {
       const layer = sum.layers.get(counts.layer) ?? { active: 0, possible: 0, rows: 0, bytes: 0 };
@@ -94,11 +99,11 @@ export class FfnCounters {
   }
 }
 
-function emptySum(): KindSum {
-  return { layers: new Map(), channels: [], predictorTime: undefined, stepTime: 0 };
+function emptySum(): PurposeSum {
+  return { layers: new Map(), channels: [], predictorTime: undefined, stepTime: 0, proposals: 0 };
 }
 
-function summarise(sums: readonly KindSum[]): FfnUse {
+function summarise(sums: readonly PurposeSum[]): FfnUse {
   const layers = new Map<number, LayerSum>();
   for (const [layer, sum] of sums.flatMap((one) => [...one.layers])) {
     const total = layers.get(layer);
@@ -106,12 +111,13 @@ function summarise(sums: readonly KindSum[]): FfnUse {
   }
   const perLayer = [...layers].sort(([a], [b]) => a - b).map(([, sum]) => sum);
   const total = perLayer.reduce(added, { active: 0, possible: 0, rows: 0, bytes: 0 });
+  const proposals = sums.reduce((all, one) => all + one.proposals, 0);
   const time = sums.reduce((all, { stepTime }) => all + stepTime, 0);
   const measured = sums.flatMap(({ predictorTime }) => predictorTime ?? []);
   const predictorTime = measured.reduce((all, one) => all + one, 0);
   const channels = sums.map((one) => one.channels).reduce(addedChannels, []);
   return {
-    tokens: perLayer[0]?.rows ?? 0,
+    tokens: Math.max(0, (perLayer[0]?.rows ?? 0) - proposals),
     activeShare: share(total.active, total.possible),
     activeSharePerLayer: perLayer.map(({ active, possible }) => share(active, possible)),
     ...(measured.length > 0 && { predictorTimeShare: share(predictorTime, time) }),

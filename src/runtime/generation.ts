@@ -115,6 +115,11 @@ export class ActiveGeneration {
     return this.#pending.length - this.#pendingAt;
   }
 
+  /** Whether it goes on from the one token that was written last; else it reads its prompt, or its context again. */
+  get isAnswering(): boolean {
+    return this.#finish === undefined && this.#tokens.length > 0 && this.pendingCount === 1;
+  }
+
   /** Begins: `cached` tokens at the beginning of the prompt need not be read again. */
   start(cached: number): void {
     this.#cached = cached;

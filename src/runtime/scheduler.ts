@@ -3,6 +3,7 @@
  * Each step first takes one row of every answer that is being written, then fills up with prompts, oldest first.
  */
 import { HearthError, LimitError } from "../core/errors.ts";
+import type { RowPurpose } from "../ops/program.ts";
 import type { ActiveGeneration } from "./generation.ts";
 import type { ReadKind, Session } from "./session.ts";
 
@@ -15,8 +16,8 @@ export class Scheduler {
   readonly #session: Session;
   readonly #waiting: ActiveGeneration[] = [];
   #seats: Seat[] = [];
-  /** Of the step: by output, whose it is. */
-  readonly #wanting: Seat[] = [];
+  /** Whose each output of the step is. */
+  readonly #outputSeats: Seat[] = [];
   #isRunning = false;
   #broken: unknown;
 
@@ -64,28 +65,30 @@ export class Scheduler {
     }
   }
 
-  /** Makes no objects of its own: `#wanting` is the same array in every step. */
+  /** Makes no objects of its own: `#outputSeats` is the same array in every step. */
   async #step(): Promise<void> {
     const session = this.#session;
-    const wanting = this.#wanting;
-    wanting.length = 0;
-    // Answers being written have one pending token, prompts more: short ones first keeps answers flowing.
-    for (const seat of this.#seats) if (seat.generation.pendingCount <= 1) this.#addRows(seat);
-    for (const seat of this.#seats) if (seat.generation.pendingCount > 1) this.#addRows(seat);
+    const outputSeats = this.#outputSeats;
+    outputSeats.length = 0;
+    for (const seat of this.#seats) this.#makeRoomInContext(seat);
+    for (const seat of this.#seats) if (seat.generation.isAnswering) this.#addAnswer(seat);
+    for (const seat of this.#seats) if (!seat.generation.isAnswering) this.#addPrompt(seat);
     let deciding = 1;
-    for (const { generation } of wanting) deciding = Math.max(deciding, generation.decidingLogits);
-    const wanted = session.minFor(deciding);
-    await session.run(wanted);
+    for (const { generation } of outputSeats) {
+      deciding = Math.max(deciding, generation.decidingLogits);
+    }
+    const read = session.cheapestRead(deciding);
+    await session.run(read);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
-    for (const [output, seat] of wanting.entries()) this.#accept(seat, wanted, output);
+    for (const [output, seat] of outputSeats.entries()) this.#accept(seat, read, output);
   }
 
-  /** What a single answer cannot go on from is no failure of the others. */
-  #accept({ generation, sequence }: Seat, wanted: ReadKind, output: number): void {
+  /** An error that concerns one answer ends that answer alone. */
+  #accept({ generation, sequence }: Seat, read: ReadKind, output: number): void {
     const session = this.#session;
     try {
-      if (wanted === "best") generation.acceptBest(session.best(output));
-      else if (wanted === "largest") generation.acceptLargest(session.largest(output));
+      if (read === "best") generation.acceptBest(session.best(output));
+      else if (read === "largest") generation.acceptLargest(session.largest(output));
       else generation.accept(session.logits(output));
     } catch (error) {
       if (!(error instanceof HearthError)) throw error;
@@ -94,27 +97,37 @@ export class Scheduler {
     }
   }
 
-  /** Adds as many rows of the seat's generation as fit; it wants an output when the last is among them. */
-  #addRows(seat: Seat): void {
+  /** Adds the token that the answer goes on from, if it fits. */
+  #addAnswer(seat: Seat): void {
+    const session = this.#session;
+    if (session.room > 0 && session.outputRoom > 0) this.#addForOutput(seat, "answer");
+  }
+
+  /** Adds as many rows of a prompt as fit. The last one wants an output, from which the answer starts. */
+  #addPrompt(seat: Seat): void {
     const session = this.#session;
     const { generation, sequence } = seat;
     if (generation.isFinished) return;
-    if (!this.#makeRoomInContext(generation, sequence)) return;
     while (session.room > 0 && generation.pendingCount > 1) {
       session.add(sequence, generation.takePending());
     }
     if (session.room === 0 || session.outputRoom === 0 || generation.pendingCount !== 1) return;
-    session.addForOutput(sequence, generation.takePending());
-    this.#wanting.push(seat);
+    this.#addForOutput(seat, "prompt");
   }
 
-  /** False when the context is full and the generation ended for it. */
-  #makeRoomInContext(generation: ActiveGeneration, sequence: number): boolean {
+  #addForOutput(seat: Seat, purpose: RowPurpose): void {
+    this.#session.addForOutput(seat.sequence, seat.generation.takePending(), purpose);
+    this.#outputSeats.push(seat);
+  }
+
+  /** Ends a generation whose context is full, or makes it read its newer half again. */
+  #makeRoomInContext({ generation, sequence }: Seat): void {
     const { cache } = this.#session;
-    if (cache.length(sequence) + generation.pendingCount <= cache.contextLength) return true;
+    if (generation.isFinished) return;
+    if (cache.length(sequence) + generation.pendingCount <= cache.contextLength) return;
     if (generation.settings.whenFull === "finish") {
       generation.finish("context");
-      return false;
+      return;
     }
     // Keeps the first token (BOS), where there is room for another, and the newer half: that is read again at its new
     // positions.
@@ -124,10 +137,9 @@ export class Scheduler {
     while (generation.pendingCount > 0) newer.push(generation.takePending());
     cache.truncate(sequence, fixed);
     generation.readAgain(newer.slice(-(cache.contextLength - fixed)));
-    return true;
   }
 
-  /** Gives free sequences to waiting generations, to each the one that holds most of its prompt. */
+  /** Gives free sequences to waiting generations: each gets the one that holds most of its prompt. */
   #seatWaiting(): void {
     const { cache } = this.#session;
     for (;;) {

@@ -5,20 +5,21 @@
 import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
 import { LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
-import { createStep, type Program, type Step } from "../ops/program.ts";
+import { createStep, emptyStep, type Program, type RowPurpose, type Step } from "../ops/program.ts";
 import { FfnCounters } from "./ffn-counters.ts";
 import { SequenceCache } from "./sequence-cache.ts";
 
-/** What a step can be asked for. */
+/** What a program's steps can be asked for. */
 export interface OutputSlots {
-  readonly logits: Slot; // [outputs, vocabulary]
-  /** Where the device finds the best token itself, so that one number is read back: [outputs, 1]. */
+  /** [outputs, vocabulary]. Absent in a program that is run for other slots. */
+  readonly logits?: Slot;
+  /** [outputs, 1]: the device finds the best token itself, so that one number is read back. */
   readonly argmax?: Slot;
-  /** Where it finds the largest logits: [outputs, 2·k], (id, logit) pairs, falling. */
+  /** [outputs, 2·k]: (id, logit) pairs of the largest logits, falling. */
   readonly topK?: Slot;
 }
 
-/** What of a step's result is read back: the best token, the largest logits, or all of them. */
+/** Which outputs of a step are read back: the best tokens, the largest logits, or all logits. */
 export type ReadKind = "best" | "largest" | "logits";
 
 export class Session implements Disposable {
@@ -28,6 +29,7 @@ export class Session implements Disposable {
   readonly counters: FfnCounters;
   readonly #step: Step;
   readonly #outputs: OutputSlots;
+  readonly #segments: Readonly<Record<ReadKind, number>>;
 
   private constructor(program: Program, outputs: OutputSlots, executable: Executable) {
     this.program = program;
@@ -36,9 +38,16 @@ export class Session implements Disposable {
     this.cache = new SequenceCache(program.kv.sequences, program.kv.contextLength);
     this.#step = createStep(program.maxRows, program.maxOutputs);
     this.#outputs = outputs;
+    const segmentOf = (slot: Slot | undefined): number =>
+      program.segments.findIndex((segment) => slot !== undefined && segment.outputs.includes(slot));
+    this.#segments = {
+      best: segmentOf(outputs.argmax),
+      largest: segmentOf(outputs.topK),
+      logits: segmentOf(outputs.logits),
+    };
   }
 
-  /** Compiles `program` on `backend`: segment 0 is the model; an output of another segment is read by running that one. */
+  /** Compiles `program` on `backend`: segment 0 is the model; a read whose slot is of another segment runs that one too. */
   static async open(
     backend: Backend,
     program: Program,
@@ -63,7 +72,7 @@ export class Session implements Disposable {
     return this.#step.rowCount;
   }
 
-  /** Adds a row at the end of a sequence, to be computed for the cache's sake. */
+  /** Adds a row of a prompt at the end of a sequence. It is computed for the cache's sake: no output is read. */
   add(sequence: number, token: number): void {
     const step = this.#step;
     if (this.room === 0) throw new LimitError(`a step has room for ${step.sequence.length} rows`);
@@ -74,39 +83,49 @@ export class Session implements Disposable {
     step.rowCount++;
   }
 
-  /** Adds a row whose logits are wanted and returns the index for `logits`. */
-  addForOutput(sequence: number, token: number): number {
+  /**
+   * Adds a row whose output is wanted and returns the index for `logits`, `best` and `largest`.
+   * @throws RangeError unless rows of answers are added first, proposals next, prompts last.
+   */
+  addForOutput(sequence: number, token: number, purpose: RowPurpose): number {
     const step = this.#step;
     if (this.outputRoom === 0) {
       throw new LimitError(`a step has room for ${step.outputRow.length} outputs`);
     }
+    const before = purpose === "answer" ? step.answerRows : step.answerRows + step.proposalRows;
+    if (purpose !== "prompt" && before < step.rowCount) {
+      throw new RangeError(`a row of purpose ${purpose} was added behind rows that come after it`);
+    }
     this.add(sequence, token);
+    if (purpose === "answer") step.answerRows++;
+    else if (purpose === "proposal") step.proposalRows++;
     step.outputRow[step.outputCount] = step.rowCount - 1;
     return step.outputCount++;
   }
 
-  /** The least to be read that holds the `count` largest logits of each output. */
-  minFor(count: number): ReadKind {
+  /** The cheapest read that contains the `count` largest logits of every output. */
+  cheapestRead(count: number): ReadKind {
     const { argmax, topK } = this.#outputs;
     if (count <= 1 && argmax !== undefined) return "best";
     return topK !== undefined && count <= topK.width / 2 ? "largest" : "logits";
   }
 
-  /** Runs the rows added so far; afterwards the step is empty again, and what was asked for can be read. */
-  async run(wanted: ReadKind = "logits"): Promise<void> {
+  /** Runs the rows added so far. Afterwards the step is empty again, and the outputs can be read as `read` says. */
+  async run(read: ReadKind = "logits"): Promise<void> {
     if (this.#step.rowCount === 0) return;
-    this.counters.begin(this.#step.rowCount === this.#step.outputCount ? "decode" : "prompt");
+    this.counters.begin(this.#step);
     const startedAt = performance.now();
     const runs = [this.executable.run(0, this.#step)];
-    const read = this.#segmentOf(wanted);
-    if (read > 0 && this.#step.outputCount > 0) runs.push(this.executable.run(read, this.#step));
-    this.#step.rowCount = 0;
-    this.#step.outputCount = 0;
+    const segment = this.#segmentOf(read);
+    if (segment > 0 && this.#step.outputCount > 0) {
+      runs.push(this.executable.run(segment, this.#step));
+    }
+    emptyStep(this.#step);
     await Promise.all(runs);
     this.counters.end(performance.now() - startedAt);
   }
 
-  /** Makes the first `length` tokens that `from` holds all that `to` holds. Rows added so far are run before. */
+  /** Runs the rows added so far, then makes `to` hold the first `length` tokens of `from` and nothing else. */
   async copyPrefix(from: number, to: number, length: number): Promise<void> {
     await this.run();
     await this.executable.copySequence(from, to, length);
@@ -116,13 +135,14 @@ export class Session implements Disposable {
   /** Logits [vocabulary] of an output of the last run: a view, valid and writable until the next run. */
   logits(output: number): Float32Array {
     const { logits } = this.#outputs;
-    const width = logits.width;
+    if (logits === undefined) throw new RangeError("this program computes no logits");
+    const { width } = logits;
     return this.executable.output(logits).subarray(output * width, (output + 1) * width);
   }
 
   /**
-   * The likeliest token of an output of the last run, which was asked for best tokens; the lowest id on a tie.
-   * Undefined where a logit is NaN or the largest infinite.
+   * The likeliest token of an output of the last run, which read "best"; the lowest id on a tie. Undefined if a logit is
+   * NaN or the largest one infinite.
    */
   best(output: number): number | undefined {
     const { argmax } = this.#outputs;
@@ -131,7 +151,7 @@ export class Session implements Disposable {
     return token < 0 ? undefined : token;
   }
 
-  /** Pairs (id, logit) of the largest logits of an output of the last run, which was asked for them; ties by lower id. */
+  /** Pairs (id, logit) of the largest logits of an output of the last run, which read "largest"; ties by lower id. */
   largest(output: number): Float32Array {
     const { topK } = this.#outputs;
     if (topK === undefined) throw new RangeError("this program finds no largest logits");
@@ -142,14 +162,10 @@ export class Session implements Disposable {
     this.executable[Symbol.dispose]();
   }
 
-  #segmentOf(wanted: ReadKind): number {
-    const { logits, argmax, topK } = this.#outputs;
-    const slots: Readonly<Record<ReadKind, Slot | undefined>> = {
-      best: argmax,
-      largest: topK,
-      logits,
-    };
-    const slot = slots[wanted] ?? logits;
-    return this.program.segments.findIndex(({ outputs }) => outputs.includes(slot));
+  /** Which segment computes what is read, where the program has it; −1 for a program without outputs. */
+  #segmentOf(read: ReadKind): number {
+    const { best, largest, logits } = this.#segments;
+    if (read === "best" && best >= 0) return best;
+    return read === "largest" && largest >= 0 ? largest : logits;
   }
 }

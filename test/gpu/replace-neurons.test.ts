@@ -52,7 +52,7 @@ async function programOf(
 /** Runs a token and reads its logits. */
 function runnerOf(executable: Executable, built: ModelProgram): () => Promise<readonly number[]> {
   const step = createStep(1, 1);
-  step.rowCount = step.outputCount = 1;
+  step.rowCount = step.answerRows = step.outputCount = 1;
   step.token[0] = 17;
   const { logits } = built.slots;
   const read = built.program.segments.findIndex(({ outputs }) => outputs.includes(logits!));

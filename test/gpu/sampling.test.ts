@@ -120,7 +120,7 @@ describe.skipIf(adapters.length === 0)("sampling on the GPU (skipped without a d
       ...webgpu,
       compile: async (program, options) => {
         const executable = countGpu(await webgpu.compile(program, options));
-        decodeUse = async () => (await executable.report()).gpu!.decode;
+        decodeUse = async () => (await executable.report()).gpu!.steps.answer;
         return executable;
       },
     };

@@ -1,6 +1,6 @@
 /** Runs one case on a backend and beside it on the reference with bounds; reports every element that is out of bounds. */
 import type { Slot } from "../../ops/op.ts";
-import type { Step } from "../../ops/program.ts";
+import { emptyStep, type Step } from "../../ops/program.ts";
 import type { Backend, Executable } from "../backend.ts";
 import { type Arithmetic, roundoff } from "../tolerance.ts";
 import type { Bounded } from "./bound-state.ts";
@@ -107,8 +107,7 @@ async function perform(executable: Executable, action: CaseAction): Promise<void
 }
 
 function spoil(step: Step): void {
-  step.rowCount = 0;
-  step.outputCount = 0;
+  emptyStep(step);
   for (const data of [step.sequence, step.position, step.token, step.outputRow]) data.fill(-1);
 }
 

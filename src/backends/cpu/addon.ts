@@ -85,6 +85,7 @@ export interface Addon {
     token: Int32Array,
     outputCount: number,
     outputRow: Int32Array,
+    watchedRows: number,
   ): Promise<void>;
   write(executable: Handle, slot: number, data: Float32Array): void;
   copySequence(executable: Handle, from: number, to: number, length: number): Promise<void>;

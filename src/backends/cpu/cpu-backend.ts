@@ -6,7 +6,7 @@ import { checkValue } from "../../core/check-options.ts";
 import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
-import type { Program, Step } from "../../ops/program.ts";
+import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { threadsRule } from "../machine-rules.ts";
@@ -171,7 +171,18 @@ function createRunning(
   const run = async (segment: number, step: Step): Promise<void> => {
     checkOpen();
     const { rowCount, sequence, position, token, outputCount, outputRow } = step;
-    await addon.run(handle, segment, rowCount, sequence, position, token, outputCount, outputRow);
+    const watched = watchedRows(step);
+    await addon.run(
+      handle,
+      segment,
+      rowCount,
+      sequence,
+      position,
+      token,
+      outputCount,
+      outputRow,
+      watched,
+    );
     host.ran(segment, { rowCount, outputCount });
   };
   // Runs end in the order of the calls.

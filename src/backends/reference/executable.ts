@@ -4,7 +4,7 @@
  */
 import { HearthError } from "../../core/errors.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
-import type { Program, Step } from "../../ops/program.ts";
+import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
@@ -95,10 +95,12 @@ async function runAllRows(
 ): Promise<void> {
   const rows = opRows(op, run.step);
   const start = performance.now();
+  // Rows of answers are the first ones, of outputs too.
+  let watchedLeft = watchedRows(run.step);
   const onFfnRow = (active: Uint32Array): void => {
     if (op.kind !== "ffn") return;
     run.counter.row(op, active);
-    if (run.step.rowCount === run.step.outputCount) run.counter.answerRow(op, active);
+    if (watchedLeft-- > 0) run.counter.answerRow(op, active);
   };
   for (let first = 0; first < rows; first += tileRows) {
     const end = Math.min(first + tileRows, rows);

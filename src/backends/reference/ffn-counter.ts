@@ -12,7 +12,7 @@ export interface FfnCounter {
   finish(op: OpOf<"ffn">, time: Milliseconds): void;
   /** The sums since the last call, in order of layer. */
   take(): readonly FfnCounts[];
-  /** As `row`, for the counts of single neurons: a row of a step that writes answers. */
+  /** As `row`, for the counts of single neurons: a row that an answer goes on from. */
   answerRow(op: OpOf<"ffn">, active: Uint32Array): void;
   takeNeurons(): readonly NeuronCounts[];
 }

@@ -139,7 +139,7 @@ async function visitWindow(
     if (i >= firstScored) targets.push({ token: tokens[i + 1] ?? 0, position: first + i + 1 });
     for (const session of sessions) {
       if (i < firstScored) session.add(0, token);
-      else session.addForOutput(0, token);
+      else session.addForOutput(0, token, "prompt");
     }
     if (sessions.some(({ room, outputRoom }) => room === 0 || outputRoom === 0)) await flush();
   }

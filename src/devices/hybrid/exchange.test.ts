@@ -34,8 +34,7 @@ const step = createStep(1, 1);
 async function logitsOf(executable: Executable): Promise<readonly Float32Array[]> {
   const logits: Float32Array[] = [];
   for (let position = 0; position < answered; position++) {
-    step.rowCount = 1;
-    step.outputCount = 1;
+    step.rowCount = step.answerRows = step.outputCount = 1;
     step.position[0] = position;
     step.token[0] = (7 + 13 * position) % model.vocabulary;
     await executable.run(0, step);

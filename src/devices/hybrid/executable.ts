@@ -14,7 +14,14 @@ import type { ExecutableReport } from "../../backends/executable-report.ts";
 import { HearthError, UnsupportedError } from "../../core/errors.ts";
 import type { Tokens } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
-import { createStep, type Program, type Step } from "../../ops/program.ts";
+import {
+  copyStep,
+  createStep,
+  type Program,
+  purposeOf,
+  type RowPurpose,
+  type Step,
+} from "../../ops/program.ts";
 import type { DeviceName } from "./device-program.ts";
 import type { HybridExchange } from "./exchange.ts";
 import { joinCounts, joinDevices, joinRuns } from "./join-counts.ts";
@@ -57,8 +64,9 @@ class Hybrid implements HybridExecutable {
   readonly #exchange: HybridExchange | undefined;
   readonly #promptOnCpuFrom: number;
   readonly #freeSteps: Step[] = [];
-  readonly #patience: Readonly<Record<"decode" | "prompt", Map<Action, Patience>>> = {
-    decode: new Map(),
+  readonly #patience: Readonly<Record<RowPurpose, Map<Action, Patience>>> = {
+    answer: new Map(),
+    proposal: new Map(),
     prompt: new Map(),
   };
   #queue: Promise<void> = Promise.resolve();
@@ -87,7 +95,9 @@ class Hybrid implements HybridExecutable {
       this.#exchange?.stop();
       if (segment === 0) await this.#exchange?.watch();
       await this.#perform(segment, actions, own);
-      if (segment === 0 && this.#exchange !== undefined) this.#collectCounts(answered(own));
+      if (segment === 0 && this.#exchange !== undefined) {
+        this.#collectCounts(purposeOf(own) === "answer" ? own.answerRows : 0);
+      }
       this.#exchange?.ran(() => void this.adapt().catch(() => undefined));
       this.#freeSteps.push(own);
     });
@@ -179,12 +189,12 @@ class Hybrid implements HybridExecutable {
     this.#devices.cpu?.[Symbol.dispose]();
   }
 
-  /** `tokens`: of the answers that the counts are of, where they are of answers only. */
-  #collectCounts(tokens: Tokens = 0): void {
+  /** `answerTokens`: how many the counts are of, unless they are of other rows too. */
+  #collectCounts(answerTokens: Tokens = 0): void {
     const gpu = (this.#devices.gpu?.ffnCounts() ?? []).filter(({ rows }) => rows > 0);
     const cpu = (this.#devices.cpu?.ffnCounts() ?? []).filter(({ rows }) => rows > 0);
     this.#recorder.countActive(gpu, cpu);
-    if (tokens > 0) this.#exchange?.counted(gpu, cpu, tokens);
+    if (answerTokens > 0) this.#exchange?.counted(gpu, cpu, answerTokens);
     const fresh = joinCounts([...gpu, ...cpu], joinDevices);
     this.#counts = joinCounts([...this.#counts, ...fresh], joinRuns);
   }
@@ -202,9 +212,9 @@ class Hybrid implements HybridExecutable {
 
   async #perform(segment: number, actions: readonly Action[], step: Step): Promise<void> {
     const recorder = this.#recorder;
-    const isOnCpu = answered(step) === 0 && step.rowCount >= this.#promptOnCpuFrom;
+    const isOnCpu = purposeOf(step) === "prompt" && step.rowCount >= this.#promptOnCpuFrom;
     const left = isOnCpu ? "never" : "only";
-    // Counts of neurons that one device or both computed are not sums of each other.
+    // Collect first: counts of a step on the CPU alone must not be added to counts of a split step.
     if (isOnCpu) this.#collectCounts();
     recorder.begin(segment, step, isOnCpu ? "cpu" : "split");
     const waits: Record<DeviceName, Promise<void>> = { gpu: idle, cpu: idle };
@@ -238,11 +248,11 @@ class Hybrid implements HybridExecutable {
 
   /** Prompts and answers take times of their own. */
   #patienceFor(action: Action, step: Step): Patience {
-    const kind = step.rowCount === step.outputCount ? "decode" : "prompt";
-    const known = this.#patience[kind].get(action);
+    const patience = this.#patience[purposeOf(step)];
+    const known = patience.get(action);
     if (known !== undefined) return known;
     const fresh = createPatience();
-    this.#patience[kind].set(action, fresh);
+    patience.set(action, fresh);
     return fresh;
   }
 
@@ -256,19 +266,9 @@ class Hybrid implements HybridExecutable {
   #copyStep(step: Step): Step {
     const { maxRows, maxOutputs } = this.#program;
     const own = this.#freeSteps.pop() ?? createStep(maxRows, maxOutputs);
-    own.rowCount = step.rowCount;
-    own.outputCount = step.outputCount;
-    own.sequence.set(step.sequence);
-    own.position.set(step.position);
-    own.token.set(step.token);
-    own.outputRow.set(step.outputRow);
+    copyStep(step, own);
     return own;
   }
-}
-
-/** Tokens of answers in a step: where a row wants no output, it reads prompts. */
-function answered({ rowCount, outputCount }: Step): Tokens {
-  return rowCount === outputCount ? rowCount : 0;
 }
 
 const idle: Promise<void> = Promise.resolve();

@@ -48,20 +48,25 @@ async function logitsOf(
   const executable = await backend.compile(program);
   const step = createStep(program.maxRows, program.maxOutputs);
   const logits: Float32Array[] = [];
-  const run = async (rows: readonly (readonly [number, number, number])[], outputs: number[]) => {
+  const run = async (
+    rows: readonly (readonly [number, number, number])[],
+    outputs: number[],
+    answers: number,
+  ) => {
     rows.forEach(([sequence, position, token], row) => {
       step.sequence[row] = sequence;
       step.position[row] = position;
       step.token[row] = token;
     });
     step.rowCount = rows.length;
+    step.answerRows = answers;
     step.outputRow.set(outputs);
     step.outputCount = outputs.length;
     await executable.run(0, step);
     logits.push(executable.output(slots.logits!).slice());
   };
   const prompt = [5, 17, 2, 9].flatMap((token, position) => [[0, position, token] as const]);
-  await run([...prompt, [1, 0, 30], [1, 1, 31]], [3, 5]);
+  await run([...prompt, [1, 0, 30], [1, 1, 31]], [3, 5], 0);
   for (let i = 0; i < decoded; i++) {
     const [first, second] = best(logits.at(-1)!, model.vocabulary);
     await run(
@@ -70,6 +75,7 @@ async function logitsOf(
         [1, 2 + i, second!],
       ],
       [0, 1],
+      2,
     );
   }
   const active = executable.ffnCounts().map((count) => count.active);
@@ -217,7 +223,7 @@ describe("a prompt on the CPU path", () => {
     step.position.set([0, 1, 2]);
     await executable.run(0, step);
     expect(await statsOf(executable)).toMatchObject({ promptPath: "cpu", gpuActivationShare: 0 });
-    step.rowCount = step.outputCount = 1;
+    step.rowCount = step.answerRows = step.outputCount = 1;
     step.position[0] = 3;
     await executable.run(0, step);
     // Of three rows on the CPU and one on both.
@@ -270,7 +276,7 @@ describe("a hybrid step", () => {
     using backend = createHybridBackend({ gpu, cpu, placement, timeline: true });
     using executable = await backend.compile(program);
     const step = createStep(program.maxRows, program.maxOutputs);
-    step.rowCount = step.outputCount = 2;
+    step.rowCount = step.answerRows = step.outputCount = 2;
     step.sequence.set([0, 1]);
     step.token.set([5, 9]);
     step.outputRow.set([0, 1]);
@@ -307,6 +313,7 @@ describe("a hybrid step", () => {
     const step = createStep(program.maxRows, program.maxOutputs);
     const runs: Promise<void>[] = [];
     step.outputCount = 1;
+    step.answerRows = 1;
     for (let position = 0; position < 3; position++) {
       step.rowCount = 1;
       step.position[0] = position;

@@ -21,7 +21,7 @@ const { program } = buildProgram(model, {
   contextLength: 32,
   sequences: 1,
   maxRows: 8,
-  maxOutputs: 1,
+  maxOutputs: 2,
   kvType: "f32",
   output: "logits",
   methodFor: () => ({ kind: "gate" }),
@@ -30,28 +30,40 @@ const { program } = buildProgram(model, {
 const step = createStep(program.maxRows, program.maxOutputs);
 let position = 0;
 
-async function runRows(executable: Executable, tokens: readonly number[]): Promise<void> {
+/** `purposes`: how many of the rows are of an answer, and how many behind it of proposals. All of these want an output. */
+async function runRows(
+  executable: Executable,
+  tokens: readonly number[],
+  purposes: { readonly answers: number; readonly proposals: number },
+): Promise<void> {
+  const { answers, proposals } = purposes;
   for (const [row, token] of tokens.entries()) {
     step.position[row] = position++;
     step.token[row] = token;
   }
   step.rowCount = tokens.length;
-  step.outputCount = 1;
-  step.outputRow[0] = tokens.length - 1;
+  step.answerRows = answers;
+  step.proposalRows = proposals;
+  step.outputCount = 0;
+  for (let row = 0; row < answers + proposals; row++) step.outputRow[step.outputCount++] = row;
+  if (step.outputCount < tokens.length) step.outputRow[step.outputCount++] = tokens.length - 1;
   await executable.run(0, step);
 }
+
+const reading = { answers: 0, proposals: 0 };
+const answering = { answers: 1, proposals: 0 };
 
 /** Of a prompt of four tokens, and then of five steps of one token. */
 async function countsOn(backend: Backend): Promise<readonly NeuronCounts[]> {
   using executable = await backend.compile(program);
   position = 0;
   expect(await executable.neuronCounts()).toEqual([]);
-  await runRows(executable, [5, 17, 2, 9]);
+  await runRows(executable, [5, 17, 2, 9], reading);
   expect(await executable.neuronCounts()).toEqual([]);
   executable.ffnCounts();
-  for (const token of [3, 8, 21]) await runRows(executable, [token]);
+  for (const token of [3, 8, 21]) await runRows(executable, [token], answering);
   const first = await executable.neuronCounts();
-  for (const token of [30, 1]) await runRows(executable, [token]);
+  for (const token of [30, 1]) await runRows(executable, [token], answering);
   const second = await executable.neuronCounts();
   expect([first, second].map((counts) => counts.map(({ rows }) => rows))).toEqual([
     [3, 3],
@@ -109,4 +121,28 @@ describe("counts of single neurons", () => {
       }
     },
   );
+
+  const backends: readonly (readonly [string, () => Backend])[] = [
+    ["the reference", createReferenceBackend],
+    ...(addon.kind === "missing"
+      ? []
+      : [["the native CPU", () => createCpuBackend({ threads: 1 })] as const]),
+  ];
+  it.each(backends)("of %s leave out proposals, and steps that read prompts", async (_, open) => {
+    using backend = open();
+    const countsOf = async (
+      tokens: readonly number[],
+      purposes: typeof reading,
+    ): Promise<readonly NeuronCounts[]> => {
+      using executable = await backend.compile(program);
+      await executable.neuronCounts();
+      position = 0;
+      await runRows(executable, tokens, purposes);
+      return executable.neuronCounts();
+    };
+    const alone = await countsOf([5], answering);
+    expect(alone.map(({ rows }) => rows)).toEqual([1, 1]);
+    expect(await countsOf([5, 17], { answers: 1, proposals: 1 })).toEqual(alone);
+    expect(await countsOf([5, 17, 2], { answers: 1, proposals: 0 })).toEqual([]);
+  });
 });

@@ -6,11 +6,11 @@
 import type { Executable, FfnCounts } from "../../backends/backend.ts";
 import type { HybridStats, PromptPath, TimelineEvent } from "../../backends/executable-report.ts";
 import type { Bytes, Milliseconds } from "../../core/units.ts";
-import type { Step } from "../../ops/program.ts";
+import { purposeOf, type RowPurpose, rowPurposes, type Step, tokensOf } from "../../ops/program.ts";
 import type { DeviceName } from "./device-program.ts";
 import { measureStep, type StepTimes } from "./timeline.ts";
 
-/** Every eighth decode step is timed: 12 % of the steps cost 10 µs a segment more. */
+/** Every eighth step of each purpose is timed: 12 % of the steps cost 10 µs a segment more. */
 const timedEvery = 8;
 
 interface Tally {
@@ -34,8 +34,11 @@ interface RunningStep {
 export class HybridRecorder {
   readonly timeline: TimelineEvent[] = [];
   readonly #keepsTimeline: boolean;
-  readonly #prompt: Tally = newTally();
-  readonly #decode: Tally = newTally();
+  readonly #tallies: Readonly<Record<RowPurpose, Tally>> = {
+    answer: newTally(),
+    proposal: newTally(),
+    prompt: newTally(),
+  };
   readonly #active: Record<DeviceName, number> = { gpu: 0, cpu: 0 };
   #promptPath: PromptPath | undefined;
   #steps = 0;
@@ -52,20 +55,18 @@ export class HybridRecorder {
     return this.#running?.isTimed ?? false;
   }
 
-  /**
-   * A step in which every row wants an output writes answers; others read prompts. Segments behind the first belong to
-   * the same step: they add time, not tokens.
-   */
+  /** Segments behind the first belong to the same step: they add time, not tokens. */
   begin(segment: number, step: Step, path: PromptPath): void {
-    const tally = step.rowCount === step.outputCount ? this.#decode : this.#prompt;
-    if (tally === this.#prompt) this.#promptPath = path;
+    const purpose = purposeOf(step);
+    const tally = this.#tallies[purpose];
+    if (purpose === "prompt") this.#promptPath = path;
     if (segment === 0) {
       this.#isTimed = this.#keepsTimeline || tally.steps % timedEvery === 0;
       tally.steps++;
       this.#steps++;
     }
     const start = performance.now();
-    const tokens = segment === 0 ? step.rowCount : 0;
+    const tokens = segment === 0 ? tokensOf(step) : 0;
     this.#running = { tally, tokens, start, isTimed: this.#isTimed, events: [] };
     this.#lastGpuEnd = start;
   }
@@ -125,7 +126,8 @@ export class HybridRecorder {
   }
 
   stats(gpuBytes: Bytes): Omit<HybridStats, "exchangedGroups"> {
-    const tally = this.#decode.tokens > 0 ? this.#decode : this.#prompt;
+    const purpose = rowPurposes.find((one) => this.#tallies[one].tokens > 0) ?? "prompt";
+    const tally = this.#tallies[purpose];
     const { gpu, cpu } = this.#active;
     return {
       gpuActivationShare: gpu === 0 ? 0 : gpu / (gpu + cpu),

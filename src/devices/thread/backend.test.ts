@@ -50,7 +50,7 @@ const doubleTokens = `
   const words = new Int32Array(shared.steps[request.step]);
   const rows = words[0];
   const out = new Float32Array(shared.outputs.get(0));
-  for (let row = 0; row < rows; row++) out[row * 2] = 2 * words[2 + 2 * 4 + row];
+  for (let row = 0; row < rows; row++) out[row * 2] = 2 * words[4 + 2 * 4 + row];
   answer({ kind: "ran", id, ffn: [], channels: [] });`;
 
 describe("a device in a thread", () => {
@@ -128,6 +128,8 @@ describe("a shared step", () => {
     const [here, there] = [0, 1].map(() => viewSharedStep(shared, { maxRows: 3, maxOutputs: 2 }));
     const step = createStep(3, 2);
     step.rowCount = 3;
+    step.answerRows = 1;
+    step.proposalRows = 1;
     step.outputCount = 1;
     step.sequence.set([0, 0, 1]);
     step.position.set([4, 5, 0]);

@@ -1,4 +1,4 @@
-/** Counts what the GPU was asked to do: while loading, for prompts and for each kind of step. */
+/** Counts what the GPU was asked to do: while loading, and in steps of each purpose. */
 import type { Executable } from "../../backends/backend.ts";
 import type {
   ExecutableReport,
@@ -10,7 +10,7 @@ import { ForwardingExecutable } from "../../backends/forwarding-executable.ts";
 import type { GpuExecutable } from "../../backends/webgpu/executable.ts";
 import { noGpuCounts } from "../../backends/webgpu/gpu-counts.ts";
 import type { Tokens } from "../../core/units.ts";
-import type { Step } from "../../ops/program.ts";
+import { purposeOf, type RowPurpose, type Step, tokensOf } from "../../ops/program.ts";
 
 const noUse: StepUse = { tokens: 0, ...noGpuCounts };
 
@@ -21,9 +21,8 @@ export function countGpu(gpu: GpuExecutable): Executable {
 
 class CountedGpu extends ForwardingExecutable<GpuExecutable> {
   readonly #load: GpuCounts;
-  #prompt: StepUse = noUse;
-  #decode: StepUse = noUse;
-  #isDecode = false;
+  readonly #steps: Record<RowPurpose, StepUse> = { answer: noUse, proposal: noUse, prompt: noUse };
+  #purpose: RowPurpose = "prompt";
   #pendingTokens: Tokens = 0;
 
   constructor(gpu: GpuExecutable) {
@@ -35,8 +34,8 @@ class CountedGpu extends ForwardingExecutable<GpuExecutable> {
     // A token is counted once, whichever segments it passes.
     if (segment === 0) {
       this.#settle();
-      this.#isDecode = step.rowCount === step.outputCount;
-      this.#pendingTokens = step.rowCount;
+      this.#purpose = purposeOf(step);
+      this.#pendingTokens = tokensOf(step);
     }
     return this.inner.run(segment, step);
   }
@@ -50,7 +49,7 @@ class CountedGpu extends ForwardingExecutable<GpuExecutable> {
     this.#settle();
     const { copiedWeights, kvCache, scratch } = this.inner.memory;
     const bytes = copiedWeights + kvCache + scratch;
-    return { bytes, load: this.#load, prompt: this.#prompt, decode: this.#decode };
+    return { bytes, load: this.#load, steps: { ...this.#steps } };
   }
 
   /** Counts are taken when the next step begins: reading back goes on after run has returned. */
@@ -58,8 +57,7 @@ class CountedGpu extends ForwardingExecutable<GpuExecutable> {
     const counts = this.inner.gpuCounts();
     const tokens = this.#pendingTokens;
     this.#pendingTokens = 0;
-    if (this.#isDecode) this.#decode = addCounts(this.#decode, counts, tokens);
-    else this.#prompt = addCounts(this.#prompt, counts, tokens);
+    this.#steps[this.#purpose] = addCounts(this.#steps[this.#purpose], counts, tokens);
   }
 }
 

@@ -71,7 +71,7 @@ export interface SharedMemory {
   readonly outputs: ReadonlyMap<number, SharedArrayBuffer>;
 }
 
-/** Int32: rowCount, outputCount, then sequence, position, token [maxRows] and outputRow [maxOutputs]. */
+/** Int32: rowCount, answerRows, proposalRows, outputCount, then sequence, position, token [maxRows] and outputRow [maxOutputs]. */
 export type SharedStep = SharedArrayBuffer;
 
 export interface PlainError {

@@ -1,16 +1,16 @@
 /** A step's rows in memory that two threads share. Layout: protocol.ts, SharedStep. */
-import type { Program, Step } from "../../ops/program.ts";
+import { copyStep, type Program, type Step } from "../../ops/program.ts";
 import type { SharedStep } from "./protocol.ts";
 
 type StepShape = Pick<Program, "maxRows" | "maxOutputs">;
 
-const header = 2;
+const header = 4;
 
 export function createSharedStep({ maxRows, maxOutputs }: StepShape): SharedStep {
   return new SharedArrayBuffer(4 * (header + 3 * maxRows + maxOutputs));
 }
 
-/** A step whose arrays are views of the shared memory; `load` and `store` move the two counts. */
+/** A step whose arrays are views of the shared memory; `load` and `store` move the counts. */
 export interface StepView {
   readonly step: Step;
   store(from: Step): void;
@@ -23,6 +23,8 @@ export function viewSharedStep(shared: SharedStep, { maxRows, maxOutputs }: Step
     new Int32Array(shared, 4 * (header + index * maxRows), length);
   const step: Step = {
     rowCount: 0,
+    answerRows: 0,
+    proposalRows: 0,
     sequence: array(0, maxRows),
     position: array(1, maxRows),
     token: array(2, maxRows),
@@ -32,16 +34,17 @@ export function viewSharedStep(shared: SharedStep, { maxRows, maxOutputs }: Step
   return {
     step,
     store: (from) => {
-      counts[0] = from.rowCount;
-      counts[1] = from.outputCount;
-      step.sequence.set(from.sequence);
-      step.position.set(from.position);
-      step.token.set(from.token);
-      step.outputRow.set(from.outputRow);
+      copyStep(from, step);
+      counts[0] = step.rowCount;
+      counts[1] = step.answerRows;
+      counts[2] = step.proposalRows;
+      counts[3] = step.outputCount;
     },
     load: () => {
       step.rowCount = counts[0] ?? 0;
-      step.outputCount = counts[1] ?? 0;
+      step.answerRows = counts[1] ?? 0;
+      step.proposalRows = counts[2] ?? 0;
+      step.outputCount = counts[3] ?? 0;
     },
   };
 }

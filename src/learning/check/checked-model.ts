@@ -9,27 +9,15 @@ import { indexOfLargest } from "../../core/numbers.ts";
 import type { Bytes, Tokens } from "../../core/units.ts";
 import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
 import type { Model } from "../../model/model.ts";
-import type { Slot } from "../../ops/op.ts";
-import { createStep, type Step } from "../../ops/program.ts";
 import { finiteLogSumExp } from "../../runtime/sampling/logprobs.ts";
+import { Session } from "../../runtime/session.ts";
 
 /** A model on a backend for one sequence, whose rows' logits can all be read. */
 export class CheckedModel implements Disposable {
-  readonly executable: Executable;
-  readonly contextLength: Tokens;
-  readonly #step: Step;
-  readonly #logits: Slot;
+  readonly #session: Session;
 
-  private constructor(
-    executable: Executable,
-    logits: Slot,
-    limits: { readonly rows: number; readonly contextLength: Tokens },
-  ) {
-    const { rows, contextLength } = limits;
-    this.executable = executable;
-    this.contextLength = contextLength;
-    this.#logits = logits;
-    this.#step = createStep(rows, rows);
+  private constructor(session: Session) {
+    this.#session = session;
   }
 
   static async open(
@@ -49,38 +37,49 @@ export class CheckedModel implements Disposable {
     });
     if (slots.logits === undefined)
       throw new RangeError("a program with logits has a slot for them");
-    return new CheckedModel(await backend.compile(program), slots.logits, { rows, contextLength });
+    return new CheckedModel(await Session.open(backend, program, { logits: slots.logits }));
+  }
+
+  get contextLength(): Tokens {
+    return this.#session.cache.contextLength;
+  }
+
+  get executable(): Executable {
+    return this.#session.executable;
   }
 
   get rowsOfStep(): number {
-    return this.#step.token.length;
+    return this.#session.program.maxRows;
   }
 
-  /** Runs tokens from `position` on; logits are of those from `firstOutput` on, [outputs, vocabulary]. */
-  async run(
+  /** Reads tokens of a prompt from `position` on. Returns the logits of those from `firstOutput` on, [outputs, vocabulary]. */
+  async read(
     tokens: readonly number[],
     position: number,
     firstOutput: number,
   ): Promise<readonly Float32Array[]> {
-    const step = this.#step;
-    step.rowCount = tokens.length;
-    step.outputCount = 0;
+    const session = this.#session;
+    session.cache.truncate(0, position);
+    const outputs: number[] = [];
     for (const [row, token] of tokens.entries()) {
-      step.sequence[row] = 0;
-      step.position[row] = position + row;
-      step.token[row] = token;
-      if (row >= firstOutput) step.outputRow[step.outputCount++] = row;
+      if (row < firstOutput) session.add(0, token);
+      else outputs.push(session.addForOutput(0, token, "prompt"));
     }
-    await this.executable.run(0, step);
-    const { width } = this.#logits;
-    const logits = this.executable.output(this.#logits);
-    return Array.from({ length: step.outputCount }, (_, output) =>
-      logits.subarray(output * width, (output + 1) * width),
-    );
+    await session.run();
+    return outputs.map((output) => session.logits(output));
+  }
+
+  /** Goes on from one token of an answer, at `position`. Returns its logits [vocabulary]. */
+  async answer(token: number, position: number): Promise<Float32Array> {
+    const session = this.#session;
+    session.cache.truncate(0, position);
+    const output = session.addForOutput(0, token, "answer");
+    await session.run();
+    return session.logits(output);
   }
 
   [Symbol.dispose](): void {
-    this.executable[Symbol.dispose]();
+    this.#session[Symbol.dispose]();
   }
 }
 
@@ -143,7 +142,7 @@ export async function scoreTargets(
     model.executable.channelCounts();
     // The window's last token only serves as a target.
     for (let at = firstScored; at < tokens.length - 1; at++) {
-      const [logits = new Float32Array(1)] = await model.run([tokens[at] ?? 0], at, 0);
+      const logits = await model.answer(tokens[at] ?? 0, at);
       losses.push(finiteLogSumExp(logits, at + 1) - (logits[tokens[at + 1] ?? 0] ?? 0));
       likeliest.push(bestOf(logits, at + 1));
     }
@@ -163,7 +162,7 @@ export async function scoreTargets(
 async function readPrompt(model: CheckedModel, tokens: readonly number[]): Promise<void> {
   for (let begin = 0; begin < tokens.length; begin += model.rowsOfStep) {
     const some = tokens.slice(begin, begin + model.rowsOfStep);
-    await model.run(some, begin, some.length);
+    await model.read(some, begin, some.length);
   }
 }
 
@@ -211,13 +210,13 @@ export async function decodeOnce(
   { prompt, tokens }: { readonly prompt: readonly number[]; readonly tokens: Tokens },
 ): Promise<number> {
   const some = prompt.slice(0, model.rowsOfStep);
-  const run = async (read: readonly number[], position: number): Promise<number> => {
-    const [logits = new Float32Array(1)] = await model.run(read, position, read.length - 1);
-    return bestOf(logits, position + read.length);
-  };
-  let next = await run(some, 0);
+  const [first = new Float32Array(1)] = await model.read(some, 0, some.length - 1);
+  let next = bestOf(first, some.length);
   const startedAt = performance.now();
-  for (let i = 0; i < tokens; i++) next = await run([next], some.length + i);
+  for (let i = 0; i < tokens; i++) {
+    const position = some.length + i;
+    next = bestOf(await model.answer(next, position), position + 1);
+  }
   return tokens / ((performance.now() - startedAt) / 1000);
 }
 

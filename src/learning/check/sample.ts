@@ -51,7 +51,7 @@ async function sampleDocument(
   let next = special.bos ?? 0;
   const drawn: number[] = [];
   for (let position = 0; position < draw.window - 1; position++) {
-    const [logits = new Float32Array(1)] = await model.run([next], position, 0);
+    const logits = await model.answer(next, position);
     next = sampleToken(logits, draw.uniform());
     if (special.endOfGeneration.has(next)) break;
     drawn.push(next);

@@ -175,7 +175,7 @@ class StepRunner {
     const session = this.#session;
     if (session.room === 0 || session.outputRoom === 0) await this.flush();
     if (visit === undefined) session.add(sequence, token);
-    else this.#waiting.push({ output: session.addForOutput(sequence, token), visit });
+    else this.#waiting.push({ output: session.addForOutput(sequence, token, "prompt"), visit });
   }
 
   async flush(): Promise<void> {
