@@ -3,8 +3,9 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // Files whose tests take longer say so themselves, with vi.setConfig.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
     globalSetup: ["tools/software-vulkan.mjs"],

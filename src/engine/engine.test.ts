@@ -87,14 +87,17 @@ describe("an answer", () => {
   it("reports log-probabilities that sum to at most one and contain the chosen token", async () => {
     await withEngine({}, async (engine) => {
       const generation = engine.generate("x", { ...greedy, maxTokens: 3, logprobs: 4 });
+      let seen = 0;
       for await (const { token, logprob, topLogprobs = [] } of generation) {
         if (token === undefined) continue;
+        seen++;
         expect(topLogprobs).toHaveLength(4);
         expect(topLogprobs[0]?.token).toBe(token);
         expect(topLogprobs[0]?.logprob).toBe(logprob);
         const sum = topLogprobs.reduce((total, top) => total + Math.exp(top.logprob), 0);
         expect(sum).toBeLessThanOrEqual(1 + 1e-9);
       }
+      expect(seen).toBe(3);
     });
   });
 });

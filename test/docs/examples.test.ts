@@ -3,7 +3,10 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+/** Each example runs in a process of its own, which ends after 250 s at most. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const project = resolve(import.meta.dirname, "../..");
 /** Inside the project, where the package's own name resolves; build/ is not kept in git. */

@@ -3,8 +3,11 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeFakeLlamaBench } from "../fixtures/fake-llama-bench.ts";
+
+/** Each test runs a benchmark in processes of its own, which end after 250 s at most. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const project = resolve(import.meta.dirname, "../..");
 const model = join(project, "models/default.gguf");

@@ -4,7 +4,10 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+/** Each test starts the command line, which ends after 250 s at most. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const project = resolve(import.meta.dirname, "../..");
 const main = join(project, "dist/cli/main.js");

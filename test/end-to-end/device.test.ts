@@ -3,13 +3,16 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { loadAddon } from "../../src/backends/cpu/addon.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { readTensorBytes } from "../../src/io/tensor-bytes.ts";
 import { describedCards } from "../../src/placement/described-cards.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
+
+/** Each test starts a process that compiles shaders on a software adapter, and ends after 250 s at most. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const project = resolve(import.meta.dirname, "../..");
 const main = join(project, "dist/cli/main.js");

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { loadAddon } from "../../src/backends/cpu/addon.ts";
 import { sidecarModelOf } from "../../src/engine/model-sidecar.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
@@ -15,6 +15,9 @@ import { openGguf } from "../../src/gguf/open.ts";
 import { openModel } from "../../src/model/model.ts";
 import { updateSidecar } from "../../src/sparsity/sidecar/write.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
+
+/** Each test ends processes many times, up to 200, under a sanitizer too. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const project = resolve(import.meta.dirname, "../..");
 const script = join(project, "test/fixtures/terminate.mjs");

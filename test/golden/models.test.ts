@@ -107,13 +107,17 @@ describe("the default model", () => {
 
   it("gives the golden log probabilities within 2e-3", async () => {
     using run = await startRun(path);
+    let compared = 0;
     for (const { prompt_ids, top5_logprobs } of golden.prompts) {
       const logits = await run.logits(prompt_ids, 0);
       const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
       for (const [id, logprob] of top5_logprobs) {
         expect(Math.abs((logits[id] ?? Number.NaN) - total - logprob)).toBeLessThan(2e-3);
+        compared++;
       }
     }
+    expect(golden.prompts.length).toBeGreaterThan(0);
+    expect(compared).toBe(5 * golden.prompts.length);
   });
 });
 

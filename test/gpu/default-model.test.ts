@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import type { GpuExecutable } from "../../src/backends/webgpu/executable.ts";
 import {
@@ -15,6 +15,9 @@ import { openGguf } from "../../src/gguf/open.ts";
 import { buildProgram, type ModelProgram } from "../../src/model/build-program.ts";
 import { openModel } from "../../src/model/model.ts";
 import { createStep } from "../../src/ops/program.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 interface Golden {
   readonly prompts: readonly {

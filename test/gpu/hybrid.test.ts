@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { loadAddon } from "../../src/backends/cpu/addon.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { planPlacement } from "../../src/commands/plan.ts";
@@ -11,6 +11,9 @@ import type { EngineOptions } from "../../src/engine/options.ts";
 import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const adapters = await listAdapters().catch(() => []);
 const addon = loadAddon();

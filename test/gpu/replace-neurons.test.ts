@@ -1,5 +1,5 @@
 /** A block on the GPU whose neurons are replaced computes what one that was made with them computes. */
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Executable } from "../../src/backends/backend.ts";
 import { createReferenceBackend } from "../../src/backends/reference/reference-backend.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
@@ -10,6 +10,9 @@ import { openModel } from "../../src/model/model.ts";
 import type { FfnBlock, Op, SparsityMethod } from "../../src/ops/op.ts";
 import { createStep } from "../../src/ops/program.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const adapters = await listAdapters().catch(() => []);
 const skipped = adapters.length === 0 ? " (skipped: no GPU driver)" : "";

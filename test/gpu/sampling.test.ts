@@ -3,7 +3,7 @@
  * those of the CPU for the same seed, as far as rounding cannot change the draw.
  */
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import type { StepUse } from "../../src/backends/executable-report.ts";
 import { ForwardingExecutable } from "../../src/backends/forwarding-executable.ts";
@@ -23,6 +23,9 @@ import {
 } from "../../src/runtime/sampling/sampler.ts";
 import { Scheduler } from "../../src/runtime/scheduler.ts";
 import { Session } from "../../src/runtime/session.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const adapters = await listAdapters();
 const model = openModel(

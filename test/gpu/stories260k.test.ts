@@ -2,7 +2,7 @@
  * stories260K in F32 on the GPU: the CPU's greedy tokens, as far as its two best logits are no nearer than rounding
  * may move them. Needs the folder HEARTH_TEST_DATA.
  */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Backend, Executable } from "../../src/backends/backend.ts";
 import { createReferenceBackend } from "../../src/backends/reference/reference-backend.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
@@ -12,6 +12,9 @@ import { buildProgram } from "../../src/model/build-program.ts";
 import { openModel } from "../../src/model/model.ts";
 import type { Slot } from "../../src/ops/op.ts";
 import { createStep } from "../../src/ops/program.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const data = process.env["HEARTH_TEST_DATA"];
 const adapters = await listAdapters();

@@ -3,7 +3,7 @@
  * HEARTH_CONFORMANCE=sample runs the cases of conformanceSample() only, and of loops with constant bounds none, which
  * LLVM compiles for minutes.
  */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { checkCase } from "../conformance/check-case.ts";
 import {
   conformanceCases,
@@ -14,6 +14,9 @@ import {
 import { floatArithmetic } from "../tolerance.ts";
 import { listAdapters } from "./adapter.ts";
 import { createWebGpuBackend } from "./webgpu-backend.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const adapters = await listAdapters();
 /** One quad a unit, two, four apart, eight: every shape of the inner loop. */
@@ -38,18 +41,25 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
     ],
   });
 
-  it("finds cases to run", () => {
-    expect(conformanceCases().length).toBeGreaterThan(0);
-    expect(conformanceSample().length).toBeGreaterThan(0);
-    expect(conformanceSample().length).toBeLessThan(conformanceCases().length / 2);
+  const products = conformanceCases().filter(
+    ({ traits: { op, weightType = "", hasChannels } }) =>
+      op === "matmul" && loopTypes.includes(weightType) && hasChannels !== true,
+  );
+
+  it("has cases of every op, in the sample too", () => {
+    const [all, sample] = [conformanceCases(), conformanceSample()];
+    const opsOf = (cases: typeof all): ReadonlySet<string> =>
+      new Set(cases.map(({ traits }) => traits.op));
+    expect(all.length).toBeGreaterThanOrEqual(341);
+    expect(opsOf(all).size).toBeGreaterThanOrEqual(12);
+    expect(opsOf(sample)).toEqual(opsOf(all));
+    expect(sample.length).toBeGreaterThanOrEqual(79);
+    expect(sample.length).toBeLessThan(all.length / 2);
+    expect(new Set(products.map(({ traits }) => traits.weightType))).toEqual(new Set(loopTypes));
   });
 
   const isSkipped = isSample ? " (skipped: HEARTH_CONFORMANCE=sample)" : "";
   describe.skipIf(isSample)(`with loops of constant bounds, as on hardware${isSkipped}`, () => {
-    const products = conformanceCases().filter(
-      ({ traits: { op, weightType = "", hasChannels } }) =>
-        op === "matmul" && loopTypes.includes(weightType) && hasChannels !== true,
-    );
     it.each(products)("$name", async ({ build }) => {
       using backend = await createWebGpuBackend({ adapter: 0, features: "plain", loops: "fixed" });
       const script = build();

@@ -1,7 +1,7 @@
 /** The GPU backend beyond the ops: exact bytes, budgets, loss of the device, counts, leaks. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DeviceError, LimitError } from "../../core/errors.ts";
 import { createRandom } from "../../core/random.ts";
 import { MiB } from "../../core/units.ts";
@@ -10,6 +10,9 @@ import { createProgramBuilder, memoryWeight, stepOf } from "../conformance/progr
 import { listAdapters } from "./adapter.ts";
 import type { GpuExecutable } from "./executable.ts";
 import { createWebGpuBackend, type WebGpuBackend } from "./webgpu-backend.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const hasAdapter = (await listAdapters()).length > 0;
 
