@@ -16,7 +16,7 @@ export interface LoadProgress {
 
 export interface CompileOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
-  /** Hears how many kernels are compiled while the weights are brought; not called where none are. */
+  /** Called with the number of kernels that are compiled while weights are loaded; not called if there are none. */
   readonly onCompile?: (kernels: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -45,14 +45,14 @@ export interface FfnCounts {
   readonly time?: Milliseconds;
 }
 
-/** How often single neurons of an FFN op were active in steps that write answers: every row wants an output. */
+/** How often single neurons of an FFN op were active, in the answers' rows of steps that read no prompt. */
 export interface NeuronCounts {
   readonly layer: number;
-  /** Rows in which they were watched. */
+  /** Rows in which the neurons were watched. */
   readonly rows: number;
   /** Ids of the neurons that this op computes. */
   readonly neurons: Uint32Array;
-  /** For each of them: in how many of the rows it was active. */
+  /** For each of these neurons: in how many of the rows it was active. */
   readonly active: Uint32Array;
 }
 
@@ -63,7 +63,7 @@ export interface ChannelCounts {
   readonly channels: number;
   /** Weight bytes read, of the copy or of the rows. */
   readonly bytesTouched: Bytes;
-  /** What the rows of the weight are, once for each run. */
+  /** Bytes of all rows of the weight, once for each run. */
   readonly bytesDense: Bytes;
 }
 

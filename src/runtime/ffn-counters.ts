@@ -28,7 +28,7 @@ interface ChannelUse {
   readonly bytesTouchedPerToken: Bytes;
 }
 
-/** Where the counts come from. */
+/** What counts are taken from. */
 export type CountSource = Pick<Executable, "ffnCounts" | "channelCounts">;
 
 interface LayerSum {
@@ -58,7 +58,7 @@ export class FfnCounters {
   };
   #purpose: RowPurpose = "prompt";
 
-  /** `source` gives the counts since its last call, and is asked when the purpose of steps changes, not in each step. */
+  /** `source` gives the counts since its last call. It is asked when the purpose of steps changes, not in each step. */
   constructor(source: CountSource) {
     this.#source = source;
   }

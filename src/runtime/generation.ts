@@ -136,7 +136,7 @@ export class ActiveGeneration {
     for (const token of tokens) this.#pending.push(token);
   }
 
-  /** The next token to read; its logits are wanted when none is left after it. */
+  /** The next token to read. If none is left after it, its logits are wanted. */
   takePending(): number {
     const token = this.#pending[this.#pendingAt] ?? 0;
     this.#pendingAt++;
@@ -148,13 +148,13 @@ export class ActiveGeneration {
     this.settings.onPromptProgress?.(this.prompt.length - this.pendingCount, this.prompt.length);
   }
 
-  /** How many of a step's largest logits decide its next token, 1 for a greedy answer; Infinity where it wants all. */
+  /** How many of the largest logits decide the next token: 1 for a greedy answer, Infinity if it needs all. */
   get decidingLogits(): number {
     const wantsScores = this.settings.logprobs !== undefined;
     return wantsScores ? Number.POSITIVE_INFINITY : this.#sampler.decidingLogits;
   }
 
-  /** Publishes the likeliest token as the next one. @throws NotFiniteError where there is none. */
+  /** Publishes the likeliest token as the next one. @throws NotFiniteError if `token` is undefined. */
   acceptBest(token: number | undefined): void {
     if (this.#finish !== undefined) return;
     if (this.settings.maxTokens === 0) this.finish("length");
@@ -170,7 +170,7 @@ export class ActiveGeneration {
 
   /**
    * Samples the next token from `logits` [vocabulary] (changed in place) and publishes it.
-   * @throws NotFiniteError for logits that are no numbers, OptionError when biases and penalties leave none to choose.
+   * @throws NotFiniteError if a logit is not a number, OptionError if biases and penalties leave no token to choose.
    */
   accept(logits: Float32Array): void {
     if (this.#finish !== undefined) return;
@@ -203,7 +203,7 @@ export class ActiveGeneration {
     this.#finish = "abort";
     this.chunks.fail(error);
     this.#settle.reject(error);
-    // The reader of `chunks` sees the error; a caller who never looks at `result` must not crash the process.
+    // The reader of `chunks` sees the error; and a process must not crash because nobody looks at `result`.
     this.result.catch(() => undefined);
   }
 

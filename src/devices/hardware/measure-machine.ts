@@ -15,7 +15,7 @@ import { measureAgain, measuredHardware } from "./cache.ts";
 import type { MeasureRequest } from "./measure.ts";
 
 export interface MeasureOptions {
-  /** Which adapter. Default: the first that is no software; without one, a profile of the processor alone. */
+  /** Which adapter. Default: the first one that is not software; without one, a profile of the processor alone. */
   readonly gpu?: number | string;
   readonly threads?: number;
 }
@@ -23,7 +23,7 @@ export interface MeasureOptions {
 /** A profile has some kilobytes. */
 const maxProfileBytes = MiB;
 
-/** @throws OptionError for neither a card nor a file; FileFormatError for a file that is no profile. */
+/** @throws OptionError for neither a card nor a file; FileFormatError if the file is not a profile. */
 export async function openHardware(nameOrPath: string): Promise<HardwareProfile> {
   const card = describedCards.get(nameOrPath);
   if (card !== undefined) return card;

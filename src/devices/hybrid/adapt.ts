@@ -1,6 +1,6 @@
 /**
  * Which neurons change places while nothing runs: cold ones that answers use much, against hot ones of the same layer
- * that they use little. As many as they are, so no device's memory changes. Pure: it is told counts and answers exchanges.
+ * that they use little. Both groups are equally large, so no device's memory changes. Pure: it takes counts and returns exchanges.
  * docs/decisions/0010-adaptation.md has the rules and what they bring.
  */
 import type { FfnCounts, NeuronCounts } from "../../backends/backend.ts";
@@ -11,13 +11,13 @@ import type { PlanLayer } from "../../placement/plan.ts";
 import { NeuronRates } from "./neuron-rates.ts";
 
 export interface AdaptOptions {
-  /** Of all active neurons, those that the plan expects on the GPU, 0 to 1. */
+  /** The share of all active neurons that the plan expects on the GPU, 0 to 1. */
   readonly expectedShare: number;
   /** By layer, how often each neuron is active as far as it is known: which hot neurons to give up first. */
   readonly frequencies?: readonly Float32Array[];
 }
 
-/** Places of as many neurons of one layer. */
+/** One swap within a layer: ids of neurons, equally many in both lists. */
 export interface Exchange {
   readonly layer: number;
   readonly toGpu: Uint32Array;
@@ -26,13 +26,13 @@ export interface Exchange {
 
 /** Both devices were balanced for the expected share: nothing moves, and no plan is advised, within this of it. */
 export const shareMargin = 0.05;
-/** Nor before so many tokens were seen since the last exchange. */
+/** Nothing moves before this many tokens were seen since the last exchange. */
 export const minTokens: Tokens = 32;
 /** Neurons that change places together, at most: those of the planner's groups. */
 const groupNeurons: Neurons = 64;
 /** In one idle moment: with F16 at dim 4096 six MiB are uploaded, a millisecond or two of a link. */
 const maxGroups = 4;
-/** A group must be so much more active than the one it replaces, of all tokens and by proportion. */
+/** How much more active a group must be than the one it replaces: as a share of all tokens, and as a ratio. */
 const minGain = 0.02;
 const minRatio = 1.25;
 
@@ -78,7 +78,7 @@ export class HybridAdapter {
     for (const { active } of cpu) this.#active.cpu += active;
   }
 
-  /** Single neurons of the CPU. */
+  /** Counts of single neurons on the CPU. */
   watched(counts: readonly NeuronCounts[]): void {
     for (const { layer, rows, neurons, active } of counts) {
       this.#layers[layer]?.rates.seen(neurons, active, rows);
@@ -93,7 +93,7 @@ export class HybridAdapter {
   }
 
   /**
-   * The best exchanges, of one group each; none where nothing would be gained. In a step for each layer: 32 layers of
+   * The best exchanges, of one group each; none if nothing would be gained. It pauses after each layer: 32 layers of
    * 11008 neurons take 64 ms together.
    */
   *choose(): Pausable<readonly Exchange[]> {
@@ -105,7 +105,7 @@ export class HybridAdapter {
     return found.sort((a, b) => b.gain - a.gain).slice(0, maxGroups);
   }
 
-  /** They have been made: counting begins anew, rates stay. */
+  /** The exchanges have been made: counting begins anew, rates stay. */
   exchanged(exchanges: readonly Exchange[]): void {
     for (const { layer, toGpu, toCpu } of exchanges) {
       const known = this.#layers[layer];
@@ -127,7 +127,7 @@ export class HybridAdapter {
 
 /** The most active cold neurons against the least active hot ones, group by group while that gains. */
 function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candidate[] {
-  // Half of the smaller side at most: of neurons that all change places none is chosen.
+  // Half of the smaller side at most: if all neurons changed places, nothing would be chosen.
   const size = Math.min(groupNeurons, Math.floor(Math.min(hot.size, cold.size) / 2));
   if (size === 0) return [];
   const hotRates = rates.ofHot(hot);
@@ -153,7 +153,7 @@ function sorted(neurons: ReadonlySet<number>): Uint32Array {
   return Uint32Array.from(neurons).sort();
 }
 
-/** Those of as many groups as may move, by falling value, in their order where values are equal. */
+/** The neurons of the groups that may move, by falling value; equal values keep their order. */
 function foremost(
   neurons: Uint32Array,
   size: Neurons,

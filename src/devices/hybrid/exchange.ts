@@ -1,6 +1,6 @@
 /**
  * Makes the exchanges that adapt.ts chooses: takes counts of single neurons, has both devices compute others,
- * and hands the counts on to those who learn from them.
+ * and hands the counts on to whoever learns from them.
  */
 import type { Executable, FfnCounts, NeuronCounts } from "../../backends/backend.ts";
 import { runWithPauses } from "../../core/pausable.ts";
@@ -9,7 +9,7 @@ import type { PlanLayer } from "../../placement/plan.ts";
 import { type AdaptOptions, HybridAdapter } from "./adapt.ts";
 import { joinNeuronCounts } from "./neuron-rates.ts";
 
-/** Between two tokens of an answer a host samples in less: what is longer is idle. */
+/** A host samples a token in less time than this: a longer pause is idle. */
 const idleAfter: Milliseconds = 10;
 
 export class HybridExchange {
@@ -18,8 +18,8 @@ export class HybridExchange {
   readonly #cpu: Executable;
   #timer: NodeJS.Timeout | undefined;
   #isWatching = false;
-  /** Taken from the CPU and not yet asked for; undefined while nobody learns. */
-  #untold: NeuronCounts[] | undefined;
+  /** Counts that were taken from the CPU and not yet asked for; undefined while nobody learns. */
+  #unclaimed: NeuronCounts[] | undefined;
 
   /** Undefined where one device has nothing, cannot change its neurons, or the CPU does not count them. */
   static create(
@@ -65,12 +65,12 @@ export class HybridExchange {
     if (this.#adapter.isDue) this.#timer = setTimeout(exchange, idleAfter).unref();
   }
 
-  /** Something runs, or nothing will any more. */
+  /** Cancels a pending exchange, because a step begins or the executable is disposed. */
   stop(): void {
     clearTimeout(this.#timer);
   }
 
-  /** While nothing runs. Returns the groups that changed places. */
+  /** To be called while nothing runs. Returns how many groups changed places. */
   async exchange(): Promise<number> {
     if (!this.#adapter.isDue) return 0;
     await this.#take();
@@ -84,19 +84,19 @@ export class HybridExchange {
     return exchanges.length;
   }
 
-  /** As of an executable: since the last call; the counting starts with the first one. */
+  /** Counts since the last call; the counting starts with the first one. */
   async neuronCounts(): Promise<readonly NeuronCounts[]> {
     await this.#take();
-    const told = joinNeuronCounts(this.#untold ?? []);
-    this.#untold = [];
-    return told;
+    const counts = joinNeuronCounts(this.#unclaimed ?? []);
+    this.#unclaimed = [];
+    return counts;
   }
 
-  /** Ids of counts are those of now: they are taken before neurons change places. */
+  /** Counts name neurons by their present places, so they are taken before neurons change places. */
   async #take(): Promise<void> {
     const counts = await this.#cpu.neuronCounts();
     const own = counts.map((count) => ({ ...count, neurons: count.neurons.slice() }));
     this.#adapter.watched(own);
-    this.#untold?.push(...own);
+    this.#unclaimed?.push(...own);
   }
 }

@@ -72,7 +72,7 @@ class Hybrid implements HybridExecutable {
   #queue: Promise<void> = Promise.resolve();
   #counts: readonly FfnCounts[] = [];
   #isDisposed = false;
-  /** Why the devices may not agree any more which neurons are whose. */
+  /** An exchange failed half way: the devices may disagree about which neurons are whose. */
   #broken: unknown;
 
   constructor(parts: HybridParts) {

@@ -1,5 +1,5 @@
 /**
- * How often each neuron of one layer is active. The CPU's are watched one by one; the GPU tells the sum of its own,
+ * How often each neuron of one layer is active. The CPU's are watched one by one; the GPU reports the sum of its own,
  * which is shared among those that were never watched, as the profile weighs them.
  */
 import type { NeuronCounts } from "../../backends/backend.ts";
@@ -26,24 +26,24 @@ export class NeuronRates {
     });
   }
 
-  /** All that are hot were active so often in these rows. */
+  /** How often all hot neurons together were active in these rows. */
   seenTogether(active: number, rows: Tokens): void {
     this.#together.active += active;
     this.#together.rows += rows;
   }
 
-  /** The hot ones are others now. */
+  /** Other neurons are hot now: their sum begins anew. */
   forgetTogether(): void {
     this.#together = { active: 0, rows: 0 };
   }
 
-  /** Of a neuron that was watched; 0 of others. */
+  /** The rate of a neuron that was watched; 0 for others. */
   of(neuron: number): number {
     const rows = this.#rows[neuron] ?? 0;
     return rows === 0 ? 0 : (this.#active[neuron] ?? 0) / rows;
   }
 
-  /** By neuron, of the hot ones: as they were when they were watched, and what is left of their sum for the others. */
+  /** Rates of the hot neurons, by id: a watched neuron keeps its own rate, the others share what is left of the sum. */
   ofHot(hot: ReadonlySet<number>): Float64Array {
     const { active, rows } = this.#together;
     const found = new Float64Array(this.#rows.length);

@@ -14,7 +14,7 @@ import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
 import { cpuDevice, type Plan, type PlanLayer } from "../../placement/plan.ts";
 import { blockShare, type DeviceName, DeviceProgram } from "./device-program.ts";
 
-/** What of a plan the executor needs. */
+/** The parts of a plan that the executor needs. */
 export type Placement = Pick<Plan, "layers" | "outputDevice">;
 
 /** What a step does, in order. `label` is for the timeline: "attention 3", "ffn 3". */
@@ -24,7 +24,7 @@ export type Action =
       readonly device: DeviceName;
       readonly segment: number;
       readonly label: string;
-      /** What a transfer behind it waits for: a run without outputs may tell that it is done at once. */
+      /** What a transfer behind it waits for: a run without outputs may resolve at once. */
       readonly hasOutputs: boolean;
       /** Of a step that takes the prompt path "cpu": this run belongs to it alone, or has no part in it. */
       readonly onCpuPath?: "only" | "never";

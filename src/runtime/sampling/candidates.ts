@@ -18,7 +18,7 @@ export class Candidates {
     this.#surprise = new Float64Array(vocabulary);
   }
 
-  /** The first one's logit: NaN where any of those it was chosen from is, or there is none. */
+  /** The largest logit; NaN if any of the loaded logits is NaN, or none is loaded. */
   get largest(): number {
     return this.#count === 0 ? Number.NaN : (this.#logits[0] ?? Number.NaN);
   }

@@ -16,7 +16,7 @@ export function logSumExp(logits: Float32Array): number {
   return largest + Math.log(sum);
 }
 
-/** The same of logits that foretell the token at `position`. @throws NotFiniteError where it is no number. */
+/** log Σ exp(logits) of the logits that predict the token at `position`. @throws NotFiniteError if it is not finite. */
 export function finiteLogSumExp(logits: Float32Array, position: number): number {
   const total = logSumExp(logits);
   if (Number.isFinite(total)) return total;

@@ -93,7 +93,7 @@ export const samplingRules: OptionRules<SamplingOptions> = {
   seed: countRule(0, 2 ** 32 - 1),
 };
 
-/** Fills in defaults. @throws OptionError naming the option. Options that are no sampling options are left alone. */
+/** Fills in defaults. @throws OptionError naming the option. Other options are left alone. */
 export function resolveSampling(options: SamplingOptions, vocabulary: number): ResolvedSampling {
   const given = Object.entries(options).filter(
     ([name, value]) => value !== undefined && Object.hasOwn(samplingRules, name),
@@ -132,7 +132,7 @@ export class Sampler {
     return topK === 0 ? Number.POSITIVE_INFINITY : topK;
   }
 
-  /** Tells the sampler of a token of the prompt or of the completion, for the penalties. */
+  /** Counts a token of the prompt or of the completion, for the penalties. */
   observe(token: number): void {
     const window = this.#recent.length;
     if (window === 0) return;
