@@ -57,12 +57,13 @@ describe("counters", () => {
     step.rowCount = 4;
     step.answerRows = 1;
     step.proposalRows = 3;
-    const pending = [counts(0, { rows: 4, active: 20, bytesTouched: 400 })];
+    const pending: FfnCounts[] = [];
     const counters = new FfnCounters({
       ffnCounts: () => pending.splice(0),
       channelCounts: () => [],
     });
     counters.begin(step);
+    pending.push(counts(0, { rows: 4, active: 20, bytesTouched: 400 }));
     counters.end(1);
     expect(counters.use("proposal")).toMatchObject({ tokens: 1, activeShare: 0.5 });
     expect(counters.use("answer").tokens).toBe(0);

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Executable } from "../../src/backends/backend.ts";
 import { createReferenceBackend } from "../../src/backends/reference/reference-backend.ts";
 import { openGguf } from "../../src/gguf/open.ts";
@@ -13,6 +13,9 @@ import { buildProgram, type ModelSlots } from "../../src/model/build-program.ts"
 import type { MethodChoice } from "../../src/model/graph.ts";
 import { openModel } from "../../src/model/model.ts";
 import { createStep } from "../../src/ops/program.ts";
+
+/** Whole models answer in plain TypeScript. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const dataFolder = process.env["HEARTH_TEST_DATA"];
 const withoutData = dataFolder === undefined ? " (skipped: HEARTH_TEST_DATA is not set)" : "";
