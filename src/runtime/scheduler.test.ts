@@ -29,7 +29,7 @@ function answering(prompt: readonly number[], options: Options = {}): ActiveGene
       ...settings,
       sampling: resolveSampling(sampling, vocabulary),
     },
-    { push: (token) => `${token} `, end: () => "" },
+    { push: (token) => `${token} `, hiddenText: () => "", end: () => "" },
   );
 }
 
