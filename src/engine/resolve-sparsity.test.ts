@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../tools/make-model/make-model.ts";
 import { parseOptions } from "../../tools/make-model/options.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
@@ -20,6 +20,9 @@ import { sidecarModelOf } from "./model-sidecar.ts";
 import { openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
 import { sparsityReport } from "./sparsity-report.ts";
+
+/** Every method is run by every backend, the plain ones too. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-methods-"));
 afterAll(() => rmSync(folder, { recursive: true }));
