@@ -123,7 +123,7 @@ export interface MatrixWork {
 }
 
 /** Types that a transposed row can be written in. */
-export type TransposedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0";
+type TransposedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0";
 
 export interface Backend extends MatrixWork, Disposable {
   /** For people: "cpu (avx512, 2 threads)". */
