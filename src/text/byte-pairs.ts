@@ -9,7 +9,7 @@ import { byteSymbolsOf, bytesOfSymbols, textOfByteString, wellFormed } from "./b
 import { type Encoder, keptSymbols } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
 import { cachePieces } from "./piece-cache.ts";
-import { type PreTokenizer, splitText } from "./pre-tokenizers.ts";
+import { eachPiece, type PreTokenizer } from "./pre-tokenizers.ts";
 import { malformed, tokenType, type Vocabulary } from "./vocabulary.ts";
 
 export function* createBytePairs(
@@ -27,7 +27,7 @@ export function* createBytePairs(
       const whole = ids.get(symbols);
       if (whole !== undefined) return [whole];
     }
-    const boundaries = Array.from({ length: symbols.length + 1 }, (_, offset) => offset);
+    const boundaries = new Int32Array(symbols.length + 1).map((_, offset) => offset);
     const ends = (symbols.length > keptSymbols ? new PairMerger() : merger).merge(
       boundaries,
       (start, middle, end) => merges.rankOf(symbols, start, middle, end),
@@ -42,59 +42,14 @@ export function* createBytePairs(
   return {
     addsSpacePrefix: false,
     encode(bytes, output) {
-      for (const stretch of stretchesOf(textOfByteString(bytes))) {
-        for (const piece of piecesOf(stretch, preTokenizer)) {
-          for (const id of encodePiece(piece)) output.push(id);
-        }
-      }
+      const text = textOfByteString(bytes);
+      // Cut as if escaped bytes were U+FFFD, which has the same length.
+      eachPiece(wellFormed(text), preTokenizer.cuts, (start, end) => {
+        for (const id of encodePiece(text.slice(start, end))) output.push(id);
+      });
     },
     bytesOf: (id) => bytesOfToken(vocabulary, id),
   };
-}
-
-/**
- * Regular expressions run on at most this much text at once: V8 gives up ("Maximum call stack size exceeded") on
- * a match of some million characters beyond ASCII. Cuts fall before a space between ASCII letters, where every pre-tokenizer
- * cuts; only a longer text without any such place is cut elsewhere.
- */
-const stretchLength = 1 << 18;
-
-function* stretchesOf(text: string): Iterable<string> {
-  let start = 0;
-  while (text.length - start > stretchLength) {
-    const end = start + stretchEnd(text.slice(start, start + stretchLength));
-    yield text.slice(start, end);
-    start = end;
-  }
-  yield text.slice(start);
-}
-
-function stretchEnd(window: string): number {
-  for (let at = window.length - 2; at > 0; at--) {
-    if (window[at] === " " && isLetter(window, at - 1) && isLetter(window, at + 1)) return at;
-  }
-  const last = window.charCodeAt(window.length - 1);
-  const isHalfOfPair = last >= 0xd800 && last <= 0xdbff;
-  return isHalfOfPair ? window.length - 1 : window.length;
-}
-
-function isLetter(text: string, at: number): boolean {
-  const lower = text.charCodeAt(at) | 0x20;
-  return lower >= 0x61 && lower <= 0x7a;
-}
-
-/** Cut as if escaped bytes were U+FFFD, which has the same length. */
-function piecesOf(text: string, preTokenizer: PreTokenizer): readonly string[] {
-  const shown = wellFormed(text);
-  const pieces = splitText(shown, preTokenizer.cuts);
-  if (shown === text) return pieces;
-  let start = 0;
-  return pieces.map((piece) => {
-    const end = start + piece.length;
-    const original = text.slice(start, end);
-    start = end;
-    return original;
-  });
 }
 
 function* indexTokens(tokens: readonly string[]): Pausable<ReadonlyMap<string, number>> {

@@ -4,23 +4,32 @@
  * (llm_tokenizer_spm_session and llm_tokenizer_bpe_session of src/llama-vocab.cpp).
  */
 
+import { LimitError } from "../core/errors.ts";
+
 /** Priority of merging text[start, middle) with text[middle, end): the smallest goes first; Infinity is never. */
 export type PairPriority = (start: number, middle: number, end: number) => number;
+
+/**
+ * The most symbols that are merged at once: a text of so many characters without a place to cut is no language, and
+ * its work arrays would take more than the 1.2 GB that these may.
+ */
+export const maxSymbols: number = 1 << 25;
 
 /** Owns its work arrays, which are reused from one text to the next. */
 export class PairMerger {
   readonly #queue = new PairQueue();
-  readonly #start: number[] = [];
-  readonly #end: number[] = [];
-  readonly #previous: number[] = [];
-  readonly #next: number[] = [];
+  #start = new Int32Array(0);
+  #end = new Int32Array(0);
+  #previous = new Int32Array(0);
+  #next = new Int32Array(0);
 
   /**
    * `boundaries` are the offsets of the symbols and the end of the text, ascending.
-   * Returns the boundaries that are left.
+   * Returns the boundaries that are left. @throws LimitError for more symbols than there may be.
    */
-  merge(boundaries: readonly number[], priorityOf: PairPriority): number[] {
+  merge(boundaries: ArrayLike<number>, priorityOf: PairPriority): number[] {
     const symbolCount = boundaries.length - 1;
+    this.#reserve(symbolCount);
     this.#link(boundaries, symbolCount);
     for (let left = 0; left + 1 < symbolCount; left++) this.#offer(left, left + 1, priorityOf);
     while (this.#queue.pop()) this.#mergeFirst(priorityOf);
@@ -32,7 +41,20 @@ export class PairMerger {
     return remaining;
   }
 
-  #link(boundaries: readonly number[], symbolCount: number): void {
+  #reserve(symbolCount: number): void {
+    if (symbolCount > maxSymbols) {
+      throw new LimitError(
+        `the text has a stretch of ${symbolCount} symbols without a place to cut; at most ${maxSymbols} can be merged into tokens: give it in parts`,
+      );
+    }
+    if (symbolCount <= this.#start.length) return;
+    this.#start = new Int32Array(symbolCount);
+    this.#end = new Int32Array(symbolCount);
+    this.#previous = new Int32Array(symbolCount);
+    this.#next = new Int32Array(symbolCount);
+  }
+
+  #link(boundaries: ArrayLike<number>, symbolCount: number): void {
     for (let symbol = 0; symbol < symbolCount; symbol++) {
       this.#start[symbol] = boundaries[symbol] ?? 0;
       this.#end[symbol] = boundaries[symbol + 1] ?? 0;
@@ -69,12 +91,13 @@ class PairQueue {
   right = 0;
   end = 0;
   #size = 0;
-  readonly #priorities: number[] = [];
-  readonly #lefts: number[] = [];
-  readonly #rights: number[] = [];
-  readonly #ends: number[] = [];
+  #priorities = new Float64Array(64);
+  #lefts = new Int32Array(64);
+  #rights = new Int32Array(64);
+  #ends = new Int32Array(64);
 
   push(priority: number, left: number, right: number, end: number): void {
+    if (this.#size === this.#lefts.length) this.#grow(2 * this.#size);
     let slot = this.#size++;
     while (slot > 0) {
       const parent = (slot - 1) >> 1;
@@ -94,6 +117,15 @@ class PairQueue {
     this.#size--;
     this.#sinkLast();
     return true;
+  }
+
+  #grow(capacity: number): void {
+    const priorities = new Float64Array(capacity);
+    priorities.set(this.#priorities);
+    this.#priorities = priorities;
+    this.#lefts = grownTo(capacity, this.#lefts);
+    this.#rights = grownTo(capacity, this.#rights);
+    this.#ends = grownTo(capacity, this.#ends);
   }
 
   #sinkLast(): void {
@@ -134,4 +166,10 @@ class PairQueue {
     this.#rights[slot] = right;
     this.#ends[slot] = end;
   }
+}
+
+function grownTo(capacity: number, values: Int32Array): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(capacity);
+  grown.set(values);
+  return grown;
 }

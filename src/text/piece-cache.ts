@@ -14,7 +14,8 @@ export function cachePieces(
     const ids = encodePiece(piece);
     if (piece.length > maxPieceLength) return ids;
     if (known.size >= maxPieces) known.clear();
-    known.set(piece, ids);
+    // A copy: a slice would keep the whole text that it was cut from.
+    known.set(` ${piece}`.slice(1), ids);
     return ids;
   };
 }

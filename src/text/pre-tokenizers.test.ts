@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { findPreTokenizer, splitText } from "./pre-tokenizers.ts";
+import { eachPiece, findPreTokenizer } from "./pre-tokenizers.ts";
 
 function piecesOf(name: string, text: string): readonly string[] {
   const preTokenizer = findPreTokenizer(name);
   expect(preTokenizer).toBeDefined();
-  return splitText(text, preTokenizer!.cuts);
+  const pieces: string[] = [];
+  eachPiece(text, preTokenizer!.cuts, (start, end) => pieces.push(text.slice(start, end)));
+  return pieces;
 }
 
 describe("pre-tokenizers", () => {

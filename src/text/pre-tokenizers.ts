@@ -4,36 +4,48 @@
  * models' own (tokenizer.json), which is also where tekken and gpt-4o differ from llama.cpp's approximation.
  */
 
+import { compileExpression } from "./expression.ts";
+
 export interface PreTokenizer {
   /** Name in `tokenizer.ggml.pre`. */
   readonly name: string;
   /** Applied one after the other, each to the pieces of the one before; what it does not match stays a piece. */
   readonly cuts: readonly Cut[];
+  /** The expressions of the cuts; AFMoE's rule for digits is none. */
+  readonly expressions: readonly string[];
   /** A piece that is a token as it stands is that token, whatever the merges say. */
   readonly ignoresMerges: boolean;
   /** Whether BOS goes first where the metadata does not say. */
   readonly addsBos: boolean;
 }
 
-/** Where the pieces of a text end: ascending offsets, the last one is the text's length. */
-type Cut = (text: string) => number[];
+/** For a text: where the piece that begins at an offset ends. */
+type Cut = (text: string) => (start: number) => number;
 
-/** Pieces of the text, in order; joined they are the text again. */
-export function splitText(text: string, cuts: readonly Cut[]): string[] {
-  return cuts.reduce<string[]>(
-    (pieces, cut) => {
-      const finer: string[] = [];
-      for (const piece of pieces) {
-        let start = 0;
-        for (const end of cut(piece)) {
-          finer.push(piece.slice(start, end));
-          start = end;
-        }
-      }
-      return finer;
-    },
-    text === "" ? [] : [text],
-  );
+/**
+ * Calls `use` with the begin and end of each piece of the text, in order, one by one: a long text is never cut to be
+ * matched, nor its pieces kept.
+ */
+export function eachPiece(
+  text: string,
+  cuts: readonly Cut[],
+  use: (start: number, end: number) => void,
+): void {
+  const [cut, ...finer] = cuts;
+  if (cut === undefined) {
+    if (text !== "") use(0, text.length);
+    return;
+  }
+  const endOf = cut(text);
+  for (let start = 0; start < text.length; ) {
+    const begin = start;
+    const end = endOf(begin);
+    if (finer.length === 0) use(begin, end);
+    else {
+      eachPiece(text.slice(begin, end), finer, (from, to) => use(begin + from, begin + to));
+    }
+    start = end;
+  }
 }
 
 /** Undefined if the name is not known here. */
@@ -46,6 +58,7 @@ export function findPreTokenizer(name: string): PreTokenizer | undefined {
   return {
     name,
     cuts,
+    expressions: family.expressions,
     ignoresMerges: family.ignoresMerges ?? false,
     addsBos: family.addsBos ?? false,
   };
@@ -55,54 +68,43 @@ export function preTokenizerNames(): readonly string[] {
   return families.flatMap((family) => family.names);
 }
 
-/**
- * `\s` means Unicode's White_Space here, as in the tokenizers the expressions were written for;
- * JavaScript's own has U+FEFF and lacks U+0085.
- */
+/** Where a match begins or ends: what the expression does not match is a piece of its own. */
 function cutAt(expression: string): Cut {
-  const unicode = expression
-    .replaceAll("\\s", "\\p{White_Space}")
-    .replaceAll("\\S", "\\P{White_Space}");
-  const pattern = new RegExp(unicode, "gu");
-  return (text) => {
-    const ends: number[] = [];
-    let end = 0;
-    pattern.lastIndex = 0;
-    for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-      if (match.index > end) ends.push(match.index);
-      end = match.index + match[0].length;
-      ends.push(end);
+  const match = compileExpression(expression);
+  return (text) => (start) => {
+    for (let at = start; at < text.length; at += widthAt(text, at)) {
+      const end = match(text, at);
+      if (end >= 0) return at > start ? at : end;
     }
-    if (end < text.length) ends.push(text.length);
-    return ends;
+    return text.length;
   };
 }
 
-/** Numbers in groups of three from the right ("1234" is "1", "234"): AFMoE's rule, without its quadratic lookahead. */
-function cutDigitTriples(text: string): number[] {
-  const ends: number[] = [];
-  for (const end of cutNumbers(text)) {
-    const start = ends.at(-1) ?? 0;
-    if (isNumber.test(text.slice(start, start + 2))) ends.push(...triplesOf(text, start, end));
-    else ends.push(end);
-  }
-  return ends;
+function widthAt(text: string, at: number): number {
+  return (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
 }
 
 const digitTriples = "digit triples";
-const cutNumbers: Cut = cutAt("\\p{N}+");
-const isNumber = /^\p{N}/u;
+const number = compileExpression("\\p{N}+");
+const triple = compileExpression("\\p{N}{1,3}");
 
-function triplesOf(text: string, start: number, end: number): number[] {
-  const ends: number[] = [];
-  let at = start;
-  for (const digit of text.slice(start, end)) {
-    at += digit.length;
-    ends.push(at);
-  }
-  const leading = ends.length % 3;
-  return ends.filter((_, index) => (index + 1 - leading) % 3 === 0);
-}
+/** Numbers in groups of three from the right ("1234" is "1", "234"): AFMoE's rule, without its quadratic lookahead. */
+const cutDigitTriples: Cut = (text) => {
+  const cutNumbers = cutAt("\\p{N}+")(text);
+  /** Where the number at hand ends: from its first group on, all others have three digits. */
+  let numberEnd = 0;
+  return (start) => {
+    if (start < numberEnd) return triple(text, start);
+    const end = number(text, start);
+    if (end < 0) return cutNumbers(start);
+    numberEnd = end;
+    let digits = 0;
+    for (let at = start; at < end; at += widthAt(text, at)) digits++;
+    let first = start;
+    for (let left = digits % 3 || 3; left > 0; left--) first += widthAt(text, first);
+    return first;
+  };
+};
 
 interface Family {
   readonly names: readonly string[];
