@@ -106,11 +106,10 @@ describe("files that a user named", () => {
     ["io/open-file.ts", "the one opening"],
     ["core/version.ts", "package.json, of this package and of another"],
     ["devices/hardware/measure.ts", "/sys"],
-    ["devices/hardware/cache.ts", "the cache folder"],
-    ["placement/plan-cache.ts", "the cache folder"],
     ["backends/webgpu/adapter-memory.ts", "/proc and /sys"],
     ["learning/corpus.ts", "a descriptor of io/open-file.ts"],
     ["io/ownership.ts", "/proc"],
+    ["io/cgroup.ts", "/proc and /sys"],
     ["io/replace-file.ts", "a file that is made"],
   ]);
 

@@ -12,7 +12,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   backends: ["core", "io", "quant", "ops"],
   model: ["core", "io", "quant", "gguf", "ops"],
   sparsity: ["core", "io", "ops", "gguf"],
-  placement: ["core"],
+  placement: ["core", "io"],
   runtime: ["core", "ops", "backends"],
   "devices/hybrid": ["core", "ops", "backends", "placement"],
   "devices/hardware": ["core", "io", "ops", "backends", "placement"],

@@ -3,7 +3,6 @@
 #include "topology.h"
 
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -67,19 +66,6 @@ std::string field(const std::string& path, const std::string& name) {
   return "";
 }
 
-// Cores' worth of time that the cgroup grants; a large number when there is no limit.
-double cgroup_cores() {
-  constexpr double kUnlimited = 1e9;
-  std::istringstream v2(first_line("/sys/fs/cgroup/cpu.max"));
-  double quota = 0;
-  double period = 0;
-  if (v2 >> quota >> period && period > 0) return quota / period;
-  std::istringstream v1_quota(first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"));
-  std::istringstream v1_period(first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us"));
-  if (v1_quota >> quota && v1_period >> period && quota > 0 && period > 0) return quota / period;
-  return kUnlimited;
-}
-
 void read_cores(Topology& topology) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
@@ -97,9 +83,8 @@ void read_cores(Topology& topology) {
     }
   }
   if (logical == 0) return;
-  const double granted = std::max(1.0, std::ceil(cgroup_cores()));
-  topology.usable_cores = static_cast<uint32_t>(std::min<double>(logical, granted));
-  topology.physical_cores = static_cast<uint32_t>(std::min<double>(physical.size(), granted));
+  topology.usable_cores = logical;
+  topology.physical_cores = static_cast<uint32_t>(physical.size());
 }
 
 void read_caches(Topology& topology) {

@@ -12,7 +12,8 @@ struct Topology {
   std::string cpu;
   // Names as the compiler spells them, separated by spaces: "avx2 fma avx512f".
   std::string features;
-  // Physical cores that this process may run on: within its affinity and its cgroup's quota.
+  // Physical cores that this process may run on, by its affinity; quotas of its cgroups are not
+  // counted (src/io/cgroup.ts).
   uint32_t physical_cores = 1;
   // Logical cores, likewise.
   uint32_t usable_cores = 1;

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { visibleJson } from "../core/visible-text.ts";
 import { type Diagnosis, diagnose, formatBytes, measureMachine, OptionError } from "../index.ts";
 import { wholeNumber } from "./option-values.ts";
-import { print } from "./output.ts";
+import { print, say } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { table } from "./table.ts";
 
@@ -53,6 +53,7 @@ async function doctor(flags: DoctorFlags): Promise<void> {
 async function measure({ gpu, threads, output }: DoctorFlags): Promise<void> {
   checkOutputFile(output, "--output");
   const profile = await measureMachine({
+    onNotice: say,
     ...(gpu !== undefined && { gpu }),
     ...(threads !== undefined && { threads }),
   });

@@ -1,13 +1,15 @@
 /** What this machine offers to hearth: processor, memory, native addon, graphics adapters. Looks, changes nothing. */
 
-import { arch, cpus, platform, release, totalmem } from "node:os";
+import { arch, cpus, platform, release } from "node:os";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
+import { machineOf } from "../backends/cpu/machine.ts";
 import { listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { DeviceError } from "../core/errors.ts";
 import type { Bytes, BytesPerSecond } from "../core/units.ts";
 import { ownVersion } from "../core/version.ts";
+import { cgroupLimits, memoryOfProcess, threadsWithin } from "../io/cgroup.ts";
 
 export interface Diagnosis {
   readonly version: string;
@@ -59,11 +61,11 @@ function diagnoseCpu(): CpuDiagnosis {
   const loaded = loadAddon();
   const system = {
     name: found[0]?.model.trim() || "unknown",
-    usableCores: found.length,
-    memoryBytes: totalmem(),
+    usableCores: Math.min(found.length, threadsWithin(cgroupLimits().cores)),
+    memoryBytes: memoryOfProcess(),
   };
   if (loaded.kind === "missing") return system;
-  const { cpu, physicalCores, usableCores, memoryBytes, availableBytes } = loaded.addon.machine();
+  const { cpu, physicalCores, usableCores, memoryBytes, availableBytes } = machineOf(loaded.addon);
   return { name: cpu || system.name, physicalCores, usableCores, memoryBytes, availableBytes };
 }
 

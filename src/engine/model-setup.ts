@@ -2,11 +2,12 @@
  * A model that was opened once, with the options it is to be run with, resolved once. It is passed whole to everything
  * that opening a model takes: device, sparsity, plan and program.
  */
-import { totalmem } from "node:os";
+
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { checkValue, pathRule } from "../core/check-options.ts";
 import { sampledRanges } from "../gguf/fingerprint.ts";
 import { type GgufFile, openGgufWithPauses } from "../gguf/open.ts";
+import { memoryOfProcess } from "../io/cgroup.ts";
 import { readAhead } from "../io/read-ahead.ts";
 import { type Model, openModel } from "../model/model.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
@@ -49,7 +50,7 @@ export async function openSetup(
   await nextTurn();
   const model = openModel(gguf);
   await readAheadOfLoading(gguf);
-  const resolved = resolveEngineOptions(withPlanBudget(options), model, totalmem());
+  const resolved = resolveEngineOptions(withPlanBudget(options), model, memoryOfProcess());
   const maxOutputs = outputs === "per row" ? resolved.batchSize : resolved.sequences;
   const setup = { model, options: resolved, maxOutputs, sidecar };
   // Of a dense model none is looked for, so one of another model does no harm.

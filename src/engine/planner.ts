@@ -11,7 +11,7 @@ import { transposedShape } from "../derived-weights/transpose.ts";
 import { downRowType } from "../derived-weights/transpose-down.ts";
 import { describeProgram, placedBytes } from "../devices/hybrid/description.ts";
 import type { Placement } from "../devices/hybrid/partition.ts";
-import { cacheFolder } from "../io/cache-folder.ts";
+import { openCache } from "../io/cache.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
 import type { Program } from "../ops/program.ts";
@@ -25,7 +25,7 @@ import {
   type Plan,
   type PlanInputs,
 } from "../placement/plan.ts";
-import { forgetCachedPlan, readCachedPlan, writeCachedPlan } from "../placement/plan-cache.ts";
+import { forgetCachedPlan, keepPlan, readCachedPlan } from "../placement/plan-cache.ts";
 import type { Solver } from "../placement/solve-placement.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { readPlan } from "./plan-file.ts";
@@ -52,14 +52,13 @@ const maxTries = 8;
 /** @throws OptionError for a budget that the card cannot have; UnsupportedError for what the GPU lacks. */
 export async function planModel(setup: SparseSetup, request: PlanRequest): Promise<Plan> {
   const inputs = planInputs(setup, request, hardwareHash(request.hardware));
-  const folder = cacheFolder("plans");
-  const cached = await readCachedPlan(folder, inputs);
+  const cache = openCache("plans");
+  const cached = readCachedPlan(cache, inputs);
   const isKept = cached !== undefined && isReusable(cached, request);
   // Another version of hearth may have made it, whose buffers were others.
   if (isKept && exactBytes(setup, cached, request.limits) === cached.gpuBytes) return cached;
   const plan = await solveWithin(setup, request, inputs);
-  await writeCachedPlan(folder, plan);
-  return plan;
+  return keepPlan(cache, plan);
 }
 
 /** A new plan in place of the one that was kept for `before`, the sidecar as it was. @throws as planModel. */
@@ -69,11 +68,10 @@ export async function planAgain(
   before: Sidecar | undefined,
 ): Promise<Plan> {
   const hash = hardwareHash(request.hardware);
-  const folder = cacheFolder("plans");
+  const cache = openCache("plans");
   const plan = await solveWithin(setup, request, planInputs(setup, request, hash));
-  await forgetCachedPlan(folder, planInputs({ ...setup, sidecar: before }, request, hash));
-  await writeCachedPlan(folder, plan);
-  return plan;
+  forgetCachedPlan(cache, planInputs({ ...setup, sidecar: before }, request, hash));
+  return keepPlan(cache, plan);
 }
 
 /**

@@ -1,8 +1,6 @@
-/** Plans kept in a folder, one file for each key. A damaged or older file is as if it were not there. */
-import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+/** Plans kept in a cache, one file for each key. A damaged or older file is as if it were not there. */
 import { FileFormatError } from "../core/errors.ts";
+import type { Cache } from "../io/cache.ts";
 import { type Plan, type PlanInputs, planKey } from "./plan.ts";
 import { parsePlan, serialisePlan } from "./plan-json.ts";
 
@@ -12,45 +10,38 @@ import { parsePlan, serialisePlan } from "./plan-json.ts";
  */
 const plannerVersion = 2;
 
-/** The plan made from exactly these inputs by this version of the planner, if the folder has it. */
-export async function readCachedPlan(
-  folder: string,
+/** The plan made from exactly these inputs by this version of the planner, if the cache has it. */
+export function readCachedPlan(
+  cache: Cache,
   inputs: PlanInputs,
   version: number = plannerVersion,
-): Promise<Plan | undefined> {
-  const file = planFile(folder, planKey(inputs), version);
+): Plan | undefined {
+  const file = planFile(planKey(inputs), version);
+  const text = cache.read(file);
+  if (text === undefined) return undefined;
   try {
-    return parsePlan(await readFile(file, "utf8"), file);
+    return parsePlan(text, file);
   } catch (error) {
     if (error instanceof FileFormatError) return undefined;
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
 }
 
-/** Written beside and renamed, so that a reader never sees half a plan. Returns the file's path. */
-export async function writeCachedPlan(
-  folder: string,
+/** Returns the plan; where it could not be kept, with a notice that says so. */
+export async function keepPlan(
+  cache: Cache,
   plan: Plan,
   version: number = plannerVersion,
-): Promise<string> {
-  const file = planFile(folder, plan.key, version);
-  const partial = `${file}.${randomUUID()}.partial`;
-  await mkdir(folder, { recursive: true });
-  try {
-    await writeFile(partial, serialisePlan(plan));
-    await rename(partial, file);
-  } finally {
-    await rm(partial, { force: true });
-  }
-  return file;
+): Promise<Plan> {
+  const notice = await cache.keep(planFile(plan.key, version), serialisePlan(plan));
+  return notice === undefined ? plan : { ...plan, notices: [...plan.notices, notice] };
 }
 
-/** Removes the plan made from these inputs, if the folder has it. */
-export async function forgetCachedPlan(folder: string, inputs: PlanInputs): Promise<void> {
-  await rm(planFile(folder, planKey(inputs), plannerVersion), { force: true });
+/** Removes the plan made from these inputs, if the cache has it. */
+export function forgetCachedPlan(cache: Cache, inputs: PlanInputs): void {
+  cache.forget(planFile(planKey(inputs), plannerVersion));
 }
 
-function planFile(folder: string, key: string, version: number): string {
-  return join(folder, `${key}-${version}.plan.json`);
+function planFile(key: string, version: number): string {
+  return `${key}-${version}.plan.json`;
 }

@@ -6,10 +6,11 @@ import { describeModel, powerLawActivity, shape7b } from "../../test/fixtures/pl
 import { plotPlan } from "../commands/plots/plot-plan.ts";
 import { FileFormatError, StalePlanError } from "../core/errors.ts";
 import { GiB } from "../core/units.ts";
+import { cacheIn } from "../io/cache.ts";
 import { describePlan } from "./describe-plan.ts";
 import { describedCards } from "./described-cards.ts";
 import { checkPlan, createPlan, type Plan, type PlanRequest } from "./plan.ts";
-import { readCachedPlan, writeCachedPlan } from "./plan-cache.ts";
+import { keepPlan, readCachedPlan } from "./plan-cache.ts";
 import { parsePlan, planJson, serialisePlan } from "./plan-json.ts";
 
 const card = describedCards.get("rtx-2080ti")!;
@@ -193,20 +194,27 @@ describe("a plan", () => {
   });
 
   it("is found in the cache by its inputs only, and a damaged file is as none", async () => {
-    expect(await readCachedPlan(folder, plan.inputs)).toBeUndefined();
-    const file = await writeCachedPlan(folder, plan);
-    expect(await readdir(folder)).toHaveLength(1);
-    expect(await readCachedPlan(folder, plan.inputs)).toEqual(plan);
-    expect(await readCachedPlan(folder, { ...plan.inputs, context: 1 })).toBeUndefined();
-    await writeFile(file, "{");
-    expect(await readCachedPlan(folder, plan.inputs)).toBeUndefined();
+    expect(readCachedPlan(cacheIn(folder), plan.inputs)).toBeUndefined();
+    expect(await keepPlan(cacheIn(folder), plan)).toEqual(plan);
+    const [file = "", ...others] = await readdir(folder);
+    expect(others).toEqual([]);
+    expect(readCachedPlan(cacheIn(folder), plan.inputs)).toEqual(plan);
+    expect(readCachedPlan(cacheIn(folder), { ...plan.inputs, context: 1 })).toBeUndefined();
+    await writeFile(join(folder, file), "{");
+    expect(readCachedPlan(cacheIn(folder), plan.inputs)).toBeUndefined();
+  });
+
+  it("that cannot be kept says so in its notices, and is as good", async () => {
+    const kept = await keepPlan(cacheIn(join(folder, "none")), plan);
+    expect(kept.notices.at(-1)).toContain("nothing is kept for the next time");
+    expect({ ...kept, notices: plan.notices }).toEqual(plan);
   });
 
   it("is not found in the cache by another version of the planner", async () => {
     const older = 1;
-    await writeCachedPlan(folder, plan, older);
-    expect(await readCachedPlan(folder, plan.inputs, older)).toEqual(plan);
-    expect(await readCachedPlan(folder, plan.inputs)).toBeUndefined();
+    await keepPlan(cacheIn(folder), plan, older);
+    expect(readCachedPlan(cacheIn(folder), plan.inputs, older)).toEqual(plan);
+    expect(readCachedPlan(cacheIn(folder), plan.inputs)).toBeUndefined();
   });
 
   it("describes itself with memory, layers, outlook and notes", () => {

@@ -143,3 +143,18 @@ describe("what is wrong with a file", () => {
     expect(stderr).toMatch(/^[^\n]*\n$/);
   });
 });
+
+describe.skipIf(process.platform === "win32")("a cache that cannot be (not on Windows)", () => {
+  it.each(["/dev/null/x", "/proc/1/x"])("fails no command, and is said once: %s", (place) => {
+    const args = ["plan", model, "--hardware", "rtx-4090", "--vram-budget", "4MiB"];
+    const env = { ...process.env, XDG_CACHE_HOME: place };
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+      encoding: "utf8",
+      env,
+      timeout,
+    });
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout.match(/nothing is kept for the next time/g)).toHaveLength(1);
+    expect(stdout).toContain("tokens/s");
+  });
+});

@@ -47,7 +47,8 @@ export interface NativeMemory {
   readonly handle: Handle;
 }
 
-interface AddonMachine {
+/** The whole machine: machineOf says what of it this process may use. */
+export interface AddonMachine {
   readonly cpu: string;
   readonly features: string;
   readonly physicalCores: number;

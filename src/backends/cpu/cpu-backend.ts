@@ -2,6 +2,7 @@
  * The CPU backend: programs run by the native addon, on threads of its own, off the JavaScript thread.
  * Weights stay where they lie in the mapped file.
  */
+
 import { checkValue } from "../../core/check-options.ts";
 import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/units.ts";
@@ -19,6 +20,7 @@ import {
 } from "./addon.ts";
 import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
 import { lowerProgram } from "./lower.ts";
+import { machineOf } from "./machine.ts";
 import { createMappedFiles, type FileUse, type MappedFiles } from "./mapped-files.ts";
 import { nativeProduct } from "./sgemm.ts";
 import { createTopKOutputs, type WithoutTopK, withoutTopK } from "./top-k.ts";
@@ -52,7 +54,7 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
   const loaded = loadAddon();
   if (loaded.kind === "missing") throw new DeviceError(loaded.reason);
   const { addon } = loaded;
-  const machine = addon.machine();
+  const machine = machineOf(addon);
   const count = threads ?? machine.physicalCores;
   checkValue(count, "threads", threadsRule);
   const pool = createPool(addon, count, isa);
@@ -127,7 +129,7 @@ function compileNatively(native: Native, make: () => AddonExecutable): AddonExec
     return make();
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOMEM") throw error;
-    const available = formatBytes(native.addon.machine().availableBytes);
+    const available = formatBytes(machineOf(native.addon).availableBytes);
     throw new LimitError(
       `not enough memory for the KV cache and scratch (${available} available); use a smaller context`,
     );

@@ -1,12 +1,15 @@
 /** What a measurement must say about where and of what it was taken. */
+
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { arch, cpus, platform, release, totalmem } from "node:os";
+import { arch, cpus, platform, release } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { loadAddon } from "../../backends/cpu/addon.ts";
+import { machineOf } from "../../backends/cpu/machine.ts";
 import type { Milliseconds } from "../../core/units.ts";
+import { memoryOfProcess } from "../../io/cgroup.ts";
 import type { MachineDescription } from "./report.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -17,11 +20,11 @@ const watched: Milliseconds = 500;
 /** Takes half a second, in which this program should do nothing: what is busy then are others. */
 export async function describeMachine(): Promise<MachineDescription> {
   const loaded = loadAddon();
-  const machine = loaded.kind === "loaded" ? loaded.addon.machine() : undefined;
+  const machine = loaded.kind === "loaded" ? machineOf(loaded.addon) : undefined;
   return {
     cpu: machine?.cpu || cpus()[0]?.model.trim() || "unknown",
     physical_cores: physicalCores() ?? null,
-    memory_bytes: machine?.memoryBytes ?? totalmem(),
+    memory_bytes: machine?.memoryBytes ?? memoryOfProcess(),
     system: `${platform()} ${arch()} ${release()}, Node ${process.versions.node}`,
     load: Math.round(10 * (await busyCores())) / 10,
   };
@@ -30,7 +33,7 @@ export async function describeMachine(): Promise<MachineDescription> {
 /** Undefined where only the addon could report it and there is none. */
 export function physicalCores(): number | undefined {
   const loaded = loadAddon();
-  return loaded.kind === "loaded" ? loaded.addon.machine().physicalCores : undefined;
+  return loaded.kind === "loaded" ? machineOf(loaded.addon).physicalCores : undefined;
 }
 
 /** Cores at work while this program sleeps: unlike a load average it knows nothing of a minute ago. */

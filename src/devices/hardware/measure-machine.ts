@@ -1,7 +1,7 @@
 /** Hardware profiles by name: a file that the user has, or a described card that ships with the project. */
 import { adapterRule, threadsRule } from "../../backends/machine-rules.ts";
 import { findAdapter } from "../../backends/webgpu/adapter.ts";
-import { checkOptions, type OptionRules } from "../../core/check-options.ts";
+import { checkOptions, functionRule, type OptionRules } from "../../core/check-options.ts";
 import { FileAccessError, OptionError } from "../../core/errors.ts";
 import { MiB } from "../../core/units.ts";
 import { readTextFile } from "../../io/open-file.ts";
@@ -18,6 +18,8 @@ export interface MeasureOptions {
   /** Which adapter. Default: the first one that is not software; without one, a profile of the processor alone. */
   readonly gpu?: number | string;
   readonly threads?: number;
+  /** Hears why the result could not be kept for later plans. */
+  readonly onNotice?: (notice: string) => void;
 }
 
 /** A profile has some kilobytes. */
@@ -44,12 +46,15 @@ export async function openHardware(nameOrPath: string): Promise<HardwareProfile>
 const measureRules: OptionRules<MeasureOptions> = {
   gpu: adapterRule,
   threads: threadsRule,
+  onNotice: functionRule,
 };
 
 /** Measures this machine now, keeps the result for later plans and returns it as the text of a profile. */
 export async function measureMachine(options: MeasureOptions = {}): Promise<string> {
   checkOptions(options, measureRules, "measure");
-  return serialiseHardwareProfile(await measureAgain(await measureRequest(options)));
+  const { profile, notice } = await measureAgain(await measureRequest(options));
+  if (notice !== undefined) options.onNotice?.(notice);
+  return serialiseHardwareProfile(profile);
 }
 
 /** What was measured before, else a new measurement. */
