@@ -62,7 +62,7 @@ export { type MeasureOptions, measureMachine } from "./devices/hardware/measure-
 export { Engine } from "./engine/engine.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export type { LearnReport } from "./engine/learn.ts";
-export { checkGenerateOptions, devices } from "./engine/option-rules.ts";
+export { cacheTypes, checkGenerateOptions, devices } from "./engine/option-rules.ts";
 export type {
   Device,
   EngineOptions,
@@ -74,7 +74,9 @@ export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { TrainedLayer } from "./learning/train-layers.ts";
 export type { ModelDescription } from "./model/describe.ts";
+export type { KvType } from "./ops/program.ts";
 export { type Objective, objectives } from "./placement/problem.ts";
+export { type Solver, solvers } from "./placement/solve-placement.ts";
 export type {
   FinishReason,
   GeneratedChunk,

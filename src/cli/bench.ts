@@ -1,5 +1,6 @@
 /** `hearth bench`: how fast models run on this machine, alone or beside llama.cpp. */
 import { type Command, Option } from "commander";
+import { defined } from "../core/defined.ts";
 import { visibleJson } from "../core/visible-text.ts";
 import {
   type BenchReport,
@@ -7,19 +8,22 @@ import {
   type Device,
   devices,
   type EngineOptions,
+  type KvType,
   OptionError,
   type Sparsity,
   sparsities,
 } from "../index.ts";
+import { ApiOption } from "./api-option.ts";
 import { asCsv, asMarkdown } from "./bench-output.ts";
+import { batchOption, cacheTypeOption } from "./model-options.ts";
 import { byteSizeList, nameList, numberList, wholeNumber } from "./option-values.ts";
 import { print } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 
 interface BenchFlags {
-  readonly prompt: readonly number[];
-  readonly predict: readonly number[];
+  readonly promptTokens: readonly number[];
+  readonly answerTokens: readonly number[];
   readonly parallel: readonly number[];
   readonly repetitions: number;
   readonly threads?: readonly number[];
@@ -27,8 +31,8 @@ interface BenchFlags {
   readonly sparsity: readonly string[];
   readonly vramBudget?: readonly number[];
   readonly sidecar?: string;
-  readonly batch?: number;
-  readonly cacheType: "f16" | "f32" | "q8_0";
+  readonly batchSize?: number;
+  readonly cacheType: KvType;
   readonly againstLlamaBench?: string;
   readonly against?: true;
   readonly againstFrom?: string;
@@ -41,9 +45,9 @@ Tests are named as in llama-bench: pp128 reads a prompt of 128 tokens, tg64 writ
 comma-separated options is measured, in turn, round by round; the first round is thrown away. Shown is the median and
 the range of all rounds. Close other programs first.
 
---against-llama-bench measures native llama.cpp with the same number of threads: its llama-bench, or a command that starts it, as
-"env LD_LIBRARY_PATH=/opt/llama /opt/llama/llama-bench" or "llama-bench -ngl 20". --against measures node-llama-cpp,
-which spends time outside llama.cpp's kernels. Ratios are taken round by round.
+--against-llama-bench measures native llama.cpp with the same number of threads: its llama-bench, or a command that
+starts it, as "env LD_LIBRARY_PATH=/opt/llama /opt/llama/llama-bench" or "llama-bench -ngl 20". --against measures
+node-llama-cpp, which spends time outside llama.cpp's kernels. Ratios are taken round by round.
 
 Examples:
   $ hearth bench model.gguf
@@ -58,8 +62,16 @@ export function addBenchCommand(program: Command): void {
     .command("bench")
     .description("measure how fast models run here")
     .argument("<models...>", "GGUF files")
-    .option("-p, --prompt <tokens>", "lengths of prompts; 0: none", numberList, [128])
-    .option("-n, --predict <tokens>", "lengths of answers; 0: none", numberList, [64])
+    .addOption(
+      new ApiOption("promptTokens", "-p, --prompt <tokens>", "lengths of prompts; 0: none")
+        .argParser(numberList)
+        .default([128]),
+    )
+    .addOption(
+      new ApiOption("answerTokens", "-n, --predict <tokens>", "lengths of answers; 0: none")
+        .argParser(numberList)
+        .default([64]),
+    )
     .option("--parallel <n,…>", "answers written at the same time", numberList, [1])
     .option("-r, --repetitions <n>", "timed runs of each test", wholeNumber, 5)
     .option("--threads <n,…>", "threads (default: physical cores)", numberList)
@@ -67,12 +79,8 @@ export function addBenchCommand(program: Command): void {
     .option("--sparsity <methods>", `some of ${sparsities.join(",")}`, nameList, ["auto"])
     .option("--vram-budget <sizes>", "most memory of the card to take: 24GiB,11GiB", byteSizeList)
     .option("--sidecar <file>", "what hearth prepare learnt (default: MODEL.sparsity.gguf)")
-    .option("--batch <tokens>", "tokens of a prompt read at once", wholeNumber)
-    .addOption(
-      new Option("--cache-type <type>", "precision of the KV cache")
-        .choices(["f16", "f32", "q8_0"])
-        .default("f16"),
-    )
+    .addOption(batchOption())
+    .addOption(cacheTypeOption())
     .option("--against-llama-bench <command>", "measure llama.cpp in turn and show the ratio")
     .option("--against", "measure node-llama-cpp in turn and show the ratio")
     .option("--against-from <folder>", "where node-llama-cpp is installed (default: here)")
@@ -94,8 +102,8 @@ async function runBench(models: readonly string[], flags: BenchFlags): Promise<v
     const report = await bench({
       models,
       configurations: configurationsOf(flags),
-      promptTokens: flags.prompt,
-      answerTokens: flags.predict,
+      promptTokens: flags.promptTokens,
+      answerTokens: flags.answerTokens,
       parallel: flags.parallel,
       repetitions: flags.repetitions,
       ...(flags.againstLlamaBench !== undefined && { againstLlamaBench: flags.againstLlamaBench }),
@@ -130,8 +138,7 @@ function asText(report: BenchReport, format: BenchFlags["output"]): string {
 function configurationsOf(flags: BenchFlags): readonly EngineOptions[] {
   const shared: EngineOptions = {
     cacheType: flags.cacheType,
-    ...(flags.sidecar !== undefined && { sidecar: flags.sidecar }),
-    ...(flags.batch !== undefined && { batchSize: flags.batch }),
+    ...defined({ sidecar: flags.sidecar, batchSize: flags.batchSize }),
   };
   return crossed([
     [shared],

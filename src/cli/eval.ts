@@ -1,27 +1,24 @@
 /** `hearth eval`: multiple-choice tasks, and the difference a sparse method makes. */
 import { type Command, Option } from "commander";
+import { defined } from "../core/defined.ts";
 import { visibleJson } from "../core/visible-text.ts";
 import {
+  type EngineOptions,
+  type EvaluateOptions,
   type Evaluation,
   evalTasks,
   evaluate,
   type MetricEvaluation,
   type TaskEvaluation,
 } from "../index.ts";
+import { ApiOption } from "./api-option.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { choiceList, positiveNumber, wholeNumber } from "./option-values.ts";
 import { print, say } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
-interface EvalFlags extends EngineFlags {
-  readonly task: readonly string[];
-  readonly data: string;
-  readonly limit?: number;
-  readonly fewShot?: number;
-  readonly seed?: number;
-  readonly compare?: "dense";
-  readonly results?: string;
+interface EvalFlags extends EngineFlags, Omit<EvaluateOptions, keyof EngineOptions> {
   readonly json?: true;
 }
 
@@ -40,7 +37,11 @@ export function addEvalCommand(program: Command): void {
     .command("eval")
     .description("score multiple-choice tasks by log-likelihood")
     .argument("<model>", "a GGUF file")
-    .requiredOption("--task <names>", `some of ${evalTasks.join(",")}`, choiceList(evalTasks))
+    .addOption(
+      new ApiOption("tasks", "--task <names>", `some of ${evalTasks.join(",")}`)
+        .argParser(choiceList(evalTasks))
+        .makeOptionMandatory(),
+    )
     .requiredOption("--data <folder>", "the folder with the sets")
     .option("--limit <n>", "at most n questions of a task (mmlu: of a subject)", positiveNumber)
     .option(
@@ -61,18 +62,14 @@ export function addEvalCommand(program: Command): void {
 }
 
 async function runEval(path: string, flags: EvalFlags): Promise<void> {
-  const { task, data, limit, seed, fewShot, compare, results } = flags;
+  const { tasks, data, limit, seed, fewShot, compare, results } = flags;
   const bar = createBar("asking", "questions");
   try {
     const evaluation = await evaluate(path, {
       ...engineOptions(flags),
-      tasks: task,
+      tasks,
       data,
-      ...(limit !== undefined && { limit }),
-      ...(seed !== undefined && { seed }),
-      ...(fewShot !== undefined && { fewShot }),
-      ...(compare !== undefined && { compare }),
-      ...(results !== undefined && { results }),
+      ...defined({ limit, seed, fewShot, compare, results }),
       onQuestions: (done, total) => bar.update(done, total),
     });
     bar.stop();

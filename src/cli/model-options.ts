@@ -1,17 +1,17 @@
 /** Options that several commands share: which model on which device, and how tokens are sampled. */
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { Option } from "commander";
 import {
-  type Device,
+  cacheTypes,
   devices,
   Engine,
   type EngineOptions,
   type GenerateOptions,
+  type KvType,
   objectives,
-  type Sparsity,
   sparsities,
 } from "../index.ts";
+import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import {
   byteSize,
   collect,
@@ -26,139 +26,209 @@ import { createBar, showCompiling } from "./progress.ts";
 /** The model that comes with hearth: small, for trying things out. */
 const bundledModel = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
 
-export interface EngineFlags {
-  readonly context?: number;
-  readonly threads?: number;
-  readonly mmap: boolean;
-  readonly mlock?: true;
-  readonly device: Device;
-  readonly gpu?: string;
-  readonly vramBudget?: number;
-  readonly hardware?: string;
-  readonly objective: "latency" | "paper";
-  readonly plan?: string;
-  readonly cacheType: "f16" | "f32" | "q8_0";
-  readonly batch?: number;
-  readonly sparsity: Sparsity;
-  readonly sidecar?: string;
-  readonly learn?: true;
-  readonly adapt?: true;
+/** Options of `Engine.open` that flags give. */
+export type EngineFlags = Omit<EngineOptions, "timeline" | "onProgress" | "onCompile" | "signal">;
+
+/** Options of `generate` that flags give. */
+export type SamplingFlags = Omit<
+  GenerateOptions,
+  "signal" | "logprobs" | "parseSpecial" | "onPromptProgress"
+>;
+
+export function modelOption(): ApiOption<"model"> {
+  const option = new ApiOption("model", "-m, --model <file>", "a GGUF model", ["path"]);
+  return option.default(bundledModel, "the bundled one");
 }
 
-export interface SamplingFlags {
-  readonly predict?: number;
-  readonly temp?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly minP?: number;
-  readonly typical?: number;
-  readonly repeatPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly frequencyPenalty?: number;
-  readonly repeatLastN?: number;
-  readonly logitBias?: Readonly<Record<number, number>>;
-  readonly seed?: number;
-  readonly stop?: readonly string[];
-  readonly stopToken?: readonly number[];
-  readonly ignoreEos?: true;
-  readonly contextShift?: true;
+export function contextOption(): ApiOption<"contextLength"> {
+  const text = "tokens of prompt and answer together";
+  return new ApiOption("contextLength", "-c, --context <tokens>", text, ["window"]).argParser(
+    wholeNumber,
+  );
 }
 
-export function modelOption(): Option {
-  return new Option("-m, --model <file>", "a GGUF model").default(bundledModel, "the bundled one");
+export function batchOption(): ApiOption<"batchSize"> {
+  const text = "tokens of a prompt read at once";
+  return new ApiOption("batchSize", "--batch <tokens>", text).argParser(wholeNumber);
 }
 
-export function addEngineOptions(command: Command): Command {
-  return command
-    .option("-c, --context <tokens>", "tokens of prompt and answer together", wholeNumber)
-    .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
-    .option("--no-mmap", "read the weights into memory: the file may change while they are used")
-    .option("--mlock", "keep the weights in physical memory (default: off)")
-    .addOption(
-      new Option("--device <device>", "where the model runs").choices([...devices]).default("auto"),
-    )
-    .option("--gpu <n|name>", "which graphics adapter (hearth doctor lists them)")
-    .option("--vram-budget <size>", "most memory to take of the card, as in 8GiB", byteSize)
-    .option(
-      "--hardware <file|card>",
-      "plan for this machine: a profile of hearth doctor --measure, or a described card",
-    )
-    .addOption(objectiveOption())
-    .option("--plan <file>", "place neurons as this output of hearth plan --json says")
-    .addOption(
-      new Option("--sparsity <method>", "which neurons are computed")
-        .choices([...sparsities])
-        .default("auto"),
-    )
-    .option("--sidecar <file>", "what hearth prepare learnt (default: MODEL.sparsity.gguf)")
-    .addOption(
-      new Option("--cache-type <type>", "precision of the KV cache")
-        .choices(["f16", "f32", "q8_0"])
-        .default("f16"),
-    )
-    .option("--batch <tokens>", "tokens of a prompt read at once", wholeNumber);
+export function cacheTypeOption(types: readonly KvType[] = cacheTypes): ApiOption<"cacheType"> {
+  return new ApiOption("cacheType", "--cache-type <type>", "precision of the KV cache")
+    .choices([...types])
+    .default("f16");
 }
 
 /** What a placement is made for. */
-export function objectiveOption(): Option {
+export function objectiveOption(): ApiOption<"objective"> {
   const text = "place neurons for least predicted time, or most activations on the card (paper)";
-  return new Option("--objective <name>", text).choices([...objectives]).default("latency");
+  return new ApiOption("objective", "--objective <name>", text)
+    .choices([...objectives])
+    .default("latency");
 }
 
-export function addSamplingOptions(command: Command): Command {
-  return command
-    .option("-n, --predict <tokens>", "most tokens to write", wholeNumber)
-    .option("--temp <t>", "temperature; 0 takes the likeliest token (default: 0.8)", realNumber)
-    .option("--top-k <k>", "keep the k likeliest tokens; 0 keeps all (default: 40)", wholeNumber)
-    .option(
-      "--top-p <p>",
-      "keep the likeliest tokens up to probability p (default: 0.95)",
-      realNumber,
-    )
-    .option("--min-p <p>", "keep tokens at least p times the likeliest (default: 0.05)", realNumber)
-    .option("--typical <p>", "locally typical sampling; 1 is off (default: 1)", realNumber)
-    .option("--repeat-penalty <x>", "penalty on recent tokens; 1 is off (default: 1)", realNumber)
-    .option("--presence-penalty <x>", "once for each recent token (default: 0)", realNumber)
-    .option("--frequency-penalty <x>", "for each recent occurrence (default: 0)", realNumber)
-    .option("--repeat-last-n <tokens>", "how far back penalties look (default: 64)", wholeNumber)
-    .option(
-      "--logit-bias <id=bias>",
-      "added to a token's logit; -inf forbids it; repeatable",
-      tokenBias,
-    )
-    .option("--seed <n>", "same seed, same tokens", wholeNumber)
-    .option("--stop <text>", "end the answer at this text; repeatable", collect)
-    .option("--stop-token <id>", "end the answer at this token; repeatable", collectId)
-    .option("--ignore-eos", "go on after an end token")
-    .option("--context-shift", "when the context is full, forget its older half and go on");
+export function sparsityOption(): ApiOption<"sparsity"> {
+  return new ApiOption("sparsity", "--sparsity <method>", "which neurons are computed")
+    .choices([...sparsities])
+    .default("auto");
+}
+
+export function threadsOption(): ApiOption<"threads"> {
+  return new ApiOption("threads", "--threads <n>", "threads (default: physical cores)").argParser(
+    wholeNumber,
+  );
+}
+
+export function gpuOption(): ApiOption<"gpu"> {
+  return new ApiOption(
+    "gpu",
+    "--gpu <n|name>",
+    "which graphics adapter (hearth doctor lists them)",
+  );
+}
+
+export function hardwareOption(): ApiOption<"hardware"> {
+  return new ApiOption(
+    "hardware",
+    "--hardware <file|card>",
+    "plan for this machine: a profile of hearth doctor --measure, or a described card",
+  );
+}
+
+/** In the order of the help. */
+const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
+  contextOption(),
+  threadsOption(),
+  new ApiOption(
+    "mmap",
+    "--no-mmap",
+    "read the weights into memory: the file may change while they are used",
+  ),
+  new ApiOption("mlock", "--mlock", "keep the weights in physical memory (default: off)"),
+  new ApiOption("device", "--device <device>", "where the model runs")
+    .choices([...devices])
+    .default("auto"),
+  gpuOption(),
+  new ApiOption(
+    "vramBudget",
+    "--vram-budget <size>",
+    "most memory to take of the card, as in 8GiB",
+  ).argParser(byteSize),
+  hardwareOption(),
+  objectiveOption(),
+  new ApiOption("plan", "--plan <file>", "place neurons as this output of hearth plan --json says"),
+  sparsityOption(),
+  new ApiOption(
+    "sidecar",
+    "--sidecar <file>",
+    "what hearth prepare learnt (default: MODEL.sparsity.gguf)",
+  ),
+  cacheTypeOption(),
+  batchOption(),
+];
+
+const learnOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
+  new ApiOption(
+    "learn",
+    "--learn",
+    "count the neurons that answers use, for hearth plan --refresh",
+  ),
+  new ApiOption(
+    "adapt",
+    "--adapt",
+    "exchange neurons between GPU and CPU between answers, by what they use",
+  ),
+];
+
+const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
+  new ApiOption("maxTokens", "-n, --predict <tokens>", "most tokens to write").argParser(
+    wholeNumber,
+  ),
+  new ApiOption(
+    "temperature",
+    "--temp <t>",
+    "temperature; 0 takes the likeliest token (default: 0.8)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "topK",
+    "--top-k <k>",
+    "keep the k likeliest tokens; 0 keeps all (default: 40)",
+  ).argParser(wholeNumber),
+  new ApiOption(
+    "topP",
+    "--top-p <p>",
+    "keep the likeliest tokens up to probability p (default: 0.95)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "minP",
+    "--min-p <p>",
+    "keep tokens at least p times the likeliest (default: 0.05)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "typicalP",
+    "--typical <p>",
+    "locally typical sampling; 1 is off (default: 1)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "repetitionPenalty",
+    "--repeat-penalty <x>",
+    "penalty on recent tokens; 1 is off (default: 1)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "presencePenalty",
+    "--presence-penalty <x>",
+    "once for each recent token (default: 0)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "frequencyPenalty",
+    "--frequency-penalty <x>",
+    "for each recent occurrence (default: 0)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "penaltyWindow",
+    "--repeat-last-n <tokens>",
+    "how far back penalties look (default: 64)",
+  ).argParser(wholeNumber),
+  new ApiOption(
+    "logitBias",
+    "--logit-bias <id=bias>",
+    "added to a token's logit; -inf forbids it; repeatable",
+  ).argParser(tokenBias),
+  new ApiOption("seed", "--seed <n>", "same seed, same tokens").argParser(wholeNumber),
+  new ApiOption("stop", "--stop <text>", "end the answer at this text; repeatable").argParser(
+    collect,
+  ),
+  new ApiOption(
+    "stopTokens",
+    "--stop-token <id>",
+    "end the answer at this token; repeatable",
+  ).argParser(collectId),
+  new ApiOption("ignoreEos", "--ignore-eos", "go on after an end token"),
+  new ApiOption(
+    "contextShift",
+    "--context-shift",
+    "when the context is full, forget its older half and go on",
+  ),
+];
+
+export function addEngineOptions(command: Command): Command {
+  return addApiOptions(command, deviceOptions());
 }
 
 /** For commands that write answers. */
 export function addLearnOption(command: Command): Command {
-  return command
-    .option("--learn", "count the neurons that answers use, for hearth plan --refresh")
-    .option("--adapt", "exchange neurons between GPU and CPU between answers, by what they use");
+  return addApiOptions(command, learnOptions());
+}
+
+export function addSamplingOptions(command: Command): Command {
+  return addApiOptions(command, samplingOptions());
 }
 
 export function engineOptions(flags: EngineFlags): EngineOptions {
-  return {
-    device: flags.device,
-    cacheType: flags.cacheType,
-    sparsity: flags.sparsity,
-    objective: flags.objective,
-    ...(flags.sidecar !== undefined && { sidecar: flags.sidecar }),
-    ...(flags.context !== undefined && { contextLength: flags.context }),
-    ...(flags.threads !== undefined && { threads: flags.threads }),
-    ...(flags.gpu !== undefined && { gpu: flags.gpu }),
-    ...(flags.vramBudget !== undefined && { vramBudget: flags.vramBudget }),
-    ...(flags.hardware !== undefined && { hardware: flags.hardware }),
-    ...(flags.plan !== undefined && { plan: flags.plan }),
-    ...(flags.batch !== undefined && { batchSize: flags.batch }),
-    ...(!flags.mmap && { mmap: false }),
-    ...(flags.mlock && { mlock: true }),
-    ...(flags.learn && { learn: true }),
-    ...(flags.adapt && { adapt: true }),
-  };
+  return givenOptions(flags, [...deviceOptions(), ...learnOptions()]);
+}
+
+export function generateOptions(flags: SamplingFlags): GenerateOptions {
+  return givenOptions(flags, samplingOptions());
 }
 
 export async function openEngine(
@@ -177,28 +247,6 @@ export async function openEngine(
   } finally {
     bar.stop();
   }
-}
-
-export function generateOptions(flags: SamplingFlags): GenerateOptions {
-  const optional = {
-    maxTokens: flags.predict,
-    temperature: flags.temp,
-    topK: flags.topK,
-    topP: flags.topP,
-    minP: flags.minP,
-    typicalP: flags.typical,
-    repetitionPenalty: flags.repeatPenalty,
-    presencePenalty: flags.presencePenalty,
-    frequencyPenalty: flags.frequencyPenalty,
-    penaltyWindow: flags.repeatLastN,
-    logitBias: flags.logitBias,
-    seed: flags.seed,
-    stop: flags.stop,
-    stopTokens: flags.stopToken,
-    ignoreEos: flags.ignoreEos,
-    contextShift: flags.contextShift,
-  };
-  return Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
 }
 
 /** Closes, and says what was learnt, if it was asked for. */

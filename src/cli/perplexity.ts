@@ -1,5 +1,6 @@
 /** `hearth perplexity`: how surprised a model is by a text, by llama.cpp's definition. */
 import { type Command, Option } from "commander";
+import { defined } from "../core/defined.ts";
 import { visibleJson } from "../core/visible-text.ts";
 import {
   type ComparisonResult,
@@ -55,7 +56,7 @@ export function addPerplexityCommand(program: Command): void {
 }
 
 async function measure(path: string, flags: PerplexityFlags, command: Command): Promise<void> {
-  const { file, ids, maxTokens, context } = flags;
+  const { file, ids, maxTokens, contextLength: window } = flags;
   if ((file === undefined) === (ids === undefined)) {
     command.error(`give one of --file and --ids, not ${file === undefined ? "neither" : "both"}`);
   }
@@ -64,8 +65,7 @@ async function measure(path: string, flags: PerplexityFlags, command: Command): 
   try {
     const options: PerplexityOptions = {
       ...engineOptions(flags),
-      ...(context !== undefined && { window: context }),
-      ...(maxTokens !== undefined && { maxTokens }),
+      ...defined({ window, maxTokens }),
       onTokens: (done, total) => bar.update(done, total),
     };
     const measured =

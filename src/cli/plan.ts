@@ -1,33 +1,55 @@
 /** `hearth plan`: which neurons would be on the graphics card within a budget, and what that would bring. */
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
+import { OptionError, type PlacementOptions, planPlacement, solvers } from "../index.ts";
+import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import {
-  OptionError,
-  type PlacementOptions,
-  planPlacement,
-  type Sparsity,
-  sparsities,
-} from "../index.ts";
-import { objectiveOption } from "./model-options.ts";
-import { byteSize, wholeNumber } from "./option-values.ts";
+  batchOption,
+  cacheTypeOption,
+  contextOption,
+  gpuOption,
+  hardwareOption,
+  objectiveOption,
+  sparsityOption,
+  threadsOption,
+} from "./model-options.ts";
+import { byteSize } from "./option-values.ts";
 import { print, printJson, say } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 
-interface PlanFlags {
-  readonly vramBudget?: number;
-  readonly context?: number;
-  readonly batch?: number;
-  readonly threads?: number;
-  readonly gpu?: string;
-  readonly hardware?: string;
-  readonly profile?: string;
-  readonly sparsity: Sparsity;
-  readonly cacheType: "f16" | "f32";
-  readonly objective: "latency" | "paper";
-  readonly solver: "exact" | "highs";
-  readonly refresh?: true;
+interface PlanFlags extends PlacementOptions {
   readonly json?: true;
   readonly plot?: string;
 }
+
+const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
+  new ApiOption(
+    "vramBudget",
+    "--vram-budget <size>",
+    "most memory to take of the card (default: all)",
+  ).argParser(byteSize),
+  contextOption(),
+  batchOption(),
+  threadsOption(),
+  gpuOption(),
+  hardwareOption(),
+  new ApiOption(
+    "sidecar",
+    "--profile <file>",
+    "the sidecar with the activation profile (default: beside the model)",
+  ),
+  sparsityOption(),
+  // The GPU has no q8_0 cache.
+  cacheTypeOption(["f16", "f32"]),
+  objectiveOption(),
+  new ApiOption("solver", "--solver <name>", "dynamic programming, or the paper's integer program")
+    .choices([...solvers])
+    .default("exact"),
+  new ApiOption(
+    "refresh",
+    "--refresh",
+    "add what run --learn counted to the profile, and plan again",
+  ),
+];
 
 const examples = `
 Examples:
@@ -39,40 +61,11 @@ Examples:
 const curvePoints = 33;
 
 export function addPlanCommand(program: Command): void {
-  program
+  const command = program
     .command("plan")
     .description("place a model's neurons on graphics card and processor")
-    .argument("<model>", "a GGUF model")
-    .option("--vram-budget <size>", "most memory to take of the card (default: all)", byteSize)
-    .option("-c, --context <tokens>", "tokens of prompt and answer together", wholeNumber)
-    .option("--batch <tokens>", "tokens of a prompt read at once", wholeNumber)
-    .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
-    .option("--gpu <n|name>", "which graphics adapter (hearth doctor lists them)")
-    .option(
-      "--hardware <file|card>",
-      "plan for this machine: a profile of hearth doctor --measure, or a described card",
-    )
-    .option(
-      "--profile <file>",
-      "the sidecar with the activation profile (default: beside the model)",
-    )
-    .addOption(
-      new Option("--sparsity <method>", "which neurons are computed")
-        .choices([...sparsities])
-        .default("auto"),
-    )
-    .addOption(
-      new Option("--cache-type <type>", "precision of the KV cache")
-        .choices(["f16", "f32"])
-        .default("f16"),
-    )
-    .addOption(objectiveOption())
-    .addOption(
-      new Option("--solver <name>", "dynamic programming, or the paper's integer program")
-        .choices(["exact", "highs"])
-        .default("exact"),
-    )
-    .option("--refresh", "add what run --learn counted to the profile, and plan again")
+    .argument("<model>", "a GGUF model");
+  addApiOptions(command, placementOptions())
     .option("--json", "print one JSON object")
     .option("--plot <file>", "draw the placement and its curve as SVG")
     .addHelpText("after", examples)
@@ -98,20 +91,6 @@ function refreshed(tokens: number): string {
 }
 
 function planOptions(flags: PlanFlags): PlacementOptions {
-  const { vramBudget, context, batch, threads, gpu, hardware, profile } = flags;
-  return {
-    sparsity: flags.sparsity,
-    cacheType: flags.cacheType,
-    objective: flags.objective,
-    solver: flags.solver,
-    ...(vramBudget !== undefined && { vramBudget }),
-    ...(context !== undefined && { contextLength: context }),
-    ...(batch !== undefined && { batchSize: batch }),
-    ...(threads !== undefined && { threads }),
-    ...(gpu !== undefined && { gpu }),
-    ...(hardware !== undefined && { hardware }),
-    ...(profile !== undefined && { sidecar: profile }),
-    ...(flags.plot !== undefined && { curvePoints }),
-    ...(flags.refresh && { refresh: true }),
-  };
+  const given = givenOptions(flags, placementOptions());
+  return flags.plot === undefined ? given : { ...given, curvePoints };
 }

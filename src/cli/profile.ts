@@ -1,31 +1,42 @@
 /** `hearth profile`: which neurons of a model fire, over texts of your own. */
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import {
-  type HostDevice,
-  hostDevices,
   neuronShareFor,
   OptionError,
+  type ProfileOptions,
   type ProfileSummary,
   profileModel,
 } from "../index.ts";
-import { collect, wholeNumber } from "./option-values.ts";
+import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
+import { corporaOption, hostDeviceOption, windowOption } from "./learning-options.ts";
+import { threadsOption } from "./model-options.ts";
+import { wholeNumber } from "./option-values.ts";
 import { print, say } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 
-interface ProfileFlags {
-  readonly corpus?: readonly string[];
-  readonly tokens?: number;
-  readonly context?: number;
-  readonly output?: string;
+interface ProfileFlags extends Partial<ProfileOptions> {
   readonly plot?: string;
-  readonly device: HostDevice;
-  readonly threads?: number;
   readonly json?: true;
 }
+
+const profileOptions = (): readonly ApiOption<keyof ProfileOptions>[] => [
+  corporaOption("texts to read; repeatable"),
+  new ApiOption("tokens", "--tokens <n>", "tokens of each corpus (default: 100000)").argParser(
+    wholeNumber,
+  ),
+  windowOption(),
+  new ApiOption(
+    "sidecar",
+    "-o, --output <file>",
+    "the sidecar to keep it in (default: MODEL.sparsity.gguf)",
+  ),
+  hostDeviceOption(),
+  threadsOption(),
+];
 
 const examples = `
 Corpora are text files, or JSONL and CSV files with a field text, prompt or content. What is counted is kept in the
@@ -40,38 +51,25 @@ Examples:
 const readAt = 0.8;
 
 export function addProfileCommand(program: Command): void {
-  program
+  const command = program
     .command("profile")
     .description("count which neurons of a model fire")
-    .argument("<model>", "a GGUF file")
-    .option(
-      "--corpus <file...>",
-      "texts to read; repeatable",
-      (file, files: string[] | undefined) => [...collect(file, files)],
-    )
-    .option("--tokens <n>", "tokens of each corpus (default: 100000)", wholeNumber)
-    .option("-c, --context <tokens>", "tokens of a window (default: at most 512)", wholeNumber)
-    .option("-o, --output <file>", "the sidecar to keep it in (default: MODEL.sparsity.gguf)")
+    .argument("<model>", "a GGUF file");
+  addApiOptions(command, profileOptions())
     .option("--plot <svg>", "draw the cumulative activation curves")
-    .addOption(
-      new Option("--device <device>", "where the model runs")
-        .choices([...hostDevices])
-        .default("auto"),
-    )
-    .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
     .option("--json", "print one JSON object")
     .addHelpText("after", examples)
     .action(profile);
 }
 
 async function profile(model: string, flags: ProfileFlags): Promise<void> {
-  const { corpus = [], plot } = flags;
-  if (corpus.length === 0 && plot === undefined && !flags.json) {
+  const { corpora = [], plot } = flags;
+  if (corpora.length === 0 && plot === undefined && !flags.json) {
     throw new OptionError("--corpus", "nothing", "a text to read, or --plot for what was counted");
   }
   checkOutputFile(plot, "--plot");
-  checkOutputFile(flags.output, "--output");
-  const summary = await count(model, corpus, flags);
+  checkOutputFile(flags.sidecar, "--output");
+  const summary = await count(model, corpora, flags);
   for (const notice of summary.notices) say(notice);
   if (plot !== undefined) await writeOutput(plot, summary.plot());
   print(flags.json ? visibleJson(asJson(summary)) : asText(summary));
@@ -86,20 +84,15 @@ async function count(
   corpora: readonly string[],
   flags: ProfileFlags,
 ): Promise<ProfileSummary> {
-  const { tokens, context, output, device, threads } = flags;
   const bar = createBar("profiling", "tokens");
   const stop = new AbortController();
   const onInterrupt = (): void => stop.abort();
   process.once("SIGINT", onInterrupt);
   try {
     return await profileModel(model, {
+      ...givenOptions(flags, profileOptions()),
       corpora,
-      device,
       signal: stop.signal,
-      ...(tokens !== undefined && { tokens }),
-      ...(context !== undefined && { window: context }),
-      ...(output !== undefined && { sidecar: output }),
-      ...(threads !== undefined && { threads }),
       onTokens: (done, total) => bar.update(done, total),
     });
   } finally {

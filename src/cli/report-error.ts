@@ -2,28 +2,11 @@
 import { type Command, CommanderError } from "commander";
 import { visibleLines, visibleText } from "../core/visible-text.ts";
 import { HearthError, OptionError } from "../index.ts";
+import { ApiOption } from "./api-option.ts";
 import { say } from "./output.ts";
 
 /** failed: the command could not do it. usage: it was called wrongly. */
 const exitCodes = { failed: 1, usage: 2 };
-
-/** What the user typed for an option of the API where it is not that name: the first of these that the command has. */
-const flagNames: ReadonlyMap<string, readonly string[]> = new Map([
-  ["path", ["--model"]],
-  ["contextLength", ["--context"]],
-  ["window", ["--context"]],
-  ["batchSize", ["--batch"]],
-  ["sidecar", ["--sidecar", "--profile", "--output"]],
-  ["maxTokens", ["--max-tokens", "--predict"]],
-  ["promptTokens", ["--prompt"]],
-  ["answerTokens", ["--predict"]],
-  ["temperature", ["--temp"]],
-  ["typicalP", ["--typical"]],
-  ["repetitionPenalty", ["--repeat-penalty"]],
-  ["penaltyWindow", ["--repeat-last-n"]],
-  ["corpora", ["--corpus"]],
-  ["tasks", ["--task"]],
-]);
 
 /**
  * A device's thread that is being ended must be gone before the process is: Node 20 aborts when it exits in the middle
@@ -60,13 +43,13 @@ function typedName(option: string, { options, registeredArguments }: Command): s
   // The command itself has judged this flag.
   if (option.startsWith("--")) return option;
   const [name = ""] = /^\w+/.exec(option) ?? [];
-  const kebab = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  const flags = flagNames.get(name) ?? [kebab];
-  const flag = flags.find((one) => options.some(({ long }) => long === one));
-  if (flag !== undefined) return flag;
+  const flag = options.find((typed) =>
+    typed instanceof ApiOption ? typed.isFor(name) : typed.attributeName() === name,
+  );
+  if (flag !== undefined) return flag.long ?? flag.short;
   const [first] = registeredArguments;
-  const argument = name === "path" ? first : registeredArguments.find((one) => one.name() === name);
-  return argument?.name();
+  const argument = registeredArguments.find((typed) => typed.name() === name);
+  return (name === "path" ? first : argument)?.name();
 }
 
 function textOf(error: unknown): string {

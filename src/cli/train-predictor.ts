@@ -1,38 +1,62 @@
 /** `hearth train-predictor`: predictors of active neurons for a model of the ReLU family, trained on this machine. */
 
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { percent } from "../core/numbers.ts";
 import { visibleText } from "../core/visible-text.ts";
 import {
   formatBytes,
-  type HostDevice,
-  hostDevices,
   type TrainedLayer,
   type TrainPredictorOptions,
   trainPredictors,
 } from "../index.ts";
-import { collect, positiveNumber, realNumber, wholeNumber } from "./option-values.ts";
+import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
+import { corporaOption, hostDeviceOption, windowOption } from "./learning-options.ts";
+import { threadsOption } from "./model-options.ts";
+import { positiveNumber, realNumber, wholeNumber } from "./option-values.ts";
 import { print, printJson, say } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { createBar, type ProgressBar } from "./progress.ts";
 import { table } from "./table.ts";
 
 /** Options that `prepare` shares. */
-export interface TrainingFlags {
-  readonly corpus?: readonly string[];
-  readonly tokens?: number;
-  readonly context?: number;
-  readonly sidecar?: string;
-  readonly device: HostDevice;
-  readonly threads?: number;
-  readonly seed?: number;
-  readonly recall?: number;
-  readonly maxRatio?: number;
-  readonly epochs?: number;
-  readonly memory?: number;
+export interface TrainingFlags extends TrainPredictorOptions {
   readonly again?: true;
   readonly json?: true;
 }
+
+const mebibyte = 1 << 20;
+
+const trainingFlags = (): readonly ApiOption<keyof TrainPredictorOptions>[] => [
+  corporaOption("texts to learn from; repeatable (default: the model's own)"),
+  new ApiOption("tokens", "--tokens <n>", "tokens of each corpus (default: 60000)").argParser(
+    wholeNumber,
+  ),
+  windowOption(),
+  new ApiOption("sidecar", "--sidecar <file>", "where to keep it (default: MODEL.sparsity.gguf)"),
+  hostDeviceOption(),
+  threadsOption(),
+  new ApiOption("seed", "--seed <n>", "same seed, same predictors (default: 1)").argParser(
+    wholeNumber,
+  ),
+  new ApiOption(
+    "recall",
+    "--recall <share>",
+    "active neurons to find, 0 to 1 (default: 0.95)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "maxRatio",
+    "--max-ratio <x>",
+    "most neurons a predictor may select, per active one (default: 2.5)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "epochs",
+    "--epochs <n>",
+    "most passes over the training rows (default: 10)",
+  ).argParser(wholeNumber),
+  new ApiOption("memory", "--memory <MiB>", "for the rows learnt from (default: 2048)").argParser(
+    (text) => positiveNumber(text) * mebibyte,
+  ),
+];
 
 const examples = `
 Each layer gets the smallest predictor that reaches the recall without selecting too many neurons. Layers that have
@@ -41,8 +65,6 @@ one are kept: an interrupted run goes on where it stopped.
 Examples:
   $ hearth train-predictor model.gguf --corpus books.txt
   $ hearth train-predictor model.gguf --corpus books.txt --recall 0.98 --again`;
-
-const mebibyte = 1 << 20;
 
 export function addTrainPredictorCommand(program: Command): void {
   const command = program
@@ -53,60 +75,14 @@ export function addTrainPredictorCommand(program: Command): void {
 }
 
 export function addTrainingOptions(command: Command): Command {
-  return command
-    .option(
-      "--corpus <file...>",
-      "texts to learn from; repeatable (default: the model's own)",
-      (file, files: string[] | undefined) => [...collect(file, files)],
-    )
-    .option("--tokens <n>", "tokens of each corpus (default: 60000)", wholeNumber)
-    .option("-c, --context <tokens>", "tokens of a window (default: at most 512)", wholeNumber)
-    .option("--sidecar <file>", "where to keep it (default: MODEL.sparsity.gguf)")
-    .addOption(
-      new Option("--device <device>", "where the model runs")
-        .choices([...hostDevices])
-        .default("auto"),
-    )
-    .option("--threads <n>", "threads (default: physical cores)", wholeNumber)
-    .option("--seed <n>", "same seed, same predictors (default: 1)", wholeNumber)
-    .option("--recall <share>", "active neurons to find, 0 to 1 (default: 0.95)", realNumber)
-    .option(
-      "--most-ratio <x>",
-      "most neurons a predictor may select, per active one (default: 2.5)",
-      realNumber,
-    )
-    .option("--epochs <n>", "most passes over the training rows (default: 10)", wholeNumber)
-    .option("--memory <MiB>", "for the rows learnt from (default: 2048)", positiveNumber)
+  return addApiOptions(command, trainingFlags())
     .option("--again", "train layers anew that have a predictor already")
     .option("--json", "print one JSON object");
 }
 
 export function trainingOptions(flags: TrainingFlags): TrainPredictorOptions {
-  const { corpus, context, memory, again, json: _json, ...same } = flags;
-  const options = {
-    ...same,
-    corpora: corpus,
-    window: context,
-    memory: memory === undefined ? undefined : memory * mebibyte,
-    finished: again ? ("again" as const) : undefined,
-  };
-  const known = [
-    "corpora",
-    "tokens",
-    "window",
-    "sidecar",
-    "device",
-    "threads",
-    "seed",
-    "recall",
-    "maxRatio",
-    "epochs",
-    "memory",
-    "finished",
-  ];
-  return Object.fromEntries(
-    Object.entries(options).filter(([key, value]) => known.includes(key) && value !== undefined),
-  );
+  const given = givenOptions(flags, trainingFlags());
+  return flags.again ? { ...given, finished: "again" } : given;
 }
 
 /** A bar for each stage; a layer that is done says so in a line of its own. Ctrl-C cancels; what is finished stays. */

@@ -132,8 +132,6 @@ export async function evaluate(path: string, options: EvaluateOptions): Promise<
 
 function askedTasks(options: EvaluateOptions): readonly AskedTask[] {
   const { tasks, data, limit, seed, fewShot = 0 } = options;
-  checkCount("limit", limit, 1);
-  checkCount("fewShot", fewShot, 0);
   if (tasks.length === 0) throw new OptionError("tasks", "none", "at least one task");
   const found = tasks.map(findTask);
   if (fewShot > 0 && !found.some(({ takesExamples }) => takesExamples)) {
@@ -149,11 +147,6 @@ function askedTasks(options: EvaluateOptions): readonly AskedTask[] {
   });
 }
 
-function checkCount(option: string, value: number | undefined, least: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
-  throw new OptionError(option, String(value), `a whole number of at least ${least}`);
-}
-
 /** More context than this is only taken when asked for. */
 const defaultContext: Tokens = 2048;
 /** For the KV caches of all sequences together; questions share steps, which is worth it up to a few full steps. */
@@ -167,7 +160,7 @@ function roomFor(
   engine: EngineOptions,
 ): { readonly contextLength: Tokens; readonly sequences: number } {
   const { contextLength: trained = defaultContext, kvCacheBytes } = inspectModel(path);
-  const choices = asked.flatMap(({ questions }) => questions.flatMap((one) => one.choices));
+  const choices = asked.flatMap(({ questions }) => questions.flatMap(({ choices }) => choices));
   const longest = choices.reduce(
     (most, { context, continuation }) =>
       Math.max(most, Buffer.byteLength(context) + Buffer.byteLength(continuation)),
@@ -176,7 +169,7 @@ function roomFor(
   const contextLength =
     engine.contextLength ?? Math.min(trained, defaultContext, longest + specialTokens);
   const needed = asked.reduce(
-    (most, { questions }) => Math.max(most, ...questions.map((one) => one.choices.length)),
+    (most, { questions }) => Math.max(most, ...questions.map(({ choices }) => choices.length)),
     1,
   );
   const perSequence = kvCacheBytes(contextLength, engine.cacheType ?? "f16") ?? cacheBytes;

@@ -1,5 +1,6 @@
 /** How often each neuron of a model fires: counts over corpora, kept in the sidecar, continued by the next run. */
 import { basename } from "node:path";
+import { threadsRule } from "../backends/machine-rules.ts";
 import {
   checkOptions,
   checkValue,
@@ -103,7 +104,7 @@ const profileRules: OptionRules<ProfileOptions> = {
   tokens: countRule(1),
   window: countRule(1),
   device: choiceRule(hostDevices),
-  threads: countRule(1, 512),
+  threads: threadsRule,
   sidecar: pathRule,
   onTokens: functionRule,
   signal: signalRule,

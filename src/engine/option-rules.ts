@@ -23,7 +23,7 @@ import type { Device, EngineOptions, GenerateOptions } from "./options.ts";
 
 export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
 
-const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
+export const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
 
 /** Every key and value. The largest counts are those that a program can still be made for. */
 export const engineRules: OptionRules<EngineOptions> = {

@@ -2,6 +2,7 @@
  * From a model to a program: ops and slots for given limits, which any backend can compile. `buildParts` gives the
  * layers one by one, for several devices; `buildProgram` strings them together for one.
  */
+import { checkValue, countRule } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Op, Slot, Weight } from "../ops/op.ts";
 import type { KvShape, KvType, OpRange, Program, Segment } from "../ops/program.ts";
@@ -249,17 +250,9 @@ function outputLinear({ output: weight, outputBias: bias }: Model): Linear {
 }
 
 function checkOptions(model: Model, options: ProgramOptions): void {
-  const positive: readonly (readonly [string, number])[] = [
-    ["contextLength", options.contextLength],
-    ["sequences", options.sequences],
-    ["maxRows", options.maxRows],
-    ["maxOutputs", options.maxOutputs],
-  ];
-  for (const [name, value] of positive) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new OptionError(name, String(value), "a whole number of at least 1");
-    }
-  }
+  const { sequences, maxRows, maxOutputs } = options;
+  const counts = { contextLength: options.contextLength, sequences, maxRows, maxOutputs };
+  for (const [name, count] of Object.entries(counts)) checkValue(count, name, countRule(1));
   const { contextLength, slidingWindow, layers } = model.hyperparameters;
   if (slidingWindow !== undefined && options.contextLength > slidingWindow) {
     const expected = `at most ${slidingWindow}: attention beyond this model's sliding window is not supported`;

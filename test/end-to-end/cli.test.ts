@@ -227,6 +227,14 @@ describe("what is wrong", () => {
     ["an unknown command", () => ["nonsense"], 2, "nonsense"],
     ["a number that is none", () => ["run", "-n", "many", "x"], 2, "whole number"],
     ["a value out of range", () => ["run", "--top-p", "3", "x"], 2, "hearth: --top-p: 3"],
+    ["a temperature below zero", () => ["run", "--temp", "-1", "x"], 2, "hearth: --temp: -1"],
+    ["steps without rows", () => ["run", "--batch", "0", "x"], 2, "hearth: --batch: 0"],
+    [
+      "a ratio below one",
+      () => ["train-predictor", model, "--max-ratio", "0.5"],
+      2,
+      "hearth: --max-ratio: 0.5",
+    ],
     ["no threads", () => ["run", "--threads", "0", "x"], 2, "hearth: --threads: 0"],
     [
       "too few tokens",

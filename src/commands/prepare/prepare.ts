@@ -5,6 +5,7 @@
 
 import { basename } from "node:path";
 import type { Backend } from "../../backends/backend.ts";
+import { threadsRule } from "../../backends/machine-rules.ts";
 import {
   checkOptions,
   choiceRule,
@@ -354,7 +355,7 @@ const trainingRules: OptionRules<TrainPredictorOptions> = {
   window: countRule(1),
   sidecar: pathRule,
   device: choiceRule(hostDevices),
-  threads: countRule(1, 512),
+  threads: threadsRule,
   seed: numberRule,
   recall: {
     expected: "a number above 0, at most 1",
