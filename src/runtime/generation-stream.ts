@@ -1,10 +1,15 @@
 /** What the caller of `generate` holds: the chunks as they come, the result at the end, a way to stop. */
+import { HearthError } from "../core/errors.ts";
 import type { ActiveGeneration, GeneratedChunk, GenerationResult } from "./generation.ts";
 
 export class Generation implements AsyncIterable<GeneratedChunk> {
-  /** Usage, timings and why it ended; rejects when the device failed. An abort is a result, not an error. */
+  /**
+   * Usage, timings and why it ended. Rejects with a DeviceError when the device failed, with the error of a callback that
+   * threw, or with what else ended this answer alone. An abort is a result, not an error.
+   */
   readonly result: Promise<GenerationResult>;
   readonly #active: ActiveGeneration;
+  #hasReader = false;
 
   constructor(active: ActiveGeneration, signal: AbortSignal | undefined) {
     this.#active = active;
@@ -19,8 +24,18 @@ export class Generation implements AsyncIterable<GeneratedChunk> {
     }
   }
 
-  /** One chunk for each token. Leaving the loop early ends the generation. May be iterated once. */
-  [Symbol.asyncIterator](): AsyncIterator<GeneratedChunk, undefined> {
+  /**
+   * One chunk for each token. Leaving the loop early ends the generation. Several calls of `next` may wait at once: they
+   * are served in their order.
+   * @throws HearthError when it is called again: two readers would each get a part of the text.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<GeneratedChunk, undefined> {
+    if (this.#hasReader) {
+      throw new HearthError(
+        "this answer is being iterated, or was: its chunks are given once; await its result or text() for the whole, or call generate again",
+      );
+    }
+    this.#hasReader = true;
     return this.#active.chunks;
   }
 

@@ -2,6 +2,7 @@
  * One answer being written: what is still to be read of its prompt, its sampler, its text and why it ended.
  * The scheduler owns the step loop; a generation says which tokens it wants read and takes logits.
  */
+import { callCaller } from "../core/call-caller.ts";
 import { NotFiniteError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
@@ -143,9 +144,15 @@ export class ActiveGeneration {
     return token;
   }
 
+  /** What the callback throws, or rejects with, ends this answer. */
   reportPromptProgress(): void {
-    if (this.#tokens.length > 0) return;
-    this.settings.onPromptProgress?.(this.prompt.length - this.pendingCount, this.prompt.length);
+    const { onPromptProgress } = this.settings;
+    if (onPromptProgress === undefined || this.#tokens.length > 0 || this.isFinished) return;
+    const { length } = this.prompt;
+    callCaller(
+      () => onPromptProgress(length - this.pendingCount, length),
+      (error) => this.fail(error),
+    );
   }
 
   /** How many of the largest logits decide the next token: 1 for a greedy answer, Infinity if it needs all. */
@@ -187,11 +194,18 @@ export class ActiveGeneration {
     this.#publish(token, scores);
   }
 
+  /** Ends the answer; it fails instead where the text that was held back cannot be given out. */
   finish(reason: FinishReason): void {
     if (this.#finish !== undefined) return;
+    let rest: string;
+    try {
+      rest = this.#stopText.push(this.#detokenizer.end()) + this.#stopText.end();
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
     this.#finish = reason;
     this.#startedAt ||= performance.now();
-    const rest = this.#stopText.push(this.#detokenizer.end()) + this.#stopText.end();
     this.#text += rest;
     if (rest !== "") this.chunks.push({ text: rest });
     this.chunks.close();

@@ -286,7 +286,9 @@ describe("an error", () => {
       { status: "rejected", reason: failure },
       { status: "rejected", reason: failure },
     ]);
-    expect(() => scheduler.submit(answering([3]))).toThrow(failure);
+    const later = answering([3]);
+    scheduler.submit(later);
+    await expect(later.result).rejects.toBe(failure);
     expect(model.steps).toHaveLength(1);
   });
 

@@ -19,13 +19,18 @@ export class Scheduler {
   /** Whose each output of the step is. */
   readonly #outputSeats: Seat[] = [];
   #isRunning = false;
-  #broken: unknown;
+  #failure: unknown;
 
   constructor(session: Session) {
     this.#session = session;
   }
 
-  /** Queues a generation; it starts as soon as a sequence is free. */
+  /** Why no step can run any more: the error of the step that failed. Undefined while steps can run. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Queues a generation; it starts as soon as a sequence is free, or fails with `failure`. */
   submit(generation: ActiveGeneration): void {
     const { contextLength } = this.#session.cache;
     const { length } = generation.prompt;
@@ -34,7 +39,10 @@ export class Scheduler {
         `the prompt has ${length} tokens, the context ${contextLength}; raise the context or shorten the prompt`,
       );
     }
-    if (this.#broken !== undefined) throw this.#broken;
+    if (this.#failure !== undefined) {
+      generation.fail(this.#failure);
+      return;
+    }
     this.#waiting.push(generation);
     if (!this.#isRunning) void this.#loop();
   }
@@ -55,7 +63,7 @@ export class Scheduler {
         if (this.#seats.some(hasEnded)) this.#seats = this.#seats.filter((seat) => !hasEnded(seat));
       }
     } catch (error) {
-      this.#broken = error;
+      this.#failure = error ?? new HearthError("a step failed without a reason");
       for (const { generation } of this.#seats) generation.fail(error);
       for (const generation of this.#waiting) generation.fail(error);
       this.#seats = [];
@@ -80,10 +88,12 @@ export class Scheduler {
     const read = session.cheapestRead(deciding);
     await session.run(read);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
-    for (const [output, seat] of outputSeats.entries()) this.#accept(seat, read, output);
+    for (const [output, seat] of outputSeats.entries()) {
+      if (!hasEnded(seat)) this.#accept(seat, read, output);
+    }
   }
 
-  /** An error that concerns one answer ends that answer alone. */
+  /** An error of one answer (its sampler, its detokenizer, its stop texts) ends that answer alone. */
   #accept({ generation, sequence }: Seat, read: ReadKind, output: number): void {
     const session = this.#session;
     try {
@@ -91,7 +101,6 @@ export class Scheduler {
       else if (read === "largest") generation.acceptLargest(session.largest(output));
       else generation.accept(session.logits(output));
     } catch (error) {
-      if (!(error instanceof HearthError)) throw error;
       session.cache.truncate(sequence, 0);
       generation.fail(error);
     }
@@ -139,6 +148,17 @@ export class Scheduler {
     generation.readAgain(newer.slice(-(cache.contextLength - fixed)));
   }
 
+  /** False for a generation that failed before its first row. */
+  #start(generation: ActiveGeneration, cached: number): boolean {
+    try {
+      generation.start(cached);
+      return true;
+    } catch (error) {
+      generation.fail(error);
+      return false;
+    }
+  }
+
   /** Gives free sequences to waiting generations: each gets the one that holds most of its prompt. */
   #seatWaiting(): void {
     const { cache } = this.#session;
@@ -157,8 +177,7 @@ export class Scheduler {
       // The last token is always read: its logits are what the answer starts from.
       const cached = Math.min(held(sequence), generation.prompt.length - 1);
       cache.truncate(sequence, cached);
-      generation.start(cached);
-      this.#seats.push({ generation, sequence });
+      if (this.#start(generation, cached)) this.#seats.push({ generation, sequence });
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Backend, CompileOptions, Executable } from "../backends/backend.ts
 import { LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, emptyStep, type Program, type RowPurpose, type Step } from "../ops/program.ts";
+import { compileForCaller } from "./compile-for-caller.ts";
 import { FfnCounters } from "./ffn-counters.ts";
 import { SequenceCache } from "./sequence-cache.ts";
 
@@ -54,7 +55,7 @@ export class Session implements Disposable {
     outputs: OutputSlots,
     options: CompileOptions = {},
   ): Promise<Session> {
-    return new Session(program, outputs, await backend.compile(program, options));
+    return new Session(program, outputs, await compileForCaller(backend, program, options));
   }
 
   /** Rows that still fit into the step. */
