@@ -51,4 +51,35 @@ describe("a chunk queue", () => {
     }
     expect(left).toBe(1);
   });
+
+  it("serves calls that wait at once in their order, and ends all of them", async () => {
+    const queue = new ChunkQueue<number>(() => {});
+    const waiting = [queue.next(), queue.next(), queue.next(), queue.next()];
+    queue.push(1);
+    queue.push(2);
+    queue.close();
+    expect((await Promise.all(waiting)).map(({ value }) => value)).toEqual([
+      1,
+      2,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it("fails every call that waits, and every later one", async () => {
+    const queue = new ChunkQueue<number>(() => {});
+    const waiting = [queue.next(), queue.next()];
+    queue.fail(new Error("broken"));
+    const outcomes = await Promise.allSettled([...waiting, queue.next()]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  });
+
+  it("gives nothing after a reader has left, and ends a call that waits", async () => {
+    const queue = new ChunkQueue<number>(() => {});
+    const waiting = queue.next();
+    await queue.return();
+    queue.push(1);
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await queue.next()).toEqual({ done: true, value: undefined });
+  });
 });
