@@ -52,15 +52,16 @@ Source source_of(napi_env env, napi_value value, Pins& pins) {
   return Source{static_cast<const uint8_t*>(view.data), view.bytes, nullptr};
 }
 
-// createPool(threads, instruction set or undefined) → { handle, kernels, threads }, or undefined
+// createPool(threads, instruction set or undefined, are inputs exact) → { handle, kernels, threads }, or undefined
 // for an unknown set. There are fewer threads than asked for where the system gives no more.
 napi_value create_pool(napi_env env, napi_callback_info info) {
-  const auto values = arguments(env, info, 2);
+  const auto values = arguments(env, info, 3);
   const uint32_t threads = index_of(env, values[0]);
   if (threads == 0 || threads > 1024) throw BindingError{"hearth addon: a bad number of threads"};
   const bool forced = type_of(env, values[1]) == napi_string;
+  const Inputs inputs = number_of(env, values[2]) != 0 ? Inputs::kExact : Inputs::kRounded;
   const std::string name = forced ? string_of(env, values[1]) : std::string();
-  const Kernels* kernels = select_kernels(forced ? name.c_str() : nullptr);
+  const Kernels* kernels = select_kernels(forced ? name.c_str() : nullptr, inputs);
   if (kernels == nullptr) return nullptr;
   auto handle = std::make_unique<PoolHandle>();
   handle->pool = std::make_shared<Pool>(env, threads, *kernels);

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include "avx2.h"
 
+#include "exact-weights.h"
 #include "lanes-avx2.h"
 #include "plain-weights.h"
 #include "vector-kernels.h"
@@ -32,7 +33,7 @@ constexpr WeightKernels weights() {
 }
 
 Kernels build() {
-  Kernels kernels = {"avx2", {}, lane_vector_kernels<Avx2Lanes>()};
+  Kernels kernels = {"avx2", true, {}, lane_vector_kernels<Avx2Lanes>()};
   for_each_codec(
       [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
   avx2::add_dots_32(kernels);
@@ -43,9 +44,10 @@ Kernels build() {
 
 }  // namespace
 
-const Kernels& avx2_kernels() {
-  static const Kernels kernels = build();
-  return kernels;
+const Kernels& avx2_kernels(Inputs inputs) {
+  static const Kernels rounded = build();
+  static const Kernels exact = with_exact_weights<Avx2Lanes>(build());
+  return inputs == Inputs::kExact ? exact : rounded;
 }
 
 }  // namespace hearth

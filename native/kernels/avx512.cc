@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include "avx512.h"
 
+#include "exact-weights.h"
 #include "lanes-avx512.h"
 #include "plain-weights.h"
 #include "vector-kernels.h"
@@ -10,7 +11,7 @@ namespace hearth {
 namespace {
 
 Kernels build() {
-  Kernels kernels = {"avx512", {}, lane_vector_kernels<Avx512Lanes>()};
+  Kernels kernels = {"avx512", true, {}, lane_vector_kernels<Avx512Lanes>()};
   weights_of(kernels, WeightType::kF32) = lane_plain<Lane<F32, Avx512Lanes>>();
   weights_of(kernels, WeightType::kF16) = lane_plain<Lane<F16, Avx512Lanes>>();
   weights_of(kernels, WeightType::kBF16) = lane_plain<Lane<BF16, Avx512Lanes>>();
@@ -25,9 +26,10 @@ Kernels build() {
 
 }  // namespace
 
-const Kernels& avx512_kernels() {
-  static const Kernels kernels = build();
-  return kernels;
+const Kernels& avx512_kernels(Inputs inputs) {
+  static const Kernels rounded = build();
+  static const Kernels exact = with_exact_weights<Avx512Lanes>(build());
+  return inputs == Inputs::kExact ? exact : rounded;
 }
 
 }  // namespace hearth

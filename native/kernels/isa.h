@@ -7,10 +7,10 @@
 
 namespace hearth {
 
-const Kernels& scalar_kernels();
-const Kernels& avx2_kernels();
-const Kernels& avx512_kernels();
-const Kernels& neon_kernels();
+const Kernels& scalar_kernels(Inputs inputs);
+const Kernels& avx2_kernels(Inputs inputs);
+const Kernels& avx512_kernels(Inputs inputs);
+const Kernels& neon_kernels(Inputs inputs);
 
 // The entry of a type in a table that is being built.
 WeightKernels& weights_of(Kernels& kernels, WeightType type);

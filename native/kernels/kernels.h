@@ -107,7 +107,7 @@ struct WeightKernels {
   size_t gemm_tokens;
 };
 
-// What prepare_x writes. Types with the same format can share one prepared row.
+// What prepare_x writes; with Inputs::kExact always the row itself. Types with the same format can share one prepared row.
 enum class XFormat : uint32_t {
   kF32 = 0,  // the row itself
   kQ8 = 1,   // per 32 elements d = max|x| / 127 (f32), q = x / d rounded to nearest even, and sums
@@ -230,14 +230,18 @@ struct VectorKernels {
 };
 
 struct Kernels {
-  const char* name;  // "scalar", "avx2", "avx512", "neon"
+  const char* name;    // "scalar", "avx2", "avx512", "neon"
+  bool rounds_inputs;  // of quantised types, to eight bits
   WeightKernels weights[kWeightTypeCount];
   VectorKernels vector;
 };
 
+// Whether the inputs of quantised weights are rounded to eight bits (fast), or stay f32.
+enum class Inputs { kRounded, kExact };
+
 // The best table that this machine can run, or the named one; null if the name is unknown or its
 // table cannot run here.
-const Kernels* select_kernels(const char* forced_or_null);
+const Kernels* select_kernels(const char* forced_or_null, Inputs inputs = Inputs::kRounded);
 
 // Names of the tables that this machine can run, best first, null-terminated.
 const char* const* available_kernels();

@@ -2,6 +2,7 @@
 // plain C++ dot products, which compilers vectorise, and panels. Built and selected on ARM only.
 // The kernel tests pass in an emulator (qemu-aarch64); nothing has been timed.
 #if defined(__aarch64__)
+#include "exact-weights.h"
 #include "isa.h"
 #include "lanes-neon.h"
 #include "plain-weights.h"
@@ -24,7 +25,7 @@ constexpr WeightKernels weights() {
 }
 
 Kernels build() {
-  Kernels kernels = {"neon", {}, lane_vector_kernels<NeonLanes>()};
+  Kernels kernels = {"neon", true, {}, lane_vector_kernels<NeonLanes>()};
   for_each_codec(
       [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
   return kernels;
@@ -32,9 +33,10 @@ Kernels build() {
 
 }  // namespace
 
-const Kernels& neon_kernels() {
-  static const Kernels kernels = build();
-  return kernels;
+const Kernels& neon_kernels(Inputs inputs) {
+  static const Kernels rounded = build();
+  static const Kernels exact = with_exact_weights<NeonLanes>(build());
+  return inputs == Inputs::kExact ? exact : rounded;
 }
 
 }  // namespace hearth

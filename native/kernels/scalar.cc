@@ -1,5 +1,5 @@
 // The portable table: plain C++ for any machine, and what the fast tables are tested against.
-#include "generic-weights.h"
+#include "exact-weights.h"
 #include "isa.h"
 #include "lanes-scalar.h"
 #include "vector-kernels.h"
@@ -8,7 +8,7 @@ namespace hearth {
 namespace {
 
 Kernels build() {
-  Kernels kernels = {"scalar", {}, lane_vector_kernels<ScalarLanes>()};
+  Kernels kernels = {"scalar", true, {}, lane_vector_kernels<ScalarLanes>()};
   for_each_codec([&kernels](auto codec) {
     weights_of(kernels, codec.kType) = generic_weights<decltype(codec)>();
   });
@@ -17,9 +17,10 @@ Kernels build() {
 
 }  // namespace
 
-const Kernels& scalar_kernels() {
-  static const Kernels kernels = build();
-  return kernels;
+const Kernels& scalar_kernels(Inputs inputs) {
+  static const Kernels rounded = build();
+  static const Kernels exact = with_exact_weights<ScalarLanes>(build());
+  return inputs == Inputs::kExact ? exact : rounded;
 }
 
 }  // namespace hearth

@@ -47,13 +47,17 @@ const TypeInfo& type_info(WeightType type) {
 
 // Tables that can run here, best first.
 struct Available {
-  const Kernels* table[3];
+  const Kernels& (*table[3])(Inputs);
   const char* name[4];
 };
 
 Available find_available() {
   Available found = {};
   size_t count = 0;
+  const auto add = [&](const Kernels& (*table)(Inputs)) {
+    found.table[count] = table;
+    found.name[count++] = table(Inputs::kRounded).name;
+  };
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -62,14 +66,13 @@ Available find_available() {
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
       __builtin_cpu_supports("avx512vpopcntdq")) {
-    found.table[count++] = &avx512_kernels();
+    add(avx512_kernels);
   }
-  if (avx2) found.table[count++] = &avx2_kernels();
+  if (avx2) add(avx2_kernels);
 #elif defined(__aarch64__)
-  found.table[count++] = &neon_kernels();
+  add(neon_kernels);
 #endif
-  found.table[count++] = &scalar_kernels();
-  for (size_t i = 0; i < count; ++i) found.name[i] = found.table[i]->name;
+  add(scalar_kernels);
   return found;
 }
 
@@ -80,11 +83,11 @@ const Available& available() {
 
 }  // namespace
 
-const Kernels* select_kernels(const char* forced_or_null) {
+const Kernels* select_kernels(const char* forced_or_null, Inputs inputs) {
   const Available& found = available();
-  if (forced_or_null == nullptr) return found.table[0];
+  if (forced_or_null == nullptr) return &found.table[0](inputs);
   for (size_t i = 0; found.name[i] != nullptr; ++i) {
-    if (std::strcmp(found.name[i], forced_or_null) == 0) return found.table[i];
+    if (std::strcmp(found.name[i], forced_or_null) == 0) return &found.table[i](inputs);
   }
   return nullptr;
 }

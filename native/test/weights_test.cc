@@ -57,7 +57,7 @@ struct Problem {
   // The quantisation of kernels.h, in its own words: d in f32, q rounded to nearest even.
   void see_x() {
     for (size_t i = 0; i < used.size(); ++i) used[i] = x[i];
-    if (hearth::x_format(type) == hearth::XFormat::kF32) return;
+    if (!kernels->rounds_inputs || hearth::x_format(type) == hearth::XFormat::kF32) return;
     for (size_t group = 0; group < used.size(); group += 32) {
       float largest = 0;
       for (size_t i = group; i < group + 32; ++i) largest = std::max(largest, std::fabs(x[i]));
@@ -207,8 +207,10 @@ void test_dequantise(Problem& p, Checks& checks) {
 // kernels.h: prepared rows are the same on all instruction sets (bytes past the last array are
 // padding).
 void test_prepare_x(Problem& p, Checks& checks) {
-  const WeightKernels* scalar =
-      hearth::weight_kernels(hearth::select_kernels("scalar"), static_cast<uint32_t>(p.type));
+  const hearth::Inputs inputs =
+      p.kernels->rounds_inputs ? hearth::Inputs::kRounded : hearth::Inputs::kExact;
+  const WeightKernels* scalar = hearth::weight_kernels(hearth::select_kernels("scalar", inputs),
+                                                       static_cast<uint32_t>(p.type));
   const size_t bytes = hearth::x_bytes(p.type, p.columns);
   Buffer expected(bytes);
   Buffer got(bytes);
@@ -241,9 +243,12 @@ int main() {
   using namespace hearth_test;
   Checks checks;
   for (const char* const* name = hearth::available_kernels(); *name; ++name) {
-    for (const WeightType type : hearth::kWeightTypes)
-      test_type(hearth::select_kernels(*name), type, checks);
-    std::printf("weights on %s: done\n", *name);
+    for (const hearth::Inputs inputs : {hearth::Inputs::kRounded, hearth::Inputs::kExact}) {
+      const Kernels* kernels = hearth::select_kernels(*name, inputs);
+      for (const WeightType type : hearth::kWeightTypes) test_type(kernels, type, checks);
+      std::printf("weights on %s, inputs %s: done\n", *name,
+                  kernels->rounds_inputs ? "rounded" : "exact");
+    }
   }
   return checks.finish("weights_test");
 }

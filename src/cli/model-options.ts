@@ -103,6 +103,11 @@ const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
     "--no-mmap",
     "read the weights into memory: the file may change while they are used",
   ),
+  new ApiOption(
+    "exact",
+    "--exact",
+    "leave the inputs of quantised weights unrounded on the CPU: slower (default: off)",
+  ),
   new ApiOption("mlock", "--mlock", "keep the weights in physical memory (default: off)"),
   new ApiOption("device", "--device <device>", "where the model runs")
     .choices([...devices])

@@ -128,10 +128,10 @@ function wholeModelOrWhyNot(
 }
 
 function host(
-  { threads, mmap, mlock }: ResolvedEngineOptions,
+  { threads, exact, mmap, mlock }: ResolvedEngineOptions,
   device: HostDevice,
   notices: readonly string[],
 ): ChosenDevice {
-  const opened = openHostBackend(device, { threads, mmap, mlock });
+  const opened = openHostBackend(device, { threads, exact, mmap, mlock });
   return { kind: "host", backend: opened.backend, notices: [...notices, ...opened.notices] };
 }

@@ -14,12 +14,13 @@ export const hostDevices: readonly HostDevice[] = ["auto", "cpu", "reference"];
 
 export interface HostUse extends FileOptions {
   readonly threads?: number | undefined;
+  readonly exact?: boolean | undefined;
 }
 
 /** The caller disposes of it. @throws DeviceError when the native backend was asked for and is missing. */
 export function openHostBackend(
   device: HostDevice,
-  { threads, ...files }: HostUse = {},
+  { threads, exact, ...files }: HostUse = {},
 ): { readonly backend: Backend; readonly notices: readonly string[] } {
   const native = device === "auto" ? loadAddon() : undefined;
   if (native?.kind === "missing") {
@@ -27,7 +28,7 @@ export function openHostBackend(
     return { backend: createReferenceBackend(), notices: [notice] };
   }
   if (device === "reference") return { backend: createReferenceBackend(), notices: [] };
-  const backend = createCpuBackend(defined({ threads, files: fileUse(files) }));
+  const backend = createCpuBackend(defined({ threads, exact, files: fileUse(files) }));
   return { backend, notices: backend.notices };
 }
 

@@ -85,7 +85,7 @@ async function setUpHybrid(
   transpose: Transpose,
 ): Promise<DeviceSetup> {
   const { model, options, sidecar } = setup;
-  const { threads, signal, mmap, mlock } = options;
+  const { threads, exact, signal, mmap, mlock } = options;
   const sparsity = await resolveSparsity(setup, transpose, "map");
   const ready: SparseSetup = { ...setup, sparsity };
   const isAdaptable = sparsity.method !== "dense";
@@ -106,6 +106,7 @@ async function setUpHybrid(
       adapter: adapter.name,
       vramBudget: budget,
       ...(threads !== undefined && { threads }),
+      ...(exact !== undefined && { exact }),
       files: fileUse({ mmap, mlock }),
       placement: { layers: plan.layers, outputDevice: plan.outputDevice },
       timeline: options.timeline ?? false,

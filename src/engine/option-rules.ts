@@ -33,6 +33,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   threads: threadsRule,
   mmap: flagRule,
   mlock: flagRule,
+  exact: flagRule,
   device: choiceRule(devices),
   gpu: adapterRule,
   vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },

@@ -26,6 +26,11 @@ export interface EngineOptions {
    * False reads them into memory once. Default true.
    */
   readonly mmap?: boolean;
+  /**
+   * Multiply quantised weights with unrounded inputs on the CPU, as a GPU does. Default false: inputs are rounded to eight
+   * bits, as in llama.cpp, which is several times faster and moves log-probabilities by up to some 3e-2.
+   */
+  readonly exact?: boolean;
   /** Keep the weights in physical memory, so that the system never swaps or drops them. Default false. */
   readonly mlock?: boolean;
   readonly device?: Device;

@@ -63,7 +63,11 @@ export interface AddonMachine {
 export interface Addon {
   /** Undefined for an instruction set that is unknown or cannot run here. */
   /** `threads` of the result are fewer where the system gives no more. */
-  createPool(threads: number, kernels: string | undefined): AddonPool | undefined;
+  createPool(
+    threads: number,
+    kernels: string | undefined,
+    areInputsExact: number,
+  ): AddonPool | undefined;
   disposePool(pool: Handle): void;
   /**
    * 1: the file is mapped, its pages are locked in memory; 0: it is read, they are not. A string says why the file could

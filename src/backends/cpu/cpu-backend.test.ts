@@ -166,7 +166,7 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
       const worker = new Worker(
         `const { createRequire } = require("node:module");
          const addon = createRequire(${JSON.stringify(path.href)})("../../../build/hearth.node");
-         const pool = addon.createPool(2, undefined);
+         const pool = addon.createPool(2, undefined, 0);
          addon.measureRead(pool.handle, 1 << 28).then(() => {});
          require("node:worker_threads").parentPort.postMessage("started");`,
         { eval: true },

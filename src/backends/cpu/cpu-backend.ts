@@ -31,6 +31,8 @@ export interface CpuBackendOptions {
   readonly threads?: number;
   /** "scalar", "avx2", "avx512" or "neon"; default: the best that runs here. */
   readonly isa?: string;
+  /** Whether the inputs of quantised weights stay f32, in place of being rounded to eight bits. Default false: several times faster. */
+  readonly exact?: boolean;
   /** How files with weights come into memory. Default: mapped, not locked. */
   readonly files?: FileUse;
 }
@@ -50,21 +52,21 @@ const measuredBytes = 256 * 1024 * 1024;
 
 /** @throws DeviceError when the addon is missing, UnsupportedError for an instruction set that this machine lacks. */
 export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
-  const { threads, isa, files: use = { access: "map", isLocked: false } } = options;
+  const { threads, isa, exact = false, files: use = { access: "map", isLocked: false } } = options;
   const loaded = loadAddon();
   if (loaded.kind === "missing") throw new DeviceError(loaded.reason);
   const { addon } = loaded;
   const machine = machineOf(addon);
   const count = threads ?? machine.physicalCores;
   checkValue(count, "threads", threadsRule);
-  const pool = createPool(addon, count, isa);
+  const pool = createPool(addon, count, { isa, exact });
   if (pool === undefined) {
     throw new UnsupportedError(`instruction set ${isa}`, machine.kernels.split(" "));
   }
   const files = createMappedFiles(addon, use);
   const threadNotices = pool.threads < count ? [fewerThreads(count, pool.threads)] : [];
   return {
-    description: `cpu (${pool.kernels}, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
+    description: describe(pool, exact),
     get notices() {
       return [...threadNotices, ...files.notices];
     },
@@ -108,15 +110,23 @@ function compile(native: Native, program: Program, options: CompileOptions = {})
 }
 
 /** @throws LimitError when the system gives no thread at all. */
-function createPool(addon: Addon, count: number, isa: string | undefined): AddonPool | undefined {
+function createPool(
+  addon: Addon,
+  count: number,
+  { isa, exact }: { readonly isa: string | undefined; readonly exact: boolean },
+): AddonPool | undefined {
   try {
-    return addon.createPool(count, isa);
+    return addon.createPool(count, isa, exact ? 1 : 0);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new LimitError(
       `no thread could be started (${why}); raise the limits on processes and memory (ulimit -u, ulimit -v), or close other programs`,
     );
   }
+}
+
+function describe({ kernels, threads }: AddonPool, exact: boolean): string {
+  return `cpu (${kernels}${exact ? ", exact" : ""}, ${threads} thread${threads === 1 ? "" : "s"})`;
 }
 
 function fewerThreads(asked: number, given: number): string {

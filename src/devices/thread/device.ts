@@ -21,6 +21,8 @@ export type DeviceSpec =
       readonly adapter: AdapterChoice;
       readonly vramBudget: Bytes;
       readonly threads?: number;
+      /** Whether the CPU keeps inputs of quantised weights unrounded. Default false. */
+      readonly exact?: boolean;
       /** How the CPU's share of the weights comes into memory. Default: mapped. */
       readonly files?: FileUse;
       readonly placement: Placement;
@@ -56,8 +58,18 @@ async function openGpu(spec: Extract<DeviceSpec, { kind: "gpu" }>): Promise<Back
 }
 
 async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promise<Backend> {
-  const { adapter, vramBudget, threads, files, placement, timeline, adapt, promptOnCpuFrom } = spec;
-  const cpu = createCpuBackend(defined({ threads, files }));
+  const {
+    adapter,
+    vramBudget,
+    threads,
+    exact,
+    files,
+    placement,
+    timeline,
+    adapt,
+    promptOnCpuFrom,
+  } = spec;
+  const cpu = createCpuBackend(defined({ threads, exact, files }));
   const gpu = await openGpu({ kind: "gpu", adapter, vramBudget }).catch((error: unknown) => {
     cpu[Symbol.dispose]();
     throw error;
