@@ -1,5 +1,6 @@
 /** Down projections with a row for each neuron: from the sidecar, else made at load, or written to a sidecar. */
 import { transposedPieces } from "../backends/plain-matrices.ts";
+import { tensorType } from "../core/dtype.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
 import type { MatrixToWrite, Sidecar } from "../sparsity/sidecar/sidecar.ts";
@@ -34,7 +35,24 @@ export async function downRowsOf(
     const layer = missing[i];
     return layer === undefined ? [] : [[layer, weight] as const];
   });
-  return { weights: new Map([...kept, ...made]), notices };
+  const rows = new Map([...kept, ...made]);
+  return { weights: rows, notices: [...notices, ...roundedAgain(model, rows)] };
+}
+
+/** A float is copied as it is; of quantised weights, blocks across the rows are other blocks than along them. */
+function roundedAgain(model: Model, rows: ReadonlyMap<number, Weight>): readonly string[] {
+  const changed = [...rows].flatMap(([layer, weight]) => {
+    const from = columnsOf(model, layer);
+    return from && tensorType(from.type).blockElements > 1 ? [{ from, to: weight }] : [];
+  });
+  if (changed.length === 0) return [];
+  const typesOf = (weights: readonly Weight[]): string =>
+    [...new Set(weights.map(({ type }) => type))].join(" and ");
+  const from = typesOf(changed.map((change) => change.from));
+  const to = typesOf(changed.map((change) => change.to));
+  return [
+    `down projections of ${from} were rounded once more, to ${to}, when they were transposed: logits differ slightly from sparsity dense`,
+  ];
 }
 
 /** Those that `sidecar` lacks, made piece by piece while they are written. */

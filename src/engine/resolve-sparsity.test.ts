@@ -246,6 +246,19 @@ describe("auto", () => {
     );
   });
 
+  it.each([
+    ["q8_0", /down projections of Q8_0 were rounded once more, to Q8_0, .* from sparsity dense/],
+    ["q4_k", /down projections of Q4_K were rounded once more, to Q8_0, .* from sparsity dense/],
+  ])("says that the gate is not exact for a model of %s", async (type, message) => {
+    const path = await make(`rounded ${type}`, `--arch arcee --type ${type}`);
+    const gate = { device: "reference", sparsity: "gate", count: 1 } as const;
+    expect((await answer(path, prompt, gate)).notices.join("\n")).toMatch(message);
+    const float = await make("not rounded", "--arch arcee --type f16");
+    expect((await answer(float, prompt, gate)).notices.join("\n")).not.toMatch(/rounded/);
+    const dense = await answer(path, prompt, { ...gate, sparsity: "dense" });
+    expect(dense.notices.join("\n")).not.toMatch(/rounded/);
+  });
+
   it("stays dense where activations never rest, and says what would help", async () => {
     const path = await make("auto silu", "--arch llama");
     const { notices, activeShare } = await answer(path, prompt, { device: "reference", count: 1 });

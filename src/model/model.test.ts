@@ -196,11 +196,21 @@ describe("a file that hearth cannot run", () => {
     ["llama.rope.scaling.type", string("longrope"), /"longrope".*none, linear, yarn, llama3/],
     ["llama.attention.value_length", u32(64), /value_length.*found 64, expected 32/],
     ["llama.attention.layer_norm_rms_epsilon", f32(2), /rms_epsilon.*found 2/],
+    ["powerinfer.sparse_threshold", f32(Number.NaN), /sparse_threshold: found NaN/],
+    ["powerinfer.sparse_threshold", f32(Infinity), /sparse_threshold: found Infinity/],
     ["llama.expert_count", u32(8), /mixture of 8 experts/],
     ["hearth.activation", string("tanh"), /"tanh" \(hearth\.activation\)/],
     ["tokenizer.ggml.tokens", metadataValue.strings(new Array(301).fill("a")), /301 tokens/],
   ])("is refused for a wrong %s", async (key, value, message) => {
     await expect(open("--arch llama", { keys: { [key]: value } })).rejects.toThrow(message);
+  });
+
+  it("is refused for a FATReLU threshold that is no number", async () => {
+    const keys = {
+      "hearth.activation": string("fatrelu"),
+      "hearth.activation_threshold": f32(Number.NaN),
+    };
+    await expect(open("--arch llama", { keys })).rejects.toThrow(/activation_threshold: found NaN/);
   });
 
   it("is refused when it promises predictors and has none", async () => {

@@ -74,7 +74,7 @@ export function openModel(gguf: GgufFile): Model {
     output,
     ...(outputBias && { outputBias }),
     tied,
-    sparseThreshold: gguf.metadata.optionalNumber("powerinfer.sparse_threshold") ?? 0,
+    sparseThreshold: finiteNumber(gguf, "powerinfer.sparse_threshold") ?? 0,
     notices: findNotices({ gguf, shape: hyperparameters, vocabulary }),
   };
 }
@@ -95,7 +95,10 @@ function activationOf(gguf: GgufFile, architecture: Architecture): Activation {
     case "gelu-tanh":
       return { kind: name };
     case "fatrelu":
-      return { kind: name, threshold: gguf.metadata.number("hearth.activation_threshold") };
+      return {
+        kind: name,
+        threshold: finiteNumber(gguf, thresholdKey) ?? gguf.metadata.number(thresholdKey),
+      };
     default:
       throw new UnsupportedError(`activation "${name}" (hearth.activation)`, [
         "relu",
@@ -106,6 +109,15 @@ function activationOf(gguf: GgufFile, architecture: Architecture): Activation {
         "fatrelu",
       ]);
   }
+}
+
+const thresholdKey = "hearth.activation_threshold";
+
+function finiteNumber({ metadata, path: file }: GgufFile, key: string): number | undefined {
+  const value = metadata.optionalNumber(key);
+  if (value === undefined || Number.isFinite(value)) return value;
+  const where = `metadata key ${key}`;
+  throw new FileFormatError({ file, where, found: String(value), expected: "a finite number" });
 }
 
 function findLayers(

@@ -47,8 +47,8 @@ export function readFacts(
     ...(reader.has(keys.recommendedMethod) && { recommendation: readRecommendation(reader) }),
     predictorFacts: (layer) => ({
       threshold: reader.finite(keys.predictorThresholds, layers)[layer] ?? 0,
-      recall: reader.numbers(keys.predictorRecall, layers)[layer] ?? Number.NaN,
-      precision: reader.numbers(keys.predictorPrecision, layers)[layer] ?? Number.NaN,
+      recall: reader.measured(keys.predictorRecall, layers)[layer] ?? Number.NaN,
+      precision: reader.measured(keys.predictorPrecision, layers)[layer] ?? Number.NaN,
     }),
   };
 }
@@ -78,8 +78,8 @@ function readProfile(reader: FactReader, counts: readonly Float64Array[]): Activ
   checkCounts(reader, counts, { name: "activation", tokens });
   const names = reader.strings(keys.corpusNames);
   const hashes = reader.strings(keys.corpusHashes, names.length);
-  const ofCorpus = reader.numbers(keys.corpusTokens, names.length);
-  const complete = reader.numbers(keys.corpusComplete, names.length);
+  const ofCorpus = reader.notNegative(keys.corpusTokens, names.length);
+  const complete = reader.finite(keys.corpusComplete, names.length);
   const corpora = names.map((name, i) => ({
     name,
     hash: hashes[i] ?? "",
@@ -101,7 +101,7 @@ function readRule(reader: FactReader): ActiveRule {
 function readSign(reader: FactReader, layers: number): SignCalibration {
   return {
     margins: reader.finite(keys.signMargins, layers),
-    recall: reader.numbers(keys.signRecall, layers),
+    recall: reader.measured(keys.signRecall, layers),
   };
 }
 
@@ -160,7 +160,7 @@ function readRecommendation(reader: FactReader): Recommendation {
   const methods = reader.strings(keys.measuredMethods);
   const count = methods.length;
   const variants = reader.strings(keys.measuredVariants, count);
-  const column = (key: string): readonly number[] => reader.numbers(key, count);
+  const column = (key: string): readonly number[] => reader.measured(key, count);
   const activeShare = column(keys.measuredActiveShare);
   const bytesPerToken = column(keys.measuredBytesPerToken);
   const perplexity = column(keys.measuredPerplexity);
@@ -221,15 +221,16 @@ class FactReader {
     return this.failKey(key, `${values.length} texts`, String(length));
   }
 
-  /** NaN and infinities are allowed: what was not measured. */
-  numbers(key: string, length: number): readonly number[] {
-    const values = Array.from(this.#gguf.metadata.numbers(key));
-    if (values.length === length) return values;
-    return this.failKey(key, `${values.length} numbers`, String(length));
+  /** NaN is what was not measured; an infinity is nothing that could have been. */
+  measured(key: string, length: number): readonly number[] {
+    const values = this.#numbers(key, length);
+    const wrong = values.find((value) => Math.abs(value) === Number.POSITIVE_INFINITY);
+    if (wrong === undefined) return values;
+    return this.failKey(key, String(wrong), "finite numbers, or NaN for what was not measured");
   }
 
   finite(key: string, length: number): readonly number[] {
-    const values = this.numbers(key, length);
+    const values = this.#numbers(key, length);
     const wrong = values.find((value) => !Number.isFinite(value));
     if (wrong === undefined) return values;
     return this.failKey(key, String(wrong), "finite numbers");
@@ -252,5 +253,11 @@ class FactReader {
 
   fail(where: string, found: string, expected: string): never {
     throw new FileFormatError({ file: this.#gguf.path, where, found, expected });
+  }
+
+  #numbers(key: string, length: number): readonly number[] {
+    const values = Array.from(this.#gguf.metadata.numbers(key));
+    if (values.length === length) return values;
+    return this.failKey(key, `${values.length} numbers`, String(length));
   }
 }

@@ -101,13 +101,17 @@ function readChecked(gguf: GgufFile, model: SidecarModel): Sidecar {
       .allLayers((layer) => tensorName(layer, name), { type: "F64", shape: perNeuron })
       ?.map((bytes) => new Float64Array(bytes.buffer));
   const vectors = (name: LayerTensor, shape = perNeuron): readonly Float32Array[] | undefined =>
-    tensors.allLayers((layer) => tensorName(layer, name), { type: "F32", shape })?.map(floats);
+    tensors
+      .allLayers((layer) => tensorName(layer, name), { type: "F32", shape })
+      ?.map((bytes, layer) => tensors.finite(tensorName(layer, name), floats(bytes)));
   const { predictorFacts, ...facts } = readFacts(gguf, {
     layers: model.neurons.length,
     counts: counts("counts"),
     learnt: counts("learntCounts"),
   });
-  const downNorms = vectors("downNorms");
+  const downNorms = vectors("downNorms")?.map((values, layer) =>
+    tensors.norms(tensorName(layer, "downNorms"), values),
+  );
   const signMargins = vectors("signMargins");
   const signCentres = vectors("signCentre", () => [dim]);
   const columnNorms = readColumnNorms(tensors, model);
@@ -244,6 +248,12 @@ class SidecarTensors {
     const wrong = values.find((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY));
     if (wrong === undefined) return values;
     return this.#refuse(name, String(wrong), "finite numbers of at least 0");
+  }
+
+  finite(name: string, values: Float32Array): Float32Array {
+    const wrong = values.find((value) => !Number.isFinite(value));
+    if (wrong === undefined) return values;
+    return this.#refuse(name, String(wrong), "finite numbers");
   }
 
   missing(name: string): never {

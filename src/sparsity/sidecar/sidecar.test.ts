@@ -8,8 +8,9 @@ import {
   sidecarModel as model,
   predictor,
 } from "../../../test/fixtures/sidecar-contents.ts";
+import { FileFormatError } from "../../core/errors.ts";
 import { openGguf } from "../../gguf/open.ts";
-import { metadataValue } from "../../gguf/value.ts";
+import { type MetadataValue, metadataValue } from "../../gguf/value.ts";
 import { writeGguf } from "../../gguf/write.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import { channelsName, columnNormsName, keys, tensorName } from "./names.ts";
@@ -318,6 +319,38 @@ describe("a sidecar", () => {
     const path = await damage(await makeSidecar(everything), changes);
     expect(() => openSidecar(path, model)).toThrow(message);
   });
+
+  it.each<readonly [string, MetadataValue]>([
+    [keys.signMargins, metadataValue.f32s([1, Number.NaN])],
+    [keys.signMargins, metadataValue.f32s([1, Number.POSITIVE_INFINITY])],
+    [keys.signRecall, metadataValue.f32s([1, Number.NEGATIVE_INFINITY])],
+    [keys.predictorThresholds, metadataValue.f32s([Number.NaN, 1])],
+    [keys.predictorPrecision, metadataValue.f32s([Number.POSITIVE_INFINITY, 1])],
+    [keys.corpusTokens, metadataValue.f32s([Number.NaN])],
+    [keys.profileTopShare, metadataValue.f32(Number.NaN)],
+    [keys.measuredPerplexity, metadataValue.f32s([Number.POSITIVE_INFINITY])],
+  ])("with numbers that are none is refused by the key: %s", async (key, value) => {
+    const path = await damage(await makeSidecar(everything), { keys: { [key]: value } });
+    expect(() => openSidecar(path, model)).toThrow(FileFormatError);
+    expect(() => openSidecar(path, model)).toThrow(key);
+  });
+
+  it.each(["downNorms", "signMargins", "signCentre"] as const)(
+    "with a NaN among its %s is refused by the tensor",
+    async (name) => {
+      const vectors = model.neurons.map((count) => new Float32Array(count).fill(1));
+      const centres = model.neurons.map(() => new Float32Array(model.dim));
+      const whole = await makeSidecar({
+        ...everything,
+        downNorms: vectors,
+        signMargins: vectors,
+        signCentres: centres,
+      });
+      expect(openSidecar(whole, model).path).toBe(whole);
+      const path = await damage(whole, { filledWithOnes: tensorName(0, name) });
+      expect(() => openSidecar(path, model)).toThrow(`${tensorName(0, name)}: found NaN`);
+    },
+  );
 
   it("is whole or not there: a failed write leaves the old file and no other", async () => {
     const path = await makeSidecar({ sign: { margins: [5, 5], recall: [1, 1] } });
