@@ -70,7 +70,7 @@ async function answer(
     const tokens: number[] = [];
     const logits: Float32Array[] = [];
     for (let step = 0; step < count; step++) {
-      const output = session.addForOutput(0, next, "answer");
+      const output = session.addForOutput(0, next, step === 0 ? "prompt" : "answer");
       await session.run();
       const row = session.logits(output).slice();
       next = row.indexOf(row.reduce((best, value) => Math.max(best, value), -Infinity));
