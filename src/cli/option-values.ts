@@ -33,8 +33,15 @@ export function percentage(value: string): number {
   throw new InvalidArgumentError("expected a number of at least 0.");
 }
 
+/** Bytes: no budget is so small. Who types 8 means 8GiB. */
+const smallestBareSize = 4096;
+
 /** "8GiB" → bytes */
 export function byteSize(value: string): number {
+  const bare = /^\s*\d+\s*$/.test(value) ? Number(value) : 0;
+  if (bare > 0 && bare < smallestBareSize) {
+    throw new InvalidArgumentError(`${bare} bytes are too few; did you mean ${bare}GiB?`);
+  }
   try {
     return parseByteSize(value, "size");
   } catch (error) {

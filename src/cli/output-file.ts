@@ -14,9 +14,7 @@ export function checkOutputFile(path: string | undefined, option: string): void 
     checkReplaceable(path);
   } catch (error) {
     if (!(error instanceof FileAccessError)) throw error;
-    const reason = error.message.slice(error.message.indexOf(": ") + 2);
-    const expected = `a file that can be written (${reason})`;
-    throw new OptionError(option, `"${path}"`, expected);
+    throw new OptionError(option, `"${path}"`, `a file that can be written; it ${error.reason}`);
   }
 }
 

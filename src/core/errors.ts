@@ -48,6 +48,7 @@ export class FileAccessError extends HearthError {
   override readonly name = "FileAccessError";
   readonly file: string;
   readonly code: string;
+  readonly reason: string;
   /** `reason` ends the sentence that begins with the file's name. */
   constructor(
     file: string,
@@ -57,6 +58,7 @@ export class FileAccessError extends HearthError {
     super(`${visibleText(file)}: ${reason}`, cause === undefined ? {} : { cause });
     this.file = file;
     this.code = code;
+    this.reason = reason;
   }
 }
 

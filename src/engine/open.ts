@@ -16,6 +16,7 @@ import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type ChosenDevice, chooseDevice } from "./choose-device.ts";
+import { idleOptionNotices } from "./idle-options.ts";
 import { type Learner, startLearning } from "./learn.ts";
 import { type ModelSetup, type OutputsWanted, openSetup } from "./model-setup.ts";
 import { setUpDevice, wholeModelBytes } from "./open-gpu.ts";
@@ -99,7 +100,12 @@ async function openWith(
     sparsity,
     ...(plan && { plan }),
     ...(typeof learning === "object" && { learner: learning }),
-    notices: [...fileNotices(setup, tokenizer), ...notices, ...learningNotices],
+    notices: [
+      ...fileNotices(setup, tokenizer),
+      ...notices,
+      ...idleOptionNotices(setup.options, chosen.kind),
+      ...learningNotices,
+    ],
     loadMilliseconds: performance.now() - startedAt,
     checkFiles,
     [Symbol.dispose]: () => {

@@ -5,6 +5,7 @@
 import {
   accessSync,
   constants,
+  existsSync,
   lstatSync,
   readlinkSync,
   rmSync,
@@ -15,7 +16,7 @@ import {
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { FileAccessError } from "../core/errors.ts";
-import { codeOf, fileAccessError, kindOf } from "./open-file.ts";
+import { fileAccessError, kindOf } from "./open-file.ts";
 import { ownedPath, removeLeftovers } from "./ownership.ts";
 import { removeWhenKilled } from "./remove-when-killed.ts";
 
@@ -130,8 +131,13 @@ function isSystemError(error: unknown): boolean {
 }
 
 function writeError(path: string, error: unknown): FileAccessError {
-  const code = codeOf(error);
-  if (code !== "ENOENT" && code !== "ENOTDIR") return fileAccessError(path, error);
-  const reason = `cannot be written: the folder ${dirname(path)} does not exist`;
-  return new FileAccessError(path, { code, reason, cause: error });
+  const { code, reason } = fileAccessError(path, error);
+  const folder = dirname(path);
+  const isMissing = (code === "ENOENT" || code === "ENOTDIR") && !existsSync(folder);
+  const why = code === "ENOENT" ? `the folder ${folder} takes no files` : reason;
+  return new FileAccessError(path, {
+    code,
+    reason: `cannot be written: ${isMissing ? `the folder ${folder} does not exist` : why}`,
+    cause: error,
+  });
 }

@@ -143,6 +143,7 @@ describe.skipIf(obstacle !== undefined)(`a device in a thread${skipped}`, () => 
     [["--device", "hybrid", "--vram-budget", "8MB", "--gpu", "voodoo"], "--gpu: voodoo"],
     [["--device", "hybrid", "--vram-budget", "-1"], "expected a size such as"],
     [["--device", "hybrid", "--vram-budget", "lots"], "expected a size such as"],
+    [["--device", "cpu", "--vram-budget", "8"], "8 bytes are too few; did you mean 8GiB?"],
     [["--device", "hybrid", "--vram-budget", "99GB", "--hardware", "rtx-4090"], "at most 24.0 GiB"],
     [["--device", "hybrid", "--vram-budget", "1MB", "--hardware", "nothing"], "one of rtx-4090"],
     [["--device", "gpu", "--vram-budget", "1KB"], "the budget is"],

@@ -158,3 +158,42 @@ describe.skipIf(process.platform === "win32")("a cache that cannot be (not on Wi
     expect(stdout).toContain("tokens/s");
   });
 });
+
+describe("an output that cannot be written", () => {
+  const nowhere = join(tmpdir(), "hearth-no-such-folder", "x");
+  const commands: readonly (readonly [string, readonly string[]])[] = [
+    ["quantize", ["quantize", model, nowhere, "Q8_0"]],
+    ["profile", ["profile", model, "--corpus", model, "-o", nowhere]],
+    ["profile --plot", ["profile", model, "--plot", nowhere]],
+    ["prepare", ["prepare", model, "--sidecar", nowhere]],
+    ["prepare --plot", ["prepare", model, "--plot", nowhere]],
+    ["train-predictor", ["train-predictor", model, "--sidecar", nowhere]],
+    ["plan --plot", ["plan", model, "--plot", nowhere]],
+    ["run --timeline", ["run", "--timeline", nowhere, "x"]],
+    ["bench --save", ["bench", model, "--save", nowhere]],
+    ["doctor --output", ["doctor", "--measure", "--output", nowhere]],
+  ];
+
+  it.each(commands)("is found before the work: %s", (_, args) => {
+    const { status, stdout, stderr } = hearth(args);
+    expect([1, 2]).toContain(status);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(
+      /^hearth: .*cannot be written: the folder .*hearth-no-such-folder does not exist\n$/,
+    );
+  });
+
+  it("is found before the work by the API too, beside the model", async () => {
+    const { profileModel, prepareModel } = await import("../../src/index.ts");
+    for (const work of [
+      () => profileModel(model, { corpora: [model], sidecar: nowhere }),
+      () => prepareModel(model, { sidecar: nowhere }),
+    ]) {
+      await expect(work()).rejects.toMatchObject({
+        name: "FileAccessError",
+        code: "ENOENT",
+        file: nowhere,
+      });
+    }
+  });
+});
