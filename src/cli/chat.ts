@@ -8,6 +8,7 @@ import {
   HearthError,
   LimitError,
 } from "../index.ts";
+import { bundledRemark } from "./bundled-model.ts";
 import {
   addEngineOptions,
   addLearnOption,
@@ -18,10 +19,10 @@ import {
   modelOption,
   openEngine,
   type SamplingFlags,
-  showNotices,
 } from "./model-options.ts";
 import { say } from "./output.ts";
 import { answerWriter } from "./terminal-text.ts";
+import { showRemarks } from "./voice.ts";
 
 interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
@@ -53,13 +54,18 @@ async function chat(flags: ChatFlags): Promise<void> {
   checkGenerateOptions(generateOptions(flags));
   const engine = await openEngine(flags.model, flags);
   try {
-    showNotices(engine);
-    if (engine.chatAnnouncement) say(engine.chatAnnouncement);
-    if (process.stdin.isTTY) process.stderr.write(`${help}\n`);
+    const notices = [...engine.notices, ...chatNotices(engine, flags)];
+    showRemarks({ notices, details: engine.details }, flags);
+    if (process.stdin.isTTY && !flags.quiet) process.stderr.write(`${help}\n`);
     await converse(engine, flags);
   } finally {
-    await closeEngine(engine);
+    await closeEngine(engine, flags);
   }
+}
+
+function chatNotices(engine: Engine, { model }: ChatFlags): readonly string[] {
+  const notices = [bundledRemark(model, engine, "chat"), engine.chatAnnouncement];
+  return notices.filter((notice) => notice !== undefined);
 }
 
 interface Conversation {

@@ -14,9 +14,10 @@ import {
 import { ApiOption } from "./api-option.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { choiceList, positiveNumber, wholeNumber } from "./option-values.ts";
-import { print, say } from "./output.ts";
+import { print } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
+import { showRemarks } from "./voice.ts";
 
 interface EvalFlags extends EngineFlags, Omit<EvaluateOptions, keyof EngineOptions> {
   readonly json?: true;
@@ -63,7 +64,7 @@ export function addEvalCommand(program: Command): void {
 
 async function runEval(path: string, flags: EvalFlags): Promise<void> {
   const { tasks, data, limit, seed, fewShot, compare, results } = flags;
-  const bar = createBar("asking", "questions");
+  const bar = createBar("asking", "questions", flags);
   try {
     const evaluation = await evaluate(path, {
       ...engineOptions(flags),
@@ -73,7 +74,7 @@ async function runEval(path: string, flags: EvalFlags): Promise<void> {
       onQuestions: (done, total) => bar.update(done, total),
     });
     bar.stop();
-    for (const notice of evaluation.notices) say(notice);
+    showRemarks(evaluation, flags);
     const text = flags.json ? visibleJson(asJson(evaluation)) : asText(evaluation);
     print(text);
   } finally {

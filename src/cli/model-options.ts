@@ -1,5 +1,4 @@
 /** Options that several commands share: which model on which device, and how tokens are sampled. */
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import {
   cacheTypes,
@@ -12,6 +11,7 @@ import {
   sparsities,
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
+import { bundledModel } from "./bundled-model.ts";
 import {
   byteSize,
   collect,
@@ -22,12 +22,11 @@ import {
 } from "./option-values.ts";
 import { say } from "./output.ts";
 import { createBar, showCompiling } from "./progress.ts";
-
-/** The model that comes with hearth: small, for trying things out. */
-const bundledModel = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
+import { addVoiceOptions, type VoiceFlags } from "./voice.ts";
 
 /** Options of `Engine.open` that flags give. */
-export type EngineFlags = Omit<EngineOptions, "timeline" | "onProgress" | "onCompile" | "signal">;
+export type EngineFlags = VoiceFlags &
+  Omit<EngineOptions, "timeline" | "onProgress" | "onCompile" | "signal">;
 
 /** Options of `generate` that flags give. */
 export type SamplingFlags = Omit<
@@ -216,7 +215,7 @@ const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
 ];
 
 export function addEngineOptions(command: Command): Command {
-  return addApiOptions(command, deviceOptions());
+  return addVoiceOptions(addApiOptions(command, deviceOptions()));
 }
 
 /** For commands that write answers. */
@@ -241,13 +240,13 @@ export async function openEngine(
   flags: EngineFlags,
   extra: Pick<EngineOptions, "timeline"> = {},
 ): Promise<Engine> {
-  const bar = createBar("loading", "bytes");
+  const bar = createBar("loading", "bytes", flags);
   try {
     return await Engine.open(model, {
       ...engineOptions(flags),
       ...extra,
       onProgress: ({ done, total }) => bar.update(done, total),
-      onCompile: showCompiling,
+      onCompile: (kernels) => showCompiling(kernels, flags),
     });
   } finally {
     bar.stop();
@@ -255,13 +254,8 @@ export async function openEngine(
 }
 
 /** Closes, and says what was learnt, if it was asked for. */
-export async function closeEngine(engine: Engine): Promise<void> {
+export async function closeEngine(engine: Engine, { quiet }: VoiceFlags): Promise<void> {
   const learnt = await engine.learnAndClose();
-  if (learnt === undefined) return;
+  if (learnt === undefined || quiet) return;
   say(`learnt from ${learnt.tokens} tokens; hearth plan --refresh folds them in`);
-}
-
-/** Warnings and choices the user should see, on stderr. */
-export function showNotices(engine: Engine): void {
-  for (const notice of engine.notices) say(notice);
 }

@@ -15,10 +15,11 @@ import {
 import { readInput } from "./input-text.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { positiveNumber } from "./option-values.ts";
-import { print, say } from "./output.ts";
+import { print } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson } from "./sparsity-report.ts";
 import { table } from "./table.ts";
+import { showRemarks } from "./voice.ts";
 
 interface PerplexityFlags extends EngineFlags {
   readonly file?: string;
@@ -61,7 +62,7 @@ async function measure(path: string, flags: PerplexityFlags, command: Command): 
     command.error(`give one of --file and --ids, not ${file === undefined ? "neither" : "both"}`);
   }
   const source = ids === undefined ? readInput(file ?? "") : readIds(ids);
-  const bar = createBar("measuring", "tokens");
+  const bar = createBar("measuring", "tokens", flags);
   try {
     const options: PerplexityOptions = {
       ...engineOptions(flags),
@@ -73,7 +74,7 @@ async function measure(path: string, flags: PerplexityFlags, command: Command): 
         ? await perplexity(path, source, options)
         : await compareWithDense(path, source, options);
     bar.stop();
-    for (const notice of measured.notices) say(notice);
+    showRemarks(measured, flags);
     const text =
       "klDivergence" in measured ? comparedText(measured, flags) : measuredText(measured, flags);
     print(text);

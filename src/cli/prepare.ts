@@ -4,7 +4,7 @@ import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import { formatBytes, type MethodReport, type PrepareReport, prepareModel } from "../index.ts";
 import { percentage, wholeNumber } from "./option-values.ts";
-import { print, say } from "./output.ts";
+import { print } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { table } from "./table.ts";
 import {
@@ -15,6 +15,7 @@ import {
   trainingOptions,
   withProgress,
 } from "./train-predictor.ts";
+import { showRemarks } from "./voice.ts";
 
 interface PrepareFlags extends TrainingFlags {
   readonly maxPerplexityLoss: number;
@@ -54,7 +55,7 @@ async function prepare(model: string, flags: PrepareFlags): Promise<void> {
   const { maxPerplexityLoss, checkTokens, plot } = flags;
   checkOutputFile(plot, "--plot");
   checkOutputFile(flags.sidecar, "--sidecar");
-  const report = await withProgress((progress) =>
+  const report = await withProgress(flags, (progress) =>
     prepareModel(model, {
       ...trainingOptions(flags),
       ...progress,
@@ -62,7 +63,7 @@ async function prepare(model: string, flags: PrepareFlags): Promise<void> {
       ...(checkTokens !== undefined && { checkTokens }),
     }),
   );
-  for (const notice of report.notices) say(notice);
+  showRemarks(report, flags);
   if (plot !== undefined) await writeOutput(plot, report.plot());
   print(flags.json ? visibleJson(asJson(report)) : asText(report));
 }

@@ -17,8 +17,9 @@ import { print, say } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
+import { addQuietOption, showRemarks, type VoiceFlags } from "./voice.ts";
 
-interface ProfileFlags extends Partial<ProfileOptions> {
+interface ProfileFlags extends VoiceFlags, Partial<ProfileOptions> {
   readonly plot?: string;
   readonly json?: true;
 }
@@ -58,8 +59,8 @@ export function addProfileCommand(program: Command): void {
   addApiOptions(command, profileOptions())
     .option("--plot <svg>", "draw the cumulative activation curves")
     .option("--json", "print one JSON object")
-    .addHelpText("after", examples)
-    .action(profile);
+    .addHelpText("after", examples);
+  addQuietOption(command).action(profile);
 }
 
 async function profile(model: string, flags: ProfileFlags): Promise<void> {
@@ -70,7 +71,7 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   checkOutputFile(plot, "--plot");
   checkOutputFile(flags.sidecar, "--output");
   const summary = await count(model, corpora, flags);
-  for (const notice of summary.notices) say(notice);
+  showRemarks(summary, flags);
   if (plot !== undefined) await writeOutput(plot, summary.plot());
   print(flags.json ? visibleJson(asJson(summary)) : asText(summary));
   if (!summary.isComplete) {
@@ -84,7 +85,7 @@ async function count(
   corpora: readonly string[],
   flags: ProfileFlags,
 ): Promise<ProfileSummary> {
-  const bar = createBar("profiling", "tokens");
+  const bar = createBar("profiling", "tokens", flags);
   const stop = new AbortController();
   const onInterrupt = (): void => stop.abort();
   process.once("SIGINT", onInterrupt);

@@ -1,5 +1,6 @@
 /** Progress on stderr when it is a terminal; silence when it is not. */
 import { Presets, SingleBar } from "cli-progress";
+import type { VoiceFlags } from "./voice.ts";
 
 export interface ProgressBar {
   update(done: number, total: number): void;
@@ -9,8 +10,8 @@ export interface ProgressBar {
 const silent: ProgressBar = { update: () => {}, stop: () => {} };
 
 /** `unit` names what is counted: tokens, layers; "" counts nothing that people know. A total may change on the way. */
-export function createBar(title: string, unit: string): ProgressBar {
-  if (!process.stderr.isTTY) return silent;
+export function createBar(title: string, unit: string, { quiet }: VoiceFlags = {}): ProgressBar {
+  if (quiet || !process.stderr.isTTY) return silent;
   const total = unit === "" ? "" : ` of {total} ${unit}`;
   const bar = new SingleBar(
     {
@@ -39,6 +40,7 @@ export function createBar(title: string, unit: string): ProgressBar {
 }
 
 /** Said before the bar begins: a driver may take seconds for it when it sees kernels for the first time. */
-export function showCompiling(kernels: number): void {
-  if (process.stderr.isTTY) process.stderr.write(`hearth: compiling ${kernels} kernels\n`);
+export function showCompiling(kernels: number, { quiet }: VoiceFlags): void {
+  if (!quiet && process.stderr.isTTY)
+    process.stderr.write(`hearth: compiling ${kernels} kernels\n`);
 }

@@ -9,6 +9,7 @@ import {
   type GenerateOptions,
   type GenerationResult,
 } from "../index.ts";
+import { bundledRemark } from "./bundled-model.ts";
 import { deviceJson, deviceText } from "./device-report.ts";
 import { readInput, readStdin } from "./input-text.ts";
 import {
@@ -21,13 +22,13 @@ import {
   modelOption,
   openEngine,
   type SamplingFlags,
-  showNotices,
 } from "./model-options.ts";
 import { printJson, say } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { sparsityJson, sparsityText } from "./sparsity-report.ts";
 import { answerWriter } from "./terminal-text.ts";
+import { showRemarks } from "./voice.ts";
 
 interface RunFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
@@ -59,7 +60,7 @@ export function addRunCommand(program: Command): void {
     .addOption(modelOption())
     .option("-f, --file <text>", "the text to continue, from a file; - is stdin")
     .option("--json", "print one JSON object instead of text")
-    .option("--stats", "say what sparsity did: neurons computed, bytes read")
+    .option("--stats", "say how the model runs and what sparsity did: neurons computed, bytes read")
     .option(
       "--timeline <file>",
       "write a timeline of both devices (device hybrid; opens in Perfetto)",
@@ -81,16 +82,26 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
     const report = await engine.report();
     const json = { ...asJson(engine, result), ...deviceJson(report) };
     if (flags.json) printJson(json);
-    else process.stderr.write(`\n${visibleText(summary(engine, result), maxSummary)}\n`);
+    else showSummary(engine, result, flags);
     if (flags.stats) showStats(engine, report);
-    if (report.hybrid?.notice) say(report.hybrid.notice);
+    if (report.hybrid?.notice && !flags.quiet) say(report.hybrid.notice);
     if (result.finishReason === "abort") process.exitCode = interrupted;
     if (flags.timeline !== undefined) {
       await writeOutput(flags.timeline, await engine.timeline());
     }
   } finally {
-    await closeEngine(engine);
+    await closeEngine(engine, flags);
   }
+}
+
+function showSummary(engine: Engine, result: GenerationResult, flags: RunFlags): void {
+  if (flags.quiet) {
+    process.stdout.write("\n");
+    return;
+  }
+  process.stderr.write(`\n${visibleText(summary(engine, result), maxSummary)}\n`);
+  const remark = bundledRemark(flags.model, engine, "run");
+  if (remark !== undefined) say(remark);
 }
 
 function showStats(engine: Engine, report: EngineReport): void {
@@ -101,9 +112,9 @@ function showStats(engine: Engine, report: EngineReport): void {
 async function writeAnswer(
   engine: Engine,
   prompt: string | Uint8Array,
-  use: Pick<RunFlags, "json" | "special"> & { readonly options: GenerateOptions },
+  use: RunFlags & { readonly options: GenerateOptions },
 ): Promise<GenerationResult> {
-  const bar = createBar("reading the prompt", "tokens");
+  const bar = createBar("reading the prompt", "tokens", use);
   const stop = new AbortController();
   const onInterrupt = (): void => stop.abort();
   process.once("SIGINT", onInterrupt);
@@ -115,7 +126,7 @@ async function writeAnswer(
       onPromptProgress: (done, total) => bar.update(done, total),
     });
     // Only now: a prompt or an option that was refused is said in one line.
-    showNotices(engine);
+    showRemarks(engine, use.stats ? { ...use, verbose: true } : use);
     const write = answerWriter();
     for await (const { text } of generation) {
       bar.stop();

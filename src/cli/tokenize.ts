@@ -3,9 +3,10 @@ import type { Command } from "commander";
 import { visibleJson } from "../core/visible-text.ts";
 import { openTokenizer } from "../index.ts";
 import { readStdin } from "./input-text.ts";
-import { printJson, say } from "./output.ts";
+import { printJson } from "./output.ts";
+import { addQuietOption, showRemarks, type VoiceFlags } from "./voice.ts";
 
-interface TokenizeFlags {
+interface TokenizeFlags extends VoiceFlags {
   readonly json?: true;
   readonly bos?: true;
   readonly special?: true;
@@ -17,7 +18,7 @@ Examples:
   $ hearth tokenize model.gguf --json --bos < book.txt`;
 
 export function addTokenizeCommand(program: Command): void {
-  program
+  const command = program
     .command("tokenize")
     .description("show the token ids of a text")
     .argument("<model>", "a GGUF file, with or without weights")
@@ -25,13 +26,13 @@ export function addTokenizeCommand(program: Command): void {
     .option("--json", "print an array of ids")
     .option("--bos", "put the begin token first")
     .option("--special", "control tokens written out in the text become those tokens")
-    .addHelpText("after", examples)
-    .action(tokenize);
+    .addHelpText("after", examples);
+  addQuietOption(command).action(tokenize);
 }
 
 function tokenize(path: string, text: string | undefined, flags: TokenizeFlags): void {
   const tokenizer = openTokenizer(path);
-  for (const notice of tokenizer.notices) say(notice);
+  showRemarks({ notices: tokenizer.notices }, flags);
   const ids = tokenizer.encode(text ?? readStdin(), {
     addBos: flags.bos ? "always" : "never",
     addEos: "never",

@@ -13,13 +13,14 @@ import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import { corporaOption, hostDeviceOption, windowOption } from "./learning-options.ts";
 import { threadsOption } from "./model-options.ts";
 import { positiveNumber, realNumber, wholeNumber } from "./option-values.ts";
-import { print, printJson, say } from "./output.ts";
+import { print, printJson } from "./output.ts";
 import { checkOutputFile } from "./output-file.ts";
 import { createBar, type ProgressBar } from "./progress.ts";
 import { table } from "./table.ts";
+import { addQuietOption, showRemarks, type VoiceFlags } from "./voice.ts";
 
 /** Options that `prepare` shares. */
-export interface TrainingFlags extends TrainPredictorOptions {
+export interface TrainingFlags extends VoiceFlags, TrainPredictorOptions {
   readonly again?: true;
   readonly json?: true;
 }
@@ -75,7 +76,7 @@ export function addTrainPredictorCommand(program: Command): void {
 }
 
 export function addTrainingOptions(command: Command): Command {
-  return addApiOptions(command, trainingFlags())
+  return addQuietOption(addApiOptions(command, trainingFlags()))
     .option("--again", "train layers anew that have a predictor already")
     .option("--json", "print one JSON object");
 }
@@ -87,6 +88,7 @@ export function trainingOptions(flags: TrainingFlags): TrainPredictorOptions {
 
 /** A bar for each stage; a layer that is done says so in a line of its own. Ctrl-C cancels; what is finished stays. */
 export async function withProgress<Result>(
+  flags: VoiceFlags,
   work: (
     progress: Pick<TrainPredictorOptions, "onProgress" | "onLayer" | "signal">,
   ) => Promise<Result>,
@@ -102,13 +104,13 @@ export async function withProgress<Result>(
       onProgress: (name, done, total) => {
         if (name !== stage) {
           bar?.stop();
-          bar = createBar(name, "");
+          bar = createBar(name, "", flags);
           stage = name;
         }
         bar?.update(done, total);
       },
       onLayer: ({ layer, rank, quality }) => {
-        if (!process.stderr.isTTY) return;
+        if (flags.quiet || !process.stderr.isTTY) return;
         const selected = `${quality.ratio.toFixed(2)} times the active neurons`;
         process.stderr.write(
           `\rlayer ${layer}: rank ${rank} finds ${percent(quality.recall, 1)} by selecting ${selected}\n`,
@@ -123,10 +125,10 @@ export async function withProgress<Result>(
 
 async function train(model: string, flags: TrainingFlags): Promise<void> {
   checkOutputFile(flags.sidecar, "--sidecar");
-  const report = await withProgress((progress) =>
+  const report = await withProgress(flags, (progress) =>
     trainPredictors(model, { ...trainingOptions(flags), ...progress }),
   );
-  for (const notice of report.notices) say(notice);
+  showRemarks(report, flags);
   const { sidecar, corpora, trained } = report;
   if (flags.json) {
     const json = { sidecar, corpora, predictors: trained.map(trainedAsJson) };

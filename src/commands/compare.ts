@@ -17,8 +17,9 @@ export interface ComparisonResult extends Comparison {
   readonly sparsity: SparsityReport;
   readonly candidateDevice: string;
   readonly referenceDevice: string;
-  /** What the user should know, one sentence each. */
+  /** As of an engine, of the candidate. */
   readonly notices: readonly string[];
+  readonly details: readonly string[];
 }
 
 /** The model with these options, and dense on the processor; both are open at once. @throws as perplexity. */
@@ -41,6 +42,7 @@ export async function compareWithDense(
         candidateDevice: candidate.backend.description,
         referenceDevice: reference.backend.description,
         notices: candidate.notices,
+        details: candidate.details,
       };
     } finally {
       reference[Symbol.dispose]();

@@ -49,7 +49,9 @@ export interface Evaluation {
   /** For people: what answered, and what it was compared with. */
   readonly candidate: string;
   readonly reference?: string;
+  /** As of an engine, of the candidate. */
   readonly notices: readonly string[];
+  readonly details: readonly string[];
   readonly tasks: readonly TaskEvaluation[];
 }
 
@@ -80,6 +82,7 @@ interface AskedTask {
 interface Answered {
   readonly label: string;
   readonly notices: readonly string[];
+  readonly details: readonly string[];
   /** In the order of tasks and their questions. */
   readonly results: readonly (readonly ScoredQuestion[])[];
 }
@@ -124,6 +127,7 @@ export async function evaluate(path: string, options: EvaluateOptions): Promise<
     candidate: candidate.label,
     ...(reference && { reference: reference.label }),
     notices: candidate.notices,
+    details: candidate.details,
     tasks: asked.map((task, i) =>
       summarise(task, candidate.results[i] ?? [], reference?.results[i]),
     ),
@@ -206,7 +210,8 @@ async function answer(
       await scoreQuestions(opened, { questions, isKnown, onScored });
       results.push(questions.flatMap((question) => work.journal.find(key, question) ?? []));
     }
-    return { label: labelOf(options, opened), notices: opened.notices, results };
+    const { notices, details } = opened;
+    return { label: labelOf(options, opened), notices, details, results };
   } finally {
     opened[Symbol.dispose]();
   }

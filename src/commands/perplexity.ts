@@ -18,8 +18,9 @@ export interface PerplexityOptions extends EngineOptions {
 export interface PerplexityResult extends Perplexity {
   /** Over all rows; rows of one step share the weights they read. */
   readonly sparsity: SparsityReport;
-  /** What the user should know, one sentence each. */
+  /** As of an engine. */
   readonly notices: readonly string[];
+  readonly details: readonly string[];
 }
 
 /** A text, or ids that are not tokenised again. */
@@ -36,7 +37,8 @@ export async function perplexity(
   try {
     const { ids, windows } = prepareText(opened, source, options);
     const measured = await measurePerplexity(opened.session, ids, windows);
-    return { ...measured, sparsity: sparsityReport(opened, "all"), notices: opened.notices };
+    const { notices, details } = opened;
+    return { ...measured, sparsity: sparsityReport(opened, "all"), notices, details };
   } finally {
     opened[Symbol.dispose]();
   }

@@ -65,7 +65,8 @@ export async function channelCopiesOf(
   from: Omit<TransposeWork, "rowType"> & { readonly sidecar: Sidecar | undefined },
 ): Promise<{
   readonly layers: readonly LayerChannels<Weight>[];
-  readonly notices: readonly string[];
+  /** What was made at load. */
+  readonly details: readonly string[];
 }> {
   const { sidecar } = from;
   const missing = model.layers.flatMap((weights, layer) =>
@@ -74,7 +75,7 @@ export async function channelCopiesOf(
       layer,
     })),
   );
-  const { weights, notices } = await transposeAll(
+  const { weights, details } = await transposeAll(
     missing.map(({ source }) => source),
     { ...from, rowType: thresholdRowType },
     {
@@ -88,7 +89,7 @@ export async function channelCopiesOf(
     );
     return { ...sidecar?.channels[layer], ...Object.fromEntries(made) };
   });
-  return { layers, notices };
+  return { layers, details };
 }
 
 /** Copies that `sidecar` lacks. Each is made when it is written, so that one matrix at a time is in memory. */

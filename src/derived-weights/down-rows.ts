@@ -10,7 +10,8 @@ import type { DownRowType } from "./transpose-down.ts";
 export interface DownRows {
   /** By layer; a layer whose file has rows already is absent. */
   readonly weights: ReadonlyMap<number, Weight>;
-  readonly notices: readonly string[];
+  /** What was made at load. */
+  readonly details: readonly string[];
 }
 
 /** Rows for `layers`: the sidecar's where it has them, else made now. @throws LimitError as transposeAll. */
@@ -27,7 +28,7 @@ export async function downRowsOf(
   });
   const missing = inColumns.filter((layer) => sidecar?.downRows[layer] === undefined);
   const matrices = missing.flatMap((layer) => columnsOf(model, layer) ?? []);
-  const { weights, notices } = await transposeAll(matrices, from, {
+  const { weights, details } = await transposeAll(matrices, from, {
     what: "transposed down projections",
     made: `the down projections of ${missing.length} layers were transposed at load`,
   });
@@ -36,7 +37,7 @@ export async function downRowsOf(
     return layer === undefined ? [] : [[layer, weight] as const];
   });
   const rows = new Map([...kept, ...made]);
-  return { weights: rows, notices: [...notices, ...roundedAgain(model, rows)] };
+  return { weights: rows, details: [...details, ...roundedAgain(model, rows)] };
 }
 
 /** A float is copied as it is; of quantised weights, blocks across the rows are other blocks than along them. */

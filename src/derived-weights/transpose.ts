@@ -31,12 +31,12 @@ export interface TransposeWork {
 export interface Transposed {
   /** In the order of the matrices. */
   readonly weights: readonly Weight[];
-  /** What was made, for the user; empty where nothing was. */
-  readonly notices: readonly string[];
+  /** What was made, one sentence; empty where nothing was. */
+  readonly details: readonly string[];
 }
 
 /**
- * Transposes `matrices` one after the other. `what` names them in the error, `made` begins the notice.
+ * Transposes `matrices` one after the other. `what` names them in the error, `made` begins the detail.
  * @throws LimitError when the results cannot fit into memory.
  */
 export async function transposeAll(
@@ -44,7 +44,7 @@ export async function transposeAll(
   { transpose, rowType, signal }: TransposeWork,
   { what, made }: { readonly what: string; readonly made: string },
 ): Promise<Transposed> {
-  if (matrices.length === 0) return { weights: [], notices: [] };
+  if (matrices.length === 0) return { weights: [], details: [] };
   const bytes = matrices.reduce((sum, weight) => sum + transposedBytes(weight, rowType(weight)), 0);
   requireFree(bytes, what, "run hearth prepare once, or use device cpu with sparsity dense");
   const startedAt = performance.now();
@@ -55,8 +55,8 @@ export async function transposeAll(
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const types = [...new Set(matrices.map(rowType))].join(" and ");
-  const notice = `${made} (${formatBytes(bytes)} of ${types}, ${seconds} s); hearth prepare keeps them in a sidecar that is mapped instead`;
-  return { weights, notices: [notice] };
+  const detail = `${made} (${formatBytes(bytes)} of ${types}, ${seconds} s); hearth prepare keeps them in a sidecar that is mapped instead`;
+  return { weights, details: [detail] };
 }
 
 function transposedBytes(weight: Weight, type: DownRowType): Bytes {

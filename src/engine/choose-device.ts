@@ -6,24 +6,24 @@ import type { AdapterDescription } from "../backends/webgpu/adapter-description.
 import { LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
 import { type HostDevice, openHostBackend } from "./host-backend.ts";
+import type { Remarks } from "./remarks.ts";
 import type { ResolvedEngineOptions } from "./resolve-options.ts";
 
-/** `notices`: what the user should know about the choice. */
-export type ChosenDevice =
-  | { readonly kind: "host"; readonly backend: Backend; readonly notices: readonly string[] }
-  | {
-      readonly kind: "gpu";
-      readonly adapter: AdapterDescription;
-      /** Absent: a software adapter, whose memory is the system's. */
-      readonly budget?: Bytes;
-      readonly notices: readonly string[];
-    }
-  | {
-      readonly kind: "hybrid";
-      readonly adapter: AdapterDescription;
-      readonly budget: Bytes;
-      readonly notices: readonly string[];
-    };
+export type ChosenDevice = Remarks &
+  (
+    | { readonly kind: "host"; readonly backend: Backend }
+    | {
+        readonly kind: "gpu";
+        readonly adapter: AdapterDescription;
+        /** Absent: a software adapter, whose memory is the system's. */
+        readonly budget?: Bytes;
+      }
+    | {
+        readonly kind: "hybrid";
+        readonly adapter: AdapterDescription;
+        readonly budget: Bytes;
+      }
+  );
 
 /** Bytes that the whole model takes on an adapter. */
 export type WholeModelBytes = (adapter: AdapterDescription) => Bytes;
@@ -45,11 +45,17 @@ export async function chooseDevice(
       const { adapter, notices } = await askedAdapter(resolved);
       const isSoftware = adapter.kind === "software";
       const budget = isSoftware ? resolved.vramBudget : budgetOf(adapter, resolved);
-      return { kind: "gpu", adapter, notices, ...(budget !== undefined && { budget }) };
+      return {
+        kind: "gpu",
+        adapter,
+        notices,
+        details: [],
+        ...(budget !== undefined && { budget }),
+      };
     }
     case "hybrid": {
       const { adapter, notices } = await askedAdapter(resolved);
-      return { kind: "hybrid", adapter, budget: budgetOf(adapter, resolved), notices };
+      return { kind: "hybrid", adapter, budget: budgetOf(adapter, resolved), notices, details: [] };
     }
     case "auto":
       return chooseFastest(resolved, wholeModel);
@@ -104,12 +110,12 @@ async function chooseFastest(
   const whole = wholeModelOrWhyNot(adapter, wholeModel);
   if (typeof whole === "number" && whole <= budget) {
     const fits = `device gpu: the whole model takes ${formatBytes(whole)} of ${formatBytes(budget)} on ${adapter.name}`;
-    return { kind: "gpu", adapter, budget, notices: [fits] };
+    return { kind: "gpu", adapter, budget, notices: [], details: [fits] };
   }
   const why = typeof whole === "number" ? `takes ${formatBytes(whole)}` : whole;
   if (typeof whole === "number" && loadAddon().kind === "loaded") {
     const splits = `device hybrid: the whole model ${why}, ${adapter.name} gives ${formatBytes(budget)}`;
-    return { kind: "hybrid", adapter, budget, notices: [splits] };
+    return { kind: "hybrid", adapter, budget, notices: [], details: [splits] };
   }
   return host(resolved, "auto", [`${adapter.name} is not used: the model ${why}`]);
 }
@@ -133,5 +139,10 @@ function host(
   notices: readonly string[],
 ): ChosenDevice {
   const opened = openHostBackend(device, { threads, exact, mmap, mlock });
-  return { kind: "host", backend: opened.backend, notices: [...notices, ...opened.notices] };
+  return {
+    kind: "host",
+    backend: opened.backend,
+    notices: [...notices, ...opened.notices],
+    details: [],
+  };
 }

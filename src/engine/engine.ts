@@ -27,6 +27,8 @@ export class Engine implements Disposable {
   readonly device: string;
   /** What the user should know: a slower path that was taken, something odd in the file. One sentence each. */
   readonly notices: readonly string[];
+  /** How it runs, where nobody dictated it: the method of sparsity and why, what was made at load. One sentence each. */
+  readonly details: readonly string[];
   readonly loadMilliseconds: Milliseconds;
   readonly #opened: OpenedModel;
   readonly #scheduler: Scheduler;
@@ -39,6 +41,7 @@ export class Engine implements Disposable {
     this.tokenizer = opened.tokenizer;
     this.device = opened.backend.description;
     this.notices = opened.notices;
+    this.details = opened.details;
     this.loadMilliseconds = opened.loadMilliseconds;
   }
 

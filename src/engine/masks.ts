@@ -19,6 +19,7 @@ import {
   type LayerChannels,
   type Sidecar,
 } from "../sparsity/sidecar/sidecar.ts";
+import type { Remarks } from "./remarks.ts";
 
 /**
  * What becomes of the copies: "make": those that no sidecar has are made at load. "map": only a sidecar's are used, for
@@ -32,9 +33,8 @@ interface CopySource {
   readonly signal: AbortSignal | undefined;
 }
 
-export interface ResolvedMasks {
+export interface ResolvedMasks extends Remarks {
   readonly masksFor: (layer: number) => LayerMasks | undefined;
-  readonly notices: readonly string[];
 }
 
 export async function resolveMasks(
@@ -46,7 +46,7 @@ export async function resolveMasks(
   const norms = await columnNormsOf(model, sidecar);
   const masked = columnPlaces.filter((place) => table.shares[place] > 0);
   const matrices = masked.flatMap((place) => matricesOfPlace[place]);
-  const { layers: channels, notices } = await copiesOf(model, copies, { ...from, matrices });
+  const { layers: channels, ...remarks } = await copiesOf(model, copies, { ...from, matrices });
   const layers = model.layers.map((_, layer): LayerMasks => {
     const { q, k, v, attentionOutput, gate, up } = channels[layer] ?? {};
     const mask = (place: keyof ColumnNorms): { value: number; norms: Float32Array } => ({
@@ -63,24 +63,21 @@ export async function resolveMasks(
       ...(table.shares.ffn > 0 && { ffn: { ...mask("ffn"), channels: { gate, up } } }),
     };
   });
-  return { masksFor: (layer) => layers[layer], notices };
+  return { masksFor: (layer) => layers[layer], ...remarks };
 }
 
 async function copiesOf(
   model: Model,
   copies: CopyUse,
   from: CopySource & { readonly matrices: readonly ChannelMatrix[] },
-): Promise<{
-  readonly layers: readonly LayerChannels<Weight>[];
-  readonly notices: readonly string[];
-}> {
+): Promise<Remarks & { readonly layers: readonly LayerChannels<Weight>[] }> {
   switch (copies) {
     case "leave":
-      return { layers: [], notices: [wholeMatrices] };
+      return { layers: [], notices: [wholeMatrices], details: [] };
     case "map":
-      return { layers: from.sidecar?.channels ?? [], notices: [wholeMatricesOnCard] };
+      return { layers: from.sidecar?.channels ?? [], notices: [wholeMatricesOnCard], details: [] };
     case "make":
-      return channelCopiesOf(model, from.matrices, from);
+      return { notices: [], ...(await channelCopiesOf(model, from.matrices, from)) };
     default:
       return copies satisfies never;
   }

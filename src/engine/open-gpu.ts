@@ -22,16 +22,16 @@ import { openTransposer } from "./host-backend.ts";
 import { type ModelSetup, withSidecar } from "./model-setup.ts";
 import { layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
 import { programOf } from "./program-of.ts";
+import type { Remarks } from "./remarks.ts";
 import { denseSparsity, resolveSparsity, type SparseSetup } from "./resolve-sparsity.ts";
 
 /** All that the device's thread is opened with. */
-export interface DeviceSetup {
+export interface DeviceSetup extends Remarks {
   readonly spec: DeviceSpec;
   readonly built: ModelProgram;
   readonly sparsity: MethodName;
   /** Present on two devices. */
   readonly plan?: Plan;
-  readonly notices: readonly string[];
 }
 
 type DeviceKind<Kind extends ChosenDevice["kind"]> = Extract<ChosenDevice, { kind: Kind }>;
@@ -62,7 +62,7 @@ export async function setUpDevice(
 }
 
 async function setUpGpu(
-  { adapter, budget, notices }: DeviceKind<"gpu">,
+  { adapter, budget, notices, details }: DeviceKind<"gpu">,
   setup: ModelSetup,
   transpose: Transpose,
 ): Promise<DeviceSetup> {
@@ -76,11 +76,12 @@ async function setUpGpu(
     built: programOf({ ...setup, sparsity }, { output: "choice" }),
     sparsity: sparsity.method,
     notices: [...notices, ...sparsity.notices],
+    details: [...details, ...sparsity.details],
   };
 }
 
 async function setUpHybrid(
-  { adapter, budget, notices }: DeviceKind<"hybrid">,
+  { adapter, budget, notices, details }: DeviceKind<"hybrid">,
   setup: ModelSetup,
   transpose: Transpose,
 ): Promise<DeviceSetup> {
@@ -119,7 +120,8 @@ async function setUpHybrid(
     }),
     sparsity: sparsity.method,
     plan,
-    notices: [...notices, share, ...plan.notices, ...fixed, ...sparsity.notices, ...split.notices],
+    notices: [...notices, ...plan.notices, ...fixed, ...sparsity.notices],
+    details: [...details, share, ...sparsity.details, ...split.details],
   };
 }
 

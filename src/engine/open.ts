@@ -22,9 +22,10 @@ import { type ModelSetup, type OutputsWanted, openSetup } from "./model-setup.ts
 import { setUpDevice, wholeModelBytes } from "./open-gpu.ts";
 import type { EngineOptions } from "./options.ts";
 import { programOf } from "./program-of.ts";
+import type { Remarks } from "./remarks.ts";
 import { resolveSparsity } from "./resolve-sparsity.ts";
 
-export interface OpenedModel extends Disposable {
+export interface OpenedModel extends Disposable, Remarks {
   readonly description: ModelDescription;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
@@ -35,8 +36,6 @@ export interface OpenedModel extends Disposable {
   readonly plan?: Plan;
   /** Present with `learn`, where something can be learnt. */
   readonly learner?: Learner;
-  /** What the user should know, one sentence each. */
-  readonly notices: readonly string[];
   readonly loadMilliseconds: Milliseconds;
   /** @throws FileAccessError when a file whose weights are mapped has changed since it was opened. */
   checkFiles(): void;
@@ -81,7 +80,7 @@ async function openWith(
   const chosen = await chooseDevice(setup.options, (adapter) => wholeModelBytes(setup, adapter));
   const running =
     chosen.kind === "host" ? await openOnHost(chosen, setup) : await openOnDevice(chosen, setup);
-  const { backend, session, sparsity, plan, notices } = running;
+  const { backend, session, sparsity, plan, notices, details } = running;
   const isMapped = session.executable.memory.mappedWeights > 0;
   const checkFiles = (): void => {
     if (isMapped) files.check();
@@ -106,6 +105,7 @@ async function openWith(
       ...idleOptionNotices(setup.options, chosen.kind),
       ...learningNotices,
     ],
+    details,
     loadMilliseconds: performance.now() - startedAt,
     checkFiles,
     [Symbol.dispose]: () => {
@@ -127,10 +127,10 @@ function fileNotices({ model, options }: ModelSetup, tokenizer: Tokenizer): read
   ];
 }
 
-type Running = Pick<OpenedModel, "backend" | "session" | "sparsity" | "plan" | "notices">;
+type Running = Pick<OpenedModel, "backend" | "session" | "sparsity" | "plan" | keyof Remarks>;
 
 async function openOnHost(
-  { backend, notices }: Extract<ChosenDevice, { kind: "host" }>,
+  { backend, notices, details }: Extract<ChosenDevice, { kind: "host" }>,
   setup: ModelSetup,
 ): Promise<Running> {
   try {
@@ -139,8 +139,13 @@ async function openOnHost(
     const built = programOf({ ...setup, sparsity }, { output: "logits" });
     await nextTurn();
     const session = await openSession(backend, built, setup);
-    const { method } = sparsity;
-    return { backend, session, sparsity: method, notices: [...notices, ...sparsity.notices] };
+    return {
+      backend,
+      session,
+      sparsity: sparsity.method,
+      notices: [...notices, ...sparsity.notices],
+      details: [...details, ...sparsity.details],
+    };
   } catch (error) {
     backend[Symbol.dispose]();
     throw error;
@@ -151,11 +156,11 @@ async function openOnDevice(
   chosen: Exclude<ChosenDevice, { kind: "host" }>,
   setup: ModelSetup,
 ): Promise<Running> {
-  const { spec, built, sparsity, plan, notices } = await setUpDevice(chosen, setup);
+  const { spec, built, sparsity, plan, ...remarks } = await setUpDevice(chosen, setup);
   const backend = await createDeviceBackend(spec);
   try {
     const session = await openSession(backend, built, setup);
-    return { backend, session, sparsity, ...(plan && { plan }), notices };
+    return { backend, session, sparsity, ...(plan && { plan }), ...remarks };
   } catch (error) {
     backend[Symbol.dispose]();
     throw error;

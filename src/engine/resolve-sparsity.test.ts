@@ -44,7 +44,7 @@ interface Answer {
   readonly tokens: readonly number[];
   /** Of each step, one row after the other. */
   readonly logits: readonly Float32Array[];
-  readonly notices: readonly string[];
+  readonly details: readonly string[];
   readonly activeShare: number;
   /** Bytes read, of those of a dense token. */
   readonly bytesShare: number;
@@ -79,7 +79,7 @@ async function answer(
     }
     const { activeShare, bytesTouchedPerToken, bytesDensePerToken } = sparsityReport(opened);
     const bytesShare = bytesTouchedPerToken / bytesDensePerToken;
-    return { tokens, logits, notices: opened.notices, activeShare, bytesShare };
+    return { tokens, logits, details: opened.details, activeShare, bytesShare };
   } finally {
     opened[Symbol.dispose]();
   }
@@ -219,7 +219,7 @@ describe.skipIf(addon.kind !== "loaded")(
         const plain = await run("reference");
         const one = await run("cpu");
         const two = await run("cpu", 2);
-        expect(one.notices.join()).toMatch(
+        expect(one.details.join()).toMatch(
           /matrices were copied at load with a row for each input \(.* of F16/,
         );
         expect(two.logits).toEqual(one.logits);
@@ -239,9 +239,9 @@ describe.skipIf(addon.kind !== "loaded")(
 
 describe("auto", () => {
   it("says which method it took and why, and what it had to make", async () => {
-    const { notices } = await answer(defaultModel, prompt, { device: "reference", count: 1 });
-    expect(notices.join("\n")).toMatch(/sparsity gate: relu2 is exactly zero/);
-    expect(notices.join("\n")).toMatch(
+    const { details } = await answer(defaultModel, prompt, { device: "reference", count: 1 });
+    expect(details.join("\n")).toMatch(/sparsity gate: relu2 is exactly zero/);
+    expect(details.join("\n")).toMatch(
       /4 layers were transposed at load \(3\.0 MiB of F16.*hearth prepare/,
     );
   });
@@ -261,8 +261,8 @@ describe("auto", () => {
 
   it("stays dense where activations never rest, and says what would help", async () => {
     const path = await make("auto silu", "--arch llama");
-    const { notices, activeShare } = await answer(path, prompt, { device: "reference", count: 1 });
-    expect(notices.join("\n")).toMatch(/sparsity dense: silu never rests; hearth prepare/);
+    const { details, activeShare } = await answer(path, prompt, { device: "reference", count: 1 });
+    expect(details.join("\n")).toMatch(/sparsity dense: silu never rests; hearth prepare/);
     expect(activeShare).toBe(1);
   });
 

@@ -16,16 +16,15 @@ import type { MethodName } from "../sparsity/method-names.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { type CopyUse, resolveMasks } from "./masks.ts";
 import type { ModelSetup } from "./model-setup.ts";
+import { noRemarks, type Remarks } from "./remarks.ts";
 import type { ResolvedEngineOptions } from "./resolve-options.ts";
 
 /** What the program is built with. */
-export interface ResolvedSparsity {
+export interface ResolvedSparsity extends Remarks {
   readonly method: MethodName;
   readonly methodFor: MethodChoice;
   readonly downRows?: (layer: number) => Weight | undefined;
   readonly masksFor?: (layer: number) => LayerMasks | undefined;
-  /** Which method and why, where it was not dictated, and what had to be made. */
-  readonly notices: readonly string[];
 }
 
 /** A model's setup with what its program is built with. */
@@ -41,7 +40,7 @@ type SparsitySetup = Pick<ModelSetup, "model" | "sidecar"> & {
 export const denseSparsity: ResolvedSparsity = {
   method: "dense",
   methodFor: () => ({ kind: "dense" }),
-  notices: [],
+  ...noRemarks,
 };
 
 /** @throws UnsupportedError for a method that cannot apply; LimitError when transposed weights cannot fit. */
@@ -60,8 +59,8 @@ export async function resolveSparsity(
     sidecar,
     ignoresMasks: copies === "leave",
   });
-  const notices = sparsity === "auto" ? [`sparsity ${method}: ${reason}`] : [];
-  if (method === "dense") return { ...denseSparsity, notices };
+  const details = sparsity === "auto" ? [`sparsity ${method}: ${reason}`] : [];
+  if (method === "dense") return { ...denseSparsity, details };
   const inputs = await blockInputs(setup, { method, transpose, copies });
   const rows = await downRowsOf(model, [...model.layers.keys()], {
     sidecar,
@@ -74,12 +73,13 @@ export async function resolveSparsity(
     methodFor: inputs.methodFor,
     downRows: (layer) => rows.weights.get(layer),
     ...(inputs.masksFor && { masksFor: inputs.masksFor }),
-    notices: [...notices, ...inputs.notices, ...rows.notices],
+    notices: inputs.notices,
+    details: [...details, ...inputs.details, ...rows.details],
   };
 }
 
 /** What the blocks of a method compute with. */
-type BlockInputs = Pick<ResolvedSparsity, "methodFor" | "masksFor" | "notices">;
+type BlockInputs = Pick<ResolvedSparsity, "methodFor" | "masksFor" | keyof Remarks>;
 
 interface MethodWork {
   readonly transpose: Transpose;
@@ -93,9 +93,9 @@ async function blockInputs(
   const { model, sidecar } = setup;
   switch (method) {
     case "gate":
-      return { methodFor: () => ({ kind: "gate" }), notices: [] };
+      return { methodFor: () => ({ kind: "gate" }), ...noRemarks };
     case "mlp":
-      return { methodFor: predictorChoice(model, sidecar), notices: [] };
+      return { methodFor: predictorChoice(model, sidecar), ...noRemarks };
     case "sign":
       return signInputs(model, sidecar);
     case "threshold":
@@ -137,8 +137,8 @@ async function signInputs(model: Model, sidecar: Sidecar | undefined): Promise<B
       ...(centre && { centre }),
     });
   }
-  const notice = `the sign bits of ${made} layers were made at load; hearth prepare keeps them in a sidecar`;
-  return { methodFor: byLayer(methods), notices: made === 0 ? [] : [notice] };
+  const detail = `the sign bits of ${made} layers were made at load; hearth prepare keeps them in a sidecar`;
+  return { methodFor: byLayer(methods), notices: [], details: made === 0 ? [] : [detail] };
 }
 
 async function thresholdInputs(
@@ -150,14 +150,14 @@ async function thresholdInputs(
   if (table === undefined) throw new RangeError("thresholds were judged to be there");
   if (table.score === "gate") {
     const methods = table.values.map((value) => ({ kind: "threshold-gate", value }) as const);
-    return { methodFor: byLayer(methods), notices: [] };
+    return { methodFor: byLayer(methods), ...noRemarks };
   }
   const values = table.score === "input" ? table.values.map(({ output }) => output) : table.values;
   const downNorms = await downNormsOf(model, sidecar);
   const methods = downNorms.map((norms, layer) => {
     return { kind: "threshold-output", value: values[layer] ?? 0, downNorms: norms } as const;
   });
-  if (table.score !== "input") return { methodFor: byLayer(methods), notices: [] };
+  if (table.score !== "input") return { methodFor: byLayer(methods), ...noRemarks };
   const masks = await resolveMasks(model, copies, {
     table,
     sidecar,

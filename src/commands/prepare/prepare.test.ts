@@ -189,7 +189,7 @@ describe.skipIf(withoutAddon !== "")(`a SwiGLU model that may lose much${without
     const run = await openModelFile(model.path, { sidecar }, "per sequence");
     run[Symbol.dispose]();
     expect(run.sparsity).toBe("threshold");
-    expect(run.notices.join()).not.toMatch(/at load/);
+    expect(run.details.join()).not.toMatch(/at load/);
   });
 });
 
