@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { Command } from "commander";
 /** `hearth`: one file per command; this one names them. */
+import "./check-node.ts";
+import { Command } from "commander";
 import { ownVersion } from "../core/version.ts";
 import { addBenchCommand } from "./bench.ts";
 import { addBuildCommand } from "./build.ts";
