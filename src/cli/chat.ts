@@ -92,7 +92,7 @@ async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
   const turns = new ChatTurns({
     engine,
     system: flags.system,
-    maxTokens: flags.predict,
+    maxTokens: flags.maxTokens,
     remark: (sentence) => showRemarks({ notices: [sentence] }, flags),
     say,
   });
