@@ -252,11 +252,11 @@ describe("auto", () => {
   ])("says that the gate is not exact for a model of %s", async (type, message) => {
     const path = await make(`rounded ${type}`, `--arch arcee --type ${type}`);
     const gate = { device: "reference", sparsity: "gate", count: 1 } as const;
-    expect((await answer(path, prompt, gate)).notices.join("\n")).toMatch(message);
+    expect((await answer(path, prompt, gate)).details.join("\n")).toMatch(message);
     const float = await make("not rounded", "--arch arcee --type f16");
-    expect((await answer(float, prompt, gate)).notices.join("\n")).not.toMatch(/rounded/);
+    expect((await answer(float, prompt, gate)).details.join("\n")).not.toMatch(/rounded/);
     const dense = await answer(path, prompt, { ...gate, sparsity: "dense" });
-    expect(dense.notices.join("\n")).not.toMatch(/rounded/);
+    expect(dense.details.join("\n")).not.toMatch(/rounded/);
   });
 
   it("stays dense where activations never rest, and says what would help", async () => {
