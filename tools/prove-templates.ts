@@ -60,9 +60,14 @@ function sourceFolder(): string {
   return import.meta.dirname.endsWith(join("build", "tools", "tools")) ? "../../../tools" : ".";
 }
 
+/** As in render.py. */
+const now = new Date(2026, 2, 4, 5, 6, 7);
+
 function renderHere(template: string): Result {
   try {
-    return { renders: compileTemplate(template).render(variables as Record<string, Input>) };
+    return {
+      renders: compileTemplate(template).render(variables as Record<string, Input>, { now }),
+    };
   } catch (error) {
     if (error instanceof TemplateError) return { fails: `${error.kind}: ${error.message}` };
     throw new Error(`${JSON.stringify(template)} broke the engine`, { cause: error });
@@ -102,16 +107,20 @@ function judge({
   return "renders" in own ? "acceptsMore" : "bothFail";
 }
 
+/** A longer text in the sample would prove no more. */
+const maxSampleLength = 1000;
+
+/** Four of five that Python renders: where it fails, there is less to get wrong. */
 function writeSample(compared: readonly Comparison[], file: string): void {
-  const step = Math.max(1, Math.floor(compared.length / Number(flags.sample)));
-  const cases = compared
-    .filter((_, index) => index % step === 0)
-    .slice(0, Number(flags.sample))
-    .map(({ template, python }) => {
-      return "renders" in python
-        ? { template, renders: python.renders }
-        : { template, fails: true };
-    });
+  const count = Number(flags.sample);
+  const rendered = compared.filter(
+    ({ python }) => "renders" in python && python.renders.length < maxSampleLength,
+  );
+  const failed = compared.filter(({ python }) => "fails" in python);
+  const chosen = [...rendered.slice(0, count * 0.8), ...failed.slice(0, count * 0.2)];
+  const cases = chosen.map(({ template, python }) => {
+    return "renders" in python ? { template, renders: python.renders } : { template };
+  });
   writeFileSync(file, `${JSON.stringify({ variables, cases }, null, 1)}\n`);
 }
 

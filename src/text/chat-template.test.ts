@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { metadataOf } from "../../test/fixtures/vocabulary-metadata.ts";
-import { HearthError } from "../core/errors.ts";
+import { HearthError, LimitError } from "../core/errors.ts";
 import { type ChatMessage, type ChatTemplate, createChatTemplate } from "./chat-template.ts";
 import { createTokenizer } from "./tokenizer.ts";
 
@@ -96,6 +96,21 @@ describe("chat templates of well-known models", () => {
     expect(text).toMatch(/^\d{2} [A-Z][a-z]{2} \d{4}$/);
   });
 
+  it("tools and documents are None when there are none", () => {
+    expect(chatOf("{{ tools }}{{ documents }}{{ tools is defined }}").render(talk)).toBe(
+      "NoneNoneTrue",
+    );
+  });
+
+  it("a special token that the model lacks is undefined", () => {
+    const all = metadataOf({
+      ...metadata,
+      "tokenizer.ggml.unknown_token_id": 0,
+      "tokenizer.chat_template": "{{ unk_token }}{{ pad_token is defined }}",
+    });
+    expect(createChatTemplate(all, createTokenizer(all)).render(talk)).toBe("<unk>False");
+  });
+
   it("variables of tool use are undefined, not errors", () => {
     expect(
       chatOf("{% if tools %}T{% endif %}{% if custom is defined %}C{% endif %}.").render(talk),
@@ -149,16 +164,24 @@ describe("a template that misbehaves", () => {
 
   it("is stopped when it runs too long", () => {
     const nested = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
-    expect(() => chatOf(nested).render(talk)).toThrow("timed out");
+    expect(() => chatOf(nested).render(talk)).toThrow(/needs more than \d+ steps/);
   });
 
   it("is stopped when its text grows without end", () => {
     const doubling =
       "{% set ns = namespace(s='x') %}{% for i in range(40) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}";
-    expect(() => chatOf(doubling).render(talk)).toThrow(HearthError);
+    expect(() => chatOf(doubling).render(talk)).toThrow(LimitError);
   });
 
-  it("is stopped when it nests too deep", () => {
-    expect(() => chatOf(`{{ ${"(".repeat(50_000)}1${")".repeat(50_000)} }}`)).not.toThrow();
+  it("that nests too deep is announced as one that cannot be read", () => {
+    const chat = chatOf(`{{ ${"(".repeat(50_000)}1${")".repeat(50_000)} }}`);
+    expect(chat.announcement).toContain("nests deeper than 200 levels");
+  });
+
+  it("hands its own words on as they are, in a field", () => {
+    const raise = "{{ raise_exception('no\\n\\x1b[2J') }}";
+    expect(() => chatOf(raise).render(talk)).toThrow(
+      expect.objectContaining({ kind: "raised", detail: "no\n\x1b[2J" }),
+    );
   });
 });

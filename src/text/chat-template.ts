@@ -1,14 +1,15 @@
 /**
  * The conversation as the model wants to see it: its own Jinja template (`tokenizer.chat_template`), or a plain form
- * that is announced. The template comes with the model and is not trusted: its length, its running time and the
- * text it makes are bounded, and it sees nothing but the messages.
+ * that is announced. The template comes with the model and is not trusted: jinja/limits.ts bounds what it uses, and it
+ * sees nothing but the messages.
  */
 
-import { createContext, Script } from "node:vm";
-import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { checkValue, describeValue, isRecord, textRule } from "../core/check-options.ts";
-import { HearthError, LimitError, OptionError } from "../core/errors.ts";
+import { LimitError, OptionError } from "../core/errors.ts";
 import { findChatTemplate, type TemplateMetadata } from "./find-chat-template.ts";
+import { TemplateError } from "./jinja/errors.ts";
+import type { Input } from "./jinja/input.ts";
+import { compileTemplate, type Template } from "./jinja/template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface ChatMessage {
@@ -26,7 +27,7 @@ export interface ChatTemplate {
   readonly announcement: string | undefined;
   /** Texts that end an answer, for a form that has no tokens for it. */
   readonly stopTexts: readonly string[];
-  /** @throws HearthError with the template's own message where it refuses the messages. */
+  /** @throws TemplateError with the template's own message where it refuses the messages, LimitError at a limit. */
   render(messages: readonly ChatMessage[], options?: ChatOptions): string;
   /** Renders and encodes, special tokens parsed, BOS once if the model wants it. */
   encode(messages: readonly ChatMessage[], options?: ChatOptions): number[];
@@ -35,42 +36,28 @@ export interface ChatTemplate {
 export function createChatTemplate(metadata: TemplateMetadata, tokenizer: Tokenizer): ChatTemplate {
   const { source, notice } = findChatTemplate(metadata);
   if (source === undefined) return plainChat(tokenizer, "the model has no chat template");
-  if (source.length > maxTemplateLength) {
-    const length = `${source.length} characters, more than ${maxTemplateLength}`;
-    return plainChat(tokenizer, `the model's chat template has ${length}`);
+  const compiled = tryCompile(source);
+  if (compiled.kind === "failed") {
+    return plainChat(tokenizer, `the model's chat template cannot be read (${compiled.reason})`);
   }
-  const parsed = tryParse(source);
-  if (parsed.kind === "failed") {
-    return plainChat(tokenizer, `the model's chat template cannot be read (${parsed.reason})`);
-  }
-  const { program } = parsed;
+  const { template } = compiled;
   return withEncode(tokenizer, {
     announcement: notice,
     stopTexts: [],
-    render: (messages, options = {}) => renderBounded(program, { tokenizer, messages, options }),
+    render: (messages, options = {}) => render(template, { tokenizer, messages, options }),
   });
 }
 
-/** The longest template known (Llama 4, with tools) has 30 thousand characters. */
-const maxTemplateLength = 256 * 1024;
-/** A template that only arranges messages takes milliseconds, a long one with a thousand messages some hundred. */
-const maxMilliseconds = 2000;
-/** A template repeats what the messages say, and adds some; its range() counts messages. */
-const maxTextLength = 1 << 26;
-const maxRange = 100_000;
+type Compiled =
+  | { readonly kind: "compiled"; readonly template: Template }
+  | { readonly kind: "failed"; readonly reason: string };
 
-type Program = ReturnType<typeof parse>;
-
-function tryParse(
-  source: string,
-): { kind: "parsed"; program: Program } | { kind: "failed"; reason: string } {
+function tryCompile(source: string): Compiled {
   try {
-    const program = withinTime(() =>
-      parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })),
-    );
-    return { kind: "parsed", program };
+    return { kind: "compiled", template: compileTemplate(source) };
   } catch (error) {
-    return { kind: "failed", reason: messageOf(error) };
+    if (!(error instanceof TemplateError)) throw error;
+    return { kind: "failed", reason: error.detail };
   }
 }
 
@@ -80,100 +67,37 @@ interface Conversation {
   readonly options: ChatOptions;
 }
 
-function renderBounded(program: Program, conversation: Conversation): string {
-  let text: string;
+function render(template: Template, conversation: Conversation): string {
   try {
-    text = withinTime(() => {
-      const result = new Interpreter(makeEnvironment(conversation)).run(program);
-      return String(result.value);
-    });
+    return template.render(variablesOf(conversation));
   } catch (error) {
-    throw new HearthError(`the model's chat template refuses these messages: ${messageOf(error)}`);
+    if (!(error instanceof TemplateError)) throw error;
+    if (error.kind === "limit")
+      throw new LimitError(`the model's chat template is stopped: ${error.detail}`);
+    const problem = `the model's chat template refuses these messages: ${error.detail}`;
+    throw new TemplateError(error.kind, error.detail, problem);
   }
-  if (text.length <= maxTextLength) return text;
-  throw new LimitError(
-    `the model's chat template made ${text.length} characters, more than ${maxTextLength}`,
-  );
 }
 
-/** What transformers defines for chat templates (its chat_template_utils.py). */
-function makeEnvironment({ tokenizer, messages, options }: Conversation): Environment {
+/** What transformers gives to a chat template (apply_chat_template): a special token that a model lacks is undefined. */
+function variablesOf({
+  tokenizer,
+  messages,
+  options,
+}: Conversation): Record<string, Input | undefined> {
   const { special } = tokenizer;
-  const textOf = (id: number | undefined): string =>
-    id === undefined ? "" : (tokenizer.tokenText(id) ?? "");
-  const environment = new Environment();
-  const variables = {
-    true: true,
-    True: true,
-    false: false,
-    False: false,
-    none: null,
-    None: null,
-    range,
-    raise_exception: raiseException,
-    strftime_now: (format: string): string => formatTime(new Date(), format),
+  const textOf = (id: number | undefined): string | undefined =>
+    id === undefined ? undefined : tokenizer.tokenText(id);
+  return {
     messages: messages.map(({ role, content }) => ({ role, content })),
+    tools: null,
+    documents: null,
     add_generation_prompt: options.addGenerationPrompt ?? true,
     bos_token: textOf(special.bos),
     eos_token: textOf(special.eos),
     unk_token: textOf(special.unknown),
     pad_token: textOf(special.padding),
   };
-  for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-  return environment;
-}
-
-/** Runs synchronous code that V8 stops when its time is over, however deep in a loop it is. */
-function withinTime<Result>(run: () => Result): Result {
-  const outcome: { result?: Result } = {};
-  const context = createContext({
-    run: () => {
-      outcome.result = run();
-    },
-  });
-  new Script("run()").runInContext(context, { timeout: maxMilliseconds });
-  if (!("result" in outcome) || outcome.result === undefined) {
-    throw new HearthError("it made nothing");
-  }
-  return outcome.result;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function raiseException(message: unknown): never {
-  throw new HearthError(String(message));
-}
-
-/** Python's range, bounded: the original makes the whole list. */
-function range(first: number, last?: number, step = 1): number[] {
-  const [start, stop] = last === undefined ? [0, first] : [first, last];
-  const count = step === 0 ? Number.NaN : Math.max(0, Math.ceil((stop - start) / step));
-  if (!(count <= maxRange)) throw new HearthError(`range() of ${count} numbers is too long`);
-  return Array.from({ length: count }, (_, index) => start + index * step);
-}
-
-/** The directives of Python's strftime that templates use, in English whatever the locale. */
-function formatTime(time: Date, format: string): string {
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const name = (options: Intl.DateTimeFormatOptions): string =>
-    time.toLocaleDateString("en-US", options);
-  const fields: Readonly<Record<string, string>> = {
-    Y: String(time.getFullYear()),
-    y: two(time.getFullYear() % 100),
-    m: two(time.getMonth() + 1),
-    d: two(time.getDate()),
-    H: two(time.getHours()),
-    M: two(time.getMinutes()),
-    S: two(time.getSeconds()),
-    B: name({ month: "long" }),
-    b: name({ month: "short" }),
-    A: name({ weekday: "long" }),
-    a: name({ weekday: "short" }),
-    "%": "%",
-  };
-  return format.replace(/%(.)/g, (directive, field) => fields[field] ?? directive);
 }
 
 /** A form that any language model can continue, without special tokens. */

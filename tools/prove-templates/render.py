@@ -3,6 +3,7 @@
 Reads {"context": ..., "templates": [...]} from stdin, writes [{"renders": ...} | {"fails": ...}] to stdout.
 """
 
+import datetime
 import json
 import signal
 import sys
@@ -48,6 +49,7 @@ environment = ImmutableSandboxedEnvironment(
 )
 environment.filters["tojson"] = tojson
 environment.globals["raise_exception"] = raise_exception
+environment.globals["strftime_now"] = datetime.datetime(2026, 3, 4, 5, 6, 7).strftime
 signal.signal(signal.SIGALRM, give_up)
 job = json.load(sys.stdin)
 context = json.dumps(job["context"])

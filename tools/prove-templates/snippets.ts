@@ -1,4 +1,5 @@
 /** Snippets: single expressions in every combination of the words, random expressions, and random whole templates. */
+import { makeDetail } from "./details.ts";
 import type { Random } from "./random.ts";
 import {
   filters,
@@ -11,9 +12,10 @@ import {
 } from "./words.ts";
 
 export function makeSnippet(random: Random): string {
-  const kind = random.below(12);
-  if (kind < 5) return makeSimple(random);
-  if (kind < 8) return `{{ ${makeExpression(random, 3)} }}|`;
+  const kind = random.below(16);
+  if (kind < 5) return makeDetail(random);
+  if (kind < 9) return makeSimple(random);
+  if (kind < 12) return `{{ ${makeExpression(random, 3)} }}|`;
   return makeTemplate(random);
 }
 

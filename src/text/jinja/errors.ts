@@ -22,8 +22,8 @@ export class TemplateError extends HearthError {
   override readonly name = "TemplateError";
   readonly kind: TemplateErrorKind;
   readonly detail: string;
-  constructor(kind: TemplateErrorKind, detail: string) {
-    super(detail);
+  constructor(kind: TemplateErrorKind, detail: string, message: string = detail) {
+    super(message);
     this.kind = kind;
     this.detail = detail;
   }

@@ -370,7 +370,7 @@ function writeText(value: Value, output: Output): void {
 const noArguments = { positional: [], named: new Map<string, Value>() };
 
 function unprepared(): never {
-  throw new RangeError("a statement was not prepared");
+  throw new TypeError("a statement was not prepared");
 }
 
 function namespaceOf(name: string, frame: Frame): Namespace {

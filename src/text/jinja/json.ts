@@ -83,6 +83,7 @@ class Writer {
     if (items.length === 0) return brackets;
     this.#run.budget.enter();
     const { indent, itemSeparator } = this.#form;
+    this.#run.budget.make((indent ?? "").length * (level + 1));
     const newline = indent === undefined ? "" : `\n${indent.repeat(level + 1)}`;
     let text = open;
     for (const [index, item] of items.entries()) {
@@ -115,9 +116,9 @@ function escapeCharacter(character: string): string {
   return short[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** Every UTF-16 unit beyond ASCII, and DEL is within. */
+/** Every UTF-16 unit beyond ASCII, and DEL. `text` has no other controls left. */
 function escapeUnits(text: string): string {
-  return text.replace(/[^\0-\x7f]/g, escapeCharacter);
+  return text.replace(/[^ -~]/g, escapeCharacter);
 }
 
 function jsonFloat(value: number): string {

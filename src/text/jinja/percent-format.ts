@@ -117,7 +117,7 @@ function formatOne(match: RegExpExecArray, context: Context): string {
     width: Math.abs(width),
     precision: precision === undefined ? undefined : Math.max(0, precision),
   };
-  run.budget.make(form.width);
+  run.budget.make(form.width + (form.precision ?? 0));
   const value = orElse(named, () => source.next());
   if ("diuoxX".includes(type)) return padNumber(integerParts(value, type, form), form);
   if ("eEfFgG".includes(type)) return padNumber(floatParts(value, type, form), form);

@@ -54,7 +54,8 @@ function isConstantSlice(expression: Expression): boolean {
   visitExpressions(expression, (inner) => {
     hasSlice ||= inner.kind === "slice";
     const isContextFilter = inner.kind === "filter" && contextFilters.has(inner.name);
-    isConstant &&= inner.kind !== "name" && inner.kind !== "call" && !isContextFilter;
+    const isHalf = inner.kind === "conditional" && inner.otherwise === undefined;
+    isConstant &&= inner.kind !== "name" && inner.kind !== "call" && !isContextFilter && !isHalf;
   });
   return isConstant && hasSlice;
 }

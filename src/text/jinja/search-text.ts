@@ -103,7 +103,9 @@ function splitAtSpaceFromEnd(text: string, most: number, run: Run): string[] {
   return parts.reverse();
 }
 
-const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
+/** What str.splitlines() ends a line at, beside "\\r\\n". */
+const lineEnds = "\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029";
+const lineEnd = new RegExp(`\\r\\n|[${lineEnds}]`, "g");
 
 /** str.splitlines() */
 export function splitLines(text: string, keepsEnds: boolean, run: Run): string[] {

@@ -1,4 +1,5 @@
 /** datetime.strftime of a time without a zone, as glibc writes it in the locale C. */
+import { fail } from "./errors.ts";
 
 const weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const months =
@@ -7,17 +8,24 @@ const months =
   );
 
 /** % flags width directive */
-const directive = /%([-_0^#]*)(\d*)([a-zA-Z%])/g;
+const directive = /%([-_0^#]*)(\d*)([a-zA-Z%]|$)/g;
 
-/** `time` in the local zone. What is no directive stays as it is written. */
+/**
+ * `time` in the local zone.
+ * @throws TemplateError of kind "unsupported" for directives and flags in which C libraries differ
+ */
 export function formatTime(time: Date, format: string): string {
   return format.replace(directive, (whole, flags: string, width: string, letter: string) => {
-    const field = fieldOf(time, letter);
-    if (field === undefined) return whole;
-    return typeof field === "string"
-      ? padText(changeCase(field, flags), flags, Number(width))
-      : padNumber(field, flags, width);
+    const field = fieldOf(time, letter) ?? failFormat(whole);
+    if (flags === "" && width === "") return typeof field === "string" ? field : plain(field);
+    if (typeof field !== "string") return padNumber(field, flags, width);
+    const isName = "aAbBhp".includes(letter) && width === "" && /^[\^#]$/.test(flags);
+    return isName ? changeCase(field, flags) : failFormat(whole);
   });
+}
+
+function failFormat(directive: string): never {
+  fail("unsupported", `strftime's "${directive}" is not supported`);
 }
 
 /** A number with the width and the fill that it has unless flags change them. */
@@ -31,21 +39,20 @@ function number(value: number, width: number, fill: "0" | " " = "0"): NumberFiel
   return { value, width, fill };
 }
 
-function padNumber({ value, width, fill }: NumberField, flags: string, wanted: string): string {
-  const flag = [...flags].filter((character) => "-_0".includes(character)).at(-1);
-  if (flag === "-" && wanted === "") return String(value);
-  const by = flag === "_" ? " " : flag === "0" ? "0" : fill;
-  return String(value).padStart(wanted === "" ? width : Number(wanted), by);
+function plain({ value, width, fill }: NumberField): string {
+  return String(value).padStart(width, fill);
 }
 
-function padText(text: string, flags: string, width: number): string {
-  return text.padStart(Math.min(width, 1000), flags.includes("0") ? "0" : " ");
+function padNumber(field: NumberField, flags: string, width: string): string {
+  if (width !== "" || flags.length !== 1) failFormat(`%${flags}${width}`);
+  if (flags === "-") return String(field.value);
+  if (flags === "_") return plain({ ...field, fill: " " });
+  return plain(flags === "0" ? { ...field, fill: "0" } : field);
 }
 
-function changeCase(text: string, flags: string): string {
-  if (flags.includes("^")) return text.toUpperCase();
-  if (!flags.includes("#")) return text;
-  return text === "AM" || text === "PM" ? text.toLowerCase() : text.toUpperCase();
+function changeCase(text: string, flag: string): string {
+  if (flag === "#" && (text === "AM" || text === "PM")) return text.toLowerCase();
+  return text.toUpperCase();
 }
 
 function fieldOf(time: Date, letter: string): string | NumberField | undefined {

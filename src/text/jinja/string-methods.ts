@@ -1,7 +1,6 @@
 /** The methods of str that the sandbox allows. */
 import { type Arguments, matchArguments } from "./arguments.ts";
 import { codePointsOf, countCodePoints, unitsBefore } from "./code-points.ts";
-import { hashKey } from "./compare.ts";
 import { fail } from "./errors.ts";
 import { formatFields } from "./format-method.ts";
 import { format } from "./format-spec.ts";
@@ -18,12 +17,12 @@ import {
   strip,
 } from "./search-text.ts";
 import { predicates } from "./string-predicates.ts";
+import { makeTranslation, translate } from "./translate.ts";
 import { foldCase } from "./unicode.ts";
 import {
   type Call,
   Callable,
   Dict,
-  integerOf,
   List,
   Markup,
   type Run,
@@ -317,48 +316,4 @@ function expandTabs(text: string, size: number, run: Run): string {
     }
   }
   return result;
-}
-
-/** By a dict from numbers of characters to texts, numbers or None. */
-function translate(text: string, table: Value, run: Run): string {
-  if (!(table instanceof Dict)) return fail("type", `a ${typeName(table)} is no table`);
-  const parts = codePointsOf(text, run.budget).map((character) => {
-    const entry = table.entries.get(hashKey(BigInt(character.codePointAt(0) ?? 0), run));
-    if (entry === undefined) return character;
-    const [, by] = entry;
-    const code = integerOf(by);
-    if (code !== undefined) return String.fromCodePoint(Number(code));
-    if (by !== null && textOf(by) === undefined) fail("type", "a table holds texts and numbers");
-    return textOf(by) ?? "";
-  });
-  const result = parts.join("");
-  run.budget.make(result.length);
-  return result;
-}
-
-function makeTranslation(args: Arguments, run: Run): Value {
-  const entries = new Map<ReturnType<typeof hashKey>, readonly [Value, Value]>();
-  const put = (key: Value, value: Value): void => {
-    entries.set(hashKey(key, run), [key, value]);
-  };
-  const codes = (text: string): bigint[] =>
-    codePointsOf(text, run.budget).map((point) => BigInt(point.codePointAt(0) ?? 0));
-  if (!args.has(1)) {
-    const table = args.at(0);
-    if (!(table instanceof Dict)) fail("type", "maketrans() of one argument wants a dict");
-    for (const [key, value] of table.entries.values()) {
-      const [code, more] = codes(textOf(key) ?? "");
-      if (textOf(key) !== undefined && (code === undefined || more !== undefined)) {
-        fail("value", "a key of a table is one character");
-      }
-      put(code ?? key, value);
-    }
-    return new Dict(entries);
-  }
-  const from = codes(args.text(0));
-  const to = codes(args.text(1));
-  if (from.length !== to.length) fail("value", "the first two texts differ in length");
-  for (const [position, code] of from.entries()) put(code, to[position] ?? null);
-  for (const code of args.has(2) ? codes(args.text(2)) : []) put(code, null);
-  return new Dict(entries);
 }

@@ -58,13 +58,13 @@ export function compileTemplate(source: string): Template {
   };
 }
 
-/** The limits of depth keep far from the end of the stack; this is for a caller that has used it up already. */
+/** Limits keep far from the ends of the stack; this is for a caller that has used most of it already. */
 function withinStack<Result>(work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof RangeError) || !/call stack/.test(error.message)) throw error;
-    throw new TemplateError("limit", "it nests too deeply for the stack");
+    if (!(error instanceof RangeError)) throw error;
+    throw new TemplateError("limit", `it is beyond what JavaScript can hold (${error.message})`);
   }
 }
 

@@ -90,7 +90,7 @@ export const textFilters: ReadonlyMap<string, Filter> = new Map<string, Filter>(
     "wordcount",
     filter("wordcount", "", (input, _, run) => {
       const text = toText(input, run);
-      run.budget.read(text.length);
+      run.budget.scan(text.length);
       return BigInt(text.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0);
     }),
   ],
@@ -180,8 +180,8 @@ function wordWrap(input: Value, args: Arguments, run: Run): Value {
     breaksLongWords: args.isTrueUnlessAbsent(1),
     breaksOnHyphens: args.isTrueUnlessAbsent(3),
   };
-  const lines = splitLines(text, false, run).map((line) => wrapText(line, form, run).join(between));
-  const result = lines.join(between);
-  run.budget.make(result.length);
-  return result;
+  const lines = splitLines(text, false, run).map((line) => wrapText(line, form, run));
+  const count = lines.reduce((sum, wrapped) => sum + wrapped.length + 1, 0);
+  run.budget.make(text.length + count * between.length);
+  return lines.map((wrapped) => wrapped.join(between)).join(between);
 }

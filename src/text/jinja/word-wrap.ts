@@ -36,6 +36,7 @@ const maxWordLength = 10_000;
 /** What stays together: words and the blanks between them; a word with hyphens is several. */
 function splitChunks(line: string, { breaksOnHyphens }: WrapForm, run: Run): readonly string[] {
   run.budget.make(line.length);
+  run.budget.scan(line.length);
   if (line.split(/[\t\n\v\f\r ]/).some((word) => word.length > maxWordLength)) {
     fail("limit", `wordwrap takes words of at most ${maxWordLength} characters`);
   }
@@ -85,7 +86,7 @@ class Wrapper {
       return;
     }
     const room = this.#form.width - length;
-    this.#run.budget.make(word.length);
+    this.#run.budget.scan(word.length);
     const end = this.#form.breaksOnHyphens ? hyphenEnd(word, room) : room;
     line.push(word.slice(0, end));
     this.#chunks[this.#chunks.length - 1] = word.slice(end);
