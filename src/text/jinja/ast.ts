@@ -1,7 +1,7 @@
 /** What a template says, after jinja2/nodes.py. */
 
 /** A value that is written in the template. Integers are bigint, floats number. */
-export type Literal = null | boolean | bigint | number | string;
+type Literal = null | boolean | bigint | number | string;
 
 export type BinaryOperator = "+" | "-" | "*" | "/" | "//" | "%" | "**";
 export type ComparisonOperator = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in";
@@ -23,7 +23,7 @@ export interface FilterExpression {
   readonly args: CallArguments;
 }
 
-export interface CallExpression {
+interface CallExpression {
   readonly kind: "call";
   readonly callee: Expression;
   readonly args: CallArguments;
@@ -107,28 +107,28 @@ export interface IfStatement {
   readonly otherwise: readonly Statement[];
 }
 
-export interface MacroStatement {
+interface MacroStatement {
   readonly kind: "macro";
   readonly name: string;
   readonly parameters: readonly Parameter[];
   readonly body: readonly Statement[];
 }
 
-export interface CallStatement {
+interface CallStatement {
   readonly kind: "call-block";
   readonly parameters: readonly Parameter[];
   readonly call: CallExpression;
   readonly body: readonly Statement[];
 }
 
-export interface SetBlockStatement {
+interface SetBlockStatement {
   readonly kind: "set-block";
   readonly target: Target;
   readonly filter: FilterExpression | undefined;
   readonly body: readonly Statement[];
 }
 
-export interface WithStatement {
+interface WithStatement {
   readonly kind: "with";
   readonly pairs: readonly (readonly [Target, Expression])[];
   readonly body: readonly Statement[];
@@ -142,14 +142,14 @@ export interface BlockStatement {
   readonly body: readonly Statement[];
 }
 
-export interface FilterStatement {
+interface FilterStatement {
   readonly kind: "filter-block";
   readonly filter: FilterExpression;
   readonly body: readonly Statement[];
 }
 
 /** `{% generation %}` of transformers: marks what the assistant wrote, and has a scope of its own. */
-export interface GenerationStatement {
+interface GenerationStatement {
   readonly kind: "generation";
   readonly parameters: readonly Parameter[];
   readonly body: readonly Statement[];

@@ -35,7 +35,7 @@ export function divideToEven(numerator: bigint, denominator: bigint): bigint {
 }
 
 /** |value| * 10 ** digits as the nearest integer. `value`: finite; `digits`: may be negative. */
-export function scaleExactly(value: number, digits: number): bigint {
+function scaleExactly(value: number, digits: number): bigint {
   const [numerator, denominator] = ratioOf(Math.abs(value));
   const power = 10n ** BigInt(Math.abs(digits));
   return digits >= 0

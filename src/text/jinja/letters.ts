@@ -9,15 +9,15 @@ const title = /^\p{Lt}$/u;
 const letter = /^\p{L}$/u;
 const decimal = /^\p{Nd}$/u;
 
-export function isUpper(character: string): boolean {
+function isUpper(character: string): boolean {
   return upper.test(character);
 }
 
-export function isLower(character: string): boolean {
+function isLower(character: string): boolean {
   return lower.test(character);
 }
 
-export function isTitle(character: string): boolean {
+function isTitle(character: string): boolean {
   return title.test(character);
 }
 
@@ -41,7 +41,7 @@ export function isPrintable(character: string): boolean {
 const cased = /^[\p{Uppercase}\p{Lowercase}\p{Lt}]$/u;
 const caseIgnorable = /^\p{Case_Ignorable}$/u;
 
-export function isCased(character: string): boolean {
+function isCased(character: string): boolean {
   return cased.test(character);
 }
 

@@ -139,7 +139,7 @@ function parsePower(stream: TokenStream): Expression {
   return parseBinary(stream, ["**"], (within) => parseUnary(within));
 }
 
-export function parseUnary(stream: TokenStream): Expression {
+function parseUnary(stream: TokenStream): Expression {
   return parseFilters(stream, parseSigned(stream));
 }
 

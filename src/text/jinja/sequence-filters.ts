@@ -78,7 +78,7 @@ export const sequenceFilters: ReadonlyMap<string, Filter> = new Map<string, Filt
 ]);
 
 /** len(value) */
-export function countItems(value: Value, run: Run): number {
+function countItems(value: Value, run: Run): number {
   if (typeof value === "string") return countCodePoints(value, run.budget);
   const text = textOf(value);
   if (text !== undefined) return countCodePoints(text, run.budget);
