@@ -1,6 +1,6 @@
 /**
  * Jinja templates of chat models, rendered as Python's jinja2 3.1 does with the settings of transformers
- * (chat_template_utils.py), or refused: never another text. See docs/decisions/0013-jinja.md.
+ * (chat_template_utils.py), or refused: never another text. See docs/decisions/0014-jinja.md.
  */
 import { attribute, item } from "./attributes.ts";
 import { Context } from "./context.ts";
