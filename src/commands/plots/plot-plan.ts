@@ -1,7 +1,9 @@
 /** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
+
 import { axisTicks } from "../../core/axis-ticks.ts";
 import { significant } from "../../core/numbers.ts";
 import { type Bytes, formatBytes, GiB, MiB } from "../../core/units.ts";
+import { visibleText } from "../../core/visible-text.ts";
 import { hotNeurons } from "../../placement/describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "../../placement/plan.ts";
 
@@ -188,7 +190,10 @@ function bar(shape: {
 }
 
 function text(x: number, y: number, content: string, attributes = ""): string {
-  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const escaped = visibleText(content)
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;");
   return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
 }
 

@@ -1,5 +1,7 @@
 /** A profile as a picture (SVG): cumulative activation curves of each layer and of the model. */
+
 import type { Tokens } from "../../core/units.ts";
+import { visibleText } from "../../core/visible-text.ts";
 import { type ActivationCurve, neuronShareFor } from "../../sparsity/activation-curve.ts";
 
 const ink = "#212529";
@@ -130,7 +132,10 @@ function line(ends: { x1: number; x2: number; y1: number; y2: number }): string 
 }
 
 function text(x: number, y: number, content: string, attributes = ""): string {
-  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const escaped = visibleText(content)
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;");
   return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
 }
 

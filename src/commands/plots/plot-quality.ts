@@ -2,6 +2,7 @@
 
 import { axisTicks } from "../../core/axis-ticks.ts";
 import { percent } from "../../core/numbers.ts";
+import { visibleText } from "../../core/visible-text.ts";
 import { type Comparison, type MethodReport, nameOf } from "../../sparsity/choose-best.ts";
 
 const ink = "#212529";
@@ -158,7 +159,10 @@ function line(
 }
 
 function text(x: number, y: number, content: string, attributes = ""): string {
-  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const escaped = visibleText(content)
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;");
   return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
 }
 
