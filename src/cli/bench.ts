@@ -77,7 +77,11 @@ export function addBenchCommand(program: Command): void {
     .option("--threads <n,…>", "threads (default: physical cores)", numberList)
     .option("--device <devices>", `some of ${devices.join(",")}`, nameList, ["auto"])
     .option("--sparsity <methods>", `some of ${sparsities.join(",")}`, nameList, ["auto"])
-    .option("--vram-budget <sizes>", "most memory of the card to take: 24GiB,11GiB", byteSizeList)
+    .option(
+      "--vram-budget <sizes>",
+      "most memory of the card to take: 24GiB,11GiB (default: nine tenths)",
+      byteSizeList,
+    )
     .option("--sidecar <file>", "what hearth prepare learnt (default: MODEL.sparsity.gguf)")
     .addOption(batchOption())
     .addOption(cacheTypeOption())

@@ -115,7 +115,7 @@ const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   new ApiOption(
     "vramBudget",
     "--vram-budget <size>",
-    "most memory to take of the card, as in 8GiB",
+    "most memory to take of the card, as in 8GiB (default: nine tenths of it)",
   ).argParser(byteSize),
   hardwareOption(),
   objectiveOption(),

@@ -25,7 +25,7 @@ const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
   new ApiOption(
     "vramBudget",
     "--vram-budget <size>",
-    "most memory to take of the card (default: all)",
+    "most memory to take of the card (default: nine tenths of it)",
   ).argParser(byteSize),
   contextOption(),
   batchOption(),

@@ -1,6 +1,6 @@
 /** What `hearth plan` shows: which neurons would be where within a budget, without loading a weight. */
 import { findAdapter } from "../backends/webgpu/adapter.ts";
-import { bindingLimits } from "../backends/webgpu/adapter-description.ts";
+import { type AdapterDescription, bindingLimits } from "../backends/webgpu/adapter-description.ts";
 import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
 import {
   checkOptions,
@@ -14,13 +14,16 @@ import { OptionError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import { type Transpose, transposedShape } from "../derived-weights/transpose.ts";
 import { machineProfile, openHardware } from "../devices/hardware/measure-machine.ts";
+import { cardBudget } from "../engine/card-budget.ts";
 import { foldIntoProfile } from "../engine/learn.ts";
 import { openSetup, withSidecar } from "../engine/model-setup.ts";
 import { sidecarOf } from "../engine/model-sidecar.ts";
 import { engineRules } from "../engine/option-rules.ts";
 import type { EngineOptions } from "../engine/options.ts";
 import { type PlanRequest, planAgain, planModel } from "../engine/planner.ts";
+import { requireCacheMemory } from "../engine/resolve-options.ts";
 import { resolveSparsity, type SparseSetup } from "../engine/resolve-sparsity.ts";
+import { memoryOfProcess } from "../io/cgroup.ts";
 import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
@@ -64,24 +67,47 @@ export interface PlacementResult {
 
 /** For how many further GiB the report says what each would bring. */
 const furtherGibibytes = 8;
-/** A machine without an adapter: bytes do not depend on limits, save for a few when weights are cut into pieces. */
+/** Of no adapter of this machine: bytes do not depend on limits, save for a few when weights are cut into pieces. */
 const noLimits: BindingLimits = {
   maxBinding: Number.MAX_SAFE_INTEGER,
   maxBuffer: Number.MAX_SAFE_INTEGER,
 };
+
+/** What a plan asks of the machine that it is made on. */
+export interface PlanningMachine {
+  memory(): Bytes;
+  findAdapter(named: number | string | undefined): Promise<AdapterDescription | undefined>;
+}
 
 /** @throws OptionError for a budget that the card cannot have or options that do not exist, FileFormatError for wrong files. */
 export async function planPlacement(
   path: string,
   options: PlacementOptions = {},
 ): Promise<PlacementResult> {
+  return planOn(thisMachine, path, options);
+}
+
+const thisMachine: PlanningMachine = {
+  memory: memoryOfProcess,
+  findAdapter: (named) => findAdapter(named, "any"),
+};
+
+/** As planPlacement. With `hardware` the plan is for another machine: nothing is asked of this one, unless `gpu` names an adapter. */
+export async function planOn(
+  machine: PlanningMachine,
+  path: string,
+  options: PlacementOptions,
+): Promise<PlacementResult> {
   checkOptions(options, placementRules, "plan");
   const { solver = "exact", curvePoints = 0, refresh = false, ...engineOptions } = options;
   const setup = withSidecar(await openSetup(path, engineOptions, "per sequence"));
   const { gpu, vramBudget, sidecar: named } = setup.options;
-  // The adapter that a run here would use: its limits decide how weights are cut.
-  const adapter = await findAdapter(gpu, "any");
   const hardware = await hardwareFor(setup.options);
+  const isElsewhere = setup.options.hardware !== undefined;
+  if (!isElsewhere) requireCacheMemory(setup.model, setup.options, machine.memory());
+  // The adapter that a run here would use: its limits decide how weights are cut.
+  const isAsked = gpu !== undefined || !isElsewhere;
+  const adapter = isAsked ? await machine.findAdapter(gpu) : undefined;
   const before = setup.sidecar;
   const learntTokens = refresh ? await foldIntoProfile(setup.model, before) : 0;
   const sidecar = learntTokens > 0 ? sidecarOf(setup.model, named) : before;
@@ -90,7 +116,7 @@ export async function planPlacement(
   const request: PlanRequest = {
     hardware,
     limits: adapter === undefined ? noLimits : bindingLimits(adapter),
-    budgetBytes: vramBudget ?? wholeCard(hardware),
+    budgetBytes: budgetOn(hardware, vramBudget),
     solver,
     curvePoints,
     furtherGibibytes,
@@ -124,8 +150,9 @@ async function hardwareFor({ hardware, gpu, threads }: EngineOptions): Promise<H
     : openHardware(hardware);
 }
 
-function wholeCard({ gpu, name }: HardwareProfile): Bytes {
-  if (gpu !== null) return gpu.memoryBytes;
+function budgetOn({ gpu, name }: HardwareProfile, vramBudget: Bytes | undefined): Bytes {
+  if (gpu !== null) return cardBudget({ name: gpu.name, memory: gpu.memoryBytes }, vramBudget);
+  if (vramBudget !== undefined) return vramBudget;
   throw new OptionError(
     "vramBudget",
     `nothing, and ${name} has no graphics card`,

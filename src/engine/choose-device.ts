@@ -3,8 +3,9 @@ import type { Backend } from "../backends/backend.ts";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { chooseAdapter, findAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
-import { LimitError, OptionError, UnsupportedError } from "../core/errors.ts";
+import { LimitError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
+import { cardBudget } from "./card-budget.ts";
 import { type HostDevice, openHostBackend } from "./host-backend.ts";
 import type { Remarks } from "./remarks.ts";
 import type { ResolvedEngineOptions } from "./resolve-options.ts";
@@ -28,9 +29,6 @@ export type ChosenDevice = Remarks &
 /** Bytes that the whole model takes on an adapter. */
 export type WholeModelBytes = (adapter: AdapterDescription) => Bytes;
 
-/** The desktop and the driver need some of a card's memory: a tenth is left to them unless a budget is given. */
-const usableShare = 0.9;
-
 /** @throws DeviceError when the device that was asked for cannot be had, OptionError for a budget that it cannot have. */
 export async function chooseDevice(
   resolved: ResolvedEngineOptions,
@@ -44,7 +42,7 @@ export async function chooseDevice(
     case "gpu": {
       const { adapter, notices } = await askedAdapter(resolved);
       const isSoftware = adapter.kind === "software";
-      const budget = isSoftware ? resolved.vramBudget : budgetOf(adapter, resolved);
+      const budget = isSoftware ? resolved.vramBudget : cardBudget(adapter, resolved.vramBudget);
       return {
         kind: "gpu",
         adapter,
@@ -55,7 +53,13 @@ export async function chooseDevice(
     }
     case "hybrid": {
       const { adapter, notices } = await askedAdapter(resolved);
-      return { kind: "hybrid", adapter, budget: budgetOf(adapter, resolved), notices, details: [] };
+      return {
+        kind: "hybrid",
+        adapter,
+        budget: cardBudget(adapter, resolved.vramBudget),
+        notices,
+        details: [],
+      };
     }
     case "auto":
       return chooseFastest(resolved, wholeModel);
@@ -75,26 +79,6 @@ async function askedAdapter(
   return { adapter, notices: adapter.kind === "software" ? [notice] : [] };
 }
 
-function budgetOf(adapter: AdapterDescription, { vramBudget }: ResolvedEngineOptions): Bytes {
-  const { memory, name } = adapter;
-  if (vramBudget === undefined) {
-    if (memory !== undefined) return Math.floor(memory * usableShare);
-    throw new OptionError(
-      "vramBudget",
-      `nothing, and the memory of ${name} is unknown`,
-      "a budget: how much of the card may be taken",
-    );
-  }
-  if (memory !== undefined && vramBudget > memory) {
-    throw new OptionError(
-      "vramBudget",
-      formatBytes(vramBudget),
-      `at most ${formatBytes(memory)}, the memory of ${name}`,
-    );
-  }
-  return vramBudget;
-}
-
 /** The whole model on the GPU if it fits, else both devices, else the CPU. Never a software adapter. */
 async function chooseFastest(
   resolved: ResolvedEngineOptions,
@@ -106,7 +90,7 @@ async function chooseFastest(
     const unknown = `${adapter.name} is not used: its memory is unknown; a VRAM budget says how much may be taken`;
     return host(resolved, "auto", [unknown]);
   }
-  const budget = budgetOf(adapter, resolved);
+  const budget = cardBudget(adapter, resolved.vramBudget);
   const whole = wholeModelOrWhyNot(adapter, wholeModel);
   if (typeof whole === "number" && whole <= budget) {
     const fits = `device gpu: the whole model takes ${formatBytes(whole)} of ${formatBytes(budget)} on ${adapter.name}`;

@@ -7,7 +7,6 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { checkValue, pathRule } from "../core/check-options.ts";
 import { sampledRanges } from "../gguf/fingerprint.ts";
 import { type GgufFile, openGgufWithPauses } from "../gguf/open.ts";
-import { memoryOfProcess } from "../io/cgroup.ts";
 import { readAhead } from "../io/read-ahead.ts";
 import { type Model, openModel } from "../model/model.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
@@ -32,9 +31,9 @@ export type OutputsWanted = "per sequence" | "per row";
 const headerReadAhead = 16 << 20;
 
 /**
- * Opens the model; loads no matrix. The public function that got `options` from its caller has checked them, once.
+ * Opens the model; loads no matrix and asks nothing of this machine. The public function that got `options` from its caller has checked them, once.
  * `sidecar` stands in for the one on disk.
- * @throws FileFormatError, UnsupportedError, OptionError or LimitError, each saying what to do.
+ * @throws FileFormatError, UnsupportedError or OptionError, each saying what to do.
  */
 export async function openSetup(
   path: string,
@@ -50,7 +49,7 @@ export async function openSetup(
   await nextTurn();
   const model = openModel(gguf);
   await readAheadOfLoading(gguf);
-  const resolved = resolveEngineOptions(withPlanBudget(options), model, memoryOfProcess());
+  const resolved = resolveEngineOptions(withPlanBudget(options), model);
   const maxOutputs = outputs === "per row" ? resolved.batchSize : resolved.sequences;
   const setup = { model, options: resolved, maxOutputs, sidecar };
   // Of a dense model none is looked for, so one of another model does no harm.

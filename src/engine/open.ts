@@ -6,6 +6,7 @@ import type { Backend } from "../backends/backend.ts";
 import { defined } from "../core/defined.ts";
 import type { Milliseconds } from "../core/units.ts";
 import { createDeviceBackend } from "../devices/thread/backend.ts";
+import { memoryOfProcess } from "../io/cgroup.ts";
 import { UnchangedFiles } from "../io/unchanged-files.ts";
 import type { ModelProgram } from "../model/build-program.ts";
 import { describeModel, type ModelDescription } from "../model/describe.ts";
@@ -23,6 +24,7 @@ import { setUpDevice, wholeModelBytes } from "./open-gpu.ts";
 import type { EngineOptions } from "./options.ts";
 import { programOf } from "./program-of.ts";
 import type { Remarks } from "./remarks.ts";
+import { requireCacheMemory } from "./resolve-options.ts";
 import { resolveSparsity } from "./resolve-sparsity.ts";
 
 export interface OpenedModel extends Disposable, Remarks {
@@ -53,6 +55,7 @@ export async function openModelFile(
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
   const setup = await openSetup(path, options, outputs, sidecar);
+  requireCacheMemory(setup.model, setup.options, memoryOfProcess());
   const files = new UnchangedFiles(filesOf(setup));
   try {
     return await openWith(setup, files, startedAt);

@@ -91,7 +91,7 @@ export async function openPlan(
   const { limits, hardware, budgetBytes = plan.inputs.budgetBytes } = machine;
   const { objective, solver } = plan.inputs;
   const hash = hardware === undefined ? plan.inputs.hardware : hardwareHash(hardware);
-  checkPlan(plan, { ...planInputs(setup, { limits, budgetBytes, solver }, hash), objective });
+  checkPlan(plan, { ...planInputs(setup, { budgetBytes, solver }, hash), objective });
   const exact = exactBytes(setup, plan, limits);
   if (exact === plan.gpuBytes) return plan;
   throw new StalePlanError(["size on the GPU"], String(plan.gpuBytes), String(exact));
@@ -196,7 +196,7 @@ function activityOf(
 
 function planInputs(
   setup: SparseSetup,
-  request: Pick<PlanRequest, "budgetBytes" | "solver" | "limits">,
+  request: Pick<PlanRequest, "budgetBytes" | "solver">,
   hardware: string,
 ): PlanInputs {
   const { model, options, sidecar } = setup;
@@ -206,20 +206,22 @@ function planInputs(
     hardware,
     budgetBytes: request.budgetBytes,
     context: options.contextLength,
-    method: methodText(setup, request.limits),
+    method: methodText(setup),
     objective: options.objective,
     solver: request.solver,
   };
 }
 
-/** Everything beside the model that decides about bytes and what is read. */
-function methodText({ options, sparsity, maxOutputs }: SparseSetup, limits: BindingLimits): string {
+/**
+ * Everything beside the model that decides about what is read and, but for the adapter's limits, about bytes: a plan
+ * holds on every adapter that allocates the same bytes for it.
+ */
+function methodText({ options, sparsity, maxOutputs }: SparseSetup): string {
   const { sequences, batchSize, cacheType } = options;
   return [
     sparsity.method,
     `${sequences} sequences of ${cacheType}`,
     `steps of ${batchSize} rows and ${maxOutputs} outputs`,
-    `bindings of ${limits.maxBinding} bytes`,
   ].join(", ");
 }
 

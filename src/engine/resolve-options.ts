@@ -21,16 +21,12 @@ export type ResolvedEngineOptions = EngineOptions & Required<Pick<EngineOptions,
 const defaultContextLimit: Tokens = 4096;
 
 /**
- * `options` keep their rules (`engineRules`): here they are judged against each other, the model and the machine.
- * @throws OptionError naming the option; LimitError when the KV cache cannot fit into `systemMemory`.
+ * `options` keep their rules (`engineRules`): here they are judged against each other and the model; `requireCacheMemory` judges them
+ * against a machine. @throws OptionError naming the option.
  */
-export function resolveEngineOptions(
-  options: EngineOptions,
-  model: Model,
-  systemMemory: Bytes,
-): ResolvedEngineOptions {
+export function resolveEngineOptions(options: EngineOptions, model: Model): ResolvedEngineOptions {
   const { contextLength: trained } = model.hyperparameters;
-  const resolved: ResolvedEngineOptions = {
+  return {
     ...options,
     contextLength: options.contextLength ?? Math.min(trained, defaultContextLimit),
     sequences: options.sequences ?? 1,
@@ -40,8 +36,6 @@ export function resolveEngineOptions(
     cacheType: options.cacheType ?? "f16",
     sparsity: options.sparsity ?? "auto",
   };
-  checkCacheMemory(model, resolved, systemMemory);
-  return resolved;
 }
 
 /** A plan is for both devices. */
@@ -55,7 +49,8 @@ function deviceFor({ device = "auto", plan }: EngineOptions): Device {
   );
 }
 
-function checkCacheMemory(
+/** For a model that is to run on a machine with so much memory. @throws LimitError when its KV cache cannot fit. */
+export function requireCacheMemory(
   model: Model,
   { cacheType, contextLength, sequences }: ResolvedEngineOptions,
   systemMemory: Bytes,
