@@ -247,7 +247,7 @@ describe("auto", () => {
   });
 
   it.each([
-    ["q8_0", /down projections of Q8_0 were rounded once more, to Q8_0, .* from sparsity dense/],
+    ["q8_0", /down projections of Q8_0 were rounded once more, to F16, .* from sparsity dense/],
     ["q4_k", /down projections of Q4_K were rounded once more, to Q8_0, .* from sparsity dense/],
   ])("says that the gate is not exact for a model of %s", async (type, message) => {
     const path = await make(`rounded ${type}`, `--arch arcee --type ${type}`);
