@@ -1,4 +1,5 @@
 /** What devices did, as JSON fields and as lines for people. */
+import { counted } from "../core/counted.ts";
 import { type EngineReport, formatBytes } from "../index.ts";
 
 /** Fields `gpu` and `hybrid`; absent for devices that were not used. */
@@ -47,7 +48,7 @@ export function deviceText({ gpu, hybrid }: EngineReport): string {
   if (gpu) {
     const { dispatches, bytesReadBack } = gpu.perToken;
     const perToken = `${dispatches.toFixed(0)} dispatches and ${bytesReadBack.toFixed(0)} bytes read back a token`;
-    const compiled = `${gpu.pipelines} kernels compiled in ${gpu.pipelineMilliseconds.toFixed(0)} ms`;
+    const compiled = `${counted(gpu.pipelines, "kernel")} compiled in ${gpu.pipelineMilliseconds.toFixed(0)} ms`;
     lines.push(`[gpu: ${formatBytes(gpu.bytes)}; ${perToken}; ${compiled}]`);
   }
   if (hybrid) {

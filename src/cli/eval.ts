@@ -1,5 +1,7 @@
 /** `hearth eval`: multiple-choice tasks, and the difference a sparse method makes. */
+
 import { type Command, Option } from "commander";
+import { counted } from "../core/counted.ts";
 import { defined } from "../core/defined.ts";
 import { visibleJson } from "../core/visible-text.ts";
 import {
@@ -145,6 +147,7 @@ function inPercent(value: { readonly mean: number; readonly standardError: numbe
 
 function definitionLine({ task, definition, fewShot, truncated }: TaskEvaluation): string {
   const shots = fewShot > 0 ? `; ${fewShot} solved examples` : "";
-  const cut = truncated > 0 ? `; ${truncated} questions cut at the beginning to fit` : "";
+  const cut =
+    truncated > 0 ? `; ${counted(truncated, "question")} cut at the beginning to fit` : "";
   return `${task}: ${definition}${shots}${cut}`;
 }

@@ -1,5 +1,7 @@
 /** `hearth inspect`: what a GGUF file is and what it would take to run it. */
+
 import type { Command } from "commander";
+import { counted } from "../core/counted.ts";
 import { visibleJson } from "../core/visible-text.ts";
 import { formatBytes, type Inspection, inspectModel } from "../index.ts";
 import { positiveNumber } from "./option-values.ts";
@@ -85,7 +87,9 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
     ["file size", formatBytes(inspection.fileBytes)],
     [
       "context",
-      inspection.contextLength === undefined ? "unknown" : `${inspection.contextLength} tokens`,
+      inspection.contextLength === undefined
+        ? "unknown"
+        : counted(inspection.contextLength, "token"),
     ],
     ...shapeFacts(inspection),
     ...(kv === undefined ? [] : [kvFact(inspection, { context, kv })]),
@@ -114,9 +118,12 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
 function shapeFacts({ model }: Inspection): readonly (readonly [string, string])[] {
   if (model === undefined) return [];
   const { layers, dim, heads, kvHeads, neurons } = model.hyperparameters;
-  const ffn = `${Math.max(...neurons)} neurons a layer, ${model.activation.kind}, ${model.gating}`;
+  const ffn = `${counted(Math.max(...neurons), "neuron")} a layer, ${model.activation.kind}, ${model.gating}`;
   return [
-    ["shape", `${layers} layers, dim ${dim}, ${heads} heads, ${kvHeads} KV heads`],
+    [
+      "shape",
+      `${counted(layers, "layer")}, dim ${dim}, ${counted(heads, "head")}, ${counted(kvHeads, "KV head")}`,
+    ],
     ["feed-forward", `${ffn}${model.hasPredictors ? ", with predictors" : ""}`],
   ];
 }
@@ -128,6 +135,6 @@ function kvFact(
   const total = formatBytes(inspection.fileBytes + memory.kv);
   return [
     "memory",
-    `${total} at ${memory.context} tokens, ${formatBytes(memory.kv)} of it KV cache (f16)`,
+    `${total} at ${counted(memory.context, "token")}, ${formatBytes(memory.kv)} of it KV cache (f16)`,
   ];
 }

@@ -1,5 +1,7 @@
 /** `hearth perplexity`: how surprised a model is by a text, by llama.cpp's definition. */
+
 import { type Command, Option } from "commander";
+import { counted } from "../core/counted.ts";
 import { defined } from "../core/defined.ts";
 import { visibleJson } from "../core/visible-text.ts";
 import {
@@ -89,7 +91,7 @@ function measuredText(measured: PerplexityResult, flags: PerplexityFlags): strin
     return visibleJson({ ...perplexityJson(measured), sparsity });
   }
   const { standardError, tokens } = measured;
-  return `perplexity ${measured.perplexity.toFixed(4)} ± ${standardError.toFixed(4)} over ${tokens} tokens`;
+  return `perplexity ${measured.perplexity.toFixed(4)} ± ${standardError.toFixed(4)} over ${counted(tokens, "token")}`;
 }
 
 function perplexityJson({ perplexity: value, standardError, tokens }: Perplexity): object {

@@ -1,5 +1,7 @@
 /** `hearth plan`: which neurons would be on the graphics card within a budget, and what that would bring. */
+
 import type { Command } from "commander";
+import { counted } from "../core/counted.ts";
 import { OptionError, type PlacementOptions, planPlacement, solvers } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import {
@@ -86,7 +88,7 @@ async function plan(model: string, flags: PlanFlags): Promise<void> {
 }
 
 function refreshed(tokens: number): string {
-  if (tokens > 0) return `the profile grew by ${tokens} tokens of answers`;
+  if (tokens > 0) return `the profile grew by ${counted(tokens, "token")} of answers`;
   return "nothing new was learnt; hearth run --learn counts the neurons that answers use";
 }
 

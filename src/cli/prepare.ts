@@ -1,5 +1,7 @@
 /** `hearth prepare`: learn about a model what lets it skip neurons, and say what that costs. */
+
 import type { Command } from "commander";
+import { counted } from "../core/counted.ts";
 import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import { formatBytes, type MethodReport, type PrepareReport, prepareModel } from "../index.ts";
@@ -98,7 +100,7 @@ function asText(report: PrepareReport): string {
         ]
       : []),
     table([header, ...methods.map(methodRow)]),
-    `All but the speeds: ${report.decodedTokens} tokens of text that nothing was learnt from, decoded one by one after prompts of half a`,
+    `All but the speeds: ${counted(report.decodedTokens, "token")} of text that nothing was learnt from, decoded one by one after prompts of half a`,
     `window. Bytes: of the ${report.comparedMatrices} matrices.`,
     "Judged by: how many tokens were checked; fewer if the method was rejected early (too much change, or more bytes than an accepted one).",
     "Change: of perplexity, target by target, ± its standard error. Same greedy tokens: as the dense model's after the same text.",

@@ -1,5 +1,7 @@
 /** `hearth profile`: which neurons of a model fire, over texts of your own. */
+
 import type { Command } from "commander";
+import { counted } from "../core/counted.ts";
 import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import {
@@ -133,7 +135,7 @@ function asText(summary: ProfileSummary): string {
   ]);
   const texts = corpora.map(({ name, tokens }) => `${visibleText(name)} (${tokens})`).join(", ");
   return [
-    `${summary.tokens} tokens of ${texts}; a neuron is ${summary.rule}`,
+    `${counted(summary.tokens, "token")} of ${texts}; a neuron is ${summary.rule}`,
     table([["", "active", `neurons that make ${percent(readAt, 1)} of activations`], ...rows]),
     `kept in ${visibleText(summary.sidecar)}`,
   ].join("\n");

@@ -1,6 +1,8 @@
 /** `hearth run`: continue a prompt, once. */
+
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { counted } from "../core/counted.ts";
 import { visibleLines, visibleText } from "../core/visible-text.ts";
 import {
   checkGenerateOptions,
@@ -181,7 +183,7 @@ function asJson(engine: Engine, result: GenerationResult): object {
 /** "prompt 7 tokens, 512.3 tok/s; answer 48 tokens, 98.7 tok/s; cpu (avx512, 2 threads)" */
 function summary(engine: Engine, result: GenerationResult): string {
   const { promptTokens, completionTokens, timings } = result;
-  const prompt = `prompt ${promptTokens} tokens, ${timings.promptTokensPerSecond.toFixed(1)} tok/s`;
-  const answer = `answer ${completionTokens} tokens, ${timings.decodeTokensPerSecond.toFixed(1)} tok/s`;
+  const prompt = `prompt ${counted(promptTokens, "token")}, ${timings.promptTokensPerSecond.toFixed(1)} tok/s`;
+  const answer = `answer ${counted(completionTokens, "token")}, ${timings.decodeTokensPerSecond.toFixed(1)} tok/s`;
   return `[${prompt}; ${answer}; ${engine.device}]`;
 }

@@ -1,5 +1,7 @@
 /** Down projections with a row for each neuron: from the sidecar, else made at load, or written to a sidecar. */
+
 import { transposedPieces } from "../backends/plain-matrices.ts";
+import { counted } from "../core/counted.ts";
 import { tensorType } from "../core/dtype.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
@@ -30,7 +32,7 @@ export async function downRowsOf(
   const matrices = missing.flatMap((layer) => columnsOf(model, layer) ?? []);
   const { weights, details } = await transposeAll(matrices, from, {
     what: "transposed down projections",
-    made: `the down projections of ${missing.length} layers were transposed at load`,
+    made: `the down projections of ${counted(missing.length, "layer")} were transposed at load`,
   });
   const made = weights.flatMap((weight, i) => {
     const layer = missing[i];

@@ -2,6 +2,7 @@
  * Walks through a header, reading the file in a window that doubles when the header goes on: the weights behind
  * are never read. Every read checks that the file has the bytes, before anything is allocated for them.
  */
+import { counted } from "../core/counted.ts";
 import { FileFormatError } from "../core/errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { firstWindowBytes, maxHeaderBytes } from "./limits.ts";
@@ -110,7 +111,7 @@ export class HeaderCursor {
       const found = `the end of the file at ${size}`;
       this.fail(where, {
         found,
-        expected: `${end - this.#position} bytes`,
+        expected: counted(end - this.#position, "byte"),
         offset: this.#position,
       });
     }

@@ -1,4 +1,5 @@
 /** Reads one metadata value of any type, arrays and arrays of arrays included, within the limits, in steps. */
+import { counted } from "../core/counted.ts";
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import type { HeaderCursor } from "./cursor.ts";
 import * as limits from "./limits.ts";
@@ -69,7 +70,7 @@ function* readArray(cursor: HeaderCursor, place: ArrayPlace): Pausable<ArrayValu
   const count = cursor.count(`length of ${where}`, limits.maxArrayElements);
   if (count * elementBytes > cursor.remaining) {
     const expected = `at most the ${cursor.remaining} bytes that follow`;
-    const found = `${count} elements of ${elementBytes} bytes or more`;
+    const found = `${counted(count, "element")} of ${counted(elementBytes, "byte")} or more`;
     cursor.fail(`length of ${where}`, { found, expected, offset: offset + 4 });
   }
   if (type !== undefined) {
@@ -111,7 +112,7 @@ function* readArrays(
   const offset = cursor.position;
   budget.arrays += count;
   if (depth >= limits.maxArrayDepth || budget.arrays > limits.maxNestedArrays) {
-    const found = `${budget.arrays} nested arrays, ${depth + 1} deep`;
+    const found = `${counted(budget.arrays, "nested array")}, ${depth + 1} deep`;
     const expected = `at most ${limits.maxNestedArrays}, ${limits.maxArrayDepth} deep`;
     cursor.fail(where, { found, expected, offset });
   }

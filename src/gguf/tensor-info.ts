@@ -2,6 +2,7 @@
  * Reads what a header says about tensors and checks that it can be true: shapes that fit their type, places that
  * are aligned, inside the file and apart from each other.
  */
+import { counted } from "../core/counted.ts";
 import { formerTypes, type TensorType, tensorTypeById, weightTypes } from "../core/dtype.ts";
 import { FileFormatError } from "../core/errors.ts";
 import type { HeaderCursor } from "./cursor.ts";
@@ -126,7 +127,7 @@ function tensorBytes(
   const bytes = (elements / type.blockElements) * type.blockBytes;
   if (bytes > limits.maxDataBytes) {
     const expected = `at most ${limits.maxDataBytes}`;
-    cursor.fail(`size of ${where}`, { found: `${bytes} bytes`, expected, offset });
+    cursor.fail(`size of ${where}`, { found: counted(bytes, "byte"), expected, offset });
   }
   return bytes;
 }
@@ -140,9 +141,9 @@ function checkPlaces(
   for (const tensor of inOrder) {
     const { name, offset, bytes, infoOffset } = tensor;
     const where = `tensor ${quoted(name)}`;
-    const found = `${bytes} bytes from ${offset} of the data`;
+    const found = `${counted(bytes, "byte")} from ${offset} of the data`;
     if (offset + bytes > data.dataBytes) {
-      const expected = `an end within the ${Math.max(0, data.dataBytes)} bytes of data in the file`;
+      const expected = `an end within the ${counted(Math.max(0, data.dataBytes), "byte")} of data in the file`;
       throw new FileFormatError({ file: data.path, where, found, expected, offset: infoOffset });
     }
     if (previous !== undefined && offset < previous.offset + previous.bytes) {

@@ -2,7 +2,9 @@
  * Random access to bytes that are somewhere else: a file or memory. Readers of untrusted files stand on it,
  * so that a fuzzer can feed them without a disk. A read is whole or an error, never short.
  */
+
 import { closeSync, fstatSync, readSync } from "node:fs";
+import { counted } from "../core/counted.ts";
 import { FileFormatError } from "../core/errors.ts";
 import { openForReading } from "./open-file.ts";
 
@@ -62,7 +64,7 @@ export function readFully(
       throw new FileFormatError({
         file: path,
         where: "file",
-        found: `its end, ${bytes.length - done} bytes early`,
+        found: `its end, ${counted(bytes.length - done, "byte")} early`,
         expected: "the size it had when it was opened",
         offset: offset + done,
       });
@@ -80,7 +82,7 @@ function checkRange(
   throw new FileFormatError({
     file,
     where: "file",
-    found: `a size of ${size} bytes`,
+    found: `a size of ${counted(size, "byte")}`,
     expected: `at least ${offset + length}`,
     offset,
   });

@@ -3,6 +3,7 @@
  * corpus once. Train and held-out rows come from different windows.
  */
 
+import { counted } from "../core/counted.ts";
 import { LimitError } from "../core/errors.ts";
 import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
 import { activationFunction } from "../ops/activation.ts";
@@ -104,7 +105,7 @@ function createReservoirs(
     const trainRows = Math.min(maxTrainRows, Math.floor(rest / reservoirRowBytes(without)));
     if (trainRows < minTrainRows) {
       throw new LimitError(
-        `${formatBytes(memory)} do not hold ${minTrainRows} rows of ${layers.length} layers; allow more memory`,
+        `${formatBytes(memory)} do not hold ${counted(minTrainRows, "row")} of ${counted(layers.length, "layer")}; allow more memory`,
       );
     }
     return {
@@ -124,6 +125,6 @@ function rowsOf(pair: ReservoirPair): TrainingRows {
   const heldOut = pair["held-out"].rows();
   if (train.count >= minTrainRows && heldOut.count >= 2) return { train, heldOut };
   throw new LimitError(
-    `the corpus gave ${train.count} tokens to train with and ${heldOut.count} to check; it needs ${minTrainRows} and 2 at least: read more tokens, of more or longer texts`,
+    `the corpus gave ${counted(train.count, "token")} to train with and ${heldOut.count} to check; it needs ${minTrainRows} and 2 at least: read more tokens, of more or longer texts`,
   );
 }

@@ -2,6 +2,7 @@
  * The numbers that shape a model, read from its metadata and judged once: every value has bounds, and an error
  * names the key, the value found and what was expected. Keys: GGUF specification, as llama.cpp reads them.
  */
+import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
 
@@ -225,7 +226,11 @@ class KeyReader {
     }
     const values = Array.from(this.#gguf.metadata.numbers(this.name(key)));
     if (values.length !== model.layers) {
-      this.fail(key, `${values.length} values`, `one for each of the ${model.layers} layers`);
+      this.fail(
+        key,
+        counted(values.length, "value"),
+        `one for each of the ${counted(model.layers, "layer")}`,
+      );
     }
     return values.map((value) => this.#judge(key, value, model.bounds));
   }

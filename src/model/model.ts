@@ -2,6 +2,7 @@
  * A model as it stands in its file: which architecture, which numbers, where its weights lie. Opening checks
  * everything that can be checked without reading weights; what is merely odd becomes a notice.
  */
+import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
@@ -149,7 +150,11 @@ function findPositions(
   const name = "position_embd.weight";
   const table = finder.matrix(name, { columns: model.shape.dim });
   if (table.rows <= positions.offset) {
-    finder.fail(name, `${table.rows} rows`, `more than the ${positions.offset} before position 0`);
+    finder.fail(
+      name,
+      counted(table.rows, "row"),
+      `more than the ${positions.offset} before position 0`,
+    );
   }
   return table;
 }
@@ -202,7 +207,7 @@ function findNotices(model: {
   const contextKey = `${gguf.metadata.string("general.architecture")}.context_length`;
   if (gguf.metadata.number(contextKey) === 0) {
     notices.push(
-      `The file does not say for how long a context the model was trained (${contextKey} is 0): ${contextLength} tokens are assumed.`,
+      `The file does not say for how long a context the model was trained (${contextKey} is 0): ${counted(contextLength, "token")} are assumed.`,
     );
   }
   const tokens = tokenCount(gguf);
@@ -210,12 +215,14 @@ function findNotices(model: {
     throw new FileFormatError({
       file: gguf.path,
       where: "tensor token_embd.weight",
-      found: `${vocabulary} rows`,
-      expected: `one for each of the ${tokens} tokens`,
+      found: counted(vocabulary, "row"),
+      expected: `one for each of the ${counted(tokens, "token")}`,
     });
   }
   if (tokens !== undefined && tokens < vocabulary) {
-    notices.push(`The embedding has ${vocabulary} rows for ${tokens} tokens.`);
+    notices.push(
+      `The embedding has ${counted(vocabulary, "row")} for ${counted(tokens, "token")}.`,
+    );
   }
   return notices;
 }

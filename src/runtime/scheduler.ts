@@ -2,6 +2,7 @@
  * The step loop: gives every generation a sequence of the session and runs them together, step after step.
  * Each step first takes one row of every answer that is being written, then fills up with prompts, oldest first.
  */
+import { counted } from "../core/counted.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
 import type { RowPurpose } from "../ops/program.ts";
 import type { ActiveGeneration } from "./generation.ts";
@@ -36,7 +37,7 @@ export class Scheduler {
     const { length } = generation.prompt;
     if (length > contextLength) {
       throw new LimitError(
-        `the prompt has ${length} tokens, the context ${contextLength}; raise the context or shorten the prompt`,
+        `the prompt has ${counted(length, "token")}, the context ${contextLength}; raise the context or shorten the prompt`,
       );
     }
     if (this.#failure !== undefined) {

@@ -2,6 +2,7 @@
  * Which tokens the KV cache holds for each sequence. The bytes belong to the executable; this is the book
  * that says which positions of it are valid, so that a prompt's common beginning is not computed again.
  */
+import { counted } from "../core/counted.ts";
 import { LimitError } from "../core/errors.ts";
 
 export class SequenceCache {
@@ -33,7 +34,7 @@ export class SequenceCache {
     const position = this.length(sequence);
     if (position >= this.contextLength) {
       throw new LimitError(
-        `sequence ${sequence} is full: ${position} tokens of a context of ${this.contextLength}; raise the context or shorten the prompt`,
+        `sequence ${sequence} is full: ${counted(position, "token")} of a context of ${this.contextLength}; raise the context or shorten the prompt`,
       );
     }
     this.#row(sequence)[position] = token;
@@ -66,7 +67,7 @@ export class SequenceCache {
     const row = this.#tokens[sequence];
     if (row === undefined) {
       throw new LimitError(
-        `no sequence ${sequence}: this session was opened with ${this.sequences} sequences`,
+        `no sequence ${sequence}: this session was opened with ${counted(this.sequences, "sequence")}`,
       );
     }
     return row;

@@ -2,7 +2,9 @@
  * A model ready to run: its program on a backend, the rows of the next step and the book of the KV cache.
  * The only way through the model is add rows, run, read outputs; prefill, decode, batches and perplexity differ in their rows.
  */
+
 import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
+import { counted } from "../core/counted.ts";
 import { LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, emptyStep, type Program, type RowPurpose, type Step } from "../ops/program.ts";
@@ -76,7 +78,8 @@ export class Session implements Disposable {
   /** Adds a row of a prompt at the end of a sequence. It is computed for the cache's sake: no output is read. */
   add(sequence: number, token: number): void {
     const step = this.#step;
-    if (this.room === 0) throw new LimitError(`a step has room for ${step.sequence.length} rows`);
+    if (this.room === 0)
+      throw new LimitError(`a step has room for ${counted(step.sequence.length, "row")}`);
     const position = this.cache.append(sequence, token);
     step.sequence[step.rowCount] = sequence;
     step.position[step.rowCount] = position;
@@ -91,7 +94,7 @@ export class Session implements Disposable {
   addForOutput(sequence: number, token: number, purpose: RowPurpose): number {
     const step = this.#step;
     if (this.outputRoom === 0) {
-      throw new LimitError(`a step has room for ${step.outputRow.length} outputs`);
+      throw new LimitError(`a step has room for ${counted(step.outputRow.length, "output")}`);
     }
     const before = purpose === "answer" ? step.answerRows : step.answerRows + step.proposalRows;
     if (purpose !== "prompt" && before < step.rowCount) {

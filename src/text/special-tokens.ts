@@ -3,6 +3,7 @@
  * Metadata first, then by their text, as llama.cpp does (llama_vocab::impl::load, commit 00ad355).
  */
 
+import { counted } from "../core/counted.ts";
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
 import { malformed, tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
@@ -197,7 +198,7 @@ function knownId({ vocabulary, notices }: IdSource, key: string, id: number): nu
   const count = vocabulary.tokens.length;
   if (!Number.isInteger(id)) throw malformed(vocabulary.file, key, `${id}`, "a token id");
   if (id >= 0 && id < count) return id;
-  const notice = `${key} is ${id}, but the vocabulary has ${count} tokens: it is ignored`;
+  const notice = `${key} is ${id}, but the vocabulary has ${counted(count, "token")}: it is ignored`;
   if (!notices.includes(notice)) notices.push(notice);
   return undefined;
 }

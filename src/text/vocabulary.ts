@@ -2,6 +2,7 @@
  * The vocabulary of a model file, read from its metadata and checked: tokens, their types,
  * scores, merges. What is malformed is refused here, so that encoding needs no checks.
  */
+import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { Pausable } from "../core/pausable.ts";
 
@@ -116,5 +117,5 @@ function readMerges(metadata: VocabularyMetadata, file: string): readonly string
 
 function requireLength(file: string, where: string, found: number, expected: number): void {
   if (found === expected) return;
-  throw malformed(file, where, `${found} entries`, `${expected}, one per token`);
+  throw malformed(file, where, counted(found, "entry", "entries"), `${expected}, one per token`);
 }

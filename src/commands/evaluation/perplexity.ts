@@ -3,6 +3,7 @@
  * and of each window the targets N/2+1 … N−1 scored, so that every scored token has at least N/2 of context.
  * Source: llama.cpp, tools/perplexity.
  */
+import { counted } from "../../core/counted.ts";
 import { LimitError, OptionError } from "../../core/errors.ts";
 import type { Tokens } from "../../core/units.ts";
 import { finiteLogSumExp } from "../../runtime/sampling/logprobs.ts";
@@ -90,13 +91,15 @@ export async function visitScoredTargets(
     throw new OptionError("context", String(window), "a window of at least 4 tokens");
   }
   if (window > contextLength) {
-    throw new LimitError(`a window of ${window} tokens does not fit a context of ${contextLength}`);
+    throw new LimitError(
+      `a window of ${counted(window, "token")} does not fit a context of ${contextLength}`,
+    );
   }
   if (ids.length < window) {
     throw new OptionError(
       "text",
-      `${ids.length} tokens`,
-      `at least one window of ${window} tokens`,
+      counted(ids.length, "token"),
+      `at least one window of ${counted(window, "token")}`,
     );
   }
   const windows = Math.floor(ids.length / window);

@@ -20,6 +20,7 @@ import {
   signalRule,
   textListRule,
 } from "../../core/check-options.ts";
+import { counted } from "../../core/counted.ts";
 import { LimitError, UnsupportedError } from "../../core/errors.ts";
 import { multiplyPlainly } from "../../core/matrix-product.ts";
 import { type Bytes, GiB, type Tokens } from "../../core/units.ts";
@@ -243,7 +244,7 @@ async function checkText(
   });
   if (text.windows.length > 0) return text;
   throw new LimitError(
-    `the corpus is too short to check with: one window in seven is held out, and of ${tokens} tokens in windows of ${window} none was; give more text, more tokens or a smaller window`,
+    `the corpus is too short to check with: one window in seven is held out, and of ${counted(tokens, "token")} in windows of ${window} none was; give more text, more tokens or a smaller window`,
   );
 }
 
@@ -302,7 +303,9 @@ async function openPreparation(
     };
     const own = options.corpora?.length
       ? []
-      : [`no corpus was given: learning from ${text.tokens} tokens sampled from the model itself`];
+      : [
+          `no corpus was given: learning from ${counted(text.tokens, "token")} sampled from the model itself`,
+        ];
     const slow =
       request.multiply === multiplyPlainly
         ? ["training runs on plain TypeScript, hundreds of times slower than on the native addon"]

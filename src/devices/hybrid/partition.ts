@@ -6,6 +6,7 @@
  *   split layer, main device:  … | inputs out | own neurons, parallel attention | += y of the other, next layer …
  *   the other device:                    norm, its neurons → y ─────────────────┘
  */
+import { counted } from "../../core/counted.ts";
 import { ShapeError } from "../../core/errors.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
@@ -326,7 +327,7 @@ function neuronsOf(layer: PlanLayer, isWanted: (device: string) => boolean): Uin
 function checkPlacement(program: Program, placement: Placement): void {
   for (const { layers } of program.segments) {
     if (layers !== undefined && layers.length !== placement.layers.length) {
-      const expected = `a placement of ${layers.length} layers`;
+      const expected = `a placement of ${counted(layers.length, "layer")}`;
       throw new ShapeError("placement", expected, `one of ${placement.layers.length}`);
     }
   }
@@ -334,7 +335,7 @@ function checkPlacement(program: Program, placement: Placement): void {
     const { layer, neurons } = block;
     const placed = placement.layers[layer];
     if (placed !== undefined && placed.neuronCount !== neurons) {
-      const expected = `${neurons} neurons in layer ${layer} of the placement`;
+      const expected = `${counted(neurons, "neuron")} in layer ${layer} of the placement`;
       throw new ShapeError("placement", expected, String(placed.neuronCount));
     }
   }

@@ -1,5 +1,6 @@
 /** The keys of a sidecar: profile, thresholds, margins and the recommendation, each value judged. */
 
+import { counted } from "../../core/counted.ts";
 import { FileFormatError } from "../../core/errors.ts";
 import type { GgufFile } from "../../gguf/open.ts";
 import type { ActivationProfile, ActiveRule } from "../activation-profile.ts";
@@ -218,7 +219,7 @@ class FactReader {
   strings(key: string, length?: number): readonly string[] {
     const values = this.#gguf.metadata.strings(key);
     if (length === undefined || values.length === length) return values;
-    return this.failKey(key, `${values.length} texts`, String(length));
+    return this.failKey(key, counted(values.length, "text"), String(length));
   }
 
   /** NaN is what was not measured; an infinity is nothing that could have been. */
@@ -258,6 +259,6 @@ class FactReader {
   #numbers(key: string, length: number): readonly number[] {
     const values = Array.from(this.#gguf.metadata.numbers(key));
     if (values.length === length) return values;
-    return this.failKey(key, `${values.length} numbers`, String(length));
+    return this.failKey(key, counted(values.length, "number"), String(length));
   }
 }
