@@ -190,7 +190,7 @@ describe("a file that hearth cannot run", () => {
     ["llama.embedding_length", f32(12.5), /embedding_length.*12\.5/],
     ["llama.attention.head_count_kv", u32(3), /head_count_kv.*found 3.*divisor of the 4 heads/],
     ["llama.attention.head_count_kv", i32s([2, 4]), /head_count_kv.*same in every layer/],
-    ["llama.feed_forward_length", i32s([256]), /1 values.*each of the 2 layers/],
+    ["llama.feed_forward_length", i32s([256]), /1 value,.*each of the 2 layers/],
     ["llama.rope.dimension_count", u32(33), /dimension_count.*found 33.*even number up to/],
     ["llama.rope.freq_base", f32(Number.NaN), /freq_base.*NaN/],
     ["llama.rope.scaling.type", string("longrope"), /"longrope".*none, linear, yarn, llama3/],

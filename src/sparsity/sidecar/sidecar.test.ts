@@ -228,7 +228,7 @@ describe("a sidecar", () => {
     [
       "a margin too few",
       { keys: { [keys.signMargins]: metadataValue.f32s([1]) } },
-      /sign\.margins.*1 numbers.*2/,
+      /sign\.margins.*1 number,.*2/,
     ],
     [
       "a threshold that is NaN",
