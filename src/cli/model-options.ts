@@ -1,5 +1,7 @@
 /** Options that several commands share: which model on which device, and how tokens are sampled. */
+
 import type { Command } from "commander";
+import { counted } from "../core/counted.ts";
 import {
   cacheTypes,
   devices,
@@ -257,5 +259,5 @@ export async function openEngine(
 export async function closeEngine(engine: Engine, { quiet }: VoiceFlags): Promise<void> {
   const learnt = await engine.learnAndClose();
   if (learnt === undefined || quiet) return;
-  say(`learnt from ${learnt.tokens} tokens; hearth plan --refresh folds them in`);
+  say(`learnt from ${counted(learnt.tokens, "token")}; hearth plan --refresh folds them in`);
 }

@@ -1,5 +1,7 @@
 /** Progress on stderr when it is a terminal; silence when it is not. */
+
 import { Presets, SingleBar } from "cli-progress";
+import { counted } from "../core/counted.ts";
 import type { VoiceFlags } from "./voice.ts";
 
 export interface ProgressBar {
@@ -42,5 +44,5 @@ export function createBar(title: string, unit: string, { quiet }: VoiceFlags = {
 /** Said before the bar begins: a driver may take seconds for it when it sees kernels for the first time. */
 export function showCompiling(kernels: number, { quiet }: VoiceFlags): void {
   if (!quiet && process.stderr.isTTY)
-    process.stderr.write(`hearth: compiling ${kernels} kernels\n`);
+    process.stderr.write(`hearth: compiling ${counted(kernels, "kernel")}\n`);
 }
