@@ -72,7 +72,7 @@ const bounds = {
 } as const;
 
 /** Where the file states 0: what hearth opens unless it is asked for more. */
-export const unstatedContext = 4096;
+const unstatedContext = 4096;
 
 /** @throws FileFormatError for a value that makes no sense, UnsupportedError for a feature that hearth lacks. */
 export function readHyperparameters(

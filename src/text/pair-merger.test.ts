@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { LimitError } from "../core/errors.ts";
 import { PairMerger, type PairPriority } from "./pair-merger.ts";
 
 /** The definition: look at all pairs, merge the best, the leftmost of equals, until none is left. */
@@ -37,4 +38,11 @@ it("the queue merges the same pairs as looking at all of them each time", () => 
     }),
     { seed: 7, numRuns: 1000 },
   );
+});
+
+it("more symbols than memory is allowed for are refused with the number, before any work", () => {
+  const boundaries = { length: 2 ** 25 + 2 };
+  const merge = (): number[] => new PairMerger().merge(boundaries, () => 0);
+  expect(merge).toThrow(LimitError);
+  expect(merge).toThrow("33554433 symbols without a place to cut; at most 33554432");
 });

@@ -13,7 +13,7 @@ export type PairPriority = (start: number, middle: number, end: number) => numbe
  * The most symbols that are merged at once: a text of so many characters without a place to cut is no language, and
  * its work arrays would take more than the 1.2 GB that these may.
  */
-export const maxSymbols: number = 1 << 25;
+const maxSymbols: number = 1 << 25;
 
 /** Owns its work arrays, which are reused from one text to the next. */
 export class PairMerger {

@@ -138,17 +138,7 @@ const runs: Readonly<Record<CharacterClass, string>> = {
 };
 
 /** Classes by their names in regular expressions. */
-export type CharacterClass =
-  | "Lu"
-  | "Ll"
-  | "Lt"
-  | "Lm"
-  | "Lo"
-  | "M"
-  | "N"
-  | "P"
-  | "S"
-  | "White_Space";
+type CharacterClass = "Lu" | "Ll" | "Lt" | "Lm" | "Lo" | "M" | "N" | "P" | "S" | "White_Space";
 
 const classes: readonly CharacterClass[] = [
   "Lu",
