@@ -67,6 +67,7 @@ export type {
   Device,
   EngineOptions,
   GenerateOptions,
+  ReopenOptions,
 } from "./engine/options.ts";
 export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";

@@ -10,8 +10,8 @@ import { bundledRemark } from "./bundled-model.ts";
 import { ChatInput } from "./chat-input.ts";
 import { ChatTurns } from "./chat-turns.ts";
 import {
+  addAnswerOptions,
   addEngineOptions,
-  addLearnOption,
   addSamplingOptions,
   closeEngine,
   type EngineFlags,
@@ -51,7 +51,7 @@ export function addChatCommand(program: Command): void {
     .addOption(modelOption())
     .option("--system <text>", "a system message to begin with")
     .addHelpText("after", `\nIn the chat:\n${help.replaceAll(/^/gm, "  ")}\n${examples}`);
-  addSamplingOptions(addLearnOption(addEngineOptions(command))).action(chat);
+  addSamplingOptions(addAnswerOptions(addEngineOptions(command))).action(chat);
 }
 
 async function chat(flags: ChatFlags): Promise<void> {

@@ -132,7 +132,7 @@ const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   batchOption(),
 ];
 
-const learnOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
+const answerOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   new ApiOption(
     "learn",
     "--learn",
@@ -143,6 +143,13 @@ const learnOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
     "--adapt",
     "exchange neurons between GPU and CPU between answers, by what they use",
   ),
+  new ApiOption(
+    "onDeviceLost",
+    "--on-device-lost <what>",
+    "when the graphics card is lost: go on on the cpu, or fail",
+  )
+    .choices(["cpu", "fail"])
+    .default("fail"),
 ];
 
 const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
@@ -221,8 +228,8 @@ export function addEngineOptions(command: Command): Command {
 }
 
 /** For commands that write answers. */
-export function addLearnOption(command: Command): Command {
-  return addApiOptions(command, learnOptions());
+export function addAnswerOptions(command: Command): Command {
+  return addApiOptions(command, answerOptions());
 }
 
 export function addSamplingOptions(command: Command): Command {
@@ -230,7 +237,7 @@ export function addSamplingOptions(command: Command): Command {
 }
 
 export function engineOptions(flags: EngineFlags): EngineOptions {
-  return givenOptions(flags, [...deviceOptions(), ...learnOptions()]);
+  return givenOptions(flags, [...deviceOptions(), ...answerOptions()]);
 }
 
 export function generateOptions(flags: SamplingFlags): GenerateOptions {

@@ -6,6 +6,7 @@ import { counted } from "../core/counted.ts";
 import { visibleLines, visibleText } from "../core/visible-text.ts";
 import {
   checkGenerateOptions,
+  DeviceError,
   type Engine,
   type EngineReport,
   type GenerateOptions,
@@ -15,8 +16,8 @@ import { bundledRemark } from "./bundled-model.ts";
 import { deviceJson, deviceText } from "./device-report.ts";
 import { readInput, readStdin } from "./input-text.ts";
 import {
+  addAnswerOptions,
   addEngineOptions,
-  addLearnOption,
   addSamplingOptions,
   closeEngine,
   type EngineFlags,
@@ -69,7 +70,7 @@ export function addRunCommand(program: Command): void {
     )
     .option("--special", "control tokens written out in the prompt become those tokens")
     .addHelpText("after", examples);
-  addSamplingOptions(addLearnOption(addEngineOptions(command))).action(run);
+  addSamplingOptions(addAnswerOptions(addEngineOptions(command))).action(run);
 }
 
 async function run(argument: string | undefined, flags: RunFlags, command: Command): Promise<void> {
@@ -80,7 +81,7 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
   checkOutputFile(flags.timeline, "--timeline");
   const engine = await openEngine(flags.model, flags, { timeline: flags.timeline !== undefined });
   try {
-    const result = await writeAnswer(engine, prompt, { ...flags, options });
+    const result = await writeOrBeginAnew(engine, prompt, { ...flags, options });
     const report = await engine.report();
     const json = { ...asJson(engine, result), ...deviceJson(report) };
     if (flags.json) printJson(json);
@@ -111,10 +112,27 @@ function showStats(engine: Engine, report: EngineReport): void {
   process.stderr.write(`${visibleLines(lines.join("\n"))}\n`);
 }
 
+type AnswerUse = RunFlags & { readonly options: GenerateOptions };
+
+/** Where the card is lost and the CPU was chosen for that case, the answer begins anew there. */
+async function writeOrBeginAnew(
+  engine: Engine,
+  prompt: string | Uint8Array,
+  use: AnswerUse,
+): Promise<GenerationResult> {
+  try {
+    return await writeAnswer(engine, prompt, use);
+  } catch (error) {
+    if (!(error instanceof DeviceError) || use.onDeviceLost !== "cpu") throw error;
+    say(`the answer begins anew on the CPU: ${error.message}`);
+    return await writeAnswer(engine, prompt, use);
+  }
+}
+
 async function writeAnswer(
   engine: Engine,
   prompt: string | Uint8Array,
-  use: RunFlags & { readonly options: GenerateOptions },
+  use: AnswerUse,
 ): Promise<GenerationResult> {
   const bar = createBar("reading the prompt", "tokens", use);
   const stop = new AbortController();

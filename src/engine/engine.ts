@@ -10,39 +10,26 @@ import type { Plan } from "../placement/plan.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling } from "../runtime/sampling/sampler.ts";
-import { Scheduler } from "../runtime/scheduler.ts";
 import type { ChatMessage } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import type { LearnReport } from "./learn.ts";
-import { type OpenedModel, openModelFile } from "./open.ts";
-import { checkGenerateOptions, checkIds, engineRules } from "./option-rules.ts";
-import type { EngineOptions, GenerateOptions } from "./options.ts";
+import type { OpenedModel } from "./open.ts";
+import { checkGenerateOptions, checkIds, checkReopenOptions, engineRules } from "./option-rules.ts";
+import type { EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
 import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
+import { RunningModel } from "./running-model.ts";
 import { type SparsityReport, sparsityReport } from "./sparsity-report.ts";
 
 export class Engine implements Disposable {
   readonly model: ModelDescription;
   readonly tokenizer: Tokenizer;
-  /** For people: "cpu (avx512, 2 threads)". */
-  readonly device: string;
-  /** What the user should know: a slower path that was taken, something odd in the file. One sentence each. */
-  readonly notices: readonly string[];
-  /** How it runs, where nobody dictated it: the method of sparsity and why, what was made at load. One sentence each. */
-  readonly details: readonly string[];
-  readonly loadMilliseconds: Milliseconds;
-  readonly #opened: OpenedModel;
-  readonly #scheduler: Scheduler;
+  readonly #running: RunningModel;
   #isClosed = false;
 
-  private constructor(opened: OpenedModel) {
-    this.#opened = opened;
-    this.#scheduler = new Scheduler(opened.session);
-    this.model = opened.description;
-    this.tokenizer = opened.tokenizer;
-    this.device = opened.backend.description;
-    this.notices = opened.notices;
-    this.details = opened.details;
-    this.loadMilliseconds = opened.loadMilliseconds;
+  private constructor(running: RunningModel) {
+    this.#running = running;
+    this.model = running.opened.description;
+    this.tokenizer = running.opened.tokenizer;
   }
 
   /**
@@ -51,7 +38,27 @@ export class Engine implements Disposable {
    */
   static async open(path: string, options: EngineOptions = {}): Promise<Engine> {
     checkOptions(options, engineRules, "engine");
-    return new Engine(await openModelFile(path, options, "per sequence"));
+    return new Engine(await RunningModel.open(path, options));
+  }
+
+  /** For people: "cpu (avx512, 2 threads)". */
+  get device(): string {
+    return this.#opened.backend.description;
+  }
+
+  /** What the user should know: a slower path that was taken, a card that was lost, something odd in the file. One sentence each. */
+  get notices(): readonly string[] {
+    return this.#running.notices;
+  }
+
+  /** How it runs, where nobody dictated it: the method of sparsity and why, what was made at load. One sentence each. */
+  get details(): readonly string[] {
+    return this.#opened.details;
+  }
+
+  /** Of the last time it was opened. */
+  get loadMilliseconds(): Milliseconds {
+    return this.#opened.loadMilliseconds;
   }
 
   /** Tokens of prompt and answer together. */
@@ -95,19 +102,18 @@ export class Engine implements Disposable {
       this.tokenizer.createDetokenizer({ previous: ids.at(-1) }),
     );
     const generation = new Generation(active, options.signal);
-    this.#submit(active);
+    this.#running.submit(active);
     return generation;
   }
 
-  /** The answer fails where the file it would be computed from has changed. */
-  #submit(active: ActiveGeneration): void {
-    try {
-      this.#opened.checkFiles();
-    } catch (error) {
-      active.fail(error);
-      return;
-    }
-    this.#scheduler.submit(active);
+  /**
+   * Ends all answers and opens the model again, as after a lost device; answers that are asked for meanwhile wait for it.
+   * What `learn` has counted is lost. Rejects as `open` does; then another try may follow.
+   */
+  async reopen(options: ReopenOptions = {}): Promise<void> {
+    this.#checkOpen();
+    checkReopenOptions(options);
+    await this.#running.reopen(options.device);
   }
 
   /** The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. */
@@ -171,12 +177,15 @@ export class Engine implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#scheduler.abortAll();
-    this.#opened[Symbol.dispose]();
+    this.#running[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  get #opened(): OpenedModel {
+    return this.#running.opened;
   }
 
   #checkOpen(): void {

@@ -19,7 +19,7 @@ import type { KvType } from "../ops/program.ts";
 import { objectives } from "../placement/problem.ts";
 import { samplingRules } from "../runtime/sampling/sampler.ts";
 import { sparsities } from "../sparsity/method.ts";
-import type { Device, EngineOptions, GenerateOptions } from "./options.ts";
+import type { Device, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
 
 export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
 
@@ -35,6 +35,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   mlock: flagRule,
   exact: flagRule,
   device: choiceRule(devices),
+  onDeviceLost: choiceRule(["cpu", "fail"]),
   gpu: adapterRule,
   vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },
   hardware: textRule,
@@ -50,6 +51,13 @@ export const engineRules: OptionRules<EngineOptions> = {
   onProgress: functionRule,
   signal: signalRule,
 };
+
+const reopenRules: OptionRules<ReopenOptions> = { device: choiceRule(devices) };
+
+/** @throws OptionError naming the option. */
+export function checkReopenOptions(options: ReopenOptions): void {
+  checkOptions(options, reopenRules, "reopen");
+}
 
 const generateRules: OptionRules<GenerateOptions> = {
   ...samplingRules,

@@ -34,6 +34,12 @@ export interface EngineOptions {
   /** Keep the weights in physical memory, so that the system never swaps or drops them. Default false. */
   readonly mlock?: boolean;
   readonly device?: Device;
+  /**
+   * What becomes of an engine whose graphics card is lost. The answers of that moment reject with a DeviceError either
+   * way. "cpu": the next answer waits until the model is opened again on the CPU. "fail" (default): later answers reject
+   * too, until `Engine.reopen`.
+   */
+  readonly onDeviceLost?: "cpu" | "fail";
   /** Which graphics adapter: its number in `diagnose`, or part of its name. Default: the first hardware adapter. */
   readonly gpu?: number | string;
   /** Most bytes to take of the card's memory. Default: nine tenths of it, where it is known. */
@@ -66,6 +72,11 @@ export interface EngineOptions {
   /** Called with how many kernels the GPU's driver compiles while the model is loaded; a prompt may need a few more. */
   readonly onCompile?: (kernels: number) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface ReopenOptions {
+  /** Default: as the engine was opened first. Another one than that has no use for the options of a card. */
+  readonly device?: Device;
 }
 
 export interface GenerateOptions extends SamplingOptions {

@@ -33,19 +33,22 @@ export class Scheduler {
 
   /** Queues a generation; it starts as soon as a sequence is free, or fails with `failure`. */
   submit(generation: ActiveGeneration): void {
-    const { contextLength } = this.#session.cache;
-    const { length } = generation.prompt;
-    if (length > contextLength) {
-      throw new LimitError(
-        `the prompt has ${counted(length, "token")}, the context ${contextLength}; raise the context or shorten the prompt`,
-      );
-    }
+    this.checkLength(generation);
     if (this.#failure !== undefined) {
       generation.fail(this.#failure);
       return;
     }
     this.#waiting.push(generation);
     if (!this.#isRunning) void this.#loop();
+  }
+
+  /** @throws LimitError for a prompt longer than the context. */
+  checkLength({ prompt: { length } }: ActiveGeneration): void {
+    const { contextLength } = this.#session.cache;
+    if (length <= contextLength) return;
+    throw new LimitError(
+      `the prompt has ${counted(length, "token")}, the context ${contextLength}; raise the context or shorten the prompt`,
+    );
   }
 
   /** Ends everything that is queued or running. */

@@ -41,6 +41,11 @@ export async function takeGpu(options: readonly string[]): Promise<HeldGpu> {
   };
 }
 
+/** Whether an instance is held: the library may still call into this thread. */
+export function holdsGpu(): boolean {
+  return held.size > 0;
+}
+
 async function loadModule(): Promise<WebGpuModule> {
   try {
     const loaded: WebGpuModule = await import("webgpu");

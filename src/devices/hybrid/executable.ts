@@ -227,7 +227,7 @@ class Hybrid implements HybridExecutable {
           const begun = performance.now();
           const done = device.run(action.segment, step);
           if (action.hasOutputs) waits[action.device] = done;
-          running.push(done, recorder.ran(action, { begun, device }));
+          running.push(expectFailure(done), expectFailure(recorder.ran(action, { begun, device })));
         } else if (action.slots.length > 0) {
           const from = this.#device(action.from);
           const to = this.#device(action.from === "gpu" ? "cpu" : "gpu");
@@ -269,6 +269,15 @@ class Hybrid implements HybridExecutable {
     copyStep(step, own);
     return own;
   }
+}
+
+/**
+ * A promise that is awaited later, when the actions behind it have been asked for: until then its failure must not count
+ * as unhandled, which would end the process.
+ */
+function expectFailure(done: Promise<void>): Promise<void> {
+  done.catch(() => undefined);
+  return done;
 }
 
 const idle: Promise<void> = Promise.resolve();

@@ -19,6 +19,8 @@ export class DeviceHost {
   readonly #abort: AbortController = new AbortController();
   #backend: Backend | undefined;
   #compiled: Compiled | undefined;
+  /** Requests that are not answered yet. */
+  readonly #pending = new Set<Promise<void>>();
 
   constructor(
     answer: (answer: Answer) => void,
@@ -30,12 +32,24 @@ export class DeviceHost {
 
   handle(request: Request): void {
     const { id } = request;
-    this.#respond(request).then(this.#answer, (error: unknown) =>
+    const done = this.#respond(request).then(this.#answer, (error: unknown) =>
       this.#answer({ kind: "failed", id, error: toPlainError(error) }),
     );
+    if (request.kind === "close") return;
+    this.#pending.add(done);
+    void done.finally(() => this.#pending.delete(done));
   }
 
-  close(): void {
+  /** Ends what runs. Resolves when all other requests are answered: the device has nothing left to say. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    this.#dispose();
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    // What was being opened or compiled meanwhile.
+    this.#dispose();
+  }
+
+  #dispose(): void {
     this.#compiled?.executable[Symbol.dispose]();
     this.#backend?.[Symbol.dispose]();
     this.#compiled = undefined;
@@ -73,7 +87,7 @@ export class DeviceHost {
         this.#abort.abort();
         return { kind: "done", id };
       case "close":
-        this.close();
+        await this.close();
         return { kind: "done", id };
       default:
         return kind satisfies never;

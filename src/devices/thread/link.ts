@@ -3,10 +3,8 @@ import type { EventEmitter } from "node:events";
 import type { Worker } from "node:worker_threads";
 import type { CompileOptions } from "../../backends/backend.ts";
 import { DeviceError } from "../../core/errors.ts";
+import { closeBeforeExit, closeMilliseconds } from "./end-at-exit.ts";
 import { type Answer, fromPlainError, type Request } from "./protocol.ts";
-
-/** How long a thread may take to close its device before it is ended. */
-const closeMilliseconds = 2000;
 
 /** What a link needs of a Worker. */
 export type Thread = EventEmitter & Pick<Worker, "postMessage" | "ref" | "unref" | "terminate">;
@@ -31,9 +29,12 @@ export class WorkerLink {
   readonly #waiting: Map<number, Waiting> = new Map();
   #nextId = 0;
   #failure: DeviceError | undefined;
+  readonly #closed: Int32Array = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(worker: Thread) {
     this.#worker = worker;
+    const ended = closeBeforeExit({ closed: this.#closed, askToClose: () => this.#askToClose() });
+    worker.once("exit", ended);
     worker.on("message", (answer: Answer) => this.#take(answer));
     worker.on("error", (error) => this.#fail(`its thread ended: ${messageOf(error)}`));
     worker.on("exit", (code) => this.#fail(`its thread ended with code ${code}`));
@@ -65,10 +66,14 @@ export class WorkerLink {
   close(): void {
     if (this.#failure !== undefined) return;
     this.#fail("it was closed");
-    this.#worker.postMessage({ kind: "close", id: -1 });
+    this.#askToClose();
     this.#worker.ref();
     const ending = setTimeout(() => void this.#worker.terminate(), closeMilliseconds);
     this.#worker.once("exit", () => clearTimeout(ending));
+  }
+
+  #askToClose(): void {
+    this.#worker.postMessage({ kind: "close", id: -1, closed: this.#closed });
   }
 
   #take(answer: Answer): void {

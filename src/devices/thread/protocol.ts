@@ -43,7 +43,8 @@ export type Request =
   | { readonly kind: "replace"; readonly id: number; readonly change: NeuronChange }
   | { readonly kind: "finish"; readonly id: number }
   | { readonly kind: "abort"; readonly id: number }
-  | { readonly kind: "close"; readonly id: number };
+  /** `closed` becomes 1, with a notification, when the device is closed. */
+  | { readonly kind: "close"; readonly id: number; readonly closed: Int32Array };
 
 export type Answer =
   | { readonly kind: "progress"; readonly id: number; readonly progress: LoadProgress }

@@ -1,0 +1,157 @@
+/**
+ * The model that an engine answers with: opened, with its scheduler, and opened again when its device has failed.
+ * An answer that is asked for while the model is being opened again waits for that.
+ */
+import { DeviceError, HearthError } from "../core/errors.ts";
+import type { ActiveGeneration } from "../runtime/generation.ts";
+import { Scheduler } from "../runtime/scheduler.ts";
+import { type OpenedModel, openModelFile } from "./open.ts";
+import type { Device, EngineOptions } from "./options.ts";
+
+export class RunningModel implements Disposable {
+  readonly #path: string;
+  readonly #options: EngineOptions;
+  readonly #waiting = new Set<ActiveGeneration>();
+  #opened: OpenedModel;
+  #scheduler: Scheduler;
+  #notices: readonly string[];
+  /** Settles when the last call of `reopen` is done. */
+  #reopening: Promise<void> | undefined;
+  /** Why the model could not be opened again. */
+  #failure: unknown;
+  #isClosed = false;
+
+  private constructor(path: string, options: EngineOptions, opened: OpenedModel) {
+    this.#path = path;
+    this.#options = options;
+    this.#opened = opened;
+    this.#notices = opened.notices;
+    this.#scheduler = new Scheduler(opened.session);
+  }
+
+  /** `options` have been checked. @throws as openModelFile */
+  static async open(path: string, options: EngineOptions): Promise<RunningModel> {
+    return new RunningModel(path, options, await openModelFile(path, options, "per sequence"));
+  }
+
+  get opened(): OpenedModel {
+    return this.#opened;
+  }
+
+  get notices(): readonly string[] {
+    return this.#notices;
+  }
+
+  /**
+   * Queues an answer. It fails where the file that it would be computed from has changed, or the device has failed.
+   * @throws LimitError for a prompt longer than the context.
+   */
+  submit(active: ActiveGeneration): void {
+    this.#scheduler.checkLength(active);
+    const lost = this.#scheduler.failure;
+    if (lost instanceof DeviceError && this.#goesOnOnCpu) void this.#goOnOnCpu(lost);
+    if (this.#reopening === undefined) this.#submitNow(active);
+    else this.#submitLater(active, this.#reopening);
+  }
+
+  /** Ends all answers and opens the model again, on `device` or as it was opened first. @throws as openModelFile */
+  reopen(device?: Device): Promise<void> {
+    const options = device === undefined ? this.#options : optionsFor(device, this.#options);
+    const before = this.#reopening ?? Promise.resolve();
+    const reopening = before.catch(() => undefined).then(() => this.#openAgain(options));
+    const done = (): void => {
+      if (this.#reopening === reopening) this.#reopening = undefined;
+    };
+    this.#reopening = reopening;
+    reopening.then(done, done);
+    return reopening;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const active of this.#waiting) active.finish("abort");
+    this.#scheduler.abortAll();
+    this.#opened[Symbol.dispose]();
+  }
+
+  /** Not while the model is being opened again, and not where that has failed. */
+  get #goesOnOnCpu(): boolean {
+    const isFree = this.#reopening === undefined && this.#failure === undefined;
+    return isFree && this.#options.onDeviceLost === "cpu";
+  }
+
+  async #goOnOnCpu(lost: DeviceError): Promise<void> {
+    try {
+      await this.reopen("cpu");
+      const notice = `answers are computed on the CPU from now on: ${lost.message}`;
+      this.#notices = [notice, ...this.#opened.notices];
+    } catch {
+      // The answers that wait reject with it.
+    }
+  }
+
+  #submitNow(active: ActiveGeneration): void {
+    try {
+      this.#opened.checkFiles();
+      const failure = this.#failure ?? this.#scheduler.failure;
+      if (failure !== undefined) throw failedEngine(failure);
+      this.#scheduler.submit(active);
+    } catch (error) {
+      active.fail(error);
+    }
+  }
+
+  #submitLater(active: ActiveGeneration, reopening: Promise<void>): void {
+    this.#waiting.add(active);
+    const submit = (): void => {
+      this.#waiting.delete(active);
+      this.#submitNow(active);
+    };
+    reopening.then(submit, submit);
+  }
+
+  async #openAgain(options: EngineOptions): Promise<void> {
+    if (this.#isClosed) throw closedEngine();
+    this.#scheduler.abortAll();
+    this.#opened[Symbol.dispose]();
+    let opened: OpenedModel;
+    try {
+      opened = await openModelFile(this.#path, options, "per sequence");
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+    if (this.#isClosed) {
+      opened[Symbol.dispose]();
+      throw closedEngine();
+    }
+    this.#failure = undefined;
+    this.#opened = opened;
+    this.#notices = opened.notices;
+    this.#scheduler = new Scheduler(opened.session);
+  }
+}
+
+/** What was said about a card has no meaning on another device; the signal of the first load is spent. */
+function optionsFor(device: Device, options: EngineOptions): EngineOptions {
+  const { gpu, vramBudget, hardware, objective, plan, timeline, adapt, ...rest } = options;
+  return { ...rest, device };
+}
+
+function closedEngine(): HearthError {
+  return new HearthError(
+    "this engine was closed while it was opened again; open the model with Engine.open",
+  );
+}
+
+function failedEngine(failure: unknown): HearthError {
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  const message =
+    `this engine writes no answers until engine.reopen() opens the model again, or engine.reopen({ device: "cpu" }) ` +
+    `without the card (onDeviceLost "cpu" does that by itself): ${reason}`;
+  const options = { cause: failure };
+  return failure instanceof DeviceError
+    ? new DeviceError(message, options)
+    : new HearthError(message, options);
+}
