@@ -14,6 +14,7 @@ import {
   type TaskEvaluation,
 } from "../index.ts";
 import { ApiOption } from "./api-option.ts";
+import { untilInterrupted } from "./interrupt.ts";
 import { addEngineOptions, type EngineFlags, engineOptions } from "./model-options.ts";
 import { choiceList, positiveNumber, wholeNumber } from "./option-values.ts";
 import { print } from "./output.ts";
@@ -68,14 +69,18 @@ async function runEval(path: string, flags: EvalFlags): Promise<void> {
   const { tasks, data, limit, seed, fewShot, compare, results } = flags;
   const bar = createBar("asking", "questions", flags);
   try {
-    const evaluation = await evaluate(path, {
-      ...engineOptions(flags),
-      tasks,
-      data,
-      ...defined({ limit, seed, fewShot, compare, results }),
-      onQuestions: (done, total) => bar.update(done, total),
-    });
+    const ask = (signal?: AbortSignal): Promise<Evaluation> =>
+      evaluate(path, {
+        ...engineOptions(flags),
+        tasks,
+        data,
+        ...defined({ limit, seed, fewShot, compare, results, signal }),
+        onQuestions: (done, total) => bar.update(done, total),
+      });
+    // Without a file nothing is kept that a later run could go on from.
+    const evaluation = results === undefined ? await ask() : await untilInterrupted(ask);
     bar.stop();
+    if (evaluation === undefined) return;
     showRemarks(evaluation, flags);
     const text = flags.json ? visibleJson(asJson(evaluation)) : asText(evaluation);
     print(text);

@@ -65,6 +65,7 @@ async function prepare(model: string, flags: PrepareFlags): Promise<void> {
       ...(checkTokens !== undefined && { checkTokens }),
     }),
   );
+  if (report === undefined) return;
   showRemarks(report, flags);
   if (plot !== undefined) await writeOutput(plot, report.plot());
   print(flags.json ? visibleJson(asJson(report)) : asText(report));

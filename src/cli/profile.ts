@@ -12,10 +12,11 @@ import {
   profileModel,
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
+import { sayStopped, untilInterrupted } from "./interrupt.ts";
 import { corporaOption, hostDeviceOption, windowOption } from "./learning-options.ts";
 import { threadsOption } from "./model-options.ts";
 import { wholeNumber } from "./option-values.ts";
-import { print, say } from "./output.ts";
+import { print } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
@@ -72,35 +73,29 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   }
   checkOutputFile(plot, "--plot");
   checkOutputFile(flags.sidecar, "--output");
-  const summary = await count(model, corpora, flags);
+  const summary = await untilInterrupted((signal) => count(model, { corpora, signal }, flags));
+  if (summary === undefined) return;
   showRemarks(summary, flags);
   if (plot !== undefined) await writeOutput(plot, summary.plot());
   print(flags.json ? visibleJson(asJson(summary)) : asText(summary));
-  if (!summary.isComplete) {
-    say("stopped early; the same command goes on from here");
-    process.exitCode = 130;
-  }
+  if (!summary.isComplete) sayStopped();
 }
 
 async function count(
   model: string,
-  corpora: readonly string[],
+  { corpora, signal }: { readonly corpora: readonly string[]; readonly signal: AbortSignal },
   flags: ProfileFlags,
 ): Promise<ProfileSummary> {
   const bar = createBar("profiling", "tokens", flags);
-  const stop = new AbortController();
-  const onInterrupt = (): void => stop.abort();
-  process.once("SIGINT", onInterrupt);
   try {
     return await profileModel(model, {
       ...givenOptions(flags, profileOptions()),
       corpora,
-      signal: stop.signal,
+      signal,
       onTokens: (done, total) => bar.update(done, total),
     });
   } finally {
     bar.stop();
-    process.off("SIGINT", onInterrupt);
   }
 }
 

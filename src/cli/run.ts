@@ -15,6 +15,7 @@ import {
 import { bundledRemark } from "./bundled-model.ts";
 import { deviceJson, deviceText } from "./device-report.ts";
 import { readInput, readStdin } from "./input-text.ts";
+import { interruptedExitCode } from "./interrupt.ts";
 import {
   addAnswerOptions,
   addEngineOptions,
@@ -52,9 +53,6 @@ Examples:
 /** Characters: the name of a card is part of it. */
 const maxSummary = 1000;
 
-/** What shells expect of a program that Ctrl-C ended: 128 + SIGINT. */
-const interrupted = 130;
-
 export function addRunCommand(program: Command): void {
   const command = program
     .command("run")
@@ -88,7 +86,7 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
     else showSummary(engine, result, flags);
     if (flags.stats) showStats(engine, report);
     if (report.hybrid?.notice && !flags.quiet) say(report.hybrid.notice);
-    if (result.finishReason === "abort") process.exitCode = interrupted;
+    if (result.finishReason === "abort") process.exitCode = interruptedExitCode;
     if (flags.timeline !== undefined) {
       await writeOutput(flags.timeline, await engine.timeline());
     }

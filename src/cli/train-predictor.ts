@@ -10,6 +10,7 @@ import {
   trainPredictors,
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
+import { untilInterrupted } from "./interrupt.ts";
 import { corporaOption, hostDeviceOption, windowOption } from "./learning-options.ts";
 import { threadsOption } from "./model-options.ts";
 import { positiveNumber, realNumber, wholeNumber } from "./option-values.ts";
@@ -86,21 +87,17 @@ export function trainingOptions(flags: TrainingFlags): TrainPredictorOptions {
   return flags.again ? { ...given, finished: "again" } : given;
 }
 
-/** A bar for each stage; a layer that is done says so in a line of its own. Ctrl-C cancels; what is finished stays. */
+type Progress = Pick<TrainPredictorOptions, "onProgress" | "onLayer">;
+
+/** A bar for each stage; a layer that is done says so in a line of its own. Undefined after Ctrl-C; what is finished stays. */
 export async function withProgress<Result>(
   flags: VoiceFlags,
-  work: (
-    progress: Pick<TrainPredictorOptions, "onProgress" | "onLayer" | "signal">,
-  ) => Promise<Result>,
-): Promise<Result> {
-  const stop = new AbortController();
-  const onInterrupt = (): void => stop.abort();
-  process.once("SIGINT", onInterrupt);
+  work: (options: Progress & { readonly signal: AbortSignal }) => Promise<Result>,
+): Promise<Result | undefined> {
   let bar: ProgressBar | undefined;
   let stage: string | undefined;
   try {
-    return await work({
-      signal: stop.signal,
+    const progress: Progress = {
       onProgress: (name, done, total) => {
         if (name !== stage) {
           bar?.stop();
@@ -116,10 +113,10 @@ export async function withProgress<Result>(
           `\rlayer ${layer}: rank ${rank} finds ${percent(quality.recall, 1)} by selecting ${selected}\n`,
         );
       },
-    });
+    };
+    return await untilInterrupted((signal) => work({ ...progress, signal }));
   } finally {
     bar?.stop();
-    process.off("SIGINT", onInterrupt);
   }
 }
 
@@ -128,6 +125,7 @@ async function train(model: string, flags: TrainingFlags): Promise<void> {
   const report = await withProgress(flags, (progress) =>
     trainPredictors(model, { ...trainingOptions(flags), ...progress }),
   );
+  if (report === undefined) return;
   showRemarks(report, flags);
   const { sidecar, corpora, trained } = report;
   if (flags.json) {
