@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public names, one by one. What is not here is not part of the API. */
 
 export type { LoadProgress } from "./backends/backend.ts";
@@ -92,3 +93,8 @@ export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";
 export type { ChatMessage } from "./text/chat-template.ts";
 export type { AddToken, EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
+
+declare global {
+  /** Of the DOM's or Node's types, where a program has them: without either, the types here must be whole all the same. */
+  interface AbortSignal {}
+}

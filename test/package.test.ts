@@ -1,7 +1,7 @@
 /** What a user gets from npm: the files that its scripts and its code need, and no more. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, normalize, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");
@@ -14,6 +14,20 @@ function packedPaths(): readonly string[] {
   const { stdout } = spawnSync("npm", pack, { cwd: root, encoding: "utf8", shell: true });
   const [packed]: { files: { path: string }[] }[] = JSON.parse(stdout);
   return (packed?.files ?? []).map(({ path }) => path);
+}
+
+/** Relative links of a document, and paths in backticks that the repository has. */
+function namedFiles(document: string): readonly string[] {
+  const text = readFileSync(`${root}/${document}`, "utf8");
+  const links = [...text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, link = ""]) => link);
+  const relative = links.filter((link) => !/^\w+:/.test(link));
+  const quoted = [...text.matchAll(/`([^`\s]+)`/g)].map(([, code = ""]) =>
+    code.replace(/[:#].*$/, ""),
+  );
+  return [
+    ...relative.map((link) => normalize(`${dirname(document)}/${link}`)),
+    ...quoted.filter((path) => path.includes("/") && existsSync(`${root}/${path}`)).map(normalize),
+  ];
 }
 
 describe("the package", () => {
@@ -44,6 +58,30 @@ describe("the package", () => {
     };
     reach(resolve(root, "dist/index.d.ts"));
     expect(seen.size).toBeGreaterThan(30);
+  });
+
+  it("has what its documents link to and what files of the repository they name", () => {
+    const holds = (path: string): boolean =>
+      paths.includes(path) || paths.some((one) => one.startsWith(`${path.replace(/\/$/, "")}/`));
+    const documents = paths.filter((path) => path.endsWith(".md"));
+    expect(documents).toContain("docs/PAPER.md");
+    const named = documents.flatMap((document) =>
+      namedFiles(document).map((path) => `${document}: ${path}`),
+    );
+    expect(named).toContain("docs/RESULTS.md: bench/results/kernels.svg");
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((one) => !holds(one.replace(/^.*: /, "")))).toEqual([]);
+  });
+
+  it("has nothing that a build left, and says where it comes from", () => {
+    expect(paths.filter((path) => /^build|\.o$|\.node$/.test(path))).toEqual([]);
+    const { repository, homepage, bugs, keywords } = JSON.parse(
+      readFileSync(`${root}/package.json`, "utf8"),
+    );
+    for (const address of [repository.url, homepage, bugs.url]) {
+      expect(new URL(address.replace(/^git\+/, "")).protocol).toBe("https:");
+    }
+    expect(keywords).toEqual(expect.arrayContaining(["llm", "gguf", "powerinfer"]));
   });
 
   it("has no tests", () => {

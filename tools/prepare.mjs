@@ -1,6 +1,7 @@
 /**
- * Runs after `npm install` in a checkout, and before `npm pack`: compiles the TypeScript. The addon is built by the
- * package's install script. Where there is no TypeScript, in an installed package, dist is there already.
+ * Runs after `npm install` in a checkout, and before `npm pack`: compiles the TypeScript, and gives its types to CommonJS
+ * too. The addon is built by the package's install script. Where there is no TypeScript, in an installed package, dist
+ * is there already.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -21,5 +22,6 @@ if (isThere("typescript")) {
     cwd: root,
     stdio: "inherit",
   });
-  process.exit(status ?? 1);
+  if (status !== 0) process.exit(status ?? 1);
+  await import("./commonjs-types.mjs");
 }

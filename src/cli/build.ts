@@ -1,7 +1,7 @@
 /** `hearth build`: compiles the native addon where hearth is installed, for users whose npm runs no scripts. */
 import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { packagePath } from "../core/package-root.ts";
 
 const examples = `
 Without the addon, models run on plain TypeScript, many times slower. npm builds it at install unless scripts are
@@ -10,8 +10,6 @@ switched off (--ignore-scripts) or there is no compiler. CXX names the compiler;
 Examples:
   $ hearth build
   $ CXX=clang++-19 npx hearth build      in a project that depends on hearth-llm`;
-
-const tool = fileURLToPath(new URL("../../tools/build-native.mjs", import.meta.url));
 
 export function addBuildCommand(program: Command): void {
   program
@@ -22,7 +20,9 @@ export function addBuildCommand(program: Command): void {
 }
 
 function build(): void {
-  const { status, error } = spawnSync(process.execPath, [tool], { stdio: "inherit" });
+  const { status, error } = spawnSync(process.execPath, [packagePath("tools/build-native.mjs")], {
+    stdio: "inherit",
+  });
   if (error) throw error;
   process.exitCode = status ?? 1;
 }

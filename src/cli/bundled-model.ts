@@ -1,10 +1,8 @@
 /** The model that comes with hearth: small, for trying things out, and announced as such. */
-import { fileURLToPath } from "node:url";
+import { packagePath } from "../core/package-root.ts";
 import type { Engine } from "../index.ts";
 
-export const bundledModel: string = fileURLToPath(
-  new URL("../../models/default.gguf", import.meta.url),
-);
+export const bundledModel: string = packagePath("models/default.gguf");
 
 /** What to type for another model, after `command`; npm passes on what stands behind two dashes. */
 function withOwnModel(command: "run" | "chat"): string {

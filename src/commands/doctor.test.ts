@@ -13,7 +13,7 @@ describe("diagnose", () => {
       // No machine reads slower than a hard disk or faster than on-package memory of several TB/s.
       expect(readBytesPerSecond).toBeGreaterThan(1e8);
       expect(readBytesPerSecond).toBeLessThan(1e13);
-    } else expect(diagnosis.addon.reason).toContain("build-native.mjs");
+    } else expect(diagnosis.addon.reason).toContain("hearth build");
     if (diagnosis.adapters.length === 0) expect(diagnosis.gpuProblem).toMatch(/\w/);
     diagnosis.adapters.forEach((adapter, index) => {
       expect(adapter.index).toBe(index);

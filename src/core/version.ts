@@ -1,9 +1,10 @@
 /** Versions as package.json files name them. */
 import { readFileSync } from "node:fs";
+import { packagePath } from "./package-root.ts";
 
 /** Of this package. */
 export function ownVersion(): string {
-  return manifestVersion(new URL("../../package.json", import.meta.url));
+  return manifestVersion(packagePath("package.json"));
 }
 
 /** Of the package whose package.json lies there; "unknown" where it names none. */

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Backend } from "../backends/backend.ts";
 import { defined } from "../core/defined.ts";
+import { requireUnbundled } from "../core/package-root.ts";
 import type { Milliseconds } from "../core/units.ts";
 import { createDeviceBackend } from "../devices/thread/backend.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
@@ -54,6 +55,7 @@ export async function openModelFile(
   sidecar?: Sidecar,
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
+  requireUnbundled();
   const setup = await openSetup(path, options, outputs, sidecar);
   requireCacheMemory(setup.model, setup.options, memoryOfProcess());
   const files = new UnchangedFiles(filesOf(setup));

@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import type { Highs } from "highs";
 import { DeviceError } from "../core/errors.ts";
+import { packagePath } from "../core/package-root.ts";
 import type { Bytes } from "../core/units.ts";
 import { greatestCommonDivisor } from "./front.ts";
 import type { PlacementProblem } from "./problem.ts";
@@ -20,7 +21,10 @@ import {
 } from "./solution.ts";
 
 /** The CommonJS build: the package declares its types for that one, and its ES module differs from them. */
-const highsPackage: { default(): Promise<Highs> } = createRequire(import.meta.url)("highs");
+function loadHighs(): Promise<Highs> {
+  const highs: { default(): Promise<Highs> } = createRequire(packagePath("package.json"))("highs");
+  return highs.default();
+}
 
 /** Seconds HiGHS may take; then the best found and its honest gap are reported. */
 const timeLimitSeconds = 60;
@@ -34,7 +38,7 @@ interface LinearProgram {
 /** @throws DeviceError when HiGHS ends without a placement. */
 export async function solveWithHighs(problem: PlacementProblem): Promise<Solution> {
   const start = performance.now();
-  const highs = await highsPackage.default();
+  const highs = await loadHighs();
   const all = configurations(problem);
   const eligible = eligibleConfigurations(problem, all, problem.budgetBytes);
   const program =

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { packagePath } from "../../core/package-root.ts";
 
 /** Something native, meaningless to JavaScript. */
 export type Handle = object;
@@ -133,29 +133,29 @@ export type AddonResult =
   /** `reason` is one line that says how to get it. */
   | { readonly kind: "missing"; readonly reason: string };
 
-/** Works in a checkout and in an installed package, whose scripts npm does not run from outside. */
-const buildCommand = `node ${fileURLToPath(new URL("../../../tools/build-native.mjs", import.meta.url))}`;
+/** Works in a checkout and in a project that depends on hearth, whatever package manager installed it. */
+const howToBuild = '"hearth build" compiles it (in a project: npx hearth build)';
 
-/** The addon built here, else the one that came with the package for this system. */
+/** The addon built here, else the one that came with the package for this system. @throws HearthError in a bundle. */
 export function loadAddon(): AddonResult {
   const platform = `${process.platform}-${process.arch}`;
   const path = ["build/hearth.node", `prebuilds/${platform}/hearth.node`]
-    .map((place) => fileURLToPath(new URL(`../../../${place}`, import.meta.url)))
+    .map(packagePath)
     .find((candidate) => existsSync(candidate));
   if (path === undefined) {
     return {
       kind: "missing",
-      reason: `the native addon is not built for ${platform}; run "${buildCommand}" (needs a C++ compiler)`,
+      reason: `the native addon is not built for ${platform}; ${howToBuild}, with a C++ compiler`,
     };
   }
   try {
-    const addon: Addon = createRequire(import.meta.url)(path);
+    const addon: Addon = createRequire(path)(path);
     return { kind: "loaded", addon };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return {
       kind: "missing",
-      reason: `the native addon does not load (${why}); run "${buildCommand}"`,
+      reason: `the native addon does not load (${why}); ${howToBuild}`,
     };
   }
 }

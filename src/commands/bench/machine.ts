@@ -5,14 +5,12 @@ import { existsSync } from "node:fs";
 import { arch, cpus, platform, release } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { loadAddon } from "../../backends/cpu/addon.ts";
 import { machineOf } from "../../backends/cpu/machine.ts";
+import { packagePath } from "../../core/package-root.ts";
 import type { Milliseconds } from "../../core/units.ts";
 import { memoryOfProcess } from "../../io/cgroup.ts";
 import type { MachineDescription } from "./report.ts";
-
-const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** How long other programs are watched before a measurement begins. */
 const watched: Milliseconds = 500;
@@ -55,6 +53,7 @@ function coreTimes(): { readonly idle: Milliseconds; readonly total: Millisecond
 
 /** Of the checkout that hearth runs from; null where it was installed as a package. */
 export function checkoutCommit(): string | null {
+  const root = packagePath("");
   if (!existsSync(join(root, ".git"))) return null;
   try {
     const args = ["-C", root, "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"];

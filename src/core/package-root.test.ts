@@ -1,0 +1,27 @@
+import { existsSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { packagePath, requireUnbundled, unbundled } from "./package-root.ts";
+
+describe("the package's folder", () => {
+  it("has its models and tools", () => {
+    requireUnbundled();
+    for (const path of ["package.json", "models/default.gguf", "tools/build-native.mjs"]) {
+      expect(existsSync(packagePath(path)), path).toBe(true);
+    }
+  });
+
+  it.each([
+    ["an installed package", "file:///app/node_modules/hearth-llm/dist/core/package-root.js"],
+    ["a checkout on Windows", "file:///C:/hearth/src/core/package-root.ts"],
+  ])("is found from %s", (_, url) => {
+    expect(unbundled(url)).toBe(url);
+  });
+
+  it.each([
+    ["a bundle", "file:///app/dist/server.mjs", /bundled into .*server\.mjs.*external:hearth-llm/],
+    ["a bundle of the same name", "file:///app/core/package-root.js", /keep the package external/],
+    ["a bundle of CommonJS", undefined, /keep the package external/],
+  ])("cannot be found from %s, which is said", (_, url, message) => {
+    expect(() => unbundled(url)).toThrow(message);
+  });
+});
