@@ -10,7 +10,7 @@ import type { Plan } from "../placement/plan.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling } from "../runtime/sampling/sampler.ts";
-import type { ChatMessage } from "../text/chat-template.ts";
+import { type ChatMessage, encodePrompt, type PromptIds } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import type { LearnReport } from "./learn.ts";
 import type { OpenedModel } from "./open.ts";
@@ -24,6 +24,8 @@ export class Engine implements Disposable {
   readonly model: ModelDescription;
   readonly tokenizer: Tokenizer;
   readonly #running: RunningModel;
+  /** Answers whose long prompts are being encoded. */
+  readonly #encoding = new Set<ActiveGeneration>();
   #isClosed = false;
 
   private constructor(running: RunningModel) {
@@ -76,7 +78,8 @@ export class Engine implements Disposable {
 
   /**
    * Continues a text (its bytes, if it is no string), or token ids, which are taken as they are. Starts at once; iterate over it, or await `result`.
-   * @throws OptionError for options out of range, LimitError for a prompt longer than the context.
+   * @throws OptionError for options out of range, LimitError for a prompt longer than the context. A text of more than
+   * 32,768 characters is encoded with pauses for other work: if it is too long, the answer rejects with that error.
    */
   generate(
     prompt: string | Uint8Array | readonly number[],
@@ -84,26 +87,7 @@ export class Engine implements Disposable {
   ): Generation {
     this.#checkOpen();
     checkGenerateOptions(options);
-    const ids = this.#promptIds(prompt, options);
-    const vocabulary = this.model.vocabulary;
-    const { stop = [], logprobs, onPromptProgress } = options;
-    const active = new ActiveGeneration(
-      ids,
-      {
-        sampling: resolveSampling(options, vocabulary),
-        maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
-        stop,
-        endTokens: this.#endTokens(options),
-        whenFull: options.contextShift ? "shift" : "finish",
-        vocabulary,
-        ...(logprobs !== undefined && { logprobs }),
-        ...(onPromptProgress && { onPromptProgress }),
-      },
-      this.tokenizer.createDetokenizer({ previous: ids.at(-1) }),
-    );
-    const generation = new Generation(active, options.signal);
-    this.#running.submit(active);
-    return generation;
+    return this.#answer(this.#promptIds(prompt, options), options);
   }
 
   /**
@@ -122,7 +106,7 @@ export class Engine implements Disposable {
     checkGenerateOptions(options);
     const { template } = this.#opened;
     const stop = [...(options.stop ?? []), ...template.stopTexts];
-    return this.generate(template.encode(messages), { ...options, stop });
+    return this.#answer(template.encode(messages), { ...options, stop });
   }
 
   /** What the feed-forward blocks did since the model was opened: in decode steps, or in prompts until there are any. */
@@ -177,11 +161,51 @@ export class Engine implements Disposable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    for (const active of this.#encoding) active.finish("abort");
     this.#running[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #answer(ids: PromptIds, options: GenerateOptions): Generation {
+    const vocabulary = this.model.vocabulary;
+    const { stop = [], logprobs, onPromptProgress } = options;
+    const prompt = ids instanceof Promise ? [] : ids;
+    const active = new ActiveGeneration(
+      prompt,
+      {
+        sampling: resolveSampling(options, vocabulary),
+        maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
+        stop,
+        endTokens: this.#endTokens(options),
+        whenFull: options.contextShift ? "shift" : "finish",
+        vocabulary,
+        ...(logprobs !== undefined && { logprobs }),
+        ...(onPromptProgress && { onPromptProgress }),
+      },
+      this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }),
+    );
+    const generation = new Generation(active, options.signal);
+    if (ids instanceof Promise) void this.#submitLater(active, ids);
+    else this.#running.submit(active);
+    return generation;
+  }
+
+  /** What is wrong with a long prompt is known when it is encoded: its answer fails. */
+  async #submitLater(active: ActiveGeneration, ids: Promise<readonly number[]>): Promise<void> {
+    this.#encoding.add(active);
+    try {
+      const prompt = await ids;
+      if (active.isFinished) return;
+      active.setPrompt(prompt, this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }));
+      this.#running.submit(active);
+    } catch (error) {
+      active.fail(error);
+    } finally {
+      this.#encoding.delete(active);
+    }
   }
 
   get #opened(): OpenedModel {
@@ -204,12 +228,12 @@ export class Engine implements Disposable {
   #promptIds(
     prompt: string | Uint8Array | readonly number[],
     { parseSpecial = false }: GenerateOptions,
-  ): readonly number[] {
+  ): PromptIds {
     const isText = typeof prompt === "string" || prompt instanceof Uint8Array;
     const ids = isText
-      ? this.tokenizer.encode(prompt, { parseSpecial })
+      ? encodePrompt(this.tokenizer, prompt, { parseSpecial })
       : checkIds(prompt, "prompt", this.model.vocabulary);
-    if (ids.length > 0) return ids;
+    if (ids instanceof Promise || ids.length > 0) return ids;
     const expected = isText ? "some text: this model has no token to begin with" : "some token ids";
     throw new OptionError("prompt", "no tokens", expected);
   }

@@ -73,14 +73,14 @@ interface Detokenizer {
 }
 
 export class ActiveGeneration {
-  readonly prompt: readonly number[];
   readonly settings: GenerationSettings;
   readonly chunks: ChunkQueue<GeneratedChunk>;
   readonly result: Promise<GenerationResult>;
   /** Tokens to be read next: the prompt's rest, then one sampled token at a time. */
   readonly #pending: number[] = [];
   readonly #sampler: Sampler;
-  readonly #detokenizer: Detokenizer;
+  #prompt: readonly number[];
+  #detokenizer: Detokenizer;
   readonly #stopText: StopText;
   readonly #tokens: number[] = [];
   readonly #settle: Settle;
@@ -93,7 +93,7 @@ export class ActiveGeneration {
   #finish: FinishReason | undefined;
 
   constructor(prompt: readonly number[], settings: GenerationSettings, detokenizer: Detokenizer) {
-    this.prompt = prompt;
+    this.#prompt = prompt;
     this.settings = settings;
     this.#detokenizer = detokenizer;
     this.#stopText = new StopText(settings.stop);
@@ -105,6 +105,16 @@ export class ActiveGeneration {
     });
     if (settle === undefined) throw new Error("a promise runs its executor at once");
     this.#settle = settle;
+  }
+
+  get prompt(): readonly number[] {
+    return this.#prompt;
+  }
+
+  /** For a prompt that is known later, before this is submitted. `detokenizer`: begins after its last token. */
+  setPrompt(prompt: readonly number[], detokenizer: Detokenizer): void {
+    this.#prompt = prompt;
+    this.#detokenizer = detokenizer;
   }
 
   get isFinished(): boolean {

@@ -41,10 +41,10 @@ export function* createBytePairs(
 
   return {
     addsSpacePrefix: false,
-    encode(bytes, output) {
+    *encode(bytes, output) {
       const text = textOfByteString(bytes);
       // Cut as if escaped bytes were U+FFFD, which has the same length.
-      eachPiece(wellFormed(text), preTokenizer.cuts, (start, end) => {
+      yield* eachPiece(wellFormed(text), preTokenizer.cuts, (start, end) => {
         for (const id of encodePiece(text.slice(start, end))) output.push(id);
       });
     },

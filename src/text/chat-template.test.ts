@@ -25,6 +25,12 @@ function chatOf(template: string | undefined): ChatTemplate {
   return createChatTemplate(all, createTokenizer(all));
 }
 
+function encodeAtOnce(chat: ChatTemplate): readonly number[] {
+  const ids = chat.encode(talk);
+  if (ids instanceof Promise) throw new Error("a short text is encoded at once");
+  return ids;
+}
+
 const talk: readonly ChatMessage[] = [
   { role: "user", content: "Hi" },
   { role: "assistant", content: " Hello " },
@@ -120,11 +126,26 @@ describe("chat templates of well-known models", () => {
 
 describe("encoding a conversation", () => {
   it("BOS comes once, whether the template writes it or not", () => {
-    const written = chatOf(mistral).encode(talk);
-    const added = chatOf(chatml).encode(talk);
+    const written = encodeAtOnce(chatOf(mistral));
+    const added = encodeAtOnce(chatOf(chatml));
     expect(written.slice(0, 2).filter((id) => id === 1)).toHaveLength(1);
     expect(added.slice(0, 2)).toEqual([1, 3]);
     expect(added.filter((id) => id === 4)).toHaveLength(3);
+  });
+
+  it("of a long text makes the same ids, with pauses for other work", async () => {
+    const messages = [{ role: "user", content: "long words ".repeat(20_000) }];
+    const chat = chatOf(chatml);
+    const turns: number[] = [];
+    const timer = setInterval(() => turns.push(performance.now()), 1);
+    const ids = chat.encode(messages);
+    expect(ids).toBeInstanceOf(Promise);
+    const longer = await ids;
+    clearInterval(timer);
+    expect(turns.length).toBeGreaterThan(2);
+    const all = metadataOf(metadata);
+    const whole = createTokenizer(all).encode(chat.render(messages), { parseSpecial: true });
+    expect(longer).toEqual(whole);
   });
 });
 

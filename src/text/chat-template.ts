@@ -10,7 +10,7 @@ import { findChatTemplate, type TemplateMetadata } from "./find-chat-template.ts
 import { TemplateError } from "./jinja/errors.ts";
 import type { Input } from "./jinja/input.ts";
 import { compileTemplate, type Template } from "./jinja/template.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
 
 export interface ChatMessage {
   readonly role: string;
@@ -22,6 +22,22 @@ interface ChatOptions {
   readonly addGenerationPrompt?: boolean;
 }
 
+/** The ids of a prompt, or the promise of them where its text is long. */
+export type PromptIds = readonly number[] | Promise<readonly number[]>;
+
+/** Characters of a text that are encoded at once: some 10 ms. */
+const maxCharactersAtOnce = 32 * 1024;
+
+/** The ids of a text; with pauses for other work if it is long. */
+export function encodePrompt(
+  tokenizer: Tokenizer,
+  text: string | Uint8Array,
+  options: EncodeOptions,
+): PromptIds {
+  if (text.length <= maxCharactersAtOnce) return tokenizer.encode(text, options);
+  return tokenizer.encodeWithPauses(text, options);
+}
+
 export interface ChatTemplate {
   /** To be shown to the user: the model has no template that can be used, or several, and what stands in. */
   readonly announcement: string | undefined;
@@ -29,8 +45,8 @@ export interface ChatTemplate {
   readonly stopTexts: readonly string[];
   /** @throws TemplateError with the template's own message where it refuses the messages, LimitError at a limit. */
   render(messages: readonly ChatMessage[], options?: ChatOptions): string;
-  /** Renders and encodes, special tokens parsed, BOS once if the model wants it. */
-  encode(messages: readonly ChatMessage[], options?: ChatOptions): number[];
+  /** Renders and encodes, special tokens parsed, BOS once if the model wants it. A long text is encoded with pauses. */
+  encode(messages: readonly ChatMessage[], options?: ChatOptions): PromptIds;
 }
 
 export function createChatTemplate(metadata: TemplateMetadata, tokenizer: Tokenizer): ChatTemplate {
@@ -138,9 +154,12 @@ function withEncode(tokenizer: Tokenizer, template: Omit<ChatTemplate, "encode">
     encode(messages, options) {
       checkMessages(messages);
       const text = template.render(messages, options);
-      const ids = tokenizer.encode(text, { parseSpecial: true, addBos: "never", addEos: "never" });
+      const form = { parseSpecial: true, addBos: "never", addEos: "never" } as const;
       const { bos, addsBos } = tokenizer.special;
-      return addsBos && bos !== undefined && ids[0] !== bos ? [bos, ...ids] : ids;
+      const withBos = (ids: readonly number[]): readonly number[] =>
+        addsBos && bos !== undefined && ids[0] !== bos ? [bos].concat(ids) : ids;
+      const ids = encodePrompt(tokenizer, text, form);
+      return ids instanceof Promise ? ids.then(withBos) : withBos(ids);
     },
   };
 }

@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { runAtOnce } from "../core/pausable.ts";
 import { eachPiece, findPreTokenizer } from "./pre-tokenizers.ts";
 
 function piecesOf(name: string, text: string): readonly string[] {
   const preTokenizer = findPreTokenizer(name);
   expect(preTokenizer).toBeDefined();
   const pieces: string[] = [];
-  eachPiece(text, preTokenizer!.cuts, (start, end) => pieces.push(text.slice(start, end)));
+  runAtOnce(
+    eachPiece(text, preTokenizer!.cuts, (start, end) => pieces.push(text.slice(start, end))),
+  );
   return pieces;
 }
 

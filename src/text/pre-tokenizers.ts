@@ -4,6 +4,8 @@
  * models' own (tokenizer.json), which is also where tekken and gpt-4o differ from llama.cpp's approximation.
  */
 
+import type { Pausable } from "../core/pausable.ts";
+import { piecesPerPause } from "./encoder.ts";
 import { compileExpression } from "./expression.ts";
 
 export interface PreTokenizer {
@@ -24,25 +26,27 @@ type Cut = (text: string) => (start: number) => number;
 
 /**
  * Calls `use` with the begin and end of each piece of the text, in order, one by one: a long text is never cut to be
- * matched, nor its pieces kept.
+ * matched, nor its pieces kept. Pauses now and then.
  */
-export function eachPiece(
+export function* eachPiece(
   text: string,
   cuts: readonly Cut[],
   use: (start: number, end: number) => void,
-): void {
+): Pausable<void> {
   const [cut, ...finer] = cuts;
   if (cut === undefined) {
     if (text !== "") use(0, text.length);
     return;
   }
   const endOf = cut(text);
+  let pieces = 0;
   for (let start = 0; start < text.length; ) {
+    if (++pieces % piecesPerPause === 0) yield;
     const begin = start;
     const end = endOf(begin);
     if (finer.length === 0) use(begin, end);
     else {
-      eachPiece(text.slice(begin, end), finer, (from, to) => use(begin + from, begin + to));
+      yield* eachPiece(text.slice(begin, end), finer, (from, to) => use(begin + from, begin + to));
     }
     start = end;
   }

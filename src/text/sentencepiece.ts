@@ -5,7 +5,7 @@
 import { isUtf8 } from "node:buffer";
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { byteStringOf } from "./byte-text.ts";
-import { type Encoder, keptSymbols } from "./encoder.ts";
+import { type Encoder, keptSymbols, piecesPerPause } from "./encoder.ts";
 import { PairMerger } from "./pair-merger.ts";
 import { cachePieces } from "./piece-cache.ts";
 import { tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
@@ -36,10 +36,12 @@ export function* createSentencePiece(
 
   return {
     addsSpacePrefix,
-    encode(bytes, output) {
+    *encode(bytes, output) {
       const text = bytes.replaceAll(" ", escapedSpace);
       const isSeparable = table.wordsAreSeparate && isUtf8(Buffer.from(bytes, "latin1"));
+      let pieces = 0;
       for (const piece of isSeparable ? wordsOf(text) : [text]) {
+        if (++pieces % piecesPerPause === 0) yield;
         for (const id of encodeWord(piece)) output.push(id);
       }
     },

@@ -54,6 +54,8 @@ export interface Tokenizer {
   readonly notices: readonly string[];
   /** Bytes need not be UTF-8: they are taken as they are. */
   encode(text: string | Uint8Array, options?: EncodeOptions): number[];
+  /** The same, giving way to the event loop every few milliseconds: a megabyte takes 0.2 s and more. */
+  encodeWithPauses(text: string | Uint8Array, options?: EncodeOptions): Promise<number[]>;
   /** The text of ids that stand at the start of a text: the opposite of `encode`. */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** What one token adds to a text, special tokens written out. */
@@ -99,7 +101,11 @@ function* makeTokenizer(metadata: VocabularyMetadata, rows = 0): Pausable<Tokeni
     notices,
     encode(text, options = {}) {
       checkEncoding(text, options);
-      return encode(text, { special, splitter, encoder, options });
+      return runAtOnce(encode(text, { special, splitter, encoder, options }));
+    },
+    encodeWithPauses(text, options = {}) {
+      checkEncoding(text, options);
+      return runWithPauses(encode(text, { special, splitter, encoder, options }));
     },
     decode(ids, options = {}) {
       checkList(ids);
@@ -179,7 +185,7 @@ function choosePreTokenizer(metadata: VocabularyMetadata, notices: string[]): Pr
   return chosen;
 }
 
-function encode(
+function* encode(
   text: string | Uint8Array,
   use: {
     readonly special: SpecialTokens;
@@ -187,7 +193,7 @@ function encode(
     readonly encoder: Encoder;
     readonly options: EncodeOptions;
   },
-): number[] {
+): Pausable<number[]> {
   const { special, encoder } = use;
   const { parseSpecial = false, addBos = "model", addEos = "model" } = use.options;
   const output: number[] = [];
@@ -198,8 +204,9 @@ function encode(
       output.push(fragment.id);
     } else {
       const prefix = encoder.addsSpacePrefix && isAfterSpecial ? " " : "";
-      encoder.encode(prefix + fragment.bytes, output);
+      yield* encoder.encode(prefix + fragment.bytes, output);
     }
+    yield;
     isAfterSpecial = fragment.kind === "token";
   }
   if (isAdded(addEos, special.addsEos) && special.eos !== undefined) output.push(special.eos);

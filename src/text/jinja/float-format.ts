@@ -70,7 +70,7 @@ function general(size: number, precision: number, form: FloatForm): string {
   const { digits, exponent } = toScientific(size, precision - 1);
   const isLong = exponent < -4 || exponent >= precision - (form.hasPoint === true ? 1 : 0);
   const kept = form.isAlternate ? digits : digits.replace(/(?<=.)0+$/, "");
-  if (isLong && size !== 0) return withExponent(kept, exponent, form.isAlternate);
+  if (isLong) return withExponent(kept, exponent, form.isAlternate);
   if (exponent < 0) return `0.${"0".repeat(-exponent - 1)}${kept}`;
   const whole = kept.slice(0, exponent + 1).padEnd(exponent + 1, "0");
   const fraction = kept.slice(exponent + 1);
