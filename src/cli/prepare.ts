@@ -68,10 +68,11 @@ async function prepare(model: string, flags: PrepareFlags): Promise<void> {
   if (report === undefined) return;
   showRemarks(report, flags);
   if (plot !== undefined) await writeOutput(plot, report.plot());
-  print(flags.json ? visibleJson(asJson(report)) : asText(report));
+  print(flags.json ? visibleJson(prepareJson(report)) : prepareText(report));
 }
 
-function asText(report: PrepareReport): string {
+/** What `hearth prepare` prints: a table, what its columns mean and what the numbers hold for. */
+export function prepareText(report: PrepareReport): string {
   const { methods, trained, signs, recommendation, sidecar } = report;
   const header = [
     "method",
@@ -101,8 +102,9 @@ function asText(report: PrepareReport): string {
         ]
       : []),
     table([header, ...methods.map(methodRow)]),
-    `All but the speeds: ${counted(report.decodedTokens, "token")} of text that nothing was learnt from, decoded one by one after prompts of half a`,
-    `window. Bytes: of the ${report.comparedMatrices} matrices.`,
+    `All but the speeds: ${counted(report.decodedTokens, "held-out token")} of ${visibleText(report.checkedOn.join(", "), 200)}, decoded one by one`,
+    "after prompts of half a window. Other kinds of text may differ by more than the errors shown: give --corpus the kind that you will use.",
+    `Bytes: of the ${report.comparedMatrices} matrices.`,
     "Judged by: how many tokens were checked; fewer if the method was rejected early (too much change, or more bytes than an accepted one).",
     "Change: of perplexity, target by target, ± its standard error. Same greedy tokens: as the dense model's after the same text.",
     "Speed-up predicted: from all weight bytes of a token; measured: dense and sparse in turns on this machine, as it was used then.",
@@ -132,7 +134,8 @@ function methodRow(report: MethodReport): readonly string[] {
   ];
 }
 
-function asJson(report: PrepareReport): object {
+/** The same for `--json`. */
+export function prepareJson(report: PrepareReport): object {
   const { sidecar, corpora, trained, signs, methods, maxPerplexityLoss, recommendation } = report;
   return {
     sidecar,
@@ -140,6 +143,7 @@ function asJson(report: PrepareReport): object {
     max_perplexity_loss: maxPerplexityLoss,
     compared_matrices: report.comparedMatrices,
     decoded_tokens: report.decodedTokens,
+    checked_on: report.checkedOn,
     recommended: { method: recommendation.method, reason: recommendation.reason },
     predictors: trained.map(trainedAsJson),
     signs: signs.map(({ recall, massRecall, precision, ratio }, layer) => ({

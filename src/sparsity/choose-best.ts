@@ -49,6 +49,8 @@ export type ComparedMatrices = "feed-forward" | "feed-forward and attention";
 export interface Comparison {
   readonly maxPerplexityLoss: number;
   readonly matrices: ComparedMatrices;
+  /** Names of the corpora that the text of the check is from. */
+  readonly checkedOn: readonly string[];
 }
 
 /** @throws RangeError without a dense measurement. */
@@ -70,7 +72,7 @@ export function chooseBest(reports: readonly MethodReport[], comparison: Compari
 function reasonFor(
   best: MethodReport,
   dense: MethodReport,
-  { maxPerplexityLoss, matrices }: Comparison,
+  { maxPerplexityLoss, matrices, checkedOn }: Comparison,
 ): string {
   const limit = `${(100 * maxPerplexityLoss).toFixed(1)} %`;
   if (best.method === "dense") {
@@ -78,7 +80,7 @@ function reasonFor(
   }
   const share = percent(best.bytesPerToken / dense.bytesPerToken, 0);
   const loss = `${signed(100 * best.perplexityLoss)} ± ${(100 * best.lossError).toFixed(2)} %`;
-  return `${nameOf(best)} reads ${share} of the ${matrices} bytes and changes perplexity by ${loss} (at most ${limit} was asked)`;
+  return `${nameOf(best)} reads ${share} of the ${matrices} bytes and changes perplexity by ${loss} on held-out tokens of ${checkedOn.join(", ")} (at most ${limit} was asked)`;
 }
 
 /** "threshold gate 20 %" */

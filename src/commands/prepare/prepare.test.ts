@@ -68,6 +68,8 @@ describe("preparing a ReLU model", () => {
 
   it("says that it learnt from text of the model's own", () => {
     expect(report.notices.join()).toMatch(/no corpus was given: learning from 1500 tokens sampled/);
+    expect(report.checkedOn).toEqual([expect.stringContaining("text sampled from the model")]);
+    expect(report.recommendation.reason).toContain(`held-out tokens of ${report.checkedOn[0]}`);
   });
 
   it("measures gate as exact and compares the rest with dense", () => {

@@ -30,7 +30,7 @@ import { openGguf } from "../../gguf/open.ts";
 import { checkReplaceable } from "../../io/replace-file.ts";
 import { CheckedModel, scoredIn } from "../../learning/check/checked-model.ts";
 import { sampleCorpus } from "../../learning/check/sample.ts";
-import { heldOutWindows } from "../../learning/check/windows.ts";
+import { type HeldOutText, heldOutWindows } from "../../learning/check/windows.ts";
 import { type Corpus, openCorpus } from "../../learning/corpus.ts";
 import {
   defaultTarget,
@@ -108,6 +108,8 @@ export interface PrepareReport extends TrainingReport {
   readonly methods: readonly MethodReport[];
   /** Tokens that the dense model decoded for its perplexity, and each method that might have been chosen. */
   readonly decodedTokens: Tokens;
+  /** Names of the corpora that the check's text is from. Error bars are for text of their kind alone. */
+  readonly checkedOn: readonly string[];
   readonly maxPerplexityLoss: number;
   /** Whose bytes a token's are, of every method. */
   readonly comparedMatrices: ComparedMatrices;
@@ -160,7 +162,11 @@ export async function prepareModel(
     ...(onProgress && { onProgress }),
     ...(signal && { signal }),
   });
-  const comparison = { maxPerplexityLoss, matrices: comparedMatrices(tables) };
+  const comparison = {
+    maxPerplexityLoss,
+    matrices: comparedMatrices(tables),
+    checkedOn: text.sources,
+  };
   const recommendation = await recommend(request, methods, { comparison, tables });
   return {
     sidecar: sidecarPath,
@@ -169,6 +175,7 @@ export async function prepareModel(
     signs,
     methods,
     decodedTokens: text.windows.reduce((sum, window) => sum + scoredIn(window), 0),
+    checkedOn: text.sources,
     maxPerplexityLoss,
     comparedMatrices: comparison.matrices,
     recommendation,
@@ -229,10 +236,7 @@ function chosenTable(
   return Math.max(0, table === undefined ? 0 : tables.indexOf(table));
 }
 
-async function checkText(
-  request: LearnRequest,
-  most: Tokens,
-): Promise<Awaited<ReturnType<typeof heldOutWindows>>> {
+async function checkText(request: LearnRequest, most: Tokens): Promise<HeldOutText> {
   const { tokenizer, corpora, tokens, window, seed } = request;
   const text = await heldOutWindows(tokenizer, {
     corpora,

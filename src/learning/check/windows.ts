@@ -16,13 +16,19 @@ export interface CheckRequest {
   readonly most: Tokens;
 }
 
+export interface HeldOutText extends CheckText {
+  /** Names of the corpora that the windows are from: what is measured holds for their kind of text. */
+  readonly sources: readonly string[];
+}
+
 /** Held-out windows of all corpora in turn, whole or as short as their document. */
 export async function heldOutWindows(
   tokenizer: Tokenizer,
   request: CheckRequest,
-): Promise<CheckText> {
+): Promise<HeldOutText> {
   const { corpora, tokens, window, heldOut, seed, most } = request;
   const windows: (readonly number[])[] = [];
+  const sources = new Set<string>();
   let left = 0;
   for (const corpus of corpora) {
     left += most / corpora.length;
@@ -31,8 +37,9 @@ export async function heldOutWindows(
       const isHeldOut = partOf(one, { corpus, heldOut, seed }) === "held-out";
       if (!isHeldOut || one.tokens.length < minWindow) continue;
       windows.push(one.tokens);
+      sources.add(corpus.name);
       left -= one.tokens.length;
     }
   }
-  return { windows };
+  return { windows, sources: [...sources] };
 }
