@@ -37,6 +37,7 @@ interface BenchFlags {
   readonly against?: true;
   readonly againstFrom?: string;
   readonly output: "md" | "json" | "csv";
+  readonly json?: true;
   readonly save?: string;
 }
 
@@ -85,7 +86,10 @@ export function addBenchCommand(program: Command): void {
     .option("--sidecar <file>", "what hearth prepare learnt (default: MODEL.sparsity.gguf)")
     .addOption(batchOption())
     .addOption(cacheTypeOption())
-    .option("--against-llama-bench <command>", "measure llama.cpp in turn and show the ratio")
+    .option(
+      "--against-llama-bench <command>",
+      "measure llama.cpp in turn and show the ratio (default: none)",
+    )
     .option("--against", "measure node-llama-cpp in turn and show the ratio")
     .option("--against-from <folder>", "where node-llama-cpp is installed (default: here)")
     .addOption(
@@ -93,7 +97,8 @@ export function addBenchCommand(program: Command): void {
         .choices(["md", "json", "csv"])
         .default("md"),
     )
-    .option("--save <file>", "write the report as JSON too")
+    .option("--json", "the same as -o json")
+    .option("--save <file>", "write the report as JSON too (default: none)")
     .addHelpText("after", examples)
     .action(runBench);
 }
@@ -119,7 +124,7 @@ async function runBench(models: readonly string[], flags: BenchFlags): Promise<v
     if (flags.save !== undefined) {
       await writeOutput(flags.save, `${JSON.stringify(report, undefined, 2)}\n`);
     }
-    print(asText(report, flags.output));
+    print(asText(report, flags.json ? "json" : flags.output));
   } finally {
     bar.stop();
   }

@@ -48,8 +48,9 @@ export function addChatCommand(program: Command): void {
   const command = program
     .command("chat")
     .description("talk with a model")
+    .usage("[options] [model]")
     .addOption(modelOption())
-    .option("--system <text>", "a system message to begin with")
+    .option("--system <text>", "a system message to begin with (default: none)")
     .addHelpText("after", `\nIn the chat:\n${help.replaceAll(/^/gm, "  ")}\n${examples}`);
   addSamplingOptions(addAnswerOptions(addEngineOptions(command))).action(chat);
 }

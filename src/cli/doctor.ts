@@ -33,7 +33,7 @@ export function addDoctorCommand(program: Command): void {
       "measure with this many threads (default: physical cores)",
       wholeNumber,
     )
-    .option("-o, --output <file>", "write what was measured to this file")
+    .option("-o, --output <file>", "write what was measured to this file (default: stdout)")
     .addHelpText("after", examples)
     .action(doctor);
 }

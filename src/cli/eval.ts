@@ -42,24 +42,33 @@ export function addEvalCommand(program: Command): void {
     .description("score multiple-choice tasks by log-likelihood")
     .argument("<model>", "a GGUF file")
     .addOption(
-      new ApiOption("tasks", "--task <names>", `some of ${evalTasks.join(",")}`)
+      new ApiOption("tasks", "--task <names>", `some of ${evalTasks.join(",")} (no default)`)
         .argParser(choiceList(evalTasks))
         .makeOptionMandatory(),
     )
-    .requiredOption("--data <folder>", "the folder with the sets")
-    .option("--limit <n>", "at most n questions of a task (mmlu: of a subject)", positiveNumber)
+    .requiredOption("--data <folder>", "the folder with the sets (no default)")
+    .option(
+      "--limit <n>",
+      "at most n questions of a task (mmlu: of a subject; default: all)",
+      positiveNumber,
+    )
     .option(
       "--seed <n>",
-      "draw the questions of --limit; without it, they are the first",
+      "draw the questions of --limit (default: they are the first)",
       wholeNumber,
     )
-    .option("--few-shot <k>", "solved examples before each question of mmlu", wholeNumber)
-    .addOption(
-      new Option("--compare <with>", "ask the dense model too and show the difference").choices([
-        "dense",
-      ]),
+    .option(
+      "--few-shot <k>",
+      "solved examples before each question of mmlu (default: 0)",
+      wholeNumber,
     )
-    .option("--results <file>", "keep every result in this file, and go on from it")
+    .addOption(
+      new Option(
+        "--compare <with>",
+        "ask the dense model too and show the difference (default: none)",
+      ).choices(["dense"]),
+    )
+    .option("--results <file>", "keep every result in this file, and go on from it (default: none)")
     .option("--json", "print one JSON object")
     .addHelpText("after", examples);
   addEngineOptions(command).action(runEval);

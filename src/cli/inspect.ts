@@ -26,7 +26,11 @@ export function addInspectCommand(program: Command): void {
     .description("show metadata, tensors and the memory a model needs")
     .argument("<model>", "a GGUF file")
     .option("--json", "print one JSON object")
-    .option("-c, --context <tokens>", "reckon memory for this context", positiveNumber)
+    .option(
+      "-c, --context <tokens>",
+      "reckon memory for this context (default: the model's, at most 4096)",
+      positiveNumber,
+    )
     .option("--tensors", "list every tensor")
     .addHelpText("after", examples)
     .action(inspect);

@@ -18,6 +18,7 @@ import { reportError, usageLine, watchOutput } from "./report-error.ts";
 import { addRunCommand } from "./run.ts";
 import { addTokenizeCommand } from "./tokenize.ts";
 import { addTrainPredictorCommand } from "./train-predictor.ts";
+import { addModelFlag, readableArguments } from "./typed-arguments.ts";
 
 const commands = [
   addRunCommand,
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     .addHelpText("after", examples)
     .exitOverride();
   for (const addCommand of commands) addCommand(program);
+  for (const command of program.commands) addModelFlag(command);
   let active = program;
   program.hook("preAction", (_, command) => {
     active = command;
@@ -59,7 +61,7 @@ async function main(): Promise<void> {
     });
   }
   try {
-    await program.parseAsync();
+    await program.parseAsync(readableArguments(process.argv.slice(2), program), { from: "user" });
   } catch (error) {
     reportError(error, active);
   }

@@ -42,14 +42,14 @@ export function modelOption(): ApiOption<"model"> {
 }
 
 export function contextOption(): ApiOption<"contextLength"> {
-  const text = "tokens of prompt and answer together";
+  const text = "tokens of prompt and answer together (default: the model's, at most 4096)";
   return new ApiOption("contextLength", "-c, --context <tokens>", text, ["window"]).argParser(
     wholeNumber,
   );
 }
 
 export function batchOption(): ApiOption<"batchSize"> {
-  const text = "tokens of a prompt read at once";
+  const text = "tokens of a prompt read at once (default: 128)";
   return new ApiOption("batchSize", "--batch <tokens>", text).argParser(wholeNumber);
 }
 
@@ -74,16 +74,18 @@ export function sparsityOption(): ApiOption<"sparsity"> {
 }
 
 export function threadsOption(): ApiOption<"threads"> {
-  return new ApiOption("threads", "--threads <n>", "threads (default: physical cores)").argParser(
-    wholeNumber,
-  );
+  return new ApiOption(
+    "threads",
+    "-t, --threads <n>",
+    "threads (default: physical cores)",
+  ).argParser(wholeNumber);
 }
 
 export function gpuOption(): ApiOption<"gpu"> {
   return new ApiOption(
     "gpu",
     "--gpu <n|name>",
-    "which graphics adapter (hearth doctor lists them)",
+    "which graphics adapter of hearth doctor (default: the first that is no software)",
   );
 }
 
@@ -91,7 +93,7 @@ export function hardwareOption(): ApiOption<"hardware"> {
   return new ApiOption(
     "hardware",
     "--hardware <file|card>",
-    "plan for this machine: a profile of hearth doctor --measure, or a described card",
+    "plan for this machine: a profile of hearth doctor --measure, or a described card (default: this machine)",
   );
 }
 
@@ -121,7 +123,11 @@ const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   ).argParser(byteSize),
   hardwareOption(),
   objectiveOption(),
-  new ApiOption("plan", "--plan <file>", "place neurons as this output of hearth plan --json says"),
+  new ApiOption(
+    "plan",
+    "--plan <file>",
+    "place neurons as this output of hearth plan --json says (default: a plan made now)",
+  ),
   sparsityOption(),
   new ApiOption(
     "sidecar",
@@ -153,9 +159,11 @@ const answerOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
 ];
 
 const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
-  new ApiOption("maxTokens", "-n, --predict <tokens>", "most tokens to write").argParser(
-    wholeNumber,
-  ),
+  new ApiOption(
+    "maxTokens",
+    "-n, --predict <tokens>",
+    "most tokens to write (default: until it ends or the context is full)",
+  ).argParser(wholeNumber),
   new ApiOption(
     "temperature",
     "--temp <t>",
@@ -204,16 +212,20 @@ const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
   new ApiOption(
     "logitBias",
     "--logit-bias <id=bias>",
-    "added to a token's logit; -inf forbids it; repeatable",
+    "added to a token's logit; -inf forbids it; repeatable (default: none)",
   ).argParser(tokenBias),
-  new ApiOption("seed", "--seed <n>", "same seed, same tokens").argParser(wholeNumber),
-  new ApiOption("stop", "--stop <text>", "end the answer at this text; repeatable").argParser(
-    collect,
+  new ApiOption("seed", "--seed <n>", "same seed, same tokens (default: a new one)").argParser(
+    wholeNumber,
   ),
+  new ApiOption(
+    "stop",
+    "--stop <text>",
+    "end the answer at this text; repeatable (default: none)",
+  ).argParser(collect),
   new ApiOption(
     "stopTokens",
     "--stop-token <id>",
-    "end the answer at this token; repeatable",
+    "end the answer at this token; repeatable (default: none)",
   ).argParser(collectId),
   new ApiOption("ignoreEos", "--ignore-eos", "go on after an end token"),
   new ApiOption(

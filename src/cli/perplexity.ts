@@ -45,13 +45,17 @@ export function addPerplexityCommand(program: Command): void {
     .command("perplexity")
     .description("measure the perplexity of a text")
     .argument("<model>", "a GGUF file")
-    .option("-f, --file <text>", "a text file")
-    .option("--ids <json>", "a JSON array of token ids, not tokenised again")
-    .option("--max-tokens <n>", "use at most this many tokens", positiveNumber)
+    .option("-f, --file <text>", "a text file (no default: this or --ids)")
+    .option(
+      "--ids <json>",
+      "a JSON array of token ids, not tokenised again (no default: this or --file)",
+    )
+    .option("--max-tokens <n>", "use at most this many tokens (default: all)", positiveNumber)
     .addOption(
-      new Option("--compare <with>", "divergence from the dense model on the processor").choices([
-        "dense",
-      ]),
+      new Option(
+        "--compare <with>",
+        "divergence from the dense model on the processor (default: none)",
+      ).choices(["dense"]),
     )
     .option("--json", "print one JSON object")
     .addHelpText("after", examples);

@@ -36,8 +36,8 @@ const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
   hardwareOption(),
   new ApiOption(
     "sidecar",
-    "--profile <file>",
-    "the sidecar with the activation profile (default: beside the model)",
+    "--sidecar <file>",
+    "what hearth profile learnt (default: MODEL.sparsity.gguf)",
   ),
   sparsityOption(),
   // The GPU has no q8_0 cache.
@@ -69,7 +69,7 @@ export function addPlanCommand(program: Command): void {
     .argument("<model>", "a GGUF model");
   addApiOptions(command, placementOptions())
     .option("--json", "print one JSON object")
-    .option("--plot <file>", "draw the placement and its curve as SVG")
+    .option("--plot <file>", "draw the placement and its curve as SVG (default: none)")
     .addHelpText("after", examples)
     .action(plan);
 }

@@ -48,7 +48,7 @@ export function addPrepareCommand(program: Command): void {
       1,
     )
     .option("--check-tokens <n>", "most tokens of the check (default: 8192)", wholeNumber)
-    .option("--plot <svg>", "draw sparsity against perplexity and bytes")
+    .option("--plot <svg>", "draw sparsity against perplexity and bytes (default: none)")
     .addHelpText("after", examples)
     .action(prepare);
 }

@@ -28,16 +28,12 @@ interface ProfileFlags extends VoiceFlags, Partial<ProfileOptions> {
 }
 
 const profileOptions = (): readonly ApiOption<keyof ProfileOptions>[] => [
-  corporaOption("texts to read; repeatable"),
+  corporaOption("texts to read; repeatable (default: none)"),
   new ApiOption("tokens", "--tokens <n>", "tokens of each corpus (default: 100000)").argParser(
     wholeNumber,
   ),
   windowOption(),
-  new ApiOption(
-    "sidecar",
-    "-o, --output <file>",
-    "the sidecar to keep it in (default: MODEL.sparsity.gguf)",
-  ),
+  new ApiOption("sidecar", "--sidecar <file>", "where to keep it (default: MODEL.sparsity.gguf)"),
   hostDeviceOption(),
   threadsOption(),
 ];
@@ -60,7 +56,7 @@ export function addProfileCommand(program: Command): void {
     .description("count which neurons of a model fire")
     .argument("<model>", "a GGUF file");
   addApiOptions(command, profileOptions())
-    .option("--plot <svg>", "draw the cumulative activation curves")
+    .option("--plot <svg>", "draw the cumulative activation curves (default: none)")
     .option("--json", "print one JSON object")
     .addHelpText("after", examples);
   addQuietOption(command).action(profile);
@@ -72,7 +68,7 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
     throw new OptionError("--corpus", "nothing", "a text to read, or --plot for what was counted");
   }
   checkOutputFile(plot, "--plot");
-  checkOutputFile(flags.sidecar, "--output");
+  checkOutputFile(flags.sidecar, "--sidecar");
   const summary = await untilInterrupted((signal) => count(model, { corpora, signal }, flags));
   if (summary === undefined) return;
   showRemarks(summary, flags);

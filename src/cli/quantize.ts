@@ -50,7 +50,7 @@ async function quantize(
     });
     bar.stop();
     if (flags.json) {
-      printJson(result);
+      printJson(asJson(result));
       return;
     }
     const rows = notedTensors(result);
@@ -61,6 +61,10 @@ async function quantize(
   } finally {
     bar.stop();
   }
+}
+
+function asJson({ tensors, bytesBefore, bytesAfter }: QuantizeResult): object {
+  return { tensors, bytes_before: bytesBefore, bytes_after: bytesAfter };
 }
 
 /** What did not get the type asked for, a line for each reason: every norm of every layer says the same. */

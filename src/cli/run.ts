@@ -1,6 +1,5 @@
 /** `hearth run`: continue a prompt, once. */
 
-import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { counted } from "../core/counted.ts";
 import { visibleLines, visibleText } from "../core/visible-text.ts";
@@ -38,6 +37,7 @@ interface RunFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
   readonly json?: true;
   readonly special?: true;
+  readonly prompt?: string;
   readonly file?: string;
   readonly stats?: true;
   readonly timeline?: string;
@@ -57,14 +57,16 @@ export function addRunCommand(program: Command): void {
   const command = program
     .command("run")
     .description("continue a prompt")
+    .usage("[options] [model] [prompt]")
     .argument("[prompt]", 'the text to continue; "" is the begin token alone; default: stdin')
     .addOption(modelOption())
-    .option("-f, --file <text>", "the text to continue, from a file; - is stdin")
+    .option("-p, --prompt <text>", "the text to continue (default: the argument)")
+    .option("-f, --file <text>", "the text to continue, from a file; - is stdin (default: none)")
     .option("--json", "print one JSON object instead of text")
     .option("--stats", "say how the model runs and what sparsity did: neurons computed, bytes read")
     .option(
       "--timeline <file>",
-      "write a timeline of both devices (device hybrid; opens in Perfetto)",
+      "write a timeline of both devices (device hybrid; opens in Perfetto; default: none)",
     )
     .option("--special", "control tokens written out in the prompt become those tokens")
     .addHelpText("after", examples);
@@ -75,7 +77,7 @@ async function run(argument: string | undefined, flags: RunFlags, command: Comma
   // Before the model is loaded, which may take a while: what was asked for, and where it is to go.
   const options = generateOptions(flags);
   checkGenerateOptions(options);
-  const prompt = readPrompt(argument, flags.file, command);
+  const prompt = readPrompt([argument, flags.prompt], flags.file, command);
   checkOutputFile(flags.timeline, "--timeline");
   const engine = await openEngine(flags.model, flags, { timeline: flags.timeline !== undefined });
   try {
@@ -158,15 +160,14 @@ async function writeAnswer(
 }
 
 function readPrompt(
-  argument: string | undefined,
+  texts: readonly (string | undefined)[],
   file: string | undefined,
   command: Command,
 ): string | Uint8Array {
+  const [argument, ...others] = texts.filter((text) => text !== undefined);
+  if (others.length > 0) command.error("give one prompt, as an argument or with --prompt");
   if (argument !== undefined && file !== undefined) {
     command.error("give a prompt or --file, not both");
-  }
-  if (argument?.endsWith(".gguf") && existsSync(argument)) {
-    command.error(`a model is given with -m: hearth run -m ${argument} "Once upon a time"`);
   }
   if (argument !== undefined) return argument;
   if (file !== undefined) return readInput(file);

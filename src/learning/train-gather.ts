@@ -44,7 +44,7 @@ export interface GatheredTraining {
 const maxTrainRows = 65_536;
 const maxHeldOutRows = 8192;
 /** Fewer rows than this train nothing that can be trusted. */
-const minTrainRows = 64;
+export const minTrainRows = 64;
 /** Held-out rows keep magnitudes, four bytes a neuron: they get this share of the memory at most. */
 const heldOutMemoryShare = 0.5;
 

@@ -270,7 +270,6 @@ describe("what is wrong", () => {
       2,
       "hearth: --timeline: ",
     ],
-    ["a model in the place of a prompt", () => ["run", model], 2, "given with -m"],
     ["no text to measure", () => ["perplexity", model], 2, "--file and --ids"],
     ["a context of nothing", () => ["inspect", model, "-c", "0"], 2, "at least 1"],
     ["an unknown device", () => ["run", "--device", "toaster", "x"], 2, "toaster"],

@@ -29,6 +29,7 @@ import { sidecarModelOf } from "../../engine/model-sidecar.ts";
 import { openGguf } from "../../gguf/open.ts";
 import { checkReplaceable } from "../../io/replace-file.ts";
 import { CheckedModel, scoredIn } from "../../learning/check/checked-model.ts";
+import { fittingWindow } from "../../learning/check/fitting-window.ts";
 import { sampleCorpus } from "../../learning/check/sample.ts";
 import { type HeldOutText, heldOutWindows } from "../../learning/check/windows.ts";
 import { type Corpus, openCorpus } from "../../learning/corpus.ts";
@@ -282,8 +283,10 @@ async function openPreparation(
   });
   try {
     const { contextLength } = model.hyperparameters;
-    const window = Math.min(options.window ?? 512, contextLength);
-    const text = await corporaOf({ model, tokenizer, backend, window }, options);
+    const wanted = Math.min(options.window ?? 512, contextLength);
+    const text = await corporaOf({ model, tokenizer, backend, window: wanted }, options);
+    const seed = options.seed ?? 1;
+    const window = await fittingWindow(tokenizer, { ...text, window: wanted, heldOut, seed });
     const { recall = 0.95, maxRatio = 2.5, memory = 2 * GiB, finished = "keep" } = options;
     const surplus = defaultTarget.recall - 0.95;
     const request: LearnRequest = {
@@ -295,7 +298,7 @@ async function openPreparation(
       ...text,
       window,
       heldOut,
-      seed: options.seed ?? 1,
+      seed,
       target: { ...defaultTarget, recall: Math.min(1, recall + surplus) },
       maxRatio,
       memory,
@@ -310,13 +313,19 @@ async function openPreparation(
       : [
           `no corpus was given: learning from ${counted(text.tokens, "token")} sampled from the model itself`,
         ];
+    const short =
+      window === wanted
+        ? []
+        : [
+            `windows are of ${counted(window, "token")}, not of ${wanted}: so short a text would leave none to check with`,
+          ];
     const slow =
       request.multiply === multiplyPlainly
         ? ["training runs on plain TypeScript, hundreds of times slower than on the native addon"]
         : [];
     return {
       request,
-      notices: [...model.notices, ...tokenizer.notices, ...notices, ...slow, ...own],
+      notices: [...model.notices, ...tokenizer.notices, ...notices, ...slow, ...short, ...own],
       [Symbol.dispose]: () => backend[Symbol.dispose](),
     };
   } catch (error) {
