@@ -9,6 +9,12 @@ import { aliases, hints } from "./llama-flags.ts";
 /** First arguments that are models, and may be given with -m instead. */
 const modelArguments: readonly string[] = ["model", "models", "input"];
 
+/** By command: further names of a flag, so that it is one flag in every help and no script breaks. */
+const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  profile: { "-o": "--sidecar", "--output": "--sidecar" },
+  plan: { "--profile": "--sidecar" },
+};
+
 function modelArgument({ registeredArguments: [first] }: Command): string | undefined {
   return first !== undefined && modelArguments.includes(first.name()) ? first.name() : undefined;
 }
@@ -79,7 +85,7 @@ function split(words: readonly string[], command: Command): Typed {
 function ownFlag(word: string, command: Command): string {
   const [flag = "", ...value] = word.split("=");
   if (optionOf(flag, command) !== undefined) return word;
-  const alias = aliases[flag];
+  const alias = otherNames[command.name()]?.[flag] ?? aliases[flag];
   if (alias !== undefined && optionOf(alias, command) !== undefined) {
     return [alias, ...value].join("=");
   }
