@@ -2,11 +2,11 @@
  * What README's table is made of: hearth and native llama.cpp in turn, one file after the other.
  *   node bench/engine/readme-table.mjs FOLDER LLAMA-BENCH [--rounds 5] [--threads 2] [--prompt 128] [--answer 48]
  *     [--node-llama-cpp FOLDER] [--results bench/results/readme] [--tiny]
- * Makes the models (5 GB) in FOLDER, which lies outside the checkout, unless they are there: a 1.1B Llama in F16, Q8_0,
- * Q4_0 and Q4_K_M, dense; and a ReLU stand-in in Q4_0 with predictors, dense and sparse, beside its twin without them, as
- * llama.cpp loads no predictors. LLAMA-BENCH is a path, or a command in quotes. --node-llama-cpp measures that too, from
- * where it is installed. --tiny tries the script with small models. Then: npm run results-table. Needs npm run build and a
- * quiet machine, about 15 minutes of it.
+ * Makes the models (8 GB) in FOLDER, which lies outside the checkout, unless they are there: eight layers of a 7B
+ * Llama in F16, Q8_0, Q4_0 and Q4_K_M, dense; and a ReLU stand-in in Q4_0 with predictors, dense and sparse, beside
+ * its twin without them, as llama.cpp loads no predictors. LLAMA-BENCH is a path, or a command in quotes. --node-
+ * llama-cpp measures that too, from where it is installed. --tiny tries the script with small models. Then: npm run
+ * results-table. Needs npm run build and a quiet machine, about 15 minutes of it.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ const results = resolve(values.results);
 
 const llama = values.tiny
   ? { name: "tiny", shape: shape(256, 4, 1024, 4, 2, 512) }
-  : { name: "llama-1.1b", shape: shape(2048, 22, 5632, 32, 4, 32000) };
+  : { name: "llama-4096", shape: shape(4096, 8, 11008, 32, 8, 32000) };
 const relu = values.tiny
   ? { name: "tiny-relu", shape: shape(256, 4, 1024, 4, 2, 512), rank: "64" }
   : { name: "relu-0.5b", shape: shape(2048, 8, 8192, 16, 4, 1024), rank: "256" };
