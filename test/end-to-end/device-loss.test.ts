@@ -22,8 +22,8 @@ const main = join(project, "dist/cli/main.js");
 const script = join(project, "test/fixtures/end-device.mjs");
 const loser = join(project, "test/fixtures/lose-device.mjs");
 /** A driver in software compiles every kernel anew for each of them: some seconds. */
-const losses = Number(process.env["HEARTH_LOSSES"] ?? 10);
-const endings = Number(process.env["HEARTH_ENDINGS"] ?? 20);
+const losses = Number(process.env["HEARTH_LOSSES"] ?? 4);
+const endings = Number(process.env["HEARTH_ENDINGS"] ?? 5);
 const minutes = 60_000;
 
 const adapters = await listAdapters().catch(() => []);

@@ -1,10 +1,12 @@
 /** The conformance suite on every instruction set. cpu-backend.test.ts shows that the number of threads changes no bit. */
 import { describe } from "vitest";
-import { runConformance } from "../conformance.ts";
+import { conformanceCases, conformanceSample, runConformance } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { loadAddon } from "./addon.ts";
 import { createCpuBackend } from "./cpu-backend.ts";
 
+/** HEARTH_CONFORMANCE=all runs every case of the exact tables too; else each op with each weight type and method once. */
+const isWhole = process.env["HEARTH_CONFORMANCE"] === "all";
 const loaded = loadAddon();
 const reason = loaded.kind === "missing" ? ` (skipped: ${loaded.reason})` : "";
 const sets = loaded.kind === "loaded" ? loaded.addon.machine().kernels.split(" ") : ["any"];
@@ -18,6 +20,7 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
     describe(`${isa}, exact`, () => {
       runConformance(() => createCpuBackend({ isa, threads: 2, exact: true }), {
         arithmetic: floatArithmetic,
+        cases: isWhole ? conformanceCases() : conformanceSample(),
       });
     });
   }
