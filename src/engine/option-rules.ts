@@ -15,6 +15,7 @@ import {
   textRule,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
+import type { Tokens } from "../core/units.ts";
 import type { KvType } from "../ops/program.ts";
 import { objectives } from "../placement/problem.ts";
 import { samplingRules } from "../runtime/sampling/sampler.ts";
@@ -25,9 +26,12 @@ export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "refe
 
 export const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
 
+/** The longest context that a program can be made for. */
+export const longestContext: Tokens = 1 << 24;
+
 /** Every key and value. The largest counts are those that a program can still be made for. */
 export const engineRules: OptionRules<EngineOptions> = {
-  contextLength: countRule(1, 1 << 24),
+  contextLength: countRule(1, longestContext),
   sequences: countRule(1, 1024),
   batchSize: countRule(1, 4096),
   threads: threadsRule,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
 import { Engine } from "../../engine/engine.ts";
+import { longestContext } from "../../engine/option-rules.ts";
 import { findNodeLlamaCpp } from "./against.ts";
 import { bench } from "./bench.ts";
 import { medianInterval, ratioOf, spreadOf } from "./statistics.ts";
@@ -83,6 +84,21 @@ describe("bench", () => {
     await expect(bench({ models, repetitions: 0 })).rejects.toThrow("repetitions");
     await expect(bench({ models: [] })).rejects.toThrow("models");
     expect(() => findNodeLlamaCpp("/nowhere/at/all")).toThrow("npm install node-llama-cpp");
+  });
+});
+
+describe("the limits of bench", () => {
+  it.each([
+    ["promptTokens", { promptTokens: [longestContext - 1] }],
+    ["answerTokens", { answerTokens: [longestContext] }],
+    ["parallel", { parallel: [1025] }],
+    ["batchSize", { configurations: [{}, { batchSize: 4097 }] }],
+    ["threads", { configurations: [{}, { threads: 0 }] }],
+    ["contextLength", { configurations: [{ contextLength: 0 }] }],
+  ] as const)("are the engine's, before a model is opened: %s", async (option, wrong) => {
+    await expect(bench({ models: ["no-such.gguf"], ...wrong })).rejects.toThrow(
+      new RegExp(`^${option}`),
+    );
   });
 });
 

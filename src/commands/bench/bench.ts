@@ -18,6 +18,7 @@ import {
 import { OptionError } from "../../core/errors.ts";
 import type { Tokens } from "../../core/units.ts";
 import { ownVersion } from "../../core/version.ts";
+import { engineRules, longestContext } from "../../engine/option-rules.ts";
 import type { EngineOptions } from "../../engine/options.ts";
 import { findNodeLlamaCpp } from "./against.ts";
 import {
@@ -55,12 +56,15 @@ export interface BenchOptions {
   readonly onRun?: (done: number, total: number) => void;
 }
 
+/** Of a context, beside the tokens of a test: the token that an answer begins with, and the one that ends a prompt. */
+const tokensBeside: Tokens = 2;
+
 const benchRules: OptionRules<BenchOptions> = {
   models: textListRule,
   configurations: listRule({ expected: "an object of engine options", accepts: isRecord }),
-  promptTokens: listRule(countRule(0)),
-  answerTokens: listRule(countRule(0)),
-  parallel: listRule(countRule(1)),
+  promptTokens: listRule(countRule(0, longestContext - tokensBeside)),
+  answerTokens: listRule(countRule(0, longestContext - tokensBeside)),
+  parallel: listRule(engineRules.sequences),
   repetitions: countRule(1),
   againstLlamaBench: textRule,
   againstFrom: pathRule,
@@ -77,8 +81,10 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   checkValue(options.models, "models", textListRule);
   const { models, configurations = [{}], repetitions = 5, onRun } = options;
   const tests = testsOf(options);
-  const contextLength = Math.max(...tests.map(({ tokens }) => tokens)) + 2;
+  const contextLength = Math.max(...tests.map(({ tokens }) => tokens)) + tokensBeside;
   const sequences = Math.max(...(options.parallel ?? [1]));
+  // As `run` judges them, and each before the first model is opened.
+  for (const configuration of configurations) checkOptions(configuration, engineRules, "bench");
   const programs = await findPrograms(options);
   const date = new Date().toISOString();
   const machine = await describeMachine();
