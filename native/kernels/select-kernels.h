@@ -30,34 +30,31 @@ inline void sign_scores(const uint64_t* signs, size_t columns, const uint64_t* x
 }
 
 // Writes every index and keeps it by advancing: there is no branch to mispredict.
-inline size_t select_at_least(const float* x, size_t count, float least, uint32_t base,
-                              uint32_t* index) {
+template <class Value, class IsKept>
+inline size_t select_where(const Value* x, size_t count, uint32_t base, uint32_t* index,
+                           IsKept is_kept) {
   size_t kept = 0;
   for (size_t i = 0; i < count; ++i) {
     index[kept] = base + static_cast<uint32_t>(i);
-    kept += x[i] >= least ? 1 : 0;
+    kept += is_kept(x[i]) ? 1 : 0;
   }
   return kept;
+}
+
+inline size_t select_at_least(const float* x, size_t count, float least, uint32_t base,
+                              uint32_t* index) {
+  return select_where(x, count, base, index, [least](float v) { return v >= least; });
 }
 
 inline size_t select_magnitude(const float* x, size_t count, float least, uint32_t base,
                                uint32_t* index) {
-  size_t kept = 0;
-  for (size_t i = 0; i < count; ++i) {
-    index[kept] = base + static_cast<uint32_t>(i);
-    kept += (x[i] < 0 ? -x[i] : x[i]) >= least ? 1 : 0;
-  }
-  return kept;
+  return select_where(x, count, base, index,
+                      [least](float v) { return (v < 0 ? -v : v) >= least; });
 }
 
 inline size_t select_scores(const int32_t* x, size_t count, int32_t least, uint32_t base,
                             uint32_t* index) {
-  size_t kept = 0;
-  for (size_t i = 0; i < count; ++i) {
-    index[kept] = base + static_cast<uint32_t>(i);
-    kept += x[i] >= least ? 1 : 0;
-  }
-  return kept;
+  return select_where(x, count, base, index, [least](int32_t v) { return v >= least; });
 }
 
 // Four adjacent pages at once, the next four prefetched into the second level of cache: the fastest

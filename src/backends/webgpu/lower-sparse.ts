@@ -1,4 +1,4 @@
-/** The sparse ways through a feed-forward block: who scores the neurons, and what is then computed of the active ones. */
+/** The sparse ways through a feed-forward block: the ops that score the neurons, and those that compute the active ones. */
 import type { SparsityMethod, Weight } from "../../ops/op.ts";
 import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
 import { activationCode } from "./kernels/activation.ts";
@@ -115,32 +115,17 @@ function lowerActiveHidden(recording: FfnRecording, active: ActiveList, lowering
   const { block, x, hidden, label } = recording;
   const { gate, up } = block;
   const combine = combineCode(recording);
+  const shared = { x, active, shapes: lowering.buffers };
   if (gate === undefined) {
     for (const piece of lowering.buffers.matrix(neuronRows(up, block))) {
-      const made = {
-        label: `${label} sparse up`,
-        x,
-        piece,
-        active,
-        hidden,
-        shapes: lowering.buffers,
-        isPaired: false,
-      };
+      const made = { ...shared, label: `${label} sparse up`, piece, hidden, isPaired: false };
       lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, 0.0, a)" }));
     }
     return;
   }
   if (gate.type === up.type) {
     for (const piece of pairedPieces(recording, gate, lowering)) {
-      const made = {
-        label: `${label} sparse gate+up`,
-        x,
-        piece,
-        active,
-        hidden,
-        shapes: lowering.buffers,
-        isPaired: true,
-      };
+      const made = { ...shared, label: `${label} sparse gate+up`, piece, hidden, isPaired: true };
       lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, a, b)" }));
     }
     return;
@@ -148,12 +133,10 @@ function lowerActiveHidden(recording: FfnRecording, active: ActiveList, lowering
   const score = scoreBuffer(recording, lowering);
   for (const piece of lowering.buffers.matrix(neuronRows(gate, block))) {
     const made = {
+      ...shared,
       label: `${label} sparse gate`,
-      x,
       piece,
-      active,
       hidden: score,
-      shapes: lowering.buffers,
       isPaired: false,
     };
     const act = activationCode(block.activation);
@@ -178,16 +161,9 @@ function lowerActiveUp(
   ];
   const value = block.gating === "both" ? `${g} * act(${u})` : `${g} * ${u}`;
   const functions = activationCode(block.activation);
+  const shared = { x, active, shapes: lowering.buffers };
   for (const piece of lowering.buffers.matrix(neuronRows(weight, block))) {
-    const made = {
-      label: `${label} sparse up`,
-      x,
-      piece,
-      active,
-      hidden,
-      shapes: lowering.buffers,
-      isPaired: false,
-    };
+    const made = { ...shared, label: `${label} sparse up`, piece, hidden, isPaired: false };
     lowering.emit(sparseProduct({ ...made, functions, bindings, value }));
   }
 }

@@ -10,14 +10,11 @@ import {
   groupNumber,
   type KernelCall,
   kernelCall,
-  reads,
   repeat,
-  shapeBinding,
-  stepType,
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
-import { epilogueBindings, epilogueCode } from "./epilogue.ts";
-import { type Product, productShape } from "./gemv.ts";
+import { epilogueCode } from "./epilogue.ts";
+import { type Product, productBindings, productShape } from "./gemv.ts";
 
 const threads = 128;
 const tileRows = 32;
@@ -31,7 +28,7 @@ const tileQuads = 8;
 const tileStride = tileQuads + 1;
 
 export function gemm(product: Product, when: Condition): KernelCall {
-  const { piece, epilogue, step, pairs } = product;
+  const { piece, epilogue, pairs } = product;
   const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const results = pairs?.rows ?? piece.rows;
   const perTile = pairs === undefined ? tileWeights : tileWeights / 2;
@@ -41,14 +38,7 @@ export function gemm(product: Product, when: Condition): KernelCall {
     label: `gemm ${product.label}`,
     shape,
     features: product.shapes.features,
-    bindings: [
-      shapeBinding(product.shapes, shape),
-      reads("step", stepType, step),
-      reads("w", "array<vec4<u32>>", piece.buffer),
-      reads("x", "array<vec4<f32>>", product.x),
-      ...epilogueBindings(epilogue),
-      ...(pairs?.bindings ?? []),
-    ],
+    bindings: productBindings(product, shape),
     body: `${code.functions}${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemmBody(product, perTile)}`,
     groups: [x, { kind: product.of, per: tileRows }, z],
     when,

@@ -64,7 +64,7 @@ export function gemv(
   product: Product,
   batch: { readonly rows: 1 | 4; readonly when: Condition },
 ): KernelCall {
-  const { piece, epilogue, step, pairs } = product;
+  const { piece, epilogue, pairs } = product;
   const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const lanes = lanesOf(code.units);
   const results = pairs?.rows ?? piece.rows;
@@ -79,18 +79,23 @@ export function gemv(
     label: `gemv ${product.label}`,
     shape,
     features: product.shapes.features,
-    bindings: [
-      shapeBinding(product.shapes, shape),
-      reads("step", stepType, step),
-      reads("w", "array<vec4<u32>>", piece.buffer),
-      reads("x", "array<vec4<f32>>", product.x),
-      ...epilogueBindings(epilogue),
-      ...(pairs?.bindings ?? []),
-    ],
+    bindings: productBindings(product, shape),
     body: `${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, { perThread, batch: batch.rows })}`,
     groups: [x, { kind: product.of, per: batch.rows }, z],
     when: batch.when,
   });
+}
+
+/** What every kernel of a product binds; `shape` is its uniform. */
+export function productBindings(product: Product, shape: ShapeFields): readonly Binding[] {
+  return [
+    shapeBinding(product.shapes, shape),
+    reads("step", stepType, product.step),
+    reads("w", "array<vec4<u32>>", product.piece.buffer),
+    reads("x", "array<vec4<f32>>", product.x),
+    ...epilogueBindings(product.epilogue),
+    ...(product.pairs?.bindings ?? []),
+  ];
 }
 
 /** Uniform of a product: the weight's layout, its results, and where they go. */

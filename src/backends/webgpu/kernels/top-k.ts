@@ -112,7 +112,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   for (var i = t; i < ${width}u; i += ${threads}u) {
     let value = value_order(x[src + i]);
     let is_bounded = value > bound.value || (value == bound.value && index_order(i) >= bound.index);
-    // What is below the floor was not counted when the bound was found.
+    // Values below the floor were not counted when the bound was found.
     if (value >= floor && is_bounded) {
       let place = atomicAdd(&taken, 1u);
       if (place < ${k}u) {
