@@ -1,5 +1,5 @@
 /**
- * The classes of characters that pre-tokenizers tell apart, of Unicode 15.1 (General_Category, White_Space), whatever
+ * The classes of characters that pre-tokenizers distinguish, of Unicode 15.1 (General_Category, White_Space), whatever
  * the tables of this Node: the same text has the same ids everywhere. A character that was assigned later has no
  * class, as for llama.cpp. Made from the Unicode Character Database; a test compares it with Node's.
  */
