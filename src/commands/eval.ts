@@ -27,11 +27,11 @@ import {
   type PairedDifference,
   scoreQuestion,
 } from "./evaluation/tasks/score.ts";
-import { findTask, type Selection, selectQuestions } from "./evaluation/tasks/tasks.ts";
+import { findTask, type QuestionChoice, selectQuestions } from "./evaluation/tasks/tasks.ts";
 import { inspectModel } from "./inspect.ts";
 import { denseReference } from "./reference.ts";
 
-export interface EvaluateOptions extends Omit<EngineOptions, "sequences">, Selection {
+export interface EvaluateOptions extends Omit<EngineOptions, "sequences">, QuestionChoice {
   readonly tasks: readonly string[];
   /** The folder with the sets: piqa/, winogrande/, rte/, copa/, arc/, mmlu/. */
   readonly data: string;

@@ -16,7 +16,7 @@ import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
 import type { Program } from "../ops/program.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
-import type { Activity, ModelDescription } from "../placement/model-description.ts";
+import type { Activity, PlaceableModel } from "../placement/placeable-model.ts";
 import {
   checkPlan,
   createPlan,
@@ -133,7 +133,7 @@ async function solveWithin(
     model = {
       ...model,
       gpuScratchBytes: model.gpuScratchBytes + excess,
-    } satisfies ModelDescription;
+    } satisfies PlaceableModel;
   }
   throw new LimitError(
     `no placement was found whose buffers fit ${formatBytes(request.budgetBytes)}; use --device cpu`,

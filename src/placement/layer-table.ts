@@ -4,7 +4,7 @@
  *   new[u] = min over choices i of values[u - units(i)] + cost(i)
  * A convex run of choices at equal distances costs O(u log u) instead of O(u * choices): the best predecessor moves
  * only forward as u grows, so each row searches between its neighbours' (monotone minima; Aggarwal et al., Geometric applications
- * of a matrix-searching algorithm, 1987). What is not convex, such as the saved split of a full layer, is a run of one.
+ * of a matrix-searching algorithm, 1987). A choice off the convex curve, such as the saved split of a full layer, is a run of one.
  */
 import { type Front, paretoFront } from "./front.ts";
 

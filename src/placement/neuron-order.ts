@@ -1,7 +1,7 @@
 /** Neurons by activation frequency, most active first, and the activation mass of their groups. */
 import { OptionError } from "../core/errors.ts";
 import type { Neurons } from "../core/units.ts";
-import type { Activity } from "./model-description.ts";
+import type { Activity } from "./placeable-model.ts";
 
 /**
  * Neuron ids, most active first; equal ones by index.

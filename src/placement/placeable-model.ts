@@ -27,7 +27,7 @@ export type Activity =
   | { readonly kind: "uniform"; readonly frequency: number }
   | { readonly kind: "profile"; readonly frequencies: Float64Array };
 
-export interface FfnDescription {
+export interface PlaceableFfn {
   readonly neuronCount: Neurons;
   readonly neuronTensors: readonly NeuronTensor[];
   /** Their form on a device that has all neurons, where it differs: then nothing must be transposed. */
@@ -37,17 +37,17 @@ export interface FfnDescription {
   readonly activity: Activity;
 }
 
-export interface LayerDescription {
+export interface PlaceableLayer {
   /** Attention weights, read once per token. */
   readonly attention: readonly PlaceableTensor[];
   /** Keys and values of the whole context: that many bytes are held, and read per token when it is full. */
   readonly kvCache: readonly PlaceableTensor[];
   readonly norms: readonly PlaceableTensor[];
-  readonly ffn: FfnDescription;
+  readonly ffn: PlaceableFfn;
 }
 
-export interface ModelDescription {
-  readonly layers: readonly LayerDescription[];
+export interface PlaceableModel {
+  readonly layers: readonly PlaceableLayer[];
   /** Output norm and head, read once per token. */
   readonly output: readonly PlaceableTensor[];
   /** The embedding table stays on the CPU: one row is read per token. */

@@ -1,15 +1,15 @@
 /** Bytes of a placement per device and item, exactly as they are allocated: the GPU's add up to the plan's. */
 import type { Bytes, Neurons } from "../core/units.ts";
-import type { LayerDescription, ModelDescription, PlaceableTensor } from "./model-description.ts";
+import type { PlaceableLayer, PlaceableModel, PlaceableTensor } from "./placeable-model.ts";
 import { gpuBytes, gpuNeuronBytes, tensorsFor } from "./problem.ts";
-import type { Selection } from "./solution.ts";
+import type { PlacementChoice } from "./solution.ts";
 
 /** device -> item -> bytes. Items: attention, kv_cache, norms, ffn_shared, ffn, output, embedding, scratch. */
 export type DeviceMemory = Readonly<Record<string, Readonly<Record<string, Bytes>>>>;
 
 export function memoryOfSelection(
-  model: ModelDescription,
-  selection: Selection,
+  model: PlaceableModel,
+  selection: PlacementChoice,
   groupSize: Neurons,
 ): DeviceMemory {
   const gpu = new Map<string, Bytes>();
@@ -38,7 +38,7 @@ export function memoryOfSelection(
 }
 
 function residentItems(
-  layer: LayerDescription,
+  layer: PlaceableLayer,
 ): readonly (readonly [string, readonly PlaceableTensor[]])[] {
   return [
     ["attention", layer.attention],

@@ -9,7 +9,7 @@ import { GiB } from "../core/units.ts";
 import { cacheIn } from "../io/cache.ts";
 import { describePlan } from "./describe-plan.ts";
 import { describedCards } from "./described-cards.ts";
-import { checkPlan, createPlan, type Plan, type PlanRequest } from "./plan.ts";
+import { checkPlan, createPlan, type PlacementRequest, type Plan } from "./plan.ts";
 import { keepPlan, readCachedPlan } from "./plan-cache.ts";
 import { parsePlan, planJson, serialisePlan } from "./plan-json.ts";
 
@@ -20,7 +20,7 @@ const shape = {
   activity: (layer: number) => powerLawActivity(layer, shape7b.neurons),
 };
 
-function request(budgetBytes: number, changes: Partial<PlanRequest> = {}): PlanRequest {
+function request(budgetBytes: number, changes: Partial<PlacementRequest> = {}): PlacementRequest {
   return {
     model: describeModel(shape),
     hardware: card,

@@ -7,7 +7,7 @@ import { StalePlanError } from "../core/errors.ts";
 import { significant } from "../core/numbers.ts";
 import { type Bytes, formatBytes, GiB, type Neurons } from "../core/units.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "./hardware.ts";
-import type { ModelDescription } from "./model-description.ts";
+import type { PlaceableModel } from "./placeable-model.ts";
 import { type DeviceMemory, memoryOfSelection } from "./plan-memory.ts";
 import {
   groupNeurons,
@@ -82,8 +82,8 @@ export interface Plan {
   readonly notices: readonly string[];
 }
 
-export interface PlanRequest {
-  readonly model: ModelDescription;
+export interface PlacementRequest {
+  readonly model: PlaceableModel;
   readonly hardware: HardwareProfile;
   /** All but the hardware's hash. */
   readonly inputs: Omit<PlanInputs, "hardware">;
@@ -94,7 +94,7 @@ export interface PlanRequest {
 }
 
 /** Solves the placement and says what it means. @throws OptionError for a budget or frequency out of range. */
-export async function createPlan(request: PlanRequest): Promise<Plan> {
+export async function createPlan(request: PlacementRequest): Promise<Plan> {
   const { model, hardware } = request;
   const inputs: PlanInputs = { ...request.inputs, hardware: hardwareHash(hardware) };
   const problem = placementProblem({ ...inputs, model, hardware });
@@ -194,7 +194,7 @@ function everythingBytes(problem: PlacementProblem): Bytes {
 
 async function outlook(
   problem: PlacementProblem,
-  request: PlanRequest,
+  request: PlacementRequest,
 ): Promise<Pick<Plan, "further" | "curve">> {
   if (!problem.hasGpu) return { further: [], curve: [] };
   const all = everythingBytes(problem);
@@ -228,7 +228,7 @@ async function fastestRival(
 function noticesOf(
   problem: PlacementProblem,
   solution: Solution,
-  request: PlanRequest & { readonly rival: Solution | undefined },
+  request: PlacementRequest & { readonly rival: Solution | undefined },
 ): readonly string[] {
   const notices: string[] = [];
   if (request.inputs.profile === null) {

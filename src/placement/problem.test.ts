@@ -4,8 +4,8 @@ import { OptionError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import { GiB } from "../core/units.ts";
 import { describedCards } from "./described-cards.ts";
-import type { ModelDescription } from "./model-description.ts";
 import { neuronsByActivity } from "./neuron-order.ts";
+import type { PlaceableModel } from "./placeable-model.ts";
 import { type PlacementProblem, placementProblem } from "./problem.ts";
 
 const card = describedCards.get("rtx-4090")!;
@@ -13,7 +13,7 @@ const gpuSpeed = card.gpu!.readBytesPerSecond.default!;
 const cpuSpeed = card.cpu.readBytesPerSecond.default!;
 
 /** One layer of 130 neurons: three groups, the last of two. */
-function tinyModel(read: "always" | "active", frequencies: Float64Array): ModelDescription {
+function tinyModel(read: "always" | "active", frequencies: Float64Array): PlaceableModel {
   const slice = (bytes: number) => ({ gpu: { type: "Q4_0", bytes }, cpu: { type: "Q4_0", bytes } });
   return {
     layers: [

@@ -7,15 +7,15 @@ import { checkByteSize } from "../core/byte-size.ts";
 import { OptionError } from "../core/errors.ts";
 import { type Bytes, formatBytes, type Neurons } from "../core/units.ts";
 import { type CpuProfile, type GpuProfile, type HardwareProfile, readSpeed } from "./hardware.ts";
+import { activityMass, neuronsByActivity } from "./neuron-order.ts";
 import {
   allocatedBytes,
-  type FfnDescription,
-  type LayerDescription,
-  type ModelDescription,
   type NeuronTensor,
+  type PlaceableFfn,
+  type PlaceableLayer,
+  type PlaceableModel,
   type PlaceableTensor,
-} from "./model-description.ts";
-import { activityMass, neuronsByActivity } from "./neuron-order.ts";
+} from "./placeable-model.ts";
 
 export type Objective = "latency" | "paper";
 export const objectives: readonly Objective[] = ["latency", "paper"];
@@ -70,7 +70,7 @@ export interface PlacementProblem {
  * @throws OptionError for a budget that is negative, not whole or larger than the card, or a frequency outside [0, 1].
  */
 export function placementProblem(request: {
-  readonly model: ModelDescription;
+  readonly model: PlaceableModel;
   readonly hardware: HardwareProfile;
   readonly budgetBytes: Bytes;
   readonly objective: Objective;
@@ -113,7 +113,7 @@ export function gpuBytes(tensors: readonly PlaceableTensor[], allocation: Bytes)
 }
 
 /** GPU bytes of the rows of `neurons` neurons. */
-export function gpuNeuronBytes(ffn: FfnDescription, neurons: Neurons, allocation: Bytes): Bytes {
+export function gpuNeuronBytes(ffn: PlaceableFfn, neurons: Neurons, allocation: Bytes): Bytes {
   return tensorsFor(ffn, neurons).reduce(
     (sum, tensor) => sum + allocatedBytes(Math.round(neurons * tensor.gpu.bytes), allocation),
     0,
@@ -121,7 +121,7 @@ export function gpuNeuronBytes(ffn: FfnDescription, neurons: Neurons, allocation
 }
 
 /** The form that a device with so many of its neurons holds. */
-export function tensorsFor(ffn: FfnDescription, neurons: Neurons): readonly NeuronTensor[] {
+export function tensorsFor(ffn: PlaceableFfn, neurons: Neurons): readonly NeuronTensor[] {
   return neurons === ffn.neuronCount ? (ffn.wholeTensors ?? ffn.neuronTensors) : ffn.neuronTensors;
 }
 
@@ -149,7 +149,7 @@ function checkBudget(budget: Bytes, hardware: HardwareProfile): Bytes {
   return budget;
 }
 
-function layerProblem(layer: LayerDescription, devices: Devices): LayerProblem {
+function layerProblem(layer: PlaceableLayer, devices: Devices): LayerProblem {
   const { ffn } = layer;
   const resident = [...layer.attention, ...layer.kvCache, ...layer.norms];
   const order = neuronsByActivity(ffn.activity, ffn.neuronCount);
@@ -185,7 +185,7 @@ function layerProblem(layer: LayerDescription, devices: Devices): LayerProblem {
  * As they are allocated; a whole block in another form is rounded up to the unit of its groups, which costs less than
  * a group and keeps the bytes of all choices multiples of one unit, on which the solver's speed rests.
  */
-function hotNeuronBytes(ffn: FfnDescription, hot: Neurons, allocation: Bytes): Bytes {
+function hotNeuronBytes(ffn: PlaceableFfn, hot: Neurons, allocation: Bytes): Bytes {
   const bytes = gpuNeuronBytes(ffn, hot, allocation);
   if (hot < ffn.neuronCount || ffn.wholeTensors === undefined) return bytes;
   const unit = gpuNeuronBytes(ffn, groupNeurons, allocation);
@@ -194,7 +194,7 @@ function hotNeuronBytes(ffn: FfnDescription, hot: Neurons, allocation: Bytes): B
 
 /** max(T_gpu, T_cpu) + the split's price while any neuron is cold; T_gpu alone when none is. */
 function ffnTime(
-  ffn: FfnDescription,
+  ffn: PlaceableFfn,
   devices: Devices,
 ): (hot: Neurons, massHot: number, cold: Neurons, massCold: number) => number {
   const onGpu = deviceFfnTime(ffn, "gpu", devices);
@@ -207,7 +207,7 @@ function ffnTime(
 
 /** Seconds of one device for its neurons: sum over tensors of the bytes read / the type's speed. */
 function deviceFfnTime(
-  ffn: FfnDescription,
+  ffn: PlaceableFfn,
   device: "gpu" | "cpu",
   devices: Devices,
 ): (neurons: Neurons, mass: number) => number {
@@ -233,7 +233,7 @@ function deviceFfnTime(
  * The paper's C_l: the smallest C with C T_gpu + T_sync <= C T_cpu, T the time to read one neuron.
  * A layer that is hot as a whole has no synchronisation, so C_l is never more than all its neurons.
  */
-function minimumHotNeurons(ffn: FfnDescription, devices: Devices): Neurons {
+function minimumHotNeurons(ffn: PlaceableFfn, devices: Devices): Neurons {
   const read = (device: "gpu" | "cpu"): number =>
     ffn.neuronTensors.reduce(
       (sum, tensor) => sum + readSeconds(tensor[device], devices[device]),

@@ -7,14 +7,14 @@ import type { PlacementProblem } from "./problem.ts";
  * Layers from `firstGpuLayer` on have attention and KV cache there; those before are on the CPU as a whole, so a
  * token crosses to the GPU once. `firstGpuLayer` = number of layers: none.
  */
-export interface Selection {
+export interface PlacementChoice {
   readonly firstGpuLayer: number;
   readonly outputOnGpu: boolean;
   /** Per layer: 0 for layers before `firstGpuLayer`. */
   readonly hotGroups: readonly number[];
 }
 
-export interface Solution extends Selection {
+export interface Solution extends PlacementChoice {
   readonly budgetBytes: Bytes;
   /** `latency`: seconds per token, least is best. `paper`: sum of the frequencies of hot neurons, most is best. */
   readonly objective: number;
@@ -68,7 +68,7 @@ export function configurations(problem: PlacementProblem): readonly Configuratio
 }
 
 /** Seconds per token of a selection: the same sum whichever solver made it. */
-export function predictedSeconds(problem: PlacementProblem, selection: Selection): number {
+export function predictedSeconds(problem: PlacementProblem, selection: PlacementChoice): number {
   const { layers, output, crossing } = problem;
   const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < layers.length;
   const layerSeconds = layers.reduce((sum, layer, index) => {
@@ -82,7 +82,7 @@ export function predictedSeconds(problem: PlacementProblem, selection: Selection
 }
 
 /** GPU bytes of a selection, as they will be allocated. */
-export function selectionBytes(problem: PlacementProblem, selection: Selection): Bytes {
+export function selectionBytes(problem: PlacementProblem, selection: PlacementChoice): Bytes {
   const { layers, output } = problem;
   const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < layers.length;
   const layerBytes = layers.reduce((sum, layer, index) => {
@@ -97,7 +97,7 @@ export function selectionBytes(problem: PlacementProblem, selection: Selection):
 }
 
 /** The objective's value of a selection, in its own direction. */
-export function objectiveValue(problem: PlacementProblem, selection: Selection): number {
+export function objectiveValue(problem: PlacementProblem, selection: PlacementChoice): number {
   if (problem.objective === "latency") return predictedSeconds(problem, selection);
   return problem.layers.reduce(
     (sum, layer, index) => sum + (layer.hotMass[selection.hotGroups[index] ?? 0] ?? 0),
@@ -108,7 +108,7 @@ export function objectiveValue(problem: PlacementProblem, selection: Selection):
 /** A selection with everything that is said about it. `bound` is in the objective's own direction. */
 export function solutionOf(
   problem: PlacementProblem,
-  selection: Selection,
+  selection: PlacementChoice,
   found: { readonly bound: number; readonly budgetBytes: Bytes; readonly solveMs: number },
 ): Solution {
   const objective = objectiveValue(problem, selection);
@@ -131,7 +131,7 @@ export function orEverything(problem: PlacementProblem, solution: Solution): Sol
   const { layers, everythingBytes } = problem;
   const { budgetBytes, solveMs, bound, gap } = solution;
   if (!problem.hasGpu || budgetBytes === 0 || everythingBytes > budgetBytes) return solution;
-  const selection: Selection = {
+  const selection: PlacementChoice = {
     firstGpuLayer: 0,
     outputOnGpu: true,
     hotGroups: layers.map(({ hotBytes }) => hotBytes.length - 1),

@@ -14,7 +14,7 @@ import {
   configurations,
   eligibleConfigurations,
   objectiveValue,
-  type Selection,
+  type PlacementChoice,
   type Solution,
   selectionBytes,
   solutionOf,
@@ -32,7 +32,7 @@ const timeLimitSeconds = 60;
 interface LinearProgram {
   readonly text: string;
   /** Rebuilds the selection from the values of the columns. */
-  selectionOf(value: (column: string) => number): Selection;
+  selectionOf(value: (column: string) => number): PlacementChoice;
 }
 
 /** @throws DeviceError when HiGHS ends without a placement. */
@@ -72,7 +72,7 @@ export async function solveWithHighs(problem: PlacementProblem): Promise<Solutio
   });
 }
 
-/** When HiGHS runs out of time it does not tell its bound: everything hot, or no time at all. */
+/** HiGHS does not report its bound when it runs out of time: this one is of everything hot, or of no time at all. */
 function trivialBound(problem: PlacementProblem, objective: number): number {
   if (problem.objective === "latency") return Math.min(0, objective);
   return problem.layers.reduce((sum, layer) => sum + (layer.hotMass.at(-1) ?? 0), 0);

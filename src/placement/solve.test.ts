@@ -19,8 +19,8 @@ import {
   configurations,
   eligibleConfigurations,
   objectiveValue,
+  type PlacementChoice,
   predictedSeconds,
-  type Selection,
   selectionBytes,
 } from "./solution.ts";
 import { solveExactly } from "./solve.ts";
@@ -89,7 +89,7 @@ function randomProblem(seed: number, objective: Objective): PlacementProblem {
 function bruteForce(problem: PlacementProblem): number {
   const sign = problem.objective === "latency" ? 1 : -1;
   let best = Number.POSITIVE_INFINITY;
-  const visit = (selection: Selection, layer: number): void => {
+  const visit = (selection: PlacementChoice, layer: number): void => {
     if (layer === problem.layers.length) {
       if (selectionBytes(problem, selection) > problem.budgetBytes) return;
       best = Math.min(best, sign * objectiveValue(problem, selection));
@@ -109,7 +109,7 @@ function bruteForce(problem: PlacementProblem): number {
 }
 
 /** Greedy global top-K: the groups of highest frequency per byte first, as the released solver places them. */
-function greedy(problem: PlacementProblem): Selection {
+function greedy(problem: PlacementProblem): PlacementChoice {
   const [configuration] = eligibleConfigurations(
     { ...problem, objective: "paper" },
     configurations(problem),

@@ -26,7 +26,7 @@ import {
   type Configuration,
   configurations,
   eligibleConfigurations,
-  type Selection,
+  type PlacementChoice,
   type Solution,
   solutionOf,
 } from "./solution.ts";
@@ -191,7 +191,7 @@ function singleFamily(layer: number, front: Front): Family {
 }
 
 /** A configuration whose fronts are known but not merged yet. */
-interface Candidate {
+interface UnmergedConfiguration {
   readonly configuration: Configuration;
   readonly fixed: number;
   readonly capacity: number;
@@ -214,7 +214,7 @@ function floorTo(unit: number, bytes: Bytes): Bytes {
   return unit === 0 ? bytes : Math.floor(bytes / unit) * unit;
 }
 
-function minCost({ fixed, start }: Candidate): number {
+function minCost({ fixed, start }: UnmergedConfiguration): number {
   return fixed + start.bound;
 }
 
@@ -222,7 +222,7 @@ function minCost({ fixed, start }: Candidate): number {
 class Search {
   readonly budget: Bytes;
   readonly #eligible: readonly Configuration[];
-  readonly #candidates: Candidate[] = [];
+  readonly #candidates: UnmergedConfiguration[] = [];
   #best: Best | undefined;
   /** What the best cost may be above the least possible: 0 when it is proven. */
   #shortfall = 0;
@@ -273,7 +273,7 @@ class Search {
 
   /**
    * Looks below cutoffs that rise from the bound to the best that is known: the optimum is mostly close to the bound,
-   * and a search below a low cutoff is short. What is found below one is the optimum. Returns a lower bound of the cost.
+   * and a search below a low cutoff is short. A cost found below one is the optimum. Returns a lower bound of the cost.
    */
   #prove(work: MergeWork): number {
     const [first] = this.#candidates;
@@ -305,7 +305,7 @@ class Search {
   restore(
     problem: PlacementProblem,
     families: readonly Family[],
-  ): { readonly selection: Selection; readonly shortfall: number } {
+  ): { readonly selection: PlacementChoice; readonly shortfall: number } {
     if (this.#best === undefined) {
       throw new OptionError("VRAM budget", String(this.budget), "a budget that was searched");
     }

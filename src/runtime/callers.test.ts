@@ -14,13 +14,13 @@ const throwing = (): never => {
   throw trouble;
 };
 
-type Detokenizer = ConstructorParameters<typeof ActiveGeneration>[2];
-const plain: Detokenizer = { push: (token) => `${token} `, hiddenText: () => "", end: () => "" };
+type TokenTexts = ConstructorParameters<typeof ActiveGeneration>[2];
+const plain: TokenTexts = { push: (token) => `${token} `, hiddenText: () => "", end: () => "" };
 
 function answering(
   prompt: readonly number[],
   settings: Partial<GenerationSettings> = {},
-  detokenizer: Partial<Detokenizer> = {},
+  detokenizer: Partial<TokenTexts> = {},
 ): ActiveGeneration {
   return new ActiveGeneration(
     prompt,

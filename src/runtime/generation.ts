@@ -66,7 +66,8 @@ interface Settle {
   readonly reject: (error: unknown) => void;
 }
 
-interface Detokenizer {
+/** The text of one token after another; text/detokenizer.ts is one, which this room does not import. */
+interface TokenTexts {
   push(token: number): string;
   hiddenText(token: number): string;
   end(): string;
@@ -80,7 +81,7 @@ export class ActiveGeneration {
   readonly #pending: number[] = [];
   readonly #sampler: Sampler;
   #prompt: readonly number[];
-  #detokenizer: Detokenizer;
+  #detokenizer: TokenTexts;
   readonly #stopText: StopText;
   readonly #tokens: number[] = [];
   readonly #settle: Settle;
@@ -92,7 +93,7 @@ export class ActiveGeneration {
   #lastTokenAt = 0;
   #finish: FinishReason | undefined;
 
-  constructor(prompt: readonly number[], settings: GenerationSettings, detokenizer: Detokenizer) {
+  constructor(prompt: readonly number[], settings: GenerationSettings, detokenizer: TokenTexts) {
     this.#prompt = prompt;
     this.settings = settings;
     this.#detokenizer = detokenizer;
@@ -112,7 +113,7 @@ export class ActiveGeneration {
   }
 
   /** For a prompt that is known later, before this is submitted. `detokenizer`: begins after its last token. */
-  setPrompt(prompt: readonly number[], detokenizer: Detokenizer): void {
+  setPrompt(prompt: readonly number[], detokenizer: TokenTexts): void {
     this.#prompt = prompt;
     this.#detokenizer = detokenizer;
   }

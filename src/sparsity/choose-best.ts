@@ -46,7 +46,8 @@ export function keepsQuality(
 /** Whose bytes are compared: attention's too where a method reads fewer of them. The same for every method of a model. */
 export type ComparedMatrices = "feed-forward" | "feed-forward and attention";
 
-export interface Comparison {
+/** On what terms methods are compared: the quality one may cost, and the matrices whose bytes count. */
+export interface ComparisonTerms {
   readonly maxPerplexityLoss: number;
   readonly matrices: ComparedMatrices;
   /** Names of the corpora that the text of the check is from. */
@@ -54,7 +55,10 @@ export interface Comparison {
 }
 
 /** @throws RangeError without a dense measurement. */
-export function chooseBest(reports: readonly MethodReport[], comparison: Comparison): ChosenMethod {
+export function chooseBest(
+  reports: readonly MethodReport[],
+  comparison: ComparisonTerms,
+): ChosenMethod {
   const { maxPerplexityLoss } = comparison;
   const dense = reports.find(({ method }) => method === "dense");
   if (dense === undefined) throw new RangeError("methods are compared with the dense one");
@@ -72,7 +76,7 @@ export function chooseBest(reports: readonly MethodReport[], comparison: Compari
 function reasonFor(
   best: MethodReport,
   dense: MethodReport,
-  { maxPerplexityLoss, matrices, checkedOn }: Comparison,
+  { maxPerplexityLoss, matrices, checkedOn }: ComparisonTerms,
 ): string {
   const limit = `${(100 * maxPerplexityLoss).toFixed(1)} %`;
   if (best.method === "dense") {

@@ -3,7 +3,7 @@
 import { axisTicks } from "../../core/axis-ticks.ts";
 import { percent } from "../../core/numbers.ts";
 import { visibleText } from "../../core/visible-text.ts";
-import { type Comparison, type MethodReport, nameOf } from "../../sparsity/choose-best.ts";
+import { type ComparisonTerms, type MethodReport, nameOf } from "../../sparsity/choose-best.ts";
 
 const ink = "#212529";
 const grid = "#dee2e6";
@@ -35,7 +35,7 @@ interface Panel {
 /** `methods`: the dense one first. */
 export function plotQuality(
   methods: readonly MethodReport[],
-  source: Comparison & { readonly model: string },
+  source: ComparisonTerms & { readonly model: string },
 ): string {
   const { model, maxPerplexityLoss, matrices } = source;
   const dense = methods.find(({ method }) => method === "dense");

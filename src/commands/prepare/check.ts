@@ -45,7 +45,7 @@ export interface CheckRequest {
   readonly signal?: AbortSignal;
 }
 
-interface Candidate {
+interface CheckedVariant {
   readonly method: MethodName;
   readonly variant: string;
   readonly table?: ThresholdTable;
@@ -73,7 +73,7 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
     progress.watch(() => false),
   );
   const base = attentionCompared(request);
-  const reports = new Map<Candidate, MethodReport>();
+  const reports = new Map<CheckedVariant, MethodReport>();
   let cheapest: Bytes | undefined;
   for (const candidate of mostSkippedFirst(candidates)) {
     using sparse = await open(request, candidate);
@@ -102,7 +102,7 @@ export async function checkMethods(request: CheckRequest): Promise<readonly Meth
 }
 
 /** Operating points from the one that skips the most: gentler ones need not be checked once one is good enough. */
-function mostSkippedFirst(candidates: readonly Candidate[]): readonly Candidate[] {
+function mostSkippedFirst(candidates: readonly CheckedVariant[]): readonly CheckedVariant[] {
   const points = candidates.filter(({ table }) => table !== undefined);
   return [...candidates.filter(({ table }) => table === undefined), ...points.toReversed()];
 }
@@ -136,7 +136,7 @@ function attentionCompared({ model, tables }: CheckRequest): Bytes {
     .reduce((sum, { weight }) => sum + weightBytes(weight), 0);
 }
 
-function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly Candidate[] {
+function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly CheckedVariant[] {
   const relu = isReluFamily(model.activation);
   const hasPredictors =
     hasAllPredictors(sidecar) || model.layers.every(({ ffn }) => ffn.predictor !== undefined);
@@ -163,7 +163,7 @@ function variantOf(table: ThresholdTable): string {
   return `input ${[attention, ffn, output].map(inPercent).join("/")} %`;
 }
 
-async function open(request: CheckRequest, candidate: Candidate): Promise<CheckedModel> {
+async function open(request: CheckRequest, candidate: CheckedVariant): Promise<CheckedModel> {
   const { model, backend, sidecar, text } = request;
   const { table, method } = candidate;
   const thresholds = table && { tables: [table], chosen: 0 };
@@ -221,7 +221,7 @@ class CheckProgress {
 }
 
 async function report(
-  candidate: Candidate,
+  candidate: CheckedVariant,
   measured: {
     readonly model: Model;
     readonly dense: CheckedModel;

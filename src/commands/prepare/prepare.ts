@@ -42,7 +42,7 @@ import { type Model, openModel } from "../../model/model.ts";
 import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {
   type ComparedMatrices,
-  type Comparison,
+  type ComparisonTerms,
   chooseBest,
   type MethodReport,
 } from "../../sparsity/choose-best.ts";
@@ -192,7 +192,7 @@ async function recommend(
   {
     comparison,
     tables,
-  }: { readonly comparison: Comparison; readonly tables: readonly ThresholdTable[] },
+  }: { readonly comparison: ComparisonTerms; readonly tables: readonly ThresholdTable[] },
 ): Promise<Recommendation> {
   const { best, reason } = chooseBest(methods, comparison);
   const measured = methods.map((report) => ({
@@ -220,7 +220,7 @@ function chosenTable(
   methods: readonly MethodReport[],
   from: {
     readonly best: MethodReport;
-    readonly comparison: Comparison;
+    readonly comparison: ComparisonTerms;
     readonly tables: readonly ThresholdTable[];
   },
 ): number {

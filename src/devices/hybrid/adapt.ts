@@ -42,7 +42,8 @@ interface Layer {
   readonly rates: NeuronRates;
 }
 
-interface Candidate extends Exchange {
+/** `gain`: activity that comes to the GPU, less the activity that leaves it. */
+interface RatedExchange extends Exchange {
   readonly gain: number;
 }
 
@@ -85,7 +86,7 @@ export class HybridAdapter {
     }
   }
 
-  /** Whether enough was seen, and the card's share falls short of what the plan expects. */
+  /** Whether enough tokens were counted, and the card's share falls short of the share that the plan expects. */
   get isDue(): boolean {
     const { gpu, cpu } = this.#active;
     if (this.#tokens < minTokens || gpu + cpu === 0) return false;
@@ -97,7 +98,7 @@ export class HybridAdapter {
    * 11008 neurons take 64 ms together.
    */
   *choose(): Pausable<readonly Exchange[]> {
-    const found: Candidate[] = [];
+    const found: RatedExchange[] = [];
     for (const [at, layer] of this.#layers.entries()) {
       found.push(...exchangesOf(layer, at));
       yield;
@@ -126,7 +127,7 @@ export class HybridAdapter {
 }
 
 /** The most active cold neurons against the least active hot ones, group by group while that gains. */
-function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candidate[] {
+function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly RatedExchange[] {
   // Half of the smaller side at most: if all neurons changed places, nothing would be chosen.
   const size = Math.min(groupNeurons, Math.floor(Math.min(hot.size, cold.size) / 2));
   if (size === 0) return [];
@@ -134,7 +135,7 @@ function exchangesOf({ hot, cold, rates }: Layer, layer: number): readonly Candi
   // Of equal ones the higher ids go and the lower ones come.
   const rising = foremost(sorted(hot).reverse(), size, (neuron) => -(hotRates[neuron] ?? 0));
   const falling = foremost(sorted(cold), size, (neuron) => rates.of(neuron));
-  const candidates: Candidate[] = [];
+  const candidates: RatedExchange[] = [];
   for (let group = 0; group < maxGroups; group++) {
     const toGpu = falling.slice(group * size, (group + 1) * size);
     const toCpu = rising.slice(group * size, (group + 1) * size);

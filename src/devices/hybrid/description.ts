@@ -1,6 +1,6 @@
 /**
  * What the planner must know of a program: true bytes of its parts on each device, and which are read per token.
- * Bytes on the GPU are those of the backend's own layout; what is not a weight or the cache is measured as the rest.
+ * Bytes on the GPU are those of the backend's own layout; buffers that hold neither weights nor the cache are the rest of what it allocates.
  */
 
 import { kvBufferBytes } from "../../backends/webgpu/kernels/kv.ts";
@@ -14,12 +14,12 @@ import { type KvShape, kvBytes, type Program } from "../../ops/program.ts";
 import { weightsOfOp } from "../../ops/program-ops.ts";
 import type {
   Activity,
-  FfnDescription,
-  LayerDescription,
-  ModelDescription,
   NeuronTensor,
+  PlaceableFfn,
+  PlaceableLayer,
+  PlaceableModel,
   PlaceableTensor,
-} from "../../placement/model-description.ts";
+} from "../../placement/placeable-model.ts";
 import { cpuDevice, gpuDevice } from "../../placement/plan.ts";
 import { gpuBytes, gpuNeuronBytes } from "../../placement/problem.ts";
 import { type Placement, partitionProgram } from "./partition.ts";
@@ -36,7 +36,7 @@ export interface DescriptionRequest {
   readonly limits: BindingLimits;
 }
 
-export function describeProgram(request: DescriptionRequest): ModelDescription {
+export function describeProgram(request: DescriptionRequest): PlaceableModel {
   const { program, unsplit, limits } = request;
   const [segment] = program.segments;
   const ranges = segment?.layers ?? [];
@@ -77,7 +77,7 @@ export function placedBytes(program: Program, placement: Placement, limits: Bind
   return gpu === undefined ? 0 : estimateGpuBytes(gpu, limits);
 }
 
-function everythingOnGpu(layers: readonly LayerDescription[]): Placement {
+function everythingOnGpu(layers: readonly PlaceableLayer[]): Placement {
   return {
     outputDevice: gpuDevice,
     layers: layers.map(({ ffn: { neuronCount } }) => ({
@@ -93,7 +93,7 @@ function everythingOnGpu(layers: readonly LayerDescription[]): Placement {
 /** What the most demanding placement takes besides weights and cache: all layers split, almost all neurons hot. */
 function scratchBytes(
   program: Program,
-  { layers, output }: Pick<ModelDescription, "layers" | "output">,
+  { layers, output }: Pick<PlaceableModel, "layers" | "output">,
   limits: BindingLimits,
 ): Bytes {
   const neurons = layers.map(({ ffn }) => ffn.neuronCount);
@@ -130,7 +130,7 @@ function describeLayer(
     readonly whole: FfnBlock | undefined;
     readonly activity: DescriptionRequest["activity"];
   },
-): LayerDescription {
+): PlaceableLayer {
   const ffn = ops.find((op) => op.kind === "ffn");
   if (ffn === undefined) throw new RangeError(`layer ${of.layer} has no feed-forward block`);
   const norms = ops.filter((op) => op.kind === "norm");
@@ -155,7 +155,7 @@ function describeFfn(
   block: FfnBlock,
   whole: FfnBlock | undefined,
   activity: Activity,
-): FfnDescription {
+): PlaceableFfn {
   const { tensors, shared } = tensorsOf(block);
   const described = { neuronCount: block.neurons, neuronTensors: tensors, shared, activity };
   return whole === undefined || whole.down.layout === block.down.layout
@@ -163,7 +163,7 @@ function describeFfn(
     : { ...described, wholeTensors: tensorsOf(whole).tensors };
 }
 
-function tensorsOf(block: FfnBlock): Pick<FfnDescription, "shared"> & {
+function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
   readonly tensors: readonly NeuronTensor[];
 } {
   const { gate, up, upBias, down, downBias, method, neurons } = block;

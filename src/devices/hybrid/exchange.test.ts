@@ -93,7 +93,7 @@ async function expectAdapts(devices: { gpu: Backend; cpu: Backend }): Promise<vo
   executable.ffnCounts();
   expectCloseAndBest(await logitsOf(executable), logits);
   const after = await statsOf(executable);
-  // Shares are those of all steps: as many ran before as after. 24 of 64 neurons are hot.
+  // Shares are those of all steps: equally many ran before and after. 24 of 64 neurons are hot.
   const share = 2 * after.gpuActivationShare - before.gpuActivationShare;
   expect(before.gpuActivationShare).toBeLessThan(24 / 64);
   expect(share).toBeGreaterThan(24 / 64);
@@ -113,7 +113,7 @@ describe("a hybrid that adapts", () => {
     });
   });
 
-  it("exchanges by itself when nothing runs, and tells those who learn what it counted", async () => {
+  it("exchanges by itself when nothing runs, and hands its counts to the learner", async () => {
     const { resting } = await alone();
     const placement = wrongPlacement(resting);
     const devices = { gpu: createReferenceBackend(), cpu: createReferenceBackend() };

@@ -1,6 +1,6 @@
 /**
  * Makes the exchanges that adapt.ts chooses: takes counts of single neurons, has both devices compute others,
- * and hands the counts on to whoever learns from them.
+ * and hands the counts on to the learner.
  */
 import type { Executable, FfnCounts, NeuronCounts } from "../../backends/backend.ts";
 import { runWithPauses } from "../../core/pausable.ts";

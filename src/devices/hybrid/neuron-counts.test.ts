@@ -1,4 +1,4 @@
-/** Counts of single neurons: each backend tells what it computed in steps that write answers, and nothing else. */
+/** Counts of single neurons: each backend reports what it computed in steps that write answers, and nothing else. */
 import { afterAll, describe, expect, it } from "vitest";
 import { placementOf } from "../../../test/fixtures/placements.ts";
 import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";

@@ -43,7 +43,7 @@ export class NeuronRates {
     return rows === 0 ? 0 : (this.#active[neuron] ?? 0) / rows;
   }
 
-  /** Rates of the hot neurons, by id: a watched neuron keeps its own rate, the others share what is left of the sum. */
+  /** Rates of the hot neurons, by id: a watched neuron keeps its own rate, the others share the rest of the sum. */
   ofHot(hot: ReadonlySet<number>): Float64Array {
     const { active, rows } = this.#together;
     const found = new Float64Array(this.#rows.length);

@@ -166,7 +166,7 @@ async function readPrompt(model: CheckedModel, tokens: readonly number[]): Promi
   }
 }
 
-export interface Comparison {
+export interface TargetComparison {
   readonly perplexity: number;
   readonly perplexityError: number;
   /** Perplexity over the dense one, less 1, with the error of the paired difference. */
@@ -179,7 +179,7 @@ export interface Comparison {
  * Both scored the same targets, or `sparse` the first of them: its perplexity is the one of all then, as far as the change
  * on the first ones predicts.
  */
-export function compareTargets(sparse: ScoredTargets, dense: ScoredTargets): Comparison {
+export function compareTargets(sparse: ScoredTargets, dense: ScoredTargets): TargetComparison {
   const change = momentsOf(sparse.losses.map((loss, i) => loss - (dense.losses[i] ?? 0)));
   const all = momentsOf(dense.losses);
   const own =

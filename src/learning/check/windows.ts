@@ -6,7 +6,7 @@ import { partOf } from "../gather.ts";
 import { readWindows } from "../gather-windows.ts";
 import { type CheckText, minWindow } from "./checked-model.ts";
 
-export interface CheckRequest {
+export interface HeldOutRequest {
   readonly corpora: readonly Corpus[];
   readonly tokens: Tokens;
   readonly window: Tokens;
@@ -24,7 +24,7 @@ export interface HeldOutText extends CheckText {
 /** Held-out windows of all corpora in turn, whole or as short as their document. */
 export async function heldOutWindows(
   tokenizer: Tokenizer,
-  request: CheckRequest,
+  request: HeldOutRequest,
 ): Promise<HeldOutText> {
   const { corpora, tokens, window, heldOut, seed, most } = request;
   const windows: (readonly number[])[] = [];

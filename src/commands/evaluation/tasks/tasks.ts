@@ -18,7 +18,7 @@ export function findTask(name: string): EvalTask {
   return task;
 }
 
-export interface Selection {
+export interface QuestionChoice {
   /** At most this many questions of each group, as the harness does: of each subject of mmlu, of any other task as a whole. */
   readonly limit?: number;
   /** Draws them; without a seed they are the first. Their order stays that of the data. */
@@ -27,7 +27,7 @@ export interface Selection {
 
 export function selectQuestions(
   questions: readonly Question[],
-  { limit, seed }: Selection,
+  { limit, seed }: QuestionChoice,
 ): readonly Question[] {
   if (limit === undefined) return questions;
   const groups = [...new Set(questions.map(({ group }) => group))];
