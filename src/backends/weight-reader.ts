@@ -1,4 +1,4 @@
-/** Reads rows of a weight, or a stretch of their columns, as float32: for what is derived from weights at load. */
+/** Reads rows of a weight, or a stretch of their columns, as float32: for the weights that are derived from others at load. */
 import { closeSync } from "node:fs";
 import { rowBytes } from "../core/dtype.ts";
 import { readFully } from "../io/byte-source.ts";

@@ -8,7 +8,7 @@ import { openGguf } from "./open.ts";
 const folder = mkdtempSync(join(tmpdir(), "hearth-mistaken-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe("what is no path of a model", () => {
+describe("a name that is not the path of a model", () => {
   it.each([
     ["https://example.org/m.gguf", "an address, and hearth downloads nothing"],
     ["http://example.org/m", "an address"],
@@ -17,7 +17,7 @@ describe("what is no path of a model", () => {
     ["huggingface:owner/repo:Q4_K_M", "the name of a model elsewhere"],
     ["llama3.2:3b", "the name of a model elsewhere"],
     ["TheBloke/Llama-2-7B-GGUF", "a repository on Hugging Face: hearth downloads nothing"],
-  ])("is told what to do: %s", (path, advice) => {
+  ])("is refused with advice: %s", (path, advice) => {
     let found: unknown;
     try {
       openGguf(path);

@@ -169,7 +169,7 @@ function mergeTensors(parts: readonly OpenedPart[]): ReadonlyMap<string, TensorI
     claimed !== undefined &&
     claimed !== tensors.size
   ) {
-    const expected = `${tensors.size}, as many as the parts have`;
+    const expected = `${tensors.size}, the number of tensors in the parts`;
     throw wrong(first.path, "split.tensors.count", { found: String(claimed), expected });
   }
   return tensors;

@@ -34,7 +34,7 @@ export interface AttentionSlots {
 export interface MaskedInput<Matrix extends string> {
   readonly value: number;
   readonly norms: Float32Array; // [width of x]
-  /** W^T [in, out] of these matrices, where there is one: for a backend that reads only what is left of x. */
+  /** W^T [in, out] of these matrices, where there is one: for a backend that reads only the channels of x that a mask leaves. */
   readonly channels: Readonly<Record<Matrix, Weight | undefined>>;
 }
 

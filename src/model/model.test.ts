@@ -1,4 +1,4 @@
-/** Opening models: what is read from a file, and how a wrong file is refused. */
+/** Opening models: the facts read from a file, and the refusal of a wrong one. */
 import { afterAll, describe, expect, it } from "vitest";
 import { type Changes, floats, modelFolder, zeros } from "../../test/fixtures/changed-model.ts";
 import { rowBytes } from "../core/dtype.ts";

@@ -56,7 +56,7 @@ const neutralAtOne: ReadonlySet<string> = new Set([
   "rope.scaling.yarn_attn_factor",
 ]);
 
-/** @throws UnsupportedError with the keys and their values, as many as a line can show. */
+/** @throws UnsupportedError with the keys and their values, cut to one line. */
 export function refuseKeys(gguf: GgufFile, architecture: Architecture): void {
   refuseAdapters(gguf);
   const prefix = `${architecture.name}.`;

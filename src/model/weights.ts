@@ -65,7 +65,7 @@ export class WeightFinder {
     this.#gguf = gguf;
   }
 
-  /** The tensor as [rows, columns]; leave `rows` out to take as many as it has. */
+  /** The tensor as [rows, columns]; leave `rows` out to take all of its rows. */
   matrix(name: string, shape: { readonly rows?: number; readonly columns: number }): Weight {
     const tensor = this.#gguf.tensors.get(name);
     if (tensor === undefined) {
@@ -116,7 +116,7 @@ export class WeightFinder {
 
   /**
    * A tensor that nobody asked for belongs to a computation that this architecture does not have: without it the
-   * answers would be wrong. @throws UnsupportedError with the names, as many as a line can show.
+   * answers would be wrong. @throws UnsupportedError with the names, cut to one line.
    */
   refuseUnused(architecture: string): void {
     const unused = [...this.#gguf.tensors.keys()].filter((name) => !this.#used.has(name));

@@ -1,4 +1,4 @@
-/** Answers read back one token, or the largest logits, where the device finds them and they decide; else all logits. */
+/** A step reads back one token, or the largest logits, where the device finds them and they decide; else all logits. */
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Backend } from "../backends/backend.ts";

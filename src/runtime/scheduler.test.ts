@@ -1,4 +1,4 @@
-/** How the step loop shares out steps: who reads what when, who waits, and what ends one answer or all; no model. */
+/** How the step loop shares out steps: the order of rows, the queue, and the errors that end one answer or all; no model. */
 import { describe, expect, it } from "vitest";
 import {
   outputSlots,
@@ -45,7 +45,7 @@ const rowsOf = (model: ScriptedModel): readonly (readonly string[])[] =>
   model.steps.map(({ rows }) => rows);
 
 describe("a step", () => {
-  it("has a row of every answer first, and reads a long prompt in what is left", async () => {
+  it("has a row of every answer first, and reads a long prompt in the rows left over", async () => {
     const model = scriptedModel({ maxRows: 4 });
     const scheduler = await schedule(model);
     const first = answering([1], { maxTokens: 5 });

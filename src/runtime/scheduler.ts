@@ -116,7 +116,7 @@ export class Scheduler {
     if (session.room > 0 && session.outputRoom > 0) this.#addForOutput(seat, "answer");
   }
 
-  /** Adds as many rows of a prompt as fit. The last one wants an output, from which the answer starts. */
+  /** Adds the rows of a prompt that fit. The last one wants an output, from which the answer starts. */
   #addPrompt(seat: Seat): void {
     const session = this.#session;
     const { generation, sequence } = seat;

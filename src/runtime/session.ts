@@ -166,7 +166,7 @@ export class Session implements Disposable {
     this.executable[Symbol.dispose]();
   }
 
-  /** Which segment computes what is read, where the program has it; −1 for a program without outputs. */
+  /** The segment that computes this read, where the program has it; −1 for a program without outputs. */
   #segmentOf(read: ReadKind): number {
     const { best, largest, logits } = this.#segments;
     if (read === "best" && best >= 0) return best;

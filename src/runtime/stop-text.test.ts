@@ -125,7 +125,7 @@ describe("stop strings", () => {
     expect(subject.found).toBe(found);
   });
 
-  it("keep nothing of what can be no stop string any more", () => {
+  it("keep no text that can no longer become a stop string", () => {
     const subject = new StopText(["<|end|>"]);
     for (let index = 0; index < 1000; index++) {
       expect(subject.push("a", index % 2 === 0 ? "<|other|>" : "")).toBe("a");

@@ -19,7 +19,7 @@ export class StopText {
     return this.#found;
   }
 
-  /** Adds text, and behind it what is not shown; returns what is safe to show. */
+  /** Adds text, and behind it text that is never shown; returns the text that is safe to show. */
   push(text: string, hidden = ""): string {
     if (this.#found || this.#stops.length === 0) return this.#found ? "" : text;
     this.#add(text, hidden);
@@ -52,7 +52,7 @@ export class StopText {
     this.#written += text + hidden;
   }
 
-  /** What is shown of the first `length` characters written. */
+  /** The part of the first `length` characters written that is shown. */
   #shownOf(length: number): string {
     const written = this.#written.slice(0, length);
     if (this.#isShown.length === 0) return written;

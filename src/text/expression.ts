@@ -10,10 +10,10 @@ import { bitsOfCodePoint, classBits } from "./unicode-classes.ts";
 export type Matcher = (text: string, at: number) => number;
 
 type Test = (codePoint: number) => boolean;
-/** Makes the matcher of an atom out of that of what follows it. */
+/** Makes the matcher of an atom from the matcher of the rest behind it. */
 type Atom = (next: Matcher) => Matcher;
 
-/** @throws SyntaxError for what the expressions of pre-tokenizers do not have. */
+/** @throws SyntaxError for syntax that no expression of a pre-tokenizer has. */
 export function compileExpression(source: string): Matcher {
   const parser = new Parser(source);
   const atom = parser.alternatives();

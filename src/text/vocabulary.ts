@@ -1,6 +1,6 @@
 /**
  * The vocabulary of a model file, read from its metadata and checked: tokens, their types,
- * scores, merges. What is malformed is refused here, so that encoding needs no checks.
+ * scores, merges. A malformed vocabulary is refused here, so that encoding needs no checks.
  */
 import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";

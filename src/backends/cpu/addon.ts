@@ -94,7 +94,7 @@ export interface Addon {
   ): Promise<void>;
   write(executable: Handle, slot: number, data: Float32Array): void;
   copySequence(executable: Handle, from: number, to: number, length: number): Promise<void>;
-  /** The block, by the program's order of blocks, computes these neurons of its weights: as many as before. */
+  /** The block, by the program's order of blocks, computes these neurons of its weights from now on; their number stays. */
   replaceSubset(executable: Handle, block: number, neurons: Uint32Array): Promise<void>;
   /** layer, active, rows, neurons, bytes touched, predictor ms, ms of each block */
   ffnCounts(executable: Handle): readonly number[];

@@ -1,4 +1,4 @@
-/** Products over input channels at sizes beyond the conformance suite's: what is read, and in how many pieces. */
+/** Products over input channels at sizes beyond the conformance suite's: which columns are read, and in how many pieces. */
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../../core/random.ts";
 import type { FfnBlock, Op, Slot, Weight } from "../../ops/op.ts";

@@ -217,7 +217,7 @@ function createRunning(
   };
 }
 
-/** What is counted of its ops, and what changes with the counts. */
+/** The counts of its ops, and the methods of Executable that change with them. */
 function createCounting(
   addon: Addon,
   program: Program,

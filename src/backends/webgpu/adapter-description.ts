@@ -1,4 +1,4 @@
-/** What is known of a graphics adapter. Public: no type of WebGPU here, which users of the package do not have. */
+/** The description of a graphics adapter. Public: no type of WebGPU here, which users of the package do not have. */
 import type { Bytes } from "../../core/units.ts";
 import type { BindingLimits } from "./recording-buffers.ts";
 

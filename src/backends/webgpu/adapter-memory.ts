@@ -1,5 +1,5 @@
 /**
- * Memory of a graphics card in bytes, asked from the driver or the system, because WebGPU does not tell.
+ * Memory of a graphics card in bytes, asked from the driver or the system, because WebGPU does not report it.
  * Unknown stays undefined: the caller must then be given a budget.
  */
 import { execFile } from "node:child_process";

@@ -1,7 +1,7 @@
 /**
  * Lists the graphics adapters of this machine and chooses one.
  * Dawn's node binding hands out one adapter per request; the list of all comes from the answer to a name that no
- * adapter has. Two cards of the same name cannot be told apart there: the first is used.
+ * adapter has. Two cards of the same name cannot be distinguished there: the first is used.
  */
 import { DeviceError, OptionError } from "../../core/errors.ts";
 import type { AdapterDescription, AdapterKind } from "./adapter-description.ts";

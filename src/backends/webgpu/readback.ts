@@ -148,7 +148,7 @@ export class Readback implements Disposable {
     return copy.rows;
   }
 
-  /** Segments that read back as many bytes share a ring: its buffers are busy only while outputs are on the way. */
+  /** Segments that read back equally many bytes share a ring: its buffers are busy only while outputs are on the way. */
   #makeRings(): readonly Transfer[][] {
     const rings = new Map<BufferSpec | undefined, Transfer[]>();
     return this.#recording.segments.map(({ staging }) => {

@@ -30,7 +30,7 @@ export interface RecordedSegment {
   readonly sparse: readonly OpOf<"ffn">[];
   readonly dense: readonly OpOf<"ffn">[];
   readonly counts?: RecordedCounts;
-  /** Host-visible, shared by segments with as many bytes; two, so that one may be submitted before outputs are read. */
+  /** Host-visible, shared by segments that read back equally many bytes; two, so that one may be submitted before outputs are read. */
   readonly staging: readonly BufferSpec[];
 }
 

@@ -48,7 +48,7 @@ export async function createProbe(backend: Backend, probe: ProbeKind): Promise<P
     run: async () => {
       if (probe.kind === "upload" && first !== undefined) executable.write(first, data);
       const worked = executable.run(0, step);
-      // What is read back last is there when everything before it has been done.
+      // The last read-back arrives when all the work before it is done.
       await Promise.all([worked, executable.run(1, step)]);
     },
     [Symbol.dispose]: () => executable[Symbol.dispose](),
