@@ -1,41 +1,11 @@
 #!/usr/bin/env node
-/** `hearth`: one file per command; this one names them. */
+/** `hearth`: takes the command line to one of its commands (commands.ts). */
 import "./check-node.ts";
 import { Command } from "commander";
 import { ownVersion } from "../core/version.ts";
-import { addBenchCommand } from "./bench.ts";
-import { addBuildCommand } from "./build.ts";
-import { addChatCommand } from "./chat.ts";
-import { addDoctorCommand } from "./doctor.ts";
-import { addEvalCommand } from "./eval.ts";
-import { addInspectCommand } from "./inspect.ts";
-import { addPerplexityCommand } from "./perplexity.ts";
-import { addPlanCommand } from "./plan.ts";
-import { addPrepareCommand } from "./prepare.ts";
-import { addProfileCommand } from "./profile.ts";
-import { addQuantizeCommand } from "./quantize.ts";
+import { commands } from "./commands.ts";
 import { reportError, usageLine, watchOutput } from "./report-error.ts";
-import { addRunCommand } from "./run.ts";
-import { addTokenizeCommand } from "./tokenize.ts";
-import { addTrainPredictorCommand } from "./train-predictor.ts";
 import { addModelFlag, readableArguments } from "./typed-arguments.ts";
-
-const commands = [
-  addRunCommand,
-  addChatCommand,
-  addDoctorCommand,
-  addInspectCommand,
-  addTokenizeCommand,
-  addPerplexityCommand,
-  addEvalCommand,
-  addBenchCommand,
-  addPlanCommand,
-  addProfileCommand,
-  addTrainPredictorCommand,
-  addPrepareCommand,
-  addQuantizeCommand,
-  addBuildCommand,
-];
 
 const examples = `
 Examples:

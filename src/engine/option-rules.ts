@@ -63,7 +63,7 @@ export function checkReopenOptions(options: ReopenOptions): void {
   checkOptions(options, reopenRules, "reopen");
 }
 
-const generateRules: OptionRules<GenerateOptions> = {
+export const generateRules: OptionRules<GenerateOptions> = {
   ...samplingRules,
   maxTokens: countRule(0),
   stop: textListRule,

@@ -5,9 +5,9 @@ import { partOf } from "../gather.ts";
 import { readWindows } from "../gather-windows.ts";
 import { minTrainRows } from "../train-gather.ts";
 import { minWindow } from "./checked-model.ts";
-import type { CheckRequest } from "./windows.ts";
+import type { HeldOutRequest } from "./windows.ts";
 
-type WindowRequest = Omit<CheckRequest, "most">;
+type WindowRequest = Omit<HeldOutRequest, "most">;
 
 /** `window`, or the longest half of it, halved again and again, that serves; `window` where none does. */
 export async function fittingWindow(tokenizer: Tokenizer, request: WindowRequest): Promise<Tokens> {
