@@ -58,5 +58,6 @@ NAPI_MODULE_INIT() {
   add<measure_read>(env, exports, "measureRead");
   add<transpose_weight>(env, exports, "transposeWeight");
   add<sgemm>(env, exports, "sgemm");
+  add<quietly>(env, exports, "quietly");
   return exports;
 }

@@ -4,7 +4,7 @@ import { arch, cpus, platform, release } from "node:os";
 import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { machineOf } from "../backends/cpu/machine.ts";
-import { listAdapters } from "../backends/webgpu/adapter.ts";
+import { searchAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { DeviceError } from "../core/errors.ts";
 import type { Bytes, BytesPerSecond } from "../core/units.ts";
@@ -89,9 +89,9 @@ async function diagnoseAddon(): Promise<AddonDiagnosis> {
 
 async function diagnoseGpu(): Promise<Pick<Diagnosis, "adapters" | "gpuProblem">> {
   try {
-    const adapters = await listAdapters();
+    const { adapters, warnings } = await searchAdapters();
     if (adapters.length > 0) return { adapters };
-    const gpuProblem = "no graphics adapter was found; install its driver (Linux: Vulkan)";
+    const gpuProblem = `no graphics adapter was found${warnings === "" ? "" : ` (${warnings})`}; install its driver (Linux: Vulkan)`;
     return { adapters, gpuProblem };
   } catch (error) {
     if (error instanceof DeviceError) return { adapters: [], gpuProblem: error.message };

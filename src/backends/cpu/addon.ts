@@ -116,6 +116,8 @@ export interface Addon {
     offset: number,
     targetType: number,
   ): Promise<NativeMemory>;
+  /** Runs `work`. Returns what other libraries wrote to stderr meanwhile, which does not reach the terminal. */
+  quietly(work: () => void): string;
   /** c = alpha·op(a)·op(b) + beta·c; 1: the transpose of the matrix. Numbers: rows, columns, depth, alpha, beta. */
   sgemm(
     pool: Handle,

@@ -4,6 +4,7 @@
  * adapter has. Two cards of the same name cannot be distinguished there: the first is used.
  */
 import { DeviceError, OptionError } from "../../core/errors.ts";
+import { missingVulkan, quietly } from "../quietly.ts";
 import type { AdapterDescription, AdapterKind } from "./adapter-description.ts";
 import { adapterMemory } from "./adapter-memory.ts";
 import { mayHaveAdapter, mayHaveGraphicsCard } from "./card-presence.ts";
@@ -26,16 +27,26 @@ const kindOrder: readonly AdapterKind[] = ["discrete", "integrated", "software"]
 
 /** All adapters, discrete before integrated before software. Empty when there is no driver. */
 export async function listAdapters(): Promise<readonly AdapterDescription[]> {
+  return (await searchAdapters()).adapters;
+}
+
+/** As listAdapters; `warnings` are what Dawn and drivers said of the search, "" where they said nothing. */
+export async function searchAdapters(): Promise<{
+  readonly adapters: readonly AdapterDescription[];
+  readonly warnings: string;
+}> {
   const found: AdapterDescription[] = [];
-  for (const { name, backend } of await adapterNames()) {
+  const { names, warnings } = await adapterNames();
+  for (const { name, backend } of names) {
     const taken = await takeAdapter({ name, backend });
     if (taken === undefined) continue;
     found.push(await describe(taken.adapter, { name, backend }));
     taken.held.release();
   }
-  return found
+  const adapters = found
     .sort((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind))
     .map((adapter, index) => ({ ...adapter, index }));
+  return { adapters, warnings };
 }
 
 /** @throws DeviceError when there is none; OptionError when the choice names none, or more than a name's part. */
@@ -98,7 +109,7 @@ export async function takeAdapter(wanted: {
   readonly backend: string;
 }): Promise<TakenAdapter | undefined> {
   const held = await takeGpu([`backend=${wanted.backend}`, `adapter=${wanted.name}`, toggles]);
-  const adapter = await held.gpu.requestAdapter().catch(() => null);
+  const adapter = await quietly(() => held.gpu.requestAdapter()).catch(() => null);
   if (adapter !== null) return { adapter, held };
   held.release();
   return undefined;
@@ -115,13 +126,26 @@ export function parseAdapterNames(
   return usable.filter(({ name }, i) => usable.findIndex((other) => other.name === name) === i);
 }
 
-async function adapterNames(): Promise<readonly { backend: string; name: string }[]> {
+interface AdapterNames {
+  readonly names: readonly { readonly backend: string; readonly name: string }[];
+  readonly warnings: string;
+}
+
+async function adapterNames(): Promise<AdapterNames> {
+  const missing = missingVulkan();
+  if (missing !== undefined) return { names: [], warnings: missing };
   const held = await takeGpu([nobody]);
+  let warnings = "";
+  const request = (): Promise<GPUAdapter | null> => held.gpu.requestAdapter();
   try {
-    const none = await held.gpu.requestAdapter();
-    return none === null ? [] : [{ backend: "vulkan", name: none.info.description }];
+    const none = await quietly(request, (text) => {
+      warnings = text;
+    });
+    const names = none === null ? [] : [{ backend: "vulkan", name: none.info.description }];
+    return { names, warnings };
   } catch (error) {
-    return [...parseAdapterNames(error instanceof Error ? error.message : String(error))];
+    const answer = error instanceof Error ? error.message : String(error);
+    return { names: parseAdapterNames(answer), warnings };
   } finally {
     held.release();
   }

@@ -3,6 +3,7 @@
  * Validation errors do not throw in WebGPU: without the scopes here a failed pipeline is silently stale output.
  */
 import { DeviceError, LimitError } from "../../core/errors.ts";
+import { quietly } from "../quietly.ts";
 import type { TakenAdapter } from "./adapter.ts";
 
 /** Optional features that kernels have a faster form for. */
@@ -72,7 +73,7 @@ async function requestDevice(
     requiredFeatures,
     requiredLimits: computeLimits(adapter.limits),
   };
-  return adapter.requestDevice(descriptor as GPUDeviceDescriptor);
+  return quietly(() => adapter.requestDevice(descriptor as GPUDeviceDescriptor));
 }
 
 function wantedFeatures(use: FeatureUse): readonly GpuFeature[] {

@@ -5,6 +5,7 @@
  * held, Node does not exit by itself. So an instance is held exactly as long as somebody has taken it.
  */
 import { DeviceError } from "../../core/errors.ts";
+import { quietly } from "../quietly.ts";
 
 interface WebGpuModule {
   create(options: string[]): GPU;
@@ -26,7 +27,7 @@ export interface HeldGpu {
 export async function takeGpu(options: readonly string[]): Promise<HeldGpu> {
   const key = options.join("\n");
   const webgpu = await loadModule();
-  const entry = held.get(key) ?? { gpu: webgpu.create([...options]), users: 0 };
+  const entry = held.get(key) ?? { gpu: quietly(() => webgpu.create([...options])), users: 0 };
   held.set(key, entry);
   entry.users++;
   let isReleased = false;
