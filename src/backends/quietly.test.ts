@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 // @ts-expect-error: a script for Node, without types
 import { softwareVulkan } from "../../tools/software-vulkan.mjs";
-import { loadAddon } from "./cpu/addon.ts";
+import { loadAddon } from "./addon.ts";
 import { quietly, warningsOf } from "./quietly.ts";
 
 const addon = loadAddon();

@@ -2,7 +2,7 @@
  * Calls into Dawn and drivers, which write warnings of their own to the process's stderr (Dawn, src/dawn/common/Log.cpp):
  * lines about Vulkan that nobody asked for. They are kept for who wants to know why there is no adapter.
  */
-import { loadAddon } from "./cpu/addon.ts";
+import { loadAddon } from "./addon.ts";
 
 /** Passes on what `work` returns or throws. `onWarnings` gets what was written, without Dawn's places in its source. */
 export function quietly<Result>(

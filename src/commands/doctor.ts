@@ -1,7 +1,7 @@
 /** What this machine offers to hearth: processor, memory, native addon, graphics adapters. Looks, changes nothing. */
 
 import { arch, cpus, platform, release } from "node:os";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { machineOf } from "../backends/cpu/machine.ts";
 import { searchAdapters } from "../backends/webgpu/adapter.ts";

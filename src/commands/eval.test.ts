@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { OptionError } from "../core/errors.ts";
 import { openModelFile } from "../engine/open.ts";
 import { logSumExp } from "../runtime/sampling/logprobs.ts";

@@ -2,7 +2,7 @@
 import { copyFileSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { Engine } from "./engine.ts";
 import type { EngineOptions } from "./options.ts";
 

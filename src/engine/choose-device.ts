@@ -1,6 +1,7 @@
 /** Which device runs the model: the fastest there is, or the one that was asked for; never silently another. */
+
+import { loadAddon } from "../backends/addon.ts";
 import type { Backend } from "../backends/backend.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
 import { chooseAdapter, findAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { LimitError, UnsupportedError } from "../core/errors.ts";

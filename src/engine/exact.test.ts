@@ -1,7 +1,7 @@
 /** Quantised weights with unrounded inputs: the CPU computes what the reference and a GPU do, within f32 sums. */
 import { describe, expect, it } from "vitest";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { Engine } from "./engine.ts";
 import type { EngineOptions } from "./options.ts";
 

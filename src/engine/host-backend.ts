@@ -1,6 +1,7 @@
 /** A backend of this machine's processor, for work that needs every layer's activations on the host: profiles, training. */
+
+import { loadAddon } from "../backends/addon.ts";
 import type { Backend } from "../backends/backend.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { type FileOptions, fileUse } from "../backends/cpu/mapped-files.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { listAdapters } from "../backends/webgpu/adapter.ts";
 import { compareWithDense } from "../commands/compare.ts";
 import { evaluate } from "../commands/eval.ts";

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../tools/make-model/make-model.ts";
 import { parseOptions } from "../../tools/make-model/options.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { perplexity } from "../commands/perplexity.ts";
 import { type WeightType, weightTypes } from "../core/dtype.ts";
 import { openGguf } from "../gguf/open.ts";

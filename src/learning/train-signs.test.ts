@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { openWeight } from "../backends/weight-reader.ts";
 import { openGguf } from "../gguf/open.ts";

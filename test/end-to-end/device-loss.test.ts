@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadAddon } from "../../src/backends/cpu/addon.ts";
+import { loadAddon } from "../../src/backends/addon.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { generousCard } from "../fixtures/generous-card.ts";

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/cpu/addon.ts";
+import { loadAddon } from "../../src/backends/addon.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { readTensorBytes } from "../../src/io/tensor-bytes.ts";

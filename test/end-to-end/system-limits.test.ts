@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { loadAddon } from "../../src/backends/cpu/addon.ts";
+import { loadAddon } from "../../src/backends/addon.ts";
 
 const main = join(resolve(import.meta.dirname, "../.."), "dist/cli/main.js");
 const addon = loadAddon();

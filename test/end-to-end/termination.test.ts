@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/cpu/addon.ts";
+import { loadAddon } from "../../src/backends/addon.ts";
 import { sidecarModelOf } from "../../src/engine/model-sidecar.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { openGguf } from "../../src/gguf/open.ts";

@@ -1,6 +1,6 @@
 /** Programs as text, one line for each slot and op, for snapshots: everything but the values of weights. */
 
-import type { AddonProgram } from "../../src/backends/cpu/addon.ts";
+import type { AddonProgram } from "../../src/backends/addon.ts";
 import { listRecords, methodRecords, opRecords } from "../../src/backends/cpu/program-records.ts";
 import type { Op } from "../../src/ops/op.ts";
 import type { Program } from "../../src/ops/program.ts";

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { createRandom } from "../../core/random.ts";
 import type { FfnBlock, Op, Slot, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
+import { loadAddon } from "../addon.ts";
 import { channelCopy, withChannels } from "../conformance/channels.ts";
 import { createProgramBuilder, memoryWeight, stepOf } from "../conformance/program-builder.ts";
-import { loadAddon } from "./addon.ts";
 import { createCpuBackend } from "./cpu-backend.ts";
 
 const loaded = loadAddon();

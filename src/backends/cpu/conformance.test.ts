@@ -1,8 +1,8 @@
 /** The conformance suite on every instruction set. cpu-backend.test.ts shows that the number of threads changes no bit. */
 import { describe } from "vitest";
+import { loadAddon } from "../addon.ts";
 import { conformanceCases, conformanceSample, runConformance } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
-import { loadAddon } from "./addon.ts";
 import { createCpuBackend } from "./cpu-backend.ts";
 
 /** HEARTH_CONFORMANCE=all runs every case of the exact tables too; else each op with each weight type and method once. */

@@ -1,8 +1,8 @@
 /** The addon's counts, plain numbers, as a backend reports them: of blocks, of their neurons, of matmuls over channels. */
 import type { Program } from "../../ops/program.ts";
 import { candidatesOf, opsOfKind } from "../../ops/program-ops.ts";
+import type { Addon } from "../addon.ts";
 import type { ChannelCounts, FfnCounts, NeuronCounts } from "../backend.ts";
-import type { Addon } from "./addon.ts";
 
 export function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
   const counts: FfnCounts[] = [];

@@ -8,11 +8,11 @@ import { OptionError, ShapeError, UnsupportedError } from "../../core/errors.ts"
 import { createRandom } from "../../core/random.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
+import { loadAddon } from "../addon.ts";
 import type { Executable } from "../backend.ts";
 import type { CaseScript } from "../conformance/case.ts";
 import { createProgramBuilder, memoryWeight, stepOf } from "../conformance/program-builder.ts";
 import { conformanceCases } from "../conformance.ts";
-import { loadAddon } from "./addon.ts";
 import { type CpuBackend, createCpuBackend } from "./cpu-backend.ts";
 
 const loaded = loadAddon();

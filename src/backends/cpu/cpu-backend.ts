@@ -9,15 +9,15 @@ import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
-import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } from "../backend.ts";
-import { threadsRule } from "../machine-rules.ts";
 import {
   type Addon,
   type AddonExecutable,
   type AddonPool,
   type Handle,
   loadAddon,
-} from "./addon.ts";
+} from "../addon.ts";
+import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } from "../backend.ts";
+import { threadsRule } from "../machine-rules.ts";
 import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
 import { lowerProgram } from "./lower.ts";
 import { machineOf } from "./machine.ts";

@@ -6,7 +6,7 @@ import { UnsupportedError } from "../../core/errors.ts";
 import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { KvShape, Program, Segment } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
-import type { AddonProgram } from "./addon.ts";
+import type { AddonProgram } from "../addon.ts";
 import { checkLimits } from "./check-limits.ts";
 import { flag, lowerActivation, lowerFfn } from "./lower-ffn.ts";
 import type { MappedFiles } from "./mapped-files.ts";

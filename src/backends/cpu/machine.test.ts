@@ -3,7 +3,7 @@ import { tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { cgroupLimits, memoryOfProcess, threadsWithin } from "../../io/cgroup.ts";
-import { type Addon, loadAddon } from "./addon.ts";
+import { type Addon, loadAddon } from "../addon.ts";
 import { machineOf } from "./machine.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-cgroup-"));

@@ -1,6 +1,6 @@
 /** What the addon says about the machine, within what the process's control groups leave to it. */
 import { cgroupLimits, threadsWithin } from "../../io/cgroup.ts";
-import type { Addon, AddonMachine } from "./addon.ts";
+import type { Addon, AddonMachine } from "../addon.ts";
 
 /** `root`: where /proc and /sys are. */
 export function machineOf(addon: Addon, root = "/"): AddonMachine {

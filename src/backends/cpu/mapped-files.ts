@@ -3,7 +3,7 @@
  * close.
  */
 import { FileFormatError } from "../../core/errors.ts";
-import type { Addon, Handle } from "./addon.ts";
+import type { Addon, Handle } from "../addon.ts";
 
 interface MappedFile {
   readonly handle: Handle;

@@ -2,7 +2,7 @@
  * Which arrays lie in memory that the addon owns. Threads must hold such memory by its handle: when an environment ends
  * (a terminated worker, process.exit), Node gives up the array's share of it before the threads have stopped.
  */
-import type { Handle, NativeMemory } from "./addon.ts";
+import type { Handle, NativeMemory } from "../addon.ts";
 
 /** By the array's buffer. It holds what can be looked up of an object, never state of a run. */
 const handles = new WeakMap<ArrayBufferLike, Handle>();

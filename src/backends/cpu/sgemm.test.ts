@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type MatrixProduct, multiplyPlainly } from "../../core/matrix-product.ts";
 import { createRandom } from "../../core/random.ts";
-import { loadAddon } from "./addon.ts";
+import { loadAddon } from "../addon.ts";
 import { createCpuBackend } from "./cpu-backend.ts";
 
 const loaded = loadAddon();

@@ -1,7 +1,7 @@
 /** The native product of two f32 matrices, on the addon's threads: the same bits for any number of them. */
 import { ShapeError } from "../../core/errors.ts";
 import type { MatrixProduct, MultiplyMatrices } from "../../core/matrix-product.ts";
-import type { Addon, AddonPool } from "./addon.ts";
+import type { Addon, AddonPool } from "../addon.ts";
 
 /** @throws ShapeError when a matrix is shorter than its shape. */
 export function nativeProduct(addon: Addon, pool: AddonPool): MultiplyMatrices {

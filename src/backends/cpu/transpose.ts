@@ -3,8 +3,8 @@
 import { tensorType } from "../../core/dtype.ts";
 import { ShapeError } from "../../core/errors.ts";
 import type { Weight } from "../../ops/op.ts";
+import type { Addon, AddonPool } from "../addon.ts";
 import type { MatrixWork } from "../backend.ts";
-import type { Addon, AddonPool } from "./addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { nativePlace, rememberNative } from "./native-memory.ts";
 import { checkedBytes, typeId } from "./weight-table.ts";

@@ -5,7 +5,7 @@
 import { tensorType, type WeightType, weightBytes } from "../../core/dtype.ts";
 import { ShapeError } from "../../core/errors.ts";
 import type { Weight } from "../../ops/op.ts";
-import type { Handle } from "./addon.ts";
+import type { Handle } from "../addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { nativePlace } from "./native-memory.ts";
 import { listRecord } from "./program-records.ts";

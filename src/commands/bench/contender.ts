@@ -1,5 +1,5 @@
 /** A model in one configuration, open in hearth and in the programs that it is measured beside; one run of one test. */
-import { loadAddon } from "../../backends/cpu/addon.ts";
+import { loadAddon } from "../../backends/addon.ts";
 import { type CpuBackend, createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { createRandom } from "../../core/random.ts";
 import type { BytesPerSecond, Tokens } from "../../core/units.ts";

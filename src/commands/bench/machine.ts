@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { arch, cpus, platform, release } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { loadAddon } from "../../backends/cpu/addon.ts";
+import { loadAddon } from "../../backends/addon.ts";
 import { machineOf } from "../../backends/cpu/machine.ts";
 import { packagePath } from "../../core/package-root.ts";
 import type { Milliseconds } from "../../core/units.ts";

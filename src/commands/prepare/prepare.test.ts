@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
-import { loadAddon } from "../../backends/cpu/addon.ts";
+import { loadAddon } from "../../backends/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { defined } from "../../core/defined.ts";
 import { sidecarModelOf } from "../../engine/model-sidecar.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { loadAddon } from "../../backends/cpu/addon.ts";
+import { loadAddon } from "../../backends/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { weightTypes } from "../../core/dtype.ts";
 import { parseHardwareProfile, serialiseHardwareProfile } from "../../placement/hardware.ts";

@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
+import { loadAddon } from "../../backends/addon.ts";
 import type { Backend } from "../../backends/backend.ts";
-import { loadAddon } from "../../backends/cpu/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import type { AdapterDescription } from "../../backends/webgpu/adapter-description.ts";
 import { createWebGpuBackend } from "../../backends/webgpu/webgpu-backend.ts";

@@ -2,8 +2,8 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { placementOf } from "../../../test/fixtures/placements.ts";
 import { makeTinyModel } from "../../../test/fixtures/tiny-model.ts";
+import { loadAddon } from "../../backends/addon.ts";
 import type { Backend, Executable, FfnCounts, NeuronCounts } from "../../backends/backend.ts";
-import { loadAddon } from "../../backends/cpu/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
 import { openGguf } from "../../gguf/open.ts";

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { packagePath } from "../../core/package-root.ts";
+import { packagePath } from "../core/package-root.ts";
 
 /** Something native, meaningless to JavaScript. */
 export type Handle = object;
