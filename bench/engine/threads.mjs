@@ -9,7 +9,7 @@
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { loadAddon } from "../../dist/backends/cpu/addon.js";
+import { loadAddon } from "../../dist/backends/addon.js";
 import { ratioOf, spreadOf } from "../../dist/commands/bench/statistics.js";
 import { Engine } from "../../dist/index.js";
 import { beginExperiment, endExperiment } from "./experiment.mjs";

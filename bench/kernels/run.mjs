@@ -4,7 +4,7 @@
  * a table and, with --save, writes the JSON that `npm run kernels-figure` draws.
  */
 import { writeFileSync } from "node:fs";
-import { loadAddon } from "../../dist/backends/cpu/addon.js";
+import { loadAddon } from "../../dist/backends/addon.js";
 import {
   checkoutCommit,
   describeMachine,

@@ -11,7 +11,7 @@ import {
   type WeightKind,
 } from "../../test/fixtures/shared-steps.ts";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import { loadAddon } from "../backends/cpu/addon.ts";
+import { loadAddon } from "../backends/addon.ts";
 import { quantizeModel } from "../gguf/quantize-model.ts";
 import type { QuantisedType } from "../gguf/quantize-recipe.ts";
 import type { EngineOptions } from "./options.ts";
