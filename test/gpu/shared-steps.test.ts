@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/cpu/addon.ts";
+import { loadAddon } from "../../src/backends/addon.ts";
 import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
