@@ -1,10 +1,7 @@
 /** The report that a measuring script prints and saves (tools/results-table/experiment.ts reads it). */
 import { writeFileSync } from "node:fs";
-import {
-  checkoutCommit,
-  describeMachine,
-  packageVersion,
-} from "../../dist/commands/bench/machine.js";
+import { checkoutCommit, describeMachine } from "../../dist/commands/bench/machine.js";
+import { ownVersion } from "../../dist/core/version.js";
 
 /** Before the measurement, as it takes half a second in which nothing else should run. */
 export async function beginExperiment(title, command) {
@@ -14,7 +11,7 @@ export async function beginExperiment(title, command) {
     hearth_experiment: 1,
     title,
     date,
-    hearth: packageVersion(),
+    hearth: ownVersion(),
     commit: checkoutCommit(),
     machine,
     command,

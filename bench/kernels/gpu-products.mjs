@@ -14,13 +14,10 @@ import { gemv } from "../../dist/backends/webgpu/kernels/gemv.js";
 import { createPipelines } from "../../dist/backends/webgpu/pipelines.js";
 import { RecordingBuffers } from "../../dist/backends/webgpu/recording-buffers.js";
 import { uploadAll } from "../../dist/backends/webgpu/upload.js";
-import {
-  checkoutCommit,
-  describeMachine,
-  packageVersion,
-} from "../../dist/commands/bench/machine.js";
+import { checkoutCommit, describeMachine } from "../../dist/commands/bench/machine.js";
 import { spreadOf } from "../../dist/commands/bench/statistics.js";
 import { rowBytes, tensorType } from "../../dist/core/dtype.js";
+import { ownVersion } from "../../dist/core/version.js";
 import { quantCodec } from "../../dist/quant/codecs.js";
 
 const usage = `Usage: npm run bench:gpu -- [options]
@@ -98,7 +95,7 @@ async function measure(given) {
   return {
     hearth_gpu_products: 1,
     date: new Date().toISOString(),
-    hearth: packageVersion(),
+    hearth: ownVersion(),
     commit: checkoutCommit(),
     machine: await describeMachine(),
     adapter: { name: adapter.name, backend: adapter.backend, kind: adapter.kind },

@@ -5,12 +5,9 @@
  */
 import { writeFileSync } from "node:fs";
 import { loadAddon } from "../../dist/backends/addon.js";
-import {
-  checkoutCommit,
-  describeMachine,
-  packageVersion,
-} from "../../dist/commands/bench/machine.js";
+import { checkoutCommit, describeMachine } from "../../dist/commands/bench/machine.js";
 import { ratioOf, spreadOf } from "../../dist/commands/bench/statistics.js";
+import { ownVersion } from "../../dist/core/version.js";
 import { measureCpu } from "./measure-cpu.mjs";
 import { measureGpu } from "./measure-gpu.mjs";
 import { measureTorch } from "./measure-torch.mjs";
@@ -97,7 +94,7 @@ async function measure(given) {
   return {
     hearth_kernels: 1,
     date,
-    hearth: packageVersion(),
+    hearth: ownVersion(),
     commit: checkoutCommit(),
     machine,
     command: ["npm run bench:kernels --", ...process.argv.slice(2)].join(" "),
