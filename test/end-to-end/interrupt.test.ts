@@ -20,16 +20,20 @@ const command = join(project, "bin/hearth.cjs");
 
 let folder = "";
 let corpus = "";
+/** Minutes of work for profile, which writes nothing before it ends. */
+let longCorpus = "";
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "hearth-interrupt-"));
   corpus = join(folder, "corpus.txt");
   const words = readFileSync(join(project, "docs/PAPER.md"), "utf8");
   writeFileSync(corpus, words.repeat(4));
+  longCorpus = join(folder, "long.txt");
+  writeFileSync(longCorpus, words.repeat(200));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Ctrl-C as soon as `path` holds something. */
-async function interruptOnce(path: string, args: readonly string[]) {
+/** Ctrl-C as soon as `path` holds something, or after some seconds of a command that writes nothing before it ends. */
+async function interruptOnce(path: string | undefined, args: readonly string[]) {
   const child = spawn(process.execPath, [command, ...args]);
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (text) => {
@@ -39,7 +43,10 @@ async function interruptOnce(path: string, args: readonly string[]) {
     stderr += text;
   });
   const closed = once(child, "close");
-  while (child.exitCode === null && !(existsSync(path) && statSync(path).size > 0)) await sleep(5);
+  if (path === undefined) await sleep(5000);
+  else
+    while (child.exitCode === null && !(existsSync(path) && statSync(path).size > 0))
+      await sleep(5);
   child.kill("SIGINT");
   const [code] = await closed;
   return { code, stdout, stderr };
@@ -50,7 +57,7 @@ const patience = 300_000;
 
 describe.skipIf(process.platform === "win32")("Ctrl-C (not on Windows: no SIGINT to send)", () => {
   it.each([
-    ["profile", ["--tokens", "400000"]],
+    ["profile", ["--tokens", "4000000"]],
     ["train-predictor", ["--tokens", "3000", "--epochs", "2"]],
     ["prepare", ["--tokens", "3000", "--epochs", "1", "--check-tokens", "64"]],
   ])(
@@ -58,11 +65,10 @@ describe.skipIf(process.platform === "win32")("Ctrl-C (not on Windows: no SIGINT
     async (name, flags) => {
       const model = join(folder, `${name}.gguf`);
       copyFileSync(join(project, "models/default.gguf"), model);
-      const args = [name, model, "--corpus", corpus, ...flags];
-      const { code, stderr, stdout } = await interruptOnce(
-        join(folder, `${name}.sparsity.gguf`),
-        args,
-      );
+      const isLong = name === "profile";
+      const args = [name, model, "--corpus", isLong ? longCorpus : corpus, ...flags];
+      const sidecar = join(folder, `${name}.sparsity.gguf`);
+      const { code, stderr, stdout } = await interruptOnce(isLong ? undefined : sidecar, args);
       expect(code, stderr).toBe(130);
       expect(stderr).toMatch(/^hearth: stopped early; the same command goes on from here$/m);
       expect(stderr).not.toMatch(/abort/i);
