@@ -87,9 +87,10 @@ const actions = {
   async killedClient() {
     const args = [join(root, "dist/cli/main.js"), "run", "-m", values.model, "-n", "400", "The"];
     const client = spawn(process.execPath, args, { stdio: "ignore" });
+    const closed = once(client, "close");
     await sleep(Math.random() * 1500);
     client.kill("SIGKILL");
-    await once(client, "close");
+    await closed;
   },
 };
 const names = Object.keys(actions);
