@@ -3,9 +3,9 @@
 import { axisTicks } from "../../core/axis-ticks.ts";
 import { significant } from "../../core/numbers.ts";
 import { type Bytes, formatBytes, GiB, MiB } from "../../core/units.ts";
-import { visibleText } from "../../core/visible-text.ts";
 import { hotNeurons } from "../../placement/describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "../../placement/plan.ts";
+import { round, text } from "./svg.ts";
 
 const colours = {
   hot: "#d9480f",
@@ -187,16 +187,4 @@ function bar(shape: {
 }): string {
   const { x, y, width, height, colour } = shape;
   return `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill="${colour}"/>`;
-}
-
-function text(x: number, y: number, content: string, attributes = ""): string {
-  const escaped = visibleText(content)
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;");
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
-}
-
-function round(pixels: number): number {
-  return Math.round(pixels * 100) / 100;
 }

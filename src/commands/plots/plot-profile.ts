@@ -1,8 +1,8 @@
 /** A profile as a picture (SVG): cumulative activation curves of each layer and of the model. */
 
 import type { Tokens } from "../../core/units.ts";
-import { visibleText } from "../../core/visible-text.ts";
 import { type ActivationCurve, neuronShareFor } from "../../sparsity/activation-curve.ts";
+import { round, text } from "./svg.ts";
 
 const ink = "#212529";
 const grid = "#dee2e6";
@@ -129,16 +129,4 @@ function yOf(share: number): number {
 function line(ends: { x1: number; x2: number; y1: number; y2: number }): string {
   const { x1, x2, y1, y2 } = ends;
   return `<line x1="${round(x1)}" x2="${round(x2)}" y1="${round(y1)}" y2="${round(y2)}" stroke="${grid}"/>`;
-}
-
-function text(x: number, y: number, content: string, attributes = ""): string {
-  const escaped = visibleText(content)
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;");
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
-}
-
-function round(pixels: number): number {
-  return Math.round(pixels * 100) / 100;
 }

@@ -2,8 +2,8 @@
 
 import { axisTicks } from "../../core/axis-ticks.ts";
 import { percent } from "../../core/numbers.ts";
-import { visibleText } from "../../core/visible-text.ts";
 import { type ComparisonTerms, type MethodReport, nameOf } from "../../sparsity/choose-best.ts";
+import { round, text } from "./svg.ts";
 
 const ink = "#212529";
 const grid = "#dee2e6";
@@ -156,16 +156,4 @@ function line(
 ): string {
   const { x1, x2, y1, y2 } = ends;
   return `<line x1="${round(x1)}" x2="${round(x2)}" y1="${round(y1)}" y2="${round(y2)}" stroke="${colour}"/>`;
-}
-
-function text(x: number, y: number, content: string, attributes = ""): string {
-  const escaped = visibleText(content)
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;");
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
-}
-
-function round(pixels: number): number {
-  return Math.round(pixels * 100) / 100;
 }
