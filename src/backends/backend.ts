@@ -3,6 +3,7 @@
  * Untrusted values are judged before they come here (compile checks shapes once); run checks nothing and allocates nothing.
  * Source of the cut: jax-js backend.ts (compile, then dispatch).
  */
+import type { RowType } from "../core/dtype.ts";
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import type { Bytes, Milliseconds } from "../core/units.ts";
 import type { Slot, Weight } from "../ops/op.ts";
@@ -123,7 +124,7 @@ export interface MatrixWork {
 }
 
 /** Types that a transposed row can be written in. */
-type TransposedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0";
+type TransposedType = RowType | "Q4_0";
 
 export interface Backend extends MatrixWork, Disposable {
   /** For people: "cpu (avx512, 2 threads)". */

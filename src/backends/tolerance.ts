@@ -3,7 +3,7 @@
  * Scalar formulas, first order in the roundoff; conformance/ carries them through a program op by op.
  * Source of the sums: Higham, Accuracy and Stability of Numerical Algorithms, §3.1 (γ_n) and §4.2.
  */
-import type { WeightType } from "../core/dtype.ts";
+import { type WeightType, weightFormat } from "../core/dtype.ts";
 import type { Activation } from "../ops/op.ts";
 
 /** Unit roundoff of f32: a correctly rounded result is off by at most this share of itself. */
@@ -34,7 +34,7 @@ export const floatArithmetic: Arithmetic = { inputRounding: () => "none" };
 
 /** Integer dot products for the quantised types: CPUs. */
 export const integerArithmetic: Arithmetic = {
-  inputRounding: (type) => (type.startsWith("Q") ? "int8" : "none"),
+  inputRounding: (type) => (weightFormat(type).codes === "float" ? "none" : "int8"),
 };
 
 /**

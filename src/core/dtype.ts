@@ -1,47 +1,58 @@
 /**
- * Tensor types of GGUF: id in the file, block length in elements and block size in bytes.
- * Source: ggml's type table (GGUF specification, v3). A type without a codec in quant/ can be listed, not computed.
+ * Tensor types of GGUF: those that hearth computes with, and what it knows of them; and those that it only knows by name.
+ * Source: ggml's type table (GGUF specification, v3).
  */
 
-/** Weight types that every backend can read; `quant/` holds one codec for each. */
-export const weightTypes = [
-  "F32",
-  "F16",
-  "BF16",
-  "Q8_0",
-  "Q4_0",
-  "Q4_1",
-  "Q5_0",
-  "Q5_1",
-  "Q4_K",
-  "Q5_K",
-  "Q6_K",
-] as const;
-
-export type WeightType = (typeof weightTypes)[number];
-
 export interface TensorType {
-  readonly name: string;
+  readonly type: string;
+  /** In GGUF files. */
   readonly id: number;
   /** Elements in a block; a row's length must be a multiple of it. */
   readonly blockElements: number;
   readonly blockBytes: number;
 }
 
-const table: readonly TensorType[] = [
-  ["F32", 0, 1, 4],
-  ["F16", 1, 1, 2],
-  ["Q4_0", 2, 32, 18],
-  ["Q4_1", 3, 32, 20],
-  ["Q5_0", 6, 32, 22],
-  ["Q5_1", 7, 32, 24],
-  ["Q8_0", 8, 32, 34],
+/** Types in which elements stand alone, or nearly so: what rows of a transposed down projection are written in. */
+export type RowType = "F32" | "F16" | "BF16" | "Q8_0";
+
+/** All that is known of a type of weights before a backend sees it. */
+interface WeightFormat extends TensorType {
+  readonly type: WeightType;
+  /** "float": an element is a number of its own. "linear": a code times a scale, and perhaps an offset. */
+  readonly codes: "float" | "linear";
+  /** Weights are code · scale − offset, which a backend may add up as two separate sums. */
+  readonly hasOffsets: boolean;
+  /** `general.file_type` of a model that is (nearly) all of this type. Source: llama.h, llama_ftype. */
+  readonly fileType: number;
+  /** What its transposed rows are stored as: decision 0004. */
+  readonly rowType: RowType;
+}
+
+/**
+ * The weight types that every backend can read, and the only list of them: quant/ has a codec for each.
+ * Blocks lie along the rows, so a transposed row must be made of new blocks. Those of Q8_0 hold it without visible
+ * loss after a coarser type; Q8_0 itself becomes F16, which keeps it. Elements that stand alone keep their type.
+ */
+const weightTable = [
+  // type, id, elements and bytes of a block, codes, hasOffsets, fileType, rowType
+  ["F32", 0, 1, 4, "float", false, 0, "F32"],
+  ["F16", 1, 1, 2, "float", false, 1, "F16"],
+  ["BF16", 30, 1, 2, "float", false, 32, "BF16"],
+  ["Q8_0", 8, 32, 34, "linear", false, 7, "F16"],
+  ["Q4_0", 2, 32, 18, "linear", true, 2, "Q8_0"],
+  ["Q4_1", 3, 32, 20, "linear", true, 3, "Q8_0"],
+  ["Q5_0", 6, 32, 22, "linear", true, 8, "Q8_0"],
+  ["Q5_1", 7, 32, 24, "linear", true, 9, "Q8_0"],
+  ["Q4_K", 12, 256, 144, "linear", true, 14, "Q8_0"],
+  ["Q5_K", 13, 256, 176, "linear", true, 16, "Q8_0"],
+  ["Q6_K", 14, 256, 210, "linear", true, 18, "Q8_0"],
+] as const;
+
+/** Types of GGUF in which hearth has no weights: a file that has them is read, and refused by their names. */
+const otherTable = [
   ["Q8_1", 9, 32, 36],
   ["Q2_K", 10, 256, 84],
   ["Q3_K", 11, 256, 110],
-  ["Q4_K", 12, 256, 144],
-  ["Q5_K", 13, 256, 176],
-  ["Q6_K", 14, 256, 210],
   ["Q8_K", 15, 256, 292],
   ["IQ2_XXS", 16, 256, 66],
   ["IQ2_XS", 17, 256, 74],
@@ -57,19 +68,13 @@ const table: readonly TensorType[] = [
   ["I64", 27, 1, 8],
   ["F64", 28, 1, 8],
   ["IQ1_M", 29, 256, 56],
-  ["BF16", 30, 1, 2],
   ["TQ1_0", 34, 256, 54],
   ["TQ2_0", 35, 256, 66],
   ["MXFP4", 39, 32, 17],
   ["NVFP4", 40, 64, 36],
   ["Q1_0", 41, 128, 18],
   ["Q2_0", 42, 64, 18],
-].map(([name, id, blockElements, blockBytes]) => ({
-  name: String(name),
-  id: Number(id),
-  blockElements: Number(blockElements),
-  blockBytes: Number(blockBytes),
-}));
+] as const;
 
 /** Types that ggml once had; it refuses their files too, which must be quantised again. */
 export const formerTypes: ReadonlyMap<number, string> = new Map([
@@ -83,11 +88,42 @@ export const formerTypes: ReadonlyMap<number, string> = new Map([
   [38, "IQ4_NL_8_8"],
 ]);
 
-const byId: ReadonlyMap<number, TensorType> = new Map(table.map((type) => [type.id, type]));
-const byName: ReadonlyMap<string, TensorType> = new Map(table.map((type) => [type.name, type]));
+export type WeightType = (typeof weightTable)[number][0];
+
+const weightFormats: readonly WeightFormat[] = weightTable.map(
+  ([type, id, blockElements, blockBytes, codes, hasOffsets, fileType, rowType]) => ({
+    type,
+    id,
+    blockElements,
+    blockBytes,
+    codes,
+    hasOffsets,
+    fileType,
+    rowType,
+  }),
+);
+
+/** In the order of the table. */
+export const weightTypes: readonly WeightType[] = weightFormats.map(({ type }) => type);
+
+const otherTypes: readonly TensorType[] = otherTable.map(
+  ([type, id, blockElements, blockBytes]) => ({ type, id, blockElements, blockBytes }),
+);
+
+const formats: ReadonlyMap<string, WeightFormat> = new Map(
+  weightFormats.map((format) => [format.type, format]),
+);
+const types: readonly TensorType[] = [...weightFormats, ...otherTypes];
+const byId: ReadonlyMap<number, TensorType> = new Map(types.map((type) => [type.id, type]));
+const byName: ReadonlyMap<string, TensorType> = new Map(types.map((type) => [type.type, type]));
 
 export function isWeightType(name: string): name is WeightType {
-  return weightTypes.some((type) => type === name);
+  return formats.has(name);
+}
+
+/** What is known of a type of weights. */
+export function weightFormat(type: WeightType): WeightFormat {
+  return formats.get(type) as WeightFormat;
 }
 
 /** The type with this id in a GGUF file, or undefined when hearth has never heard of it. */

@@ -2,12 +2,11 @@
 
 import { transposedPieces } from "../backends/plain-matrices.ts";
 import { counted } from "../core/counted.ts";
-import { tensorType } from "../core/dtype.ts";
+import { type RowType, weightFormat } from "../core/dtype.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
 import type { MatrixToWrite, Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { type TransposeWork, transposeAll } from "./transpose.ts";
-import type { DownRowType } from "./transpose-down.ts";
 
 export interface DownRows {
   /** By layer; a layer whose file has rows already is absent. */
@@ -46,7 +45,7 @@ export async function downRowsOf(
 function roundedAgain(model: Model, rows: ReadonlyMap<number, Weight>): readonly string[] {
   const changed = [...rows].flatMap(([layer, weight]) => {
     const from = columnsOf(model, layer);
-    return from && tensorType(from.type).blockElements > 1 ? [{ from, to: weight }] : [];
+    return from && weightFormat(from.type).codes !== "float" ? [{ from, to: weight }] : [];
   });
   if (changed.length === 0) return [];
   const typesOf = (weights: readonly Weight[]): string =>
@@ -62,7 +61,7 @@ function roundedAgain(model: Model, rows: ReadonlyMap<number, Weight>): readonly
 export function downRowsToWrite(
   model: Model,
   sidecar: Sidecar | undefined,
-  rowType: (weight: Weight) => DownRowType,
+  rowType: (weight: Weight) => RowType,
 ): ReadonlyMap<number, MatrixToWrite> {
   const rows = new Map<number, MatrixToWrite>();
   for (const layer of model.layers.keys()) {

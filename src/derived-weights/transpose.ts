@@ -3,11 +3,10 @@
  * backend, or nobody where only shapes are wanted.
  */
 import type { MatrixWork } from "../backends/backend.ts";
-import { rowBytes, type WeightType } from "../core/dtype.ts";
+import { type RowType, rowBytes, type WeightType } from "../core/dtype.ts";
 import { requireFree } from "../core/memory.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
 import type { Weight } from "../ops/op.ts";
-import type { DownRowType } from "./transpose-down.ts";
 
 export type Transpose = MatrixWork["transpose"];
 
@@ -24,7 +23,7 @@ export function transposedShape({ name, rows, columns }: Weight, type: WeightTyp
 
 export interface TransposeWork {
   readonly transpose: Transpose;
-  readonly rowType: (weight: Weight) => DownRowType;
+  readonly rowType: (weight: Weight) => RowType;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,6 +58,6 @@ export async function transposeAll(
   return { weights, details: [detail] };
 }
 
-function transposedBytes(weight: Weight, type: DownRowType): Bytes {
+function transposedBytes(weight: Weight, type: RowType): Bytes {
   return weight.columns * rowBytes(type, weight.rows);
 }

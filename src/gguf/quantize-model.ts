@@ -11,7 +11,7 @@ import {
   type OptionRules,
   pathRule,
 } from "../core/check-options.ts";
-import { isWeightType, tensorType, type WeightType, weightTypes } from "../core/dtype.ts";
+import { isWeightType, type WeightType, weightFormat, weightTypes } from "../core/dtype.ts";
 import { FileFormatError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { checkReplaceable } from "../io/replace-file.ts";
 import { readPieces } from "../io/tensor-bytes.ts";
@@ -171,7 +171,7 @@ function optional(reason: string | undefined): { readonly reason?: string } {
 }
 
 function wasQuantised(type: WeightType): boolean {
-  return tensorType(type).blockElements > 1;
+  return weightFormat(type).codes !== "float";
 }
 
 function newMetadata(model: GgufFile, type: QuantisedType): ReadonlyMap<string, MetadataValue> {

@@ -3,21 +3,11 @@
  * takes more bits: the output matrix, and in Q4_K_M the value and down projections of half of the layers.
  * Source: llama.cpp, llama_tensor_get_type (src/llama-quant.cpp), without its importance matrix and size classes.
  */
-import { tensorType, type WeightType } from "../core/dtype.ts";
+import { tensorType, type WeightType, weightFormat } from "../core/dtype.ts";
 import type { TensorInfo } from "./tensor-info.ts";
 
 /** `Q4_K_M` is a mix, the others name the type of (nearly) all matrices. */
 export type QuantisedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_K_M";
-
-/** Values of `general.file_type`. Source: llama.h, llama_ftype. */
-const fileTypes: Readonly<Record<QuantisedType, number>> = {
-  F32: 0,
-  F16: 1,
-  BF16: 32,
-  Q8_0: 7,
-  Q4_0: 2,
-  Q4_K_M: 15,
-};
 
 export const quantisedTypes: readonly QuantisedType[] = [
   "F32",
@@ -28,8 +18,9 @@ export const quantisedTypes: readonly QuantisedType[] = [
   "Q4_K_M",
 ];
 
+/** `general.file_type`. Source of the mix: llama.h, llama_ftype. */
 export function fileTypeOf(type: QuantisedType): number {
-  return fileTypes[type];
+  return type === "Q4_K_M" ? 15 : weightFormat(type).fileType;
 }
 
 export interface ModelShape {

@@ -71,7 +71,7 @@ function readTensorInfo(
     const expected = `a multiple of the alignment ${place.alignment}`;
     cursor.fail(`offset of ${where}`, { found: String(offset), expected, offset: at });
   }
-  return { name, type: type.name, dimensions, path: place.path, offset, bytes, infoOffset };
+  return { name, type: type.type, dimensions, path: place.path, offset, bytes, infoOffset };
 }
 
 function readDimensions(cursor: HeaderCursor, where: string): readonly number[] {
@@ -120,7 +120,7 @@ function tensorBytes(
   const { where, type, dimensions, offset } = tensor;
   const [row = 0] = dimensions;
   if (row % type.blockElements !== 0) {
-    const expected = `a multiple of ${type.blockElements}, the block of ${type.name}`;
+    const expected = `a multiple of ${type.blockElements}, the block of ${type.type}`;
     cursor.fail(`row length of ${where}`, { found: String(row), expected, offset });
   }
   const elements = dimensions.reduce((product, length) => product * length, 1);

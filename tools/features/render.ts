@@ -114,7 +114,7 @@ function otherTypes(): string {
   const names: string[] = [];
   for (let id = 0; id <= maxTypeId; id++) {
     const type = tensorTypeById(id);
-    if (type !== undefined && !isWeightType(type.name)) names.push(type.name);
+    if (type !== undefined && !isWeightType(type.type)) names.push(type.type);
   }
   const former = [...formerTypes.values()].join(", ");
   return `Not supported, and refused by name: ${names.join(", ")}. Also refused, as ggml itself does: ${former}.`;

@@ -1,30 +1,15 @@
 /** The metadata of a synthetic model, under the keys that llama.cpp, PowerInfer and hearth read. */
-import type { WeightType } from "../../src/core/dtype.ts";
+import { weightFormat } from "../../src/core/dtype.ts";
 import { type MetadataValue, metadataValue } from "../../src/gguf/value.ts";
 import type { MakeModelOptions } from "./options.ts";
 import { makeVocabulary, special } from "./vocabulary.ts";
-
-/** general.file_type: llama.cpp's llama_ftype of files that have mostly this type. */
-const fileTypes: Readonly<Record<WeightType, number>> = {
-  F32: 0,
-  F16: 1,
-  BF16: 32,
-  Q8_0: 7,
-  Q4_0: 2,
-  Q4_1: 3,
-  Q5_0: 8,
-  Q5_1: 9,
-  Q4_K: 14,
-  Q5_K: 16,
-  Q6_K: 18,
-};
 
 export function modelMetadata(options: MakeModelOptions): Map<string, MetadataValue> {
   const { u32, f32, string } = metadataValue;
   const entries = new Map([
     ["general.architecture", string(options.architecture.name)],
     ["general.name", string(options.name)],
-    ["general.file_type", u32(fileTypes[options.type])],
+    ["general.file_type", u32(weightFormat(options.type).fileType)],
     ["general.quantization_version", u32(2)],
     ...shapeEntries(options),
     ...vocabularyEntries(options.vocabulary),

@@ -1,6 +1,6 @@
 /** The command line of make-model: parsed, completed with defaults and judged. */
 import { parseArgs } from "node:util";
-import { isWeightType, type WeightType } from "../../src/core/dtype.ts";
+import { isWeightType, type WeightType, weightTypes } from "../../src/core/dtype.ts";
 import { OptionError } from "../../src/core/errors.ts";
 import type { Architecture } from "../../src/model/architecture.ts";
 import { architectureNames, architectureOf } from "../../src/model/registry.ts";
@@ -34,7 +34,7 @@ npm run make-model -- OUT.gguf [options]
   --arch NAME           ${architectureNames.join(", ")} (llama)
   --dim N --layers N --ffn N --heads N --kv-heads N --vocab N --context N
                         (256, 4, 4 x dim, dim / 64, heads, 512, 2048)
-  --type TYPE           f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k (f16)
+  --type TYPE           ${weightTypes.map((type) => type.toLowerCase()).join(", ")} (f16)
   --seed N              (1)
   --activation NAME     relu, relu2, silu, gelu-tanh (what the architecture has)
   --active P            share of neurons that fire, 0.005 to 0.9; relu and relu2 only

@@ -2,7 +2,7 @@
  * Error bounds beside the values of the reference: one for each element of each slot and of the KV cache.
  * A bound says how far a correct backend may be from the value, given everything that came before.
  */
-import type { WeightType } from "../../core/dtype.ts";
+import { weightFormat } from "../../core/dtype.ts";
 import type { Slot, Weight } from "../../ops/op.ts";
 import { type ReferenceState, slotData, weightData } from "../reference/state.ts";
 import type { Arithmetic } from "../tolerance.ts";
@@ -58,26 +58,16 @@ export function boundedRow(state: BoundState, slot: Slot, row: number): Bounded 
   };
 }
 
-/** Types whose weight is code·scale − offset, possibly summed as two separate sums. */
-const offsetTypes: ReadonlySet<WeightType> = new Set<WeightType>([
-  "Q4_0",
-  "Q4_1",
-  "Q5_0",
-  "Q5_1",
-  "Q4_K",
-  "Q5_K",
-  "Q6_K",
-]);
-
 /**
- * For an offset type |code·scale| + |offset| ≤ |w| + 2·|offset|, and the offset is the block's extreme value (code 0),
+ * For a type with offsets |code·scale| + |offset| ≤ |w| + 2·|offset|, and the offset is the block's extreme value (code 0),
  * so at most the largest |w| of the block. Offsets are shared by 32 elements in all types (16 in Q6_K: within).
  */
 export function weightMagnitudes(state: BoundState, weight: Weight): WeightMagnitudes {
   const known = state.magnitudes.get(weight);
   if (known !== undefined) return known;
   const absolute = weightData(state.reference, weight).map(Math.abs);
-  const made = { absolute, terms: offsetTypes.has(weight.type) ? withOffsets(absolute) : absolute };
+  const { hasOffsets } = weightFormat(weight.type);
+  const made = { absolute, terms: hasOffsets ? withOffsets(absolute) : absolute };
   state.magnitudes.set(weight, made);
   return made;
 }

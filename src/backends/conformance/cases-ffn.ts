@@ -1,5 +1,5 @@
 /** Cases of feed-forward blocks: method × gating × activation, × weight type × layout of down, subsets, edges. */
-import { type WeightType, weightTypes } from "../../core/dtype.ts";
+import { type WeightType, weightFormat, weightTypes } from "../../core/dtype.ts";
 import type { DownProjection, FfnBlock, Into, Op, SparsityMethod } from "../../ops/op.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { createCaseData } from "./case-data.ts";
@@ -77,8 +77,10 @@ const relu = { kind: "relu" } as const;
 
 /** Whole blocks in both directions (down as columns has a row of neurons), and no power of two where that allows. */
 function sizes(type: WeightType): Pick<CaseBlockShape, "type" | "dim" | "neurons"> {
-  if (type.endsWith("_K")) return { type, dim: 256, neurons: 256 };
-  return type.startsWith("Q") ? { type, dim: 96, neurons: 160 } : { type, dim: 72, neurons: 100 };
+  const { blockElements } = weightFormat(type);
+  if (blockElements === 1) return { type, dim: 72, neurons: 100 };
+  if (blockElements === 32) return { type, dim: 96, neurons: 160 };
+  return { type, dim: blockElements, neurons: blockElements };
 }
 
 function ffnCase(shape: CaseBlockShape): ConformanceCase {
@@ -94,7 +96,7 @@ function ffnCase(shape: CaseBlockShape): ConformanceCase {
     build: () =>
       ffnScript(shape, {
         into: shape.isSubset ? "add" : "assign",
-        counts: type.endsWith("_K") ? [1, 5] : [1, 2, 5, 17],
+        counts: weightFormat(type).blockElements > 32 ? [1, 5] : [1, 2, 5, 17],
       }),
   };
 }

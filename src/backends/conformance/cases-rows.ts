@@ -1,5 +1,5 @@
 /** Cases of the ops that treat rows alone: embed, matmul, norm, rope, activate, add, copy, select, argmax, top-k. */
-import { type WeightType, weightTypes } from "../../core/dtype.ts";
+import { type WeightType, weightFormat, weightTypes } from "../../core/dtype.ts";
 import type { Activation, Gating, Op, Slot } from "../../ops/op.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { type CaseData, createCaseData } from "./case-data.ts";
@@ -39,9 +39,10 @@ export function rowCases(): readonly ConformanceCase[] {
  * columns a block also one that a backend may read in groups of blocks.
  */
 function columnsOf(type: WeightType): readonly [number, number, ...number[]] {
-  if (type.endsWith("_K")) return [256, 768];
-  if (type === "Q4_0" || type === "Q8_0") return [32, 160, 512];
-  return type.startsWith("Q") ? [32, 160] : [8, 88];
+  const { blockElements } = weightFormat(type);
+  if (blockElements === 1) return [8, 88];
+  if (blockElements === 32) return [32, 160, 512];
+  return [blockElements, 3 * blockElements];
 }
 
 /** Writes fresh inputs and runs segment 0 with each number of rows. */

@@ -70,8 +70,10 @@ export interface RowLayout {
   readonly isGrouped: boolean;
 }
 
-/** Blocks of eight units. */
-const groupBlocks: Readonly<Partial<Record<WeightType, number>>> = { Q8_0: 4, Q4_0: 8 };
+/** Blocks of eight units, and how many bits a code has. */
+const groupings: Readonly<
+  Partial<Record<WeightType, { readonly blocks: number; readonly bits: 4 | 8 }>>
+> = { Q8_0: { blocks: 4, bits: 8 }, Q4_0: { blocks: 8, bits: 4 } };
 
 export function rowLayout(type: WeightType, columns: number): RowLayout {
   const { blockElements, blockBytes } = tensorType(type);
@@ -90,7 +92,7 @@ export function rowLayout(type: WeightType, columns: number): RowLayout {
     fileBytes: blocks * blockBytes,
     gpuBytes: align(at, 16),
     planeStart,
-    isGrouped: blocks % (groupBlocks[type] ?? Number.POSITIVE_INFINITY) === 0,
+    isGrouped: blocks % (groupings[type]?.blocks ?? Number.POSITIVE_INFINITY) === 0,
   };
 }
 
@@ -160,9 +162,9 @@ function packGroups(
   { type, blocks }: RowLayout,
   { from, to }: { readonly from: Uint16Array; readonly to: Uint16Array },
 ): void {
-  const isNibbles = type === "Q4_0";
+  const isNibbles = groupings[type]?.bits === 4;
   const stride = tensorType(type).blockBytes / 2;
-  const perGroup = groupBlocks[type] ?? blocks;
+  const perGroup = groupings[type]?.blocks ?? blocks;
   let out = 0;
   for (let group = 0; group < blocks; group += perGroup) {
     for (let unit = 0; unit < 8; unit++) {

@@ -30,8 +30,10 @@ interface Format {
   readonly quadAt: string;
   /** Statements; `v` is the unit's 16 bytes. Must end in a return. Planes: p1, p2 = first word of the row's plane. */
   readonly body: string;
-  /** vec4<u32> index of the unit in its row; u itself unless said. */
-  readonly at?: string;
+  /** vec4<u32> index of the unit in its row; u itself unless said. null: the body reads for itself. */
+  readonly at?: string | null;
+  /** Functions that the body calls. */
+  readonly functions?: string;
 }
 
 /** The four bytes of a word, and four nibbles of one (low of each byte; shift by 4 for the high ones). */
@@ -142,6 +144,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
     elements: 32,
     quadAt: kQuadAt,
     at: "(u >> 3u) * BLOCKVEC + 1u + (u & 7u)",
+    functions: groupScale,
     body: `let b = u >> 3u; let p = (u >> 1u) & 3u;${kScales}
   ${nibbleQuads((code, q) => `d${q >> 2} * whole(${code}, 0.0) - m${q >> 2}`)}`,
   },
@@ -150,6 +153,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
     elements: 32,
     quadAt: kQuadAt,
     at: "(u >> 3u) * BLOCKVEC + 3u + (u & 7u)",
+    functions: groupScale,
     body: `let b = u >> 3u; let p = (u >> 1u) & 3u;${kScales}
   let high = w[row + b * BLOCKVEC + 1u + (u & 1u)];
   ${nibbleQuads((code, q) => {
@@ -162,7 +166,7 @@ const formats: Readonly<Record<WeightType, Format>> = {
     quads: 4,
     elements: 16,
     quadAt: "(u >> 4u) * 64u + ((u >> 3u) & 1u) * 32u + (u & 7u) + q * 8u",
-    at: "0u",
+    at: null,
     body: `let b = u >> 4u; let h = (u >> 3u) & 1u; let j = u & 7u;
   let block = (row + b * BLOCKVEC) * 4u;
   let low0 = word(block + h * 16u + j);
@@ -229,11 +233,10 @@ export function weightCode(
 ): WeightCode {
   const layout = rowLayout(type, columns);
   const format = formatOf(layout, features);
-  const needsGroups = type === "Q4_K" || type === "Q5_K";
   const blockVectors = Math.floor((layout.planeStart[1] ?? layout.fileBytes) / layout.blocks / 16);
   const usesBlocks = `${format.body}${format.at ?? ""}`.includes("BLOCKVEC");
   const units = align(columns, format.elements) / format.elements;
-  const load = type === "Q6_K" ? "" : `let v = w[row + ${format.at ?? "u"}];`;
+  const load = format.at === null ? "" : `let v = w[row + ${format.at ?? "u"}];`;
   return {
     layout,
     quads: format.quads,
@@ -245,7 +248,7 @@ export function weightCode(
       plane1: (layout.planeStart[1] ?? 0) / 4,
       plane2: (layout.planeStart[2] ?? 0) / 4,
     },
-    functions: `${helpers}${needsGroups ? groupScale : ""}
+    functions: `${helpers}${format.functions ?? ""}
 ${usesBlocks ? `const BLOCKVEC = ${blockVectors}u;` : ""}
 fn quad_at(u: u32, q: u32) -> u32 { return ${format.quadAt}; }
 // \`row\` is the vec4 at which the row begins: its number times shape.row_vec.
