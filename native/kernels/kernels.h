@@ -113,8 +113,9 @@ enum class XFormat : uint32_t {
   kQ8 = 1,   // per 32 elements d = max|x| / 127 (f32), q = x / d rounded to nearest even, and sums
 };
 
-// relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the form with erf.
-enum class Activation : uint32_t { kSilu, kGelu, kGeluTanh, kRelu, kRelu2, kFatRelu };
+// relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the form with erf; sigmoid
+// is 1 / (1 + e^−x).
+enum class Activation : uint32_t { kSilu, kGelu, kGeluTanh, kRelu, kRelu2, kFatRelu, kSigmoid };
 
 // h = act(u); h = act(g) · u; h = act(g) · act(u).
 enum class Gating : uint32_t { kUngated, kGated, kBoth };

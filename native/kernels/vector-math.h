@@ -87,6 +87,8 @@ typename L::V act_lanes(Activation kind, float threshold, typename L::V x) {
     }
     case Activation::kFatRelu:
       return L::select_ge(x, L::set1(threshold), x, L::zero());
+    case Activation::kSigmoid:
+      return times_sigmoid<L>(L::set1(1), x);
   }
   return x;
 }

@@ -118,6 +118,11 @@ void build_op(Builder& builder, const CopyRecord& from) {
   builder.add(make_copy(move.x, move.out));
 }
 
+void build_op(Builder& builder, const PartRecord& from) {
+  const Move move = move_of(builder, from);
+  builder.add(make_part(PartOp{move.x, move.out, whole(from.groups), whole(from.first)}));
+}
+
 void build_op(Builder& builder, const SelectRecord& from) {
   const Move move = move_of(builder, from);
   builder.add(make_select(move.x, move.out));
@@ -154,6 +159,8 @@ void build_next(Builder& builder, Reader& reader) {
       return build_op(builder, reader.record<AddRecord>());
     case OpCode::kCopy:
       return build_op(builder, reader.record<CopyRecord>());
+    case OpCode::kPart:
+      return build_op(builder, reader.record<PartRecord>());
     case OpCode::kSelect:
       return build_op(builder, reader.record<SelectRecord>());
     case OpCode::kArgmax:

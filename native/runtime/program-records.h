@@ -20,9 +20,10 @@ enum class OpCode : uint32_t {
   kMask = 8,
   kAdd = 9,
   kCopy = 10,
-  kSelect = 11,
-  kArgmax = 12,
-  kPublish = 13,
+  kPart = 11,
+  kSelect = 12,
+  kArgmax = 13,
+  kPublish = 14,
 };
 
 enum class FfnMethod : uint32_t {
@@ -136,6 +137,13 @@ struct CopyRecord {
   double out;
 };
 
+struct PartRecord {
+  double x;
+  double out;
+  double groups;
+  double first;
+};
+
 struct SelectRecord {
   double x;
   double out;
@@ -209,6 +217,7 @@ static_assert(static_cast<uint32_t>(Activation::kGeluTanh) == 2);
 static_assert(static_cast<uint32_t>(Activation::kRelu) == 3);
 static_assert(static_cast<uint32_t>(Activation::kRelu2) == 4);
 static_assert(static_cast<uint32_t>(Activation::kFatRelu) == 5);
+static_assert(static_cast<uint32_t>(Activation::kSigmoid) == 6);
 static_assert(static_cast<uint32_t>(KvType::kF32) == 0);
 static_assert(static_cast<uint32_t>(KvType::kF16) == 1);
 static_assert(static_cast<uint32_t>(KvType::kQ8_0) == 8);

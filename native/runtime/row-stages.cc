@@ -172,6 +172,25 @@ class CopyStage final : public MoveStage {
   }
 };
 
+class PartStage final : public RowStage {
+ public:
+  explicit PartStage(PartOp op) : RowStage(op.out, op.out.width), op_(op) {}
+
+ protected:
+  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
+    const size_t from = op_.x.width / op_.groups;
+    const size_t size = op_.out.width / op_.groups;
+    for (size_t group = static_cast<size_t>(begin) * op_.groups;
+         group < static_cast<size_t>(end) * op_.groups; group++) {
+      std::memcpy(op_.out.data + group * size, op_.x.data + group * from + op_.first,
+                  size * sizeof(float));
+    }
+  }
+
+ private:
+  PartOp op_;
+};
+
 class SelectStage final : public MoveStage {
  public:
   SelectStage(Slot x, Slot out) : MoveStage(x, out, out) {}
@@ -253,6 +272,7 @@ std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out) {
   return std::make_unique<AddStage>(kernels, x, out);
 }
 std::unique_ptr<Stage> make_copy(Slot x, Slot out) { return std::make_unique<CopyStage>(x, out); }
+std::unique_ptr<Stage> make_part(PartOp op) { return std::make_unique<PartStage>(op); }
 std::unique_ptr<Stage> make_select(Slot x, Slot out) {
   return std::make_unique<SelectStage>(x, out);
 }

@@ -1,5 +1,5 @@
 // Stages that treat each row by itself: embed, norm, rope, store-kv, activate, mask, add, copy,
-// select, argmax and the preparation of a matmul's input. Their equations are in src/ops/op.ts.
+// part, select, argmax and the preparation of a matmul's input. Their equations are in src/ops/op.ts.
 #pragma once
 
 #include <memory>
@@ -69,6 +69,14 @@ struct MaskOp {
   const float* norms;  // [width], or null: 1
 };
 
+// Elements [first, first + out width / groups) of each group of x.
+struct PartOp {
+  Slot x;
+  Slot out;
+  uint32_t groups;
+  uint32_t first;
+};
+
 std::unique_ptr<Stage> make_embed(const Kernels& kernels, EmbedOp op);
 std::unique_ptr<Stage> make_norm(const Kernels& kernels, NormOp op);
 std::unique_ptr<Stage> make_rope_angles(const Slot& x, const RopeTable* table);
@@ -78,6 +86,7 @@ std::unique_ptr<Stage> make_activate(const Kernels& kernels, ActivateOp op);
 std::unique_ptr<Stage> make_mask(MaskOp op);
 std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out);
 std::unique_ptr<Stage> make_copy(Slot x, Slot out);
+std::unique_ptr<Stage> make_part(PartOp op);
 std::unique_ptr<Stage> make_select(Slot x, Slot out);
 std::unique_ptr<Stage> make_argmax(const Kernels& kernels, Slot x, Slot out);
 std::unique_ptr<Stage> make_prepare(const Weight& reader, PreparedX prepared);

@@ -98,12 +98,15 @@ double exact_activation(Activation kind, double x, double threshold) {
       return x > 0 ? x * x : 0;
     case Activation::kFatRelu:
       return x >= threshold ? x : 0;
+    case Activation::kSigmoid:
+      return 1 / (1 + std::exp(-x));
   }
   std::abort();
 }
 
-constexpr Activation kActivations[] = {Activation::kSilu, Activation::kGelu,  Activation::kGeluTanh,
-                                       Activation::kRelu, Activation::kRelu2, Activation::kFatRelu};
+constexpr Activation kActivations[] = {
+    Activation::kSilu,  Activation::kGelu,    Activation::kGeluTanh, Activation::kRelu,
+    Activation::kRelu2, Activation::kFatRelu, Activation::kSigmoid};
 
 void test_activations(const Kernels* k, size_t count, Checks& checks, Random& random) {
   std::vector<float> gate = random_values(random, count, 9);

@@ -4,7 +4,7 @@
  * Source of the sums: Higham, Accuracy and Stability of Numerical Algorithms, §3.1 (γ_n) and §4.2.
  */
 import { type WeightType, weightFormat } from "../core/dtype.ts";
-import type { Activation } from "../ops/op.ts";
+import type { RowFunction } from "../ops/op.ts";
 
 /** Unit roundoff of f32: a correctly rounded result is off by at most this share of itself. */
 export const roundoff: number = 2 ** -24;
@@ -63,11 +63,16 @@ export function rotationError(angle: number): number {
  * |act(x') − act(x)| for |x' − x| ≤ error, act being evaluated in f32.
  * Smooth ones by their largest slope (silu 1.0998, gelu 1.1290); those with a corner or a jump by their range.
  */
-export function activationError(activation: Activation, x: number, error: number): number {
+export function activationError(activation: RowFunction, x: number, error: number): number {
   switch (activation.kind) {
     case "silu": {
       const value = Math.abs(x) / (1 + Math.exp(-x));
       return 1.1 * error + value * (exponentialError(x) + 4 * roundoff) + flushed;
+    }
+    // Slope at most 1/4; the share of e^-x in 1 + e^-x is 1 − σ, then the sum and a division of 2.5 units (WGSL).
+    case "sigmoid": {
+      const value = 1 / (1 + Math.exp(-x));
+      return 0.25 * error + value * ((1 - value) * exponentialError(x) + 8 * roundoff) + flushed;
     }
     // erf is often Abramowitz and Stegun 7.1.26, |error| ≤ 1.5e−7 < 2^-22; as much again for its evaluation.
     case "gelu":

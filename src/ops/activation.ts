@@ -2,10 +2,10 @@
  * The scalar functions of a feed-forward block: act(x), and h from up and gate.
  * Source: GELU, Hendrycks and Gimpel 1606.08415; relu², So et al. 2109.08668; FATReLU, ProSparse 2402.13516.
  */
-import type { Activation, Gating } from "./op.ts";
+import type { Gating, RowFunction } from "./op.ts";
 
 /** act as a function of one number, in double precision. */
-export function activationFunction(activation: Activation): (x: number) => number {
+export function activationFunction(activation: RowFunction): (x: number) => number {
   switch (activation.kind) {
     case "silu":
       return (x) => x / (1 + Math.exp(-x));
@@ -15,6 +15,8 @@ export function activationFunction(activation: Activation): (x: number) => numbe
       return (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
     case "relu":
       return (x) => Math.max(x, 0);
+    case "sigmoid":
+      return (x) => 1 / (1 + Math.exp(-x));
     case "relu2":
       return (x) => (x > 0 ? x * x : 0);
     case "fatrelu": {

@@ -58,10 +58,10 @@ describe("what an op does to a slot", () => {
 });
 
 describe("a program is refused", () => {
-  const check = (op: Op): void => {
+  const check = (op: Op, slots: readonly Slot[] = [x, y, outputs]): void => {
     const kv = { layers: 1, kvHeads: 1, headDim: 4, contextLength: 8, sequences: 1 };
     const program: Program = {
-      slots: [x, y, outputs],
+      slots,
       segments: [{ name: "all", ops: [op], outputs: [] }],
       maxRows: 1,
       maxOutputs: 1,
@@ -84,6 +84,17 @@ describe("a program is refused", () => {
     const positions = (rows: number) => ({ weight: matrix(rows, 4), offset: 2 });
     expect(() => check({ ...embed, positions: positions(10) })).not.toThrow();
     expect(() => check({ ...embed, positions: positions(9) })).toThrow(/10 position rows.*9/);
+  });
+
+  it("that takes a part of what is not there, or of groups that are not equal", () => {
+    const half = slot(3, 2);
+    const slots = [x, y, outputs, half];
+    const part = (change: Partial<OpOf<"part">>): void =>
+      check({ kind: "part", x, out: half, groups: 2, first: 1, ...change }, slots);
+    expect(() => part({})).not.toThrow();
+    expect(() => part({ first: 2 })).toThrow(/part.*within 2 elements.*3/);
+    expect(() => part({ groups: 3 })).toThrow(/3 equal groups/);
+    expect(() => part({ out: x, first: 0 })).toThrow(/another slot/);
   });
 
   it("whose slots are another program's", () => {

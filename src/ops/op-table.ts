@@ -44,7 +44,9 @@ type Table = { readonly [Kind in OpKind]: OpRule<OpOf<Kind>> };
 const weightless = { weights: () => [], channels: () => [] };
 const replacing = { addsInto: () => false };
 
-type FromXToOut = OpOf<"norm" | "matmul" | "mask" | "add" | "copy" | "select" | "argmax" | "top-k">;
+type FromXToOut = OpOf<
+  "norm" | "matmul" | "mask" | "add" | "copy" | "part" | "select" | "argmax" | "top-k"
+>;
 
 /** Ops that make `out` out of `x`. */
 function fromXToOut<O extends FromXToOut>(): Pick<OpRule<O>, "reads" | "writes" | "moved"> {
@@ -214,6 +216,23 @@ export const opTable: Table = {
     ...replacing,
     ...fromXToOut(),
     check: ({ x, out }) => isLike(x, out),
+  },
+  part: {
+    ...weightless,
+    ...replacing,
+    ...fromXToOut(),
+    check: ({ x, out, groups, first }) => {
+      const from = x.width / groups;
+      const size = out.width / groups;
+      const isWithin = Number.isInteger(first) && first >= 0 && first + size <= from;
+      return [
+        requires(Number.isInteger(from), `x of ${groups} equal groups`, x.width),
+        requires(Number.isInteger(size), `out of ${groups} equal parts`, out.width),
+        requires(isWithin, `a part within ${from} elements`, first + size),
+        requires(x.id !== out.id, "out to be another slot than x", out.name),
+        hasRowsOf(x, out),
+      ];
+    },
   },
   select: {
     ...weightless,

@@ -40,6 +40,9 @@ export type Activation =
   | { readonly kind: "silu" | "gelu" | "gelu-tanh" | "relu" | "relu2" }
   | { readonly kind: "fatrelu"; readonly threshold: number };
 
+/** Those of blocks, and the gate of an attention's output: sigmoid, 1/(1 + e^−x). */
+export type RowFunction = Activation | { readonly kind: "sigmoid" };
+
 /**
  * How the hidden vector h of an FFN comes about, with u = up·x + bias and g = gate·x:
  * ungated h = act(u); gated h = act(g)·u (ReGLU, SwiGLU); both h = act(g)·act(u) (dReLU, Bamboo).
@@ -164,11 +167,11 @@ export type Op =
       readonly heads: number;
       readonly scale: number;
     }
-  /** out = h from u (and g): the middle of an FFN whose parts are separate ops (profiling). */
+  /** out = h from u (and g): the middle of an FFN whose parts are separate ops (profiling), or a gate over any rows. */
   | {
       readonly kind: "activate";
       readonly gating: Gating;
-      readonly activation: Activation;
+      readonly activation: RowFunction;
       readonly gate?: Slot;
       readonly up: Slot;
       readonly out: Slot;
@@ -194,6 +197,17 @@ export type Op =
   | { readonly kind: "add"; readonly x: Slot; readonly out: Slot }
   /** out = x */
   | { readonly kind: "copy"; readonly x: Slot; readonly out: Slot }
+  /**
+   * A part of each of `groups` equal groups of a row: out[g·n + i] = x[g·m + first + i] for i < n, where m = x width/groups
+   * and n = out width/groups. out is another slot than x.
+   */
+  | {
+      readonly kind: "part";
+      readonly x: Slot;
+      readonly out: Slot;
+      readonly groups: number;
+      readonly first: number;
+    }
   /** out[o] = x[outputRow[o]]: from "step" rows to "outputs" rows. */
   | { readonly kind: "select"; readonly x: Slot; readonly out: Slot }
   /**

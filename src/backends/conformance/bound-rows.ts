@@ -1,4 +1,4 @@
-/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, copy, select, argmax, top-k. */
+/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, copy, part, select, argmax, top-k. */
 
 import { activationFunction } from "../../ops/activation.ts";
 import type { OpOf } from "../../ops/op.ts";
@@ -187,6 +187,17 @@ export function addBound(op: OpOf<"add">, state: BoundState): RowBound {
 
 export function copyBound(op: OpOf<"copy">, state: BoundState): RowBound {
   return (row) => boundedRow(state, op.x, row).errors.slice();
+}
+
+export function partBound(op: OpOf<"part">, state: BoundState): RowBound {
+  const from = op.x.width / op.groups;
+  const size = op.out.width / op.groups;
+  return (row) => {
+    const { errors } = boundedRow(state, op.x, row);
+    return new Float64Array(op.out.width).map(
+      (_, i) => errors[Math.floor(i / size) * from + op.first + (i % size)]!,
+    );
+  };
 }
 
 export function selectBound(op: OpOf<"select">, state: BoundState, step: Step): RowBound {

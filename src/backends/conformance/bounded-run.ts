@@ -84,6 +84,7 @@ const bounds: ByKind<readonly [BoundState, Step], rows.RowBound> = {
   mask: rows.maskBound,
   add: rows.addBound,
   copy: rows.copyBound,
+  part: rows.partBound,
   select: rows.selectBound,
   argmax: rows.argmaxBound,
   "top-k": rows.topKBound,

@@ -1,6 +1,6 @@
-/** Cases of the ops that treat rows alone: embed, matmul, norm, rope, activate, add, copy, select, argmax, top-k. */
+/** Cases of the ops that treat rows alone: embed, matmul, norm, rope, activate, add, copy, part, select, argmax, top-k. */
 import { type WeightType, weightFormat, weightTypes } from "../../core/dtype.ts";
-import type { Activation, Gating, Op, Slot } from "../../ops/op.ts";
+import type { Activation, Gating, Op, RowFunction, Slot } from "../../ops/op.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { type CaseData, createCaseData } from "./case-data.ts";
 import { createProgramBuilder, memoryWeight, type StepRow, stepOf } from "./program-builder.ts";
@@ -17,6 +17,8 @@ export const activations: readonly Activation[] = [
   { kind: "relu2" },
   { kind: "fatrelu", threshold: 1 },
 ];
+
+const rowFunctions: readonly RowFunction[] = [...activations, { kind: "sigmoid" }];
 
 export const gatings: readonly Gating[] = ["ungated", "gated", "both"];
 
@@ -186,7 +188,7 @@ function ropeCases(): readonly ConformanceCase[] {
 
 function activateCase(gating: Gating): ConformanceCase {
   return {
-    name: `activates ${gating} rows with every activation`,
+    name: `activates ${gating} rows with every function`,
     scale: "small",
     traits: { op: "activate" },
     build: () => {
@@ -194,8 +196,8 @@ function activateCase(gating: Gating): ConformanceCase {
       const builder = createProgramBuilder();
       const gate = builder.slot("gate", 100);
       const up = builder.slot("up", 100);
-      const outs = activations.map(({ kind }) => builder.slot(kind, 100));
-      const ops = activations.map((activation, i): Op => {
+      const outs = rowFunctions.map(({ kind }) => builder.slot(kind, 100));
+      const ops = rowFunctions.map((activation, i): Op => {
         const out = outs[i] as Slot;
         const inputs = gating === "ungated" ? { up } : { up, gate };
         return { kind: "activate", gating, activation, out, ...inputs };
@@ -220,7 +222,7 @@ function activationInputs(data: CaseData, length: number): Float32Array {
 
 function movesCase(): ConformanceCase {
   return {
-    name: "adds, copies and selects rows, one output row or all",
+    name: "adds, copies, takes parts of and selects rows, one output row or all",
     scale: "small",
     traits: { op: "select" },
     build: () => {
@@ -231,13 +233,15 @@ function movesCase(): ConformanceCase {
         builder.slot("sum", 77),
         builder.slot("c", 77),
       ];
+      const parts = builder.slot("parts", 33);
       const out = builder.slot("out", 77, "outputs");
       const ops: Op[] = [
         { kind: "add", x, out: sum },
         { kind: "copy", x: sum, out: copied },
+        { kind: "part", x: copied, out: parts, groups: 11, first: 4 },
         { kind: "select", x: copied, out },
       ];
-      builder.segment(ops, [sum, copied, out]);
+      builder.segment(ops, [sum, copied, parts, out]);
       const program = builder.build({ maxRows: 33, maxOutputs: 33 });
       const rows = Array.from({ length: 33 }, () => ({}));
       const all = Array.from({ length: 33 }, (_, row) => row);

@@ -1,5 +1,5 @@
 /** A feed-forward block → its record and that of its method. See lower.ts. */
-import type { Activation, Gating, OpOf, SparsityMethod } from "../../ops/op.ts";
+import type { Gating, OpOf, RowFunction, SparsityMethod } from "../../ops/op.ts";
 import { choiceCodes, methodRecord, opRecord } from "./program-records.ts";
 import type { WeightTable } from "./weight-table.ts";
 
@@ -10,7 +10,7 @@ export function flag(value: boolean): number {
 /** The fields of how h comes about. */
 export function lowerActivation(
   gating: Gating,
-  activation: Activation,
+  activation: RowFunction,
 ): { readonly gating: number; readonly activation: number; readonly threshold: number } {
   return {
     gating: choiceCodes.gating[gating],

@@ -141,6 +141,7 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
     opRecord("mask", { x: x.id, out: out.id, value, norms: weights.addArray(norms) }),
   add: ({ x, out }) => opRecord("add", { x: x.id, out: out.id }),
   copy: ({ x, out }) => opRecord("copy", { x: x.id, out: out.id }),
+  part: ({ x, out, groups, first }) => opRecord("part", { x: x.id, out: out.id, groups, first }),
   select: ({ x, out }) => opRecord("select", { x: x.id, out: out.id }),
   argmax: ({ x, out }) => opRecord("argmax", { x: x.id, out: out.id }),
   "top-k": () => {

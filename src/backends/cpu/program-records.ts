@@ -5,7 +5,7 @@
  *
  * Each field is one number. Slots, weights and arrays are indexes into their lists, -1 for none; flags are 0 or 1.
  */
-import type { Activation, Gating, SparsityMethod } from "../../ops/op.ts";
+import type { Gating, RowFunction, SparsityMethod } from "../../ops/op.ts";
 import type { KvType } from "../../ops/program.ts";
 
 /** Records of the ops of a segment: a code, which is the record's place in this list, then its fields in order. */
@@ -42,6 +42,7 @@ export const opRecords = {
   mask: ["x", "out", "value", "norms"],
   add: ["x", "out"],
   copy: ["x", "out"],
+  part: ["x", "out", "groups", "first"],
   select: ["x", "out"],
   argmax: ["x", "out"],
   /** A slot is copied to its host memory. */
@@ -70,13 +71,13 @@ export const choiceCodes: {
   readonly normForm: Readonly<Record<"rms" | "layer", number>>;
   readonly ropePairing: Readonly<Record<"adjacent" | "halves", number>>;
   readonly gating: Readonly<Record<Gating, number>>;
-  readonly activation: Readonly<Record<Activation["kind"], number>>;
+  readonly activation: Readonly<Record<RowFunction["kind"], number>>;
   readonly kvType: Readonly<Record<KvType, number>>;
 } = {
   normForm: { rms: 0, layer: 1 },
   ropePairing: { adjacent: 0, halves: 1 },
   gating: { ungated: 0, gated: 1, both: 2 },
-  activation: { silu: 0, gelu: 1, "gelu-tanh": 2, relu: 3, relu2: 4, fatrelu: 5 },
+  activation: { silu: 0, gelu: 1, "gelu-tanh": 2, relu: 3, relu2: 4, fatrelu: 5, sigmoid: 6 },
   kvType: { f32: 0, f16: 1, q8_0: 8 },
 };
 

@@ -1,4 +1,4 @@
-/** The ops that move or add whole rows: embed, add, copy, select, activate, mask, argmax, top-k. */
+/** The ops that move or add whole rows: embed, add, copy, part, select, activate, mask, argmax, top-k. */
 
 import { activationFunction, hidden } from "../../ops/activation.ts";
 import type { OpOf } from "../../ops/op.ts";
@@ -32,6 +32,17 @@ export function copy(op: OpOf<"copy">, state: ReferenceState, range: RowRange): 
   const width = op.out.width;
   const x = slotData(state, op.x).subarray(range.first * width, range.end * width);
   slotData(state, op.out).set(x, range.first * width);
+}
+
+export function part(op: OpOf<"part">, state: ReferenceState, range: RowRange): void {
+  const x = slotData(state, op.x);
+  const out = slotData(state, op.out);
+  const from = op.x.width / op.groups;
+  const size = op.out.width / op.groups;
+  for (let group = range.first * op.groups; group < range.end * op.groups; group++) {
+    const begin = group * from + op.first;
+    out.set(x.subarray(begin, begin + size), group * size);
+  }
 }
 
 export function select(op: OpOf<"select">, state: ReferenceState, range: RowRange): void {

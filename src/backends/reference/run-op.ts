@@ -8,7 +8,7 @@ import { ffn } from "./ffn.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
 import { rope } from "./rope.ts";
-import { activate, add, argmax, copy, embed, mask, select, topK } from "./rows.ts";
+import { activate, add, argmax, copy, embed, mask, part, select, topK } from "./rows.ts";
 import { type ReferenceState, type RowRange, rowCount } from "./state.ts";
 
 type FfnRowListener = (active: Uint32Array) => void;
@@ -25,6 +25,7 @@ const functions: ByKind<readonly [ReferenceState, RowRange, FfnRowListener], voi
   mask,
   add,
   copy,
+  part,
   select,
   argmax,
   "top-k": topK,

@@ -3,7 +3,7 @@ import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { BufferSpec } from "./kernel.ts";
 import { norm } from "./kernels/norm.ts";
-import { activate, addOrCopy, argmax, lookup, mask, selectRows } from "./kernels/rows.ts";
+import { activate, addOrCopy, argmax, lookup, mask, part, selectRows } from "./kernels/rows.ts";
 import { topK } from "./kernels/top-k.ts";
 import {
   fusedStore,
@@ -69,6 +69,7 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
   },
   add: lowerMove,
   copy: lowerMove,
+  part: (op, { slot, emit }) => emit(part(op, slot(op.x), slot(op.out))),
   select: (op, { slot, step, emit }) =>
     emit(selectRows(op, { x: slot(op.x), out: slot(op.out), step })),
   argmax: (op, { slot, emit }) => emit(argmax(op, slot(op.x), slot(op.out))),

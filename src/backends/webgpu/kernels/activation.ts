@@ -1,8 +1,8 @@
 /**
- * WGSL of the activation functions and of h from up and gate. The op's meaning: ops/op.ts, Activation and Gating.
+ * WGSL of the activation functions and of h from up and gate. The op's meaning: ops/op.ts, RowFunction and Gating.
  * exp of large arguments is clamped because WGSL may assume that no infinity arises.
  */
-import type { Activation, Gating } from "../../../ops/op.ts";
+import type { Gating, RowFunction } from "../../../ops/op.ts";
 
 /** erf by Abramowitz and Stegun 7.1.26: |error| ≤ 1.5e-7, one and a half ulp of 1. */
 const gelu = /* wgsl */ `
@@ -16,7 +16,7 @@ fn act(x: f32) -> f32 { return 0.5 * x * (1.0 + erf(x * 0.7071067811865476)); }
 `;
 
 /** Declares `fn act(x: f32) -> f32`. */
-export function activationCode(activation: Activation): string {
+export function activationCode(activation: RowFunction): string {
   switch (activation.kind) {
     case "silu":
       return "fn act(x: f32) -> f32 { return x / (1.0 + exp(clamp(-x, -80.0, 80.0))); }";
@@ -27,6 +27,8 @@ export function activationCode(activation: Activation): string {
       return `fn act(x: f32) -> f32 {
   return 0.5 * x * (1.0 + tanh(clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), -10.0, 10.0)));
 }`;
+    case "sigmoid":
+      return "fn act(x: f32) -> f32 { return 1.0 / (1.0 + exp(clamp(-x, -80.0, 80.0))); }";
     case "relu":
       return "fn act(x: f32) -> f32 { return max(x, 0.0); }";
     case "relu2":

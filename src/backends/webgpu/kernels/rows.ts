@@ -1,5 +1,5 @@
 /**
- * Kernels that move or combine whole rows: add, copy, select, activate, mask, embed, arg-max.
+ * Kernels that move or combine whole rows: add, copy, part, select, activate, mask, embed, arg-max.
  * One thread for an element (embed: for a unit of the table), 64 to a workgroup; grid (width, rows).
  */
 import type { OpOf } from "../../../ops/op.ts";
@@ -46,6 +46,22 @@ export function addOrCopy(
     groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
     body: `${main} {
   if (id.x < ${width}u) { let i = id.y * ${slotStride(width)}u + id.x; y[i] ${assign} x[i]; }
+}`,
+  });
+}
+
+/** out[g·n + i] = x[g·m + first + i] */
+export function part(op: OpOf<"part">, x: BufferSpec, out: BufferSpec): KernelCall {
+  const { width, rows } = op.out;
+  const [from, size] = [op.x.width / op.groups, width / op.groups];
+  return kernelCall({
+    label: `part ${op.out.name}`,
+    bindings: [reads("x", "array<f32>", x), writes("y", "array<f32>", out)],
+    groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
+    body: `${main} {
+  if (id.x >= ${width}u) { return; }
+  let at = (id.x / ${size}u) * ${from}u + ${op.first}u + id.x % ${size}u;
+  y[id.y * ${slotStride(width)}u + id.x] = x[id.y * ${slotStride(op.x.width)}u + at];
 }`,
   });
 }
