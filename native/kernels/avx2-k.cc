@@ -74,11 +74,16 @@ struct KDot<Q6_K> {
   }
 };
 
+// Against dot products in integers a panel of f32 pays late (2048 x 2048, Zen 4): for Q4_K from 12
+// tokens on.
+constexpr size_t kGemmTokens = 12;
+
 template <class Codec>
 void add(Kernels& kernels) {
   WeightKernels& of_type = weights_of(kernels, Codec::kType);
   of_type.gemv = four_row_gemv<KDot<Codec>>;
   of_type.gather_dot = four_row_gather<KDot<Codec>>;
+  of_type.gemm_tokens = kGemmTokens;
 }
 
 }  // namespace

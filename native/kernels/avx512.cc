@@ -10,12 +10,23 @@
 namespace hearth {
 namespace {
 
+// Plain types work over lanes. Quantised types that no unit below has loops for work as on any
+// machine, through f32 in gemm.
+template <class Codec>
+constexpr WeightKernels weights() {
+  if constexpr (Codec::kX == XFormat::kF32) {
+    return lane_plain<Lane<Codec, Avx512Lanes>>();
+  } else {
+    WeightKernels table = generic_quantised<Codec>();
+    table.gemm = panel_gemm<Avx512Lanes, QuantisedDecoder<Codec>>;
+    return table;
+  }
+}
+
 Kernels build() {
   Kernels kernels = {"avx512", true, {}, lane_vector_kernels<Avx512Lanes>()};
-  weights_of(kernels, WeightType::kF32) = lane_plain<Lane<F32, Avx512Lanes>>();
-  weights_of(kernels, WeightType::kF16) = lane_plain<Lane<F16, Avx512Lanes>>();
-  weights_of(kernels, WeightType::kBF16) = lane_plain<Lane<BF16, Avx512Lanes>>();
-  // Every function of the quantised types.
+  for_each_codec(
+      [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
   avx512::add_dots_32(kernels);
   avx512::add_dots_k(kernels);
   avx512::add_gemm(kernels);

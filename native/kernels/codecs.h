@@ -4,12 +4,19 @@
 //   w[i] = scale[g] · (code[i] − kZero) − minimum[g],   g = i / kSubGroup
 //
 // In a block the low four bits of the codes begin at kNibbles, their fifth bits at kHighBits.
+// A type whose values are not evenly spaced stores indices: into its book of sixteen values, kBook,
+// or into a lattice of points. Its codes are the values it finds there, of −127 … 127, plus 128: a
+// kernel that can multiply eight-bit codes can multiply it.
 //
 // Source of the layouts: ggml-common.h and ggml-quants.c (ggml-org/llama.cpp, commit c392e5094).
 // Internal to kernels/.
 #pragma once
 
 #include "blocks.h"
+#include "codecs-book.h"
+#include "codecs-k.h"
+#include "codecs-lattice.h"
+#include "codecs-ternary.h"
 
 namespace hearth {
 namespace {
@@ -101,93 +108,6 @@ struct Q5_1 {
     minimum[0] = -load_f16(block + 2);
     unpack_nibbles(block + kNibbles, code);
     add_fifth_bits(load_u32(block + kHighBits), code);
-  }
-};
-
-// The twelve bytes of Q4_K and Q5_K: eight 6-bit scales and eight 6-bit minima.
-inline void unpack_k_scales(const uint8_t* block, float* scale, float* minimum) {
-  const float d = load_f16(block);
-  const float d_minimum = load_f16(block + 2);
-  const uint8_t* packed = block + 4;
-  for (size_t g = 0; g < 4; ++g) {
-    scale[g] = d * static_cast<float>(packed[g] & 63);
-    minimum[g] = d_minimum * static_cast<float>(packed[g + 4] & 63);
-    scale[g + 4] = d * static_cast<float>((packed[g + 8] & 15) | ((packed[g] >> 6) << 4));
-    minimum[g + 4] =
-        d_minimum * static_cast<float>((packed[g + 8] >> 4) | ((packed[g + 4] >> 6) << 4));
-  }
-}
-
-// d f16 | dmin f16 | 12 scales | 128 nibbles: 32 bytes hold group 2j (low) and 2j + 1 (high)
-struct Q4_K {
-  static constexpr WeightType kType = WeightType::kQ4_K;
-  static constexpr XFormat kX = XFormat::kQ8;
-  static constexpr size_t kBlock = 256, kBytes = 144, kSubGroup = 32;
-  static constexpr size_t kNibbles = 16;
-  static constexpr int kBits = 4;
-  static constexpr int kZero = 0;
-  static constexpr bool kHasMinimum = true;
-  static void unpack(const uint8_t* block, uint8_t* code, float* scale, float* minimum) {
-    unpack_k_scales(block, scale, minimum);
-    for (size_t j = 0; j < 4; ++j) {
-      for (size_t i = 0; i < 32; ++i) {
-        const uint8_t packed = block[kNibbles + 32 * j + i];
-        code[64 * j + i] = packed & 15;
-        code[64 * j + 32 + i] = packed >> 4;
-      }
-    }
-  }
-};
-
-// d f16 | dmin f16 | 12 scales | 32 bytes of high bits | 128 nibbles as Q4_K
-// Bit g of high byte i belongs to element i of group g.
-struct Q5_K {
-  static constexpr WeightType kType = WeightType::kQ5_K;
-  static constexpr XFormat kX = XFormat::kQ8;
-  static constexpr size_t kBlock = 256, kBytes = 176, kSubGroup = 32;
-  static constexpr size_t kHighBits = 16, kNibbles = 48;
-  static constexpr int kBits = 5;
-  static constexpr int kZero = 0;
-  static constexpr bool kHasMinimum = true;
-  static void unpack(const uint8_t* block, uint8_t* code, float* scale, float* minimum) {
-    unpack_k_scales(block, scale, minimum);
-    const uint8_t* high = block + kHighBits;
-    for (size_t j = 0; j < 4; ++j) {
-      for (size_t i = 0; i < 32; ++i) {
-        const uint8_t packed = block[kNibbles + 32 * j + i];
-        const unsigned low_bit = (high[i] >> (2 * j)) & 1u;
-        const unsigned high_bit = (high[i] >> (2 * j + 1)) & 1u;
-        code[64 * j + i] = static_cast<uint8_t>((packed & 15) | (low_bit << 4));
-        code[64 * j + 32 + i] = static_cast<uint8_t>((packed >> 4) | (high_bit << 4));
-      }
-    }
-  }
-};
-
-// 128 low nibbles | 64 × 2 high bits | 16 × i8 scale of 16 elements | d f16
-struct Q6_K {
-  static constexpr WeightType kType = WeightType::kQ6_K;
-  static constexpr XFormat kX = XFormat::kQ8;
-  static constexpr size_t kBlock = 256, kBytes = 210, kSubGroup = 16;
-  static constexpr int kBits = 6;
-  static constexpr int kZero = 32;
-  static constexpr bool kHasMinimum = false;
-  static void unpack(const uint8_t* block, uint8_t* code, float* scale, float*) {
-    const float d = load_f16(block + 208);
-    for (size_t g = 0; g < 16; ++g) {
-      scale[g] = d * static_cast<float>(static_cast<int8_t>(block[192 + g]));
-    }
-    for (size_t half = 0; half < 2; ++half) {
-      const uint8_t* low = block + 64 * half;
-      const uint8_t* high = block + 128 + 32 * half;
-      uint8_t* out = code + 128 * half;
-      for (size_t i = 0; i < 32; ++i) {
-        out[i] = static_cast<uint8_t>((low[i] & 15) | ((high[i] & 3) << 4));
-        out[i + 32] = static_cast<uint8_t>((low[i + 32] & 15) | (((high[i] >> 2) & 3) << 4));
-        out[i + 64] = static_cast<uint8_t>((low[i] >> 4) | (((high[i] >> 4) & 3) << 4));
-        out[i + 96] = static_cast<uint8_t>((low[i + 32] >> 4) | ((high[i] >> 6) << 4));
-      }
-    }
   }
 };
 

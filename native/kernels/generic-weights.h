@@ -112,6 +112,8 @@ inline void prepare_q8(const float* x, size_t columns, void* out) {
 }
 
 // W[r, :] · x = Σ_g d_x (scale (Σ code·q − zero Σ q) − minimum Σ q)
+// The zero point is subtracted from the sum: GCC 12 takes Σ (code − 128)·q for a product of unsigned
+// bytes where it has VNNI, and its results are wrong.
 template <class Codec>
 float dot_quantised(const uint8_t* weights, size_t columns, const Q8Row& x) {
   constexpr size_t kParts = Codec::kBlock / Codec::kSubGroup;
@@ -127,9 +129,10 @@ float dot_quantised(const uint8_t* weights, size_t columns, const Q8Row& x) {
       int32_t sum = 0;
       int32_t dot = 0;
       for (size_t i = 0; i < Codec::kSubGroup; ++i) {
-        dot += (code[part * Codec::kSubGroup + i] - Codec::kZero) * q[i];
+        dot += code[part * Codec::kSubGroup + i] * q[i];
         sum += q[i];
       }
+      dot -= Codec::kZero * sum;
       const float d = x.d[(block * kParts + part) / kPerGroup];
       total +=
           d * (scale[part] * static_cast<float>(dot) - minimum[part] * static_cast<float>(sum));

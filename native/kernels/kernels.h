@@ -34,7 +34,22 @@ namespace hearth {
   X(Q5_1, 7)                   \
   X(Q4_K, 12)                  \
   X(Q5_K, 13)                  \
-  X(Q6_K, 14)
+  X(Q6_K, 14)                  \
+  X(Q2_K, 10)                  \
+  X(Q3_K, 11)                  \
+  X(IQ4_NL, 20)                \
+  X(IQ4_XS, 23)                \
+  X(MXFP4, 39)                 \
+  X(IQ3_XXS, 18)               \
+  X(IQ3_S, 21)                 \
+  X(IQ2_XXS, 16)               \
+  X(IQ2_XS, 17)                \
+  X(IQ2_S, 22)                 \
+  X(IQ1_S, 19)                 \
+  X(IQ1_M, 29)                 \
+  X(TQ1_0, 34)                 \
+  X(TQ2_0, 35)                 \
+  X(NVFP4, 40)
 
 // kF32, kF16, …
 enum class WeightType : uint32_t {
@@ -257,7 +272,7 @@ XFormat x_format(WeightType type);
 size_t x_bytes(WeightType type, size_t columns);
 // Bytes of one row of weights.
 size_t row_bytes(WeightType type, size_t columns);
-// Elements of one block (1, 32 or 256).
+// Elements of one block (1, 32, 64 or 256).
 size_t block_elements(WeightType type);
 size_t kv_row_bytes(KvType type, size_t head_dim);
 size_t gemm_scratch_bytes(size_t columns);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "support.h"
+#include "weights.h"
 
 namespace hearth_test {
 namespace {

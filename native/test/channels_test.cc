@@ -2,7 +2,7 @@
 // against double precision, in memory of the size that they ask for.
 #include "runtime/channels.h"
 
-#include "support.h"
+#include "weights.h"
 
 namespace {
 

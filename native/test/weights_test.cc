@@ -1,10 +1,10 @@
 // Every weight kernel × type × instruction set against double precision, with the promises of
 // kernels.h. Bounds: a sum of n rounded f32 terms in any order is off by at most (n + c) ε
 // Σ|terms|; c counts the roundings before the sum (scale, x, product).
+#include "weights.h"
+
 #include <algorithm>
 #include <string>
-
-#include "support.h"
 
 namespace hearth_test {
 namespace {
