@@ -28,6 +28,7 @@ export function ffnCases(): readonly ConformanceCase[] {
     ...methods.filter((method) => method !== "dense").map(nothingActiveCase),
     longPrefillCase("columns"),
     longPrefillCase("rows"),
+    ...layouts.map(manyNeuronsCase),
   ];
 }
 
@@ -249,5 +250,17 @@ function longPrefillCase(downLayout: DownProjection["layout"]): ConformanceCase 
     scale: "large",
     traits: { op: "ffn", weightType: "F16", method: "gate", downLayout },
     build: () => ffnScript(shape, { into: "assign", counts: [128, 33] }),
+  };
+}
+
+/** So many neurons that a backend may cut the active list, or the sum over it, into parts. */
+function manyNeuronsCase(downLayout: DownProjection["layout"]): ConformanceCase {
+  const sizes = { type: "F16", dim: 64, neurons: 2300 } as const;
+  const shape: CaseBlockShape = { ...plainShape, ...sizes, downLayout, method: "threshold-output" };
+  return {
+    name: `threshold-output joins the parts of 2300 neurons, down as ${downLayout}`,
+    scale: "small",
+    traits: { op: "ffn", weightType: "F16", method: "threshold-output", downLayout },
+    build: () => ffnScript(shape, { into: "add", counts: [1, 3, 9, 40] }),
   };
 }

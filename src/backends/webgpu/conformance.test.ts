@@ -58,6 +58,22 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
     expect(new Set(products.map(({ traits }) => traits.weightType))).toEqual(new Set(loopTypes));
   });
 
+  // Their parts of the active list, and of the sum, are then those of several pieces.
+  const cut = ["mlp", "gate", "threshold-gate"].map((method) =>
+    conformanceCases().find(
+      ({ traits }) =>
+        traits.method === method && traits.downLayout === "rows" && traits.weightType === "F32",
+    ),
+  );
+  it.each(cut)("with weights cut into pieces of 16 KiB: $name", async (found) => {
+    using backend = await createWebGpuBackend({ adapter: 0, maxBinding: 16 * 1024 });
+    const script = found!.build();
+    const expected = await expectationOf(script, floatArithmetic);
+    const { problems, compared } = await checkCase(backend, script, expected);
+    expect(problems).toEqual([]);
+    expect(compared).toBeGreaterThan(0);
+  });
+
   const isSkipped = isSample ? " (skipped: HEARTH_CONFORMANCE=sample)" : "";
   describe.skipIf(isSample)(`with loops of constant bounds, as on hardware${isSkipped}`, () => {
     it.each(products)("$name", async ({ build }) => {

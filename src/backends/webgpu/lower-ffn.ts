@@ -6,9 +6,10 @@ import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
 import { gatheredColumns } from "./gathered-columns.ts";
 import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
 import { activationCode, hiddenCode } from "./kernels/activation.ts";
-import { axpy } from "./kernels/axpy.ts";
+import { axpy, axpyGrid } from "./kernels/axpy.ts";
 import { type Epilogue, output } from "./kernels/epilogue.ts";
 import type { Pairs, Product, WeightPiece } from "./kernels/gemv.ts";
+import { joinParts, partialBytes } from "./kernels/join-parts.ts";
 import { activate } from "./kernels/rows.ts";
 import type { ActiveList } from "./kernels/sparse.ts";
 import { emitProduct } from "./lower-product.ts";
@@ -172,7 +173,7 @@ function lowerUnlike(recording: FfnRecording, gate: Weight, lowering: Lowering):
 
 /** out (+)= down(h) (+ bias): over all neurons, or over the active ones where a neuron is a row of the weight. */
 export function lowerDown(recording: FfnRecording, lowering: Lowering, active?: ActiveList): void {
-  const { op, block, neurons, hidden, label } = recording;
+  const { op, block, hidden, label } = recording;
   const { dim, down, downBias } = block;
   const bias =
     downBias && lowering.buffers.vector(downBias.name, [{ weight: downBias, length: dim }]);
@@ -194,20 +195,42 @@ export function lowerDown(recording: FfnRecording, lowering: Lowering, active?: 
     }
     return;
   }
-  lowering.buffers.matrix(neuronRows(down.weight, block)).forEach((piece, i) => {
-    const into = i === 0 ? op.into : "add";
-    const epilogue: Epilogue = { outputs, into, ...(i === 0 && bias ? { bias } : {}) };
-    const of = extentOf(op.x.rows);
-    const made = {
-      label: `${label} down`,
-      hidden,
-      neurons,
-      piece,
-      epilogue,
-      of,
-      shapes: lowering.buffers,
-    };
-    lowering.emit(axpy(active === undefined ? made : { ...made, active }));
+  lowerRows(recording, lowering, { outputs, into: op.into, ...(bias && { bias }) }, active);
+}
+
+/** The down projection stored by neuron: of one row in parts that fill the card, of several row by row. */
+function lowerRows(
+  { op, block, neurons, hidden, label }: FfnRecording,
+  lowering: Lowering,
+  epilogue: Epilogue,
+  active: ActiveList | undefined,
+): void {
+  const { buffers: shapes } = lowering;
+  const { dim } = block;
+  const of = extentOf(op.x.rows);
+  const pieces = shapes.matrix(neuronRows(block.down.weight, block));
+  const shared = { label: `${label} down`, hidden, neurons, of, shapes, ...(active && { active }) };
+  const counts = pieces.map((piece) => axpyGrid(piece, shapes).parts);
+  const parts = counts.reduce((sum, count) => sum + count, 0);
+  if (parts > 1) {
+    const when = { of, min: 1, max: 1 };
+    const bytes = partialBytes(1, { parts, dim });
+    const sums = { buffer: shapes.empty("ffn parts", bytes), parts, dim };
+    let first = 0;
+    pieces.forEach((piece, i) => {
+      const count = counts[i] ?? 1;
+      lowering.emit(axpy({ ...shared, piece, when, into: { sums, first, count } }));
+      first += count;
+    });
+    lowering.emit(joinParts(shared.label, { sums, epilogue, shapes, of, when }));
+  }
+  const several = parts > 1 ? { when: { of, min: 2, max: lowering.maxRows(op.x.rows) } } : {};
+  if (parts > 1 && several.when?.max === 1) return;
+  pieces.forEach((piece, i) => {
+    const { bias: _once, ...later } = { ...epilogue, into: "add" } as const;
+    lowering.emit(
+      axpy({ ...shared, ...several, piece, into: { epilogue: i === 0 ? epilogue : later } }),
+    );
   });
 }
 

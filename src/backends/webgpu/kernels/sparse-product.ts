@@ -1,6 +1,7 @@
 /**
  * W[active, :] [neurons, k] @ x [m, k] -> h [m, neurons] at the active neurons only: the gate and up part of a sparse
- * block. Like gemv.ts, but the rows of W come from a list; a fixed number of workgroups loops over it.
+ * block. Like gemv.ts, but the rows of W come from a list; a fixed number of workgroups loops over it. A whole neuron is
+ * the work of its lanes: nothing is skipped inside a row.
  */
 import {
   type Binding,
@@ -19,7 +20,7 @@ import {
 import { weightCode } from "./decode.ts";
 import { lanesOf, type WeightPiece } from "./gemv.ts";
 import { joinLanes, laneDeclarations, laneThreads, threadNumber } from "./lane-sums.ts";
-import { type ActiveList, activeCount, activeNeuron, activeShape } from "./sparse.ts";
+import { type ActiveList, activeNeuron, activeRange, activeShape } from "./sparse.ts";
 
 /** Enough workgroups to fill a large card (144 multiprocessors) several times over. */
 const maxGroups = 512;
@@ -53,6 +54,7 @@ export function sparseProduct(product: SparseProduct): KernelCall {
     rows: weights,
     neurons_here: piece.rows,
     first_row: piece.firstRow,
+    end_row: piece.firstRow + piece.rows,
     x_stride: slotStride(piece.columns) / 4,
     h_stride: slotStride(active.neurons),
   };
@@ -83,32 +85,30 @@ function sparseBody(product: SparseProduct, weights: 1 | 2): string {
   const code = weightCode(piece.type, piece.columns, shapes.features);
   const lanes = { shapes, rows: weights, type: "f32" } as const;
   const thread = threadNumber(shapes.features);
+  const range = activeRange(product.active, { piece, neurons: product.active.neurons });
   const half = (k: string): string => (isPaired ? ` + ${k} * shape.neurons_here` : "");
-  return /* wgsl */ `${code.functions}${product.functions}${laneDeclarations(lanes)}
+  return /* wgsl */ `${code.functions}${product.functions}${laneDeclarations(lanes)}${range.functions}
 @compute @workgroup_size(${laneThreads})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) wgs: vec3<u32>, ${thread.parameters}) {
   ${thread.code}
   let m = wg.y;
   let per_group = ${laneThreads}u / shape.lanes;
-  let count = ${activeCount("m")};
+  let range = ${range.code("m")};
   let lane = t % shape.lanes;
   let x_at = m * shape.x_stride;
-  for (var first = wg.x * per_group; first < count; first += wgs.x * per_group) {
-    let n = ${activeNeuron("m", "min(first + t / shape.lanes, count - 1u)")};
-    let is_here = n >= shape.first_row && n < shape.first_row + shape.neurons_here;
+  for (var first = range.x + wg.x * per_group; first < range.y; first += wgs.x * per_group) {
+    let n = ${activeNeuron("m", "min(first + t / shape.lanes, range.y - 1u)")};
     var sums = array<f32, ${weights}>();
-    if (is_here) {
-      for (var u = lane; u < shape.units; u += shape.lanes) {
-        ${repeat(
-          shapes,
-          { index: "k", field: "rows", count: weights },
-          (k) => `var d = decode((n - shape.first_row${half(k)}) * shape.row_vec, u);
-        ${repeat(shapes, { index: "q", field: "quads", count: code.quads }, (q) => `sums[${k}] += dot(d[${q}], x[x_at + quad_at(u, ${q})]);`)}`,
-        )}
-      }
+    for (var u = lane; u < shape.units; u += shape.lanes) {
+      ${repeat(
+        shapes,
+        { index: "k", field: "rows", count: weights },
+        (k) => `var d = decode((n - shape.first_row${half(k)}) * shape.row_vec, u);
+      ${repeat(shapes, { index: "q", field: "quads", count: code.quads }, (q) => `sums[${k}] += dot(d[${q}], x[x_at + quad_at(u, ${q})]);`)}`,
+      )}
     }
     ${joinLanes(lanes)}
-    if (lane == 0u && is_here && first + t / shape.lanes < count) {
+    if (lane == 0u && first + t / shape.lanes < range.y) {
       let a = sum_at(0u, t / shape.lanes, width);
       ${isPaired ? "let b = sum_at(1u, t / shape.lanes, width);" : ""}
       hidden[m * shape.h_stride + n] = ${product.value};

@@ -37,7 +37,36 @@ export function activeNeuron(m: string, i: string): string {
   return `list[${m} * shape.neurons + ${i}]`;
 }
 
-/** What both need of the kernel's uniform. */
+/**
+ * The places [x, y) of a list whose neurons lie in a piece of a weight that was cut: lists rise, so they are neighbours and
+ * no kernel steps over neurons of other pieces. Without a list, the piece's own rows. Uniform: shape.first_row, end_row.
+ */
+export function activeRange(
+  active: ActiveList | undefined,
+  { piece, neurons }: { readonly piece: { readonly rows: number }; readonly neurons: number },
+): { readonly functions: string; readonly code: (m: string) => string } {
+  if (active === undefined) {
+    return { functions: "", code: () => "vec2<u32>(shape.first_row, shape.end_row)" };
+  }
+  if (piece.rows === neurons) {
+    return { functions: "", code: (m) => `vec2<u32>(0u, ${activeCount(m)})` };
+  }
+  return {
+    functions: /* wgsl */ `
+fn place_of(m: u32, n: u32) -> u32 {
+  var low = 0u;
+  var high = ${activeCount("m")};
+  while (low < high) {
+    let middle = (low + high) / 2u;
+    if (${activeNeuron("m", "middle")} < n) { low = middle + 1u; } else { high = middle; }
+  }
+  return low;
+}`,
+    code: (m) => `vec2<u32>(place_of(${m}, shape.first_row), place_of(${m}, shape.end_row))`,
+  };
+}
+
+/** What all of these need of the kernel's uniform. */
 export function activeShape({ ops, op, neurons }: ActiveList): ShapeFields {
   return { count_stride: ops, count_at: op, neurons };
 }
