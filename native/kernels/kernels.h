@@ -216,6 +216,8 @@ struct VectorKernels {
   void (*add)(const float* x, size_t count, float* out);
   // out *= factor
   void (*scale)(float factor, size_t count, float* out);
+  // out = cap tanh(out / cap), within 16 roundoffs of cap; NaN stays NaN.
+  void (*soft_cap)(float cap, size_t count, float* out);
   void (*rope)(const RopeTask& task);
   // Index of the largest, the lowest on a tie. count >= 1.
   uint32_t (*argmax)(const float* x, size_t count);

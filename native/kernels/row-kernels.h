@@ -141,6 +141,18 @@ void scale(float factor, size_t count, float* out) {
   });
 }
 
+// tanh a = 1 − 2 / (e^2a + 1)
+template <class L>
+void soft_cap(float cap, size_t count, float* out) {
+  for_lanes<L>(count, [&](size_t i, size_t n) {
+    const typename L::V x = load_some<L>(out + i, n);
+    const typename L::V e = exp_lanes<L>(L::mul(x, L::set1(2 / cap)));
+    const typename L::V share = L::div(L::set1(2), L::add(e, L::set1(1)));
+    const typename L::V capped = L::mul(L::set1(cap), L::sub(L::set1(1), share));
+    store_some<L>(out + i, L::select_ge(x, x, capped, x), n);
+  });
+}
+
 // (a, b) -> (a cos − b sin, a sin + b cos)
 template <class L>
 void rope_halves(const RopeTask& task, float* head) {

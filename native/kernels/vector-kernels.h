@@ -18,6 +18,7 @@ constexpr VectorKernels lane_vector_kernels() {
   table.activate = activate<L>;
   table.add = add<L>;
   table.scale = scale<L>;
+  table.soft_cap = soft_cap<L>;
   table.rope = rope<L>;
   table.argmax = argmax<L>;
   table.f32_to_f16 = f32_to_f16<L>;

@@ -110,7 +110,19 @@ Move move_of(Builder& builder, const Record& from) {
 
 void build_op(Builder& builder, const AddRecord& from) {
   const Move move = move_of(builder, from);
-  builder.add(make_add(builder.kernels(), move.x, move.out));
+  builder.add(make_add(builder.kernels(), move.x, move.out, static_cast<float>(from.factor)));
+}
+
+void build_op(Builder& builder, const ScaleRecord& from) {
+  ScaleOp op{};
+  op.x = builder.slot(from.x);
+  op.out = builder.slot(from.out);
+  op.factor = static_cast<float>(from.factor);
+  op.cap = static_cast<float>(from.cap);
+  op.length = whole(from.length);
+  op.factors = builder.optional_array<float>(from.factors, whole(from.factor_count));
+  builder.writes(op.out);
+  builder.add(make_scale(builder.kernels(), op));
 }
 
 void build_op(Builder& builder, const CopyRecord& from) {
@@ -157,6 +169,8 @@ void build_next(Builder& builder, Reader& reader) {
       return build_op(builder, reader.record<MaskRecord>());
     case OpCode::kAdd:
       return build_op(builder, reader.record<AddRecord>());
+    case OpCode::kScale:
+      return build_op(builder, reader.record<ScaleRecord>());
     case OpCode::kCopy:
       return build_op(builder, reader.record<CopyRecord>());
     case OpCode::kPart:

@@ -19,11 +19,12 @@ enum class OpCode : uint32_t {
   kFfn = 7,
   kMask = 8,
   kAdd = 9,
-  kCopy = 10,
-  kPart = 11,
-  kSelect = 12,
-  kArgmax = 13,
-  kPublish = 14,
+  kScale = 10,
+  kCopy = 11,
+  kPart = 12,
+  kSelect = 13,
+  kArgmax = 14,
+  kPublish = 15,
 };
 
 enum class FfnMethod : uint32_t {
@@ -130,6 +131,17 @@ struct MaskRecord {
 struct AddRecord {
   double x;
   double out;
+  double factor;
+};
+
+struct ScaleRecord {
+  double x;
+  double out;
+  double factor;
+  double cap;
+  double length;
+  double factors;
+  double factor_count;
 };
 
 struct CopyRecord {

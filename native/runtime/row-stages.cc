@@ -149,16 +149,45 @@ class MoveStage : public RowStage {
 
 class AddStage final : public MoveStage {
  public:
-  AddStage(const Kernels& kernels, Slot x, Slot out)
-      : MoveStage(x, out, x), add_(kernels.vector.add) {}
+  AddStage(const Kernels& kernels, Slot x, Slot out, float factor)
+      : MoveStage(x, out, x), add_(kernels.vector.add), factor_(factor) {}
 
  protected:
   void run_rows(const Step&, uint32_t begin, uint32_t end) override {
-    add_(x_.row(begin), static_cast<size_t>(end - begin) * x_.width, out_.row(begin));
+    const size_t count = static_cast<size_t>(end - begin) * x_.width;
+    const float* x = x_.row(begin);
+    float* out = out_.row(begin);
+    if (factor_ == 1) return add_(x, count, out);
+#pragma GCC ivdep
+    for (size_t i = 0; i < count; i++) out[i] += factor_ * x[i];
   }
 
  private:
   void (*add_)(const float*, size_t, float*);
+  float factor_;
+};
+
+class ScaleStage final : public RowStage {
+ public:
+  ScaleStage(const Kernels& kernels, ScaleOp op)
+      : RowStage(op.x, op.x.width), vector_(kernels.vector), op_(op) {}
+
+ protected:
+  void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
+    const size_t width = op_.x.width;
+    for (uint32_t row = begin; row < end; row++) {
+      const float* x = op_.x.row(row);
+      float* out = op_.out.row(row);
+      if (out != x) std::memcpy(out, x, width * sizeof(float));
+      const float place = op_.factors == nullptr ? 1 : op_.factors[step.position[row] / op_.length];
+      vector_.scale(op_.factor * place, width, out);
+      if (op_.cap != 0) vector_.soft_cap(op_.cap, width, out);
+    }
+  }
+
+ private:
+  const VectorKernels& vector_;
+  ScaleOp op_;
 };
 
 class CopyStage final : public MoveStage {
@@ -268,8 +297,11 @@ std::unique_ptr<Stage> make_store_kv(const KvCache& cache, uint32_t layer, Slot 
 std::unique_ptr<Stage> make_activate(const Kernels& kernels, ActivateOp op) {
   return std::make_unique<ActivateStage>(kernels, op);
 }
-std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out) {
-  return std::make_unique<AddStage>(kernels, x, out);
+std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out, float factor) {
+  return std::make_unique<AddStage>(kernels, x, out, factor);
+}
+std::unique_ptr<Stage> make_scale(const Kernels& kernels, ScaleOp op) {
+  return std::make_unique<ScaleStage>(kernels, op);
 }
 std::unique_ptr<Stage> make_copy(Slot x, Slot out) { return std::make_unique<CopyStage>(x, out); }
 std::unique_ptr<Stage> make_part(PartOp op) { return std::make_unique<PartStage>(op); }

@@ -1,5 +1,6 @@
-// Stages that treat each row by itself: embed, norm, rope, store-kv, activate, mask, add, copy,
-// part, select, argmax and the preparation of a matmul's input. Their equations are in src/ops/op.ts.
+// Stages that treat each row by itself: embed, norm, rope, store-kv, activate, mask, add, scale,
+// copy, part, select, argmax and the preparation of a matmul's input. Their equations are in
+// src/ops/op.ts.
 #pragma once
 
 #include <memory>
@@ -77,6 +78,15 @@ struct PartOp {
   uint32_t first;
 };
 
+struct ScaleOp {
+  Slot x;
+  Slot out;  // may be x
+  float factor;
+  float cap;             // 0: none
+  uint32_t length;       // positions that share a factor
+  const float* factors;  // one for each stretch of positions, or null: 1
+};
+
 std::unique_ptr<Stage> make_embed(const Kernels& kernels, EmbedOp op);
 std::unique_ptr<Stage> make_norm(const Kernels& kernels, NormOp op);
 std::unique_ptr<Stage> make_rope_angles(const Slot& x, const RopeTable* table);
@@ -84,7 +94,8 @@ std::unique_ptr<Stage> make_rope(const Kernels& kernels, RopeOp op);
 std::unique_ptr<Stage> make_store_kv(const KvCache& cache, uint32_t layer, Slot k, Slot v);
 std::unique_ptr<Stage> make_activate(const Kernels& kernels, ActivateOp op);
 std::unique_ptr<Stage> make_mask(MaskOp op);
-std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out);
+std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out, float factor);
+std::unique_ptr<Stage> make_scale(const Kernels& kernels, ScaleOp op);
 std::unique_ptr<Stage> make_copy(Slot x, Slot out);
 std::unique_ptr<Stage> make_part(PartOp op);
 std::unique_ptr<Stage> make_select(Slot x, Slot out);

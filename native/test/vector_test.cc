@@ -265,6 +265,14 @@ void test_simple(const Kernels* k, size_t count, Checks& checks, Random& random)
   k->vector.scale(1.5f, count, out.data());
   for (size_t i = 0; i < count; ++i)
     checks.near({k->name, "scale", detail.c_str()}, out[i], (x[i] + y[i]) * 1.5f, 0);
+  std::vector<float> capped = x;
+  capped[0] = std::nanf("");
+  k->vector.soft_cap(3, count, capped.data());
+  checks.near({k->name, "soft cap of NaN", detail.c_str()}, capped[0] != capped[0], 1, 0);
+  for (size_t i = 1; i < count; ++i) {
+    const double expected = 3 * std::tanh(static_cast<double>(x[i]) / 3);
+    checks.near({k->name, "soft cap", detail.c_str()}, capped[i], expected, 3 * 16 * 0x1p-24);
+  }
   const size_t best = random.below(count);
   x[best] = 77;
   x[count - 1] = 77;

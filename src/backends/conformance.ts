@@ -11,6 +11,7 @@ import { ffnCases } from "./conformance/cases-ffn.ts";
 import { maskCases } from "./conformance/cases-mask.ts";
 import { programCases } from "./conformance/cases-program.ts";
 import { rowCases } from "./conformance/cases-rows.ts";
+import { scaleCase } from "./conformance/cases-scale.ts";
 import { type CaseExpectation, checkCase, expectCase } from "./conformance/check-case.ts";
 import { type Arithmetic, integerArithmetic } from "./tolerance.ts";
 
@@ -87,6 +88,7 @@ const cases: readonly ConformanceCase[] = [
   ...attentionCases(),
   ...ffnCases(),
   ...maskCases(),
+  scaleCase(),
   ...channelCases(),
   ...programCases(),
 ].map((candidate) => {

@@ -3,7 +3,7 @@
  * compile. A question about any op has its answer here; what remains beside this table is each backend's lowering.
  */
 import { blockRequirements, blockWeights, blockWithSlots, predictorInputs } from "./ffn-block.ts";
-import type { Op, OpKind, OpOf, Slot, Weight } from "./op.ts";
+import type { Op, OpKind, OpOf, PositionFactors, Slot, Weight } from "./op.ts";
 import type { KvShape } from "./program.ts";
 import {
   hasColumns,
@@ -45,7 +45,7 @@ const weightless = { weights: () => [], channels: () => [] };
 const replacing = { addsInto: () => false };
 
 type FromXToOut = OpOf<
-  "norm" | "matmul" | "mask" | "add" | "copy" | "part" | "select" | "argmax" | "top-k"
+  "norm" | "matmul" | "mask" | "add" | "scale" | "copy" | "part" | "select" | "argmax" | "top-k"
 >;
 
 /** Ops that make `out` out of `x`. */
@@ -209,7 +209,21 @@ export const opTable: Table = {
     ...weightless,
     ...fromXToOut(),
     addsInto: () => true,
-    check: ({ x, out }) => isLike(x, out),
+    check: ({ x, out, factor = 1 }) => [
+      requires(Number.isFinite(factor), "a finite factor", factor),
+      ...isLike(x, out),
+    ],
+  },
+  scale: {
+    ...weightless,
+    ...replacing,
+    ...fromXToOut(),
+    check: ({ x, out, factor, cap = 1, byPosition }, kv) => [
+      requires(Number.isFinite(factor), "a finite factor", factor),
+      requires(cap > 0 && cap < Number.POSITIVE_INFINITY, "a cap above 0", cap),
+      ...isLike(x, out),
+      ...(byPosition === undefined ? [] : positionRequirements(x, byPosition, kv)),
+    ],
   },
   copy: {
     ...weightless,
@@ -264,6 +278,19 @@ export const opTable: Table = {
     ],
   },
 };
+
+function positionRequirements(
+  x: Slot,
+  { length, factors }: PositionFactors,
+  kv: KvShape,
+): readonly Requirement[] {
+  const needed = Math.ceil(kv.contextLength / length);
+  return [
+    isOfStep("x", x),
+    requires(Number.isInteger(length) && length > 0, "stretches of whole positions", length),
+    requires(factors.length >= needed, `${needed} factors`, factors.length),
+  ];
+}
 
 export function ruleOf(op: Op): OpRule<Op> {
   return opTable[op.kind];

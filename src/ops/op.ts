@@ -108,6 +108,12 @@ export interface DownProjection {
   readonly weight: Weight;
 }
 
+/** A factor for each stretch of `length` positions, the first at position 0. */
+export interface PositionFactors {
+  readonly length: number;
+  readonly factors: Float32Array;
+}
+
 /** Whether a result replaces the slot or is added to it. */
 export type Into = "assign" | "add";
 
@@ -193,8 +199,28 @@ export type Op =
       /** f32 [x width]; absent: 1. */
       readonly norms?: Float32Array;
     }
-  /** out += x */
-  | { readonly kind: "add"; readonly x: Slot; readonly out: Slot }
+  /** out += factor·x */
+  | {
+      readonly kind: "add";
+      readonly x: Slot;
+      readonly out: Slot;
+      /** Absent: 1. */
+      readonly factor?: number;
+    }
+  /**
+   * out = f·x with f = factor·byPosition.factors[⌊position / byPosition.length⌋]; with a cap: out = cap·tanh(f·x / cap),
+   * NaN stays NaN. out may be x.
+   */
+  | {
+      readonly kind: "scale";
+      readonly x: Slot;
+      readonly out: Slot;
+      readonly factor: number;
+      /** Above 0; absent: none. */
+      readonly cap?: number;
+      /** Absent: 1 at every position. Rows of the step only. */
+      readonly byPosition?: PositionFactors;
+    }
   /** out = x */
   | { readonly kind: "copy"; readonly x: Slot; readonly out: Slot }
   /**

@@ -1,8 +1,9 @@
-/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, copy, part, select, argmax, top-k. */
+/** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, scale, copy, part, select, argmax, top-k. */
 
 import { activationFunction } from "../../ops/activation.ts";
 import type { OpOf } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
+import { scaleFactor } from "../reference/rows.ts";
 import { weightData } from "../reference/state.ts";
 import { accumulation, activationError, flushed, rotationError, roundoff } from "../tolerance.ts";
 import { productBound } from "./bound-product.ts";
@@ -178,9 +179,31 @@ export function addBound(op: OpOf<"add">, state: BoundState): RowBound {
   return (row) => {
     const x = boundedRow(state, op.x, row);
     const before = boundedRow(state, op.out, row);
+    const { factor = 1 } = op;
     return before.errors.map((error, i) => {
-      const sum = Math.abs(x.values[i]! + before.values[i]!);
-      return error + x.errors[i]! + 2 * roundoff * sum;
+      // The factor is rounded to f32, and so is its product.
+      const added = Math.abs(factor) * (x.errors[i]! + 3 * roundoff * Math.abs(x.values[i]!));
+      const sum = Math.abs(factor * x.values[i]! + before.values[i]!);
+      return error + (factor === 1 ? x.errors[i]! : added) + 2 * roundoff * sum;
+    });
+  };
+}
+
+/**
+ * f·x: three roundings of f, one of the product. With a cap, a = f·x/cap gets two more roundings, and its tanh's slope
+ * is at most 1, |a|·(1 − tanh²a) at most 0.45; tanh a = 1 − 2/(e^2a + 1) then is off by 4 roundoffs for e^2a (as WGSL
+ * allows), 5 for the quotient and one each for the sums: at most 16 with those of cap and its product.
+ */
+export function scaleBound(op: OpOf<"scale">, state: BoundState, step: Step): RowBound {
+  const { cap } = op;
+  return (row) => {
+    const { values, errors } = boundedRow(state, op.x, row);
+    const factor = Math.abs(scaleFactor(op, step.position[row]!));
+    return errors.map((error, i) => {
+      if (Number.isNaN(values[i]!)) return error;
+      const carried = factor * error;
+      if (cap !== undefined) return carried + 16 * roundoff * cap + flushed;
+      return carried + 4 * roundoff * factor * Math.abs(values[i]!) + flushed;
     });
   };
 }

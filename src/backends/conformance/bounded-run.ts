@@ -83,6 +83,7 @@ const bounds: ByKind<readonly [BoundState, Step], rows.RowBound> = {
   ffn: ffnBound,
   mask: rows.maskBound,
   add: rows.addBound,
+  scale: rows.scaleBound,
   copy: rows.copyBound,
   part: rows.partBound,
   select: rows.selectBound,

@@ -237,6 +237,7 @@ function movesCase(): ConformanceCase {
       const out = builder.slot("out", 77, "outputs");
       const ops: Op[] = [
         { kind: "add", x, out: sum },
+        { kind: "add", x, out: sum, factor: -0.22 },
         { kind: "copy", x: sum, out: copied },
         { kind: "part", x: copied, out: parts, groups: 11, first: 4 },
         { kind: "select", x: copied, out },

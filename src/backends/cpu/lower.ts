@@ -139,7 +139,17 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
   ffn: lowerFfn,
   mask: ({ x, out, value, norms }, weights) =>
     opRecord("mask", { x: x.id, out: out.id, value, norms: weights.addArray(norms) }),
-  add: ({ x, out }) => opRecord("add", { x: x.id, out: out.id }),
+  add: ({ x, out, factor = 1 }) => opRecord("add", { x: x.id, out: out.id, factor }),
+  scale: ({ x, out, factor, cap = 0, byPosition }, weights) =>
+    opRecord("scale", {
+      x: x.id,
+      out: out.id,
+      factor,
+      cap,
+      length: byPosition?.length ?? 1,
+      factors: weights.addArray(byPosition?.factors),
+      factorCount: byPosition?.factors.length ?? 0,
+    }),
   copy: ({ x, out }) => opRecord("copy", { x: x.id, out: out.id }),
   part: ({ x, out, groups, first }) => opRecord("part", { x: x.id, out: out.id, groups, first }),
   select: ({ x, out }) => opRecord("select", { x: x.id, out: out.id }),

@@ -40,7 +40,9 @@ export const opRecords = {
     "upChannels",
   ],
   mask: ["x", "out", "value", "norms"],
-  add: ["x", "out"],
+  add: ["x", "out", "factor"],
+  /** cap 0: none. `factors` has one for each stretch of `length` positions. */
+  scale: ["x", "out", "factor", "cap", "length", "factors", "factorCount"],
   copy: ["x", "out"],
   part: ["x", "out", "groups", "first"],
   select: ["x", "out"],

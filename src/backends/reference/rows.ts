@@ -25,7 +25,28 @@ export function add(op: OpOf<"add">, state: ReferenceState, range: RowRange): vo
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
   const width = op.out.width;
-  for (let i = range.first * width; i < range.end * width; i++) out[i]! += x[i]!;
+  const { factor = 1 } = op;
+  for (let i = range.first * width; i < range.end * width; i++) out[i]! += factor * x[i]!;
+}
+
+/** The factor of a position is rounded to f32, as tables of backends hold it. */
+export function scale(op: OpOf<"scale">, state: ReferenceState, range: RowRange): void {
+  const x = slotData(state, op.x);
+  const out = slotData(state, op.out);
+  const { width } = op.out;
+  const { cap } = op;
+  for (let row = range.first; row < range.end; row++) {
+    const factor = scaleFactor(op, range.step.position[row]!);
+    for (let i = row * width; i < (row + 1) * width; i++) {
+      const scaled = factor * x[i]!;
+      out[i] = cap === undefined ? scaled : cap * Math.tanh(scaled / cap);
+    }
+  }
+}
+
+export function scaleFactor({ factor, byPosition }: OpOf<"scale">, position: number): number {
+  if (byPosition === undefined) return factor;
+  return factor * byPosition.factors[Math.floor(position / byPosition.length)]!;
 }
 
 export function copy(op: OpOf<"copy">, state: ReferenceState, range: RowRange): void {

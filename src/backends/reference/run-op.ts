@@ -8,7 +8,7 @@ import { ffn } from "./ffn.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
 import { rope } from "./rope.ts";
-import { activate, add, argmax, copy, embed, mask, part, select, topK } from "./rows.ts";
+import { activate, add, argmax, copy, embed, mask, part, scale, select, topK } from "./rows.ts";
 import { type ReferenceState, type RowRange, rowCount } from "./state.ts";
 
 type FfnRowListener = (active: Uint32Array) => void;
@@ -24,6 +24,7 @@ const functions: ByKind<readonly [ReferenceState, RowRange, FfnRowListener], voi
   ffn,
   mask,
   add,
+  scale,
   copy,
   part,
   select,

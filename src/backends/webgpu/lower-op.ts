@@ -3,7 +3,16 @@ import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { BufferSpec } from "./kernel.ts";
 import { norm } from "./kernels/norm.ts";
-import { activate, addOrCopy, argmax, lookup, mask, part, selectRows } from "./kernels/rows.ts";
+import {
+  activate,
+  addOrCopy,
+  argmax,
+  lookup,
+  mask,
+  part,
+  scale,
+  selectRows,
+} from "./kernels/rows.ts";
 import { topK } from "./kernels/top-k.ts";
 import {
   fusedStore,
@@ -68,6 +77,7 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
     emit(mask(op, { x: slot(op.x), out: slot(op.out), limits: maskLimits(op, lowering) }));
   },
   add: lowerMove,
+  scale: lowerScale,
   copy: lowerMove,
   part: (op, { slot, emit }) => emit(part(op, slot(op.x), slot(op.out))),
   select: (op, { slot, step, emit }) =>
@@ -75,6 +85,15 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
   argmax: (op, { slot, emit }) => emit(argmax(op, slot(op.x), slot(op.out))),
   "top-k": (op, { slot, emit }) => emit(topK(op, slot(op.x), slot(op.out))),
 };
+
+/** Factors are data: layers share their buffer. */
+function lowerScale(op: OpOf<"scale">, { slot, step, emit, buffers }: Lowering): void {
+  const values = op.byPosition?.factors.slice();
+  const factors =
+    values &&
+    buffers.made("factors by position", values.byteLength, () => new Uint8Array(values.buffer));
+  emit(scale(op, { x: slot(op.x), out: slot(op.out), step, ...(factors && { factors }) }));
+}
 
 /** A slot that is copied onto itself, or added to itself, is left alone. */
 function lowerMove(op: OpOf<"add" | "copy">, { slot, emit }: Lowering): void {

@@ -1,5 +1,5 @@
 /**
- * Kernels that move or combine whole rows: add, copy, part, select, activate, mask, embed, arg-max.
+ * Kernels that move or combine whole rows: add, scale, copy, part, select, activate, mask, embed, arg-max.
  * One thread for an element (embed: for a unit of the table), 64 to a workgroup; grid (width, rows).
  */
 import type { OpOf } from "../../../ops/op.ts";
@@ -32,20 +32,22 @@ function rowsExtent(rows: "step" | "outputs", per: number): Extent {
   return { kind: rows === "step" ? "rows" : "outputs", per };
 }
 
-/** out (+)= x */
+/** out = x, or out += factor·x. */
 export function addOrCopy(
   op: OpOf<"add"> | OpOf<"copy">,
   x: BufferSpec,
   out: BufferSpec,
 ): KernelCall {
   const { width, rows } = op.out;
+  const { factor = 1 } = op as Partial<OpOf<"add">>;
   const assign = op.kind === "add" ? "+=" : "=";
+  const times = factor === 1 ? "" : `${floatLiteral(factor)} * `;
   return kernelCall({
     label: `${op.kind} ${op.out.name}`,
     bindings: [reads("x", "array<f32>", x), writes("y", "array<f32>", out)],
     groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
     body: `${main} {
-  if (id.x < ${width}u) { let i = id.y * ${slotStride(width)}u + id.x; y[i] ${assign} x[i]; }
+  if (id.x < ${width}u) { let i = id.y * ${slotStride(width)}u + id.x; y[i] ${assign} ${times}x[i]; }
 }`,
   });
 }
@@ -141,6 +143,43 @@ ${main} {
   let i = id.y * ${slotStride(width)}u + id.x;
   let value = ${source}[i];
   y[i] = select(value, 0.0, !is_nan(value) && abs(value)${norm} < limits[0]);
+}`,
+  });
+}
+
+/** out = f·x, softly capped; a NaN stays one. out may be x. factors: one for each stretch of positions. */
+export function scale(
+  op: OpOf<"scale">,
+  buffers: {
+    readonly x: BufferSpec;
+    readonly out: BufferSpec;
+    readonly step: BufferSpec;
+    readonly factors?: BufferSpec;
+  },
+): KernelCall {
+  const { x, out, step, factors } = buffers;
+  const { cap, factor, byPosition } = op;
+  const { width, rows } = op.out;
+  const source = x === out ? "y" : "x";
+  const place = byPosition && ` * factors[step.row[id.y].y / ${byPosition.length}u]`;
+  // tanh a = 1 − 2 / (e^2a + 1), ±1 in f32 beyond 10.
+  const capped = `${floatLiteral(cap ?? 1)} * (1.0 - 2.0 / (exp(2.0 * clamp(value / ${floatLiteral(cap ?? 1)}, -10.0, 10.0)) + 1.0))`;
+  return kernelCall({
+    label: `scale ${op.out.name}`,
+    bindings: [
+      writes("y", "array<f32>", out),
+      ...(x === out ? [] : [reads("x", "array<f32>", x)]),
+      ...(factors === undefined
+        ? []
+        : [reads("step", stepType, step), reads("factors", "array<f32>", factors)]),
+    ],
+    groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
+    body: `${isNan}
+${main} {
+  if (id.x >= ${width}u) { return; }
+  let i = id.y * ${slotStride(width)}u + id.x;
+  let value = ${source}[i] * (${floatLiteral(factor)}${place ?? ""});
+  y[i] = ${cap === undefined ? "value" : `select(${capped}, value, is_nan(value))`};
 }`,
   });
 }
