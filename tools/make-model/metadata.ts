@@ -1,19 +1,22 @@
 /** The metadata of a synthetic model, under the keys that llama.cpp, PowerInfer and hearth read. */
 import { weightFormat } from "../../src/core/dtype.ts";
 import { type MetadataValue, metadataValue } from "../../src/gguf/value.ts";
-import type { MakeModelOptions } from "./options.ts";
+import type { ArrangedOptions, MakeModelOptions, RecipeOptions } from "./options.ts";
+import { modelOf } from "./recipe-tensors.ts";
 import { makeVocabulary, special } from "./vocabulary.ts";
 
 export function modelMetadata(options: MakeModelOptions): Map<string, MetadataValue> {
   const { u32, f32, string } = metadataValue;
+  const isRecipe = options.kind === "recipe";
   const entries = new Map([
-    ["general.architecture", string(options.architecture.name)],
+    ["general.architecture", string(isRecipe ? options.recipe.name : options.architecture.name)],
     ["general.name", string(options.name)],
     ["general.file_type", u32(weightFormat(options.type).fileType)],
     ["general.quantization_version", u32(2)],
-    ...shapeEntries(options),
+    ...(isRecipe ? recipeEntries(options) : shapeEntries(options)),
     ...vocabularyEntries(options.vocabulary),
   ]);
+  if (isRecipe) return entries;
   if (options.activation !== options.architecture.activation.kind) {
     entries.set("hearth.activation", string(options.activation));
   }
@@ -21,7 +24,15 @@ export function modelMetadata(options: MakeModelOptions): Map<string, MetadataVa
   return entries;
 }
 
-function shapeEntries(options: MakeModelOptions): readonly (readonly [string, MetadataValue])[] {
+function recipeEntries(options: RecipeOptions): (readonly [string, MetadataValue])[] {
+  const { recipe, vocabulary } = options;
+  const keys = { ...recipe.keys(modelOf(options)), vocab_size: metadataValue.u32(vocabulary) };
+  return Object.entries(keys).flatMap(([key, value]) =>
+    value === undefined ? [] : [[`${recipe.name}.${key}`, value] as const],
+  );
+}
+
+function shapeEntries(options: ArrangedOptions): readonly (readonly [string, MetadataValue])[] {
   const { u32, f32 } = metadataValue;
   const { architecture, dim, heads } = options;
   const key = (name: string): string => `${architecture.name}.${name}`;

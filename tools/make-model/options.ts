@@ -1,13 +1,24 @@
 /** The command line of make-model: parsed, completed with defaults and judged. */
 import { parseArgs } from "node:util";
 import { isWeightType, type WeightType, weightTypes } from "../../src/core/dtype.ts";
-import { OptionError } from "../../src/core/errors.ts";
+import { OptionError, UnsupportedError } from "../../src/core/errors.ts";
 import type { Architecture } from "../../src/model/architecture.ts";
 import { architectureNames, architectureOf } from "../../src/model/registry.ts";
+import {
+  chooseFeatures,
+  type FeatureName,
+  type Features,
+  featureHelp,
+  featureNames,
+  refuse,
+} from "./features.ts";
+import type { Recipe } from "./recipe.ts";
+import { recipes } from "./recipes.ts";
 
-export interface MakeModelOptions {
+export type MakeModelOptions = ArrangedOptions | RecipeOptions;
+
+interface CommonOptions {
   readonly out: string;
-  readonly architecture: Architecture;
   readonly name: string;
   readonly dim: number;
   readonly layers: number;
@@ -18,6 +29,13 @@ export interface MakeModelOptions {
   readonly context: number;
   readonly type: WeightType;
   readonly seed: number;
+  readonly powerinfer: boolean;
+}
+
+/** An architecture of the registry, its neurons arranged to fire as often as is asked for. */
+export interface ArrangedOptions extends CommonOptions {
+  readonly kind: "arranged";
+  readonly architecture: Architecture;
   readonly activation: "relu" | "relu2" | "silu" | "gelu-tanh";
   /** Share of neurons that fire; absent: random weights, nothing arranged. */
   readonly active?: number;
@@ -25,13 +43,21 @@ export interface MakeModelOptions {
   readonly skew: number;
   /** Absent: no predictor. */
   readonly predictorRank?: number;
-  readonly powerinfer: boolean;
+}
+
+/** A published architecture's tensors and keys, with features of its own. */
+export interface RecipeOptions extends CommonOptions {
+  readonly kind: "recipe";
+  readonly recipe: Recipe;
+  readonly features: Features;
+  /** Names of tensors, without "blk.N.", that are to have no effect. */
+  readonly neutral: readonly string[];
 }
 
 export const usage: string = `Makes a model with random weights, the same for the same options.
 
 npm run make-model -- OUT.gguf [options]
-  --arch NAME           ${architectureNames.join(", ")} (llama)
+  --arch NAME           ${allNames().join(", ")} (llama)
   --dim N --layers N --ffn N --heads N --kv-heads N --vocab N --context N
                         (256, 4, 4 x dim, dim / 64, heads, 512, 2048)
   --type TYPE           ${weightTypes.map((type) => type.toLowerCase()).join(", ")} (f16)
@@ -41,7 +67,11 @@ npm run make-model -- OUT.gguf [options]
   --skew S              power law: neuron of rank k fires in proportion to k^-S (0)
   --predictor-rank R    with fc1 [R, dim] and fc2 [ffn, R] that predict them
   --powerinfer          PowerInfer's format: magic PWRI, ffn_down_t, predictors (--active 0.1 --predictor-rank 256)
-  --name TEXT           general.name`;
+  --name TEXT           general.name
+
+Of ${[...recipes.keys()].join(", ")} only, each as far as it has it; "off" where a model can be without:
+  --neutral NAMES       tensors without effect: norms 1, biases and matrices 0 (attn_q_norm.weight,…)
+${featureNames.map((name) => `  ${`--${name} X`.padEnd(28)}${featureHelp(name)}`).join("\n")}`;
 
 export function parseOptions(args: readonly string[]): MakeModelOptions {
   const { values, positionals } = parse(args);
@@ -49,38 +79,107 @@ export function parseOptions(args: readonly string[]): MakeModelOptions {
   if (out === undefined || rest.length > 0) {
     throw new OptionError("OUT.gguf", positionals.join(" ") || "nothing", "one path");
   }
-  const number = (name: keyof typeof values, otherwise: number): number =>
-    values[name] === undefined ? otherwise : Number(values[name]);
-  const optional = (name: keyof typeof values): number | undefined =>
-    values[name] === undefined ? undefined : Number(values[name]);
+  const { arch = "llama" } = values;
+  const recipe = recipes.get(arch);
+  return recipe === undefined
+    ? arrangedOptions(out, values, architectureNamed(arch))
+    : recipeOptions(out, values, recipe);
+}
+
+type Values = ReturnType<typeof parse>["values"];
+
+function arrangedOptions(out: string, values: Values, architecture: Architecture): ArrangedOptions {
+  const own = { architecture: architecture.name, features: {} };
+  chooseFeatures(featuresGiven(values), own);
+  if (values.neutral !== undefined) refuse("--neutral", own);
   const powerinfer = values.powerinfer ?? false;
-  const architecture = architectureOf(values.arch ?? "llama");
-  const dim = number("dim", 256);
-  const heads = number("heads", Math.max(1, dim / 64));
-  const active = optional("active") ?? (powerinfer ? 0.1 : undefined);
-  const predictorRank = optional("predictor-rank") ?? (powerinfer ? 256 : undefined);
-  return judge({
-    out,
+  const active = optional(values, "active") ?? (powerinfer ? 0.1 : undefined);
+  const predictorRank = optional(values, "predictor-rank") ?? (powerinfer ? 256 : undefined);
+  const options: ArrangedOptions = {
+    kind: "arranged",
+    ...commonOptions(out, values, architecture.name),
     architecture,
-    name: values.name ?? `synthetic ${architecture.name}`,
-    dim,
-    layers: number("layers", 4),
-    ffn: number("ffn", 4 * dim),
-    heads,
-    kvHeads: number("kv-heads", heads),
-    vocabulary: number("vocab", 512),
-    context: number("context", 2048),
-    type: parseType(values.type ?? "f16"),
-    seed: number("seed", 1),
     activation: parseActivation(values.activation, { architecture, powerinfer }),
     ...(active !== undefined && { active }),
-    skew: number("skew", 0),
+    skew: optional(values, "skew") ?? 0,
     ...(predictorRank !== undefined && { predictorRank }),
     powerinfer,
-  });
+  };
+  judgeArranged(options);
+  return options;
+}
+
+function recipeOptions(out: string, values: Values, recipe: Recipe): RecipeOptions {
+  const own = { architecture: recipe.name, features: recipe.features };
+  const features = chooseFeatures(featuresGiven(values), own);
+  for (const name of ["activation", "active", "skew", "predictor-rank", "powerinfer"] as const) {
+    if (values[name] !== undefined) refuse(`--${name}`, own);
+  }
+  const options: RecipeOptions = {
+    kind: "recipe",
+    // Not the architecture's name: llama.cpp expects Phi-3's own vocabulary where general.name has "phi3".
+    ...commonOptions(out, values, "model"),
+    recipe,
+    features,
+    neutral: values.neutral?.split(",") ?? [],
+    powerinfer: false,
+  };
+  judgeShape(options, Object.hasOwn(recipe.features, "head-dim"));
+  return options;
+}
+
+function featuresGiven(values: Values): Partial<Record<FeatureName, string>> {
+  const given: Partial<Record<FeatureName, string>> = {};
+  for (const name of featureNames) {
+    const text = values[name];
+    if (text !== undefined) given[name] = text;
+  }
+  return given;
+}
+
+function commonOptions(
+  out: string,
+  values: Values,
+  what: string,
+): Omit<CommonOptions, "powerinfer"> {
+  const dim = optional(values, "dim") ?? 256;
+  const heads = optional(values, "heads") ?? Math.max(1, dim / 64);
+  return {
+    out,
+    name: values.name ?? `synthetic ${what}`,
+    dim,
+    layers: optional(values, "layers") ?? 4,
+    ffn: optional(values, "ffn") ?? 4 * dim,
+    heads,
+    kvHeads: optional(values, "kv-heads") ?? heads,
+    vocabulary: optional(values, "vocab") ?? 512,
+    context: optional(values, "context") ?? 2048,
+    type: parseType(values.type ?? "f16"),
+    seed: optional(values, "seed") ?? 1,
+  };
+}
+
+function optional(values: Values, name: keyof Values): number | undefined {
+  const text = values[name];
+  return text === undefined ? undefined : Number(text);
+}
+
+function allNames(): readonly string[] {
+  return [...new Set([...architectureNames, ...recipes.keys()])];
+}
+
+function architectureNamed(name: string): Architecture {
+  if (architectureNames.includes(name)) return architectureOf(name);
+  throw new UnsupportedError(`architecture "${name}"`, allNames());
 }
 
 const text = { type: "string" } as const;
+
+/** One option of parseArgs for each feature. */
+const featureTexts = Object.fromEntries(featureNames.map((name) => [name, text])) as Record<
+  FeatureName,
+  typeof text
+>;
 
 function parse(args: readonly string[]) {
   try {
@@ -104,6 +203,8 @@ function parse(args: readonly string[]) {
         "predictor-rank": text,
         powerinfer: { type: "boolean" },
         name: text,
+        neutral: text,
+        ...featureTexts,
       },
     });
   } catch (error) {
@@ -121,7 +222,7 @@ function parseType(name: string): WeightType {
 function parseActivation(
   name: string | undefined,
   model: { readonly architecture: Architecture; readonly powerinfer: boolean },
-): MakeModelOptions["activation"] {
+): ArrangedOptions["activation"] {
   const stock = model.architecture.activation.kind;
   const chosen = name ?? (model.powerinfer ? "relu" : stock);
   switch (chosen) {
@@ -135,8 +236,9 @@ function parseActivation(
   }
 }
 
-function judge(options: MakeModelOptions): MakeModelOptions {
-  const { dim, heads, kvHeads, active, predictorRank, activation } = options;
+/** `ownHeads`: heads may have any length, so that dim need not be a multiple of them. */
+function judgeShape(options: CommonOptions, ownHeads: boolean): void {
+  const { dim, heads, kvHeads } = options;
   const limits: readonly (readonly [string, number, number, number])[] = [
     ["--dim", dim, 32, 1 << 17],
     ["--layers", options.layers, 1, 1024],
@@ -146,15 +248,17 @@ function judge(options: MakeModelOptions): MakeModelOptions {
     ["--vocab", options.vocabulary, 8, 1 << 20],
     ["--context", options.context, 8, 1 << 27],
     ["--seed", options.seed, 0, 2 ** 32 - 1],
-    ["--predictor-rank", predictorRank ?? 16, 16, 1 << 16],
   ];
-  for (const [name, value, min, max] of limits) {
-    const fits = Number.isInteger(value) && value >= min && value <= max;
-    expect(fits, name, value, `a whole number from ${min} to ${max}`);
-  }
-  const headDim = dim / heads;
-  expect(headDim % 2 === 0, "--heads", heads, `a divisor of dim ${dim} that leaves even heads`);
+  for (const limit of limits) expectWhole(...limit);
+  const fits = ownHeads || (dim / heads) % 2 === 0;
+  expect(fits, "--heads", heads, `a divisor of dim ${dim} that leaves even heads`);
   expect(heads % kvHeads === 0, "--kv-heads", kvHeads, `a divisor of the ${heads} heads`);
+}
+
+function judgeArranged(options: ArrangedOptions): void {
+  const { dim, active, predictorRank, activation } = options;
+  judgeShape(options, false);
+  expectWhole("--predictor-rank", predictorRank ?? 16, 16, 1 << 16);
   expect(options.skew >= 0 && options.skew <= 5, "--skew", options.skew, "a number from 0 to 5");
   if (active === undefined) {
     expect(
@@ -163,13 +267,17 @@ function judge(options: MakeModelOptions): MakeModelOptions {
       predictorRank ?? 0,
       "--active beside it",
     );
-    return options;
+    return;
   }
   expect(active >= 0.005 && active <= 0.9, "--active", active, "a number from 0.005 to 0.9");
   expect(dim >= 128, "--dim", dim, "at least 128 beside --active");
   const isRelu = activation === "relu" || activation === "relu2";
   expect(isRelu, "--active", active, `--activation relu or relu2; ${activation} never rests`);
-  return options;
+}
+
+function expectWhole(option: string, value: number, min: number, max: number): void {
+  const fits = Number.isInteger(value) && value >= min && value <= max;
+  expect(fits, option, value, `a whole number from ${min} to ${max}`);
 }
 
 function expect(holds: boolean, option: string, found: number, expected: string): void {

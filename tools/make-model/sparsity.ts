@@ -10,7 +10,7 @@ import {
   reluFourthMoment,
   reluSecondMoment,
 } from "./activity.ts";
-import type { MakeModelOptions } from "./options.ts";
+import type { ArrangedOptions } from "./options.ts";
 import { type Content, encode } from "./rows.ts";
 import { seedOf, typeFor } from "./tensor-values.ts";
 
@@ -41,7 +41,7 @@ const averagingLoss = 0.2;
 /** Gate rows are sums of so many latent directions, each with weight ±1/2, so their variance stays. */
 const latentsPerRow = 4;
 
-export function scalesOf(options: MakeModelOptions): Scales {
+export function scalesOf(options: ArrangedOptions): Scales {
   const { architecture, dim, layers, active } = options;
   const isLearned = architecture.positions.kind === "learned";
   const isTied = architecture.name === "opt";
@@ -62,7 +62,7 @@ export function scalesOf(options: MakeModelOptions): Scales {
 }
 
 export function layerSparsity(
-  options: MakeModelOptions & { readonly active: number },
+  options: ArrangedOptions & { readonly active: number },
   scales: Scales,
   layer: number,
 ): LayerSparsity {
@@ -91,7 +91,7 @@ export function fillConstants(target: Float32Array, value: number): void {
 
 /** How far above its mean, in standard deviations, a pre-activation must be for the neuron to fire. */
 function thresholds(
-  options: MakeModelOptions & { readonly active: number },
+  options: ArrangedOptions & { readonly active: number },
   layer: number,
 ): Float64Array {
   const { ffn: neurons, active, skew, seed } = options;
@@ -101,12 +101,12 @@ function thresholds(
 }
 
 /** dReLU needs gate and up to be positive: they are independent, unless a predictor must know both. */
-function needsTwo(options: MakeModelOptions): boolean {
+function needsTwo(options: ArrangedOptions): boolean {
   return options.architecture.gating === "both" && options.predictorRank === undefined;
 }
 
 /** Sum of E[h²] over the neurons of a block, which the scale of the down projection divides out. */
-function hiddenEnergy(options: MakeModelOptions): number {
+function hiddenEnergy(options: ArrangedOptions): number {
   const { ffn: neurons, active, dim, architecture } = options;
   const { gating } = architecture;
   if (active === undefined) {
@@ -135,7 +135,7 @@ interface LatentRequest {
   readonly amplitudes: Float64Array;
 }
 
-function makeLatent(options: MakeModelOptions, request: LatentRequest): LayerSparsity {
+function makeLatent(options: ArrangedOptions, request: LatentRequest): LayerSparsity {
   const { dim, seed, ffn: neurons } = options;
   const { rank, amplitudes, layer } = request;
   // A block of constant rows keeps the bias exact in quantised fc2; small ranks cannot spare it.
@@ -216,7 +216,7 @@ function makeMix(request: {
 
 /** [count, dim], as a reader of the file will see them: rounded to the file's type. */
 function makeDirections(
-  options: MakeModelOptions,
+  options: ArrangedOptions,
   request: { readonly sigma: number; readonly layer: number; readonly count: number },
 ): Float32Array {
   const { dim, seed } = options;

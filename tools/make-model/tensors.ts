@@ -12,7 +12,8 @@
 import { tensorType } from "../../src/core/dtype.ts";
 import { createRandom } from "../../src/core/random.ts";
 import type { TensorToWrite } from "../../src/gguf/write.ts";
-import type { MakeModelOptions } from "./options.ts";
+import type { ArrangedOptions, MakeModelOptions } from "./options.ts";
+import { recipeTensors } from "./recipe-tensors.ts";
 import { type Content, type Matrix, matrixBytes } from "./rows.ts";
 import {
   constantChannels,
@@ -38,6 +39,10 @@ const extras: Readonly<Record<string, Extras>> = {
 };
 
 export function modelTensors(options: MakeModelOptions): readonly TensorToWrite[] {
+  return options.kind === "recipe" ? recipeTensors(options) : arrangedTensors(options);
+}
+
+function arrangedTensors(options: ArrangedOptions): readonly TensorToWrite[] {
   const scales = scalesOf(options);
   const maker = new TensorMaker(options, scales);
   maker.embeddings();
@@ -48,12 +53,12 @@ export function modelTensors(options: MakeModelOptions): readonly TensorToWrite[
 
 class TensorMaker {
   readonly tensors: TensorToWrite[] = [];
-  readonly #options: MakeModelOptions;
+  readonly #options: ArrangedOptions;
   readonly #scales: Scales;
   readonly #extras: Extras;
   readonly #isSparse: boolean;
 
-  constructor(options: MakeModelOptions, scales: Scales) {
+  constructor(options: ArrangedOptions, scales: Scales) {
     this.#options = options;
     this.#scales = scales;
     this.#extras = extras[options.architecture.name] ?? noExtras;
