@@ -1,6 +1,6 @@
 /**
- * A compiled program on the GPU. A run writes the step's rows, records the kernels that apply to them into one
- * command buffer and submits it; no GPU object besides that command buffer is made.
+ * A compiled program on the GPU. A run writes the step's rows, records the kernels that apply to them and submits them,
+ * long steps in pieces; no GPU objects besides the command buffers are made.
  */
 import { DeviceError } from "../../core/errors.ts";
 import type { Slot } from "../../ops/op.ts";
@@ -26,7 +26,9 @@ import { Readback } from "./readback.ts";
 import { bytesOf, type RecordedSegment, type Recording } from "./recording.ts";
 import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
 import { StepWords } from "./step-words.ts";
+import { type CutSizes, SubmissionCuts } from "./submission-cuts.ts";
 import { uploadReplaced } from "./upload.ts";
+import { workOf } from "./work.ts";
 
 export interface GpuExecutable extends Executable {
   /** What the GPU was asked to do since the last call. */
@@ -49,6 +51,7 @@ export interface ReadyProgram {
   readonly calls: readonly (readonly ReadyCall[])[];
   /** One for each buffer of the cache. */
   readonly copySequence: readonly ReadyCall[];
+  readonly cuts?: CutSizes;
   /** What compile compiled. */
   readonly compiled: Compiled;
 }
@@ -63,6 +66,7 @@ export class WebGpuExecutable implements GpuExecutable {
   readonly #shape = createRunShape();
   readonly #stepWords: StepWords;
   readonly #copyWords: Uint32Array<ArrayBuffer> = new Uint32Array(4);
+  readonly #cuts: SubmissionCuts;
   readonly #readback: Readback;
   readonly #ffn: FfnCounter;
   readonly #order: CallOrder = new CallOrder();
@@ -79,6 +83,7 @@ export class WebGpuExecutable implements GpuExecutable {
       scratch: bytesOf(recording, "scratch", "staging", "uniform"),
     };
     this.#stepWords = new StepWords(recording.program);
+    this.#cuts = new SubmissionCuts(ready.cuts);
     this.#ffn = createFfnCounter(recording.segments);
     const { gpu, open } = ready;
     this.#readback = new Readback(
@@ -283,8 +288,7 @@ export class WebGpuExecutable implements GpuExecutable {
   #submit(recorded: RecordedSegment, segment: number, step: Step): Promise<void> {
     const { device } = this.#ready.open;
     this.#writeStep(step);
-    const encoder = device.createCommandEncoder();
-    this.#dispatch(encoder, this.#ready.calls[segment] ?? []);
+    const encoder = this.#dispatch(this.#ready.calls[segment] ?? []);
     const transfer = this.#readback.begin(segment, encoder, this.#shape);
     device.queue.submit([encoder.finish()]);
     this.#counts.submits++;
@@ -295,20 +299,39 @@ export class WebGpuExecutable implements GpuExecutable {
     return this.#readback.receive(segment, transfer);
   }
 
-  #dispatch(encoder: GPUCommandEncoder, calls: readonly ReadyCall[]): void {
-    const pass = encoder.beginComputePass();
+  /** Records the calls that apply and submits all but the last piece, which it returns. */
+  #dispatch(calls: readonly ReadyCall[]): GPUCommandEncoder {
+    const { device } = this.#ready.open;
+    this.#cuts.begin(this.#stepWork(calls));
+    let encoder = device.createCommandEncoder();
+    let pass = encoder.beginComputePass();
     for (const { call, kernel, bindGroup } of calls) {
       if (kernel.pipeline === undefined || !isWanted(call, this.#shape)) continue;
       const x = extentCount(call.groups[0], this.#shape);
       const y = extentCount(call.groups[1], this.#shape);
       const z = extentCount(call.groups[2], this.#shape);
       if (x * y * z === 0) continue;
+      if (this.#cuts.isBefore(workOf(call, this.#shape))) {
+        pass.end();
+        device.queue.submit([encoder.finish()]);
+        this.#counts.submits++;
+        encoder = device.createCommandEncoder();
+        pass = encoder.beginComputePass();
+      }
       pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(x, y, z);
       this.#counts.dispatches++;
     }
     pass.end();
+    return encoder;
+  }
+
+  #stepWork(calls: readonly ReadyCall[]): number {
+    let work = 0;
+    for (const { call } of calls)
+      if (isWanted(call, this.#shape)) work += workOf(call, this.#shape);
+    return work;
   }
 
   #writeStep(step: Step): void {

@@ -6,6 +6,7 @@
 import type { WeightType } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { WeightBytes } from "../../ops/op.ts";
+import type { Work } from "./work.ts";
 
 export type Purpose = "weights" | "kv" | "scratch" | "staging" | "uniform";
 
@@ -72,6 +73,7 @@ export interface KernelCall {
   readonly groups: readonly [Extent, Extent, Extent];
   readonly when?: Condition;
   readonly attention?: AttentionMode;
+  readonly work?: Work;
 }
 
 export const one: Extent = { kind: "fixed", count: 1 };
@@ -130,6 +132,7 @@ export function kernelCall(call: {
   readonly groups: readonly [Extent, Extent, Extent];
   readonly when?: Condition;
   readonly attention?: AttentionMode;
+  readonly work?: Work;
 }): KernelCall {
   const { body, bindings, shape: _, features = plainFeatures, ...rest } = call;
   const declared = bindings.map(({ name, type, access }, i) => {

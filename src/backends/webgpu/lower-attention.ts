@@ -74,9 +74,14 @@ export function lowerAttention(op: OpOf<"attention">, lowering: Lowering): void 
     values,
     parts,
   };
-  lowering.emit(attentionRows(op, kv, buffers), attentionJoin(op, kv, buffers));
+  // Of a position: its key and its value, each multiplied with every head of the row.
+  const bytes = (keys.bytes + values.bytes) / (kv.sequences * kv.contextLength);
+  const work = { bytes, products: 2 * op.heads * kv.headDim, ofPositions: true } as const;
+  lowering.emit({ ...attentionRows(op, kv, buffers), work: { ...work, rows: 1 } });
+  lowering.emit(attentionJoin(op, kv, buffers));
   if (lowering.program.maxRows >= tileRows(kv.headDim) / 2) {
-    lowering.emit(attentionTiles(op, kv, buffers));
+    const rows = tileRows(kv.headDim);
+    lowering.emit({ ...attentionTiles(op, kv, buffers), work: { ...work, rows } });
   }
 }
 

@@ -8,6 +8,8 @@ import { tileRows } from "./kernels/attention-tiles.ts";
 export interface RunShape {
   rows: number;
   outputs: number;
+  /** Positions of the longest context that a row sees. */
+  longest: number;
   splits: number;
   splitLength: number;
   usesTiles: boolean;
@@ -17,7 +19,7 @@ export interface RunShape {
 const smallestPart = 128;
 
 export function createRunShape(): RunShape {
-  return { rows: 0, outputs: 0, splits: 1, splitLength: 1, usesTiles: false };
+  return { rows: 0, outputs: 0, longest: 1, splits: 1, splitLength: 1, usesTiles: false };
 }
 
 export function measureStep(shape: RunShape, step: Step, { kv, maxRows }: Program): void {
@@ -30,6 +32,7 @@ export function measureStep(shape: RunShape, step: Step, { kv, maxRows }: Progra
   }
   shape.rows = rows;
   shape.outputs = step.outputCount;
+  shape.longest = longest;
   // A tile is worth its while when it is half full and its rows see the same keys.
   const half = tileRows(kv.headDim) / 2;
   shape.usesTiles = maxRows >= half && rows >= half && rows >= 4 * runs;

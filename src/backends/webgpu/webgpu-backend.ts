@@ -22,6 +22,7 @@ import { createPipelines, type Kernel, type Pipelines } from "./pipelines.ts";
 import { bytesOf, type Recording, recordProgram } from "./recording.ts";
 import type { BindingLimits } from "./recording-buffers.ts";
 import { createRunShape, isWanted } from "./run-shape.ts";
+import type { CutSizes } from "./submission-cuts.ts";
 import { uploadAll } from "./upload.ts";
 
 export interface WebGpuOptions {
@@ -37,6 +38,8 @@ export interface WebGpuOptions {
   readonly maxGroups?: number;
   /** Default "fixed" on hardware, "uniform" on software adapters, where compiling is what takes time. */
   readonly loops?: LoopBounds;
+  /** Where steps are cut into submissions (default: submission-cuts.ts). Smaller sizes cut small programs. */
+  readonly cuts?: CutSizes;
 }
 
 export interface WebGpuBackend extends Backend {
@@ -73,7 +76,13 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
       halves: open.features.has("shader-f16"),
     },
   };
-  const made = { open, pipelines, limits, ...(budget === undefined ? {} : { budget }) };
+  const made = {
+    open,
+    pipelines,
+    limits,
+    ...(budget === undefined ? {} : { budget }),
+    ...(options.cuts && { cuts: options.cuts }),
+  };
   return {
     adapter,
     description: `gpu (${adapter.name}, ${adapter.backend}, ${adapter.kind})`,
@@ -95,12 +104,13 @@ interface Compiled {
   readonly pipelines: Pipelines;
   readonly limits: BindingLimits;
   readonly budget?: Bytes;
+  readonly cuts?: CutSizes;
 }
 
 async function compile(
   program: Program,
   options: CompileOptions,
-  { open, pipelines, limits, budget }: Compiled,
+  { open, pipelines, limits, budget, cuts }: Compiled,
 ): Promise<GpuExecutable> {
   const recording = recordProgram(program, limits);
   checkBudget(recording, budget);
@@ -125,7 +135,7 @@ async function compile(
     ]);
     if (compiled.status === "rejected") throw compiled.reason;
     if (uploaded.status === "rejected") throw uploaded.reason;
-    return new WebGpuExecutable({ ...bound, compiled: compiled.value });
+    return new WebGpuExecutable({ ...bound, ...(cuts && { cuts }), compiled: compiled.value });
   } catch (error) {
     for (const buffer of gpu.values()) buffer.destroy();
     throw open.failure() ?? error;

@@ -22,7 +22,7 @@ import {
 } from "../kernel.ts";
 import { type WeightCode, weightCode } from "./decode.ts";
 import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
-import type { WeightPiece } from "./gemv.ts";
+import { productWork, type WeightPiece } from "./gemv.ts";
 import type { PartialSums } from "./join-parts.ts";
 import { type ActiveList, activeNeuron, activeRange, activeShape } from "./sparse.ts";
 
@@ -86,6 +86,7 @@ export function axpy(of: Axpy): KernelCall {
     ],
     groups: [fixed(grid.columnGroups), { kind: of.of, per: 1 }, fixed(parts)],
     ...(of.when && { when: of.when }),
+    work: productWork(of, 1),
     body: `${code.functions}${"sums" in into ? partStore : epilogueCode(into.epilogue)}${axpyBody(of, code)}`,
   });
 }

@@ -14,7 +14,7 @@ import {
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
 import { epilogueCode } from "./epilogue.ts";
-import { type Product, productBindings, productShape } from "./gemv.ts";
+import { type Product, productBindings, productShape, productWork } from "./gemv.ts";
 
 const threads = 128;
 const tileRows = 32;
@@ -42,6 +42,7 @@ export function gemm(product: Product, when: Condition): KernelCall {
     body: `${code.functions}${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemmBody(product, perTile)}`,
     groups: [x, { kind: product.of, per: tileRows }, z],
     when,
+    work: productWork(product, tileRows),
   });
 }
 

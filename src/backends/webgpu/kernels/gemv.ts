@@ -21,6 +21,8 @@ import {
   slotStride,
   stepType,
 } from "../kernel.ts";
+import { rowLayout } from "../weight-layout.ts";
+import type { Work } from "../work.ts";
 import { weightCode } from "./decode.ts";
 import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
 import { joinLanes, laneDeclarations, laneThreads, threadNumber } from "./lane-sums.ts";
@@ -83,7 +85,15 @@ export function gemv(
     body: `${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, { perThread, batch: batch.rows })}`,
     groups: [x, { kind: product.of, per: batch.rows }, z],
     when: batch.when,
+    work: productWork(product, batch.rows),
   });
+}
+
+/** A product reads its weight once for every `rows` rows. */
+export function productWork({ piece }: Pick<Product, "piece">, rows: number): Work {
+  const { gpuBytes } = rowLayout(piece.type, piece.columns);
+  const stacked = piece.buffer.bytes / gpuBytes;
+  return { bytes: piece.buffer.bytes, rows, products: Math.floor(stacked) * piece.columns };
 }
 
 /** What every kernel of a product binds; `shape` is its uniform. */

@@ -18,7 +18,7 @@ import {
   writes,
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
-import { lanesOf, type WeightPiece } from "./gemv.ts";
+import { lanesOf, productWork, type WeightPiece } from "./gemv.ts";
 import { joinLanes, laneDeclarations, laneThreads, threadNumber } from "./lane-sums.ts";
 import { type ActiveList, activeNeuron, activeRange, activeShape } from "./sparse.ts";
 
@@ -77,6 +77,7 @@ export function sparseProduct(product: SparseProduct): KernelCall {
       one,
     ],
     body: sparseBody(product, weights),
+    work: productWork(product, 1),
   });
 }
 
