@@ -76,7 +76,7 @@ export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { TrainedLayer } from "./learning/train-layers.ts";
 export type { ModelDescription } from "./model/describe.ts";
-export type { KvType } from "./ops/program.ts";
+export type { KvType } from "./ops/kv-shape.ts";
 export { type Objective, objectives } from "./placement/problem.ts";
 export { type Solver, solvers } from "./placement/solve-placement.ts";
 export type {

@@ -40,17 +40,18 @@ std::vector<WeightSpec> weights_of(const std::vector<double>& numbers) {
   return weights;
 }
 
-KvShape kv_of(const std::vector<double>& numbers) {
+KvShape kv_of(const std::vector<double>& numbers, const std::vector<double>& layers) {
   const std::vector<KvRecord> records = records_of<KvRecord>(numbers);
   if (records.size() != 1) throw BindingError{"hearth addon: a bad KV shape"};
   const KvRecord& from = records[0];
   KvShape shape;
-  shape.layers = static_cast<uint32_t>(from.layers);
-  shape.kv_heads = static_cast<uint32_t>(from.kv_heads);
-  shape.head_dim = static_cast<uint32_t>(from.head_dim);
-  shape.context_length = static_cast<uint32_t>(from.context_length);
   shape.sequences = static_cast<uint32_t>(from.sequences);
   shape.type = static_cast<KvType>(static_cast<uint32_t>(from.type));
+  for (const KvLayerRecord& layer : records_of<KvLayerRecord>(layers)) {
+    shape.layers.push_back(
+        KvLayerShape{static_cast<uint32_t>(layer.kv_heads), static_cast<uint32_t>(layer.key_width),
+                     static_cast<uint32_t>(layer.value_width), static_cast<uint32_t>(layer.cells)});
+  }
   return shape;
 }
 
@@ -58,7 +59,8 @@ ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {
   ProgramSpec spec;
   spec.max_rows = index_of(env, property(env, object, "maxRows"));
   spec.max_outputs = index_of(env, property(env, object, "maxOutputs"));
-  spec.kv = kv_of(numbers_of(env, property(env, object, "kv")));
+  spec.kv = kv_of(numbers_of(env, property(env, object, "kv")),
+                  numbers_of(env, property(env, object, "kvLayers")));
   spec.slots = slots_of(numbers_of(env, property(env, object, "slots")));
   spec.weights = weights_of(numbers_of(env, property(env, object, "weights")));
   for (napi_value source : elements_of(env, property(env, object, "sources"))) {

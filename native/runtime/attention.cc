@@ -33,10 +33,9 @@ struct AttentionPlan {
 
 class AttentionStage final : public Stage {
  public:
-  AttentionStage(const Kernels& kernels, const KvCache& cache, const AttentionPartials* partials,
-                 const AttentionOp& op, std::shared_ptr<AttentionPlan> plan)
+  AttentionStage(const Kernels& kernels, const AttentionPartials* partials, const AttentionOp& op,
+                 std::shared_ptr<AttentionPlan> plan)
       : attention_(kernels.vector.attention),
-        cache_(cache),
         partials_(partials),
         op_(op),
         plan_(std::move(plan)) {}
@@ -49,7 +48,7 @@ class AttentionStage final : public Stage {
     for (uint32_t row = 0; row < step.rows;) {
       RowBlock block = block_at(step, row);
       block.first_chunk = chunks;
-      chunks += block.cuts * cache_.shape().kv_heads;
+      chunks += block.cuts * op_.layer->shape().kv_heads;
       for (uint32_t i = 0; i < block.count; i++) {
         plan_->visible[row + i] = step.position[row + i] + 1;
         work += plan_->visible[row + i];
@@ -59,7 +58,9 @@ class AttentionStage final : public Stage {
       row += block.count;
     }
     // Bytes of keys and values that are read, as a measure of the work.
-    const size_t bytes = 2 * work * cache_.position_stride() * cache_.shape().kv_heads;
+    const KvLayer& layer = *op_.layer;
+    const size_t bytes =
+        work * (layer.key_stride() + layer.value_stride()) * layer.shape().kv_heads;
     return Phase{chunks, bytes >= 512 * 1024};
   }
 
@@ -70,22 +71,23 @@ class AttentionStage final : public Stage {
     const RowBlock& block = *(after - 1);
     const uint32_t kv_head = (index - block.first_chunk) / block.cuts;
     const uint32_t cut = (index - block.first_chunk) % block.cuts;
-    const KvShape& shape = cache_.shape();
+    const KvLayer& layer = *op_.layer;
+    const KvLayerShape& shape = layer.shape();
+    const size_t head_dim = shape.key_width;
     const uint32_t group = op_.heads / shape.kv_heads;
     const uint32_t sequence = step.sequence[block.first];
     const uint32_t end = plan_->visible[block.first + block.count - 1];
-    const size_t head_offset = static_cast<size_t>(kv_head) * group * shape.head_dim;
+    const size_t head_offset = static_cast<size_t>(kv_head) * group * head_dim;
     const size_t partial = (static_cast<size_t>(block.first) * kMaxCuts + cut) * op_.heads +
                            static_cast<size_t>(kv_head) * group;
     const bool partly = block.cuts > 1;
     const uint32_t begin = cut * block.cut_positions;
     attention_(AttentionTask{
-        shape.type, shape.head_dim, group, block.count, op_.q.row(block.first) + head_offset,
-        op_.q.width, cache_.keys(op_.layer, sequence, kv_head),
-        cache_.values(op_.layer, sequence, kv_head), cache_.position_stride(),
-        Range{begin, std::min(begin + block.cut_positions, end)}, &plan_->visible[block.first],
-        op_.scale,
-        partly ? partials_->out + partial * shape.head_dim : op_.out.row(block.first) + head_offset,
+        layer.type(), head_dim, group, block.count, op_.q.row(block.first) + head_offset,
+        op_.q.width, layer.keys(sequence, kv_head), layer.values(sequence, kv_head),
+        layer.key_stride(), Range{begin, std::min(begin + block.cut_positions, end)},
+        &plan_->visible[block.first], op_.scale,
+        partly ? partials_->out + partial * head_dim : op_.out.row(block.first) + head_offset,
         op_.out.width, partly ? partials_->state + partial * 2 : nullptr, scratch.attention});
   }
 
@@ -111,7 +113,6 @@ class AttentionStage final : public Stage {
   }
 
   void (*attention_)(const AttentionTask&);
-  const KvCache& cache_;
   const AttentionPartials* partials_;
   AttentionOp op_;
   std::shared_ptr<AttentionPlan> plan_;
@@ -119,10 +120,10 @@ class AttentionStage final : public Stage {
 
 class MergeStage final : public Stage {
  public:
-  MergeStage(const Kernels& kernels, const KvCache& cache, const AttentionPartials* partials,
-             const AttentionOp& op, std::shared_ptr<AttentionPlan> plan)
+  MergeStage(const Kernels& kernels, const AttentionPartials* partials, const AttentionOp& op,
+             std::shared_ptr<AttentionPlan> plan)
       : merge_(kernels.vector.attention_merge),
-        head_dim_(cache.shape().head_dim),
+        head_dim_(op.layer->shape().value_width),
         partials_(partials),
         op_(op),
         plan_(std::move(plan)) {}
@@ -166,7 +167,7 @@ class MergeStage final : public Stage {
 
 }  // namespace
 
-std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels, const KvCache& cache,
+std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels,
                                                    const AttentionPartials* partials,
                                                    const AttentionOp& op, ScratchNeeds& needs) {
   needs.attention = true;
@@ -174,8 +175,8 @@ std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels, const
   plan->visible.resize(needs.max_rows);
   plan->blocks.reserve(needs.max_rows);
   std::vector<std::unique_ptr<Stage>> stages;
-  stages.push_back(std::make_unique<AttentionStage>(kernels, cache, partials, op, plan));
-  stages.push_back(std::make_unique<MergeStage>(kernels, cache, partials, op, plan));
+  stages.push_back(std::make_unique<AttentionStage>(kernels, partials, op, plan));
+  stages.push_back(std::make_unique<MergeStage>(kernels, partials, op, plan));
   return stages;
 }
 

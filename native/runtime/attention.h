@@ -12,14 +12,15 @@
 namespace hearth {
 
 struct AttentionOp {
-  uint32_t layer;
+  const KvLayer* layer;
   Slot q;
   Slot out;
   uint32_t heads;
   float scale;
 };
 
-// Partial results of cut positions; layers run one after another, so one set serves them all.
+// Partial results of cut positions, as large as the widest layer needs; layers run one after
+// another, so one set serves them all.
 struct AttentionPartials {
   float* out = nullptr;    // [rows, cuts, heads, head dim]
   float* state = nullptr;  // [rows, cuts, heads, 2]
@@ -31,7 +32,7 @@ constexpr uint32_t kMaxCutRows = 4;
 constexpr uint32_t kMaxCuts = 32;
 
 // Two stages: the attention, and the merge of cut positions (nothing when none was cut).
-std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels, const KvCache& cache,
+std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels,
                                                    const AttentionPartials* partials,
                                                    const AttentionOp& op, ScratchNeeds& needs);
 

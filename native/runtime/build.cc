@@ -60,12 +60,12 @@ void build_op(Builder& builder, const RopeRecord& from) {
 void build_op(Builder& builder, const StoreKvRecord& from) {
   const Slot k = builder.slot(from.k);
   const Slot v = builder.slot(from.v);
-  builder.add(make_store_kv(builder.cache(), whole(from.layer), k, v));
+  builder.add(make_store_kv(builder.cache().layer(whole(from.layer)), k, v));
 }
 
 void build_op(Builder& builder, const AttentionRecord& from) {
   AttentionOp op{};
-  op.layer = whole(from.layer);
+  op.layer = &builder.cache().layer(whole(from.layer));
   op.q = builder.slot(from.q);
   op.out = builder.slot(from.out);
   op.heads = whole(from.heads);

@@ -129,7 +129,8 @@ class Builder {
   std::vector<const float*> channels_listed_;
   std::map<std::pair<SharedRows, uint32_t>, float*> shared_rows_;
   std::vector<const RopeTable*> angles_ready_;
-  uint32_t attention_heads_ = 0;
+  size_t attention_heads_ = 0;   // of the layer with the most
+  size_t attention_floats_ = 0;  // of all heads of a row, in the widest layer
   size_t ffn_neurons_ = 0;
   size_t ffn_selection_ = 0;
   size_t sum_floats_ = 0;

@@ -214,16 +214,10 @@ void Builder::add_channels(std::vector<MatmulPart>& parts) {
 }
 
 void Builder::attention(const AttentionOp& op) {
-  AttentionPartials& partials = executable_.partials;
-  const size_t heads = size_t{kMaxCutRows} * kMaxCuts * op.heads;
-  if (partials.out == nullptr) {
-    partials.out = executable_.arena.array<float>(heads * cache().shape().head_dim);
-    partials.state = executable_.arena.array<float>(heads * 2);
-    attention_heads_ = op.heads;
-  }
-  if (op.heads > attention_heads_) throw std::runtime_error("program: heads differ between layers");
+  attention_heads_ = std::max(attention_heads_, size_t{op.heads});
+  attention_floats_ = std::max(attention_floats_, size_t{op.out.width});
   writes(op.out);
-  for (auto& stage : make_attention(kernels(), cache(), &partials, op, needs_)) {
+  for (auto& stage : make_attention(kernels(), &executable_.partials, op, needs_)) {
     add(std::move(stage));
   }
 }
@@ -254,6 +248,9 @@ void Builder::finish(uint32_t threads) {
   ffn.selection_stride = ffn_selection_;
   ffn.selected = arena.array<uint32_t>(sparse_rows * ffn_selection_);
   ffn.active = arena.array<uint32_t>(sparse_rows * (ffn_neurons_ + 16));
+  constexpr size_t kCutParts = size_t{kMaxCutRows} * kMaxCuts;
+  executable_.partials.out = arena.array<float>(kCutParts * attention_floats_);
+  executable_.partials.state = arena.array<float>(kCutParts * attention_heads_ * 2);
   executable_.channels.sums.data = arena.array<float>(sum_floats_);
   for (uint32_t thread = 0; thread < threads; thread++) {
     Scratch scratch;

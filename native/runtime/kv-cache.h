@@ -1,64 +1,91 @@
 // The keys and values of every layer and sequence. A head's positions lie one after another, so
-// that attention streams them: keys, then values, each [layers][sequences][kv heads][context
-// length][head dim].
+// that attention streams them: layer after layer, keys, then values, each [sequences][kv heads]
+// [cells][width]. Position p lies in cell p mod cells.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "../kernels/kernels.h"
 #include "../system/memory.h"
 
 namespace hearth {
 
-struct KvShape {
-  uint32_t layers = 0;
+// Of a layer without keys and values all are 0.
+struct KvLayerShape {
   uint32_t kv_heads = 0;
-  uint32_t head_dim = 0;
-  uint32_t context_length = 0;
+  uint32_t key_width = 0;
+  uint32_t value_width = 0;
+  uint32_t cells = 0;
+};
+
+struct KvShape {
+  std::vector<KvLayerShape> layers;
   uint32_t sequences = 0;
   KvType type = KvType::kF32;
 };
 
 // Where a row of the cache belongs.
 struct KvPlace {
-  uint32_t layer;
   uint32_t sequence;
   uint32_t position;
+};
+
+// The keys of a layer, or its values.
+struct KvRows {
+  uint8_t* data = nullptr;
+  size_t row_bytes = 0;   // of a position of a head
+  size_t head_bytes = 0;  // of all cells of a head
+};
+
+// One layer's part of the cache.
+class KvLayer {
+ public:
+  KvLayer(const Kernels& kernels, const KvShape& shape, const KvLayerShape& layer, uint8_t* data);
+
+  static size_t bytes(const KvShape& shape, const KvLayerShape& layer);
+
+  const KvLayerShape& shape() const { return shape_; }
+  KvType type() const { return type_; }
+  // From one position of a head to the next.
+  size_t key_stride() const { return keys_.row_bytes; }
+  size_t value_stride() const { return values_.row_bytes; }
+  // Cell 0 of a head.
+  uint8_t* keys(uint32_t sequence, uint32_t head) const { return head_of(keys_, sequence, head); }
+  uint8_t* values(uint32_t sequence, uint32_t head) const {
+    return head_of(values_, sequence, head);
+  }
+  // k: f32 [kv heads, key width]; v: f32 [kv heads, value width]
+  void store(const KvPlace& place, const float* k, const float* v) const;
+  // The first cells of `from`, at most `length`, become those of `to`.
+  void copy_sequence(uint32_t from, uint32_t to, uint32_t length) const;
+
+ private:
+  uint8_t* head_of(const KvRows& rows, uint32_t sequence, uint32_t head) const {
+    return rows.data + (static_cast<size_t>(sequence) * shape_.kv_heads + head) * rows.head_bytes;
+  }
+  void store_row(const float* x, size_t width, uint8_t* out) const;
+
+  const VectorKernels& vector_;
+  KvLayerShape shape_;
+  KvType type_;
+  KvRows keys_;
+  KvRows values_;
 };
 
 class KvCache {
  public:
   KvCache(const Kernels& kernels, const KvShape& shape);
 
-  const KvShape& shape() const { return shape_; }
   size_t bytes() const { return memory_.bytes(); }
-  // From one position of a head to the next.
-  size_t position_stride() const { return row_bytes_; }
-  // Position 0 of a head.
-  uint8_t* keys(uint32_t layer, uint32_t sequence, uint32_t head) const {
-    return memory_.data() + head_offset(layer, sequence, head);
-  }
-  uint8_t* values(uint32_t layer, uint32_t sequence, uint32_t head) const {
-    return memory_.data() + memory_.bytes() / 2 + head_offset(layer, sequence, head);
-  }
-  // k, v: f32 [kv heads, head dim]
-  void store(const KvPlace& place, const float* k, const float* v) const;
-  // Positions < length of `from` become those of `to`, in all layers.
+  const KvLayer& layer(uint32_t index) const { return layers_.at(index); }
+  // Of all layers.
   void copy_sequence(uint32_t from, uint32_t to, uint32_t length) const;
 
  private:
-  size_t head_offset(uint32_t layer, uint32_t sequence, uint32_t head) const {
-    const size_t index =
-        (static_cast<size_t>(layer) * shape_.sequences + sequence) * shape_.kv_heads + head;
-    return index * shape_.context_length * row_bytes_;
-  }
-  void store_row(const float* x, uint8_t* out) const;
-
-  const VectorKernels& vector_;
-  KvShape shape_;
-  size_t row_bytes_;
   Buffer memory_;
+  std::vector<KvLayer> layers_;
 };
 
 }  // namespace hearth

@@ -209,12 +209,15 @@ struct WeightRecord {
 };
 
 struct KvRecord {
-  double layers;
-  double kv_heads;
-  double head_dim;
-  double context_length;
   double sequences;
   double type;
+};
+
+struct KvLayerRecord {
+  double kv_heads;
+  double key_width;
+  double value_width;
+  double cells;
 };
 
 // The codes of choices whose enums belong to the kernels.

@@ -98,20 +98,18 @@ class RopeStage final : public RowStage {
 
 class StoreKvStage final : public RowStage {
  public:
-  StoreKvStage(const KvCache& cache, uint32_t layer, Slot k, Slot v)
-      : RowStage(k, 2 * k.width), cache_(cache), layer_(layer), k_(k), v_(v) {}
+  StoreKvStage(const KvLayer& layer, Slot k, Slot v)
+      : RowStage(k, k.width + v.width), layer_(layer), k_(k), v_(v) {}
 
  protected:
   void run_rows(const Step& step, uint32_t begin, uint32_t end) override {
     for (uint32_t row = begin; row < end; row++) {
-      cache_.store(KvPlace{layer_, step.sequence[row], step.position[row]}, k_.row(row),
-                   v_.row(row));
+      layer_.store(KvPlace{step.sequence[row], step.position[row]}, k_.row(row), v_.row(row));
     }
   }
 
  private:
-  const KvCache& cache_;
-  uint32_t layer_;
+  const KvLayer& layer_;
   Slot k_;
   Slot v_;
 };
@@ -291,8 +289,8 @@ std::unique_ptr<Stage> make_rope_angles(const Slot& x, const RopeTable* table) {
 std::unique_ptr<Stage> make_rope(const Kernels& kernels, RopeOp op) {
   return std::make_unique<RopeStage>(kernels, op);
 }
-std::unique_ptr<Stage> make_store_kv(const KvCache& cache, uint32_t layer, Slot k, Slot v) {
-  return std::make_unique<StoreKvStage>(cache, layer, k, v);
+std::unique_ptr<Stage> make_store_kv(const KvLayer& layer, Slot k, Slot v) {
+  return std::make_unique<StoreKvStage>(layer, k, v);
 }
 std::unique_ptr<Stage> make_activate(const Kernels& kernels, ActivateOp op) {
   return std::make_unique<ActivateStage>(kernels, op);

@@ -91,7 +91,7 @@ std::unique_ptr<Stage> make_embed(const Kernels& kernels, EmbedOp op);
 std::unique_ptr<Stage> make_norm(const Kernels& kernels, NormOp op);
 std::unique_ptr<Stage> make_rope_angles(const Slot& x, const RopeTable* table);
 std::unique_ptr<Stage> make_rope(const Kernels& kernels, RopeOp op);
-std::unique_ptr<Stage> make_store_kv(const KvCache& cache, uint32_t layer, Slot k, Slot v);
+std::unique_ptr<Stage> make_store_kv(const KvLayer& layer, Slot k, Slot v);
 std::unique_ptr<Stage> make_activate(const Kernels& kernels, ActivateOp op);
 std::unique_ptr<Stage> make_mask(MaskOp op);
 std::unique_ptr<Stage> make_add(const Kernels& kernels, Slot x, Slot out, float factor);

@@ -22,6 +22,8 @@ export interface AddonProgram {
   readonly maxOutputs: number;
   /** The record `kv`. */
   readonly kv: Float64Array;
+  /** Records `kvLayer`. */
+  readonly kvLayers: Float64Array;
   /** A record `slot` for each slot. */
   readonly slots: Float64Array;
   /** Mapped files, memory of the addon, or bytes that stay pinned. */

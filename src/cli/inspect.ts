@@ -121,15 +121,23 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
 
 function shapeFacts({ model }: Inspection): readonly (readonly [string, string])[] {
   if (model === undefined) return [];
-  const { layers, dim, heads, kvHeads, neurons } = model.hyperparameters;
+  const { layers, dim, attention, neurons } = model.hyperparameters;
+  const heads = attention.map((layer) => layer.heads);
+  const kvHeads = attention.map((layer) => layer.kvHeads);
   const ffn = `${counted(Math.max(...neurons), "neuron")} a layer, ${model.activation.kind}, ${model.gating}`;
   return [
     [
       "shape",
-      `${counted(layers, "layer")}, dim ${dim}, ${counted(heads, "head")}, ${counted(kvHeads, "KV head")}`,
+      `${counted(layers, "layer")}, dim ${dim}, ${countedEach(heads, "head")}, ${countedEach(kvHeads, "KV head")}`,
     ],
     ["feed-forward", `${ffn}${model.hasPredictors ? ", with predictors" : ""}`],
   ];
+}
+
+/** "8 heads", or "4 to 8 heads" where layers differ. */
+function countedEach(counts: readonly number[], noun: string): string {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? counted(most, noun) : `${least} to ${counted(most, noun)}`;
 }
 
 function kvFact(

@@ -3,9 +3,10 @@ import { HearthError } from "../core/errors.ts";
 import type { Bytes, Elements, Tokens } from "../core/units.ts";
 import { type GgufFile, openGguf } from "../gguf/open.ts";
 import { describeMetadataValue } from "../gguf/value.ts";
-import { describeModel, kvBytesPerToken, type ModelDescription } from "../model/describe.ts";
+import { cacheShape } from "../model/cache-shape.ts";
+import { describeModel, type ModelDescription } from "../model/describe.ts";
 import { openModel } from "../model/model.ts";
-import type { KvType } from "../ops/program.ts";
+import { type KvType, kvBytes } from "../ops/kv-shape.ts";
 import { createTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 
 export interface Inspection {
@@ -33,6 +34,9 @@ export interface InspectedTensor {
   readonly bytes: Bytes;
 }
 
+/** Rows of a step as an engine has them by default: a layer with a window holds them besides. */
+const inspectedRows = 128;
+
 /** @throws FileFormatError unless the file is a sound GGUF. */
 export function inspectModel(path: string): Inspection {
   const gguf = openGguf(path);
@@ -58,8 +62,10 @@ export function inspectModel(path: string): Inspection {
       describeMetadataValue(value),
     ]),
     ...opened,
-    kvCacheBytes: (contextLength, type) =>
-      opened.model && kvBytesPerToken(opened.model.hyperparameters, type) * contextLength,
+    kvCacheBytes: (contextLength, kvType) => {
+      const limits = { contextLength, sequences: 1, maxRows: inspectedRows, kvType };
+      return opened.model && kvBytes(cacheShape(opened.model.hyperparameters, limits));
+    },
   };
 }
 

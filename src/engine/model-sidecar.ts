@@ -5,8 +5,15 @@ import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/side
 
 /** What a sidecar of this model must fit. */
 export function sidecarModelOf(model: Model): SidecarModel {
-  const { dim, neurons, heads, kvHeads, headDim } = model.hyperparameters;
-  const attention = { queries: heads * headDim, keys: kvHeads * headDim };
+  const { dim, neurons } = model.hyperparameters;
+  const attention = model.hyperparameters.attention.map(
+    ({ heads, kvHeads, keyWidth, valueWidth }) => ({
+      queries: heads * keyWidth,
+      keys: kvHeads * keyWidth,
+      values: kvHeads * valueWidth,
+      output: heads * valueWidth,
+    }),
+  );
   return { fingerprint: model.gguf.fingerprint(), dim, neurons, attention };
 }
 

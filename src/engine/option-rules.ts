@@ -16,7 +16,7 @@ import {
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
-import type { KvType } from "../ops/program.ts";
+import type { KvType } from "../ops/kv-shape.ts";
 import { objectives } from "../placement/problem.ts";
 import { samplingRules } from "../runtime/sampling/sampler.ts";
 import { sparsities } from "../sparsity/method.ts";

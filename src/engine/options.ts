@@ -1,7 +1,7 @@
 /** What `Engine.open` and `generate` accept, and the defaults. option-rules.ts judges the values. */
 import type { LoadProgress } from "../backends/backend.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
-import type { KvType } from "../ops/program.ts";
+import type { KvType } from "../ops/kv-shape.ts";
 import type { Objective } from "../placement/problem.ts";
 import type { SamplingOptions } from "../runtime/sampling/sampler.ts";
 import type { Sparsity } from "../sparsity/method.ts";

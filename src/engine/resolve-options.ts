@@ -1,8 +1,9 @@
 /** Options with their defaults for one model, after the rules have judged each value. */
 import { LimitError, OptionError } from "../core/errors.ts";
 import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
-import { kvBytesPerToken } from "../model/describe.ts";
+import { cacheShape } from "../model/cache-shape.ts";
 import type { Model } from "../model/model.ts";
+import { kvBytes } from "../ops/kv-shape.ts";
 import type { Device, EngineOptions } from "./options.ts";
 
 type WithDefault =
@@ -52,11 +53,11 @@ function deviceFor({ device = "auto", plan }: EngineOptions): Device {
 /** For a model that is to run on a machine with so much memory. @throws LimitError when its KV cache cannot fit. */
 export function requireCacheMemory(
   model: Model,
-  { cacheType, contextLength, sequences }: ResolvedEngineOptions,
+  { cacheType: kvType, contextLength, sequences, batchSize: maxRows }: ResolvedEngineOptions,
   systemMemory: Bytes,
 ): void {
-  const perToken = kvBytesPerToken(model.hyperparameters, cacheType);
-  const needed = perToken * contextLength * sequences;
+  const limits = { contextLength, sequences, maxRows, kvType };
+  const needed = kvBytes(cacheShape(model.hyperparameters, limits));
   if (needed <= systemMemory) return;
   throw new LimitError(
     `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, this machine has ${formatBytes(systemMemory)}; ask for a shorter context, fewer sequences or cacheType q8_0`,

@@ -11,6 +11,7 @@ import { loadAddon } from "../backends/addon.ts";
 import { perplexity } from "../commands/perplexity.ts";
 import { type WeightType, weightTypes } from "../core/dtype.ts";
 import { openGguf } from "../gguf/open.ts";
+import { headsOf } from "../model/hyperparameters.ts";
 import { openModel } from "../model/model.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import type { InputThresholds, Sidecar } from "../sparsity/sidecar/sidecar.ts";
@@ -268,7 +269,8 @@ describe("auto", () => {
 
   it("refuses a sidecar of another model, which dense does not even look at", async () => {
     const path = await make("foreign", "--arch llama --activation relu");
-    const attention = { queries: 256, keys: 128 };
+    const widths = { queries: 256, keys: 128, values: 128, output: 256 };
+    const attention = [widths, widths];
     const other = { fingerprint: "00", dim: 256, neurons: [512, 512], attention };
     await updateSidecar(path.replace(".gguf", ".sparsity.gguf"), other, {});
     const run = (sparsity: "auto" | "dense") =>
@@ -297,14 +299,15 @@ async function everyMethod(path: string): Promise<readonly [MethodName, Sidecar]
     ...nothing,
     thresholds: { tables: [{ score, sparsity: 0.5, values }], chosen: 0 },
   });
-  const { dim, heads, headDim } = model.hyperparameters;
+  const { dim, attention } = model.hyperparameters;
+  const { heads, valueWidth } = headsOf(attention);
   const ones = (width: number) => new Float32Array(width).fill(1);
   const inputs: Sidecar = {
     ...nothing,
     // Norms of 1, so that no time goes into finding those of the weights: normed inputs are about 1, too.
     columnNorms: neurons.map(() => ({
       attention: ones(dim),
-      attentionOutput: ones(heads * headDim),
+      attentionOutput: ones(heads * valueWidth),
       ffn: ones(dim),
     })),
     thresholds: { tables: [inputTable(neurons.length)], chosen: 0 },

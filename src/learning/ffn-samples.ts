@@ -17,7 +17,7 @@ export interface LayerSamples {
   readonly h: Float32Array;
   /** What q, k and v multiply. f32 [rows, dim] */
   readonly attentionInput: Float32Array;
-  /** What attention's output projection multiplies. f32 [rows, heads · headDim] */
+  /** What attention's output projection multiplies. f32 [rows, heads · valueWidth] */
   readonly attentionOutput: Float32Array;
 }
 

@@ -8,6 +8,7 @@ import { createRandom } from "../core/random.ts";
 import { type Bytes, MiB, type Tokens } from "../core/units.ts";
 import { buildProgram } from "../model/build-program.ts";
 import type { ExposedLayer } from "../model/expose.ts";
+import { headsOf } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
 import { Session } from "../runtime/session.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -159,12 +160,12 @@ function ffnShapeOf(model: Model): FfnShape {
 }
 
 function rowsWithin({ hyperparameters, architecture }: Model, layers: readonly number[]): number {
-  const { dim, heads, headDim, neurons } = hyperparameters;
+  const { dim, attention, neurons } = hyperparameters;
   const perNeuron = architecture.gating === "ungated" ? 1 : 2;
-  const elements = layers.reduce(
-    (sum, layer) => sum + 3 * dim + heads * headDim + perNeuron * (neurons[layer] ?? 0),
-    0,
-  );
+  const elements = layers.reduce((sum, layer) => {
+    const { heads, valueWidth } = headsOf(attention, layer);
+    return sum + 3 * dim + heads * valueWidth + perNeuron * (neurons[layer] ?? 0);
+  }, 0);
   const copies = 2;
   const rows = Math.floor(sampleBytes / (4 * copies * elements));
   if (rows >= 1) return rows;

@@ -12,6 +12,7 @@ import { createStep } from "../ops/program.ts";
 import { channelsOfOp } from "../ops/program-ops.ts";
 import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
 import type { LayerMasks } from "./graph.ts";
+import { headsOf } from "./hyperparameters.ts";
 import { type Model, openModel } from "./model.ts";
 import { architectureNames } from "./registry.ts";
 
@@ -58,7 +59,8 @@ function thresholdMethod(_layer: number, block: FfnBlock): SparsityMethod {
 
 /** Masks of every place, with copies that only have the right shape: the reference backend reads none. */
 function masksOf(model: Model, value: number): LayerMasks {
-  const { dim, heads, kvHeads, headDim } = model.hyperparameters;
+  const { dim, attention } = model.hyperparameters;
+  const { heads, kvHeads, keyWidth: headDim } = headsOf(attention);
   const neurons = model.hyperparameters.neurons[0] ?? 0;
   const ones = (width: number): Float32Array => new Float32Array(width).fill(1);
   const copy = (name: string, rows: number, columns: number): Weight => {
@@ -104,7 +106,8 @@ describe("a program", () => {
       const { program, slots } = buildProgram(model, options);
       expect(program.slots.map((slot) => slot.id)).toEqual(program.slots.map((_, index) => index));
       expect(new Set(program.slots.map((slot) => slot.name)).size).toBe(program.slots.length);
-      expect(program.kv).toMatchObject({ layers: 2, kvHeads: 2, headDim: 32, sequences: 2 });
+      const layer = { kind: "full", kvHeads: 2, keyWidth: 32, valueWidth: 32 };
+      expect(program.kv).toMatchObject({ layers: [layer, layer], sequences: 2 });
       expect(slots.logits).toMatchObject({ width: 300, rows: "outputs" });
       for (const kind of ["ffn", "store-kv", "attention"] as const) {
         expect(opsOf(model).filter((op) => op.kind === kind)).toHaveLength(2);

@@ -4,8 +4,10 @@
  */
 import { checkValue, countRule } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
+import type { KvShape, KvType } from "../ops/kv-shape.ts";
 import type { Op, Slot, Weight } from "../ops/op.ts";
-import type { KvShape, KvType, OpRange, Program, Segment } from "../ops/program.ts";
+import type { OpRange, Program, Segment } from "../ops/program.ts";
+import { cacheShape } from "./cache-shape.ts";
 import { type ExposedLayer, exposeLayer } from "./expose.ts";
 import {
   type GraphContext,
@@ -158,7 +160,7 @@ export function buildParts(model: Model, options: ProgramOptions): ModelParts {
   return {
     slots,
     residual,
-    kv: kvShape(model, options),
+    kv: cacheShape(model.hyperparameters, options),
     embed: [embedOp(model, residual)],
     layers,
     ...outputPart(model, { residual: stream, slots, output: options.output }),
@@ -198,12 +200,6 @@ function graphContext(
     ...(options.masksFor && { masksFor: options.masksFor }),
     ...(options.lastLayer === "output rows" && { selectIn: model.layers.length - 1 }),
   };
-}
-
-function kvShape(model: Model, options: ProgramOptions): KvShape {
-  const { layers, kvHeads, headDim } = model.hyperparameters;
-  const { contextLength, sequences, kvType: type } = options;
-  return { layers, kvHeads, headDim, contextLength, sequences, type };
 }
 
 function embedOp(model: Model, out: Slot): Op {

@@ -5,7 +5,6 @@
 import { weightBytes } from "../core/dtype.ts";
 import type { Bytes, Elements, Neurons } from "../core/units.ts";
 import type { Activation, Gating, Weight } from "../ops/op.ts";
-import { type KvType, kvBytes } from "../ops/program.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Model } from "./model.ts";
 import type { LayerWeights, Norm } from "./weights.ts";
@@ -72,11 +71,6 @@ export function describeModel(model: Model): ModelDescription {
     ),
     layers: model.layers.map(describeLayer),
   };
-}
-
-/** Bytes of keys and values that one token takes in all layers. */
-export function kvBytesPerToken(shape: Hyperparameters, type: KvType): Bytes {
-  return kvBytes({ ...shape, contextLength: 1, sequences: 1, type });
 }
 
 function describeLayer({ attentionNorm, ffnNorm, attention, ffn }: LayerWeights): LayerBytes {

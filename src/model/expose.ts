@@ -19,7 +19,7 @@ export interface ExposedLayer {
   /** What q, k and v multiply. */
   readonly attentionInput: Slot; // width dim
   /** What the output projection multiplies. */
-  readonly attentionOutput: Slot; // width heads · headDim
+  readonly attentionOutput: Slot; // width heads · valueWidth
 }
 
 /**

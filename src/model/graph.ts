@@ -4,7 +4,7 @@
  */
 import { ShapeError } from "../core/errors.ts";
 import type { FfnBlock, Op, OpOf, Slot, SparsityMethod, Weight } from "../ops/op.ts";
-import type { Hyperparameters } from "./hyperparameters.ts";
+import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import type { AttentionWeights, FfnWeights, Linear, Norm } from "./weights.ts";
 
@@ -27,7 +27,7 @@ export interface AttentionSlots {
   /** q, k and v. */
   readonly input: Slot; // width dim
   /** The output projection. */
-  readonly output: Slot; // width heads · headDim
+  readonly output: Slot; // width heads · valueWidth
 }
 
 /** Inputs x of some matrices, of which those with |x|·norm < value count as 0 (TEAL 2408.14690, WINA 2505.19427). */
@@ -63,6 +63,13 @@ export class SlotTable {
     const slot: Slot = { id: this.#slots.length, name, width, rows };
     this.#slots.push(slot);
     return slot;
+  }
+
+  /** As slot, for what may have another width in another layer: slots of further widths are named after them. */
+  ofWidth(name: string, width: number, rows: Slot["rows"] = "step"): Slot {
+    const known = this.#slots.find((slot) => slot.name === name);
+    const isOther = known !== undefined && known.width !== width;
+    return this.slot(isOther ? `${name} of ${width}` : name, width, rows);
   }
 }
 
@@ -147,25 +154,25 @@ export class LayerGraph {
 
   #attention(x: Slot, weights: AttentionWeights, out: Slot): Slot {
     const { shape, slots } = this.#context;
-    const { heads, kvHeads, headDim } = shape;
     const layer = this.#index;
+    const { heads, kvHeads, keyWidth, valueWidth, scale } = headsOf(shape.attention, layer);
     const { attention: masked, attentionOutput } = this.#masks;
     const input = this.#mask(x, masked, "masked for attention");
     const { q: qT, k: kT, v: vT } = masked?.channels ?? {};
-    const q = this.#linear(input, weights.q, slots.slot("q", heads * headDim), qT);
-    const k = this.#linear(input, weights.k, slots.slot("k", kvHeads * headDim), kT);
-    const v = this.#linear(input, weights.v, slots.slot("v", kvHeads * headDim), vT);
+    const q = this.#linear(input, weights.q, slots.ofWidth("q", heads * keyWidth), qT);
+    const k = this.#linear(input, weights.k, slots.ofWidth("k", kvHeads * keyWidth), kT);
+    const v = this.#linear(input, weights.v, slots.ofWidth("v", kvHeads * valueWidth), vT);
     if (weights.qNorm) this.#ops.push(normOp({ x: q, out: q, norm: weights.qNorm, groups: heads }));
     if (weights.kNorm) {
       this.#ops.push(normOp({ x: k, out: k, norm: weights.kNorm, groups: kvHeads }));
     }
     this.#rope(q, heads);
     this.#rope(k, kvHeads);
-    const mixed = slots.slot("attention", heads * headDim);
+    const mixed = slots.ofWidth("attention", heads * valueWidth);
     this.#attentionSlots = { input: x, output: mixed };
     this.#ops.push(
       { kind: "store-kv", layer, k, v },
-      { kind: "attention", layer, q, out: mixed, heads, scale: shape.attentionScale },
+      { kind: "attention", layer, q, out: mixed, heads, scale },
     );
     const isLast = layer === this.#context.selectIn;
     const going = isLast ? this.#selectOutputs(mixed) : mixed;
@@ -180,7 +187,7 @@ export class LayerGraph {
   /** x with small values set to 0, in a slot of its own: others may read x. */
   #mask(x: Slot, masked: MaskedInput<string> | undefined, name: string): Slot {
     if (masked === undefined) return x;
-    const out = this.#context.slots.slot(nameFor(x, name), x.width, x.rows);
+    const out = this.#context.slots.ofWidth(nameFor(x, name), x.width, x.rows);
     const { value, norms } = masked;
     this.#ops.push({ kind: "mask", x, out, value, norms });
     return out;

@@ -27,12 +27,24 @@ export interface RopeParameters {
   readonly scaling: RopeScaling;
 }
 
+/** The heads of one layer's attention. */
+export interface AttentionShape {
+  readonly heads: number;
+  /** A divisor of `heads`. */
+  readonly kvHeads: number;
+  /** Elements of a head's query and key. */
+  readonly keyWidth: number;
+  /** Elements of a head's value. */
+  readonly valueWidth: number;
+  /** Multiplies q·k. */
+  readonly scale: number;
+}
+
 export interface Hyperparameters {
   readonly dim: number;
   readonly layers: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
+  /** Of each layer. */
+  readonly attention: readonly AttentionShape[];
   /** Neurons of each layer. */
   readonly neurons: readonly number[];
   /** What the model was trained for, at most its sliding window: further apart, tokens would not see each other. */
@@ -40,7 +52,6 @@ export interface Hyperparameters {
   /** Tokens that see each other at most; undefined: all of the context. */
   readonly slidingWindow?: number;
   readonly normEpsilon: number;
-  readonly attentionScale: number;
   readonly rope: RopeParameters;
 }
 
@@ -83,30 +94,19 @@ export function readHyperparameters(
   refuseExperts(keys);
   const layers = keys.number("block_count", bounds.layers);
   const dim = keys.number("embedding_length", bounds.dim);
-  const heads = keys.uniform("attention.head_count", { bounds: bounds.heads, layers });
-  const kvHeads = keys.has("attention.head_count_kv")
-    ? keys.uniform("attention.head_count_kv", { bounds: bounds.heads, layers })
-    : heads;
-  if (heads % kvHeads !== 0) {
-    keys.fail("attention.head_count_kv", kvHeads, `a divisor of the ${heads} heads`);
-  }
-  const headDim = readHeadDim(keys, { dim, heads });
+  const attention = readAttention(keys, { dim, layers });
   const trained = keys.number("context_length", bounds.contextLength) || unstatedContext;
   const slidingWindow = keys.optional("attention.sliding_window", bounds.contextLength) || trained;
   const epsilonKey = traits.norm === "rms" ? "layer_norm_rms_epsilon" : "layer_norm_epsilon";
-  const scale = keys.optional("attention.scale", real(0, bounds.attentionScale.max));
   return {
     dim,
     layers,
-    heads,
-    kvHeads,
-    headDim,
+    attention,
     neurons: keys.perLayer("feed_forward_length", { bounds: bounds.neurons, layers }),
     contextLength: Math.min(trained, slidingWindow),
     ...(slidingWindow < trained && { slidingWindow }),
     normEpsilon: keys.number(`attention.${epsilonKey}`, bounds.epsilon),
-    attentionScale: scale || 1 / Math.sqrt(headDim),
-    rope: readRope(keys, { headDim, contextLength: trained }),
+    rope: readRope(keys, { headDim: headsOf(attention).keyWidth, contextLength: trained }),
   };
 }
 
@@ -121,21 +121,40 @@ function refuseExperts(keys: KeyReader): void {
   }
 }
 
-function readHeadDim(
+/** Without a length of a key, heads share the width of the residual: then all layers have heads of the first one's. */
+function readAttention(
   keys: KeyReader,
-  model: { readonly dim: number; readonly heads: number },
-): number {
-  const { dim, heads } = model;
+  model: { readonly dim: number; readonly layers: number },
+): readonly AttentionShape[] {
+  const { dim, layers } = model;
+  const heads = keys.perLayer("attention.head_count", { bounds: bounds.heads, layers });
+  const kvHeads = keys.has("attention.head_count_kv")
+    ? keys.perLayer("attention.head_count_kv", { bounds: bounds.heads, layers })
+    : heads;
   const keyLength = keys.optional("attention.key_length", bounds.headDim);
   const valueLength = keys.optional("attention.value_length", bounds.headDim);
-  if (keyLength === undefined && dim % heads !== 0) {
-    keys.fail("attention.head_count", heads, `a divisor of the embedding length ${dim}`);
+  const [first = 1] = heads;
+  if (dim % first !== 0 && (keyLength === undefined || valueLength === undefined)) {
+    keys.fail("attention.head_count", first, `a divisor of the embedding length ${dim}`);
   }
-  const headDim = keyLength ?? dim / heads;
-  if (valueLength !== undefined && valueLength !== headDim) {
-    keys.fail("attention.value_length", valueLength, `${headDim}, the length of a key`);
-  }
-  return headDim;
+  const keyWidth = keyLength ?? dim / first;
+  const valueWidth = valueLength ?? dim / first;
+  const scale =
+    keys.optional("attention.scale", real(0, bounds.attentionScale.max)) || 1 / Math.sqrt(keyWidth);
+  return heads.map((count, layer) => {
+    const kv = kvHeads[layer] ?? count;
+    if (count % kv !== 0) {
+      keys.fail("attention.head_count_kv", kv, `a divisor of the ${count} heads`);
+    }
+    return { heads: count, kvHeads: kv, keyWidth, valueWidth, scale };
+  });
+}
+
+/** Of a layer; of the first by default. */
+export function headsOf(attention: readonly AttentionShape[], layer = 0): AttentionShape {
+  const shape = attention[layer];
+  if (shape === undefined) throw new RangeError(`no layer ${layer} of ${attention.length}`);
+  return shape;
 }
 
 function readRope(
@@ -233,15 +252,6 @@ class KeyReader {
       );
     }
     return values.map((value) => this.#judge(key, value, model.bounds));
-  }
-
-  /** As perLayer, where hearth needs the same number in every layer. */
-  uniform(key: string, model: { readonly bounds: Bounds; readonly layers: number }): number {
-    const values = this.perLayer(key, model);
-    const [first = 0] = values;
-    const other = values.find((value) => value !== first);
-    if (other !== undefined) this.fail(key, `${first} and ${other}`, "the same in every layer");
-    return first;
   }
 
   fail(key: string, found: number | string, expected: string): never {

@@ -4,7 +4,7 @@
  */
 import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, DownProjection, Gating } from "../ops/op.ts";
-import type { Hyperparameters } from "./hyperparameters.ts";
+import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import {
   type AttentionWeights,
   type BiasRule,
@@ -50,15 +50,15 @@ export class LayerFinder {
     return this.#norm(name, { width: this.#shape.dim, bias });
   }
 
-  /** Over the elements of one head. */
+  /** Over the elements of one head's query or key. */
   headNorm(name: string): Norm {
-    return this.#norm(name, { width: this.#shape.headDim, bias: "required" });
+    return this.#norm(name, { width: this.heads.keyWidth, bias: "required" });
   }
 
   /** attn_q, attn_k, attn_v, or the three as rows of one attn_qkv; attn_output. */
   attention(bias: BiasRule = "optional"): AttentionWeights {
-    const { dim, heads, headDim } = this.#shape;
-    const shape = { rows: dim, columns: heads * headDim };
+    const { heads, valueWidth } = this.heads;
+    const shape = { rows: this.#shape.dim, columns: heads * valueWidth };
     const output = this.#finder.linear(this.#name("attn_output"), shape, bias);
     const [q, k, v] = this.has("attn_qkv.weight") ? this.#fusedQkv(bias) : this.#separateQkv(bias);
     return { q, k, v, output };
@@ -91,6 +91,10 @@ export class LayerFinder {
     };
   }
 
+  get heads(): AttentionShape {
+    return headsOf(this.#shape.attention, this.layer);
+  }
+
   get neurons(): number {
     return this.#shape.neurons[this.layer] ?? 0;
   }
@@ -102,21 +106,28 @@ export class LayerFinder {
   }
 
   #separateQkv(bias: BiasRule): readonly [Linear, Linear, Linear] {
-    const { dim, heads, kvHeads, headDim } = this.#shape;
-    const find = (name: string, count: number): Linear =>
-      this.#finder.linear(this.#name(name), { rows: count * headDim, columns: dim }, bias);
-    return [find("attn_q", heads), find("attn_k", kvHeads), find("attn_v", kvHeads)];
+    const { dim } = this.#shape;
+    const { heads, kvHeads, keyWidth, valueWidth } = this.heads;
+    const find = (name: string, rows: number): Linear =>
+      this.#finder.linear(this.#name(name), { rows, columns: dim }, bias);
+    return [
+      find("attn_q", heads * keyWidth),
+      find("attn_k", kvHeads * keyWidth),
+      find("attn_v", kvHeads * valueWidth),
+    ];
   }
 
   #fusedQkv(bias: BiasRule): readonly [Linear, Linear, Linear] {
-    const { dim, heads, kvHeads, headDim } = this.#shape;
-    const rows = (heads + 2 * kvHeads) * headDim;
-    const fused = this.#finder.linear(this.#name("attn_qkv"), { rows, columns: dim }, bias);
-    const part = (start: number, count: number): Linear => ({
-      weight: rowRange(fused.weight, start * headDim, count * headDim),
-      ...(fused.bias && { bias: elementRange(fused.bias, start * headDim, count * headDim) }),
+    const { dim } = this.#shape;
+    const { heads, kvHeads, keyWidth, valueWidth } = this.heads;
+    const [q, k, v] = [heads * keyWidth, kvHeads * keyWidth, kvHeads * valueWidth];
+    const shape = { rows: q + k + v, columns: dim };
+    const fused = this.#finder.linear(this.#name("attn_qkv"), shape, bias);
+    const part = (start: number, rows: number): Linear => ({
+      weight: rowRange(fused.weight, start, rows),
+      ...(fused.bias && { bias: elementRange(fused.bias, start, rows) }),
     });
-    return [part(0, heads), part(heads, kvHeads), part(heads + kvHeads, kvHeads)];
+    return [part(0, q), part(q, k), part(q + k, v)];
   }
 
   #down(bias: BiasRule): Pick<FfnWeights, "down" | "downBias"> {

@@ -6,8 +6,10 @@ import { UnsupportedError } from "../core/errors.ts";
 import { openGguf } from "../gguf/open.ts";
 import { metadataValue } from "../gguf/value.ts";
 import type { TensorToWrite } from "../gguf/write.ts";
+import { kvBytes } from "../ops/kv-shape.ts";
 import { buildProgram } from "./build-program.ts";
-import { describeModel, kvBytesPerToken } from "./describe.ts";
+import { cacheShape } from "./cache-shape.ts";
+import { describeModel } from "./describe.ts";
 import { type Model, openModel } from "./model.ts";
 import { architectureNames } from "./registry.ts";
 
@@ -25,16 +27,15 @@ describe("a model", () => {
   it("knows its shape, types and bytes", async () => {
     const model = await open("--arch llama --type q8_0");
     const description = describeModel(model);
+    const scale = 1 / Math.sqrt(32);
+    const heads = { heads: 4, kvHeads: 2, keyWidth: 32, valueWidth: 32, scale };
     expect(description.architecture).toBe("llama");
     expect(description.hyperparameters).toMatchObject({
       dim: 128,
       layers: 2,
-      heads: 4,
-      kvHeads: 2,
-      headDim: 32,
+      attention: [heads, heads],
       neurons: [256, 256],
       contextLength: 64,
-      attentionScale: 1 / Math.sqrt(32),
       rope: { dims: 32, base: 10000, scaling: { kind: "none" } },
     });
     const row = rowBytes("Q8_0", 128);
@@ -47,7 +48,8 @@ describe("a model", () => {
     const inParts = parts.reduce((sum, bytes) => sum + bytes, 0);
     expect(description.embedding + description.output + inParts).toBe(inTensors);
     expect(description.types.map(({ type }) => type)).toEqual(["Q8_0", "F32"]);
-    expect(kvBytesPerToken(model.hyperparameters, "f16")).toBe(2 * 2 * 64 * 2);
+    const one = { contextLength: 1, sequences: 1, maxRows: 1, kvType: "f16" } as const;
+    expect(kvBytes(cacheShape(model.hyperparameters, one))).toBe(2 * 2 * 64 * 2);
   });
 
   it("takes its activation from the file, from PowerInfer's magic, from the architecture", async () => {
@@ -189,12 +191,12 @@ describe("a file that hearth cannot run", () => {
     ["llama.block_count", u32(0), /block_count.*found 0, expected an integer from 1 to 1024/],
     ["llama.embedding_length", f32(12.5), /embedding_length.*12\.5/],
     ["llama.attention.head_count_kv", u32(3), /head_count_kv.*found 3.*divisor of the 4 heads/],
-    ["llama.attention.head_count_kv", i32s([2, 4]), /head_count_kv.*same in every layer/],
+    ["llama.attention.head_count_kv", i32s([2, 4]), /blk\.1\.attn_k\.weight.*\[128, 128\]/],
     ["llama.feed_forward_length", i32s([256]), /1 value,.*each of the 2 layers/],
     ["llama.rope.dimension_count", u32(33), /dimension_count.*found 33.*even number up to/],
     ["llama.rope.freq_base", f32(Number.NaN), /freq_base.*NaN/],
     ["llama.rope.scaling.type", string("longrope"), /"longrope".*none, linear, yarn, llama3/],
-    ["llama.attention.value_length", u32(64), /value_length.*found 64, expected 32/],
+    ["llama.attention.value_length", u32(64), /attn_output\.weight.*\[256, 128\]/],
     ["llama.attention.layer_norm_rms_epsilon", f32(2), /rms_epsilon.*found 2/],
     ["powerinfer.sparse_threshold", f32(Number.NaN), /sparse_threshold: found NaN/],
     ["powerinfer.sparse_threshold", f32(Infinity), /sparse_threshold: found Infinity/],

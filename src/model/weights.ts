@@ -20,13 +20,13 @@ export interface Norm {
 }
 
 export interface AttentionWeights {
-  readonly q: Linear; // [heads · headDim, dim]
-  readonly k: Linear; // [kvHeads · headDim, dim]
-  readonly v: Linear; // [kvHeads · headDim, dim]
-  readonly output: Linear; // [dim, heads · headDim]
+  readonly q: Linear; // [heads · keyWidth, dim]
+  readonly k: Linear; // [kvHeads · keyWidth, dim]
+  readonly v: Linear; // [kvHeads · valueWidth, dim]
+  readonly output: Linear; // [dim, heads · valueWidth]
   /** Norms of each head, before RoPE (qwen3). */
-  readonly qNorm?: Norm; // [headDim]
-  readonly kNorm?: Norm; // [headDim]
+  readonly qNorm?: Norm; // [keyWidth]
+  readonly kNorm?: Norm; // [keyWidth]
 }
 
 /** PowerInfer's predictor of one layer; see SparsityMethod "mlp". */

@@ -31,7 +31,7 @@ function check(op: Op): void {
     segments: [{ name: "all", ops: [op], outputs: [] }],
     maxRows: 1,
     maxOutputs: 1,
-    kv: { layers: 1, kvHeads: 1, headDim: 1, contextLength: 1, sequences: 1, type: "f32" },
+    kv: { layers: [], contextLength: 1, sequences: 1, type: "f32" },
   };
   checkProgram(program);
 }

@@ -2,7 +2,6 @@
 import { describe, expect, it } from "vitest";
 import { candidateCount, ffnBytes } from "./ffn-bytes.ts";
 import type { FfnBlock, SparsityMethod, Weight } from "./op.ts";
-import { kvBytes } from "./program.ts";
 
 function matrix(rows: number, columns: number, type: Weight["type"] = "F16"): Weight {
   return { name: "w", type, rows, columns, bytes: { kind: "memory", data: new Uint8Array() } };
@@ -44,16 +43,5 @@ describe("the weight bytes of a block", () => {
     const share = block({ kind: "dense" }, { subset: Uint32Array.of(0, 2, 5) });
     expect(candidateCount(share)).toBe(3);
     expect(ffnBytes(share, { active: 3, down: 3 })).toBe(3 * 3 * 64);
-  });
-});
-
-describe("the bytes of a cache", () => {
-  const shape = { layers: 2, kvHeads: 4, headDim: 64, contextLength: 10, sequences: 3 };
-
-  it("are those of keys and values in its type, 34 for 32 values of q8_0", () => {
-    const values = 2 * 2 * 4 * 64 * 10 * 3;
-    expect(kvBytes({ ...shape, type: "f32" })).toBe(4 * values);
-    expect(kvBytes({ ...shape, type: "f16" })).toBe(2 * values);
-    expect(kvBytes({ ...shape, type: "q8_0" })).toBe((34 * values) / 32);
   });
 });

@@ -59,13 +59,13 @@ describe("what an op does to a slot", () => {
 
 describe("a program is refused", () => {
   const check = (op: Op, slots: readonly Slot[] = [x, y, outputs]): void => {
-    const kv = { layers: 1, kvHeads: 1, headDim: 4, contextLength: 8, sequences: 1 };
+    const layer = { kind: "full", kvHeads: 1, keyWidth: 4, valueWidth: 4 } as const;
     const program: Program = {
       slots,
       segments: [{ name: "all", ops: [op], outputs: [] }],
       maxRows: 1,
       maxOutputs: 1,
-      kv: { ...kv, type: "f32" },
+      kv: { layers: [layer], contextLength: 8, sequences: 1, type: "f32" },
     };
     checkProgram(program);
   };

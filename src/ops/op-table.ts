@@ -3,16 +3,16 @@
  * compile. A question about any op has its answer here; what remains beside this table is each backend's lowering.
  */
 import { blockRequirements, blockWeights, blockWithSlots, predictorInputs } from "./ffn-block.ts";
+import type { KvShape } from "./kv-shape.ts";
 import type { Op, OpKind, OpOf, PositionFactors, Slot, Weight } from "./op.ts";
-import type { KvShape } from "./program.ts";
 import {
   hasColumns,
-  hasLayer,
   hasRowsOf,
   isLike,
   isMatrix,
   isOfStep,
   isVector,
+  ofCells,
   type Requirement,
   requires,
 } from "./requirement.ts";
@@ -132,12 +132,13 @@ export const opTable: Table = {
       v: slot(op.v),
       layer: cacheLayer(op.layer),
     }),
-    check: ({ layer, k, v }, kv) => [
-      hasLayer(layer, kv),
-      requires(k.width === kv.kvHeads * kv.headDim, "k as wide as the cache", k.width),
-      isOfStep("k", k),
-      ...isLike(k, v),
-    ],
+    check: ({ layer, k, v }, kv) =>
+      ofCells(kv, layer, ({ kvHeads, keyWidth, valueWidth }) => [
+        requires(k.width === kvHeads * keyWidth, "k as wide as the cache", k.width),
+        requires(v.width === kvHeads * valueWidth, "v as wide as the cache", v.width),
+        isOfStep("k", k),
+        isOfStep("v", v),
+      ]),
   },
   attention: {
     ...weightless,
@@ -150,13 +151,14 @@ export const opTable: Table = {
       out: slot(op.out),
       layer: cacheLayer(op.layer),
     }),
-    check: ({ layer, q, out, heads }, kv) => [
-      hasLayer(layer, kv),
-      requires(heads % kv.kvHeads === 0, `a multiple of ${kv.kvHeads} heads`, heads),
-      requires(q.width === heads * kv.headDim, "q as wide as its heads", q.width),
-      isOfStep("q", q),
-      ...isLike(q, out),
-    ],
+    check: ({ layer, q, out, heads }, kv) =>
+      ofCells(kv, layer, ({ kvHeads, keyWidth, valueWidth }) => [
+        requires(heads % kvHeads === 0, `a multiple of ${kvHeads} heads`, heads),
+        requires(q.width === heads * keyWidth, "q as wide as its heads", q.width),
+        requires(out.width === heads * valueWidth, "out as wide as its heads", out.width),
+        isOfStep("q", q),
+        isOfStep("out", out),
+      ]),
   },
   activate: {
     ...weightless,

@@ -2,27 +2,8 @@
  * A program: everything a backend must know to run a model (or its part of one), shapes fixed.
  * A step is one run over rows {sequence, position, token}: prefill, decode and batches differ only in their rows.
  */
-import { rowBytes } from "../core/dtype.ts";
-import type { Bytes } from "../core/units.ts";
+import type { KvShape } from "./kv-shape.ts";
 import type { Op, Slot } from "./op.ts";
-
-export type KvType = "f32" | "f16" | "q8_0";
-
-/** The KV cache, owned by the executable: [layers][sequences][contextLength][kvHeads][headDim], keys and values. */
-export interface KvShape {
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly contextLength: number;
-  readonly sequences: number;
-  readonly type: KvType;
-}
-
-/** Bytes of keys and values of all layers and sequences, each value in the cache's type. */
-export function kvBytes({ layers, kvHeads, headDim, ...shape }: KvShape): Bytes {
-  const positions = shape.contextLength * shape.sequences;
-  return 2 * layers * positions * rowBytes(shape.type.toUpperCase(), kvHeads * headDim);
-}
 
 /** The ops between two synchronisations. `outputs` are copied to the host when the segment has run. */
 export interface Segment {

@@ -1,6 +1,7 @@
 /** One thing that must hold of a program, as data: what was expected and what was found. */
+
+import { cellsOf, type KvCells, type KvShape } from "./kv-shape.ts";
 import type { Slot, Weight } from "./op.ts";
-import type { KvShape } from "./program.ts";
 
 export interface Requirement {
   readonly isMet: boolean;
@@ -50,6 +51,15 @@ export function isOfStep(name: string, slot: Slot): Requirement {
   return requires(slot.rows === "step", `${name} with the rows of the step`, slot.rows);
 }
 
-export function hasLayer(layer: number, kv: KvShape): Requirement {
-  return requires(layer >= 0 && layer < kv.layers, `a layer below ${kv.layers}`, layer);
+/** What must hold of an op on the keys and values of a layer: that the layer has them, then what `check` says of them. */
+export function ofCells(
+  kv: KvShape,
+  layer: number,
+  check: (cells: KvCells) => readonly Requirement[],
+): readonly Requirement[] {
+  const own = kv.layers[layer];
+  const found = own === undefined ? `layer ${layer} of ${kv.layers.length}` : own.kind;
+  const cells = cellsOf(kv, layer);
+  const hasCells = requires(cells !== undefined, "a layer with keys and values", found);
+  return cells === undefined ? [hasCells] : [hasCells, ...check(cells)];
 }

@@ -6,9 +6,11 @@ import type { Op } from "../../src/ops/op.ts";
 import type { Program } from "../../src/ops/program.ts";
 
 export function programText({ slots, kv, segments, maxRows, maxOutputs }: Program): string {
+  const { layers, ...cache } = kv;
   const lines = [
     `program of at most ${maxRows} rows, ${maxOutputs} outputs`,
-    `cache ${fieldsText(kv)}`,
+    `cache ${fieldsText(cache)}`,
+    ...layers.map((layer, at) => `cache layer ${at} ${fieldsText(layer)}`),
     ...slots.map(({ id, name, width, rows }) => `slot ${id} "${name}" [${rows}, ${width}]`),
   ];
   for (const { name, ops, outputs, layers = [] } of segments) {
@@ -49,6 +51,7 @@ function valueText(value: unknown): string {
 export function loweredText(program: AddonProgram): string {
   const lines = [
     ...listText("kv", program.kv),
+    ...listText("kvLayer", program.kvLayers),
     ...listText("slot", program.slots),
     ...listText("weight", fromFirst(program.weights)),
     ...program.arrays.map((array, at) => `array ${at} ${valueText(array)}`),

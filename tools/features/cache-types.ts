@@ -3,12 +3,14 @@ import { checkLimits } from "../../src/backends/cpu/check-limits.ts";
 import { recordProgram } from "../../src/backends/webgpu/recording.ts";
 import { UnsupportedError } from "../../src/core/errors.ts";
 import { cacheTypes } from "../../src/engine/option-rules.ts";
-import type { KvType, Program } from "../../src/ops/program.ts";
+import type { KvType } from "../../src/ops/kv-shape.ts";
+import type { Program } from "../../src/ops/program.ts";
 import { table } from "./table.ts";
 
 /** Heads of the usual lengths: q8_0 needs a multiple of 32. */
 function programWith(type: KvType): Program {
-  const kv = { layers: 1, kvHeads: 1, headDim: 64, contextLength: 32, sequences: 1, type };
+  const layer = { kind: "full", kvHeads: 1, keyWidth: 64, valueWidth: 64 } as const;
+  const kv = { layers: [layer], contextLength: 32, sequences: 1, type };
   return { slots: [], kv, segments: [], maxRows: 1, maxOutputs: 1 };
 }
 

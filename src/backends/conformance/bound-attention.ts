@@ -1,8 +1,11 @@
 /** Bounds of what the KV cache holds and of attention over it. */
-import type { OpOf } from "../../ops/op.ts";
-import type { KvType, Step } from "../../ops/program.ts";
+
+import type { KvType } from "../../ops/kv-shape.ts";
+import type { OpOf, Slot } from "../../ops/op.ts";
+import type { Step } from "../../ops/program.ts";
 import { floatToHalf, halfToFloat } from "../../quant/half.ts";
 import { dot } from "../reference/dot.ts";
+import type { CacheRows } from "../reference/kv-cache.ts";
 import { accumulation, exponentialError, flushed, roundoff } from "../tolerance.ts";
 import type { RowBound } from "./bound-rows.ts";
 import { type Bounded, type BoundState, boundedRow } from "./bound-state.ts";
@@ -11,15 +14,17 @@ import { codeErrors } from "./rounded-input.ts";
 /** Carries the bounds of k and v into the cache, which already holds them, rounded. */
 export function storeKvBound(op: OpOf<"store-kv">, state: BoundState, step: Step): void {
   const { kv } = state.reference;
+  const { keys, values } = kv.layers[op.layer]!;
   const bound = storedBounds[kv.shape.type];
-  for (let row = 0; row < step.rowCount; row++) {
-    const at = kv.offset(step.sequence[row]!, step.position[row]!);
-    const held = (data: Float32Array): Float32Array => data.subarray(at, at + kv.rowWidth);
-    const key = bound(boundedRow(state, op.k, row), held(kv.keys[op.layer]!));
-    const value = bound(boundedRow(state, op.v, row), held(kv.values[op.layer]!));
-    state.keyErrors[op.layer]!.set(key, at);
-    state.valueErrors[op.layer]!.set(value, at);
-  }
+  const carry = (slot: Slot, rows: CacheRows, errors: Float64Array): void => {
+    for (let row = 0; row < step.rowCount; row++) {
+      const at = rows.offset(step.sequence[row]!, step.position[row]!);
+      const held = rows.data.subarray(at, at + rows.rowWidth);
+      errors.set(bound(boundedRow(state, slot, row), held), at);
+    }
+  };
+  carry(op.k, keys, state.keyErrors[op.layer]!);
+  carry(op.v, values, state.valueErrors[op.layer]!);
 }
 
 type StoredBound = (x: Bounded, held: Float32Array) => Float64Array;
@@ -45,31 +50,26 @@ function nearestHalf(value: number): number {
  * the sums over positions and the values' own errors come on top.
  */
 export function attentionBound(op: OpOf<"attention">, state: BoundState, step: Step): RowBound {
-  const { kv } = state.reference;
-  const { headDim, kvHeads } = kv.shape;
+  const { kvHeads, keys, values } = state.reference.kv.layers[op.layer]!;
   return (row) => {
     const whole = boundedRow(state, op.q, row);
-    const bounds = new Float64Array(op.q.width);
+    const bounds = new Float64Array(op.out.width);
+    const sequence = step.sequence[row]!;
     const length = step.position[row]! + 1;
     for (let head = 0; head < op.heads; head++) {
-      const begin = head * headDim;
+      const begin = head * keys.width;
       const q = {
-        values: whole.values.subarray(begin, begin + headDim),
-        errors: whole.errors.subarray(begin, begin + headDim),
+        values: whole.values.subarray(begin, begin + keys.width),
+        errors: whole.errors.subarray(begin, begin + keys.width),
       };
-      const kvHead = Math.floor((head * kvHeads) / op.heads) * headDim;
-      const at = { first: kv.offset(step.sequence[row]!, 0) + kvHead, length };
-      const shares = weightErrors(op, state, q, at);
-      bounds.set(outputBounds(op, state, shares, at), begin);
+      const kvHead = Math.floor((head * kvHeads) / op.heads);
+      const placesIn = (rows: CacheRows): readonly number[] =>
+        Array.from({ length }, (_, p) => rows.offset(sequence, p) + kvHead * rows.width);
+      const shares = weightErrors(op, state, q, placesIn(keys));
+      bounds.set(outputBounds(op, state, shares, placesIn(values)), head * values.width);
     }
     return bounds;
   };
-}
-
-/** Of one sequence and KV head: where position 0 stands in the cache, and how many positions are read. */
-interface Positions {
-  readonly first: number;
-  readonly length: number;
 }
 
 interface Shares {
@@ -82,34 +82,32 @@ interface Shares {
 /**
  * e(s) = scale·(Σ|k|e(q) + Σ|q|e(k) + Σe(q)e(k) + γ(n + 4)·Σ|q||k|). In e^s it is a share e^e(s) − 1. A kernel that
  * walks the context in chunks rescales what it has by another exponential: 8 roundoffs for each chunk of 32 or more.
+ * `places`: where the keys that are read begin in the cache.
  */
 function weightErrors(
   op: OpOf<"attention">,
   state: BoundState,
   q: Bounded,
-  { first, length }: Positions,
+  places: readonly number[],
 ): Shares {
-  const { kv } = state.reference;
-  const headDim = q.values.length;
-  const keys = kv.keys[op.layer]!;
+  const { data: keys, width } = state.reference.kv.layers[op.layer]!.keys;
   const keyErrors = state.keyErrors[op.layer]!;
-  const scores = new Float64Array(length);
-  const errors = new Float64Array(length);
-  for (let p = 0; p < length; p++) {
-    const from = first + p * kv.rowWidth;
-    scores[p] = dot(keys, from, q.values, 0, headDim) * op.scale;
+  const scores = new Float64Array(places.length);
+  const errors = new Float64Array(places.length);
+  for (const [p, from] of places.entries()) {
+    scores[p] = dot(keys, from, q.values, 0, width) * op.scale;
     let carried = 0;
     let size = 0;
-    for (let i = 0; i < headDim; i++) {
+    for (let i = 0; i < width; i++) {
       const k = Math.abs(keys[from + i]!);
       const value = Math.abs(q.values[i]!);
       carried += (k + keyErrors[from + i]!) * q.errors[i]! + value * keyErrors[from + i]!;
       size += k * value;
     }
-    errors[p] = Math.abs(op.scale) * (carried + accumulation(headDim + 4) * size);
+    errors[p] = Math.abs(op.scale) * (carried + accumulation(width + 4) * size);
   }
   const largest = scores.reduce((a, b) => Math.max(a, b));
-  const rescaling = 8 * roundoff * (1 + Math.ceil(length / 32));
+  const rescaling = 8 * roundoff * (1 + Math.ceil(places.length / 32));
   const weights = scores.map((score) => Math.exp(score - largest));
   const total = weights.reduce((a, b) => a + b);
   return {
@@ -120,29 +118,26 @@ function weightErrors(
   };
 }
 
+/** `places`: where the values that are read begin in the cache. */
 function outputBounds(
   op: OpOf<"attention">,
   state: BoundState,
   { weights, errors }: Shares,
-  { first, length }: Positions,
+  places: readonly number[],
 ): Float64Array {
-  const { kv } = state.reference;
-  const { headDim } = kv.shape;
-  const values = kv.values[op.layer]!;
+  const { data: values, width } = state.reference.kv.layers[op.layer]!.values;
   const valueErrors = state.valueErrors[op.layer]!;
-  const out = new Float64Array(headDim);
-  const moved = new Float64Array(headDim);
-  const size = new Float64Array(headDim);
-  for (let p = 0; p < length; p++) {
-    const from = first + p * kv.rowWidth;
-    for (let i = 0; i < headDim; i++) out[i]! += weights[p]! * values[from + i]!;
+  const out = new Float64Array(width);
+  const moved = new Float64Array(width);
+  const size = new Float64Array(width);
+  for (const [p, from] of places.entries()) {
+    for (let i = 0; i < width; i++) out[i]! += weights[p]! * values[from + i]!;
   }
   let totalShare = 0;
-  for (let p = 0; p < length; p++) {
-    const from = first + p * kv.rowWidth;
+  for (const [p, from] of places.entries()) {
     const share = weights[p]! * errors[p]!;
     totalShare += share;
-    for (let i = 0; i < headDim; i++) {
+    for (let i = 0; i < width; i++) {
       const value = values[from + i]!;
       moved[i]! += share * Math.abs(value - out[i]!);
       moved[i]! += (weights[p]! + share) * valueErrors[from + i]!;
@@ -151,6 +146,6 @@ function outputBounds(
   }
   // Dividing by a sum that is itself off by totalShare; n + 6 roundings each for the sum above and the one below.
   const divisor = Math.max(1 - totalShare, 0.5);
-  const rounding = 2 * accumulation(length + 6);
+  const rounding = 2 * accumulation(places.length + 6);
   return moved.map((value, i) => value / divisor + rounding * size[i]! + flushed);
 }

@@ -32,14 +32,16 @@ export interface Bounded {
   readonly errors: Float64Array;
 }
 
+const none = new Float32Array();
+
 export function createBoundState(reference: ReferenceState, arithmetic: Arithmetic): BoundState {
   const zeros = (data: Float32Array): Float64Array => new Float64Array(data.length);
   return {
     reference,
     arithmetic,
     errors: reference.slots.map(zeros),
-    keyErrors: reference.kv.keys.map(zeros),
-    valueErrors: reference.kv.values.map(zeros),
+    keyErrors: reference.kv.layers.map((layer) => zeros(layer?.keys.data ?? none)),
+    valueErrors: reference.kv.layers.map((layer) => zeros(layer?.values.data ?? none)),
     magnitudes: new Map(),
     uncertain: { count: 0 },
   };

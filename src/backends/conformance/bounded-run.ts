@@ -3,6 +3,7 @@ import type { Op, Slot } from "../../ops/op.ts";
 import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
+import { copyCells } from "../reference/kv-cache.ts";
 import { createPacer } from "../reference/pacer.ts";
 import { opRows, runOp } from "../reference/run-op.ts";
 import { createReferenceState, rowsOf } from "../reference/state.ts";
@@ -44,8 +45,11 @@ export async function createBoundedRun(
     copySequence: (from, to, length) => {
       const { kv } = reference;
       kv.copySequence(from, to, length);
-      for (const errors of [...state.keyErrors, ...state.valueErrors]) {
-        errors.copyWithin(kv.offset(to, 0), kv.offset(from, 0), kv.offset(from, length));
+      for (const [layer, own] of kv.layers.entries()) {
+        if (own === undefined) continue;
+        const copy = { from, to, cells: Math.min(length, own.cells) };
+        copyCells(state.keyErrors[layer]!, own.keys, copy);
+        copyCells(state.valueErrors[layer]!, own.values, copy);
       }
     },
     output: (slot, step) => {

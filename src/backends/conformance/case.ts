@@ -1,7 +1,8 @@
 /** One conformance case: a program, what is done with it, and what it exercises (so that a backend can name what it lacks). */
 import type { WeightType } from "../../core/dtype.ts";
+import type { KvType } from "../../ops/kv-shape.ts";
 import type { OpKind, Slot, SparsityMethod } from "../../ops/op.ts";
-import type { KvType, Program, Step } from "../../ops/program.ts";
+import type { Program, Step } from "../../ops/program.ts";
 
 export interface ConformanceCase {
   /** A sentence. */

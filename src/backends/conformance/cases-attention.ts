@@ -1,9 +1,11 @@
 /** Cases of the KV cache and attention: head shapes, cache types, sequences, long contexts, reuse and copies. */
+
+import type { KvType } from "../../ops/kv-shape.ts";
 import type { Op, Slot } from "../../ops/op.ts";
-import type { KvShape, KvType, Program } from "../../ops/program.ts";
+import type { Program } from "../../ops/program.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { createCaseData } from "./case-data.ts";
-import { createProgramBuilder, type StepRow, stepOf } from "./program-builder.ts";
+import { createProgramBuilder, type StepRow, sameLayers, stepOf } from "./program-builder.ts";
 
 interface HeadShape {
   readonly heads: number;
@@ -94,7 +96,7 @@ function attentionModel(limits: {
     { kind: "attention", layer: 1, q, out: second, heads, scale },
   ];
   builder.segment(ops, [first, second]);
-  const kv: KvShape = { layers: 2, kvHeads, headDim, contextLength, sequences, type };
+  const kv = sameLayers({ layers: 2, kvHeads, headDim, contextLength, sequences, type });
   const program = builder.build({ maxRows, kv });
   const data = createCaseData(headDim + contextLength);
   const write = (slot: Slot, rows: number, size: number): CaseAction => ({

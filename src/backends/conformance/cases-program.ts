@@ -1,11 +1,10 @@
 /** Cases of whole programs: segments, writes between them, calls not waited for, and a small model from end to end. */
 import type { WeightType } from "../../core/dtype.ts";
 import type { Op, Slot } from "../../ops/op.ts";
-import type { KvShape } from "../../ops/program.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { type CaseData, createCaseData } from "./case-data.ts";
 import { makeFfnBlock } from "./ffn-block.ts";
-import { createProgramBuilder, memoryWeight, stepOf } from "./program-builder.ts";
+import { createProgramBuilder, memoryWeight, sameLayers, stepOf } from "./program-builder.ts";
 
 export function programCases(): readonly ConformanceCase[] {
   const traits = { op: "program" } as const;
@@ -102,7 +101,8 @@ function modelScript(type: WeightType): CaseScript {
     { kind: "matmul", x: last, out: logits, into: "assign", weight: table },
   ];
   builder.segment(ops, [logits]);
-  const kv: KvShape = { layers: 1, kvHeads, headDim, contextLength: 16, sequences: 2, type: "f32" };
+  const limits = { contextLength: 16, sequences: 2, type: "f32" } as const;
+  const kv = sameLayers({ layers: 1, kvHeads, headDim, ...limits });
   const program = builder.build({ maxRows: 9, maxOutputs: 2, kv });
   const rows = (sequence: number, from: number, count: number) =>
     Array.from({ length: count }, (_, i) => ({

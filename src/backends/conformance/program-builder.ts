@@ -1,13 +1,8 @@
 /** Builds small programs and their weights for tests: slots, in-memory weights of any type, steps. */
 import { tensorType, type WeightType } from "../../core/dtype.ts";
+import type { KvShape } from "../../ops/kv-shape.ts";
 import type { Op, Slot, Weight } from "../../ops/op.ts";
-import {
-  createStep,
-  type KvShape,
-  type Program,
-  type Segment,
-  type Step,
-} from "../../ops/program.ts";
+import { createStep, type Program, type Segment, type Step } from "../../ops/program.ts";
 import { quantCodec } from "../../quant/codecs.ts";
 
 export interface ProgramBuilder {
@@ -23,13 +18,24 @@ export interface ProgramBuilder {
 
 /** For programs without attention: the smallest cache there is. */
 const noKv: KvShape = {
-  layers: 1,
-  kvHeads: 1,
-  headDim: 1,
+  layers: [{ kind: "full", kvHeads: 1, keyWidth: 1, valueWidth: 1 }],
   contextLength: 1,
   sequences: 1,
   type: "f32",
 };
+
+/** A cache whose layers are alike: full, with keys as wide as values. */
+export function sameLayers(
+  shape: Omit<KvShape, "layers"> & {
+    readonly layers: number;
+    readonly kvHeads: number;
+    readonly headDim: number;
+  },
+): KvShape {
+  const { layers, kvHeads, headDim, ...rest } = shape;
+  const layer = { kind: "full", kvHeads, keyWidth: headDim, valueWidth: headDim } as const;
+  return { ...rest, layers: Array.from({ length: layers }, () => layer) };
+}
 
 export function createProgramBuilder(): ProgramBuilder {
   const slots: Slot[] = [];

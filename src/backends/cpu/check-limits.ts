@@ -4,7 +4,8 @@
  */
 import { ShapeError, UnsupportedError } from "../../core/errors.ts";
 import { checkProgram } from "../../ops/check-program.ts";
-import type { KvShape, Program } from "../../ops/program.ts";
+import { cellsOf, type KvCells } from "../../ops/kv-shape.ts";
+import type { Program } from "../../ops/program.ts";
 
 /** kMaxHeadDim of native/kernels/kernels.h: an accumulator of this length lies on the stack. */
 const maxHeadDim = 512;
@@ -17,7 +18,14 @@ const maxRows = 1 << 20;
 export function checkLimits(program: Program): void {
   checkProgram(program);
   const { kv, maxOutputs } = program;
-  const counts = [program.maxRows, maxOutputs, kv.layers, kv.kvHeads, kv.contextLength];
+  const layers = kv.layers.flatMap((_, layer) => cellsOf(kv, layer) ?? []);
+  const ofLayers = layers.flatMap(({ kvHeads, keyWidth, valueWidth, cells }) => [
+    kvHeads,
+    keyWidth,
+    valueWidth,
+    cells,
+  ]);
+  const counts = [program.maxRows, maxOutputs, kv.contextLength, kv.sequences, ...ofLayers];
   if (!counts.every(isCount) || program.maxRows > maxRows) {
     throw new ShapeError("program", `whole counts, at most ${maxRows} rows`, counts.join(", "));
   }
@@ -25,20 +33,26 @@ export function checkLimits(program: Program): void {
     if (!isCount(slot.width))
       throw new ShapeError("slot", `a width of ${slot.name}`, `${slot.width}`);
   }
-  if (kv.layers > 0) checkKv(kv);
+  for (const layer of layers) checkCells(layer);
 }
 
 function isCount(value: number): boolean {
   return Number.isInteger(value) && value >= 0;
 }
 
-function checkKv(kv: KvShape): void {
-  if (kv.headDim > maxHeadDim) {
-    throw new UnsupportedError(`a head of ${kv.headDim} elements`, [`up to ${maxHeadDim}`]);
+function checkCells({ keyWidth, valueWidth, type }: KvCells): void {
+  if (keyWidth !== valueWidth) {
+    const what = `keys of ${keyWidth} elements beside values of ${valueWidth}`;
+    throw new UnsupportedError(what, ["heads of one width"]);
   }
-  if (kv.type === "q8_0" && kv.headDim % q8Block !== 0) {
+  const widest = Math.max(keyWidth, valueWidth);
+  if (widest > maxHeadDim) {
+    throw new UnsupportedError(`a head of ${widest} elements`, [`up to ${maxHeadDim}`]);
+  }
+  const odd = [keyWidth, valueWidth].find((width) => width % q8Block !== 0);
+  if (type === "q8_0" && odd !== undefined) {
     throw new UnsupportedError(
-      `a q8_0 cache for heads of ${kv.headDim} elements`,
+      `a q8_0 cache for heads of ${odd} elements`,
       ["f16", "f32"],
       `q8_0 needs a multiple of ${q8Block}`,
     );

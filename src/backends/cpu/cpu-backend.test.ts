@@ -11,7 +11,12 @@ import type { Program, Step } from "../../ops/program.ts";
 import { loadAddon } from "../addon.ts";
 import type { Executable } from "../backend.ts";
 import type { CaseScript } from "../conformance/case.ts";
-import { createProgramBuilder, memoryWeight, stepOf } from "../conformance/program-builder.ts";
+import {
+  createProgramBuilder,
+  memoryWeight,
+  sameLayers,
+  stepOf,
+} from "../conformance/program-builder.ts";
 import { conformanceCases } from "../conformance.ts";
 import { type CpuBackend, createCpuBackend } from "./cpu-backend.ts";
 
@@ -146,7 +151,14 @@ describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
       using backend = createCpuBackend({ threads: 2 });
       using executable = await backend.compile({
         ...program,
-        kv: { layers: 4, kvHeads: 4, headDim: 64, contextLength: 1024, sequences: 1, type: "f16" },
+        kv: sameLayers({
+          layers: 4,
+          kvHeads: 4,
+          headDim: 64,
+          contextLength: 1024,
+          sequences: 1,
+          type: "f16",
+        }),
       });
       executable.write(program.slots[0]!, new Float32Array(32 * 4096).fill(1));
       await executable.run(0, stepOf(program, new Array(4096).fill({})));

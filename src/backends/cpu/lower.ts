@@ -3,8 +3,9 @@
  * judged by ops/check-program.ts.
  */
 import { UnsupportedError } from "../../core/errors.ts";
+import { cellsOf, type KvShape } from "../../ops/kv-shape.ts";
 import { type ByKind, functionFor } from "../../ops/op-table.ts";
-import type { KvShape, Program, Segment } from "../../ops/program.ts";
+import type { Program, Segment } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
 import type { AddonProgram } from "../addon.ts";
 import { checkLimits } from "./check-limits.ts";
@@ -31,6 +32,7 @@ export function lowerProgram(program: Program, files: MappedFiles): LoweredProgr
       maxRows: program.maxRows,
       maxOutputs: program.maxOutputs,
       kv: lowerKv(program.kv),
+      kvLayers: lowerKvLayers(program.kv),
       slots: lowerSlots(program, published),
       sources: table.sources,
       weights: table.numbers(),
@@ -75,8 +77,16 @@ function lowerSlots(program: Program, published: ReadonlySet<number>): Float64Ar
   );
 }
 
-function lowerKv(kv: KvShape): Float64Array {
-  return Float64Array.from(listRecord("kv", { ...kv, type: choiceCodes.kvType[kv.type] }));
+function lowerKv({ sequences, type }: KvShape): Float64Array {
+  return Float64Array.from(listRecord("kv", { sequences, type: choiceCodes.kvType[type] }));
+}
+
+const noCells = { kvHeads: 0, keyWidth: 0, valueWidth: 0, cells: 0 };
+
+function lowerKvLayers(kv: KvShape): Float64Array {
+  return Float64Array.from(
+    kv.layers.flatMap((_, layer) => listRecord("kvLayer", cellsOf(kv, layer) ?? noCells)),
+  );
 }
 
 function lowerSegment(

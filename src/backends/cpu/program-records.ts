@@ -5,8 +5,8 @@
  *
  * Each field is one number. Slots, weights and arrays are indexes into their lists, -1 for none; flags are 0 or 1.
  */
+import type { KvType } from "../../ops/kv-shape.ts";
 import type { Gating, RowFunction, SparsityMethod } from "../../ops/op.ts";
-import type { KvType } from "../../ops/program.ts";
 
 /** Records of the ops of a segment: a code, which is the record's place in this list, then its fields in order. */
 export const opRecords = {
@@ -65,7 +65,9 @@ export const methodRecords = {
 export const listRecords = {
   slot: ["width", "outputs", "host", "published"],
   weight: ["type", "rows", "columns", "source", "offset"],
-  kv: ["layers", "kvHeads", "headDim", "contextLength", "sequences", "type"],
+  kv: ["sequences", "type"],
+  /** A layer without keys and values has none of these. */
+  kvLayer: ["kvHeads", "keyWidth", "valueWidth", "cells"],
 } as const;
 
 /** Choices that a field writes as a number. */

@@ -3,49 +3,49 @@ import type { OpOf } from "../../ops/op.ts";
 import { dot } from "./dot.ts";
 import { type ReferenceState, type RowRange, slotData } from "./state.ts";
 
-/** k, v [rows, kvHeads, headDim] -> the cache, rounded to its type. */
+/** k [rows, kvHeads, keyWidth], v [rows, kvHeads, valueWidth] -> the cache, rounded to its type. */
 export function storeKv(op: OpOf<"store-kv">, state: ReferenceState, range: RowRange): void {
   const { kv } = state;
+  const k = slotData(state, op.k);
+  const v = slotData(state, op.v);
   for (let row = range.first; row < range.end; row++) {
     const at = {
       layer: op.layer,
       sequence: range.step.sequence[row]!,
       position: range.step.position[row]!,
     };
-    const begin = row * kv.rowWidth;
     kv.store(at, {
-      key: slotData(state, op.k).subarray(begin, begin + kv.rowWidth),
-      value: slotData(state, op.v).subarray(begin, begin + kv.rowWidth),
+      key: k.subarray(row * op.k.width, (row + 1) * op.k.width),
+      value: v.subarray(row * op.v.width, (row + 1) * op.v.width),
     });
   }
 }
 
-/** q [rows, heads, headDim] -> out of the same shape: softmax(q·Kᵀ·scale)·V over positions 0…position. */
+/** q [rows, heads, keyWidth] -> out [rows, heads, valueWidth]: softmax(q·Kᵀ·scale)·V over positions 0…position. */
 export function attention(op: OpOf<"attention">, state: ReferenceState, range: RowRange): void {
-  const { kv } = state;
-  const { headDim, kvHeads } = kv.shape;
+  const { kvHeads, keys, values } = state.kv.layers[op.layer]!;
   const q = slotData(state, op.q);
   const out = slotData(state, op.out);
-  const keys = kv.keys[op.layer]!;
-  const values = kv.values[op.layer]!;
-  const weights = new Float64Array(kv.shape.contextLength);
-  const sums = new Float64Array(headDim);
+  const weights = new Float64Array(state.kv.shape.contextLength);
+  const sums = new Float64Array(values.width);
   for (let row = range.first; row < range.end; row++) {
-    const base = kv.offset(range.step.sequence[row]!, 0);
+    const sequence = range.step.sequence[row]!;
     const length = range.step.position[row]! + 1;
     for (let head = 0; head < op.heads; head++) {
-      const at = (row * op.heads + head) * headDim;
-      const kvHead = base + Math.floor((head * kvHeads) / op.heads) * headDim;
+      const kvHead = Math.floor((head * kvHeads) / op.heads);
+      const at = row * op.q.width + head * keys.width;
       for (let p = 0; p < length; p++) {
-        weights[p] = dot(keys, kvHead + p * kv.rowWidth, q, at, headDim) * op.scale;
+        const key = keys.offset(sequence, p) + kvHead * keys.width;
+        weights[p] = dot(keys.data, key, q, at, keys.width) * op.scale;
       }
       const total = exponentials(weights, length);
       sums.fill(0);
       for (let p = 0; p < length; p++) {
-        const from = kvHead + p * kv.rowWidth;
-        for (let i = 0; i < headDim; i++) sums[i]! += weights[p]! * values[from + i]!;
+        const from = values.offset(sequence, p) + kvHead * values.width;
+        for (let i = 0; i < values.width; i++) sums[i]! += weights[p]! * values.data[from + i]!;
       }
-      for (let i = 0; i < headDim; i++) out[at + i] = sums[i]! / total;
+      const to = row * op.out.width + head * values.width;
+      for (let i = 0; i < values.width; i++) out[to + i] = sums[i]! / total;
     }
   }
 }

@@ -123,7 +123,11 @@ function memoryUse(state: ReferenceState): MemoryUse {
   return {
     mappedWeights: 0,
     copiedWeights: bytes(state.weights.values()),
-    kvCache: bytes([...state.kv.keys, ...state.kv.values]),
+    kvCache: bytes(
+      state.kv.layers.flatMap((layer) =>
+        layer === undefined ? [] : [layer.keys.data, layer.values.data],
+      ),
+    ),
     scratch: bytes(state.slots),
   };
 }

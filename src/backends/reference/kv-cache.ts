@@ -1,9 +1,9 @@
 /**
- * The KV cache of the reference: f32 arrays holding what a cache of the program's type would give back.
+ * The keys and values of the reference: f32 arrays holding what a cache of the program's type would give back.
  * A value is rounded when it is stored, by the codec of the type (q8_0: blocks of 32 within a head).
  */
 import { ShapeError } from "../../core/errors.ts";
-import type { KvShape } from "../../ops/program.ts";
+import { cellsOf, type KvShape, type KvType } from "../../ops/kv-shape.ts";
 import type { Codec } from "../../quant/codec.ts";
 import { quantCodec } from "../../quant/codecs.ts";
 
@@ -13,59 +13,111 @@ interface KvPlace {
   readonly position: number;
 }
 
+/** The keys of a layer, or its values: [sequences, cells, kvHeads, width]. */
+export interface CacheRows {
+  readonly data: Float32Array;
+  /** Elements of a head. */
+  readonly width: number;
+  /** Elements of a position: of all heads. */
+  readonly rowWidth: number;
+  /** Where a position begins in `data`. Of a ring: where the newest position of its cell begins. */
+  offset(sequence: number, position: number): number;
+}
+
+export interface LayerCache {
+  readonly kvHeads: number;
+  readonly cells: number;
+  readonly keys: CacheRows;
+  readonly values: CacheRows;
+}
+
 export interface KvCache {
   readonly shape: KvShape;
-  /** Elements of one position: kvHeads · headDim. */
-  readonly rowWidth: number;
-  /** By layer: [sequences, contextLength, kvHeads, headDim]. */
-  readonly keys: readonly Float32Array[];
-  readonly values: readonly Float32Array[];
-  /** Of a position, in the array of a layer. */
-  offset(sequence: number, position: number): number;
+  /** By layer; undefined for a layer without keys and values. */
+  readonly layers: readonly (LayerCache | undefined)[];
   store(at: KvPlace, row: { readonly key: Float32Array; readonly value: Float32Array }): void;
   copySequence(from: number, to: number, length: number): void;
 }
 
 export function createKvCache(shape: KvShape): KvCache {
-  const rowWidth = shape.kvHeads * shape.headDim;
-  const round = rounding(shape);
-  const layer = (): Float32Array =>
-    new Float32Array(shape.sequences * shape.contextLength * rowWidth);
-  const keys = Array.from({ length: shape.layers }, layer);
-  const values = Array.from({ length: shape.layers }, layer);
-  const offset = (sequence: number, position: number): number =>
-    (sequence * shape.contextLength + position) * rowWidth;
+  const layers = shape.layers.map((_, layer) => createLayer(shape, layer));
   return {
     shape,
-    rowWidth,
-    keys,
-    values,
-    offset,
+    layers,
     store: (at, row) => {
-      const to = offset(at.sequence, at.position);
-      round(row.key, keys[at.layer]!.subarray(to, to + rowWidth));
-      round(row.value, values[at.layer]!.subarray(to, to + rowWidth));
+      const own = layers[at.layer]!;
+      storeRow(own.keys, own.roundKey, at, row.key);
+      storeRow(own.values, own.roundValue, at, row.value);
     },
     copySequence: (from, to, length) => {
-      for (const data of [...keys, ...values]) {
-        data.copyWithin(offset(to, 0), offset(from, 0), offset(from, length));
+      for (const layer of layers) {
+        if (layer === undefined) continue;
+        for (const rows of [layer.keys, layer.values]) {
+          copyCells(rows.data, rows, { from, to, cells: Math.min(length, layer.cells) });
+        }
       }
     },
   };
 }
 
+/** The first cells of one sequence to another, in an array that is laid out as `rows`. */
+export function copyCells(
+  data: Float32Array | Float64Array,
+  rows: CacheRows,
+  { from, to, cells }: { readonly from: number; readonly to: number; readonly cells: number },
+): void {
+  const begin = rows.offset(from, 0);
+  data.copyWithin(rows.offset(to, 0), begin, begin + cells * rows.rowWidth);
+}
+
+type Round = (row: Float32Array, target: Float32Array) => void;
+
+function createLayer(
+  shape: KvShape,
+  layer: number,
+): (LayerCache & { readonly roundKey: Round; readonly roundValue: Round }) | undefined {
+  const own = cellsOf(shape, layer);
+  if (own === undefined) return undefined;
+  const { kvHeads, keyWidth, valueWidth, cells } = own;
+  const rows = (width: number): CacheRows => {
+    const rowWidth = kvHeads * width;
+    return {
+      data: new Float32Array(shape.sequences * cells * rowWidth),
+      width,
+      rowWidth,
+      offset: (sequence, position) => (sequence * cells + (position % cells)) * rowWidth,
+    };
+  };
+  return {
+    kvHeads,
+    cells,
+    keys: rows(keyWidth),
+    values: rows(valueWidth),
+    roundKey: rounding(shape.type, { kvHeads, width: keyWidth }),
+    roundValue: rounding(shape.type, { kvHeads, width: valueWidth }),
+  };
+}
+
+function storeRow(rows: CacheRows, round: Round, at: KvPlace, row: Float32Array): void {
+  const to = rows.offset(at.sequence, at.position);
+  round(row, rows.data.subarray(to, to + rows.rowWidth));
+}
+
 /** Writes the row to the target as the cache would give it back. */
-function rounding(shape: KvShape): (row: Float32Array, target: Float32Array) => void {
-  if (shape.type === "f32") return (row, target) => target.set(row);
-  const codec: Codec = quantCodec(shape.type === "f16" ? "F16" : "Q8_0");
-  if (shape.headDim % codec.blockElements !== 0) {
+function rounding(
+  type: KvType,
+  { kvHeads, width }: { readonly kvHeads: number; readonly width: number },
+): Round {
+  if (type === "f32") return (row, target) => target.set(row);
+  const codec: Codec = quantCodec(type === "f16" ? "F16" : "Q8_0");
+  if (width % codec.blockElements !== 0) {
     throw new ShapeError(
-      `KV cache ${shape.type}`,
+      `KV cache ${type}`,
       `a head dimension that is a multiple of ${codec.blockElements}`,
-      `${shape.headDim}`,
+      `${width}`,
     );
   }
-  const blocks = (shape.kvHeads * shape.headDim) / codec.blockElements;
+  const blocks = (kvHeads * width) / codec.blockElements;
   const stored = new Uint8Array(blocks * codec.blockBytes);
   return (row, target) => {
     codec.quantise(row, 0, stored, 0, blocks);

@@ -6,7 +6,12 @@ import { describe, expect, it } from "vitest";
 import { HearthError, ShapeError } from "../../core/errors.ts";
 import type { Op, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
-import { createProgramBuilder, memoryWeight, stepOf } from "../conformance/program-builder.ts";
+import {
+  createProgramBuilder,
+  memoryWeight,
+  sameLayers,
+  stepOf,
+} from "../conformance/program-builder.ts";
 import { createReferenceBackend } from "./reference-backend.ts";
 
 function zeros(type: "F32" | "Q8_0", rows: number, columns: number): Weight {
@@ -76,7 +81,14 @@ describe("compile refuses", () => {
   it("a q8_0 cache whose heads are no whole blocks", async () => {
     const program = createProgramBuilder().build({
       maxRows: 1,
-      kv: { layers: 1, kvHeads: 1, headDim: 80, contextLength: 1, sequences: 1, type: "q8_0" },
+      kv: sameLayers({
+        layers: 1,
+        kvHeads: 1,
+        headDim: 80,
+        contextLength: 1,
+        sequences: 1,
+        type: "q8_0",
+      }),
     });
     await expect(createReferenceBackend().compile(program)).rejects.toThrow("multiple of 32");
   });

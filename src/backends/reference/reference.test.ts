@@ -1,12 +1,14 @@
 /** The oracle against numbers worked out by hand: each op on a case small enough to compute on paper. */
 import { describe, expect, it } from "vitest";
+import type { KvShape } from "../../ops/kv-shape.ts";
 import type { Op, Slot, Weight } from "../../ops/op.ts";
-import type { KvShape, Program } from "../../ops/program.ts";
+import type { Program } from "../../ops/program.ts";
 import {
   createProgramBuilder,
   memoryWeight,
   type ProgramBuilder,
   type StepRow,
+  sameLayers,
   stepOf,
 } from "../conformance/program-builder.ts";
 import { createReferenceBackend } from "./reference-backend.ts";
@@ -187,14 +189,8 @@ describe("reference: norms and positions", () => {
 });
 
 describe("reference: attention", () => {
-  const kv: KvShape = {
-    layers: 1,
-    kvHeads: 1,
-    headDim: 2,
-    contextLength: 4,
-    sequences: 2,
-    type: "f32",
-  };
+  const limits = { contextLength: 4, sequences: 2, type: "f32" } as const;
+  const kv = sameLayers({ layers: 1, kvHeads: 1, headDim: 2, ...limits });
 
   it("weighs values by the softmax of the scores: scores 0 and ln 3 weigh 1/4 and 3/4", async () => {
     const builder = createProgramBuilder();

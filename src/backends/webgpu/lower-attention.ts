@@ -1,10 +1,12 @@
 /** Rotary embedding, the KV cache and attention: fused where the ops follow each other as models emit them. */
+import { requireCells } from "../../ops/kv-shape.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { BufferSpec } from "./kernel.ts";
 import { attentionJoin, attentionRows, partsBytes } from "./kernels/attention.ts";
 import { attentionTiles, tileRows } from "./kernels/attention-tiles.ts";
 import { rope, ropeTable, ropeTableBytes, storeKv } from "./kernels/kv.ts";
 import type { Lowering } from "./lowering.ts";
+import { rowsForTiles } from "./run-shape.ts";
 
 /** Tables of positions' cos and sin, one for each set of frequencies. */
 export type RopeTables = Map<string, BufferSpec>;
@@ -47,7 +49,7 @@ export function lowerStore(fused: FusedStore, tables: RopeTables, lowering: Lowe
   const values = lowering.values[store.layer];
   if (keys === undefined || values === undefined) return;
   lowering.emit(
-    storeKv(lowering.program.kv, {
+    storeKv(requireCells(lowering.program.kv, store.layer), {
       step: lowering.step,
       k: lowering.slot(store.k),
       v: lowering.slot(store.v),
@@ -60,11 +62,11 @@ export function lowerStore(fused: FusedStore, tables: RopeTables, lowering: Lowe
 }
 
 export function lowerAttention(op: OpOf<"attention">, lowering: Lowering): void {
-  const { kv } = lowering.program;
+  const cells = requireCells(lowering.program.kv, op.layer);
   const keys = lowering.keys[op.layer];
   const values = lowering.values[op.layer];
   if (keys === undefined || values === undefined) return;
-  const parts = lowering.buffers.empty("attention parts", partsBytes(op.heads, kv.headDim));
+  const parts = lowering.buffers.empty("attention parts", partsBytes(op.heads, cells.valueWidth));
   const buffers = {
     step: lowering.step,
     shapes: lowering.buffers,
@@ -75,13 +77,15 @@ export function lowerAttention(op: OpOf<"attention">, lowering: Lowering): void 
     parts,
   };
   // Of a position: its key and its value, each multiplied with every head of the row.
-  const bytes = (keys.bytes + values.bytes) / (kv.sequences * kv.contextLength);
-  const work = { bytes, products: 2 * op.heads * kv.headDim, ofPositions: true } as const;
-  lowering.emit({ ...attentionRows(op, kv, buffers), work: { ...work, rows: 1 } });
-  lowering.emit(attentionJoin(op, kv, buffers));
-  if (lowering.program.maxRows >= tileRows(kv.headDim) / 2) {
-    const rows = tileRows(kv.headDim);
-    lowering.emit({ ...attentionTiles(op, kv, buffers), work: { ...work, rows } });
+  const { sequences } = lowering.program.kv;
+  const bytes = (keys.bytes + values.bytes) / (sequences * cells.cells);
+  const products = op.heads * (cells.keyWidth + cells.valueWidth);
+  const work = { bytes, products, ofPositions: true } as const;
+  lowering.emit({ ...attentionRows(op, cells, buffers), work: { ...work, rows: 1 } });
+  lowering.emit(attentionJoin(op, cells, buffers));
+  if (lowering.program.maxRows >= rowsForTiles(lowering.program.kv)) {
+    const rows = tileRows(cells.keyWidth);
+    lowering.emit({ ...attentionTiles(op, cells, buffers), work: { ...work, rows } });
   }
 }
 

@@ -9,8 +9,9 @@ export interface Lowering {
   readonly program: Program;
   readonly buffers: RecordingBuffers;
   readonly step: BufferSpec;
-  readonly keys: readonly BufferSpec[];
-  readonly values: readonly BufferSpec[];
+  /** By layer of the cache; undefined for a layer without keys and values. */
+  readonly keys: readonly (BufferSpec | undefined)[];
+  readonly values: readonly (BufferSpec | undefined)[];
   slot(slot: Slot): BufferSpec;
   /** A slot has at most so many rows. */
   maxRows(rows: Slot["rows"]): number;

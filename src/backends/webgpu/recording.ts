@@ -4,6 +4,7 @@
  */
 import { UnsupportedError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
+import { cellsOf, type KvShape } from "../../ops/kv-shape.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { checkGrids } from "./check-grids.ts";
@@ -46,8 +47,9 @@ export interface Recording {
   /** The request of copySequence: one vec4<u32>. */
   readonly copyRequest: BufferSpec;
   readonly slots: readonly BufferSpec[];
-  readonly keys: readonly BufferSpec[];
-  readonly values: readonly BufferSpec[];
+  /** By layer of the cache; undefined for a layer without keys and values. */
+  readonly keys: readonly (BufferSpec | undefined)[];
+  readonly values: readonly (BufferSpec | undefined)[];
   readonly segments: readonly RecordedSegment[];
 }
 
@@ -57,6 +59,7 @@ const stagingCount = 2;
 export function recordProgram(program: Program, limits: BindingLimits): Recording {
   const { kv } = program;
   if (kv.type === "q8_0") throw new UnsupportedError("a q8_0 KV cache on the GPU", ["f32", "f16"]);
+  requireEqualWidths(kv);
   const buffers = new RecordingBuffers(limits);
   const maxRows = (rows: Slot["rows"]): number =>
     rows === "step" ? program.maxRows : program.maxOutputs;
@@ -65,10 +68,11 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
   const slots = program.slots.map((slot) =>
     buffers.empty(`slot ${slot.id} ${slot.name}`, maxRows(slot.rows) * slotStride(slot.width) * 4),
   );
-  const cache = (name: string): readonly BufferSpec[] =>
-    Array.from({ length: kv.layers }, (_, layer) =>
-      buffers.empty(`${name} ${layer}`, kvBufferBytes(kv), "kv"),
-    );
+  const cache = (of: "keys" | "values"): readonly (BufferSpec | undefined)[] =>
+    kv.layers.map((_, layer) => {
+      const cells = cellsOf(kv, layer);
+      return cells && buffers.empty(`${of} ${layer}`, kvBufferBytes(kv, cells, of), "kv");
+    });
   const shared = { program, buffers, step, keys: cache("keys"), values: cache("values"), maxRows };
   const slotBuffer = (slot: Slot): BufferSpec => {
     const buffer = slots[slot.id];
@@ -81,6 +85,14 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
   );
   const { keys, values } = shared;
   return { program, buffers: buffers.all, step, copyRequest, slots, keys, values, segments };
+}
+
+function requireEqualWidths(kv: KvShape): void {
+  for (const layer of kv.layers) {
+    if (layer.kind === "recurrent" || layer.keyWidth === layer.valueWidth) continue;
+    const what = `keys of ${layer.keyWidth} elements beside values of ${layer.valueWidth}`;
+    throw new UnsupportedError(what, ["heads of one width"]);
+  }
 }
 
 export function bytesOf(recording: Recording, ...purposes: readonly Purpose[]): Bytes {

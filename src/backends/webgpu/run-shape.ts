@@ -1,4 +1,5 @@
 /** What the dispatches of one run depend on: counts of the step's rows, and how attention goes about them. */
+import type { KvShape } from "../../ops/kv-shape.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import type { Extent, KernelCall } from "./kernel.ts";
 import { maxParts } from "./kernels/attention.ts";
@@ -22,6 +23,15 @@ export function createRunShape(): RunShape {
   return { rows: 0, outputs: 0, longest: 1, splits: 1, splitLength: 1, usesTiles: false };
 }
 
+/** A tile is worth its while when it is half full: so many rows, in the layer with the largest tiles. */
+export function rowsForTiles({ layers }: KvShape): number {
+  let rows = 0;
+  for (const layer of layers) {
+    if (layer.kind !== "recurrent") rows = Math.max(rows, tileRows(layer.keyWidth) / 2);
+  }
+  return rows;
+}
+
 export function measureStep(shape: RunShape, step: Step, { kv, maxRows }: Program): void {
   const rows = step.rowCount;
   let longest = 1;
@@ -33,8 +43,8 @@ export function measureStep(shape: RunShape, step: Step, { kv, maxRows }: Progra
   shape.rows = rows;
   shape.outputs = step.outputCount;
   shape.longest = longest;
-  // A tile is worth its while when it is half full and its rows see the same keys.
-  const half = tileRows(kv.headDim) / 2;
+  const half = rowsForTiles(kv);
+  // And when its rows see the same keys.
   shape.usesTiles = maxRows >= half && rows >= half && rows >= 4 * runs;
   const useful = Math.ceil(longest / smallestPart);
   shape.splits = Math.max(1, Math.min(useful, Math.floor(maxParts / Math.max(rows, 1))));

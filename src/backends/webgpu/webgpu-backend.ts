@@ -4,6 +4,7 @@
  */
 import { DeviceError, LimitError } from "../../core/errors.ts";
 import { type Bytes, formatBytes } from "../../core/units.ts";
+import { cellsOf } from "../../ops/kv-shape.ts";
 import type { Program } from "../../ops/program.ts";
 import type { Backend, CompileOptions } from "../backend.ts";
 import { plainMatrices } from "../plain-matrices.ts";
@@ -17,7 +18,7 @@ import {
   WebGpuExecutable,
 } from "./executable.ts";
 import { type BufferSpec, fixed, type KernelCall, type LoopBounds, one } from "./kernel.ts";
-import { copySequenceCode } from "./kernels/kv.ts";
+import { copySequenceCode, positionWords } from "./kernels/kv.ts";
 import { createPipelines, type Kernel, type Pipelines } from "./pipelines.ts";
 import { bytesOf, type Recording, recordProgram } from "./recording.ts";
 import type { BindingLimits } from "./recording-buffers.ts";
@@ -176,9 +177,25 @@ function allocate(recording: Recording, device: GPUDevice, gpu: Map<BufferSpec, 
   }
 }
 
-/** For one layer's keys or values. */
-function copySequenceCall(recording: Recording, cache: BufferSpec): KernelCall {
-  const code = copySequenceCode(recording.program.kv.type);
+/** For the keys and the values of each layer that has them. */
+function copySequenceCalls(recording: Recording): readonly KernelCall[] {
+  const { kv } = recording.program;
+  return kv.layers.flatMap((_, layer) => {
+    const cells = cellsOf(kv, layer);
+    const keys = recording.keys[layer];
+    const values = recording.values[layer];
+    if (cells === undefined || keys === undefined || values === undefined) return [];
+    const copy = (cache: BufferSpec, width: number): KernelCall =>
+      copySequenceCall(
+        recording,
+        cache,
+        copySequenceCode(cells, { words: positionWords(cells, width) }),
+      );
+    return [copy(keys, cells.keyWidth), copy(values, cells.valueWidth)];
+  });
+}
+
+function copySequenceCall(recording: Recording, cache: BufferSpec, code: string): KernelCall {
   const bindings = [
     { name: "request", type: "vec4<u32>", access: "uniform", buffer: recording.copyRequest },
     { name: "cache", type: "", access: "read_write", buffer: cache },
@@ -212,8 +229,6 @@ function bindAll(
     };
   };
   const calls = recording.segments.map((segment) => segment.calls.map(bind));
-  const copies = [...recording.keys, ...recording.values].map((cache) =>
-    bind(copySequenceCall(recording, cache)),
-  );
+  const copies = copySequenceCalls(recording).map(bind);
   return { recording, open, pipelines, gpu, calls, copySequence: copies };
 }

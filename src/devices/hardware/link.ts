@@ -38,7 +38,7 @@ export async function measureSplitLayer(devices: {
   const y: Slot = { id: 1, name: "y", width: hiddenWidth, rows: "step" };
   const program = (outputs: readonly Slot[]): Program => ({
     slots: [x, y],
-    kv: { layers: 0, kvHeads: 1, headDim: 8, contextLength: 1, sequences: 1, type: "f32" },
+    kv: { layers: [], contextLength: 1, sequences: 1, type: "f32" },
     segments: [{ name: "layer", ops: [{ kind: "add", x: y, out: x }], outputs }],
     maxRows: 1,
     maxOutputs: 1,

@@ -34,7 +34,7 @@ export async function createProbe(backend: Backend, probe: ProbeKind): Promise<P
   const read: Segment = { name: "read", ops: [], outputs: [done] };
   const program: Program = {
     slots: [done, ...slots],
-    kv: { layers: 0, kvHeads: 1, headDim: 8, contextLength: 1, sequences: 1, type: "f32" },
+    kv: { layers: [], contextLength: 1, sequences: 1, type: "f32" },
     segments: [work, read],
     maxRows: vectors,
     maxOutputs: 1,

@@ -9,8 +9,9 @@ import { estimateGpuBytes } from "../../backends/webgpu/webgpu-backend.ts";
 import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
 import { rowBytes, weightBytes } from "../../core/dtype.ts";
 import type { Bytes, Neurons } from "../../core/units.ts";
+import { type KvShape, layerStateBytes, requireCells } from "../../ops/kv-shape.ts";
 import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
-import { type KvShape, kvBytes, type Program } from "../../ops/program.ts";
+import type { Program } from "../../ops/program.ts";
 import { weightsOfOp } from "../../ops/program-ops.ts";
 import type {
   Activity,
@@ -137,18 +138,23 @@ function describeLayer(
   const rest = ops.filter((op) => op.kind !== "norm" && op.kind !== "ffn");
   return {
     attention: rest.flatMap(weightsOfOp).map(placeable),
-    kvCache: ops.some((op) => op.kind === "store-kv") ? cacheTensors(of.program.kv) : [],
+    kvCache: ops.flatMap((op) =>
+      op.kind === "store-kv" ? cacheTensors(of.program.kv, op.layer) : [],
+    ),
     norms: norms.flatMap(weightsOfOp).map(placeable),
     ffn: describeFfn(ffn.block, of.whole, of.activity(of.layer, ffn.block.neurons)),
   };
 }
 
 /** Keys, then values. */
-function cacheTensors(kv: KvShape): readonly PlaceableTensor[] {
+function cacheTensors(kv: KvShape, layer: number): readonly PlaceableTensor[] {
   const type = kv.type.toUpperCase();
-  const cpu = { type, bytes: kvBytes({ ...kv, layers: 1 }) / 2 };
-  const tensor = { gpu: { type, bytes: kvBufferBytes(kv) }, cpu };
-  return [tensor, tensor];
+  const cells = requireCells(kv, layer);
+  const own = layerStateBytes(kv, layer);
+  return (["keys", "values"] as const).map((of) => ({
+    gpu: { type, bytes: kvBufferBytes(kv, cells, of) },
+    cpu: { type, bytes: own[of] },
+  }));
 }
 
 function describeFfn(

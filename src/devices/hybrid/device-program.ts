@@ -2,6 +2,7 @@
  * One device's share of a program while it grows: its own slots, its own layers of the KV cache, its segments.
  * A share holds nothing that the device does not use, so its memory is what the placement says.
  */
+import type { KvLayer } from "../../ops/kv-shape.ts";
 import type { FfnBlock, Op, Slot } from "../../ops/op.ts";
 import { type Places, ruleOf } from "../../ops/op-table.ts";
 import type { Program, Segment } from "../../ops/program.ts";
@@ -59,7 +60,7 @@ export class DeviceProgram {
     if (this.#segments.length === 0) return undefined;
     return {
       slots: [...this.#slots.values()],
-      kv: { ...whole.kv, layers: this.#cacheLayers.size },
+      kv: { ...whole.kv, layers: [...this.#cacheLayers.keys()].flatMap(layerOf(whole)) },
       segments: this.#segments,
       maxRows: whole.maxRows,
       maxOutputs: whole.maxOutputs,
@@ -71,6 +72,11 @@ export class DeviceProgram {
     this.#cacheLayers.set(layer, own);
     return own;
   }
+}
+
+/** What a layer of the whole program's cache remembers. */
+function layerOf({ kv }: Program): (layer: number) => readonly KvLayer[] {
+  return (layer) => kv.layers.slice(layer, layer + 1);
 }
 
 /** The neurons of a block that one device computes. The bias of down is added by exactly one of them. */

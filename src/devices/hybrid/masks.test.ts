@@ -8,6 +8,7 @@ import { createReferenceBackend } from "../../backends/reference/reference-backe
 import { openGguf } from "../../gguf/open.ts";
 import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
 import type { LayerMasks } from "../../model/graph.ts";
+import { headsOf } from "../../model/hyperparameters.ts";
 import { type Model, openModel } from "../../model/model.ts";
 import { createStep } from "../../ops/program.ts";
 import { createHybridBackend } from "./backend.ts";
@@ -46,14 +47,15 @@ async function logitsOf(
 }
 
 function masksOf(model: Model): LayerMasks {
-  const { dim, heads, headDim } = model.hyperparameters;
+  const { dim, attention } = model.hyperparameters;
+  const { heads, valueWidth } = headsOf(attention);
   const mask = (width: number, value: number) => ({
     value,
     norms: new Float32Array(width).fill(1),
   });
   return {
     attention: { ...mask(dim, 0.3), channels: { q: undefined, k: undefined, v: undefined } },
-    attentionOutput: { ...mask(heads * headDim, 0.01), channels: { output: undefined } },
+    attentionOutput: { ...mask(heads * valueWidth, 0.01), channels: { output: undefined } },
     ffn: { ...mask(dim, 0.5), channels: { gate: undefined, up: undefined } },
   };
 }

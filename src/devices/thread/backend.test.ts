@@ -17,7 +17,7 @@ const spec: DeviceSpec = { kind: "gpu", adapter: 0 };
 const slot = { id: 0, name: "out", width: 2, rows: "step" } as const;
 const program: Program = {
   slots: [slot],
-  kv: { layers: 0, kvHeads: 1, headDim: 8, contextLength: 1, sequences: 1, type: "f32" },
+  kv: { layers: [], contextLength: 1, sequences: 1, type: "f32" },
   segments: [{ name: "only", ops: [], outputs: [slot] }],
   maxRows: 4,
   maxOutputs: 4,

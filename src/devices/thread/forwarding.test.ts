@@ -18,7 +18,7 @@ import type { Request } from "./protocol.ts";
 const slot: Slot = { id: 0, name: "out", width: 2, rows: "step" };
 const program: Program = {
   slots: [slot],
-  kv: { layers: 0, kvHeads: 1, headDim: 8, contextLength: 1, sequences: 1, type: "f32" },
+  kv: { layers: [], contextLength: 1, sequences: 1, type: "f32" },
   segments: [{ name: "only", ops: [], outputs: [slot] }],
   maxRows: 2,
   maxOutputs: 2,

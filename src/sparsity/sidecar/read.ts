@@ -145,12 +145,13 @@ function readColumnNorms(
   tensors: SidecarTensors,
   { dim, attention }: SidecarModel,
 ): readonly ColumnNorms[] | undefined {
-  const widths = { attention: dim, attentionOutput: attention.queries, ffn: dim };
+  const widthOf = (place: keyof ColumnNorms, layer: number): number =>
+    place === "attentionOutput" ? (attention[layer]?.output ?? 0) : dim;
   const norms = (place: keyof ColumnNorms): readonly Float32Array[] | undefined =>
     tensors
       .allLayers((layer) => columnNormsName(layer, place), {
         type: "F32",
-        shape: () => [widths[place]],
+        shape: (layer) => [widthOf(place, layer)],
       })
       ?.map((bytes, layer) => tensors.norms(columnNormsName(layer, place), floats(bytes)));
   const ffn = norms("ffn");
@@ -169,13 +170,13 @@ function readChannels(
   { dim, attention, neurons }: SidecarModel,
   layer: number,
 ): LayerChannels<Weight> {
-  const { queries, keys } = attention;
+  const { queries = 0, keys = 0, values = 0, output = 0 } = attention[layer] ?? {};
   const ofLayer = neurons[layer] ?? 0;
   const shapes: Readonly<Record<ChannelMatrix, { columns: number; rows: number }>> = {
     q: { columns: queries, rows: dim },
     k: { columns: keys, rows: dim },
-    v: { columns: keys, rows: dim },
-    attentionOutput: { columns: dim, rows: queries },
+    v: { columns: values, rows: dim },
+    attentionOutput: { columns: dim, rows: output },
     gate: { columns: ofLayer, rows: dim },
     up: { columns: ofLayer, rows: dim },
   };

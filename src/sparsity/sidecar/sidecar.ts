@@ -16,8 +16,15 @@ export interface SidecarModel {
   readonly dim: number;
   /** Neurons of each layer. */
   readonly neurons: readonly number[];
-  /** Width of all queries of a token (and of what attention gives), and of its keys. */
-  readonly attention: { readonly queries: number; readonly keys: number };
+  readonly attention: readonly AttentionWidths[];
+}
+
+/** Of one layer: the widths of all queries, keys and values of a token, and of what attention gives. */
+export interface AttentionWidths {
+  readonly queries: number;
+  readonly keys: number;
+  readonly values: number;
+  readonly output: number;
 }
 
 /** A sidecar that was opened and checked. Lists have one entry for each layer; matrices stay in the file. */

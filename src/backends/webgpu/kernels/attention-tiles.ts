@@ -3,8 +3,9 @@
  * a time, so that no rows × context matrix exists (FlashAttention 2205.14135, without the backward pass).
  * Rows of one tile may belong to several sequences: each run of equal sequence is done in turn.
  */
+
+import type { KvCells } from "../../../ops/kv-shape.ts";
 import type { OpOf } from "../../../ops/op.ts";
-import type { KvShape } from "../../../ops/program.ts";
 import {
   fixed,
   type KernelCall,
@@ -37,7 +38,7 @@ export function tileRows(headDim: number): number {
 
 export function attentionTiles(
   op: OpOf<"attention">,
-  kv: KvShape,
+  kv: KvCells,
   buffers: AttentionBuffers,
 ): KernelCall {
   const { shapes } = buffers;
@@ -74,7 +75,7 @@ interface Tile {
   readonly quadsOfThread: number;
 }
 
-function tileOf({ headDim }: KvShape): Tile {
+function tileOf({ keyWidth: headDim }: KvCells): Tile {
   const rows = tileRows(headDim);
   const quads = headStride(headDim) / 4;
   const owners = Math.min(rows, Math.max(1, Math.floor(laneThreads / quads)));
@@ -89,7 +90,7 @@ function tileOf({ headDim }: KvShape): Tile {
 }
 
 interface TilesKernel {
-  readonly kv: KvShape;
+  readonly kv: KvCells;
   readonly tile: Tile;
   readonly shapes: ShapeStore;
 }
@@ -112,8 +113,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
   let row0 = wg.y * ${rows}u;
   let count = min(${rows}u, step.rows - row0);
   for (var i = t; i < ${rows}u * shape.quads; i += 64u) {
-    let q_at = (row0 + min(i / shape.quads, count - 1u)) * shape.q_stride + head * ${kv.headDim}u;
-    ${loadQuery(kv.headDim, op.scale, "query[i]", "(i % shape.quads)")}
+    let q_at = (row0 + min(i / shape.quads, count - 1u)) * shape.q_stride + head * ${kv.keyWidth}u;
+    ${loadQuery(kv.keyWidth, op.scale, "query[i]", "(i % shape.quads)")}
   }
   let own = t % shape.quads;
   let owner = t / shape.quads;
@@ -143,7 +144,7 @@ fn finish(row0: u32, count: u32, head: u32, tile_row: u32, quad: u32, value: vec
   var total = 0.0;
   for (var i = 0u; i < ${perRow}u; i++) { total += partial[tile_row * ${perRow}u + i]; }
   let row = row0 + tile_row;
-  ${storeQuad(kv.headDim, "value / total")}
+  ${storeQuad(kv.keyWidth, "value / total")}
 }
 `;
 }

@@ -4,8 +4,9 @@
  * Each part keeps a running maximum and sum (Milakov and Gimelshein 1805.02867); parts are joined by a second,
  * small kernel (flash-decoding). With one part the first kernel writes the result itself.
  */
+
+import type { KvCells } from "../../../ops/kv-shape.ts";
 import type { OpOf } from "../../../ops/op.ts";
-import type { KvShape } from "../../../ops/program.ts";
 import {
   type BufferSpec,
   fixed,
@@ -47,13 +48,13 @@ export function partsBytes(heads: number, headDim: number): number {
 const lowest = "-1e30";
 
 /** Uniform of the attention kernels; loops over a head end at its `quads`. */
-export function attentionShape(op: OpOf<"attention">, kv: KvShape): ShapeFields {
-  const quads = headStride(kv.headDim) / 4;
+export function attentionShape(op: OpOf<"attention">, kv: KvCells): ShapeFields {
+  const quads = headStride(kv.keyWidth) / 4;
   return {
     quads,
     heads: op.heads,
     kv_heads: kv.kvHeads,
-    context: kv.contextLength,
+    context: kv.cells,
     stride: kv.kvHeads * quads,
     q_stride: slotStride(op.q.width),
     out_stride: slotStride(op.out.width),
@@ -72,9 +73,9 @@ interface HeadGroup {
 }
 
 /** Eight heads: their sums are 32 registers, their queries (512 vec4 at most) half of the guaranteed 16 KiB. */
-function headGroup({ heads }: OpOf<"attention">, kv: KvShape): HeadGroup {
+function headGroup({ heads }: OpOf<"attention">, kv: KvCells): HeadGroup {
   const ofKvHead = heads / kv.kvHeads;
-  const most = Math.max(1, Math.min(8, Math.floor(512 / (headStride(kv.headDim) / 4))));
+  const most = Math.max(1, Math.min(8, Math.floor(512 / (headStride(kv.keyWidth) / 4))));
   const chunks = Math.ceil(ofKvHead / most);
   const together = Math.ceil(ofKvHead / chunks);
   const perHead = laneThreads / 2 ** Math.ceil(Math.log2(together));
@@ -83,7 +84,7 @@ function headGroup({ heads }: OpOf<"attention">, kv: KvShape): HeadGroup {
 
 export function attentionRows(
   op: OpOf<"attention">,
-  kv: KvShape,
+  kv: KvCells,
   buffers: AttentionBuffers,
 ): KernelCall {
   const { features } = buffers.shapes;
@@ -111,7 +112,7 @@ export function attentionRows(
 
 interface RowsKernel {
   readonly op: OpOf<"attention">;
-  readonly kv: KvShape;
+  readonly kv: KvCells;
   readonly group: HeadGroup;
   readonly shapes: ShapeStore;
 }
@@ -121,13 +122,13 @@ function eachHead({ group, shapes }: RowsKernel, body: (h: string) => string): s
 }
 
 /** Quads of a head that a thread owns: one, up to heads of 256. */
-function ownQuads({ headDim }: KvShape): readonly number[] {
+function ownQuads({ keyWidth: headDim }: KvCells): readonly number[] {
   return [...Array(Math.ceil(headStride(headDim) / 4 / laneThreads)).keys()];
 }
 
 function rowsBody(kernel: RowsKernel): string {
   const { op, kv, group, shapes } = kernel;
-  const quads = headStride(kv.headDim) / 4;
+  const quads = headStride(kv.keyWidth) / 4;
   const thread = threadNumber(shapes.features);
   const own = ownQuads(kv);
   return /* wgsl */ `
@@ -149,8 +150,8 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
   let end = min(begin + step.split_length, at.y + 1u);
   for (var i = t; i < ${group.heads}u * shape.quads; i += 64u) {
     let head = head0 + min(i / shape.quads, heads_here - 1u);
-    let q_at = row * shape.q_stride + head * ${kv.headDim}u;
-    ${loadQuery(kv.headDim, op.scale, "query[i]", "(i % shape.quads)")}
+    let q_at = row * shape.q_stride + head * ${kv.keyWidth}u;
+    ${loadQuery(kv.keyWidth, op.scale, "query[i]", "(i % shape.quads)")}
   }
   workgroupBarrier();
   let base = at.x * shape.context * shape.stride + kv_head * shape.quads;
@@ -187,7 +188,7 @@ fn finish(row: u32, head: u32, part: u32, quad: u32, value: vec4<f32>, total: f3
     parts[((row * shape.heads + head) * step.splits + part) * (shape.quads + 1u) + quad] = value;
     return;
   }
-  ${storeQuad(kv.headDim, "value / total")}
+  ${storeQuad(kv.keyWidth, "value / total")}
 }
 `;
 }
@@ -248,7 +249,7 @@ export function largestCode(count: number, { subgroups }: KernelFeatures): strin
 /** acc = acc·shrink + Σ weight·value: a thread owns a quad and every owners-th position. */
 function valueCode(kernel: RowsKernel): string {
   const { kv, shapes } = kernel;
-  const quads = headStride(kv.headDim) / 4;
+  const quads = headStride(kv.keyWidth) / 4;
   const owners = Math.max(1, Math.floor(laneThreads / quads));
   const quad = kvQuad(kv.type, shapes.features);
   const own = ownQuads(kv);
@@ -270,7 +271,7 @@ function valueCode(kernel: RowsKernel): string {
 }
 
 /** Adds the sums of the threads that own the same quad of head h and hands them to `finish`. */
-function joinOwners(a: number, h: string, { headDim }: KvShape): string {
+function joinOwners(a: number, h: string, { keyWidth: headDim }: KvCells): string {
   const quads = headStride(headDim) / 4;
   const owners = Math.max(1, Math.floor(laneThreads / quads));
   const index = quads > 64 ? `(t + ${a * 64}u)` : "t";
@@ -305,7 +306,7 @@ export function storeQuad(headDim: number, value: string): string {
 /** out = Σ e^(m − M)·acc / Σ e^(m − M)·l over the parts. */
 export function attentionJoin(
   op: OpOf<"attention">,
-  kv: KvShape,
+  kv: KvCells,
   buffers: AttentionBuffers,
 ): KernelCall {
   const shape = attentionShape(op, kv);
@@ -338,7 +339,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
       total += factor * ml.y;
       sum += factor * parts[at + quad];
     }
-    ${storeQuad(kv.headDim, "sum / total")}
+    ${storeQuad(kv.keyWidth, "sum / total")}
   }
 }
 `,

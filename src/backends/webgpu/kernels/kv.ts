@@ -1,10 +1,11 @@
 /**
- * The KV cache on the GPU: one buffer of keys and one of values a layer, [sequences, contextLength, kvHeads, headDim],
- * f32 or f16 (two in a u32). Rotary embedding of q and k and the store of k and v are one dispatch.
+ * The KV cache on the GPU: one buffer of keys and one of values a layer, [sequences, cells, kvHeads, width], f32 or f16
+ * (two in a u32). Rotary embedding of q and k and the store of k and v are one dispatch.
  * Halves are rounded to nearest even by hand: WGSL leaves the rounding of pack2x16float to the driver.
  */
+
+import type { KvCells, KvShape, KvType } from "../../../ops/kv-shape.ts";
 import type { OpOf } from "../../../ops/op.ts";
-import type { KvShape } from "../../../ops/program.ts";
 import {
   type Binding,
   type BufferSpec,
@@ -24,21 +25,24 @@ export function headStride(headDim: number): number {
   return Math.ceil(headDim / 4) * 4;
 }
 
-/** Bytes of the keys, or the values, of one layer. */
-export function kvBufferBytes({
-  sequences,
-  contextLength,
-  kvHeads,
-  headDim,
-  type,
-}: KvShape): number {
-  const elements = sequences * contextLength * kvHeads * headStride(headDim);
-  return elements * (type === "f32" ? 4 : 2);
+/** u32 or f32 words of one position of keys, or of values, whose heads have `width` elements. */
+export function positionWords({ kvHeads, type }: KvCells, width: number): number {
+  return (kvHeads * headStride(width)) / (type === "f32" ? 1 : 2);
+}
+
+/** Bytes of the keys, or of the values, of one layer, over all sequences. */
+export function kvBufferBytes(
+  { sequences }: Pick<KvShape, "sequences">,
+  cells: KvCells,
+  of: "keys" | "values",
+): number {
+  const width = of === "keys" ? cells.keyWidth : cells.valueWidth;
+  return 4 * sequences * cells.cells * positionWords(cells, width);
 }
 
 /** Type of the cache's binding, and WGSL that makes an f32 vector of four elements of a head. */
 export function kvQuad(
-  type: KvShape["type"],
+  type: KvType,
   { halves }: KernelFeatures,
 ): {
   readonly element: string;
@@ -173,11 +177,13 @@ export interface StoreBuffers {
 }
 
 /** cache[sequence, position] = (k, v); with `rotate`, of rotated k; with `q`, q is rotated beside. */
-export function storeKv(shape: KvShape, buffers: StoreBuffers): KernelCall {
+export function storeKv(shape: KvCells, buffers: StoreBuffers): KernelCall {
   const { rotate, q } = buffers;
   const element = shape.type === "f32" ? "array<f32>" : "array<u32>";
   const perWord = shape.type === "f32" ? 1 : 2;
-  const words = (shape.kvHeads * headStride(shape.headDim)) / perWord;
+  const keyWords = positionWords(shape, shape.keyWidth);
+  const valueWords = positionWords(shape, shape.valueWidth);
+  const words = keyWords + valueWords;
   const queries = q === undefined ? 0 : q.op.heads * q.op.frequencies.length;
   const bindings: Binding[] = [
     reads("step", stepType, buffers.step),
@@ -191,17 +197,17 @@ export function storeKv(shape: KvShape, buffers: StoreBuffers): KernelCall {
   return kernelCall({
     label: "store-kv",
     bindings,
-    groups: [fixed(Math.ceil((2 * words + queries) / 64)), { kind: "rows", per: 1 }, one],
+    groups: [fixed(Math.ceil((words + queries) / 64)), { kind: "rows", per: 1 }, one],
     body: `${rotate === undefined ? "" : angleCode(rotate.op.frequencies.length)}${halfBits}
-${storedElement("key", "k", shape, rotate?.op)}
-${storedElement("value", "v", shape, undefined)}
+${storedElement("key", "k", { kvHeads: shape.kvHeads, width: shape.keyWidth }, rotate?.op)}
+${storedElement("value", "v", { kvHeads: shape.kvHeads, width: shape.valueWidth }, undefined)}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let row = id.y;
-  let at = (step.row[row].x * ${shape.contextLength}u + step.row[row].y) * ${words}u;
-  if (id.x < ${words}u) { keys[at + id.x] = ${packed("key", perWord)}; return; }
-  if (id.x < ${2 * words}u) { let i = id.x - ${words}u; values[at + i] = ${packed("value", perWord, "i")}; return; }
-  ${q === undefined ? "" : queryCode(q.op, 2 * words, queries)}
+  let cell = step.row[row].x * ${shape.cells}u + step.row[row].y % ${shape.cells}u;
+  if (id.x < ${keyWords}u) { keys[cell * ${keyWords}u + id.x] = ${packed("key", perWord)}; return; }
+  if (id.x < ${words}u) { let i = id.x - ${keyWords}u; values[cell * ${valueWords}u + i] = ${packed("value", perWord, "i")}; return; }
+  ${q === undefined ? "" : queryCode(q.op, words, queries)}
 }`,
   });
 }
@@ -221,11 +227,10 @@ fn rotate_q(row: u32, i: u32) {${rotateCode(op, "q")}`;
 function storedElement(
   name: string,
   slot: string,
-  shape: KvShape,
+  { kvHeads, width: headDim }: { readonly kvHeads: number; readonly width: number },
   rotated: OpOf<"rope"> | undefined,
 ): string {
-  const { headDim } = shape;
-  const stride = slotStride(shape.kvHeads * headDim);
+  const stride = slotStride(kvHeads * headDim);
   const plain = `return ${slot}[at + e];`;
   return `fn ${name}(row: u32, i: u32) -> f32 {
   let e = i % ${headStride(headDim)}u;
@@ -250,13 +255,19 @@ function rotatedElement(op: OpOf<"rope">, slot: string): string {
   }`;
 }
 
-/** Positions [0, length) of one sequence to another, a layer at a time; request = (from, to, words, unused). */
-export function copySequenceCode(type: KvShape["type"]): string {
+/** The first cells of one sequence to another, in a buffer of keys or values; request = (from, to, length, unused). */
+export function copySequenceCode(
+  { type, cells }: KvCells,
+  { words }: { readonly words: number },
+): string {
   const element = type === "f32" ? "array<f32>" : "array<u32>";
   return `@group(0) @binding(0) var<uniform> request: vec4<u32>;
 @group(0) @binding(1) var<storage, read_write> cache: ${element};
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-  for (var i = id.x; i < request.z; i += groups.x * 64u) { cache[request.y + i] = cache[request.x + i]; }
+  let count = min(request.z, ${cells}u) * ${words}u;
+  let from = request.x * ${cells * words}u;
+  let to = request.y * ${cells * words}u;
+  for (var i = id.x; i < count; i += groups.x * 64u) { cache[to + i] = cache[from + i]; }
 }`;
 }

@@ -1,0 +1,20 @@
+/** What the layers of a model remember of a sequence: the state of each layer, from its hyperparameters and the limits of a program. */
+import type { KvLayer, KvShape, KvType } from "../ops/kv-shape.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+
+/** What of a program's options decides how much its layers remember. */
+export interface CacheLimits {
+  readonly contextLength: number;
+  readonly sequences: number;
+  /** A step has at most so many rows. */
+  readonly maxRows: number;
+  readonly kvType: KvType;
+}
+
+export function cacheShape(shape: Hyperparameters, limits: CacheLimits): KvShape {
+  const { contextLength, sequences, kvType: type } = limits;
+  const layers = shape.attention.map(({ kvHeads, keyWidth, valueWidth }): KvLayer => {
+    return { kind: "full", kvHeads, keyWidth, valueWidth };
+  });
+  return { layers, contextLength, sequences, type };
+}

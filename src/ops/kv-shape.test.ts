@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import {
+  cellsOf,
+  type KvLayer,
+  type KvShape,
+  kvBytes,
+  layerStateBytes,
+  windowLayer,
+} from "./kv-shape.ts";
+
+const heads = { kvHeads: 4, keyWidth: 64, valueWidth: 32 };
+const full: KvLayer = { kind: "full", ...heads };
+const limits = { contextLength: 1000, maxRows: 100 };
+
+function shape(layers: readonly KvLayer[], type: KvShape["type"] = "f32"): KvShape {
+  return { layers, contextLength: limits.contextLength, sequences: 3, type };
+}
+
+describe("the state of a layer", () => {
+  it("takes keys and values of every position in the cache's type, 34 bytes for 32 values of q8_0", () => {
+    const positions = 3 * 1000;
+    const bytes = (type: KvShape["type"]) => layerStateBytes(shape([full], type), 0);
+    expect(bytes("f32")).toEqual({ keys: 1024 * positions, values: 512 * positions, state: 0 });
+    expect(bytes("f16")).toEqual({ keys: 512 * positions, values: 256 * positions, state: 0 });
+    expect(bytes("q8_0")).toEqual({ keys: 272 * positions, values: 136 * positions, state: 0 });
+  });
+
+  it.each([
+    ["a window and the rows of a step, in whole tiles", 100, 256],
+    ["a window of one", 1, 128],
+    ["the context where the window is as long", 1000, 1000],
+    ["the context where the window is longer", 2 ** 31, 1000],
+  ])("holds %s", (_, window, cells) => {
+    const layer = windowLayer({ ...heads, window }, limits);
+    expect(cellsOf(shape([layer]), 0)).toEqual({ ...heads, cells, type: "f32" });
+    expect(kvBytes(shape([layer]))).toBe(4 * 4 * (64 + 32) * 3 * cells);
+  });
+
+  it("is of fixed size where it is recurrent, f32 whatever the cache's type", () => {
+    const conv = { positions: 3, channels: 10 };
+    const layer: KvLayer = { kind: "recurrent", conv, state: { heads: 2, rows: 4, columns: 5 } };
+    expect(cellsOf(shape([layer]), 0)).toBeUndefined();
+    expect(kvBytes(shape([layer, layer], "q8_0"))).toBe(2 * 3 * 4 * (30 + 40));
+  });
+});

@@ -1,0 +1,114 @@
+/**
+ * What each layer remembers of a sequence, as data: keys and values of all positions or of a window of them, or a state
+ * of fixed size. The memory is the executable's; its shapes are decided here, once for all backends.
+ */
+import { rowBytes } from "../core/dtype.ts";
+import type { Bytes } from "../core/units.ts";
+
+export type KvType = "f32" | "f16" | "q8_0";
+
+/** Keys and values of a position: [kvHeads, keyWidth] and [kvHeads, valueWidth]. */
+export interface KvHeads {
+  readonly kvHeads: number;
+  readonly keyWidth: number;
+  readonly valueWidth: number;
+}
+
+/** The state of one layer. Ops name a layer by its place in `KvShape.layers`. */
+export type KvLayer =
+  /** Every position of the context. */
+  | (KvHeads & { readonly kind: "full" })
+  /**
+   * The positions that a token of this layer sees, itself included, and those that a step stores besides: a ring of
+   * `cells` positions, in which position p lies in cell p mod cells. See `windowLayer`.
+   */
+  | (KvHeads & { readonly kind: "window"; readonly window: number; readonly cells: number })
+  /** A state of fixed size, f32 whatever the cache's type; zero before position 0. */
+  | RecurrentLayer;
+
+/** Of each sequence: the last inputs of a causal convolution, and the matrix of each head of a linear attention. */
+export interface RecurrentLayer {
+  readonly kind: "recurrent";
+  readonly conv: { readonly positions: number; readonly channels: number };
+  readonly state: { readonly heads: number; readonly rows: number; readonly columns: number };
+}
+
+/** What an executable remembers: for each layer and sequence the state that the layer declares. */
+export interface KvShape {
+  readonly layers: readonly KvLayer[];
+  readonly contextLength: number;
+  readonly sequences: number;
+  readonly type: KvType;
+}
+
+/** Keys and values of a layer as they lie in memory: of each sequence, `cells` positions. */
+export interface KvCells extends KvHeads {
+  readonly cells: number;
+  readonly type: KvType;
+}
+
+/** A backend's kernels walk the context in tiles of so many positions; a ring of whole tiles never breaks one. */
+export const ringTile = 64;
+
+/** A layer whose tokens see `window` positions, in programs with steps of at most `maxRows` rows. */
+export function windowLayer(
+  heads: KvHeads & { readonly window: number },
+  limits: { readonly contextLength: number; readonly maxRows: number },
+): KvLayer {
+  const { kvHeads, keyWidth, valueWidth, window } = heads;
+  const cells = Math.min(ringCells(window, limits.maxRows), limits.contextLength);
+  return { kind: "window", kvHeads, keyWidth, valueWidth, window, cells };
+}
+
+/** A step stores its rows before the first of them looks back over its window. Whole tiles. */
+function ringCells(window: number, maxRows: number): number {
+  return Math.ceil((window + maxRows - 1) / ringTile) * ringTile;
+}
+
+/** The cells of a layer with keys and values; undefined for a layer of another kind, or none. */
+export function cellsOf(kv: KvShape, layer: number): KvCells | undefined {
+  const own = kv.layers[layer];
+  if (own === undefined || own.kind === "recurrent") return undefined;
+  const { kvHeads, keyWidth, valueWidth } = own;
+  const cells = own.kind === "full" ? kv.contextLength : own.cells;
+  return { kvHeads, keyWidth, valueWidth, cells, type: kv.type };
+}
+
+/** As cellsOf, for an op whose layer checkProgram has judged. */
+export function requireCells(kv: KvShape, layer: number): KvCells {
+  const cells = cellsOf(kv, layer);
+  if (cells === undefined) throw new RangeError(`layer ${layer} holds no keys and values`);
+  return cells;
+}
+
+/** Bytes of keys, of values, and of a state of fixed size, of one layer over all sequences. */
+export interface LayerStateBytes {
+  readonly keys: Bytes;
+  readonly values: Bytes;
+  readonly state: Bytes;
+}
+
+export function layerStateBytes(kv: KvShape, layer: number): LayerStateBytes {
+  const own = kv.layers[layer];
+  const none = { keys: 0, values: 0, state: 0 };
+  if (own?.kind === "recurrent") return { ...none, state: kv.sequences * recurrentBytes(own) };
+  const cells = cellsOf(kv, layer);
+  if (cells === undefined) return none;
+  const positions = cells.cells * kv.sequences;
+  const bytes = (width: number): Bytes =>
+    positions * rowBytes(kv.type.toUpperCase(), cells.kvHeads * width);
+  return { ...none, keys: bytes(cells.keyWidth), values: bytes(cells.valueWidth) };
+}
+
+/** Of one sequence. */
+function recurrentBytes({ conv, state }: RecurrentLayer): Bytes {
+  return 4 * (conv.positions * conv.channels + state.heads * state.rows * state.columns);
+}
+
+/** Bytes of the states of all layers and sequences. */
+export function kvBytes(kv: KvShape): Bytes {
+  return kv.layers.reduce((sum, _, layer) => {
+    const { keys, values, state } = layerStateBytes(kv, layer);
+    return sum + keys + values + state;
+  }, 0);
+}
