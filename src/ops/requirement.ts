@@ -58,7 +58,7 @@ export function ofCells(
   check: (cells: KvCells) => readonly Requirement[],
 ): readonly Requirement[] {
   const own = kv.layers[layer];
-  const found = own === undefined ? `layer ${layer} of ${kv.layers.length}` : own.kind;
+  const found = own === undefined ? `layer ${layer} of a cache of ${kv.layers.length}` : own.kind;
   const cells = cellsOf(kv, layer);
   const hasCells = requires(cells !== undefined, "a layer with keys and values", found);
   return cells === undefined ? [hasCells] : [hasCells, ...check(cells)];

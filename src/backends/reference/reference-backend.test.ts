@@ -75,7 +75,9 @@ describe("compile refuses", () => {
       heads: 1,
       scale: 1,
     }));
-    await expect(compiled).rejects.toThrow("a layer below 1");
+    await expect(compiled).rejects.toThrow(
+      "a layer with keys and values, got layer 1 of a cache of 1",
+    );
   });
 
   it("a q8_0 cache whose heads are no whole blocks", async () => {
