@@ -28,7 +28,7 @@ export function scaleCase(): ConformanceCase {
         { kind: "scale", x, out: x, factor: 3, cap: 2, byPosition },
       ];
       builder.segment(ops, [plain, capped, placed, x]);
-      const kv = { layers: 1, kvHeads: 1, headDim: 1, contextLength: 12, sequences: 1 };
+      const kv = { layers: [], contextLength: 12, sequences: 1 };
       const program = builder.build({ maxRows: 33, kv: { ...kv, type: "f32" } });
       const run = (positions: readonly number[]): readonly CaseAction[] => {
         const values = data.normal(positions.length * 77, 8);
