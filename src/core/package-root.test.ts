@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { packagePath, requireUnbundled, unbundled } from "./package-root.ts";
+import { packagePath, pathIn, requireUnbundled, unbundled } from "./package-root.ts";
 
 describe("the package's folder", () => {
   it("has its models and tools", () => {
@@ -15,6 +15,14 @@ describe("the package's folder", () => {
     ["a checkout on Windows", "file:///C:/hearth/src/core/package-root.ts"],
   ])("is found from %s", (_, url) => {
     expect(unbundled(url)).toBe(url);
+  });
+
+  it.each([
+    "src/core/package-root.ts",
+    "dist/core/package-root.js",
+    "build/tools/src/core/package-root.js",
+  ])("is the same from %s", (place) => {
+    expect(pathIn(`file:///app/${place}`, "models/a.gguf")).toBe("/app/models/a.gguf");
   });
 
   it.each([

@@ -8,12 +8,18 @@ import { HearthError } from "./errors.ts";
 /** Undefined in a bundle of CommonJS, which has no import.meta. */
 const here: string | undefined = import.meta.url;
 
-/** This file's place in the package, as a source and as it is built. */
-const ownPlace = /\/(?:src|dist)\/core\/package-root\.[jt]s$/;
+/** This file's place in the package: as a source, as it is built, and as it is built beside tools of the repository. */
+const ownPlace =
+  /\/build\/tools\/src\/core\/package-root\.js$|\/(?:src|dist)\/core\/package-root\.[jt]s$/;
 
 /** The absolute path of a file or folder of the package. @throws HearthError as requireUnbundled. */
 export function packagePath(path: string): string {
-  return fileURLToPath(new URL(`../../${path}`, unbundled(here)));
+  return pathIn(unbundled(here), path);
+}
+
+/** `url`: of this file in the package. */
+export function pathIn(url: string, path: string): string {
+  return fileURLToPath(new URL(path, url.replace(ownPlace, "/")));
 }
 
 /** @throws HearthError when this code is part of a bundle. */

@@ -13,6 +13,12 @@ export interface ConformanceCase {
   build(): CaseScript;
 }
 
+/** Cases that a backend declares it cannot run. */
+export interface Gap {
+  readonly reason: string;
+  readonly cases: (candidate: ConformanceCase) => boolean;
+}
+
 /** What the case is about; absent where it does not matter. */
 interface CaseTraits {
   readonly op: OpKind | "program";

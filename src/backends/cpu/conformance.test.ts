@@ -1,7 +1,8 @@
 /** The conformance suite on every instruction set. cpu-backend.test.ts shows that the number of threads changes no bit. */
 import { describe } from "vitest";
 import { loadAddon } from "../addon.ts";
-import { conformanceCases, conformanceSample, runConformance } from "../conformance.ts";
+import { conformanceCases, conformanceSample } from "../conformance/all-cases.ts";
+import { runConformance } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { createCpuBackend } from "./cpu-backend.ts";
 

@@ -10,6 +10,7 @@ import type { Weight } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import { loadAddon } from "../addon.ts";
 import type { Executable } from "../backend.ts";
+import { conformanceCases } from "../conformance/all-cases.ts";
 import type { CaseScript } from "../conformance/case.ts";
 import {
   createProgramBuilder,
@@ -17,7 +18,6 @@ import {
   sameLayers,
   stepOf,
 } from "../conformance/program-builder.ts";
-import { conformanceCases } from "../conformance.ts";
 import { type CpuBackend, createCpuBackend } from "./cpu-backend.ts";
 
 const loaded = loadAddon();

@@ -4,13 +4,10 @@
  * LLVM compiles for minutes.
  */
 import { describe, expect, it, vi } from "vitest";
+import { conformanceCases, conformanceSample, expectationOf } from "../conformance/all-cases.ts";
 import { checkCase } from "../conformance/check-case.ts";
-import {
-  conformanceCases,
-  conformanceSample,
-  expectationOf,
-  runConformance,
-} from "../conformance.ts";
+import { webgpuGaps } from "../conformance/webgpu-gaps.ts";
+import { runConformance } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { listAdapters } from "./adapter.ts";
 import { createWebGpuBackend } from "./webgpu-backend.ts";
@@ -33,12 +30,7 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
   runConformance(() => createWebGpuBackend({ adapter: 0 }), {
     arithmetic: floatArithmetic,
     cases: isSample ? conformanceSample() : conformanceCases(),
-    skip: [
-      {
-        reason: "the GPU has no q8_0 KV cache",
-        cases: ({ traits }) => traits.kvType === "q8_0",
-      },
-    ],
+    skip: webgpuGaps,
   });
 
   const products = conformanceCases().filter(

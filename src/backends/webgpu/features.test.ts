@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { MiB } from "../../core/units.ts";
+import { conformanceCases, expectationOf } from "../conformance/all-cases.ts";
 import type { ConformanceCase } from "../conformance/case.ts";
 import { checkCase } from "../conformance/check-case.ts";
-import { conformanceCases, expectationOf } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { listAdapters } from "./adapter.ts";
 import { createWebGpuBackend, type WebGpuBackend, type WebGpuOptions } from "./webgpu-backend.ts";
