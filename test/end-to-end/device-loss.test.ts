@@ -19,8 +19,8 @@ import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 const project = resolve(import.meta.dirname, "../..");
 const index = join(project, "dist/index.js");
 const main = join(project, "dist/cli/main.js");
-const script = join(project, "test/fixtures/end-device.mjs");
-const loser = join(project, "test/fixtures/lose-device.mjs");
+const script = join(project, "tools/prove-gpu/end-device.mjs");
+const loser = join(project, "tools/prove-gpu/lose-device.mjs");
 /** A driver in software compiles every kernel anew for each of them: some seconds. */
 const losses = Number(process.env["HEARTH_LOSSES"] ?? 4);
 const endings = Number(process.env["HEARTH_ENDINGS"] ?? 5);
