@@ -9,7 +9,7 @@ export interface Check {
 }
 
 /** What a measured value is held against. */
-export type Yardstick =
+type Yardstick =
   /** Bytes per second of a kernel, beside what the card copies; `target`: the share of it that is wanted. */
   | { readonly kind: "copy"; readonly target?: number }
   /** What the plan predicted, in the same unit. */

@@ -7,7 +7,7 @@ import { appendFileSync } from "node:fs";
 import { type AdapterFacts, type Fact, judgeSection, type SectionResult } from "./result.ts";
 
 /** How a section is started: a module for Node, which sends facts and then "done". */
-export interface SectionStart {
+interface SectionStart {
   readonly module: string;
   readonly args: readonly string[];
   readonly seconds: number;

@@ -42,7 +42,7 @@ function tokensOf({ mode }: Context): number {
   return mode === "short" ? 8 : 24;
 }
 
-export interface BudgetRequest {
+interface BudgetRequest {
   readonly shares: readonly number[];
   /** A profile's file, or a described card. */
   readonly hardware: string;
@@ -72,7 +72,7 @@ async function proveBudgets(
   }
 }
 
-export async function tokensOnCpu(
+async function tokensOnCpu(
   path: string,
   options: EngineOptions,
   tokens: number,
@@ -81,7 +81,7 @@ export async function tokensOnCpu(
   return await certainTokens(engine, { prompt, tokens });
 }
 
-export interface Budgeted {
+interface Budgeted {
   readonly name: string;
   readonly path: string;
   readonly options: EngineOptions & { readonly vramBudget: number };
@@ -90,7 +90,7 @@ export interface Budgeted {
   readonly tokens: number;
 }
 
-export async function proveBudget(budgeted: Budgeted, report: Report): Promise<void> {
+async function proveBudget(budgeted: Budgeted, report: Report): Promise<void> {
   const { name, path, options, certain, tokens } = budgeted;
   const { vramBudget } = options;
   using engine = await Engine.open(path, { ...options, device: "hybrid" });

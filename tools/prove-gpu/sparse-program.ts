@@ -10,7 +10,7 @@ import type { Program } from "../../src/ops/program.ts";
 import { quantCodec } from "../../src/quant/codecs.ts";
 
 /** Rank of the predictor: row 0 sets the share; each of the others is an order of the neurons, so that rounds differ. */
-export const predictorRank = 64;
+const predictorRank = 64;
 
 export interface SparseShape {
   readonly type: WeightType;

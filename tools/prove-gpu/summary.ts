@@ -15,7 +15,7 @@ export function copyRate({ sections }: Pick<ProofResult, "sections">): number | 
   return measures.find(({ name }) => name === copyName)?.value;
 }
 
-export function kernelShares(result: Pick<ProofResult, "sections">): readonly KernelShare[] {
+function kernelShares(result: Pick<ProofResult, "sections">): readonly KernelShare[] {
   const copy = copyRate(result);
   if (copy === undefined) return [];
   return measuresAgainst(result, "copy").map((measure) => ({
