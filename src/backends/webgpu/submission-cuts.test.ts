@@ -1,8 +1,8 @@
 /** Steps are cut into submissions by their work: early enough to start the card, small enough for a driver's limit. */
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { GiB, MiB } from "../../core/units.ts";
+import { conformanceCases, expectationOf } from "../conformance/all-cases.ts";
 import { checkCase } from "../conformance/check-case.ts";
-import { conformanceCases, expectationOf } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { listAdapters } from "./adapter.ts";
 import { blockProgram, callsOf } from "./fixture.ts";
