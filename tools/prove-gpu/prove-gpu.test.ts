@@ -49,18 +49,22 @@ function fake(name: string, seconds = 20): Section {
 
 async function proofOf(
   sections: readonly Section[],
-  { gpu = "auto", signal = new AbortController().signal } = {},
+  { gpu = "auto", stopAt = "never" } = {},
 ): Promise<ProofResult> {
   const out = join(folder, "out");
   const seen: ProofResult[] = [];
+  const stop = new AbortController();
   const result = await prove({
     options: parseOptions(["--out", out, "--work", join(folder, "work"), "--gpu", gpu]),
     sections,
     module,
     commit: "abc",
     // The file is read back whenever something is said.
-    onProgress: () => seen.push(JSON.parse(readFileSync(join(out, "proof.json"), "utf8"))),
-    signal,
+    onProgress: (text) => {
+      seen.push(JSON.parse(readFileSync(join(out, "proof.json"), "utf8")));
+      if (text.startsWith(stopAt)) stop.abort("SIGTERM came");
+    },
+    signal: stop.signal,
   });
   expect(seen.length).toBeGreaterThan(1);
   expect(JSON.parse(readFileSync(join(out, "proof.json"), "utf8"))).toEqual(result);
@@ -99,9 +103,8 @@ describe("a proof", () => {
       "no card: install one",
       "not begun: no card: install one",
     ]);
-    const stop = new AbortController();
-    setTimeout(() => stop.abort("SIGTERM came"), 500);
-    const stopped = await proofOf([fake("adapter"), fake("hang"), fake("right")], stop);
+    const sections = [fake("adapter"), fake("hang"), fake("right")];
+    const stopped = await proofOf(sections, { stopAt: "hang …" });
     expect(stopped.sections.flatMap(({ faults }) => faults)).toEqual([
       "ended: SIGTERM came",
       "not begun: SIGTERM came",

@@ -56,8 +56,8 @@ export async function runSections(running: Running): Promise<void> {
     if (section.name === first && section.faults.length > 0) [obstacle] = section.faults;
     const failed = section.checks.filter(({ holds }) => !holds).map(({ name }) => name);
     const why = [...section.faults, ...failed].slice(0, 3).join("; ");
-    const seconds1 = section.seconds.toFixed(1);
-    onProgress(`${section.title}: ${section.state}${why && ` (${why})`}, ${seconds1} s`);
+    const took = section.seconds.toFixed(1);
+    onProgress(`${section.title}: ${section.state}${why && ` (${why})`}, ${took} s`);
   }
 }
 
@@ -99,6 +99,7 @@ async function runSection(
   );
   const abort = (): void => stop(`ended: ${String(signal.reason)}`);
   signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
   const ended = await new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code, by) => {
