@@ -89,8 +89,9 @@ export function waitingSection(name: string, title: string): SectionResult {
 
 /** A section that examined nothing has failed. */
 export function judgeSection(section: SectionResult): void {
-  if (section.checks.length === 0) section.faults.push("nothing was examined");
-  const holds = section.faults.length === 0 && section.checks.every((check) => check.holds);
+  const { checks, faults } = section;
+  if (checks.length === 0 && faults.length === 0) faults.push("nothing was examined");
+  const holds = faults.length === 0 && checks.every((check) => check.holds);
   section.state = holds ? "passed" : "failed";
 }
 
