@@ -78,6 +78,9 @@ inline void fill(WeightType type, uint8_t* data, size_t bytes) {
     return;
   }
   for (size_t i = 0; i < bytes; ++i) data[i] = i % 2 ? 0x2c : static_cast<uint8_t>(i * 31);
+  if (type != WeightType::kMXFP4) return;
+  // Its scale is a byte, at the front of each block.
+  for (size_t i = 0; i < bytes; i += row_bytes(type, block_elements(type))) data[i] = 0x78;
 }
 
 }  // namespace hearth::bench

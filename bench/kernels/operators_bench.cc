@@ -227,15 +227,12 @@ bool run_all(const Settings& settings) {
   std::printf("{\"kernels\": \"%s\", \"threads\": %zu, \"columns\": %zu, \"runs\": [",
               settings.kernels->name, settings.threads, settings.columns);
   bool is_first = true;
-  bool must_fill = true;
   for (const WeightType type : hearth::kWeightTypes) {
     const char* name = hearth::weight_type_name(type);
     bool is_wanted = settings.types.empty();
     each_word(settings.types, [&](const std::string& word) { is_wanted |= word == name; });
     if (!is_wanted) continue;
-    // All types but F32 are filled alike.
-    if (must_fill) fill(type, settings.memory, settings.bytes);
-    must_fill = type == WeightType::kF32;
+    fill(type, settings.memory, settings.bytes);
     if (!run_type(type, settings, is_first)) {
       std::fprintf(stderr, "operators_bench: wrong results for %s\n", name);
       return false;

@@ -29,6 +29,8 @@ Kernels build() {
       [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
   avx2::add_dots_32(kernels);
   avx2::add_dots_k(kernels);
+  avx2::add_dots_pairs(kernels);
+  avx2::add_dots_book(kernels);
   avx2::add_axpy(kernels);
   return kernels;
 }

@@ -31,6 +31,16 @@ inline __m256i fifth_bits_256(__m256i code, const uint8_t* bits) {
   return _mm256_mask_add_epi8(code, _cvtu32_mask32(load_u32(bits)), code, _mm256_set1_epi8(16));
 }
 
+// The values of a book plus 128: what its codes are.
+inline __m128i book_codes(const int8_t* book) {
+  const __m128i values = _mm_load_si128(reinterpret_cast<const __m128i*>(book));
+  return _mm_xor_si128(values, _mm_set1_epi8(static_cast<char>(0x80)));
+}
+
+inline __m256i look_up_256(const int8_t* book, const uint8_t* packed) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(book_codes(book)), nibbles_256(packed));
+}
+
 // Codes of one block of 32.
 inline __m256i block_codes(Q8_0, const uint8_t* b) {
   return _mm256_xor_si256(load_32(b + 2), _mm256_set1_epi8(static_cast<char>(0x80)));
@@ -43,6 +53,9 @@ inline __m256i block_codes(Q5_0, const uint8_t* b) {
 inline __m256i block_codes(Q5_1, const uint8_t* b) {
   return fifth_bits_256(nibbles_256(b + 8), b + 4);
 }
+
+inline __m256i block_codes(IQ4_NL, const uint8_t* b) { return look_up_256(IQ4_NL::kBook, b + 2); }
+inline __m256i block_codes(MXFP4, const uint8_t* b) { return look_up_256(MXFP4::kBook, b + 1); }
 
 // Codes of chunk `part` (0 … 3) of a block of 256.
 inline __m512i nibbles_of_chunk(const uint8_t* packed) {
@@ -79,6 +92,54 @@ inline __m512i chunk_codes(Q6_K, const uint8_t* b, size_t part) {
   return _mm512_or_si512(low, _mm512_slli_epi16(pair, 4));
 }
 
+// Two-bit codes: 32 bytes hold two chunks, the first in their bits 0-3.
+inline __m512i pairs_of_chunk(const uint8_t* pairs, size_t part) {
+  const __m512i bytes = _mm512_broadcast_i64x4(load_32(pairs + 32 * (part / 2)));
+  const short shift = static_cast<short>(4 * (part % 2));
+  const __m512i down = _mm512_inserti64x4(_mm512_set1_epi16(shift),
+                                          _mm256_set1_epi16(static_cast<short>(shift + 2)), 1);
+  return _mm512_and_si512(_mm512_srlv_epi16(bytes, down), _mm512_set1_epi8(3));
+}
+
+// Adds 4 to the codes of the low half where `high` has the bit `first` and to those of the upper
+// half where it has the bit `second`.
+inline __m512i third_bits(__m512i code, __m512i high, uint8_t first, uint8_t second) {
+  const __m512i bits = _mm512_inserti64x4(_mm512_set1_epi8(static_cast<char>(first)),
+                                          _mm256_set1_epi8(static_cast<char>(second)), 1);
+  return _mm512_mask_add_epi8(code, _mm512_test_epi8_mask(high, bits), code, _mm512_set1_epi8(4));
+}
+
+inline __m512i chunk_codes(Q2_K, const uint8_t* b, size_t part) {
+  return pairs_of_chunk(b + Q2_K::kPairs, part);
+}
+
+inline __m512i chunk_codes(Q3_K, const uint8_t* b, size_t part) {
+  return third_bits(pairs_of_chunk(b + Q3_K::kPairs, part), _mm512_broadcast_i64x4(load_32(b)),
+                    static_cast<uint8_t>(1u << (2 * part)), static_cast<uint8_t>(2u << (2 * part)));
+}
+
+inline __m512i chunk_codes(IQ4_XS, const uint8_t* b, size_t part) {
+  const uint8_t* packed = b + IQ4_XS::kNibbles + 32 * part;
+  return _mm512_inserti64x4(_mm512_castsi256_si512(look_up_256(IQ4_XS::kBook, packed)),
+                            look_up_256(IQ4_XS::kBook, packed + 16), 1);
+}
+
+// Whether codes_64 and block_scales below know the type: all with blocks of 32, and the K-quants.
+template <class Codec>
+constexpr bool kHasChunks = Codec::kBlock == kGroup;
+template <>
+inline constexpr bool kHasChunks<Q2_K> = true;
+template <>
+inline constexpr bool kHasChunks<Q3_K> = true;
+template <>
+inline constexpr bool kHasChunks<Q4_K> = true;
+template <>
+inline constexpr bool kHasChunks<Q5_K> = true;
+template <>
+inline constexpr bool kHasChunks<Q6_K> = true;
+template <>
+inline constexpr bool kHasChunks<IQ4_XS> = true;
+
 // 64 codes from column 64 · chunk on. Not `both`: only 32 columns are left, and the upper half is
 // the zero point.
 template <class Codec>
@@ -94,18 +155,88 @@ __m512i codes_64(const uint8_t* row, size_t chunk, bool both) {
   }
 }
 
+// Sixteen scales of a block of two-bit pairs, and what is subtracted with them for each unit of
+// Σ q: minima, or the zero point.
+struct PairScales {
+  __m512 scale;
+  __m512 minimum;
+};
+
+inline __m512 floats_of_u8(__m128i bytes) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+}
+
+inline PairScales pair_scales(Q2_K, const uint8_t* b) {
+  const __m128i both = load_16(b);
+  const __m128i nibble = _mm_set1_epi8(15);
+  const __m512 scale = floats_of_u8(_mm_and_si128(both, nibble));
+  const __m512 minimum = floats_of_u8(_mm_and_si128(_mm_srli_epi16(both, 4), nibble));
+  const uint8_t* d = b + Q2_K::kScales;
+  return {_mm512_mul_ps(scale, _mm512_set1_ps(_cvtsh_ss(load_u16(d)))),
+          _mm512_mul_ps(minimum, _mm512_set1_ps(_cvtsh_ss(load_u16(d + 2))))};
+}
+
+inline PairScales pair_scales(Q3_K, const uint8_t* b) {
+  const uint32_t first = load_u32(b + Q3_K::kScales);
+  const uint32_t second = load_u32(b + Q3_K::kScales + 4);
+  const uint32_t top = load_u32(b + Q3_K::kScales + 8);
+  const __m128i low = _mm_setr_epi32(static_cast<int>(first), static_cast<int>(second),
+                                     static_cast<int>(first >> 4), static_cast<int>(second >> 4));
+  const __m128i high =
+      _mm_srlv_epi32(_mm_set1_epi32(static_cast<int>(top)), _mm_setr_epi32(0, 2, 4, 6));
+  const __m128i six = _mm_or_si128(_mm_and_si128(low, _mm_set1_epi8(15)),
+                                   _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4));
+  const __m512 centred = _mm512_sub_ps(floats_of_u8(six), _mm512_set1_ps(32));
+  const __m512 scale = _mm512_mul_ps(centred, _mm512_set1_ps(_cvtsh_ss(load_u16(b + Q3_K::kD))));
+  return {scale, _mm512_mul_ps(scale, _mm512_set1_ps(Q3_K::kZero))};
+}
+
+inline __m256 iq4_xs_scales(const uint8_t* b) {
+  const __m256i nibbles = _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(load_u32(b + 4))),
+                                            _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+  const __m256i pairs = _mm256_srlv_epi32(_mm256_set1_epi32(load_u16(b + 2)),
+                                          _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14));
+  const __m256i six =
+      _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)),
+                      _mm256_slli_epi32(_mm256_and_si256(pairs, _mm256_set1_epi32(3)), 4));
+  const __m256 centred = _mm256_cvtepi32_ps(_mm256_sub_epi32(six, _mm256_set1_epi32(32)));
+  return _mm256_mul_ps(centred, _mm256_set1_ps(_cvtsh_ss(load_u16(b))));
+}
+
 // Scales and minima of one block, as Codec::unpack gives them.
 template <class Codec>
 void block_scales(const uint8_t* b, float* scale, float* minimum) {
   if constexpr (Codec::kBlock == 32) {
     scale[0] = _cvtsh_ss(load_u16(b));
     if constexpr (Codec::kHasMinimum) minimum[0] = -_cvtsh_ss(load_u16(b + 2));
-  } else if constexpr (Codec::kHasMinimum) {
+  } else if constexpr (Codec::kSubGroup == kGroup) {
     unpack_k_scales(b, scale, minimum);
   } else {
     const __m512 values = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_16(b + 192)));
     _mm512_storeu_ps(scale, _mm512_mul_ps(values, _mm512_set1_ps(_cvtsh_ss(load_u16(b + 208)))));
   }
+}
+
+template <>
+inline void block_scales<MXFP4>(const uint8_t* b, float* scale, float*) {
+  scale[0] = half_of_e8m0(b[0]);
+}
+
+template <>
+inline void block_scales<IQ4_XS>(const uint8_t* b, float* scale, float*) {
+  _mm256_storeu_ps(scale, iq4_xs_scales(b));
+}
+
+template <>
+inline void block_scales<Q2_K>(const uint8_t* b, float* scale, float* minimum) {
+  const PairScales scales = pair_scales(Q2_K{}, b);
+  _mm512_storeu_ps(scale, scales.scale);
+  _mm512_storeu_ps(minimum, scales.minimum);
+}
+
+template <>
+inline void block_scales<Q3_K>(const uint8_t* b, float* scale, float*) {
+  _mm512_storeu_ps(scale, pair_scales(Q3_K{}, b).scale);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 // columns the integer sum becomes f32:
 //
 //   y[t, r] += scale[r, g] d_t[g] (Σ code·q − zero Σ q) − minimum[r, g] d_t[g] Σ q
+//
+// Of types with scales for 16 columns each half of a group has a sum of its own.
 #if defined(__x86_64__)
 #include "avx512-codes.h"
 #include "avx512.h"
@@ -23,7 +25,7 @@ constexpr size_t kLaneBytes = 64;
 struct Tile {
   uint8_t* code;   // [groups, 8, 16, 4]
   float* scale;    // [groups · parts, 16]
-  float* minimum;  // [groups, 16]
+  float* minimum;  // [groups · parts, 16]
   size_t groups;
 };
 
@@ -37,6 +39,67 @@ Tile tile_in(void* scratch, size_t columns) {
   return tile;
 }
 
+using TileRows = const uint8_t* const*;
+
+template <class Codec>
+void put_scales(const float* scale, const float* minimum, size_t block, size_t row,
+                const Tile& tile) {
+  constexpr size_t kParts = Codec::kBlock / Codec::kSubGroup;
+  for (size_t p = 0; p < kParts; ++p) {
+    const size_t at = (block * kParts + p) * kVnniRows + row;
+    tile.scale[at] = scale[p];
+    if constexpr (Codec::kHasMinimum) tile.minimum[at] = minimum[p];
+  }
+}
+
+// Turns 64 codes of each row, stride bytes apart, into 16 lines of a tile.
+inline void turn_chunk(const uint8_t* chunk, size_t stride, size_t lines, uint8_t* code) {
+  alignas(64) uint8_t turned[kVnniRows][kChunk];
+  Avx512Lanes::transpose(reinterpret_cast<const float*>(chunk), stride / sizeof(float),
+                         reinterpret_cast<float*>(turned), kVnniRows);
+  std::memcpy(code, turned, lines * kLaneBytes);
+}
+
+// Types that avx512-codes.h unpacks.
+template <class Codec>
+void unpack_chunks(TileRows row, size_t columns, const Tile& tile) {
+  alignas(64) uint8_t chunk[kVnniRows][kChunk];
+  for (size_t g = 0; g < tile.groups; g += 2) {
+    const bool both = g + 1 < tile.groups;
+    for (size_t r = 0; r < kVnniRows; ++r) {
+      _mm512_store_si512(chunk[r], codes_64<Codec>(row[r], g / 2, both));
+    }
+    turn_chunk(chunk[0], kChunk, both ? 16 : 8, tile.code + g * 8 * kLaneBytes);
+  }
+  for (size_t block = 0; block < columns / Codec::kBlock; ++block) {
+    for (size_t r = 0; r < kVnniRows; ++r) {
+      float scale[Codec::kBlock / Codec::kSubGroup];
+      float minimum[Codec::kBlock / Codec::kSubGroup];
+      block_scales<Codec>(row[r] + block * Codec::kBytes, scale, minimum);
+      put_scales<Codec>(scale, minimum, block, r, tile);
+    }
+  }
+}
+
+// The others, block by block.
+template <class Codec>
+void unpack_blocks(TileRows row, size_t columns, const Tile& tile) {
+  static_assert(Codec::kBlock % kChunk == 0, "whole chunks");
+  alignas(64) uint8_t code[kVnniRows][Codec::kBlock];
+  for (size_t block = 0; block < columns / Codec::kBlock; ++block) {
+    for (size_t r = 0; r < kVnniRows; ++r) {
+      float scale[Codec::kBlock / Codec::kSubGroup];
+      float minimum[Codec::kBlock / Codec::kSubGroup];
+      Codec::unpack(row[r] + block * Codec::kBytes, code[r], scale, minimum);
+      put_scales<Codec>(scale, minimum, block, r, tile);
+    }
+    for (size_t at = 0; at < Codec::kBlock; at += kChunk) {
+      turn_chunk(code[0] + at, Codec::kBlock, 16,
+                 tile.code + (block * Codec::kBlock + at) / 4 * kLaneBytes);
+    }
+  }
+}
+
 // Rows past the last one repeat it: their sums are not stored.
 template <class Codec>
 void unpack_tile(const Matrix& w, Range rows, const Tile& tile) {
@@ -44,49 +107,35 @@ void unpack_tile(const Matrix& w, Range rows, const Tile& tile) {
   for (size_t r = 0; r < kVnniRows; ++r) {
     row[r] = row_of(w, rows.begin + r < rows.end ? rows.begin + r : rows.end - 1);
   }
-  alignas(64) uint8_t chunk[kVnniRows][kChunk];
-  alignas(64) uint8_t turned[kVnniRows][kChunk];
-  for (size_t g = 0; g < tile.groups; g += 2) {
-    const bool both = g + 1 < tile.groups;
-    for (size_t r = 0; r < kVnniRows; ++r) {
-      _mm512_store_si512(chunk[r], codes_64<Codec>(row[r], g / 2, both));
-    }
-    Avx512Lanes::transpose(reinterpret_cast<const float*>(chunk), kVnniRows,
-                           reinterpret_cast<float*>(turned), kVnniRows);
-    std::memcpy(tile.code + g * 8 * kLaneBytes, turned, (both ? 16 : 8) * kLaneBytes);
+  if constexpr (kHasChunks<Codec>) {
+    unpack_chunks<Codec>(row, w.columns, tile);
+  } else {
+    unpack_blocks<Codec>(row, w.columns, tile);
   }
-  constexpr size_t kParts = Codec::kBlock / Codec::kSubGroup;
-  constexpr size_t kGroups = Codec::kBlock / kGroup;
-  for (size_t block = 0; block < w.columns / Codec::kBlock; ++block) {
-    for (size_t r = 0; r < kVnniRows; ++r) {
-      float scale[kParts];
-      float minimum[kParts];
-      block_scales<Codec>(row[r] + block * Codec::kBytes, scale, minimum);
-      for (size_t p = 0; p < kParts; ++p)
-        tile.scale[(block * kParts + p) * kVnniRows + r] = scale[p];
-      if constexpr (Codec::kHasMinimum) {
-        for (size_t g = 0; g < kGroups; ++g)
-          tile.minimum[(block * kGroups + g) * kVnniRows + r] = minimum[g];
-      }
-    }
-  }
+}
+
+// −Σ q of a part of a group.
+template <class Codec>
+int32_t minus_sum_of(const Q8Group& group, size_t part) {
+  if constexpr (Codec::kSubGroup == kGroup) return group.minus_sum;
+  return part == 0 ? group.minus_first_sum : group.minus_sum - group.minus_first_sum;
+}
+
+// d · Σ q of a part of a group.
+template <class Codec>
+float d_sum_of(const Q8Group& group, size_t part) {
+  if constexpr (Codec::kSubGroup == kGroup) return group.d_sum;
+  return group.d * static_cast<float>(-minus_sum_of<Codec>(group, part));
 }
 
 // −zero · Σ q: where the integer sum of a part starts.
 template <class Codec>
 __m512i start_of(const Q8Group& group, size_t part) {
   if constexpr (Codec::kZero == 0) return _mm512_setzero_si512();
-  constexpr unsigned kShift = Codec::kZero == 8    ? 3
-                              : Codec::kZero == 16 ? 4
-                              : Codec::kZero == 32 ? 5
-                                                   : 7;
+  constexpr unsigned kShift = __builtin_ctz(Codec::kZero | 256);
   static_assert(Codec::kZero == 0 || Codec::kZero == 1 << kShift,
                 "the zero point is a power of two");
-  if constexpr (Codec::kSubGroup == kGroup) {
-    return _mm512_slli_epi32(_mm512_set1_epi32(group.minus_sum), kShift);
-  }
-  const int32_t sum = part == 0 ? group.minus_first_sum : group.minus_sum - group.minus_first_sum;
-  return _mm512_slli_epi32(_mm512_set1_epi32(sum), kShift);
+  return _mm512_slli_epi32(_mm512_set1_epi32(minus_sum_of<Codec>(group, part)), kShift);
 }
 
 // One product of 16 rows with kCount tokens.
@@ -139,14 +188,14 @@ void multiply_tile(const Product& p) {
             _mm512_mul_ps(row_scale, _mm512_set1_ps(group_of<kCount>(base, t, p.x_stride).d));
         sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[t]), factor, sum[t]);
       }
-    }
-    if constexpr (Codec::kHasMinimum) {
-      const __m512 row_minimum = _mm512_loadu_ps(minimum);
-      minimum += kVnniRows;
+      if constexpr (Codec::kHasMinimum) {
+        const __m512 row_minimum = _mm512_loadu_ps(minimum);
+        minimum += kVnniRows;
 #pragma GCC unroll 12
-      for (size_t t = 0; t < kCount; ++t) {
-        const __m512 d_sum = _mm512_set1_ps(group_of<kCount>(base, t, p.x_stride).d_sum);
-        sum[t] = _mm512_fnmadd_ps(row_minimum, d_sum, sum[t]);
+        for (size_t t = 0; t < kCount; ++t) {
+          const float d_sum = d_sum_of<Codec>(group_of<kCount>(base, t, p.x_stride), part);
+          sum[t] = _mm512_fnmadd_ps(row_minimum, _mm512_set1_ps(d_sum), sum[t]);
+        }
       }
     }
     for (size_t b = 0; b < kBases; ++b) base[b] += sizeof(Q8Group);
@@ -179,25 +228,20 @@ void vnni_gemm(const GemmTask& task) {
 
 // Panels pay for Q8_0 from 5 tokens on, for Q4_0 and the K types from 6 or 7 (2048 x 2048, Zen 4).
 constexpr size_t kGemmTokens = 5;
-
-template <class Codec>
-void add(Kernels& kernels) {
-  WeightKernels& of_type = weights_of(kernels, Codec::kType);
-  of_type.gemm = vnni_gemm<Codec>;
-  of_type.gemm_tokens = kGemmTokens;
-}
+// Types without fast dot products unpack a row for each token in them.
+constexpr size_t kGemmTokensBlocks = 2;
 
 }  // namespace
 
 void avx512::add_gemm(Kernels& kernels) {
-  add<Q8_0>(kernels);
-  add<Q4_0>(kernels);
-  add<Q4_1>(kernels);
-  add<Q5_0>(kernels);
-  add<Q5_1>(kernels);
-  add<Q4_K>(kernels);
-  add<Q5_K>(kernels);
-  add<Q6_K>(kernels);
+  for_each_codec([&kernels](auto codec) {
+    using Codec = decltype(codec);
+    if constexpr (Codec::kX == XFormat::kQ8) {
+      WeightKernels& of_type = weights_of(kernels, Codec::kType);
+      of_type.gemm = vnni_gemm<Codec>;
+      of_type.gemm_tokens = kHasChunks<Codec> ? kGemmTokens : kGemmTokensBlocks;
+    }
+  });
 }
 
 }  // namespace hearth

@@ -10,16 +10,14 @@
 namespace hearth {
 namespace {
 
-// Plain types work over lanes. Quantised types that no unit below has loops for work as on any
-// machine, through f32 in gemm.
+// Plain types work over lanes. Quantised types whose dot products no unit below has work as on any
+// machine.
 template <class Codec>
 constexpr WeightKernels weights() {
   if constexpr (Codec::kX == XFormat::kF32) {
     return lane_plain<Lane<Codec, Avx512Lanes>>();
   } else {
-    WeightKernels table = generic_quantised<Codec>();
-    table.gemm = panel_gemm<Avx512Lanes, QuantisedDecoder<Codec>>;
-    return table;
+    return generic_quantised<Codec>();
   }
 }
 
@@ -29,6 +27,8 @@ Kernels build() {
       [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
   avx512::add_dots_32(kernels);
   avx512::add_dots_k(kernels);
+  avx512::add_dots_pairs(kernels);
+  avx512::add_dots_book(kernels);
   avx512::add_gemm(kernels);
   avx512::add_rows(kernels);
   avx512::add_vectors(kernels);

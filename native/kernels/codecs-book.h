@@ -33,9 +33,8 @@ struct IQ4_NL {
   static constexpr const int8_t* kBook = kIq4Book;
   static constexpr int kZero = 128;
   static constexpr bool kHasMinimum = false;
-  static float block_scale(const uint8_t* block) { return load_f16(block); }
   static void unpack(const uint8_t* block, uint8_t* code, float* scale, float*) {
-    scale[0] = block_scale(block);
+    scale[0] = load_f16(block);
     unpack_book(kBook, block + kNibbles, 16, code);
   }
 };
@@ -78,9 +77,8 @@ struct MXFP4 {
   static constexpr const int8_t* kBook = kFp4Book;
   static constexpr int kZero = 128;
   static constexpr bool kHasMinimum = false;
-  static float block_scale(const uint8_t* block) { return half_of_e8m0(block[0]); }
   static void unpack(const uint8_t* block, uint8_t* code, float* scale, float*) {
-    scale[0] = block_scale(block);
+    scale[0] = half_of_e8m0(block[0]);
     unpack_book(kBook, block + kNibbles, 16, code);
   }
 };
