@@ -4,6 +4,7 @@
  */
 import type { Activation, Gating, Slot } from "../ops/op.ts";
 import type { LayerGraph } from "./graph.ts";
+import type { Hyperparameters, KeyReader, RopeParameters } from "./hyperparameters.ts";
 import type { LayerFinder } from "./layer-finder.ts";
 import type { LayerWeights } from "./weights.ts";
 
@@ -12,7 +13,14 @@ export interface Architecture {
   readonly name: string;
   readonly norm: "rms" | "layer";
   readonly positions:
-    | { readonly kind: "rope"; readonly pairing: "adjacent" | "halves" }
+    | {
+        readonly kind: "rope";
+        readonly pairing: "adjacent" | "halves";
+        /** Its files have longrope's factors, whether or not a key names that scaling. */
+        readonly hasLongFactors?: true;
+        /** Of a layer, where they differ; undefined: it rotates nothing. Equal ones are one object. */
+        readonly of?: (layer: number, shape: Hyperparameters) => RopeParameters | undefined;
+      }
     /** Position p is row p + offset of position_embd. */
     | { readonly kind: "learned"; readonly offset: number };
   readonly gating: Gating;
@@ -24,6 +32,8 @@ export interface Architecture {
   readonly output: "own" | "own or tied";
   /** Arrangements of the weights, as `tensor_data_layout` names them, that this architecture's files have. */
   readonly dataLayouts: readonly string[];
+  /** What keys of its own change of the common numbers. A key that is read here is accepted. */
+  readonly numbers?: (shape: Hyperparameters, keys: KeyReader) => Hyperparameters;
   readonly layerWeights: (find: LayerFinder) => LayerWeights;
   /** Emits one layer over the residual x and returns where the residual stands then. */
   readonly layer: (graph: LayerGraph, x: Slot, weights: LayerWeights) => Slot;

@@ -20,6 +20,7 @@ import {
   SlotTable,
 } from "./graph.ts";
 import type { Model } from "./model.ts";
+import { ropeTables } from "./rope-tables.ts";
 import type { Linear } from "./weights.ts";
 
 export interface ProgramOptions {
@@ -169,8 +170,7 @@ export function buildParts(model: Model, options: ProgramOptions): ModelParts {
 
 /** All ops of a layer in order. */
 export function layerOps(layer: ModelLayer): readonly Op[] {
-  const norm = layer.ffnNorm === undefined ? [] : [layer.ffnNorm];
-  return [...layer.before, ...norm, layer.ffn, ...layer.after];
+  return [...layer.before, layer.ffn, ...layer.after];
 }
 
 /** PowerInfer's own method, where the file has predictors; else dense. */
@@ -193,8 +193,9 @@ function graphContext(
   return {
     shape: model.hyperparameters,
     slots,
-    ...(positions.kind === "rope" &&
-      model.rope && { rope: { ...model.rope, pairing: positions.pairing } }),
+    ropeOf: ropeTables(model, options.contextLength),
+    pairing: positions.kind === "rope" ? positions.pairing : "halves",
+    contextLength: options.contextLength,
     methodFor: options.methodFor ?? fileMethod,
     ...(options.downRows && { downRows: options.downRows }),
     ...(options.masksFor && { masksFor: options.masksFor }),
@@ -203,13 +204,14 @@ function graphContext(
 }
 
 function embedOp(model: Model, out: Slot): Op {
-  const { embedding: table, positions: weight, architecture } = model;
+  const { embedding: table, positions: weight, architecture, hyperparameters } = model;
   const { positions } = architecture;
+  const { embedding: scale } = hyperparameters.scales;
   if (positions.kind === "learned" && weight !== undefined) {
     const { offset } = positions;
-    return { kind: "embed", out, table, positions: { weight, offset }, scale: 1 };
+    return { kind: "embed", out, table, positions: { weight, offset }, scale };
   }
-  return { kind: "embed", out, table, scale: 1 };
+  return { kind: "embed", out, table, scale };
 }
 
 function outputPart(
@@ -230,6 +232,7 @@ function outputPart(
   ops.push(
     normOp({ x: selected, out: hidden, norm: model.outputNorm, groups: 1 }),
     matmulOp({ x: hidden, out: logits, into: "assign", linear: outputLinear(model) }),
+    ...logitOps(model, logits),
   );
   if (output === "logits") return { output: ops, hidden, logits };
   const argmax = slots.slot("argmax", 1, "outputs");
@@ -239,6 +242,12 @@ function outputPart(
   }
   ops.push({ kind: "argmax", x: logits, out: argmax });
   return { output: ops, hidden, argmax };
+}
+
+function logitOps({ hyperparameters: { scales } }: Model, logits: Slot): readonly Op[] {
+  const { logits: factor, logitCap: cap } = scales;
+  if (factor === 1 && cap === undefined) return [];
+  return [{ kind: "scale", x: logits, out: logits, factor, ...(cap !== undefined && { cap }) }];
 }
 
 function outputLinear({ output: weight, outputBias: bias }: Model): Linear {

@@ -73,10 +73,12 @@ export function describeModel(model: Model): ModelDescription {
   };
 }
 
-function describeLayer({ attentionNorm, ffnNorm, attention, ffn }: LayerWeights): LayerBytes {
+function describeLayer(layer: LayerWeights): LayerBytes {
+  const { attentionNorm, attentionPostNorm, attention, ffnNorm, ffn, ffnPostNorm } = layer;
   const { q, k, v, output, qNorm, kNorm } = attention;
   const projections = [q, k, v, output].flatMap(({ weight, bias }) => [weight, bias]);
-  const norms = [attentionNorm, ffnNorm, qNorm, kNorm].flatMap((norm) => normWeights(norm));
+  const own = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm, qNorm, kNorm];
+  const norms = own.flatMap((norm) => normWeights(norm));
   const matrices = bytesOf(ffn.gate, ffn.up.weight, ffn.down.weight);
   return {
     neurons: ffn.neurons,

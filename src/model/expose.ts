@@ -41,7 +41,6 @@ export function exposeLayer(
   const attentionOutput = table.slot(`attention output ${index}`, mixed.width);
   const ops: Op[] = [
     ...layer.before,
-    ...(layer.ffnNorm ? [layer.ffnNorm] : []),
     { kind: "copy", x: predictorInput, out: input },
     { kind: "copy", x, out: normed },
     ...activationOps({ block, x, ...(gate && { gate }), h, table }),

@@ -6,18 +6,17 @@ import { ShapeError } from "../core/errors.ts";
 import type { FfnBlock, Op, OpOf, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
+import { queryFactors } from "./scales.ts";
 import type { AttentionWeights, FfnWeights, Linear, Norm } from "./weights.ts";
 
-/** One layer, its FFN apart: run `before`, `ffnNorm`, `ffn`, `after`. */
+/** One layer, its FFN apart: run `before`, `ffn`, `after`. */
 export interface ModelLayer {
   readonly index: number;
   readonly before: readonly Op[];
-  /** Makes ffn.x out of the residual; absent where `before` has made it already (parallel residual). */
-  readonly ffnNorm?: OpOf<"norm">;
   readonly ffn: OpOf<"ffn">;
   /** What PowerInfer's predictor reads; unchanged until `ffn` has run. */
   readonly predictorInput: Slot;
-  /** Attention, where it is parallel to the FFN; else nothing. */
+  /** Attention, where it is parallel to the FFN; what is done to the FFN's result before it is added. */
   readonly after: readonly Op[];
   readonly attention: AttentionSlots;
 }
@@ -92,8 +91,10 @@ export type MethodChoice = (
 export interface GraphContext {
   readonly shape: Hyperparameters;
   readonly slots: SlotTable;
-  /** Absent: positions are learned. */
-  readonly rope?: RopeTable & { readonly pairing: "adjacent" | "halves" };
+  /** Of a layer; undefined: its queries and keys are not rotated. */
+  readonly ropeOf: (layer: number) => RopeTable | undefined;
+  readonly pairing: "adjacent" | "halves";
+  readonly contextLength: number;
   readonly methodFor: MethodChoice;
   readonly downRows?: (layer: number) => Weight | undefined;
   readonly masksFor?: (layer: number) => LayerMasks | undefined;
@@ -116,8 +117,9 @@ export class LayerGraph {
     this.#masks = context.masksFor?.(index) ?? {};
   }
 
-  /** Into the slot `name`; a second norm that must live beside the first needs a name of its own. */
-  norm(x: Slot, norm: Norm, name = "normed"): Slot {
+  /** Into the slot `name`; a second norm that must live beside the first needs a name of its own. Without a norm: x. */
+  norm(x: Slot, norm: Norm | undefined, name = "normed"): Slot {
+    if (norm === undefined) return x;
     const out = this.#context.slots.slot(nameFor(x, name), x.width, x.rows);
     this.#ops.push(normOp({ x, out, norm, groups: 1 }));
     return out;
@@ -128,31 +130,25 @@ export class LayerGraph {
     return summands.reduce((sum, summand) => summand.addTo(sum), out);
   }
 
-  /** Grouped-query attention over the cache, with RoPE where the model has it. */
-  attention(x: Slot, weights: AttentionWeights): Summand {
-    return { addTo: (out) => this.#attention(x, weights, out) };
+  /** Grouped-query attention over the cache, with RoPE where the layer has it. `postNorm`: of what is added. */
+  attention(x: Slot, weights: AttentionWeights, postNorm?: Norm): Summand {
+    return { addTo: (out) => this.#attention({ x, out, postNorm }, weights) };
   }
 
   /** `predictorInput`: the residual that PowerInfer's predictors read; it must not change before the sum. */
-  ffn(x: Slot, weights: FfnWeights, predictorInput: Slot): Summand {
-    return { addTo: (out) => this.#feedForward({ x, out, predictorInput }, weights) };
+  ffn(x: Slot, weights: FfnWeights, predictorInput: Slot, postNorm?: Norm): Summand {
+    return { addTo: (out) => this.#feedForward({ x, out, predictorInput, postNorm }, weights) };
   }
 
   finish(): ModelLayer {
     const { op: ffn, predictorInput } = this.#ffn ?? missing(this.#index, "a feed-forward block");
     const attention = this.#attentionSlots ?? missing(this.#index, "attention");
     const before = this.#beforeFfn ?? [];
-    const after = this.#ops;
-    const last = before.at(-1);
-    const index = this.#index;
-    const layer = { index, before, ffn, predictorInput, after, attention };
-    if (last?.kind === "norm" && last.out === ffn.x && after.length === 0) {
-      return { ...layer, before: before.slice(0, -1), ffnNorm: last };
-    }
-    return layer;
+    return { index: this.#index, before, ffn, predictorInput, after: this.#ops, attention };
   }
 
-  #attention(x: Slot, weights: AttentionWeights, out: Slot): Slot {
+  #attention(place: BranchPlace, weights: AttentionWeights): Slot {
+    const { x, out, postNorm } = place;
     const { shape, slots } = this.#context;
     const layer = this.#index;
     const { heads, kvHeads, keyWidth, valueWidth, scale } = headsOf(shape.attention, layer);
@@ -162,12 +158,11 @@ export class LayerGraph {
     const q = this.#linear(input, weights.q, slots.ofWidth("q", heads * keyWidth), qT);
     const k = this.#linear(input, weights.k, slots.ofWidth("k", kvHeads * keyWidth), kT);
     const v = this.#linear(input, weights.v, slots.ofWidth("v", kvHeads * valueWidth), vT);
-    if (weights.qNorm) this.#ops.push(normOp({ x: q, out: q, norm: weights.qNorm, groups: heads }));
-    if (weights.kNorm) {
-      this.#ops.push(normOp({ x: k, out: k, norm: weights.kNorm, groups: kvHeads }));
-    }
+    this.#normParts(q, weights.qNorm);
+    this.#normParts(k, weights.kNorm);
     this.#rope(q, heads);
     this.#rope(k, kvHeads);
+    this.#scaleQueries(q);
     const mixed = slots.ofWidth("attention", heads * valueWidth);
     this.#attentionSlots = { input: x, output: mixed };
     this.#ops.push(
@@ -179,9 +174,28 @@ export class LayerGraph {
     const sum = isLast ? this.#selectOutputs(out) : out;
     const output = this.#mask(going, attentionOutput, "masked attention");
     const channels = attentionOutput?.channels.output;
-    const place = { x: output, out: sum, into: "add" } as const;
-    this.#ops.push(matmulOp({ ...place, linear: weights.output, channels }));
+    const branch = this.#branch(sum, postNorm);
+    this.#ops.push(matmulOp({ x: output, ...branch, linear: weights.output, channels }));
+    this.#join(branch.out, sum, postNorm);
     return sum;
+  }
+
+  /** Where a summand of `sum` is computed: in place, or apart where something is done to it first. */
+  #branch(
+    sum: Slot,
+    postNorm: Norm | undefined,
+  ): { readonly out: Slot; readonly into: "assign" | "add" } {
+    const { slots, shape } = this.#context;
+    const isPlain = postNorm === undefined && shape.scales.residual === 1;
+    if (isPlain) return { out: sum, into: "add" };
+    return { out: slots.slot(nameFor(sum, "branch"), sum.width, sum.rows), into: "assign" };
+  }
+
+  #join(branch: Slot, sum: Slot, norm: Norm | undefined): void {
+    if (branch === sum) return;
+    const { residual: factor } = this.#context.shape.scales;
+    if (norm) this.#ops.push(normOp({ x: branch, out: branch, norm, groups: 1 }));
+    this.#ops.push({ kind: "add", x: branch, out: sum, ...(factor !== 1 && { factor }) });
   }
 
   /** x with small values set to 0, in a slot of its own: others may read x. */
@@ -199,21 +213,19 @@ export class LayerGraph {
     return out;
   }
 
-  #feedForward(
-    place: { readonly x: Slot; readonly out: Slot; readonly predictorInput: Slot },
-    weights: FfnWeights,
-  ): Slot {
-    const { out, predictorInput } = place;
+  #feedForward(place: BranchPlace & { readonly predictorInput: Slot }, weights: FfnWeights): Slot {
+    const { out, predictorInput, postNorm } = place;
     const layer = this.#index;
     const { ffn: masked } = this.#masks;
     const x = this.#mask(place.x, masked, "masked for ffn");
     const dense = ffnBlock(layer, { weights, downRows: this.#context.downRows?.(layer) });
     const method = this.#context.methodFor(layer, dense, predictorInput, x);
     const block = { ...dense, method, ...blockChannels(masked) };
-    const op: OpOf<"ffn"> = { kind: "ffn", x, out, into: "add", block };
-    this.#ffn = { op, predictorInput };
+    const branch = this.#branch(out, postNorm);
+    this.#ffn = { op: { kind: "ffn", x, ...branch, block }, predictorInput };
     this.#beforeFfn = this.#ops;
     this.#ops = [];
+    this.#join(branch.out, out, postNorm);
     return out;
   }
 
@@ -222,11 +234,34 @@ export class LayerGraph {
     return out;
   }
 
+  /** Over parts as long as the norm's weight: heads, or all of them together. In place. */
+  #normParts(x: Slot, norm: Norm | undefined): void {
+    if (norm === undefined) return;
+    this.#ops.push(normOp({ x, out: x, norm, groups: x.width / norm.weight.columns }));
+  }
+
   #rope(x: Slot, heads: number): void {
-    if (this.#context.rope === undefined) return;
-    const { pairing, frequencies, magnitude } = this.#context.rope;
+    const { ropeOf, pairing } = this.#context;
+    const table = ropeOf(this.#index);
+    if (table === undefined) return;
+    const { frequencies, magnitude } = table;
     this.#ops.push({ kind: "rope", x, heads, pairing, frequencies, magnitude });
   }
+
+  #scaleQueries(q: Slot): void {
+    const { shape, contextLength } = this.#context;
+    const { queries } = shape.scales;
+    if (queries === undefined) return;
+    const byPosition = { length: queries.length, factors: queryFactors(queries, contextLength) };
+    this.#ops.push({ kind: "scale", x: q, out: q, factor: 1, byPosition });
+  }
+}
+
+/** What a summand is made of and added to, and the norm between the two. */
+interface BranchPlace {
+  readonly x: Slot;
+  readonly out: Slot;
+  readonly postNorm: Norm | undefined;
 }
 
 /** Buffers of output rows have names of their own. */

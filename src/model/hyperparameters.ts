@@ -5,26 +5,33 @@
 import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
+import { noScales, type Scales } from "./scales.ts";
 
 /** How positions beyond the trained context are folded back; llama3's factors are a tensor, `rope_freqs.weight`. */
 export type RopeScaling =
   | { readonly kind: "none" }
   | { readonly kind: "linear"; readonly factor: number }
+  /** Linear, with tensors of factors for shorter and for longer contexts. */
+  | { readonly kind: "longrope"; readonly factor: number }
   | {
       readonly kind: "yarn";
       readonly factor: number;
       readonly originalContext: number;
       readonly betaFast: number;
       readonly betaSlow: number;
+      /** Lessens what YaRN multiplies cos and sin by (mscale_all_dim); absent: it does not. */
+      readonly logMultiplier?: number;
     };
 
 export interface RopeParameters {
-  /** Elements of a head that are rotated: the first ones, an even number. */
+  /** Elements of a head that are rotated: the first ones, an even number; 0: none. */
   readonly dims: number;
   readonly base: number;
   /** Multiplies cos and sin, whatever the scaling; YaRN has a factor of its own besides. */
   readonly attentionFactor: number;
   readonly scaling: RopeScaling;
+  /** The context before scaling: beyond it, longrope has other factors. */
+  readonly originalContext: number;
 }
 
 /** The heads of one layer's attention. */
@@ -51,11 +58,14 @@ export interface Hyperparameters {
   readonly contextLength: number;
   /** Tokens that see each other at most; undefined: all of the context. */
   readonly slidingWindow?: number;
+  /** A window that the file states and that is not computed, as llama.cpp does not. */
+  readonly ignoredWindow?: number;
   readonly normEpsilon: number;
   readonly rope: RopeParameters;
+  readonly scales: Scales;
 }
 
-interface Bounds {
+export interface Bounds {
   readonly min: number;
   readonly max: number;
   readonly integer: boolean;
@@ -63,6 +73,9 @@ interface Bounds {
 
 const count = (max: number, min = 1): Bounds => ({ min, max, integer: true });
 const real = (min: number, max: number): Bounds => ({ min, max, integer: false });
+
+/** Of a factor that multiplies rows: far from where f32 ends. 0: as if the key were not there. */
+export const factorBounds: Bounds = real(0, 1e6);
 
 /** Several times the largest published models (126 layers, dim 18 432, 14 336 × 4 neurons, 10 M context). */
 const bounds = {
@@ -87,18 +100,20 @@ const unstatedContext = 4096;
 
 /** @throws FileFormatError for a value that makes no sense, UnsupportedError for a feature that hearth lacks. */
 export function readHyperparameters(
-  gguf: GgufFile,
-  traits: { readonly norm: "rms" | "layer" },
+  keys: KeyReader,
+  traits: {
+    readonly norm: "rms" | "layer";
+    readonly numbers?: (shape: Hyperparameters, keys: KeyReader) => Hyperparameters;
+  },
 ): Hyperparameters {
-  const keys = new KeyReader(gguf);
   refuseExperts(keys);
   const layers = keys.number("block_count", bounds.layers);
   const dim = keys.number("embedding_length", bounds.dim);
   const attention = readAttention(keys, { dim, layers });
-  const trained = keys.number("context_length", bounds.contextLength) || unstatedContext;
+  const trained = trainedContext(keys);
   const slidingWindow = keys.optional("attention.sliding_window", bounds.contextLength) || trained;
   const epsilonKey = traits.norm === "rms" ? "layer_norm_rms_epsilon" : "layer_norm_epsilon";
-  return {
+  const shape: Hyperparameters = {
     dim,
     layers,
     attention,
@@ -107,7 +122,13 @@ export function readHyperparameters(
     ...(slidingWindow < trained && { slidingWindow }),
     normEpsilon: keys.number(`attention.${epsilonKey}`, bounds.epsilon),
     rope: readRope(keys, { headDim: headsOf(attention).keyWidth, contextLength: trained }),
+    scales: noScales,
   };
+  return traits.numbers === undefined ? shape : traits.numbers(shape, keys);
+}
+
+export function trainedContext(keys: KeyReader): number {
+  return keys.number("context_length", bounds.contextLength) || unstatedContext;
 }
 
 function refuseExperts(keys: KeyReader): void {
@@ -170,7 +191,13 @@ function readRope(
     base: keys.optional("rope.freq_base", bounds.ropeBase) ?? 10000,
     attentionFactor: keys.optional("rope.scaling.attn_factor", bounds.attentionFactor) ?? 1,
     scaling: readScaling(keys, model.contextLength),
+    originalContext: originalContext(keys, model.contextLength),
   };
+}
+
+function originalContext(keys: KeyReader, contextLength: number): number {
+  const key = "rope.scaling.original_context_length";
+  return keys.optional(key, bounds.contextLength) || contextLength;
 }
 
 /** A factor without a type is linear, and 0 means none: llama.cpp's rules. */
@@ -185,15 +212,15 @@ function readScaling(keys: KeyReader, contextLength: number): RopeScaling {
   switch (type) {
     case "none":
       return { kind: "none" };
+    case "longrope":
+      return { kind: "longrope", factor };
     case "linear":
       return factor === 1 ? { kind: "none" } : { kind: "linear", factor };
     case "yarn":
       return {
         kind: "yarn",
         factor,
-        originalContext:
-          keys.optional("rope.scaling.original_context_length", bounds.contextLength) ||
-          contextLength,
+        originalContext: originalContext(keys, contextLength),
         betaFast: keys.optional("rope.scaling.yarn_beta_fast", bounds.beta) ?? 32,
         betaSlow: keys.optional("rope.scaling.yarn_beta_slow", bounds.beta) ?? 1,
       };
@@ -202,13 +229,16 @@ function readScaling(keys: KeyReader, contextLength: number): RopeScaling {
         "none",
         "linear",
         "yarn",
+        "longrope (tensors rope_factors_short.weight and rope_factors_long.weight)",
         "llama3 (tensor rope_freqs.weight)",
       ]);
   }
 }
 
 /** Reads `<architecture>.<key>` within bounds. */
-class KeyReader {
+export class KeyReader {
+  /** The keys that were asked for, without the architecture's name. */
+  readonly asked: Set<string> = new Set();
   readonly #gguf: GgufFile;
   readonly #prefix: string;
 
@@ -226,12 +256,24 @@ class KeyReader {
   }
 
   number(key: string, bounds: Bounds): number {
+    this.asked.add(key);
     return this.#judge(key, this.#gguf.metadata.number(this.name(key)), bounds);
   }
 
   optional(key: string, bounds: Bounds): number | undefined {
+    this.asked.add(key);
     const value = this.#gguf.metadata.optionalNumber(this.name(key));
     return value === undefined ? undefined : this.#judge(key, value, bounds);
+  }
+
+  /** A factor; 1 where the key is missing or 0. */
+  factor(key: string): number {
+    return this.optional(key, factorBounds) || 1;
+  }
+
+  optionalBoolean(key: string): boolean | undefined {
+    this.asked.add(key);
+    return this.#gguf.metadata.optionalBoolean(this.name(key));
   }
 
   optionalString(key: string): string | undefined {

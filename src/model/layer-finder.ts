@@ -55,6 +55,13 @@ export class LayerFinder {
     return this.#norm(name, { width: this.heads.keyWidth, bias: "required" });
   }
 
+  /** Over all elements of q or of k. */
+  projectionNorm(name: string, of: "q" | "k"): Norm {
+    const { heads, kvHeads, keyWidth } = this.heads;
+    const width = (of === "q" ? heads : kvHeads) * keyWidth;
+    return this.#norm(name, { width, bias: "required" });
+  }
+
   /** attn_q, attn_k, attn_v, or the three as rows of one attn_qkv; attn_output. */
   attention(bias: BiasRule = "optional"): AttentionWeights {
     const { heads, valueWidth } = this.heads;
@@ -93,6 +100,25 @@ export class LayerFinder {
 
   get heads(): AttentionShape {
     return headsOf(this.#shape.attention, this.layer);
+  }
+
+  /** As ffn, with gate and up as the rows of one ffn_up, the gate first. */
+  fusedFfn(): FfnWeights {
+    const { dim } = this.#shape;
+    const { neurons } = this;
+    const { gating, activation } = this.#traits;
+    const name = this.#name("ffn_up.weight");
+    const both = this.#finder.matrix(name, { rows: 2 * neurons, columns: dim });
+    const predictor = this.#predictor();
+    return {
+      gating,
+      activation,
+      neurons,
+      gate: rowRange(both, 0, neurons),
+      up: { weight: rowRange(both, neurons, neurons) },
+      ...this.#down("optional"),
+      ...(predictor !== undefined && { predictor }),
+    };
   }
 
   get neurons(): number {

@@ -12,6 +12,7 @@ import { cacheShape } from "./cache-shape.ts";
 import { describeModel } from "./describe.ts";
 import { type Model, openModel } from "./model.ts";
 import { architectureNames } from "./registry.ts";
+import { ropeTables } from "./rope-tables.ts";
 
 const folder = modelFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -88,9 +89,28 @@ describe("a model", () => {
   it("applies Llama 3's frequency factors", async () => {
     const factors = Array.from({ length: 16 }, (_, pair) => 1 + pair);
     const changes = { tensors: { "rope_freqs.weight": floats("rope_freqs.weight", factors) } };
-    const scaled = (await open("--arch llama", changes)).rope?.frequencies;
-    const plain = (await open("--arch llama")).rope?.frequencies;
+    const scaled = ropeTables(await open("--arch llama", changes), 64)(0)?.frequencies;
+    const plain = ropeTables(await open("--arch llama"), 64)(0)?.frequencies;
     expect(scaled?.[3]).toBeCloseTo((plain?.[3] ?? 0) / 4, 7);
+  });
+
+  it("has longrope's factors for the context that it is opened with", async () => {
+    const short = Array.from({ length: 16 }, () => 2);
+    const long = Array.from({ length: 16 }, (_, pair) => 1 + pair);
+    const tensors = {
+      "rope_factors_short.weight": floats("rope_factors_short.weight", short),
+      "rope_factors_long.weight": floats("rope_factors_long.weight", long),
+    };
+    const keys = {
+      "llama.rope.scaling.type": string("longrope"),
+      "llama.rope.scaling.original_context_length": u32(32),
+    };
+    const model = await open("--arch llama", { tensors, keys });
+    const plain = ropeTables(await open("--arch llama"), 64)(0)?.frequencies[3] ?? 0;
+    expect(ropeTables(model, 32)(0)?.frequencies[3]).toBeCloseTo(plain / 2, 7);
+    const tableOf = ropeTables(model, 33);
+    expect(tableOf(0)?.frequencies[3]).toBeCloseTo(plain / 4, 7);
+    expect(tableOf(1)).toBe(tableOf(0));
   });
 
   it("has at most the positions that it has learned", async () => {
@@ -195,7 +215,7 @@ describe("a file that hearth cannot run", () => {
     ["llama.feed_forward_length", i32s([256]), /1 value,.*each of the 2 layers/],
     ["llama.rope.dimension_count", u32(33), /dimension_count.*found 33.*even number up to/],
     ["llama.rope.freq_base", f32(Number.NaN), /freq_base.*NaN/],
-    ["llama.rope.scaling.type", string("longrope"), /"longrope".*none, linear, yarn, llama3/],
+    ["llama.rope.scaling.type", string("dynamic"), /"dynamic".*none, linear, yarn, longrope/],
     ["llama.attention.value_length", u32(64), /attn_output\.weight.*\[256, 128\]/],
     ["llama.attention.layer_norm_rms_epsilon", f32(2), /rms_epsilon.*found 2/],
     ["powerinfer.sparse_threshold", f32(Number.NaN), /sparse_threshold: found NaN/],

@@ -8,10 +8,10 @@ import type { GgufFile } from "../gguf/open.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { Activation, Weight } from "../ops/op.ts";
 import type { Architecture } from "./architecture.ts";
-import { type Hyperparameters, readHyperparameters } from "./hyperparameters.ts";
+import { type Hyperparameters, KeyReader, readHyperparameters } from "./hyperparameters.ts";
 import { LayerFinder } from "./layer-finder.ts";
 import { architectureOf } from "./registry.ts";
-import { type RopeTable, ropeTable } from "./rope-frequencies.ts";
+import type { RopeFactors } from "./rope-frequencies.ts";
 import { refuseKeys } from "./unsupported-keys.ts";
 import { type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
 
@@ -21,8 +21,7 @@ export interface Model {
   readonly hyperparameters: Hyperparameters;
   readonly vocabulary: number;
   readonly activation: Activation;
-  /** Absent: positions are learned. */
-  readonly rope?: RopeTable;
+  readonly ropeFactors: RopeFactors;
   readonly embedding: Weight; // [vocabulary, dim]
   readonly positions?: Weight; // [contextLength + offset or more, dim]
   readonly layers: readonly LayerWeights[];
@@ -40,8 +39,9 @@ export interface Model {
 /** @throws UnsupportedError for an architecture, type or feature that hearth lacks; FileFormatError for a wrong file. */
 export function openModel(gguf: GgufFile): Model {
   const architecture = architectureOf(gguf.metadata.string("general.architecture"));
-  refuseKeys(gguf, architecture);
-  const shape = readHyperparameters(gguf, architecture);
+  const keys = new KeyReader(gguf);
+  const shape = readHyperparameters(keys, architecture);
+  refuseKeys(gguf, architecture, keys.asked);
   const activation = activationOf(gguf, architecture);
   const finder = new WeightFinder(gguf);
   const embedding = finder.matrix("token_embd.weight", { columns: shape.dim });
@@ -57,7 +57,7 @@ export function openModel(gguf: GgufFile): Model {
     ? finder.vector("output.bias", embedding.rows)
     : undefined;
   const layers = findLayers(finder, { gguf, architecture, shape, activation });
-  const rope = findRope(finder, { architecture, shape });
+  const ropeFactors = findRopeFactors(finder, { architecture, shape });
   finder.refuseUnused(architecture.name);
   const hyperparameters = withPositionLimit(shape, { architecture, positions });
   const vocabulary = embedding.rows;
@@ -67,7 +67,7 @@ export function openModel(gguf: GgufFile): Model {
     hyperparameters,
     vocabulary,
     activation,
-    ...(rope && { rope }),
+    ropeFactors,
     embedding,
     ...(positions && { positions }),
     layers,
@@ -170,15 +170,24 @@ function withPositionLimit(
   return { ...shape, contextLength: Math.min(shape.contextLength, available) };
 }
 
-function findRope(
+/** rope_freqs wins over the two lists of longrope, as in llama.cpp. */
+function findRopeFactors(
   finder: WeightFinder,
   model: { readonly architecture: Architecture; readonly shape: Hyperparameters },
-): RopeTable | undefined {
-  if (model.architecture.positions.kind !== "rope") return undefined;
-  const { rope } = model.shape;
-  const name = "rope_freqs.weight";
-  if (!finder.has(name)) return ropeTable(rope);
-  return ropeTable(rope, readFactors(finder, finder.vector(name, rope.dims / 2)));
+): RopeFactors {
+  const { positions } = model.architecture;
+  if (positions.kind !== "rope") return {};
+  const { scaling } = model.shape.rope;
+  const find = (name: string): Float32Array | undefined => {
+    if (!finder.has(`${name}.weight`)) return undefined;
+    return readFactors(finder, finder.vector(`${name}.weight`, model.shape.rope.dims / 2));
+  };
+  const always = find("rope_freqs");
+  if (always) return { short: always, long: always };
+  if (positions.hasLongFactors !== true && scaling.kind !== "longrope") return {};
+  const short = find("rope_factors_short");
+  const long = find("rope_factors_long");
+  return { ...(short && { short }), ...(long && { long }) };
 }
 
 function readFactors(finder: WeightFinder, weight: Weight): Float32Array {
@@ -198,7 +207,12 @@ function findNotices(model: {
 }): readonly string[] {
   const { gguf, shape, vocabulary } = model;
   const notices: string[] = [];
-  const { slidingWindow, contextLength } = shape;
+  const { slidingWindow, ignoredWindow, contextLength } = shape;
+  if (ignoredWindow !== undefined) {
+    notices.push(
+      `The file states a sliding window of ${ignoredWindow} tokens. It is ignored, as by llama.cpp: every token sees all before it.`,
+    );
+  }
   if (slidingWindow !== undefined) {
     notices.push(
       `The context is at most the model's sliding window of ${slidingWindow} tokens: attention beyond one is not supported.`,

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { ropeTable } from "./rope-frequencies.ts";
 
-const plain = { dims: 8, base: 10000, attentionFactor: 1, scaling: { kind: "none" } } as const;
+const plain = {
+  dims: 8,
+  base: 10000,
+  attentionFactor: 1,
+  scaling: { kind: "none" },
+  originalContext: 64,
+} as const;
 
 describe("ropeTable", () => {
   it("falls geometrically from one radian per position", () => {
@@ -48,6 +54,7 @@ describe("ropeTable", () => {
     [{ kind: "yarn", factor: 0.5 }, 0.7, 0.7],
     [{ kind: "yarn", factor: 1 }, 0.7, 0.7],
     [{ kind: "yarn", factor: 4 }, 0.7, 0.7 * (1 + 0.1 * Math.log(4))],
+    [{ kind: "yarn", factor: 4, logMultiplier: 1 }, 0.7, 0.7],
   ] as const)(
     "under %j has the attention factor %d and the magnitude %d",
     (scaling, attentionFactor, expected) => {

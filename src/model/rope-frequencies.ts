@@ -11,7 +11,15 @@ export interface RopeTable {
   readonly magnitude: number;
 }
 
-/** `factors` [dims / 2] divide the frequencies: Llama 3's `rope_freqs.weight`. */
+/** Divisors of the frequencies, [dims / 2] each: Llama 3's are the same in every context, longrope has two lists. */
+export interface RopeFactors {
+  /** In a context up to the original one. */
+  readonly short?: Float32Array;
+  /** In a longer one. */
+  readonly long?: Float32Array;
+}
+
+/** `factors` [dims / 2] divide the frequencies: see RopeFactors. */
 export function ropeTable(rope: RopeParameters, factors?: Float32Array): RopeTable {
   const frequencies = new Float32Array(rope.dims / 2);
   for (let pair = 0; pair < frequencies.length; pair++) {
@@ -27,6 +35,7 @@ function scaledFrequency(trained: number, pair: number, rope: RopeParameters): n
     case "none":
       return trained;
     case "linear":
+    case "longrope":
       return trained / scaling.factor;
     case "yarn": {
       const [low, high] = correctionRange(rope, scaling);
@@ -55,5 +64,6 @@ function correctionRange(
 /** YaRN raises it for contexts longer than the trained one; for shorter ones llama.cpp leaves it as it is. */
 function magnitudeOf({ scaling, attentionFactor }: RopeParameters): number {
   if (scaling.kind !== "yarn" || scaling.factor <= 1) return attentionFactor;
-  return attentionFactor * (1 + 0.1 * Math.log(scaling.factor));
+  const raised = (weight: number): number => 1 + 0.1 * weight * Math.log(scaling.factor);
+  return (attentionFactor * raised(1)) / raised(scaling.logMultiplier ?? 0);
 }

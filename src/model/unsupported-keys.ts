@@ -9,7 +9,7 @@ import { describeMetadataValue, type MetadataValue } from "../gguf/value.ts";
 import type { Architecture } from "./architecture.ts";
 import { listed } from "./weights.ts";
 
-/** Read by hyperparameters.ts, or without any part in what is computed. */
+/** Read in some files, or without any part in what is computed. Keys that were asked for are accepted besides. */
 const accepted: ReadonlySet<string> = new Set([
   "vocab_size",
   "context_length",
@@ -57,14 +57,19 @@ const neutralAtOne: ReadonlySet<string> = new Set([
 ]);
 
 /** @throws UnsupportedError with the keys and their values, cut to one line. */
-export function refuseKeys(gguf: GgufFile, architecture: Architecture): void {
+export function refuseKeys(
+  gguf: GgufFile,
+  architecture: Architecture,
+  asked: ReadonlySet<string>,
+): void {
   refuseAdapters(gguf);
   const prefix = `${architecture.name}.`;
   const refused: string[] = [];
   for (const [key, value] of gguf.metadata.entries()) {
     if (!key.startsWith(prefix)) continue;
     const name = key.slice(prefix.length);
-    if (accepted.has(name) || isNeutral(name, value, architecture)) continue;
+    if (accepted.has(name) || asked.has(name)) continue;
+    if (isNeutral(name, value, architecture)) continue;
     refused.push(`${key}: ${describeMetadataValue(value)}`);
   }
   if (refused.length === 0) return;

@@ -24,9 +24,9 @@ export interface AttentionWeights {
   readonly k: Linear; // [kvHeads · keyWidth, dim]
   readonly v: Linear; // [kvHeads · valueWidth, dim]
   readonly output: Linear; // [dim, heads · valueWidth]
-  /** Norms of each head, before RoPE (qwen3). */
-  readonly qNorm?: Norm; // [keyWidth]
-  readonly kNorm?: Norm; // [keyWidth]
+  /** Norms before RoPE: of each head (qwen3), or over all heads together (olmo2). */
+  readonly qNorm?: Norm; // [keyWidth] or [heads · keyWidth]
+  readonly kNorm?: Norm; // [keyWidth] or [kvHeads · keyWidth]
 }
 
 /** PowerInfer's predictor of one layer; see SparsityMethod "mlp". */
@@ -47,11 +47,16 @@ export interface FfnWeights {
 }
 
 export interface LayerWeights {
-  readonly attentionNorm: Norm;
+  /** Absent where attention reads the residual itself (olmo2). */
+  readonly attentionNorm?: Norm;
   readonly attention: AttentionWeights;
-  /** Absent where the FFN reads what attention reads (falcon-7B). */
+  /** Of what attention adds to the residual. */
+  readonly attentionPostNorm?: Norm;
+  /** Absent where the FFN reads what attention reads (falcon-7B), or the residual itself (olmo2). */
   readonly ffnNorm?: Norm;
   readonly ffn: FfnWeights;
+  /** Of what the FFN adds to the residual. */
+  readonly ffnPostNorm?: Norm;
 }
 
 /** Whether a bias must be there. */

@@ -88,6 +88,8 @@ interface PendingMerge {
   readonly result: Slot;
   /** The side's ops when it computes all neurons; undefined where it cannot, or need not. */
   readonly wholeOps: readonly Op[] | undefined;
+  /** How the result comes into `out`: beside the main device's own share, or as all there is. */
+  readonly merge: "add" | "copy";
 }
 
 class Partitioner {
@@ -191,12 +193,15 @@ class Partitioner {
   }
 
   #fork(
-    op: OpOf<"ffn">,
+    given: OpOf<"ffn">,
     at: { readonly layer: number; readonly device: DeviceProgram; readonly share: Share },
   ): PendingMerge {
     const { layer, device: main, share } = at;
     const side = main === this.cpu ? this.gpu : this.cpu;
     const { own, other } = share;
+    const isWholePossible = this.#hasCpuPath && side === this.cpu && own.length > 0;
+    const isReplaced = isWholePossible && given.into === "assign";
+    const op = isReplaced ? this.#addingFromZero(given, main) : given;
     const result = this.#resultSlot(op.out);
     const block = blockShare(op.block, { neurons: other, addsBias: own.length === 0 });
     const sideOp: OpOf<"ffn"> = { ...op, out: result, into: "assign", block };
@@ -207,13 +212,20 @@ class Partitioner {
     if (own.length > 0) {
       this.#label = `hot ffn ${layer}`;
       this.#emit({ ...op, block: blockShare(op.block, { neurons: own, addsBias: true }) }, main);
-    } else if (op.into === "assign") {
-      throw new ShapeError("ffn", "a split block that adds to its output", op.into);
     }
     const whole: OpOf<"ffn"> = { ...sideOp, block: op.block };
-    const isPossible = this.#hasCpuPath && side === this.cpu && own.length > 0;
-    const wholeOps = isPossible && op.into === "add" ? [...sideOps.slice(0, -1), whole] : undefined;
-    return { layer, main, side, sideOps, transfer, out: op.out, result, wholeOps };
+    const wholeOps = isWholePossible ? [...sideOps.slice(0, -1), whole] : undefined;
+    const merge = own.length === 0 && op.into === "assign" ? "copy" : "add";
+    return { layer, main, side, sideOps, transfer, out: op.out, result, wholeOps, merge };
+  }
+
+  /**
+   * A block that replaces its output, as one that adds to 0: then the main device's share may be left out. Its input
+   * times 0 is 0, but for rows that are not finite, whose result is none either.
+   */
+  #addingFromZero(op: OpOf<"ffn">, main: DeviceProgram): OpOf<"ffn"> {
+    this.#emit({ kind: "scale", x: op.x, out: op.out, factor: 0 }, main);
+    return { ...op, into: "add" };
   }
 
   /** What the side's ops read before they write it themselves. */
@@ -236,7 +248,7 @@ class Partitioner {
   }
 
   #finishMerge(pending: PendingMerge): void {
-    const { layer, main, side, sideOps, transfer, out, result } = pending;
+    const { layer, main, side, sideOps, transfer, out, result, merge } = pending;
     // Where attention runs beside the hot neurons, they cannot be left out without it.
     const wholeOps = main.opCount === 1 ? pending.wholeOps : undefined;
     const never = wholeOps === undefined ? {} : ({ onCpuPath: "never" } as const);
@@ -251,7 +263,7 @@ class Partitioner {
     this.#label = `cold ffn ${layer}`;
     const bring = this.#bring([result], main, never);
     this.#actions.push(bring);
-    main.add({ kind: "add", x: result, out });
+    main.add({ kind: merge, x: result, out });
     this.#wrote(out, main);
     this.#label = `merge ${layer}`;
     if (this.#merge === "apart") this.#run(main, []);
