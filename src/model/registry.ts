@@ -4,6 +4,7 @@ import { arcee } from "./arcee.ts";
 import type { Architecture } from "./architecture.ts";
 import { bamboo } from "./bamboo.ts";
 import { falcon } from "./falcon.ts";
+import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
 import { nemotron } from "./nemotron.ts";
 import { opt } from "./opt.ts";
@@ -11,7 +12,10 @@ import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map(
-  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3].map((one) => [one.name, one]),
+  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3, granite].map((one) => [
+    one.name,
+    one,
+  ]),
 );
 
 export const architectureNames: readonly string[] = [...architectures.keys()];
