@@ -10,9 +10,10 @@ import { nemotron } from "./nemotron.ts";
 import { opt } from "./opt.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
+import { smollm3 } from "./smollm3.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map(
-  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3, granite].map((one) => [
+  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3, granite, smollm3].map((one) => [
     one.name,
     one,
   ]),
