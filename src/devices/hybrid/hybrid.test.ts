@@ -117,6 +117,8 @@ const models: Readonly<Record<string, readonly string[]>> = {
   nemotron: ["--arch", "nemotron"],
   qwen2: ["--arch", "qwen2"],
   qwen3: ["--arch", "qwen3"],
+  granite: ["--arch", "granite"],
+  olmo2: ["--arch", "olmo2"],
   "llama with ReLU": ["--arch", "llama", "--activation", "relu"],
 };
 
