@@ -134,6 +134,12 @@ describe("a model", () => {
     expect(buildProgram(model, { ...limits, contextLength: 16 }).program.kv.contextLength).toBe(16);
   });
 
+  it("of phi3 ignores a sliding window, and says so", async () => {
+    const model = await open("--arch phi3 --window 16");
+    expect(model.hyperparameters.contextLength).toBe(64);
+    expect(model.notices.join()).toMatch(/sliding window of 16 tokens. It is ignored/);
+  });
+
   it.each([0, 64, 4096])("has a window of %d that changes nothing", async (window) => {
     const keys = { "llama.attention.sliding_window": u32(window) };
     const { hyperparameters, notices } = await open("--arch llama", { keys });

@@ -9,12 +9,13 @@ import { llama } from "./llama.ts";
 import { nemotron } from "./nemotron.ts";
 import { olmo2 } from "./olmo2.ts";
 import { opt } from "./opt.ts";
+import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 import { smollm3 } from "./smollm3.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map(
-  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3, granite, smollm3, olmo2].map(
+  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3, granite, smollm3, olmo2, phi3].map(
     (one) => [one.name, one],
   ),
 );
