@@ -4,6 +4,7 @@ import { arcee } from "./arcee.ts";
 import type { Architecture } from "./architecture.ts";
 import { bamboo } from "./bamboo.ts";
 import { falcon } from "./falcon.ts";
+import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
 import { nemotron } from "./nemotron.ts";
@@ -15,9 +16,21 @@ import { qwen3 } from "./qwen3.ts";
 import { smollm3 } from "./smollm3.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map(
-  [llama, arcee, falcon, opt, bamboo, nemotron, qwen2, qwen3, granite, smollm3, olmo2, phi3].map(
-    (one) => [one.name, one],
-  ),
+  [
+    llama,
+    arcee,
+    falcon,
+    opt,
+    bamboo,
+    nemotron,
+    qwen2,
+    qwen3,
+    granite,
+    smollm3,
+    olmo2,
+    phi3,
+    glm4,
+  ].map((one) => [one.name, one]),
 );
 
 export const architectureNames: readonly string[] = [...architectures.keys()];
