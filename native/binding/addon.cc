@@ -50,6 +50,7 @@ NAPI_MODULE_INIT() {
   add<run>(env, exports, "run");
   add<write_slot>(env, exports, "write");
   add<copy_sequence>(env, exports, "copySequence");
+  add<copy_state>(env, exports, "copyState");
   add<replace_subset>(env, exports, "replaceSubset");
   add<ffn_counts>(env, exports, "ffnCounts");
   add<channel_counts>(env, exports, "channelCounts");

@@ -1,4 +1,4 @@
-// prepare, run, write, copySequence, replaceSubset, ffnCounts, neuronCounts, disposeExecutable.
+// prepare, run, write, copySequence, copyState, replaceSubset, ffnCounts, neuronCounts, disposeExecutable.
 #include <cstring>
 #include <type_traits>
 #include <utility>
@@ -55,12 +55,25 @@ KvShape kv_of(const std::vector<double>& numbers, const std::vector<double>& lay
   return shape;
 }
 
+StateShape states_of(const std::vector<double>& numbers, const std::vector<double>& layers) {
+  StateShape shape;
+  shape.states = static_cast<size_t>(records_of<KvRecord>(numbers).at(0).states);
+  for (const StateLayerRecord& layer : records_of<StateLayerRecord>(layers)) {
+    shape.layers.push_back(
+        RecurrentShape{static_cast<uint32_t>(layer.positions),
+                       static_cast<uint32_t>(layer.channels), static_cast<uint32_t>(layer.heads),
+                       static_cast<uint32_t>(layer.rows), static_cast<uint32_t>(layer.columns)});
+  }
+  return shape;
+}
+
 ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {
   ProgramSpec spec;
   spec.max_rows = index_of(env, property(env, object, "maxRows"));
   spec.max_outputs = index_of(env, property(env, object, "maxOutputs"));
-  spec.kv = kv_of(numbers_of(env, property(env, object, "kv")),
-                  numbers_of(env, property(env, object, "kvLayers")));
+  const std::vector<double> kv = numbers_of(env, property(env, object, "kv"));
+  spec.kv = kv_of(kv, numbers_of(env, property(env, object, "kvLayers")));
+  spec.states = states_of(kv, numbers_of(env, property(env, object, "stateLayers")));
   spec.slots = slots_of(numbers_of(env, property(env, object, "slots")));
   spec.weights = weights_of(numbers_of(env, property(env, object, "weights")));
   for (napi_value source : elements_of(env, property(env, object, "sources"))) {
@@ -119,7 +132,7 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   check(env, napi_create_object(env, &result), "an object");
   set_property(env, result, "outputs", outputs_of(env, executable));
   const auto bytes = [&](size_t count) { return make_number(env, static_cast<double>(count)); };
-  set_property(env, result, "kvBytes", bytes(executable.cache.bytes()));
+  set_property(env, result, "kvBytes", bytes(executable.cache.bytes() + executable.states.bytes()));
   set_property(env, result, "scratchBytes",
                bytes(executable.scratch_bytes() - executable.copied_bytes));
   set_property(env, result, "copiedBytes", bytes(executable.copied_bytes));
@@ -179,6 +192,19 @@ napi_value copy_sequence(napi_env env, napi_callback_info info) {
   const Courier::Started started = courier.start(env, prepared);
   prepared->pool->threads.submit(copy_sequence_task(prepared->executable, from, to, length,
                                                     Courier::finisher(courier, started.delivery)));
+  return started.promise;
+}
+
+// copyState(executable, from, to) → Promise<void>
+napi_value copy_state(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 3);
+  const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
+  const uint32_t from = index_of(env, values[1]);
+  const uint32_t to = index_of(env, values[2]);
+  Courier& courier = prepared->pool->courier;
+  const Courier::Started started = courier.start(env, prepared);
+  prepared->pool->threads.submit(copy_state_task(prepared->executable, from, to,
+                                                 Courier::finisher(courier, started.delivery)));
   return started.promise;
 }
 

@@ -206,6 +206,35 @@ struct AttentionMergeTask {
   float* out;
 };
 
+// One row of a causal convolution, channel by channel: out = Σ_t weights[t]·x_t, where x_t are the
+// held inputs, the oldest first, then x. Then the oldest is dropped and x is held.
+struct ConvolveTask {
+  const float* weights;  // [taps, stride]
+  float* held;           // [taps - 1, stride]
+  const float* x;
+  float* out;  // may be x
+  size_t taps;
+  size_t stride;
+  size_t count;  // channels of this call
+};
+
+// One row of the gated delta rule over columns of one head's state S [keys, stride], with k and q
+// scaled to unit length (their norm being at least epsilon) and q divided by √keys:
+// S = decay S; d = strength (v − Sᵀk); S += k dᵀ; out = Sᵀq.
+struct DeltaTask {
+  float* state;
+  size_t keys;
+  size_t stride;
+  size_t columns;  // of this call
+  const float* q;  // [keys]
+  const float* k;  // [keys]
+  const float* v;  // [columns]
+  float decay;
+  float strength;
+  float epsilon;
+  float* out;  // [columns]
+};
+
 struct VectorKernels {
   void (*rms_norm)(const NormTask& task);
   void (*layer_norm)(const NormTask& task);
@@ -227,6 +256,8 @@ struct VectorKernels {
   void (*f32_to_q8_0)(const float* x, size_t count, void* out);
   void (*attention)(const AttentionTask& task);
   void (*attention_merge)(const AttentionMergeTask& task);
+  void (*convolve)(const ConvolveTask& task);
+  void (*delta_rule)(const DeltaTask& task);
   // Bit i of out = sign bit of x[i]; out has sign_words(count) words, the unused bits 0.
   void (*sign_pack)(const float* x, size_t count, uint64_t* out);
   // score[r] = columns − 2 · popcount(signs[r] XOR x), for r in rows; signs rows of

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention.h"
+#include "recurrent.h"
 #include "row-kernels.h"
 #include "select-kernels.h"
 
@@ -26,6 +27,8 @@ constexpr VectorKernels lane_vector_kernels() {
   table.f32_to_q8_0 = f32_to_q8_0;
   table.attention = attention<L>;
   table.attention_merge = attention_merge<L>;
+  table.convolve = convolve<L>;
+  table.delta_rule = delta_rule<L>;
   table.sign_pack = sign_pack;
   table.sign_scores = sign_scores;
   table.select_at_least = select_at_least;

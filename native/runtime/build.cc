@@ -73,6 +73,31 @@ void build_op(Builder& builder, const AttentionRecord& from) {
   builder.attention(op);
 }
 
+void build_op(Builder& builder, const ConvolveRecord& from) {
+  ConvolveOp op{};
+  op.layer = whole(from.layer);
+  op.x = builder.slot(from.x);
+  op.out = builder.slot(from.out);
+  op.weights = builder.transposed(from.weight);
+  builder.writes(op.out);
+  builder.add(make_convolve(builder.kernels(), builder.executable().states, op));
+}
+
+void build_op(Builder& builder, const DeltaRuleRecord& from) {
+  DeltaRuleOp op{};
+  op.layer = whole(from.layer);
+  op.x = builder.slot(from.x);
+  op.decay = builder.slot(from.decay);
+  op.strength = builder.slot(from.strength);
+  op.out = builder.slot(from.out);
+  op.key_heads = whole(from.key_heads);
+  op.rate = builder.optional_vector(from.rate);
+  op.bias = builder.optional_vector(from.bias);
+  op.epsilon = static_cast<float>(from.epsilon);
+  builder.writes(op.out);
+  builder.add(make_delta_rule(builder.kernels(), builder.executable().states, op));
+}
+
 void build_op(Builder& builder, const ActivateRecord& from) {
   ActivateOp op{};
   op.gating = static_cast<Gating>(whole(from.gating));
@@ -161,6 +186,10 @@ void build_next(Builder& builder, Reader& reader) {
       return build_op(builder, reader.record<StoreKvRecord>());
     case OpCode::kAttention:
       return build_op(builder, reader.record<AttentionRecord>());
+    case OpCode::kConvolve:
+      return build_op(builder, reader.record<ConvolveRecord>());
+    case OpCode::kDeltaRule:
+      return build_op(builder, reader.record<DeltaRuleRecord>());
     case OpCode::kActivate:
       return build_op(builder, reader.record<ActivateRecord>());
     case OpCode::kFfn:
@@ -188,7 +217,7 @@ void build_next(Builder& builder, Reader& reader) {
 }  // namespace
 
 std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, ProgramSpec spec) {
-  auto executable = std::make_shared<Executable>(kernels, spec.kv);
+  auto executable = std::make_shared<Executable>(kernels, spec.kv, spec.states);
   Builder builder(*executable, spec);
   for (const std::vector<double>& codes : spec.segments) {
     builder.begin_segment();

@@ -74,6 +74,8 @@ class Builder {
   Weight optional_weight(double field) const;
   // A weight of one row as f32.
   const float* optional_vector(double field);
+  // A weight as f32 [columns, rows].
+  const float* transposed(double field);
   ArraySpec array(double field) const;
   // A copy that lives as long as the executable; null for none.
   template <typename T>

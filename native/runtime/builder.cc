@@ -71,6 +71,18 @@ const float* Builder::optional_vector(double field) {
   return vectors_[index];
 }
 
+const float* Builder::transposed(double field) {
+  const Weight from = weight(field);
+  const size_t columns = from.matrix.columns;
+  std::vector<float> row(columns);
+  float* to = executable_.constants.array<float>(columns * from.rows);
+  for (size_t r = 0; r < from.rows; r++) {
+    from.kernels->dequantise_row(from.row(r), columns, row.data());
+    for (size_t c = 0; c < columns; c++) to[c * from.rows + r] = row[c];
+  }
+  return to;
+}
+
 ArraySpec Builder::array(double field) const { return spec_.arrays.at(whole(field)); }
 
 const uint8_t* Builder::copy_array(const ArraySpec& array, size_t bytes) {

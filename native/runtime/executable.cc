@@ -89,7 +89,14 @@ std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable,
                                          uint32_t to, uint32_t length, Finished finished) {
   auto work = [executable = std::move(executable), from, to, length] {
     executable->cache.copy_sequence(from, to, length);
+    executable->states.copy(from, to);
   };
+  return std::make_shared<SerialTask>(std::move(work), std::move(finished));
+}
+
+std::shared_ptr<Task> copy_state_task(std::shared_ptr<Executable> executable, uint32_t from,
+                                      uint32_t to, Finished finished) {
+  auto work = [executable = std::move(executable), from, to] { executable->states.copy(from, to); };
   return std::make_shared<SerialTask>(std::move(work), std::move(finished));
 }
 

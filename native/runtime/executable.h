@@ -35,11 +35,12 @@ struct Subset {
 
 // Everything a running program touches. Filled by build(), fixed afterwards.
 struct Executable {
-  explicit Executable(const Kernels& kernels, const KvShape& kv)
-      : kernels(kernels), cache(kernels, kv) {}
+  Executable(const Kernels& kernels, const KvShape& kv, const StateShape& state_shape)
+      : kernels(kernels), cache(kernels, kv), states(state_shape) {}
 
   const Kernels& kernels;
   KvCache cache;
+  RecurrentStates states;
   Arena arena;
   // Copied weights. Apart from scratch, whose pages are first touched, and cleared by the system,
   // in the first run on the pool's threads; these are filled on the host's thread.
@@ -72,6 +73,9 @@ std::shared_ptr<Task> write_task(std::shared_ptr<Executable> executable, size_t 
                                  std::vector<float> data, Finished finished);
 std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable, uint32_t from,
                                          uint32_t to, uint32_t length, Finished finished);
+// By the places of the states: those of the sequences, then the checkpoints.
+std::shared_ptr<Task> copy_state_task(std::shared_ptr<Executable> executable, uint32_t from,
+                                      uint32_t to, Finished finished);
 // The block computes these neurons from the next run on. Their number stays the same.
 std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
                                           std::vector<uint32_t> neurons, Finished finished);

@@ -15,16 +15,18 @@ enum class OpCode : uint32_t {
   kRope = 3,
   kStoreKv = 4,
   kAttention = 5,
-  kActivate = 6,
-  kFfn = 7,
-  kMask = 8,
-  kAdd = 9,
-  kScale = 10,
-  kCopy = 11,
-  kPart = 12,
-  kSelect = 13,
-  kArgmax = 14,
-  kPublish = 15,
+  kConvolve = 6,
+  kDeltaRule = 7,
+  kActivate = 8,
+  kFfn = 9,
+  kMask = 10,
+  kAdd = 11,
+  kScale = 12,
+  kCopy = 13,
+  kPart = 14,
+  kSelect = 15,
+  kArgmax = 16,
+  kPublish = 17,
 };
 
 enum class FfnMethod : uint32_t {
@@ -88,6 +90,25 @@ struct AttentionRecord {
   double out;
   double heads;
   double scale;
+};
+
+struct ConvolveRecord {
+  double layer;
+  double x;
+  double out;
+  double weight;
+};
+
+struct DeltaRuleRecord {
+  double layer;
+  double x;
+  double decay;
+  double strength;
+  double out;
+  double key_heads;
+  double rate;
+  double bias;
+  double epsilon;
 };
 
 struct ActivateRecord {
@@ -211,6 +232,7 @@ struct WeightRecord {
 struct KvRecord {
   double sequences;
   double type;
+  double states;
 };
 
 struct KvLayerRecord {
@@ -218,6 +240,14 @@ struct KvLayerRecord {
   double key_width;
   double value_width;
   double cells;
+};
+
+struct StateLayerRecord {
+  double positions;
+  double channels;
+  double heads;
+  double rows;
+  double columns;
 };
 
 // The codes of choices whose enums belong to the kernels.

@@ -9,6 +9,7 @@
 
 #include "kv-cache.h"
 #include "program-records.h"
+#include "recurrent.h"
 
 namespace hearth {
 
@@ -47,6 +48,7 @@ struct ProgramSpec {
   uint32_t max_rows = 0;
   uint32_t max_outputs = 0;
   KvShape kv;
+  StateShape states;
   std::vector<SlotSpec> slots;
   std::vector<Source> sources;
   std::vector<WeightSpec> weights;

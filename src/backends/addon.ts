@@ -24,6 +24,8 @@ export interface AddonProgram {
   readonly kv: Float64Array;
   /** Records `kvLayer`. */
   readonly kvLayers: Float64Array;
+  /** Records `stateLayer`. */
+  readonly stateLayers: Float64Array;
   /** A record `slot` for each slot. */
   readonly slots: Float64Array;
   /** Mapped files, memory of the addon, or bytes that stay pinned. */
@@ -96,6 +98,8 @@ export interface Addon {
   ): Promise<void>;
   write(executable: Handle, slot: number, data: Float32Array): void;
   copySequence(executable: Handle, from: number, to: number, length: number): Promise<void>;
+  /** States of recurrent layers, by their places: those of the sequences, then the checkpoints. */
+  copyState(executable: Handle, from: number, to: number): Promise<void>;
   /** The block, by the program's order of blocks, computes these neurons of its weights from now on; their number stays. */
   replaceSubset(executable: Handle, block: number, neurons: Uint32Array): Promise<void>;
   /** layer, active, rows, neurons, bytes touched, predictor ms, ms of each block */

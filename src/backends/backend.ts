@@ -89,15 +89,31 @@ export interface Executable extends Disposable {
   readonly canReplaceNeurons: boolean;
   /**
    * Runs one segment over the rows. Resolves when its outputs are on the host. May be called again before
-   * that: segments run in the order of the calls, and `step` is read before run returns.
+   * that: segments run in the order of the calls, and `step` is read before run returns. Rejects with HearthError for a
+   * row of a recurrent layer that does not follow the state of its sequence (StatePositions): a state cannot go back.
    */
   run(segment: number, step: Step): Promise<void>;
   /** Host copy of a slot that is an output of a segment: [its rows, width], valid until that segment runs again. */
   output(slot: Slot): Float32Array;
   /** Replaces the first `data.length` elements of a slot; ordered like run. */
   write(slot: Slot, data: Float32Array): void;
-  /** Copies the cached keys and values at positions [0, length) of sequence `from` to sequence `to`. `from` is unchanged. */
+  /**
+   * Copies the cached keys and values at positions [0, length) of sequence `from` to sequence `to`. `from` is unchanged.
+   * States of recurrent layers are copied too, where they stand at `length`; else `to` has none until one is restored,
+   * or its rows begin at position 0.
+   */
   copySequence(from: number, to: number, length: number): Promise<void>;
+  /**
+   * Keeps a copy of the states of a sequence's recurrent layers, as the runs so far have left them, in a slot below
+   * `kv.checkpoints`; ordered like run. Keys and values are not in it: those before the position stay where they are.
+   * Rejects with HearthError where the sequence has no state, RangeError for a slot that is not there.
+   */
+  saveState(sequence: number, slot: number): Promise<void>;
+  /**
+   * Puts saved states into a sequence, which may be another one than they were saved of: it goes on at the position where
+   * they stood. The slot keeps them. Rejects with HearthError for a slot in which nothing was saved.
+   */
+  restoreState(slot: number, sequence: number): Promise<void>;
   /** Resolves when every run so far has ended, of segments without outputs too. A run that fails rejects its own promise. */
   finished(): Promise<void>;
   /** Counts of the FFN ops since the last call of this function, in order of layer. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "./backend.ts";
 import { conformanceCases, expectationOf } from "./conformance/all-cases.ts";
 import type { ConformanceCase, Gap } from "./conformance/case.ts";
+import { smallStateModel, span } from "./conformance/cases-recurrent.ts";
 import { checkCase } from "./conformance/check-case.ts";
 import { type Arithmetic, integerArithmetic } from "./tolerance.ts";
 
@@ -45,5 +46,21 @@ export function runConformance(
         expect(compared).toBeGreaterThan(0);
       });
     }
+
+    it("refuses a row that does not follow the state of its sequence", async () => {
+      const { program, run } = smallStateModel();
+      using executable = await backend.compile(program);
+      const rowsFrom = (position: number, count: number): Promise<void> => {
+        for (const action of run(span(0, position, count))) {
+          if (action.kind === "write") executable.write(action.slot, action.data);
+          if (action.kind === "run") return executable.run(action.segment, action.step);
+        }
+        return Promise.resolve();
+      };
+      await rowsFrom(0, 3);
+      await expect(rowsFrom(2, 1)).rejects.toThrow(/position 2.*behind 3 positions/);
+      await expect(executable.restoreState(0, 0)).rejects.toThrow(/nothing was saved/);
+      await rowsFrom(3, 1);
+    });
   });
 }

@@ -49,6 +49,14 @@ export class ForwardingExecutable<Inner extends Executable = Executable> impleme
     return this.inner.copySequence(from, to, length);
   }
 
+  saveState(sequence: number, slot: number): Promise<void> {
+    return this.inner.saveState(sequence, slot);
+  }
+
+  restoreState(slot: number, sequence: number): Promise<void> {
+    return this.inner.restoreState(slot, sequence);
+  }
+
   finished(): Promise<void> {
     return this.inner.finished();
   }

@@ -38,6 +38,8 @@ export interface KvShape {
   readonly layers: readonly KvLayer[];
   readonly contextLength: number;
   readonly sequences: number;
+  /** Slots in which states of recurrent layers are kept beside those of the sequences. Default 0. */
+  readonly checkpoints?: number;
   readonly type: KvType;
 }
 
@@ -81,6 +83,12 @@ export function requireCells(kv: KvShape, layer: number): KvCells {
   return cells;
 }
 
+/** The layer, where it has a state of fixed size. */
+export function recurrentLayer(kv: KvShape, layer: number): RecurrentLayer | undefined {
+  const own = kv.layers[layer];
+  return own?.kind === "recurrent" ? own : undefined;
+}
+
 /** Bytes of keys, of values, and of a state of fixed size, of one layer over all sequences. */
 export interface LayerStateBytes {
   readonly keys: Bytes;
@@ -91,7 +99,7 @@ export interface LayerStateBytes {
 export function layerStateBytes(kv: KvShape, layer: number): LayerStateBytes {
   const own = kv.layers[layer];
   const none = { keys: 0, values: 0, state: 0 };
-  if (own?.kind === "recurrent") return { ...none, state: kv.sequences * recurrentBytes(own) };
+  if (own?.kind === "recurrent") return { ...none, state: statesOf(kv) * recurrentBytes(own) };
   const cells = cellsOf(kv, layer);
   if (cells === undefined) return none;
   const positions = cells.cells * kv.sequences;
@@ -100,7 +108,12 @@ export function layerStateBytes(kv: KvShape, layer: number): LayerStateBytes {
   return { ...none, keys: bytes(cells.keyWidth), values: bytes(cells.valueWidth) };
 }
 
-/** Of one sequence. */
+/** How many states a recurrent layer has: one for each sequence, then the checkpoints. */
+export function statesOf({ sequences, checkpoints = 0 }: KvShape): number {
+  return sequences + checkpoints;
+}
+
+/** Of one state. */
 function recurrentBytes({ conv, state }: RecurrentLayer): Bytes {
   return 4 * (conv.positions * conv.channels + state.heads * state.rows * state.columns);
 }

@@ -115,7 +115,7 @@ const branches: Readonly<Record<string, number>> = {
   "backends/webgpu/lower-attention.ts": 4,
   "backends/webgpu/lower-product.ts": 1,
   "backends/webgpu/recording.ts": 1,
-  "devices/hybrid/description.ts": 7,
+  "devices/hybrid/description.ts": 6,
   "devices/hybrid/partition.ts": 3,
   "model/expose.ts": 1,
   // Kinds of other unions that share a name: a request to the device thread, how a model knows positions.

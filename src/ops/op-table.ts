@@ -13,6 +13,7 @@ import {
   isOfStep,
   isVector,
   ofCells,
+  ofState,
   type Requirement,
   requires,
 } from "./requirement.ts";
@@ -159,6 +160,58 @@ export const opTable: Table = {
         isOfStep("q", q),
         isOfStep("out", out),
       ]),
+  },
+  convolve: {
+    ...replacing,
+    reads: ({ x }) => [x],
+    writes: ({ out }) => out,
+    weights: ({ weight }) => [weight],
+    channels: () => [],
+    moved: (op, { slot, cacheLayer }) => ({
+      ...op,
+      x: slot(op.x),
+      out: slot(op.out),
+      layer: cacheLayer(op.layer),
+    }),
+    check: ({ layer, x, out, weight }, kv) =>
+      ofState(kv, layer, ({ conv: { positions, channels } }) => [
+        requires(x.width === channels, `x of ${channels} channels`, x.width),
+        isMatrix(weight, [channels, positions + 1]),
+        isOfStep("x", x),
+        ...isLike(x, out),
+      ]),
+  },
+  "delta-rule": {
+    ...replacing,
+    reads: ({ x, decay, strength }) => [x, decay, strength],
+    writes: ({ out }) => out,
+    weights: ({ rate, bias }) => [rate, bias],
+    channels: () => [],
+    moved: (op, { slot, cacheLayer }) => ({
+      ...op,
+      x: slot(op.x),
+      decay: slot(op.decay),
+      strength: slot(op.strength),
+      out: slot(op.out),
+      layer: cacheLayer(op.layer),
+    }),
+    check: ({ layer, x, decay, strength, out, keyHeads, rate, bias, epsilon }, kv) =>
+      ofState(kv, layer, ({ state: { heads, rows, columns } }) => {
+        const width = 2 * keyHeads * rows + heads * columns;
+        const slots = [x, decay, strength];
+        return [
+          requires(heads % keyHeads === 0, `a divisor of ${heads} heads`, keyHeads),
+          requires(x.width === width, `x of width ${width}`, x.width),
+          requires(decay.width === heads, `decay of ${heads} heads`, decay.width),
+          requires(strength.width === heads, `strength of ${heads} heads`, strength.width),
+          requires(out.width === heads * columns, "out as wide as its heads", out.width),
+          requires(!slots.includes(out), "out to be a slot of its own", out.name),
+          requires(epsilon > 0, "an epsilon above 0", epsilon),
+          isVector(rate, heads),
+          isVector(bias, heads),
+          ...[...slots, out].map((slot) => isOfStep(slot.name, slot)),
+        ];
+      }),
   },
   activate: {
     ...weightless,

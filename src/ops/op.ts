@@ -173,6 +173,36 @@ export type Op =
       readonly heads: number;
       readonly scale: number;
     }
+  /**
+   * A causal convolution over each sequence, channel by channel: out[i][c] = Σ_t weight[c][t]·x[i − taps + 1 + t][c], rows
+   * before position 0 being 0. The layer's state holds the last taps − 1 rows. out may be x.
+   */
+  | {
+      readonly kind: "convolve";
+      readonly layer: number;
+      readonly x: Slot;
+      readonly out: Slot;
+      readonly weight: Weight; // [width, taps]
+    }
+  /**
+   * The gated delta rule over the layer's state, a matrix S [keyWidth, valueWidth] for each head, 0 before position 0; row
+   * by row, with q/‖q‖/√keyWidth and k/‖k‖ (norms at least ε) of key head h mod keyHeads and v of head h:
+   * S ← a·S, then S ← S + k ⊗ β(v − kᵀS), out[h] = qᵀS, where a = e^(rate[h]·log(1 + e^(decay[h] + bias[h]))) and
+   * β = sigmoid(strength[h]). Source: 2412.06464.
+   */
+  | {
+      readonly kind: "delta-rule";
+      readonly layer: number;
+      /** q [keyHeads, keyWidth], then k of the same, then v [heads, valueWidth]. */
+      readonly x: Slot;
+      readonly decay: Slot; // width heads
+      readonly strength: Slot; // width heads
+      readonly out: Slot; // width heads · valueWidth
+      readonly keyHeads: number;
+      readonly rate: Weight; // [1, heads], below 0
+      readonly bias: Weight; // [1, heads]
+      readonly epsilon: number;
+    }
   /** out = h from u (and g): the middle of an FFN whose parts are separate ops (profiling), or a gate over any rows. */
   | {
       readonly kind: "activate";

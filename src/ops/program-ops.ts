@@ -15,6 +15,11 @@ export function opsOfKind<Kind extends OpKind>(
   return opsOf(program).filter((op): op is OpOf<Kind> => op.kind === kind);
 }
 
+/** Layers of the cache that the ops read or advance, each once. */
+export function cacheLayersOf(ops: readonly Op[]): readonly number[] {
+  return [...new Set(ops.flatMap((op) => ("layer" in op ? [op.layer] : [])))];
+}
+
 /** All weights of the op but channel-major copies. */
 export function weightsOfOp(op: Op): readonly Weight[] {
   return ruleOf(op).weights(op);

@@ -1,6 +1,12 @@
 /** One thing that must hold of a program, as data: what was expected and what was found. */
 
-import { cellsOf, type KvCells, type KvShape } from "./kv-shape.ts";
+import {
+  cellsOf,
+  type KvCells,
+  type KvShape,
+  type RecurrentLayer,
+  recurrentLayer,
+} from "./kv-shape.ts";
 import type { Slot, Weight } from "./op.ts";
 
 export interface Requirement {
@@ -57,9 +63,24 @@ export function ofCells(
   layer: number,
   check: (cells: KvCells) => readonly Requirement[],
 ): readonly Requirement[] {
+  const cells = cellsOf(kv, layer);
+  const hasCells = isLayer(kv, layer, "a layer with keys and values", cells !== undefined);
+  return cells === undefined ? [hasCells] : [hasCells, ...check(cells)];
+}
+
+/** As ofCells, of an op on the state of a layer. */
+export function ofState(
+  kv: KvShape,
+  layer: number,
+  check: (state: RecurrentLayer) => readonly Requirement[],
+): readonly Requirement[] {
+  const state = recurrentLayer(kv, layer);
+  const hasState = isLayer(kv, layer, "a recurrent layer", state !== undefined);
+  return state === undefined ? [hasState] : [hasState, ...check(state)];
+}
+
+function isLayer(kv: KvShape, layer: number, expected: string, isMet: boolean): Requirement {
   const own = kv.layers[layer];
   const found = own === undefined ? `layer ${layer} of a cache of ${kv.layers.length}` : own.kind;
-  const cells = cellsOf(kv, layer);
-  const hasCells = requires(cells !== undefined, "a layer with keys and values", found);
-  return cells === undefined ? [hasCells] : [hasCells, ...check(cells)];
+  return requires(isMet, expected, found);
 }

@@ -9,6 +9,7 @@ import { channelCases } from "./cases-channels.ts";
 import { ffnCases } from "./cases-ffn.ts";
 import { maskCases } from "./cases-mask.ts";
 import { programCases } from "./cases-program.ts";
+import { recurrentCases } from "./cases-recurrent.ts";
 import { rowCases } from "./cases-rows.ts";
 import { scaleCase } from "./cases-scale.ts";
 import { type CaseExpectation, expectCase } from "./check-case.ts";
@@ -40,6 +41,7 @@ export function conformanceSample(): readonly ConformanceCase[] {
 const cases: readonly ConformanceCase[] = [
   ...rowCases(),
   ...attentionCases(),
+  ...recurrentCases(),
   ...ffnCases(),
   ...maskCases(),
   scaleCase(),

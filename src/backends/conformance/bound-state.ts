@@ -3,7 +3,9 @@
  * A bound says how far a correct backend may be from the value, given everything that came before.
  */
 import { weightFormat } from "../../core/dtype.ts";
+import { statesOf } from "../../ops/kv-shape.ts";
 import type { Slot, Weight } from "../../ops/op.ts";
+import type { RecurrentState } from "../reference/recurrent-state.ts";
 import { type ReferenceState, slotData, weightData } from "../reference/state.ts";
 import type { Arithmetic } from "../tolerance.ts";
 
@@ -15,6 +17,8 @@ export interface BoundState {
   /** By layer, as the cache of the reference. */
   readonly keyErrors: readonly Float64Array[];
   readonly valueErrors: readonly Float64Array[];
+  /** By layer, as the states of the reference. */
+  readonly stateErrors: readonly (StateErrors | undefined)[];
   readonly magnitudes: Map<Weight, WeightMagnitudes>;
   /** Neurons so far whose score was too near to a threshold to judge. */
   readonly uncertain: { count: number };
@@ -24,6 +28,28 @@ export interface BoundState {
 export interface WeightMagnitudes {
   readonly absolute: Float32Array;
   readonly terms: Float32Array;
+}
+
+/** Of the states of a recurrent layer. */
+export interface StateErrors {
+  /** Of each input that a convolution holds. */
+  readonly inputs: Float64Array;
+  /** The length of the error vector of each column of each matrix: [states, heads, columns]. */
+  readonly columns: Float64Array;
+}
+
+function createStateErrors(
+  layers: readonly (RecurrentState | undefined)[],
+  states: number,
+): readonly (StateErrors | undefined)[] {
+  return layers.map((layer) => {
+    if (layer === undefined) return undefined;
+    const { heads, columns } = layer.shape.state;
+    return {
+      inputs: new Float64Array(layer.inputs.length),
+      columns: new Float64Array(states * heads * columns),
+    };
+  });
 }
 
 /** Values and their bounds, a row of a slot or something made from it. */
@@ -42,6 +68,7 @@ export function createBoundState(reference: ReferenceState, arithmetic: Arithmet
     errors: reference.slots.map(zeros),
     keyErrors: reference.kv.layers.map((layer) => zeros(layer?.keys.data ?? none)),
     valueErrors: reference.kv.layers.map((layer) => zeros(layer?.values.data ?? none)),
+    stateErrors: createStateErrors(reference.recurrent, statesOf(reference.kv.shape)),
     magnitudes: new Map(),
     uncertain: { count: 0 },
   };

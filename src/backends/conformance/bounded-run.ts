@@ -5,11 +5,13 @@ import type { Program, Step } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
 import { copyCells } from "../reference/kv-cache.ts";
 import { createPacer } from "../reference/pacer.ts";
+import { copyStates } from "../reference/recurrent-state.ts";
 import { opRows, runOp } from "../reference/run-op.ts";
 import { createReferenceState, rowsOf } from "../reference/state.ts";
 import type { Arithmetic } from "../tolerance.ts";
 import { attentionBound, storeKvBound } from "./bound-attention.ts";
 import { ffnBound } from "./bound-ffn.ts";
+import { convolveBound, copyStateErrors, deltaRuleBound } from "./bound-recurrent.ts";
 import * as rows from "./bound-rows.ts";
 import { type Bounded, type BoundState, createBoundState, slotErrors } from "./bound-state.ts";
 import { inputRounder } from "./rounded-input.ts";
@@ -18,6 +20,8 @@ export interface BoundedRun {
   write(slot: Slot, data: Float32Array): void;
   run(segment: number, step: Step): void;
   copySequence(from: number, to: number, length: number): void;
+  saveState(sequence: number, slot: number): void;
+  restoreState(slot: number, sequence: number): void;
   /** Copies of the slot's rows. */
   output(slot: Slot, step: Step): Bounded;
   /** Neurons so far that lay too near to a threshold to judge. */
@@ -34,6 +38,10 @@ export async function createBoundedRun(
     { pacer: createPacer(), roundInput: inputRounder(arithmetic) },
   );
   const state = createBoundState(reference, arithmetic);
+  const copyAll = (from: number, to: number): void => {
+    copyStates(reference.recurrent, from, to);
+    copyStateErrors(state, from, to);
+  };
   return {
     write: (slot, data) => {
       reference.slots[slot.id]!.set(data);
@@ -44,6 +52,7 @@ export async function createBoundedRun(
     },
     copySequence: (from, to, length) => {
       const { kv } = reference;
+      copyAll(from, to);
       kv.copySequence(from, to, length);
       for (const [layer, own] of kv.layers.entries()) {
         if (own === undefined) continue;
@@ -52,6 +61,8 @@ export async function createBoundedRun(
         copyCells(state.valueErrors[layer]!, own.values, copy);
       }
     },
+    saveState: (sequence, slot) => copyAll(sequence, program.kv.sequences + slot),
+    restoreState: (slot, sequence) => copyAll(program.kv.sequences + slot, sequence),
     output: (slot, step) => {
       const length = rowsOf(slot, step) * slot.width;
       return {
@@ -83,6 +94,8 @@ const bounds: ByKind<readonly [BoundState, Step], rows.RowBound> = {
   rope: rows.ropeBound,
   "store-kv": () => () => new Float64Array(),
   attention: attentionBound,
+  convolve: convolveBound,
+  "delta-rule": deltaRuleBound,
   activate: rows.activateBound,
   ffn: ffnBound,
   mask: rows.maskBound,

@@ -41,6 +41,8 @@ export type CaseAction =
   | { readonly kind: "run"; readonly segment: number; readonly step: Step }
   /** Runs the segment without waiting and without looking. */
   | { readonly kind: "queue"; readonly segment: number; readonly step: Step }
+  | { readonly kind: "save-state"; readonly sequence: number; readonly slot: number }
+  | { readonly kind: "restore-state"; readonly slot: number; readonly sequence: number }
   | {
       readonly kind: "copy-sequence";
       readonly from: number;

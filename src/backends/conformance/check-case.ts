@@ -101,6 +101,12 @@ async function perform(executable: Executable, action: CaseAction): Promise<void
     case "copy-sequence":
       await executable.copySequence(action.from, action.to, action.length);
       return;
+    case "save-state":
+      await executable.saveState(action.sequence, action.slot);
+      return;
+    case "restore-state":
+      await executable.restoreState(action.slot, action.sequence);
+      return;
     default:
       action satisfies never;
   }
@@ -122,6 +128,12 @@ function follow(expected: BoundedRun, action: CaseAction): void {
       break;
     case "copy-sequence":
       expected.copySequence(action.from, action.to, action.length);
+      break;
+    case "save-state":
+      expected.saveState(action.sequence, action.slot);
+      break;
+    case "restore-state":
+      expected.restoreState(action.slot, action.sequence);
       break;
     default:
       action satisfies never;

@@ -70,6 +70,14 @@ function ffnCaseOf(method: string): ConformanceCase {
   );
 }
 
+/** An F32 weight in memory, times a factor. */
+function scaled(weight: Weight, factor: number): Weight {
+  if (weight.bytes.kind !== "memory") throw new Error("not in memory");
+  const values = new Float32Array(weight.bytes.data.slice().buffer);
+  const data = new Uint8Array(values.map((value) => value * factor).buffer);
+  return { ...weight, bytes: { kind: "memory", data } };
+}
+
 describe("the suite fails on a backend that", () => {
   it("is off by ten bounds in one element", async () => {
     const candidate = caseOf(({ traits }) => traits.op === "matmul" && traits.weightType === "F16");
@@ -127,6 +135,17 @@ describe("the suite fails on a backend that", () => {
     const { problems } = await check(
       backend,
       caseOf(({ traits }) => traits.kvType === "f32"),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  it("lets states decay faster by one part in a thousand", async () => {
+    const backend = withOps((op) =>
+      op.kind === "delta-rule" ? { ...op, rate: scaled(op.rate, 1.001) } : op,
+    );
+    const { problems } = await check(
+      backend,
+      caseOf(({ traits }) => traits.op === "delta-rule"),
     );
     expect(problems.length).toBeGreaterThan(0);
   });

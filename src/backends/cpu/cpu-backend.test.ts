@@ -59,6 +59,9 @@ async function outputsOf(backend: CpuBackend, script: CaseScript): Promise<Uint8
     if (action.kind === "write") executable.write(action.slot, action.data);
     else if (action.kind === "copy-sequence")
       await executable.copySequence(action.from, action.to, action.length);
+    else if (action.kind === "save-state") await executable.saveState(action.sequence, action.slot);
+    else if (action.kind === "restore-state")
+      await executable.restoreState(action.slot, action.sequence);
     else {
       await executable.run(action.segment, action.step);
       for (const slot of script.program.segments[action.segment]!.outputs) {

@@ -18,6 +18,7 @@ import {
 } from "../addon.ts";
 import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { threadsRule } from "../machine-rules.ts";
+import { StatePositions } from "../state-positions.ts";
 import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
 import { lowerProgram } from "./lower.ts";
 import { machineOf } from "./machine.ts";
@@ -178,10 +179,15 @@ function createRunning(
   cut: WithoutTopK,
   { handle, outputs }: AddonExecutable,
   checkOpen: () => void,
-): Pick<Executable, "run" | "output" | "write" | "copySequence" | "finished"> {
+): Pick<
+  Executable,
+  "run" | "output" | "write" | "copySequence" | "saveState" | "restoreState" | "finished"
+> {
   const host = createHostOutputs(cut, outputs);
+  const positions = new StatePositions(cut.program);
   const run = async (segment: number, step: Step): Promise<void> => {
     checkOpen();
+    positions.advance(segment, step);
     const { rowCount, sequence, position, token, outputCount, outputRow } = step;
     const watched = watchedRows(step);
     await addon.run(
@@ -212,7 +218,16 @@ function createRunning(
     },
     copySequence: async (from, to, length) => {
       checkOpen();
+      positions.copy(from, to, length);
       await addon.copySequence(handle, from, to, length);
+    },
+    saveState: async (sequence, slot) => {
+      checkOpen();
+      await addon.copyState(handle, sequence, positions.save(sequence, slot));
+    },
+    restoreState: async (slot, sequence) => {
+      checkOpen();
+      await addon.copyState(handle, positions.restore(slot, sequence), sequence);
     },
   };
 }

@@ -3,7 +3,7 @@
  * judged by ops/check-program.ts.
  */
 import { UnsupportedError } from "../../core/errors.ts";
-import { cellsOf, type KvShape } from "../../ops/kv-shape.ts";
+import { cellsOf, type KvShape, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
 import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { Program, Segment } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
@@ -33,6 +33,7 @@ export function lowerProgram(program: Program, files: MappedFiles): LoweredProgr
       maxOutputs: program.maxOutputs,
       kv: lowerKv(program.kv),
       kvLayers: lowerKvLayers(program.kv),
+      stateLayers: lowerStateLayers(program.kv),
       slots: lowerSlots(program, published),
       sources: table.sources,
       weights: table.numbers(),
@@ -77,8 +78,10 @@ function lowerSlots(program: Program, published: ReadonlySet<number>): Float64Ar
   );
 }
 
-function lowerKv({ sequences, type }: KvShape): Float64Array {
-  return Float64Array.from(listRecord("kv", { sequences, type: choiceCodes.kvType[type] }));
+function lowerKv(kv: KvShape): Float64Array {
+  const { sequences, type } = kv;
+  const states = statesOf(kv);
+  return Float64Array.from(listRecord("kv", { sequences, type: choiceCodes.kvType[type], states }));
 }
 
 const noCells = { kvHeads: 0, keyWidth: 0, valueWidth: 0, cells: 0 };
@@ -88,6 +91,20 @@ function lowerKvLayers(kv: KvShape): Float64Array {
     kv.layers.flatMap((_, layer) => listRecord("kvLayer", cellsOf(kv, layer) ?? noCells)),
   );
 }
+
+function lowerStateLayers(kv: KvShape): Float64Array {
+  return Float64Array.from(
+    kv.layers.flatMap((_, layer) => {
+      const { conv, state } = recurrentLayer(kv, layer) ?? noState;
+      return listRecord("stateLayer", { ...conv, ...state });
+    }),
+  );
+}
+
+const noState = {
+  conv: { positions: 0, channels: 0 },
+  state: { heads: 0, rows: 0, columns: 0 },
+};
 
 function lowerSegment(
   segment: Segment,
@@ -139,6 +156,20 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
   "store-kv": ({ layer, k, v }) => opRecord("store-kv", { layer, k: k.id, v: v.id }),
   attention: ({ layer, q, out, heads, scale }) =>
     opRecord("attention", { layer, q: q.id, out: out.id, heads, scale }),
+  convolve: ({ layer, x, out, weight }, weights) =>
+    opRecord("convolve", { layer, x: x.id, out: out.id, weight: weights.add(weight) }),
+  "delta-rule": ({ layer, x, decay, strength, out, keyHeads, rate, bias, epsilon }, weights) =>
+    opRecord("delta-rule", {
+      layer,
+      x: x.id,
+      decay: decay.id,
+      strength: strength.id,
+      out: out.id,
+      keyHeads,
+      rate: weights.add(rate),
+      bias: weights.add(bias),
+      epsilon,
+    }),
   activate: ({ gating, activation, gate, up, out }) =>
     opRecord("activate", {
       ...lowerActivation(gating, activation),

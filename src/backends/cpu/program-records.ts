@@ -16,6 +16,8 @@ export const opRecords = {
   rope: ["x", "heads", "pairing", "frequencies", "magnitude"],
   "store-kv": ["layer", "k", "v"],
   attention: ["layer", "q", "out", "heads", "scale"],
+  convolve: ["layer", "x", "out", "weight"],
+  "delta-rule": ["layer", "x", "decay", "strength", "out", "keyHeads", "rate", "bias", "epsilon"],
   activate: ["gating", "activation", "threshold", "gate", "up", "out"],
   /** The record of its method follows. */
   ffn: [
@@ -65,9 +67,11 @@ export const methodRecords = {
 export const listRecords = {
   slot: ["width", "outputs", "host", "published"],
   weight: ["type", "rows", "columns", "source", "offset"],
-  kv: ["sequences", "type"],
+  kv: ["sequences", "type", "states"],
   /** A layer without keys and values has none of these. */
   kvLayer: ["kvHeads", "keyWidth", "valueWidth", "cells"],
+  /** The state of each layer of the cache; one without keeps zeros. */
+  stateLayer: ["positions", "channels", "heads", "rows", "columns"],
 } as const;
 
 /** Choices that a field writes as a number. */

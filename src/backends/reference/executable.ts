@@ -7,8 +7,10 @@ import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Executable, MemoryUse, NeuronChange } from "../backend.ts";
+import { StatePositions } from "../state-positions.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import type { Pacer } from "./pacer.ts";
+import { copyStates } from "./recurrent-state.ts";
 import { opRows, runOp } from "./run-op.ts";
 import { type ReferenceState, rowsOf } from "./state.ts";
 
@@ -23,6 +25,7 @@ export function createExecutable(
   const blocks = opsOfKind(program, "ffn");
   const counter = createFfnCounter(blocks);
   const outputs = new Map<number, Float32Array>();
+  const positions = new StatePositions(program);
   const { enqueue, dispose } = createQueue();
   return {
     memory: memoryUse(state),
@@ -32,6 +35,7 @@ export function createExecutable(
       const rows = structuredClone(step);
       const { ops, outputs: wanted } = program.segments[segment]!;
       return enqueue(async () => {
+        positions.advance(segment, rows);
         for (const op of ops) await runAllRows(op, state, { step: rows, counter, pacer });
         for (const slot of wanted) outputs.set(slot.id, hostCopy(slot, state, rows));
       });
@@ -45,7 +49,16 @@ export function createExecutable(
       const copied = data.slice();
       void enqueue(() => state.slots[slot.id]!.set(copied)).catch(() => {});
     },
-    copySequence: (from, to, length) => enqueue(() => state.kv.copySequence(from, to, length)),
+    copySequence: (from, to, length) =>
+      enqueue(() => {
+        positions.copy(from, to, length);
+        state.kv.copySequence(from, to, length);
+        copyStates(state.recurrent, from, to);
+      }),
+    saveState: (sequence, slot) =>
+      enqueue(() => copyStates(state.recurrent, sequence, positions.save(sequence, slot))),
+    restoreState: (slot, sequence) =>
+      enqueue(() => copyStates(state.recurrent, positions.restore(slot, sequence), sequence)),
     finished: () => enqueue(() => {}),
     ffnCounts: () => counter.take(),
     channelCounts: () => [],
@@ -124,9 +137,12 @@ function memoryUse(state: ReferenceState): MemoryUse {
     mappedWeights: 0,
     copiedWeights: bytes(state.weights.values()),
     kvCache: bytes(
-      state.kv.layers.flatMap((layer) =>
-        layer === undefined ? [] : [layer.keys.data, layer.values.data],
-      ),
+      [...state.kv.layers, ...state.recurrent].flatMap((layer) => {
+        if (layer === undefined) return [];
+        return "keys" in layer
+          ? [layer.keys.data, layer.values.data]
+          : [layer.inputs, layer.matrices];
+      }),
     ),
     scratch: bytes(state.slots),
   };

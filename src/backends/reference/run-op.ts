@@ -7,6 +7,7 @@ import { attention, storeKv } from "./attention.ts";
 import { ffn } from "./ffn.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
+import { convolve, deltaRule } from "./recurrent.ts";
 import { rope } from "./rope.ts";
 import { activate, add, argmax, copy, embed, mask, part, scale, select, topK } from "./rows.ts";
 import { type ReferenceState, type RowRange, rowCount } from "./state.ts";
@@ -20,6 +21,8 @@ const functions: ByKind<readonly [ReferenceState, RowRange, FfnRowListener], voi
   rope,
   "store-kv": storeKv,
   attention,
+  convolve,
+  "delta-rule": deltaRule,
   activate,
   ffn,
   mask,

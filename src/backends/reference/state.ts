@@ -10,6 +10,7 @@ import { opsOf, weightsOfOp } from "../../ops/program-ops.ts";
 import type { CompileOptions } from "../backend.ts";
 import { createKvCache, type KvCache } from "./kv-cache.ts";
 import type { Pacer } from "./pacer.ts";
+import { createRecurrentStates, type RecurrentState } from "./recurrent-state.ts";
 import { loadWeights } from "./weights.ts";
 
 export interface ReferenceState {
@@ -18,6 +19,8 @@ export interface ReferenceState {
   /** Dequantised to [rows, columns]. */
   readonly weights: ReadonlyMap<Weight, Float32Array>;
   readonly kv: KvCache;
+  /** By layer of the cache; undefined for a layer without a state of fixed size. */
+  readonly recurrent: readonly (RecurrentState | undefined)[];
   readonly roundInput: InputRounder;
 }
 
@@ -48,6 +51,7 @@ export async function createReferenceState(
       return new Float32Array(rows * slot.width);
     }),
     kv: createKvCache(program.kv),
+    recurrent: createRecurrentStates(program.kv),
     weights: await loadWeights(weights, options, tools.pacer),
     roundInput: tools.roundInput ?? ((_, x) => x),
   };

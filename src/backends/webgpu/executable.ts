@@ -15,6 +15,7 @@ import type {
   NeuronCounts,
 } from "../backend.ts";
 import type { ExecutableReport, GpuCounts } from "../executable-report.ts";
+import { StatePositions } from "../state-positions.ts";
 import { CallOrder } from "./call-order.ts";
 import type { OpenDevice } from "./device.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
@@ -48,8 +49,10 @@ export interface ReadyProgram {
   readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
   /** By segment. */
   readonly calls: readonly (readonly ReadyCall[])[];
-  /** One for each buffer of the cache. */
+  /** One for each buffer of keys or values. */
   readonly copySequence: readonly ReadyCall[];
+  /** One for each layer with a state of fixed size. */
+  readonly copyState: readonly ReadyCall[];
   readonly cuts?: CutSizes;
   /** What compile compiled. */
   readonly compiled: Compiled;
@@ -64,6 +67,7 @@ export class WebGpuExecutable implements GpuExecutable {
   readonly #ready: ReadyProgram;
   readonly #shape = createRunShape();
   readonly #stepWords: StepWords;
+  readonly #positions: StatePositions;
   readonly #copyWords: Uint32Array<ArrayBuffer> = new Uint32Array(4);
   readonly #cuts: SubmissionCuts;
   readonly #readback: Readback;
@@ -82,6 +86,7 @@ export class WebGpuExecutable implements GpuExecutable {
       scratch: bytesOf(recording, "scratch", "staging", "uniform"),
     };
     this.#stepWords = new StepWords(recording.program);
+    this.#positions = new StatePositions(recording.program);
     this.#cuts = new SubmissionCuts(ready.cuts);
     this.#ffn = createFfnCounter(recording.segments);
     const { gpu, open } = ready;
@@ -93,7 +98,8 @@ export class WebGpuExecutable implements GpuExecutable {
         failure: () => this.#failure(),
       },
     );
-    this.#counts.bindGroups = ready.calls.flat().length + ready.copySequence.length;
+    const copies = ready.copySequence.length + ready.copyState.length;
+    this.#counts.bindGroups = ready.calls.flat().length + copies;
     this.#counts.buffers = recording.buffers.length;
     this.#counts.bytesUploaded = recording.buffers.reduce(
       (sum, { contents, bytes }) => sum + (contents.length === 0 ? 0 : bytes),
@@ -103,6 +109,11 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   run(segment: number, step: Step): Promise<void> {
+    try {
+      this.#positions.advance(segment, step);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (!this.#order.isWaiting) {
       measureStep(this.#shape, step, this.#ready.recording.program);
       if (this.#isCompiled(segment)) return this.#run(segment, step);
@@ -160,23 +171,45 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   copySequence(from: number, to: number, length: number): Promise<void> {
-    const kernels = this.#ready.copySequence.map(({ kernel }) => kernel);
-    const isCompiled = kernels.every(({ pipeline }) => pipeline !== undefined);
-    if (isCompiled && !this.#order.isWaiting) return this.#copySequence(from, to, length);
-    return this.#order.later(this.#compile(kernels), () => this.#copySequence(from, to, length));
+    this.#positions.copy(from, to, length);
+    if (from === to || length === 0) return Promise.resolve();
+    const { copySequence, copyState } = this.#ready;
+    return this.#copyInTurn([...copySequence, ...copyState], [from, to, length]);
   }
 
-  #copySequence(from: number, to: number, length: number): Promise<void> {
+  async saveState(sequence: number, slot: number): Promise<void> {
+    const to = this.#positions.save(sequence, slot);
+    await this.#copyInTurn(this.#ready.copyState, [sequence, to, 0]);
+  }
+
+  async restoreState(slot: number, sequence: number): Promise<void> {
+    const from = this.#positions.restore(slot, sequence);
+    await this.#copyInTurn(this.#ready.copyState, [from, sequence, 0]);
+  }
+
+  #copyInTurn(
+    calls: readonly ReadyCall[],
+    request: readonly [from: number, to: number, length: number],
+  ): Promise<void> {
+    const kernels = calls.map(({ kernel }) => kernel);
+    const isCompiled = kernels.every(({ pipeline }) => pipeline !== undefined);
+    if (isCompiled && !this.#order.isWaiting) return this.#copy(calls, request);
+    return this.#order.later(this.#compile(kernels), () => this.#copy(calls, request));
+  }
+
+  #copy(
+    calls: readonly ReadyCall[],
+    request: readonly [from: number, to: number, length: number],
+  ): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) return Promise.reject(failure);
-    const { recording, open, copySequence } = this.#ready;
-    if (from === to || length === 0) return Promise.resolve();
-    this.#copyWords.set([from, to, length, 0]);
+    const { recording, open } = this.#ready;
+    this.#copyWords.set(request);
     open.device.queue.writeBuffer(this.#buffer(recording.copyRequest), 0, this.#copyWords);
     const encoder = open.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     // 256 workgroups loop over any length.
-    for (const { kernel, bindGroup } of copySequence) {
+    for (const { kernel, bindGroup } of calls) {
       if (kernel.pipeline === undefined) continue;
       pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, bindGroup);
@@ -185,7 +218,7 @@ export class WebGpuExecutable implements GpuExecutable {
     pass.end();
     open.device.queue.submit([encoder.finish()]);
     this.#counts.submits++;
-    this.#counts.dispatches += copySequence.length;
+    this.#counts.dispatches += calls.length;
     return Promise.resolve();
   }
 

@@ -23,6 +23,7 @@ import {
 } from "./lower-attention.ts";
 import { type CountPlace, ffnRecording, lowerDown, lowerHidden } from "./lower-ffn.ts";
 import { lowerMatmuls, stackable } from "./lower-product.ts";
+import { lowerConvolve, lowerDeltaRule } from "./lower-recurrent.ts";
 import { lowerSparse } from "./lower-sparse.ts";
 import type { Lowering } from "./lowering.ts";
 import { isReadLater } from "./read-later.ts";
@@ -67,6 +68,8 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
   rope: (op, lowering, { tables }) => lowerRope(op, tables, lowering),
   "store-kv": (op, lowering, { tables }) => lowerStore({ store: op, length: 1 }, tables, lowering),
   attention: lowerAttention,
+  convolve: lowerConvolve,
+  "delta-rule": lowerDeltaRule,
   activate: (op, { slot, emit }) => {
     const gate = op.gate && { gate: slot(op.gate) };
     emit(activate(op, { up: slot(op.up), out: slot(op.out), ...gate }));

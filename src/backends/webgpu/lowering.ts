@@ -12,6 +12,8 @@ export interface Lowering {
   /** By layer of the cache; undefined for a layer without keys and values. */
   readonly keys: readonly (BufferSpec | undefined)[];
   readonly values: readonly (BufferSpec | undefined)[];
+  /** By layer of the cache; undefined for a layer without a state of fixed size. */
+  readonly states: readonly (BufferSpec | undefined)[];
   slot(slot: Slot): BufferSpec;
   /** A slot has at most so many rows. */
   maxRows(rows: Slot["rows"]): number;

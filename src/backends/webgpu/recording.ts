@@ -4,12 +4,13 @@
  */
 import { UnsupportedError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
-import { cellsOf, type KvShape } from "../../ops/kv-shape.ts";
+import { cellsOf, type KvShape, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { checkGrids } from "./check-grids.ts";
 import { type BufferSpec, type KernelCall, type Purpose, slotStride, stepBytes } from "./kernel.ts";
 import { kvBufferBytes } from "./kernels/kv.ts";
+import { stateElements } from "./kernels/recurrent.ts";
 import type { RopeTables } from "./lower-attention.ts";
 import type { CountPlace } from "./lower-ffn.ts";
 import { lowerNext } from "./lower-op.ts";
@@ -50,6 +51,8 @@ export interface Recording {
   /** By layer of the cache; undefined for a layer without keys and values. */
   readonly keys: readonly (BufferSpec | undefined)[];
   readonly values: readonly (BufferSpec | undefined)[];
+  /** By layer of the cache; undefined for a layer without a state of fixed size. */
+  readonly states: readonly (BufferSpec | undefined)[];
   readonly segments: readonly RecordedSegment[];
 }
 
@@ -73,7 +76,12 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
       const cells = cellsOf(kv, layer);
       return cells && buffers.empty(`${of} ${layer}`, kvBufferBytes(kv, cells, of), "kv");
     });
-  const shared = { program, buffers, step, keys: cache("keys"), values: cache("values"), maxRows };
+  const [keys, values] = [cache("keys"), cache("values")];
+  const states = kv.layers.map((_, layer) => {
+    const own = recurrentLayer(kv, layer);
+    return own && buffers.empty(`state ${layer}`, 4 * stateElements(own) * statesOf(kv), "kv");
+  });
+  const shared = { program, buffers, step, keys, values, states, maxRows };
   const slotBuffer = (slot: Slot): BufferSpec => {
     const buffer = slots[slot.id];
     if (buffer === undefined) throw new RangeError(`slot ${slot.name} is not of this program`);
@@ -83,8 +91,17 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
   const segments = program.segments.map((_, segment) =>
     recordSegment({ ...shared, slot: slotBuffer }, segment, tables),
   );
-  const { keys, values } = shared;
-  return { program, buffers: buffers.all, step, copyRequest, slots, keys, values, segments };
+  return {
+    program,
+    buffers: buffers.all,
+    step,
+    copyRequest,
+    slots,
+    keys,
+    values,
+    states,
+    segments,
+  };
 }
 
 function requireEqualWidths(kv: KvShape): void {

@@ -4,7 +4,7 @@
  */
 import { DeviceError, LimitError } from "../../core/errors.ts";
 import { type Bytes, formatBytes } from "../../core/units.ts";
-import { cellsOf } from "../../ops/kv-shape.ts";
+import { cellsOf, recurrentLayer } from "../../ops/kv-shape.ts";
 import type { Program } from "../../ops/program.ts";
 import type { Backend, CompileOptions } from "../backend.ts";
 import { plainMatrices } from "../plain-matrices.ts";
@@ -19,6 +19,7 @@ import {
 } from "./executable.ts";
 import { type BufferSpec, fixed, type KernelCall, type LoopBounds, one } from "./kernel.ts";
 import { copySequenceCode, positionWords } from "./kernels/kv.ts";
+import { copyStateCode } from "./kernels/recurrent.ts";
 import { createPipelines, type Kernel, type Pipelines } from "./pipelines.ts";
 import { bytesOf, type Recording, recordProgram } from "./recording.ts";
 import type { BindingLimits } from "./recording-buffers.ts";
@@ -186,21 +187,27 @@ function copySequenceCalls(recording: Recording): readonly KernelCall[] {
     const values = recording.values[layer];
     if (cells === undefined || keys === undefined || values === undefined) return [];
     const copy = (cache: BufferSpec, width: number): KernelCall =>
-      copySequenceCall(
-        recording,
-        cache,
-        copySequenceCode(cells, { words: positionWords(cells, width) }),
-      );
+      copyCall(recording, cache, copySequenceCode(cells, { words: positionWords(cells, width) }));
     return [copy(keys, cells.keyWidth), copy(values, cells.valueWidth)];
   });
 }
 
-function copySequenceCall(recording: Recording, cache: BufferSpec, code: string): KernelCall {
+/** For each layer with a state of fixed size. */
+function copyStateCalls(recording: Recording): readonly KernelCall[] {
+  const { kv } = recording.program;
+  return recording.states.flatMap((state, layer) => {
+    const own = recurrentLayer(kv, layer);
+    if (state === undefined || own === undefined) return [];
+    return [copyCall(recording, state, copyStateCode(own))];
+  });
+}
+
+function copyCall(recording: Recording, buffer: BufferSpec, code: string): KernelCall {
   const bindings = [
     { name: "request", type: "vec4<u32>", access: "uniform", buffer: recording.copyRequest },
-    { name: "cache", type: "", access: "read_write", buffer: cache },
+    { name: "cache", type: "", access: "read_write", buffer },
   ] as const;
-  return { label: "copy sequence", code, bindings, groups: [fixed(256), one, one] };
+  return { label: "copy", code, bindings, groups: [fixed(256), one, one] };
 }
 
 /** What every step of an answer needs: kernels of one row. Others are compiled when a step first needs them. */
@@ -229,6 +236,7 @@ function bindAll(
     };
   };
   const calls = recording.segments.map((segment) => segment.calls.map(bind));
-  const copies = copySequenceCalls(recording).map(bind);
-  return { recording, open, pipelines, gpu, calls, copySequence: copies };
+  const copySequence = copySequenceCalls(recording).map(bind);
+  const copyState = copyStateCalls(recording).map(bind);
+  return { recording, open, pipelines, gpu, calls, copySequence, copyState };
 }

@@ -9,10 +9,10 @@ import { estimateGpuBytes } from "../../backends/webgpu/webgpu-backend.ts";
 import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
 import { rowBytes, weightBytes } from "../../core/dtype.ts";
 import type { Bytes, Neurons } from "../../core/units.ts";
-import { type KvShape, layerStateBytes, requireCells } from "../../ops/kv-shape.ts";
+import { type KvShape, layerStateBytes, recurrentLayer, requireCells } from "../../ops/kv-shape.ts";
 import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
-import { weightsOfOp } from "../../ops/program-ops.ts";
+import { cacheLayersOf, weightsOfOp } from "../../ops/program-ops.ts";
 import type {
   Activity,
   NeuronTensor,
@@ -138,19 +138,18 @@ function describeLayer(
   const rest = ops.filter((op) => op.kind !== "norm" && op.kind !== "ffn");
   return {
     attention: rest.flatMap(weightsOfOp).map(placeable),
-    kvCache: ops.flatMap((op) =>
-      op.kind === "store-kv" ? cacheTensors(of.program.kv, op.layer) : [],
-    ),
+    kvCache: cacheLayersOf(ops).flatMap((layer) => cacheTensors(of.program.kv, layer)),
     norms: norms.flatMap(weightsOfOp).map(placeable),
     ffn: describeFfn(ffn.block, of.whole, of.activity(of.layer, ffn.block.neurons)),
   };
 }
 
-/** Keys, then values. */
+/** Keys, then values; or the states of fixed size. */
 function cacheTensors(kv: KvShape, layer: number): readonly PlaceableTensor[] {
+  const own = layerStateBytes(kv, layer);
+  if (recurrentLayer(kv, layer) !== undefined) return [plain(own.state)];
   const type = kv.type.toUpperCase();
   const cells = requireCells(kv, layer);
-  const own = layerStateBytes(kv, layer);
   return (["keys", "values"] as const).map((of) => ({
     gpu: { type, bytes: kvBufferBytes(kv, cells, of) },
     cpu: { type, bytes: own[of] },

@@ -126,6 +126,20 @@ class Hybrid implements HybridExecutable {
     });
   }
 
+  saveState(sequence: number, slot: number): Promise<void> {
+    return this.#enqueue(async () => {
+      await this.#devices.gpu?.saveState(sequence, slot);
+      await this.#devices.cpu?.saveState(sequence, slot);
+    });
+  }
+
+  restoreState(slot: number, sequence: number): Promise<void> {
+    return this.#enqueue(async () => {
+      await this.#devices.gpu?.restoreState(slot, sequence);
+      await this.#devices.cpu?.restoreState(slot, sequence);
+    });
+  }
+
   finished(): Promise<void> {
     return this.#enqueue(async () => {
       await this.#devices.gpu?.finished();

@@ -85,6 +85,14 @@ export class WorkerExecutable implements Executable {
     await this.#inOrder(() => this.#link.ask({ kind: "copy", from, to, length }, "done"));
   }
 
+  async saveState(sequence: number, slot: number): Promise<void> {
+    await this.#inOrder(() => this.#link.ask({ kind: "save", sequence, slot }, "done"));
+  }
+
+  async restoreState(slot: number, sequence: number): Promise<void> {
+    await this.#inOrder(() => this.#link.ask({ kind: "restore", slot, sequence }, "done"));
+  }
+
   async finished(): Promise<void> {
     await this.#inOrder(() => this.#link.ask({ kind: "finish" }, "done"));
   }

@@ -48,6 +48,12 @@ class Recording implements GpuExecutable {
   async copySequence(from: number, to: number, length: number): Promise<void> {
     this.calls.push(["copySequence", from, to, length]);
   }
+  async saveState(sequence: number, to: number): Promise<void> {
+    this.calls.push(["saveState", sequence, to]);
+  }
+  async restoreState(from: number, sequence: number): Promise<void> {
+    this.calls.push(["restoreState", from, sequence]);
+  }
   async finished(): Promise<void> {
     this.calls.push(["finished"]);
   }
@@ -87,6 +93,8 @@ const uses: { readonly [Key in keyof Required<Executable>]: (of: Executable) => 
   output: (of) => of.output(slot),
   write: (of) => of.write(slot, Float32Array.of(8, 9)),
   copySequence: (of) => of.copySequence(0, 1, 5),
+  saveState: (of) => of.saveState(2, 3),
+  restoreState: (of) => of.restoreState(4, 5),
   finished: (of) => of.finished(),
   ffnCounts: (of) => of.ffnCounts(),
   neuronCounts: (of) => of.neuronCounts(),
@@ -154,7 +162,7 @@ describe.each([
       expect(inner.calls, String(key)).toEqual(expect.arrayContaining(alone.calls));
       used++;
     }
-    expect(used).toBe(14);
+    expect(used).toBe(16);
   });
 });
 

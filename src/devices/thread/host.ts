@@ -73,6 +73,12 @@ export class DeviceHost {
       case "copy":
         await this.#ready.executable.copySequence(request.from, request.to, request.length);
         return { kind: "done", id };
+      case "save":
+        await this.#ready.executable.saveState(request.sequence, request.slot);
+        return { kind: "done", id };
+      case "restore":
+        await this.#ready.executable.restoreState(request.slot, request.sequence);
+        return { kind: "done", id };
       case "report":
         return { kind, id, report: await this.#ready.executable.report() };
       case "neurons":

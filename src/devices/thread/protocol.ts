@@ -38,6 +38,13 @@ export type Request =
       readonly to: number;
       readonly length: number;
     }
+  | { readonly kind: "save"; readonly id: number; readonly sequence: number; readonly slot: number }
+  | {
+      readonly kind: "restore";
+      readonly id: number;
+      readonly slot: number;
+      readonly sequence: number;
+    }
   | { readonly kind: "report"; readonly id: number }
   | { readonly kind: "neurons"; readonly id: number }
   | { readonly kind: "replace"; readonly id: number; readonly change: NeuronChange }
