@@ -25,6 +25,7 @@ export const gatings: readonly Gating[] = ["ungated", "gated", "both"];
 export function rowCases(): readonly ConformanceCase[] {
   return [
     ...weightTypes.flatMap(matmulCases),
+    fewRowsCase(),
     ...weightTypes.map(embedCase),
     ...normCases(),
     ...ropeCases(),
@@ -68,8 +69,22 @@ function matmulCases(type: WeightType): readonly ConformanceCase[] {
   }));
 }
 
+/** Counts of rows between one and those of prompts, and rows so long that a backend may cut the sums into parts. */
+function fewRowsCase(): ConformanceCase {
+  return {
+    name: "multiplies F16 matrices of 1100 columns with steps of 3, 8, 9, 16, 17 and 40 rows",
+    scale: "small",
+    traits: { op: "matmul", weightType: "F16" },
+    build: () => matmulScript("F16", 1100, [3, 8, 9, 16, 17, 40]),
+  };
+}
+
 /** One matmul for each number of output rows; with and without bias, assigning and adding. */
-function matmulScript(type: WeightType, columns: number): CaseScript {
+function matmulScript(
+  type: WeightType,
+  columns: number,
+  counts: readonly number[] = stepRowCounts,
+): CaseScript {
   const data = createCaseData(columns);
   const builder = createProgramBuilder();
   const x = builder.slot("x", columns);
@@ -83,7 +98,7 @@ function matmulScript(type: WeightType, columns: number): CaseScript {
   });
   builder.segment(ops, outs);
   const program = builder.build({ maxRows: 128 });
-  const actions = runsOf(program, stepRowCounts, (rows) =>
+  const actions = runsOf(program, counts, (rows) =>
     [x, ...outs].map((slot) => ({ kind: "write", slot, data: data.normal(rows * slot.width) })),
   );
   return { program, actions };

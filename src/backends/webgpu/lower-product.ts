@@ -1,24 +1,52 @@
 /** Matrix products: which kernels an op becomes, by the rows that a step may have. */
 import type { Op, OpOf, Weight } from "../../ops/op.ts";
+import type { Condition } from "./kernel.ts";
 import { output, type ProductOutput } from "./kernels/epilogue.ts";
-import { gemm } from "./kernels/gemm.ts";
-import { gemv, type Product } from "./kernels/gemv.ts";
+import { gemm, gemmParts } from "./kernels/gemm.ts";
+import { type BatchRows, gemv, type Product } from "./kernels/gemv.ts";
+import { joinParts, partialBytes } from "./kernels/join-parts.ts";
 import { extentOf, type Lowering } from "./lowering.ts";
 
-/** Rows up to which a weight is read once for every four rows rather than passed through tiles. */
-const fewRows = 16;
+/** Rows of a step that are few: each weight is read once for all of them, in forms for so many rows. */
+export const fewRows: readonly { readonly rows: BatchRows; readonly min: number }[] = [
+  { rows: 1, min: 1 },
+  { rows: 4, min: 2 },
+  { rows: 8, min: 5 },
+  { rows: 16, min: 9 },
+];
 
-/** One kernel for a single row, one for few, one for many; a step runs one of them. */
+/** From here on, tiles: a weight is read once for 32 rows. */
+export const manyRows = 17;
+
+/** Rows up to which one or two tiles of rows do not fill a card unless the sums are cut into parts. */
+const fewTiles = 64;
+
+/** One kernel for a single row, some for few, one for many; a step runs one of them. */
 export function emitProduct(product: Product, maxRows: number, lowering: Lowering): void {
   const { of } = product;
-  lowering.emit(gemv(product, { rows: 1, when: { of, min: 1, max: 1 } }));
-  if (maxRows > 1) {
-    const max = Math.min(fewRows, maxRows);
-    lowering.emit(gemv(product, { rows: 4, when: { of, min: 2, max } }));
+  for (const { rows, min } of fewRows) {
+    if (min > maxRows) return;
+    lowering.emit(gemv(product, { rows, when: { of, min, max: Math.min(rows, maxRows) } }));
   }
-  if (maxRows > fewRows) {
-    lowering.emit(gemm(product, { of, min: fewRows + 1, max: maxRows }));
+  if (maxRows < manyRows) return;
+  const parts = gemmParts(product);
+  if (parts === 1) {
+    lowering.emit(gemm(product, { of, min: manyRows, max: maxRows }));
+    return;
   }
+  emitParts(product, { of, min: manyRows, max: Math.min(fewTiles, maxRows) }, parts, lowering);
+  if (maxRows > fewTiles) {
+    lowering.emit(gemm(product, { of, min: fewTiles + 1, max: maxRows }));
+  }
+}
+
+function emitParts(product: Product, when: Condition, parts: number, lowering: Lowering): void {
+  const { label, piece, of, epilogue } = product;
+  const { buffers: shapes } = lowering;
+  const dim = piece.rows;
+  const buffer = shapes.empty("product parts", partialBytes(when.max, { parts, dim }));
+  const sums = { buffer, parts, dim, firstRow: piece.firstRow };
+  lowering.emit(gemm(product, when, sums), joinParts(label, { sums, epilogue, shapes, of, when }));
 }
 
 /** out (+)= W x (+ bias) for one op, or for several over the same x whose weights stack: q, k and v in one pass. */

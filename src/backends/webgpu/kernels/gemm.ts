@@ -2,19 +2,24 @@
  * W [n, k] @ x [m, k] -> y [m, n] for many rows m: tiles of 32 rows of the step by 64 rows of W.
  * 128 threads; both tiles pass through workgroup memory as f32, 32 values of k at a time, so a weight is decoded
  * once for 32 rows. A thread owns 4 × 4 sums; its rows of W lie 16 apart, so that with two stacked weights
- * (gate and up) both halves of a pair are its own.
+ * (gate and up) both halves of a pair are its own. Where tiles are too few for a card, k is cut into parts (join-parts.ts).
  */
+import { partsToFill } from "../fill.ts";
 import {
   type Condition,
+  fixed,
   foldedGroups,
   groupNumber,
   type KernelCall,
   kernelCall,
   repeat,
+  slotStride,
+  writes,
 } from "../kernel.ts";
 import { weightCode } from "./decode.ts";
 import { epilogueCode } from "./epilogue.ts";
-import { type Product, productBindings, productShape, productWork } from "./gemv.ts";
+import { type Product, productBindings, productInputs, productShape, productWork } from "./gemv.ts";
+import type { PartialSums } from "./join-parts.ts";
 
 const threads = 128;
 const tileRows = 32;
@@ -27,45 +32,66 @@ const tileQuads = 8;
  */
 const tileStride = tileQuads + 1;
 
-export function gemm(product: Product, when: Condition): KernelCall {
+/** Parts of k for steps of one tile of rows: a group has twice the threads that fill.ts counts. */
+export function gemmParts({ piece, pairs }: Product): number {
+  if (pairs !== undefined) return 1;
+  return partsToFill({ groups: 2 * Math.ceil(piece.rows / tileWeights), items: piece.columns });
+}
+
+/** With `sums`, parts of the results; a product of pairs has none. */
+export function gemm(product: Product, when: Condition, sums?: PartialSums): KernelCall {
   const { piece, epilogue, pairs } = product;
   const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const results = pairs?.rows ?? piece.rows;
   const perTile = pairs === undefined ? tileWeights : tileWeights / 2;
-  const shape = { ...productShape(product), tile_quads: tileQuads };
+  const shape = {
+    ...productShape(product),
+    tile_quads: tileQuads,
+    ...(sums && { parts: sums.parts, part_stride: slotStride(sums.dim) }),
+  };
   const [x, z] = foldedGroups(Math.ceil(results / perTile), product.shapes);
   return kernelCall({
     label: `gemm ${product.label}`,
     shape,
     features: product.shapes.features,
-    bindings: productBindings(product, shape),
-    body: `${code.functions}${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemmBody(product, perTile)}`,
-    groups: [x, { kind: product.of, per: tileRows }, z],
+    bindings:
+      sums === undefined
+        ? productBindings(product, shape)
+        : [...productInputs(product, shape), writes("partial", "array<f32>", sums.buffer)],
+    body: `${code.functions}${sums === undefined ? epilogueCode(epilogue) : ""}${pairs?.functions ?? ""}${gemmBody(product, perTile, sums !== undefined)}`,
+    groups: [x, { kind: product.of, per: tileRows }, sums === undefined ? z : fixed(sums.parts)],
     when,
     work: productWork(product, tileRows),
   });
 }
 
-function gemmBody(product: Product, perTile: number): string {
+function gemmBody(product: Product, perTile: number, isPart: boolean): string {
   const { piece, pairs, shapes } = product;
   const code = weightCode(piece.type, piece.columns, shapes.features);
   const eachQuad = (body: (q: string) => string): string =>
     repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
   const unitsPerTile = tileQuads / code.quads;
+  const storeResult = `let r = n + shape.first_row;
+    ${pairs === undefined ? "store(r, m, tile_w[cell][j / 16u]);" : "store(r, m, combine(r, tile_w[cell][j / 16u], tile_w[cell][j / 16u + 2u]));"}`;
+  const partOfUnits = `let tiles = (shape.units + ${unitsPerTile - 1}u) / ${unitsPerTile}u;
+  let share = (tiles + shape.parts - 1u) / shape.parts * ${unitsPerTile}u;
+  let begin = min(wg.z * share, shape.units);
+  let end = min(begin + share, shape.units);`;
   const second = pairs === undefined ? "" : ` + select(0u, shape.results, j >= ${perTile}u)`;
   return /* wgsl */ `
 var<workgroup> tile_w: array<vec4<f32>, ${tileWeights * tileStride}>;
 var<workgroup> tile_x: array<vec4<f32>, ${tileRows * tileStride}>;
 @compute @workgroup_size(${threads})
 fn main(${groupNumber.parameters}, @builtin(local_invocation_index) t: u32) {
-  ${groupNumber.code}
+  ${isPart ? "let group_number = wg.x;" : groupNumber.code}
   let count = step.${product.of};
   let m0 = wg.y * ${tileRows}u;
   let r0 = group_number * ${perTile}u;
   let tr = t % 16u;
   let tm = t / 16u;
   var sums: array<vec4<f32>, 4>;
-  for (var u0 = 0u; u0 < shape.units; u0 += ${unitsPerTile}u) {
+  ${isPart ? partOfUnits : "let begin = 0u; let end = shape.units;"}
+  for (var u0 = begin; u0 < end; u0 += ${unitsPerTile}u) {
     for (var i = t; i < ${tileWeights * unitsPerTile}u; i += ${threads}u) {
       let j = i / ${unitsPerTile}u;
       let u = u0 + i % ${unitsPerTile}u;
@@ -94,8 +120,7 @@ fn main(${groupNumber.parameters}, @builtin(local_invocation_index) t: u32) {
     let n = r0 + j;
     if (m >= count || n >= shape.results) { continue; }
     let cell = (i / ${perTile}u) * 16u + j % 16u;
-    let r = n + shape.first_row;
-    ${pairs === undefined ? "store(r, m, tile_w[cell][j / 16u]);" : "store(r, m, combine(r, tile_w[cell][j / 16u], tile_w[cell][j / 16u + 2u]));"}
+    ${isPart ? "partial[(m * shape.parts + wg.z) * shape.part_stride + n] = tile_w[cell][j / 16u];" : storeResult}
   }
 }
 `;

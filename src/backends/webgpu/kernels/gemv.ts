@@ -1,5 +1,5 @@
 /**
- * W [n, k] @ x [m, k] -> y [m, n] for few rows m: every weight is read once for up to four rows of the step.
+ * W [n, k] @ x [m, k] -> y [m, n] for few rows m: every weight is read once for up to sixteen rows of the step.
  * A workgroup of 64 threads: `lanes` threads share a row of W, each decodes every lanes-th unit and keeps its sums
  * in registers, so that neighbours read neighbouring 16-byte words; lane-sums.ts joins them.
  */
@@ -13,6 +13,7 @@ import {
   groupNumber,
   type KernelCall,
   kernelCall,
+  loopEnd,
   reads,
   repeat,
   type ShapeFields,
@@ -62,17 +63,29 @@ export function lanesOf(units: number): number {
   return lanes;
 }
 
+/** Rows of the step that one read of a weight serves: blocks of four but for a single row. */
+export type BatchRows = 1 | 4 | 8 | 16;
+
+/**
+ * Rows of W that a thread works on at once. For one row of the step: four (two pairs). For more: two, decoded before
+ * their sums, so that each quad of x is read for both: 64 registers of weights and 32 of sums for sixteen rows.
+ */
+function weightsAtOnce(batch: BatchRows): number {
+  return batch === 1 ? 4 : 2;
+}
+
 export function gemv(
   product: Product,
-  batch: { readonly rows: 1 | 4; readonly when: Condition },
+  batch: { readonly rows: BatchRows; readonly when: Condition },
 ): KernelCall {
   const { piece, epilogue, pairs } = product;
   const code = weightCode(piece.type, piece.columns, product.shapes.features);
   const lanes = lanesOf(code.units);
   const results = pairs?.rows ?? piece.rows;
-  const perThread = pairs === undefined && batch.rows === 1 ? 4 : 2;
-  const rows = perThread * (pairs === undefined ? 1 : 2);
-  const shape = { ...productShape(product), lanes, rows };
+  const weights = weightsAtOnce(batch.rows);
+  const perThread = weights / (pairs === undefined ? 1 : 2);
+  const blocks = Math.max(1, batch.rows / 4);
+  const shape = { ...productShape(product), lanes, rows: weights * blocks, weights, blocks };
   const [x, z] = foldedGroups(
     Math.ceil(results / ((laneThreads / lanes) * perThread)),
     product.shapes,
@@ -82,7 +95,7 @@ export function gemv(
     shape,
     features: product.shapes.features,
     bindings: productBindings(product, shape),
-    body: `${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, { perThread, batch: batch.rows })}`,
+    body: `${epilogueCode(epilogue)}${pairs?.functions ?? ""}${gemvBody(product, { weights, perThread, batch: batch.rows })}`,
     groups: [x, { kind: product.of, per: batch.rows }, z],
     when: batch.when,
     work: productWork(product, batch.rows),
@@ -99,12 +112,19 @@ export function productWork({ piece }: Pick<Product, "piece">, rows: number): Wo
 /** What every kernel of a product binds; `shape` is its uniform. */
 export function productBindings(product: Product, shape: ShapeFields): readonly Binding[] {
   return [
+    ...productInputs(product, shape),
+    ...epilogueBindings(product.epilogue),
+    ...(product.pairs?.bindings ?? []),
+  ];
+}
+
+/** What it reads. */
+export function productInputs(product: Product, shape: ShapeFields): readonly Binding[] {
+  return [
     shapeBinding(product.shapes, shape),
     reads("step", stepType, product.step),
     reads("w", "array<vec4<u32>>", product.piece.buffer),
     reads("x", "array<vec4<f32>>", product.x),
-    ...epilogueBindings(product.epilogue),
-    ...(product.pairs?.bindings ?? []),
   ];
 }
 
@@ -120,24 +140,29 @@ export function productShape({ piece, epilogue, pairs, shapes }: Product): Shape
 }
 
 interface GemvShape {
+  readonly weights: number;
   readonly perThread: number;
-  readonly batch: 1 | 4;
+  readonly batch: BatchRows;
 }
 
-function gemvBody(product: Product, { perThread, batch }: GemvShape): string {
+/** With loops that end at the uniform, forms of several rows share a source: arrays for sixteen. */
+function blocksInSource({ loops }: ShapeStore, batch: BatchRows): number {
+  if (batch === 1) return 1;
+  return loops === "uniform" ? 4 : batch / 4;
+}
+
+function gemvBody(product: Product, gemvShape: GemvShape): string {
   const { piece, pairs, of, shapes } = product;
-  const { functions, quads } = weightCode(piece.type, piece.columns, shapes.features);
-  const rows = perThread * (pairs === undefined ? 1 : 2);
-  const type = batch === 1 ? "f32" : "vec4<f32>";
-  const xs = [...Array(batch).keys()];
-  const dots = (q: string): string => {
-    const each = xs.map((m) => `dot(d[${q}], x[x${m} + quad_at(u, ${q})])`).join(", ");
-    return batch === 1 ? each : `vec4<f32>(${each})`;
-  };
-  const half = (k: string): string =>
-    pairs === undefined ? "" : ` + select(0u, shape.results, ${k} >= ${perThread}u)`;
-  const lanes = { shapes, rows, type } as const;
+  const { weights, perThread, batch } = gemvShape;
+  const { functions } = weightCode(piece.type, piece.columns, shapes.features);
+  const blocks = blocksInSource(shapes, batch);
+  const lanes = {
+    shapes,
+    rows: weights * blocks,
+    type: batch === 1 ? "f32" : "vec4<f32>",
+  } as const;
   const thread = threadNumber(shapes.features);
+  const addUnit = batch === 1 ? addUnitOfOne : addUnitOfBlocks;
   return /* wgsl */ `${functions}${laneDeclarations(lanes)}
 @compute @workgroup_size(${laneThreads})
 fn main(${groupNumber.parameters}, ${thread.parameters}) {
@@ -146,19 +171,12 @@ fn main(${groupNumber.parameters}, ${thread.parameters}) {
   let lane = t % shape.lanes;
   let per_group = ${laneThreads * perThread}u / shape.lanes;
   let first = group_number * per_group + (t / shape.lanes) * ${perThread}u;
-  let m0 = wg.y * ${batch}u;
+  let m0 = wg.y * ${batch === 1 ? "1u" : `4u * ${blockCount(shapes, batch)}`};
   let count = step.${of};
-  ${xs.map((m) => `let x${m} = min(m0 + ${m}u, count - 1u) * shape.x_stride;`).join("\n  ")}
-  var sums: array<${type}, ${rows}>;
+  ${batch === 1 ? "let x_row = m0 * shape.x_stride;" : xRows(shapes, batch, blocks)}
+  var sums: array<${lanes.type}, ${lanes.rows}>;
   for (var u = lane; u < shape.units; u += shape.lanes) {
-    ${repeat(
-      shapes,
-      { index: "k", field: "rows", count: rows },
-      (
-        k,
-      ) => `var d = decode((min(first + ${k} % ${perThread}u, shape.results - 1u)${half(k)}) * shape.row_vec, u);
-      ${repeat(shapes, { index: "q", field: "quads", count: quads }, (q) => `sums[${k}] += ${dots(q)};`)}`,
-    )}
+    ${addUnit(product, gemvShape)}
   }
   ${joinLanes(lanes)}
   for (var i = t; i < per_group; i += ${laneThreads}u) {
@@ -167,16 +185,80 @@ fn main(${groupNumber.parameters}, ${thread.parameters}) {
     let n = group_number * per_group + i;
     if (n >= shape.results) { continue; }
     let r = n + shape.first_row;
-    let a = sum_at(k, group, width);
-    ${pairs === undefined ? "" : `let b = sum_at(k + ${perThread}u, group, width);`}
-    ${storeRows(batch, pairs !== undefined)}
+    ${storeRows(gemvShape, pairs !== undefined)}
   }
 }
 `;
 }
 
-function storeRows(batch: 1 | 4, isPaired: boolean): string {
-  if (batch === 1) return `store(r, m0, ${isPaired ? "combine(r, a, b)" : "a"});`;
-  const value = isPaired ? "combine(r, a[m], b[m])" : "a[m]";
-  return `for (var m = 0u; m < min(4u, count - m0); m++) { store(r, m0 + m, ${value}); }`;
+function eachBlock(shapes: ShapeStore, batch: BatchRows, body: (b: string) => string): string {
+  return repeat(shapes, { index: "b", field: "blocks", count: batch / 4 }, body);
+}
+
+function blockCount(shapes: ShapeStore, batch: BatchRows): string {
+  return loopEnd(shapes, "blocks", batch / 4);
+}
+
+/** Where the rows of x begin that the workgroup serves: behind the last, that one again. */
+function xRows(shapes: ShapeStore, batch: BatchRows, blocks: number): string {
+  const row = (m: string): string => `x_rows[${m}] = min(m0 + ${m}, count - 1u) * shape.x_stride;`;
+  const ofBlock = (b: string): string =>
+    [0, 1, 2, 3].map((m) => row(`4u * ${b} + ${m}u`)).join(" ");
+  return `var x_rows: array<u32, ${4 * blocks}>;
+  ${eachBlock(shapes, batch, ofBlock)}`;
+}
+
+/** The row of W that is a thread's k-th; of pairs, the second weights follow the first. */
+function weightAt({ pairs }: Product, perThread: number, k: string): string {
+  const half = pairs === undefined ? "" : ` + select(0u, shape.results, ${k} >= ${perThread}u)`;
+  return `(min(first + ${k} % ${perThread}u, shape.results - 1u)${half}) * shape.row_vec`;
+}
+
+function addUnitOfOne(product: Product, { weights, perThread }: GemvShape): string {
+  const { piece, shapes } = product;
+  const { quads } = weightCode(piece.type, piece.columns, shapes.features);
+  return repeat(
+    shapes,
+    { index: "k", field: "weights", count: weights },
+    (k) => `var d = decode(${weightAt(product, perThread, k)}, u);
+      ${repeat(shapes, { index: "q", field: "quads", count: quads }, (q) => `sums[${k}] += dot(d[${q}], x[x_row + quad_at(u, ${q})]);`)}`,
+  );
+}
+
+function addUnitOfBlocks(product: Product, { weights, perThread, batch }: GemvShape): string {
+  const { piece, shapes } = product;
+  const { quads } = weightCode(piece.type, piece.columns, shapes.features);
+  const eachWeight = (body: (k: string) => string): string =>
+    repeat(shapes, { index: "k", field: "weights", count: weights }, body);
+  const addBlock = (b: string, q: string): string => `let x0 = x[x_rows[4u * ${b}] + at];
+        let x1 = x[x_rows[4u * ${b} + 1u] + at];
+        let x2 = x[x_rows[4u * ${b} + 2u] + at];
+        let x3 = x[x_rows[4u * ${b} + 3u] + at];
+        ${eachWeight((k) => `let v = d[${k}][${q}]; sums[${k} * ${blockCount(shapes, batch)} + ${b}] += vec4<f32>(dot(v, x0), dot(v, x1), dot(v, x2), dot(v, x3));`)}`;
+  return `var d: array<array<vec4<f32>, ${quads}>, ${weights}>;
+    ${eachWeight((k) => `d[${k}] = decode(${weightAt(product, perThread, k)}, u);`)}
+    ${repeat(
+      shapes,
+      { index: "q", field: "quads", count: quads },
+      (q) => `let at = quad_at(u, ${q});
+      ${eachBlock(shapes, batch, (b) => addBlock(b, q))}`,
+    )}`;
+}
+
+function storeRows({ perThread, batch }: GemvShape, isPaired: boolean): string {
+  const second = (at: string): string =>
+    isPaired ? `let b = sum_at(${at.replace("k", `(k + ${perThread}u)`)}, group, width);` : "";
+  if (batch === 1) {
+    return `let a = sum_at(k, group, width);
+    ${second("k")}
+    store(r, m0, ${isPaired ? "combine(r, a, b)" : "a"});`;
+  }
+  const at = "k * shape.blocks + block";
+  return `for (var block = 0u; block < shape.blocks; block++) {
+      let m1 = m0 + 4u * block;
+      if (m1 >= count) { break; }
+      let a = sum_at(${at}, group, width);
+      ${second(at)}
+      for (var m = 0u; m < min(4u, count - m1); m++) { store(r, m1 + m, ${isPaired ? "combine(r, a[m], b[m])" : "a[m]"}); }
+    }`;
 }

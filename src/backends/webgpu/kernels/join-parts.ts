@@ -22,9 +22,14 @@ export interface PartialSums {
   readonly buffer: BufferSpec;
   readonly parts: number;
   readonly dim: number;
+  /** Row of the stacked weight that gives the first column. Default 0. */
+  readonly firstRow?: number;
 }
 
-export function partialBytes(rows: number, { parts, dim }: Omit<PartialSums, "buffer">): number {
+export function partialBytes(
+  rows: number,
+  { parts, dim }: Pick<PartialSums, "parts" | "dim">,
+): number {
   return rows * parts * slotStride(dim) * 4;
 }
 
@@ -44,8 +49,14 @@ export function joinParts(
     readonly when?: Condition;
   },
 ): KernelCall {
-  const { buffer, parts, dim } = sums;
-  const shape = { parts, dim, stride: slotStride(dim), ...epilogueShape(epilogue) };
+  const { buffer, parts, dim, firstRow = 0 } = sums;
+  const shape = {
+    parts,
+    dim,
+    stride: slotStride(dim),
+    first_row: firstRow,
+    ...epilogueShape(epilogue),
+  };
   return kernelCall({
     label: `${label} join`,
     shape,
@@ -62,7 +73,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (id.x >= shape.dim) { return; }
   var sum = 0.0;
   for (var part = 0u; part < shape.parts; part++) { sum += sums[(id.y * shape.parts + part) * shape.stride + id.x]; }
-  store(id.x, id.y, sum);
+  store(id.x + shape.first_row, id.y, sum);
 }
 `,
   });
