@@ -41,6 +41,10 @@ async function main(text: string): Promise<number> {
     const chosen = variants.filter(({ name }) => flags.only === undefined || name === flags.only);
     if (chosen.length === 0) throw new RangeError(`--only ${flags.only}: no such variant`);
     for (const variant of chosen) {
+      if (variant.isUnknownToNative) {
+        console.log(`${variant.name}: skipped, native llama.cpp does not know it`);
+        continue;
+      }
       const whole = await measure(variant, "");
       console.log(`${variant.name}: perplexity ${whole.toFixed(2)}`);
       for (const [feature, changes] of Object.entries(variant.without)) {

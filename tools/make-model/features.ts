@@ -26,7 +26,15 @@ export type FeatureName =
   | "yarn-log-multiplier"
   | "full-attention-interval"
   | "shared-kv-layers"
-  | "per-layer-embedding";
+  | "kv-heads-full"
+  | "shared-keys"
+  | "wide-ffn"
+  | "per-layer-embedding"
+  | "state-size"
+  | "state-groups"
+  | "state-heads"
+  | "convolution"
+  | "weight-scales";
 
 interface Feature {
   readonly help: string;
@@ -69,7 +77,15 @@ const table: Readonly<Record<FeatureName, Feature>> = {
   "yarn-log-multiplier": real(1e-3, 10, "YaRN: grows the attention factor"),
   "full-attention-interval": whole(1, 1024, "every N-th layer has attention, others a state"),
   "shared-kv-layers": whole(1, 1024, "so many last layers use keys and values of earlier ones"),
+  "kv-heads-full": whole(1, 4096, "key and value heads of layers without a window"),
+  "shared-keys": flag("1: layers without a window have no attn_v, their keys are their values"),
+  "wide-ffn": flag("1: layers that use keys of earlier ones have twice as many neurons"),
   "per-layer-embedding": whole(8, 4096, "length of the embedding that each layer reads"),
+  "state-size": whole(8, 1024, "length of a key and a value of a layer with a state"),
+  "state-groups": whole(1, 4096, "query and key heads of a layer with a state"),
+  "state-heads": whole(1, 4096, "value heads of a layer with a state"),
+  convolution: whole(2, 64, "tokens that the convolution before a state reads"),
+  "weight-scales": flag("1: matrices have a scale of one number beside them"),
 };
 
 /** Values by name; a name without a value is a feature that the architecture has and this model has not. */

@@ -57,7 +57,8 @@ describe("a model of", () => {
     for (const variant of variants) {
       const describeModel = (changes: string): string => {
         const options = variantOptions(variant, "x.gguf", changes);
-        return JSON.stringify([[...modelMetadata(options)], options.neutral]);
+        const names = modelTensors(options).map(({ name }) => name);
+        return JSON.stringify([[...modelMetadata(options)], names, options.neutral]);
       };
       expect(Object.keys(variant.without).length).toBeGreaterThan(0);
       for (const changes of Object.values(variant.without)) {

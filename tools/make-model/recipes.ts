@@ -1,17 +1,38 @@
 /** The published architectures that make-model writes, one line each. */
 import type { Recipe } from "./recipe.ts";
+import { bitnet, bitnet158 } from "./recipes/bitnet.ts";
+import { cohere2 } from "./recipes/cohere2.ts";
+import { exaone4 } from "./recipes/exaone4.ts";
 import { gemma2 } from "./recipes/gemma2.ts";
 import { gemma3 } from "./recipes/gemma3.ts";
+import { gemma3n } from "./recipes/gemma3n.ts";
+import { gemma4 } from "./recipes/gemma4.ts";
 import { glm4 } from "./recipes/glm4.ts";
 import { granite } from "./recipes/granite.ts";
 import { mistral3 } from "./recipes/mistral3.ts";
 import { olmo2 } from "./recipes/olmo2.ts";
 import { phi3 } from "./recipes/phi3.ts";
+import { qwen35 } from "./recipes/qwen35.ts";
 import { smollm3 } from "./recipes/smollm3.ts";
+import { starcoder2 } from "./recipes/starcoder2.ts";
 
 export const recipes: ReadonlyMap<string, Recipe> = new Map(
-  [gemma2, gemma3, glm4, granite, mistral3, olmo2, phi3, smollm3].map((recipe) => [
-    recipe.name,
-    recipe,
-  ]),
+  [
+    bitnet,
+    bitnet158,
+    cohere2,
+    exaone4,
+    gemma2,
+    gemma3,
+    gemma3n,
+    gemma4,
+    glm4,
+    granite,
+    mistral3,
+    olmo2,
+    phi3,
+    qwen35,
+    smollm3,
+    starcoder2,
+  ].map((recipe) => [recipe.name, recipe]),
 );

@@ -10,6 +10,8 @@ export interface Variant {
   readonly options: string;
   /** A feature and what switches it off. */
   readonly without: Readonly<Record<string, string>>;
+  /** Native llama.cpp cannot open it, so nothing is proved of it. */
+  readonly isUnknownToNative?: true;
 }
 
 /**
@@ -118,6 +120,140 @@ export const variants: readonly Variant[] = [
       "RoPE base of local layers": "--rope-base-swa off",
       "RoPE factor of global layers": "--rope-factor off",
       ...neutral("attn_q_norm.weight", "attn_k_norm.weight", "post_attention_norm.weight"),
+    },
+  },
+  {
+    name: "qwen35",
+    options: "--arch qwen35 --head-dim 32 --full-attention-interval 2 --seed 2",
+    without: {
+      "partial RoPE": "--rope-dims off",
+      ...neutral(
+        "attn_q_norm.weight",
+        "attn_k_norm.weight",
+        "attn_gate.weight",
+        "ssm_conv1d.weight",
+        "ssm_a",
+        "ssm_dt.bias",
+        "ssm_alpha.weight",
+        "ssm_beta.weight",
+        "ssm_norm.weight",
+      ),
+    },
+  },
+  {
+    name: "bitnet",
+    options: "--arch bitnet --seed 3",
+    // Norms behind them take the scales of attn_v and ffn_up out again.
+    without: neutral(
+      "attn_sub_norm.weight",
+      "ffn_sub_norm.weight",
+      "attn_q.scale",
+      "attn_k.scale",
+      "attn_output.scale",
+      "ffn_gate.scale",
+      "ffn_down.scale",
+    ),
+  },
+  {
+    name: "bitnet-b1.58",
+    options: "--arch bitnet-b1.58",
+    without: neutral("attn_sub_norm.weight", "ffn_sub_norm.weight"),
+    isUnknownToNative: true,
+  },
+  {
+    name: "gemma4 small",
+    options: "--arch gemma4 --head-dim 32 --head-dim-swa 16 --wide-ffn 1 --seed 1",
+    without: {
+      window: "--window 4096",
+      "RoPE base of local layers": "--rope-base-swa off",
+      "final soft cap": "--final-soft-cap off",
+      "keys of earlier layers": "--shared-kv-layers off --wide-ffn off",
+      "embedding of each layer": "--per-layer-embedding off",
+      ...neutral(
+        "rope_freqs.weight",
+        "attn_q_norm.weight",
+        "attn_k_norm.weight",
+        "post_ffw_norm.weight",
+        "per_layer_token_embd.weight",
+        "per_layer_model_proj.weight",
+        "per_layer_proj_norm.weight",
+        "post_norm.weight",
+        "layer_output_scale.weight",
+      ),
+    },
+  },
+  {
+    name: "gemma4 large",
+    options:
+      "--arch gemma4 --head-dim 32 --head-dim-swa 16 --shared-kv-layers off --per-layer-embedding off --shared-keys 1 --kv-heads-full 1",
+    without: {
+      window: "--window 4096",
+      "keys that are values": "--shared-keys off",
+      "KV heads of global layers": "--kv-heads-full off",
+      ...neutral("rope_freqs.weight", "layer_output_scale.weight"),
+    },
+  },
+  {
+    name: "exaone4",
+    options: "--arch exaone4 --seed 2",
+    without: {
+      "RoPE base": "--rope-base off",
+      ...neutral(
+        "attn_q_norm.weight",
+        "attn_k_norm.weight",
+        "post_attention_norm.weight",
+        "post_ffw_norm.weight",
+      ),
+    },
+  },
+  {
+    name: "exaone4 with windows",
+    options: "--arch exaone4 --layers 64 --window 24",
+    without: { window: "--window 4096", "window pattern": "--window-pattern 2" },
+  },
+  {
+    name: "cohere2",
+    options: "--arch cohere2 --seed 1",
+    without: {
+      window: "--window 4096",
+      "window pattern": "--window-pattern off",
+      "logit scale": "--logit-scale off",
+      "RoPE base": "--rope-base off",
+      ...neutral("attn_norm.weight"),
+    },
+  },
+  {
+    name: "starcoder2",
+    options: "--arch starcoder2 --seed 1",
+    without: neutral(
+      "attn_norm.bias",
+      "attn_q.bias",
+      "attn_k.bias",
+      "attn_v.bias",
+      "attn_output.bias",
+      "ffn_norm.bias",
+      "ffn_up.bias",
+      "ffn_down.bias",
+      "output_norm.bias",
+    ),
+  },
+  {
+    name: "gemma3n",
+    options: "--arch gemma3n --layers 22 --head-dim 32 --seed 2",
+    without: {
+      window: "--window 4096",
+      "window pattern": "--window-pattern 2",
+      "RoPE base of local layers": "--rope-base-swa off",
+      ...neutral(
+        "altup_correct_coef.weight",
+        "altup_correct_scale.weight",
+        "altup_predict_coef.weight",
+        "altup_router_norm.weight",
+        "laurel_l.weight",
+        "laurel_post_norm.weight",
+        "per_layer_token_embd.weight",
+        "post_norm.weight",
+      ),
     },
   },
 ];
