@@ -59,6 +59,7 @@ NAPI_MODULE_INIT() {
   add<measure_read>(env, exports, "measureRead");
   add<transpose_weight>(env, exports, "transposeWeight");
   add<sgemm>(env, exports, "sgemm");
+  add<pack_rows>(env, exports, "packRows");
   add<quietly>(env, exports, "quietly");
   return exports;
 }

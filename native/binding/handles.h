@@ -114,6 +114,7 @@ napi_value machine(napi_env env, napi_callback_info info);
 napi_value measure_read(napi_env env, napi_callback_info info);
 napi_value transpose_weight(napi_env env, napi_callback_info info);
 napi_value sgemm(napi_env env, napi_callback_info info);
+napi_value pack_rows(napi_env env, napi_callback_info info);
 napi_value quietly(napi_env env, napi_callback_info info);
 
 }  // namespace hearth

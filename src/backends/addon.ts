@@ -134,6 +134,18 @@ export interface Addon {
     c: Float32Array,
     numbers: Float64Array,
   ): Promise<void>;
+  /**
+   * Rows of a weight into a graphics card's layout: row places[i] of the source becomes row i of the target. Numbers:
+   * rows, bytes of a row in the source and in the target, blocks of a row, regrouping (0 none, 1 nibbles, 2 bytes),
+   * then for each plane: first byte in a block, bytes, first byte in a target row.
+   */
+  packRows(
+    pool: Handle,
+    numbers: Float64Array,
+    source: Uint8Array,
+    places: Uint32Array,
+    target: Uint8Array,
+  ): Promise<void>;
 }
 
 export type AddonResult =

@@ -1,10 +1,8 @@
 /** Reads rows of a weight, or a stretch of their columns, as float32: for the weights that are derived from others at load. */
-import { closeSync } from "node:fs";
 import { rowBytes } from "../core/dtype.ts";
-import { readFully } from "../io/byte-source.ts";
-import { openForReading } from "../io/open-file.ts";
 import type { Weight } from "../ops/op.ts";
 import { quantCodec } from "../quant/codecs.ts";
+import { openWeightBytes } from "./weight-bytes.ts";
 
 export interface WeightReader {
   /** [rows, count] of the columns first … first + count; both whole blocks. */
@@ -18,7 +16,7 @@ export function openWeight(weight: Weight): WeightReader {
   const { rows, columns } = weight;
   const bytesPerRow = rowBytes(weight.type, columns);
   const bytes = new Uint8Array(bytesPerRow);
-  const source = openBytes(weight);
+  const source = openWeightBytes(weight.bytes);
   const readPart = (
     row: number,
     part: { readonly first: number; readonly count: number },
@@ -36,26 +34,6 @@ export function openWeight(weight: Weight): WeightReader {
       for (let row = 0; row < rows; row++) readPart(row, part, target, row * part.count);
     },
     readRow: (row, target) => readPart(row, { first: 0, count: columns }, target, 0),
-    close: source.close,
-  };
-}
-
-function openBytes({ bytes }: Weight): {
-  readonly read: (offset: number, target: Uint8Array) => void;
-  readonly close: () => void;
-} {
-  if (bytes.kind === "memory") {
-    const { data } = bytes;
-    return {
-      read: (offset, target) => target.set(data.subarray(offset, offset + target.length)),
-      close: () => {},
-    };
-  }
-  const { path, offset: begin } = bytes;
-  const descriptor = openForReading(path);
-  return {
-    read: (offset, target) =>
-      readFully(descriptor, { path, offset: begin + offset, bytes: target }),
-    close: () => closeSync(descriptor),
+    close: () => source[Symbol.dispose](),
   };
 }

@@ -9,7 +9,7 @@ export type Tokens = Quantity<"tokens">;
 export type Milliseconds = Quantity<"milliseconds">;
 export type BytesPerSecond = Quantity<"bytes/s">;
 
-const KiB = 1024;
+export const KiB = 1024;
 export const MiB: number = 1024 * KiB;
 export const GiB: number = 1024 * MiB;
 

@@ -3,7 +3,8 @@
  * so that a fuzzer can feed them without a disk. A read is whole or an error, never short.
  */
 
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync, read as readCallback, readSync } from "node:fs";
+import { promisify } from "node:util";
 import { counted } from "../core/counted.ts";
 import { FileFormatError } from "../core/errors.ts";
 import { openForReading } from "./open-file.ts";
@@ -51,26 +52,52 @@ export function openSource(path: string): ByteSource & Disposable {
   };
 }
 
+interface FileRange {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Fills `bytes` from `offset` of the file; a file that ends before is an error. */
-export function readFully(
-  descriptor: number,
-  request: { readonly path: string; readonly offset: number; readonly bytes: Uint8Array },
-): void {
-  const { path, offset, bytes } = request;
+export function readFully(descriptor: number, { path, offset, bytes }: FileRange): void {
   let done = 0;
   while (done < bytes.length) {
     const count = readSync(descriptor, bytes, done, bytes.length - done, offset + done);
-    if (count === 0) {
-      throw new FileFormatError({
-        file: path,
-        where: "file",
-        found: `its end, ${counted(bytes.length - done, "byte")} early`,
-        expected: "the size it had when it was opened",
-        offset: offset + done,
-      });
-    }
+    if (count === 0)
+      throw endedEarly(path, { missing: bytes.length - done, offset: offset + done });
     done += count;
   }
+}
+
+const read = promisify(readCallback);
+
+/** As readFully, by a thread of Node's pool. `bytes` are written to until the promise is settled. */
+export async function readFullyLater(
+  descriptor: number,
+  { path, offset, bytes }: FileRange,
+): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const request = [descriptor, bytes, done, bytes.length - done, offset + done] as const;
+    const { bytesRead } = await read(...request);
+    if (bytesRead === 0) {
+      throw endedEarly(path, { missing: bytes.length - done, offset: offset + done });
+    }
+    done += bytesRead;
+  }
+}
+
+function endedEarly(
+  file: string,
+  { missing, offset }: { readonly missing: number; readonly offset: number },
+): FileFormatError {
+  return new FileFormatError({
+    file,
+    where: "file",
+    found: `its end, ${counted(missing, "byte")} early`,
+    expected: "the size it had when it was opened",
+    offset,
+  });
 }
 
 function checkRange(

@@ -1,17 +1,18 @@
 /**
- * Brings the contents of a recording's buffers onto the GPU, through one staging area of bounded size: rows are read
- * from the file in pieces, regrouped (weight-layout.ts) and handed to queue.writeBuffer. The queue is drained after
- * each piece so that Dawn's own copies stay as bounded as ours.
+ * Brings the contents of a recording's buffers onto the GPU. Rows go through three stages, each with its own piece at
+ * any time: read from the file, packed into the card's layout (weight-layout.ts), copied by the card. Memory stays
+ * bounded: two pieces as read, one packed, and two that the card has yet to copy.
  */
-import { type Bytes, MiB } from "../../core/units.ts";
-import { readPieces, readTensorBytes } from "../../io/tensor-bytes.ts";
+import type { Bytes } from "../../core/units.ts";
+import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import type { WeightBytes } from "../../ops/op.ts";
 import type { CompileOptions } from "../backend.ts";
+import { openWeightBytes } from "../weight-bytes.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
-import { packRows, type RowLayout, rowLayout } from "./weight-layout.ts";
-
-/** A piece: large against the cost of a call (some 10 µs), small against memory. */
-const pieceBytes = 16 * MiB;
+import { openRowPacker } from "./row-packer.ts";
+import { openRowSource, type RowSource } from "./row-source.ts";
+import { pieceBytes, type RowPiece, rowPieces } from "./upload-pieces.ts";
+import { packRows, rowLayout } from "./weight-layout.ts";
 
 export interface Upload extends CompileOptions {
   readonly device: GPUDevice;
@@ -23,20 +24,123 @@ export async function uploadAll(
   buffers: ReadonlyMap<BufferSpec, GPUBuffer>,
   upload: Upload,
 ): Promise<void> {
-  let done = 0;
+  using packer = openRowPacker();
+  await using source = openRowSource();
+  const writer = new Writer(upload);
+  const pieces = piecesOf(buffers);
+  const spare: Uint8Array[] = [];
+  let packed: Uint8Array = new Uint8Array(0);
+  for (let reading = readNext(pieces, source, spare); reading; ) {
+    const { piece, place, bytes, done } = reading;
+    await done;
+    reading = readNext(pieces, source, spare);
+    if (piece === undefined) {
+      await writer.write(place, bytes);
+      continue;
+    }
+    const { layout, places } = piece;
+    const length = places.length * layout.gpuBytes;
+    packed = fitting(packed, length);
+    await packer.pack(layout, { source: bytes, places, target: packed });
+    spare.push(bytes);
+    await writer.write(place, packed.subarray(0, length));
+  }
+  await writer.drain();
+}
+
+interface Place {
+  readonly buffer: GPUBuffer;
+  readonly offset: Bytes;
+}
+
+/** What is written at a place: rows of a file, or bytes that were made. */
+type PlacedPiece = { readonly place: Place } & (
+  | { readonly piece: RowPiece }
+  | { readonly made: Uint8Array }
+);
+
+function* piecesOf(
+  buffers: ReadonlyMap<BufferSpec, GPUBuffer>,
+): Generator<PlacedPiece, void, undefined> {
   for (const [spec, buffer] of buffers) {
     let offset = 0;
     for (const part of spec.contents) {
-      const pieces = part.kind === "made" ? [part.make()] : packedPieces(part);
-      for (const piece of pieces) {
-        upload.signal?.throwIfAborted();
-        upload.device.queue.writeBuffer(buffer, offset, piece);
-        offset += piece.length;
-        done += piece.length;
-        upload.onProgress?.({ done, total: upload.total });
-        if (piece.length >= pieceBytes / 2) await upload.device.queue.onSubmittedWorkDone();
+      if (part.kind === "made") {
+        const made = part.make();
+        yield { place: { buffer, offset }, made };
+        offset += made.length;
+        continue;
+      }
+      for (const piece of rowPieces(part)) {
+        yield { place: { buffer, offset }, piece };
+        offset += piece.places.length * piece.layout.gpuBytes;
       }
     }
+  }
+}
+
+/** Begins to read the next piece, while the one before it is packed. */
+function readNext(
+  pieces: Iterator<PlacedPiece, void>,
+  source: RowSource,
+  spare: Uint8Array[],
+): Reading | undefined {
+  const next = pieces.next();
+  if (next.done) return undefined;
+  const { place } = next.value;
+  if ("made" in next.value) {
+    return { piece: undefined, place, bytes: next.value.made, done: Promise.resolve() };
+  }
+  const { piece } = next.value;
+  const bytes = fitting(spare.pop(), piece.rowsRead * piece.layout.fileBytes);
+  const done = source.read(piece, bytes);
+  // A failure is thrown when its turn comes; until then somebody must have listened.
+  done.catch(() => {});
+  return { piece, place, bytes, done };
+}
+
+interface Reading {
+  readonly piece: RowPiece | undefined;
+  readonly place: Place;
+  /** Of a piece: as read, with room to spare. */
+  readonly bytes: Uint8Array;
+  readonly done: Promise<void>;
+}
+
+/** The buffer, or a new one if it is too small. */
+function fitting(buffer: Uint8Array | undefined, bytes: Bytes): Uint8Array {
+  if (buffer !== undefined && buffer.length >= bytes) return buffer;
+  return new Uint8Array(Math.max(bytes, pieceBytes));
+}
+
+/** Hands pieces to the queue, which keeps a copy of each until the card has it: of at most two large ones. */
+class Writer {
+  readonly #upload: Upload;
+  #done = 0;
+  #unfinished: Bytes = 0;
+  #before: Promise<unknown> = Promise.resolve();
+
+  constructor(upload: Upload) {
+    this.#upload = upload;
+  }
+
+  async write({ buffer, offset }: Place, data: Uint8Array): Promise<void> {
+    const { signal, device, total, onProgress } = this.#upload;
+    signal?.throwIfAborted();
+    const owned = data.buffer instanceof ArrayBuffer ? data : data.slice();
+    device.queue.writeBuffer(buffer, offset, owned.buffer, owned.byteOffset, owned.byteLength);
+    this.#done += data.length;
+    onProgress?.({ done: this.#done, total });
+    this.#unfinished += data.length;
+    if (this.#unfinished < pieceBytes / 2) return;
+    this.#unfinished = 0;
+    const before = this.#before;
+    this.#before = device.queue.onSubmittedWorkDone();
+    await before;
+  }
+
+  async drain(): Promise<void> {
+    await this.#before;
   }
 }
 
@@ -71,96 +175,26 @@ export function uploadReplaced(
   return uploaded;
 }
 
-/** The rows at those of the places that lie in the part, each with its offset there. */
+/** The rows at those of the places that lie in the part, each with its offset there; valid until the next is asked for. */
 function* replacedRows(
   part: MatrixPart,
   neurons: Uint32Array,
   places: readonly number[],
 ): Generator<{ readonly at: Bytes; readonly bytes: Uint8Array }, void, undefined> {
-  const { gpuBytes } = rowLayout(part.type, part.columns);
+  const layout = rowLayout(part.type, part.columns);
+  const source = new Uint8Array(layout.fileBytes);
+  const target = new Uint8Array(layout.gpuBytes);
+  using reader = openWeightBytes(part.bytes);
   for (const place of places) {
     const row = place - part.firstRow;
     if (row < 0 || row >= part.rowCount) continue;
-    const rows = neurons.subarray(place, place + 1);
-    for (const bytes of packedPieces({ ...part, rows, rowCount: 1 })) {
-      yield { at: row * gpuBytes, bytes };
-    }
+    reader.read((neurons[place] ?? 0) * layout.fileBytes, source);
+    packRows(layout, { source, target, rows: 1 });
+    yield { at: row * layout.gpuBytes, bytes: target };
   }
-}
-
-/** The rows of a part in the GPU's layout; each piece is valid until the next is asked for. */
-function* packedPieces(part: MatrixPart): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
-  const layout = rowLayout(part.type, part.columns);
-  const rowsPerPiece = Math.max(
-    1,
-    Math.floor(pieceBytes / Math.max(layout.gpuBytes, layout.fileBytes)),
-  );
-  const packed = new Uint8Array(Math.min(rowsPerPiece, part.rowCount) * layout.gpuBytes);
-  for (const source of sourcePieces(part, layout, rowsPerPiece)) {
-    const rows = source.length / layout.fileBytes;
-    packRows(layout, { source, target: packed, rows });
-    yield packed.subarray(0, rows * layout.gpuBytes);
-  }
-}
-
-function* sourcePieces(
-  part: MatrixPart,
-  { fileBytes }: RowLayout,
-  rowsPerPiece: number,
-): Generator<Uint8Array, void, undefined> {
-  if (part.rows !== undefined) {
-    yield* gatheredPieces(part, { fileBytes, rowsPerPiece, rows: part.rows });
-    return;
-  }
-  const { bytes } = part;
-  const first = part.firstRow * fileBytes;
-  const length = part.rowCount * fileBytes;
-  if (bytes.kind === "file") {
-    const location = { path: bytes.path, offset: bytes.offset + first, bytes: length };
-    yield* readPieces(location, rowsPerPiece * fileBytes);
-    return;
-  }
-  const whole = evenlyPlaced(bytes.data);
-  for (let at = 0; at < length; at += rowsPerPiece * fileBytes) {
-    const end = Math.min(at + rowsPerPiece * fileBytes, length);
-    yield whole.subarray(first + at, first + end);
-  }
-}
-
-/** Only some rows: neighbours are read together, so a hot prefix costs few reads. */
-function* gatheredPieces(
-  part: MatrixPart,
-  from: { readonly fileBytes: number; readonly rowsPerPiece: number; readonly rows: Uint32Array },
-): Generator<Uint8Array, void, undefined> {
-  const { fileBytes, rowsPerPiece, rows } = from;
-  for (let begin = 0; begin < rows.length; begin += rowsPerPiece) {
-    const wanted = rows.subarray(begin, begin + rowsPerPiece);
-    const gathered = new Uint8Array(wanted.length * fileBytes);
-    for (let i = 0; i < wanted.length; ) {
-      let next = i + 1;
-      while (next < wanted.length && wanted[next] === (wanted[next - 1] ?? 0) + 1) next++;
-      const run = { offset: (wanted[i] ?? 0) * fileBytes, bytes: (next - i) * fileBytes };
-      gathered.set(readRange(part.bytes, run), i * fileBytes);
-      i = next;
-    }
-    yield gathered;
-  }
-}
-
-function readRange(
-  bytes: WeightBytes,
-  { offset, bytes: length }: { readonly offset: number; readonly bytes: number },
-): Uint8Array {
-  if (bytes.kind === "memory") return bytes.data.subarray(offset, offset + length);
-  return readTensorBytes({ path: bytes.path, offset: bytes.offset + offset, bytes: length });
 }
 
 /** All bytes of a weight. */
 export function readWeight(bytes: WeightBytes): Uint8Array {
   return bytes.kind === "memory" ? bytes.data : readTensorBytes(bytes);
-}
-
-/** A view that 16-bit words can be read from. */
-function evenlyPlaced(data: Uint8Array): Uint8Array {
-  return data.byteOffset % 2 === 0 ? data : data.slice();
 }

@@ -139,6 +139,14 @@ export function packRows(
   });
 }
 
+/** A layout and a count of rows as the addon's packRows takes them. */
+export function packingNumbers(layout: RowLayout, rows: number): Float64Array {
+  const { type, fileBytes, gpuBytes, blocks, planeStart, isGrouped } = layout;
+  const grouping = isGrouped ? (groupings[type]?.bits === 4 ? 1 : 2) : 0;
+  const planes = planesByType[type].flatMap(({ at, bytes }, p) => [at, bytes, planeStart[p] ?? 0]);
+  return Float64Array.of(rows, fileBytes, gpuBytes, blocks, grouping, ...planes);
+}
+
 interface PlaneCopy {
   readonly from: Uint16Array;
   readonly to: Uint16Array;

@@ -266,8 +266,8 @@ export function copySequenceCode(
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let count = min(request.z, ${cells}u) * ${words}u;
-  let from = request.x * ${cells * words}u;
-  let to = request.y * ${cells * words}u;
-  for (var i = id.x; i < count; i += groups.x * 64u) { cache[to + i] = cache[from + i]; }
+  let source = request.x * ${cells * words}u;
+  let first = request.y * ${cells * words}u;
+  for (var i = id.x; i < count; i += groups.x * 64u) { cache[first + i] = cache[source + i]; }
 }`;
 }
