@@ -4,6 +4,7 @@
 // Internal to kernels/.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "panel.h"
@@ -17,9 +18,9 @@ constexpr size_t kQueries = 96;    // (row, head) pairs that share an unpacked t
 
 // The buffers of one thread, cut from the scratch.
 struct AttentionScratch {
-  float* k;      // [kPositions, head_dim], or transposed [head_dim, kPositions]
-  float* v;      // [kPositions, width]; width: head_dim rounded up to whole panel columns
-  float* q;      // [kQueries, head_dim], times the scale
+  float* k;      // [kPositions, k.width], or transposed [k.width, kPositions]
+  float* v;      // [kPositions, width]; width: v.width rounded up to whole panel columns
+  float* q;      // [kQueries, k.width], times the scale
   float* score;  // [kQueries, kPositions]
   float* sum_v;  // [kQueries, width]
   float* most;   // [kQueries]
@@ -60,18 +61,25 @@ void load_kv_row(KvType type, const uint8_t* row, size_t head_dim, float* out) {
   }
 }
 
-// Loads rows [begin, begin + count) with `stride` floats between them; the rest of the tile and of
-// a row is zero.
+// Rows [from, end) of the tile at `begin`, `stride` floats apart; what lies outside, of the tile and
+// of a row, is zero: a position that no row sees must not be read, it may hold anything.
+struct TileRows {
+  size_t begin;
+  size_t from;
+  size_t end;
+};
+
 template <class L>
-void load_kv_tile(const AttentionTask& task, const void* data, Range positions, size_t stride,
-                  float* out) {
-  const uint8_t* row = static_cast<const uint8_t*>(data) + positions.begin * task.position_stride;
-  const size_t count = positions.end - positions.begin;
-  for (size_t p = 0; p < count; ++p, row += task.position_stride) {
-    load_kv_row<L>(task.type, row, task.head_dim, out + p * stride);
-    for (size_t i = task.head_dim; i < stride; ++i) out[p * stride + i] = 0;
+void load_kv_tile(const AttentionTask& task, const KvHead& head, const TileRows& rows,
+                  size_t stride, float* out) {
+  const uint8_t* row =
+      static_cast<const uint8_t*>(head.data) + (rows.begin % task.cells + rows.from) * head.stride;
+  std::memset(out, 0, rows.from * stride * sizeof(float));
+  for (size_t p = rows.from; p < rows.end; ++p, row += head.stride) {
+    load_kv_row<L>(task.type, row, head.width, out + p * stride);
+    for (size_t i = head.width; i < stride; ++i) out[p * stride + i] = 0;
   }
-  std::memset(out + count * stride, 0, (kPositions - count) * stride * sizeof(float));
+  std::memset(out + rows.end * stride, 0, (kPositions - rows.end) * stride * sizeof(float));
 }
 
 template <class L>
@@ -101,46 +109,53 @@ float dot_f32(const float* a, const float* b, size_t count) {
   return L::reduce_add(L::add(sum[0], sum[1]));
 }
 
-// Scores of one query become e^(score − max); sum_v and sum are rescaled to the new max.
+// Scores [from, end) of one query become e^(score − max), the others 0; sum_v and sum are rescaled
+// to the new max.
 template <class L>
-void online_softmax(const AttentionScratch& scratch, size_t query, size_t visible, size_t width) {
+void online_softmax(const AttentionScratch& scratch, size_t query, Range seen, size_t width) {
   float* score = scratch.score + query * kPositions;
   float most = scratch.most[query];
-  for (size_t p = 0; p < visible; ++p) most = score[p] > most ? score[p] : most;
+  for (size_t p = seen.begin; p < seen.end; ++p) most = score[p] > most ? score[p] : most;
   const float factor = std::exp(scratch.most[query] - most);
   float sum = 0;
   for_lanes<L>(kPositions, [&](size_t p, size_t) {
     L::store(score + p, exp_lanes<L>(L::sub(L::load(score + p), L::set1(most))));
   });
-  for (size_t p = visible; p < kPositions; ++p) score[p] = 0;
+  for (size_t p = 0; p < seen.begin; ++p) score[p] = 0;
+  for (size_t p = seen.end; p < kPositions; ++p) score[p] = 0;
   for_lanes<L>(kPositions, [&](size_t p, size_t) { sum += L::reduce_add(L::load(score + p)); });
   scratch.most[query] = most;
   scratch.sum[query] = scratch.sum[query] * factor + sum;
   if (factor != 1) scale<L>(factor, width, scratch.sum_v + query * width);
 }
 
-// How many positions of the tile at `begin` a row sees.
-inline size_t visible_in_tile(const AttentionTask& task, size_t row, size_t begin) {
-  const size_t seen =
-      task.visible[row] < task.positions.end ? task.visible[row] : task.positions.end;
-  if (seen <= begin) return 0;
-  return seen - begin < kPositions ? seen - begin : kPositions;
+// Which positions of the tile at `begin` a row sees, counted from there.
+inline Range seen_in_tile(const AttentionTask& task, size_t row, size_t begin) {
+  const auto within = [&](size_t position) {
+    return position <= begin ? 0 : std::min(position - begin, kPositions);
+  };
+  const size_t end = std::min<size_t>(task.visible[row], task.positions.end);
+  return {within(task.first ? task.first[row] : 0), within(end)};
 }
 
 // Scores and weighted values of one tile for one q row.
 template <class L>
 void attend_tile_direct(const AttentionTask& task, const AttentionScratch& s, Range tile,
                         Range queries, size_t width) {
-  load_kv_tile<L>(task, task.k, tile, task.head_dim, s.k);
-  load_kv_tile<L>(task, task.v, tile, width, s.v);
+  const size_t from = seen_in_tile(task, 0, tile.begin).begin;
   const size_t count = tile.end - tile.begin;
+  const TileRows rows = {tile.begin, from, count};
+  load_kv_tile<L>(task, task.k, rows, task.k.width, s.k);
+  load_kv_tile<L>(task, task.v, rows, width, s.v);
   for (size_t i = 0; i < queries.end - queries.begin; ++i) {
     float* score = s.score + i * kPositions;
-    for (size_t p = 0; p < count; ++p) {
-      score[p] = dot_f32<L>(s.q + i * task.head_dim, s.k + p * task.head_dim, task.head_dim);
+    for (size_t p = 0; p < from; ++p) score[p] = 0;
+    for (size_t p = from; p < count; ++p) {
+      score[p] = dot_f32<L>(s.q + i * task.k.width, s.k + p * task.k.width, task.k.width);
     }
     for (size_t p = count; p < kPositions; ++p) score[p] = 0;
-    online_softmax<L>(s, i, count, width);
+    if (task.soft_cap != 0) soft_cap<L>(task.soft_cap, kPositions, score);
+    online_softmax<L>(s, i, {from, count}, width);
     for (size_t c = 0; c < width; c += 2 * L::kLanes) {
       panel_product<L>(
           {s.v + c, width, score, kPositions, count, s.sum_v + i * width + c, width, true}, 1);
@@ -153,17 +168,20 @@ template <class L>
 void attend_tile_panels(const AttentionTask& task, const AttentionScratch& s, Range tile,
                         Range queries, size_t width) {
   const size_t count = queries.end - queries.begin;
-  load_kv_tile<L>(task, task.k, tile, task.head_dim, s.v);
-  transpose_tile<L>(s.v, task.head_dim, s.k);
-  load_kv_tile<L>(task, task.v, tile, width, s.v);
+  const size_t from = seen_in_tile(task, queries.begin / task.heads, tile.begin).begin;
+  const TileRows rows = {tile.begin, from, tile.end - tile.begin};
+  load_kv_tile<L>(task, task.k, rows, task.k.width, s.v);
+  transpose_tile<L>(s.v, task.k.width, s.k);
+  load_kv_tile<L>(task, task.v, rows, width, s.v);
   for (size_t p = 0; p < kPositions; p += 2 * L::kLanes) {
     panel_product<L>(
-        {s.k + p, kPositions, s.q, task.head_dim, task.head_dim, s.score + p, kPositions, false},
+        {s.k + p, kPositions, s.q, task.k.width, task.k.width, s.score + p, kPositions, false},
         count);
   }
+  if (task.soft_cap != 0) soft_cap<L>(task.soft_cap, count * kPositions, s.score);
   for (size_t i = 0; i < count; ++i) {
-    const size_t seen = visible_in_tile(task, (queries.begin + i) / task.heads, tile.begin);
-    if (seen > 0) {
+    const Range seen = seen_in_tile(task, (queries.begin + i) / task.heads, tile.begin);
+    if (seen.begin < seen.end) {
       online_softmax<L>(s, i, seen, width);
     } else {
       std::memset(s.score + i * kPositions, 0, kPositions * sizeof(float));
@@ -181,12 +199,12 @@ void start_queries(const AttentionTask& task, const AttentionScratch& s, Range q
   for (size_t i = 0; i < queries.end - queries.begin; ++i) {
     const size_t row = (queries.begin + i) / task.heads;
     const size_t head = (queries.begin + i) % task.heads;
-    float* q = s.q + i * task.head_dim;
-    std::memcpy(q, task.q + row * task.q_stride + head * task.head_dim,
-                task.head_dim * sizeof(float));
-    scale<L>(task.scale, task.head_dim, q);
-    s.most[i] = -HUGE_VALF;
-    s.sum[i] = 0;
+    float* q = s.q + i * task.k.width;
+    std::memcpy(q, task.q + row * task.q_stride + head * task.k.width,
+                task.k.width * sizeof(float));
+    scale<L>(task.scale, task.k.width, q);
+    s.most[i] = task.sinks ? task.sinks[head] : -HUGE_VALF;
+    s.sum[i] = task.sinks ? 1 : 0;
     std::memset(s.sum_v + i * width, 0, width * sizeof(float));
   }
 }
@@ -201,18 +219,18 @@ void finish_queries(const AttentionTask& task, const AttentionScratch& s, Range 
       task.state[query * 2] = s.most[i];
       task.state[query * 2 + 1] = s.sum[i];
     } else {
-      scale<L>(1.0f / s.sum[i], task.head_dim, sum_v);
+      scale<L>(1.0f / s.sum[i], task.v.width, sum_v);
     }
     float* out =
-        task.out + query / task.heads * task.out_stride + query % task.heads * task.head_dim;
-    std::memcpy(out, sum_v, task.head_dim * sizeof(float));
+        task.out + query / task.heads * task.out_stride + query % task.heads * task.v.width;
+    std::memcpy(out, sum_v, task.v.width * sizeof(float));
   }
 }
 
 template <class L>
 void attention(const AttentionTask& task) {
   const AttentionScratch scratch = attention_scratch(task.scratch);
-  const size_t width = round_up(task.head_dim, 2 * L::kLanes);
+  const size_t width = round_up(task.v.width, 2 * L::kLanes);
   const size_t total = task.rows * task.heads;
   for (size_t first = 0; first < total; first += kQueries) {
     const Range queries = {first, first + kQueries < total ? first + kQueries : total};
@@ -222,7 +240,12 @@ void attention(const AttentionTask& task) {
       seen = task.visible[row] > seen ? task.visible[row] : seen;
     }
     seen = seen < task.positions.end ? seen : task.positions.end;
-    for (size_t begin = task.positions.begin; begin < seen; begin += kPositions) {
+    size_t begin = task.positions.begin;
+    if (task.first) {
+      const size_t from = task.first[queries.begin / task.heads] / kPositions * kPositions;
+      begin = from > begin ? from : begin;
+    }
+    for (; begin < seen; begin += kPositions) {
       const Range tile = {begin, begin + kPositions < seen ? begin + kPositions : seen};
       if (task.rows == 1) {
         attend_tile_direct<L>(task, scratch, tile, queries, width);

@@ -169,23 +169,32 @@ struct RopeTask {
   RopePairing pairing;
 };
 
-// Attention of the q heads that share one KV head: out = softmax(q Kᵀ · scale) V, online over tiles
-// of positions. K and V of position p lie at k + p * position_stride, v + p * position_stride
-// (head_dim values of `type`).
+// The keys, or values, of one head: position p lies at data + (p mod cells) * stride.
+struct KvHead {
+  const void* data;
+  size_t width;   // values of the cache's type; a multiple of 32 for Q8_0; at most kMaxHeadDim
+  size_t stride;  // in bytes
+};
+
+// Attention of the q heads that share one KV head: out = softmax(cap(q Kᵀ · scale)) V, online over
+// tiles of positions.
 struct AttentionTask {
   KvType type;
-  size_t head_dim;  // a multiple of 32 for Q8_0; any otherwise; at most kMaxHeadDim
+  KvHead k;
+  KvHead v;
+  size_t cells;     // a multiple of 64, or more than any position
   size_t heads;     // q heads that share this KV head
   size_t rows;      // q rows of one sequence; at most kMaxAttentionRows
-  const float* q;   // row i, head h at q + i * q_stride + h * head_dim
+  const float* q;   // row i, head h at q + i * q_stride + h * k.width
   size_t q_stride;  // in floats
-  const void* k;
-  const void* v;
-  size_t position_stride;   // in bytes
-  Range positions;          // those that are attended; begin a multiple of 64
-  const uint32_t* visible;  // [rows]: row i sees positions < visible[i]
+  Range positions;  // those that are attended; begin a multiple of 64
+  // [rows], both rising: row i sees positions from first[i] on (null: all), below visible[i].
+  const uint32_t* first;
+  const uint32_t* visible;
   float scale;
-  float* out;  // as q, with out_stride
+  float soft_cap;      // cap(s) = soft_cap tanh(s / soft_cap); 0 for none
+  const float* sinks;  // [heads]: e^sink joins the sum below; null for none
+  float* out;          // row i, head h at out + i * out_stride + h * v.width
   size_t out_stride;
   // [rows, heads, 2], or null: out is the result. With a state out is left unnormalised,
   // Σ e^(s − max) V, and the state gets max and Σ e^(s − max): a partial result over a fixed cut of

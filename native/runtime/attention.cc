@@ -19,6 +19,7 @@ constexpr uint32_t kRowsPerBlock = 16;
 struct RowBlock {
   uint32_t first;
   uint32_t count;
+  uint32_t begin;  // of the positions that its rows see, in whole tiles
   uint32_t cuts;
   uint32_t cut_positions;
   uint32_t first_chunk;
@@ -27,7 +28,8 @@ struct RowBlock {
 // Shared by the attention stage, which writes it in begin(), and the merge stage.
 struct AttentionPlan {
   std::vector<RowBlock> blocks;
-  std::vector<uint32_t> visible;  // [rows of the step]
+  std::vector<uint32_t> seen;     // [rows of the step]: the first position that a row sees
+  std::vector<uint32_t> visible;  // [rows of the step]: one behind the last
   bool cut = false;
 };
 
@@ -51,7 +53,8 @@ class AttentionStage final : public Stage {
       chunks += block.cuts * op_.layer->shape().kv_heads;
       for (uint32_t i = 0; i < block.count; i++) {
         plan_->visible[row + i] = step.position[row + i] + 1;
-        work += plan_->visible[row + i];
+        plan_->seen[row + i] = first_seen(step.position[row + i]);
+        work += plan_->visible[row + i] - plan_->seen[row + i];
       }
       plan_->cut = plan_->cut || block.cuts > 1;
       plan_->blocks.push_back(block);
@@ -73,27 +76,49 @@ class AttentionStage final : public Stage {
     const uint32_t cut = (index - block.first_chunk) % block.cuts;
     const KvLayer& layer = *op_.layer;
     const KvLayerShape& shape = layer.shape();
-    const size_t head_dim = shape.key_width;
     const uint32_t group = op_.heads / shape.kv_heads;
     const uint32_t sequence = step.sequence[block.first];
     const uint32_t end = plan_->visible[block.first + block.count - 1];
-    const size_t head_offset = static_cast<size_t>(kv_head) * group * head_dim;
-    const size_t partial = (static_cast<size_t>(block.first) * kMaxCuts + cut) * op_.heads +
-                           static_cast<size_t>(kv_head) * group;
+    const size_t head = static_cast<size_t>(kv_head) * group;
+    const size_t partial = (static_cast<size_t>(block.first) * kMaxCuts + cut) * op_.heads + head;
     const bool partly = block.cuts > 1;
-    const uint32_t begin = cut * block.cut_positions;
-    attention_(AttentionTask{
-        layer.type(), head_dim, group, block.count, op_.q.row(block.first) + head_offset,
-        op_.q.width, layer.keys(sequence, kv_head), layer.values(sequence, kv_head),
-        layer.key_stride(), Range{begin, std::min(begin + block.cut_positions, end)},
-        &plan_->visible[block.first], op_.scale,
-        partly ? partials_->out + partial * head_dim : op_.out.row(block.first) + head_offset,
-        op_.out.width, partly ? partials_->state + partial * 2 : nullptr, scratch.attention});
+    const uint32_t begin = block.begin + cut * block.cut_positions;
+    // The first cut has the sink for all of them.
+    const bool has_sinks = op_.sinks != nullptr && cut == 0;
+    AttentionTask task{};
+    task.type = layer.type();
+    task.k = KvHead{layer.keys(sequence, kv_head), shape.key_width, layer.key_stride()};
+    task.v = KvHead{layer.values(sequence, kv_head), shape.value_width, layer.value_stride()};
+    task.cells = shape.cells;
+    task.heads = group;
+    task.rows = block.count;
+    task.q = op_.q.row(block.first) + head * shape.key_width;
+    task.q_stride = op_.q.width;
+    task.positions = Range{begin, std::min(begin + block.cut_positions, end)};
+    task.first = op_.window == 0 ? nullptr : &plan_->seen[block.first];
+    task.visible = &plan_->visible[block.first];
+    task.scale = op_.scale;
+    task.soft_cap = op_.soft_cap;
+    task.sinks = has_sinks ? op_.sinks + head : nullptr;
+    task.out = partly ? partials_->out + partial * shape.value_width
+                      : op_.out.row(block.first) + head * shape.value_width;
+    task.out_stride = op_.out.width;
+    task.state = partly ? partials_->state + partial * 2 : nullptr;
+    task.scratch = scratch.attention;
+    attention_(task);
   }
 
  private:
-  static RowBlock block_at(const Step& step, uint32_t row) {
-    RowBlock block{row, 1, 1, 0, 0};
+  uint32_t first_seen(uint32_t position) const {
+    return op_.window == 0 || position < op_.window ? 0 : position + 1 - op_.window;
+  }
+
+  RowBlock block_at(const Step& step, uint32_t row) const {
+    RowBlock block{};
+    block.first = row;
+    block.count = 1;
+    block.cuts = 1;
+    block.begin = first_seen(step.position[row]) / 64 * 64;
     const auto follows = [&](uint32_t next) {
       return next < step.rows && step.sequence[next] == step.sequence[row] &&
              step.position[next] > step.position[next - 1];
@@ -102,7 +127,7 @@ class AttentionStage final : public Stage {
     // verified in a batch of drafts rounds as in decode.
     const uint32_t most = step.rows <= kMaxCutRows ? 1 : kRowsPerBlock;
     while (block.count < most && follows(row + block.count)) block.count++;
-    const uint32_t positions = step.position[row + block.count - 1] + 1;
+    const uint32_t positions = step.position[row + block.count - 1] + 1 - block.begin;
     block.cut_positions = static_cast<uint32_t>(round_up(positions, 64));
     if (step.rows <= kMaxCutRows) {
       const size_t even = round_up(ceil_divide(positions, kMaxCuts), 64);
@@ -172,6 +197,7 @@ std::vector<std::unique_ptr<Stage>> make_attention(const Kernels& kernels,
                                                    const AttentionOp& op, ScratchNeeds& needs) {
   needs.attention = true;
   auto plan = std::make_shared<AttentionPlan>();
+  plan->seen.resize(needs.max_rows);
   plan->visible.resize(needs.max_rows);
   plan->blocks.reserve(needs.max_rows);
   std::vector<std::unique_ptr<Stage>> stages;

@@ -17,12 +17,15 @@ struct AttentionOp {
   Slot out;
   uint32_t heads;
   float scale;
+  uint32_t window;     // a row sees so many positions, its own included; 0 for all
+  float soft_cap;      // 0 for none
+  const float* sinks;  // [heads], or null
 };
 
 // Partial results of cut positions, as large as the widest layer needs; layers run one after
 // another, so one set serves them all.
 struct AttentionPartials {
-  float* out = nullptr;    // [rows, cuts, heads, head dim]
+  float* out = nullptr;    // [rows, cuts, heads, value width]
   float* state = nullptr;  // [rows, cuts, heads, 2]
 };
 

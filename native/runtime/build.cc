@@ -70,6 +70,9 @@ void build_op(Builder& builder, const AttentionRecord& from) {
   op.out = builder.slot(from.out);
   op.heads = whole(from.heads);
   op.scale = static_cast<float>(from.scale);
+  op.window = whole(from.window);
+  op.soft_cap = static_cast<float>(from.soft_cap);
+  op.sinks = builder.optional_vector(from.sinks);
   builder.attention(op);
 }
 

@@ -90,6 +90,9 @@ struct AttentionRecord {
   double out;
   double heads;
   double scale;
+  double window;
+  double soft_cap;
+  double sinks;
 };
 
 struct ConvolveRecord {

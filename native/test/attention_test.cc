@@ -44,7 +44,22 @@ struct Cache {
     const uint8_t* row = from.u8() + position * stride + offset;
     return weight_at(static_cast<WeightType>(type), row, i).value;
   }
+  hearth::KvHead head(Buffer& of) { return {of.u8() + offset, head_dim, stride}; }
 };
+
+// Without windows, caps and sinks, which the conformance suite has: of one KV head and its q heads.
+AttentionTask task_of(Cache& cache, size_t heads, size_t rows, const uint32_t* visible) {
+  AttentionTask task{};
+  task.type = cache.type;
+  task.k = cache.head(cache.k);
+  task.v = cache.head(cache.v);
+  task.cells = hearth::round_up(cache.positions, 64);
+  task.heads = heads;
+  task.rows = rows;
+  task.positions = {0, cache.positions};
+  task.visible = visible;
+  return task;
+}
 
 struct Shape {
   size_t head_dim, heads, rows, positions;
@@ -105,22 +120,13 @@ void test_shape(const Kernels* k, KvType type, const Shape& shape, Checks& check
   std::vector<float> out(q.size(), -7);
   Buffer scratch(hearth::attention_scratch_bytes());
   const float scale = 1 / std::sqrt(static_cast<float>(shape.head_dim));
-  AttentionTask task = {type,
-                        shape.head_dim,
-                        shape.heads,
-                        shape.rows,
-                        q.data(),
-                        stride,
-                        cache.k.u8() + cache.offset,
-                        cache.v.u8() + cache.offset,
-                        cache.stride,
-                        {0, shape.positions},
-                        visible.data(),
-                        scale,
-                        out.data(),
-                        stride,
-                        nullptr,
-                        scratch.u8()};
+  AttentionTask task = task_of(cache, shape.heads, shape.rows, visible.data());
+  task.q = q.data();
+  task.q_stride = stride;
+  task.scale = scale;
+  task.out = out.data();
+  task.out_stride = stride;
+  task.scratch = scratch.u8();
   k->vector.attention(task);
   const std::string detail = detail_of(type, shape);
   for (size_t i = 0; i < shape.rows; ++i) {
@@ -161,22 +167,16 @@ void test_merge(const Kernels* k, Checks& checks) {
   for (size_t i = 0; i < kParts; ++i) {
     parts[i] = &part[i * kDim];
     states[i] = &state[i * 2];
-    k->vector.attention({KvType::kF16,
-                         kDim,
-                         1,
-                         1,
-                         q.data(),
-                         kDim,
-                         cache.k.u8() + cache.offset,
-                         cache.v.u8() + cache.offset,
-                         cache.stride,
-                         {i * 128, std::min((i + 1) * 128, kPositions)},
-                         &visible,
-                         0.125f,
-                         &part[i * kDim],
-                         kDim,
-                         &state[i * 2],
-                         scratch.u8()});
+    AttentionTask task = task_of(cache, 1, 1, &visible);
+    task.q = q.data();
+    task.q_stride = kDim;
+    task.positions = {i * 128, std::min((i + 1) * 128, kPositions)};
+    task.scale = 0.125f;
+    task.out = &part[i * kDim];
+    task.out_stride = kDim;
+    task.state = &state[i * 2];
+    task.scratch = scratch.u8();
+    k->vector.attention(task);
   }
   std::vector<float> out(kDim);
   k->vector.attention_merge({parts, states, kParts, kDim, out.data()});

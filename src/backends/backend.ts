@@ -98,9 +98,9 @@ export interface Executable extends Disposable {
   /** Replaces the first `data.length` elements of a slot; ordered like run. */
   write(slot: Slot, data: Float32Array): void;
   /**
-   * Copies the cached keys and values at positions [0, length) of sequence `from` to sequence `to`. `from` is unchanged.
-   * States of recurrent layers are copied too, where they stand at `length`; else `to` has none until one is restored,
-   * or its rows begin at position 0.
+   * `to` goes on from position `length` as `from` would: the states of its layers become those of `from`, which is
+   * unchanged. `length` is one from which `from` can go on: see `restorableFrom` in ops/kv-shape.ts. A recurrent state that
+   * does not stand at `length` is not copied: `to` has none until one is restored, or its rows begin at position 0.
    */
   copySequence(from: number, to: number, length: number): Promise<void>;
   /**

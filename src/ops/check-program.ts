@@ -3,6 +3,7 @@
  * Values of a step (tokens, positions, sequences) are not judged here: the caller owns them.
  */
 import { ShapeError } from "../core/errors.ts";
+import { holdsItsWindow } from "./kv-shape.ts";
 import { ruleOf } from "./op-table.ts";
 import type { Program } from "./program.ts";
 import { opsOf } from "./program-ops.ts";
@@ -14,6 +15,11 @@ export function checkProgram(program: Program): void {
   program.slots.forEach((slot, index) => {
     judge("slot", [requires(slot.id === index, `id ${index} for ${slot.name}`, slot.id)]);
   });
+  for (const [layer, own] of program.kv.layers.entries()) {
+    const limits = { contextLength: program.kv.contextLength, maxRows: program.maxRows };
+    const expected = `a ring for its window and ${program.maxRows} rows, in whole tiles`;
+    judge(`layer ${layer}`, [requires(holdsItsWindow(own, limits), expected, own.kind)]);
+  }
   const known = new Set(program.slots);
   for (const op of opsOf(program)) {
     for (const slot of slotsOf(op)) {

@@ -5,6 +5,7 @@ import {
   type KvShape,
   kvBytes,
   layerStateBytes,
+  restorableFrom,
   windowLayer,
 } from "./kv-shape.ts";
 
@@ -34,6 +35,23 @@ describe("the state of a layer", () => {
     const layer = windowLayer({ ...heads, window }, limits);
     expect(cellsOf(shape([layer]), 0)).toEqual({ ...heads, cells, type: "f32" });
     expect(kvBytes(shape([layer]))).toBe(4 * 4 * (64 + 32) * 3 * cells);
+  });
+
+  it("goes back as far as its ring holds what the next token sees", () => {
+    const layer = windowLayer({ ...heads, window: 100 }, limits);
+    const longest = windowLayer({ ...heads, window: 1000 }, limits);
+    const conv = { positions: 3, channels: 10 };
+    const recurrent: KvLayer = {
+      kind: "recurrent",
+      conv,
+      state: { heads: 2, rows: 4, columns: 5 },
+    };
+    expect(restorableFrom(shape([full, longest]), 1000)).toBe(0);
+    expect(restorableFrom(shape([full, layer]), 256)).toBe(0);
+    // Of 257 positions the ring holds the last 256, and the token at position 100 sees 1 to 99 besides itself.
+    expect(restorableFrom(shape([full, layer]), 257)).toBe(100);
+    expect(restorableFrom(shape([full, layer]), 1000)).toBe(1000 - 256 + 99);
+    expect(restorableFrom(shape([full, layer, recurrent]), 257)).toBe(257);
   });
 
   it("is of fixed size where it is recurrent, f32 whatever the cache's type", () => {

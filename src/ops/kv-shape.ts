@@ -52,6 +52,14 @@ export interface KvCells extends KvHeads {
 /** A backend's kernels walk the context in tiles of so many positions; a ring of whole tiles never breaks one. */
 export const ringTile = 64;
 
+/** Kernels count positions in 32 bits, one of them a sign. */
+export const maxWindow: number = 2 ** 31 - 1;
+
+/** The first position that a token at `position` sees through a window; without one it sees all. */
+export function firstSeen(position: number, window: number | undefined): number {
+  return window === undefined ? 0 : Math.max(0, position + 1 - window);
+}
+
 /** A layer whose tokens see `window` positions, in programs with steps of at most `maxRows` rows. */
 export function windowLayer(
   heads: KvHeads & { readonly window: number },
@@ -65,6 +73,38 @@ export function windowLayer(
 /** A step stores its rows before the first of them looks back over its window. Whole tiles. */
 function ringCells(window: number, maxRows: number): number {
   return Math.ceil((window + maxRows - 1) / ringTile) * ringTile;
+}
+
+/** Whether a layer's cells suffice for steps of so many rows, and never break a tile. */
+export function holdsItsWindow(
+  layer: KvLayer,
+  limits: { readonly contextLength: number; readonly maxRows: number },
+): boolean {
+  if (layer.kind !== "window" || layer.cells === limits.contextLength) return true;
+  const { cells, window } = layer;
+  return cells % ringTile === 0 && cells >= ringCells(window, limits.maxRows);
+}
+
+/**
+ * The shortest length, other than 0, to which a sequence may be cut back and go on, when `stored` is one more than the
+ * highest position that was stored in it since it last began at 0. Layers of all positions can go back anywhere, a
+ * window layer as far as its ring still holds what the next token sees, a recurrent layer nowhere.
+ */
+export function restorableFrom(kv: KvShape, stored: number): number {
+  return kv.layers.reduce((least, layer) => Math.max(least, layerRestorableFrom(layer, stored)), 0);
+}
+
+function layerRestorableFrom(layer: KvLayer, stored: number): number {
+  switch (layer.kind) {
+    case "full":
+      return 0;
+    case "window":
+      return stored <= layer.cells ? 0 : stored - layer.cells + layer.window - 1;
+    case "recurrent":
+      return stored;
+    default:
+      return layer satisfies never;
+  }
 }
 
 /** The cells of a layer with keys and values; undefined for a layer of another kind, or none. */

@@ -97,6 +97,37 @@ describe("a program is refused", () => {
     expect(() => part({ out: x, first: 0 })).toThrow(/another slot/);
   });
 
+  it.each([
+    ["a window of nothing", { window: 0 }, /window from 1 to 2147483647.*0/],
+    ["a window of half a token", { window: 1.5 }, /window from 1.*1\.5/],
+    ["a window beyond 31 bits", { window: 2 ** 31 }, /window from 1 to 2147483647/],
+    ["a cap that is no number", { softCap: Number.NaN }, /soft cap above 0.*NaN/],
+    ["a cap of 0", { softCap: 0 }, /soft cap above 0/],
+    ["an infinite cap", { softCap: Infinity }, /soft cap above 0.*Infinity/],
+    ["sinks of other heads", { sinks: matrix(1, 2) }, /\[1, 1\].*\[1, 2\]/],
+  ])("whose attention has %s", (_, change, message) => {
+    expect(() => check({ ...attention, q: x, out: y, window: 3, softCap: 2 })).not.toThrow();
+    expect(() => check({ ...attention, q: x, out: y, ...change })).toThrow(message);
+  });
+
+  it("whose attention looks back further than its layer remembers, or whose ring is too small", () => {
+    const layer = { kind: "window", kvHeads: 1, keyWidth: 4, valueWidth: 4, window: 8 } as const;
+    const checked = (op: Partial<OpOf<"attention">>, cells = 64): void =>
+      checkProgram({
+        slots: [x, y],
+        segments: [{ name: "all", ops: [{ ...attention, q: x, out: y, ...op }], outputs: [] }],
+        maxRows: 50,
+        maxOutputs: 1,
+        kv: { layers: [{ ...layer, cells }], contextLength: 100, sequences: 1, type: "f32" },
+      });
+    expect(() => checked({ window: 8 })).not.toThrow();
+    expect(() => checked({ window: 8 }, 100)).not.toThrow();
+    expect(() => checked({ window: 9 })).toThrow(/window from 1 to 8.*9/);
+    expect(() => checked({})).toThrow(/window from 1 to 8.*undefined/);
+    expect(() => checked({ window: 8 }, 57)).toThrow(/layer 0.*whole tiles/);
+    expect(() => checked({ window: 8 }, 0)).toThrow(/layer 0.*50 rows/);
+  });
+
   it("whose slots are another program's", () => {
     expect(() => check({ kind: "copy", x, out: slot(1, 4) })).toThrow(/a slot of the program.*s1/);
   });

@@ -3,7 +3,7 @@
  * compile. A question about any op has its answer here; what remains beside this table is each backend's lowering.
  */
 import { blockRequirements, blockWeights, blockWithSlots, predictorInputs } from "./ffn-block.ts";
-import type { KvShape } from "./kv-shape.ts";
+import { type KvLayer, type KvShape, maxWindow } from "./kv-shape.ts";
 import type { Op, OpKind, OpOf, PositionFactors, Slot, Weight } from "./op.ts";
 import {
   hasColumns,
@@ -142,23 +142,27 @@ export const opTable: Table = {
       ]),
   },
   attention: {
-    ...weightless,
     ...replacing,
     reads: ({ q }) => [q],
     writes: ({ out }) => out,
+    weights: ({ sinks }) => present(sinks),
+    channels: () => [],
     moved: (op, { slot, cacheLayer }) => ({
       ...op,
       q: slot(op.q),
       out: slot(op.out),
       layer: cacheLayer(op.layer),
     }),
-    check: ({ layer, q, out, heads }, kv) =>
+    check: ({ layer, q, out, heads, window, softCap, sinks }, kv) =>
       ofCells(kv, layer, ({ kvHeads, keyWidth, valueWidth }) => [
         requires(heads % kvHeads === 0, `a multiple of ${kvHeads} heads`, heads),
         requires(q.width === heads * keyWidth, "q as wide as its heads", q.width),
         requires(out.width === heads * valueWidth, "out as wide as its heads", out.width),
         isOfStep("q", q),
         isOfStep("out", out),
+        seesHeld(kv.layers[layer], window),
+        requires(isCap(softCap), "a soft cap above 0", String(softCap)),
+        isVector(sinks, heads),
       ]),
   },
   convolve: {
@@ -367,6 +371,18 @@ export function functionFor<Rest extends readonly unknown[], Result>(
   op: Op,
 ): OpFunction<Op, Rest, Result>["apply"] {
   return functions[op.kind];
+}
+
+/** A window layer has forgotten what lies before its window. */
+function seesHeld(layer: KvLayer | undefined, window: number | undefined): Requirement {
+  const most = layer?.kind === "window" ? layer.window : maxWindow;
+  const isNone = window === undefined && layer?.kind !== "window";
+  const isHeld = window !== undefined && Number.isInteger(window) && window >= 1 && window <= most;
+  return requires(isNone || isHeld, `a window from 1 to ${most}`, String(window));
+}
+
+function isCap(softCap: number | undefined): boolean {
+  return softCap === undefined || (softCap > 0 && softCap < Number.POSITIVE_INFINITY);
 }
 
 function present(...weights: readonly (Weight | undefined)[]): readonly Weight[] {

@@ -164,14 +164,23 @@ export type Op =
     }
   /** cache[layer][sequence[i]][position[i]] = (k[i], v[i]), rounded to the cache's type. */
   | { readonly kind: "store-kv"; readonly layer: number; readonly k: Slot; readonly v: Slot }
-  /** out[i] = softmax(q[i]·K^T·scale)·V over positions 0…position[i] of sequence[i]. Head h uses KV head ⌊h·kvHeads/heads⌋. */
+  /**
+   * out[i] = Σ e^s(p)·V(p) / Σ e^s(p) with s(p) = q[i]·K(p)·scale over positions 0…position[i] of sequence[i]. Head h uses
+   * KV head ⌊h·kvHeads/heads⌋.
+   */
   | {
       readonly kind: "attention";
       readonly layer: number;
-      readonly q: Slot;
-      readonly out: Slot;
+      readonly q: Slot; // heads · keyWidth
+      readonly out: Slot; // heads · valueWidth
       readonly heads: number;
       readonly scale: number;
+      /** Over the last so many positions only, its own included (Mistral 2310.06825). Absent: all. */
+      readonly window?: number;
+      /** s(p) = softCap·tanh(q·K(p)·scale / softCap) (Gemma 2 2408.00118). Absent: none. */
+      readonly softCap?: number;
+      /** The sum below gets e^sink of the head: a position whose value is 0 (2309.17453). Absent: none. */
+      readonly sinks?: Weight; // [1, heads]
     }
   /**
    * A causal convolution over each sequence, channel by channel: out[i][c] = Σ_t weight[c][t]·x[i − taps + 1 + t][c], rows

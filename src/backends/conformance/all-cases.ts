@@ -5,6 +5,7 @@
 import type { Arithmetic } from "../tolerance.ts";
 import type { CaseScript, ConformanceCase } from "./case.ts";
 import { attentionCases } from "./cases-attention.ts";
+import { attentionLayerCases } from "./cases-attention-layers.ts";
 import { channelCases } from "./cases-channels.ts";
 import { ffnCases } from "./cases-ffn.ts";
 import { maskCases } from "./cases-mask.ts";
@@ -41,6 +42,7 @@ export function conformanceSample(): readonly ConformanceCase[] {
 const cases: readonly ConformanceCase[] = [
   ...rowCases(),
   ...attentionCases(),
+  ...attentionLayerCases(),
   ...recurrentCases(),
   ...ffnCases(),
   ...maskCases(),

@@ -1,11 +1,13 @@
 /** Bounds of what the KV cache holds and of attention over it. */
 
-import type { KvType } from "../../ops/kv-shape.ts";
+import { firstSeen, type KvType } from "../../ops/kv-shape.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { floatToHalf, halfToFloat } from "../../quant/half.ts";
+import { capped } from "../reference/attention.ts";
 import { dot } from "../reference/dot.ts";
 import type { CacheRows } from "../reference/kv-cache.ts";
+import { weightData } from "../reference/state.ts";
 import { accumulation, exponentialError, flushed, roundoff } from "../tolerance.ts";
 import type { RowBound } from "./bound-rows.ts";
 import { type Bounded, type BoundState, boundedRow } from "./bound-state.ts";
@@ -51,11 +53,13 @@ function nearestHalf(value: number): number {
  */
 export function attentionBound(op: OpOf<"attention">, state: BoundState, step: Step): RowBound {
   const { kvHeads, keys, values } = state.reference.kv.layers[op.layer]!;
+  const sinks = op.sinks && weightData(state.reference, op.sinks);
   return (row) => {
     const whole = boundedRow(state, op.q, row);
     const bounds = new Float64Array(op.out.width);
     const sequence = step.sequence[row]!;
-    const length = step.position[row]! + 1;
+    const position = step.position[row]!;
+    const first = firstSeen(position, op.window);
     for (let head = 0; head < op.heads; head++) {
       const begin = head * keys.width;
       const q = {
@@ -64,8 +68,10 @@ export function attentionBound(op: OpOf<"attention">, state: BoundState, step: S
       };
       const kvHead = Math.floor((head * kvHeads) / op.heads);
       const placesIn = (rows: CacheRows): readonly number[] =>
-        Array.from({ length }, (_, p) => rows.offset(sequence, p) + kvHead * rows.width);
-      const shares = weightErrors(op, state, q, placesIn(keys));
+        Array.from({ length: position + 1 - first }, (_, i) => {
+          return rows.offset(sequence, first + i) + kvHead * rows.width;
+        });
+      const shares = weightErrors(op, state, q, { places: placesIn(keys), sink: sinks?.[head] });
       bounds.set(outputBounds(op, state, shares, placesIn(values)), head * values.width);
     }
     return bounds;
@@ -73,7 +79,7 @@ export function attentionBound(op: OpOf<"attention">, state: BoundState, step: S
 }
 
 interface Shares {
-  /** Softmax weights. */
+  /** Softmax weights; the last is that of the sink where there is one, whose value is 0. */
   readonly weights: Float64Array;
   /** Relative error of each e^(s − largest). */
   readonly errors: Float64Array;
@@ -82,20 +88,22 @@ interface Shares {
 /**
  * e(s) = scale·(Σ|k|e(q) + Σ|q|e(k) + Σe(q)e(k) + γ(n + 4)·Σ|q||k|). In e^s it is a share e^e(s) − 1. A kernel that
  * walks the context in chunks rescales what it has by another exponential: 8 roundoffs for each chunk of 32 or more.
- * `places`: where the keys that are read begin in the cache.
+ * A soft cap has a slope of at most 1, and errors as `scaleBound` says. `places`: where the keys that are read begin.
  */
 function weightErrors(
   op: OpOf<"attention">,
   state: BoundState,
   q: Bounded,
-  places: readonly number[],
+  { places, sink }: { readonly places: readonly number[]; readonly sink: number | undefined },
 ): Shares {
   const { data: keys, width } = state.reference.kv.layers[op.layer]!.keys;
   const keyErrors = state.keyErrors[op.layer]!;
-  const scores = new Float64Array(places.length);
-  const errors = new Float64Array(places.length);
+  const terms = places.length + (sink === undefined ? 0 : 1);
+  const scores = new Float64Array(terms).fill(sink ?? 0);
+  const errors = new Float64Array(terms);
+  const { softCap = 0 } = op;
   for (const [p, from] of places.entries()) {
-    scores[p] = dot(keys, from, q.values, 0, width) * op.scale;
+    scores[p] = capped(dot(keys, from, q.values, 0, width) * op.scale, op.softCap);
     let carried = 0;
     let size = 0;
     for (let i = 0; i < width; i++) {
@@ -105,9 +113,10 @@ function weightErrors(
       size += k * value;
     }
     errors[p] = Math.abs(op.scale) * (carried + accumulation(width + 4) * size);
+    errors[p]! += 16 * roundoff * softCap;
   }
   const largest = scores.reduce((a, b) => Math.max(a, b));
-  const rescaling = 8 * roundoff * (1 + Math.ceil(places.length / 32));
+  const rescaling = 8 * roundoff * (1 + Math.ceil(terms / 32));
   const weights = scores.map((score) => Math.exp(score - largest));
   const total = weights.reduce((a, b) => a + b);
   return {
@@ -134,6 +143,11 @@ function outputBounds(
     for (let i = 0; i < width; i++) out[i]! += weights[p]! * values[from + i]!;
   }
   let totalShare = 0;
+  if (weights.length > places.length) {
+    const share = weights.at(-1)! * errors.at(-1)!;
+    totalShare += share;
+    for (let i = 0; i < width; i++) moved[i]! += share * Math.abs(out[i]!);
+  }
   for (const [p, from] of places.entries()) {
     const share = weights[p]! * errors[p]!;
     totalShare += share;
@@ -146,6 +160,6 @@ function outputBounds(
   }
   // Dividing by a sum that is itself off by totalShare; n + 6 roundings each for the sum above and the one below.
   const divisor = Math.max(1 - totalShare, 0.5);
-  const rounding = 2 * accumulation(places.length + 6);
+  const rounding = 2 * accumulation(weights.length + 6);
   return moved.map((value, i) => value / divisor + rounding * size[i]! + flushed);
 }

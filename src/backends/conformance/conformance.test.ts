@@ -130,6 +130,24 @@ describe("the suite fails on a backend that", () => {
     expect(problems.length).toBeGreaterThan(0);
   });
 
+  it.each([
+    ["a window of one position less", "in rings", { window: 39 }],
+    ["no soft cap", "with capped scores", { softCap: undefined }],
+    ["no sinks", "with capped scores", { sinks: undefined }],
+  ])("has %s", async (_, name, change) => {
+    const backend = withOps((op) => {
+      const has = (key: string): boolean => key in op;
+      // The window of 40, not that of 1.
+      const isMeant = op.kind === "attention" && Object.keys(change).every(has);
+      return isMeant && op.window !== 1 ? { ...op, ...(change as object) } : op;
+    });
+    const { problems } = await check(
+      backend,
+      caseOf((candidate) => candidate.name.includes(name)),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
   it("keeps its KV cache in another type", async () => {
     const backend = withProgram((program) => ({ ...program, kv: { ...program.kv, type: "f16" } }));
     const { problems } = await check(

@@ -41,10 +41,6 @@ function isCount(value: number): boolean {
 }
 
 function checkCells({ keyWidth, valueWidth, type }: KvCells): void {
-  if (keyWidth !== valueWidth) {
-    const what = `keys of ${keyWidth} elements beside values of ${valueWidth}`;
-    throw new UnsupportedError(what, ["heads of one width"]);
-  }
   const widest = Math.max(keyWidth, valueWidth);
   if (widest > maxHeadDim) {
     throw new UnsupportedError(`a head of ${widest} elements`, [`up to ${maxHeadDim}`]);

@@ -154,8 +154,17 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
       magnitude,
     }),
   "store-kv": ({ layer, k, v }) => opRecord("store-kv", { layer, k: k.id, v: v.id }),
-  attention: ({ layer, q, out, heads, scale }) =>
-    opRecord("attention", { layer, q: q.id, out: out.id, heads, scale }),
+  attention: ({ layer, q, out, heads, scale, window = 0, softCap = 0, sinks }, weights) =>
+    opRecord("attention", {
+      layer,
+      q: q.id,
+      out: out.id,
+      heads,
+      scale,
+      window,
+      softCap,
+      sinks: weights.add(sinks),
+    }),
   convolve: ({ layer, x, out, weight }, weights) =>
     opRecord("convolve", { layer, x: x.id, out: out.id, weight: weights.add(weight) }),
   "delta-rule": ({ layer, x, decay, strength, out, keyHeads, rate, bias, epsilon }, weights) =>

@@ -15,7 +15,7 @@ export const opRecords = {
   matmul: ["x", "out", "adds", "weight", "bias", "channels"],
   rope: ["x", "heads", "pairing", "frequencies", "magnitude"],
   "store-kv": ["layer", "k", "v"],
-  attention: ["layer", "q", "out", "heads", "scale"],
+  attention: ["layer", "q", "out", "heads", "scale", "window", "softCap", "sinks"],
   convolve: ["layer", "x", "out", "weight"],
   "delta-rule": ["layer", "x", "decay", "strength", "out", "keyHeads", "rate", "bias", "epsilon"],
   activate: ["gating", "activation", "threshold", "gate", "up", "out"],

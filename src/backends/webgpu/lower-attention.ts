@@ -1,6 +1,6 @@
 /** Rotary embedding, the KV cache and attention: fused where the ops follow each other as models emit them. */
 import { requireCells } from "../../ops/kv-shape.ts";
-import type { Op, OpOf, Slot } from "../../ops/op.ts";
+import type { Op, OpOf, Slot, Weight } from "../../ops/op.ts";
 import type { BufferSpec } from "./kernel.ts";
 import { attentionJoin, attentionRows, partsBytes } from "./kernels/attention.ts";
 import { attentionTiles, tileRows } from "./kernels/attention-tiles.ts";
@@ -75,18 +75,24 @@ export function lowerAttention(op: OpOf<"attention">, lowering: Lowering): void 
     keys,
     values,
     parts,
+    ...(op.sinks && { sinks: sinksOf(op.sinks, lowering) }),
   };
   // Of a position: its key and its value, each multiplied with every head of the row.
   const { sequences } = lowering.program.kv;
   const bytes = (keys.bytes + values.bytes) / (sequences * cells.cells);
   const products = op.heads * (cells.keyWidth + cells.valueWidth);
-  const work = { bytes, products, ofPositions: true } as const;
+  const positions = op.window ?? Number.POSITIVE_INFINITY;
+  const work = { bytes, products, ofPositions: positions };
   lowering.emit({ ...attentionRows(op, cells, buffers), work: { ...work, rows: 1 } });
   lowering.emit(attentionJoin(op, cells, buffers));
   if (lowering.program.maxRows >= rowsForTiles(lowering.program.kv)) {
     const rows = tileRows(cells.keyWidth);
     lowering.emit({ ...attentionTiles(op, cells, buffers), work: { ...work, rows } });
   }
+}
+
+function sinksOf(weight: Weight, { buffers }: Lowering): BufferSpec {
+  return buffers.vector("attention sinks", [{ weight, length: weight.columns }]);
 }
 
 function tableOf(op: OpOf<"rope">, tables: RopeTables, lowering: Lowering): BufferSpec {

@@ -4,7 +4,7 @@
  */
 import { UnsupportedError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
-import { cellsOf, type KvShape, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
+import { cellsOf, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { checkGrids } from "./check-grids.ts";
@@ -62,7 +62,6 @@ const stagingCount = 2;
 export function recordProgram(program: Program, limits: BindingLimits): Recording {
   const { kv } = program;
   if (kv.type === "q8_0") throw new UnsupportedError("a q8_0 KV cache on the GPU", ["f32", "f16"]);
-  requireEqualWidths(kv);
   const buffers = new RecordingBuffers(limits);
   const maxRows = (rows: Slot["rows"]): number =>
     rows === "step" ? program.maxRows : program.maxOutputs;
@@ -102,14 +101,6 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
     states,
     segments,
   };
-}
-
-function requireEqualWidths(kv: KvShape): void {
-  for (const layer of kv.layers) {
-    if (layer.kind === "recurrent" || layer.keyWidth === layer.valueWidth) continue;
-    const what = `keys of ${layer.keyWidth} elements beside values of ${layer.valueWidth}`;
-    throw new UnsupportedError(what, ["heads of one width"]);
-  }
 }
 
 export function bytesOf(recording: Recording, ...purposes: readonly Purpose[]): Bytes {

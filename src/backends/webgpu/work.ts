@@ -10,8 +10,8 @@ export interface Work {
   readonly rows: number;
   /** Multiply-adds of a row. */
   readonly products: number;
-  /** Both again for each position of the context (attention). */
-  readonly ofPositions?: true;
+  /** Both again for each position of the context, at most so many of them (attention). */
+  readonly ofPositions?: number;
 }
 
 /**
@@ -23,15 +23,19 @@ export const productsPerByte = 8;
 export function bytesRead({ work, groups }: KernelCall, shape: RunShape): Bytes {
   if (work === undefined) return 0;
   const reads = Math.ceil(rowsOf(groups, shape) / work.rows);
-  return work.bytes * reads * (work.ofPositions ? shape.longest : 1);
+  return work.bytes * reads * positionsOf(work, shape);
 }
 
 /** The larger of bytes and multiply-adds, the latter counted as the bytes that a card reads meanwhile. */
 export function workOf(call: KernelCall, shape: RunShape): Bytes {
   const { work, groups } = call;
   if (work === undefined) return 0;
-  const products = work.products * rowsOf(groups, shape) * (work.ofPositions ? shape.longest : 1);
+  const products = work.products * rowsOf(groups, shape) * positionsOf(work, shape);
   return Math.max(bytesRead(call, shape), products / productsPerByte);
+}
+
+function positionsOf({ ofPositions }: Work, { longest }: RunShape): number {
+  return ofPositions === undefined ? 1 : Math.min(ofPositions, longest);
 }
 
 /** Calls with work have the rows that they serve as their grid's y. */

@@ -40,6 +40,21 @@ export function activationCode(activation: RowFunction): string {
   }
 }
 
+/** Declares `fn is_nan(value: f32) -> bool`, by its bits: a compiler may assume that no value is NaN. */
+export const isNan: string =
+  "fn is_nan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }";
+
+/** Declares `fn soft_cap(value: f32) -> f32`, cap·tanh(value / cap), which keeps NaN, and is_nan. */
+export function softCapCode(cap: number): string {
+  const literal = floatLiteral(cap);
+  // tanh a = 1 − 2 / (e^2a + 1), ±1 in f32 beyond 10.
+  return `${isNan}
+fn soft_cap(value: f32) -> f32 {
+  let capped = ${literal} * (1.0 - 2.0 / (exp(2.0 * clamp(value / ${literal}, -10.0, 10.0)) + 1.0));
+  return select(capped, value, is_nan(value));
+}`;
+}
+
 /** h of one neuron as an expression of WGSL expressions u and g. */
 export function hiddenCode(gating: Gating, u: string, g: string): string {
   switch (gating) {

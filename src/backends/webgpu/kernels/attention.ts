@@ -8,57 +8,37 @@
 import type { KvCells } from "../../../ops/kv-shape.ts";
 import type { OpOf } from "../../../ops/op.ts";
 import {
-  type BufferSpec,
   fixed,
   type KernelCall,
-  type KernelFeatures,
   kernelCall,
   one,
   reads,
   repeat,
-  type ShapeFields,
-  type ShapeStore,
   shapeBinding,
-  slotStride,
   stepType,
   writes,
 } from "../kernel.ts";
-import { floatLiteral } from "./activation.ts";
+import {
+  type AttentionBuffers,
+  attentionShape,
+  capDeclaration,
+  cappedScore,
+  cellCode,
+  firstSeenCode,
+  largestCode,
+  loadQuery,
+  lowest,
+  sinkBindings,
+  storeQuad,
+} from "./attention-parts.ts";
 import { headStride, kvQuad } from "./kv.ts";
 import { laneThreads, threadNumber } from "./lane-sums.ts";
-
-export interface AttentionBuffers {
-  readonly step: BufferSpec;
-  readonly shapes: ShapeStore;
-  readonly q: BufferSpec;
-  readonly keys: BufferSpec;
-  readonly values: BufferSpec;
-  readonly out: BufferSpec;
-  /** [row, head, part] of headStride/4 + 1 vec4: the weighted sum, then (maximum, sum, 0, 0). */
-  readonly parts: BufferSpec;
-}
 
 /** Row–part pairs that are computed at once at most: enough workgroups for a large card with 32 heads. */
 export const maxParts = 64;
 
 export function partsBytes(heads: number, headDim: number): number {
   return maxParts * heads * (headStride(headDim) / 4 + 1) * 16;
-}
-
-const lowest = "-1e30";
-
-/** Uniform of the attention kernels; loops over a head end at its `quads`. */
-export function attentionShape(op: OpOf<"attention">, kv: KvCells): ShapeFields {
-  const quads = headStride(kv.keyWidth) / 4;
-  return {
-    quads,
-    heads: op.heads,
-    kv_heads: kv.kvHeads,
-    context: kv.cells,
-    stride: kv.kvHeads * quads,
-    q_stride: slotStride(op.q.width),
-    out_stride: slotStride(op.out.width),
-  };
 }
 
 /** How the work on one KV head is cut. */
@@ -104,9 +84,10 @@ export function attentionRows(
       reads("values", quad.element, buffers.values),
       writes("y", "array<f32>", buffers.out),
       writes("parts", "array<vec4<f32>>", buffers.parts),
+      ...sinkBindings(buffers),
     ],
     groups: [fixed(kv.kvHeads * group.chunks), { kind: "rows", per: 1 }, { kind: "splits" }],
-    body: rowsBody({ op, kv, group, shapes: buffers.shapes }),
+    body: rowsBody({ op, kv, group, buffers }),
   });
 }
 
@@ -114,24 +95,24 @@ interface RowsKernel {
   readonly op: OpOf<"attention">;
   readonly kv: KvCells;
   readonly group: HeadGroup;
-  readonly shapes: ShapeStore;
+  readonly buffers: AttentionBuffers;
 }
 
-function eachHead({ group, shapes }: RowsKernel, body: (h: string) => string): string {
-  return repeat(shapes, { index: "h", field: "together", count: group.heads }, body);
+function eachHead({ group, buffers }: RowsKernel, body: (h: string) => string): string {
+  return repeat(buffers.shapes, { index: "h", field: "together", count: group.heads }, body);
 }
 
-/** Quads of a head that a thread owns: one, up to heads of 256. */
-function ownQuads({ keyWidth: headDim }: KvCells): readonly number[] {
-  return [...Array(Math.ceil(headStride(headDim) / 4 / laneThreads)).keys()];
+/** Quads of a head's value that a thread owns: one, up to heads of 256. */
+function ownQuads({ valueWidth }: KvCells): readonly number[] {
+  return [...Array(Math.ceil(headStride(valueWidth) / 4 / laneThreads)).keys()];
 }
 
 function rowsBody(kernel: RowsKernel): string {
-  const { op, kv, group, shapes } = kernel;
+  const { op, kv, group, buffers } = kernel;
   const quads = headStride(kv.keyWidth) / 4;
-  const thread = threadNumber(shapes.features);
+  const thread = threadNumber(buffers.shapes.features);
   const own = ownQuads(kv);
-  return /* wgsl */ `
+  return /* wgsl */ `${capDeclaration(op)}
 var<workgroup> query: array<vec4<f32>, ${group.heads * quads}>;
 var<workgroup> weight: array<f32, ${group.heads * 64}>;
 var<workgroup> partial: array<f32, 64>;
@@ -146,24 +127,29 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, ${thread.parameters}) {
   let head0 = kv_head * ${group.ofKvHead}u + first_of_kv;
   let row = wg.y;
   let at = step.row[row];
-  let begin = wg.z * step.split_length;
-  let end = min(begin + step.split_length, at.y + 1u);
+  let part_begin = wg.z * step.split_length;
+  let end = min(part_begin + step.split_length, at.y + 1u);
+  let first_seen = ${firstSeenCode(op, "at.y")};
+  let begin = max(part_begin, first_seen - first_seen % 64u);
   for (var i = t; i < ${group.heads}u * shape.quads; i += 64u) {
     let head = head0 + min(i / shape.quads, heads_here - 1u);
     let q_at = row * shape.q_stride + head * ${kv.keyWidth}u;
     ${loadQuery(kv.keyWidth, op.scale, "query[i]", "(i % shape.quads)")}
   }
   workgroupBarrier();
-  let base = at.x * shape.context * shape.stride + kv_head * shape.quads;
-  let own = t % shape.quads;
-  let owner = t / shape.quads;
+  let base = at.x * shape.cells * shape.stride + kv_head * shape.quads;
+  let value_base = at.x * shape.cells * shape.value_stride + kv_head * shape.value_quads;
+  let own = t % shape.value_quads;
+  let owner = t / shape.value_quads;
   // Threads of the softmax: this one's head, and its place among them.
   let my_head = t / ${group.perHead}u;
   let my_place = t % ${group.perHead}u;
   var m = ${lowest};
   var l = 0.0;
+  ${buffers.sinks === undefined ? "" : startFromSink}
   ${own.map((a) => `var acc${a}: array<vec4<f32>, ${group.heads}>;`).join(" ")}
   for (var tile = begin; tile < end; tile += 64u) {
+    let cell = ${cellCode(op, "tile")};
 ${scoreCode(kernel)}
     workgroupBarrier();
 ${softmaxCode(kernel)}
@@ -175,7 +161,7 @@ ${valueCode(kernel)}
   if (my_place == 0u && my_head < ${group.heads}u) { shrink[my_head] = m; }
   ${eachHead(kernel, (h) => own.map((a) => joinOwners(a, h, kv)).join("\n  "))}
   if (t < heads_here && step.splits > 1u) {
-    parts[((row * shape.heads + head0 + t) * step.splits + wg.z) * (shape.quads + 1u) + shape.quads] = vec4<f32>(shrink[t], total_of(t), 0.0, 0.0);
+    parts[((row * shape.heads + head0 + t) * step.splits + wg.z) * (shape.value_quads + 1u) + shape.value_quads] = vec4<f32>(shrink[t], total_of(t), 0.0, 0.0);
   }
 }
 fn total_of(head: u32) -> f32 {
@@ -185,39 +171,46 @@ fn total_of(head: u32) -> f32 {
 }
 fn finish(row: u32, head: u32, part: u32, quad: u32, value: vec4<f32>, total: f32) {
   if (step.splits > 1u) {
-    parts[((row * shape.heads + head) * step.splits + part) * (shape.quads + 1u) + quad] = value;
+    parts[((row * shape.heads + head) * step.splits + part) * (shape.value_quads + 1u) + quad] = value;
     return;
   }
-  ${storeQuad(kv.keyWidth, "value / total")}
+  ${storeQuad(kv.valueWidth, "value / total")}
 }
 `;
 }
+
+/** The sum begins with e^sink, in the first part alone. */
+const startFromSink = `if (wg.z == 0u && my_head < heads_here) {
+    m = max(sinks[head0 + my_head], ${lowest});
+    l = select(0.0, 1.0, my_place == 0u);
+  }`;
 
 /**
  * weight[head, t] = the score of position tile + t: each thread reads one key for all heads.
  * `score` is given its zeros: Dawn 0.6.2 lets an array declared in a loop keep the values of the turn before.
  */
 function scoreCode(kernel: RowsKernel): string {
-  const { kv, group, shapes } = kernel;
-  const quad = kvQuad(kv.type, shapes.features);
+  const { op, kv, group, buffers } = kernel;
+  const quad = kvQuad(kv.type, buffers.shapes.features);
+  const isSeen = op.window === undefined ? "p < end" : "p < end && p >= first_seen";
   return `    let p = tile + t;
-    let key = base + min(p, end - 1u) * shape.stride;
+    let key = base + (cell + min(t, end - 1u - tile)) * shape.stride;
     var score = array<f32, ${group.heads}>();
     for (var i = 0u; i < shape.quads; i++) {
       let k = ${quad.decode("keys[key + i]")};
       ${eachHead(kernel, (h) => `score[${h}] += dot(query[${h} * shape.quads + i], k);`)}
     }
-    ${eachHead(kernel, (h) => `weight[${h} * 64u + t] = select(${lowest}, score[${h}], p < end);`)}`;
+    ${eachHead(kernel, (h) => `weight[${h} * 64u + t] = select(${lowest}, ${cappedScore(op, `score[${h}]`)}, ${isSeen});`)}`;
 }
 
 /** Weights from scores, by head; their maximum and sum so far stay with the head's threads. */
-function softmaxCode({ group, shapes }: RowsKernel): string {
+function softmaxCode({ group, buffers }: RowsKernel): string {
   const { heads, perHead } = group;
   return `    var top = ${lowest};
     if (my_head < ${heads}u) {
       for (var i = my_place; i < 64u; i += ${perHead}u) { top = max(top, weight[my_head * 64u + i]); }
     }
-${largestCode(perHead, shapes.features)}
+${largestCode(perHead, buffers.shapes.features)}
     let m_new = max(m, top);
     let change = exp(m - m_new);
     m = m_new;
@@ -232,26 +225,12 @@ ${largestCode(perHead, shapes.features)}
     }`;
 }
 
-/**
- * top = the largest `top` of `count` neighbouring threads (a power of two): in registers as far as a subgroup
- * reaches, through `partial` beyond it. All threads of the workgroup run it.
- */
-export function largestCode(count: number, { subgroups }: KernelFeatures): string {
-  if (count === 1) return "";
-  const throughMemory = (width: string): string => `partial[t] = top;
-    workgroupBarrier();
-    for (var i = 0u; i < ${count}u; i += ${width}) { top = max(top, partial[t - t % ${count}u + i]); }`;
-  if (!subgroups) return `    ${throughMemory("1u")}`;
-  return `    for (var step = 1u; step < min(${count}u, subgroup_threads); step *= 2u) { top = max(top, subgroupShuffleXor(top, step)); }
-    if (subgroup_threads < ${count}u) { ${throughMemory("subgroup_threads")} }`;
-}
-
 /** acc = acc·shrink + Σ weight·value: a thread owns a quad and every owners-th position. */
 function valueCode(kernel: RowsKernel): string {
-  const { kv, shapes } = kernel;
-  const quads = headStride(kv.keyWidth) / 4;
+  const { op, kv, buffers } = kernel;
+  const quads = headStride(kv.valueWidth) / 4;
   const owners = Math.max(1, Math.floor(laneThreads / quads));
-  const quad = kvQuad(kv.type, shapes.features);
+  const quad = kvQuad(kv.type, buffers.shapes.features);
   const own = ownQuads(kv);
   const add = own.map((a) => {
     const inside = own.length > 1 ? `if (own + ${a * 64}u < ${quads}u) ` : "";
@@ -264,15 +243,16 @@ function valueCode(kernel: RowsKernel): string {
     let count = min(64u, end - tile);
     if (owner < ${owners}u) {
       for (var i = owner; i < count; i += ${owners}u) {
-        let value = base + (tile + i) * shape.stride + own;
+        ${op.window === undefined ? "" : "if (tile + i < first_seen) { continue; }"}
+        let value = value_base + (cell + i) * shape.value_stride + own;
         ${add.join("\n        ")}
       }
     }`;
 }
 
 /** Adds the sums of the threads that own the same quad of head h and hands them to `finish`. */
-function joinOwners(a: number, h: string, { keyWidth: headDim }: KvCells): string {
-  const quads = headStride(headDim) / 4;
+function joinOwners(a: number, h: string, { valueWidth }: KvCells): string {
+  const quads = headStride(valueWidth) / 4;
   const owners = Math.max(1, Math.floor(laneThreads / quads));
   const index = quads > 64 ? `(t + ${a * 64}u)` : "t";
   return `joined[t] = acc${a}[${h}];
@@ -283,24 +263,6 @@ function joinOwners(a: number, h: string, { keyWidth: headDim }: KvCells): strin
     finish(row, head0 + ${h}, wg.z, ${index}, value, total_of(${h}));
   }
   workgroupBarrier();`;
-}
-
-/** WGSL that fills a vec4 with four elements of q times the scale, 0 behind the end of the head. */
-export function loadQuery(headDim: number, scale: number, target: string, quad: string): string {
-  const element = (e: number): string => {
-    const load = `q[q_at + 4u * ${quad} + ${e}u]`;
-    return headDim % 4 === 0 ? load : `select(0.0, ${load}, 4u * ${quad} + ${e}u < ${headDim}u)`;
-  };
-  return `${target} = vec4<f32>(${[0, 1, 2, 3].map(element).join(", ")}) * ${floatLiteral(scale)};`;
-}
-
-/** WGSL that stores a quad of a head of the output. */
-export function storeQuad(headDim: number, value: string): string {
-  return `let result = ${value};
-  for (var i = 0u; i < 4u; i++) {
-    let e = quad * 4u + i;
-    if (e < ${headDim}u) { y[row * shape.out_stride + head * ${headDim}u + e] = result[i]; }
-  }`;
 }
 
 /** out = Σ e^(m − M)·acc / Σ e^(m − M)·l over the parts. */
@@ -326,20 +288,20 @@ export function attentionJoin(
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   let head = wg.x;
   let row = wg.y;
-  let first = (row * shape.heads + head) * step.splits * (shape.quads + 1u);
+  let first = (row * shape.heads + head) * step.splits * (shape.value_quads + 1u);
   var m = ${lowest};
-  for (var s = 0u; s < step.splits; s++) { m = max(m, parts[first + s * (shape.quads + 1u) + shape.quads].x); }
-  for (var quad = t; quad < shape.quads; quad += 64u) {
+  for (var s = 0u; s < step.splits; s++) { m = max(m, parts[first + s * (shape.value_quads + 1u) + shape.value_quads].x); }
+  for (var quad = t; quad < shape.value_quads; quad += 64u) {
     var total = 0.0;
     var sum = vec4<f32>();
     for (var s = 0u; s < step.splits; s++) {
-      let at = first + s * (shape.quads + 1u);
-      let ml = parts[at + shape.quads];
+      let at = first + s * (shape.value_quads + 1u);
+      let ml = parts[at + shape.value_quads];
       let factor = exp(ml.x - m);
       total += factor * ml.y;
       sum += factor * parts[at + quad];
     }
-    ${storeQuad(kv.keyWidth, "sum / total")}
+    ${storeQuad(kv.valueWidth, "sum / total")}
   }
 }
 `,

@@ -18,15 +18,11 @@ import {
   stepType,
   writes,
 } from "../kernel.ts";
-import { activationCode, floatLiteral, hiddenCode } from "./activation.ts";
+import { activationCode, floatLiteral, hiddenCode, isNan, softCapCode } from "./activation.ts";
 import { weightCode } from "./decode.ts";
 import type { WeightPiece } from "./gemv.ts";
 
 const main = "@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>)";
-
-/** By its bits: a compiler may assume that no value is NaN. */
-const isNan =
-  "fn is_nan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }";
 
 function rowsExtent(rows: "step" | "outputs", per: number): Extent {
   return { kind: rows === "step" ? "rows" : "outputs", per };
@@ -162,8 +158,6 @@ export function scale(
   const { width, rows } = op.out;
   const source = x === out ? "y" : "x";
   const place = byPosition && ` * factors[step.row[id.y].y / ${byPosition.length}u]`;
-  // tanh a = 1 − 2 / (e^2a + 1), ±1 in f32 beyond 10.
-  const capped = `${floatLiteral(cap ?? 1)} * (1.0 - 2.0 / (exp(2.0 * clamp(value / ${floatLiteral(cap ?? 1)}, -10.0, 10.0)) + 1.0))`;
   return kernelCall({
     label: `scale ${op.out.name}`,
     bindings: [
@@ -174,12 +168,12 @@ export function scale(
         : [reads("step", stepType, step), reads("factors", "array<f32>", factors)]),
     ],
     groups: [fixed(Math.ceil(width / 64)), rowsExtent(rows, 1), one],
-    body: `${isNan}
+    body: `${cap === undefined ? "" : softCapCode(cap)}
 ${main} {
   if (id.x >= ${width}u) { return; }
   let i = id.y * ${slotStride(width)}u + id.x;
   let value = ${source}[i] * (${floatLiteral(factor)}${place ?? ""});
-  y[i] = ${cap === undefined ? "value" : `select(${capped}, value, is_nan(value))`};
+  y[i] = ${cap === undefined ? "value" : "soft_cap(value)"};
 }`,
   });
 }
