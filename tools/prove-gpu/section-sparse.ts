@@ -23,7 +23,9 @@ export const sparseSection: Section = {
     const isShort = context.mode === "short";
     using backend = await openCard(context);
     for (const type of isShort ? (["Q4_0"] as const) : (["F16", "Q4_0"] as const)) {
-      const shape = isShort ? { neurons: 1024, columns: 256, blocks: 1 } : fullShape(type);
+      const shape = isShort
+        ? { neurons: 1024, columns: 256, blocks: 1, hasGates: true }
+        : fullShape(type);
       const { program, x, dial } = sparseProgram({ type, ...shape });
       using executable = await backend.compile(program);
       executable.write(x, new Float32Array(shape.columns).fill(0.5));
@@ -39,7 +41,12 @@ export const sparseSection: Section = {
 function fullShape(type: WeightType): Omit<SparseShape, "type"> {
   const [neurons, columns] = [11_008, 4096];
   const active = 3 * 0.1 * neurons * rowBytes(type, columns);
-  return { neurons, columns, blocks: Math.min(16, Math.ceil((128 * MiB) / active)) };
+  return {
+    neurons,
+    columns,
+    hasGates: true,
+    blocks: Math.min(16, Math.ceil((128 * MiB) / active)),
+  };
 }
 
 interface SparseWork {
