@@ -21,9 +21,12 @@ for name in c.so.6 m.so.6 dl.so.2 pthread.so.0 rt.so.1; do cp -L "/$library/lib$
 for path in $(ldd "$root"/bin/* | grep -o '/lib/[^ ]*' | sort -u); do cp -L "$path" "$root/$library/"; done
 cp -L /lib64/ld-linux-x86-64.so.2 "$root/lib64/"
 touch "$root/dev/null" "$root/dev/urandom"
-swiftshader=$(env -u VK_ICD_FILENAMES -u VK_DRIVER_FILES node tools/software-vulkan.mjs | sed -n "s/.*VK_ICD_FILENAMES='\(.*\)'/\1/p")
-cp "$(dirname "$swiftshader")/libvk_swiftshader.so" "$root/$library/libGLX_nvidia.so.0"
 tar -xf "$folder/bundle.tar.gz" -C "$root/opt"
+# As NVIDIA's, it needs libraries of X, which this machine lacks and the bundle has.
+swiftshader=$(env -u VK_ICD_FILENAMES -u VK_DRIVER_FILES node tools/software-vulkan.mjs | sed -n "s/.*VK_ICD_FILENAMES='\(.*\)'/\1/p")
+cp "$(dirname "$swiftshader")/libvk_swiftshader.so" "$root/$library/"
+echo | g++ -shared -x c++ - -o "$root/$library/libGLX_nvidia.so.0" -nostdlib -Wl,--no-as-needed,--allow-shlib-undefined \
+  -L"$root/$library" -L"$root/opt/hearth-prove-gpu/lib/x11" -l:libX11.so.6 -l:libvk_swiftshader.so
 
 # Mounts end with the namespace.
 cat > "$folder/inside.sh" <<'END'
