@@ -7,6 +7,7 @@ import { falcon } from "./falcon.ts";
 import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
+import { minicpm } from "./minicpm.ts";
 import { mistral3 } from "./mistral3.ts";
 import { nemotron } from "./nemotron.ts";
 import { olmo2 } from "./olmo2.ts";
@@ -32,6 +33,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     phi3,
     glm4,
     mistral3,
+    minicpm,
   ].map((one) => [one.name, one]),
 );
 
