@@ -3,6 +3,7 @@ import { UnsupportedError } from "../core/errors.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture } from "./architecture.ts";
 import { bamboo } from "./bamboo.ts";
+import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
 import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
@@ -34,6 +35,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     glm4,
     mistral3,
     minicpm,
+    exaone4,
   ].map((one) => [one.name, one]),
 );
 
