@@ -17,6 +17,7 @@ import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 import { smollm3 } from "./smollm3.ts";
+import { starcoder2 } from "./starcoder2.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map(
   [
@@ -36,6 +37,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     mistral3,
     minicpm,
     exaone4,
+    starcoder2,
   ].map((one) => [one.name, one]),
 );
 
