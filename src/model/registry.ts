@@ -8,6 +8,7 @@ import { falcon } from "./falcon.ts";
 import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
+import { llamaShaped } from "./llama-shaped.ts";
 import { minicpm } from "./minicpm.ts";
 import { mistral3 } from "./mistral3.ts";
 import { nemotron } from "./nemotron.ts";
@@ -38,6 +39,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     minicpm,
     exaone4,
     starcoder2,
+    ...llamaShaped,
   ].map((one) => [one.name, one]),
 );
 
