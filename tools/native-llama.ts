@@ -36,16 +36,19 @@ export interface NativeCompletion {
   readonly prompt: string;
   readonly tokens: number;
   readonly contextLength: number;
+  /** Tokens that are never chosen. */
+  readonly banned: readonly number[];
 }
 
-/** The text of the likeliest tokens, whatever the end token. Bytes that are no UTF-8 become U+FFFD. */
+/** The text of the likeliest tokens. Bytes that are no UTF-8 become U+FFFD. */
 export function nativeCompletion(request: NativeCompletion): string {
-  const { command, model, prompt, tokens, contextLength } = request;
+  const { command, model, prompt, tokens, contextLength, banned } = request;
   const size = ["-n", tokens, "-c", contextLength, "-t", 1, "--temp", 0].map(String);
-  const plain = ["-no-cnv", "--no-display-prompt", "--ignore-eos", "--no-warmup", ...exactCache];
+  const plain = ["-no-cnv", "--no-display-prompt", "--no-warmup", ...exactCache];
+  const bans = banned.flatMap((id) => ["-l", `${id}-1000000`]);
   // Two ends of line follow the answer.
   const read = (output: string): string | undefined => /^(.*)\n\n$/s.exec(output)?.[1];
-  return said(command, ["-m", model, "-p", prompt, ...size, ...plain], read);
+  return said(command, ["-m", model, "-p", prompt, ...size, ...plain, ...bans], read);
 }
 
 /** What the program printed, as `read` finds it; again where it ended too early to print it. */

@@ -2,6 +2,7 @@
 import { exactCache, nativeCompletion, nativePerplexity } from "../native-llama.ts";
 import {
   answerTokens,
+  banned,
   chunks,
   contextLength,
   type Device,
@@ -37,7 +38,8 @@ export async function compareModel(
   });
   const answer = (prompt: string): string => {
     const command = oracle.command("llama-completion");
-    return nativeCompletion({ command, model, prompt, tokens: answerTokens, contextLength });
+    const size = { tokens: answerTokens, contextLength };
+    return nativeCompletion({ command, model, prompt, banned, ...size });
   };
   const native = { perplexity, ...(wanted.answers && { answers: provedPrompts.map(answer) }) };
   const devices: Partial<Record<Device, Measured>> = {};

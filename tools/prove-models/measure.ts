@@ -12,6 +12,8 @@ export const contextLength = 256;
 /** Windows that are read. */
 export const chunks = 4;
 export const answerTokens = 24;
+/** Tokens that end an answer, or that programs print each in their own way. */
+export const banned: readonly number[] = Object.values(special);
 
 export interface Measured {
   readonly perplexity: number;
@@ -76,8 +78,7 @@ async function answer(
   prompt: string,
   tie: number,
 ): Promise<{ readonly text: string; readonly firstTie: number }> {
-  // Native llama.cpp, too, ignores the end by never choosing it.
-  const logitBias = { [special.end]: -1e6 };
+  const logitBias = Object.fromEntries(banned.map((id) => [id, -1e6]));
   const options = { maxTokens: answerTokens, temperature: 0, logitBias, logprobs: 2 };
   let text = "";
   let firstTie = Number.POSITIVE_INFINITY;
