@@ -31,6 +31,7 @@ Kernels build() {
   avx2::add_dots_k(kernels);
   avx2::add_dots_pairs(kernels);
   avx2::add_dots_book(kernels);
+  avx2::add_dots_unpacked(kernels);
   avx2::add_axpy(kernels);
   return kernels;
 }

@@ -228,8 +228,17 @@ void vnni_gemm(const GemmTask& task) {
 
 // Panels pay for Q8_0 from 5 tokens on, for Q4_0 and the K types from 6 or 7 (2048 x 2048, Zen 4).
 constexpr size_t kGemmTokens = 5;
-// Types without fast dot products unpack a row for each token in them.
-constexpr size_t kGemmTokensBlocks = 2;
+// Sums of d · Σ q over 16 columns cost Q2_K more (64 x 2048).
+constexpr size_t kGemmTokensMinima = 7;
+// Dot products of types that are unpacked to memory do that for each token: with two tokens 16 rows
+// together take 0.4 to 0.7 times as long.
+constexpr size_t kGemmTokensUnpacked = 2;
+
+template <class Codec>
+constexpr size_t gemm_tokens() {
+  if (!kHasChunks<Codec>) return kGemmTokensUnpacked;
+  return Codec::kHasMinimum && Codec::kSubGroup < kGroup ? kGemmTokensMinima : kGemmTokens;
+}
 
 }  // namespace
 
@@ -239,7 +248,7 @@ void avx512::add_gemm(Kernels& kernels) {
     if constexpr (Codec::kX == XFormat::kQ8) {
       WeightKernels& of_type = weights_of(kernels, Codec::kType);
       of_type.gemm = vnni_gemm<Codec>;
-      of_type.gemm_tokens = kHasChunks<Codec> ? kGemmTokens : kGemmTokensBlocks;
+      of_type.gemm_tokens = gemm_tokens<Codec>();
     }
   });
 }

@@ -10,8 +10,8 @@
 namespace hearth {
 namespace {
 
-// Plain types work over lanes. Quantised types whose dot products no unit below has work as on any
-// machine.
+// Plain types work over lanes. Of quantised types the units below replace what they have: all dot
+// products and gemm, and axpy and rows of some.
 template <class Codec>
 constexpr WeightKernels weights() {
   if constexpr (Codec::kX == XFormat::kF32) {
@@ -29,6 +29,7 @@ Kernels build() {
   avx512::add_dots_k(kernels);
   avx512::add_dots_pairs(kernels);
   avx512::add_dots_book(kernels);
+  avx512::add_dots_unpacked(kernels);
   avx512::add_gemm(kernels);
   avx512::add_rows(kernels);
   avx512::add_vectors(kernels);

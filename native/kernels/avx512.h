@@ -7,11 +7,12 @@ namespace hearth {
 namespace avx512 {
 
 // gemv and gather_dot of the formats with blocks of 32, of the K-quants with nibbles, of those with
-// pairs, and of the types with a book.
+// pairs, of the types with a book, and of all others.
 void add_dots_32(Kernels& kernels);
 void add_dots_k(Kernels& kernels);
 void add_dots_pairs(Kernels& kernels);
 void add_dots_book(Kernels& kernels);
+void add_dots_unpacked(Kernels& kernels);
 // gemm of all quantised types.
 void add_gemm(Kernels& kernels);
 // axpy and dequantise_row of all quantised types.

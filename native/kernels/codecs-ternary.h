@@ -7,12 +7,18 @@
 namespace hearth {
 namespace {
 
-// A byte is ⌈256 n / 243⌉ for a number n of five digits in base 3, so that the product with 3^k,
-// modulo 256, begins with digit k, the highest being 0.
-inline uint8_t ternary_digit(uint8_t byte, size_t k) {
-  constexpr uint8_t kPower[] = {1, 3, 9, 27, 81};
-  const uint8_t rest = static_cast<uint8_t>(byte * kPower[k]);
-  return static_cast<uint8_t>(rest * 3 >> 8);
+// `digits` digits in base 3 of each of `count` bytes, digit k of byte i at code[count · k + i]. A
+// byte is a fraction of 256: three times it begins with its highest digit, and the rest has the
+// others.
+inline void unpack_ternary(const uint8_t* bytes, size_t count, size_t digits, uint8_t* code) {
+  uint8_t rest[32];
+  std::memcpy(rest, bytes, count);
+  for (size_t k = 0; k < digits; ++k) {
+    for (size_t i = 0; i < count; ++i) {
+      code[count * k + i] = static_cast<uint8_t>((rest[i] > 85) + (rest[i] > 170));
+      rest[i] = static_cast<uint8_t>(rest[i] + rest[i] + rest[i]);
+    }
+  }
 }
 
 // 48 × 5 digits | 4 × 4 digits | d f16
@@ -26,13 +32,9 @@ struct TQ1_0 {
   static constexpr bool kHasMinimum = false;
   static void unpack(const uint8_t* block, uint8_t* code, float* scale, float*) {
     for (size_t g = 0; g < 8; ++g) scale[g] = load_f16(block + 52);
-    for (size_t k = 0; k < 5; ++k) {
-      for (size_t i = 0; i < 32; ++i) code[32 * k + i] = ternary_digit(block[i], k);
-      for (size_t i = 0; i < 16; ++i) code[160 + 16 * k + i] = ternary_digit(block[32 + i], k);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      for (size_t i = 0; i < 4; ++i) code[240 + 4 * k + i] = ternary_digit(block[48 + i], k);
-    }
+    unpack_ternary(block, 32, 5, code);
+    unpack_ternary(block + 32, 16, 5, code + 160);
+    unpack_ternary(block + 48, 4, 4, code + 240);
   }
 };
 
