@@ -97,7 +97,7 @@ export type Features = Readonly<Partial<Record<FeatureName, number | undefined>>
 
 export const featureNames: readonly FeatureName[] = Object.keys(table).filter(isFeatureName);
 
-export function isFeatureName(name: string): name is FeatureName {
+function isFeatureName(name: string): name is FeatureName {
   return Object.hasOwn(table, name);
 }
 
