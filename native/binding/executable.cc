@@ -55,25 +55,24 @@ KvShape kv_of(const std::vector<double>& numbers, const std::vector<double>& lay
   return shape;
 }
 
-StateShape states_of(const std::vector<double>& numbers, const std::vector<double>& layers) {
-  StateShape shape;
-  shape.states = static_cast<size_t>(records_of<KvRecord>(numbers).at(0).states);
-  for (const StateLayerRecord& layer : records_of<StateLayerRecord>(layers)) {
-    shape.layers.push_back(
-        RecurrentShape{static_cast<uint32_t>(layer.positions),
-                       static_cast<uint32_t>(layer.channels), static_cast<uint32_t>(layer.heads),
-                       static_cast<uint32_t>(layer.rows), static_cast<uint32_t>(layer.columns)});
+std::vector<RecurrentShape> states_of(const std::vector<double>& numbers) {
+  std::vector<RecurrentShape> layers;
+  for (const StateLayerRecord& from : records_of<StateLayerRecord>(numbers)) {
+    layers.push_back(
+        RecurrentShape{static_cast<size_t>(from.states), static_cast<uint32_t>(from.positions),
+                       static_cast<uint32_t>(from.channels), static_cast<uint32_t>(from.heads),
+                       static_cast<uint32_t>(from.rows), static_cast<uint32_t>(from.columns)});
   }
-  return shape;
+  return layers;
 }
 
 ProgramSpec spec_of(napi_env env, napi_value object, Pins& pins) {
   ProgramSpec spec;
   spec.max_rows = index_of(env, property(env, object, "maxRows"));
   spec.max_outputs = index_of(env, property(env, object, "maxOutputs"));
-  const std::vector<double> kv = numbers_of(env, property(env, object, "kv"));
-  spec.kv = kv_of(kv, numbers_of(env, property(env, object, "kvLayers")));
-  spec.states = states_of(kv, numbers_of(env, property(env, object, "stateLayers")));
+  spec.kv = kv_of(numbers_of(env, property(env, object, "kv")),
+                  numbers_of(env, property(env, object, "kvLayers")));
+  spec.states = states_of(numbers_of(env, property(env, object, "stateLayers")));
   spec.slots = slots_of(numbers_of(env, property(env, object, "slots")));
   spec.weights = weights_of(numbers_of(env, property(env, object, "weights")));
   for (napi_value source : elements_of(env, property(env, object, "sources"))) {

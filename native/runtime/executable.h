@@ -35,8 +35,9 @@ struct Subset {
 
 // Everything a running program touches. Filled by build(), fixed afterwards.
 struct Executable {
-  Executable(const Kernels& kernels, const KvShape& kv, const StateShape& state_shape)
-      : kernels(kernels), cache(kernels, kv), states(state_shape) {}
+  Executable(const Kernels& kernels, const KvShape& kv,
+             const std::vector<RecurrentShape>& state_layers)
+      : kernels(kernels), cache(kernels, kv), states(state_layers) {}
 
   const Kernels& kernels;
   KvCache cache;

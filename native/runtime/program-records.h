@@ -235,7 +235,6 @@ struct WeightRecord {
 struct KvRecord {
   double sequences;
   double type;
-  double states;
 };
 
 struct KvLayerRecord {
@@ -246,6 +245,7 @@ struct KvLayerRecord {
 };
 
 struct StateLayerRecord {
+  double states;
   double positions;
   double channels;
   double heads;

@@ -48,7 +48,7 @@ struct ProgramSpec {
   uint32_t max_rows = 0;
   uint32_t max_outputs = 0;
   KvShape kv;
-  StateShape states;
+  std::vector<RecurrentShape> states;  // by layer of the cache
   std::vector<SlotSpec> slots;
   std::vector<Source> sources;
   std::vector<WeightSpec> weights;

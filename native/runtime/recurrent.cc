@@ -103,9 +103,9 @@ class DeltaRuleStage final : public Stage {
 
 }  // namespace
 
-RecurrentStates::RecurrentStates(const StateShape& shape) : layers_(shape.layers) {
+RecurrentStates::RecurrentStates(const std::vector<RecurrentShape>& layers) : layers_(layers) {
   for (const RecurrentShape& layer : layers_) {
-    const size_t floats = shape.states * layer.floats();
+    const size_t floats = layer.states * layer.floats();
     data_.push_back(floats == 0 ? nullptr : arena_.array<float>(floats));
   }
 }
@@ -123,7 +123,7 @@ void RecurrentStates::copy(size_t from, size_t to) {
   if (from == to) return;
   for (uint32_t layer = 0; layer < layers_.size(); layer++) {
     const size_t bytes = layers_[layer].floats() * sizeof(float);
-    if (bytes == 0) continue;
+    if (layers_[layer].states == 0) continue;
     std::memcpy(inputs(layer, to), inputs(layer, from), bytes);
   }
 }

@@ -11,7 +11,8 @@ namespace hearth {
 
 // A layer's part of one state: the inputs that its convolution holds, and a matrix for each head.
 struct RecurrentShape {
-  uint32_t positions = 0;  // 0 and no heads for a layer of another kind
+  size_t states = 0;  // of the sequences, then the checkpoints; 0 for a layer of another kind
+  uint32_t positions = 0;
   uint32_t channels = 0;
   uint32_t heads = 0;
   uint32_t rows = 0;     // keys
@@ -22,16 +23,10 @@ struct RecurrentShape {
   size_t floats() const { return inputs() + heads * matrix(); }
 };
 
-// Of all layers of a cache; those without a state have zeros.
-struct StateShape {
-  std::vector<RecurrentShape> layers;
-  size_t states = 0;
-};
-
 // The states of all layers: those of the sequences, then the checkpoints.
 class RecurrentStates {
  public:
-  explicit RecurrentStates(const StateShape& shape);
+  explicit RecurrentStates(const std::vector<RecurrentShape>& layers);
 
   const RecurrentShape& shape(uint32_t layer) const { return layers_.at(layer); }
   // [positions, channels]

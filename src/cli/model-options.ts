@@ -84,7 +84,7 @@ export function threadsOption(): ApiOption<"threads"> {
 export function gpuOption(): ApiOption<"gpu"> {
   return new ApiOption(
     "gpu",
-    "--gpu <n|name|low-power>",
+    "--gpu <n|name>",
     "which graphics adapter of hearth doctor (default: the first that is no software)",
   );
 }

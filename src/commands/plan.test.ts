@@ -33,8 +33,6 @@ const smallAdapter: AdapterDescription = {
   maxBindingBytes: 16 << 10,
   maxBufferBytes: 32 << 10,
   features: [],
-  cards: 1,
-  found: { kind: "its name" },
   memory: MiB,
 };
 

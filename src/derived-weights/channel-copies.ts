@@ -20,18 +20,28 @@ import { thresholdRowType } from "./transpose-down.ts";
 /** The matrices of a layer that read masked inputs, by name; `down` has its rows already. */
 export function channelSources({ attention, ffn }: LayerWeights): LayerChannels<Weight> {
   return {
-    q: attention.q.weight,
-    k: attention.k.weight,
-    v: attention.v.weight,
+    ...mixerSources(attention),
     attentionOutput: attention.output.weight,
     ...(ffn.gate && { gate: ffn.gate }),
     up: ffn.up.weight,
   };
 }
 
+/** Those for the decay and the strength of a delta net are small, and have no copies. */
+function mixerSources(weights: LayerWeights["attention"]): LayerChannels<Weight> {
+  switch (weights.kind) {
+    case "attention":
+      return { q: weights.q.weight, k: weights.k.weight, v: weights.v.weight };
+    case "delta-net":
+      return { qkv: weights.qkv.weight, outputGate: weights.gate.weight };
+    default:
+      return weights satisfies never;
+  }
+}
+
 /** Those that read the input of a place. */
 export const matricesOfPlace: Readonly<Record<keyof ColumnNorms, readonly ChannelMatrix[]>> = {
-  attention: ["q", "k", "v"],
+  attention: ["q", "k", "v", "qkv", "outputGate"],
   attentionOutput: ["attentionOutput"],
   ffn: ["gate", "up"],
 };

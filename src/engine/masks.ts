@@ -48,14 +48,14 @@ export async function resolveMasks(
   const matrices = masked.flatMap((place) => matricesOfPlace[place]);
   const { layers: channels, ...remarks } = await copiesOf(model, copies, { ...from, matrices });
   const layers = model.layers.map((_, layer): LayerMasks => {
-    const { q, k, v, attentionOutput, gate, up } = channels[layer] ?? {};
+    const { q, k, v, qkv, outputGate, attentionOutput, gate, up } = channels[layer] ?? {};
     const mask = (place: keyof ColumnNorms): { value: number; norms: Float32Array } => ({
       value: table.values[layer]?.[place] ?? 0,
       norms: norms[layer]?.[place] ?? new Float32Array(0),
     });
     return {
       ...(table.shares.attention > 0 && {
-        attention: { ...mask("attention"), channels: { q, k, v } },
+        attention: { ...mask("attention"), channels: { q, k, v, qkv, outputGate } },
       }),
       ...(table.shares.attentionOutput > 0 && {
         attentionOutput: { ...mask("attentionOutput"), channels: { output: attentionOutput } },

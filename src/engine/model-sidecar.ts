@@ -1,4 +1,5 @@
 /** The sidecar of a model: where it is, and what it must fit. */
+import { channelSources } from "../derived-weights/channel-copies.ts";
 import type { Model } from "../model/model.ts";
 import { findSidecar, openSidecar } from "../sparsity/sidecar/read.ts";
 import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
@@ -6,14 +7,17 @@ import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/side
 /** What a sidecar of this model must fit. */
 export function sidecarModelOf(model: Model): SidecarModel {
   const { dim, neurons } = model.hyperparameters;
-  const attention = model.hyperparameters.attention.map(
-    ({ heads, kvHeads, keyWidth, valueWidth }) => ({
-      queries: heads * keyWidth,
-      keys: kvHeads * keyWidth,
-      values: kvHeads * valueWidth,
-      output: heads * valueWidth,
-    }),
-  );
+  const attention = model.layers.map((layer) => {
+    const { q, k, v, qkv, outputGate } = channelSources(layer);
+    return {
+      queries: q?.rows ?? 0,
+      keys: k?.rows ?? 0,
+      values: v?.rows ?? 0,
+      qkv: qkv?.rows ?? 0,
+      outputGate: outputGate?.rows ?? 0,
+      output: layer.attention.output.weight.columns,
+    };
+  });
   return { fingerprint: model.gguf.fingerprint(), dim, neurons, attention };
 }
 

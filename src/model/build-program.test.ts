@@ -12,7 +12,6 @@ import { createStep } from "../ops/program.ts";
 import { channelsOfOp } from "../ops/program-ops.ts";
 import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
 import type { LayerMasks } from "./graph.ts";
-import { headsOf } from "./hyperparameters.ts";
 import { type Model, openModel } from "./model.ts";
 import { architectureNames } from "./registry.ts";
 
@@ -29,7 +28,12 @@ const options: ProgramOptions = {
   output: "logits",
 };
 
-async function make(arch: string, args: readonly string[] = []): Promise<Model> {
+/** Two layers that show all that the architecture has. */
+const changes: Readonly<Record<string, readonly string[]>> = {
+  qwen35: ["--full-attention-interval", "2"],
+};
+
+async function make(arch: string, args: readonly string[] = changes[arch] ?? []): Promise<Model> {
   const path = join(folder, [arch, ...args].join("").concat(".gguf"));
   await makeModel(parseOptions([path, ...shape.split(" "), "--arch", arch, ...args]));
   return openModel(openGguf(path));
@@ -58,37 +62,28 @@ function thresholdMethod(_layer: number, block: FfnBlock): SparsityMethod {
 }
 
 /** Masks of every place, with copies that only have the right shape: the reference backend reads none. */
-function masksOf(model: Model, value: number): LayerMasks {
-  const { dim, attention } = model.hyperparameters;
-  const { heads, kvHeads, keyWidth: headDim } = headsOf(attention);
-  const neurons = model.hyperparameters.neurons[0] ?? 0;
-  const ones = (width: number): Float32Array => new Float32Array(width).fill(1);
-  const copy = (name: string, rows: number, columns: number): Weight => {
-    const data = new Uint8Array(0);
-    return { name, type: "F32", rows, columns, bytes: { kind: "memory", data } };
+function masksOf(model: Model, layer: number, value: number): LayerMasks {
+  const { attention, ffn } = model.layers[layer] ?? {};
+  if (attention === undefined || ffn === undefined) throw new Error(`no layer ${layer}`);
+  const copyOf = (weight: Weight): Weight => {
+    const [rows, columns] = [weight.columns, weight.rows];
+    return { ...weight, rows, columns, bytes: { kind: "memory", data: new Uint8Array(0) } };
   };
-  const isGated = model.architecture.gating !== "ungated";
+  const masked = (reader: Weight) => ({ value, norms: new Float32Array(reader.columns).fill(1) });
+  const copies =
+    attention.kind === "attention"
+      ? { q: attention.q, k: attention.k, v: attention.v }
+      : { qkv: attention.qkv, outputGate: attention.gate };
+  const channels = Object.entries(copies).map(([name, { weight }]) => [name, copyOf(weight)]);
+  const output = attention.output.weight;
   return {
-    attention: {
-      value,
-      norms: ones(dim),
-      channels: {
-        q: copy("q", dim, heads * headDim),
-        k: copy("k", dim, kvHeads * headDim),
-        v: copy("v", dim, kvHeads * headDim),
-      },
-    },
-    attentionOutput: {
-      value,
-      norms: ones(heads * headDim),
-      channels: { output: copy("output", heads * headDim, dim) },
-    },
+    attention: { ...masked(ffn.up.weight), channels: Object.fromEntries(channels) },
+    attentionOutput: { ...masked(output), channels: { output: copyOf(output) } },
     ffn: {
-      value,
-      norms: ones(dim),
+      ...masked(ffn.up.weight),
       channels: {
-        gate: isGated ? copy("gate", dim, neurons) : undefined,
-        up: value > 0 ? copy("up", dim, neurons) : undefined,
+        gate: ffn.gate && copyOf(ffn.gate),
+        up: value > 0 ? copyOf(ffn.up.weight) : undefined,
       },
     },
   };
@@ -100,18 +95,23 @@ function opsOf(model: Model): readonly Op[] {
 
 describe("a program", () => {
   it.each(architectureNames)(
-    "of %s has unique slots and one FFN, store and attention a layer",
+    "of %s has unique slots, one FFN a layer, and attention or a delta rule",
     async (arch) => {
       const model = await make(arch);
       const { program, slots } = buildProgram(model, options);
       expect(program.slots.map((slot) => slot.id)).toEqual(program.slots.map((_, index) => index));
       expect(new Set(program.slots.map((slot) => slot.name)).size).toBe(program.slots.length);
-      const layer = { kind: "full", kvHeads: 2, keyWidth: 32, valueWidth: 32 };
-      expect(program.kv).toMatchObject({ layers: [layer, layer], sequences: 2 });
+      const full = { kind: "full", kvHeads: 2, keyWidth: 32, valueWidth: 32 };
+      const isAttention = model.layers.map(({ attention: { kind } }) => kind === "attention");
+      const layers = isAttention.map((is) => (is ? full : { kind: "recurrent" }));
+      expect(program.kv).toMatchObject({ layers, sequences: 2 });
       expect(slots.logits).toMatchObject({ width: 300, rows: "outputs" });
-      for (const kind of ["ffn", "store-kv", "attention"] as const) {
-        expect(opsOf(model).filter((op) => op.kind === kind)).toHaveLength(2);
-      }
+      const count = (kind: Op["kind"]): number =>
+        opsOf(model).filter((op) => op.kind === kind).length;
+      const attending = isAttention.filter(Boolean).length;
+      expect(count("ffn")).toBe(2);
+      expect([count("store-kv"), count("attention")]).toEqual([attending, attending]);
+      expect([count("convolve"), count("delta-rule")]).toEqual([2 - attending, 2 - attending]);
     },
   );
 
@@ -174,12 +174,15 @@ describe("a program", () => {
       const model = await make(arch);
       const dense = await logits(model);
       const methodFor = thresholdMethod;
-      const masked = await logits(model, { methodFor, masksFor: () => masksOf(model, 0.1) });
+      const masked = await logits(model, {
+        methodFor,
+        masksFor: (layer) => masksOf(model, layer, 0.1),
+      });
       expect(masked.every(Number.isFinite)).toBe(true);
       expect(masked).not.toEqual(dense);
       // A mask that keeps everything changes nothing.
-      expect(await logits(model, { masksFor: () => masksOf(model, 0) })).toEqual(dense);
-      const all = { methodFor, masksFor: () => masksOf(model, 0.1) };
+      expect(await logits(model, { masksFor: (layer) => masksOf(model, layer, 0) })).toEqual(dense);
+      const all = { methodFor, masksFor: (layer: number) => masksOf(model, layer, 0.1) };
       expect(await logits(model, { ...all, lastLayer: "output rows" })).toEqual(masked);
       const { program } = buildProgram(model, { ...options, ...all });
       const ops = program.segments.flatMap((segment) => segment.ops);
@@ -189,12 +192,21 @@ describe("a program", () => {
         const readers = ops.filter((op) => "x" in op && op.x === out);
         expect(x).not.toBe(out);
         expect(readers.every((op) => op.kind === "matmul" || op.kind === "ffn")).toBe(true);
-        expect(readers.every((op) => "channels" in (op.kind === "ffn" ? op.block : op))).toBe(true);
+        // A matrix with a row for each head of a delta net has no copy.
+        const withCopies = readers.filter(
+          (op) => !("out" in op && ["decay", "strength"].includes(op.out.name)),
+        );
+        expect(withCopies.length).toBeGreaterThan(0);
+        expect(withCopies.every((op) => "channels" in (op.kind === "ffn" ? op.block : op))).toBe(
+          true,
+        );
       }
-      // q, k, v, output, and the block of gate and up.
-      expect(ops.flatMap(channelsOfOp)).toHaveLength(
-        2 * (4 + (model.architecture.gating === "ungated" ? 1 : 2)),
+      // q, k and v, or q with k and v and the gate; output, and the block of gate and up.
+      const mixing = model.layers.map(({ attention }): number =>
+        attention.kind === "attention" ? 3 : 2,
       );
+      const others = 2 * (model.architecture.gating === "ungated" ? 2 : 3);
+      expect(ops.flatMap(channelsOfOp)).toHaveLength(others + mixing.reduce((a, b) => a + b));
     },
   );
 

@@ -17,10 +17,10 @@ import {
   type ModelLayer,
   matmulOp,
   normOp,
-  SlotTable,
 } from "./graph.ts";
 import type { Model } from "./model.ts";
 import { ropeTables } from "./rope-tables.ts";
+import { SlotTable } from "./slot-table.ts";
 import type { Linear } from "./weights.ts";
 
 export interface ProgramOptions {

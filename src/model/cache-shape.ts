@@ -1,5 +1,6 @@
 /** What the layers of a model remember of a sequence: the state of each layer, from its hyperparameters and the limits of a program. */
 import type { KvLayer, KvShape, KvType } from "../ops/kv-shape.ts";
+import { stateLayer } from "./delta-net.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
 /** What of a program's options decides how much its layers remember. */
@@ -13,7 +14,9 @@ export interface CacheLimits {
 
 export function cacheShape(shape: Hyperparameters, limits: CacheLimits): KvShape {
   const { contextLength, sequences, kvType: type } = limits;
-  const layers = shape.attention.map(({ kvHeads, keyWidth, valueWidth }): KvLayer => {
+  const layers = shape.attention.map(({ kvHeads, keyWidth, valueWidth }, layer): KvLayer => {
+    const net = shape.deltaNets?.[layer];
+    if (net !== undefined) return stateLayer(net);
     return { kind: "full", kvHeads, keyWidth, valueWidth };
   });
   return { layers, contextLength, sequences, type };

@@ -7,7 +7,7 @@ import type { Bytes, Elements, Neurons } from "../core/units.ts";
 import type { Activation, Gating, Weight } from "../ops/op.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import type { Model } from "./model.ts";
-import type { LayerWeights, Norm } from "./weights.ts";
+import type { LayerWeights, Linear, Norm } from "./weights.ts";
 
 interface LayerBytes {
   readonly neurons: Neurons;
@@ -75,19 +75,40 @@ export function describeModel(model: Model): ModelDescription {
 
 function describeLayer(layer: LayerWeights): LayerBytes {
   const { attentionNorm, attentionPostNorm, attention, ffnNorm, ffn, ffnPostNorm } = layer;
-  const { q, k, v, output, qNorm, kNorm } = attention;
-  const projections = [q, k, v, output].flatMap(({ weight, bias }) => [weight, bias]);
-  const own = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm, qNorm, kNorm];
+  const mixer = mixerParts(attention);
+  const own = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm, ...mixer.norms];
   const norms = own.flatMap((norm) => normWeights(norm));
   const matrices = bytesOf(ffn.gate, ffn.up.weight, ffn.down.weight);
   return {
     neurons: ffn.neurons,
-    attention: bytesOf(...projections),
+    attention: bytesOf(...mixer.weights),
     norms: bytesOf(...norms),
     ffn: matrices + bytesOf(ffn.up.bias, ffn.downBias),
     perNeuron: matrices / ffn.neurons,
     predictor: bytesOf(ffn.predictor?.fc1, ffn.predictor?.fc2),
   };
+}
+
+/** What a layer mixes tokens with. */
+function mixerParts(weights: LayerWeights["attention"]): {
+  readonly weights: readonly (Weight | undefined)[];
+  readonly norms: readonly (Norm | undefined)[];
+} {
+  const parts = (linears: readonly Linear[]): (Weight | undefined)[] =>
+    linears.flatMap(({ weight, bias }) => [weight, bias]);
+  switch (weights.kind) {
+    case "attention": {
+      const { q, k, v, output, qNorm, kNorm } = weights;
+      return { weights: parts([q, k, v, output]), norms: [qNorm, kNorm] };
+    }
+    case "delta-net": {
+      const { qkv, gate, decay, strength, output, convolution, rate, bias, norm } = weights;
+      const matrices = parts([qkv, gate, decay, strength, output]);
+      return { weights: [...matrices, convolution, rate, bias], norms: [norm] };
+    }
+    default:
+      return weights satisfies never;
+  }
 }
 
 function normWeights(norm: Norm | undefined): readonly (Weight | undefined)[] {

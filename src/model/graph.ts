@@ -2,12 +2,13 @@
  * A builder with which an architecture file reads as its diagram: `x + attention(norm(x))`. It emits ops over slots
  * that all layers share, and keeps a layer's FFN apart from the rest, so that it can be placed on two devices.
  */
-import { ShapeError } from "../core/errors.ts";
-import type { FfnBlock, Op, OpOf, Slot, SparsityMethod, Weight } from "../ops/op.ts";
+import type { FfnBlock, Op, OpOf, RowFunction, Slot, SparsityMethod, Weight } from "../ops/op.ts";
+import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import { queryFactors } from "./scales.ts";
-import type { AttentionWeights, FfnWeights, Linear, Norm } from "./weights.ts";
+import type { SlotTable } from "./slot-table.ts";
+import type { AttentionWeights, FfnWeights, LayerWeights, Linear, Norm } from "./weights.ts";
 
 /** One layer, its FFN apart: run `before`, `ffn`, `after`. */
 export interface ModelLayer {
@@ -34,42 +35,14 @@ export interface MaskedInput<Matrix extends string> {
   readonly value: number;
   readonly norms: Float32Array; // [width of x]
   /** W^T [in, out] of these matrices, where there is one: for a backend that reads only the channels of x that a mask leaves. */
-  readonly channels: Readonly<Record<Matrix, Weight | undefined>>;
+  readonly channels: Readonly<Partial<Record<Matrix, Weight | undefined>>>;
 }
 
 /** A place that is absent is not masked. */
 export interface LayerMasks {
-  readonly attention?: MaskedInput<"q" | "k" | "v">;
+  readonly attention?: MaskedInput<"q" | "k" | "v" | "qkv" | "outputGate">;
   readonly attentionOutput?: MaskedInput<"output">;
   readonly ffn?: MaskedInput<"gate" | "up">;
-}
-
-/** Activation buffers by name: the same name is the same buffer. */
-export class SlotTable {
-  readonly #slots: Slot[] = [];
-
-  get slots(): readonly Slot[] {
-    return this.#slots;
-  }
-
-  /** @throws ShapeError when the name is taken by a slot of another shape. */
-  slot(name: string, width: number, rows: Slot["rows"] = "step"): Slot {
-    const known = this.#slots.find((slot) => slot.name === name);
-    if (known !== undefined) {
-      if (known.width === width && known.rows === rows) return known;
-      throw new ShapeError(`slot ${name}`, `${known.rows} × ${known.width}`, `${rows} × ${width}`);
-    }
-    const slot: Slot = { id: this.#slots.length, name, width, rows };
-    this.#slots.push(slot);
-    return slot;
-  }
-
-  /** As slot, for what may have another width in another layer: slots of further widths are named after them. */
-  ofWidth(name: string, width: number, rows: Slot["rows"] = "step"): Slot {
-    const known = this.#slots.find((slot) => slot.name === name);
-    const isOther = known !== undefined && known.width !== width;
-    return this.slot(isOther ? `${name} of ${width}` : name, width, rows);
-  }
 }
 
 /** A summand that is not computed yet: its last op writes where it is added. Returns where the sum stands. */
@@ -130,9 +103,20 @@ export class LayerGraph {
     return summands.reduce((sum, summand) => summand.addTo(sum), out);
   }
 
-  /** Grouped-query attention over the cache, with RoPE where the layer has it. `postNorm`: of what is added. */
-  attention(x: Slot, weights: AttentionWeights, postNorm?: Norm): Summand {
-    return { addTo: (out) => this.#attention({ x, out, postNorm }, weights) };
+  /**
+   * Grouped-query attention over the cache, with RoPE where the layer has it, or a gated delta rule over a state.
+   * `postNorm`: of what is added.
+   */
+  attention(x: Slot, weights: LayerWeights["attention"], postNorm?: Norm): Summand {
+    const place = { x, postNorm };
+    switch (weights.kind) {
+      case "attention":
+        return { addTo: (out) => this.#attention({ ...place, out }, weights) };
+      case "delta-net":
+        return { addTo: (out) => this.#deltaNet({ ...place, out }, weights) };
+      default:
+        return weights satisfies never;
+    }
   }
 
   /** `predictorInput`: the residual that PowerInfer's predictors read; it must not change before the sum. */
@@ -148,14 +132,14 @@ export class LayerGraph {
   }
 
   #attention(place: BranchPlace, weights: AttentionWeights): Slot {
-    const { x, out, postNorm } = place;
+    const { x } = place;
     const { shape, slots } = this.#context;
     const layer = this.#index;
     const { heads, kvHeads, keyWidth, valueWidth, scale } = headsOf(shape.attention, layer);
-    const { attention: masked, attentionOutput } = this.#masks;
+    const { attention: masked } = this.#masks;
     const input = this.#mask(x, masked, "masked for attention");
     const { q: qT, k: kT, v: vT } = masked?.channels ?? {};
-    const q = this.#linear(input, weights.q, slots.ofWidth("q", heads * keyWidth), qT);
+    const { q, gate } = this.#queries(input, weights, qT);
     const k = this.#linear(input, weights.k, slots.ofWidth("k", kvHeads * keyWidth), kT);
     const v = this.#linear(input, weights.v, slots.ofWidth("v", kvHeads * valueWidth), vT);
     this.#normParts(q, weights.qNorm);
@@ -169,13 +153,87 @@ export class LayerGraph {
       { kind: "store-kv", layer, k, v },
       { kind: "attention", layer, q, out: mixed, heads, scale },
     );
-    const isLast = layer === this.#context.selectIn;
+    if (gate) this.#gate(mixed, gate, { kind: "sigmoid" });
+    return this.#project(mixed, weights.output, place);
+  }
+
+  /** The queries, and the gate that stands beside each head's where there is one. */
+  #queries(
+    x: Slot,
+    { q: linear, isGated }: AttentionWeights,
+    channels: Weight | undefined,
+  ): { readonly q: Slot; readonly gate?: Slot } {
+    const { shape, slots } = this.#context;
+    const { heads, keyWidth } = headsOf(shape.attention, this.#index);
+    const q = slots.ofWidth("q", heads * keyWidth);
+    if (!isGated) return { q: this.#linear(x, linear, q, channels) };
+    const both = slots.ofWidth("q and gate", 2 * heads * keyWidth);
+    this.#linear(x, linear, both, channels);
+    const gate = slots.ofWidth("output gate", heads * keyWidth);
+    this.#ops.push(
+      { kind: "part", x: both, out: q, groups: heads, first: 0 },
+      { kind: "part", x: both, out: gate, groups: heads, first: keyWidth },
+    );
+    return { q, gate };
+  }
+
+  #deltaNet(place: BranchPlace, weights: DeltaNetWeights): Slot {
+    const { x } = place;
+    const { shape, slots } = this.#context;
+    const layer = this.#index;
+    const net = shape.deltaNets?.[layer] ?? missing(layer, "a delta net");
+    const { heads, keyHeads, valueWidth } = net;
+    const { attention: masked } = this.#masks;
+    const input = this.#mask(x, masked, "masked for attention");
+    const { qkv: qkvT, outputGate: gateT } = masked?.channels ?? {};
+    const qkv = this.#linear(input, weights.qkv, slots.ofWidth("qkv", channelsOf(net)), qkvT);
+    const gateSlot = slots.ofWidth("output gate", heads * valueWidth);
+    const gate = this.#linear(input, weights.gate, gateSlot, gateT);
+    const byHead = (name: string, linear: Linear): Slot =>
+      this.#linear(input, linear, slots.ofWidth(name, heads), undefined);
+    const decay = byHead("decay", weights.decay);
+    const strength = byHead("strength", weights.strength);
+    const mixed = slots.ofWidth("attention", heads * valueWidth);
+    this.#attentionSlots = { input: x, output: mixed };
+    const { convolution, rate, bias, norm } = weights;
+    const activation = { kind: "silu" } as const;
+    const { normEpsilon: epsilon } = shape;
+    this.#ops.push(
+      { kind: "convolve", layer, x: qkv, out: qkv, weight: convolution },
+      { kind: "activate", gating: "ungated", activation, up: qkv, out: qkv },
+      {
+        kind: "delta-rule",
+        layer,
+        x: qkv,
+        decay,
+        strength,
+        out: mixed,
+        keyHeads,
+        rate,
+        bias,
+        epsilon,
+      },
+    );
+    this.#normParts(mixed, norm);
+    this.#gate(mixed, gate, activation);
+    return this.#project(mixed, weights.output, place);
+  }
+
+  /** x = act(gate)·x */
+  #gate(x: Slot, gate: Slot, activation: RowFunction): void {
+    this.#ops.push({ kind: "activate", gating: "gated", activation, gate, up: x, out: x });
+  }
+
+  /** What the tokens are mixed to is projected and added to the residual; in the last layer perhaps for output rows alone. */
+  #project(mixed: Slot, linear: Linear, { out, postNorm }: BranchPlace): Slot {
+    const { attentionOutput } = this.#masks;
+    const isLast = this.#index === this.#context.selectIn;
     const going = isLast ? this.#selectOutputs(mixed) : mixed;
     const sum = isLast ? this.#selectOutputs(out) : out;
     const output = this.#mask(going, attentionOutput, "masked attention");
     const channels = attentionOutput?.channels.output;
     const branch = this.#branch(sum, postNorm);
-    this.#ops.push(matmulOp({ x: output, ...branch, linear: weights.output, channels }));
+    this.#ops.push(matmulOp({ x: output, ...branch, linear, channels }));
     this.#join(branch.out, sum, postNorm);
     return sum;
   }

@@ -5,6 +5,7 @@
 import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
+import type { DeltaNetShape } from "./delta-net.ts";
 import { noScales, type Scales } from "./scales.ts";
 
 /** How positions beyond the trained context are folded back; llama3's factors are a tensor, `rope_freqs.weight`. */
@@ -50,8 +51,12 @@ export interface AttentionShape {
 export interface Hyperparameters {
   readonly dim: number;
   readonly layers: number;
-  /** Of each layer. */
+  /** Of each layer; one with a delta net has no attention. */
   readonly attention: readonly AttentionShape[];
+  /** By layer; undefined where a layer has attention. Absent: all of them. */
+  readonly deltaNets?: readonly (DeltaNetShape | undefined)[];
+  /** Layers of the file behind those of the model, which propose further tokens. They are not computed. */
+  readonly proposingLayers?: number;
   /** Neurons of each layer. */
   readonly neurons: readonly number[];
   /** What the model was trained for, at most its sliding window: further apart, tokens would not see each other. */
@@ -266,9 +271,9 @@ export class KeyReader {
     return value === undefined ? undefined : this.#judge(key, value, bounds);
   }
 
-  /** A factor; `otherwise` where the key is missing or 0. */
-  factor(key: string, otherwise = 1): number {
-    return this.optional(key, factorBounds) || otherwise;
+  /** A factor; 1 where the key is missing or 0. */
+  factor(key: string): number {
+    return this.optional(key, factorBounds) || 1;
   }
 
   optionalBoolean(key: string): boolean | undefined {
@@ -278,6 +283,13 @@ export class KeyReader {
 
   optionalString(key: string): string | undefined {
     return this.#gguf.metadata.optionalString(this.name(key));
+  }
+
+  /** An array of any length. */
+  list(key: string, bounds: Bounds): readonly number[] {
+    this.asked.add(key);
+    const values = Array.from(this.#gguf.metadata.numbers(this.name(key)));
+    return values.map((value) => this.#judge(key, value, bounds));
   }
 
   /** A number for all layers, or an array with one for each. */

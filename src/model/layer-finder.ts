@@ -4,6 +4,7 @@
  */
 import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, DownProjection, Gating } from "../ops/op.ts";
+import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import {
   type AttentionWeights,
@@ -68,7 +69,59 @@ export class LayerFinder {
     const shape = { rows: this.#shape.dim, columns: heads * valueWidth };
     const output = this.#finder.linear(this.#name("attn_output"), shape, bias);
     const [q, k, v] = this.has("attn_qkv.weight") ? this.#fusedQkv(bias) : this.#separateQkv(bias);
-    return { q, k, v, output };
+    return { kind: "attention", q, k, v, output };
+  }
+
+  /** As attention, with norms of heads, and with a gate behind the query of each head in the rows of attn_q. */
+  gatedAttention(): AttentionWeights {
+    const { dim } = this.#shape;
+    const { heads, kvHeads, keyWidth, valueWidth } = this.heads;
+    if (keyWidth !== valueWidth) {
+      throw new UnsupportedError(
+        `gated attention with keys of ${keyWidth} elements and values of ${valueWidth}`,
+        ["keys as wide as values"],
+      );
+    }
+    const find = (name: string, shape: { rows: number; columns: number }): Linear =>
+      this.#finder.linear(this.#name(name), shape, "optional");
+    return {
+      kind: "attention",
+      isGated: true,
+      q: find("attn_q", { rows: 2 * heads * keyWidth, columns: dim }),
+      k: find("attn_k", { rows: kvHeads * keyWidth, columns: dim }),
+      v: find("attn_v", { rows: kvHeads * valueWidth, columns: dim }),
+      output: find("attn_output", { rows: dim, columns: heads * valueWidth }),
+      qNorm: this.headNorm("attn_q_norm"),
+      kNorm: this.headNorm("attn_k_norm"),
+    };
+  }
+
+  get isRecurrent(): boolean {
+    return this.#shape.deltaNets?.[this.layer] !== undefined;
+  }
+
+  /** attn_qkv, attn_gate and what llama.cpp names ssm_*. */
+  deltaNet(): DeltaNetWeights {
+    const { dim } = this.#shape;
+    const net = this.#shape.deltaNets?.[this.layer];
+    if (net === undefined) throw new RangeError(`layer ${this.layer} has no delta net`);
+    const { taps, heads, valueWidth } = net;
+    const channels = channelsOf(net);
+    const find = (name: string, rows: number, columns = dim): Linear => ({
+      weight: this.#finder.matrix(this.#name(`${name}.weight`), { rows, columns }),
+    });
+    return {
+      kind: "delta-net",
+      qkv: find("attn_qkv", channels),
+      gate: find("attn_gate", heads * valueWidth),
+      decay: find("ssm_alpha", heads),
+      strength: find("ssm_beta", heads),
+      convolution: find("ssm_conv1d", channels, taps).weight,
+      rate: this.#finder.vector(this.#name("ssm_a"), heads),
+      bias: this.#finder.vector(this.#name("ssm_dt.bias"), heads),
+      norm: this.#norm("ssm_norm", { width: valueWidth, bias: "required" }),
+      output: find("ssm_out", dim, heads * valueWidth),
+    };
   }
 
   /** ffn_gate (unless ungated), ffn_up, ffn_down or the transposed ffn_down_t; fc1 and fc2 where they are. */

@@ -12,7 +12,7 @@ import { type Hyperparameters, KeyReader, readHyperparameters } from "./hyperpar
 import { LayerFinder } from "./layer-finder.ts";
 import { architectureOf } from "./registry.ts";
 import type { RopeFactors } from "./rope-frequencies.ts";
-import { refuseAdapters, refuseKeys } from "./unsupported-keys.ts";
+import { refuseKeys } from "./unsupported-keys.ts";
 import { type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
 
 export interface Model {
@@ -38,7 +38,6 @@ export interface Model {
 
 /** @throws UnsupportedError for an architecture, type or feature that hearth lacks; FileFormatError for a wrong file. */
 export function openModel(gguf: GgufFile): Model {
-  refuseAdapters(gguf);
   const architecture = architectureOf(gguf.metadata.string("general.architecture"));
   const keys = new KeyReader(gguf);
   const shape = readHyperparameters(keys, architecture);
@@ -59,6 +58,7 @@ export function openModel(gguf: GgufFile): Model {
     : undefined;
   const layers = findLayers(finder, { gguf, architecture, shape, activation });
   const ropeFactors = findRopeFactors(finder, { architecture, shape });
+  for (let i = 0; i < (shape.proposingLayers ?? 0); i++) finder.ignore(`blk.${shape.layers + i}.`);
   finder.refuseUnused(architecture.name);
   const hyperparameters = withPositionLimit(shape, { architecture, positions });
   const vocabulary = embedding.rows;
@@ -212,6 +212,11 @@ function findNotices(model: {
   if (ignoredWindow !== undefined) {
     notices.push(
       `The file states a sliding window of ${ignoredWindow} tokens. It is ignored, as by llama.cpp: every token sees all before it.`,
+    );
+  }
+  if (shape.proposingLayers !== undefined) {
+    notices.push(
+      `The file has ${counted(shape.proposingLayers, "layer")} behind the last one, to propose further tokens (nextn): not used.`,
     );
   }
   if (slidingWindow !== undefined) {

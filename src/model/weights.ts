@@ -6,6 +6,7 @@ import { isWeightType, rowBytes, tensorType, weightTypes } from "../core/dtype.t
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
+import type { DeltaNetWeights } from "./delta-net.ts";
 
 export interface Linear {
   readonly weight: Weight;
@@ -20,7 +21,10 @@ export interface Norm {
 }
 
 export interface AttentionWeights {
-  readonly q: Linear; // [heads · keyWidth, dim]
+  readonly kind: "attention";
+  /** With `isGated`, the rows of each head are its query, then a gate: a sigmoid of it multiplies the head's output (qwen35). */
+  readonly q: Linear; // [heads · keyWidth, dim], or twice the rows
+  readonly isGated?: true;
   readonly k: Linear; // [kvHeads · keyWidth, dim]
   readonly v: Linear; // [kvHeads · valueWidth, dim]
   readonly output: Linear; // [dim, heads · valueWidth]
@@ -49,7 +53,7 @@ export interface FfnWeights {
 export interface LayerWeights {
   /** Absent where attention reads the residual itself (olmo2). */
   readonly attentionNorm?: Norm;
-  readonly attention: AttentionWeights;
+  readonly attention: AttentionWeights | DeltaNetWeights;
   /** Of what attention adds to the residual. */
   readonly attentionPostNorm?: Norm;
   /** Absent where the FFN reads what attention reads (falcon-7B), or the residual itself (olmo2). */
@@ -90,6 +94,11 @@ export class WeightFinder {
 
   vector(name: string, length: number): Weight {
     return this.matrix(name, { rows: 1, columns: length });
+  }
+
+  /** Tensors whose names begin so are not refused: a notice says that they are not used. */
+  ignore(prefix: string): void {
+    for (const name of this.#gguf.tensors.keys()) if (name.startsWith(prefix)) this.#used.add(name);
   }
 
   has(name: string): boolean {

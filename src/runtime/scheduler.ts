@@ -147,9 +147,10 @@ export class Scheduler {
     const fixed = Math.min(1, cache.contextLength - 1);
     const kept = Math.max(1, Math.floor(cache.contextLength / 2));
     const newer = Array.from(cache.tokens(sequence).slice(-kept));
+    const first = Array.from(cache.tokens(sequence).slice(0, fixed));
     while (generation.pendingCount > 0) newer.push(generation.takePending());
-    cache.truncate(sequence, fixed);
-    generation.readAgain(newer.slice(-(cache.contextLength - fixed)));
+    const again = newer.slice(-(cache.contextLength - fixed));
+    generation.readAgain([...first.slice(cache.keep(sequence, fixed)), ...again]);
   }
 
   /** False for a generation that failed before its first row. */
@@ -176,11 +177,12 @@ export class Scheduler {
       );
       if (free.length === 0) return;
       this.#waiting.shift();
-      const held = (sequence: number): number => cache.commonPrefix(sequence, generation.prompt);
-      const sequence = free.reduce((best, i) => (held(i) > held(best) ? i : best));
       // The last token is always read: its logits are what the answer starts from.
-      const cached = Math.min(held(sequence), generation.prompt.length - 1);
-      cache.truncate(sequence, cached);
+      const most = generation.prompt.length - 1;
+      const held = (sequence: number): number =>
+        cache.keepable(sequence, Math.min(cache.commonPrefix(sequence, generation.prompt), most));
+      const sequence = free.reduce((best, i) => (held(i) > held(best) ? i : best));
+      const cached = cache.keep(sequence, held(sequence));
       if (this.#start(generation, cached)) this.#seats.push({ generation, sequence });
     }
   }

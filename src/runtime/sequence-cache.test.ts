@@ -20,6 +20,17 @@ describe("the sequence cache", () => {
     expect(cache.append(0, 4)).toBe(1);
   });
 
+  it("keeps all or nothing of a sequence that cannot go back", () => {
+    const cache = new SequenceCache(1, 8, false);
+    for (const token of [1, 2, 3]) cache.append(0, token);
+    expect([cache.keepable(0, 2), cache.keepable(0, 3), cache.keepable(0, 9)]).toEqual([0, 3, 3]);
+    expect(() => cache.truncate(0, 2)).toThrow(/holds 3 tokens and cannot be cut to 2/);
+    expect(cache.keep(0, 3)).toBe(3);
+    expect(cache.keep(0, 2)).toBe(0);
+    cache.truncate(0, 0);
+    expect(cache.append(0, 4)).toBe(0);
+  });
+
   it("refuses a token past the context and a sequence it does not have", () => {
     const cache = new SequenceCache(1, 1);
     cache.append(0, 1);

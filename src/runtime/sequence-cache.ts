@@ -3,15 +3,18 @@
  * that says which positions of it are valid, so that a prompt's common beginning is not computed again.
  */
 import { counted } from "../core/counted.ts";
-import { LimitError } from "../core/errors.ts";
+import { HearthError, LimitError } from "../core/errors.ts";
 
 export class SequenceCache {
   readonly contextLength: number;
+  /** Whether a sequence can be cut back to any length: not where a layer's state is replaced token by token. */
+  readonly canGoBack: boolean;
   readonly #tokens: readonly Int32Array[];
   readonly #lengths: Int32Array;
 
-  constructor(sequences: number, contextLength: number) {
+  constructor(sequences: number, contextLength: number, canGoBack = true) {
     this.contextLength = contextLength;
+    this.canGoBack = canGoBack;
     this.#tokens = Array.from({ length: sequences }, () => new Int32Array(contextLength));
     this.#lengths = new Int32Array(sequences);
   }
@@ -42,9 +45,30 @@ export class SequenceCache {
     return position;
   }
 
-  /** Forgets everything from position `length` on. */
+  /**
+   * Forgets everything from position `length` on.
+   * @throws HearthError where the sequence cannot go back there: `keep` says how far it can.
+   */
   truncate(sequence: number, length: number): void {
-    this.#lengths[sequence] = Math.min(this.length(sequence), Math.max(0, length));
+    const wanted = Math.min(this.length(sequence), Math.max(0, length));
+    if (this.keepable(sequence, wanted) < wanted) {
+      throw new HearthError(
+        `sequence ${sequence} holds ${counted(this.length(sequence), "token")} and cannot be cut to ${wanted}: the states of its layers do not go back`,
+      );
+    }
+    this.#lengths[sequence] = wanted;
+  }
+
+  /** Truncates to `length`, or to less where a sequence cannot go back there. Returns how many tokens it still holds. */
+  keep(sequence: number, length: number): number {
+    this.truncate(sequence, this.keepable(sequence, length));
+    return this.length(sequence);
+  }
+
+  /** How many of the first `length` tokens can be kept when the rest is forgotten. */
+  keepable(sequence: number, length: number): number {
+    const held = this.length(sequence);
+    return this.canGoBack || length >= held ? Math.min(held, Math.max(0, length)) : 0;
   }
 
   /** `to` holds the first `length` tokens of `from`, and nothing else. */

@@ -38,7 +38,9 @@ export class Session implements Disposable {
     this.program = program;
     this.executable = executable;
     this.counters = new FfnCounters(executable);
-    this.cache = new SequenceCache(program.kv.sequences, program.kv.contextLength);
+    const { sequences, contextLength, layers } = program.kv;
+    const canGoBack = layers.every(({ kind }) => kind !== "recurrent");
+    this.cache = new SequenceCache(sequences, contextLength, canGoBack);
     this.#step = createStep(program.maxRows, program.maxOutputs);
     this.#outputs = outputs;
     const segmentOf = (slot: Slot | undefined): number =>

@@ -52,6 +52,7 @@ export function loweredText(program: AddonProgram): string {
   const lines = [
     ...listText("kv", program.kv),
     ...listText("kvLayer", program.kvLayers),
+    ...listText("stateLayer", program.stateLayers).filter((line) => !line.includes(" states=0 ")),
     ...listText("slot", program.slots),
     ...listText("weight", fromFirst(program.weights)),
     ...program.arrays.map((array, at) => `array ${at} ${valueText(array)}`),

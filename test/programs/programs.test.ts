@@ -29,6 +29,11 @@ const sparseMethods: Readonly<Record<string, MethodKind>> = {
   bamboo: "mlp",
 };
 
+/** Where a model of two layers would not show all that the architecture has. */
+const changes: Readonly<Record<string, readonly string[]>> = {
+  qwen35: ["--full-attention-interval", "2"],
+};
+
 const options: ProgramOptions = {
   contextLength: 64,
   sequences: 2,
@@ -67,7 +72,7 @@ function methodOf(kind: MethodKind): MethodChoice {
 }
 
 async function programOf(arch: string, kind: MethodKind): Promise<Program> {
-  using file = await makeTinyModel(["--arch", arch]);
+  using file = await makeTinyModel(["--arch", arch, ...(changes[arch] ?? [])]);
   const model = openModel(openGguf(file.path));
   const neurons = model.hyperparameters.neurons[0] ?? 0;
   const { dim } = model.hyperparameters;

@@ -24,12 +24,9 @@ export function weightData({ type, rows, columns }: MatrixShape): Uint8Array {
   return data;
 }
 
-/** `count` matrices that share `data` on the host and nothing on the card. */
-export function weightsOf(
-  shape: MatrixShape,
-  data: Uint8Array,
-  { count, name }: { readonly count: number; readonly name: string },
-): readonly Weight[] {
+/** `count` matrices that share their bytes on the host and none on the card. */
+export function weightsOf(shape: MatrixShape, count: number, name: string): readonly Weight[] {
+  const data = weightData(shape);
   return Array.from({ length: count }, (_, i) => ({
     ...shape,
     name: `${name} ${i}`,

@@ -78,10 +78,8 @@ function lowerSlots(program: Program, published: ReadonlySet<number>): Float64Ar
   );
 }
 
-function lowerKv(kv: KvShape): Float64Array {
-  const { sequences, type } = kv;
-  const states = statesOf(kv);
-  return Float64Array.from(listRecord("kv", { sequences, type: choiceCodes.kvType[type], states }));
+function lowerKv({ sequences, type }: KvShape): Float64Array {
+  return Float64Array.from(listRecord("kv", { sequences, type: choiceCodes.kvType[type] }));
 }
 
 const noCells = { kvHeads: 0, keyWidth: 0, valueWidth: 0, cells: 0 };
@@ -95,8 +93,10 @@ function lowerKvLayers(kv: KvShape): Float64Array {
 function lowerStateLayers(kv: KvShape): Float64Array {
   return Float64Array.from(
     kv.layers.flatMap((_, layer) => {
-      const { conv, state } = recurrentLayer(kv, layer) ?? noState;
-      return listRecord("stateLayer", { ...conv, ...state });
+      const own = recurrentLayer(kv, layer);
+      const { conv, state } = own ?? noState;
+      const states = own === undefined ? 0 : statesOf(kv);
+      return listRecord("stateLayer", { states, ...conv, ...state });
     }),
   );
 }

@@ -67,11 +67,11 @@ export const methodRecords = {
 export const listRecords = {
   slot: ["width", "outputs", "host", "published"],
   weight: ["type", "rows", "columns", "source", "offset"],
-  kv: ["sequences", "type", "states"],
+  kv: ["sequences", "type"],
   /** A layer without keys and values has none of these. */
   kvLayer: ["kvHeads", "keyWidth", "valueWidth", "cells"],
   /** The state of each layer of the cache; one without keeps zeros. */
-  stateLayer: ["positions", "channels", "heads", "rows", "columns"],
+  stateLayer: ["states", "positions", "channels", "heads", "rows", "columns"],
 } as const;
 
 /** Choices that a field writes as a number. */

@@ -131,9 +131,13 @@ export function comparedMatrices(tables: readonly ThresholdTable[]): ComparedMat
 /** Bytes of attention's matrices that every method's byte count includes. */
 function attentionCompared({ model, tables }: CheckRequest): Bytes {
   if (comparedMatrices(tables) === "feed-forward") return 0;
+  const { attention, attentionOutput } = matricesOfPlace;
   return model.layers
-    .flatMap(({ attention: { q, k, v, output } }) => [q, k, v, output])
-    .reduce((sum, { weight }) => sum + weightBytes(weight), 0);
+    .flatMap((layer) => {
+      const sources = channelSources(layer);
+      return [...attention, ...attentionOutput].flatMap((matrix) => sources[matrix] ?? []);
+    })
+    .reduce((sum, weight) => sum + weightBytes(weight), 0);
 }
 
 function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly CheckedVariant[] {

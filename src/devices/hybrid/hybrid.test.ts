@@ -119,6 +119,7 @@ const models: Readonly<Record<string, readonly string[]>> = {
   qwen3: ["--arch", "qwen3"],
   granite: ["--arch", "granite"],
   olmo2: ["--arch", "olmo2"],
+  qwen35: ["--arch", "qwen35", "--full-attention-interval", "2"],
   "llama with ReLU": ["--arch", "llama", "--activation", "relu"],
 };
 

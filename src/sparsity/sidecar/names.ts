@@ -54,6 +54,8 @@ const channelNames: Readonly<Record<ChannelMatrix, string>> = {
   q: "attn_q_t.weight",
   k: "attn_k_t.weight",
   v: "attn_v_t.weight",
+  qkv: "attn_qkv_t.weight",
+  outputGate: "attn_gate_t.weight",
   attentionOutput: "attn_output_t.weight",
   gate: "ffn_gate_t.weight",
   up: "ffn_up_t.weight",

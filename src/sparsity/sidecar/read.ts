@@ -170,12 +170,15 @@ function readChannels(
   { dim, attention, neurons }: SidecarModel,
   layer: number,
 ): LayerChannels<Weight> {
-  const { queries = 0, keys = 0, values = 0, output = 0 } = attention[layer] ?? {};
+  const own = attention[layer];
+  const { queries = 0, keys = 0, values = 0, output = 0 } = own ?? {};
   const ofLayer = neurons[layer] ?? 0;
   const shapes: Readonly<Record<ChannelMatrix, { columns: number; rows: number }>> = {
     q: { columns: queries, rows: dim },
     k: { columns: keys, rows: dim },
     v: { columns: values, rows: dim },
+    qkv: { columns: own?.qkv ?? 0, rows: dim },
+    outputGate: { columns: own?.outputGate ?? 0, rows: dim },
     attentionOutput: { columns: dim, rows: output },
     gate: { columns: ofLayer, rows: dim },
     up: { columns: ofLayer, rows: dim },

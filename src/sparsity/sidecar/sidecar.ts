@@ -19,11 +19,14 @@ export interface SidecarModel {
   readonly attention: readonly AttentionWidths[];
 }
 
-/** Of one layer: the widths of all queries, keys and values of a token, and of what attention gives. */
+/** Of one layer: what its matrices give for a token, 0 for one that it lacks, and how wide the input of its output projection is. */
 export interface AttentionWidths {
   readonly queries: number;
   readonly keys: number;
   readonly values: number;
+  /** Queries, keys and values of a delta net in one matrix, and the gate of its output. */
+  readonly qkv?: number;
+  readonly outputGate?: number;
   readonly output: number;
 }
 
@@ -133,12 +136,22 @@ export interface ColumnNorms {
 /** W^T [in, out] of a layer's matrices: a row for each input channel. */
 export type LayerChannels<Matrix> = Readonly<Partial<Record<ChannelMatrix, Matrix>>>;
 
-export type ChannelMatrix = "q" | "k" | "v" | "attentionOutput" | "gate" | "up";
+export type ChannelMatrix =
+  | "q"
+  | "k"
+  | "v"
+  | "qkv"
+  | "outputGate"
+  | "attentionOutput"
+  | "gate"
+  | "up";
 
 export const channelMatrices: readonly ChannelMatrix[] = [
   "q",
   "k",
   "v",
+  "qkv",
+  "outputGate",
   "attentionOutput",
   "gate",
   "up",
