@@ -18,8 +18,12 @@ export type RowType = "F32" | "F16" | "BF16" | "Q8_0";
 /** All that is known of a type of weights before a backend sees it. */
 interface WeightFormat extends TensorType {
   readonly type: WeightType;
-  /** "float": an element is a number of its own. "linear": a code times a scale, and perhaps an offset. */
-  readonly codes: "float" | "linear";
+  /**
+   * "float": an element is a number of its own. "linear": a code times a scale, and perhaps an offset. "book": a code
+   * is an index into a list of values, times a scale. "lattice": four or eight elements share a code, the index of a
+   * point.
+   */
+  readonly codes: "float" | "linear" | "book" | "lattice";
   /** Weights are code · scale − offset, which a backend may add up as two separate sums. */
   readonly hasOffsets: boolean;
   /** `general.file_type` of a model that is (nearly) all of this type. Source: llama.h, llama_ftype. */
@@ -46,32 +50,32 @@ const weightTable = [
   ["Q4_K", 12, 256, 144, "linear", true, 14, "Q8_0"],
   ["Q5_K", 13, 256, 176, "linear", true, 16, "Q8_0"],
   ["Q6_K", 14, 256, 210, "linear", true, 18, "Q8_0"],
+  ["Q2_K", 10, 256, 84, "linear", true, 10, "Q8_0"],
+  ["Q3_K", 11, 256, 110, "linear", true, 11, "Q8_0"],
+  ["IQ4_NL", 20, 32, 18, "book", false, 25, "Q8_0"],
+  ["IQ4_XS", 23, 256, 136, "book", false, 30, "Q8_0"],
+  ["MXFP4", 39, 32, 17, "book", false, 38, "Q8_0"],
+  ["IQ3_XXS", 18, 256, 98, "lattice", false, 23, "Q8_0"],
+  ["IQ3_S", 21, 256, 110, "lattice", false, 26, "Q8_0"],
+  ["IQ2_XXS", 16, 256, 66, "lattice", false, 19, "Q8_0"],
+  ["IQ2_XS", 17, 256, 74, "lattice", false, 20, "Q8_0"],
+  ["IQ2_S", 22, 256, 82, "lattice", false, 28, "Q8_0"],
+  ["IQ1_S", 19, 256, 50, "lattice", true, 24, "Q8_0"],
+  ["IQ1_M", 29, 256, 56, "lattice", true, 31, "Q8_0"],
+  ["TQ1_0", 34, 256, 54, "linear", true, 36, "Q8_0"],
+  ["TQ2_0", 35, 256, 66, "linear", true, 37, "Q8_0"],
+  ["NVFP4", 40, 64, 36, "book", false, 39, "Q8_0"],
 ] as const;
 
 /** Types of GGUF in which hearth has no weights: a file that has them is read, and refused by their names. */
 const otherTable = [
   ["Q8_1", 9, 32, 36],
-  ["Q2_K", 10, 256, 84],
-  ["Q3_K", 11, 256, 110],
   ["Q8_K", 15, 256, 292],
-  ["IQ2_XXS", 16, 256, 66],
-  ["IQ2_XS", 17, 256, 74],
-  ["IQ3_XXS", 18, 256, 98],
-  ["IQ1_S", 19, 256, 50],
-  ["IQ4_NL", 20, 32, 18],
-  ["IQ3_S", 21, 256, 110],
-  ["IQ2_S", 22, 256, 82],
-  ["IQ4_XS", 23, 256, 136],
   ["I8", 24, 1, 1],
   ["I16", 25, 1, 2],
   ["I32", 26, 1, 4],
   ["I64", 27, 1, 8],
   ["F64", 28, 1, 8],
-  ["IQ1_M", 29, 256, 56],
-  ["TQ1_0", 34, 256, 54],
-  ["TQ2_0", 35, 256, 66],
-  ["MXFP4", 39, 32, 17],
-  ["NVFP4", 40, 64, 36],
   ["Q1_0", 41, 128, 18],
   ["Q2_0", 42, 64, 18],
 ] as const;
