@@ -2,10 +2,12 @@
  * Collects the buffers that a lowered program needs: weights (whole, stacked, cut into bindable pieces, gathered),
  * vectors as f32, shared scratch. Nothing is allocated here, so the bytes are known before the first upload.
  */
+import type { WeightType } from "../../core/dtype.ts";
 import { LimitError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
+import { gridBytes, gridTable } from "./grid-table.ts";
 import {
   type BufferSpec,
   guaranteedGroups,
@@ -120,7 +122,8 @@ export class RecordingBuffers implements ShapeStore {
     const { gpuBytes } = rowLayout(first.type, first.columns);
     const parts = weights.map((weight): MatrixPart => wholePart(weight, rows));
     const total = parts.reduce((sum, part) => sum + part.rowCount, 0);
-    const perPiece = this.rowsPerPiece(label, gpuBytes);
+    const table = tableContents(first.type);
+    const perPiece = this.rowsPerPiece(label, gpuBytes, gridBytes(first.type));
     const key = `matrix ${weights.map((weight) => this.#id(weight))} ${this.#id(rows)}`;
     const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
     const ranges = starts.map((start) => ({
@@ -131,9 +134,9 @@ export class RecordingBuffers implements ShapeStore {
       ranges.map((range) =>
         this.#add({
           label: `${label} ${range.first}`,
-          bytes: range.rows * gpuBytes,
+          bytes: range.rows * gpuBytes + gridBytes(first.type),
           purpose: "weights",
-          contents: cut(parts, range),
+          contents: [...cut(parts, range), ...table],
         }),
       ),
     );
@@ -159,22 +162,27 @@ export class RecordingBuffers implements ShapeStore {
     const { gpuBytes } = rowLayout(first.type, first.columns);
     const parts = weights.map((weight): MatrixPart => wholePart(weight, rows));
     const total = parts[0]?.rowCount ?? 0;
-    const perPiece = this.rowsPerPiece(label, gpuBytes * weights.length);
+    const table = tableContents(first.type);
+    const perPiece = this.rowsPerPiece(label, gpuBytes * weights.length, gridBytes(first.type));
     const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
     return starts.map((start) => {
       const count = Math.min(perPiece, total - start);
       const buffer = this.#add({
         label: `${label} ${start}`,
-        bytes: count * gpuBytes * weights.length,
+        bytes: count * gpuBytes * weights.length + gridBytes(first.type),
         purpose: "weights",
-        contents: parts.flatMap((part) => cut([part], { first: start, rows: count })),
+        contents: [
+          ...parts.flatMap((part) => cut([part], { first: start, rows: count })),
+          ...table,
+        ],
       });
       return { buffer, type: first.type, columns: first.columns, firstRow: start, rows: count };
     });
   }
 
-  rowsPerPiece(label: string, rowBytes: number): number {
-    const rows = Math.floor(this.#largest() / rowBytes);
+  /** Rows that a binding holds, with so many bytes behind them. */
+  rowsPerPiece(label: string, rowBytes: number, behind = 0): number {
+    const rows = Math.floor((this.#largest() - behind) / rowBytes);
     if (rows === 0) {
       throw new LimitError(
         `${label}: one row of ${formatBytes(rowBytes)} exceeds what the adapter can bind (${formatBytes(this.#largest())})`,
@@ -226,7 +234,13 @@ export class RecordingBuffers implements ShapeStore {
 }
 
 function matrixBytes(weight: Weight): number {
-  return weight.rows * rowLayout(weight.type, weight.columns).gpuBytes;
+  return weight.rows * rowLayout(weight.type, weight.columns).gpuBytes + gridBytes(weight.type);
+}
+
+/** What stands behind the rows of a weight buffer: decoding finds it by the buffer's end. */
+function tableContents(type: WeightType): BufferSpec["contents"] {
+  if (gridBytes(type) === 0) return [];
+  return [{ kind: "made", name: `grid of ${type}`, make: () => gridTable(type) }];
 }
 
 function wholePart(weight: Weight, rows: Uint32Array | undefined): MatrixPart {

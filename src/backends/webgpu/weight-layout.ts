@@ -55,7 +55,51 @@ const planesByType: Readonly<Record<WeightType, readonly Plane[]>> = {
     { at: 0, bytes: 208 },
     { at: 208, bytes: 2 },
   ],
+  Q2_K: [{ at: 0, bytes: 84 }],
+  Q3_K: [
+    { at: 0, bytes: 108 },
+    { at: 108, bytes: 2 },
+  ],
+  IQ4_NL: [
+    { at: 2, bytes: 16 },
+    { at: 0, bytes: 2 },
+  ],
+  IQ4_XS: [
+    { at: 8, bytes: 128 },
+    { at: 0, bytes: 8 },
+  ],
+  MXFP4: [
+    { at: 1, bytes: 16 },
+    { at: 0, bytes: 1 },
+  ],
+  IQ3_XXS: scaleFirst(98),
+  IQ3_S: scaleFirst(110),
+  IQ2_XXS: scaleFirst(66),
+  IQ2_XS: scaleFirst(74),
+  IQ2_S: scaleFirst(82),
+  IQ1_S: scaleFirst(50),
+  IQ1_M: [{ at: 0, bytes: 56 }],
+  TQ1_0: [
+    { at: 0, bytes: 52 },
+    { at: 52, bytes: 2 },
+  ],
+  TQ2_0: [
+    { at: 0, bytes: 64 },
+    { at: 64, bytes: 2 },
+  ],
+  NVFP4: [
+    { at: 4, bytes: 32 },
+    { at: 0, bytes: 4 },
+  ],
 };
+
+/** Blocks that begin with a binary16: without it, the rest is whole words. */
+function scaleFirst(blockBytes: number): readonly Plane[] {
+  return [
+    { at: 2, bytes: blockBytes - 2 },
+    { at: 0, bytes: 2 },
+  ];
+}
 
 export interface RowLayout {
   readonly type: WeightType;
@@ -114,25 +158,21 @@ export function packRows(
     target.set(source.subarray(0, rows * layout.fileBytes));
     return;
   }
-  // Every field is a whole number of 16-bit words.
-  const from = new Uint16Array(source.buffer, source.byteOffset, (rows * layout.fileBytes) / 2);
-  const to = new Uint16Array(target.buffer, target.byteOffset, (rows * layout.gpuBytes) / 2);
+  const { from, to, unit } = wordsOf(layout, { source, target, rows });
   to.fill(0);
   planes.forEach((plane, p) => {
     for (let row = 0; row < rows; row++) {
+      const start = { from: (row * layout.fileBytes) / unit, to: (row * layout.gpuBytes) / unit };
       if (p === 0 && layout.isGrouped) {
-        packGroups(layout, {
-          from: from.subarray((row * layout.fileBytes) / 2),
-          to: to.subarray((row * layout.gpuBytes) / 2),
-        });
+        packGroups(layout, { from: from.subarray(start.from), to: to.subarray(start.to) });
         continue;
       }
       packPlane(
-        { from, to, words: plane.bytes / 2, blocks: layout.blocks },
+        { from, to, words: plane.bytes / unit, blocks: layout.blocks },
         {
-          source: (row * layout.fileBytes + plane.at) / 2,
-          stride: layout.fileBytes / layout.blocks / 2,
-          target: (row * layout.gpuBytes + (layout.planeStart[p] ?? 0)) / 2,
+          source: start.from + plane.at / unit,
+          stride: layout.fileBytes / layout.blocks / unit,
+          target: start.to + (layout.planeStart[p] ?? 0) / unit,
         },
       );
     }
@@ -147,9 +187,31 @@ export function packingNumbers(layout: RowLayout, rows: number): Float64Array {
   return Float64Array.of(rows, fileBytes, gpuBytes, blocks, grouping, ...planes);
 }
 
+type Words = Uint16Array | Uint8Array;
+
+/** Source and target as the largest words that every field is a whole number of: two bytes, but one for MXFP4. */
+function wordsOf(
+  layout: RowLayout,
+  {
+    source,
+    target,
+    rows,
+  }: { readonly source: Uint8Array; readonly target: Uint8Array; readonly rows: number },
+): { readonly from: Words; readonly to: Words; readonly unit: 1 | 2 } {
+  const [fromBytes, toBytes] = [rows * layout.fileBytes, rows * layout.gpuBytes];
+  if (planesByType[layout.type].some(({ bytes }) => bytes % 2 === 1)) {
+    return { from: source.subarray(0, fromBytes), to: target.subarray(0, toBytes), unit: 1 };
+  }
+  return {
+    from: new Uint16Array(source.buffer, source.byteOffset, fromBytes / 2),
+    to: new Uint16Array(target.buffer, target.byteOffset, toBytes / 2),
+    unit: 2,
+  };
+}
+
 interface PlaneCopy {
-  readonly from: Uint16Array;
-  readonly to: Uint16Array;
+  readonly from: Words;
+  readonly to: Words;
   readonly words: number;
   readonly blocks: number;
 }
@@ -168,7 +230,7 @@ function packPlane(
 /** The codes of a row, group by group. A block in the file is its scale, then its codes. */
 function packGroups(
   { type, blocks }: RowLayout,
-  { from, to }: { readonly from: Uint16Array; readonly to: Uint16Array },
+  { from, to }: { readonly from: Words; readonly to: Words },
 ): void {
   const isNibbles = groupings[type]?.bits === 4;
   const stride = tensorType(type).blockBytes / 2;
