@@ -280,5 +280,20 @@ static_assert(static_cast<uint32_t>(WeightType::kQ5_1) == 7);
 static_assert(static_cast<uint32_t>(WeightType::kQ4_K) == 12);
 static_assert(static_cast<uint32_t>(WeightType::kQ5_K) == 13);
 static_assert(static_cast<uint32_t>(WeightType::kQ6_K) == 14);
+static_assert(static_cast<uint32_t>(WeightType::kQ2_K) == 10);
+static_assert(static_cast<uint32_t>(WeightType::kQ3_K) == 11);
+static_assert(static_cast<uint32_t>(WeightType::kIQ4_NL) == 20);
+static_assert(static_cast<uint32_t>(WeightType::kIQ4_XS) == 23);
+static_assert(static_cast<uint32_t>(WeightType::kMXFP4) == 39);
+static_assert(static_cast<uint32_t>(WeightType::kIQ3_XXS) == 18);
+static_assert(static_cast<uint32_t>(WeightType::kIQ3_S) == 21);
+static_assert(static_cast<uint32_t>(WeightType::kIQ2_XXS) == 16);
+static_assert(static_cast<uint32_t>(WeightType::kIQ2_XS) == 17);
+static_assert(static_cast<uint32_t>(WeightType::kIQ2_S) == 22);
+static_assert(static_cast<uint32_t>(WeightType::kIQ1_S) == 19);
+static_assert(static_cast<uint32_t>(WeightType::kIQ1_M) == 29);
+static_assert(static_cast<uint32_t>(WeightType::kTQ1_0) == 34);
+static_assert(static_cast<uint32_t>(WeightType::kTQ2_0) == 35);
+static_assert(static_cast<uint32_t>(WeightType::kNVFP4) == 40);
 
 }  // namespace hearth

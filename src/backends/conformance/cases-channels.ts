@@ -1,5 +1,5 @@
 /** Cases of products and blocks that read a masked input and have channel-major copies. */
-import type { WeightType } from "../../core/dtype.ts";
+import { type WeightType, weightFormat } from "../../core/dtype.ts";
 import type { Op } from "../../ops/op.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { type CaseData, createCaseData } from "./case-data.ts";
@@ -240,7 +240,7 @@ function blockScript(shape: BlockShape, into: "another slot" | "the same slot"):
     { kind: "ffn", x, out, into: "add", block: { ...made, method } },
   ];
   builder.segment(ops, [out]);
-  const counts = shape.type.endsWith("_K") ? [1, 5] : [1, 2, 5, 17];
+  const counts = weightFormat(shape.type).blockElements > 32 ? [1, 5] : [1, 2, 5, 17];
   const program = builder.build({ maxRows: Math.max(...counts) });
   const actions = runsOf(program, counts, (rows): readonly CaseAction[] => [
     { kind: "write", slot: out, data: data.normal(rows * shape.dim) },

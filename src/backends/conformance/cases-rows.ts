@@ -8,6 +8,9 @@ import { createProgramBuilder, memoryWeight, type StepRow, stepOf } from "./prog
 /** Tails of vector loops, tiles of matrix kernels. */
 const outputRowCounts = [1, 3, 17, 64, 130];
 const stepRowCounts = [1, 2, 5, 33, 128];
+/** Of types that do not meet all forms. */
+const fewOutputRowCounts = [3, 130];
+const fewStepRowCounts = [1, 5, 33];
 
 export const activations: readonly Activation[] = [
   { kind: "silu" },
@@ -37,12 +40,24 @@ export function rowCases(): readonly ConformanceCase[] {
   ];
 }
 
+/** Some types meet every form of an op; a backend decodes the others in the same places. */
+const thoroughTypes: ReadonlySet<WeightType> = new Set<WeightType>([
+  ...(["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"] as const),
+  ...(["Q4_K", "Q5_K", "Q6_K"] as const),
+]);
+
+/** Whether there are cases of every form for the type; otherwise a few, which take turns. */
+export function meetsAllForms(type: WeightType): boolean {
+  return thoroughTypes.has(type);
+}
+
 /**
  * Columns: the fewest blocks a type allows, and a number of blocks that no vector loop divides; of the types of 32
  * columns a block also one that a backend may read in groups of blocks.
  */
-function columnsOf(type: WeightType): readonly [number, number, ...number[]] {
+function columnsOf(type: WeightType): readonly number[] {
   const { blockElements } = weightFormat(type);
+  if (!meetsAllForms(type)) return [blockElements === 32 ? 160 : 2 * blockElements];
   if (blockElements === 1) return [8, 88];
   if (blockElements === 32) return [32, 160, 512];
   return [blockElements, 3 * blockElements];
@@ -62,7 +77,7 @@ export function runsOf(
 
 function matmulCases(type: WeightType): readonly ConformanceCase[] {
   return columnsOf(type).map((columns) => ({
-    name: `multiplies ${type} matrices of ${columns} columns with steps of 1 to 128 rows`,
+    name: `multiplies ${type} matrices of ${columns} columns with steps of 1 to ${meetsAllForms(type) ? 128 : 33} rows`,
     scale: "small",
     traits: { op: "matmul", weightType: type },
     build: () => matmulScript(type, columns),
@@ -83,12 +98,13 @@ function fewRowsCase(): ConformanceCase {
 function matmulScript(
   type: WeightType,
   columns: number,
-  counts: readonly number[] = stepRowCounts,
+  counts: readonly number[] = meetsAllForms(type) ? stepRowCounts : fewStepRowCounts,
 ): CaseScript {
   const data = createCaseData(columns);
   const builder = createProgramBuilder();
   const x = builder.slot("x", columns);
-  const outs = outputRowCounts.map((rows) => builder.slot(`out${rows}`, rows));
+  const rowCounts = meetsAllForms(type) ? outputRowCounts : fewOutputRowCounts;
+  const outs = rowCounts.map((rows) => builder.slot(`out${rows}`, rows));
   const ops = outs.map((out, i): Op => {
     const values = data.normal(out.width * columns, 1 / Math.sqrt(columns));
     const weight = memoryWeight(`w${out.width}`, type, [out.width, columns], values);
@@ -110,7 +126,7 @@ function embedCase(type: WeightType): ConformanceCase {
     scale: "small",
     traits: { op: "embed", weightType: type },
     build: () => {
-      const [, width] = columnsOf(type);
+      const width = columnsOf(type)[1] ?? 2 * weightFormat(type).blockElements;
       const data = createCaseData(2);
       const builder = createProgramBuilder();
       const plain = builder.slot("plain", width);

@@ -1,5 +1,5 @@
 /** Makes feed-forward blocks whose every score is clear of its threshold, for any method, gating, activation and type. */
-import type { WeightType } from "../../core/dtype.ts";
+import { type WeightType, weightFormat } from "../../core/dtype.ts";
 import type {
   Activation,
   DownProjection,
@@ -142,7 +142,7 @@ function makePredictor(
   data: CaseData,
   input: Slot,
 ): SparsityMethod {
-  const rank = type.endsWith("_K") ? 256 : 32;
+  const rank = Math.max(32, weightFormat(type).blockElements);
   const amplitude = score / (dim / Math.sqrt(patternCount));
   const fc1 = data.normal(rank * dim, 0.1 * amplitude);
   for (let r = 0; r < rank; r++) {

@@ -72,9 +72,11 @@ export const smallCodeFormats: Readonly<
     at: null,
     functions: `${ternary}
 fn ternary_quad(block: u32, part: u32, q: u32) -> vec4<u32> {
-  if (part < 5u) { return ternary(word(block + q), part); }
-  if (part < 7u) { return ternary(word(block + 8u + (q & 3u)), (part - 5u) * 2u + (q >> 2u)); }
-  return ternary(word(block + min(8u + q, 12u)), select(q - 4u, 4u, q < 4u));
+  let is_wide = part < 5u;
+  let is_last = part == 7u && q >= 4u;
+  let at = select(select(8u + (q & 3u), 12u, is_last), q, is_wide);
+  let digit = select(select((part - 5u) * 2u + (q >> 2u), q - 4u, is_last), part, is_wide);
+  return ternary(word(block + at), digit);
 }`,
     body: `let b = u >> 3u;
   let block = row * 4u + b * 13u;
