@@ -2,7 +2,7 @@
  * Random matrices as encoded rows, in pieces of about a megabyte. A piece of a row is drawn from a pool of encoded
  * pieces, so that any type costs a copy; only what is special about a row is computed and encoded.
  */
-import { rowBytes, tensorType, type WeightType } from "../../src/core/dtype.ts";
+import { rowBytes, tensorType, type WeightType, weightFormat } from "../../src/core/dtype.ts";
 import { createRandom, type Random } from "../../src/core/random.ts";
 import { quantCodec } from "../../src/quant/codecs.ts";
 
@@ -33,6 +33,8 @@ const flushBytes = 1 << 20;
 const poolPieces = 4096;
 /** K formats search for their scales; a smaller pool of pieces eight times as long is as good. */
 const poolPiecesOfSuperBlocks = 1024;
+/** The nearest point of a lattice is sought among hundreds. */
+const poolPiecesOfLattices = 128;
 
 export function* matrixBytes(matrix: Matrix): Generator<Uint8Array> {
   const stride = rowBytes(matrix.type, matrix.columns);
@@ -115,7 +117,7 @@ function poolOf(type: WeightType, sigma: number): Pool {
   const known = pools.get(key);
   if (known !== undefined) return known;
   const elements = Math.max(32, tensorType(type).blockElements);
-  const pieces = elements > 32 ? poolPiecesOfSuperBlocks : poolPieces;
+  const pieces = piecesOf(type);
   const random = createRandom(elements);
   const values = Float32Array.from({ length: pieces * elements }, () => sigma * random.normal());
   const bytes = new Uint8Array(rowBytes(type, values.length));
@@ -123,6 +125,12 @@ function poolOf(type: WeightType, sigma: number): Pool {
   const pool = makePool(bytes, { type, elements, pieces });
   pools.set(key, pool);
   return pool;
+}
+
+function piecesOf(type: WeightType): number {
+  const { codes, blockElements } = weightFormat(type);
+  if (codes === "lattice") return poolPiecesOfLattices;
+  return blockElements > 32 ? poolPiecesOfSuperBlocks : poolPieces;
 }
 
 function makePool(
