@@ -163,13 +163,13 @@ describe("quantizeModel", () => {
   it("names a tensor it cannot convert, or whose values it cannot keep, and writes nothing", async () => {
     const input = join(folder, "odd.gguf");
     const output = join(folder, "never.gguf");
-    const unknown = { name: "odd.weight", type: "IQ4_NL", dimensions: [32, 2] };
+    const unknown = { name: "odd.weight", type: "Q1_0", dimensions: [128, 2] };
     const broken = { name: "nan.weight", type: "F32", dimensions: [32, 1] };
     const nan = Float32Array.from({ length: 32 }, () => Number.NaN);
     const cases = [
       {
         tensor: { ...unknown, data: () => [new Uint8Array(36)] },
-        message: /odd.weight of type IQ4_NL/,
+        message: /odd.weight of type Q1_0/,
       },
       {
         tensor: { ...broken, data: () => [new Uint8Array(nan.buffer)] },

@@ -7,16 +7,29 @@ import { tensorType, type WeightType, weightFormat } from "../core/dtype.ts";
 import type { TensorInfo } from "./tensor-info.ts";
 
 /** `Q4_K_M` is a mix, the others name the type of (nearly) all matrices. */
-export type QuantisedType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_K_M";
+export type QuantisedType = (typeof quantisedTypeList)[number];
 
-export const quantisedTypes: readonly QuantisedType[] = [
+/** IQ2 and IQ1 are missing: without an importance matrix they make no model that one would want. */
+const quantisedTypeList = [
   "F32",
   "F16",
   "BF16",
   "Q8_0",
   "Q4_0",
   "Q4_K_M",
-];
+  "Q3_K",
+  "Q2_K",
+  "IQ4_NL",
+  "IQ4_XS",
+  "IQ3_S",
+  "IQ3_XXS",
+  "MXFP4",
+  "NVFP4",
+  "TQ2_0",
+  "TQ1_0",
+] as const;
+
+export const quantisedTypes: readonly QuantisedType[] = quantisedTypeList;
 
 /** `general.file_type`. Source of the mix: llama.h, llama_ftype. */
 export function fileTypeOf(type: QuantisedType): number {
@@ -66,11 +79,13 @@ function keptBecause({ name, dimensions }: TensorInfo): string | undefined {
 }
 
 function preferredType(name: string, wanted: QuantisedType, model: ModelShape): WeightType {
-  if (wanted !== "Q4_0" && wanted !== "Q4_K_M") return wanted;
+  if (wanted !== "Q4_K_M" && (weightFormat(wanted).codes === "float" || wanted === "Q8_0")) {
+    return wanted;
+  }
   if (name === "output.weight" || (name === "token_embd.weight" && !model.hasOutput)) {
     return model.architecture === "falcon" ? "Q8_0" : "Q6_K";
   }
-  return wanted === "Q4_0" ? "Q4_0" : mixedType(name, model);
+  return wanted === "Q4_K_M" ? mixedType(name, model) : wanted;
 }
 
 function mixedType(name: string, { architecture, layerCount }: ModelShape): WeightType {
@@ -92,10 +107,24 @@ function deservesMoreBits(layer: number, layerCount: number): boolean {
   return isEdge || (layer - eighth) % 3 === 2;
 }
 
+/** The next wider type with shorter blocks; F16 where none stands. */
+const widerTypes: Readonly<Partial<Record<WeightType, WeightType>>> = {
+  Q4_K: "Q5_0",
+  Q5_K: "Q5_1",
+  Q6_K: "Q8_0",
+  Q2_K: "IQ4_NL",
+  Q3_K: "IQ4_NL",
+  IQ4_XS: "IQ4_NL",
+  IQ3_XXS: "IQ4_NL",
+  IQ3_S: "IQ4_NL",
+  NVFP4: "MXFP4",
+  TQ1_0: "Q4_0",
+  TQ2_0: "Q4_0",
+};
+
 /** The type itself, or the nearest wider one whose block fits the row; F16 fits always. */
 function fitting(type: WeightType, row: number): WeightType {
   if (row % tensorType(type).blockElements === 0) return type;
-  if (type === "Q4_K") return fitting("Q5_0", row);
-  if (type === "Q5_K") return fitting("Q5_1", row);
-  return type === "Q6_K" ? fitting("Q8_0", row) : "F16";
+  const wider = widerTypes[type];
+  return wider === undefined ? "F16" : fitting(wider, row);
 }

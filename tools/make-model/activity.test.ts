@@ -72,7 +72,7 @@ describe("the command line", () => {
     [["a.gguf", "--arch", "mamba"], /"mamba".*llama/],
     [["a.gguf", "--dim", "100"], /--heads/],
     [["a.gguf", "--heads", "4", "--kv-heads", "3"], /--kv-heads: 3/],
-    [["a.gguf", "--type", "q3_k"], /--type: q3_k/],
+    [["a.gguf", "--type", "q1_0"], /--type: q1_0/],
     [["a.gguf", "--active", "0.1"], /silu never rests/],
     [["a.gguf", "--active", "2", "--activation", "relu"], /--active: 2/],
     [["a.gguf", "--predictor-rank", "64"], /--active beside it/],
