@@ -29,6 +29,7 @@ export function ffnCases(): readonly ConformanceCase[] {
     longPrefillCase("columns"),
     longPrefillCase("rows"),
     ...layouts.map(manyNeuronsCase),
+    longListCase(),
   ];
 }
 
@@ -264,4 +265,15 @@ function manyNeuronsCase(downLayout: DownProjection["layout"]): ConformanceCase 
     traits: { op: "ffn", weightType: "F16", method: "threshold-output", downLayout },
     build: () => ffnScript(shape, { into: "add", counts: [1, 3, 9, 40] }),
   };
+}
+
+/** As many neurons as the blocks of 70B models have, in rows of eight columns. */
+function longListCase(): ConformanceCase {
+  const sizes = { type: "F32", dim: 8, neurons: 30_000 } as const;
+  return smallCase(
+    "mlp finds the active ones of 30000 neurons, for one row and for several",
+    "mlp",
+    () =>
+      ffnScript({ ...plainShape, ...sizes, method: "mlp" }, { into: "assign", counts: [1, 7, 20] }),
+  );
 }

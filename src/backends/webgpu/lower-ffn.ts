@@ -1,17 +1,18 @@
 /**
  * One feed-forward block: dense in two dispatches (gate, up and activation; down), or sparse in the steps
- * predict → compact → gate, up, activation over the list → down over the list, all on the GPU.
+ * predict → compact (twice) → gate, up, activation over the list → down over the list, all on the GPU.
  */
 import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
 import { gatheredColumns } from "./gathered-columns.ts";
 import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
 import { activationCode, hiddenCode } from "./kernels/activation.ts";
+import type { ActiveList } from "./kernels/active-list.ts";
 import { axpy, axpyGrid } from "./kernels/axpy.ts";
+import { axpyTileParts, axpyTiles } from "./kernels/axpy-tiles.ts";
 import { type Epilogue, output } from "./kernels/epilogue.ts";
 import type { Pairs, Product, WeightPiece } from "./kernels/gemv.ts";
 import { joinParts, partialBytes } from "./kernels/join-parts.ts";
 import { activate } from "./kernels/rows.ts";
-import type { ActiveList } from "./kernels/sparse.ts";
 import { emitProduct } from "./lower-product.ts";
 import { extentOf, type Lowering, maxNeurons } from "./lowering.ts";
 
@@ -26,13 +27,6 @@ export interface FfnRecording {
   /** h, f32 [rows, neurons]; shared by all blocks. */
   readonly hidden: BufferSpec;
   readonly upBias?: BufferSpec;
-}
-
-/** Counts of active neurons that the GPU keeps for one segment: [rows, ops]. */
-export interface CountPlace {
-  readonly counts: BufferSpec;
-  readonly ops: number;
-  readonly op: number;
 }
 
 export function ffnRecording(op: OpOf<"ffn">, lowering: Lowering): FfnRecording {
@@ -172,7 +166,11 @@ function lowerUnlike(recording: FfnRecording, gate: Weight, lowering: Lowering):
 }
 
 /** out (+)= down(h) (+ bias): over all neurons, or over the active ones where a neuron is a row of the weight. */
-export function lowerDown(recording: FfnRecording, lowering: Lowering, active?: ActiveList): void {
+export function lowerDown(
+  recording: FfnRecording,
+  lowering: Lowering,
+  lists?: readonly ActiveList[],
+): void {
   const { op, block, hidden, label } = recording;
   const { dim, down, downBias } = block;
   const bias =
@@ -195,44 +193,58 @@ export function lowerDown(recording: FfnRecording, lowering: Lowering, active?: 
     }
     return;
   }
-  lowerRows(recording, lowering, { outputs, into: op.into, ...(bias && { bias }) }, active);
+  lowerRows(recording, lowering, { outputs, into: op.into, ...(bias && { bias }) }, lists);
 }
 
-/** The down projection stored by neuron: of one row in parts that fill the card, of several row by row. */
+/** The down projection stored by neuron: of one row (axpy.ts) or a tile of rows (axpy-tiles.ts), in parts that fill a card. */
 function lowerRows(
-  { op, block, neurons, hidden, label }: FfnRecording,
+  recording: FfnRecording,
   lowering: Lowering,
   epilogue: Epilogue,
-  active: ActiveList | undefined,
+  lists: readonly ActiveList[] | undefined,
 ): void {
-  const { buffers: shapes } = lowering;
-  const { dim } = block;
+  const { op, block, neurons, hidden, label } = recording;
+  const { buffers: shapes, step } = lowering;
   const of = extentOf(op.x.rows);
+  const maxRows = lowering.maxRows(op.x.rows);
   const pieces = shapes.matrix(neuronRows(block.down.weight, block));
-  const shared = { label: `${label} down`, hidden, neurons, of, shapes, ...(active && { active }) };
-  const counts = pieces.map((piece) => axpyGrid(piece, shapes).parts);
-  const parts = counts.reduce((sum, count) => sum + count, 0);
-  if (parts > 1) {
-    const when = { of, min: 1, max: 1 };
-    const bytes = partialBytes(1, { parts, dim });
+  const shared = { label: `${label} down`, hidden, neurons, of, shapes, step };
+  for (const { tileRows, tiles, ...range } of downForms) {
+    if (range.min > maxRows) return;
+    const when = { of, min: range.min, max: Math.min(range.max, maxRows) };
+    const active = lists?.find((list) => list.when.min <= when.min && list.when.max >= when.max);
+    const form = { ...shared, when, ...(active && { active }) };
+    const counts = pieces.map((piece) =>
+      tileRows === 1 ? axpyGrid(piece, shapes).parts : axpyTileParts(piece, tiles, shapes),
+    );
+    const parts = counts.reduce((sum, count) => sum + count, 0);
+    const [only] = pieces;
+    if (tileRows === 1 && parts === 1 && only !== undefined) {
+      lowering.emit(axpy({ ...form, piece: only, into: { epilogue } }));
+      continue;
+    }
+    const { dim } = block;
+    const bytes = partialBytes(when.max, { parts, dim });
     const sums = { buffer: shapes.empty("ffn parts", bytes), parts, dim };
     let first = 0;
     pieces.forEach((piece, i) => {
-      const count = counts[i] ?? 1;
-      lowering.emit(axpy({ ...shared, piece, when, into: { sums, first, count } }));
-      first += count;
+      const into = { sums, first, count: counts[i] ?? 1 };
+      first += into.count;
+      const call = { ...form, piece, into };
+      lowering.emit(tileRows === 1 ? axpy(call) : axpyTiles({ ...call, tileRows }));
     });
     lowering.emit(joinParts(shared.label, { sums, epilogue, shapes, of, when }));
   }
-  const several = parts > 1 ? { when: { of, min: 2, max: lowering.maxRows(op.x.rows) } } : {};
-  if (parts > 1 && several.when?.max === 1) return;
-  pieces.forEach((piece, i) => {
-    const { bias: _once, ...later } = { ...epilogue, into: "add" } as const;
-    lowering.emit(
-      axpy({ ...shared, ...several, piece, into: { epilogue: i === 0 ? epilogue : later } }),
-    );
-  });
 }
+
+/** Forms of that projection by the rows of a step: rows that share a read of a weight, and tiles of them at least. */
+const downForms = [
+  { tileRows: 1, tiles: 1, min: 1, max: 1 },
+  { tileRows: 8, tiles: 1, min: 2, max: 8 },
+  { tileRows: 16, tiles: 1, min: 9, max: 16 },
+  { tileRows: 32, tiles: 1, min: 17, max: 64 },
+  { tileRows: 32, tiles: 3, min: 65, max: Number.POSITIVE_INFINITY },
+] as const;
 
 function columnPieces({ block, label }: FfnRecording, lowering: Lowering): readonly WeightPiece[] {
   const { weight } = block.down;

@@ -2,6 +2,7 @@
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { BufferSpec } from "./kernel.ts";
+import type { CountPlace } from "./kernels/compact.ts";
 import { norm } from "./kernels/norm.ts";
 import {
   activate,
@@ -21,7 +22,7 @@ import {
   lowerStore,
   type RopeTables,
 } from "./lower-attention.ts";
-import { type CountPlace, ffnRecording, lowerDown, lowerHidden } from "./lower-ffn.ts";
+import { ffnRecording, lowerDown, lowerHidden } from "./lower-ffn.ts";
 import { lowerMatmuls, stackable } from "./lower-product.ts";
 import { lowerConvolve, lowerDeltaRule } from "./lower-recurrent.ts";
 import { lowerSparse } from "./lower-sparse.ts";

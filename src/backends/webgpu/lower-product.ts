@@ -3,8 +3,9 @@ import type { Op, OpOf, Weight } from "../../ops/op.ts";
 import type { Condition } from "./kernel.ts";
 import { output, type ProductOutput } from "./kernels/epilogue.ts";
 import { gemm, gemmParts } from "./kernels/gemm.ts";
-import { type BatchRows, gemv, type Product } from "./kernels/gemv.ts";
+import { gemv, type Product } from "./kernels/gemv.ts";
 import { joinParts, partialBytes } from "./kernels/join-parts.ts";
+import type { BatchRows } from "./kernels/row-blocks.ts";
 import { extentOf, type Lowering } from "./lowering.ts";
 
 /** Rows of a step that are few: each weight is read once for all of them, in forms for so many rows. */

@@ -2,12 +2,15 @@
 import type { SparsityMethod, Weight } from "../../ops/op.ts";
 import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
 import { activationCode } from "./kernels/activation.ts";
+import { type ActiveList, bitWords } from "./kernels/active-list.ts";
+import { activeBits, activeList, type CountPlace, type Scores } from "./kernels/compact.ts";
 import { output } from "./kernels/epilogue.ts";
-import { type ActiveList, type Compaction, compact, signScore } from "./kernels/sparse.ts";
-import { sparseProduct } from "./kernels/sparse-product.ts";
+import { tileRows as manyTileRows } from "./kernels/gemm.ts";
+import { signScore } from "./kernels/sign-score.ts";
+import { type SparseProduct, sparseProduct } from "./kernels/sparse-product.ts";
+import { sparseTiles } from "./kernels/sparse-tiles.ts";
 import {
   allNeurons,
-  type CountPlace,
   combineCode,
   type FfnRecording,
   lowerDown,
@@ -16,17 +19,21 @@ import {
   neuronRows,
   pairedPieces,
 } from "./lower-ffn.ts";
-import { emitProduct } from "./lower-product.ts";
-import { extentOf, type Lowering } from "./lowering.ts";
+import { emitProduct, fewRows, manyRows } from "./lower-product.ts";
+import { extentOf, type Lowering, maxNeurons } from "./lowering.ts";
+
+/** Emits the compaction of scores; the lists are the same whatever the scores are of. */
+type Compact = (scores: Omit<Scores, "shapes">) => void;
 
 export function lowerSparse(recording: FfnRecording, lowering: Lowering, place: CountPlace): void {
-  const { op, block, neurons, hidden } = recording;
-  const rows = lowering.maxRows(op.x.rows);
-  const active: ActiveList = {
-    list: neuronBuffer("ffn list", rows, lowering),
-    neurons,
-    of: extentOf(op.x.rows),
-    ...place,
+  const { block, hidden } = recording;
+  const lists = activeLists(recording, lowering);
+  const compact: Compact = (scores) => {
+    const { buffers: shapes, step } = lowering;
+    const [list] = lists;
+    if (list === undefined) return;
+    lowering.emit(activeBits({ ...scores, shapes }, list));
+    lowering.emit(...lists.map((of) => activeList(of, { shapes, step, place })));
   };
   const { method } = block;
   // Where down is not stored by neuron it runs over all of h, which must then be 0 outside the active set.
@@ -39,28 +46,73 @@ export function lowerSparse(recording: FfnRecording, lowering: Lowering, place: 
       const score = lowerPredictor(recording, method, lowering);
       const margins = method.kind === "sign" ? method.margins : undefined;
       const byNeuron = margins && { byNeuron: neuronVector(recording, margins, lowering) };
-      const from = { method, shapes: lowering.buffers, score, active };
-      lowering.emit(compact({ ...from, ...zero, ...byNeuron }));
-      lowerActiveHidden(recording, active, lowering);
+      compact({ method, score, ...zero, ...byNeuron });
+      lowerActiveHidden(recording, lists, lowering);
       break;
     }
     case "gate":
     case "threshold-gate":
-      lowerGated(recording, lowering, { method, active, zero });
+      lowerGated(recording, lowering, { method, lists, zero, compact });
       break;
     case "threshold-output": {
       lowerHidden(recording, lowering);
       const byNeuron = neuronVector(recording, method.downNorms, lowering);
-      const inPlace = block.down.layout === "columns" ? { zero: hidden } : {};
-      lowering.emit(
-        compact({ method, shapes: lowering.buffers, score: hidden, active, byNeuron, ...inPlace }),
-      );
+      // Rows that share a list read h where only another of them is active.
+      compact({ method, score: hidden, byNeuron, zero: hidden });
       break;
     }
     default:
       method satisfies never;
   }
-  lowerDown(recording, lowering, active);
+  lowerDown(recording, lowering, lists);
+}
+
+/** Where the active set lies: a list for each row, for 16 or for 32 rows, by the rows of the step. */
+function activeLists({ op, neurons }: FfnRecording, lowering: Lowering): readonly ActiveList[] {
+  const { buffers, program } = lowering;
+  const rows = lowering.maxRows(op.x.rows);
+  const of = extentOf(op.x.rows);
+  const tiles = Math.ceil(rows / manyTileRows);
+  const most = maxNeurons(program);
+  const set = {
+    list: buffers.empty("ffn list", tiles * most * 4),
+    lengths: buffers.empty("ffn lengths", tiles * 8),
+    bits: buffers.empty("ffn bits", rows * bitWords(most) * 4),
+    neurons,
+    of,
+  };
+  const few = manyRows - 1;
+  return [
+    { tileRows: 1, min: 1, max: 1 },
+    { tileRows: few, min: 2, max: few },
+    { tileRows: manyTileRows, min: manyRows, max: Number.POSITIVE_INFINITY },
+  ]
+    .filter(({ min }) => min <= rows)
+    .map(({ tileRows, min, max }) => ({
+      ...set,
+      tileRows,
+      when: { of, min, max: Math.min(max, rows) },
+    }));
+}
+
+/** One form of the product for each count of rows, as emitProduct. */
+function emitSparse(
+  product: SparseProduct,
+  lists: readonly ActiveList[],
+  lowering: Lowering,
+): void {
+  for (const list of lists) {
+    const { when } = list;
+    if (list.tileRows === manyTileRows) {
+      lowering.emit(sparseTiles(product, list, when));
+      continue;
+    }
+    for (const { rows, min } of fewRows) {
+      if (min < when.min || min > when.max) continue;
+      const max = Math.min(rows, when.max);
+      lowering.emit(sparseProduct(product, list, { rows, when: { of: when.of, min, max } }));
+    }
+  }
 }
 
 function scoreBuffer({ op }: FfnRecording, lowering: Lowering): BufferSpec {
@@ -80,7 +132,12 @@ function lowerPredictor(
     const { centre: values } = method;
     const centre = values && { centre: centreBuffer(recording, values, lowering) };
     const of = extentOf(op.x.rows);
-    lowering.emit(signScore({ x, signs, score, dim: block.dim, neurons, of, ...centre }));
+    const maxRows = lowering.maxRows(op.x.rows);
+    const shared = { x, signs, score, step: lowering.step, dim: block.dim, neurons, of, ...centre };
+    lowering.emit(signScore({ ...shared, rows: 1, when: { of, min: 1, max: 1 } }));
+    if (maxRows > 1) {
+      lowering.emit(signScore({ ...shared, rows: 8, when: { of, min: 2, max: maxRows } }));
+    }
     return score;
   }
   const rank = method.fc1.rows;
@@ -111,22 +168,26 @@ function lowerPredictor(
 }
 
 /** h of the active neurons, gate and up both from the list. */
-function lowerActiveHidden(recording: FfnRecording, active: ActiveList, lowering: Lowering): void {
+function lowerActiveHidden(
+  recording: FfnRecording,
+  lists: readonly ActiveList[],
+  lowering: Lowering,
+): void {
   const { block, x, hidden, label } = recording;
   const { gate, up } = block;
   const combine = combineCode(recording);
-  const shared = { x, active, shapes: lowering.buffers };
+  const shared = { x, shapes: lowering.buffers };
   if (gate === undefined) {
     for (const piece of lowering.buffers.matrix(neuronRows(up, block))) {
       const made = { ...shared, label: `${label} sparse up`, piece, hidden, isPaired: false };
-      lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, 0.0, a)" }));
+      emitSparse({ ...made, ...combine, value: "combine(n, 0.0, a)" }, lists, lowering);
     }
     return;
   }
   if (gate.type === up.type) {
     for (const piece of pairedPieces(recording, gate, lowering)) {
       const made = { ...shared, label: `${label} sparse gate+up`, piece, hidden, isPaired: true };
-      lowering.emit(sparseProduct({ ...made, ...combine, value: "combine(n, a, b)" }));
+      emitSparse({ ...made, ...combine, value: "combine(n, a, b)" }, lists, lowering);
     }
     return;
   }
@@ -140,19 +201,23 @@ function lowerActiveHidden(recording: FfnRecording, active: ActiveList, lowering
       isPaired: false,
     };
     const act = activationCode(block.activation);
-    lowering.emit(sparseProduct({ ...made, functions: act, bindings: [], value: "act(a)" }));
+    emitSparse({ ...made, functions: act, bindings: [], value: "act(a)" }, lists, lowering);
   }
-  lowerActiveUp(recording, { score, active, weight: up }, lowering);
+  lowerActiveUp(recording, { score, lists, weight: up }, lowering);
 }
 
 /** h = score·u (or score·act(u)) over the list, score being act(gate). */
 function lowerActiveUp(
   recording: FfnRecording,
-  from: { readonly score: BufferSpec; readonly active: ActiveList; readonly weight: Weight },
+  from: {
+    readonly score: BufferSpec;
+    readonly lists: readonly ActiveList[];
+    readonly weight: Weight;
+  },
   lowering: Lowering,
 ): void {
   const { block, neurons, x, hidden, label, upBias } = recording;
-  const { score, active, weight } = from;
+  const { score, lists, weight } = from;
   const u = upBias === undefined ? "a" : "(a + up_bias[n])";
   const g = `score[m * ${slotStride(neurons)}u + n]`;
   const bindings: readonly Binding[] = [
@@ -161,10 +226,10 @@ function lowerActiveUp(
   ];
   const value = block.gating === "both" ? `${g} * act(${u})` : `${g} * ${u}`;
   const functions = activationCode(block.activation);
-  const shared = { x, active, shapes: lowering.buffers };
+  const shared = { x, shapes: lowering.buffers };
   for (const piece of lowering.buffers.matrix(neuronRows(weight, block))) {
     const made = { ...shared, label: `${label} sparse up`, piece, hidden, isPaired: false };
-    lowering.emit(sparseProduct({ ...made, functions, bindings, value }));
+    emitSparse({ ...made, functions, bindings, value }, lists, lowering);
   }
 }
 
@@ -172,20 +237,28 @@ function lowerActiveUp(
 function lowerGated(
   recording: FfnRecording,
   lowering: Lowering,
-  step: Pick<Compaction, "method" | "active"> & { readonly zero: Pick<Compaction, "zero"> },
+  {
+    method,
+    lists,
+    zero,
+    compact,
+  }: Pick<Scores, "method"> & {
+    readonly lists: readonly ActiveList[];
+    readonly zero: Pick<Scores, "zero">;
+    readonly compact: Compact;
+  },
 ): void {
   const { block, hidden } = recording;
-  const { method, active, zero } = step;
   if (block.gate === undefined) {
     lowerHidden(recording, lowering);
-    lowering.emit(compact({ method, shapes: lowering.buffers, score: hidden, active, ...zero }));
+    compact({ method, score: hidden, zero: hidden });
     return;
   }
   const score = scoreBuffer(recording, lowering);
   const { activation } = block;
   allNeurons(recording, lowering, { weight: block.gate, out: score, epilogue: { activation } });
-  lowering.emit(compact({ method, shapes: lowering.buffers, score, active, ...zero }));
-  lowerActiveUp(recording, { score, active, weight: block.up }, lowering);
+  compact({ method, score, ...zero });
+  lowerActiveUp(recording, { score, lists, weight: block.up }, lowering);
 }
 
 /** A number for each neuron of this device, as f32. */

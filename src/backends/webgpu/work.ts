@@ -5,9 +5,11 @@ import type { RunShape } from "./run-shape.ts";
 
 /** What a call reads of weights and of the cache, and what it computes. Calls that move single rows have none. */
 export interface Work {
-  /** Read once for every `rows` rows of the step; where a list of active neurons decides, of all neurons. */
+  /** Read once for every `rows` rows of the step. */
   readonly bytes: Bytes;
   readonly rows: number;
+  /** Of all neurons, but only those on a list are read. */
+  readonly isListed?: true;
   /** Multiply-adds of a row. */
   readonly products: number;
   /** Both again for each position of the context, at most so many of them (attention). */
@@ -20,13 +22,15 @@ export interface Work {
  */
 export const productsPerByte = 8;
 
-export function bytesRead({ work, groups }: KernelCall, shape: RunShape): Bytes {
+/** `listed`: share of the neurons that are on the list of a tile of rows. */
+export function bytesRead({ work, groups }: KernelCall, shape: RunShape, listed = 1): Bytes {
   if (work === undefined) return 0;
   const reads = Math.ceil(rowsOf(groups, shape) / work.rows);
-  return work.bytes * reads * positionsOf(work, shape);
+  const share = work.isListed ? listed : 1;
+  return work.bytes * reads * share * positionsOf(work, shape);
 }
 
-/** The larger of bytes and multiply-adds, the latter counted as the bytes that a card reads meanwhile. */
+/** If all neurons are active: the larger of bytes and multiply-adds, the latter counted as the bytes that a card reads meanwhile. */
 export function workOf(call: KernelCall, shape: RunShape): Bytes {
   const { work, groups } = call;
   if (work === undefined) return 0;

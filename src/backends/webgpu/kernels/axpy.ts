@@ -20,11 +20,11 @@ import {
   slotStride,
   writes,
 } from "../kernel.ts";
+import { type ActiveList, activeNeuron, activeRange, activeShape } from "./active-list.ts";
 import { type WeightCode, weightCode } from "./decode.ts";
 import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
 import { productWork, type WeightPiece } from "./gemv.ts";
 import type { PartialSums } from "./join-parts.ts";
-import { type ActiveList, activeNeuron, activeRange, activeShape } from "./sparse.ts";
 
 const threads = 64;
 /** Units in a line of 128 bytes of the card's cache, which neighbouring threads read together. */
@@ -58,7 +58,7 @@ export function axpy(of: Axpy): KernelCall {
   const lists =
     active === undefined
       ? []
-      : [reads("list", "array<u32>", active.list), reads("counts", "array<u32>", active.counts)];
+      : [reads("list", "array<u32>", active.list), reads("lengths", "array<u32>", active.lengths)];
   const parts = "sums" in into ? into.count : 1;
   const shape = {
     ...code.shape,
@@ -86,7 +86,7 @@ export function axpy(of: Axpy): KernelCall {
     ],
     groups: [fixed(grid.columnGroups), { kind: of.of, per: 1 }, fixed(parts)],
     ...(of.when && { when: of.when }),
-    work: productWork(of, 1),
+    work: { ...productWork(of, 1), ...(active && { isListed: true }) },
     body: `${code.functions}${"sums" in into ? partStore : epilogueCode(into.epilogue)}${axpyBody(of, code)}`,
   });
 }
@@ -115,11 +115,11 @@ function groupUnits(units: number): number {
   return Math.min(isShort ? lineUnits / 2 : lineUnits, covering);
 }
 
-function partShape({ sums, first }: AxpyParts): ShapeFields {
+export function partShape({ sums, first }: AxpyParts): ShapeFields {
   return { first_part: first, all_parts: sums.parts, part_stride: slotStride(sums.dim) };
 }
 
-const partStore = /* wgsl */ `
+export const partStore = /* wgsl */ `
 fn store_part(c: u32, m: u32, part: u32, sum: f32) {
   partial[(m * shape.all_parts + shape.first_part + part) * shape.part_stride + c] = sum;
 }

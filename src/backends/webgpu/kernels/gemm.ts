@@ -13,19 +13,20 @@ import {
   type KernelCall,
   kernelCall,
   repeat,
+  type ShapeStore,
   slotStride,
   writes,
 } from "../kernel.ts";
-import { weightCode } from "./decode.ts";
+import { type WeightCode, weightCode } from "./decode.ts";
 import { epilogueCode } from "./epilogue.ts";
 import { type Product, productBindings, productInputs, productShape, productWork } from "./gemv.ts";
 import type { PartialSums } from "./join-parts.ts";
 
 const threads = 128;
-const tileRows = 32;
-const tileWeights = 64;
+export const tileRows = 32;
+export const tileWeights = 64;
 /** vec4 of k in a tile. */
-const tileQuads = 8;
+export const tileQuads = 8;
 /**
  * From one row of a tile to the next: an odd number of vec4, so that eight threads that read below each other find
  * their 16 bytes in different banks. (32 + 64) · 9 · 16 B = 13.5 KiB of the guaranteed 16.
@@ -66,38 +67,71 @@ export function gemm(product: Product, when: Condition, sums?: PartialSums): Ker
 }
 
 function gemmBody(product: Product, perTile: number, isPart: boolean): string {
-  const { piece, pairs, shapes } = product;
+  const { pairs, shapes, piece, of } = product;
   const code = weightCode(piece.type, piece.columns, shapes.features);
-  const eachQuad = (body: (q: string) => string): string =>
-    repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
-  const unitsPerTile = tileQuads / code.quads;
-  const storeResult = `let r = n + shape.first_row;
-    ${pairs === undefined ? "store(r, m, tile_w[cell][j / 16u]);" : "store(r, m, combine(r, tile_w[cell][j / 16u], tile_w[cell][j / 16u + 2u]));"}`;
-  const partOfUnits = `let tiles = (shape.units + ${unitsPerTile - 1}u) / ${unitsPerTile}u;
+  const half = pairs === undefined ? "" : ` + select(0u, results, j >= ${perTile}u)`;
+  const result =
+    pairs === undefined
+      ? "store(r, m, a);"
+      : `store(r, m, combine(r, a, tile_w[cell][j / 16u + 2u]));`;
+  return tileBody({
+    shapes,
+    code,
+    perTile,
+    setup: `${isPart ? "let group_number = wg.x;" : groupNumber.code}
+  let count = step.${of};
+  let results = shape.results;
+  ${isPart ? partOfUnits(tileQuads / code.quads) : "let begin = 0u; let end = shape.units;"}`,
+    weightRow: `(min(r0 + j % ${perTile}u, results - 1u)${half}) * shape.row_vec`,
+    store: isPart
+      ? "partial[(m * shape.parts + wg.z) * shape.part_stride + n] = a;"
+      : `let r = n + shape.first_row; ${result}`,
+  });
+}
+
+function partOfUnits(unitsPerTile: number): string {
+  return `let tiles = (shape.units + ${unitsPerTile - 1}u) / ${unitsPerTile}u;
   let share = (tiles + shape.parts - 1u) / shape.parts * ${unitsPerTile}u;
   let begin = min(wg.z * share, shape.units);
   let end = min(begin + share, shape.units);`;
-  const second = pairs === undefined ? "" : ` + select(0u, shape.results, j >= ${perTile}u)`;
+}
+
+/** What a product in tiles of 32 rows of the step and 64 of W says for itself. */
+export interface TileForm {
+  readonly shapes: ShapeStore;
+  readonly code: WeightCode;
+  /** Results of a tile: 64, or 32 of pairs. */
+  readonly perTile: number;
+  /** Declares group_number, count (rows of the step), results, and the units [begin, end). May return, all threads alike. */
+  readonly setup: string;
+  /** vec4 of W at which row j of the tile begins; r0 is the tile's first result. */
+  readonly weightRow: string;
+  /** Statements for result n in row m: a is the sum, tile_w[cell] has that of its pair. */
+  readonly store: string;
+}
+
+export function tileBody({ shapes, code, perTile, setup, weightRow, store }: TileForm): string {
+  const eachQuad = (body: (q: string) => string): string =>
+    repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
+  const unitsPerTile = tileQuads / code.quads;
   return /* wgsl */ `
 var<workgroup> tile_w: array<vec4<f32>, ${tileWeights * tileStride}>;
 var<workgroup> tile_x: array<vec4<f32>, ${tileRows * tileStride}>;
 @compute @workgroup_size(${threads})
 fn main(${groupNumber.parameters}, @builtin(local_invocation_index) t: u32) {
-  ${isPart ? "let group_number = wg.x;" : groupNumber.code}
-  let count = step.${product.of};
   let m0 = wg.y * ${tileRows}u;
+  ${setup}
   let r0 = group_number * ${perTile}u;
   let tr = t % 16u;
   let tm = t / 16u;
   var sums: array<vec4<f32>, 4>;
-  ${isPart ? partOfUnits : "let begin = 0u; let end = shape.units;"}
   for (var u0 = begin; u0 < end; u0 += ${unitsPerTile}u) {
     for (var i = t; i < ${tileWeights * unitsPerTile}u; i += ${threads}u) {
       let j = i / ${unitsPerTile}u;
       let u = u0 + i % ${unitsPerTile}u;
       // Units behind the end of the row count as 0.
       let here = select(0.0, 1.0, u < shape.units);
-      var d = decode((min(r0 + j % ${perTile}u, shape.results - 1u)${second}) * shape.row_vec, min(u, shape.units - 1u));
+      var d = decode(${weightRow}, min(u, shape.units - 1u));
       let at = j * ${tileStride}u + (i % ${unitsPerTile}u) * ${code.quads}u;
       ${eachQuad((q) => `tile_w[at + ${q}] = here * d[${q}];`)}
     }
@@ -118,9 +152,10 @@ fn main(${groupNumber.parameters}, @builtin(local_invocation_index) t: u32) {
     let m = m0 + i / ${perTile}u;
     let j = i % ${perTile}u;
     let n = r0 + j;
-    if (m >= count || n >= shape.results) { continue; }
+    if (m >= count || n >= results) { continue; }
     let cell = (i / ${perTile}u) * 16u + j % 16u;
-    ${isPart ? "partial[(m * shape.parts + wg.z) * shape.part_stride + n] = tile_w[cell][j / 16u];" : storeResult}
+    let a = tile_w[cell][j / 16u];
+    ${store}
   }
 }
 `;

@@ -13,9 +13,7 @@ import {
   groupNumber,
   type KernelCall,
   kernelCall,
-  loopEnd,
   reads,
-  repeat,
   type ShapeFields,
   type ShapeStore,
   shapeBinding,
@@ -27,6 +25,7 @@ import type { Work } from "../work.ts";
 import { weightCode } from "./decode.ts";
 import { type Epilogue, epilogueBindings, epilogueCode, epilogueShape } from "./epilogue.ts";
 import { joinLanes, laneDeclarations, laneThreads, threadNumber } from "./lane-sums.ts";
+import { addUnit, type BatchRows, blockCount, blocksInSource, xRows } from "./row-blocks.ts";
 
 export interface WeightPiece {
   readonly buffer: BufferSpec;
@@ -62,9 +61,6 @@ export function lanesOf(units: number): number {
   while (lanes < laneThreads && lanes * 8 <= units) lanes *= 2;
   return lanes;
 }
-
-/** Rows of the step that one read of a weight serves: blocks of four but for a single row. */
-export type BatchRows = 1 | 4 | 8 | 16;
 
 /**
  * Rows of W that a thread works on at once. For one row of the step: four (two pairs). For more: two, decoded before
@@ -145,24 +141,18 @@ interface GemvShape {
   readonly batch: BatchRows;
 }
 
-/** With loops that end at the uniform, forms of several rows share a source: arrays for sixteen. */
-function blocksInSource({ loops }: ShapeStore, batch: BatchRows): number {
-  if (batch === 1) return 1;
-  return loops === "uniform" ? 4 : batch / 4;
-}
-
 function gemvBody(product: Product, gemvShape: GemvShape): string {
   const { piece, pairs, of, shapes } = product;
   const { weights, perThread, batch } = gemvShape;
-  const { functions } = weightCode(piece.type, piece.columns, shapes.features);
-  const blocks = blocksInSource(shapes, batch);
+  const { functions, quads } = weightCode(piece.type, piece.columns, shapes.features);
+  const weightAt = (k: string): string => weightOf(product, perThread, k);
+  const unitSums = { shapes, batch, quads, weights, weightAt };
   const lanes = {
     shapes,
-    rows: weights * blocks,
+    rows: weights * blocksInSource(unitSums),
     type: batch === 1 ? "f32" : "vec4<f32>",
   } as const;
   const thread = threadNumber(shapes.features);
-  const addUnit = batch === 1 ? addUnitOfOne : addUnitOfBlocks;
   return /* wgsl */ `${functions}${laneDeclarations(lanes)}
 @compute @workgroup_size(${laneThreads})
 fn main(${groupNumber.parameters}, ${thread.parameters}) {
@@ -171,12 +161,12 @@ fn main(${groupNumber.parameters}, ${thread.parameters}) {
   let lane = t % shape.lanes;
   let per_group = ${laneThreads * perThread}u / shape.lanes;
   let first = group_number * per_group + (t / shape.lanes) * ${perThread}u;
-  let m0 = wg.y * ${batch === 1 ? "1u" : `4u * ${blockCount(shapes, batch)}`};
+  let m0 = wg.y * ${batch === 1 ? "1u" : `4u * ${blockCount(unitSums)}`};
   let count = step.${of};
-  ${batch === 1 ? "let x_row = m0 * shape.x_stride;" : xRows(shapes, batch, blocks)}
+  ${xRows(unitSums)}
   var sums: array<${lanes.type}, ${lanes.rows}>;
   for (var u = lane; u < shape.units; u += shape.lanes) {
-    ${addUnit(product, gemvShape)}
+    ${addUnit(unitSums)}
   }
   ${joinLanes(lanes)}
   for (var i = t; i < per_group; i += ${laneThreads}u) {
@@ -191,58 +181,10 @@ fn main(${groupNumber.parameters}, ${thread.parameters}) {
 `;
 }
 
-function eachBlock(shapes: ShapeStore, batch: BatchRows, body: (b: string) => string): string {
-  return repeat(shapes, { index: "b", field: "blocks", count: batch / 4 }, body);
-}
-
-function blockCount(shapes: ShapeStore, batch: BatchRows): string {
-  return loopEnd(shapes, "blocks", batch / 4);
-}
-
-/** Where the rows of x begin that the workgroup serves: behind the last, that one again. */
-function xRows(shapes: ShapeStore, batch: BatchRows, blocks: number): string {
-  const row = (m: string): string => `x_rows[${m}] = min(m0 + ${m}, count - 1u) * shape.x_stride;`;
-  const ofBlock = (b: string): string =>
-    [0, 1, 2, 3].map((m) => row(`4u * ${b} + ${m}u`)).join(" ");
-  return `var x_rows: array<u32, ${4 * blocks}>;
-  ${eachBlock(shapes, batch, ofBlock)}`;
-}
-
 /** The row of W that is a thread's k-th; of pairs, the second weights follow the first. */
-function weightAt({ pairs }: Product, perThread: number, k: string): string {
+function weightOf({ pairs }: Product, perThread: number, k: string): string {
   const half = pairs === undefined ? "" : ` + select(0u, shape.results, ${k} >= ${perThread}u)`;
   return `(min(first + ${k} % ${perThread}u, shape.results - 1u)${half}) * shape.row_vec`;
-}
-
-function addUnitOfOne(product: Product, { weights, perThread }: GemvShape): string {
-  const { piece, shapes } = product;
-  const { quads } = weightCode(piece.type, piece.columns, shapes.features);
-  return repeat(
-    shapes,
-    { index: "k", field: "weights", count: weights },
-    (k) => `var d = decode(${weightAt(product, perThread, k)}, u);
-      ${repeat(shapes, { index: "q", field: "quads", count: quads }, (q) => `sums[${k}] += dot(d[${q}], x[x_row + quad_at(u, ${q})]);`)}`,
-  );
-}
-
-function addUnitOfBlocks(product: Product, { weights, perThread, batch }: GemvShape): string {
-  const { piece, shapes } = product;
-  const { quads } = weightCode(piece.type, piece.columns, shapes.features);
-  const eachWeight = (body: (k: string) => string): string =>
-    repeat(shapes, { index: "k", field: "weights", count: weights }, body);
-  const addBlock = (b: string, q: string): string => `let x0 = x[x_rows[4u * ${b}] + at];
-        let x1 = x[x_rows[4u * ${b} + 1u] + at];
-        let x2 = x[x_rows[4u * ${b} + 2u] + at];
-        let x3 = x[x_rows[4u * ${b} + 3u] + at];
-        ${eachWeight((k) => `let v = d[${k}][${q}]; sums[${k} * ${blockCount(shapes, batch)} + ${b}] += vec4<f32>(dot(v, x0), dot(v, x1), dot(v, x2), dot(v, x3));`)}`;
-  return `var d: array<array<vec4<f32>, ${quads}>, ${weights}>;
-    ${eachWeight((k) => `d[${k}] = decode(${weightAt(product, perThread, k)}, u);`)}
-    ${repeat(
-      shapes,
-      { index: "q", field: "quads", count: quads },
-      (q) => `let at = quad_at(u, ${q});
-      ${eachBlock(shapes, batch, (b) => addBlock(b, q))}`,
-    )}`;
 }
 
 function storeRows({ perThread, batch }: GemvShape, isPaired: boolean): string {
