@@ -8,7 +8,6 @@ import {
   Engine,
   type EngineOptions,
   type GenerateOptions,
-  type KvType,
   objectives,
   sparsities,
 } from "../index.ts";
@@ -53,9 +52,9 @@ export function batchOption(): ApiOption<"batchSize"> {
   return new ApiOption("batchSize", "--batch <tokens>", text).argParser(wholeNumber);
 }
 
-export function cacheTypeOption(types: readonly KvType[] = cacheTypes): ApiOption<"cacheType"> {
+export function cacheTypeOption(): ApiOption<"cacheType"> {
   return new ApiOption("cacheType", "--cache-type <type>", "precision of the KV cache")
-    .choices([...types])
+    .choices([...cacheTypes])
     .default("f16");
 }
 

@@ -40,8 +40,7 @@ const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
     "what hearth profile learnt (default: MODEL.sparsity.gguf)",
   ),
   sparsityOption(),
-  // The GPU has no q8_0 cache.
-  cacheTypeOption(["f16", "f32"]),
+  cacheTypeOption(),
   objectiveOption(),
   new ApiOption("solver", "--solver <name>", "dynamic programming, or the paper's integer program")
     .choices([...solvers])

@@ -4,13 +4,14 @@
  */
 import { UnsupportedError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
-import { cellsOf, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
+import { cellsOf, type KvShape, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { checkGrids } from "./check-grids.ts";
 import { type BufferSpec, type KernelCall, type Purpose, slotStride, stepBytes } from "./kernel.ts";
 import type { CountPlace } from "./kernels/compact.ts";
 import { kvBufferBytes } from "./kernels/kv.ts";
+import { isWholeBlocks } from "./kernels/kv-blocks.ts";
 import { stateElements } from "./kernels/recurrent.ts";
 import type { RopeTables } from "./lower-attention.ts";
 import { lowerNext } from "./lower-op.ts";
@@ -61,7 +62,7 @@ const stagingCount = 2;
 
 export function recordProgram(program: Program, limits: BindingLimits): Recording {
   const { kv } = program;
-  if (kv.type === "q8_0") throw new UnsupportedError("a q8_0 KV cache on the GPU", ["f32", "f16"]);
+  checkCache(kv);
   const buffers = new RecordingBuffers(limits);
   const maxRows = (rows: Slot["rows"]): number =>
     rows === "step" ? program.maxRows : program.maxOutputs;
@@ -101,6 +102,21 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
     states,
     segments,
   };
+}
+
+/** @throws UnsupportedError where heads are no whole blocks of q8_0. */
+function checkCache(kv: KvShape): void {
+  if (kv.type !== "q8_0") return;
+  for (const layer of kv.layers.keys()) {
+    const { keyWidth = 0, valueWidth = 0 } = cellsOf(kv, layer) ?? {};
+    const odd = [keyWidth, valueWidth].find((width) => !isWholeBlocks(width));
+    if (odd === undefined) continue;
+    throw new UnsupportedError(
+      `a q8_0 cache for heads of ${odd} elements`,
+      ["f16", "f32"],
+      "q8_0 needs a multiple of 32",
+    );
+  }
 }
 
 export function bytesOf(recording: Recording, ...purposes: readonly Purpose[]): Bytes {

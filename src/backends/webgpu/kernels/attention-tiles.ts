@@ -195,7 +195,7 @@ function scoreCode({ op, kv, tile, buffers }: TilesKernel): string {
       let key = base + (cell + min(t % ${positions}u, length - 1u - p0)) * shape.stride;
       var score = array<f32, ${half}>();
       for (var i = 0u; i < shape.quads; i++) {
-        let k = ${kvQuad(kv.type, buffers.shapes.features).decode("keys[key + i]")};
+        let k = ${kvQuad(kv.type, buffers.shapes.features).at("keys", "key + i")};
         ${eachOfHalf((r) => `score[${r}] += dot(query[(first + ${r}) * shape.quads + i], k);`)}
       }
       ${eachOfHalf((r) => `weight[(first + ${r}) * ${positions}u + t % ${positions}u] = ${cappedScore(op, `score[${r}]`)};`)}`;
@@ -248,7 +248,7 @@ function valueCode(kernel: TilesKernel): string {
           ${own
             .map(
               (a) => `${inside(a)}{
-            let v = ${quad.decode(`values[value + ${a * 64}u]`)};
+            let v = ${quad.at("values", `value + ${a * 64}u`)};
             ${eachRow(kernel, (i) => `acc${a}[${i}] += weight[${row(i)} * ${positions}u + j] * v;`)}
           }`,
             )

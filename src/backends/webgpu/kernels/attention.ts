@@ -197,7 +197,7 @@ function scoreCode(kernel: RowsKernel): string {
     let key = base + (cell + min(t, end - 1u - tile)) * shape.stride;
     var score = array<f32, ${group.heads}>();
     for (var i = 0u; i < shape.quads; i++) {
-      let k = ${quad.decode("keys[key + i]")};
+      let k = ${quad.at("keys", "key + i")};
       ${eachHead(kernel, (h) => `score[${h}] += dot(query[${h} * shape.quads + i], k);`)}
     }
     ${eachHead(kernel, (h) => `weight[${h} * 64u + t] = select(${lowest}, ${cappedScore(op, `score[${h}]`)}, ${isSeen});`)}`;
@@ -235,7 +235,7 @@ function valueCode(kernel: RowsKernel): string {
   const add = own.map((a) => {
     const inside = own.length > 1 ? `if (own + ${a * 64}u < ${quads}u) ` : "";
     return `${inside}{
-          let v = ${quad.decode(`values[value + ${a * 64}u]`)};
+          let v = ${quad.at("values", `value + ${a * 64}u`)};
           ${eachHead(kernel, (h) => `acc${a}[${h}] += weight[${h} * 64u + i] * v;`)}
         }`;
   });

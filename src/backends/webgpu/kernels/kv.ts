@@ -1,6 +1,6 @@
 /**
- * The KV cache on the GPU: one buffer of keys and one of values a layer, [sequences, cells, kvHeads, width], f32 or f16
- * (two in a u32). Rotary embedding of q and k and the store of k and v are one dispatch.
+ * The KV cache on the GPU: one buffer of keys and one of values a layer, [sequences, cells, kvHeads, width], f32, f16
+ * (two in a u32) or q8_0 (kv-blocks.ts). Rotary embedding of q and k and the store of k and v are one dispatch.
  * Halves are rounded to nearest even by hand: WGSL leaves the rounding of pack2x16float to the driver.
  */
 
@@ -19,6 +19,7 @@ import {
   stepType,
   writes,
 } from "../kernel.ts";
+import { blockCountOf, blockQuad, blocksWords, storeBlock } from "./kv-blocks.ts";
 
 /** Elements of a head in the cache: whole quads. */
 export function headStride(headDim: number): number {
@@ -27,6 +28,7 @@ export function headStride(headDim: number): number {
 
 /** u32 or f32 words of one position of keys, or of values, whose heads have `width` elements. */
 export function positionWords({ kvHeads, type }: KvCells, width: number): number {
+  if (type === "q8_0") return kvHeads * blocksWords(width);
   return (kvHeads * headStride(width)) / (type === "f32" ? 1 : 2);
 }
 
@@ -40,19 +42,20 @@ export function kvBufferBytes(
   return 4 * sequences * cells.cells * positionWords(cells, width);
 }
 
-/** Type of the cache's binding, and WGSL that makes an f32 vector of four elements of a head. */
+/** Type of the cache's binding, and WGSL that makes an f32 vector of its quad (four elements of a head) at an index. */
 export function kvQuad(
   type: KvType,
   { halves }: KernelFeatures,
 ): {
   readonly element: string;
-  readonly decode: (e: string) => string;
+  readonly at: (binding: string, index: string) => string;
 } {
-  if (type === "f32") return { element: "array<vec4<f32>>", decode: (e) => e };
-  if (halves) return { element: "array<vec4<f16>>", decode: (e) => `vec4<f32>(${e})` };
+  if (type === "q8_0") return { element: "array<u32>", at: blockQuad };
+  if (type === "f32") return { element: "array<vec4<f32>>", at: (of, i) => `${of}[${i}]` };
+  if (halves) return { element: "array<vec4<f16>>", at: (of, i) => `vec4<f32>(${of}[${i}])` };
   return {
     element: "array<vec2<u32>>",
-    decode: (e) => `vec4<f32>(unpack2x16float(${e}.x), unpack2x16float(${e}.y))`,
+    at: (of, i) => `vec4<f32>(unpack2x16float(${of}[${i}].x), unpack2x16float(${of}[${i}].y))`,
   };
 }
 
@@ -180,10 +183,14 @@ export interface StoreBuffers {
 export function storeKv(shape: KvCells, buffers: StoreBuffers): KernelCall {
   const { rotate, q } = buffers;
   const element = shape.type === "f32" ? "array<f32>" : "array<u32>";
-  const perWord = shape.type === "f32" ? 1 : 2;
   const keyWords = positionWords(shape, shape.keyWidth);
   const valueWords = positionWords(shape, shape.valueWidth);
-  const words = keyWords + valueWords;
+  const { kvHeads } = shape;
+  // What a thread stores: a word, or a block of q8_0.
+  const isBlocks = shape.type === "q8_0";
+  const keys = isBlocks ? blockCountOf(kvHeads, shape.keyWidth) : keyWords;
+  const values = isBlocks ? blockCountOf(kvHeads, shape.valueWidth) : valueWords;
+  const pieces = keys + values;
   const queries = q === undefined ? 0 : q.op.heads * q.op.frequencies.length;
   const bindings: Binding[] = [
     reads("step", stepType, buffers.step),
@@ -197,24 +204,37 @@ export function storeKv(shape: KvCells, buffers: StoreBuffers): KernelCall {
   return kernelCall({
     label: "store-kv",
     bindings,
-    groups: [fixed(Math.ceil((words + queries) / 64)), { kind: "rows", per: 1 }, one],
+    groups: [fixed(Math.ceil((pieces + queries) / 64)), { kind: "rows", per: 1 }, one],
     body: `${rotate === undefined ? "" : angleCode(rotate.op.frequencies.length)}${halfBits}
 ${storedElement("key", "k", { kvHeads: shape.kvHeads, width: shape.keyWidth }, rotate?.op)}
 ${storedElement("value", "v", { kvHeads: shape.kvHeads, width: shape.valueWidth }, undefined)}
+${isBlocks ? storeBlock("key", "keys") + storeBlock("value", "values") : storeWords(shape.type)}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let row = id.y;
   let cell = step.row[row].x * ${shape.cells}u + step.row[row].y % ${shape.cells}u;
-  if (id.x < ${keyWords}u) { keys[cell * ${keyWords}u + id.x] = ${packed("key", perWord)}; return; }
-  if (id.x < ${words}u) { let i = id.x - ${keyWords}u; values[cell * ${valueWords}u + i] = ${packed("value", perWord, "i")}; return; }
-  ${q === undefined ? "" : queryCode(q.op, words, queries)}
+  if (id.x < ${keys}u) {
+    store_key(row, id.x, cell * ${keyWords}u + id.x * ${keyWords / keys}u);
+    return;
+  }
+  if (id.x < ${pieces}u) {
+    let i = id.x - ${keys}u;
+    store_value(row, i, cell * ${valueWords}u + i * ${valueWords / values}u);
+    return;
+  }
+  ${q === undefined ? "" : queryCode(q.op, pieces, queries)}
 }`,
   });
 }
 
-function packed(name: string, perWord: number, i = "id.x"): string {
-  if (perWord === 1) return `${name}(row, ${i})`;
-  return `half_bits(${name}(row, 2u * ${i})) | (half_bits(${name}(row, 2u * ${i} + 1u)) << 16u)`;
+/** `fn store_NAME(row, i, at)`: word i of a position, where a word is an element or two halves. */
+function storeWords(type: KvType): string {
+  const word = (name: string): string =>
+    type === "f32"
+      ? `${name}(row, i)`
+      : `half_bits(${name}(row, 2u * i)) | (half_bits(${name}(row, 2u * i + 1u)) << 16u)`;
+  return `fn store_key(row: u32, i: u32, at: u32) { keys[at] = ${word("key")}; }
+fn store_value(row: u32, i: u32, at: u32) { values[at] = ${word("value")}; }`;
 }
 
 function queryCode(op: OpOf<"rope">, first: number, count: number): string {
