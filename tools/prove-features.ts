@@ -3,19 +3,17 @@
  * switched off: the perplexity then changes by more than 1 %. So a program that leaves a feature out is found out.
  *   npm run prove:features -- --native "llama-perplexity" --text FILE [--only NAME]
  */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { makeModel } from "./make-model/make-model.ts";
 import { type Variant, variantOptions, variants } from "./make-model/variants.ts";
+import { nativePerplexity } from "./native-llama.ts";
 
 const chunks = 8;
 const contextLength = 256;
 const minChange = 0.01;
-/** Native llama.cpp 0.7.0 ends now and then before its last line is printed. */
-const maxTries = 5;
 
 const { values: flags } = parseArgs({
   options: {
@@ -62,31 +60,9 @@ async function main(text: string): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
-/** Of the whole text, as native llama.cpp prints it behind the last chunk. */
+/** Of the whole text. */
 function perplexity(model: string, text: string): number {
-  const [command = "", ...words] = flags.native.split(" ");
-  const size = [
-    "-c",
-    String(contextLength),
-    "-b",
-    String(contextLength),
-    "--chunks",
-    String(chunks),
-  ];
-  const args = [...words, "-m", model, "-f", text, ...size, "-t", "1"];
-  let said = "";
-  for (let attempt = 0; attempt < maxTries; attempt++) {
-    const run = spawnSync(command, args, { encoding: "utf8" });
-    if (run.error !== undefined) throw run.error;
-    said = run.stderr;
-    if (run.status !== 0) break;
-    const found = new RegExp(`\\[${chunks}\\]([^,]+),`).exec(run.stdout)?.[1];
-    if (found === undefined) continue;
-    const value = Number(found);
-    if (Number.isFinite(value)) return value;
-    break;
-  }
-  throw new Error(`${flags.native} gave no perplexity of ${model}:\n${said.slice(-2000)}`);
+  return nativePerplexity({ command: flags.native.split(" "), model, text, contextLength, chunks });
 }
 
 if (flags.text === undefined) throw new Error("--text: a file of some 3 000 words is needed");

@@ -8,6 +8,7 @@ import { mayHaveAdapter } from "../src/backends/webgpu/card-presence.ts";
 import { checkoutCommit } from "../src/commands/bench/machine.ts";
 import { HearthError } from "../src/core/errors.ts";
 import { packagePath } from "../src/core/package-root.ts";
+import { writeBundle } from "./prove-gpu/bundle.ts";
 import { parseOptions, usage } from "./prove-gpu/options.ts";
 import { prove, type SectionRequest } from "./prove-gpu/prove.ts";
 import { runSection } from "./prove-gpu/run-section.ts";
@@ -23,6 +24,12 @@ async function main(args: readonly string[]): Promise<number> {
     return runSection(request, sections);
   }
   const options = parseOptions(args);
+  const commit = bundleCommit() ?? checkoutCommit();
+  const onProgress = (text: string): void => console.log(text);
+  if (options.bundle !== undefined) {
+    writeBundle({ file: options.bundle, commit, onProgress });
+    return 0;
+  }
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => stop.abort(`${signal} came`));
@@ -31,8 +38,8 @@ async function main(args: readonly string[]): Promise<number> {
     options,
     sections,
     module: fileURLToPath(import.meta.url),
-    commit: bundleCommit() ?? checkoutCommit(),
-    onProgress: (text) => console.log(text),
+    commit,
+    onProgress,
     signal: stop.signal,
   });
   return state === "passed" ? 0 : 1;

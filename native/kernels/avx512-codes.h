@@ -20,6 +20,12 @@ inline __m256i load_32(const uint8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
+inline long long load_i64(const uint8_t* p) {
+  long long value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
 inline __m256i nibbles_256(const uint8_t* packed) {
   const __m128i bytes = load_16(packed);
   const __m256i both =
@@ -155,40 +161,44 @@ __m512i codes_64(const uint8_t* row, size_t chunk, bool both) {
   }
 }
 
-// Sixteen scales of a block of two-bit pairs, and what is subtracted with them for each unit of
-// Σ q: minima, or the zero point.
+// Between lanes and the sixteen groups of a block, either way: lane 4p + j is that of group 4j + p.
+inline __m512i across() {
+  return _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+}
+
+// Scales of the groups of a block of two-bit pairs, and its minima if it has some, across.
 struct PairScales {
   __m512 scale;
   __m512 minimum;
 };
 
-inline __m512 floats_of_u8(__m128i bytes) {
-  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-}
-
+// A table look-up uses the low four bits of a lane, so nibbles need no mask.
 inline PairScales pair_scales(Q2_K, const uint8_t* b) {
-  const __m128i both = load_16(b);
-  const __m128i nibble = _mm_set1_epi8(15);
-  const __m512 scale = floats_of_u8(_mm_and_si128(both, nibble));
-  const __m512 minimum = floats_of_u8(_mm_and_si128(_mm_srli_epi16(both, 4), nibble));
-  const uint8_t* d = b + Q2_K::kScales;
-  return {_mm512_mul_ps(scale, _mm512_set1_ps(_cvtsh_ss(load_u16(d)))),
-          _mm512_mul_ps(minimum, _mm512_set1_ps(_cvtsh_ss(load_u16(d + 2))))};
+  const __m512 value = _mm512_set_ps(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i both = _mm512_cvtepu8_epi32(_mm_shuffle_epi8(load_16(b), order));
+  const __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128(static_cast<int>(load_u32(b + Q2_K::kScales))));
+  const __m512 scale = _mm512_mul_ps(_mm512_broadcastss_ps(d), value);
+  const __m512 minimum = _mm512_mul_ps(_mm512_broadcastss_ps(_mm_movehdup_ps(d)), value);
+  return {_mm512_permutexvar_ps(both, scale),
+          _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), minimum)};
 }
 
+// Each byte takes eight bits from any place of eight bytes: the scales' low four, then their high
+// two at the place of bits 4 and 5. The eight bytes with the high bits begin two before them, as the
+// block ends two behind.
 inline PairScales pair_scales(Q3_K, const uint8_t* b) {
-  const uint32_t first = load_u32(b + Q3_K::kScales);
-  const uint32_t second = load_u32(b + Q3_K::kScales + 4);
-  const uint32_t top = load_u32(b + Q3_K::kScales + 8);
-  const __m128i low = _mm_setr_epi32(static_cast<int>(first), static_cast<int>(second),
-                                     static_cast<int>(first >> 4), static_cast<int>(second >> 4));
-  const __m128i high =
-      _mm_srlv_epi32(_mm_set1_epi32(static_cast<int>(top)), _mm_setr_epi32(0, 2, 4, 6));
-  const __m128i six = _mm_or_si128(_mm_and_si128(low, _mm_set1_epi8(15)),
-                                   _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4));
-  const __m512 centred = _mm512_sub_ps(floats_of_u8(six), _mm512_set1_ps(32));
-  const __m512 scale = _mm512_mul_ps(centred, _mm512_set1_ps(_cvtsh_ss(load_u16(b + Q3_K::kD))));
-  return {scale, _mm512_mul_ps(scale, _mm512_set1_ps(Q3_K::kZero))};
+  const __m128i low_at = _mm_setr_epi8(0, 32, 4, 36, 8, 40, 12, 44, 16, 48, 20, 52, 24, 56, 28, 60);
+  const __m128i high_at =
+      _mm_setr_epi8(12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42);
+  const uint8_t* packed = b + Q3_K::kScales;
+  const __m128i low = _mm_multishift_epi64_epi8(low_at, _mm_set1_epi64x(load_i64(packed)));
+  const __m128i high = _mm_multishift_epi64_epi8(high_at, _mm_set1_epi64x(load_i64(packed + 6)));
+  const __m128i six =
+      _mm_or_si128(_mm_and_si128(low, _mm_set1_epi8(15)), _mm_and_si128(high, _mm_set1_epi8(0x30)));
+  const __m512i centred = _mm512_cvtepi8_epi32(_mm_sub_epi8(six, _mm_set1_epi8(32)));
+  const __m512 d = _mm512_set1_ps(_cvtsh_ss(load_u16(b + Q3_K::kD)));
+  return {_mm512_mul_ps(_mm512_cvtepi32_ps(centred), d), _mm512_setzero_ps()};
 }
 
 inline __m256 iq4_xs_scales(const uint8_t* b) {
@@ -230,13 +240,13 @@ inline void block_scales<IQ4_XS>(const uint8_t* b, float* scale, float*) {
 template <>
 inline void block_scales<Q2_K>(const uint8_t* b, float* scale, float* minimum) {
   const PairScales scales = pair_scales(Q2_K{}, b);
-  _mm512_storeu_ps(scale, scales.scale);
-  _mm512_storeu_ps(minimum, scales.minimum);
+  _mm512_storeu_ps(scale, _mm512_permutexvar_ps(across(), scales.scale));
+  _mm512_storeu_ps(minimum, _mm512_permutexvar_ps(across(), scales.minimum));
 }
 
 template <>
 inline void block_scales<Q3_K>(const uint8_t* b, float* scale, float*) {
-  _mm512_storeu_ps(scale, pair_scales(Q3_K{}, b).scale);
+  _mm512_storeu_ps(scale, _mm512_permutexvar_ps(across(), pair_scales(Q3_K{}, b).scale));
 }
 
 }  // namespace

@@ -7,9 +7,13 @@
 namespace hearth {
 namespace {
 
-// Code i of a block of two-bit codes: 32 bytes hold 128 of them.
-inline uint8_t bit_pair(const uint8_t* packed, size_t i) {
-  return (packed[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32))) & 3;
+// 256 two-bit codes: 32 bytes hold 128 of them, a quarter in each two bits.
+inline void unpack_pairs(const uint8_t* packed, uint8_t* code) {
+  for (size_t quarter = 0; quarter < 8; ++quarter) {
+    const uint8_t* bytes = packed + quarter / 4 * 32;
+    uint8_t* out = code + 32 * quarter;
+    for (size_t i = 0; i < 32; ++i) out[i] = (bytes[i] >> (2 * (quarter % 4))) & 3;
+  }
 }
 
 // 16 × {low nibble: scale, high nibble: minimum} | 64 × 4 codes | d f16 | dmin f16
@@ -29,7 +33,7 @@ struct Q2_K {
       scale[g] = d * static_cast<float>(block[g] & 15);
       minimum[g] = d_minimum * static_cast<float>(block[g] >> 4);
     }
-    for (size_t i = 0; i < kKBlock; ++i) code[i] = bit_pair(block + kPairs, i);
+    unpack_pairs(block + kPairs, code);
   }
 };
 
@@ -56,9 +60,11 @@ struct Q3_K {
     for (size_t g = 0; g < 16; ++g) {
       scale[g] = d * static_cast<float>(q3_k_scale(block + kScales, g));
     }
-    for (size_t i = 0; i < kKBlock; ++i) {
-      const unsigned high = (block[i % 32] >> (i / 32)) & 1u;
-      code[i] = static_cast<uint8_t>(bit_pair(block + kPairs, i) | (high << 2));
+    unpack_pairs(block + kPairs, code);
+    for (size_t g = 0; g < 8; ++g) {
+      for (size_t i = 0; i < 32; ++i) {
+        code[32 * g + i] |= static_cast<uint8_t>(((block[i] >> g) & 1u) << 2);
+      }
     }
   }
 };

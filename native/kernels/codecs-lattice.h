@@ -18,11 +18,27 @@ struct LatticeBlock {
   static constexpr bool kHasMinimum = false;
 };
 
-// The magnitudes of a point with the sign of bit i for value i.
-inline void put_signed(const uint8_t* point, size_t length, unsigned signs, uint8_t* code) {
-  for (size_t i = 0; i < length; ++i) {
-    code[i] = static_cast<uint8_t>(signs >> i & 1 ? 128 - point[i] : 128 + point[i]);
-  }
+// Eight bytes are handled at once in a word, the first lowest: none carries into the next.
+constexpr uint64_t kEachByte = 0x0101010101010101;
+
+inline uint64_t load_u64(const uint8_t* p) {
+  uint64_t value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+// Eight magnitudes, 1 … 127, with the sign of bit i for value i.
+inline void put_signed(uint64_t magnitudes, unsigned signs, uint8_t* code) {
+  // 1 in each byte with a sign: one bit of each is left, and a sum of 127 and a bit reaches 128.
+  const uint64_t bits = (signs & 255) * kEachByte & 0x8040201008040201;
+  const uint64_t minus = (bits + 127 * kEachByte) >> 7 & kEachByte;
+  const uint64_t values = (magnitudes ^ minus * 255) + minus;
+  const uint64_t codes = values ^ 128 * kEachByte;
+  std::memcpy(code, &codes, sizeof codes);
+}
+
+inline uint64_t two_points(const uint8_t* first, const uint8_t* second) {
+  return load_u32(first) | static_cast<uint64_t>(load_u32(second)) << 32;
 }
 
 // Seven signs; the eighth makes the number of minus signs even.
@@ -46,7 +62,7 @@ struct IQ2_XXS : LatticeBlock<66, 32> {
       const uint32_t bits = load_u32(index + 4);
       scale[g] = d * (0.5f + static_cast<float>(bits >> 28)) * 0.25f;
       for (size_t k = 0; k < 4; ++k) {
-        put_signed(kLatticeIq2Xxs.point[index[k]], 8, eight_signs(bits >> 7 * k),
+        put_signed(load_u64(kLatticeIq2Xxs.point[index[k]]), eight_signs(bits >> 7 * k),
                    code + 32 * g + 8 * k);
       }
     }
@@ -63,7 +79,7 @@ struct IQ2_XS : LatticeBlock<74, 16> {
     }
     for (size_t k = 0; k < 32; ++k) {
       const uint32_t bits = load_u16(block + 2 + 2 * k);
-      put_signed(kLatticeIq2Xs.point[bits & 511], 8, eight_signs(bits >> 9), code + 8 * k);
+      put_signed(load_u64(kLatticeIq2Xs.point[bits & 511]), eight_signs(bits >> 9), code + 8 * k);
     }
   }
 };
@@ -78,7 +94,8 @@ struct IQ2_S : LatticeBlock<82, 16> {
     }
     for (size_t k = 0; k < 32; ++k) {
       const unsigned high = block[66 + k / 4] >> (2 * (k % 4)) & 3;
-      put_signed(kLatticeIq2S.point[block[2 + k] | high << 8], 8, block[34 + k], code + 8 * k);
+      put_signed(load_u64(kLatticeIq2S.point[block[2 + k] | high << 8]), block[34 + k],
+                 code + 8 * k);
     }
   }
 };
@@ -91,9 +108,11 @@ struct IQ3_XXS : LatticeBlock<98, 32> {
     for (size_t g = 0; g < 8; ++g) {
       const uint32_t bits = load_u32(block + 66 + 4 * g);
       scale[g] = d * (0.5f + static_cast<float>(bits >> 28)) * 0.5f;
-      for (size_t k = 0; k < 8; ++k) {
-        const unsigned signs = eight_signs(bits >> 7 * (k / 2)) >> (4 * (k % 2));
-        put_signed(kLatticeIq3Xxs.point[block[2 + 8 * g + k]], 4, signs, code + 32 * g + 4 * k);
+      for (size_t k = 0; k < 4; ++k) {
+        const uint8_t* index = block + 2 + 8 * g + 2 * k;
+        const uint8_t* first = kLatticeIq3Xxs.point[index[0]];
+        put_signed(two_points(first, kLatticeIq3Xxs.point[index[1]]), eight_signs(bits >> 7 * k),
+                   code + 32 * g + 8 * k);
       }
     }
   }
@@ -107,19 +126,21 @@ struct IQ3_S : LatticeBlock<110, 32> {
     for (size_t g = 0; g < 8; ++g) {
       scale[g] = d * static_cast<float>(1 + 2 * nibble_at(block + 106, g));
     }
-    for (size_t k = 0; k < 64; ++k) {
-      const unsigned high = block[66 + k / 8] >> (k % 8) & 1;
-      const unsigned signs = block[74 + k / 2] >> (4 * (k % 2));
-      put_signed(kLatticeIq3S.point[block[2 + k] | high << 8], 4, signs, code + 4 * k);
+    for (size_t k = 0; k < 32; ++k) {
+      const uint8_t* low = block + 2 + 2 * k;
+      const unsigned high = block[66 + k / 4] >> (2 * (k % 4));
+      const uint8_t* first = kLatticeIq3S.point[low[0] | (high & 1) << 8];
+      const uint8_t* second = kLatticeIq3S.point[low[1] | (high >> 1 & 1) << 8];
+      put_signed(two_points(first, second), block[74 + k], code + 8 * k);
     }
   }
 };
 
-// Eight values of IQ1, each shifted by one eighth, as the ninth of the scale's unit.
+// Eight values of IQ1, in eighths, all shifted by one.
 inline void put_shifted(size_t index, bool down, uint8_t* code) {
-  const uint8_t* point = kLatticeIq1.point[index];
-  const unsigned shift = down ? 127 : 129;
-  for (size_t i = 0; i < 8; ++i) code[i] = static_cast<uint8_t>(point[i] + shift);
+  const uint64_t point = load_u64(kLatticeIq1.point[index]);
+  const uint64_t codes = down ? point - kEachByte : point + kEachByte;
+  std::memcpy(code, &codes, sizeof codes);
 }
 
 // d f16 | 32 × low bits of index u8 | 8 × u16: 4 × 3 high bits, 3 bits of scale, shift is down

@@ -47,7 +47,7 @@ struct TQ2_0 {
   static constexpr bool kHasMinimum = false;
   static void unpack(const uint8_t* block, uint8_t* code, float* scale, float*) {
     for (size_t g = 0; g < 8; ++g) scale[g] = load_f16(block + 64);
-    for (size_t i = 0; i < kKBlock; ++i) code[i] = bit_pair(block, i);
+    unpack_pairs(block, code);
   }
 };
 

@@ -128,6 +128,8 @@ float dot_quantised(const uint8_t* weights, size_t columns, const Q8Row& x) {
       const int8_t* q = x.q + block * Codec::kBlock + part * Codec::kSubGroup;
       int32_t sum = 0;
       int32_t dot = 0;
+      // Unrolled, sixteen steps are no longer a loop that GCC vectorises.
+#pragma GCC unroll 1
       for (size_t i = 0; i < Codec::kSubGroup; ++i) {
         dot += code[part * Codec::kSubGroup + i] * q[i];
         sum += q[i];

@@ -14,7 +14,7 @@ constexpr size_t power(size_t base, size_t exponent) {
 
 template <size_t kCount, size_t kLength, size_t kBase, size_t kWords>
 constexpr Lattice<kCount, kLength> points_of(const uint64_t (&set)[kWords],
-                                             const int8_t (&value)[kBase]) {
+                                             const uint8_t (&value)[kBase]) {
   static_assert(kWords == (power(kBase, kLength) + 63) / 64, "one bit for each possible point");
   Lattice<kCount, kLength> lattice = {};
   size_t index = 0;
@@ -22,17 +22,17 @@ constexpr Lattice<kCount, kLength> points_of(const uint64_t (&set)[kWords],
     if ((set[i / 64] >> (i % 64) & 1) == 0) continue;
     size_t digits = i;
     for (size_t k = 0; k < kLength; ++k, digits /= kBase) {
-      lattice.point[index][k] = static_cast<uint8_t>(value[digits % kBase]);
+      lattice.point[index][k] = value[digits % kBase];
     }
     ++index;
   }
   return lattice;
 }
 
-constexpr int8_t kThree[] = {8, 25, 43};
-constexpr int8_t kEight[] = {4, 12, 20, 28, 36, 44, 52, 62};
-constexpr int8_t kOdd[] = {1, 3, 5, 7, 9, 11, 13, 15};
-constexpr int8_t kSigns[] = {-8, 0, 8};
+constexpr uint8_t kThree[] = {8, 25, 43};
+constexpr uint8_t kEight[] = {4, 12, 20, 28, 36, 44, 52, 62};
+constexpr uint8_t kOdd[] = {1, 3, 5, 7, 9, 11, 13, 15};
+constexpr uint8_t kShifted[] = {120, 128, 136};
 
 constexpr uint64_t kSetIq2Xxs[] = {
     0x4141441055141555, 0x0000100044140400, 0x0040001400400400, 0x1050000004000000,
@@ -189,6 +189,6 @@ extern constexpr Lattice<512, 8> kLatticeIq2Xs = points_of<512, 8>(kSetIq2Xs, kT
 extern constexpr Lattice<1024, 8> kLatticeIq2S = points_of<1024, 8>(kSetIq2S, kThree);
 extern constexpr Lattice<256, 4> kLatticeIq3Xxs = points_of<256, 4>(kSetIq3Xxs, kEight);
 extern constexpr Lattice<512, 4> kLatticeIq3S = points_of<512, 4>(kSetIq3S, kOdd);
-extern constexpr Lattice<2048, 8> kLatticeIq1 = points_of<2048, 8>(kSetIq1, kSigns);
+extern constexpr Lattice<2048, 8> kLatticeIq1 = points_of<2048, 8>(kSetIq1, kShifted);
 
 }  // namespace hearth

@@ -10,7 +10,7 @@
 namespace hearth {
 
 // Bytes of the points, in the order of their index in a file. Of IQ2 and IQ3 magnitudes: signs are
-// stored apart. Of IQ1 eight times −1, 0 or 1, as s8: a block's shift of ±1/8 adds ±1 to them.
+// stored apart. Of IQ1 eight times −1, 0 or 1, plus 128: a block's shift of ±1/8 adds ±1 to them.
 template <size_t kCount, size_t kLength>
 struct Lattice {
   uint8_t point[kCount][kLength];

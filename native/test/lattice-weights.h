@@ -63,7 +63,7 @@ inline Weight iq3_s_weight(const uint8_t* b, Place p) {
 
 // Eighths of a point of −1, 0, 1, one up or down.
 inline Weight iq1_weight(double scale, size_t index, bool down, size_t at) {
-  const int eighths = static_cast<int8_t>(hearth::kLatticeIq1.point[index][at]);
+  const int eighths = hearth::kLatticeIq1.point[index][at] - 128;
   return affine(scale / 8, eighths + (down ? -1 : 1), 0);
 }
 

@@ -12,13 +12,18 @@ struct Expected {
   uint64_t hash;
 };
 
+// ggml's value is (ours − zero) / one.
+struct Unit {
+  int zero;
+  int one;
+};
+
 template <size_t kCount, size_t kLength>
 void test_lattice(const hearth::Lattice<kCount, kLength>& lattice, const Expected& expected,
-                  unsigned unit, Checks& checks) {
+                  Unit unit, Checks& checks) {
   uint64_t hash = 0xcbf29ce484222325u;
   for (size_t i = 0; i < kCount * kLength; ++i) {
-    const int value = static_cast<int8_t>(lattice.point[i / kLength][i % kLength]);
-    hash ^= static_cast<uint8_t>(value / static_cast<int>(unit));
+    hash ^= static_cast<uint8_t>((lattice.point[i / kLength][i % kLength] - unit.zero) / unit.one);
     hash *= 0x100000001b3u;
   }
   checks.same({"data", "lattice", expected.name}, &hash, &expected.hash, sizeof hash);
@@ -30,12 +35,11 @@ void test_lattice(const hearth::Lattice<kCount, kLength>& lattice, const Expecte
 int main() {
   using namespace hearth_test;
   Checks checks;
-  test_lattice(hearth::kLatticeIq2Xxs, {"IQ2_XXS", 0xbb4ee025b5ac6e8e}, 1, checks);
-  test_lattice(hearth::kLatticeIq2Xs, {"IQ2_XS", 0xc9b1ee61e79909bd}, 1, checks);
-  test_lattice(hearth::kLatticeIq2S, {"IQ2_S", 0x123edd38a3b62b90}, 1, checks);
-  test_lattice(hearth::kLatticeIq3Xxs, {"IQ3_XXS", 0xdfa5dc83d6a155d5}, 1, checks);
-  test_lattice(hearth::kLatticeIq3S, {"IQ3_S", 0xfa37020c25b44829}, 1, checks);
-  // Ours are in eighths.
-  test_lattice(hearth::kLatticeIq1, {"IQ1_S", 0x6703ed863501ae2e}, 8, checks);
+  test_lattice(hearth::kLatticeIq2Xxs, {"IQ2_XXS", 0xbb4ee025b5ac6e8e}, {0, 1}, checks);
+  test_lattice(hearth::kLatticeIq2Xs, {"IQ2_XS", 0xc9b1ee61e79909bd}, {0, 1}, checks);
+  test_lattice(hearth::kLatticeIq2S, {"IQ2_S", 0x123edd38a3b62b90}, {0, 1}, checks);
+  test_lattice(hearth::kLatticeIq3Xxs, {"IQ3_XXS", 0xdfa5dc83d6a155d5}, {0, 1}, checks);
+  test_lattice(hearth::kLatticeIq3S, {"IQ3_S", 0xfa37020c25b44829}, {0, 1}, checks);
+  test_lattice(hearth::kLatticeIq1, {"IQ1_S", 0x6703ed863501ae2e}, {128, 8}, checks);
   return checks.finish("lattices_test");
 }

@@ -64,6 +64,23 @@ export interface AddonMachine {
   readonly kernels: string;
 }
 
+/** A card as Vulkan's loader describes it. */
+export interface AddonGraphicsCard {
+  readonly name: string;
+  /** VkPhysicalDeviceType: 1 integrated, 2 discrete, 3 virtual, 4 a processor. */
+  readonly type: number;
+  /** PCI ids. */
+  readonly vendor: number;
+  readonly device: number;
+  /** "" where the driver does not say. */
+  readonly driver: string;
+  /** "0000:01:00.0", or "". */
+  readonly pci: string;
+  readonly memoryBytes: number;
+  /** Absent where the driver does not say. */
+  readonly freeBytes?: number;
+}
+
 export interface Addon {
   /** Undefined for an instruction set that is unknown or cannot run here. */
   /** `threads` of the result are fewer where the system gives no more. */
@@ -111,6 +128,8 @@ export interface Addon {
     executable: Handle,
   ): readonly { readonly rows: number; readonly active?: Uint32Array }[];
   machine(): AddonMachine;
+  /** Empty where there is no Vulkan. */
+  graphicsCards(): readonly AddonGraphicsCard[];
   /** Bytes per second. */
   measureRead(pool: Handle, bytes: number): Promise<number>;
   transposeWeight(

@@ -27,7 +27,10 @@ export function addDoctorCommand(program: Command): void {
     .description("show what this machine offers: processor, memory, graphics adapters")
     .option("--json", "print one JSON object")
     .option("--measure", "measure both devices and the link for the planner, and keep the result")
-    .option("--gpu <n|name>", "measure this adapter (default: the first hardware adapter)")
+    .option(
+      "--gpu <n|name|low-power>",
+      "measure this adapter (default: the first hardware adapter)",
+    )
     .option(
       "--threads <n>",
       "measure with this many threads (default: physical cores)",
@@ -98,7 +101,15 @@ function adapterJson(adapter: Adapter): object {
     vendor: adapter.vendor,
     backend: adapter.backend,
     kind: adapter.kind,
+    driver: adapter.driver ?? null,
+    cards_of_this_name: adapter.cards,
     memory_bytes: adapter.memory ?? null,
+    free_bytes: adapter.free ?? null,
+    found_by: {
+      kind: adapter.found.kind,
+      memory: adapter.found.memory ?? null,
+      free: adapter.found.free ?? null,
+    },
     max_buffer_bytes: adapter.maxBufferBytes,
     max_binding_bytes: adapter.maxBindingBytes,
     features: adapter.features,
@@ -135,16 +146,22 @@ function asText(diagnosis: Diagnosis): string {
 const notable = ["shader-f16", "subgroups"];
 
 function adapterText(adapter: Adapter): string {
-  const memory =
-    adapter.memory === undefined
-      ? "memory unknown (give --vram-budget)"
-      : `${formatBytes(adapter.memory)} memory`;
+  const { found, driver, cards } = adapter;
   const features = notable.filter((feature) => adapter.features.includes(feature));
   const parts = [
-    `${adapter.name} (${adapter.kind}, ${adapter.backend})`,
-    memory,
+    `${adapter.name} (${adapter.kind} by ${found.kind}, ${adapter.backend})`,
+    ...(driver === undefined ? [] : [`driver ${driver}`]),
+    ...(cards === 1 ? [] : [`${cards} cards of this name, which cannot be told apart: not used`]),
+    ...memoryText(adapter),
     `buffers up to ${formatBytes(adapter.maxBufferBytes)}, bindings up to ${formatBytes(adapter.maxBindingBytes)}`,
     features.length === 0 ? "no optional features" : features.join(", "),
   ];
   return parts.join("; ");
+}
+
+function memoryText({ kind, memory, free, found }: Adapter): readonly string[] {
+  if (kind === "software") return ["the memory of the machine"];
+  if (memory === undefined) return ["memory unknown (give --vram-budget)"];
+  const total = `${formatBytes(memory)} memory by ${found.memory}`;
+  return free === undefined ? [total] : [total, `${formatBytes(free)} of it free by ${found.free}`];
 }

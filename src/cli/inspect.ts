@@ -74,16 +74,21 @@ function asJson(inspection: Inspection, context: number): object {
     activation: model?.activation.kind,
     gating: model?.gating,
     predictors: model?.hasPredictors,
-    memory: { context, kv_cache_f16_bytes: inspection.kvCacheBytes(context, "f16") },
+    runs: inspection.runs,
+    reason: inspection.reason,
+    memory: {
+      context,
+      kv_cache_f16_bytes: inspection.kvCacheBytes(context, "f16"),
+      needed_bytes: neededBytes(inspection, context),
+      available_bytes: inspection.memoryBytes,
+    },
     notices: model?.notices ?? [],
-    problem: inspection.problem,
     metadata: Object.fromEntries(inspection.metadata),
   };
 }
 
 function asText(inspection: Inspection, context: number, flags: InspectFlags): string {
-  const { model, problem } = inspection;
-  const kv = inspection.kvCacheBytes(context, "f16");
+  const { model } = inspection;
   const facts: readonly (readonly [string, string])[] = [
     ["file", `${inspection.path} (${inspection.magic} v${inspection.version})`],
     ["architecture", inspection.architecture],
@@ -96,8 +101,7 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
         : counted(inspection.contextLength, "token"),
     ],
     ...shapeFacts(inspection),
-    ...(kv === undefined ? [] : [kvFact(inspection, { context, kv })]),
-    ...(problem === undefined ? [] : [["cannot run", problem] as const]),
+    ["runs", verdict(inspection, context)],
     ...(model?.notices ?? []).map((notice) => ["notice", notice] as const),
   ];
   const types = tensorsByType(inspection).map(({ type, tensors, bytes }) => [
@@ -140,13 +144,20 @@ function countedEach(counts: readonly number[], noun: string): string {
   return least === most ? counted(most, noun) : `${least} to ${counted(most, noun)}`;
 }
 
-function kvFact(
-  inspection: Inspection,
-  memory: { readonly context: number; readonly kv: number },
-): readonly [string, string] {
-  const total = formatBytes(inspection.fileBytes + memory.kv);
-  return [
-    "memory",
-    `${total} at ${counted(memory.context, "token")}, ${formatBytes(memory.kv)} of it KV cache (f16)`,
-  ];
+/** Weights and the cache of one sequence; undefined for a model that does not run. */
+function neededBytes(inspection: Inspection, context: number): number | undefined {
+  const kv = inspection.kvCacheBytes(context, "f16");
+  return kv === undefined ? undefined : inspection.fileBytes + kv;
+}
+
+/** Whether it runs, with what memory, and why not. */
+function verdict(inspection: Inspection, context: number): string {
+  const { reason, memoryBytes, fileBytes } = inspection;
+  const needed = neededBytes(inspection, context);
+  if (needed === undefined) return `no: ${reason}`;
+  const sizes = `${formatBytes(needed)} of ${formatBytes(memoryBytes)}`;
+  const cache = `${formatBytes(needed - fileBytes)} of it KV cache (f16)`;
+  const text = `${sizes} at ${counted(context, "token")}, ${cache}`;
+  if (needed <= memoryBytes) return `yes (${text})`;
+  return `yes, slowly: weights that memory does not hold are read for each token (${text})`;
 }

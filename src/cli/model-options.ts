@@ -83,7 +83,7 @@ export function threadsOption(): ApiOption<"threads"> {
 export function gpuOption(): ApiOption<"gpu"> {
   return new ApiOption(
     "gpu",
-    "--gpu <n|name>",
+    "--gpu <n|name|low-power>",
     "which graphics adapter of hearth doctor (default: the first that is no software)",
   );
 }

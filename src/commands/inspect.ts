@@ -1,8 +1,9 @@
 /** What a GGUF file is, from its headers alone: works for any GGUF, also one that hearth cannot run. */
 import { HearthError } from "../core/errors.ts";
 import type { Bytes, Elements, Tokens } from "../core/units.ts";
-import { type GgufFile, openGguf } from "../gguf/open.ts";
+import { type GgufFile, openGguf, readGgufPart } from "../gguf/open.ts";
 import { describeMetadataValue } from "../gguf/value.ts";
+import { memoryOfProcess } from "../io/cgroup.ts";
 import { cacheShape } from "../model/cache-shape.ts";
 import { describeModel, type ModelDescription } from "../model/describe.ts";
 import { openModel } from "../model/model.ts";
@@ -20,9 +21,12 @@ export interface Inspection {
   readonly tensors: readonly InspectedTensor[];
   /** Keys and short descriptions of their values, in the order of the file. */
   readonly metadata: readonly (readonly [string, string])[];
-  /** Present when hearth can run the model; else `problem` says why not. */
+  /** Hearth can run the model, which is then described; else `reason` says in a sentence why not. */
+  readonly runs: boolean;
   readonly model?: ModelDescription;
-  readonly problem?: string;
+  readonly reason?: string;
+  /** Memory that this process may have at most. A model that takes more is read from disk again and again. */
+  readonly memoryBytes: Bytes;
   /** Bytes of the KV cache of one sequence; undefined when hearth cannot run the model. */
   kvCacheBytes(contextLength: Tokens, type: KvType): Bytes | undefined;
 }
@@ -37,12 +41,15 @@ export interface InspectedTensor {
 /** Rows of a step as an engine has them by default: a layer with a window holds them besides. */
 const inspectedRows = 128;
 
-/** @throws FileFormatError unless the file is a sound GGUF. */
+/**
+ * Of a file that hearth cannot run, all that its header says. @throws FileFormatError, FileAccessError where the file has
+ * no header that can be read.
+ */
 export function inspectModel(path: string): Inspection {
-  const gguf = openGguf(path);
+  const { gguf, ...opened } = openAny(path);
+  const { model } = opened;
   const tensors = [...gguf.tensors.values()];
   const architecture = gguf.metadata.optionalString("general.architecture") ?? "unknown";
-  const opened = tryOpen(gguf);
   return {
     path,
     magic: gguf.magic,
@@ -61,27 +68,51 @@ export function inspectModel(path: string): Inspection {
       key,
       describeMetadataValue(value),
     ]),
+    runs: model !== undefined,
     ...opened,
+    memoryBytes: memoryOfProcess(),
     kvCacheBytes: (contextLength, kvType) => {
       const limits = { contextLength, sequences: 1, maxRows: inspectedRows, kvType };
-      return opened.model && kvBytes(cacheShape(opened.model.hyperparameters, limits));
+      return model && kvBytes(cacheShape(model.hyperparameters, limits));
     },
   };
+}
+
+type Opened = Pick<Inspection, "model" | "reason"> & {
+  readonly gguf: Omit<GgufFile, "fingerprint">;
+};
+
+/** Whole where it can be; else the header of the named file, with what stood in the way. */
+function openAny(path: string): Opened {
+  const whole = attempt(() => openGguf(path));
+  if (whole.value === undefined) return { gguf: readGgufPart(path), reason: whole.reason };
+  const gguf = whole.value;
+  const described = attempt(() => {
+    const model = openModel(gguf);
+    createTokenizer(gguf.metadata, model.vocabulary);
+    return describeModel(model);
+  });
+  if (described.value === undefined) return { gguf, reason: described.reason };
+  return { gguf, model: described.value };
+}
+
+type Attempt<Value> =
+  | { readonly value: Value }
+  | { readonly value: undefined; readonly reason: string };
+
+function attempt<Value>(make: () => Value): Attempt<Value> {
+  try {
+    return { value: make() };
+  } catch (error) {
+    if (error instanceof HearthError) return { value: undefined, reason: error.message };
+    throw error;
+  }
 }
 
 /** The tokenizer of any GGUF that has a vocabulary, with or without weights. */
 export function openTokenizer(path: string): Tokenizer {
   const { metadata, tensors } = openGguf(path);
   return createTokenizer(metadata, tensors.get("token_embd.weight")?.dimensions[1]);
-}
-
-function tryOpen(gguf: GgufFile): Pick<Inspection, "model" | "problem"> {
-  try {
-    return { model: describeModel(openModel(gguf)) };
-  } catch (error) {
-    if (error instanceof HearthError) return { problem: error.message };
-    throw error;
-  }
 }
 
 function product(dimensions: readonly number[]): number {

@@ -33,6 +33,8 @@ const smallAdapter: AdapterDescription = {
   maxBindingBytes: 16 << 10,
   maxBufferBytes: 32 << 10,
   features: [],
+  cards: 1,
+  found: { kind: "its name" },
   memory: MiB,
 };
 

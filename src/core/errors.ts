@@ -101,6 +101,12 @@ export class OptionError extends HearthError {
 /** A limit that was reached: context length, memory, a budget. */
 export class LimitError extends HearthError {
   override readonly name = "LimitError";
+  /** "card memory": a graphics card gave less than it was asked for. */
+  readonly resource: "card memory" | undefined;
+  constructor(message: string, resource?: "card memory") {
+    super(message);
+    this.resource = resource;
+  }
 }
 
 /** What the model computed is NaN or infinite: no token can be chosen, no text scored. `position`: of the token it is about. */

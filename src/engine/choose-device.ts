@@ -2,11 +2,11 @@
 
 import { loadAddon } from "../backends/addon.ts";
 import type { Backend } from "../backends/backend.ts";
-import { chooseAdapter, findAdapter, listAdapters } from "../backends/webgpu/adapter.ts";
+import { chooseAdapter, findAdapter, listAdapters, sameName } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { LimitError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
-import { cardBudget } from "./card-budget.ts";
+import { budgetNotices, cardBudget } from "./card-budget.ts";
 import { type HostDevice, openHostBackend } from "./host-backend.ts";
 import type { Remarks } from "./remarks.ts";
 import type { ResolvedEngineOptions } from "./resolve-options.ts";
@@ -47,7 +47,7 @@ export async function chooseDevice(
       return {
         kind: "gpu",
         adapter,
-        notices,
+        notices: [...notices, ...budgetNotices(adapter, resolved.vramBudget)],
         details: [],
         ...(budget !== undefined && { budget }),
       };
@@ -58,7 +58,7 @@ export async function chooseDevice(
         kind: "hybrid",
         adapter,
         budget: cardBudget(adapter, resolved.vramBudget),
-        notices,
+        notices: [...notices, ...budgetNotices(adapter, resolved.vramBudget)],
         details: [],
       };
     }
@@ -87,20 +87,22 @@ async function chooseFastest(
 ): Promise<ChosenDevice> {
   const adapter = await findAdapter(resolved.gpu, "hardware");
   if (adapter === undefined) return host(resolved, "auto", []);
+  if (adapter.cards > 1) return host(resolved, "auto", [`no card is used: ${sameName(adapter)}`]);
   if (adapter.memory === undefined && resolved.vramBudget === undefined) {
     const unknown = `${adapter.name} is not used: its memory is unknown; a VRAM budget says how much may be taken`;
     return host(resolved, "auto", [unknown]);
   }
   const budget = cardBudget(adapter, resolved.vramBudget);
+  const notices = budgetNotices(adapter, resolved.vramBudget);
   const whole = wholeModelOrWhyNot(adapter, wholeModel);
   if (typeof whole === "number" && whole <= budget) {
     const fits = `device gpu: the whole model takes ${formatBytes(whole)} of ${formatBytes(budget)} on ${adapter.name}`;
-    return { kind: "gpu", adapter, budget, notices: [], details: [fits] };
+    return { kind: "gpu", adapter, budget, notices, details: [fits] };
   }
   const why = typeof whole === "number" ? `takes ${formatBytes(whole)}` : whole;
   if (typeof whole === "number" && loadAddon().kind === "loaded") {
     const splits = `device hybrid: the whole model ${why}, ${adapter.name} gives ${formatBytes(budget)}`;
-    return { kind: "hybrid", adapter, budget, notices: [], details: [splits] };
+    return { kind: "hybrid", adapter, budget, notices, details: [splits] };
   }
   return host(resolved, "auto", [`${adapter.name} is not used: the model ${why}`]);
 }

@@ -17,6 +17,7 @@ import type { MethodName } from "../sparsity/method-names.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { openWithinCard } from "./card-retry.ts";
 import { type ChosenDevice, chooseDevice } from "./choose-device.ts";
 import { idleOptionNotices } from "./idle-options.ts";
 import { type Learner, startLearning } from "./learn.ts";
@@ -84,7 +85,9 @@ async function openWith(
   await nextTurn();
   const chosen = await chooseDevice(setup.options, (adapter) => wholeModelBytes(setup, adapter));
   const running =
-    chosen.kind === "host" ? await openOnHost(chosen, setup) : await openOnDevice(chosen, setup);
+    chosen.kind === "host"
+      ? await openOnHost(chosen, setup)
+      : await openWithinCard(chosen, setup.options, (choice) => openOnDevice(choice, setup));
   const { backend, session, sparsity, plan, notices, details } = running;
   const isMapped = session.executable.memory.mappedWeights > 0;
   const checkFiles = (): void => {

@@ -10,7 +10,7 @@ import * as limits from "./limits.ts";
 import { Metadata, type MetadataEntry } from "./metadata.ts";
 import { guessFormat } from "./mistaken-file.ts";
 import { readValue } from "./read-value.ts";
-import { readTensorInfos, type TensorInfo } from "./tensor-info.ts";
+import { readTensorInfos, type TensorInfo, type TensorTrust } from "./tensor-info.ts";
 
 export type GgufMagic = "GGUF" | "PWRI";
 
@@ -36,7 +36,10 @@ export function readGgufHeader(source: ByteSource): GgufHeader {
 }
 
 /** The same in steps: the vocabulary of a large model takes a tenth of a second. */
-export function* headerSteps(source: ByteSource): Pausable<GgufHeader> {
+export function* headerSteps(
+  source: ByteSource,
+  trust: TensorTrust = "sound",
+): Pausable<GgufHeader> {
   const cursor = new HeaderCursor(source);
   const magic = readMagic(cursor, source);
   const version = readVersion(cursor);
@@ -49,6 +52,7 @@ export function* headerSteps(source: ByteSource): Pausable<GgufHeader> {
     alignment,
     path: source.name,
     fileBytes: source.size,
+    trust,
   });
   return { magic, version, metadata, tensors, headerBytes: cursor.position, dataOffset };
 }

@@ -12,7 +12,7 @@ import { type GgufHeader, type GgufMagic, headerSteps } from "./header.ts";
 import { maxParts, partDigits } from "./limits.ts";
 import type { Metadata } from "./metadata.ts";
 import { adviseOnMissing } from "./mistaken-file.ts";
-import type { TensorInfo } from "./tensor-info.ts";
+import type { TensorInfo, TensorTrust } from "./tensor-info.ts";
 
 export interface GgufFile {
   /** As it was asked for. */
@@ -48,6 +48,19 @@ export function openGgufWithPauses(path: string): Promise<GgufFile> {
   return runWithPauses(openSteps(path));
 }
 
+/**
+ * The header of this one file, for whoever tells what it is: of a split model only this part, and tensors as the header
+ * claims them (`TensorTrust`). Not to be run. @throws OptionError unless `path` is a path; FileFormatError, FileAccessError where
+ * there is no header.
+ */
+export function readGgufPart(path: string): Omit<GgufFile, "fingerprint"> {
+  checkValue(path, "path", pathRule);
+  const { header, ...part } = runAtOnce(openNamed(path, "as claimed"));
+  const { version, magic, metadata } = header;
+  const tensors = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
+  return { path, files: [part], version, magic, metadata, tensors };
+}
+
 function* openSteps(path: string): Pausable<GgufFile> {
   checkValue(path, "path", pathRule);
   const parts = yield* openParts(path, yield* openNamed(path));
@@ -64,9 +77,9 @@ function* openSteps(path: string): Pausable<GgufFile> {
 }
 
 /** Advice for arguments that people often give in place of a file's path. */
-function* openNamed(path: string): Pausable<OpenedPart> {
+function* openNamed(path: string, trust?: TensorTrust): Pausable<OpenedPart> {
   try {
-    return yield* openPart(path);
+    return yield* openPart(path, trust);
   } catch (error) {
     const advice =
       error instanceof FileAccessError && error.code === "ENOENT" && adviseOnMissing(path);
@@ -79,9 +92,9 @@ function* openNamed(path: string): Pausable<OpenedPart> {
   }
 }
 
-function* openPart(path: string): Pausable<OpenedPart> {
+function* openPart(path: string, trust: TensorTrust = "sound"): Pausable<OpenedPart> {
   using source = openSource(path);
-  const header = yield* headerSteps(source);
+  const header = yield* headerSteps(source, trust);
   const { headerBytes, dataOffset } = header;
   return { path, bytes: source.size, headerBytes, dataOffset, header };
 }

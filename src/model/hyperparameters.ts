@@ -271,9 +271,9 @@ export class KeyReader {
     return value === undefined ? undefined : this.#judge(key, value, bounds);
   }
 
-  /** A factor; 1 where the key is missing or 0. */
-  factor(key: string): number {
-    return this.optional(key, factorBounds) || 1;
+  /** A factor; `otherwise` where the key is missing or 0. */
+  factor(key: string, otherwise = 1): number {
+    return this.optional(key, factorBounds) || otherwise;
   }
 
   optionalBoolean(key: string): boolean | undefined {

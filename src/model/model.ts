@@ -12,7 +12,7 @@ import { type Hyperparameters, KeyReader, readHyperparameters } from "./hyperpar
 import { LayerFinder } from "./layer-finder.ts";
 import { architectureOf } from "./registry.ts";
 import type { RopeFactors } from "./rope-frequencies.ts";
-import { refuseKeys } from "./unsupported-keys.ts";
+import { refuseAdapters, refuseKeys } from "./unsupported-keys.ts";
 import { type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
 
 export interface Model {
@@ -38,6 +38,7 @@ export interface Model {
 
 /** @throws UnsupportedError for an architecture, type or feature that hearth lacks; FileFormatError for a wrong file. */
 export function openModel(gguf: GgufFile): Model {
+  refuseAdapters(gguf);
   const architecture = architectureOf(gguf.metadata.string("general.architecture"));
   const keys = new KeyReader(gguf);
   const shape = readHyperparameters(keys, architecture);

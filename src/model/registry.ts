@@ -3,10 +3,13 @@ import { UnsupportedError } from "../core/errors.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture } from "./architecture.ts";
 import { bamboo } from "./bamboo.ts";
+import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
 import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
+import { llamaShaped } from "./llama-shaped.ts";
+import { minicpm } from "./minicpm.ts";
 import { mistral3 } from "./mistral3.ts";
 import { nemotron } from "./nemotron.ts";
 import { olmo2 } from "./olmo2.ts";
@@ -16,6 +19,7 @@ import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 import { qwen35 } from "./qwen35.ts";
 import { smollm3 } from "./smollm3.ts";
+import { starcoder2 } from "./starcoder2.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map(
   [
@@ -34,6 +38,10 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     glm4,
     mistral3,
     qwen35,
+    minicpm,
+    exaone4,
+    starcoder2,
+    ...llamaShaped,
   ].map((one) => [one.name, one]),
 );
 

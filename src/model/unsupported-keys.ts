@@ -62,7 +62,6 @@ export function refuseKeys(
   architecture: Architecture,
   asked: ReadonlySet<string>,
 ): void {
-  refuseAdapters(gguf);
   const prefix = `${architecture.name}.`;
   const refused: string[] = [];
   for (const [key, value] of gguf.metadata.entries()) {
@@ -80,13 +79,14 @@ export function refuseKeys(
   );
 }
 
-/** An adapter or a vision part names the architecture of the model it belongs to, and is none. */
-function refuseAdapters({ metadata, path }: GgufFile): void {
+/** An adapter or a vision part may name the architecture of the model that it belongs to, and is none. */
+export function refuseAdapters({ metadata, path }: GgufFile): void {
   const type = metadata.optionalString("general.type") ?? "model";
   const isAdapter = [...metadata.entries()].some(([key]) => key.startsWith("adapter."));
   if (type === "model" && !isAdapter) return;
   const found = isAdapter ? "an adapter" : `general.type "${type}"`;
-  throw new UnsupportedError(`${path}: a file of ${found}`, ["model"], "Merge it into its model");
+  const remedy = isAdapter ? "Merge it into its model" : "Give the model itself";
+  throw new UnsupportedError(`${path}: a file of ${found}`, ["model"], remedy);
 }
 
 function isNeutral(name: string, value: MetadataValue, architecture: Architecture): boolean {

@@ -121,6 +121,21 @@ describe("hearth tokenize, inspect and quantize", () => {
     expect(result.context_length).toBe(256);
     expect(result.file_bytes).toBe(readFileSync(model).length);
     expect(result.tensors).toBe(2 + 4 * 8);
+    expect(result).toMatchObject({ runs: true, memory: { context: 256 } });
+    expect(result.memory.needed_bytes).toBe(result.file_bytes + result.memory.kv_cache_f16_bytes);
+  });
+
+  it("say whether a file runs, with what memory, and why not", () => {
+    const whole = hearth(["inspect", model, "-c", "256"]).stdout;
+    expect(whole).toMatch(/^runs +yes \(\S+ MiB of \S+ GiB at 256 tokens, \S+ KiB of it KV cache/m);
+    const cut = join(folder, "cut.gguf");
+    writeFileSync(cut, readFileSync(model).subarray(0, 400_000));
+    const text = hearth(["inspect", cut]);
+    expect(text.status).toBe(0);
+    expect(text.stdout).toMatch(/^architecture +arcee$/m);
+    expect(text.stdout).toMatch(/^runs +no: .*cut\.gguf: tensor .* of data in the file$/m);
+    const json = JSON.parse(hearth(["inspect", cut, "--json"]).stdout);
+    expect(json).toMatchObject({ runs: false, reason: expect.stringMatching(/cut\.gguf: tensor/) });
   });
 
   it("write a model that runs", () => {

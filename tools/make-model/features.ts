@@ -34,7 +34,9 @@ export type FeatureName =
   | "state-groups"
   | "state-heads"
   | "convolution"
-  | "weight-scales";
+  | "weight-scales"
+  | "experts"
+  | "experts-used";
 
 interface Feature {
   readonly help: string;
@@ -85,6 +87,8 @@ const table: Readonly<Record<FeatureName, Feature>> = {
   "state-groups": whole(1, 4096, "query and key heads of a layer with a state"),
   "state-heads": whole(1, 4096, "value heads of a layer with a state"),
   convolution: whole(2, 64, "tokens that the convolution before a state reads"),
+  experts: whole(1, 65536, "feed-forward blocks of a layer"),
+  "experts-used": whole(1, 65536, "of them, those that a token uses"),
   "weight-scales": flag("1: matrices have a scale of one number beside them"),
 };
 

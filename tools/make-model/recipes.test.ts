@@ -36,7 +36,7 @@ describe("a model of", () => {
     expect(gguf.metadata.string("general.architecture")).toBe(name);
     expect(gguf.metadata.number(`${name}.block_count`)).toBe(4);
     expect(gguf.tensors.has("output.weight")).toBe(options.kind === "recipe" && !isTied(name));
-    expect(gguf.tensors.has("blk.3.ffn_down.weight")).toBe(true);
+    expect(gguf.tensors.has("blk.3.attn_output.weight")).toBe(true);
     for (const tensor of modelTensors(options)) {
       for (const piece of tensor.data() as Iterable<Uint8Array>) {
         const values = new Float32Array(piece.buffer, piece.byteOffset, piece.length / 4);

@@ -8,6 +8,7 @@ import { gemma3 } from "./recipes/gemma3.ts";
 import { gemma3n } from "./recipes/gemma3n.ts";
 import { gemma4 } from "./recipes/gemma4.ts";
 import { glm4 } from "./recipes/glm4.ts";
+import { gptOss } from "./recipes/gpt-oss.ts";
 import { granite } from "./recipes/granite.ts";
 import { mistral3 } from "./recipes/mistral3.ts";
 import { olmo2 } from "./recipes/olmo2.ts";
@@ -27,6 +28,7 @@ export const recipes: ReadonlyMap<string, Recipe> = new Map(
     gemma3n,
     gemma4,
     glm4,
+    gptOss,
     granite,
     mistral3,
     olmo2,

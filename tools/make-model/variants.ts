@@ -238,6 +238,23 @@ export const variants: readonly Variant[] = [
     ),
   },
   {
+    name: "gpt-oss",
+    options: "--arch gpt-oss --head-dim 32 --seed 2",
+    without: {
+      window: "--window 4096",
+      YaRN: "--yarn off",
+      "two experts of eight": "--experts-used 1",
+      ...neutral(
+        "attn_sinks.weight",
+        "attn_output.bias",
+        "ffn_gate_inp.bias",
+        "ffn_gate_exps.bias",
+        "ffn_up_exps.bias",
+        "ffn_down_exps.bias",
+      ),
+    },
+  },
+  {
     name: "gemma3n",
     options: "--arch gemma3n --layers 22 --head-dim 32 --seed 2",
     without: {

@@ -2,6 +2,9 @@
 import type { Measure, ProofResult, SectionResult } from "./result.ts";
 import { copyRate, predictionRatio, worstKernel, worstPrediction } from "./summary.ts";
 
+const ofSoftware =
+  "**A driver in software**: it shows that the proof runs and that results are right; its numbers say nothing of a card.";
+
 export function provePage(result: ProofResult): string {
   const { adapter, sections, state } = result;
   const card =
@@ -10,7 +13,7 @@ export function provePage(result: ProofResult): string {
   const head = `# Proof on ${card}: ${state}
 
 hearth ${result.hearth} ${result.commit ?? ""}, ${result.date}, ${which}, ${result.seconds.toFixed(0)} s. ${result.system}.
-
+${adapter?.kind === "software" ? `\n${ofSoftware}\n` : ""}
 ${summaryLines(result).join("\n")}
 
 | section | state | seconds | held | failed |
@@ -31,7 +34,7 @@ function summaryLines(result: ProofResult): readonly string[] {
       result.sections
         .filter(({ state }) => state === "failed")
         .map(({ title }) => title)
-        .join(", ") || "nothing so far"
+        .join(", ") || (result.state === "running" ? "nothing so far" : "nothing")
     }`,
   ];
 }

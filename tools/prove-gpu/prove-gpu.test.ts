@@ -119,6 +119,8 @@ describe("a proof", () => {
       vendor: "google",
       backend: "vulkan",
       features: [],
+      cards: 1,
+      found: { kind: "its name" },
     };
     const software = { ...one, kind: "software", maxBufferBytes: 1, maxBindingBytes: 1 } as const;
     const full = { mode: "full", gpu: "auto" } as const;

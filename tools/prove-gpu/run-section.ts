@@ -2,9 +2,13 @@
 import { chooseAdapter, listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../../src/backends/webgpu/adapter-description.ts";
 import { DeviceError } from "../../src/core/errors.ts";
+import { GiB } from "../../src/core/units.ts";
 import type { SectionRequest } from "./prove.ts";
 import type { Fact, Mode } from "./result.ts";
 import { type Context, reportTo, type Section } from "./section.ts";
+
+/** A card that does not tell its memory has at least so much. */
+const unknownMemory = 4 * GiB;
 
 /** Ends the process: Dawn's instance would keep it alive. */
 export async function runSection(
@@ -27,6 +31,7 @@ export async function runSection(
       mode,
       gpu: adapter.index,
       isSoftware: adapter.kind === "software",
+      budget: Math.floor(0.9 * (adapter.memory ?? unknownMemory)),
       folder,
       secondsLeft: () => seconds - (performance.now() - began) / 1000,
     };

@@ -5,7 +5,7 @@ import { createCpuBackend } from "../../src/backends/cpu/cpu-backend.ts";
 import { median } from "../../src/core/numbers.ts";
 import { MiB } from "../../src/core/units.ts";
 import { type Context, openCard, type Report, type Section } from "./section.ts";
-import { weightsOf } from "./weight-data.ts";
+import { weightData, weightsOf } from "./weight-data.ts";
 
 /** A hidden row of a 7B model. */
 const hiddenWidth = 4096;
@@ -134,10 +134,11 @@ async function measureCopies(backend: Backend, { context, report }: Asked): Prom
 async function measureLoading(backend: Backend, { context, report }: Asked): Promise<void> {
   for (const type of ["F16", "Q4_0"] as const) {
     const [rows, count] = context.mode === "short" ? [64, 1] : [8192, 8];
+    const shape = { type, rows, columns: hiddenWidth };
     const builder = createProgramBuilder();
     const x = builder.slot("x", hiddenWidth);
     const y = builder.slot("y", rows);
-    const weights = weightsOf({ type, rows, columns: hiddenWidth }, count, type);
+    const weights = weightsOf(shape, weightData(shape), { count, name: type });
     builder.segment(
       weights.map((weight) => ({ kind: "matmul", x, out: y, into: "assign", weight })),
       [y],

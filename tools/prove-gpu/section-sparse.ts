@@ -9,7 +9,7 @@ import { rowBytes, type WeightType } from "../../src/core/dtype.ts";
 import { MiB } from "../../src/core/units.ts";
 import { type Context, openCard, type Report, type Section } from "./section.ts";
 import { dialOf, type SparseShape, sparseProgram, sparseSegments } from "./sparse-program.ts";
-import { patienceOf, secondsPerRun } from "./timing.ts";
+import { hostNote, patienceOf, timePerRun } from "./timing.ts";
 
 const shares = [0.03, 0.1, 0.5];
 /** What is wanted of the copy's bandwidth at 10 %. */
@@ -23,7 +23,9 @@ export const sparseSection: Section = {
     const isShort = context.mode === "short";
     using backend = await openCard(context);
     for (const type of isShort ? (["Q4_0"] as const) : (["F16", "Q4_0"] as const)) {
-      const shape = isShort ? { neurons: 1024, columns: 256, blocks: 1 } : fullShape(type);
+      const shape = isShort
+        ? { neurons: 1024, columns: 256, blocks: 1, hasGates: true }
+        : fullShape(type);
       const { program, x, dial } = sparseProgram({ type, ...shape });
       using executable = await backend.compile(program);
       executable.write(x, new Float32Array(shape.columns).fill(0.5));
@@ -39,7 +41,12 @@ export const sparseSection: Section = {
 function fullShape(type: WeightType): Omit<SparseShape, "type"> {
   const [neurons, columns] = [11_008, 4096];
   const active = 3 * 0.1 * neurons * rowBytes(type, columns);
-  return { neurons, columns, blocks: Math.min(16, Math.ceil((128 * MiB) / active)) };
+  return {
+    neurons,
+    columns,
+    hasGates: true,
+    blocks: Math.min(16, Math.ceil((128 * MiB) / active)),
+  };
 }
 
 interface SparseWork {
@@ -54,11 +61,13 @@ async function measure(
   { context, report }: { readonly context: Context; readonly report: Report },
 ): Promise<void> {
   const { type, neurons, columns, blocks } = shape;
-  const time = (segment: number): Promise<number> =>
-    secondsPerRun(
-      { executable, segment, barrier: sparseSegments.nothing, step },
-      patienceOf[context.mode],
-    ).then((seconds) => seconds / blocks);
+  const time = async (segment: keyof typeof sparseSegments): Promise<number> => {
+    const { nothing: barrier } = sparseSegments;
+    const work = { executable, segment: sparseSegments[segment], barrier, step };
+    const { seconds, isHostBound } = await timePerRun(work, patienceOf[context.mode]);
+    if (isHostBound) report.note(hostNote(`${type}, ${segment}`));
+    return seconds / blocks;
+  };
   const against = { kind: "copy" } as const;
   const rate = (name: string, bytes: number, seconds: number, wanted?: number): void =>
     report.measure({
@@ -68,10 +77,10 @@ async function measure(
       against: { ...against, ...(wanted !== undefined && { target: wanted }) },
     });
   const perNeuron = rowBytes(type, columns);
-  rate("dense block", 2 * neurons * perNeuron, await time(sparseSegments.dense));
+  rate("dense block", 2 * neurons * perNeuron, await time("dense"));
   set(0.5 / neurons, 0);
-  const predictor = await time(sparseSegments.predictor);
-  const resting = await time(sparseSegments.ungated);
+  const predictor = await time("predictor");
+  const resting = await time("ungated");
   const micros = (seconds: number): number => Math.max(0, 1e6 * seconds);
   report.measure({
     name: `${type}: predictor's products of a block`,
@@ -86,8 +95,8 @@ async function measure(
   for (const [order, share] of shares.entries()) {
     set(share, order + 1);
     await checkShare({ executable, step, share, neurons }, { type, report });
-    const ungated = await time(sparseSegments.ungated);
-    const gated = await time(sparseSegments.gated);
+    const ungated = await time("ungated");
+    const gated = await time("gated");
     const active = Math.round(share * neurons);
     const wanted = share === 0.1 ? target : undefined;
     const at = `at ${100 * share} %`;

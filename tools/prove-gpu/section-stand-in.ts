@@ -38,7 +38,11 @@ async function run(context: Context, report: Report): Promise<void> {
     );
   }
   for (const sparsity of ["mlp", "dense"] as const) {
-    await measure(`gpu, ${sparsity}`, { device: "gpu", sparsity, vramBudget: 4 * bytes }, asked());
+    await measure(
+      `gpu, ${sparsity}`,
+      { device: "gpu", sparsity, vramBudget: context.budget },
+      asked(),
+    );
     await measure(`cpu, ${sparsity}`, { device: "cpu", sparsity }, asked());
   }
 

@@ -3,6 +3,7 @@ import {
   createWebGpuBackend,
   type WebGpuBackend,
 } from "../../src/backends/webgpu/webgpu-backend.ts";
+import type { Bytes } from "../../src/core/units.ts";
 import type { AdapterFacts, Fact, Measure, Mode } from "./result.ts";
 
 export interface Context {
@@ -10,6 +11,8 @@ export interface Context {
   /** Of the adapter, as hearth run's --gpu takes it. */
   readonly gpu: number;
   readonly isSoftware: boolean;
+  /** Of the card's memory, for one model. */
+  readonly budget: Bytes;
   /** Where models and profiles may be written; sections share it. */
   readonly folder: string;
   /** Seconds until the section is ended, from now. */

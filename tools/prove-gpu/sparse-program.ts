@@ -18,6 +18,8 @@ export interface SparseShape {
   readonly columns: number;
   /** Blocks of a segment, one behind the other, each with weights of its own. */
   readonly blocks: number;
+  /** False: no gates, and a segment "gated" without ops. */
+  readonly hasGates: boolean;
 }
 
 /** Segments by what they run, each `blocks` times; "nothing" reads a slot back. */
@@ -36,7 +38,8 @@ export interface SparseProgram {
   readonly dial: Slot;
 }
 
-export function sparseProgram({ type, neurons, columns, blocks }: SparseShape): SparseProgram {
+export function sparseProgram(shape: SparseShape): SparseProgram {
+  const { type, neurons, columns, blocks, hasGates } = shape;
   const builder = createProgramBuilder();
   const x = builder.slot("x", columns);
   const dial = builder.slot("predictor input", columns);
@@ -58,7 +61,6 @@ export function sparseProgram({ type, neurons, columns, blocks }: SparseShape): 
   const layers = Array.from({ length: blocks }, (_, layer) => {
     const common = { layer, dim: columns, neurons, activation: { kind: "relu" } } as const;
     const up = weight(`up ${layer}`, neurons, columns);
-    const gate = weight(`gate ${layer}`, neurons, columns);
     const rows = { layout: "rows", weight: weight(`down_t ${layer}`, neurons, columns) } as const;
     const down = weight(`down ${layer}`, columns, neurons);
     const dense: FfnBlock = {
@@ -69,29 +71,21 @@ export function sparseProgram({ type, neurons, columns, blocks }: SparseShape): 
       method: { kind: "dense" },
     };
     const ungated: FfnBlock = { ...common, gating: "ungated", up, down: rows, method };
+    const gate = weight(`gate ${layer}`, neurons, columns);
     const gated: FfnBlock = { ...common, gating: "gated", gate, up, down: rows, method };
     return { dense, ungated, gated };
   });
   const ffn = (block: FfnBlock): Op => ({ kind: "ffn", x, out: y, into: "assign", block });
-  builder.segment(
+  const segments = [
     layers.map(({ dense }) => ffn(dense)),
-    [],
-  );
-  builder.segment(
     layers.map(({ ungated }) => ffn(ungated)),
-    [],
-  );
-  builder.segment(
-    layers.map(({ gated }) => ffn(gated)),
-    [],
-  );
-  builder.segment(
+    hasGates ? layers.map(({ gated }) => ffn(gated)) : [],
     layers.flatMap((): Op[] => [
       { kind: "matmul", x: dial, out: middle, into: "assign", weight: predictor.fc1 },
       { kind: "matmul", x: middle, out: scores, into: "assign", weight: predictor.fc2 },
     ]),
-    [],
-  );
+  ];
+  for (const ops of segments) builder.segment(ops, []);
   builder.segment([], [done]);
   return { program: builder.build({ maxRows: 1 }), x, dial };
 }

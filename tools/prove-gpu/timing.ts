@@ -29,40 +29,58 @@ export const patienceOf: Readonly<Record<Mode, Patience>> = {
 /** A step's uniforms are written for each run: more than this many in flight are no better. */
 const mostRuns = 1024;
 
-/** Seconds of one run of the segment. */
-export async function secondsPerRun(
-  work: TimedWork,
-  { seconds, rounds }: Patience,
-): Promise<number> {
-  await timeRuns(work, 1);
-  const empty = await medianOf(rounds, () => timeRuns(work, 0));
-  let runs = 1;
-  for (;;) {
-    const taken = (await timeRuns(work, runs)) - empty;
-    if (taken >= seconds || runs >= mostRuns) break;
-    runs = Math.min(
-      mostRuns,
-      Math.max(2 * runs, Math.ceil((runs * seconds) / Math.max(taken, 1e-5))),
-    );
-  }
-  const taken = await medianOf(rounds, () => timeRuns(work, runs));
-  return Math.max(taken - empty, 1e-9) / runs;
+export interface RunTime {
+  /** Seconds of one run of the segment. */
+  readonly seconds: number;
+  /** Recording took nearly all of it: the card waited for the host, and is faster than this. */
+  readonly isHostBound: boolean;
 }
 
-async function timeRuns(
-  { executable, segment, barrier, step }: TimedWork,
-  runs: number,
-): Promise<number> {
+/** Share of the time that recording may take before it, not the card, is what was measured. */
+const hostBound = 0.8;
+
+export async function timePerRun(work: TimedWork, { seconds, rounds }: Patience): Promise<RunTime> {
+  await timeRuns(work, 1);
+  const empty = await medianOf(rounds, work, 0);
+  let runs = 1;
+  for (;;) {
+    const taken = (await timeRuns(work, runs)).seconds - empty.seconds;
+    if (taken >= seconds || runs >= mostRuns) break;
+    const wanted = Math.ceil((runs * seconds) / Math.max(taken, 1e-5));
+    runs = Math.min(mostRuns, Math.max(2 * runs, wanted));
+  }
+  const all = await medianOf(rounds, work, runs);
+  const taken = Math.max(all.seconds - empty.seconds, 1e-9);
+  return { seconds: taken / runs, isHostBound: all.recording > hostBound * taken };
+}
+
+/** What to say of a time that the host decided. */
+export function hostNote(name: string): string {
+  return `${name}: recording takes as long as the card, which is faster than measured here`;
+}
+
+interface Taken {
+  readonly seconds: number;
+  /** Until the last call of run came back. */
+  readonly recording: number;
+}
+
+async function timeRuns(work: TimedWork, runs: number): Promise<Taken> {
+  const { executable, segment, barrier, step } = work;
   const began = performance.now();
   const all: Promise<void>[] = [];
   for (let i = 0; i < runs; i++) all.push(executable.run(segment, step));
   all.push(executable.run(barrier, step));
+  const recording = (performance.now() - began) / 1000;
   await Promise.all(all);
-  return (performance.now() - began) / 1000;
+  return { seconds: (performance.now() - began) / 1000, recording };
 }
 
-async function medianOf(rounds: number, take: () => Promise<number>): Promise<number> {
-  const taken: number[] = [];
-  for (let round = 0; round < rounds; round++) taken.push(await take());
-  return median(taken);
+async function medianOf(rounds: number, work: TimedWork, runs: number): Promise<Taken> {
+  const taken: Taken[] = [];
+  for (let round = 0; round < rounds; round++) taken.push(await timeRuns(work, runs));
+  return {
+    seconds: median(taken.map(({ seconds }) => seconds)),
+    recording: median(taken.map(({ recording }) => recording)),
+  };
 }

@@ -24,9 +24,12 @@ export function weightData({ type, rows, columns }: MatrixShape): Uint8Array {
   return data;
 }
 
-/** `count` matrices that share their bytes on the host and none on the card. */
-export function weightsOf(shape: MatrixShape, count: number, name: string): readonly Weight[] {
-  const data = weightData(shape);
+/** `count` matrices that share `data` on the host and nothing on the card. */
+export function weightsOf(
+  shape: MatrixShape,
+  data: Uint8Array,
+  { count, name }: { readonly count: number; readonly name: string },
+): readonly Weight[] {
   return Array.from({ length: count }, (_, i) => ({
     ...shape,
     name: `${name} ${i}`,

@@ -4,6 +4,13 @@ import type { BindingLimits } from "./recording-buffers.ts";
 
 export type AdapterKind = "discrete" | "integrated" | "software";
 
+/** Who said so of a card: "Vulkan", "nvidia-smi", "its name" … */
+export interface FactSources {
+  readonly kind: string;
+  readonly memory?: string;
+  readonly free?: string;
+}
+
 export interface AdapterDescription {
   /** Place in the list, as --gpu takes it. */
   readonly index: number;
@@ -17,6 +24,13 @@ export interface AdapterDescription {
   readonly maxBindingBytes: Bytes;
   /** Memory of the card; undefined if neither driver nor system reports it. */
   readonly memory?: Bytes;
+  /** What of it nobody used when the adapters were listed; undefined likewise. */
+  readonly free?: Bytes;
+  /** "NVIDIA 550.54.14", as Vulkan reports it. */
+  readonly driver?: string;
+  /** How many cards have this name: of several none can be chosen. */
+  readonly cards: number;
+  readonly found: FactSources;
 }
 
 /** What decides how a program's weights are cut into buffers on this adapter. */

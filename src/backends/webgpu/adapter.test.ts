@@ -1,14 +1,23 @@
 /** Choosing an adapter, without a driver. */
 import { describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../../core/errors.ts";
-import { MiB } from "../../core/units.ts";
-import { adapterKind, chooseAdapter, parseAdapterNames } from "./adapter.ts";
+import { chooseAdapter, parseAdapterNames } from "./adapter.ts";
 import type { AdapterDescription, AdapterKind } from "./adapter-description.ts";
-import { parseNvidia, parseSysctl } from "./adapter-memory.ts";
 
 function adapter(index: number, name: string, kind: AdapterKind): AdapterDescription {
   const limits = { maxBufferBytes: 1 << 30, maxBindingBytes: 1 << 27 };
-  return { index, name, vendor: "", backend: "vulkan", kind, features: [], ...limits };
+  const found = { kind: "its name" };
+  return {
+    index,
+    name,
+    vendor: "",
+    backend: "vulkan",
+    kind,
+    features: [],
+    cards: 1,
+    found,
+    ...limits,
+  };
 }
 
 const cards = [
@@ -33,6 +42,22 @@ describe("choosing an adapter", () => {
     expect(chooseAdapter(cards, "rtx").index).toBe(0);
   });
 
+  it("takes the integrated one for low-power, and the first of others where there is none", () => {
+    expect(chooseAdapter(cards, "low-power").name).toContain("Intel");
+    expect(chooseAdapter(cards.slice(0, 1), "low-power").name).toContain("4090");
+    expect(() => chooseAdapter(cards.slice(2), "low-power")).toThrow(/only software/);
+  });
+
+  it("refuses a card that has the name of another, however it is chosen", () => {
+    const twins = cards.map((card) => ({ ...card, cards: card.index === 0 ? 2 : 1 }));
+    for (const choice of ["auto", 0, "4090"]) {
+      expect(() => chooseAdapter(twins, choice)).toThrow(
+        /2 cards are called "NVIDIA GeForce RTX 4090".*cannot tell them apart/,
+      );
+    }
+    expect(chooseAdapter(twins, "intel").index).toBe(1);
+  });
+
   it("lists what there is when the choice names none", () => {
     expect(() => chooseAdapter(cards, "radeon")).toThrow(OptionError);
     expect(() => chooseAdapter(cards, 7)).toThrow(/1 \(Intel/);
@@ -49,33 +74,23 @@ Available adapters:
  * backend: 'vulkan', name: 'AMD Radeon RX 7900 XTX'
  * backend: 'null', name: 'Null backend'`;
     expect(parseAdapterNames(answer)).toEqual([
-      { backend: "vulkan", name: "llvmpipe (LLVM 15.0.6, 256 bits)" },
-      { backend: "vulkan", name: "AMD Radeon RX 7900 XTX" },
+      { backend: "vulkan", name: "llvmpipe (LLVM 15.0.6, 256 bits)", cards: 1 },
+      { backend: "vulkan", name: "AMD Radeon RX 7900 XTX", cards: 1 },
     ]);
   });
 
-  it.each([
-    ["nvidia", "NVIDIA GeForce GTX 1660 Ti", "discrete"],
-    ["amd", "AMD Radeon RX 7900 XTX (RADV NAVI31)", "discrete"],
-    ["amd", "AMD Radeon 780M (RADV PHOENIX)", "integrated"],
-    ["amd", "AMD Radeon(TM) Graphics", "integrated"],
-    ["intel", "Intel(R) Iris(R) Xe Graphics (TGL GT2)", "integrated"],
-    ["intel", "Intel(R) Arc(TM) A770 Graphics (DG2)", "discrete"],
-    ["apple", "Apple M3 Pro", "integrated"],
-    ["google", "SwiftShader Device (Subzero)", "software"],
-  ])("takes %s %s to be %s", (vendor, name, kind) => {
-    expect(adapterKind({ vendor, name, isFallback: false })).toBe(kind);
-  });
-
-  it("reads a card's memory from nvidia-smi, and leaves it unknown when the name fits none of several", () => {
-    const text = "NVIDIA GeForce RTX 4090, 24564\nNVIDIA GeForce RTX 3060, 12288\n";
-    expect(parseNvidia(text, "NVIDIA GeForce RTX 3060")).toBe(12288 * MiB);
-    expect(parseNvidia(text, "NVIDIA T4")).toBeUndefined();
-    expect(parseNvidia("", "NVIDIA T4")).toBeUndefined();
-  });
-
-  it("reads unified memory from sysctl", () => {
-    expect(parseSysctl("17179869184\n")).toBe(0.75 * 17179869184);
-    expect(parseSysctl("")).toBeUndefined();
+  it("counts cards of one name, and one card that two backends show once", () => {
+    const line = (backend: string, name: string): string =>
+      ` * backend: '${backend}', name: '${name}'`;
+    const answer = [
+      line("d3d12", "A"),
+      line("d3d12", "B"),
+      line("vulkan", "B"),
+      line("d3d12", "A"),
+    ].join("\n");
+    expect(parseAdapterNames(answer)).toEqual([
+      { backend: "d3d12", name: "A", cards: 2 },
+      { backend: "d3d12", name: "B", cards: 1 },
+    ]);
   });
 });

@@ -1,16 +1,19 @@
 /**
  * Lists the graphics adapters of this machine and chooses one.
  * Dawn's node binding hands out one adapter per request; the list of all comes from the answer to a name that no
- * adapter has. Two cards of the same name cannot be distinguished there: the first is used.
+ * adapter has. Two cards of the same name cannot be distinguished there, so neither is chosen.
  */
 import { DeviceError, OptionError } from "../../core/errors.ts";
 import { missingVulkan, quietly } from "../quietly.ts";
 import type { AdapterDescription, AdapterKind } from "./adapter-description.ts";
-import { adapterMemory } from "./adapter-memory.ts";
+import { cardFacts, type FactTools, systemFacts } from "./card-facts.ts";
 import { mayHaveAdapter, mayHaveGraphicsCard } from "./card-presence.ts";
 import { type HeldGpu, takeGpu } from "./gpu.ts";
 
-/** An index in the list, part of a name, or "auto": the first that is not software. */
+/**
+ * An index in the list, part of a name, "auto": the first that is not software, or "low-power": the first integrated one,
+ * else as auto.
+ */
 export type AdapterChoice = number | string;
 
 /** A name that no driver has. */
@@ -22,6 +25,9 @@ const nobody = "adapter=no-adapter-has-this-name";
  * of compile time on SwiftShader.
  */
 const toggles = "enable-dawn-features=vulkan_enable_f16_on_nvidia,disable_workgroup_init";
+
+/** A laptop's card wakes for it, and stays at its clock. */
+const fast: GPURequestAdapterOptions = { powerPreference: "high-performance" };
 
 const kindOrder: readonly AdapterKind[] = ["discrete", "integrated", "software"];
 
@@ -37,10 +43,11 @@ export async function searchAdapters(): Promise<{
 }> {
   const found: AdapterDescription[] = [];
   const { names, warnings } = await adapterNames();
-  for (const { name, backend } of names) {
+  const tools = names.length === 0 ? undefined : quietly(systemFacts);
+  for (const { name, backend, cards } of names) {
     const taken = await takeAdapter({ name, backend });
-    if (taken === undefined) continue;
-    found.push(await describe(taken.adapter, { name, backend }));
+    if (taken === undefined || tools === undefined) continue;
+    found.push(await describe(taken.adapter, { name, backend, cards }, tools));
     taken.held.release();
   }
   const adapters = found
@@ -49,7 +56,7 @@ export async function searchAdapters(): Promise<{
   return { adapters, warnings };
 }
 
-/** @throws DeviceError when there is none; OptionError when the choice names none, or more than a name's part. */
+/** @throws DeviceError when there is none, or another of its name; OptionError when the choice names none. */
 export function chooseAdapter(
   adapters: readonly AdapterDescription[],
   choice: AdapterChoice,
@@ -59,15 +66,35 @@ export function chooseAdapter(
       "no graphics adapter was found. Install a Vulkan driver (Linux), or use device cpu",
     );
   }
+  const chosen = matching(adapters, choice);
+  if (chosen.cards > 1) throw new DeviceError(sameName(chosen));
+  return chosen;
+}
+
+/** Why a card is not taken that has the name of another. */
+export function sameName({ name, cards }: AdapterDescription): string {
+  return (
+    `${cards} cards are called "${name}", and WebGPU's binding cannot tell them apart. Let this process see one of ` +
+    "them (a container with one card), choose another adapter, or use device cpu"
+  );
+}
+
+function matching(
+  adapters: readonly AdapterDescription[],
+  choice: AdapterChoice,
+): AdapterDescription {
   const listed = adapters.map(({ index, name }) => `${index} (${name})`).join(", ");
-  if (choice === "auto") {
-    const hardware = adapters.find(({ kind }) => kind !== "software");
-    if (hardware !== undefined) return hardware;
+  if (choice === "auto" || choice === "low-power") {
+    const hardware = adapters.filter(({ kind }) => kind !== "software");
+    const integrated = hardware.find(({ kind }) => kind === "integrated");
+    const first = (choice === "low-power" ? integrated : undefined) ?? hardware[0];
+    if (first !== undefined) return first;
     throw new DeviceError(
       `only software adapters were found: ${listed}. They are slower than the CPU backend; name one to use it all the same`,
     );
   }
-  const isIndex = /^\d+$/.test(String(choice));
+  // Three digits and more are part of a name, such as "4090".
+  const isIndex = /^\d{1,2}$/.test(String(choice));
   const chosen = adapters.find(({ index, name }) =>
     isIndex ? index === Number(choice) : name.toLowerCase().includes(String(choice).toLowerCase()),
   );
@@ -109,25 +136,34 @@ export async function takeAdapter(wanted: {
   readonly backend: string;
 }): Promise<TakenAdapter | undefined> {
   const held = await takeGpu([`backend=${wanted.backend}`, `adapter=${wanted.name}`, toggles]);
-  const adapter = await quietly(() => held.gpu.requestAdapter()).catch(() => null);
+  const adapter = await quietly(() => held.gpu.requestAdapter(fast)).catch(() => null);
   if (adapter !== null) return { adapter, held };
   held.release();
   return undefined;
 }
 
 /** Reads Dawn's answer: " * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'". */
-export function parseAdapterNames(
-  answer: string,
-): readonly { readonly backend: string; readonly name: string }[] {
+export function parseAdapterNames(answer: string): readonly NamedCards[] {
   const listed = [...answer.matchAll(/backend: '([^']*)', name: '([^']*)'/g)];
   const names = listed.map(([, backend = "", name = ""]) => ({ backend, name }));
   // OpenGL and the null backend show the same cards again, or none.
   const usable = names.filter(({ backend }) => !/^(null|opengl|opengles)$/.test(backend));
-  return usable.filter(({ name }, i) => usable.findIndex((other) => other.name === name) === i);
+  return usable.flatMap(({ backend, name }, i) => {
+    if (usable.findIndex((other) => other.name === name) < i) return [];
+    const same = usable.filter((other) => other.name === name && other.backend === backend);
+    return [{ backend, name, cards: same.length }];
+  });
+}
+
+interface NamedCards {
+  readonly backend: string;
+  readonly name: string;
+  /** How many cards have this name. */
+  readonly cards: number;
 }
 
 interface AdapterNames {
-  readonly names: readonly { readonly backend: string; readonly name: string }[];
+  readonly names: readonly NamedCards[];
   readonly warnings: string;
 }
 
@@ -141,7 +177,8 @@ async function adapterNames(): Promise<AdapterNames> {
     const none = await quietly(request, (text) => {
       warnings = text;
     });
-    const names = none === null ? [] : [{ backend: "vulkan", name: none.info.description }];
+    const names =
+      none === null ? [] : [{ backend: "vulkan", name: none.info.description, cards: 1 }];
     return { names, warnings };
   } catch (error) {
     const answer = error instanceof Error ? error.message : String(error);
@@ -153,34 +190,20 @@ async function adapterNames(): Promise<AdapterNames> {
 
 async function describe(
   adapter: GPUAdapter,
-  { name, backend }: { readonly name: string; readonly backend: string },
+  { name, backend, cards }: NamedCards,
+  tools: FactTools,
 ): Promise<AdapterDescription> {
   const { vendor, isFallbackAdapter } = adapter.info;
-  const kind = adapterKind({ vendor, name, isFallback: isFallbackAdapter });
-  const memory = kind === "software" ? undefined : await adapterMemory({ vendor, name });
+  const facts = await cardFacts({ vendor, name, isFallback: isFallbackAdapter }, tools);
   return {
     index: 0,
     name,
     vendor,
     backend,
-    kind,
     features: [...adapter.features].sort(),
     maxBufferBytes: adapter.limits.maxBufferSize,
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
-    ...(memory === undefined ? {} : { memory }),
+    ...facts,
+    cards: Math.max(cards, facts.cards),
   };
-}
-
-/** WebGPU does not say whether a card is integrated; its name does, by the vendors' own naming. */
-export function adapterKind(card: {
-  readonly vendor: string;
-  readonly name: string;
-  readonly isFallback: boolean;
-}): AdapterKind {
-  if (card.isFallback || /llvmpipe|swiftshader|basic render/i.test(card.name)) return "software";
-  const name = card.name.toLowerCase();
-  const isIntelIntegrated = /intel/.test(card.vendor + name) && !/\barc\b.*\b[ab]\d{3}/.test(name);
-  const isAmdIntegrated = /radeon(\(tm\))? (vega \d+ )?graphics|radeon \d{3}m\b/.test(name);
-  const isApple = /apple/.test(card.vendor + name);
-  return isIntelIntegrated || isAmdIntegrated || isApple ? "integrated" : "discrete";
 }

@@ -108,6 +108,7 @@ async function guarded<Result>(
   if (memory) {
     throw new LimitError(
       `${what}: the graphics card is out of memory (${memory.message}). Close what else uses the card, lower the VRAM budget or the context length, or use device hybrid or cpu`,
+      "card memory",
     );
   }
   const other = reported.find((error) => error !== null);

@@ -59,6 +59,8 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
       backend: "vulkan",
       kind: "discrete",
       features: [],
+      cards: 1,
+      found: { kind: "its name" },
       maxBufferBytes: 1,
       maxBindingBytes: 1,
     } as const;
