@@ -63,6 +63,8 @@ void add(Kernels& kernels) {
 void avx512::add_dots_pairs(Kernels& kernels) {
   add<Q2_K>(kernels);
   add<Q3_K>(kernels);
+  // 96 MiB with 4096 columns, one thread: 12.5 GB/s against 10.2 in fours. Q3_K: 13.4 against 15.2.
+  weights_of(kernels, WeightType::kQ2_K).gemv = one_row_gemv<PairDot<Q2_K>>;
 }
 
 }  // namespace hearth
