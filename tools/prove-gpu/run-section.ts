@@ -31,7 +31,7 @@ export async function runSection(
       mode,
       gpu: adapter.index,
       isSoftware: adapter.kind === "software",
-      budget: Math.floor(0.9 * (adapter.memory ?? unknownMemory)),
+      budget: Math.floor(0.9 * (adapter.free ?? adapter.memory ?? unknownMemory)),
       folder,
       secondsLeft: () => seconds - (performance.now() - began) / 1000,
     };

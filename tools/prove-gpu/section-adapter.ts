@@ -22,14 +22,19 @@ async function run({ gpu }: Context, report: Report): Promise<void> {
   report.check("an adapter is there", true, `${name}, ${backend}, ${kind}`);
   for (const { index, ...other } of adapters)
     report.note(`adapter ${index}: ${other.name}, ${other.backend}, ${other.kind}`);
-  report.note(`memory: ${chosen.memory === undefined ? "not told" : formatBytes(chosen.memory)}`);
+  const { memory, free, found, driver } = chosen;
+  const told = (bytes: number | undefined, source = ""): string =>
+    bytes === undefined ? "not told" : `${formatBytes(bytes)} (${source})`;
+  report.note(`kind: ${kind} (${found.kind})`);
+  report.note(`memory: ${told(memory, found.memory)}, free: ${told(free, found.free)}`);
+  if (driver !== undefined) report.note(`driver: ${driver}`);
   report.note(`features: ${chosen.features.join(", ")}`);
   const taken = await takeAdapter(chosen);
   report.check("it can be taken", taken !== undefined, name);
   if (taken !== undefined) {
     const { info, limits } = taken.adapter;
     const { vendor, architecture, device, description } = info;
-    report.note(`driver: ${[vendor, architecture, device, description].join(", ")}`);
+    report.note(`WebGPU says: ${[vendor, architecture, device, description].join(", ")}`);
     report.note(`limits: ${limitsText(limits)}`);
     taken.held.release();
   }
