@@ -19,5 +19,8 @@ export function cacheShape(shape: Hyperparameters, limits: CacheLimits): KvShape
     if (net !== undefined) return stateLayer(net);
     return { kind: "full", kvHeads, keyWidth, valueWidth };
   });
-  return { layers, contextLength, sequences, type };
+  // A sequence with states can go back to those that were saved: one place for each.
+  const hasStates = layers.some(({ kind }) => kind === "recurrent");
+  const checkpoints = hasStates ? { checkpoints: sequences } : {};
+  return { layers, contextLength, sequences, type, ...checkpoints };
 }

@@ -11,7 +11,15 @@ import type { ReadKind, Session } from "./session.ts";
 interface Seat {
   readonly generation: ActiveGeneration;
   readonly sequence: number;
+  /** With so many tokens of the prompt left to read, the states of the sequence are saved; 0: not, or not again. */
+  savesBefore: number;
 }
+
+/**
+ * States are saved so many tokens before the end of a prompt: what a template puts behind the last message, which the next
+ * turn's history may not repeat (an opened thought), is shorter. Shorter prompts are read again as quickly.
+ */
+const savedBefore = 16;
 
 export class Scheduler {
   readonly #session: Session;
@@ -91,6 +99,7 @@ export class Scheduler {
     }
     const read = session.cheapestRead(deciding);
     await session.run(read);
+    for (const seat of this.#seats) if (seat.savesBefore > 0) await this.#save(seat);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
     for (const [output, seat] of outputSeats.entries()) {
       if (!hasEnded(seat)) this.#accept(seat, read, output);
@@ -121,7 +130,8 @@ export class Scheduler {
     const session = this.#session;
     const { generation, sequence } = seat;
     if (generation.isFinished) return;
-    while (session.room > 0 && generation.pendingCount > 1) {
+    const left = Math.max(1, seat.savesBefore);
+    while (session.room > 0 && generation.pendingCount > left) {
       session.add(sequence, generation.takePending());
     }
     if (session.room === 0 || session.outputRoom === 0 || generation.pendingCount !== 1) return;
@@ -135,7 +145,8 @@ export class Scheduler {
 
   /** Ends a generation whose context is full, or makes it read its newer half again. */
   #makeRoomInContext({ generation, sequence }: Seat): void {
-    const { cache } = this.#session;
+    const session = this.#session;
+    const { cache } = session;
     if (generation.isFinished) return;
     if (cache.length(sequence) + generation.pendingCount <= cache.contextLength) return;
     if (generation.settings.whenFull === "finish") {
@@ -150,7 +161,13 @@ export class Scheduler {
     const first = Array.from(cache.tokens(sequence).slice(0, fixed));
     while (generation.pendingCount > 0) newer.push(generation.takePending());
     const again = newer.slice(-(cache.contextLength - fixed));
-    generation.readAgain([...first.slice(cache.keep(sequence, fixed)), ...again]);
+    generation.readAgain([...first.slice(session.keep(sequence, fixed)), ...again]);
+  }
+
+  async #save(seat: Seat): Promise<void> {
+    if (seat.generation.pendingCount !== seat.savesBefore) return;
+    seat.savesBefore = 0;
+    await this.#session.saveState(seat.sequence);
   }
 
   /** False for a generation that failed before its first row. */
@@ -166,7 +183,8 @@ export class Scheduler {
 
   /** Gives free sequences to waiting generations: each gets the one that holds most of its prompt. */
   #seatWaiting(): void {
-    const { cache } = this.#session;
+    const session = this.#session;
+    const { cache } = session;
     for (;;) {
       while (this.#waiting[0]?.isFinished) this.#waiting.shift();
       const generation = this.#waiting[0];
@@ -182,8 +200,10 @@ export class Scheduler {
       const held = (sequence: number): number =>
         cache.keepable(sequence, Math.min(cache.commonPrefix(sequence, generation.prompt), most));
       const sequence = free.reduce((best, i) => (held(i) > held(best) ? i : best));
-      const cached = cache.keep(sequence, held(sequence));
-      if (this.#start(generation, cached)) this.#seats.push({ generation, sequence });
+      const cached = session.keep(sequence, held(sequence));
+      const isLong = session.savesStates && most - cached > 2 * savedBefore;
+      const savesBefore = isLong ? savedBefore : 0;
+      if (this.#start(generation, cached)) this.#seats.push({ generation, sequence, savesBefore });
     }
   }
 }

@@ -31,6 +31,21 @@ describe("the sequence cache", () => {
     expect(cache.append(0, 4)).toBe(0);
   });
 
+  it("goes back to a saved state alone, until the sequence is cut below it", () => {
+    const cache = new SequenceCache(2, 8, false);
+    for (const token of [1, 2, 3]) cache.append(0, token);
+    cache.noteSaved(0);
+    for (const token of [4, 5]) cache.append(0, token);
+    expect([cache.keepable(0, 2), cache.keepable(0, 4), cache.keepable(0, 5)]).toEqual([0, 3, 5]);
+    expect(cache.keep(0, 4)).toBe(3);
+    expect(cache.append(0, 6)).toBe(3);
+    expect(cache.keep(0, 3)).toBe(3);
+    cache.copy(0, 1, 3);
+    expect(cache.saved(1)).toBe(0);
+    cache.truncate(0, 0);
+    expect(cache.saved(0)).toBe(0);
+  });
+
   it("refuses a token past the context and a sequence it does not have", () => {
     const cache = new SequenceCache(1, 1);
     cache.append(0, 1);

@@ -11,12 +11,15 @@ export class SequenceCache {
   readonly canGoBack: boolean;
   readonly #tokens: readonly Int32Array[];
   readonly #lengths: Int32Array;
+  /** Of each sequence: how many of its tokens a saved state stands behind; 0: none is saved. */
+  readonly #saved: Int32Array;
 
   constructor(sequences: number, contextLength: number, canGoBack = true) {
     this.contextLength = contextLength;
     this.canGoBack = canGoBack;
     this.#tokens = Array.from({ length: sequences }, () => new Int32Array(contextLength));
     this.#lengths = new Int32Array(sequences);
+    this.#saved = new Int32Array(sequences);
   }
 
   get sequences(): number {
@@ -57,6 +60,16 @@ export class SequenceCache {
       );
     }
     this.#lengths[sequence] = wanted;
+    if (wanted < this.saved(sequence)) this.#saved[sequence] = 0;
+  }
+
+  /** The states of the sequence were saved behind all that it holds: it can go back there. */
+  noteSaved(sequence: number): void {
+    this.#saved[sequence] = this.length(sequence);
+  }
+
+  saved(sequence: number): number {
+    return this.#saved[sequence] ?? 0;
   }
 
   /** Truncates to `length`, or to less where a sequence cannot go back there. Returns how many tokens it still holds. */
@@ -68,7 +81,9 @@ export class SequenceCache {
   /** How many of the first `length` tokens can be kept when the rest is forgotten. */
   keepable(sequence: number, length: number): number {
     const held = this.length(sequence);
-    return this.canGoBack || length >= held ? Math.min(held, Math.max(0, length)) : 0;
+    if (this.canGoBack || length >= held) return Math.min(held, Math.max(0, length));
+    const saved = this.saved(sequence);
+    return saved <= length ? saved : 0;
   }
 
   /** `to` holds the first `length` tokens of `from`, and nothing else. */
@@ -76,6 +91,7 @@ export class SequenceCache {
     const count = Math.min(length, this.length(from));
     this.#row(to).set(this.tokens(from).subarray(0, count));
     this.#lengths[to] = count;
+    this.#saved[to] = 0;
   }
 
   /** How many tokens at the beginning of `prompt` the sequence already holds. */

@@ -31,6 +31,8 @@ export class Session implements Disposable {
   readonly executable: Executable;
   readonly counters: FfnCounters;
   readonly #step: Step;
+  /** States that go back before the next run, which waits for them. */
+  readonly #restored: Promise<void>[] = [];
   readonly #outputs: OutputSlots;
   readonly #segments: Readonly<Record<ReadKind, number>>;
 
@@ -121,7 +123,8 @@ export class Session implements Disposable {
     if (this.#step.rowCount === 0) return;
     this.counters.begin(this.#step);
     const startedAt = performance.now();
-    const runs = [this.executable.run(0, this.#step)];
+    const runs = [...this.#restored, this.executable.run(0, this.#step)];
+    this.#restored.length = 0;
     const segment = this.#segmentOf(read);
     if (segment > 0 && this.#step.outputCount > 0) {
       runs.push(this.executable.run(segment, this.#step));
@@ -129,6 +132,27 @@ export class Session implements Disposable {
     emptyStep(this.#step);
     await Promise.all(runs);
     this.counters.end(performance.now() - startedAt);
+  }
+
+  /** Whether states can be saved, so that a sequence that cannot go back can go back to them. */
+  get savesStates(): boolean {
+    return !this.cache.canGoBack && (this.program.kv.checkpoints ?? 0) >= this.cache.sequences;
+  }
+
+  /** Saves the states of a sequence behind all of its rows, which must have been run. Each sequence has one place for them. */
+  async saveState(sequence: number): Promise<void> {
+    await this.executable.saveState(sequence, sequence);
+    this.cache.noteSaved(sequence);
+  }
+
+  /** Makes a sequence hold its first `length` tokens, or as many of them as it can go back to. Returns how many. */
+  keep(sequence: number, length: number): number {
+    const before = this.cache.length(sequence);
+    const kept = this.cache.keep(sequence, length);
+    if (!this.cache.canGoBack && kept > 0 && kept < before) {
+      this.#restored.push(this.executable.restoreState(sequence, sequence));
+    }
+    return kept;
   }
 
   /** Runs the rows added so far, then makes `to` hold the first `length` tokens of `from` and nothing else. */

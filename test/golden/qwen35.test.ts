@@ -119,6 +119,21 @@ describe.skipIf(!withAddon)("a state", () => {
     engine.close();
   });
 
+  it("goes back to where it was saved, near the end of a prompt", async () => {
+    const path = made[0]?.path ?? "";
+    const options = { device: "cpu", contextLength: 256 } as const;
+    const engine = await Engine.open(path, options);
+    const first = [...engine.tokenize(text)].slice(0, 100);
+    await engine.generate(first, greedy).result;
+    // The next turn repeats the prompt without what a template put behind it.
+    const next = [...first.slice(0, -5), 70, 71, 72];
+    const again = await engine.generate(next, greedy).result;
+    expect(again.cachedTokens).toBe(first.length - 16);
+    const fresh = await Engine.open(path, options);
+    expect(again.tokens).toEqual((await fresh.generate(next, greedy).result).tokens);
+    for (const each of [engine, fresh]) each.close();
+  });
+
   it("is read again when the context is full", async () => {
     const options = { device: "cpu", contextLength: 32 } as const;
     const engine = await Engine.open(made[0]?.path ?? "", options);
