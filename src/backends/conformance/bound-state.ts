@@ -31,7 +31,7 @@ export interface WeightMagnitudes {
 }
 
 /** Of the states of a recurrent layer. */
-export interface StateErrors {
+interface StateErrors {
   /** Of each input that a convolution holds. */
   readonly inputs: Float64Array;
   /** The length of the error vector of each column of each matrix: [states, heads, columns]. */

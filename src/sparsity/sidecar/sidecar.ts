@@ -20,7 +20,7 @@ export interface SidecarModel {
 }
 
 /** Of one layer: what its matrices give for a token, 0 for one that it lacks, and how wide the input of its output projection is. */
-export interface AttentionWidths {
+interface AttentionWidths {
   readonly queries: number;
   readonly keys: number;
   readonly values: number;
