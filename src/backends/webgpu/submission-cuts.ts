@@ -18,7 +18,7 @@ export interface CutSizes {
  * next one. Largest: Windows resets a card that works on one submission for 2 s. A slow one (16 GB/s, 0.1 T multiply-adds
  * a second) needs 0.5 to 0.7 s for 8 GiB, a fast one 8 ms, hundreds of times what the submission costs.
  */
-export const defaultCuts: CutSizes = { smallest: 64 * MiB, largest: 8 * GiB };
+const defaultCuts: CutSizes = { smallest: 64 * MiB, largest: 8 * GiB };
 
 /**
  * Submissions of a step that has no more work than these may hold. The card waits for the first alone: an eighth

@@ -20,7 +20,7 @@ export interface Work {
  * Multiply-adds that a card does while it reads a byte, in kernels of f32: 8 T/s beside 1 TB/s (RTX 4090, a fifth of its
  * peak), 0.3 T/s beside 60 GB/s (integrated).
  */
-export const productsPerByte = 8;
+const productsPerByte = 8;
 
 /** `listed`: share of the neurons that are on the list of a tile of rows. */
 export function bytesRead({ work, groups }: KernelCall, shape: RunShape, listed = 1): Bytes {

@@ -36,7 +36,7 @@ export function activeShape({ neurons }: ActiveSet): ShapeFields {
 }
 
 /** WGSL of the number of active neurons of a tile, of its rows, and of the i-th neuron. */
-export function activeCount(tile: string): string {
+function activeCount(tile: string): string {
   return `lengths[2u * ${tile}]`;
 }
 
