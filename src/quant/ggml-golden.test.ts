@@ -38,11 +38,29 @@ function goldenBlocks(type: Golden["type"], halves: readonly number[]): Uint8Arr
   return bytes;
 }
 
+/** Zeros, the smallest and the largest subnormal, the smallest normal, the largest, infinities, NaN. */
+const extremes = [0, 0x8000, 1, 0x3ff, 0x400, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0x7d01];
+
+/** Random blocks whose binary16 numbers are extreme. */
+function extremeBlocks({ type, halves }: Golden): Uint8Array {
+  const bytes = goldenBlocks(type, []);
+  const { blockBytes } = quantCodec(type);
+  for (let block = 0; block < bytes.length / blockBytes; block++) {
+    halves.forEach((half, i) => {
+      const bits = extremes[(block + 3 * i) % extremes.length]!;
+      bytes.set([bits & 255, bits >> 8], block * blockBytes + half);
+    });
+  }
+  return bytes;
+}
+
 interface Golden {
   readonly type: WeightType;
   /** Byte positions of the binary16 numbers in a block. */
   readonly halves: readonly number[];
   readonly dequantised: string;
+  /** Of blocks whose binary16 numbers are zeros, subnormal, the largest, infinite or NaN; every NaN as 0x7fc00000. */
+  readonly extreme?: string;
   /** Only where ggml's result does not depend on how a search adds up. */
   readonly quantised?: string;
 }
@@ -97,21 +115,25 @@ const goldens: readonly Golden[] = [
     type: "Q2_K",
     halves: [80, 82],
     dequantised: "3b3de56d4da765811de991ede8b5a91ff56ea3c868b716d5ba72194acd4939b6",
+    extreme: "0a0a1b416b2d94c2e62d0c04292161e75002423051ecd19f84038e1a3e3622e0",
   },
   {
     type: "Q3_K",
     halves: [108],
     dequantised: "d7446082af36f877f4cebfa485b0835592861b4288a14bd0df00459dc7c6a455",
+    extreme: "483e4dc277f56c02881e5349fc219ede99d1f40f78f60ecceb08039398b30dc3",
   },
   {
     type: "IQ4_NL",
     halves: [0],
     dequantised: "93726a031677aeb4dd1ad7fc4c316d0857f929a7a5e49ba4bafcd0234f6ffde5",
+    extreme: "2656cfd2c2b307594e60e70cfb14f61669e7f53c9bd02af6a56bbe11d3561a59",
   },
   {
     type: "IQ4_XS",
     halves: [0],
     dequantised: "4461a0fe175555f5cca574bac74c4fe2029ea281510c1ac6f65e6c8b9ae215a2",
+    extreme: "43ba09de5ed9ff8bd80b7693a43bd0ac63fa1d1adefbff24e4a5d93706021f26",
   },
   {
     type: "MXFP4",
@@ -123,31 +145,37 @@ const goldens: readonly Golden[] = [
     type: "IQ3_XXS",
     halves: [0],
     dequantised: "4e8b6a2ba9431d220e6c866c720e4e1859bb35d342b9339dda965863e54d1b87",
+    extreme: "ba731ee1e131c169d4693e4c260ed36c741965a6a702a647e9009a3a9e46e82a",
   },
   {
     type: "IQ3_S",
     halves: [0],
     dequantised: "544ca566e2dee5bf416e10a59711359aab29ede14fb8a28d155ad7f012d2f6fa",
+    extreme: "46d742ed18d16f8aa649016d2f8f7c5af8942e16e8be4bfb8e9acf5cae75a66e",
   },
   {
     type: "IQ2_XXS",
     halves: [0],
     dequantised: "336b42fcfabd5b88f44ba056f70d003cf69889e9f85e1b7820d6691c8d2d0b86",
+    extreme: "22052cf400766031b91c759318bb305289cf0603480c8195915c7813642d9ec9",
   },
   {
     type: "IQ2_XS",
     halves: [0],
     dequantised: "b4b9b5a12314cdbdd4daea995b095caa5a38afca7692633ff26078ac6bee6985",
+    extreme: "9531775e7298eb2d681036cb8a387c412564fd3be6e717d2701d055d335dead1",
   },
   {
     type: "IQ2_S",
     halves: [0],
     dequantised: "c6f08a82432023353b4eec98802fd474d6eb2eba8b101eab0c57933b82888676",
+    extreme: "83eda9225007b90ca0ca53e32500debd4415cad579f371b4e2fd8e0db5030091",
   },
   {
     type: "IQ1_S",
     halves: [0],
     dequantised: "43e61d3bcd5b76295b6d1310c1cac043d3bc7187427f5043aface8cf0a9b8cd6",
+    extreme: "0e96fec028d3206b8e88de26d98a3a4367b3f62573e25a61a0c5fbe234626c93",
   },
   {
     type: "IQ1_M",
@@ -158,12 +186,14 @@ const goldens: readonly Golden[] = [
     type: "TQ1_0",
     halves: [52],
     dequantised: "a6a7f25c41281eb0e63099719861f167049ed23d3e2b611be79cecde152e0a49",
+    extreme: "f79de476755d5bcc74d5b50a2b1dd2fdbf43121b01af29c02d8b6453f38b7cfa",
     quantised: "806254beda04648a6447d26e70582a274a58d3492da0fa90348c95909caf2654",
   },
   {
     type: "TQ2_0",
     halves: [64],
     dequantised: "5627950f9a762abc2a3e162e0be86715013b3569002321814a31ac52299f362a",
+    extreme: "efbf56e399042eba282409ab5f880191838993a10454dda3c4b6f19254614f13",
     quantised: "d350be6076a01264afa2e43325a0bacf8d219406e2b9b5117cab25c844d08c81",
   },
   {
@@ -193,6 +223,20 @@ describe("ggml and hearth", () => {
       const codec = quantCodec(type);
       codec.dequantise(goldenBlocks(type, halves), 0, values, 0, elements / codec.blockElements);
       expect(hashOf(values)).toBe(dequantised);
+    },
+  );
+
+  it.each(goldens.filter((golden) => golden.extreme !== undefined))(
+    "read the same out of $type with extreme scales",
+    (golden) => {
+      const values = new Float32Array(elements);
+      const codec = quantCodec(golden.type);
+      codec.dequantise(extremeBlocks(golden), 0, values, 0, elements / codec.blockElements);
+      const bits = new Uint32Array(values.buffer).map((word, i) =>
+        Number.isNaN(values[i]) ? 0x7fc00000 : word,
+      );
+      expect(values.some(Number.isNaN)).toBe(true);
+      expect(hashOf(new Uint8Array(bits.buffer))).toBe(golden.extreme);
     },
   );
 
