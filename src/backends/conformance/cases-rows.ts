@@ -9,7 +9,7 @@ import { createProgramBuilder, memoryWeight, type StepRow, stepOf } from "./prog
 const outputRowCounts = [1, 3, 17, 64, 130];
 const stepRowCounts = [1, 2, 5, 33, 128];
 /** Of types that do not meet all forms. */
-const fewOutputRowCounts = [3, 130];
+const fewOutputRowCounts = [130];
 const fewStepRowCounts = [1, 5, 33];
 
 export const activations: readonly Activation[] = [

@@ -1,10 +1,12 @@
 /**
  * The conformance suite on this machine's GPU driver: software Vulkan unless the caller chose another.
  * HEARTH_CONFORMANCE=sample runs the cases of conformanceSample() only, and of loops with constant bounds none, which
- * LLVM compiles for minutes.
+ * LLVM compiles for minutes; HEARTH_CONFORMANCE=all also runs blocks of the types that prove:gpu alone runs otherwise.
  */
 import { describe, expect, it, vi } from "vitest";
 import { conformanceCases, conformanceSample, expectationOf } from "../conformance/all-cases.ts";
+import type { ConformanceCase } from "../conformance/case.ts";
+import { meetsAllForms } from "../conformance/cases-rows.ts";
 import { checkCase } from "../conformance/check-case.ts";
 import { webgpuGaps } from "../conformance/webgpu-gaps.ts";
 import { runConformance } from "../conformance.ts";
@@ -18,7 +20,14 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const adapters = await listAdapters();
 /** One quad a unit, two, four apart, eight: every shape of the inner loop. */
 const loopTypes: readonly string[] = ["F32", "F16", "Q6_K", "Q4_0"];
+const isWhole = process.env["HEARTH_CONFORMANCE"] === "all";
 const isSample = process.env["HEARTH_CONFORMANCE"] === "sample";
+/** A block's kernels decode as products do. */
+const decodedElsewhere = {
+  reason: "products and embeddings decode the type; with HEARTH_CONFORMANCE=all",
+  cases: ({ traits: { op, weightType } }: ConformanceCase) =>
+    op === "ffn" && weightType !== undefined && !meetsAllForms(weightType),
+};
 const isRequired = process.env["HEARTH_REQUIRE_GPU"] === "1";
 const name = adapters[0]?.name ?? "no adapter";
 
@@ -30,7 +39,7 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
   runConformance(() => createWebGpuBackend({ adapter: 0 }), {
     arithmetic: floatArithmetic,
     cases: isSample ? conformanceSample() : conformanceCases(),
-    skip: webgpuGaps,
+    skip: [...webgpuGaps, ...(isWhole ? [] : [decodedElsewhere])],
   });
 
   const products = conformanceCases().filter(
