@@ -83,6 +83,14 @@ export class Metadata {
     return this.#required(key, "an array of numbers", this.optionalNumbers(key));
   }
 
+  booleans(key: string): Uint8Array {
+    const expected = "an array of booleans";
+    const values = this.#optional(key, expected, (value) =>
+      value.kind === "booleans" ? value.values : undefined,
+    );
+    return this.#required(key, expected, values);
+  }
+
   optionalNumbers(key: string): NumberArray | undefined {
     return this.#optional(key, "an array of numbers (of at most 2^53)", numbersOf);
   }

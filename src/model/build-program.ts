@@ -260,7 +260,7 @@ function checkOptions(model: Model, options: ProgramOptions): void {
   for (const [name, count] of Object.entries(counts)) checkValue(count, name, countRule(1));
   const { contextLength, slidingWindow, layers } = model.hyperparameters;
   if (slidingWindow !== undefined && options.contextLength > slidingWindow) {
-    const expected = `at most ${slidingWindow}: attention beyond this model's sliding window is not supported`;
+    const expected = `at most ${slidingWindow}: the file states a sliding window, which this architecture is not known to have`;
     throw new OptionError("contextLength", String(options.contextLength), expected);
   }
   if (model.positions !== undefined && options.contextLength > contextLength) {

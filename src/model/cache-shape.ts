@@ -1,5 +1,5 @@
 /** What the layers of a model remember of a sequence: the state of each layer, from its hyperparameters and the limits of a program. */
-import type { KvLayer, KvShape, KvType } from "../ops/kv-shape.ts";
+import { type KvLayer, type KvShape, type KvType, windowLayer } from "../ops/kv-shape.ts";
 import { stateLayer } from "./delta-net.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
@@ -14,10 +14,13 @@ export interface CacheLimits {
 
 export function cacheShape(shape: Hyperparameters, limits: CacheLimits): KvShape {
   const { contextLength, sequences, kvType: type } = limits;
-  const layers = shape.attention.map(({ kvHeads, keyWidth, valueWidth }, layer): KvLayer => {
+  const layers = shape.attention.map((own, layer): KvLayer => {
     const net = shape.deltaNets?.[layer];
     if (net !== undefined) return stateLayer(net);
-    return { kind: "full", kvHeads, keyWidth, valueWidth };
+    const { kvHeads, keyWidth, valueWidth, window } = own;
+    const heads = { kvHeads, keyWidth, valueWidth };
+    if (window === undefined) return { kind: "full", ...heads };
+    return windowLayer({ ...heads, window }, limits);
   });
   // A sequence with states can go back to those that were saved: one place for each.
   const hasStates = layers.some(({ kind }) => kind === "recurrent");

@@ -98,8 +98,8 @@ function mixerParts(weights: LayerWeights["attention"]): {
     linears.flatMap(({ weight, bias }) => [weight, bias]);
   switch (weights.kind) {
     case "attention": {
-      const { q, k, v, output, qNorm, kNorm } = weights;
-      return { weights: parts([q, k, v, output]), norms: [qNorm, kNorm] };
+      const { q, k, v, output, qNorm, kNorm, sinks } = weights;
+      return { weights: [...parts([q, k, v, output]), sinks], norms: [qNorm, kNorm] };
     }
     case "delta-net": {
       const { qkv, gate, decay, strength, output, convolution, rate, bias, norm } = weights;

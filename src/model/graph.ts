@@ -4,7 +4,7 @@
  */
 import type { FfnBlock, Op, OpOf, RowFunction, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
-import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
+import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import { queryFactors } from "./scales.ts";
 import type { SlotTable } from "./slot-table.ts";
@@ -135,7 +135,8 @@ export class LayerGraph {
     const { x } = place;
     const { shape, slots } = this.#context;
     const layer = this.#index;
-    const { heads, kvHeads, keyWidth, valueWidth, scale } = headsOf(shape.attention, layer);
+    const own = headsOf(shape.attention, layer);
+    const { heads, kvHeads, keyWidth, valueWidth } = own;
     const { attention: masked } = this.#masks;
     const input = this.#mask(x, masked, "masked for attention");
     const { q: qT, k: kT, v: vT } = masked?.channels ?? {};
@@ -151,7 +152,7 @@ export class LayerGraph {
     this.#attentionSlots = { input: x, output: mixed };
     this.#ops.push(
       { kind: "store-kv", layer, k, v },
-      { kind: "attention", layer, q, out: mixed, heads, scale },
+      attentionOp({ layer, q, out: mixed }, own, weights),
     );
     if (gate) this.#gate(mixed, gate, { kind: "sigmoid" });
     return this.#project(mixed, weights.output, place);
@@ -320,6 +321,22 @@ interface BranchPlace {
   readonly x: Slot;
   readonly out: Slot;
   readonly postNorm: Norm | undefined;
+}
+
+function attentionOp(
+  place: Pick<OpOf<"attention">, "layer" | "q" | "out">,
+  { heads, scale, window, softCap }: AttentionShape,
+  { sinks }: AttentionWeights,
+): OpOf<"attention"> {
+  return {
+    kind: "attention",
+    ...place,
+    heads,
+    scale,
+    ...(window !== undefined && { window }),
+    ...(softCap !== undefined && { softCap }),
+    ...(sinks && { sinks }),
+  };
 }
 
 /** Buffers of output rows have names of their own. */

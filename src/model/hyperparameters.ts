@@ -46,6 +46,10 @@ export interface AttentionShape {
   readonly valueWidth: number;
   /** Multiplies q·k. */
   readonly scale: number;
+  /** Positions that a token sees, itself included; absent: all before it. See windows.ts. */
+  readonly window?: number;
+  /** Caps q·k·scale softly; absent: nothing does. */
+  readonly softCap?: number;
 }
 
 export interface Hyperparameters {
@@ -59,14 +63,16 @@ export interface Hyperparameters {
   readonly proposingLayers?: number;
   /** Neurons of each layer. */
   readonly neurons: readonly number[];
-  /** What the model was trained for, at most its sliding window: further apart, tokens would not see each other. */
+  /** What the model was trained for; at most `slidingWindow`. */
   readonly contextLength: number;
-  /** Tokens that see each other at most; undefined: all of the context. */
+  /** A window that the file states and the architecture knows nothing of: within it, every token sees all before it. */
   readonly slidingWindow?: number;
   /** A window that the file states and that is not computed, as llama.cpp does not. */
   readonly ignoredWindow?: number;
   readonly normEpsilon: number;
   readonly rope: RopeParameters;
+  /** Of layers with a window, where they rotate otherwise. */
+  readonly windowRope?: RopeParameters;
   readonly scales: Scales;
 }
 
@@ -82,8 +88,26 @@ const real = (min: number, max: number): Bounds => ({ min, max, integer: false }
 /** Of a factor that multiplies rows: far from where f32 ends. 0: as if the key were not there. */
 export const factorBounds: Bounds = real(0, 1e6);
 
+const flag: Bounds = count(1, 0);
+
+type BoundedKey =
+  | "layers"
+  | "dim"
+  | "heads"
+  | "headDim"
+  | "neurons"
+  | "contextLength"
+  | "epsilon"
+  | "ropeBase"
+  | "scalingFactor"
+  | "attentionFactor"
+  | "beta"
+  | "attentionScale"
+  | "softCap"
+  | "windowPeriod";
+
 /** Several times the largest published models (126 layers, dim 18 432, 14 336 × 4 neurons, 10 M context). */
-const bounds = {
+export const bounds: Readonly<Record<BoundedKey, Bounds>> = {
   layers: count(1024),
   dim: count(1 << 17),
   heads: count(4096),
@@ -98,7 +122,11 @@ const bounds = {
   attentionFactor: real(-1e4, 1e4),
   beta: real(1e-3, 1e4),
   attentionScale: real(1e-6, 1e3),
-} as const;
+  /** Published: 50. */
+  softCap: real(1e-3, 1e6),
+  /** 0: all layers have a window; 1: none has. */
+  windowPeriod: count(1024, 0),
+};
 
 /** Where the file states 0: what hearth opens unless it is asked for more. */
 const unstatedContext = 4096;
@@ -298,14 +326,29 @@ export class KeyReader {
       return new Array<number>(model.layers).fill(this.number(key, model.bounds));
     }
     const values = Array.from(this.#gguf.metadata.numbers(this.name(key)));
-    if (values.length !== model.layers) {
-      this.fail(
-        key,
-        counted(values.length, "value"),
-        `one for each of the ${counted(model.layers, "layer")}`,
-      );
-    }
+    this.#requireOneEach(key, values.length, model.layers);
     return values.map((value) => this.#judge(key, value, model.bounds));
+  }
+
+  /** A number, or one flag for each layer (an array of booleans or numbers). */
+  numberOrFlags(
+    key: string,
+    model: { readonly bounds: Bounds; readonly layers: number },
+  ): number | readonly boolean[] | undefined {
+    const kind = this.#gguf.metadata.kindOf(this.name(key));
+    if (kind !== "numbers" && kind !== "booleans") return this.optional(key, model.bounds);
+    const values =
+      kind === "booleans"
+        ? this.#gguf.metadata.booleans(this.name(key))
+        : this.#gguf.metadata.numbers(this.name(key));
+    this.asked.add(key);
+    this.#requireOneEach(key, values.length, model.layers);
+    return Array.from(values, (value) => this.#judge(key, Number(value), flag) === 1);
+  }
+
+  #requireOneEach(key: string, found: number, layers: number): void {
+    if (found === layers) return;
+    this.fail(key, counted(found, "value"), `one for each of the ${counted(layers, "layer")}`);
   }
 
   fail(key: string, found: number | string, expected: string): never {

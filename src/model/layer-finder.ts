@@ -3,7 +3,7 @@
  * where it differs. Every shape follows from the hyperparameters.
  */
 import { UnsupportedError } from "../core/errors.ts";
-import type { Activation, DownProjection, Gating } from "../ops/op.ts";
+import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import {
@@ -49,6 +49,11 @@ export class LayerFinder {
   /** `bias`: of a LayerNorm; an RMSNorm has none. */
   norm(name: string, bias: BiasRule = "required"): Norm {
     return this.#norm(name, { width: this.#shape.dim, bias });
+  }
+
+  /** One score a head, of a position that has no value (gpt-oss). */
+  sinks(): Weight {
+    return this.#finder.vector(this.#name("attn_sinks.weight"), this.heads.heads);
   }
 
   /** Over the elements of one head's query or key. */

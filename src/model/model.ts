@@ -222,7 +222,7 @@ function findNotices(model: {
   }
   if (slidingWindow !== undefined) {
     notices.push(
-      `The context is at most the model's sliding window of ${slidingWindow} tokens: attention beyond one is not supported.`,
+      `The context is at most the model's sliding window of ${slidingWindow} tokens: this architecture is not known to have one.`,
     );
   }
   const contextKey = `${gguf.metadata.string("general.architecture")}.context_length`;

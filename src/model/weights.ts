@@ -31,6 +31,7 @@ export interface AttentionWeights {
   /** Norms before RoPE: of each head (qwen3), or over all heads together (olmo2). */
   readonly qNorm?: Norm; // [keyWidth] or [heads · keyWidth]
   readonly kNorm?: Norm; // [keyWidth] or [kvHeads · keyWidth]
+  readonly sinks?: Weight; // [1, heads]
 }
 
 /** PowerInfer's predictor of one layer; see SparsityMethod "mlp". */

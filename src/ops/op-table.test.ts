@@ -151,7 +151,10 @@ const branches: Readonly<Record<string, number>> = {
   "model/expose.ts": 1,
   // Kinds of other unions that share a name: a request to the device thread, how a model knows positions.
   "devices/thread/host.ts": 1,
+  "derived-weights/channel-copies.ts": 1,
   "model/build-program.ts": 1,
+  "model/describe.ts": 1,
+  "model/graph.ts": 1,
   "model/model.ts": 1,
   "model/rope-tables.ts": 1,
 };

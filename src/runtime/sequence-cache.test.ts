@@ -46,6 +46,22 @@ describe("the sequence cache", () => {
     expect(cache.saved(0)).toBe(0);
   });
 
+  it("goes back as far as was not written over, however often it went back before", () => {
+    // As a ring of 4 positions under a window of 2: the next token sees the last one that is held.
+    const cache = new SequenceCache(2, 16, true, (stored) => (stored <= 4 ? 0 : stored - 3));
+    for (const token of [1, 2, 3, 4]) cache.append(0, token);
+    expect(cache.keepable(0, 1)).toBe(1);
+    for (const token of [5, 6]) cache.append(0, token);
+    expect([cache.keepable(0, 2), cache.keepable(0, 3), cache.keepable(0, 7)]).toEqual([0, 3, 6]);
+    cache.truncate(0, 4);
+    expect(cache.keepable(0, 2)).toBe(0);
+    cache.copy(0, 1, 4);
+    expect([cache.keepable(1, 2), cache.keepable(1, 3)]).toEqual([0, 3]);
+    cache.truncate(0, 0);
+    for (const token of [7, 8]) cache.append(0, token);
+    expect(cache.keepable(0, 1)).toBe(1);
+  });
+
   it("refuses a token past the context and a sequence it does not have", () => {
     const cache = new SequenceCache(1, 1);
     cache.append(0, 1);

@@ -9,17 +9,31 @@ export class SequenceCache {
   readonly contextLength: number;
   /** Whether a sequence can be cut back to any length: not where a layer's state is replaced token by token. */
   readonly canGoBack: boolean;
+  readonly #restorableFrom: (stored: number) => number;
   readonly #tokens: readonly Int32Array[];
   readonly #lengths: Int32Array;
   /** Of each sequence: how many of its tokens a saved state stands behind; 0: none is saved. */
   readonly #saved: Int32Array;
+  /** One more than the highest position that was stored since the sequence last began at 0. */
+  readonly #stored: Int32Array;
 
-  constructor(sequences: number, contextLength: number, canGoBack = true) {
+  /**
+   * `restorableFrom`: of layers that hold positions, the shortest length but 0 to which a sequence can go back
+   * (ops/kv-shape.ts). Default: any.
+   */
+  constructor(
+    sequences: number,
+    contextLength: number,
+    canGoBack = true,
+    restorableFrom: (stored: number) => number = () => 0,
+  ) {
     this.contextLength = contextLength;
     this.canGoBack = canGoBack;
+    this.#restorableFrom = restorableFrom;
     this.#tokens = Array.from({ length: sequences }, () => new Int32Array(contextLength));
     this.#lengths = new Int32Array(sequences);
     this.#saved = new Int32Array(sequences);
+    this.#stored = new Int32Array(sequences);
   }
 
   get sequences(): number {
@@ -45,6 +59,7 @@ export class SequenceCache {
     }
     this.#row(sequence)[position] = token;
     this.#lengths[sequence] = position + 1;
+    this.#stored[sequence] = Math.max(this.#stored[sequence] ?? 0, position + 1);
     return position;
   }
 
@@ -60,6 +75,7 @@ export class SequenceCache {
       );
     }
     this.#lengths[sequence] = wanted;
+    if (wanted === 0) this.#stored[sequence] = 0;
     if (wanted < this.saved(sequence)) this.#saved[sequence] = 0;
   }
 
@@ -81,9 +97,10 @@ export class SequenceCache {
   /** How many of the first `length` tokens can be kept when the rest is forgotten. */
   keepable(sequence: number, length: number): number {
     const held = this.length(sequence);
-    if (this.canGoBack || length >= held) return Math.min(held, Math.max(0, length));
+    if (length >= held) return held;
     const saved = this.saved(sequence);
-    return saved <= length ? saved : 0;
+    const kept = this.canGoBack ? Math.max(0, length) : saved <= length ? saved : 0;
+    return kept >= this.#restorableFrom(this.#stored[sequence] ?? 0) ? kept : 0;
   }
 
   /** `to` holds the first `length` tokens of `from`, and nothing else. */
@@ -92,6 +109,7 @@ export class SequenceCache {
     this.#row(to).set(this.tokens(from).subarray(0, count));
     this.#lengths[to] = count;
     this.#saved[to] = 0;
+    this.#stored[to] = count === 0 ? 0 : (this.#stored[from] ?? 0);
   }
 
   /** How many tokens at the beginning of `prompt` the sequence already holds. */

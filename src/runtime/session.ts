@@ -6,6 +6,7 @@
 import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
 import { counted } from "../core/counted.ts";
 import { LimitError } from "../core/errors.ts";
+import { restorableFrom } from "../ops/kv-shape.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, emptyStep, type Program, type RowPurpose, type Step } from "../ops/program.ts";
 import { compileForCaller } from "./compile-for-caller.ts";
@@ -40,9 +41,12 @@ export class Session implements Disposable {
     this.program = program;
     this.executable = executable;
     this.counters = new FfnCounters(executable);
-    const { sequences, contextLength, layers } = program.kv;
-    const canGoBack = layers.every(({ kind }) => kind !== "recurrent");
-    this.cache = new SequenceCache(sequences, contextLength, canGoBack);
+    const { kv } = program;
+    const positions = kv.layers.filter(({ kind }) => kind !== "recurrent");
+    const canGoBack = positions.length === kv.layers.length;
+    this.cache = new SequenceCache(kv.sequences, kv.contextLength, canGoBack, (stored) =>
+      restorableFrom({ ...kv, layers: positions }, stored),
+    );
     this.#step = createStep(program.maxRows, program.maxOutputs);
     this.#outputs = outputs;
     const segmentOf = (slot: Slot | undefined): number =>
