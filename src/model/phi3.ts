@@ -4,18 +4,15 @@
  * models that were trained without.
  */
 import type { Architecture } from "./architecture.ts";
-import { trainedContext } from "./hyperparameters.ts";
 import { llama } from "./llama.ts";
+import { withoutWindow } from "./windows.ts";
 
 export const phi3: Architecture = {
   ...llama,
   name: "phi3",
   positions: { kind: "rope", pairing: "halves", hasLongFactors: true },
   dataLayouts: [],
-  numbers: ({ slidingWindow, ...shape }, keys) => {
-    if (slidingWindow === undefined) return shape;
-    return { ...shape, contextLength: trainedContext(keys), ignoredWindow: slidingWindow };
-  },
+  numbers: withoutWindow,
   layerWeights: (find) => ({
     attentionNorm: find.norm("attn_norm"),
     attention: find.attention(),

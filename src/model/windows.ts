@@ -57,6 +57,19 @@ export function ropeByWindow(layer: number, shape: Hyperparameters): RopeParamet
   return window === undefined ? shape.rope : (shape.windowRope ?? shape.rope);
 }
 
+/** For `positions.of`: only layers with a window rotate. */
+export function ropeOfWindows(layer: number, shape: Hyperparameters): RopeParameters | undefined {
+  const { window } = headsOf(shape.attention, layer);
+  return window === undefined ? undefined : (shape.windowRope ?? shape.rope);
+}
+
+/** The window that the file states is not computed, as llama.cpp does not; a notice says so. */
+export function withoutWindow(shape: Hyperparameters, keys: KeyReader): Hyperparameters {
+  const { slidingWindow, ...rest } = shape;
+  if (slidingWindow === undefined) return shape;
+  return { ...rest, contextLength: trainedContext(keys), ignoredWindow: slidingWindow };
+}
+
 /** Scores of all layers are capped. Key: attn_logit_softcapping; `otherwise`: where it is missing. */
 export function withSoftCap(
   shape: Hyperparameters,
