@@ -5,6 +5,7 @@ import type { Architecture } from "./architecture.ts";
 import { bamboo } from "./bamboo.ts";
 import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
+import { gemma } from "./gemma.ts";
 import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
@@ -39,6 +40,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     mistral3,
     qwen35,
     minicpm,
+    gemma,
     exaone4,
     starcoder2,
     ...llamaShaped,

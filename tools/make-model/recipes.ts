@@ -3,6 +3,7 @@ import type { Recipe } from "./recipe.ts";
 import { bitnet, bitnet158 } from "./recipes/bitnet.ts";
 import { cohere2 } from "./recipes/cohere2.ts";
 import { exaone4 } from "./recipes/exaone4.ts";
+import { gemma } from "./recipes/gemma.ts";
 import { gemma2 } from "./recipes/gemma2.ts";
 import { gemma3 } from "./recipes/gemma3.ts";
 import { gemma3n } from "./recipes/gemma3n.ts";
@@ -23,6 +24,7 @@ export const recipes: ReadonlyMap<string, Recipe> = new Map(
     bitnet158,
     cohere2,
     exaone4,
+    gemma,
     gemma2,
     gemma3,
     gemma3n,

@@ -102,6 +102,11 @@ export const variants: readonly Variant[] = [
     },
   },
   {
+    name: "gemma",
+    options: "--arch gemma --head-dim 32",
+    without: neutral("attn_norm.weight", "ffn_norm.weight"),
+  },
+  {
     name: "gemma2",
     options: "--arch gemma2 --head-dim 32",
     without: {
