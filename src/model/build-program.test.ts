@@ -101,9 +101,12 @@ describe("a program", () => {
       const { program, slots } = buildProgram(model, options);
       expect(program.slots.map((slot) => slot.id)).toEqual(program.slots.map((_, index) => index));
       expect(new Set(program.slots.map((slot) => slot.name)).size).toBe(program.slots.length);
-      const full = { kind: "full", kvHeads: 2, keyWidth: 32, valueWidth: 32 };
+      const heads = { kvHeads: 2, keyWidth: 32, valueWidth: 32 };
       const isAttention = model.layers.map(({ attention: { kind } }) => kind === "attention");
-      const layers = isAttention.map((is) => (is ? full : { kind: "recurrent" }));
+      const kept = model.hyperparameters.attention.map(({ window }) =>
+        window === undefined ? { kind: "full", ...heads } : { kind: "window", window, ...heads },
+      );
+      const layers = kept.map((own, layer) => (isAttention[layer] ? own : { kind: "recurrent" }));
       expect(program.kv).toMatchObject({ layers, sequences: 2 });
       expect(slots.logits).toMatchObject({ width: 300, rows: "outputs" });
       const count = (kind: Op["kind"]): number =>

@@ -6,6 +6,7 @@ import { bamboo } from "./bamboo.ts";
 import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
 import { gemma } from "./gemma.ts";
+import { gemma2 } from "./gemma2.ts";
 import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
@@ -41,6 +42,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     qwen35,
     minicpm,
     gemma,
+    gemma2,
     exaone4,
     starcoder2,
     ...llamaShaped,
