@@ -7,6 +7,7 @@ import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
 import { gemma } from "./gemma.ts";
 import { gemma2 } from "./gemma2.ts";
+import { gemma3 } from "./gemma3.ts";
 import { glm4 } from "./glm4.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
@@ -43,6 +44,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     minicpm,
     gemma,
     gemma2,
+    gemma3,
     exaone4,
     starcoder2,
     ...llamaShaped,
