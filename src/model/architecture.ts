@@ -28,6 +28,8 @@ export interface Architecture {
   readonly activation: Activation;
   /** Attention and FFN read the same residual. */
   readonly parallelResidual: boolean;
+  /** Whether the last norm may be without its bias; default: a LayerNorm has one. */
+  readonly outputNormBias?: "optional";
   /** Where the output matrix is: output.weight, or token_embd.weight in a file without one. */
   readonly output: "own" | "own or tied";
   /** Arrangements of the weights, as `tensor_data_layout` names them, that this architecture's files have. */

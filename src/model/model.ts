@@ -49,7 +49,8 @@ export function openModel(gguf: GgufFile): Model {
   const positions = findPositions(finder, { architecture, shape });
   const { dim: width, normEpsilon: epsilon } = shape;
   const { norm: form } = architecture;
-  const outputNorm = finder.norm("output_norm", { form, width, epsilon, bias: "required" });
+  const { outputNormBias: bias = "required" } = architecture;
+  const outputNorm = finder.norm("output_norm", { form, width, epsilon, bias });
   const tied = architecture.output === "own or tied" && !finder.has("output.weight");
   const output = tied
     ? embedding

@@ -3,6 +3,7 @@ import { UnsupportedError } from "../core/errors.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture } from "./architecture.ts";
 import { bamboo } from "./bamboo.ts";
+import { cohere2 } from "./cohere2.ts";
 import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
 import { gemma } from "./gemma.ts";
@@ -46,6 +47,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     gemma2,
     gemma3,
     exaone4,
+    cohere2,
     starcoder2,
     ...llamaShaped,
   ].map((one) => [one.name, one]),

@@ -120,6 +120,8 @@ const models: Readonly<Record<string, readonly string[]>> = {
   granite: ["--arch", "granite"],
   olmo2: ["--arch", "olmo2"],
   qwen35: ["--arch", "qwen35", "--full-attention-interval", "2"],
+  gemma2: ["--arch", "gemma2"],
+  cohere2: ["--arch", "cohere2"],
   "olmo2 with windows": ["--arch", "olmo2", "--window", "8", "--window-pattern", "2"],
   "llama with ReLU": ["--arch", "llama", "--activation", "relu"],
 };
