@@ -21,18 +21,13 @@ const otherShape = "--dim 96 --layers 5 --ffn 224 --heads 6 --kv-heads 3 --conte
 /** Native llama.cpp lacks these; their files come from PowerInfer, which the golden tests compare. */
 const withoutOracle: ReadonlySet<string> = new Set(["bamboo", "opt"]);
 
-/** hearth has no windows yet. */
-const later: ReadonlySet<string> = new Set(["olmo3", "exaone4 with windows"]);
-
 /** Rounding of sums in f32. */
 const closeF32 = 1e-3;
 /** Native llama.cpp rounds what weights of 16 bits multiply to 16 bits, hearth does not. */
 const closeF16 = 2e-2;
 
 export function provedCases(): readonly ProvedCase[] {
-  const known = variants.filter(
-    ({ name, options }) => architectureNames.includes(archOf(options)) && !later.has(name),
-  );
+  const known = variants.filter(({ options }) => architectureNames.includes(archOf(options)));
   const covered = new Set(known.map(({ options }) => archOf(options)));
   const others = architectureNames.filter((name) => !covered.has(name) && !withoutOracle.has(name));
   return [
