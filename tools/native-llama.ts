@@ -63,9 +63,10 @@ function said(
     const run = spawnSync(program, [...words, ...args], { encoding: "utf8", input: "" });
     if (run.error !== undefined) throw run.error;
     errors = run.stderr;
-    if (run.status !== 0) break;
     const found = read(run.stdout);
     if (found !== undefined) return found;
+    // A signal, as an early end, says nothing of the model.
+    if (run.status !== 0 && run.status !== null) break;
   }
   throw new Error(`${command.join(" ")} gave no answer:\n${errors.slice(-2000)}`);
 }

@@ -20,6 +20,7 @@ FfnOp ffn_op(Builder& builder, const FfnRecord& from) {
   op.activation = static_cast<Activation>(whole(from.activation));
   op.activation_threshold = static_cast<float>(from.threshold);
   op.gate = builder.optional_weight(from.gate);
+  op.gate_bias = builder.optional_vector(from.gate_bias);
   op.up = builder.weight(from.up);
   op.up_bias = builder.optional_vector(from.up_bias);
   op.down_rows = from.down_rows != 0;

@@ -100,7 +100,8 @@ class DenseStage final : public Stage {
     const FfnRun& run = *run_;
     const FfnOp& op = run.op;
     const size_t count = task.count();
-    add_up_bias(op, task.candidates, task.h);
+    if (op.gated()) add_bias(op, op.gate_bias, task.candidates, task.gate);
+    add_bias(op, op.up_bias, task.candidates, task.h);
     if (run.selection->scores() == Scores::kGate && op.gated()) {
       // The mask reads act(gate) itself.
       std::memcpy(task.scores, task.gate, count * sizeof(float));

@@ -96,10 +96,10 @@ void candidate_dots(const FfnOp& op, const Weight& weight, const void* x, Range 
   }
 }
 
-void add_up_bias(const FfnOp& op, Range candidates, float* up) {
-  if (op.up_bias == nullptr) return;
+void add_bias(const FfnOp& op, const float* bias, Range candidates, float* y) {
+  if (bias == nullptr) return;
   const auto [begin, end] = candidates;
-  for (size_t i = begin; i < end; i++) up[i - begin] += op.up_bias[op.neuron(i)];
+  for (size_t i = begin; i < end; i++) y[i - begin] += bias[op.neuron(i)];
 }
 
 std::unique_ptr<Stage> make_ffn_select(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {

@@ -106,9 +106,7 @@ class ActiveStage final : public Stage {
       return;
     }
     dots(op.up, run.x_up.row(row), ids, h);
-    if (op.up_bias != nullptr) {
-      for (size_t i = 0; i < ids.count; i++) h[i] += op.up_bias[ids.index[i]];
-    }
+    add_bias(op.up_bias, ids, h);
     const auto activate = run.kernels->vector.activate;
     if (scored == Scores::kGate) {
       // The score is act(g) already.
@@ -119,7 +117,10 @@ class ActiveStage final : public Stage {
       for (size_t i = 0; i < ids.count; i++) h[i] *= scores[candidates[i]];
       return;
     }
-    if (op.gated()) dots(op.gate, run.x_gate.row(row), ids, spare);
+    if (op.gated()) {
+      dots(op.gate, run.x_gate.row(row), ids, spare);
+      add_bias(op.gate_bias, ids, spare);
+    }
     activate(
         ActivateTask{op.gating, op.activation, op.activation_threshold, spare, h, h, ids.count});
   }
@@ -143,15 +144,20 @@ class ActiveStage final : public Stage {
                                                 op.activation_threshold, nullptr, x, x, count});
     };
     dots(op.gate, run.x_gate.row(row), RowList{ids, count}, gate);
+    add_bias(op.gate_bias, RowList{ids, count}, gate);
     activate(gate);
     count = compact(gate, ids, count);
     dots(op.up, run.x_up.row(row), RowList{ids, count}, h);
-    if (op.up_bias != nullptr) {
-      for (size_t i = 0; i < count; i++) h[i] += op.up_bias[ids[i]];
-    }
+    add_bias(op.up_bias, RowList{ids, count}, h);
     if (op.gating == Gating::kBoth) activate(h);
     for (size_t i = 0; i < count; i++) h[i] *= gate[i];
     return count;
+  }
+
+  // bias, by neuron: null for none.
+  static void add_bias(const float* bias, RowList ids, float* y) {
+    if (bias == nullptr) return;
+    for (size_t i = 0; i < ids.count; i++) y[i] += bias[ids.index[i]];
   }
 
   void dots(const Weight& weight, const void* x, RowList ids, float* y) const {

@@ -38,6 +38,7 @@ struct FfnOp {
   Weight up_channels;
   Weight down;
   bool down_rows = false;
+  const float* gate_bias = nullptr;
   const float* up_bias = nullptr;
   const float* down_bias = nullptr;
   const uint32_t* subset = nullptr;
@@ -133,8 +134,8 @@ struct FfnRun {
 // y[i] = W[neuron of candidate begin + i, :] · x
 void candidate_dots(const FfnOp& op, const Weight& weight, const void* x, Range candidates,
                     float* y);
-// up[i] += bias of candidate begin + i's neuron, if the block has one.
-void add_up_bias(const FfnOp& op, Range candidates, float* up);
+// y[i] += bias of candidate begin + i's neuron; bias null: nothing.
+void add_bias(const FfnOp& op, const float* bias, Range candidates, float* y);
 
 // Starts the clock; first of the block's stages.
 std::unique_ptr<Stage> make_ffn_start(std::shared_ptr<FfnRun> run);

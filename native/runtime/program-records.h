@@ -134,6 +134,7 @@ struct FfnRecord {
   double activation;
   double threshold;
   double gate;
+  double gate_bias;
   double up;
   double up_bias;
   double down_rows;

@@ -21,7 +21,7 @@ class Gates : public Selection {
     const bool gated = op.gated();
     const void* x = (gated ? run.x_gate : run.x_up).row(task.row);
     candidate_dots(op, gated ? op.gate : op.up, x, task.candidates, task.scores);
-    if (!gated) add_up_bias(op, task.candidates, task.scores);
+    add_bias(op, gated ? op.gate_bias : op.up_bias, task.candidates, task.scores);
     const VectorKernels& vector = run.kernels->vector;
     vector.activate(ActivateTask{Gating::kUngated, op.activation, op.activation_threshold, nullptr,
                                  task.scores, task.scores, task.count()});

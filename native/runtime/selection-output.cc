@@ -47,7 +47,8 @@ class LargeOutputs final : public Selection {
     if (!joined(run, product, task, task.scores)) {
       candidate_dots(op, op.up, run.x_up.row(task.row), task.candidates, task.scores);
     }
-    add_up_bias(op, task.candidates, task.scores);
+    if (op.gated()) add_bias(op, op.gate_bias, task.candidates, gate);
+    add_bias(op, op.up_bias, task.candidates, task.scores);
     run.kernels->vector.activate(ActivateTask{op.gating, op.activation, op.activation_threshold,
                                               gate, task.scores, task.scores, task.count()});
   }

@@ -83,7 +83,7 @@ function describeLayer(layer: LayerWeights): LayerBytes {
     neurons: ffn.neurons,
     attention: bytesOf(...mixer.weights),
     norms: bytesOf(...norms),
-    ffn: matrices + bytesOf(ffn.up.bias, ffn.downBias),
+    ffn: matrices + bytesOf(ffn.gateBias, ffn.up.bias, ffn.downBias),
     perNeuron: matrices / ffn.neurons,
     predictor: bytesOf(ffn.predictor?.fc1, ffn.predictor?.fc2),
   };

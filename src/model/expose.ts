@@ -13,7 +13,7 @@ export interface ExposedLayer {
   readonly input: Slot; // width dim
   /** After the norm: what gate and up multiply. */
   readonly normed: Slot; // width dim
-  /** Gate before its activation; absent in ungated blocks. */
+  /** Gate with its bias, before its activation; absent in ungated blocks. */
   readonly gate?: Slot; // width neurons
   /** After the activation, dense. */
   readonly h: Slot; // width neurons
@@ -83,7 +83,8 @@ function activationOps(parts: {
   if (gateWeight === undefined || gate === undefined) {
     return [upOp, activateOp({ gating, activation, up, out: h })];
   }
-  const gateOp = matmulOp({ x, out: gate, into: "assign", linear: { weight: gateWeight } });
+  const gateLinear = { weight: gateWeight, ...(block.gateBias && { bias: block.gateBias }) };
+  const gateOp = matmulOp({ x, out: gate, into: "assign", linear: gateLinear });
   return [gateOp, upOp, activateOp({ gating, activation, gate, up, out: h })];
 }
 

@@ -377,7 +377,7 @@ function ffnBlock(
   source: { readonly weights: FfnWeights; readonly downRows: Weight | undefined },
 ): FfnBlock {
   const { weights, downRows } = source;
-  const { gating, activation, neurons, gate, up, downBias } = weights;
+  const { gating, activation, neurons, gate, gateBias, up, downBias } = weights;
   const down: FfnBlock["down"] =
     downRows === undefined ? weights.down : { layout: "rows", weight: downRows };
   return {
@@ -387,6 +387,7 @@ function ffnBlock(
     gating,
     activation,
     ...(gate && { gate }),
+    ...(gateBias && { gateBias }),
     up: up.weight,
     ...(up.bias && { upBias: up.bias }),
     down,

@@ -134,22 +134,20 @@ export class LayerFinder {
     const { dim } = this.#shape;
     const neurons = this.neurons;
     const { gating, activation } = this.#traits;
-    if (this.has("ffn_gate.bias")) {
-      throw new UnsupportedError(`a bias of the gate (${this.#name("ffn_gate.bias")})`, [
-        "ffn_up.bias",
-        "ffn_down.bias",
-      ]);
-    }
     const rows = { rows: neurons, columns: dim };
+    // No architecture demands it: models whose other biases are required have no gate.
     const gate =
-      gating === "ungated" ? undefined : this.#finder.matrix(this.#name("ffn_gate.weight"), rows);
+      gating === "ungated"
+        ? undefined
+        : this.#finder.linear(this.#name("ffn_gate"), rows, "optional");
     const up = this.#finder.linear(this.#name("ffn_up"), rows, bias);
     const predictor = this.#predictor();
     return {
       gating,
       activation,
       neurons,
-      ...(gate !== undefined && { gate }),
+      ...(gate && { gate: gate.weight }),
+      ...(gate?.bias && { gateBias: gate.bias }),
       up,
       ...this.#down(bias),
       ...(predictor !== undefined && { predictor }),

@@ -194,10 +194,10 @@ describe("a file that hearth cannot run", () => {
       /ffn_up\.weight: found \[128, 200\], expected \[128, 256\]/,
     ],
     [
-      "a gate's bias",
+      "a gate's bias of another length",
       "blk.0.ffn_gate.bias",
-      zeros("blk.0.ffn_gate.bias", "F32", [256]),
-      /ffn_gate\.bias/,
+      zeros("blk.0.ffn_gate.bias", "F32", [128]),
+      /ffn_gate\.bias: found \[128\], expected \[256\]/,
     ],
     [
       "factors that are no numbers",

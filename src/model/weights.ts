@@ -45,6 +45,7 @@ export interface FfnWeights {
   readonly activation: Activation;
   readonly neurons: number;
   readonly gate?: Weight; // [neurons, dim]
+  readonly gateBias?: Weight; // [1, neurons]
   readonly up: Linear; // [neurons, dim]
   readonly down: DownProjection;
   readonly downBias?: Weight; // [1, dim]

@@ -15,9 +15,9 @@ export function blockWithSlots(block: FfnBlock, slot: (slot: Slot) => Slot): Ffn
 
 /** All weights but the channel-major copies. */
 export function blockWeights(block: FfnBlock): readonly Weight[] {
-  const { gate, up, upBias, down, downBias, method } = block;
+  const { gate, gateBias, up, upBias, down, downBias, method } = block;
   const predictor = method.kind === "mlp" ? [method.fc1, method.fc2] : [];
-  const weights = [gate, up, upBias, down.weight, downBias, ...predictor];
+  const weights = [gate, gateBias, up, upBias, down.weight, downBias, ...predictor];
   return weights.filter((weight) => weight !== undefined);
 }
 
@@ -25,6 +25,8 @@ export function blockRequirements(block: FfnBlock): readonly Requirement[] {
   const { dim, neurons, gating, down } = block;
   return [
     requires((block.gate === undefined) === (gating === "ungated"), "a gate iff gated", gating),
+    requires(block.gateBias === undefined || gating !== "ungated", "a bias of a gate", gating),
+    isVector(block.gateBias, neurons),
     isMatrix(block.up, [neurons, dim]),
     isMatrix(block.gate ?? block.up, [neurons, dim]),
     isVector(block.upBias, neurons),

@@ -44,7 +44,7 @@ export type Activation =
 export type RowFunction = Activation | { readonly kind: "sigmoid" };
 
 /**
- * How the hidden vector h of an FFN comes about, with u = up·x + bias and g = gate·x:
+ * How the hidden vector h of an FFN comes about, with u = up·x + bias and g = gate·x + bias:
  * ungated h = act(u); gated h = act(g)·u (ReGLU, SwiGLU); both h = act(g)·act(u) (dReLU, Bamboo).
  */
 export type Gating = "ungated" | "gated" | "both";
@@ -91,6 +91,8 @@ export interface FfnBlock {
   readonly gating: Gating;
   readonly activation: Activation;
   readonly gate?: Weight; // [neurons, dim]
+  /** Only with a gate. */
+  readonly gateBias?: Weight; // [1, neurons]
   readonly up: Weight; // [neurons, dim]
   readonly upBias?: Weight; // [1, neurons]
   readonly down: DownProjection;

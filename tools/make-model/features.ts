@@ -3,6 +3,7 @@ import { OptionError } from "../../src/core/errors.ts";
 
 export type FeatureName =
   | "tied"
+  | "biases"
   | "head-dim"
   | "head-dim-swa"
   | "window"
@@ -56,6 +57,7 @@ const flag = (help: string): Feature => whole(1, 1, help);
 
 const table: Readonly<Record<FeatureName, Feature>> = {
   tied: flag("1: no output.weight, the embedding is the output matrix too"),
+  biases: flag("1: a bias at every matrix of a layer"),
   "head-dim": whole(8, 4096, "length of a key and a value, if it is not dim / heads"),
   "head-dim-swa": whole(8, 4096, "length of a key and a value in layers with a window"),
   window: whole(1, 2 ** 32 - 1, "tokens that see each other in layers with a window"),

@@ -36,6 +36,17 @@ export const variants: readonly Variant[] = [
     },
   },
   {
+    name: "granite with biases",
+    options: "--arch granite --biases 1 --seed 2",
+    without: neutral(
+      "attn_q.bias",
+      "attn_output.bias",
+      "ffn_gate.bias",
+      "ffn_up.bias",
+      "ffn_down.bias",
+    ),
+  },
+  {
     name: "smollm3",
     options: "--arch smollm3",
     without: { "RoPE base": "--rope-base off" },

@@ -25,7 +25,7 @@ describe("native/runtime/program-records.h", () => {
 
   it("has the fields of a record in the order in which they are written", () => {
     expect(header).toContain(
-      "struct AttentionRecord {\n  double layer;\n  double q;\n  double out;\n  double heads;\n  double scale;\n};",
+      "struct StoreKvRecord {\n  double layer;\n  double k;\n  double v;\n};",
     );
   });
 });

@@ -5,7 +5,7 @@
  */
 
 import { activationFunction, hidden } from "../../ops/activation.ts";
-import type { FfnBlock, OpOf } from "../../ops/op.ts";
+import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
 import { weightData } from "../reference/state.ts";
 import { activationError, roundoff } from "../tolerance.ts";
@@ -65,17 +65,14 @@ function neuronValues(
   x: Bounded,
 ): (neuron: number) => { readonly gate: Score; readonly whole: Score } {
   const act = activationFunction(block.activation);
-  const upScore = productScore(state, block.up, x);
-  const gateScore = block.gate === undefined ? upScore : productScore(state, block.gate, x);
-  const bias = block.upBias && weightData(state.reference, block.upBias);
+  const upScore = biasedScore(state, { weight: block.up, bias: block.upBias }, x);
+  const gateScore =
+    block.gate === undefined
+      ? upScore
+      : biasedScore(state, { weight: block.gate, bias: block.gateBias }, x);
   const bound = hiddenBound(block);
   return (neuron) => {
-    const product = upScore(neuron);
-    const added = bias === undefined ? 0 : bias[neuron]!;
-    const up = {
-      value: product.value + added,
-      error: product.error + 5 * roundoff * Math.abs(added),
-    };
+    const up = upScore(neuron);
     const gate = gateScore(neuron);
     const value = hidden(block.gating, act, up.value, gate.value);
     return {
@@ -85,6 +82,23 @@ function neuronValues(
       },
       whole: { value, error: bound(up, gate) },
     };
+  };
+}
+
+/** A row's product and its bias, which is made with up to 3 roundings and added with one. */
+function biasedScore(
+  state: BoundState,
+  linear: { readonly weight: Weight; readonly bias: Weight | undefined },
+  x: Bounded,
+): (neuron: number) => Score {
+  const score = productScore(state, linear.weight, x);
+  if (linear.bias === undefined) return score;
+  const bias = weightData(state.reference, linear.bias);
+  return (neuron) => {
+    const { value, error } = score(neuron);
+    const added = bias[neuron]!;
+    const sum = value + added;
+    return { value: sum, error: error + 5 * roundoff * Math.abs(added) + roundoff * Math.abs(sum) };
   };
 }
 

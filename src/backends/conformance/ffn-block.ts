@@ -51,6 +51,7 @@ export function makeFfnBlock(
     activation,
     up: matrix("up", up),
     ...(gating === "ungated" ? {} : { gate: matrix("gate", gate) }),
+    ...(shape.hasBiases && gating !== "ungated" ? { gateBias: vector("gate bias", neurons) } : {}),
     ...(shape.hasBiases ? { upBias: vector("up bias", neurons) } : {}),
     ...(shape.hasBiases ? { downBias: vector("down bias", dim) } : {}),
     ...(shape.isSubset ? { subset: makeSubset(neurons, data) } : {}),

@@ -33,6 +33,7 @@ export function lowerFfn(
     neurons,
     ...lowerActivation(block.gating, block.activation),
     gate: weights.add(block.gate),
+    gateBias: weights.add(block.gateBias),
     up: weights.add(block.up),
     upBias: weights.add(block.upBias),
     downRows: flag(down.layout === "rows"),

@@ -31,6 +31,7 @@ export const opRecords = {
     "activation",
     "threshold",
     "gate",
+    "gateBias",
     "up",
     "upBias",
     "downRows",

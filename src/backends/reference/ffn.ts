@@ -57,13 +57,15 @@ function computeHidden(
   const act = activationFunction(block.activation);
   const up = weightData(state, block.up);
   const gate = block.gate && weightData(state, block.gate);
+  const gateBias = block.gateBias && weightData(state, block.gateBias);
   const upBias = block.upBias && weightData(state, block.upBias);
   const xUp = state.roundInput(block.up.type, input.x);
   const xGate = block.gate && state.roundInput(block.gate.type, input.x);
   active.count = 0;
   active.h.fill(0);
   for (const neuron of predictedActive(block, state, among, input)) {
-    const g = xGate === undefined ? 0 : dot(gate!, neuron * block.dim, xGate, 0, block.dim);
+    const product = xGate === undefined ? 0 : dot(gate!, neuron * block.dim, xGate, 0, block.dim);
+    const g = product + (gateBias === undefined ? 0 : gateBias[neuron]!);
     if (xGate !== undefined && !keepsGate(block, act(g))) continue;
     const bias = upBias === undefined ? 0 : upBias[neuron]!;
     const u = dot(up, neuron * block.dim, xUp, 0, block.dim) + bias;

@@ -26,6 +26,7 @@ export interface FfnRecording {
   readonly x: BufferSpec;
   /** h, f32 [rows, neurons]; shared by all blocks. */
   readonly hidden: BufferSpec;
+  readonly gateBias?: BufferSpec;
   readonly upBias?: BufferSpec;
 }
 
@@ -34,8 +35,12 @@ export function ffnRecording(op: OpOf<"ffn">, lowering: Lowering): FfnRecording 
   const neurons = block.subset?.length ?? block.neurons;
   const label = `ffn ${block.layer}`;
   const rows = lowering.maxRows(op.x.rows);
-  const bias = block.upBias && { weight: block.upBias, length: block.neurons };
-  const upBias = bias && lowering.buffers.vector(`${label} up bias`, [bias], block.subset);
+  const biasOf = (of: string, weight: Weight | undefined): BufferSpec | undefined => {
+    const bias = weight && { weight, length: block.neurons };
+    return bias && lowering.buffers.vector(`${label} ${of} bias`, [bias], block.subset);
+  };
+  const gateBias = biasOf("gate", block.gateBias);
+  const upBias = biasOf("up", block.upBias);
   return {
     op,
     block,
@@ -43,7 +48,8 @@ export function ffnRecording(op: OpOf<"ffn">, lowering: Lowering): FfnRecording 
     label,
     x: lowering.slot(op.x),
     hidden: neuronBuffer("ffn hidden", rows, lowering),
-    ...(upBias === undefined ? {} : { upBias }),
+    ...(gateBias && { gateBias }),
+    ...(upBias && { upBias }),
   };
 }
 
@@ -119,12 +125,16 @@ export function combineCode(recording: FfnRecording): {
   functions: string;
   bindings: readonly Binding[];
 } {
-  const { block, upBias } = recording;
+  const { block, gateBias, upBias } = recording;
+  const gate = gateBias === undefined ? "g" : "(g + gate_bias[n])";
   const up = upBias === undefined ? "u" : "(u + up_bias[n])";
   return {
-    bindings: upBias === undefined ? [] : [reads("up_bias", "array<f32>", upBias)],
+    bindings: [
+      ...(gateBias === undefined ? [] : [reads("gate_bias", "array<f32>", gateBias)]),
+      ...(upBias === undefined ? [] : [reads("up_bias", "array<f32>", upBias)]),
+    ],
     functions: `${activationCode(block.activation)}
-fn combine(n: u32, g: f32, u: f32) -> f32 { return ${hiddenCode(block.gating, up, "g")}; }
+fn combine(n: u32, g: f32, u: f32) -> f32 { return ${hiddenCode(block.gating, up, gate)}; }
 `,
   };
 }
@@ -152,7 +162,8 @@ function lowerUnlike(recording: FfnRecording, gate: Weight, lowering: Lowering):
   const { op, block, neurons, hidden } = recording;
   const rows = lowering.maxRows(op.x.rows);
   const gated = neuronBuffer("ffn gate", rows, lowering);
-  allNeurons(recording, lowering, { weight: gate, out: gated, epilogue: {} });
+  const gateEpilogue = recording.gateBias === undefined ? {} : { bias: recording.gateBias };
+  allNeurons(recording, lowering, { weight: gate, out: gated, epilogue: gateEpilogue });
   const epilogue = recording.upBias === undefined ? {} : { bias: recording.upBias };
   allNeurons(recording, lowering, { weight: block.up, out: hidden, epilogue });
   const slot = { id: -1, name: recording.label, width: neurons, rows: op.x.rows };

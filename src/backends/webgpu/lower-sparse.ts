@@ -200,8 +200,14 @@ function lowerActiveHidden(
       hidden: score,
       isPaired: false,
     };
-    const act = activationCode(block.activation);
-    emitSparse({ ...made, functions: act, bindings: [], value: "act(a)" }, lists, lowering);
+    const { gateBias } = recording;
+    const g = gateBias === undefined ? "a" : "a + gate_bias[n]";
+    const gated = {
+      functions: activationCode(block.activation),
+      bindings: gateBias === undefined ? [] : [reads("gate_bias", "array<f32>", gateBias)],
+      value: `act(${g})`,
+    };
+    emitSparse({ ...made, ...gated }, lists, lowering);
   }
   lowerActiveUp(recording, { score, lists, weight: up }, lowering);
 }
@@ -256,7 +262,8 @@ function lowerGated(
   }
   const score = scoreBuffer(recording, lowering);
   const { activation } = block;
-  allNeurons(recording, lowering, { weight: block.gate, out: score, epilogue: { activation } });
+  const epilogue = { activation, ...(recording.gateBias && { bias: recording.gateBias }) };
+  allNeurons(recording, lowering, { weight: block.gate, out: score, epilogue });
   compact({ method, score, ...zero });
   lowerActiveUp(recording, { score, lists, weight: block.up }, lowering);
 }

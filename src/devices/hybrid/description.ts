@@ -171,7 +171,7 @@ function describeFfn(
 function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
   readonly tensors: readonly NeuronTensor[];
 } {
-  const { gate, up, upBias, down, downBias, method, neurons } = block;
+  const { gate, gateBias, up, upBias, down, downBias, method, neurons } = block;
   const read = readsOf(block);
   const tensors: NeuronTensor[] = [
     ...(gate === undefined ? [] : [neuronTensor(gate, read.gate)]),
@@ -180,6 +180,7 @@ function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
       ? neuronTensor(down.weight, read.down)
       : columnTensor(down.weight, read.down),
   ];
+  if (gateBias !== undefined) tensors.push({ ...plain(4), read: read.gate });
   if (upBias !== undefined) tensors.push({ ...plain(4), read: read.up });
   const shared: PlaceableTensor[] = downBias === undefined ? [] : [placeable(downBias)];
   switch (method.kind) {

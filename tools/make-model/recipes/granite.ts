@@ -1,6 +1,6 @@
 /** Granite 3: Llama's tensors, with a scale at the embedding, the residual, the scores and the logits. */
 import { metadataValue } from "../../../src/gguf/value.ts";
-import { norm, type Recipe, type RecipeModel } from "../recipe.ts";
+import { bias, type MadeTensor, norm, type Recipe, type RecipeModel } from "../recipe.ts";
 import {
   attentionOutput,
   embedding,
@@ -8,6 +8,7 @@ import {
   given,
   lastNorm,
   output,
+  projectionBiases,
   projections,
   residual,
   shapeKeys,
@@ -21,10 +22,21 @@ function added(model: RecipeModel): number {
   return (0.7 * start) / model.stock("residual-scale");
 }
 
+function biases(model: RecipeModel): readonly MadeTensor[] {
+  return [
+    ...projectionBiases(model),
+    bias("attn_output", model.dim, 0.3 * added(model)),
+    bias("ffn_gate", model.ffn),
+    bias("ffn_up", model.ffn),
+    bias("ffn_down", model.dim, 0.3 * added(model)),
+  ];
+}
+
 export const granite: Recipe = {
   name: "granite",
   features: {
     tied: 1,
+    biases: undefined,
     "embedding-scale": 12,
     "residual-scale": 0.22,
     "attention-scale": 0.0625,
@@ -46,6 +58,7 @@ export const granite: Recipe = {
     attentionOutput(model, added(model)),
     norm("ffn_norm", model.dim),
     ...gatedFfn(model, added(model)),
+    ...(model.feature("biases") === undefined ? [] : biases(model)),
   ],
   last: (model) => [lastNorm(model), ...output(model, model.stock("logit-scale"))],
 };
