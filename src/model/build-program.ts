@@ -15,10 +15,9 @@ import {
   type LayerMasks,
   type MethodChoice,
   type ModelLayer,
-  matmulOp,
-  normOp,
 } from "./graph.ts";
 import type { Model } from "./model.ts";
+import { matmulOp, normOp } from "./op-makers.ts";
 import { ropeTables } from "./rope-tables.ts";
 import { SlotTable } from "./slot-table.ts";
 import type { Linear } from "./weights.ts";

@@ -3,7 +3,8 @@
  * training and calibration. It computes what the layer as a whole computes, densely.
  */
 import type { Activation, FfnBlock, Gating, Op, Slot } from "../ops/op.ts";
-import { type ModelLayer, matmulOp } from "./graph.ts";
+import type { ModelLayer } from "./graph.ts";
+import { matmulOp } from "./op-makers.ts";
 import type { SlotTable } from "./slot-table.ts";
 
 /** What an exposed layer puts on the host, [rows of the step, width] each. */

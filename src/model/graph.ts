@@ -4,7 +4,8 @@
  */
 import type { FfnBlock, Op, OpOf, RowFunction, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
-import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
+import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
+import { attentionOp, ffnBlock, matmulOp, normOp } from "./op-makers.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import { queryFactors } from "./scales.ts";
 import type { SlotTable } from "./slot-table.ts";
@@ -323,77 +324,15 @@ interface BranchPlace {
   readonly postNorm: Norm | undefined;
 }
 
-function attentionOp(
-  place: Pick<OpOf<"attention">, "layer" | "q" | "out">,
-  { heads, scale, window, softCap }: AttentionShape,
-  { sinks }: AttentionWeights,
-): OpOf<"attention"> {
-  return {
-    kind: "attention",
-    ...place,
-    heads,
-    scale,
-    ...(window !== undefined && { window }),
-    ...(softCap !== undefined && { softCap }),
-    ...(sinks && { sinks }),
-  };
-}
-
 /** Buffers of output rows have names of their own. */
 function nameFor(x: Slot, name: string): string {
   return x.rows === "outputs" ? `${name} of outputs` : name;
-}
-
-export function normOp(parts: {
-  readonly x: Slot;
-  readonly out: Slot;
-  readonly norm: Norm;
-  readonly groups: number;
-}): OpOf<"norm"> {
-  const { x, out, norm, groups } = parts;
-  const { form, weight, bias, epsilon } = norm;
-  return { kind: "norm", form, x, out, groups, weight, ...(bias && { bias }), epsilon };
-}
-
-export function matmulOp(parts: {
-  readonly x: Slot;
-  readonly out: Slot;
-  readonly into: "assign" | "add";
-  readonly linear: Linear;
-  readonly channels?: Weight | undefined;
-}): Op {
-  const { x, out, into, linear, channels } = parts;
-  return { kind: "matmul", x, out, into, ...linear, ...(channels && { channels }) };
 }
 
 function blockChannels(masked: LayerMasks["ffn"]): Pick<FfnBlock, "channels"> {
   const { gate, up } = masked?.channels ?? {};
   if (up === undefined) return {};
   return { channels: { ...(gate && { gate }), up } };
-}
-
-function ffnBlock(
-  layer: number,
-  source: { readonly weights: FfnWeights; readonly downRows: Weight | undefined },
-): FfnBlock {
-  const { weights, downRows } = source;
-  const { gating, activation, neurons, gate, gateBias, up, downBias } = weights;
-  const down: FfnBlock["down"] =
-    downRows === undefined ? weights.down : { layout: "rows", weight: downRows };
-  return {
-    layer,
-    dim: up.weight.columns,
-    neurons,
-    gating,
-    activation,
-    ...(gate && { gate }),
-    ...(gateBias && { gateBias }),
-    up: up.weight,
-    ...(up.bias && { upBias: up.bias }),
-    down,
-    ...(downBias && { downBias }),
-    method: { kind: "dense" },
-  };
 }
 
 function missing(layer: number, part: string): never {
