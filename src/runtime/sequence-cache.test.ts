@@ -57,6 +57,8 @@ describe("the sequence cache", () => {
     expect(cache.keepable(0, 2)).toBe(0);
     cache.copy(0, 1, 4);
     expect([cache.keepable(1, 2), cache.keepable(1, 3)]).toEqual([0, 3]);
+    expect(() => cache.copy(0, 1, 2)).toThrow(/2 tokens of sequence 0 cannot be copied.*from 3/);
+    expect(cache.length(1)).toBe(4);
     cache.truncate(0, 0);
     for (const token of [7, 8]) cache.append(0, token);
     expect(cache.keepable(0, 1)).toBe(1);

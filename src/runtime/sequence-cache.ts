@@ -103,9 +103,18 @@ export class SequenceCache {
     return kept >= this.#restorableFrom(this.#stored[sequence] ?? 0) ? kept : 0;
   }
 
-  /** `to` holds the first `length` tokens of `from`, and nothing else. */
+  /**
+   * `to` holds the first `length` tokens of `from`, and nothing else.
+   * @throws HearthError where layers of `from` no longer hold what a token behind them sees.
+   */
   copy(from: number, to: number, length: number): void {
     const count = Math.min(length, this.length(from));
+    const least = this.#restorableFrom(this.#stored[from] ?? 0);
+    if (count > 0 && count < least) {
+      throw new HearthError(
+        `${counted(count, "token")} of sequence ${from} cannot be copied: its layers with a window can go on from ${least} at the earliest; copy more, or read them anew`,
+      );
+    }
     this.#row(to).set(this.tokens(from).subarray(0, count));
     this.#lengths[to] = count;
     this.#saved[to] = 0;

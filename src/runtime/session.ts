@@ -162,8 +162,8 @@ export class Session implements Disposable {
   /** Runs the rows added so far, then makes `to` hold the first `length` tokens of `from` and nothing else. */
   async copyPrefix(from: number, to: number, length: number): Promise<void> {
     await this.run();
-    await this.executable.copySequence(from, to, length);
     this.cache.copy(from, to, length);
+    await this.executable.copySequence(from, to, length);
   }
 
   /** Logits [vocabulary] of an output of the last run: a view, valid and writable until the next run. */
