@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "kernels/rounding.h"
 #include "weights.h"
 
 namespace hearth_test {

@@ -26,6 +26,8 @@ interface CaseTraits {
   readonly method?: SparsityMethod["kind"];
   readonly downLayout?: "columns" | "rows";
   readonly kvType?: KvType;
+  /** The longest sum has so many terms, where rounding of long sums alone is more than a hundredth of the result. */
+  readonly terms?: number;
   /** Weights have channel-major copies, which a backend may leave unread. */
   readonly hasChannels?: boolean;
 }
