@@ -26,6 +26,8 @@ FfnOp ffn_op(Builder& builder, const FfnRecord& from) {
   op.down_rows = from.down_rows != 0;
   op.down = builder.weight(from.down);
   op.down_bias = builder.optional_vector(from.down_bias);
+  op.hidden_norm = builder.optional_vector(from.hidden_norm);
+  op.hidden_epsilon = static_cast<float>(from.hidden_epsilon);
   op.subset_count = whole(from.subset_count);
   op.subset = builder.optional_array<uint32_t>(from.subset, op.subset_count);
   op.gate_channels = builder.optional_weight(from.gate_channels);
@@ -86,6 +88,7 @@ void build_ffn(Builder& builder, Reader& reader) {
   builder.add(make_ffn_select(run, builder.needs()));
   builder.add(make_ffn_active(run, builder.needs()));
   builder.add(make_ffn_dense(run, builder.needs()));
+  if (op.hidden_norm != nullptr) builder.add(make_ffn_norm(run));
   builder.need_ffn(op, run->piece_room);
   builder.writes(run->h);
   if (op.down_rows) {

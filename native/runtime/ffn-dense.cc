@@ -130,6 +130,28 @@ class DenseStage final : public Stage {
   bool by_row_ = false;  // one matrix-vector product per row of the step, not one of matrices
 };
 
+class HiddenNormStage final : public Stage {
+ public:
+  explicit HiddenNormStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {
+    const FfnOp& op = run_->op;
+    norm_ = make_norm(*run_->kernels, NormOp{true, run_->h, run_->h, 1, op.hidden_norm, nullptr,
+                                             op.hidden_epsilon});
+  }
+
+  Phase begin(const Step& step) override {
+    if (run_->sparse && run_->op.down_rows) return Phase{0, false};
+    return norm_->begin(step);
+  }
+
+  void chunk(const Step& step, uint32_t index, const Scratch& scratch) override {
+    norm_->chunk(step, index, scratch);
+  }
+
+ private:
+  std::shared_ptr<FfnRun> run_;
+  std::unique_ptr<Stage> norm_;
+};
+
 // out[t, c] (+)= Σ_r h[t, r] · W[r, c], W [neurons, dim]. A chunk owns a block of columns and of
 // rows of the step: it widens 32 neurons' columns to f32 once and adds them to each row while they
 // lie in the first cache.
@@ -223,6 +245,10 @@ std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds&
   needs.need_gemm(op.dim);
   if (scored != nullptr) needs.need_gemm(scored->weight.matrix.columns);
   return std::make_unique<DenseStage>(std::move(run));
+}
+
+std::unique_ptr<Stage> make_ffn_norm(std::shared_ptr<FfnRun> run) {
+  return std::make_unique<HiddenNormStage>(std::move(run));
 }
 
 std::unique_ptr<Stage> make_ffn_down_rows(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {

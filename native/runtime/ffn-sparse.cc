@@ -1,6 +1,7 @@
 // The active neurons of few rows: h by gathered dot products, the output by axpy into private sums
 // of fixed groups of the active list, added in order. See ffn.h.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -60,6 +61,7 @@ class ActiveStage final : public Stage {
       // The method dense reads all neurons: the others are measured against it, and its meter
       // counts them.
       const size_t kept = takes_all() ? count : compact(h, ids, count);
+      if (op.hidden_norm != nullptr) weigh(RowList{ids, kept}, h, group.sum);
       sum_rows(op.down, RowList{ids, kept}, h,
                run.sums->data + static_cast<size_t>(group.sum) * op.dim);
       return;
@@ -170,6 +172,17 @@ class ActiveStage final : public Stage {
     }
   }
 
+  // A norm's weights are applied before down, its scale to the sum behind it (ReduceStage): the
+  // scale is known only once all groups have counted their squares.
+  void weigh(RowList ids, float* h, uint32_t sum) const {
+    double squares = 0;
+    for (size_t i = 0; i < ids.count; i++) {
+      squares += static_cast<double>(h[i]) * h[i];
+      h[i] *= run_->op.hidden_norm[ids.index[i]];
+    }
+    run_->active_squares[sum] = static_cast<float>(squares);
+  }
+
   // Drops neurons whose h (or gate) is zero: no more of their weights need be read. Returns the
   // number that is left.
   static size_t compact(float* h, uint32_t* ids, size_t count) {
@@ -201,6 +214,7 @@ class ReduceStage final : public JoinStage {
     const ListCuts& lists = run.active_cuts;
     float* sums = run.sums->data + size_t{lists.first_sum(row)} * op.dim + columns.begin;
     join_sums(vector, lists.of(row).groups, op.dim, count, sums);
+    if (op.hidden_norm != nullptr) vector.scale(hidden_scale(row), count, sums);
     if (op.down_bias != nullptr) vector.add(op.down_bias + columns.begin, count, sums);
     float* out = op.out.row(row) + columns.begin;
     if (op.adds) {
@@ -211,6 +225,17 @@ class ReduceStage final : public JoinStage {
   }
 
  private:
+  // 1/√(Σh²/neurons + ε), in the order of the groups.
+  float hidden_scale(uint32_t row) const {
+    const FfnRun& run = *run_;
+    const uint32_t first = run.active_cuts.first_sum(row);
+    double squares = 0;
+    for (uint32_t i = 0; i < run.active_cuts.of(row).groups; i++) {
+      squares += run.active_squares[first + i];
+    }
+    return static_cast<float>(1 / std::sqrt(squares / run.op.neurons + run.op.hidden_epsilon));
+  }
+
   std::shared_ptr<FfnRun> run_;
 };
 
@@ -218,6 +243,9 @@ class ReduceStage final : public JoinStage {
 
 std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs) {
   run->active_count.resize(kMaxSparseRows);
+  if (run->op.hidden_norm != nullptr) {
+    run->active_squares.resize(size_t{kMaxSparseRows} * (kMaxGroups + 1));
+  }
   // Shorter lists may have larger groups, up to the wished size.
   const uint32_t size =
       std::max(kWishedNeurons, cut_list(run->op.candidates(), kWishedNeurons).size);

@@ -41,6 +41,8 @@ struct FfnOp {
   const float* gate_bias = nullptr;
   const float* up_bias = nullptr;
   const float* down_bias = nullptr;
+  const float* hidden_norm = nullptr;  // of h before down, [neurons], or null; then no subset
+  float hidden_epsilon = 0;
   const uint32_t* subset = nullptr;
   uint32_t subset_count = 0;
   Slot x;
@@ -122,6 +124,7 @@ struct FfnRun {
   bool sparse = false;
   std::vector<uint32_t> active_count;  // [sparse rows]
   ListCuts active_cuts;
+  std::vector<float> active_squares;   // Σh² of each private sum, where h is normed
   std::vector<uint32_t> selected_count;  // [sparse rows, selecting chunks]
   uint32_t selecting_chunks = 0;
   uint32_t selecting_size = 0;
@@ -149,6 +152,8 @@ std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds
 std::unique_ptr<Stage> make_ffn_reduce(std::shared_ptr<FfnRun> run);
 // Computes h of all candidates, zero where inactive. Dense way.
 std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+// Norms h in place, as down reads it, but where the sparse way does so itself (down in rows).
+std::unique_ptr<Stage> make_ffn_norm(std::shared_ptr<FfnRun> run);
 // out (+)= h · down (+ bias) with down in rows. Dense way.
 std::unique_ptr<Stage> make_ffn_down_rows(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
 // Stops the clock and counts; last of the block's stages.

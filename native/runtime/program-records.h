@@ -140,6 +140,8 @@ struct FfnRecord {
   double down_rows;
   double down;
   double down_bias;
+  double hidden_norm;
+  double hidden_epsilon;
   double subset;
   double subset_count;
   double gate_channels;

@@ -76,7 +76,8 @@ export function describeModel(model: Model): ModelDescription {
 function describeLayer(layer: LayerWeights): LayerBytes {
   const { attentionNorm, attentionPostNorm, attention, ffnNorm, ffn, ffnPostNorm } = layer;
   const mixer = mixerParts(attention);
-  const own = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm, ...mixer.norms];
+  const around = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm];
+  const own = [...around, ...mixer.norms, ffn.hiddenNorm];
   const norms = own.flatMap((norm) => normWeights(norm));
   const matrices = bytesOf(ffn.gate, ffn.up.weight, ffn.down.weight);
   return {
@@ -98,8 +99,8 @@ function mixerParts(weights: LayerWeights["attention"]): {
     linears.flatMap(({ weight, bias }) => [weight, bias]);
   switch (weights.kind) {
     case "attention": {
-      const { q, k, v, output, qNorm, kNorm, sinks } = weights;
-      return { weights: [...parts([q, k, v, output]), sinks], norms: [qNorm, kNorm] };
+      const { q, k, v, output, qNorm, kNorm, mixedNorm, sinks } = weights;
+      return { weights: [...parts([q, k, v, output]), sinks], norms: [qNorm, kNorm, mixedNorm] };
     }
     case "delta-net": {
       const { qkv, gate, decay, strength, output, convolution, rate, bias, norm } = weights;

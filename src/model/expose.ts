@@ -2,9 +2,9 @@
  * A layer taken apart so that the host can read what its matrices multiply and what its neurons do: for profiles,
  * training and calibration. It computes what the layer as a whole computes, densely.
  */
-import type { Activation, FfnBlock, Gating, Op, Slot } from "../ops/op.ts";
+import type { Activation, FfnBlock, Gating, Op, OpOf, Slot } from "../ops/op.ts";
 import type { ModelLayer } from "./graph.ts";
-import { matmulOp } from "./op-makers.ts";
+import { matmulOp, normOp } from "./op-makers.ts";
 import type { SlotTable } from "./slot-table.ts";
 
 /** What an exposed layer puts on the host, [rows of the step, width] each. */
@@ -50,7 +50,9 @@ export function exposeLayer(
   if (block.down.layout === "columns") {
     const { weight } = block.down;
     const linear = { weight, ...(block.downBias && { bias: block.downBias }) };
-    ops.push(matmulOp({ x: h, out, into: ffn.into, linear }));
+    const normed = hiddenNormOp(block, h, table);
+    if (normed !== undefined) ops.push(normed);
+    ops.push(matmulOp({ x: normed?.out ?? h, out, into: ffn.into, linear }));
   } else {
     ops.push({ ...ffn, block: { ...block, method: { kind: "dense" } } });
   }
@@ -61,6 +63,17 @@ export function exposeLayer(
   ] as const;
   const shown = { input, normed, ...(gate && { gate }), h, attentionInput, attentionOutput };
   return { ops: inputs.reduce(withCopy, ops), slots: { layer: index, ...shown } };
+}
+
+/** The norm before down, beside h, which is shown as it is before. */
+function hiddenNormOp(
+  { hiddenNorm, neurons }: FfnBlock,
+  h: Slot,
+  table: SlotTable,
+): OpOf<"norm"> | undefined {
+  if (hiddenNorm === undefined) return undefined;
+  const out = table.slot(`normed of ${neurons}`, neurons);
+  return normOp({ x: h, out, norm: { form: "rms", ...hiddenNorm }, groups: 1 });
 }
 
 /** x is copied where the first product reads it. */

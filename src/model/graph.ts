@@ -156,6 +156,7 @@ export class LayerGraph {
       attentionOp({ layer, q, out: mixed }, own, weights),
     );
     if (gate) this.#gate(mixed, gate, { kind: "sigmoid" });
+    this.#normParts(mixed, weights.mixedNorm);
     return this.#project(mixed, weights.output, place);
   }
 
@@ -234,9 +235,10 @@ export class LayerGraph {
     const sum = isLast ? this.#selectOutputs(out) : out;
     const output = this.#mask(going, attentionOutput, "masked attention");
     const channels = attentionOutput?.channels.output;
-    const branch = this.#branch(sum, postNorm);
+    const { scale } = linear;
+    const branch = this.#branch(sum, postNorm, scale);
     this.#ops.push(matmulOp({ x: output, ...branch, linear, channels }));
-    this.#join(branch.out, sum, postNorm);
+    this.#join(branch.out, sum, postNorm, scale);
     return sum;
   }
 
@@ -244,17 +246,23 @@ export class LayerGraph {
   #branch(
     sum: Slot,
     postNorm: Norm | undefined,
+    scale = 1,
   ): { readonly out: Slot; readonly into: "assign" | "add" } {
     const { slots, shape } = this.#context;
-    const isPlain = postNorm === undefined && shape.scales.residual === 1;
+    const isPlain = postNorm === undefined && shape.scales.residual * scale === 1;
     if (isPlain) return { out: sum, into: "add" };
     return { out: slots.slot(nameFor(sum, "branch"), sum.width, sum.rows), into: "assign" };
   }
 
-  #join(branch: Slot, sum: Slot, norm: Norm | undefined): void {
+  /** `scale`: of what is joined, before its norm. */
+  #join(branch: Slot, sum: Slot, norm: Norm | undefined, scale = 1): void {
     if (branch === sum) return;
-    const { residual: factor } = this.#context.shape.scales;
-    if (norm) this.#ops.push(normOp({ x: branch, out: branch, norm, groups: 1 }));
+    const { residual } = this.#context.shape.scales;
+    if (norm) {
+      this.#scale(branch, branch, scale);
+      this.#ops.push(normOp({ x: branch, out: branch, norm, groups: 1 }));
+    }
+    const factor = norm ? residual : residual * scale;
     this.#ops.push({ kind: "add", x: branch, out: sum, ...(factor !== 1 && { factor }) });
   }
 
@@ -277,20 +285,35 @@ export class LayerGraph {
     const { out, predictorInput, postNorm } = place;
     const layer = this.#index;
     const { ffn: masked } = this.#masks;
-    const x = this.#mask(place.x, masked, "masked for ffn");
+    const { scales } = weights;
+    const scaled = this.#scaledInput(place.x, scales?.input);
+    const x = this.#mask(scaled, masked, "masked for ffn");
     const dense = ffnBlock(layer, { weights, downRows: this.#context.downRows?.(layer) });
     const method = this.#context.methodFor(layer, dense, predictorInput, x);
     const block = { ...dense, method, ...blockChannels(masked) };
-    const branch = this.#branch(out, postNorm);
+    const branch = this.#branch(out, postNorm, scales?.output);
     this.#ffn = { op: { kind: "ffn", x, ...branch, block }, predictorInput };
     this.#beforeFfn = this.#ops;
     this.#ops = [];
-    this.#join(branch.out, out, postNorm);
+    this.#join(branch.out, out, postNorm, scales?.output);
     return out;
   }
 
   #linear(x: Slot, linear: Linear, out: Slot, channels: Weight | undefined): Slot {
     this.#ops.push(matmulOp({ x, out, into: "assign", linear, channels }));
+    this.#scale(out, out, linear.scale);
+    return out;
+  }
+
+  #scale(x: Slot, out: Slot, factor = 1): void {
+    if (factor !== 1) this.#ops.push({ kind: "scale", x, out, factor });
+  }
+
+  /** In a slot of its own: others may read x. */
+  #scaledInput(x: Slot, factor = 1): Slot {
+    if (factor === 1) return x;
+    const out = this.#context.slots.slot(nameFor(x, "scaled"), x.width, x.rows);
+    this.#scale(x, out, factor);
     return out;
   }
 

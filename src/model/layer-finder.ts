@@ -6,6 +6,7 @@ import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
+import { readWeightScale, scalesAround } from "./weight-scales.ts";
 import {
   type AttentionWeights,
   type BiasRule,
@@ -66,6 +67,41 @@ export class LayerFinder {
     const { heads, kvHeads, keyWidth } = this.heads;
     const width = (of === "q" ? heads : kvHeads) * keyWidth;
     return this.#norm(name, { width, bias: "required" });
+  }
+
+  /** As attention, with a norm before attn_output, and with scales beside the matrices. */
+  subNormedAttention(): AttentionWeights {
+    const { q, k, v, output } = this.attention();
+    const { heads, valueWidth } = this.heads;
+    return {
+      kind: "attention",
+      q: this.#scaled("attn_q", q),
+      k: this.#scaled("attn_k", k),
+      v: this.#scaled("attn_v", v),
+      output: this.#scaled("attn_output", output),
+      mixedNorm: this.#norm("attn_sub_norm", { width: heads * valueWidth, bias: "required" }),
+    };
+  }
+
+  /** As ffn, gated, with a norm before ffn_down, and with scales beside the matrices. */
+  subNormedFfn(): FfnWeights {
+    const scale = (name: string): number => readWeightScale(this.#finder, this.#name(name)) ?? 1;
+    const scales = { gate: scale("ffn_gate"), up: scale("ffn_up"), down: scale("ffn_down") };
+    const norm = this.#norm("ffn_sub_norm", { width: this.neurons, bias: "required" });
+    const { around, hiddenNorm } = scalesAround(scales, norm);
+    const plain = this.ffn();
+    const hasBias = plain.gateBias ?? plain.up.bias ?? plain.downBias;
+    if (hasBias !== undefined) {
+      throw new UnsupportedError(`a bias beside a norm before ffn_down (${hasBias.name})`, [
+        "matrices without biases",
+      ]);
+    }
+    return { ...plain, hiddenNorm, scales: around };
+  }
+
+  #scaled(name: string, linear: Linear): Linear {
+    const scale = readWeightScale(this.#finder, this.#name(name));
+    return scale === undefined ? linear : { ...linear, scale };
   }
 
   /** attn_q, attn_k, attn_v, or the three as rows of one attn_qkv; attn_output. */

@@ -22,7 +22,9 @@ export function matmulOp(parts: {
   readonly channels?: Weight | undefined;
 }): Op {
   const { x, out, into, linear, channels } = parts;
-  return { kind: "matmul", x, out, into, ...linear, ...(channels && { channels }) };
+  const { weight, bias } = linear;
+  const optional = { ...(bias && { bias }), ...(channels && { channels }) };
+  return { kind: "matmul", x, out, into, weight, ...optional };
 }
 
 export function attentionOp(
@@ -47,7 +49,7 @@ export function ffnBlock(
   source: { readonly weights: FfnWeights; readonly downRows: Weight | undefined },
 ): FfnBlock {
   const { weights, downRows } = source;
-  const { gating, activation, neurons, gate, gateBias, up, downBias } = weights;
+  const { gating, activation, neurons, gate, gateBias, up, downBias, hiddenNorm } = weights;
   const down: FfnBlock["down"] =
     downRows === undefined ? weights.down : { layout: "rows", weight: downRows };
   return {
@@ -62,6 +64,7 @@ export function ffnBlock(
     ...(up.bias && { upBias: up.bias }),
     down,
     ...(downBias && { downBias }),
+    ...(hiddenNorm && { hiddenNorm: { weight: hiddenNorm.weight, epsilon: hiddenNorm.epsilon } }),
     method: { kind: "dense" },
   };
 }

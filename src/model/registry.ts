@@ -3,6 +3,7 @@ import { UnsupportedError } from "../core/errors.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture } from "./architecture.ts";
 import { bamboo } from "./bamboo.ts";
+import { bitnet, bitnet158 } from "./bitnet.ts";
 import { cohere2 } from "./cohere2.ts";
 import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
@@ -42,6 +43,8 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     glm4,
     mistral3,
     qwen35,
+    bitnet,
+    bitnet158,
     minicpm,
     gemma,
     gemma2,

@@ -7,10 +7,13 @@ import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 import type { DeltaNetWeights } from "./delta-net.ts";
+import type { BlockScales } from "./weight-scales.ts";
 
 export interface Linear {
   readonly weight: Weight;
   readonly bias?: Weight;
+  /** Multiplies the product; then there is no bias. */
+  readonly scale?: number;
 }
 
 export interface Norm {
@@ -32,6 +35,8 @@ export interface AttentionWeights {
   readonly qNorm?: Norm; // [keyWidth] or [heads · keyWidth]
   readonly kNorm?: Norm; // [keyWidth] or [kvHeads · keyWidth]
   readonly sinks?: Weight; // [1, heads]
+  /** Of what the heads give together, before the output projection. */
+  readonly mixedNorm?: Norm; // [heads · valueWidth]
 }
 
 /** PowerInfer's predictor of one layer; see SparsityMethod "mlp". */
@@ -49,6 +54,9 @@ export interface FfnWeights {
   readonly up: Linear; // [neurons, dim]
   readonly down: DownProjection;
   readonly downBias?: Weight; // [1, dim]
+  /** An RMSNorm before down. */
+  readonly hiddenNorm?: Norm; // [neurons]
+  readonly scales?: BlockScales;
   readonly predictor?: Predictor;
 }
 

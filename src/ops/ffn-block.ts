@@ -7,6 +7,11 @@ export function predictorInputs({ method }: FfnBlock): readonly Slot[] {
   return method.kind === "mlp" ? [method.input] : [];
 }
 
+/** Whether one device must compute all neurons: a norm before down sums over them. */
+export function isIndivisible({ hiddenNorm }: FfnBlock): boolean {
+  return hiddenNorm !== undefined;
+}
+
 export function blockWithSlots(block: FfnBlock, slot: (slot: Slot) => Slot): FfnBlock {
   const { method } = block;
   if (method.kind !== "mlp") return block;
@@ -15,9 +20,10 @@ export function blockWithSlots(block: FfnBlock, slot: (slot: Slot) => Slot): Ffn
 
 /** All weights but the channel-major copies. */
 export function blockWeights(block: FfnBlock): readonly Weight[] {
-  const { gate, gateBias, up, upBias, down, downBias, method } = block;
+  const { gate, gateBias, up, upBias, down, downBias, hiddenNorm, method } = block;
   const predictor = method.kind === "mlp" ? [method.fc1, method.fc2] : [];
-  const weights = [gate, gateBias, up, upBias, down.weight, downBias, ...predictor];
+  const vectors = [gateBias, upBias, downBias, hiddenNorm?.weight];
+  const weights = [gate, up, down.weight, ...vectors, ...predictor];
   return weights.filter((weight) => weight !== undefined);
 }
 
@@ -31,6 +37,12 @@ export function blockRequirements(block: FfnBlock): readonly Requirement[] {
     isMatrix(block.gate ?? block.up, [neurons, dim]),
     isVector(block.upBias, neurons),
     isVector(block.downBias, dim),
+    isVector(block.hiddenNorm?.weight, neurons),
+    requires(
+      block.hiddenNorm === undefined || block.subset === undefined,
+      "all neurons in a block with a norm before down",
+      "a subset",
+    ),
     isMatrix(down.weight, down.layout === "rows" ? [neurons, dim] : [dim, neurons]),
     subsetRequirement(block),
     ...channelRequirements(block),

@@ -97,11 +97,18 @@ export interface FfnBlock {
   readonly upBias?: Weight; // [1, neurons]
   readonly down: DownProjection;
   readonly downBias?: Weight; // [1, dim]; added once, by whichever device has `downBias`
+  /** h becomes h/√(Σh²/neurons + ε)·w before down, Σ over the active neurons (BitNet 2402.17764). Not with a subset. */
+  readonly hiddenNorm?: HiddenNorm;
   /** As in `matmul`, of gate (iff gated) and up; only with the method "threshold-output". With a subset they may be ignored. */
   readonly channels?: { readonly gate?: Weight; readonly up: Weight }; // each W^T [dim, neurons]
   readonly method: SparsityMethod;
   /** Sorted ids of the neurons this op computes; absent: all. Weights and signs are indexed by the id. */
   readonly subset?: Uint32Array;
+}
+
+export interface HiddenNorm {
+  readonly weight: Weight; // [1, neurons]
+  readonly epsilon: number;
 }
 
 /** "columns": W [dim, neurons] as in plain GGUF. "rows": W^T [neurons, dim], a neuron = a row, for axpy. */

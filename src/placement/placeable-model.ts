@@ -30,6 +30,8 @@ export type Activity =
 export interface PlaceableFfn {
   readonly neuronCount: Neurons;
   readonly neuronTensors: readonly NeuronTensor[];
+  /** All on one device: what is done to a neuron depends on the others. */
+  readonly isWhole?: boolean;
   /** Their form on a device that has all neurons, where it differs: then nothing must be transposed. */
   readonly wholeTensors?: readonly NeuronTensor[];
   /** Needed whole by each device that has neurons (fc1 of a predictor, the FFN's biases); read once per token. */

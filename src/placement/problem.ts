@@ -41,6 +41,8 @@ export interface LayerProblem {
   readonly cpuSeconds: number;
   /** The paper's C_l in groups: a layer has no hot group, or at least so many. */
   readonly minimumHotGroups: number;
+  /** It has no hot group or all of them, under each objective. */
+  readonly isWhole: boolean;
 }
 
 export interface PlacementProblem {
@@ -151,6 +153,7 @@ function checkBudget(budget: Bytes, hardware: HardwareProfile): Bytes {
 
 function layerProblem(layer: PlaceableLayer, devices: Devices): LayerProblem {
   const { ffn } = layer;
+  const { isWhole = false } = ffn;
   const resident = [...layer.attention, ...layer.kvCache, ...layer.norms];
   const order = neuronsByActivity(ffn.activity, ffn.neuronCount);
   const hotMass = activityMass(ffn.activity, order, groupNeurons);
@@ -177,7 +180,8 @@ function layerProblem(layer: PlaceableLayer, devices: Devices): LayerProblem {
       cpuSeconds(resident, devices.cpu) +
       (devices.cpu.dispatchSeconds ?? 0) +
       deviceFfnTime(ffn, "cpu", devices)(ffn.neuronCount, mass),
-    minimumHotGroups: Math.ceil(minimumHotNeurons(ffn, devices) / groupNeurons),
+    minimumHotGroups: isWhole ? groups : Math.ceil(minimumHotNeurons(ffn, devices) / groupNeurons),
+    isWhole,
   };
 }
 

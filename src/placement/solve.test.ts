@@ -48,6 +48,7 @@ function randomLayer(random: Random, unit: number): LayerProblem {
     ffnSeconds[n] = convex ? cold * (1 - n / groups) ** 2 : random.uniform() * cold;
   }
   if (random.uniform() < 0.5) ffnSeconds[groups] = random.uniform();
+  const isWhole = random.uniform() < 0.2;
   return {
     neuronCount: groups * 64,
     order: new Uint32Array(0),
@@ -57,7 +58,8 @@ function randomLayer(random: Random, unit: number): LayerProblem {
     ffnSeconds,
     residentSeconds: random.uniform(),
     cpuSeconds: cold + random.uniform() * 4,
-    minimumHotGroups: random.integer(groups + 1),
+    minimumHotGroups: isWhole ? groups : random.integer(groups + 1),
+    isWhole,
   };
 }
 
@@ -95,9 +97,10 @@ function bruteForce(problem: PlacementProblem): number {
       best = Math.min(best, sign * objectiveValue(problem, selection));
       return;
     }
-    const { hotBytes, minimumHotGroups } = problem.layers[layer]!;
+    const { hotBytes, minimumHotGroups, isWhole } = problem.layers[layer]!;
     for (let n = 0; n < (layer < selection.firstGpuLayer ? 1 : hotBytes.length); n++) {
-      if (problem.objective === "paper" && n > 0 && n < minimumHotGroups) continue;
+      const hasMinimum = problem.objective === "paper" || isWhole;
+      if (hasMinimum && n > 0 && n < minimumHotGroups) continue;
       visit({ ...selection, hotGroups: selection.hotGroups.with(layer, n) }, layer + 1);
     }
   };

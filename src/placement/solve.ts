@@ -84,9 +84,10 @@ const tieBreak = 1e-10;
 function layerFront(layer: LayerProblem, problem: PlacementProblem): Front {
   const { objective } = problem;
   const groups = layer.hotBytes.length - 1;
+  const hasMinimum = objective === "paper" || layer.isWhole;
   const price = objective === "latency" ? 1 : secondPrice(problem);
   const tags = Uint32Array.from({ length: groups + 1 }, (_, n) => n)
-    .filter((n) => objective === "latency" || n === 0 || n >= layer.minimumHotGroups)
+    .filter((n) => !hasMinimum || n === 0 || n >= layer.minimumHotGroups)
     .sort((a, b) => (layer.hotBytes[a] ?? 0) - (layer.hotBytes[b] ?? 0) || a - b);
   const costs = Float64Array.from(tags, (n) => {
     const seconds = price * (layer.ffnSeconds[n] ?? 0);

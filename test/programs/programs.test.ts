@@ -24,6 +24,7 @@ const sparseMethods: Readonly<Record<string, MethodKind>> = {
   llama: "threshold-gate",
   arcee: "gate",
   nemotron: "sign",
+  "bitnet-b1.58": "gate",
   qwen3: "threshold-gate",
   opt: "sign",
   bamboo: "mlp",

@@ -10,7 +10,7 @@ import { candidatesOf } from "../../ops/program-ops.ts";
 import { weightData } from "../reference/state.ts";
 import { activationError, roundoff } from "../tolerance.ts";
 import { axpyBound, productBound } from "./bound-product.ts";
-import { hiddenBound, type RowBound } from "./bound-rows.ts";
+import { hiddenBound, normPartBound, type RowBound } from "./bound-rows.ts";
 import { type Bounded, type BoundState, boundedRow, weightMagnitudes } from "./bound-state.ts";
 import { type Judgement, judge, predictor, productScore, type Score } from "./judgement.ts";
 import { roundedInput } from "./rounded-input.ts";
@@ -20,7 +20,8 @@ export function ffnBound(op: OpOf<"ffn">, state: BoundState): RowBound {
   const { layout, weight } = block.down;
   const bias = block.downBias && weightMagnitudes(state, block.downBias).terms;
   return (row) => {
-    const h = boundedHidden(block, state, boundedRow(state, op.x, row), row);
+    const active = boundedHidden(block, state, boundedRow(state, op.x, row), row);
+    const h = boundedNorm(block, state, active);
     const down =
       layout === "columns"
         ? productBound(state, weight, roundedInput(state, weight.type, h))
@@ -56,6 +57,19 @@ function boundedHidden(block: FfnBlock, state: BoundState, x: Bounded, row: numb
     }
   }
   return h;
+}
+
+/** h as down reads it. A norm whose values are all 0 gives 0, whatever its scale is off by. */
+function boundedNorm({ hiddenNorm }: FfnBlock, state: BoundState, h: Bounded): Bounded {
+  if (hiddenNorm === undefined) return h;
+  const { epsilon } = hiddenNorm;
+  const weight = weightData(state.reference, hiddenNorm.weight);
+  const squares = h.values.reduce((sum, value) => sum + value * value, 0);
+  const scale = 1 / Math.sqrt(squares / h.values.length + epsilon);
+  return {
+    values: h.values.map((value, i) => value * scale * weight[i]!),
+    errors: normPartBound({ form: "rms", epsilon }, h, { weight }),
+  };
 }
 
 /** act(gate) and h of one neuron with their bounds. */

@@ -55,28 +55,37 @@ export function normBound(op: OpOf<"norm">, state: BoundState): RowBound {
   return (row) => {
     const x = boundedRow(state, op.x, row);
     const bounds = new Float64Array(op.x.width);
-    for (let group = 0; group < op.groups; group++) {
-      const begin = group * size;
+    for (let begin = 0; begin < op.x.width; begin += size) {
       const part = {
         values: x.values.subarray(begin, begin + size),
         errors: x.errors.subarray(begin, begin + size),
       };
-      const { mean, meanError, scale, scaleError } = normStatistics(op, part);
-      for (let i = 0; i < size; i++) {
-        const w = weight === undefined ? 1 : Math.abs(weight[i]!);
-        const b = bias === undefined ? 0 : Math.abs(bias[i]!);
-        const centred = Math.abs(part.values[i]! - mean);
-        const moved = scale * (part.errors[i]! + meanError) + centred * scale * scaleError;
-        // Roundings: x − m, ·s, ·w, + b and the weights' own three.
-        bounds[begin + i] = w * moved + 8 * roundoff * (w * centred * scale + b) + flushed;
-      }
+      bounds.set(normPartBound(op, part, { weight, bias }), begin);
     }
     return bounds;
   };
 }
 
+/** Bounds of the elements of one part. */
+export function normPartBound(
+  norm: Pick<OpOf<"norm">, "form" | "epsilon">,
+  x: Bounded,
+  of: { readonly weight: Float32Array | undefined; readonly bias?: Float32Array | undefined },
+): Float64Array {
+  const { weight, bias } = of;
+  const { mean, meanError, scale, scaleError } = normStatistics(norm, x);
+  return x.errors.map((error, i) => {
+    const w = weight === undefined ? 1 : Math.abs(weight[i]!);
+    const b = bias === undefined ? 0 : Math.abs(bias[i]!);
+    const centred = Math.abs(x.values[i]! - mean);
+    const moved = scale * (error + meanError) + centred * scale * scaleError;
+    // Roundings: x − m, ·s, ·w, + b and the weights' own three.
+    return w * moved + 8 * roundoff * (w * centred * scale + b) + flushed;
+  });
+}
+
 function normStatistics(
-  op: OpOf<"norm">,
+  op: Pick<OpOf<"norm">, "form" | "epsilon">,
   x: Bounded,
 ): { mean: number; meanError: number; scale: number; scaleError: number } {
   const size = x.values.length;

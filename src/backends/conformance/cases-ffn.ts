@@ -28,6 +28,7 @@ export function ffnCases(): readonly ConformanceCase[] {
     ...methods.filter((method) => method !== "dense").map(nothingActiveCase),
     longPrefillCase("columns"),
     longPrefillCase("rows"),
+    ...methods.flatMap((method) => layouts.map((layout) => normCase(method, layout))),
     ...layouts.map(manyNeuronsCase),
     longListCase(),
   ];
@@ -253,6 +254,17 @@ function longPrefillCase(downLayout: DownProjection["layout"]): ConformanceCase 
     traits: { op: "ffn", weightType: "F16", method: "gate", downLayout },
     build: () => ffnScript(shape, { into: "assign", counts: [128, 33] }),
   };
+}
+
+/** Dozens of active neurons, in more than one group of a list, whose squares must all be counted, and the others' not. */
+function normCase(
+  method: SparsityMethod["kind"],
+  downLayout: DownProjection["layout"],
+): ConformanceCase {
+  const name = `${method} norms the active neurons before down as ${downLayout}`;
+  const activation = { kind: method === "gate" ? "relu2" : "silu" } as const;
+  const shape = { ...plainShape, activation, method, downLayout, neurons: 300, hasNorm: true };
+  return smallCase(name, method, () => ffnScript(shape, { into: "add", counts: [1, 3, 20] }));
 }
 
 /** So many neurons that a backend may cut the active list, or the sum over it, into parts. */

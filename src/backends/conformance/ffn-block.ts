@@ -5,6 +5,7 @@ import type {
   DownProjection,
   FfnBlock,
   Gating,
+  HiddenNorm,
   Slot,
   SparsityMethod,
   Weight,
@@ -24,6 +25,7 @@ export interface CaseBlockShape {
   readonly downLayout: DownProjection["layout"];
   readonly isSubset: boolean;
   readonly hasBiases: boolean;
+  readonly hasNorm?: boolean;
 }
 
 /** u and g of every neuron are near +2.5 or −2.5: silu 2.31 or −0.19, relu² 6.25 or 0, above and below FATReLU's 1. */
@@ -55,6 +57,7 @@ export function makeFfnBlock(
     ...(shape.hasBiases ? { upBias: vector("up bias", neurons) } : {}),
     ...(shape.hasBiases ? { downBias: vector("down bias", dim) } : {}),
     ...(shape.isSubset ? { subset: makeSubset(neurons, data) } : {}),
+    ...(shape.hasNorm && { hiddenNorm: makeNorm(neurons, data) }),
     down,
     method: makeMethod(shape, data, {
       predictorInput,
@@ -62,6 +65,12 @@ export function makeFfnBlock(
       downNorms: rowNorms(down, neurons, dim),
     }),
   };
+}
+
+/** An epsilon that weighs beside mean squares of about 1. */
+function makeNorm(neurons: number, data: CaseData): HiddenNorm {
+  const values = data.normal(neurons, 0.3).map((value) => 1 + value);
+  return { weight: memoryWeight("hidden norm", "F32", [1, neurons], values), epsilon: 0.5 };
 }
 
 /** About 60 % of the neurons, in no regular order. */

@@ -39,6 +39,8 @@ export function lowerFfn(
     downRows: flag(down.layout === "rows"),
     down: weights.add(down.weight),
     downBias: weights.add(block.downBias),
+    hiddenNorm: weights.add(block.hiddenNorm?.weight),
+    hiddenEpsilon: block.hiddenNorm?.epsilon ?? 0,
     subset: weights.addArray(subset),
     subsetCount: subset?.length ?? 0,
     gateChannels: weights.add(block.channels?.gate),

@@ -37,6 +37,8 @@ export const opRecords = {
     "downRows",
     "down",
     "downBias",
+    "hiddenNorm",
+    "hiddenEpsilon",
     "subset",
     "subsetCount",
     "gateChannels",

@@ -38,6 +38,7 @@ export function ffn(
     const begin = row * block.dim;
     const input = { row, x: x.subarray(begin, begin + block.dim) };
     computeHidden(block, state, input, { among, active });
+    normHidden(block, state, active);
     const sums = projectDown(block, state, active);
     for (let i = 0; i < block.dim; i++) {
       const value = sums[i]! + (bias === undefined ? 0 : bias[i]!);
@@ -75,6 +76,19 @@ function computeHidden(
     active.h[neuron] = h;
     active.count++;
   }
+}
+
+/** h/√(Σh²/neurons + ε)·w; what is not active is 0 and adds nothing to the sum. */
+function normHidden(
+  { hiddenNorm, neurons }: FfnBlock,
+  state: ReferenceState,
+  { h }: ActiveNeurons,
+): void {
+  if (hiddenNorm === undefined) return;
+  const weight = weightData(state, hiddenNorm.weight);
+  const squares = h.reduce((sum, value) => sum + value * value, 0);
+  const scale = 1 / Math.sqrt(squares / neurons + hiddenNorm.epsilon);
+  for (let i = 0; i < neurons; i++) h[i]! *= scale * weight[i]!;
 }
 
 /** Judged by act(g), before up is computed. */

@@ -2,7 +2,7 @@
  * One feed-forward block: dense in two dispatches (gate, up and activation; down), or sparse in the steps
  * predict → compact (twice) → gate, up, activation over the list → down over the list, all on the GPU.
  */
-import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
+import type { FfnBlock, OpOf, Slot, Weight } from "../../ops/op.ts";
 import { gatheredColumns } from "./gathered-columns.ts";
 import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
 import { activationCode, hiddenCode } from "./kernels/activation.ts";
@@ -12,6 +12,7 @@ import { axpyTileParts, axpyTiles } from "./kernels/axpy-tiles.ts";
 import { type Epilogue, output } from "./kernels/epilogue.ts";
 import type { Pairs, Product, WeightPiece } from "./kernels/gemv.ts";
 import { joinParts, partialBytes } from "./kernels/join-parts.ts";
+import { norm } from "./kernels/norm.ts";
 import { activate } from "./kernels/rows.ts";
 import { emitProduct } from "./lower-product.ts";
 import { extentOf, type Lowering, maxNeurons } from "./lowering.ts";
@@ -184,6 +185,7 @@ export function lowerDown(
 ): void {
   const { op, block, hidden, label } = recording;
   const { dim, down, downBias } = block;
+  lowerHiddenNorm(recording, lowering);
   const bias =
     downBias && lowering.buffers.vector(downBias.name, [{ weight: downBias, length: dim }]);
   const outputs = [output(lowering.slot(op.out), { first: 0, width: dim })];
@@ -205,6 +207,17 @@ export function lowerDown(
     return;
   }
   lowerRows(recording, lowering, { outputs, into: op.into, ...(bias && { bias }) }, lists);
+}
+
+/** Over all neurons: h is 0 outside the active set. */
+function lowerHiddenNorm({ op, block, hidden, label }: FfnRecording, lowering: Lowering): void {
+  const { hiddenNorm, neurons } = block;
+  if (hiddenNorm === undefined) return;
+  const { weight, epsilon } = hiddenNorm;
+  const slot: Slot = { id: -1, name: `${label} hidden`, width: neurons, rows: op.x.rows };
+  const vector = lowering.buffers.vector(weight.name, [{ weight, length: neurons }]);
+  const parts = { kind: "norm", form: "rms", groups: 1, epsilon, x: slot, out: slot } as const;
+  lowering.emit(norm(parts, { x: hidden, out: hidden, weight: vector }));
 }
 
 /** The down projection stored by neuron: of one row (axpy.ts) or a tile of rows (axpy-tiles.ts), in parts that fill a card. */

@@ -36,8 +36,9 @@ export function lowerSparse(recording: FfnRecording, lowering: Lowering, place: 
     lowering.emit(...lists.map((of) => activeList(of, { shapes, step, place })));
   };
   const { method } = block;
-  // Where down is not stored by neuron it runs over all of h, which must then be 0 outside the active set.
-  const zero = block.down.layout === "columns" ? { zero: hidden } : {};
+  // A norm, and down where it is not stored by neuron, run over all of h, which must then be 0 outside the active set.
+  const readsAll = block.down.layout === "columns" || block.hiddenNorm !== undefined;
+  const zero = readsAll ? { zero: hidden } : {};
   switch (method.kind) {
     case "dense":
       break;

@@ -9,6 +9,7 @@ import { estimateGpuBytes } from "../../backends/webgpu/webgpu-backend.ts";
 import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
 import { rowBytes, weightBytes } from "../../core/dtype.ts";
 import type { Bytes, Neurons } from "../../core/units.ts";
+import { isIndivisible } from "../../ops/ffn-block.ts";
 import { type KvShape, layerStateBytes, recurrentLayer, requireCells } from "../../ops/kv-shape.ts";
 import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
@@ -97,17 +98,19 @@ function scratchBytes(
   { layers, output }: Pick<PlaceableModel, "layers" | "output">,
   limits: BindingLimits,
 ): Bytes {
-  const neurons = layers.map(({ ffn }) => ffn.neuronCount);
+  const coldOf = (ffn: PlaceableFfn): Neurons => (ffn.isWhole === true ? 0 : 1);
   const placement: Placement = {
     outputDevice: gpuDevice,
-    layers: neurons.map((neuronCount) => {
+    layers: layers.map(({ ffn }) => {
+      const { neuronCount } = ffn;
       const ids = Uint32Array.from({ length: neuronCount }, (_, id) => id);
+      const cold = coldOf(ffn);
       return {
         neuronCount,
         attentionDevice: gpuDevice,
         parts: [
-          { device: gpuDevice, neurons: ids.subarray(1) },
-          { device: cpuDevice, neurons: ids.subarray(0, 1) },
+          { device: gpuDevice, neurons: ids.subarray(cold) },
+          { device: cpuDevice, neurons: ids.subarray(0, cold) },
         ],
       };
     }),
@@ -115,7 +118,7 @@ function scratchBytes(
   const counted = layers.reduce(
     (sum, { attention, kvCache, norms, ffn }) => {
       const resident = [...attention, ...kvCache, ...norms, ...ffn.shared];
-      const hot = gpuNeuronBytes(ffn, ffn.neuronCount - 1, gpuAllocation);
+      const hot = gpuNeuronBytes(ffn, ffn.neuronCount - coldOf(ffn), gpuAllocation);
       return sum + gpuBytes(resident, gpuAllocation) + hot;
     },
     gpuBytes(output, gpuAllocation),
@@ -162,7 +165,13 @@ function describeFfn(
   activity: Activity,
 ): PlaceableFfn {
   const { tensors, shared } = tensorsOf(block);
-  const described = { neuronCount: block.neurons, neuronTensors: tensors, shared, activity };
+  const described = {
+    neuronCount: block.neurons,
+    neuronTensors: tensors,
+    shared,
+    activity,
+    ...(isIndivisible(block) && { isWhole: true }),
+  };
   return whole === undefined || whole.down.layout === block.down.layout
     ? described
     : { ...described, wholeTensors: tensorsOf(whole).tensors };
@@ -171,7 +180,7 @@ function describeFfn(
 function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
   readonly tensors: readonly NeuronTensor[];
 } {
-  const { gate, gateBias, up, upBias, down, downBias, method, neurons } = block;
+  const { gate, gateBias, up, upBias, down, downBias, hiddenNorm, method, neurons } = block;
   const read = readsOf(block);
   const tensors: NeuronTensor[] = [
     ...(gate === undefined ? [] : [neuronTensor(gate, read.gate)]),
@@ -182,7 +191,8 @@ function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
   ];
   if (gateBias !== undefined) tensors.push({ ...plain(4), read: read.gate });
   if (upBias !== undefined) tensors.push({ ...plain(4), read: read.up });
-  const shared: PlaceableTensor[] = downBias === undefined ? [] : [placeable(downBias)];
+  const vectors = [downBias, hiddenNorm?.weight].filter((vector) => vector !== undefined);
+  const shared: PlaceableTensor[] = vectors.map(placeable);
   switch (method.kind) {
     case "dense":
     case "gate":

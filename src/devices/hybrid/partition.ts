@@ -8,6 +8,7 @@
  */
 import { counted } from "../../core/counted.ts";
 import { ShapeError } from "../../core/errors.ts";
+import { isIndivisible } from "../../ops/ffn-block.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
 import { opsOfKind } from "../../ops/program-ops.ts";
@@ -346,6 +347,11 @@ function checkPlacement(program: Program, placement: Placement): void {
   for (const { block } of opsOfKind(program, "ffn")) {
     const { layer, neurons } = block;
     const placed = placement.layers[layer];
+    const sharing = placed?.parts.filter((part) => part.neurons.length > 0).length ?? 0;
+    if (isIndivisible(block) && sharing > 1) {
+      const expected = `all neurons of layer ${layer} on one device, as they are normed together`;
+      throw new ShapeError("placement", expected, `neurons on ${sharing} devices`);
+    }
     if (placed !== undefined && placed.neuronCount !== neurons) {
       const expected = `${counted(neurons, "neuron")} in layer ${layer} of the placement`;
       throw new ShapeError("placement", expected, String(placed.neuronCount));
