@@ -5,7 +5,7 @@
  *   npm run prove:models -- [--native COMMAND] [--only NAME] [--devices cpu,gpu] [--write]
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -16,9 +16,9 @@ import { makeModel } from "./make-model/make-model.ts";
 import { parseOptions } from "./make-model/options.ts";
 import { type ProvedCase, provedCases } from "./prove-models/cases.ts";
 import { compareModel, type Oracle } from "./prove-models/compare.ts";
-import { goldenOf } from "./prove-models/golden.ts";
+import { goldenWith } from "./prove-models/golden.ts";
 import type { Device } from "./prove-models/measure.ts";
-import { type ProvedModel, pageOf, rowOf, verdictOf } from "./prove-models/page.ts";
+import { type ProvedModel, pageWith, rowOf, verdictOf } from "./prove-models/page.ts";
 import { provedText } from "./prove-models/text.ts";
 
 const { values: flags } = parseArgs({
@@ -28,7 +28,7 @@ const { values: flags } = parseArgs({
     /** An architecture or a variant of make-model. */
     only: { type: "string" },
     devices: { type: "string", default: "cpu,gpu" },
-    /** Writes the page with the results, and what the suite compares a part of the models with. */
+    /** Writes the results to the page and to what the suite compares, in place of the same models' older ones. */
     write: { type: "boolean", default: false },
   },
 });
@@ -40,12 +40,21 @@ async function main(): Promise<number> {
   if (chosen.length === 0) throw new RangeError(`--only ${flags.only}: no such model`);
   const proved = await proveAll(chosen, devices);
   if (flags.write) {
-    writeFileSync(packagePath("docs/measurements/models.md"), pageOf(proved));
-    writeFileSync(packagePath("test/golden/made-models.json"), goldenOf(proved));
+    write(proved);
   }
   const wrong = proved.filter(({ result }) => verdictOf(result).length > 0);
   console.log(`${proved.length - wrong.length} of ${proved.length} models as native llama.cpp`);
   return wrong.length === 0 ? 0 : 1;
+}
+
+/** Models that were not asked for keep what was written of them before. */
+function write(proved: readonly ProvedModel[]): void {
+  const cases = provedCases();
+  const names = cases.map(({ name }) => name);
+  const page = packagePath("docs/measurements/models.md");
+  const golden = packagePath("test/golden/made-models.json");
+  writeFileSync(page, pageWith(proved, { before: readFileSync(page, "utf8"), cases }));
+  writeFileSync(golden, goldenWith(proved, { before: readFileSync(golden, "utf8"), names }));
 }
 
 async function proveAll(

@@ -88,6 +88,19 @@ describe.each(kinds)("a plan of %s", (_, changes, options) => {
 });
 
 describe("planModel", () => {
+  it("shares no layer whose neurons are normed together", async () => {
+    const { setup, request } = await requestFor(["--arch", "bitnet-b1.58"], {}, 0);
+    const whole = 2 * (await planModel(setup, { ...request, budgetBytes: 2 ** 30 })).gpuBytes;
+    const hot = new Set<number>();
+    for (let step = 0; step <= 8; step++) {
+      const plan = await planModel(setup, { ...request, budgetBytes: (whole * step) >> 3 });
+      expect(plan.layers.map(({ parts }) => parts.length)).toEqual([1, 1, 1]);
+      hot.add(plan.layers.filter(({ parts }) => parts[0]?.device === "gpu0").length);
+    }
+    // Also budgets that hold some layers and not all.
+    expect(hot.size).toBeGreaterThan(2);
+  });
+
   it("takes a kept plan for the same inputs and makes another for others", async () => {
     const { setup, request } = await requestFor([], { sparsity: "dense" }, 300_000);
     const count = (): number => readdirSync(join(folder, "hearth", "plans")).length;

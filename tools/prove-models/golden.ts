@@ -8,13 +8,26 @@ export interface GoldenModel extends Required<Expected> {
   readonly options: string;
 }
 
-export function goldenOf(models: readonly ProvedModel[]): string {
+/** The proved models' own take the place of those of `before`; in the order of `names`. */
+export function goldenWith(
+  models: readonly ProvedModel[],
+  { before, names }: { readonly before: string; readonly names: readonly string[] },
+): string {
+  const known: readonly GoldenModel[] = JSON.parse(before);
+  const made = goldenOf(models);
+  const golden = [...new Set(names)].flatMap((name) => {
+    const own = made.find((model) => model.name === name);
+    return own ?? known.find((model) => model.name === name) ?? [];
+  });
+  return `${JSON.stringify(golden, undefined, 2)}\n`;
+}
+
+function goldenOf(models: readonly ProvedModel[]): readonly GoldenModel[] {
   const known = new Set<string>();
-  const golden = models.flatMap(({ name, options, tie, result }): GoldenModel[] => {
+  return models.flatMap(({ name, options, tie, result }): GoldenModel[] => {
     const { perplexity, answers } = result.native;
     if (answers === undefined || known.has(name)) return [];
     known.add(name);
     return [{ name, options, tie, perplexity, answers }];
   });
-  return `${JSON.stringify(golden, undefined, 2)}\n`;
 }

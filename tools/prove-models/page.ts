@@ -24,15 +24,28 @@ export function rowOf({ name, what, result }: ProvedModel): string {
   return [`${name}, ${what}: native ${result.native.perplexity}`, ...cells(result)].join(", ");
 }
 
-export function pageOf(models: readonly ProvedModel[]): string {
-  const rows = models.map(({ name, what, result }) => {
-    const [cpu = "", gpu = ""] = cells(result);
-    return `| ${name} | ${what} | ${result.native.perplexity} | ${cpu} | ${gpu} |`;
+/** The proved models' rows take the place of those of the page `before`; in the order of `cases`. */
+export function pageWith(
+  models: readonly ProvedModel[],
+  { before, cases }: { readonly before: string; readonly cases: readonly ProvedCase[] },
+): string {
+  const known = before.split("\n").filter((line) => line.startsWith("| "));
+  const rows = cases.flatMap((one) => {
+    const made = models.find(({ name, what }) => name === one.name && what === one.what);
+    return made ? pageRow(made) : (known.find((line) => line.startsWith(rowStart(one))) ?? []);
   });
-  const worst = models.flatMap(({ result }) =>
-    Object.values(result.devices).map(({ difference }) => Math.abs(difference)),
-  );
-  return `${head(models.length, Math.max(...worst))}${rows.join("\n")}\n`;
+  const differences = rows.flatMap((row) => row.match(/[−+][\d.]+e-?\d+/g) ?? []);
+  const worst = Math.max(...differences.map((text) => Number(text.slice(1))));
+  return `${head(rows.length, worst)}${rows.join("\n")}\n`;
+}
+
+function pageRow(model: ProvedModel): string {
+  const [cpu = "", gpu = ""] = cells(model.result);
+  return `${rowStart(model)}${model.result.native.perplexity} | ${cpu} | ${gpu} |`;
+}
+
+function rowStart({ name, what }: Pick<ProvedCase, "name" | "what">): string {
+  return `| ${name} | ${what} | `;
 }
 
 function head(count: number, worst: number): string {

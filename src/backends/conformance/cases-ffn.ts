@@ -28,7 +28,8 @@ export function ffnCases(): readonly ConformanceCase[] {
     ...methods.filter((method) => method !== "dense").map(nothingActiveCase),
     longPrefillCase("columns"),
     longPrefillCase("rows"),
-    ...methods.flatMap((method) => layouts.map((layout) => normCase(method, layout))),
+    ...methods.map((method, turn) => normCase(method, turn % 2 === 0 ? "columns" : "rows")),
+    ...layouts.map((layout, turn) => normCase(turn === 0 ? "gate" : "dense", layout)),
     ...layouts.map(manyNeuronsCase),
     longListCase(),
   ];

@@ -98,6 +98,8 @@ const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
   "all layers on the CPU": [onCpu],
   "split, then whole": [hot(0.7), hot(1)],
 };
+/** For blocks that are not split. */
+const whole = ["nothing hot", "all hot", "all layers on the CPU"];
 
 const models: Readonly<Record<string, readonly string[]>> = {
   llama: ["--arch", "llama"],
@@ -123,11 +125,13 @@ const models: Readonly<Record<string, readonly string[]>> = {
   gemma2: ["--arch", "gemma2"],
   cohere2: ["--arch", "cohere2"],
   "olmo2 with windows": ["--arch", "olmo2", "--window", "8", "--window-pattern", "2"],
+  "bitnet-b1.58": ["--arch", "bitnet-b1.58"],
   "llama with ReLU": ["--arch", "llama", "--activation", "relu"],
 };
 
 describe.each(Object.entries(models))("%s on two devices", (_, changes) => {
-  it.each(Object.keys(placements))("answers as on one: %s", async (name) => {
+  const names = changes.includes("bitnet-b1.58") ? whole : Object.keys(placements);
+  it.each(names)("answers as on one: %s", async (name) => {
     const model = await tinyModel(...changes);
     const alone = await logitsOf(createReferenceBackend(), model);
     for (const output of ["gpu", "cpu"] as const) {
