@@ -124,7 +124,7 @@ struct FfnRun {
   bool sparse = false;
   std::vector<uint32_t> active_count;  // [sparse rows]
   ListCuts active_cuts;
-  std::vector<float> active_squares;   // Σh² of each private sum, where h is normed
+  std::vector<float> active_squares;     // Σh² of each private sum, where h is normed
   std::vector<uint32_t> selected_count;  // [sparse rows, selecting chunks]
   uint32_t selecting_chunks = 0;
   uint32_t selecting_size = 0;
