@@ -107,6 +107,6 @@ describe("a gatherer", () => {
 
   it("refuses windows and layers that the model does not have", async () => {
     await expect(openGatherer({ window: 257 })).rejects.toThrow(/window: 257.*256/);
-    await expect(openGatherer({ layers: [4] })).rejects.toThrow(/exposed: 4/);
+    await expect(openGatherer({ layers: [4] })).rejects.toThrow(/layers: 4.*0 to 3/);
   });
 });

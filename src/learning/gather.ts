@@ -80,7 +80,12 @@ export class Gatherer implements Disposable {
     if (!Number.isInteger(window) || window < 2 || window > contextLength) {
       throw new OptionError("window", String(window), `2 to ${contextLength} tokens`);
     }
-    const exposed = options.layers ?? Array.from({ length: layerCount }, (_, layer) => layer);
+    const all = Array.from({ length: layerCount }, (_, layer) => layer);
+    const exposed = options.layers ?? all;
+    const unknown = exposed.find((layer) => !all.includes(layer));
+    if (unknown !== undefined) {
+      throw new OptionError("layers", String(unknown), `layers from 0 to ${layerCount - 1}`);
+    }
     const shape = ffnShapeOf(model);
     const { program, slots } = buildProgram(model, {
       contextLength: window,

@@ -120,7 +120,7 @@ describe.skipIf(obstacle !== undefined)(`a device in a thread${skipped}`, () => 
       const { tensors } = openGguf(sidecar);
       return [...tensors.values()].map((one) => new Float64Array(readTensorBytes(one).buffer));
     };
-    const budget = ["--vram-budget", "200000", "--hardware", writeCard()];
+    const budget = ["--vram-budget", "160000", "--hardware", writeCard()];
     const alone = learn("cpu");
     const both = learn("hybrid", ...budget);
     const plan = (...more: readonly string[]): Ended =>
