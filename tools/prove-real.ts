@@ -124,7 +124,10 @@ async function nativeOf(
       contextLength: 512,
       banned: [],
     });
-    return completion.replace(/ ?\[end of text\]$/, "");
+    const whole = completion.replace(/ ?\[end of text\]\s*$/, "");
+    // A model without a chat format of its own ends its answers by a text.
+    const ends = template.stopTexts.map((stop) => whole.indexOf(stop)).filter((at) => at >= 0);
+    return whole.slice(0, Math.min(whole.length, ...ends));
   });
   return { perplexity, answers };
 }
