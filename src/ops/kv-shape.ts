@@ -50,7 +50,7 @@ export interface KvCells extends KvHeads {
 }
 
 /** A backend's kernels walk the context in tiles of so many positions; a ring of whole tiles never breaks one. */
-export const ringTile = 64;
+const ringTile = 64;
 
 /** Kernels count positions in 32 bits, one of them a sign. */
 export const maxWindow: number = 2 ** 31 - 1;

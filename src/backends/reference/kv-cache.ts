@@ -24,7 +24,7 @@ export interface CacheRows {
   offset(sequence: number, position: number): number;
 }
 
-export interface LayerCache {
+interface LayerCache {
   readonly kvHeads: number;
   readonly cells: number;
   readonly keys: CacheRows;

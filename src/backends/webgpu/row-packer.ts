@@ -6,7 +6,7 @@ import { packingNumbers, packRows, type RowLayout } from "./weight-layout.ts";
 /** More threads than memory has bandwidth for help nobody. */
 const maxThreads = 8;
 
-export interface PackedRows {
+interface PackedRows {
   readonly source: Uint8Array;
   /** Of each target row: its row in the source. Rising. */
   readonly places: Uint32Array;

@@ -13,7 +13,7 @@ export const pieceBytes: Bytes = 16 * MiB;
 const maxGap: Bytes = 64 * KiB;
 
 /** Rows [first, first + count) of the tensor, which become rows from `at` on of the buffer they are read into. */
-export interface RowSpan {
+interface RowSpan {
   readonly first: number;
   readonly count: number;
   readonly at: number;
