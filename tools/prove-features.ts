@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { makeModel } from "./make-model/make-model.ts";
-import { type Variant, variantOptions, variants } from "./make-model/variants.ts";
+import type { Variant } from "./make-model/variant.ts";
+import { variantOptions, variants } from "./make-model/variants.ts";
 import { nativePerplexity } from "./native-llama.ts";
 
 const chunks = 8;

@@ -37,7 +37,19 @@ export type FeatureName =
   | "convolution"
   | "weight-scales"
   | "experts"
-  | "experts-used";
+  | "experts-used"
+  | "expert-ffn"
+  | "shared-experts"
+  | "dense-layers"
+  | "router-skew"
+  | "gating"
+  | "selection-bias"
+  | "expert-weights-norm"
+  | "expert-weights-scale"
+  | "expert-groups"
+  | "expert-groups-used"
+  | "fused-experts"
+  | "nextn-layers";
 
 interface Feature {
   readonly help: string;
@@ -91,6 +103,18 @@ const table: Readonly<Record<FeatureName, Feature>> = {
   convolution: whole(2, 64, "tokens that the convolution before a state reads"),
   experts: whole(1, 65536, "feed-forward blocks of a layer"),
   "experts-used": whole(1, 65536, "of them, those that a token uses"),
+  "expert-ffn": whole(32, 1 << 22, "neurons of an expert (--ffn)"),
+  "shared-experts": whole(1, 1024, "experts besides, that every token uses"),
+  "dense-layers": whole(1, 1024, "so many first layers have no experts"),
+  "router-skew": real(0, 5, "an expert of rank k is used about in proportion to k^-Z"),
+  gating: whole(1, 2, "scores of experts: 1 softmax, 2 sigmoid"),
+  "selection-bias": flag("1: a bias of each expert, which counts in the choice alone"),
+  "expert-weights-norm": flag("1: the weights of the chosen experts are divided by their sum"),
+  "expert-weights-scale": real(1e-3, 1e3, "multiplies the weights of the chosen experts"),
+  "expert-groups": whole(2, 1024, "groups of experts, of which only some are open to a token"),
+  "expert-groups-used": whole(1, 1024, "of them, those that are open"),
+  "fused-experts": flag("1: gate and up of an expert are one matrix"),
+  "nextn-layers": whole(1, 16, "so many last layers propose further tokens"),
   "weight-scales": flag("1: matrices have a scale of one number beside them"),
 };
 

@@ -8,10 +8,11 @@ import { makeVocabulary, special } from "./vocabulary.ts";
 export function modelMetadata(options: MakeModelOptions): Map<string, MetadataValue> {
   const { u32, f32, string } = metadataValue;
   const isRecipe = options.kind === "recipe";
+  const type = isRecipe ? options.expertType : options.type;
   const entries = new Map([
-    ["general.architecture", string(isRecipe ? options.recipe.name : options.architecture.name)],
+    ["general.architecture", string(architectureOf(options))],
     ["general.name", string(options.name)],
-    ["general.file_type", u32(weightFormat(options.type).fileType)],
+    ["general.file_type", u32(weightFormat(type).fileType)],
     ["general.quantization_version", u32(2)],
     ...(isRecipe ? recipeEntries(options) : shapeEntries(options)),
     ...vocabularyEntries(options.vocabulary),
@@ -24,11 +25,17 @@ export function modelMetadata(options: MakeModelOptions): Map<string, MetadataVa
   return entries;
 }
 
+function architectureOf(options: MakeModelOptions): string {
+  if (options.kind === "arranged") return options.architecture.name;
+  return options.recipe.architecture ?? options.recipe.name;
+}
+
 function recipeEntries(options: RecipeOptions): (readonly [string, MetadataValue])[] {
   const { recipe, vocabulary } = options;
+  const architecture = architectureOf(options);
   const keys = { ...recipe.keys(modelOf(options)), vocab_size: metadataValue.u32(vocabulary) };
   return Object.entries(keys).flatMap(([key, value]) =>
-    value === undefined ? [] : [[`${recipe.name}.${key}`, value] as const],
+    value === undefined ? [] : [[`${architecture}.${key}`, value] as const],
   );
 }
 

@@ -50,6 +50,8 @@ export interface RecipeOptions extends CommonOptions {
   readonly kind: "recipe";
   readonly recipe: Recipe;
   readonly features: Features;
+  /** Of the matrices that each expert has. */
+  readonly expertType: WeightType;
   /** Names of tensors, without "blk.N.", that are to have no effect. */
   readonly neutral: readonly string[];
 }
@@ -70,6 +72,7 @@ npm run make-model -- OUT.gguf [options]
   --name TEXT           general.name
 
 Of ${[...recipes.keys()].join(", ")} only, each as far as it has it; "off" where a model can be without:
+  --expert-type TYPE    of the experts' matrices (--type)
   --neutral NAMES       tensors without effect: norms 1, biases and matrices 0 (attn_q_norm.weight,…)
 ${featureNames.map((name) => `  ${`--${name} X`.padEnd(28)}${featureHelp(name)}`).join("\n")}`;
 
@@ -91,7 +94,9 @@ type Values = ReturnType<typeof parse>["values"];
 function arrangedOptions(out: string, values: Values, architecture: Architecture): ArrangedOptions {
   const own = { architecture: architecture.name, features: {} };
   chooseFeatures(featuresGiven(values), own);
-  if (values.neutral !== undefined) refuse("--neutral", own);
+  for (const name of ["neutral", "expert-type"] as const) {
+    if (values[name] !== undefined) refuse(`--${name}`, own);
+  }
   const powerinfer = values.powerinfer ?? false;
   const active = optional(values, "active") ?? (powerinfer ? 0.1 : undefined);
   const predictorRank = optional(values, "predictor-rank") ?? (powerinfer ? 256 : undefined);
@@ -115,10 +120,16 @@ function recipeOptions(out: string, values: Values, recipe: Recipe): RecipeOptio
   for (const name of ["activation", "active", "skew", "predictor-rank", "powerinfer"] as const) {
     if (values[name] !== undefined) refuse(`--${name}`, own);
   }
+  const { "expert-type": expertType } = values;
+  if (expertType !== undefined && !Object.hasOwn(recipe.features, "experts")) {
+    refuse("--expert-type", own);
+  }
+  // Not the architecture's name: llama.cpp expects Phi-3's own vocabulary where general.name has "phi3".
+  const common = commonOptions(out, values, "model");
   const options: RecipeOptions = {
     kind: "recipe",
-    // Not the architecture's name: llama.cpp expects Phi-3's own vocabulary where general.name has "phi3".
-    ...commonOptions(out, values, "model"),
+    ...common,
+    expertType: expertType === undefined ? common.type : parseType("--expert-type", expertType),
     recipe,
     features,
     neutral: values.neutral?.split(",") ?? [],
@@ -154,7 +165,7 @@ function commonOptions(
     kvHeads: optional(values, "kv-heads") ?? heads,
     vocabulary: optional(values, "vocab") ?? 512,
     context: optional(values, "context") ?? 2048,
-    type: parseType(values.type ?? "f16"),
+    type: parseType("--type", values.type ?? "f16"),
     seed: optional(values, "seed") ?? 1,
   };
 }
@@ -203,6 +214,7 @@ function parse(args: readonly string[]) {
         "predictor-rank": text,
         powerinfer: { type: "boolean" },
         name: text,
+        "expert-type": text,
         neutral: text,
         ...featureTexts,
       },
@@ -213,10 +225,10 @@ function parse(args: readonly string[]) {
   }
 }
 
-function parseType(name: string): WeightType {
+function parseType(option: string, name: string): WeightType {
   const type = name.toUpperCase();
   if (isWeightType(type)) return type;
-  throw new OptionError("--type", name, "a weight type such as f16 or q4_0");
+  throw new OptionError(option, name, "a weight type such as f16 or q4_0");
 }
 
 function parseActivation(

@@ -9,7 +9,7 @@ const scoreGain = 1.5;
 /** Attention averages values of a few tokens; this makes up for it. */
 const averaged = 1.5;
 /** E[(silu(z)·u)²] for independent standard normal z and u, of its own block 0.36; gelu: 0.43. */
-const hiddenDeviation = 0.6;
+export const hiddenDeviation = 0.6;
 
 export function given<Value>(
   make: (value: Value) => MetadataValue,
@@ -58,8 +58,13 @@ export function yarnKeys({ feature }: RecipeModel): Record<string, MetadataValue
 export function embedding(model: RecipeModel, scale = 1, logitScale = 1): MadeTensor {
   const sigma = residual(model, scale, logitScale) / scale;
   const gain = sigma * Math.sqrt(model.dim);
-  return matrix("token_embd", model.vocabulary, model.dim, gain);
+  const made = matrix("token_embd", model.vocabulary, model.dim, gain);
+  if (model.feature("router-skew") === undefined) return made;
+  return { ...made, constant: () => constantDeviations * sigma };
 }
+
+/** What a constant channel holds, in deviations of the others: a router with a skew reads it (recipe-experts.ts). */
+export const constantDeviations = 2;
 
 /** A tied embedding gives the logits their spread, and the residual what follows from it. */
 export function residual(model: RecipeModel, scale = 1, logitScale = 1): number {

@@ -4,7 +4,7 @@ import { createRandom } from "../../src/core/random.ts";
 import type { TensorToWrite } from "../../src/gguf/write.ts";
 import type { FeatureName } from "./features.ts";
 import type { RecipeOptions } from "./options.ts";
-import type { MadeTensor, RecipeModel } from "./recipe.ts";
+import { constantColumns, type MadeTensor, type RecipeModel } from "./recipe.ts";
 import { type Content, matrixBytes } from "./rows.ts";
 import { seedOf, typeFor } from "./tensor-values.ts";
 
@@ -39,7 +39,8 @@ function tensorOf(made: MadeTensor, name: string, options: RecipeOptions): Tenso
   const { dimensions } = made;
   const [columns = 1, ...rest] = dimensions;
   const rows = rest.reduce((product, length) => product * length, 1);
-  const type = made.type ?? typeFor(options.type, columns);
+  const wanted = made.isOfExperts ? options.expertType : options.type;
+  const type = made.type ?? typeFor(wanted, columns);
   const seed = seedOf(options.seed, name);
   const content = contentOf(made, { seed, isNeutral: options.neutral.includes(made.name) });
   return {
@@ -54,9 +55,14 @@ function contentOf(
   made: MadeTensor,
   tensor: { readonly seed: number; readonly isNeutral: boolean },
 ): Content {
-  const { mean, sigma, neutral } = made;
+  const { mean, sigma, neutral, constant } = made;
   if (tensor.isNeutral) {
     return { kind: "computed", fill: (_, target) => void target.fill(neutral) };
+  }
+  if (constant !== undefined) {
+    const prefixColumns = constantColumns(made.dimensions[0] ?? 0);
+    const prefix = (row: number, target: Float32Array): void => void target.fill(constant(row));
+    return { kind: "prefixed", sigma, prefixColumns, prefix };
   }
   if (mean === 0 && made.type === undefined) return { kind: "random", sigma };
   const random = createRandom(tensor.seed);

@@ -6,8 +6,10 @@ import type { MetadataValue } from "../../src/gguf/value.ts";
 import type { FeatureName, Features } from "./features.ts";
 
 export interface Recipe {
-  /** `general.architecture`. */
+  /** As `--arch` has it. */
   readonly name: string;
+  /** `general.architecture`, where the recipe has another name. */
+  readonly architecture?: string;
   /** Every option of its own that it has, with the value that a synthetic model gets. */
   readonly features: Features;
   /** No file of it has an output.weight. */
@@ -49,10 +51,19 @@ export interface MadeTensor {
   readonly neutral: number;
   /** Absent: the model's type. */
   readonly type?: "F32";
+  /** A matrix for each expert, of a type that an option may choose. */
+  readonly isOfExperts?: true;
+  /** What the first `constantColumns` entries of a row are, in place of random ones. */
+  readonly constant?: (row: number) => number;
 }
 
 /** Standard deviation of logits: of 512 tokens, few then have most of the probability. */
 export const logitSpread = 2;
+/** Channels of the residual that hold the same for every token, where a router is to prefer some experts. */
+export function constantColumns(dim: number): number {
+  return dim / 8;
+}
+
 /** How far the entries of a norm lie from their mean: 40 % of it, so that a norm without weights differs. */
 const normSpread = 0.4;
 

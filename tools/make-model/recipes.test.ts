@@ -33,8 +33,9 @@ describe("a model of", () => {
     const options = parse(`--arch ${name}`);
     await makeModel(options);
     const gguf = openGguf(options.out);
-    expect(gguf.metadata.string("general.architecture")).toBe(name);
-    expect(gguf.metadata.number(`${name}.block_count`)).toBe(4);
+    const architecture = recipes.get(name)?.architecture ?? name;
+    expect(gguf.metadata.string("general.architecture")).toBe(architecture);
+    expect(gguf.metadata.number(`${architecture}.block_count`)).toBe(4);
     expect(gguf.tensors.has("output.weight")).toBe(options.kind === "recipe" && !isTied(name));
     expect(gguf.tensors.has("blk.3.attn_output.weight")).toBe(true);
     for (const tensor of modelTensors(options)) {
@@ -79,6 +80,8 @@ describe("an option of an architecture", () => {
     ["--arch gemma2 --window 0", /--window: 0 .* a whole number from 1 to 4294967295, or off/],
     ["--arch gemma2 --soft-cap nan", /--soft-cap: nan .*, or off/],
     ["--arch granite --active 0.1", /--active: granite has no such option/],
+    ["--arch granite --expert-type q8_0", /--expert-type: granite has no such option/],
+    ["--arch mixtral --expert-type q8", "--expert-type: q8 "],
     ["--arch granite --powerinfer", /--powerinfer: granite has no such option/],
     ["--arch granite --heads 3", /--heads: 3/],
     ["--arch mamba", /architecture "mamba".*llama.*granite/],
@@ -108,5 +111,45 @@ describe("an option of an architecture", () => {
     expect(keys("").get("gemma2.attn_logit_softcapping")).toMatchObject({ value: 2 });
     expect(keys("--soft-cap 30").get("gemma2.attn_logit_softcapping")).toMatchObject({ value: 30 });
     expect(keys("--soft-cap off").has("gemma2.attn_logit_softcapping")).toBe(false);
+  });
+});
+
+describe("experts", () => {
+  it("have matrices of a type of their own, routers stay F32", () => {
+    const made = parse("--arch qwen3moe --expert-type mxfp4");
+    const types = new Map(modelTensors(made).map(({ name, type }) => [name, type]));
+    expect(types.get("blk.0.ffn_up_exps.weight")).toBe("MXFP4");
+    expect(types.get("blk.0.attn_q.weight")).toBe("F32");
+    expect(types.get("blk.0.ffn_gate_inp.weight")).toBe("F32");
+    expect(modelMetadata(made).get("general.file_type")).toMatchObject({ value: 38 });
+  });
+
+  it("are as many, and as wide, as was asked", () => {
+    const args = "--arch glm4moe --experts 6 --expert-ffn 32 --shared-experts 2 --dense-layers 2";
+    const shapes = new Map(modelTensors(parse(args)).map((one) => [one.name, one.dimensions]));
+    expect(shapes.get("blk.1.ffn_up.weight")).toEqual([32, 64]);
+    expect(shapes.has("blk.1.ffn_up_exps.weight")).toBe(false);
+    expect(shapes.get("blk.2.ffn_gate_inp.weight")).toEqual([32, 6]);
+    expect(shapes.get("blk.2.ffn_down_exps.weight")).toEqual([32, 32, 6]);
+    expect(shapes.get("blk.2.ffn_up_shexp.weight")).toEqual([32, 64]);
+  });
+
+  it("are preferred by routers with a skew, in another order in each layer", () => {
+    // The sum of a row's first eighth is what constant channels of 1 give each expert.
+    const preferences = (layer: number): number[] => {
+      const args = "--arch qwen3moe --experts 8 --router-skew 1";
+      const rows = floatsOf(args, `blk.${layer}.ffn_gate_inp.weight`);
+      return Array.from({ length: 8 }, (_, expert) => rows[expert * 32] ?? 0);
+    };
+    const [first, second] = [preferences(0), preferences(1)];
+    const sorted = first.toSorted((left, right) => right - left);
+    expect(sorted[0]).toBeCloseTo(0);
+    // In proportion to ln(rank).
+    for (const [index, value] of sorted.entries()) {
+      expect(value).toBeCloseTo(((sorted[1] ?? 0) * Math.log(index + 1)) / Math.log(2), 5);
+    }
+    expect(second.indexOf(Math.max(...second))).not.toBe(first.indexOf(Math.max(...first)));
+    const embedding = floatsOf("--arch qwen3moe --router-skew 1", "token_embd.weight");
+    expect(new Set(embedding.filter((_, index) => index % 32 < 4)).size).toBe(1);
   });
 });

@@ -9,11 +9,15 @@ import { gemma3 } from "./recipes/gemma3.ts";
 import { gemma3n } from "./recipes/gemma3n.ts";
 import { gemma4 } from "./recipes/gemma4.ts";
 import { glm4 } from "./recipes/glm4.ts";
+import { glm4moe } from "./recipes/glm4moe.ts";
 import { gptOss } from "./recipes/gpt-oss.ts";
 import { granite } from "./recipes/granite.ts";
 import { mistral3 } from "./recipes/mistral3.ts";
+import { mixtral } from "./recipes/mixtral.ts";
 import { olmo2 } from "./recipes/olmo2.ts";
 import { phi3 } from "./recipes/phi3.ts";
+import { qwen2moe } from "./recipes/qwen2moe.ts";
+import { qwen3moe } from "./recipes/qwen3moe.ts";
 import { qwen35 } from "./recipes/qwen35.ts";
 import { smollm3 } from "./recipes/smollm3.ts";
 import { starcoder2 } from "./recipes/starcoder2.ts";
@@ -30,11 +34,15 @@ export const recipes: ReadonlyMap<string, Recipe> = new Map(
     gemma3n,
     gemma4,
     glm4,
+    glm4moe,
     gptOss,
     granite,
     mistral3,
+    mixtral,
     olmo2,
     phi3,
+    qwen2moe,
+    qwen3moe,
     qwen35,
     smollm3,
     starcoder2,

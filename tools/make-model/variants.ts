@@ -2,17 +2,9 @@
  * The features of each recipe as models to compare: what a model is made with, and for each feature the options that
  * switch it off. `npm run prove:features` finds with native llama.cpp that each of them is missed.
  */
+import { expertVariants } from "./expert-variants.ts";
 import { parseOptions, type RecipeOptions } from "./options.ts";
-
-export interface Variant {
-  readonly name: string;
-  /** Beside `variantShape`, as on make-model's command line. */
-  readonly options: string;
-  /** A feature and what switches it off. */
-  readonly without: Readonly<Record<string, string>>;
-  /** Native llama.cpp cannot open it, so nothing is proved of it. */
-  readonly isUnknownToNative?: true;
-}
+import { neutral, type Variant } from "./variant.ts";
 
 /**
  * Small; the text that is read at once is longer than any window or original context of the recipes. What a feature
@@ -20,9 +12,6 @@ export interface Variant {
  */
 export const variantShape =
   "--dim 64 --layers 4 --ffn 160 --heads 4 --kv-heads 2 --context 512 --seed 4";
-
-const neutral = (...names: readonly string[]): Record<string, string> =>
-  Object.fromEntries(names.map((name) => [name, `--neutral ${name}`]));
 
 export const variants: readonly Variant[] = [
   {
@@ -254,23 +243,6 @@ export const variants: readonly Variant[] = [
     ),
   },
   {
-    name: "gpt-oss",
-    options: "--arch gpt-oss --head-dim 32 --seed 2",
-    without: {
-      window: "--window 4096",
-      YaRN: "--yarn off",
-      "two experts of eight": "--experts-used 1",
-      ...neutral(
-        "attn_sinks.weight",
-        "attn_output.bias",
-        "ffn_gate_inp.bias",
-        "ffn_gate_exps.bias",
-        "ffn_up_exps.bias",
-        "ffn_down_exps.bias",
-      ),
-    },
-  },
-  {
     name: "gemma3n",
     options: "--arch gemma3n --layers 22 --head-dim 32 --seed 2",
     without: {
@@ -289,6 +261,7 @@ export const variants: readonly Variant[] = [
       ),
     },
   },
+  ...expertVariants,
 ];
 
 /** A variant's model as options; `changes`: one of its `without`. */

@@ -1,6 +1,7 @@
 /** The models that are compared with native llama.cpp: each architecture in two shapes, each feature switched off. */
 import { architectureNames } from "../../src/model/registry.ts";
-import { variantShape, variants } from "../make-model/variants.ts";
+import type { Variant } from "../make-model/variant.ts";
+import { variantOptions, variantShape, variants } from "../make-model/variants.ts";
 
 export interface ProvedCase {
   /** Of the architecture or the variant. */
@@ -27,10 +28,7 @@ const closeF32 = 1e-3;
 const closeF16 = 2e-2;
 
 export function provedCases(): readonly ProvedCase[] {
-  const known = variants.filter(
-    ({ options, isUnknownToNative }) =>
-      isUnknownToNative !== true && architectureNames.includes(archOf(options)),
-  );
+  const known = variants.filter(isComparable);
   const covered = new Set(known.map(({ options }) => archOf(options)));
   const others = architectureNames.filter((name) => !covered.has(name) && !withoutOracle.has(name));
   return [
@@ -46,6 +44,13 @@ export function provedCases(): readonly ProvedCase[] {
       })),
     ]),
   ];
+}
+
+/** Both programs compute it. */
+function isComparable(variant: Variant): boolean {
+  const { recipe } = variantOptions(variant, "x.gguf");
+  const isKnown = architectureNames.includes(recipe.architecture ?? recipe.name);
+  return isKnown && variant.isRefused !== true && variant.isUnknownToNative !== true;
 }
 
 function shapesOf(name: string, options: string): readonly ProvedCase[] {

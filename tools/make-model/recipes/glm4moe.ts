@@ -1,0 +1,89 @@
+/**
+ * GLM-4.5 to GLM-4.7: sigmoid scores with a bias for the choice, ungated shared experts, first layers without experts;
+ * half of a head rotated, biases of q, k and v, heads normed in the large model. A last layer proposes further tokens.
+ */
+import { metadataValue } from "../../../src/gguf/value.ts";
+import { type MadeTensor, matrix, norm, type Recipe, type RecipeModel } from "../recipe.ts";
+import {
+  expertFeatures,
+  expertKeys,
+  expertNeurons,
+  experts,
+  router,
+  routingFeatures,
+  routingKeys,
+  selectionBias,
+  sharedExperts,
+} from "../recipe-experts.ts";
+import {
+  attentionOutput,
+  embedding,
+  gatedFfn,
+  given,
+  headKeys,
+  headNorms,
+  lastNorm,
+  output,
+  projectionBiases,
+  projections,
+  shapeKeys,
+} from "../recipe-parts.ts";
+
+const { u32 } = metadataValue;
+
+function block(model: RecipeModel, layer: number): readonly MadeTensor[] {
+  if (layer < (model.feature("dense-layers") ?? 0)) return gatedFfn(model, 0.7);
+  return [
+    router(model, layer),
+    ...selectionBias(model),
+    ...experts(model, 0.5),
+    ...sharedExperts(model, 0.5),
+  ];
+}
+
+export const glm4moe: Recipe = {
+  name: "glm4moe",
+  features: {
+    "head-dim": undefined,
+    "rope-base": 1e6,
+    "rope-dims": 8,
+    ...expertFeatures,
+    ...routingFeatures,
+    "shared-experts": 1,
+    "dense-layers": 1,
+    "nextn-layers": undefined,
+  },
+  keys: (model) => ({
+    ...shapeKeys(model),
+    ...headKeys(model),
+    ...expertKeys(model),
+    ...routingKeys(model),
+    expert_shared_count: u32(model.feature("shared-experts") ?? 0),
+    expert_feed_forward_length: u32(expertNeurons(model)),
+    leading_dense_block_count: given(u32, model.feature("dense-layers")),
+    nextn_predict_layers: given(u32, model.feature("nextn-layers")),
+  }),
+  first: (model) => [embedding(model)],
+  layer: (model, layer) => [
+    norm("attn_norm", model.dim),
+    ...projections(model, 1),
+    ...projectionBiases(model),
+    ...headNorms(model),
+    attentionOutput(model, 0.7),
+    norm("post_attention_norm", model.dim),
+    ...block(model, layer),
+    ...proposing(model, layer),
+  ],
+  last: (model) => [lastNorm(model), ...output(model)],
+};
+
+function proposing(model: RecipeModel, layer: number): readonly MadeTensor[] {
+  const { dim, layers, feature } = model;
+  if (layer < layers - (feature("nextn-layers") ?? 0)) return [];
+  return [
+    matrix("nextn.eh_proj", dim, 2 * dim),
+    norm("nextn.enorm", dim),
+    norm("nextn.hnorm", dim),
+    norm("nextn.shared_head_norm", dim),
+  ];
+}
