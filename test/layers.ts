@@ -7,6 +7,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   io: ["core"],
   quant: ["core"],
   text: ["core"],
+  hub: ["core", "io"],
   gguf: ["core", "io", "quant"],
   ops: ["core", "quant"],
   backends: ["core", "io", "quant", "ops"],
@@ -40,6 +41,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   commands: [
     "core",
     "io",
+    "hub",
     "gguf",
     "text",
     "ops",

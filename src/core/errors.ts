@@ -127,6 +127,25 @@ export class DeviceError extends HearthError {
   override readonly name = "DeviceError";
 }
 
+/** What the hub of models, or the way to it, answered. `status`: of HTTP; undefined where no answer came. */
+export class HubError extends HearthError {
+  override readonly name = "HubError";
+  readonly address: string;
+  readonly status: number | undefined;
+  constructor(
+    message: string,
+    problem: {
+      readonly address: string;
+      readonly status?: number | undefined;
+      readonly cause?: unknown;
+    },
+  ) {
+    super(message, problem.cause === undefined ? {} : { cause: problem.cause });
+    this.address = problem.address;
+    this.status = problem.status;
+  }
+}
+
 /** A placement plan made from another model, machine, budget or profile than the one at hand. */
 export class StalePlanError extends HearthError {
   override readonly name = "StalePlanError";

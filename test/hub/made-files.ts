@@ -1,0 +1,29 @@
+/** Contents for the stand-in hub: bytes that look random and are the same every time, and their digests. */
+import { createHash } from "node:crypto";
+
+/** `length` bytes that depend on `seed`: a xorshift of 32 bits. */
+export function madeBytes(length: number, seed: number): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4));
+  let state = (seed * 2654435761 + 1) >>> 0 || 1;
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
+  }
+  return new Uint8Array(words.buffer, 0, length);
+}
+
+const known = new WeakMap<Uint8Array, string>();
+
+/** Remembered: the hub is asked for it at each request. */
+export function sha256(content: Uint8Array): string {
+  const digest = known.get(content) ?? createHash("sha256").update(content).digest("hex");
+  known.set(content, digest);
+  return digest;
+}
+
+/** Of git's object for the content. */
+export function gitDigest(content: Uint8Array): string {
+  return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
+}
