@@ -69,11 +69,11 @@ export const expertVariants: readonly Variant[] = [
   },
   {
     name: "gpt-oss",
-    options: "--arch gpt-oss --head-dim 32 --seed 2",
+    options: `--arch gpt-oss ${shape} --head-dim 32 --seed 4`,
     without: {
       window: "--window 4096",
       YaRN: "--yarn off",
-      "two experts of eight": "--experts-used 1",
+      ...fewerExperts,
       ...neutral(
         "attn_sinks.weight",
         "attn_output.bias",
@@ -82,6 +82,97 @@ export const expertVariants: readonly Variant[] = [
         "ffn_up_exps.bias",
         "ffn_down_exps.bias",
       ),
+    },
+  },
+  {
+    name: "gpt-oss in MXFP4",
+    options: `--arch gpt-oss ${shape} --head-dim 32 --expert-type mxfp4 --seed 2`,
+    without: { window: "--window 4096", ...neutral("ffn_gate_exps.bias") },
+  },
+  {
+    name: "olmoe",
+    // Native llama.cpp has one norm for q and k of one length only.
+    options: `--arch olmoe ${shape} --heads 4 --kv-heads 4 --seed 1`,
+    without: {
+      ...fewerExperts,
+      "RoPE base": "--rope-base 1000",
+      ...neutral("attn_q_norm.weight", "attn_k_norm.weight"),
+    },
+  },
+  {
+    name: "granitemoe",
+    options: `--arch granitemoe ${shape} --seed 1`,
+    without: {
+      ...fewerExperts,
+      "embedding scale": "--embedding-scale off",
+      "residual scale": "--residual-scale off",
+      "attention scale": "--attention-scale off",
+      "logit scale": "--logit-scale off",
+    },
+  },
+  {
+    name: "granitemoe with a shared expert",
+    options: `--arch granitemoe ${shape} --shared-experts 1`,
+    without: { ...fewerExperts, ...neutral("ffn_down_shexp.weight") },
+  },
+  {
+    name: "smallthinker",
+    options: `--arch smallthinker ${shape} --head-dim 32`,
+    without: { ...fewerExperts, "sigmoid scores": "--gating 1", "RoPE base": "--rope-base off" },
+  },
+  {
+    name: "smallthinker with windows",
+    options: `--arch smallthinker ${shape} --head-dim 32 --gating 1 --window 4096 --layers 5 --seed 1`,
+    without: { ...fewerExperts, "window and layers without RoPE": "--window off" },
+  },
+  {
+    name: "qwen35moe",
+    options: `--arch qwen35moe ${shape} --head-dim 32 --full-attention-interval 2 --seed 2`,
+    without: {
+      ...fewerExperts,
+      "partial RoPE": "--rope-dims off",
+      ...neutral(
+        "attn_gate.weight",
+        "ssm_conv1d.weight",
+        "ssm_alpha.weight",
+        "ssm_beta.weight",
+        "ffn_gate_inp_shexp.weight",
+        "ffn_down_shexp.weight",
+      ),
+    },
+  },
+  {
+    name: "qwen35moe with a proposing layer",
+    options: `--arch qwen35moe ${shape} --head-dim 32 --layers 5 --nextn-layers 1 --fused-experts 1`,
+    without: { ...fewerExperts },
+  },
+  {
+    name: "qwen3next",
+    options: `--arch qwen3next ${shape} --head-dim 32 --full-attention-interval 2`,
+    without: {
+      ...fewerExperts,
+      "partial RoPE": "--rope-dims off",
+      ...neutral("attn_gate.weight", "ssm_conv1d.weight", "ssm_ba.weight", "ffn_down_shexp.weight"),
+    },
+  },
+  {
+    name: "bailingmoe",
+    options: `--arch bailingmoe ${shape} --seed 2`,
+    without: {
+      ...fewerExperts,
+      "sum of weights": "--expert-weights-norm off",
+      "scale of weights": "--expert-weights-scale off",
+      ...neutral("ffn_down_shexp.weight"),
+    },
+  },
+  {
+    name: "phimoe",
+    options: `--arch phimoe ${shape} --seed 5`,
+    without: {
+      ...fewerExperts,
+      longrope: "--original-context off",
+      "attention factor": "--rope-attention-factor off",
+      ...neutral("attn_norm.bias", "attn_output.bias", "ffn_norm.bias", "output.bias"),
     },
   },
 ];

@@ -5,7 +5,14 @@
  */
 import { type MetadataValue, metadataValue } from "../../src/gguf/value.ts";
 import type { Features } from "./features.ts";
-import { constantColumns, type MadeTensor, matrix, type RecipeModel, vector } from "./recipe.ts";
+import {
+  constantColumns,
+  type MadeTensor,
+  matrix,
+  norm,
+  type RecipeModel,
+  vector,
+} from "./recipe.ts";
 import { constantDeviations, given, hiddenDeviation } from "./recipe-parts.ts";
 
 const { u32, f32, boolean } = metadataValue;
@@ -141,4 +148,16 @@ export function sharedExperts(model: RecipeModel, added: number): readonly MadeT
 export function sharedGate(model: RecipeModel): MadeTensor {
   const sigma = 2 / Math.sqrt(model.dim);
   return vector("ffn_gate_inp_shexp.weight", model.dim, { mean: 0, sigma, neutral: 1e-3 });
+}
+
+/** What a layer has besides, if it is one of those that propose further tokens. */
+export function proposingLayer(model: RecipeModel, layer: number): readonly MadeTensor[] {
+  const { dim, layers, feature } = model;
+  if (layer < layers - (feature("nextn-layers") ?? 0)) return [];
+  return [
+    matrix("nextn.eh_proj", dim, 2 * dim),
+    norm("nextn.enorm", dim),
+    norm("nextn.hnorm", dim),
+    norm("nextn.shared_head_norm", dim),
+  ];
 }

@@ -3,12 +3,13 @@
  * half of a head rotated, biases of q, k and v, heads normed in the large model. A last layer proposes further tokens.
  */
 import { metadataValue } from "../../../src/gguf/value.ts";
-import { type MadeTensor, matrix, norm, type Recipe, type RecipeModel } from "../recipe.ts";
+import { type MadeTensor, norm, type Recipe, type RecipeModel } from "../recipe.ts";
 import {
   expertFeatures,
   expertKeys,
   expertNeurons,
   experts,
+  proposingLayer,
   router,
   routingFeatures,
   routingKeys,
@@ -72,18 +73,7 @@ export const glm4moe: Recipe = {
     attentionOutput(model, 0.7),
     norm("post_attention_norm", model.dim),
     ...block(model, layer),
-    ...proposing(model, layer),
+    ...proposingLayer(model, layer),
   ],
   last: (model) => [lastNorm(model), ...output(model)],
 };
-
-function proposing(model: RecipeModel, layer: number): readonly MadeTensor[] {
-  const { dim, layers, feature } = model;
-  if (layer < layers - (feature("nextn-layers") ?? 0)) return [];
-  return [
-    matrix("nextn.eh_proj", dim, 2 * dim),
-    norm("nextn.enorm", dim),
-    norm("nextn.hnorm", dim),
-    norm("nextn.shared_head_norm", dim),
-  ];
-}

@@ -13,9 +13,16 @@ import {
   vector,
 } from "../recipe.ts";
 import {
+  expertCount,
+  expertFeatures,
+  expertKeys,
+  expertNeurons,
+  ofExperts,
+  router,
+} from "../recipe-experts.ts";
+import {
   attentionOutput,
   embedding,
-  given,
   headKeys,
   lastNorm,
   output,
@@ -27,29 +34,21 @@ import {
 
 const { u32 } = metadataValue;
 
-function expertCount({ feature, stock }: RecipeModel): number {
-  return feature("experts") ?? stock("experts");
-}
+/** So wide that the limits of ±7 cut some of gates and ups. */
+const widened = 3;
 
-/** One matrix for each expert. */
-function stack(model: RecipeModel, name: string, made: MadeTensor): MadeTensor {
-  return { ...made, name, dimensions: [...made.dimensions, expertCount(model)] };
-}
-
-function experts(model: RecipeModel): readonly MadeTensor[] {
-  const { dim, ffn } = model;
-  const count = expertCount(model);
-  const biases = (name: string, length: number): MadeTensor =>
-    stack(model, `${name}.bias`, bias(name, length));
+function biasedExperts(model: RecipeModel): readonly MadeTensor[] {
+  const { dim } = model;
+  const neurons = expertNeurons(model);
+  // E[(x·sigmoid(1.702·x))²] is about half of E[x²], and up has 1 added.
+  const down = 1 / (0.7 * widened * Math.sqrt(widened ** 2 + 1));
   return [
-    matrix("ffn_gate_inp", count, dim, 2),
-    bias("ffn_gate_inp", count),
-    stack(model, "ffn_gate_exps.weight", matrix("", ffn, dim)),
-    biases("ffn_gate_exps", ffn),
-    stack(model, "ffn_up_exps.weight", matrix("", ffn, dim)),
-    biases("ffn_up_exps", ffn),
-    stack(model, "ffn_down_exps.weight", matrix("", dim, ffn, 0.6)),
-    biases("ffn_down_exps", dim),
+    ofExperts(model, matrix("ffn_gate_exps", neurons, dim, widened)),
+    ofExperts(model, bias("ffn_gate_exps", neurons)),
+    ofExperts(model, matrix("ffn_up_exps", neurons, dim, widened)),
+    ofExperts(model, bias("ffn_up_exps", neurons)),
+    ofExperts(model, matrix("ffn_down_exps", dim, neurons, down)),
+    ofExperts(model, bias("ffn_down_exps", dim)),
   ];
 }
 
@@ -61,20 +60,18 @@ export const gptOss: Recipe = {
     window: 24,
     yarn: 8,
     "original-context": 64,
-    experts: 8,
-    "experts-used": 2,
+    ...expertFeatures,
   },
   keys: (model) => ({
     ...shapeKeys(model),
     ...headKeys(model),
     ...yarnKeys(model),
     "attention.sliding_window": u32(model.feature("window") ?? model.context),
-    expert_count: u32(expertCount(model)),
-    expert_used_count: given(u32, model.feature("experts-used")),
-    expert_feed_forward_length: u32(model.ffn),
+    ...expertKeys(model),
+    expert_feed_forward_length: u32(expertNeurons(model)),
   }),
   first: (model) => [embedding(model)],
-  layer: (model) => [
+  layer: (model, layer) => [
     norm("attn_norm", model.dim),
     ...projections(model),
     ...projectionBiases(model),
@@ -83,7 +80,9 @@ export const gptOss: Recipe = {
     // As heavy as a score of middling size; without effect at minus infinity, or nearly.
     vector("attn_sinks.weight", model.heads, { mean: 2, sigma: 1, neutral: -100 }),
     norm("post_attention_norm", model.dim),
-    ...experts(model),
+    router(model, layer),
+    bias("ffn_gate_inp", expertCount(model), 1),
+    ...biasedExperts(model),
   ],
   last: (model) => [lastNorm(model), ...output(model)],
 };

@@ -17,7 +17,7 @@ import {
 const { f32 } = metadataValue;
 
 /** What attention and FFN add, before the residual's scale; logits are divided by theirs. */
-function added(model: RecipeModel): number {
+export function added(model: RecipeModel): number {
   const start = residual(model, model.stock("embedding-scale"), model.stock("logit-scale"));
   return (0.7 * start) / model.stock("residual-scale");
 }

@@ -16,7 +16,7 @@ import {
 const { u32, f32 } = metadataValue;
 
 /** Divisors of the frequencies. */
-function factors({ headDim, feature }: RecipeModel): readonly MadeTensor[] {
+export function ropeFactors({ headDim, feature }: RecipeModel): readonly MadeTensor[] {
   if (feature("original-context") === undefined) return [];
   const length = (feature("rope-dims") ?? headDim) / 2;
   const made = (name: string, mean: number): MadeTensor =>
@@ -41,7 +41,7 @@ export const phi3: Recipe = {
     "rope.scaling.original_context_length": given(u32, model.feature("original-context")),
     "rope.scaling.attn_factor": given(f32, model.feature("rope-attention-factor")),
   }),
-  first: (model) => [embedding(model), ...factors(model)],
+  first: (model) => [embedding(model), ...ropeFactors(model)],
   layer: (model) => [
     norm("attn_norm", model.dim),
     fusedProjections(model),
