@@ -58,6 +58,7 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
   ],
   evaluate: [{ target: () => api.evaluate }, { target: () => api.evaluate, before: () => [path] }],
   inspectModel: [{ target: () => api.inspectModel }],
+  listModels: [{ target: () => api.listModels, isOptional: true }],
   measureMachine: [{ target: () => api.measureMachine, isOptional: true }],
   neuronShareFor: [
     { target: () => api.neuronShareFor },
@@ -89,6 +90,7 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.profileModel, before: () => [path] },
   ],
   quantizeModel: [{ target: () => api.quantizeModel }],
+  resolveModel: [{ target: () => api.resolveModel }],
   trainPredictors: [
     { target: () => api.trainPredictors },
     { target: () => api.trainPredictors, ...afterPath },

@@ -31,6 +31,13 @@ export {
   openTokenizer,
 } from "./commands/inspect.ts";
 export {
+  type ListedHeader,
+  type ListedModel,
+  type ListOptions,
+  listModels,
+  type ModelList,
+} from "./commands/list.ts";
+export {
   type PerplexityOptions,
   type PerplexityResult,
   type PerplexitySource,
@@ -46,6 +53,7 @@ export {
   trainPredictors,
 } from "./commands/prepare/prepare.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./commands/profile.ts";
+export { type ResolvedModel, resolveModel } from "./commands/resolve-model.ts";
 export { parseByteSize } from "./core/byte-size.ts";
 export {
   DeviceError,
@@ -75,6 +83,7 @@ export type { SparsityReport } from "./engine/sparsity-report.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { TrainedLayer } from "./learning/train-layers.ts";
+export type { Origin } from "./local-models/local-model.ts";
 export type { ModelDescription } from "./model/describe.ts";
 export type { KvType } from "./ops/kv-shape.ts";
 export { type Objective, objectives } from "./placement/problem.ts";

@@ -6,6 +6,7 @@ import { addChatCommand } from "./chat.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEvalCommand } from "./eval.ts";
 import { addInspectCommand } from "./inspect.ts";
+import { addListCommand } from "./list.ts";
 import { addPerplexityCommand } from "./perplexity.ts";
 import { addPlanCommand } from "./plan.ts";
 import { addPrepareCommand } from "./prepare.ts";
@@ -19,6 +20,7 @@ import { addTrainPredictorCommand } from "./train-predictor.ts";
 export const commands: readonly ((program: Command) => void)[] = [
   addRunCommand,
   addChatCommand,
+  addListCommand,
   addDoctorCommand,
   addInspectCommand,
   addTokenizeCommand,

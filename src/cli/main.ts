@@ -4,6 +4,7 @@ import "./check-node.ts";
 import { Command } from "commander";
 import { ownVersion } from "../core/version.ts";
 import { commands } from "./commands.ts";
+import { replaceModelNames } from "./model-names.ts";
 import { reportError, usageLine, watchOutput } from "./report-error.ts";
 import { addModelFlag, readableArguments } from "./typed-arguments.ts";
 
@@ -24,6 +25,7 @@ async function main(): Promise<void> {
   let active = program;
   program.hook("preAction", (_, command) => {
     active = command;
+    replaceModelNames(command);
   });
   for (const command of [program, ...program.commands]) {
     command.configureOutput({

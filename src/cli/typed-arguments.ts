@@ -7,7 +7,7 @@ import type { Command, Option } from "commander";
 import { aliases, hints } from "./llama-flags.ts";
 
 /** First arguments that are models, and may be given with -m instead. */
-const modelArguments: readonly string[] = ["model", "models", "input"];
+export const modelArguments: readonly string[] = ["model", "models", "input"];
 
 /** By command: further names of a flag, so that it is one flag in every help and no script breaks. */
 const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -43,7 +43,10 @@ export function readableArguments(words: readonly string[], program: Command): r
     return [name, ...joined(flags, [...models, ...positionals])];
   const [first] = positionals;
   const isFirstModel =
-    models.length === 0 && first !== undefined && takesModel(command) && isModelPath(first);
+    models.length === 0 &&
+    first !== undefined &&
+    takesModel(command) &&
+    (isModelPath(first) || nameForm.test(first) || positionals.length > texts(command));
   const given = (isFirstModel ? [first] : models).flatMap((model) => ["-m", model]);
   return [name, ...joined([...given, ...flags], isFirstModel ? positionals.slice(1) : positionals)];
 }
@@ -108,6 +111,14 @@ function valueCount(option: Option, words: readonly string[], from: number): num
 
 function takesModel(command: Command): boolean {
   return optionOf("--model", command) !== undefined;
+}
+
+/** "llama3.2:1b", "ollama:llama3.2:1b", "lmstudio:publisher/model/file": a word with a colon, and no address. */
+const nameForm = /^[a-z][\w.-]*(\/[\w.@+-]+)*:[\w.-]+([/:][\w.@+-]+)*$/i;
+
+/** Arguments that a command takes besides a model: of one more, the first is the model. */
+function texts({ registeredArguments }: Command): number {
+  return registeredArguments.length;
 }
 
 /** Not a text that ends by chance as the names of models do. */

@@ -1,6 +1,7 @@
 /** What a GGUF file is, from its headers alone: works for any GGUF, also one that hearth cannot run. */
 import { HearthError } from "../core/errors.ts";
 import type { Bytes, Elements, Tokens } from "../core/units.ts";
+import { fileTypeName } from "../gguf/file-type.ts";
 import { type GgufFile, openGguf, readGgufPart } from "../gguf/open.ts";
 import { describeMetadataValue } from "../gguf/value.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
@@ -15,6 +16,8 @@ export interface Inspection {
   readonly magic: string;
   readonly version: number;
   readonly architecture: string;
+  /** What people call its precision: "Q4_K_M". */
+  readonly fileType: string;
   readonly parameters: Elements;
   readonly fileBytes: Bytes;
   readonly contextLength: Tokens | undefined;
@@ -55,6 +58,7 @@ export function inspectModel(path: string): Inspection {
     magic: gguf.magic,
     version: gguf.version,
     architecture,
+    fileType: fileTypeName(gguf.metadata, tensors),
     parameters: tensors.reduce((sum, { dimensions }) => sum + product(dimensions), 0),
     fileBytes: gguf.files.reduce((sum, file) => sum + file.bytes, 0),
     contextLength: gguf.metadata.optionalNumber(`${architecture}.context_length`),

@@ -2,6 +2,7 @@
  * Judges what a caller handed over, once, at the border: plain JavaScript passes anything. A misspelt option is an
  * error, never ignored; `undefined` is an option that was not given.
  */
+import { editDistance } from "./edit-distance.ts";
 import { OptionError } from "./errors.ts";
 
 /** What an option may be; `expected` ends the sentence "expected …". */
@@ -139,9 +140,9 @@ export function isNumber(value: unknown): value is number {
 
 function unknownKey(unknown: string, known: readonly string[], what: string): OptionError {
   const nearest = known.reduce((best, key) =>
-    distance(unknown, key) < distance(unknown, best) ? key : best,
+    editDistance(unknown, key) < editDistance(unknown, best) ? key : best,
   );
-  const isNear = distance(unknown, nearest) <= unknown.length / 2;
+  const isNear = editDistance(unknown, nearest) <= unknown.length / 2;
   const found = describeValue(unknown);
   const names = known.join(", ");
   const hint = isNear ? `did you mean "${nearest}"?` : `the options are ${names}`;
@@ -151,20 +152,4 @@ function unknownKey(unknown: string, known: readonly string[], what: string): Op
     `one of ${names}`,
     `${what} has no option ${found}; ${hint}`,
   );
-}
-
-/** Levenshtein distance, case ignored. */
-function distance(a: string, b: string): number {
-  const left = a.toLowerCase();
-  const right = b.toLowerCase();
-  let previous = Array.from({ length: right.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= left.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= right.length; j++) {
-      const substitution = (previous[j - 1] ?? 0) + Number(left[i - 1] !== right[j - 1]);
-      row.push(Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-    previous = row;
-  }
-  return previous[right.length] ?? 0;
 }
