@@ -175,4 +175,20 @@ export const expertVariants: readonly Variant[] = [
       ...neutral("attn_norm.bias", "attn_output.bias", "ffn_norm.bias", "output.bias"),
     },
   },
+  {
+    name: "gemma4 with experts",
+    options: `--arch gemma4 ${shape} --head-dim 32 --head-dim-swa 16 --shared-kv-layers off --per-layer-embedding off --shared-keys 1 --kv-heads-full 1 --experts 8 --seed 5`,
+    without: {
+      ...fewerExperts,
+      ...neutral(
+        "ffn_gate_inp.scale",
+        "ffn_down_exps.scale",
+        "pre_ffw_norm_2.weight",
+        "post_ffw_norm_1.weight",
+        "post_ffw_norm_2.weight",
+        "ffn_down.weight",
+      ),
+    },
+    isRefused: true,
+  },
 ];

@@ -1,9 +1,18 @@
 /**
- * Gemma 4, dense: layers with a window have shorter heads than others; the small models have an embedding of each
- * layer's own and use keys and values of earlier layers in the last ones; the large ones have keys that are values.
+ * Gemma 4: layers with a window have shorter heads than others; the small models have an embedding of each
+ * layer's own and use keys and values of earlier layers in the last ones; the large ones have keys that are values; one
+ * has experts beside each block, with norms and a router of their own.
  */
 import { type MetadataValue, metadataValue } from "../../../src/gguf/value.ts";
 import { type MadeTensor, matrix, norm, type Recipe, type RecipeModel, vector } from "../recipe.ts";
+import {
+  expertCount,
+  expertFeatures,
+  expertKeys,
+  expertNeurons,
+  experts,
+  router,
+} from "../recipe-experts.ts";
 import {
   attentionOutput,
   embedding,
@@ -78,6 +87,23 @@ function perLayerInput(layer: RecipeModel, added: number): readonly MadeTensor[]
   ];
 }
 
+/** Its output is added to that of the block beside it, each normed before. */
+function expertBlock(model: RecipeModel, layer: number): readonly MadeTensor[] {
+  const { dim, feature } = model;
+  if (feature("experts") === undefined) return [];
+  const weighed = { mean: 1, sigma: 0.4, neutral: 1 };
+  return [
+    // What it reads is divided by √dim.
+    router(model, layer, 2 * Math.sqrt(dim)),
+    vector("ffn_gate_inp.scale", dim, weighed),
+    norm("pre_ffw_norm_2", dim),
+    ...experts(model, 1),
+    vector("ffn_down_exps.scale", expertCount(model), weighed),
+    norm("post_ffw_norm_1", dim),
+    norm("post_ffw_norm_2", dim),
+  ];
+}
+
 export const gemma4: Recipe = {
   name: "gemma4",
   features: {
@@ -93,6 +119,9 @@ export const gemma4: Recipe = {
     "wide-ffn": undefined,
     "per-layer-embedding": 32,
     "final-soft-cap": 5,
+    ...expertFeatures,
+    experts: undefined,
+    "fused-experts": 1,
   },
   alwaysTied: true,
   keys: (model) => {
@@ -114,6 +143,10 @@ export const gemma4: Recipe = {
       "rope.freq_base_swa": given(f32, feature("rope-base-swa")),
       embedding_length_per_layer_input: u32(feature("per-layer-embedding") ?? 0),
       final_logit_softcapping: given(f32, feature("final-soft-cap")),
+      ...(feature("experts") !== undefined && {
+        ...expertKeys(model),
+        expert_feed_forward_length: u32(expertNeurons(model)),
+      }),
     };
   },
   first: (model) => [
@@ -131,6 +164,7 @@ export const gemma4: Recipe = {
       norm("post_attention_norm", layer.dim, added),
       norm("ffn_norm", layer.dim),
       ...gatedFfn(layer, 1),
+      ...expertBlock(model, index),
       norm("post_ffw_norm", layer.dim, added),
       ...perLayerInput(layer, added),
       vector("layer_output_scale.weight", 1, { mean: 0.7, sigma: 0.1, neutral: 1 }),
