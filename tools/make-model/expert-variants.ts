@@ -64,7 +64,7 @@ export const expertVariants: readonly Variant[] = [
   },
   {
     name: "glm4moe with a proposing layer",
-    options: `--arch glm4moe ${shape} --layers 4 --nextn-layers 1`,
+    options: `--arch glm4moe ${shape} --head-norms off --layers 4 --nextn-layers 1`,
     without: { "proposing layer": "--nextn-layers off" },
   },
   {

@@ -6,6 +6,7 @@ export type FeatureName =
   | "biases"
   | "head-dim"
   | "head-dim-swa"
+  | "head-norms"
   | "window"
   | "window-pattern"
   | "soft-cap"
@@ -72,6 +73,7 @@ const table: Readonly<Record<FeatureName, Feature>> = {
   biases: flag("1: a bias at every matrix of a layer"),
   "head-dim": whole(8, 4096, "length of a key and a value, if it is not dim / heads"),
   "head-dim-swa": whole(8, 4096, "length of a key and a value in layers with a window"),
+  "head-norms": flag("1: each head's query and key are normed"),
   window: whole(1, 2 ** 32 - 1, "tokens that see each other in layers with a window"),
   "window-pattern": whole(1, 1024, "every P-th layer sees all tokens"),
   "soft-cap": real(1e-3, 1e6, "attention scores s become C·tanh(s / C)"),

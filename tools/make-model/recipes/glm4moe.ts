@@ -3,7 +3,7 @@
  * half of a head rotated, biases of q, k and v, heads normed in the large model. A last layer proposes further tokens.
  */
 import { metadataValue } from "../../../src/gguf/value.ts";
-import { type MadeTensor, norm, type Recipe, type RecipeModel } from "../recipe.ts";
+import { type MadeTensor, matrix, norm, type Recipe, type RecipeModel } from "../recipe.ts";
 import {
   expertFeatures,
   expertKeys,
@@ -32,6 +32,24 @@ import {
 
 const { u32 } = metadataValue;
 
+function attention(model: RecipeModel): readonly MadeTensor[] {
+  const isNormed = model.feature("head-norms") === 1;
+  return [
+    ...projections(model, isNormed ? 1 : undefined),
+    ...projectionBiases(model),
+    ...(isNormed ? headNorms(model) : []),
+  ];
+}
+
+/** With an embedding and an output matrix of its own. */
+function proposing(model: RecipeModel, layer: number): readonly MadeTensor[] {
+  const { dim, vocabulary } = model;
+  const made = proposingLayer(model, layer);
+  if (made.length === 0) return [];
+  const own = ["nextn.embed_tokens", "nextn.shared_head_head"];
+  return [...made, ...own.map((name) => matrix(name, vocabulary, dim))];
+}
+
 function block(model: RecipeModel, layer: number): readonly MadeTensor[] {
   if (layer < (model.feature("dense-layers") ?? 0)) return gatedFfn(model, 0.7);
   return [
@@ -46,6 +64,7 @@ export const glm4moe: Recipe = {
   name: "glm4moe",
   features: {
     "head-dim": undefined,
+    "head-norms": 1,
     "rope-base": 1e6,
     "rope-dims": 8,
     ...expertFeatures,
@@ -67,13 +86,11 @@ export const glm4moe: Recipe = {
   first: (model) => [embedding(model)],
   layer: (model, layer) => [
     norm("attn_norm", model.dim),
-    ...projections(model, 1),
-    ...projectionBiases(model),
-    ...headNorms(model),
+    ...attention(model),
     attentionOutput(model, 0.7),
     norm("post_attention_norm", model.dim),
     ...block(model, layer),
-    ...proposingLayer(model, layer),
+    ...proposing(model, layer),
   ],
   last: (model) => [lastNorm(model), ...output(model)],
 };
