@@ -129,11 +129,20 @@ enum class XFormat : uint32_t {
 };
 
 // relu2 is max(x, 0)²; fatrelu is x where x >= threshold, else 0; gelu is the form with erf; sigmoid
-// is 1 / (1 + e^−x).
-enum class Activation : uint32_t { kSilu, kGelu, kGeluTanh, kRelu, kRelu2, kFatRelu, kSigmoid };
+// is 1 / (1 + e^−x); clamped swish is y / (1 + e^−1.702y) with y = min(x, 7).
+enum class Activation : uint32_t {
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kRelu,
+  kRelu2,
+  kFatRelu,
+  kSigmoid,
+  kClampedSwish,
+};
 
-// h = act(u); h = act(g) · u; h = act(g) · act(u).
-enum class Gating : uint32_t { kUngated, kGated, kBoth };
+// h = act(u); h = act(g) · u; h = act(g) · act(u); h = act(g) · (1 + u between −7 and 7).
+enum class Gating : uint32_t { kUngated, kGated, kBoth, kClamped };
 
 struct ActivateTask {
   Gating gating;

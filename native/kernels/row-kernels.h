@@ -121,8 +121,11 @@ void activate(const ActivateTask& task) {
     }
     const typename L::V gate = load_some<L>(task.gate + i, n);
     const typename L::V open = act_lanes<L>(task.activation, task.threshold, gate);
-    const typename L::V value =
-        task.gating == Gating::kGated ? up : act_lanes<L>(task.activation, task.threshold, up);
+    typename L::V value = up;
+    if (task.gating == Gating::kBoth) value = act_lanes<L>(task.activation, task.threshold, up);
+    if (task.gating == Gating::kClamped) {
+      value = L::add(L::set1(1), L::max(L::set1(-7), L::min(L::set1(7), up)));
+    }
     store_some<L>(task.out + i, L::mul(open, value), n);
   });
 }

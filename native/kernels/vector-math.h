@@ -89,6 +89,11 @@ typename L::V act_lanes(Activation kind, float threshold, typename L::V x) {
       return L::select_ge(x, L::set1(threshold), x, L::zero());
     case Activation::kSigmoid:
       return times_sigmoid<L>(L::set1(1), x);
+    case Activation::kClampedSwish: {
+      // min keeps a NaN that is its second operand.
+      const typename L::V y = L::min(L::set1(7), x);
+      return times_sigmoid<L>(y, L::mul(y, L::set1(1.702f)));
+    }
   }
   return x;
 }

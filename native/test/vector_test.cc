@@ -102,13 +102,16 @@ double exact_activation(Activation kind, double x, double threshold) {
       return x >= threshold ? x : 0;
     case Activation::kSigmoid:
       return 1 / (1 + std::exp(-x));
+    case Activation::kClampedSwish:
+      return std::min(x, 7.0) / (1 + std::exp(-1.702 * std::min(x, 7.0)));
   }
   std::abort();
 }
 
 constexpr Activation kActivations[] = {
     Activation::kSilu,  Activation::kGelu,    Activation::kGeluTanh, Activation::kRelu,
-    Activation::kRelu2, Activation::kFatRelu, Activation::kSigmoid};
+    Activation::kRelu2, Activation::kFatRelu, Activation::kSigmoid,
+    Activation::kClampedSwish};
 
 void test_activations(const Kernels* k, size_t count, Checks& checks, Random& random) {
   std::vector<float> gate = random_values(random, count, 9);
@@ -117,7 +120,7 @@ void test_activations(const Kernels* k, size_t count, Checks& checks, Random& ra
   up[0] = -200;
   std::vector<float> out(count);
   for (const Activation kind : kActivations) {
-    for (const Gating gating : {Gating::kUngated, Gating::kGated, Gating::kBoth}) {
+    for (const Gating gating : {Gating::kUngated, Gating::kGated, Gating::kBoth, Gating::kClamped}) {
       const std::string detail =
           std::to_string(static_cast<int>(kind)) + "/" + std::to_string(static_cast<int>(gating));
       k->vector.activate({gating, kind, 0.5f, gate.data(), up.data(), out.data(), count});
@@ -126,7 +129,9 @@ void test_activations(const Kernels* k, size_t count, Checks& checks, Random& ra
         const double u = exact_activation(kind, up[i], 0.5);
         const double expected = gating == Gating::kUngated ? u
                                 : gating == Gating::kGated ? g * up[i]
-                                                           : g * u;
+                                : gating == Gating::kBoth
+                                    ? g * u
+                                    : g * (1 + std::min(std::max(up[i], -7.0f), 7.0f));
         // gelu: erf is good to 2e-7 absolute (vector-math.h), so the result to 2e-7 |x| / 2 and
         // rounding. gelu-tanh: z is off by 4 ε |z|, which moves the sigmoid by at most that (z
         // s'(z) < 0.3) relative to |x|.

@@ -80,6 +80,17 @@ export function activationError(activation: RowFunction, x: number, error: numbe
     // tanh a = 1 − 2/(e^2a + 1): |a|·(1 − tanh²a) ≤ 0.45, so that errors of a and of e^2a are below 16 roundoffs.
     case "gelu-tanh":
       return 1.13 * error + 0.5 * Math.abs(x) * 16 * roundoff + flushed;
+    // As silu with the argument 1.702·x, whose product is one rounding more; its largest slope is the same. e^88 may stand for what lies beyond.
+    case "clamped-swish": {
+      const y = Math.min(x, 7);
+      const steep = 1.702 * y;
+      const value = Math.abs(y) / (1 + Math.exp(-steep));
+      return (
+        1.1 * error +
+        value * (exponentialError(steep) + (6 + 2 * Math.abs(steep)) * roundoff) +
+        (1 + Math.abs(y)) * flushed
+      );
+    }
     case "relu":
       return Math.max(0, Math.min(error, x + error));
     case "relu2": {

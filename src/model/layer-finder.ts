@@ -4,6 +4,7 @@
  */
 import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
+import { rowRange } from "../ops/row-range.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import { readWeightScale, scalesAround } from "./weight-scales.ts";
@@ -15,7 +16,6 @@ import {
   type Linear,
   type Norm,
   type Predictor,
-  rowRange,
   type WeightFinder,
 } from "./weights.ts";
 

@@ -2,10 +2,11 @@
  * Finds a model's tensors by name and checks type and shape before anything is loaded: a Weight says where the bytes
  * lie, it holds none. A tensor that was never asked for is refused in the end.
  */
-import { isWeightType, rowBytes, tensorType, weightTypes } from "../core/dtype.ts";
+import { isWeightType, tensorType, weightTypes } from "../core/dtype.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
+import { rowRange } from "../ops/row-range.ts";
 import type { DeltaNetWeights } from "./delta-net.ts";
 import type { BlockScales } from "./weight-scales.ts";
 
@@ -174,18 +175,6 @@ export class WeightFinder {
       "Use a file quantised to one of these",
     );
   }
-}
-
-/** Rows [start, start + rows) of a matrix in a file, as a matrix: parts of a fused attn_qkv. */
-export function rowRange(weight: Weight, start: number, rows: number): Weight {
-  const stride = rowBytes(weight.type, weight.columns);
-  const { bytes } = weight;
-  const name = `${weight.name}[${start}:${start + rows}]`;
-  const part =
-    bytes.kind === "file"
-      ? { ...bytes, offset: bytes.offset + start * stride, bytes: rows * stride }
-      : { ...bytes, data: bytes.data.subarray(start * stride, (start + rows) * stride) };
-  return { ...weight, name, rows, bytes: part };
 }
 
 /** Elements [start, start + count) of a vector in a file: parts of a fused bias. Types without blocks only. */

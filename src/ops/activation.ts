@@ -4,6 +4,9 @@
  */
 import type { Gating, RowFunction } from "./op.ts";
 
+/** Of gpt-oss, in gate and up: its published configuration (swiglu_limit). */
+const clampLimit = 7;
+
 /** act as a function of one number, in double precision. */
 export function activationFunction(activation: RowFunction): (x: number) => number {
   switch (activation.kind) {
@@ -19,6 +22,8 @@ export function activationFunction(activation: RowFunction): (x: number) => numb
       return (x) => 1 / (1 + Math.exp(-x));
     case "relu2":
       return (x) => (x > 0 ? x * x : 0);
+    case "clamped-swish":
+      return (x) => Math.min(x, clampLimit) / (1 + Math.exp(-1.702 * Math.min(x, clampLimit)));
     case "fatrelu": {
       const threshold = activation.threshold;
       return (x) => (x >= threshold ? x : 0);
@@ -37,6 +42,8 @@ export function hidden(gating: Gating, act: (x: number) => number, u: number, g:
       return act(g) * u;
     case "both":
       return act(g) * act(u);
+    case "clamped":
+      return act(g) * (1 + Math.min(Math.max(u, -clampLimit), clampLimit));
     default:
       return gating satisfies never;
   }

@@ -32,6 +32,11 @@ export function blockRequirements(block: FfnBlock): readonly Requirement[] {
   return [
     requires((block.gate === undefined) === (gating === "ungated"), "a gate iff gated", gating),
     requires(block.gateBias === undefined || gating !== "ungated", "a bias of a gate", gating),
+    requires(
+      gating !== "clamped" || block.method.kind === "dense",
+      "the method dense in a clamped block",
+      block.method.kind,
+    ),
     isVector(block.gateBias, neurons),
     isMatrix(block.up, [neurons, dim]),
     isMatrix(block.gate ?? block.up, [neurons, dim]),

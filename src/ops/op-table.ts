@@ -2,20 +2,29 @@
  * All that the kinds of op differ in before a backend sees them: one rule for each kind, and a missing one does not
  * compile. A question about any op has its answer here; what remains beside this table is each backend's lowering.
  */
+import {
+  routerRequirements,
+  routesRequirements,
+  stackRequirements,
+  stackWeights,
+} from "./expert-stack.ts";
 import { blockRequirements, blockWeights, blockWithSlots, predictorInputs } from "./ffn-block.ts";
-import { type KvLayer, type KvShape, maxWindow } from "./kv-shape.ts";
-import type { Op, OpKind, OpOf, PositionFactors, Slot, Weight } from "./op.ts";
+import type { KvShape } from "./kv-shape.ts";
+import type { Op, OpKind, OpOf, Slot, Weight } from "./op.ts";
 import {
   hasColumns,
   hasRowsOf,
+  isCap,
   isLike,
   isMatrix,
   isOfStep,
   isVector,
   ofCells,
   ofState,
+  positionRequirements,
   type Requirement,
   requires,
+  seesHeld,
 } from "./requirement.ts";
 
 /** Where an op's slots and its layer of the cache lie in another program. */
@@ -46,7 +55,17 @@ const weightless = { weights: () => [], channels: () => [] };
 const replacing = { addsInto: () => false };
 
 type FromXToOut = OpOf<
-  "norm" | "matmul" | "mask" | "add" | "scale" | "copy" | "part" | "select" | "argmax" | "top-k"
+  | "norm"
+  | "matmul"
+  | "route"
+  | "mask"
+  | "add"
+  | "scale"
+  | "copy"
+  | "part"
+  | "select"
+  | "argmax"
+  | "top-k"
 >;
 
 /** Ops that make `out` out of `x`. */
@@ -251,6 +270,34 @@ export const opTable: Table = {
       ...blockRequirements(block),
     ],
   },
+  route: {
+    ...replacing,
+    ...fromXToOut(),
+    weights: ({ router }) => present(router.bias, router.factors),
+    channels: () => [],
+    check: ({ x, out, router }) => [...routerRequirements(router, { x, out }), hasRowsOf(x, out)],
+  },
+  experts: {
+    reads: ({ x, routes }) => [x, routes],
+    writes: ({ out }) => out,
+    addsInto: ({ into }) => into === "add",
+    weights: ({ stack }) => stackWeights(stack),
+    channels: () => [],
+    moved: (op, { slot }) => ({
+      ...op,
+      x: slot(op.x),
+      routes: slot(op.routes),
+      out: slot(op.out),
+    }),
+    check: ({ x, routes, out, stack }) => [
+      requires(x.width === stack.dim, `x of width ${stack.dim}`, x.width),
+      ...isLike(x, out),
+      requires(x.id !== out.id, "out to be another slot than x", out.name),
+      hasRowsOf(x, routes),
+      ...routesRequirements(routes, stack.count),
+      ...stackRequirements(stack),
+    ],
+  },
   mask: {
     ...weightless,
     ...replacing,
@@ -338,51 +385,8 @@ export const opTable: Table = {
   },
 };
 
-function positionRequirements(
-  x: Slot,
-  { length, factors }: PositionFactors,
-  kv: KvShape,
-): readonly Requirement[] {
-  const needed = Math.ceil(kv.contextLength / length);
-  return [
-    isOfStep("x", x),
-    requires(Number.isInteger(length) && length > 0, "stretches of whole positions", length),
-    requires(factors.length >= needed, `${needed} factors`, factors.length),
-  ];
-}
-
 export function ruleOf(op: Op): OpRule<Op> {
   return opTable[op.kind];
-}
-
-/** Declared as a method: so the function for an op's own kind may be called with any op of that kind. */
-interface OpFunction<O extends Op, Rest extends readonly unknown[], Result> {
-  apply(op: O, ...rest: Rest): Result;
-}
-
-/** A function for each kind of op, as a backend's lowering. A kind without one does not compile. */
-export type ByKind<Rest extends readonly unknown[], Result> = {
-  readonly [Kind in OpKind]: OpFunction<OpOf<Kind>, Rest, Result>["apply"];
-};
-
-/** The function for the op's kind. */
-export function functionFor<Rest extends readonly unknown[], Result>(
-  functions: ByKind<Rest, Result>,
-  op: Op,
-): OpFunction<Op, Rest, Result>["apply"] {
-  return functions[op.kind];
-}
-
-/** A window layer has forgotten what lies before its window. */
-function seesHeld(layer: KvLayer | undefined, window: number | undefined): Requirement {
-  const most = layer?.kind === "window" ? layer.window : maxWindow;
-  const isNone = window === undefined && layer?.kind !== "window";
-  const isHeld = window !== undefined && Number.isInteger(window) && window >= 1 && window <= most;
-  return requires(isNone || isHeld, `a window from 1 to ${most}`, String(window));
-}
-
-function isCap(softCap: number | undefined): boolean {
-  return softCap === undefined || (softCap > 0 && softCap < Number.POSITIVE_INFINITY);
 }
 
 function present(...weights: readonly (Weight | undefined)[]): readonly Weight[] {

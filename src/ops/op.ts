@@ -35,9 +35,12 @@ export interface Slot {
   readonly rows: "step" | "outputs";
 }
 
-/** relu² (Primer), FATReLU (ProSparse: x if x ≥ threshold, else 0), gelu as erf or its tanh form. */
+/**
+ * relu² (Primer), FATReLU (ProSparse: x if x ≥ threshold, else 0), gelu as erf or its tanh form; clamped-swish (gpt-oss):
+ * y/(1 + e^−1.702y) with y = min(x, 7).
+ */
 export type Activation =
-  | { readonly kind: "silu" | "gelu" | "gelu-tanh" | "relu" | "relu2" }
+  | { readonly kind: "silu" | "gelu" | "gelu-tanh" | "relu" | "relu2" | "clamped-swish" }
   | { readonly kind: "fatrelu"; readonly threshold: number };
 
 /** Those of blocks, and the gate of an attention's output: sigmoid, 1/(1 + e^−x). */
@@ -45,9 +48,10 @@ export type RowFunction = Activation | { readonly kind: "sigmoid" };
 
 /**
  * How the hidden vector h of an FFN comes about, with u = up·x + bias and g = gate·x + bias:
- * ungated h = act(u); gated h = act(g)·u (ReGLU, SwiGLU); both h = act(g)·act(u) (dReLU, Bamboo).
+ * ungated h = act(u); gated h = act(g)·u (ReGLU, SwiGLU); both h = act(g)·act(u) (dReLU, Bamboo); clamped
+ * h = act(g)·(1 + c) with c = u between −7 and 7 (gpt-oss).
  */
-export type Gating = "ungated" | "gated" | "both";
+export type Gating = "ungated" | "gated" | "both" | "clamped";
 
 /** Says which neurons of a block are computed. See docs/ARCHITECTURE.md, "Sparsity methods". */
 export type SparsityMethod =
@@ -109,6 +113,50 @@ export interface FfnBlock {
 export interface HiddenNorm {
   readonly weight: Weight; // [1, neurons]
   readonly epsilon: number;
+}
+
+/** A matrix of each expert, in one weight: that of expert e is the `rows` rows from first + e·stride on. */
+export interface StackedWeight {
+  readonly weight: Weight;
+  readonly first: number;
+  readonly stride: number;
+  readonly rows: number;
+}
+
+/** The experts of a layer: blocks of one form, of which a router chooses a few for each row. */
+export interface ExpertStack {
+  readonly layer: number;
+  readonly count: number;
+  readonly dim: number;
+  /** Of one expert. */
+  readonly neurons: number;
+  readonly gating: Gating;
+  readonly activation: Activation;
+  readonly gate?: StackedWeight; // [neurons, dim] each
+  readonly gateBias?: StackedWeight; // [1, neurons] each
+  readonly up: StackedWeight; // [neurons, dim] each
+  readonly upBias?: StackedWeight; // [1, neurons] each
+  readonly down: StackedWeight; // [dim, neurons] each
+  readonly downBias?: StackedWeight; // [1, dim] each
+}
+
+/** How experts are chosen and weighed, from one logit for each. Source of the order: llama.cpp, build_moe_ffn. */
+export interface Router {
+  /**
+   * The score of an expert, which weighs it: of the softmax over all logits; the sigmoid of its own; or its logit, and
+   * then the weights are the softmax over the chosen ones (gpt-oss).
+   */
+  readonly scores: "softmax" | "sigmoid" | "softmax-of-chosen";
+  /** Added to the scores by which experts are chosen, not to those that weigh them (DeepSeek-V3 2412.19437, §2.1.2). */
+  readonly bias?: Weight; // [1, experts]
+  /** Equal groups, in order: only the experts of the `used` groups whose two best add up to most can be chosen. */
+  readonly groups?: { readonly count: number; readonly used: number };
+  /** Weights are divided by their sum, or by 2⁻¹⁴ where that is larger. */
+  readonly normalise: boolean;
+  /** Multiplies the weights in the end. */
+  readonly scale: number;
+  /** Multiplies the weight of each expert besides: a scale of its down projection. */
+  readonly factors?: Weight; // [1, experts]
 }
 
 /** "columns": W [dim, neurons] as in plain GGUF. "rows": W^T [neurons, dim], a neuron = a row, for axpy. */
@@ -237,6 +285,25 @@ export type Op =
       readonly out: Slot;
       readonly into: Into;
       readonly block: FfnBlock;
+    }
+  /**
+   * Chooses the `used` experts of highest score, the lower id first on a tie. out: their ids, in order of choice, as f32;
+   * then their weights. Where a score is NaN: the first ids, weighed by NaN.
+   */
+  | {
+      readonly kind: "route";
+      readonly x: Slot; // width experts: logits
+      readonly out: Slot; // width 2 · used
+      readonly router: Router;
+    }
+  /** out (+)= Σ weight·(down(h(x)) + bias) over the chosen experts, in rising order of their ids. */
+  | {
+      readonly kind: "experts";
+      readonly x: Slot;
+      readonly routes: Slot; // as `route` writes them
+      readonly out: Slot;
+      readonly into: Into;
+      readonly stack: ExpertStack;
     }
   /** out = x where |x|·norm ≥ value, computed and compared in f32, elsewhere 0; NaN stays NaN. out may be x. TEAL 2408.14690; with norms, WINA 2505.19427. */
   | {

@@ -3,11 +3,13 @@
 import {
   cellsOf,
   type KvCells,
+  type KvLayer,
   type KvShape,
+  maxWindow,
   type RecurrentLayer,
   recurrentLayer,
 } from "./kv-shape.ts";
-import type { Slot, Weight } from "./op.ts";
+import type { PositionFactors, Slot, Weight } from "./op.ts";
 
 export interface Requirement {
   readonly isMet: boolean;
@@ -83,4 +85,30 @@ function isLayer(kv: KvShape, layer: number, expected: string, isMet: boolean): 
   const own = kv.layers[layer];
   const found = own === undefined ? `layer ${layer} of a cache of ${kv.layers.length}` : own.kind;
   return requires(isMet, expected, found);
+}
+
+/** Factors for every position of the context. */
+export function positionRequirements(
+  x: Slot,
+  { length, factors }: PositionFactors,
+  kv: KvShape,
+): readonly Requirement[] {
+  const needed = Math.ceil(kv.contextLength / length);
+  return [
+    isOfStep("x", x),
+    requires(Number.isInteger(length) && length > 0, "stretches of whole positions", length),
+    requires(factors.length >= needed, `${needed} factors`, factors.length),
+  ];
+}
+
+/** A window layer has forgotten what lies before its window. */
+export function seesHeld(layer: KvLayer | undefined, window: number | undefined): Requirement {
+  const most = layer?.kind === "window" ? layer.window : maxWindow;
+  const isNone = window === undefined && layer?.kind !== "window";
+  const isHeld = window !== undefined && Number.isInteger(window) && window >= 1 && window <= most;
+  return requires(isNone || isHeld, `a window from 1 to ${most}`, String(window));
+}
+
+export function isCap(softCap: number | undefined): boolean {
+  return softCap === undefined || (softCap > 0 && softCap < Number.POSITIVE_INFINITY);
 }

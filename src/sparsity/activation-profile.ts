@@ -53,6 +53,7 @@ export function isReluFamily(activation: Activation): boolean {
     case "silu":
     case "gelu":
     case "gelu-tanh":
+    case "clamped-swish":
       return false;
     default:
       return activation satisfies never;

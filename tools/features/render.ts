@@ -84,12 +84,14 @@ const activationNames: Readonly<Record<Activation["kind"], string>> = {
   relu: "ReLU",
   relu2: "ReLU²",
   fatrelu: "FATReLU",
+  "clamped-swish": "clamped swish",
 };
 
 const gatingNames: Readonly<Record<Gating, string>> = {
   ungated: "no gate",
   gated: "gated",
   both: "gated, both activated",
+  clamped: "gated, clamped",
 };
 
 function blockOf(gating: Gating, { kind }: Activation): string {

@@ -7,6 +7,7 @@ import type { CaseScript, ConformanceCase } from "./case.ts";
 import { attentionCases } from "./cases-attention.ts";
 import { attentionLayerCases } from "./cases-attention-layers.ts";
 import { channelCases } from "./cases-channels.ts";
+import { expertCases } from "./cases-experts.ts";
 import { ffnCases } from "./cases-ffn.ts";
 import { maskCases } from "./cases-mask.ts";
 import { programCases } from "./cases-program.ts";
@@ -45,6 +46,7 @@ const cases: readonly ConformanceCase[] = [
   ...attentionLayerCases(),
   ...recurrentCases(),
   ...ffnCases(),
+  ...expertCases(),
   ...maskCases(),
   scaleCase(),
   ...channelCases(),

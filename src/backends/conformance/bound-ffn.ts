@@ -16,23 +16,31 @@ import { type Judgement, judge, predictor, productScore, type Score } from "./ju
 import { roundedInput } from "./rounded-input.ts";
 
 export function ffnBound(op: OpOf<"ffn">, state: BoundState): RowBound {
-  const { block } = op;
-  const { layout, weight } = block.down;
-  const bias = block.downBias && weightMagnitudes(state, block.downBias).terms;
   return (row) => {
-    const active = boundedHidden(block, state, boundedRow(state, op.x, row), row);
-    const h = boundedNorm(block, state, active);
-    const down =
-      layout === "columns"
-        ? productBound(state, weight, roundedInput(state, weight.type, h))
-        : axpyBound(state, weight, h);
+    const output = blockBound(op.block, state, boundedRow(state, op.x, row), row);
     const before = boundedRow(state, op.out, row);
     return before.errors.map((error, i) => {
-      const added = 5 * roundoff * (bias === undefined ? 0 : bias[i]!);
       const held = op.into === "add" ? error + 2 * roundoff * Math.abs(before.values[i]!) : 0;
-      return down(i) + added + held;
+      return output(i) + held;
     });
   };
+}
+
+/** Of what the block gives for x, its bias included. */
+export function blockBound(
+  block: FfnBlock,
+  state: BoundState,
+  x: Bounded,
+  row: number,
+): (index: number) => number {
+  const { layout, weight } = block.down;
+  const bias = block.downBias && weightMagnitudes(state, block.downBias).terms;
+  const h = boundedNorm(block, state, boundedHidden(block, state, x, row));
+  const down =
+    layout === "columns"
+      ? productBound(state, weight, roundedInput(state, weight.type, h))
+      : axpyBound(state, weight, h);
+  return (i) => down(i) + 5 * roundoff * (bias === undefined ? 0 : bias[i]!);
 }
 
 /** h of all neurons of one row, 0 for the inactive ones, with its bounds. */

@@ -1,6 +1,6 @@
 /** Bounds of the ops that treat rows alone: embed, norm, matmul, rope, activate, mask, add, scale, copy, part, select, argmax, top-k. */
 
-import { activationFunction } from "../../ops/activation.ts";
+import { activationFunction, hidden } from "../../ops/activation.ts";
 import type { OpOf } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { scaleFactor } from "../reference/rows.ts";
@@ -143,6 +143,12 @@ interface Value {
   readonly error: number;
 }
 
+/** 1 + u between −7 and 7, as `hidden` has it: act(g) being 1. */
+function clamped({ value, error }: Value): Value {
+  const sum = hidden("clamped", () => 1, value, 0);
+  return { value: sum, error: error + roundoff * Math.abs(sum) };
+}
+
 /** The bound of h from u and g with theirs: |a'b' − ab| ≤ |a|e_b + |b|e_a + e_a·e_b, and roundings of the product. */
 export function hiddenBound(
   of: Pick<OpOf<"activate">, "gating" | "activation">,
@@ -156,7 +162,7 @@ export function hiddenBound(
   return (up, gate) => {
     if (gating === "ungated") return activated(up).error + 2 * roundoff * Math.abs(act(up.value));
     const a = activated(gate);
-    const b = gating === "both" ? activated(up) : up;
+    const b = gating === "both" ? activated(up) : gating === "clamped" ? clamped(up) : up;
     const carried = Math.abs(a.value) * b.error + Math.abs(b.value) * a.error + a.error * b.error;
     return carried + 3 * roundoff * Math.abs(a.value * b.value) + flushed;
   };

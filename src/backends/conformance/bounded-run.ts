@@ -1,6 +1,7 @@
 /** Runs a program on the reference together with the bounds of every slot: what a backend must give, and how nearly. */
+
+import { type ByKind, functionFor } from "../../ops/by-kind.ts";
 import type { Op, Slot } from "../../ops/op.ts";
-import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { Program, Step } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
 import { copyCells } from "../reference/kv-cache.ts";
@@ -10,6 +11,7 @@ import { opRows, runOp } from "../reference/run-op.ts";
 import { createReferenceState, rowsOf } from "../reference/state.ts";
 import type { Arithmetic } from "../tolerance.ts";
 import { attentionBound, storeKvBound } from "./bound-attention.ts";
+import { expertsBound, routeBound } from "./bound-experts.ts";
 import { ffnBound } from "./bound-ffn.ts";
 import { convolveBound, copyStateErrors, deltaRuleBound } from "./bound-recurrent.ts";
 import * as rows from "./bound-rows.ts";
@@ -98,6 +100,8 @@ const bounds: ByKind<readonly [BoundState, Step], rows.RowBound> = {
   "delta-rule": deltaRuleBound,
   activate: rows.activateBound,
   ffn: ffnBound,
+  route: routeBound,
+  experts: expertsBound,
   mask: rows.maskBound,
   add: rows.addBound,
   scale: rows.scaleBound,

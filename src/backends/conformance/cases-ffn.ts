@@ -42,6 +42,7 @@ function forms(
   return gatings
     .flatMap((gating) => activations.map((activation) => ({ gating, activation })))
     .filter(({ gating }) => method !== "threshold-gate" || gating === "gated")
+    .filter(({ gating }) => method === "dense" || gating !== "clamped")
     .filter(({ activation }) => method !== "gate" || activation.kind.includes("relu"));
 }
 

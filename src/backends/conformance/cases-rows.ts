@@ -19,11 +19,12 @@ export const activations: readonly Activation[] = [
   { kind: "relu" },
   { kind: "relu2" },
   { kind: "fatrelu", threshold: 1 },
+  { kind: "clamped-swish" },
 ];
 
 const rowFunctions: readonly RowFunction[] = [...activations, { kind: "sigmoid" }];
 
-export const gatings: readonly Gating[] = ["ungated", "gated", "both"];
+export const gatings: readonly Gating[] = ["ungated", "gated", "both", "clamped"];
 
 export function rowCases(): readonly ConformanceCase[] {
   return [

@@ -223,6 +223,35 @@ describe("the suite fails on a backend that", () => {
     },
   );
 
+  it.each(["chooses other experts where logits are equal", "weighs one expert too much"])(
+    "%s",
+    async (fault) => {
+      const isMeant = ({ name, traits }: ConformanceCase): boolean =>
+        traits.op === "route" && (fault.startsWith("weighs") || name.includes("equal"));
+      const backend = withOutputs((routes) => {
+        const used = routes.length === 2 ? 1 : 2;
+        if (fault.startsWith("weighs")) routes[used]! *= 1.001;
+        else routes[0]! += 1;
+      });
+      const { problems } = await check(backend, caseOf(isMeant));
+      expect(problems.length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(["down", "up"] as const)("takes the %s of another expert", async (matrix) => {
+    const backend = withOps((op) => {
+      if (op.kind !== "experts") return op;
+      const { stack } = op;
+      const other = { ...stack[matrix], first: stack[matrix].stride };
+      return { ...op, stack: { ...stack, count: stack.count - 1, [matrix]: other } };
+    });
+    const { problems } = await check(
+      backend,
+      caseOf(({ traits }) => traits.op === "experts"),
+    );
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
   it.each(["matmul", "ffn"])("skips an input channel of a %s that is not zero", async (kind) => {
     const backend = withOps((op) => {
       if (op.kind !== "mask") return op;

@@ -3,8 +3,8 @@
  * judged by ops/check-program.ts.
  */
 import { UnsupportedError } from "../../core/errors.ts";
+import { type ByKind, functionFor } from "../../ops/by-kind.ts";
 import { cellsOf, type KvShape, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
-import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { Program, Segment } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
 import type { AddonProgram } from "../addon.ts";
@@ -117,6 +117,10 @@ function lowerSegment(
   return [...ops, ...copies];
 }
 
+function refuseExperts(): never {
+  throw new UnsupportedError("a mixture of experts in native code", ["the reference backend"]);
+}
+
 const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
   embed: ({ out, table, positions, scale }, weights) =>
     opRecord("embed", {
@@ -187,6 +191,8 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
       out: out.id,
     }),
   ffn: lowerFfn,
+  route: refuseExperts,
+  experts: refuseExperts,
   mask: ({ x, out, value, norms }, weights) =>
     opRecord("mask", { x: x.id, out: out.id, value, norms: weights.addArray(norms) }),
   add: ({ x, out, factor = 1 }) => opRecord("add", { x: x.id, out: out.id, factor }),

@@ -87,8 +87,17 @@ export const choiceCodes: {
 } = {
   normForm: { rms: 0, layer: 1 },
   ropePairing: { adjacent: 0, halves: 1 },
-  gating: { ungated: 0, gated: 1, both: 2 },
-  activation: { silu: 0, gelu: 1, "gelu-tanh": 2, relu: 3, relu2: 4, fatrelu: 5, sigmoid: 6 },
+  gating: { ungated: 0, gated: 1, both: 2, clamped: 3 },
+  activation: {
+    silu: 0,
+    gelu: 1,
+    "gelu-tanh": 2,
+    relu: 3,
+    relu2: 4,
+    fatrelu: 5,
+    sigmoid: 6,
+    "clamped-swish": 7,
+  },
   kvType: { f32: 0, f16: 1, q8_0: 8 },
 };
 

@@ -11,7 +11,7 @@ import { dot } from "./dot.ts";
 import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
 
 /** The neurons of one row that reach the down projection, and the h of all: [neurons], 0 where inactive. */
-interface ActiveNeurons {
+export interface ActiveNeurons {
   readonly neurons: Uint32Array;
   readonly h: Float32Array;
   count: number;
@@ -28,24 +28,35 @@ export function ffn(
   const x = slotData(state, op.x);
   const out = slotData(state, op.out);
   const among = candidatesOf(block);
-  const bias = block.downBias && weightData(state, block.downBias);
-  const active: ActiveNeurons = {
-    neurons: new Uint32Array(among.length),
-    h: new Float32Array(block.neurons),
-    count: 0,
-  };
+  const active = noneActive(block);
   for (let row = range.first; row < range.end; row++) {
     const begin = row * block.dim;
     const input = { row, x: x.subarray(begin, begin + block.dim) };
-    computeHidden(block, state, input, { among, active });
-    normHidden(block, state, active);
-    const sums = projectDown(block, state, active);
+    const sums = blockOutput(block, state, input, { among, active });
     for (let i = 0; i < block.dim; i++) {
-      const value = sums[i]! + (bias === undefined ? 0 : bias[i]!);
-      out[begin + i] = op.into === "add" ? out[begin + i]! + value : value;
+      out[begin + i] = op.into === "add" ? out[begin + i]! + sums[i]! : sums[i]!;
     }
     onRow(active.neurons.subarray(0, active.count));
   }
+}
+
+/** Room for the active neurons of one row. */
+export function noneActive({ neurons }: FfnBlock): ActiveNeurons {
+  return { neurons: new Uint32Array(neurons), h: new Float32Array(neurons), count: 0 };
+}
+
+/** down(h(x)) with its bias: double [dim]. Fills `active`. */
+export function blockOutput(
+  block: FfnBlock,
+  state: ReferenceState,
+  input: FfnRow,
+  neurons: { readonly among: Uint32Array; readonly active: ActiveNeurons },
+): Float64Array {
+  computeHidden(block, state, input, neurons);
+  normHidden(block, state, neurons.active);
+  const sums = projectDown(block, state, neurons.active);
+  const bias = block.downBias && weightData(state, block.downBias);
+  return bias === undefined ? sums : sums.map((sum, i) => sum + bias[i]!);
 }
 
 /** Fills `active` with the neurons that the method keeps, in rising order. */

@@ -1,9 +1,11 @@
 /** From an op's kind to the function that computes it, and how many rows the op has in a step. */
+
+import { type ByKind, functionFor } from "../../ops/by-kind.ts";
 import type { Op } from "../../ops/op.ts";
-import { type ByKind, functionFor } from "../../ops/op-table.ts";
 import type { Step } from "../../ops/program.ts";
 import { rowsOfOp } from "../../ops/slot-access.ts";
 import { attention, storeKv } from "./attention.ts";
+import { experts, route } from "./experts.ts";
 import { ffn } from "./ffn.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
@@ -25,6 +27,8 @@ const functions: ByKind<readonly [ReferenceState, RowRange, FfnRowListener], voi
   "delta-rule": deltaRule,
   activate,
   ffn,
+  route,
+  experts,
   mask,
   add,
   scale,

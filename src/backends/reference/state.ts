@@ -4,9 +4,10 @@
  */
 import type { WeightType } from "../../core/dtype.ts";
 import { checkProgram } from "../../ops/check-program.ts";
-import type { Slot, Weight } from "../../ops/op.ts";
+import { expertBlock } from "../../ops/expert-stack.ts";
+import type { ExpertStack, FfnBlock, Slot, Weight } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import { opsOf, weightsOfOp } from "../../ops/program-ops.ts";
+import { opsOf, opsOfKind, weightsOfOp } from "../../ops/program-ops.ts";
 import type { CompileOptions } from "../backend.ts";
 import { createKvCache, type KvCache } from "./kv-cache.ts";
 import type { Pacer } from "./pacer.ts";
@@ -18,6 +19,8 @@ export interface ReferenceState {
   readonly slots: readonly Float32Array[];
   /** Dequantised to [rows, columns]. */
   readonly weights: ReadonlyMap<Weight, Float32Array>;
+  /** The experts of each stack as blocks, whose weights are views of the stacked ones. */
+  readonly experts: ReadonlyMap<ExpertStack, readonly FfnBlock[]>;
   readonly kv: KvCache;
   /** By layer of the cache; undefined for a layer without a state of fixed size. */
   readonly recurrent: readonly (RecurrentState | undefined)[];
@@ -45,6 +48,10 @@ export async function createReferenceState(
 ): Promise<ReferenceState> {
   checkProgram(program);
   const weights = [...new Set(opsOf(program).flatMap(weightsOfOp))];
+  const loaded = await loadWeights(weights, options, tools.pacer);
+  const stacks = opsOfKind(program, "experts").map(({ stack }) => stack);
+  const experts = new Map(stacks.map((stack) => [stack, blocksOf(stack)]));
+  const views = stacks.flatMap((stack) => expertViews(stack, experts.get(stack)!, loaded));
   return {
     slots: program.slots.map((slot) => {
       const rows = slot.rows === "step" ? program.maxRows : program.maxOutputs;
@@ -52,9 +59,40 @@ export async function createReferenceState(
     }),
     kv: createKvCache(program.kv),
     recurrent: createRecurrentStates(program.kv),
-    weights: await loadWeights(weights, options, tools.pacer),
+    weights: new Map([...loaded, ...views]),
+    experts,
     roundInput: tools.roundInput ?? ((_, x) => x),
   };
+}
+
+function blocksOf(stack: ExpertStack): readonly FfnBlock[] {
+  return Array.from({ length: stack.count }, (_, expert) => expertBlock(stack, expert));
+}
+
+/** The data of each weight of each expert, within that of the stack. */
+function expertViews(
+  stack: ExpertStack,
+  blocks: readonly FfnBlock[],
+  loaded: ReadonlyMap<Weight, Float32Array>,
+): readonly (readonly [Weight, Float32Array])[] {
+  const { gate, gateBias, up, upBias, down, downBias } = stack;
+  return blocks.flatMap((block, expert) => {
+    const parts = [
+      [block.gate, gate],
+      [block.gateBias, gateBias],
+      [block.up, up],
+      [block.upBias, upBias],
+      [block.down.weight, down],
+      [block.downBias, downBias],
+    ] as const;
+    return parts.flatMap(([own, stacked]) => {
+      if (own === undefined || stacked === undefined) return [];
+      const { weight, first, stride, rows } = stacked;
+      const begin = (first + expert * stride) * weight.columns;
+      const data = loaded.get(weight)!.subarray(begin, begin + rows * weight.columns);
+      return [[own, data] as const];
+    });
+  });
 }
 
 export function rowsOf(slot: Slot, step: Step): number {

@@ -27,6 +27,11 @@ export function activationCode(activation: RowFunction): string {
       return `fn act(x: f32) -> f32 {
   return 0.5 * x * (1.0 + tanh(clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), -10.0, 10.0)));
 }`;
+    case "clamped-swish":
+      return `fn act(x: f32) -> f32 {
+  let y = min(x, 7.0);
+  return y / (1.0 + exp(clamp(-1.702 * y, -88.0, 88.0)));
+}`;
     case "sigmoid":
       return "fn act(x: f32) -> f32 { return 1.0 / (1.0 + exp(clamp(-x, -80.0, 80.0))); }";
     case "relu":
@@ -64,6 +69,8 @@ export function hiddenCode(gating: Gating, u: string, g: string): string {
       return `act(${g}) * ${u}`;
     case "both":
       return `act(${g}) * act(${u})`;
+    case "clamped":
+      return `act(${g}) * (1.0 + clamp(${u}, -7.0, 7.0))`;
     default:
       return gating satisfies never;
   }

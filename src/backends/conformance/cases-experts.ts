@@ -1,0 +1,328 @@
+/** Cases of mixtures of experts: every way to choose and to weigh, every weight type and form of an expert, few rows and many. */
+import { type WeightType, weightFormat, weightTypes } from "../../core/dtype.ts";
+import type { Activation, ExpertStack, Gating, Into, Router, StackedWeight } from "../../ops/op.ts";
+import type { CaseScript, ConformanceCase } from "./case.ts";
+import { type CaseData, createCaseData } from "./case-data.ts";
+import { activations, gatings, meetsAllForms, runsOf } from "./cases-rows.ts";
+import { createProgramBuilder, memoryWeight } from "./program-builder.ts";
+
+export function expertCases(): readonly ConformanceCase[] {
+  return [
+    ...routeShapes.map(routeCase),
+    tiesCase(),
+    notFiniteCase(),
+    ...formCases(),
+    ...weightTypes.map(typeCase),
+    promptCase(),
+  ];
+}
+
+interface RouteShape {
+  readonly experts: number;
+  readonly used: number;
+  readonly scores: Router["scores"];
+  readonly has?: readonly ("bias" | "factors" | "groups" | "norm" | "scale")[];
+}
+
+const routeShapes: readonly RouteShape[] = [
+  { experts: 8, used: 2, scores: "softmax", has: ["norm"] },
+  { experts: 60, used: 4, scores: "softmax" },
+  { experts: 128, used: 8, scores: "softmax", has: ["norm", "factors"] },
+  { experts: 256, used: 8, scores: "sigmoid", has: ["bias", "groups", "norm", "scale"] },
+  { experts: 160, used: 6, scores: "softmax", has: ["groups", "scale"] },
+  { experts: 64, used: 6, scores: "sigmoid", has: ["bias", "norm"] },
+  { experts: 512, used: 10, scores: "softmax", has: ["bias"] },
+  { experts: 32, used: 4, scores: "softmax-of-chosen" },
+  { experts: 4, used: 4, scores: "softmax-of-chosen", has: ["scale"] },
+  { experts: 3, used: 1, scores: "sigmoid" },
+];
+
+function routeCase(shape: RouteShape): ConformanceCase {
+  const { experts, used, scores, has = [] } = shape;
+  const having = has.length === 0 ? "" : `, with ${has.join(", ")}`;
+  return {
+    name: `chooses ${used} of ${experts} experts by ${scores}${having}`,
+    scale: "small",
+    traits: { op: "route" },
+    build: () => {
+      const data = createCaseData(experts + used);
+      return routeScript(shape, data, (rows) => distinctLogits(rows, experts, data));
+    },
+  };
+}
+
+function routeScript(
+  { experts, used, ...rest }: RouteShape,
+  data: CaseData,
+  logits: (rows: number) => Float32Array,
+): CaseScript {
+  const builder = createProgramBuilder();
+  const x = builder.slot("x", experts);
+  const out = builder.slot("routes", 2 * used);
+  const router = makeRouter({ experts, used, ...rest }, data);
+  builder.segment([{ kind: "route", x, out, router }], [out]);
+  const program = builder.build({ maxRows: 33 });
+  const actions = runsOf(program, [1, 2, 33], (rows) => [
+    { kind: "write", slot: x, data: logits(rows) },
+  ]);
+  return { program, actions };
+}
+
+function makeRouter({ experts, scores, has = [] }: RouteShape, data: CaseData): Router {
+  const vector = (name: string, values: Float32Array) =>
+    memoryWeight(name, "F32", [1, experts], values);
+  return {
+    scores,
+    normalise: has.includes("norm"),
+    scale: has.includes("scale") ? 2.5 : 1,
+    ...(has.includes("bias") && { bias: vector("bias", data.normal(experts, 0.2)) }),
+    ...(has.includes("factors") && {
+      factors: vector(
+        "factors",
+        data.normal(experts, 0.2).map((value) => 1 + value),
+      ),
+    }),
+    ...(has.includes("groups") && { groups: { count: 8, used: 3 } }),
+  };
+}
+
+/** Multiples of 1/16 in a random order: never equal, and never nearly so. */
+function distinctLogits(rows: number, experts: number, { random }: CaseData): Float32Array {
+  const logits = new Float32Array(rows * experts);
+  for (let row = 0; row < rows; row++) {
+    const order = Array.from({ length: experts }, (_, i) => i);
+    for (let i = experts - 1; i > 0; i--) {
+      const other = random.integer(i + 1);
+      [order[i], order[other]] = [order[other]!, order[i]!];
+    }
+    logits.set(
+      order.map((place) => (place - experts / 2) / 16),
+      row * experts,
+    );
+  }
+  return logits;
+}
+
+function tiesCase(): ConformanceCase {
+  return {
+    name: "chooses the lower id of experts with equal logits",
+    scale: "small",
+    traits: { op: "route" },
+    build: () => {
+      const experts = 70;
+      const data = createCaseData(31);
+      const shape: RouteShape = { experts, used: 6, scores: "softmax", has: ["norm"] };
+      return routeScript(shape, data, (rows) =>
+        new Float32Array(rows * experts).map(() => data.random.integer(3)),
+      );
+    },
+  };
+}
+
+function notFiniteCase(): ConformanceCase {
+  return {
+    name: "weighs by NaN where a logit is NaN or infinite, and leaves other rows alone",
+    scale: "small",
+    traits: { op: "route" },
+    build: () => {
+      const experts = 40;
+      const data = createCaseData(37);
+      return routeScript({ experts, used: 3, scores: "softmax", has: ["norm"] }, data, (rows) => {
+        const logits = distinctLogits(rows, experts, data);
+        if (rows > 1) logits[experts + 7] = Number.NaN;
+        if (rows > 2) logits[2 * experts + 39] = Number.POSITIVE_INFINITY;
+        return logits;
+      });
+    },
+  };
+}
+
+interface StackShape {
+  readonly type: WeightType;
+  readonly downType: WeightType;
+  readonly experts: number;
+  readonly used: number;
+  readonly dim: number;
+  readonly neurons: number;
+  readonly gating: Gating;
+  readonly activation: Activation;
+  readonly hasBiases: boolean;
+  /** Gate and up in one tensor. */
+  readonly isFused: boolean;
+  readonly into: Into;
+  readonly counts: readonly number[];
+}
+
+/** Every gating with every activation; biases, fusion and the sum take turns. */
+function formCases(): readonly ConformanceCase[] {
+  const forms = gatings.flatMap((gating) =>
+    activations.map((activation) => ({ gating, activation })),
+  );
+  return forms.map((form, turn) =>
+    expertsCase({
+      ...form,
+      ...sizesOf("F32"),
+      experts: 6,
+      used: 1 + (turn % 3),
+      hasBiases: turn % 2 === 0,
+      isFused: form.gating !== "ungated" && turn % 3 === 1,
+      into: turn % 4 < 2 ? "assign" : "add",
+      counts: [1, 5],
+    }),
+  );
+}
+
+/** Offsets, and two experts' errors in one sum, leave little room: relu makes half of what they multiply exactly 0. */
+function typeCase(type: WeightType): ConformanceCase {
+  const turn = weightTypes.indexOf(type);
+  return expertsCase({
+    ...sizesOf(type),
+    gating: turn % 4 === 3 ? "clamped" : "gated",
+    activation: { kind: turn % 4 === 3 ? "clamped-swish" : "relu" },
+    experts: 5,
+    used: 2,
+    hasBiases: turn % 2 === 0,
+    isFused: turn % 3 === 0,
+    into: turn % 2 === 0 ? "add" : "assign",
+    counts: meetsAllForms(type) ? [1, 2, 17] : [1, 9],
+  });
+}
+
+/** More rows for one expert than a tile of any kernel holds, none for others, and more neurons than one. */
+function promptCase(): ConformanceCase {
+  return expertsCase({
+    type: "Q4_0",
+    downType: "Q8_0",
+    dim: 160,
+    neurons: 96,
+    gating: "gated",
+    activation: { kind: "silu" },
+    experts: 9,
+    used: 3,
+    hasBiases: false,
+    isFused: false,
+    into: "add",
+    counts: [130, 1],
+  });
+}
+
+/** Whole blocks in both directions, and no power of two where that allows. */
+function sizesOf(type: WeightType): Pick<StackShape, "type" | "downType" | "dim" | "neurons"> {
+  const { blockElements } = weightFormat(type);
+  if (blockElements === 1) return { type, downType: type, dim: 72, neurons: 44 };
+  if (blockElements <= 64) return { type, downType: type, dim: 192, neurons: 64 };
+  return { type, downType: type, dim: 256, neurons: 256 };
+}
+
+function expertsCase(shape: StackShape): ConformanceCase {
+  const { type, experts, used, gating, activation, hasBiases, isFused, counts } = shape;
+  const extras = [hasBiases ? "biases" : "", isFused ? "gate and up in one tensor" : ""];
+  const having = extras.filter(Boolean).join(" and ");
+  return {
+    name: `sums ${used} of ${experts} ${gating} ${activation.kind} experts of ${type} over up to ${Math.max(...counts)} rows${having && `, with ${having}`}`,
+    scale: "small",
+    traits: { op: "experts", weightType: type },
+    build: () => {
+      const data = createCaseData(shape.dim + experts * used);
+      const builder = createProgramBuilder();
+      const x = builder.slot("x", shape.dim);
+      const logits = builder.slot("logits", experts);
+      const routes = builder.slot("routes", 2 * used);
+      const out = builder.slot("out", shape.dim);
+      const router: Router = { scores: "softmax", normalise: true, scale: 1 };
+      const stack = makeStack(shape, data);
+      builder.segment(
+        [
+          { kind: "route", x: logits, out: routes, router },
+          { kind: "experts", x, routes, out, into: shape.into, stack },
+        ],
+        [routes, out],
+      );
+      const program = builder.build({ maxRows: Math.max(...counts) });
+      const actions = runsOf(program, counts, (rows) => [
+        { kind: "write", slot: x, data: data.inputs(rows, shape.dim) },
+        { kind: "write", slot: logits, data: skewedLogits(rows, experts, data) },
+        { kind: "write", slot: out, data: data.normal(rows * shape.dim) },
+      ]);
+      return { program, actions };
+    },
+  };
+}
+
+/** Expert 1 is in most choices, the last one in none. */
+function skewedLogits(rows: number, experts: number, data: CaseData): Float32Array {
+  const logits = distinctLogits(rows, experts, data);
+  for (let row = 0; row < rows; row++) {
+    logits[row * experts + experts - 1] = -2;
+    if (row % 8 !== 5) logits[row * experts + 1]! += 0.5;
+  }
+  return logits;
+}
+
+function makeStack(shape: StackShape, data: CaseData): ExpertStack {
+  const { type, downType, experts: count, dim, neurons, gating, activation } = shape;
+  const size = neurons * dim;
+  const matrices = (): Float32Array => data.scoring(count * neurons, dim, 2.5);
+  const isGated = gating !== "ungated";
+  const up = matrices();
+  const gate = matrices();
+  const down = memoryWeight(
+    "down",
+    downType,
+    [count * dim, neurons],
+    data.normal(count * size, 0.1),
+  );
+  const vectors = (name: string, length: number): StackedWeight => {
+    const values = data.normal(count * length, 0.1);
+    return stacked(memoryWeight(name, "F32", [count, length], values), 1);
+  };
+  return {
+    layer: 0,
+    count,
+    dim,
+    neurons,
+    gating,
+    activation,
+    ...(shape.isFused
+      ? fused(
+          memoryWeight(
+            "gate and up",
+            type,
+            [2 * count * neurons, dim],
+            interleaved(gate, up, size),
+          ),
+          neurons,
+        )
+      : {
+          up: stacked(memoryWeight("up", type, [count * neurons, dim], up), neurons),
+          ...(isGated && {
+            gate: stacked(memoryWeight("gate", type, [count * neurons, dim], gate), neurons),
+          }),
+        }),
+    down: stacked(down, dim),
+    ...(shape.hasBiases && {
+      upBias: vectors("up bias", neurons),
+      downBias: vectors("down bias", dim),
+    }),
+    ...(shape.hasBiases && isGated && { gateBias: vectors("gate bias", neurons) }),
+  };
+}
+
+function stacked(weight: StackedWeight["weight"], rows: number): StackedWeight {
+  return { weight, first: 0, stride: rows, rows };
+}
+
+/** Of each expert, the rows of its gate before those of its up. */
+function fused(weight: StackedWeight["weight"], rows: number): Pick<ExpertStack, "gate" | "up"> {
+  const part = { weight, stride: 2 * rows, rows };
+  return { gate: { ...part, first: 0 }, up: { ...part, first: rows } };
+}
+
+function interleaved(first: Float32Array, second: Float32Array, length: number): Float32Array {
+  const both = new Float32Array(first.length + second.length);
+  for (let at = 0; at < first.length; at += length) {
+    both.set(first.subarray(at, at + length), 2 * at);
+    both.set(second.subarray(at, at + length), 2 * at + length);
+  }
+  return both;
+}
