@@ -14,7 +14,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   model: ["core", "io", "quant", "gguf", "ops"],
   sparsity: ["core", "io", "ops", "gguf"],
   placement: ["core", "io"],
-  "local-models": ["core", "io"],
+  "local-models": ["core", "io", "hub"],
   runtime: ["core", "ops", "backends"],
   "devices/hybrid": ["core", "ops", "backends", "placement"],
   "devices/hardware": ["core", "io", "ops", "backends", "placement"],

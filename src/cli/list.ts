@@ -11,7 +11,7 @@ interface ListFlags {
 }
 
 const examples = `
-Where it looks: the folders of Ollama (or OLLAMA_MODELS), LM Studio and llama.cpp (or LLAMA_CACHE).
+Where it looks: the caches of Hugging Face (or HF_HOME) and llama.cpp (or LLAMA_CACHE), the folders of Ollama (or OLLAMA_MODELS) and LM Studio.
 Every command takes these names, whole, or short where only one model has it:
   $ hearth run ollama:llama3.2:1b "Once upon a time"
   $ hearth chat llama3.2:1b

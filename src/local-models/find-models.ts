@@ -1,5 +1,6 @@
 /** All models of this machine that hearth knows how to find. Nothing is read of them but what folders and manifests say. */
 import { packagePath } from "../core/package-root.ts";
+import { findHuggingFaceModels, findLlamaCppRepositories } from "./hugging-face.ts";
 import { findLlamaCppModels } from "./llama-cpp.ts";
 import { findLmStudioModels } from "./lm-studio.ts";
 import { type FoundModels, joinFound, type LocalModel } from "./local-model.ts";
@@ -19,8 +20,10 @@ export function bundledModel(): LocalModel {
 export function findModels(surroundings: Surroundings): FoundModels {
   return joinFound([
     { models: [bundledModel()], notices: [] },
+    findHuggingFaceModels(surroundings),
     findOllamaModels(surroundings),
     findLmStudioModels(surroundings),
     findLlamaCppModels(surroundings),
+    findLlamaCppRepositories(surroundings),
   ]);
 }

@@ -247,6 +247,44 @@ describe("models of llama.cpp", () => {
   });
 });
 
+describe("models in Hugging Face's cache", () => {
+  const commit = (digit: string): string => digit.repeat(40);
+  const env = (): Surroundings["env"] => ({
+    HF_HUB_CACHE: join(home.path, "hub"),
+    LLAMA_CACHE: join(home.path, "llama"),
+  });
+  const find = () => findModels(surroundings(env()));
+  const put = (folder: string, revision: string, file: string): void => {
+    const blob = home.write(`${folder}/blobs/${"d".repeat(64)}`, "weights");
+    home.link(`${folder}/snapshots/${revision}/${file}`, blob);
+  };
+
+  it("have the names of repository and quantisation, and those of main go first", () => {
+    const folder = "hub/models--maker--Tiny-GGUF";
+    home.write(`${folder}/refs/main`, commit("a"));
+    put(folder, commit("b"), "Tiny-Q4_K_M.gguf");
+    put(folder, commit("a"), "Tiny-Q4_K_M.gguf");
+    put(folder, commit("b"), "Tiny-Q8_0.gguf");
+    home.write("hub/models--maker--Python/snapshots/x/model.safetensors", "");
+    put("llama/models--maker--Other", commit("c"), "Other-F16.gguf");
+    const found = find();
+    expect(found.notices).toEqual([]);
+    expect(found.models.map(fullName)).toEqual([
+      "hearth:bundled",
+      "hf:maker/Tiny-GGUF:Q4_K_M",
+      "hf:maker/Tiny-GGUF:Q8_0",
+      "llama.cpp:maker/Other:F16",
+    ]);
+    expect(found.models[1]?.path).toContain(commit("a"));
+    expect(modelNamed("Tiny-GGUF:Q8_0", found.models)?.path).toContain(commit("b"));
+  });
+
+  it("are left out with a notice where HF_ENDPOINT is no address", () => {
+    const { notices } = findModels(surroundings({ ...env(), HF_ENDPOINT: "nonsense" }));
+    expect(notices).toEqual([expect.stringContaining("HF_ENDPOINT")]);
+  });
+});
+
 describe("a search", () => {
   it("ends after so many files and says where", () => {
     for (let i = 0; i < 30; i++) home.write(`many/${i}.gguf`, "");
@@ -308,7 +346,7 @@ describe("a name", () => {
     const manifest = ollamaManifest([{ kind: "model", digest }]);
     addOllamaManifest(home, `${library}/a/1b`, manifest);
     addOllamaManifest(home, `${library}/a/1b-instruct`, manifest);
-    const found = findModels(surroundings()).models;
+    const found = findModels(surroundings({ HF_HUB_CACHE: home.path })).models;
     expect(found.map(fullName)).toContain("hearth:bundled");
     expect(modelNamed("a", found)?.path).toContain(digest.replace(":", "-"));
   });

@@ -39,6 +39,8 @@ beforeAll(async () => {
   home.write(".lmstudio/models/maker/tiny/other.gguf", "");
   home.write(".lmstudio/models/maker/cut/cut.gguf", readFileSync(tiny.path).subarray(0, 20_000));
   home.link(".lmstudio/models/maker/tiny/tiny.gguf", blob);
+  const snapshot = `models--maker--Hub-GGUF/snapshots/${"a".repeat(40)}`;
+  home.link(`.cache/huggingface/hub/${snapshot}/Hub-F32.gguf`, blob);
 });
 afterAll(() => {
   tiny[Symbol.dispose]();
@@ -50,17 +52,12 @@ function hearth(...args: readonly string[]): {
   stdout: string;
   stderr: string;
 } {
-  const {
-    HOME: _,
-    XDG_CACHE_HOME: __,
-    OLLAMA_MODELS: ___,
-    LLAMA_CACHE: ____,
-    ...env
-  } = process.env;
+  const own = /^(HOME|USERPROFILE|XDG_CACHE_HOME|OLLAMA_MODELS|LLAMA_CACHE|HF_.*|HUGGINGFACE_.*)$/;
+  const others = Object.entries(process.env).filter(([name]) => !own.test(name));
   return spawnSync(process.execPath, [main, ...args], {
     encoding: "utf8",
     env: {
-      ...env,
+      ...Object.fromEntries(others),
       HOME: home.path,
       USERPROFILE: home.path,
       XDG_CACHE_HOME: join(home.path, ".cache"),
@@ -118,6 +115,8 @@ describe("a model by name", () => {
     expect(byName.stderr).toContain("Ollama's own settings of this model (params) are not used");
     expect(tokens(byName.stdout)).toEqual(tokens(byPath.stdout));
     expect(tokens(short.stdout)).toEqual(tokens(byPath.stdout));
+    const hub = hearth("run", "hf:maker/Hub-GGUF:F32", "abc", ...greedy);
+    expect(tokens(hub.stdout)).toEqual(tokens(byPath.stdout));
   });
 
   it("is understood by commands whose argument is a model", () => {
