@@ -24,6 +24,7 @@ export type { Perplexity } from "./commands/evaluation/perplexity.ts";
 export type { Metric, TaskName } from "./commands/evaluation/tasks/question.ts";
 export type { Accuracy, PairedDifference } from "./commands/evaluation/tasks/score.ts";
 export { taskNames as evalTasks } from "./commands/evaluation/tasks/tasks.ts";
+export type { ExpertUse } from "./commands/expert-use.ts";
 export {
   type InspectedTensor,
   type Inspection,

@@ -67,6 +67,7 @@ function asJson(inspection: Inspection, context: number): object {
     parameters: inspection.parameters,
     file_bytes: inspection.fileBytes,
     context_length: inspection.contextLength,
+    experts: expertsAsJson(inspection),
     tensors: inspection.tensors.length,
     tensors_by_type: tensorsByType(inspection),
     magic: inspection.magic,
@@ -92,7 +93,7 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
   const facts: readonly (readonly [string, string])[] = [
     ["file", `${inspection.path} (${inspection.magic} v${inspection.version})`],
     ["architecture", inspection.architecture],
-    ["parameters", `${(inspection.parameters / 1e6).toFixed(1)} M`],
+    ["parameters", millions(inspection.parameters)],
     ["file size", formatBytes(inspection.fileBytes)],
     [
       "context",
@@ -101,6 +102,7 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
         : counted(inspection.contextLength, "token"),
     ],
     ...shapeFacts(inspection),
+    ...expertFacts(inspection),
     ["runs", verdict(inspection, context)],
     ...(model?.notices ?? []).map((notice) => ["notice", notice] as const),
   ];
@@ -136,6 +138,34 @@ function shapeFacts({ model }: Inspection): readonly (readonly [string, string])
     ],
     ["feed-forward", `${ffn}${model.hasPredictors ? ", with predictors" : ""}`],
   ];
+}
+
+function expertFacts({ experts, parameters }: Inspection): readonly (readonly [string, string])[] {
+  if (experts === undefined) return [];
+  const { count, used, weightBytes, bytesPerToken, parametersPerToken } = experts;
+  const share = `${millions(parametersPerToken)} of ${millions(parameters)} parameters`;
+  return [
+    ["experts", `${used} of ${count} in a layer for each token`],
+    [
+      "read per token",
+      `${formatBytes(bytesPerToken)} of ${formatBytes(weightBytes)} of weights (${share})`,
+    ],
+  ];
+}
+
+function millions(count: number): string {
+  return `${(count / 1e6).toFixed(1)} M`;
+}
+
+function expertsAsJson({ experts }: Inspection): object | undefined {
+  if (experts === undefined) return undefined;
+  return {
+    count: experts.count,
+    used: experts.used,
+    weight_bytes: experts.weightBytes,
+    bytes_per_token: Math.round(experts.bytesPerToken),
+    parameters_per_token: Math.round(experts.parametersPerToken),
+  };
 }
 
 /** "8 heads", or "4 to 8 heads" where layers differ. */

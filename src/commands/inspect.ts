@@ -10,6 +10,7 @@ import { describeModel, type ModelDescription } from "../model/describe.ts";
 import { openModel } from "../model/model.ts";
 import { type KvType, kvBytes } from "../ops/kv-shape.ts";
 import { createTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { type ExpertUse, expertUse } from "./expert-use.ts";
 
 export interface Inspection {
   readonly path: string;
@@ -21,6 +22,8 @@ export interface Inspection {
   readonly parameters: Elements;
   readonly fileBytes: Bytes;
   readonly contextLength: Tokens | undefined;
+  /** Of a mixture of experts: how much of it a token reads. */
+  readonly experts: ExpertUse | undefined;
   readonly tensors: readonly InspectedTensor[];
   /** Keys and short descriptions of their values, in the order of the file. */
   readonly metadata: readonly (readonly [string, string])[];
@@ -62,6 +65,7 @@ export function inspectModel(path: string): Inspection {
     parameters: tensors.reduce((sum, { dimensions }) => sum + product(dimensions), 0),
     fileBytes: gguf.files.reduce((sum, file) => sum + file.bytes, 0),
     contextLength: gguf.metadata.optionalNumber(`${architecture}.context_length`),
+    experts: expertUse(gguf),
     tensors: tensors.map(({ name, type, dimensions, bytes }) => ({
       name,
       type,
