@@ -23,7 +23,6 @@ const { string, u32 } = metadataValue;
 
 /** What still stands in the way of files whose architecture runs, or of one. It is to be taken out with the hindrance. */
 const hindrances: Readonly<Record<string, RegExp>> = {
-  gemma4: /tokenizer.*gemma4/,
   "bitnet-b1.58": /type id 36/,
   "Mixtral-8x7B-Instruct-v0.1": /a mixture of 8 experts/,
   "gemma-4-26B-A4B-it": /a mixture of 128 experts/,

@@ -31,7 +31,11 @@ export function channelSources({ attention, ffn }: LayerWeights): LayerChannels<
 function mixerSources(weights: LayerWeights["attention"]): LayerChannels<Weight> {
   switch (weights.kind) {
     case "attention":
-      return { q: weights.q.weight, k: weights.k.weight, v: weights.v.weight };
+      return {
+        q: weights.q.weight,
+        ...(weights.k && { k: weights.k.weight }),
+        ...(weights.v && { v: weights.v.weight }),
+      };
     case "delta-net":
       return { qkv: weights.qkv.weight, outputGate: weights.gate.weight };
     default:

@@ -8,7 +8,7 @@ import {
   matricesOfPlace,
 } from "../derived-weights/channel-copies.ts";
 import type { Transpose } from "../derived-weights/transpose.ts";
-import type { LayerMasks } from "../model/graph.ts";
+import type { LayerMasks } from "../model/layer-masks.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";
 import {

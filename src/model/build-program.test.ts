@@ -11,7 +11,7 @@ import type { FfnBlock, Op, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import { createStep } from "../ops/program.ts";
 import { channelsOfOp } from "../ops/program-ops.ts";
 import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
-import type { LayerMasks } from "./graph.ts";
+import type { LayerMasks } from "./layer-masks.ts";
 import { type Model, openModel } from "./model.ts";
 import { architectureNames } from "./registry.ts";
 
@@ -74,7 +74,9 @@ function masksOf(model: Model, layer: number, value: number): LayerMasks {
     attention.kind === "attention"
       ? { q: attention.q, k: attention.k, v: attention.v }
       : { qkv: attention.qkv, outputGate: attention.gate };
-  const channels = Object.entries(copies).map(([name, { weight }]) => [name, copyOf(weight)]);
+  const channels = Object.entries(copies).flatMap(([name, linear]) =>
+    linear === undefined ? [] : [[name, copyOf(linear.weight)]],
+  );
   const output = attention.output.weight;
   return {
     attention: { ...masked(ffn.up.weight), channels: Object.fromEntries(channels) },

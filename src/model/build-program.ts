@@ -9,13 +9,9 @@ import type { Op, Slot, Weight } from "../ops/op.ts";
 import type { OpRange, Program, Segment } from "../ops/program.ts";
 import { cacheShape } from "./cache-shape.ts";
 import { type ExposedLayer, exposeLayer } from "./expose.ts";
-import {
-  type GraphContext,
-  LayerGraph,
-  type LayerMasks,
-  type MethodChoice,
-  type ModelLayer,
-} from "./graph.ts";
+import { type GraphContext, LayerGraph, type MethodChoice, type ModelLayer } from "./graph.ts";
+import { layerInputsOps } from "./layer-inputs.ts";
+import type { LayerMasks } from "./layer-masks.ts";
 import type { Model } from "./model.ts";
 import { matmulOp, normOp } from "./op-makers.ts";
 import { ropeTables } from "./rope-tables.ts";
@@ -161,7 +157,7 @@ export function buildParts(model: Model, options: ProgramOptions): ModelParts {
     slots,
     residual,
     kv: cacheShape(model.hyperparameters, options),
-    embed: [embedOp(model, residual)],
+    embed: embedOps(model, { residual, slots }),
     layers,
     ...outputPart(model, { residual: stream, slots, output: options.output }),
   };
@@ -200,6 +196,15 @@ function graphContext(
     ...(options.masksFor && { masksFor: options.masksFor }),
     ...(options.lastLayer === "output rows" && { selectIn: model.layers.length - 1 }),
   };
+}
+
+function embedOps(
+  model: Model,
+  { residual, slots }: { readonly residual: Slot; readonly slots: SlotTable },
+): readonly Op[] {
+  const { layerInputs, hyperparameters: shape } = model;
+  const ofLayers = layerInputs ? layerInputsOps(layerInputs, { x: residual, slots, shape }) : [];
+  return [embedOp(model, residual), ...ofLayers];
 }
 
 function embedOp(model: Model, out: Slot): Op {

@@ -17,7 +17,8 @@ export function cacheShape(shape: Hyperparameters, limits: CacheLimits): KvShape
   const layers = shape.attention.map((own, layer): KvLayer => {
     const net = shape.deltaNets?.[layer];
     if (net !== undefined) return stateLayer(net);
-    const { kvHeads, keyWidth, valueWidth, window } = own;
+    const { kvHeads, keyWidth, valueWidth, window, cacheOf } = own;
+    if (cacheOf !== undefined) return { kind: "none" };
     const heads = { kvHeads, keyWidth, valueWidth };
     if (window === undefined) return { kind: "full", ...heads };
     return windowLayer({ ...heads, window }, limits);

@@ -11,6 +11,7 @@ import type { LayerWeights, Linear, Norm } from "./weights.ts";
 
 interface LayerBytes {
   readonly neurons: Neurons;
+  /** With the matrices through which an embedding of its own comes in. */
   readonly attention: Bytes;
   readonly norms: Bytes;
   /** gate, up and down with their biases. */
@@ -63,7 +64,13 @@ export function describeModel(model: Model): ModelDescription {
     tied,
     hasPredictors: model.layers.every((layer) => layer.ffn.predictor !== undefined),
     notices,
-    embedding: bytesOf(model.embedding, model.positions),
+    embedding: bytesOf(
+      model.embedding,
+      model.positions,
+      model.layerInputs?.table,
+      model.layerInputs?.projection.weight,
+      ...normWeights(model.layerInputs?.norm),
+    ),
     output: bytesOf(
       tied ? undefined : model.output,
       model.outputBias,
@@ -74,15 +81,15 @@ export function describeModel(model: Model): ModelDescription {
 }
 
 function describeLayer(layer: LayerWeights): LayerBytes {
-  const { attentionNorm, attentionPostNorm, attention, ffnNorm, ffn, ffnPostNorm } = layer;
+  const { attentionNorm, attentionPostNorm, attention, ffnNorm, ffn, ffnPostNorm, input } = layer;
   const mixer = mixerParts(attention);
-  const around = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm];
+  const around = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm, input?.postNorm];
   const own = [...around, ...mixer.norms, ffn.hiddenNorm];
   const norms = own.flatMap((norm) => normWeights(norm));
   const matrices = bytesOf(ffn.gate, ffn.up.weight, ffn.down.weight);
   return {
     neurons: ffn.neurons,
-    attention: bytesOf(...mixer.weights),
+    attention: bytesOf(...mixer.weights, input?.gate.weight, input?.projection.weight),
     norms: bytesOf(...norms),
     ffn: matrices + bytesOf(ffn.gateBias, ffn.up.bias, ffn.downBias),
     perNeuron: matrices / ffn.neurons,
@@ -100,7 +107,8 @@ function mixerParts(weights: LayerWeights["attention"]): {
   switch (weights.kind) {
     case "attention": {
       const { q, k, v, output, qNorm, kNorm, mixedNorm, sinks } = weights;
-      return { weights: [...parts([q, k, v, output]), sinks], norms: [qNorm, kNorm, mixedNorm] };
+      const linears = [q, k, v, output].filter((linear) => linear !== undefined);
+      return { weights: [...parts(linears), sinks], norms: [qNorm, kNorm, mixedNorm] };
     }
     case "delta-net": {
       const { qkv, gate, decay, strength, output, convolution, rate, bias, norm } = weights;

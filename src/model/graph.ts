@@ -5,6 +5,8 @@
 import type { FfnBlock, Op, OpOf, RowFunction, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
+import { type LayerInputWeights, layerInputOps, layerInputsSlot } from "./layer-inputs.ts";
+import { blockChannels, type LayerMasks, type MaskedInput } from "./layer-masks.ts";
 import { attentionOp, ffnBlock, matmulOp, normOp } from "./op-makers.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import { queryFactors } from "./scales.ts";
@@ -29,21 +31,6 @@ export interface AttentionSlots {
   readonly input: Slot; // width dim
   /** The output projection. */
   readonly output: Slot; // width heads · valueWidth
-}
-
-/** Inputs x of some matrices, of which those with |x|·norm < value count as 0 (TEAL 2408.14690, WINA 2505.19427). */
-export interface MaskedInput<Matrix extends string> {
-  readonly value: number;
-  readonly norms: Float32Array; // [width of x]
-  /** W^T [in, out] of these matrices, where there is one: for a backend that reads only the channels of x that a mask leaves. */
-  readonly channels: Readonly<Partial<Record<Matrix, Weight | undefined>>>;
-}
-
-/** A place that is absent is not masked. */
-export interface LayerMasks {
-  readonly attention?: MaskedInput<"q" | "k" | "v" | "qkv" | "outputGate">;
-  readonly attentionOutput?: MaskedInput<"output">;
-  readonly ffn?: MaskedInput<"gate" | "up">;
 }
 
 /** A summand that is not computed yet: its last op writes where it is added. Returns where the sum stands. */
@@ -125,6 +112,27 @@ export class LayerGraph {
     return { addTo: (out) => this.#feedForward({ x, out, predictorInput, postNorm }, weights) };
   }
 
+  /** What the layer takes of the embedding of its own. */
+  layerInput(x: Slot, weights: LayerInputWeights): Summand {
+    const { shape, slots } = this.#context;
+    return {
+      addTo: (out) => {
+        const branch = this.#branch(out, weights.postNorm).out;
+        const inputs = layerInputsSlot(shape, slots);
+        const place = { layer: this.#index, x, out: branch, inputs, slots };
+        this.#ops.push(...layerInputOps(weights, place));
+        this.#join(branch, out, weights.postNorm);
+        return out;
+      },
+    };
+  }
+
+  /** x·factor, in the place of x. */
+  scaled(x: Slot, factor: number | undefined): Slot {
+    this.#scale(x, x, factor);
+    return x;
+  }
+
   finish(): ModelLayer {
     const { op: ffn, predictorInput } = this.#ffn ?? missing(this.#index, "a feed-forward block");
     const attention = this.#attentionSlots ?? missing(this.#index, "attention");
@@ -136,25 +144,21 @@ export class LayerGraph {
     const { x } = place;
     const { shape, slots } = this.#context;
     const layer = this.#index;
-    const own = headsOf(shape.attention, layer);
-    const { heads, kvHeads, keyWidth, valueWidth } = own;
+    const ofHeads = headsOf(shape.attention, layer);
+    const { heads, kvHeads, valueWidth, cacheOf = layer } = ofHeads;
     const { attention: masked } = this.#masks;
     const input = this.#mask(x, masked, "masked for attention");
-    const { q: qT, k: kT, v: vT } = masked?.channels ?? {};
-    const { q, gate } = this.#queries(input, weights, qT);
-    const k = this.#linear(input, weights.k, slots.ofWidth("k", kvHeads * keyWidth), kT);
-    const v = this.#linear(input, weights.v, slots.ofWidth("v", kvHeads * valueWidth), vT);
+    const { q, gate } = this.#queries(input, weights, masked?.channels.q);
+    const own = weights.k && this.#keysAndValues(input, weights, weights.k);
     this.#normParts(q, weights.qNorm);
-    this.#normParts(k, weights.kNorm);
+    if (own) this.#normParts(own.k, weights.kNorm);
     this.#rope(q, heads);
-    this.#rope(k, kvHeads);
+    if (own) this.#rope(own.k, kvHeads);
     this.#scaleQueries(q);
+    if (own) this.#ops.push({ kind: "store-kv", layer, ...own });
     const mixed = slots.ofWidth("attention", heads * valueWidth);
     this.#attentionSlots = { input: x, output: mixed };
-    this.#ops.push(
-      { kind: "store-kv", layer, k, v },
-      attentionOp({ layer, q, out: mixed }, own, weights),
-    );
+    this.#ops.push(attentionOp({ layer: cacheOf, q, out: mixed }, ofHeads, weights));
     if (gate) this.#gate(mixed, gate, { kind: "sigmoid" });
     this.#normParts(mixed, weights.mixedNorm);
     return this.#project(mixed, weights.output, place);
@@ -178,6 +182,25 @@ export class LayerGraph {
       { kind: "part", x: both, out: gate, groups: heads, first: keyWidth },
     );
     return { q, gate };
+  }
+
+  /** Without a projection of their own, values are what keys are before their norm. */
+  #keysAndValues(
+    x: Slot,
+    weights: AttentionWeights,
+    keys: Linear,
+  ): { readonly k: Slot; readonly v: Slot } {
+    const { shape, slots } = this.#context;
+    const { kvHeads, keyWidth, valueWidth } = headsOf(shape.attention, this.#index);
+    const { k: kT, v: vT } = this.#masks.attention?.channels ?? {};
+    const k = this.#linear(x, keys, slots.ofWidth("k", kvHeads * keyWidth), kT);
+    const v = slots.ofWidth("v", kvHeads * valueWidth);
+    const values = weights.v ? this.#linear(x, weights.v, v, vT) : k;
+    if (weights.vNorm) {
+      const norm = { form: "rms", groups: kvHeads, ...weights.vNorm } as const;
+      this.#ops.push({ kind: "norm", x: values, out: v, ...norm });
+    }
+    return { k, v };
   }
 
   #deltaNet(place: BranchPlace, weights: DeltaNetWeights): Slot {
@@ -350,12 +373,6 @@ interface BranchPlace {
 /** Buffers of output rows have names of their own. */
 function nameFor(x: Slot, name: string): string {
   return x.rows === "outputs" ? `${name} of outputs` : name;
-}
-
-function blockChannels(masked: LayerMasks["ffn"]): Pick<FfnBlock, "channels"> {
-  const { gate, up } = masked?.channels ?? {};
-  if (up === undefined) return {};
-  return { channels: { ...(gate && { gate }), up } };
 }
 
 function missing(layer: number, part: string): never {

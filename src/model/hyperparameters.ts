@@ -33,6 +33,8 @@ export interface RopeParameters {
   readonly scaling: RopeScaling;
   /** The context before scaling: beyond it, longrope has other factors. */
   readonly originalContext: number;
+  /** Factors by which the file divides frequencies are of other layers (gemma4). */
+  readonly ignoresFactors?: true;
 }
 
 /** The heads of one layer's attention. */
@@ -50,6 +52,8 @@ export interface AttentionShape {
   readonly window?: number;
   /** Caps q·k·scale softly; absent: nothing does. */
   readonly softCap?: number;
+  /** The earlier layer whose keys and values it reads; absent: its own. See shared-cache.ts. */
+  readonly cacheOf?: number;
 }
 
 export interface Hyperparameters {
@@ -74,6 +78,8 @@ export interface Hyperparameters {
   /** Of layers with a window, where they rotate otherwise. */
   readonly windowRope?: RopeParameters;
   readonly scales: Scales;
+  /** Elements of the embedding that each layer has of a token, beside the residual; absent: none. See layer-inputs.ts. */
+  readonly layerInputWidth?: number;
 }
 
 export interface Bounds {

@@ -7,12 +7,13 @@ import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 import { rowRange } from "../ops/row-range.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
-import { readWeightScale, scalesAround } from "./weight-scales.ts";
+import { readFactor, readWeightScale, scalesAround } from "./weight-scales.ts";
 import {
   type AttentionWeights,
   type BiasRule,
   elementRange,
   type FfnWeights,
+  type LayerWeights,
   type Linear,
   type Norm,
   type Predictor,
@@ -71,7 +72,7 @@ export class LayerFinder {
 
   /** As attention, with a norm before attn_output, and with scales beside the matrices. */
   subNormedAttention(): AttentionWeights {
-    const { q, k, v, output } = this.attention();
+    const { q, k, v, output } = this.#projections("optional");
     const { heads, valueWidth } = this.heads;
     return {
       kind: "attention",
@@ -106,11 +107,7 @@ export class LayerFinder {
 
   /** attn_q, attn_k, attn_v, or the three as rows of one attn_qkv; attn_output. */
   attention(bias: BiasRule = "optional"): AttentionWeights {
-    const { heads, valueWidth } = this.heads;
-    const shape = { rows: this.#shape.dim, columns: heads * valueWidth };
-    const output = this.#finder.linear(this.#name("attn_output"), shape, bias);
-    const [q, k, v] = this.has("attn_qkv.weight") ? this.#fusedQkv(bias) : this.#separateQkv(bias);
-    return { kind: "attention", q, k, v, output };
+    return { kind: "attention", ...this.#projections(bias) };
   }
 
   /** As attention, with norms of heads, and with a gate behind the query of each head in the rows of attn_q. */
@@ -135,6 +132,58 @@ export class LayerFinder {
       qNorm: this.headNorm("attn_q_norm"),
       kNorm: this.headNorm("attn_k_norm"),
     };
+  }
+
+  /**
+   * As attention, with norms of heads, of values too. Without attn_v, values are what attn_k gives; a layer that reads
+   * the keys and values of another has no use for those tensors.
+   */
+  valueNormedAttention(): AttentionWeights {
+    const { dim, normEpsilon: epsilon } = this.#shape;
+    const { heads, kvHeads, keyWidth, valueWidth, cacheOf } = this.heads;
+    const find = (name: string, rows: number, columns = dim): Linear =>
+      this.#finder.linear(this.#name(name), { rows, columns }, "optional");
+    const queries = {
+      kind: "attention",
+      q: find("attn_q", heads * keyWidth),
+      qNorm: this.headNorm("attn_q_norm"),
+      output: find("attn_output", dim, heads * valueWidth),
+    } as const;
+    if (cacheOf !== undefined) {
+      this.#finder.ignore(this.#name("attn_k"));
+      this.#finder.ignore(this.#name("attn_v"));
+      return queries;
+    }
+    const hasValues = keyWidth !== valueWidth || this.has("attn_v.weight");
+    return {
+      ...queries,
+      k: find("attn_k", kvHeads * keyWidth),
+      kNorm: this.headNorm("attn_k_norm"),
+      ...(hasValues && { v: find("attn_v", kvHeads * valueWidth) }),
+      vNorm: { epsilon },
+    };
+  }
+
+  /** inp_gate, proj and post_norm, where layers have an embedding of their own. */
+  layerInput(): Pick<LayerWeights, "input"> {
+    const { dim, layerInputWidth: width } = this.#shape;
+    if (width === undefined) return {};
+    const find = (name: string, rows: number, columns: number): Linear => ({
+      weight: this.#finder.matrix(this.#name(`${name}.weight`), { rows, columns }),
+    });
+    return {
+      input: {
+        gate: find("inp_gate", width, dim),
+        projection: find("proj", dim, width),
+        postNorm: this.norm("post_norm"),
+      },
+    };
+  }
+
+  /** layer_output_scale, where there is one. */
+  outputScale(): Pick<LayerWeights, "outputScale"> {
+    const outputScale = readFactor(this.#finder, this.#name("layer_output_scale.weight"));
+    return outputScale === undefined ? {} : { outputScale };
   }
 
   get isRecurrent(): boolean {
@@ -221,6 +270,14 @@ export class LayerFinder {
     const { norm: form } = this.#traits;
     const { normEpsilon: epsilon } = this.#shape;
     return this.#finder.norm(this.#name(name), { form, ...norm, epsilon });
+  }
+
+  #projections(bias: BiasRule): Readonly<Record<"q" | "k" | "v" | "output", Linear>> {
+    const { heads, valueWidth } = this.heads;
+    const shape = { rows: this.#shape.dim, columns: heads * valueWidth };
+    const output = this.#finder.linear(this.#name("attn_output"), shape, bias);
+    const [q, k, v] = this.has("attn_qkv.weight") ? this.#fusedQkv(bias) : this.#separateQkv(bias);
+    return { q, k, v, output };
   }
 
   #separateQkv(bias: BiasRule): readonly [Linear, Linear, Linear] {

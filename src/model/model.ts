@@ -10,6 +10,7 @@ import type { Activation, Weight } from "../ops/op.ts";
 import type { Architecture } from "./architecture.ts";
 import { type Hyperparameters, KeyReader, readHyperparameters } from "./hyperparameters.ts";
 import { LayerFinder } from "./layer-finder.ts";
+import { findLayerInputs, type LayerInputsWeights } from "./layer-inputs.ts";
 import { architectureOf } from "./registry.ts";
 import type { RopeFactors } from "./rope-frequencies.ts";
 import { refuseAdapters, refuseKeys } from "./unsupported-keys.ts";
@@ -24,6 +25,7 @@ export interface Model {
   readonly ropeFactors: RopeFactors;
   readonly embedding: Weight; // [vocabulary, dim]
   readonly positions?: Weight; // [contextLength + offset or more, dim]
+  readonly layerInputs?: LayerInputsWeights;
   readonly layers: readonly LayerWeights[];
   readonly outputNorm: Norm;
   readonly output: Weight; // [vocabulary, dim]
@@ -58,12 +60,13 @@ export function openModel(gguf: GgufFile): Model {
   const outputBias = finder.has("output.bias")
     ? finder.vector("output.bias", embedding.rows)
     : undefined;
+  const vocabulary = embedding.rows;
+  const layerInputs = findLayerInputs(finder, { shape, norm: form, vocabulary });
   const layers = findLayers(finder, { gguf, architecture, shape, activation });
   const ropeFactors = findRopeFactors(finder, { architecture, shape });
   for (let i = 0; i < (shape.proposingLayers ?? 0); i++) finder.ignore(`blk.${shape.layers + i}.`);
   finder.refuseUnused(architecture.name);
   const hyperparameters = withPositionLimit(shape, { architecture, positions });
-  const vocabulary = embedding.rows;
   return {
     gguf,
     architecture,
@@ -73,6 +76,7 @@ export function openModel(gguf: GgufFile): Model {
     ropeFactors,
     embedding,
     ...(positions && { positions }),
+    ...(layerInputs && { layerInputs }),
     layers,
     outputNorm,
     output,

@@ -17,7 +17,7 @@ export function ropeTables(
   return (layer) => {
     const rope = positions.of === undefined ? shape.rope : positions.of(layer, shape);
     if (rope === undefined || rope.dims === 0) return undefined;
-    const { short, long } = ropeFactors;
+    const { short, long } = rope.ignoresFactors ? {} : ropeFactors;
     const table =
       tables.get(rope) ?? ropeTable(rope, contextLength > rope.originalContext ? long : short);
     tables.set(rope, table);

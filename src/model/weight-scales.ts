@@ -18,24 +18,28 @@ const largest = 1e6;
 /** The scale of matrix `name`; undefined where the file has none, or 1. */
 export function readWeightScale(finder: WeightFinder, name: string): number | undefined {
   const tensor = `${name}.scale`;
-  if (!finder.has(tensor)) return undefined;
-  const { bytes, type } = finder.vector(tensor, 1);
-  if (type !== "F32" || bytes.kind !== "file") return finder.fail(tensor, type, "F32");
-  const value = new Float32Array(readTensorBytes(bytes).buffer)[0] ?? 0;
-  const size = Math.abs(value);
-  if (!(size >= 1 / largest && size <= largest)) {
-    finder.fail(
-      tensor,
-      String(value),
-      `a number from ${1 / largest} to ${largest} or its opposite`,
-    );
-  }
-  if (finder.has(`${name}.bias`)) {
+  const value = readFactor(finder, tensor);
+  if (value !== undefined && finder.has(`${name}.bias`)) {
     throw new UnsupportedError(`a scale beside a bias (${tensor} and ${name}.bias)`, [
       "a scale or a bias",
     ]);
   }
   return value === 1 ? undefined : value;
+}
+
+/** The one number of a tensor; undefined where the file has none. */
+export function readFactor(finder: WeightFinder, tensor: string): number | undefined {
+  if (!finder.has(tensor)) return undefined;
+  const { bytes, type } = finder.vector(tensor, 1);
+  if (type !== "F32" || bytes.kind !== "file") return finder.fail(tensor, type, "F32");
+  const value = new Float32Array(readTensorBytes(bytes).buffer)[0] ?? 0;
+  const size = Math.abs(value);
+  if (size >= 1 / largest && size <= largest) return value;
+  return finder.fail(
+    tensor,
+    String(value),
+    `a number from ${1 / largest} to ${largest} or its opposite`,
+  );
 }
 
 /**

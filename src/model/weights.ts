@@ -8,6 +8,7 @@ import type { GgufFile } from "../gguf/open.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 import { rowRange } from "../ops/row-range.ts";
 import type { DeltaNetWeights } from "./delta-net.ts";
+import type { LayerInputWeights } from "./layer-inputs.ts";
 import type { BlockScales } from "./weight-scales.ts";
 
 export interface Linear {
@@ -29,12 +30,16 @@ export interface AttentionWeights {
   /** With `isGated`, the rows of each head are its query, then a gate: a sigmoid of it multiplies the head's output (qwen35). */
   readonly q: Linear; // [heads · keyWidth, dim], or twice the rows
   readonly isGated?: true;
-  readonly k: Linear; // [kvHeads · keyWidth, dim]
-  readonly v: Linear; // [kvHeads · valueWidth, dim]
+  /** Absent where the layer reads the keys and values of another: then v is, too. */
+  readonly k?: Linear; // [kvHeads · keyWidth, dim]
+  /** Absent, values are what k gives, through vNorm. */
+  readonly v?: Linear; // [kvHeads · valueWidth, dim]
   readonly output: Linear; // [dim, heads · valueWidth]
   /** Norms before RoPE: of each head (qwen3), or over all heads together (olmo2). */
   readonly qNorm?: Norm; // [keyWidth] or [heads · keyWidth]
   readonly kNorm?: Norm; // [keyWidth] or [kvHeads · keyWidth]
+  /** An RMSNorm of each head's value, without a weight. */
+  readonly vNorm?: Pick<Norm, "epsilon">;
   readonly sinks?: Weight; // [1, heads]
   /** Of what the heads give together, before the output projection. */
   readonly mixedNorm?: Norm; // [heads · valueWidth]
@@ -72,6 +77,10 @@ export interface LayerWeights {
   readonly ffn: FfnWeights;
   /** Of what the FFN adds to the residual. */
   readonly ffnPostNorm?: Norm;
+  /** Behind the FFN: what the layer takes of the embedding of its own. */
+  readonly input?: LayerInputWeights;
+  /** Multiplies the residual behind the layer; absent: 1. */
+  readonly outputScale?: number;
 }
 
 /** Whether a bias must be there. */
@@ -107,7 +116,7 @@ export class WeightFinder {
     return this.matrix(name, { rows: 1, columns: length });
   }
 
-  /** Tensors whose names begin so are not refused: a notice says that they are not used. */
+  /** Tensors whose names begin so are not refused, though nothing reads them. */
   ignore(prefix: string): void {
     for (const name of this.#gguf.tensors.keys()) if (name.startsWith(prefix)) this.#used.add(name);
   }

@@ -19,7 +19,11 @@ export interface WindowTraits {
   readonly period: number;
   readonly full?: "first" | "last";
   /** How layers with a window rotate, where no key says otherwise; absent: as the others. */
-  readonly rope?: { readonly base?: number; readonly isUnscaled?: true };
+  readonly rope?: {
+    readonly base?: number;
+    readonly isUnscaled?: true;
+    readonly ignoresFactors?: true;
+  };
 }
 
 /**
@@ -129,8 +133,15 @@ function readWindowRope(
   }
   const base = keys.optional("rope.freq_base_swa", bounds.ropeBase) ?? traits.rope?.base;
   const isUnscaled = traits.rope?.isUnscaled === true && rope.scaling.kind !== "none";
-  const isSame = dims === rope.dims && (base ?? rope.base) === rope.base && !isUnscaled;
-  if (isSame) return undefined;
+  const { ignoresFactors } = traits.rope ?? {};
+  const isLike = dims === rope.dims && (base ?? rope.base) === rope.base;
+  if (isLike && !isUnscaled && !ignoresFactors) return undefined;
   const plain = { scaling: { kind: "none" }, attentionFactor: 1 } as const;
-  return { ...rope, dims, base: base ?? rope.base, ...(isUnscaled && plain) };
+  return {
+    ...rope,
+    dims,
+    base: base ?? rope.base,
+    ...(isUnscaled && plain),
+    ...(ignoresFactors && { ignoresFactors }),
+  };
 }

@@ -24,7 +24,9 @@ export type KvLayer =
    */
   | (KvHeads & { readonly kind: "window"; readonly window: number; readonly cells: number })
   /** A state of fixed size, f32 whatever the cache's type; zero before position 0. */
-  | RecurrentLayer;
+  | RecurrentLayer
+  /** Nothing: its attention reads the keys and values of another layer, by that layer's place. */
+  | { readonly kind: "none" };
 
 /** Of each sequence: the last inputs of a causal convolution, and the matrix of each head of a linear attention. */
 export interface RecurrentLayer {
@@ -64,7 +66,7 @@ export function firstSeen(position: number, window: number | undefined): number 
 export function windowLayer(
   heads: KvHeads & { readonly window: number },
   limits: { readonly contextLength: number; readonly maxRows: number },
-): KvLayer {
+): Extract<KvLayer, { readonly kind: "window" }> {
   const { kvHeads, keyWidth, valueWidth, window } = heads;
   const cells = Math.min(ringCells(window, limits.maxRows), limits.contextLength);
   return { kind: "window", kvHeads, keyWidth, valueWidth, window, cells };
@@ -97,6 +99,7 @@ export function restorableFrom(kv: KvShape, stored: number): number {
 function layerRestorableFrom(layer: KvLayer, stored: number): number {
   switch (layer.kind) {
     case "full":
+    case "none":
       return 0;
     case "window":
       return stored <= layer.cells ? 0 : stored - layer.cells + layer.window - 1;
@@ -110,7 +113,7 @@ function layerRestorableFrom(layer: KvLayer, stored: number): number {
 /** The cells of a layer with keys and values; undefined for a layer of another kind, or none. */
 export function cellsOf(kv: KvShape, layer: number): KvCells | undefined {
   const own = kv.layers[layer];
-  if (own === undefined || own.kind === "recurrent") return undefined;
+  if (own === undefined || own.kind === "recurrent" || own.kind === "none") return undefined;
   const { kvHeads, keyWidth, valueWidth } = own;
   const cells = own.kind === "full" ? kv.contextLength : own.cells;
   return { kvHeads, keyWidth, valueWidth, cells, type: kv.type };

@@ -7,10 +7,11 @@
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { byteSymbolsOf, bytesOfSymbols, textOfByteString, wellFormed } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
+import { indexMerges } from "./merge-ranks.ts";
 import { PairMerger } from "./pair-merger.ts";
 import { cachePieces } from "./piece-cache.ts";
 import { eachPiece, type PreTokenizer } from "./pre-tokenizers.ts";
-import { malformed, tokenType, type Vocabulary } from "./vocabulary.ts";
+import { tokenType, type Vocabulary } from "./vocabulary.ts";
 
 export function* createBytePairs(
   vocabulary: Vocabulary,
@@ -59,33 +60,6 @@ function* indexTokens(tokens: readonly string[]): Pausable<ReadonlyMap<string, n
     if (token !== "" && !ids.has(token)) ids.set(token, id);
   }
   return ids;
-}
-
-interface MergeRanks {
-  /** Infinity if the two parts of symbols[start, end) are not merged. */
-  rankOf(symbols: string, start: number, middle: number, end: number): number;
-}
-
-function* indexMerges(vocabulary: Vocabulary): Pausable<MergeRanks> {
-  const ranks = new Map<string, number>();
-  let longest = 0;
-  for (const [rank, merge] of vocabulary.merges.entries()) {
-    if (rank % entriesPerPause === 0) yield;
-    if (merge.indexOf(" ", 1) === -1) {
-      const expected = 'two symbols with a space between them, such as "h e"';
-      const where = `tokenizer.ggml.merges, entry ${rank}`;
-      throw malformed(vocabulary.file, where, JSON.stringify(merge), expected);
-    }
-    longest = Math.max(longest, merge.length - 1);
-    if (!ranks.has(merge)) ranks.set(merge, rank);
-  }
-  return {
-    rankOf(symbols, start, middle, end) {
-      if (end - start > longest) return Number.POSITIVE_INFINITY;
-      const pair = `${symbols.slice(start, middle)} ${symbols.slice(middle, end)}`;
-      return ranks.get(pair) ?? Number.POSITIVE_INFINITY;
-    },
-  };
 }
 
 /** Merged symbols that are no token, in a vocabulary with holes, are written one by one. */

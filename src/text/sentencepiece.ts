@@ -50,10 +50,10 @@ export function* createSentencePiece(
 }
 
 /** U+2581, which stands for a space. */
-const escapedSpace = "\xe2\x96\x81";
+export const escapedSpace = "\xe2\x96\x81";
 
 /** Cut before each run of spaces. Nothing merges across such a cut where `wordsAreSeparate`. */
-function* wordsOf(text: string): Iterable<string> {
+export function* wordsOf(text: string): Iterable<string> {
   let start = 0;
   let spaceEnd = 0;
   for (;;) {
@@ -69,7 +69,7 @@ function* wordsOf(text: string): Iterable<string> {
 }
 
 /** By the lead byte alone, also where the text is no UTF-8 (llama.cpp's unicode_len_utf8). */
-function characterBoundaries(text: string): number[] {
+export function characterBoundaries(text: string): number[] {
   const boundaries: number[] = [];
   for (let at = 0; at < text.length; ) {
     boundaries.push(at);
@@ -83,7 +83,7 @@ function characterBoundaries(text: string): number[] {
 const spaceInside = /[^\u2581]\u2581/;
 
 /** Tokens by their bytes. */
-class PieceTable {
+export class PieceTable {
   readonly #vocabulary: Vocabulary;
   readonly #ids = new Map<string, number>();
   readonly #unknown: number | undefined;
@@ -118,8 +118,13 @@ class PieceTable {
     return id === undefined ? Number.POSITIVE_INFINITY : -(this.#vocabulary.scores[id] ?? 0);
   }
 
+  idOf(piece: string): number | undefined {
+    return this.#ids.get(piece);
+  }
+
+  /** The piece's token, or those of its bytes. */
   write(piece: string, output: number[]): void {
-    const id = this.#ids.get(piece);
+    const id = this.idOf(piece);
     if (id !== undefined) {
       output.push(id);
       return;

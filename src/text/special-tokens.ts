@@ -50,11 +50,7 @@ export function* resolveSpecialTokens(
     separator: idOf("seperator") ?? idOf("separator"),
     padding: idOf("padding"),
     endOfGeneration,
-    addsBos: readFlag(
-      metadata,
-      { name: "bos", id: bos, byDefault: defaultBos(metadata, vocabulary) },
-      notices,
-    ),
+    addsBos: readBos(metadata, { vocabulary, id: bos }, notices),
     addsEos: readFlag(metadata, { name: "eos", id: eos, byDefault: false }, notices),
   };
 }
@@ -105,6 +101,8 @@ const harmonyMarks: readonly string[] = [
   "<|start|>",
   "<|constrain|>",
 ];
+/** In Gemma 4's vocabulary, which is known by <|tool_response>, it ends nothing. */
+const htmlTag = "</s>";
 const namedTokens: ReadonlySet<string> = new Set([...turnEnds, ...otherEnds, ...harmonyMarks]);
 
 function* findByText(
@@ -144,18 +142,20 @@ function collectEnds(
     (has("<|return|>") && (has("<|call|>") || has("<|calls|>"))) ||
     (has("<|flush|>") && (has("<|call|>") || has("<|calls|>")));
   if (endsOnlyAMessage) ends.delete(byText.get("<|end|>") ?? -1);
+  if (has("<|tool_response>")) ends.delete(byText.get(htmlTag) ?? -1);
   for (const id of declared) if (id !== undefined) ends.add(id);
   return ends;
 }
 
-/** A token with such a name is a control token, whatever the file says; Harmony's marks are text. */
+/** A token with such a name is a control token, whatever the file says; Harmony's marks and a tag are text. */
 function retype(
   vocabulary: Vocabulary,
   byText: ReadonlyMap<string, number>,
   endOfGeneration: ReadonlySet<number>,
 ): void {
-  for (const id of byText.values()) {
-    vocabulary.types[id] = endOfGeneration.has(id) ? tokenType.control : tokenType.userDefined;
+  for (const [text, id] of byText) {
+    const otherwise = text === htmlTag ? tokenType.normal : tokenType.userDefined;
+    vocabulary.types[id] = endOfGeneration.has(id) ? tokenType.control : otherwise;
   }
 }
 
@@ -209,8 +209,24 @@ function defaultId(vocabulary: Vocabulary, id: number): number | undefined {
   return type === tokenType.control || type === tokenType.unknown ? id : undefined;
 }
 
+/** Some files of Gemma 4 say by mistake that it wants none. */
+function readBos(
+  metadata: VocabularyMetadata,
+  { vocabulary, id }: { readonly vocabulary: Vocabulary; readonly id: number | undefined },
+  notices: string[],
+): boolean {
+  const isStated = readFlag(
+    metadata,
+    { name: "bos", id, byDefault: defaultBos(metadata, vocabulary) },
+    notices,
+  );
+  if (isStated || id === undefined || vocabulary.kind !== "character-pairs") return isStated;
+  notices.push("tokenizer.ggml.add_bos_token is false, but Gemma 4 needs the token: it is added");
+  return true;
+}
+
 function defaultBos(metadata: VocabularyMetadata, vocabulary: Vocabulary): boolean {
-  if (vocabulary.kind === "sentencepiece") return true;
+  if (vocabulary.kind !== "byte-pairs") return true;
   const name = metadata.optionalString("tokenizer.ggml.pre");
   return name !== undefined && (findPreTokenizer(name)?.addsBos ?? false);
 }

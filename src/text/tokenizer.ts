@@ -16,6 +16,7 @@ import { OptionError } from "../core/errors.ts";
 import { type Pausable, runAtOnce, runWithPauses } from "../core/pausable.ts";
 import { createBytePairs } from "./byte-pairs.ts";
 import { byteStringOf } from "./byte-text.ts";
+import { createCharacterPairs } from "./character-pairs.ts";
 import { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./detokenizer.ts";
 import type { Encoder } from "./encoder.ts";
 import { findPreTokenizer, type PreTokenizer, preTokenizerNames } from "./pre-tokenizers.ts";
@@ -158,6 +159,8 @@ function createEncoder(
   switch (vocabulary.kind) {
     case "sentencepiece":
       return createSentencePiece(metadata, vocabulary, unknown);
+    case "character-pairs":
+      return createCharacterPairs(vocabulary, unknown);
     case "byte-pairs":
       return createBytePairs(vocabulary, choosePreTokenizer(metadata, context.notices), unknown);
     default:

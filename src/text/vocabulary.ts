@@ -31,14 +31,14 @@ export const tokenType: {
 } = { undefined: 0, normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 };
 
 export interface Vocabulary {
-  readonly kind: "sentencepiece" | "byte-pairs";
+  readonly kind: "sentencepiece" | "byte-pairs" | "character-pairs";
   readonly file: string;
   readonly tokens: readonly string[];
   /** One of `tokenType` per token; special tokens may be re-typed while they are resolved. */
   readonly types: Uint8Array;
   /** Per token, sentencepiece only. */
   readonly scores: Float32Array;
-  /** "left right", best first; byte-pairs only. */
+  /** "left right", best first; not of sentencepiece. */
   readonly merges: readonly string[];
 }
 
@@ -78,10 +78,12 @@ function readKind(metadata: VocabularyMetadata, file: string): Vocabulary["kind"
       return "sentencepiece";
     case "gpt2":
       return "byte-pairs";
+    case "gemma4":
+      return "character-pairs";
     case undefined:
       throw malformed(file, "tokenizer.ggml.model", "no value", 'a tokenizer such as "gpt2"');
     default:
-      throw new UnsupportedError(`${file}: tokenizer "${model}"`, ["llama", "gpt2"]);
+      throw new UnsupportedError(`${file}: tokenizer "${model}"`, ["llama", "gpt2", "gemma4"]);
   }
 }
 

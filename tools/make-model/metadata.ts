@@ -2,6 +2,7 @@
 import { weightFormat } from "../../src/core/dtype.ts";
 import { type MetadataValue, metadataValue } from "../../src/gguf/value.ts";
 import type { ArrangedOptions, MakeModelOptions, RecipeOptions } from "./options.ts";
+import type { Recipe } from "./recipe.ts";
 import { modelOf } from "./recipe-tensors.ts";
 import { makeVocabulary, special } from "./vocabulary.ts";
 
@@ -15,7 +16,7 @@ export function modelMetadata(options: MakeModelOptions): Map<string, MetadataVa
     ["general.file_type", u32(weightFormat(type).fileType)],
     ["general.quantization_version", u32(2)],
     ...(isRecipe ? recipeEntries(options) : shapeEntries(options)),
-    ...vocabularyEntries(options.vocabulary),
+    ...vocabularyEntries(options.vocabulary, isRecipe ? options.recipe.tokenizer : undefined),
   ]);
   if (isRecipe) return entries;
   if (options.activation !== options.architecture.activation.kind) {
@@ -68,14 +69,18 @@ function shapeEntries(options: ArrangedOptions): readonly (readonly [string, Met
   ];
 }
 
-function vocabularyEntries(size: number): readonly (readonly [string, MetadataValue])[] {
+function vocabularyEntries(
+  size: number,
+  tokenizer: Recipe["tokenizer"] = "llama",
+): readonly (readonly [string, MetadataValue])[] {
   const { u32, i32s, f32s, boolean, string, strings } = metadataValue;
-  const { tokens, scores, types } = makeVocabulary(size);
+  const { tokens, scores, types, merges } = makeVocabulary(size);
   const key = (name: string): string => `tokenizer.ggml.${name}`;
   return [
-    [key("model"), string("llama")],
+    [key("model"), string(tokenizer)],
     [key("tokens"), strings(tokens)],
     [key("scores"), f32s(scores)],
+    ...(tokenizer === "gemma4" ? [[key("merges"), strings(merges)] as const] : []),
     [key("token_type"), i32s(types)],
     [key("bos_token_id"), u32(special.begin)],
     [key("eos_token_id"), u32(special.end)],

@@ -12,6 +12,8 @@ export interface Recipe {
   readonly architecture?: string;
   /** Every option of its own that it has, with the value that a synthetic model gets. */
   readonly features: Features;
+  /** `tokenizer.ggml.model`; absent: llama. */
+  readonly tokenizer?: "llama" | "gemma4";
   /** No file of it has an output.weight. */
   readonly alwaysTied?: true;
   /** Keys without the architecture's prefix; those without a value are left out. */

@@ -167,7 +167,7 @@ export const variants: readonly Variant[] = [
   },
   {
     name: "gemma4 small",
-    options: "--arch gemma4 --head-dim 32 --head-dim-swa 16 --wide-ffn 1 --seed 1",
+    options: "--arch gemma4 --layers 6 --head-dim 32 --head-dim-swa 16 --wide-ffn 1 --seed 1",
     without: {
       window: "--window 4096",
       "RoPE base of local layers": "--rope-base-swa off",
@@ -190,7 +190,7 @@ export const variants: readonly Variant[] = [
   {
     name: "gemma4 large",
     options:
-      "--arch gemma4 --head-dim 32 --head-dim-swa 16 --shared-kv-layers off --per-layer-embedding off --shared-keys 1 --kv-heads-full 1",
+      "--arch gemma4 --head-dim 32 --head-dim-swa 16 --shared-kv-layers off --per-layer-embedding off --shared-keys 1 --kv-heads-full 1 --seed 2",
     without: {
       window: "--window 4096",
       "keys that are values": "--shared-keys off",

@@ -1,11 +1,13 @@
 /**
  * A SentencePiece vocabulary of any size that tokenises any text: with 300 tokens or more it has all bytes, then
- * single characters, then made-up words.
+ * single characters, then made-up words. Merges make the same tokens of characters, for Gemma 4's tokenizer.
  */
 export interface Vocabulary {
   readonly tokens: readonly string[];
   readonly scores: readonly number[];
   readonly types: readonly number[];
+  /** "left right": each word of two tokens before it. */
+  readonly merges: readonly string[];
 }
 
 /** llama.cpp's token types. */
@@ -37,7 +39,24 @@ export function makeVocabulary(size: number): Vocabulary {
     tokens: tokens.slice(0, size),
     scores: scores.slice(0, size),
     types: types.slice(0, size),
+    merges: mergesOf(tokens.slice(firstNormal, size)),
   };
+}
+
+/** The longest token that a word begins with, and the rest of it. */
+function mergesOf(words: readonly string[]): readonly string[] {
+  const known = new Set<string>();
+  return words.flatMap((word) => {
+    const cut = cutsOf(word).find(
+      (at) => known.has(word.slice(0, at)) && known.has(word.slice(at)),
+    );
+    known.add(word);
+    return cut === undefined ? [] : [`${word.slice(0, cut)} ${word.slice(cut)}`];
+  });
+}
+
+function cutsOf(word: string): readonly number[] {
+  return Array.from({ length: word.length - 1 }, (_, at) => word.length - 1 - at);
 }
 
 /** Different strings without end: characters, then words of one, two, three … syllables. */

@@ -1,5 +1,5 @@
 /** Cases of what layers may have of their own: windows in rings, soft caps, sinks, heads, keys and values of other widths. */
-import { type KvLayer, type KvType, windowLayer } from "../../ops/kv-shape.ts";
+import { type KvHeads, type KvLayer, type KvType, windowLayer } from "../../ops/kv-shape.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
@@ -28,7 +28,7 @@ function layerCase(what: string, type: KvType, build: () => CaseScript): Conform
 
 /** One layer of the program: its state, its heads, and what its attention has besides. */
 interface LayerCase {
-  readonly state: Exclude<KvLayer, { readonly kind: "recurrent" }>;
+  readonly state: Extract<KvLayer, KvHeads>;
   readonly heads: number;
   readonly scale?: number;
   readonly softCap?: number;
@@ -130,7 +130,6 @@ function windowed(
   limits: { readonly contextLength: number; readonly maxRows: number },
 ): LayerCase {
   const state = windowLayer({ kvHeads: 2, keyWidth: 32, valueWidth: 32, window }, limits);
-  if (state.kind === "recurrent") throw new RangeError("a window layer holds keys and values");
   return { state, heads: 4, window };
 }
 

@@ -27,7 +27,7 @@ export function createRunShape(): RunShape {
 export function rowsForTiles({ layers }: KvShape): number {
   let rows = 0;
   for (const layer of layers) {
-    if (layer.kind !== "recurrent") rows = Math.max(rows, tileRows(layer.keyWidth) / 2);
+    if ("keyWidth" in layer) rows = Math.max(rows, tileRows(layer.keyWidth) / 2);
   }
   return rows;
 }

@@ -30,10 +30,15 @@ function hasWindow({ feature, stock }: RecipeModel, layer: number): boolean {
   return (layer + 1) % (feature("window-pattern") ?? stock("window-pattern")) !== 0;
 }
 
+/** One layer of each kind, at least, stores keys and values. */
+function readingLayers({ feature, layers }: RecipeModel): number {
+  return Math.min(feature("shared-kv-layers") ?? 0, Math.max(0, layers - 2));
+}
+
 /** The model as one layer sees it. */
 function ofLayer(model: RecipeModel, layer: number): RecipeModel {
   const { feature, layers, ffn } = model;
-  const isWide = feature("wide-ffn") === 1 && layer >= layers - (feature("shared-kv-layers") ?? 0);
+  const isWide = feature("wide-ffn") === 1 && layer >= layers - readingLayers(model);
   const neurons = { ffn: isWide ? 2 * ffn : ffn };
   if (!hasWindow(model, layer)) {
     return { ...model, ...neurons, kvHeads: feature("kv-heads-full") ?? model.kvHeads };
@@ -123,6 +128,7 @@ export const gemma4: Recipe = {
     experts: undefined,
     "fused-experts": 1,
   },
+  tokenizer: "gemma4",
   alwaysTied: true,
   keys: (model) => {
     const { feature, headDim, layers } = model;
@@ -138,7 +144,7 @@ export const gemma4: Recipe = {
       "attention.value_length_swa": u32(short),
       "attention.sliding_window": u32(feature("window") ?? model.context),
       "attention.sliding_window_pattern": { kind: "booleans", values: Uint8Array.from(windows) },
-      "attention.shared_kv_layers": u32(feature("shared-kv-layers") ?? 0),
+      "attention.shared_kv_layers": u32(readingLayers(model)),
       "rope.dimension_count_swa": u32(short),
       "rope.freq_base_swa": given(f32, feature("rope-base-swa")),
       embedding_length_per_layer_input: u32(feature("per-layer-embedding") ?? 0),

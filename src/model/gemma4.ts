@@ -1,0 +1,56 @@
+/**
+ * Gemma 4, dense: Gemma 3 whose layers with a window have heads of another width, whose values are normed too, and may be the
+ * keys. The small models have an embedding of each layer's own, and last layers that read keys and values of earlier ones.
+ * Source: llama.cpp, src/models/gemma4.cpp.
+ */
+import type { Architecture } from "./architecture.ts";
+import { withLogitCap } from "./gemma2.ts";
+import { gemma3 } from "./gemma3.ts";
+import { bounds, type Hyperparameters, type KeyReader } from "./hyperparameters.ts";
+import { withSharedCache } from "./shared-cache.ts";
+import { withWindows } from "./windows.ts";
+
+export const gemma4: Architecture = {
+  ...gemma3,
+  name: "gemma4",
+  numbers,
+  layerWeights: (find) => ({
+    attentionNorm: find.norm("attn_norm"),
+    attention: find.valueNormedAttention(),
+    attentionPostNorm: find.norm("post_attention_norm"),
+    ffnNorm: find.norm("ffn_norm"),
+    ffn: find.ffn(),
+    ffnPostNorm: find.norm("post_ffw_norm"),
+    ...find.layerInput(),
+    ...find.outputScale(),
+  }),
+  layer: (graph, x, weights) => {
+    const h = gemma3.layer(graph, x, weights);
+    const { input, outputScale } = weights;
+    const sum = input === undefined ? h : graph.add(h, graph.layerInput(h, input));
+    return graph.scaled(sum, outputScale);
+  },
+};
+
+function numbers(shape: Hyperparameters, keys: KeyReader): Hyperparameters {
+  checkWindows(keys, shape.layers);
+  const scales = { ...shape.scales, embedding: Math.sqrt(shape.dim) };
+  const capped = withLogitCap({ ...shape, scales }, keys, 30);
+  // The file states which layers have a window: no period is assumed.
+  const windowed = withWindows(capped, keys, {
+    period: 0,
+    rope: { base: 10000, ignoresFactors: true },
+  });
+  // Norms of queries and keys take the place of 1/√width.
+  const attention = windowed.attention.map((heads) => ({ ...heads, scale: 1 }));
+  const shared = withSharedCache({ ...windowed, attention }, keys);
+  const width = keys.optional("embedding_length_per_layer_input", { ...bounds.headDim, min: 0 });
+  return { ...shared, ...(width && { layerInputWidth: width }) };
+}
+
+function checkWindows(keys: KeyReader, layers: number): void {
+  keys.number("attention.sliding_window", { ...bounds.contextLength, min: 1 });
+  const key = "attention.sliding_window_pattern";
+  const stated = keys.numberOrFlags(key, { bounds: bounds.windowPeriod, layers });
+  if (typeof stated !== "object") keys.fail(key, stated ?? "no value", "one flag for each layer");
+}
