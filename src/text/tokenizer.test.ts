@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bytePairRecord, sentencePieceRecord } from "../../test/fixtures/small-vocabularies.ts";
+import {
+  bytePairRecord,
+  characterPairRecord,
+  sentencePieceRecord,
+} from "../../test/fixtures/small-vocabularies.ts";
 import { metadataOf } from "../../test/fixtures/vocabulary-metadata.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import { preTokenizerNames } from "./pre-tokenizers.ts";
@@ -10,9 +14,10 @@ const propertyRuns = { seed: 20240521, numRuns: 300 };
 
 const tokenizerOf = (record: Record<string, unknown>): Tokenizer =>
   createTokenizer(metadataOf(record));
-const both: readonly [string, Tokenizer][] = [
+const kinds: readonly [string, Tokenizer][] = [
   ["SentencePiece", tokenizerOf(sentencePieceRecord())],
   ["byte pairs", tokenizerOf(bytePairRecord())],
+  ["character pairs", tokenizerOf(characterPairRecord())],
 ];
 
 const anyText = fc.oneof(
@@ -20,7 +25,7 @@ const anyText = fc.oneof(
   fc.string({ unit: fc.constantFrom("a", "b", "c", " ", "\n", "1", "é", "中", "😀", "\ufeff") }),
 );
 
-describe.each(both)("%s", (_, tokenizer) => {
+describe.each(kinds)("%s", (_, tokenizer) => {
   it("any text comes back as it was", () => {
     fc.assert(
       fc.property(anyText, (text) => {
@@ -172,6 +177,47 @@ describe("SentencePiece, word by word", () => {
     });
     const ids = tokenizer.encode("a a", { addBos: "never" });
     expect(ids.map((id) => tokenizer.tokenText(id))).toEqual(["\u2581", "a\u2581a"]);
+  });
+});
+
+describe("pairs of characters", () => {
+  const record = characterPairRecord();
+  const tokenizer = tokenizerOf(record);
+
+  it("are merged as in llama.cpp 0.7.0", () => {
+    const text = "ab abc  a\n\n\nab\n\n\n\n \n中é</s><|mark|> b a b\n\n";
+    expect(tokenizer.encode(text, { parseSpecial: true })).toEqual([
+      1, 263, 259, 264, 259, 265, 269, 268, 263, 269, 269, 259, 268, 231, 187, 176, 267, 63, 50,
+      118, 65, 271, 259, 261, 265, 259, 261, 269,
+    ]);
+  });
+
+  it("are the same word by word as in a whole line", () => {
+    const merges = record["tokenizer.ggml.merges"] as string[];
+    const atOnce = tokenizerOf({ ...record, "tokenizer.ggml.merges": [...merges, "z \u2581z"] });
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(tokenizer.encode(text)).toEqual(atOnce.encode(text));
+      }),
+      propertyRuns,
+    );
+  });
+
+  it("may have a space inside, where the file has such a merge", () => {
+    const tokenizer = tokenizerOf({
+      "tokenizer.ggml.model": "gemma4",
+      "tokenizer.ggml.tokens": ["c", "\u2581", "c\u2581", "a"],
+      "tokenizer.ggml.merges": ["c \u2581"],
+    });
+    const ids = tokenizer.encode("c a", { addBos: "never" });
+    expect(ids.map((id) => tokenizer.tokenText(id))).toEqual(["c\u2581", "a"]);
+  });
+
+  it("follow BOS, whatever the file says, and no tag of HTML ends an answer", () => {
+    const { special, notices } = tokenizerOf({ ...record, "tokenizer.ggml.add_bos_token": false });
+    expect(special.addsBos).toBe(true);
+    expect(notices.join()).toContain("add_bos_token is false");
+    expect([...special.endOfGeneration].sort()).toEqual([272, 273]);
   });
 });
 

@@ -29,7 +29,8 @@ describe("made models", () => {
     await makeModel(parseOptions([path, ...options.trim().split(/\s+/)]));
     const { difference, wrongAnswers } = await measure(path, "cpu", expected);
     expect(wrongAnswers).toEqual([]);
-    // Floats of 32 bits on both sides: the order of sums differs, and native looks GELU up in a table of 16 bits.
-    expect(Math.abs(difference)).toBeLessThan(1e-4);
+    // Floats of 32 bits on both sides: the order of sums differs, and native looks GELU up in a table of 16 bits, in
+    // gemma4 twice a layer.
+    expect(Math.abs(difference)).toBeLessThan(5e-4);
   });
 });

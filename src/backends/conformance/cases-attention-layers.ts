@@ -35,6 +35,8 @@ interface LayerCase {
   /** One for each head. */
   readonly sinks?: readonly number[];
   readonly window?: number;
+  /** It reads what this layer stores. */
+  readonly cacheOf?: number;
 }
 
 interface LayersModel {
@@ -62,7 +64,9 @@ function layersModel(
     made.flatMap(({ ops }) => ops),
     made.map(({ out }) => out),
   );
-  const states = layers.map(({ state }) => state);
+  const states = layers.map(
+    ({ state, cacheOf }): KvLayer => (cacheOf === undefined ? state : { kind: "none" }),
+  );
   const kv = { layers: states, contextLength, sequences, type };
   const program = builder.build({ maxRows, kv });
   const data = createCaseData(contextLength + layers.length);
@@ -96,14 +100,15 @@ interface LayerSlots {
 
 function layerOps(
   slot: (name: string, width: number) => Slot,
-  { state, heads, sinks, scale, softCap, window }: LayerCase,
-  layer: number,
+  { state, heads, sinks, scale, softCap, window, cacheOf }: LayerCase,
+  index: number,
 ): LayerSlots {
+  const layer = cacheOf ?? index;
   const { kvHeads, keyWidth, valueWidth } = state;
-  const q = slot(`q ${layer}`, heads * keyWidth);
-  const k = slot(`k ${layer}`, kvHeads * keyWidth);
-  const v = slot(`v ${layer}`, kvHeads * valueWidth);
-  const out = slot(`out ${layer}`, heads * valueWidth);
+  const q = slot(`q ${index}`, heads * keyWidth);
+  const k = slot(`k ${index}`, kvHeads * keyWidth);
+  const v = slot(`v ${index}`, kvHeads * valueWidth);
+  const out = slot(`out ${index}`, heads * valueWidth);
   const attention: OpOf<"attention"> = {
     kind: "attention",
     layer,
@@ -114,10 +119,11 @@ function layerOps(
     ...(window !== undefined && { window }),
     ...(softCap !== undefined && { softCap }),
     ...(sinks && {
-      sinks: memoryWeight(`sinks ${layer}`, "F32", [1, heads], Float32Array.from(sinks)),
+      sinks: memoryWeight(`sinks ${index}`, "F32", [1, heads], Float32Array.from(sinks)),
     }),
   };
-  return { q, k, v, out, ops: [{ kind: "store-kv", layer, k, v }, attention] };
+  const store = { kind: "store-kv", layer, k, v } as const;
+  return { q, k, v, out, ops: cacheOf === undefined ? [store, attention] : [attention] };
 }
 
 /** `count` rows of one sequence from a position on. */
@@ -136,10 +142,12 @@ function windowed(
 /**
  * Windows of 1 and of 40 in rings of 64 cells: they turn three times. Position 3 is NaN, and no row that is looked at
  * may see it. Then the sequence goes back as far as its rings allow, is copied, and begins anew in the middle of a turn.
+ * A third layer reads the keys and values of the first.
  */
 function ringScript(type: KvType): CaseScript {
   const limits = { type, contextLength: 200, sequences: 2, maxRows: 24 };
-  const model = layersModel([windowed(40, limits), windowed(1, limits)], limits);
+  const own = windowed(40, limits);
+  const model = layersModel([own, windowed(1, limits), { ...own, heads: 2, cacheOf: 0 }], limits);
   const spoilt = type === "q8_0" ? undefined : 3;
   const chunks = Array.from({ length: 5 }, (_, i) => span(0, 24 * (i + 2), 24));
   return {
@@ -201,15 +209,17 @@ function capScript(): CaseScript {
   };
 }
 
-/** Keys wider than values and narrower, other numbers of heads, tiles of other sizes. */
+/** Keys wider than values and narrower, other numbers of heads, tiles of other sizes, and two layers on one cache. */
 function headsScript(type: KvType, narrow: number): CaseScript {
   const limits = { type, contextLength: 48, sequences: 2, maxRows: 33 };
   const kind = "full";
+  const shared = { kind, kvHeads: 2, keyWidth: 64, valueWidth: 32 } as const;
   const model = layersModel(
     [
-      { state: { kind, kvHeads: 2, keyWidth: 64, valueWidth: 32 }, heads: 4 },
+      { state: shared, heads: 4 },
       { state: { kind, kvHeads: 1, keyWidth: narrow, valueWidth: 128 }, heads: 5 },
       { state: { kind, kvHeads: 3, keyWidth: 32, valueWidth: narrow }, heads: 3 },
+      { state: shared, heads: 6, scale: 0.5, cacheOf: 0 },
     ],
     limits,
   );

@@ -44,10 +44,12 @@ export function describeProgram(request: DescriptionRequest): PlaceableModel {
   const ranges = segment?.layers ?? [];
   const ops = segment?.ops ?? [];
   const blocks = unsplit.segments[0]?.ops.filter((op) => op.kind === "ffn") ?? [];
+  const caches = ranges.map(({ first, end }) => cacheLayersOf(ops.slice(first, end)));
   const layers = ranges.map(({ first, end }, layer) =>
     describeLayer(ops.slice(first, end), {
       layer,
       program,
+      caches,
       whole: blocks[layer]?.block,
       activity: request.activity,
     }),
@@ -131,6 +133,8 @@ function describeLayer(
   of: {
     readonly layer: number;
     readonly program: Program;
+    /** By layer: those of the cache that it uses. */
+    readonly caches: readonly (readonly number[])[];
     readonly whole: FfnBlock | undefined;
     readonly activity: DescriptionRequest["activity"];
   },
@@ -141,10 +145,31 @@ function describeLayer(
   const rest = ops.filter((op) => op.kind !== "norm" && op.kind !== "ffn");
   return {
     attention: rest.flatMap(weightsOfOp).map(placeable),
-    kvCache: cacheLayersOf(ops).flatMap((layer) => cacheTensors(of.program.kv, layer)),
+    kvCache: cacheLayersOf(ops).flatMap((cache) => heldAt(cache, of)),
     norms: norms.flatMap(weightsOfOp).map(placeable),
     ffn: describeFfn(ffn.block, of.whole, of.activity(of.layer, ffn.block.neurons)),
   };
+}
+
+/**
+ * A cache that several layers read is held once on each device that has one of them. The GPU has the last layers: it holds
+ * the cache if it has the last of them, the CPU if it has the first.
+ */
+function heldAt(
+  cache: number,
+  of: {
+    readonly layer: number;
+    readonly program: Program;
+    readonly caches: readonly (readonly number[])[];
+  },
+): readonly PlaceableTensor[] {
+  const uses = (used: readonly number[]): boolean => used.includes(cache);
+  const isFirst = of.caches.findIndex(uses) === of.layer;
+  const isLast = of.caches.findLastIndex(uses) === of.layer;
+  return cacheTensors(of.program.kv, cache).map(({ gpu, cpu }) => ({
+    gpu: { ...gpu, bytes: isLast ? gpu.bytes : 0 },
+    cpu: { ...cpu, bytes: isFirst ? cpu.bytes : 0 },
+  }));
 }
 
 /** Keys, then values; or the states of fixed size. */

@@ -123,6 +123,8 @@ const models: Readonly<Record<string, readonly string[]>> = {
   olmo2: ["--arch", "olmo2"],
   qwen35: ["--arch", "qwen35", "--full-attention-interval", "2"],
   gemma2: ["--arch", "gemma2"],
+  // The last two layers read keys and values of the first two.
+  gemma4: ["--arch", "gemma4", "--layers", "4"],
   cohere2: ["--arch", "cohere2"],
   "olmo2 with windows": ["--arch", "olmo2", "--window", "8", "--window-pattern", "2"],
   "bitnet-b1.58": ["--arch", "bitnet-b1.58"],

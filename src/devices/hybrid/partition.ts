@@ -1,7 +1,8 @@
 /**
  * Cuts a program into a GPU and a CPU program and the order in which their segments run, by a placement. Ops stay in
  * the program's order on each device; a slot crosses when the other device reads it, and only then. So a layer
- * without cold neurons costs no synchronisation and a block of whole layers on the CPU costs one crossing.
+ * without cold neurons costs no synchronisation and a block of whole layers on the CPU costs one crossing. Keys and values
+ * are stored on each device that reads them.
  *
  *   split layer, main device:  … | inputs out | own neurons, parallel attention | += y of the other, next layer …
  *   the other device:                    norm, its neurons → y ─────────────────┘
@@ -11,7 +12,7 @@ import { ShapeError } from "../../core/errors.ts";
 import { isIndivisible } from "../../ops/ffn-block.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
-import { opsOfKind } from "../../ops/program-ops.ts";
+import { cacheLayersOf, opsOfKind } from "../../ops/program-ops.ts";
 import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
 import { cpuDevice, type Plan, type PlanLayer } from "../../placement/plan.ts";
 import { blockShare, type DeviceName, DeviceProgram } from "./device-program.ts";
@@ -119,7 +120,7 @@ class Partitioner {
     this.#actions = [];
     let pending: PendingMerge | undefined;
     for (const [at, op] of segment.ops.entries()) {
-      const layer = segment.layers?.findIndex(({ first, end }) => at >= first && at < end) ?? -1;
+      const layer = layerAt(segment, at);
       if (pending !== undefined && usesOtherwise(op, pending.out)) {
         this.#finishMerge(pending);
         pending = undefined;
@@ -129,6 +130,7 @@ class Partitioner {
       const share = op.kind === "ffn" ? this.#shareOf(layer, device) : undefined;
       if (op.kind !== "ffn" || share === undefined) {
         this.#emit(op, device);
+        for (const other of this.#otherReaders(segment, op, device)) this.#emit(op, other);
         continue;
       }
       if (pending !== undefined) this.#finishMerge(pending);
@@ -137,6 +139,17 @@ class Partitioner {
     if (pending !== undefined) this.#finishMerge(pending);
     this.#close(segment);
     return this.#actions;
+  }
+
+  /** The other device, where the op fills the cache of a layer that an op there reads. */
+  #otherReaders(segment: Segment, op: Op, own: DeviceProgram): readonly DeviceProgram[] {
+    if (slotWritten(op) !== undefined) return [];
+    const filled = cacheLayersOf([op]);
+    const readers = segment.ops.flatMap((reader, at) => {
+      if (!cacheLayersOf([reader]).some((layer) => filled.includes(layer))) return [];
+      return [this.#deviceOf(segment, { at, layer: layerAt(segment, at) })];
+    });
+    return [this.gpu, this.cpu].filter((device) => device !== own && readers.includes(device));
   }
 
   /** Embeddings are looked up on the CPU: one row is read, and the table need not be on the card. */
@@ -324,6 +337,11 @@ interface Share {
 function usesOtherwise(op: Op, slot: Slot): boolean {
   const isUsed = slotsRead(op).includes(slot) || slotWritten(op) === slot;
   return isUsed && !addsOnlyTo(op, slot);
+}
+
+/** −1: none. */
+function layerAt({ layers }: Segment, op: number): number {
+  return layers?.findIndex(({ first, end }) => op >= first && op < end) ?? -1;
 }
 
 function labelOf(segment: Segment, layer: number): string {
