@@ -61,6 +61,7 @@ const kinds: readonly (readonly [string, readonly string[], EngineOptions])[] = 
   ["gate llama, F16", ["--type", "f16", "--activation", "relu"], { sparsity: "gate" }],
   ["opt with biases", ["--arch", "opt", "--type", "f16"], { sparsity: "dense" }],
   ["falcon", ["--arch", "falcon", "--type", "f16"], { sparsity: "dense" }],
+  ["gemma4", ["--arch", "gemma4", "--layers", "4"], { sparsity: "dense" }],
   ["predictors", ["--powerinfer", "--predictor-rank", "16", "--dim", "128"], { sparsity: "mlp" }],
 ];
 
