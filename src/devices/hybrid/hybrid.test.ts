@@ -101,21 +101,14 @@ const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
 /** For blocks that are not split. */
 const whole = ["nothing hot", "all hot", "all layers on the CPU"];
 
+const predictors = ["--powerinfer", "--predictor-rank", "16", "--dim", "128"];
 const models: Readonly<Record<string, readonly string[]>> = {
   llama: ["--arch", "llama"],
-  "llama with predictors": ["--powerinfer", "--predictor-rank", "16", "--dim", "128"],
+  "llama with predictors": predictors,
   arcee: ["--arch", "arcee"],
   opt: ["--arch", "opt"],
   falcon: ["--arch", "falcon"],
-  "falcon with predictors": [
-    "--arch",
-    "falcon",
-    "--powerinfer",
-    "--predictor-rank",
-    "16",
-    "--dim",
-    "128",
-  ],
+  "falcon with predictors": ["--arch", "falcon", ...predictors],
   nemotron: ["--arch", "nemotron"],
   qwen2: ["--arch", "qwen2"],
   qwen3: ["--arch", "qwen3"],
