@@ -45,12 +45,12 @@ KvShape kv_of(const std::vector<double>& numbers, const std::vector<double>& lay
   if (records.size() != 1) throw BindingError{"hearth addon: a bad KV shape"};
   const KvRecord& from = records[0];
   KvShape shape;
-  shape.sequences = static_cast<uint32_t>(from.sequences);
   shape.type = static_cast<KvType>(static_cast<uint32_t>(from.type));
   for (const KvLayerRecord& layer : records_of<KvLayerRecord>(layers)) {
     shape.layers.push_back(
         KvLayerShape{static_cast<uint32_t>(layer.kv_heads), static_cast<uint32_t>(layer.key_width),
-                     static_cast<uint32_t>(layer.value_width), static_cast<uint32_t>(layer.cells)});
+                     static_cast<uint32_t>(layer.value_width), static_cast<uint32_t>(layer.cells),
+                     static_cast<uint32_t>(layer.places)});
   }
   return shape;
 }

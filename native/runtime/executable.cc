@@ -96,7 +96,10 @@ std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable,
 
 std::shared_ptr<Task> copy_state_task(std::shared_ptr<Executable> executable, uint32_t from,
                                       uint32_t to, Finished finished) {
-  auto work = [executable = std::move(executable), from, to] { executable->states.copy(from, to); };
+  auto work = [executable = std::move(executable), from, to] {
+    executable->cache.copy_place(from, to);
+    executable->states.copy(from, to);
+  };
   return std::make_shared<SerialTask>(std::move(work), std::move(finished));
 }
 

@@ -74,7 +74,7 @@ std::shared_ptr<Task> write_task(std::shared_ptr<Executable> executable, size_t 
                                  std::vector<float> data, Finished finished);
 std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable, uint32_t from,
                                          uint32_t to, uint32_t length, Finished finished);
-// By the places of the states: those of the sequences, then the checkpoints.
+// Of the layers that keep checkpoints, by their places: those of the sequences, then those.
 std::shared_ptr<Task> copy_state_task(std::shared_ptr<Executable> executable, uint32_t from,
                                       uint32_t to, Finished finished);
 // The block computes these neurons from the next run on. Their number stays the same.

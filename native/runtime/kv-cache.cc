@@ -10,8 +10,8 @@ namespace {
 
 size_t row_bytes(KvType type, uint32_t width) { return width == 0 ? 0 : kv_row_bytes(type, width); }
 
-size_t rows_of(const KvShape& shape, const KvLayerShape& layer) {
-  return static_cast<size_t>(shape.sequences) * layer.kv_heads * layer.cells;
+size_t rows_of(const KvLayerShape& layer) {
+  return static_cast<size_t>(layer.places) * layer.kv_heads * layer.cells;
 }
 
 // Keys, and layers, begin at a multiple of a cache line.
@@ -31,7 +31,7 @@ KvRows rows_at(uint8_t* data, KvType type, uint32_t width, uint32_t cells) {
 }  // namespace
 
 size_t KvLayer::bytes(const KvShape& shape, const KvLayerShape& layer) {
-  const size_t rows = rows_of(shape, layer);
+  const size_t rows = rows_of(layer);
   return aligned(rows * row_bytes(shape.type, layer.key_width)) +
          aligned(rows * row_bytes(shape.type, layer.value_width));
 }
@@ -42,7 +42,7 @@ KvLayer::KvLayer(const Kernels& kernels, const KvShape& shape, const KvLayerShap
       shape_(layer),
       type_(shape.type),
       keys_(rows_at(data, shape.type, layer.key_width, layer.cells)),
-      values_(rows_at(data + aligned(rows_of(shape, layer) * keys_.row_bytes), shape.type,
+      values_(rows_at(data + aligned(rows_of(layer) * keys_.row_bytes), shape.type,
                       layer.value_width, layer.cells)) {}
 
 void KvLayer::store(const KvPlace& place, const float* k, const float* v) const {
@@ -89,6 +89,14 @@ KvCache::KvCache(const Kernels& kernels, const KvShape& shape) : memory_(cache_b
 void KvCache::copy_sequence(uint32_t from, uint32_t to, uint32_t length) const {
   if (from == to) return;
   for (const KvLayer& layer : layers_) layer.copy_sequence(from, to, length);
+}
+
+void KvCache::copy_place(uint32_t from, uint32_t to) const {
+  if (from == to) return;
+  for (const KvLayer& layer : layers_) {
+    const KvLayerShape& shape = layer.shape();
+    if (std::max(from, to) < shape.places) layer.copy_sequence(from, to, shape.cells);
+  }
 }
 
 }  // namespace hearth

@@ -1,5 +1,5 @@
 // The keys and values of every layer and sequence. A head's positions lie one after another, so
-// that attention streams them: layer after layer, keys, then values, each [sequences][kv heads]
+// that attention streams them: layer after layer, keys, then values, each [places][kv heads]
 // [cells][width]. Position p lies in cell p mod cells.
 #pragma once
 
@@ -18,11 +18,11 @@ struct KvLayerShape {
   uint32_t key_width = 0;
   uint32_t value_width = 0;
   uint32_t cells = 0;
+  uint32_t places = 0;  // of the sequences, then the checkpoints where the layer has them
 };
 
 struct KvShape {
   std::vector<KvLayerShape> layers;
-  uint32_t sequences = 0;
   KvType type = KvType::kF32;
 };
 
@@ -82,6 +82,8 @@ class KvCache {
   const KvLayer& layer(uint32_t index) const { return layers_.at(index); }
   // Of all layers.
   void copy_sequence(uint32_t from, uint32_t to, uint32_t length) const;
+  // Whole rings, of the layers that have both places.
+  void copy_place(uint32_t from, uint32_t to) const;
 
  private:
   Buffer memory_;

@@ -236,7 +236,6 @@ struct WeightRecord {
 };
 
 struct KvRecord {
-  double sequences;
   double type;
 };
 
@@ -245,6 +244,7 @@ struct KvLayerRecord {
   double key_width;
   double value_width;
   double cells;
+  double places;
 };
 
 struct StateLayerRecord {

@@ -3,9 +3,10 @@
  * A backend's test calls runConformance; a case it cannot run is skipped by name, with a reason.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Backend } from "./backend.ts";
+import type { Backend, Executable } from "./backend.ts";
 import { conformanceCases, expectationOf } from "./conformance/all-cases.ts";
-import type { ConformanceCase, Gap } from "./conformance/case.ts";
+import type { CaseAction, ConformanceCase, Gap } from "./conformance/case.ts";
+import { smallRingModel } from "./conformance/cases-attention-layers.ts";
 import { smallStateModel, span } from "./conformance/cases-recurrent.ts";
 import { checkCase } from "./conformance/check-case.ts";
 import { type Arithmetic, integerArithmetic } from "./tolerance.ts";
@@ -50,17 +51,31 @@ export function runConformance(
     it("refuses a row that does not follow the state of its sequence", async () => {
       const { program, run } = smallStateModel();
       using executable = await backend.compile(program);
-      const rowsFrom = (position: number, count: number): Promise<void> => {
-        for (const action of run(span(0, position, count))) {
-          if (action.kind === "write") executable.write(action.slot, action.data);
-          if (action.kind === "run") return executable.run(action.segment, action.step);
-        }
-        return Promise.resolve();
-      };
+      const rowsFrom = (position: number, count: number): Promise<void> =>
+        perform(executable, run(span(0, position, count)));
       await rowsFrom(0, 3);
       await expect(rowsFrom(2, 1)).rejects.toThrow(/position 2.*behind 3 positions/);
       await expect(executable.restoreState(0, 0)).rejects.toThrow(/nothing was saved/);
       await rowsFrom(3, 1);
     });
+
+    it("refuses a row that sees positions which its ring no longer holds", async () => {
+      const { program, run } = smallRingModel();
+      using executable = await backend.compile(program);
+      const rowsFrom = (position: number, count: number): Promise<void> =>
+        perform(executable, run(span(0, position, count)));
+      for (let at = 0; at < 96; at += 24) await rowsFrom(at, 24);
+      await expect(rowsFrom(70, 1)).rejects.toThrow(/position 70.*rows from 71 to 96/);
+      await rowsFrom(71, 24);
+      await expect(rowsFrom(97, 1)).rejects.toThrow(/position 97.*rows from 71 to 96/);
+    });
   });
+}
+
+/** The writes and the run of one step. */
+async function perform(executable: Executable, actions: readonly CaseAction[]): Promise<void> {
+  for (const action of actions) {
+    if (action.kind === "write") executable.write(action.slot, action.data);
+    if (action.kind === "run") await executable.run(action.segment, action.step);
+  }
 }

@@ -1,5 +1,7 @@
 /** A state that cannot go back is never read on from another position than its own. */
 import { describe, expect, it } from "vitest";
+import { type KvShape, windowLayer } from "../ops/kv-shape.ts";
+import type { Slot } from "../ops/op.ts";
 import { createStep, type Program, type Step } from "../ops/program.ts";
 import { span, stateModel } from "./conformance/cases-recurrent.ts";
 import { type StepRow, stepOf } from "./conformance/program-builder.ts";
@@ -65,11 +67,81 @@ describe("a sequence with a state", () => {
     expect(() => positions.save(0, 2)).toThrow(RangeError);
   });
 
-  it("is not asked where a segment has no recurrent layer", () => {
+  it("is not asked where a segment has no layer that forgets", () => {
     const plain: Program = { ...program, segments: [{ name: "plain", ops: [], outputs: [] }] };
     const step = createStep(4, 4);
     step.rowCount = 1;
     step.position[0] = 9;
     expect(() => new StatePositions(plain).advance(0, step)).not.toThrow();
+  });
+});
+
+describe("a sequence with a ring", () => {
+  /** A ring of 64 cells under a window of 40, in steps of at most 24 rows. */
+  const kv: KvShape = {
+    layers: [
+      windowLayer(
+        { kvHeads: 1, keyWidth: 4, valueWidth: 4, window: 40 },
+        { contextLength: 200, maxRows: 24 },
+      ),
+    ],
+    contextLength: 200,
+    sequences: 2,
+    checkpoints: 1,
+    type: "f32",
+  };
+  const slot: Slot = { id: 0, name: "k", width: 4, rows: "step" };
+  const ringProgram: Program = {
+    slots: [slot],
+    kv,
+    segments: [
+      { name: "store", ops: [{ kind: "store-kv", layer: 0, k: slot, v: slot }], outputs: [] },
+    ],
+    maxRows: 24,
+    maxOutputs: 24,
+  };
+  const readingOf = (count: number): StatePositions => {
+    const positions = new StatePositions(ringProgram);
+    for (let at = 0; at < count; at += 24) {
+      positions.advance(0, rows(ringProgram, span(0, at, Math.min(24, count - at))));
+    }
+    return positions;
+  };
+
+  it("goes back as far as the ring holds what a row sees, and no further", () => {
+    const positions = readingOf(168);
+    expect(() => positions.advance(0, rows(ringProgram, span(0, 142, 1)))).toThrow(
+      /sequence 0 goes on at position 142.*rows from 143 to 168/,
+    );
+    positions.advance(0, rows(ringProgram, span(0, 143, 1)));
+    // What was written over stays so, however far the sequence went back.
+    expect(() => positions.advance(0, rows(ringProgram, span(0, 142, 1)))).toThrow(
+      /from 143 to 168/,
+    );
+    positions.advance(0, rows(ringProgram, span(0, 0, 2)));
+    positions.advance(0, rows(ringProgram, span(0, 1, 1)));
+  });
+
+  it("leaves no position out", () => {
+    const positions = readingOf(30);
+    expect(() => positions.advance(0, rows(ringProgram, span(0, 31, 1)))).toThrow(/from 0 to 30/);
+    expect(() => positions.advance(0, rows(ringProgram, span(1, 1, 1)))).toThrow(/it has no state/);
+  });
+
+  it("goes back to a checkpoint, as far as the ring held positions then", () => {
+    const positions = readingOf(70);
+    positions.save(0, 0);
+    for (let at = 70; at < 190; at += 24) positions.advance(0, rows(ringProgram, span(0, at, 24)));
+    positions.copy(0, 1, 70);
+    expect(() => positions.advance(0, rows(ringProgram, span(1, 70, 1)))).toThrow(
+      /it has no state/,
+    );
+    for (const sequence of [0, 1]) {
+      positions.restore(0, sequence);
+      expect(() => positions.advance(0, rows(ringProgram, span(sequence, 44, 1)))).toThrow(
+        /from 45 to 70/,
+      );
+      positions.advance(0, rows(ringProgram, span(sequence, 45, 1)));
+    }
   });
 });

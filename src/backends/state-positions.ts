@@ -1,75 +1,85 @@
 /**
- * Behind which position the state of each recurrent layer stands, sequence by sequence: a state is replaced row by row
- * and cannot go back, so that a row which does not follow it would give wrong numbers. Every executable asks here.
+ * How far the layers of each sequence have read, for those that forget: a state is replaced row by row, a ring turns. A
+ * row which does not follow them would give wrong numbers. Every executable asks here.
  */
 import { HearthError } from "../core/errors.ts";
-import { recurrentLayer } from "../ops/kv-shape.ts";
+import { type KvLayer, keepsCheckpoints, layerRestorableFrom, placesOf } from "../ops/kv-shape.ts";
 import type { Program, Step } from "../ops/program.ts";
 import { cacheLayersOf } from "../ops/program-ops.ts";
 
 /** No run has followed since the state was made unusable, or since the memory was allocated. */
 const nowhere = -1;
 
+/** A layer that forgets, and in each place (of the sequences, then of the checkpoints) one more than its highest position. */
+interface Reading {
+  readonly layer: KvLayer;
+  readonly stored: Int32Array;
+}
+
 export class StatePositions {
-  /** By segment: the recurrent layers that its ops advance. */
-  readonly #layers: readonly (readonly number[])[];
-  /** By layer of the cache: positions read, of each sequence, then of each checkpoint. */
-  readonly #read: readonly Int32Array[];
+  /** By segment: the layers that its ops advance. */
+  readonly #bySegment: readonly (readonly Reading[])[];
+  readonly #readings: readonly Reading[];
   readonly #advanced: Int32Array;
   readonly #sequences: number;
   readonly #checkpoints: number;
 
   constructor({ segments, kv }: Program) {
-    const { sequences, checkpoints = 0 } = kv;
+    const { sequences, checkpoints = 0, contextLength } = kv;
     this.#sequences = sequences;
     this.#checkpoints = checkpoints;
-    this.#layers = segments.map(({ ops }) =>
-      cacheLayersOf(ops).filter((layer) => recurrentLayer(kv, layer) !== undefined),
-    );
-    this.#read = kv.layers.map((layer) =>
-      new Int32Array(layer.kind === "recurrent" ? sequences + checkpoints : 0).fill(nowhere),
+    const readings = kv.layers.map((layer): Reading | undefined => {
+      if (!keepsCheckpoints(layer, contextLength)) return undefined;
+      return { layer, stored: new Int32Array(placesOf(kv)).fill(nowhere) };
+    });
+    this.#readings = readings.filter((reading) => reading !== undefined);
+    this.#bySegment = segments.map(({ ops }) =>
+      [...new Set(cacheLayersOf(ops))].flatMap((layer) => readings[layer] ?? []),
     );
     this.#advanced = new Int32Array(sequences);
   }
 
   /**
    * Before a segment runs over the rows. Makes no objects.
-   * @throws HearthError for a row that does not follow the state of its sequence; then nothing has changed.
+   * @throws HearthError for a row that does not follow what its sequence holds; then nothing has changed.
    */
   advance(segment: number, step: Step): void {
-    const layers = this.#layers[segment];
-    if (layers === undefined) return;
-    for (let i = 0; i < layers.length; i++) this.#follow(layers[i] ?? 0, step);
-    for (let i = 0; i < layers.length; i++) {
-      const read = this.#read[layers[i] ?? 0];
-      for (let row = 0; read !== undefined && row < step.rowCount; row++) {
-        read[step.sequence[row] ?? 0] = (step.position[row] ?? 0) + 1;
+    const readings = this.#bySegment[segment];
+    if (readings === undefined) return;
+    for (let i = 0; i < readings.length; i++) this.#follow(readings[i], step);
+    for (let i = 0; i < readings.length; i++) {
+      const stored = readings[i]?.stored;
+      for (let row = 0; stored !== undefined && row < step.rowCount; row++) {
+        const sequence = step.sequence[row] ?? 0;
+        stored[sequence] = storedBehind(step.position[row] ?? 0, stored[sequence] ?? nowhere);
       }
     }
   }
 
-  #follow(layer: number, step: Step): void {
-    const read = this.#read[layer];
-    if (read === undefined) return;
+  #follow(reading: Reading | undefined, step: Step): void {
+    if (reading === undefined) return;
+    const { layer, stored } = reading;
     const advanced = this.#advanced;
     for (let sequence = 0; sequence < this.#sequences; sequence++) {
-      advanced[sequence] = read[sequence] ?? nowhere;
+      advanced[sequence] = stored[sequence] ?? nowhere;
     }
     for (let row = 0; row < step.rowCount; row++) {
       const sequence = step.sequence[row] ?? 0;
       const position = step.position[row] ?? 0;
-      if (position !== 0 && position !== advanced[sequence]) {
-        throw new HearthError(notFollowing(sequence, position, advanced[sequence] ?? nowhere));
+      const before = advanced[sequence] ?? nowhere;
+      if (!canGoOn(layer, position, before)) {
+        throw new HearthError(notFollowing(layer, { sequence, position, stored: before }));
       }
-      advanced[sequence] = position + 1;
+      advanced[sequence] = storedBehind(position, before);
     }
   }
 
-  /** A sequence copied up to where its states stand has them too; any other copy leaves none, until one is restored. */
+  /** A sequence copied up to where its layers can go on has them too; of any other copy they have nothing, until one is restored. */
   copy(from: number, to: number, length: number): void {
     if (from === to) return;
-    for (const read of this.#read) {
-      if (read.length > 0) read[to] = read[from] === length ? length : nowhere;
+    for (const { layer, stored } of this.#readings) {
+      const before = stored[from] ?? nowhere;
+      stored[to] = length > 0 && canGoOn(layer, length, before) ? before : nowhere;
     }
   }
 
@@ -106,13 +116,32 @@ export class StatePositions {
   }
 
   #move(from: number, to: number, complaint: string): void {
-    const states = this.#read.filter((read) => read.length > 0);
-    if (states.some((read) => read[from] === nowhere)) throw new HearthError(complaint);
-    for (const read of states) read[to] = read[from] ?? nowhere;
+    if (this.#readings.some(({ stored }) => stored[from] === nowhere)) {
+      throw new HearthError(complaint);
+    }
+    for (const { stored } of this.#readings) stored[to] = stored[from] ?? nowhere;
   }
 }
 
-function notFollowing(sequence: number, position: number, read: number): string {
-  const found = read === nowhere ? "it has no state" : `its state stands behind ${read} positions`;
+function storedBehind(position: number, stored: number): number {
+  return position === 0 ? 1 : Math.max(stored, position + 1);
+}
+
+/** Whether what a layer holds, of `stored` positions, is all that a row at this one needs. */
+function canGoOn(layer: KvLayer, position: number, stored: number): boolean {
+  if (position === 0) return true;
+  return position <= stored && position >= layerRestorableFrom(layer, stored);
+}
+
+function notFollowing(
+  layer: KvLayer,
+  at: { readonly sequence: number; readonly position: number; readonly stored: number },
+): string {
+  const { sequence, position, stored } = at;
+  const isState = layer.kind === "recurrent";
+  const held = isState
+    ? `its state stands behind ${stored} positions`
+    : `its rings hold positions for rows from ${layerRestorableFrom(layer, stored)} to ${stored}`;
+  const found = stored === nowhere ? "it has no state" : held;
   return `sequence ${sequence} goes on at position ${position}, but ${found}: read it from position 0, or restore a state that was saved there`;
 }

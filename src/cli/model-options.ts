@@ -52,6 +52,12 @@ export function batchOption(): ApiOption<"batchSize"> {
   return new ApiOption("batchSize", "--batch <tokens>", text).argParser(wholeNumber);
 }
 
+export function checkpointsOption(): ApiOption<"checkpoints"> {
+  const text =
+    "states kept to go back to, where layers have windows or recurrent states (default: 2 to 8)";
+  return new ApiOption("checkpoints", "--checkpoints <n>", text).argParser(wholeNumber);
+}
+
 export function cacheTypeOption(): ApiOption<"cacheType"> {
   return new ApiOption("cacheType", "--cache-type <type>", "precision of the KV cache")
     .choices([...cacheTypes])
@@ -134,6 +140,7 @@ const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
     "what hearth prepare learnt (default: MODEL.sparsity.gguf)",
   ),
   cacheTypeOption(),
+  checkpointsOption(),
   batchOption(),
 ];
 

@@ -7,6 +7,7 @@ import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import {
   batchOption,
   cacheTypeOption,
+  checkpointsOption,
   contextOption,
   gpuOption,
   hardwareOption,
@@ -41,6 +42,7 @@ const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
   ),
   sparsityOption(),
   cacheTypeOption(),
+  checkpointsOption(),
   objectiveOption(),
   new ApiOption("solver", "--solver <name>", "dynamic programming, or the paper's integer program")
     .choices([...solvers])

@@ -33,7 +33,7 @@ export interface Inspection {
   readonly reason?: string;
   /** Memory that this process may have at most. A model that takes more is read from disk again and again. */
   readonly memoryBytes: Bytes;
-  /** Bytes of the KV cache of one sequence; undefined when hearth cannot run the model. */
+  /** Bytes of the KV cache of one sequence, with the checkpoints that an engine keeps by itself; undefined when hearth cannot run the model. */
   kvCacheBytes(contextLength: Tokens, type: KvType): Bytes | undefined;
 }
 
@@ -80,7 +80,13 @@ export function inspectModel(path: string): Inspection {
     ...opened,
     memoryBytes: memoryOfProcess(),
     kvCacheBytes: (contextLength, kvType) => {
-      const limits = { contextLength, sequences: 1, maxRows: inspectedRows, kvType };
+      const limits = {
+        contextLength,
+        sequences: 1,
+        maxRows: inspectedRows,
+        kvType,
+        checkpoints: "auto",
+      } as const;
       return model && kvBytes(cacheShape(model.hyperparameters, limits));
     },
   };

@@ -35,6 +35,7 @@ export interface PlacementOptions
     EngineOptions,
     | "contextLength"
     | "sequences"
+    | "checkpoints"
     | "batchSize"
     | "cacheType"
     | "sparsity"
@@ -129,6 +130,7 @@ export async function planOn(
 const placementRules: OptionRules<PlacementOptions> = {
   contextLength: engineRules.contextLength,
   sequences: engineRules.sequences,
+  checkpoints: engineRules.checkpoints,
   batchSize: engineRules.batchSize,
   cacheType: engineRules.cacheType,
   sparsity: engineRules.sparsity,

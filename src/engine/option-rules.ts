@@ -33,6 +33,7 @@ export const longestContext: Tokens = 1 << 24;
 export const engineRules: OptionRules<EngineOptions> = {
   contextLength: countRule(1, longestContext),
   sequences: countRule(1, 1024),
+  checkpoints: countRule(0, 256),
   batchSize: countRule(1, 4096),
   threads: threadsRule,
   mmap: flagRule,

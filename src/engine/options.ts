@@ -17,6 +17,12 @@ export interface EngineOptions {
   readonly contextLength?: Tokens;
   /** Answers that can be written at the same time; each has a KV cache of its own. Default 1. */
   readonly sequences?: number;
+  /**
+   * Checkpoints of each sequence, for models with layers that cannot go back by themselves (windows, recurrent states):
+   * an earlier turn that is asked again reads only what comes after one. Each takes as much memory as such layers do.
+   * Default: as many as take no more than the sequence's own cache, 2 to 8.
+   */
+  readonly checkpoints?: number;
   /** Rows of a step at most: how much of a prompt is read at once. Default 128. */
   readonly batchSize?: Tokens;
   /** Default: the physical cores this process may use. */

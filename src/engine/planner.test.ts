@@ -62,6 +62,11 @@ const kinds: readonly (readonly [string, readonly string[], EngineOptions])[] = 
   ["opt with biases", ["--arch", "opt", "--type", "f16"], { sparsity: "dense" }],
   ["falcon", ["--arch", "falcon", "--type", "f16"], { sparsity: "dense" }],
   ["gemma4", ["--arch", "gemma4", "--layers", "4"], { sparsity: "dense" }],
+  [
+    "olmo2 with windows",
+    ["--arch", "olmo2", "--window", "24", "--window-pattern", "2", "--context", "512"],
+    { sparsity: "dense" },
+  ],
   ["predictors", ["--powerinfer", "--predictor-rank", "16", "--dim", "128"], { sparsity: "mlp" }],
 ];
 
@@ -137,6 +142,32 @@ describe("planModel", () => {
     // Slots of 8 rows, logits, staging of three split layers: some kilobytes for this model, no weight of it.
     expect(described.gpuScratchBytes).toBeGreaterThan(8 * 32 * 4);
     expect(described.gpuScratchBytes).toBeLessThan(200_000);
+  });
+});
+
+describe("the cache of layers with windows", () => {
+  it("is counted as each device allocates it: rings, and their checkpoints", async () => {
+    const args = ["--arch", "olmo2", "--window", "24", "--window-pattern", "2", "--context", "512"];
+    const bytesWith = async (checkpoints: number) => {
+      const options = { sparsity: "dense", sequences: 2, checkpoints } as const;
+      const { setup, request } = await requestFor(args, options, 0);
+      const { program } = programOf(setup, { output: "choice" });
+      const { limits } = request;
+      const activity = () => ({ kind: "uniform", frequency: 1 }) as const;
+      const { layers } = describeProgram({ program, unsplit: program, activity, limits });
+      return layers.map(({ kvCache }) => ({
+        cpu: kvCache.reduce((sum, { cpu }) => sum + cpu.bytes, 0),
+        gpu: kvCache.reduce((sum, { gpu }) => sum + gpu.bytes, 0),
+      }));
+    };
+    // Keys and values of 2 heads of 8 elements in f16, for each sequence and each of its checkpoints.
+    const position = 2 * 2 * 8 * 2;
+    const [ring, context] = [64 * position, 512 * position];
+    for (const checkpoints of [0, 3]) {
+      const rings = 2 * (1 + checkpoints) * ring;
+      const expected = [rings, 2 * context, rings].map((bytes) => ({ cpu: bytes, gpu: bytes }));
+      expect(await bytesWith(checkpoints)).toEqual(expected);
+    }
   });
 });
 

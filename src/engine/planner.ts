@@ -217,10 +217,11 @@ function planInputs(
  * holds on every adapter that allocates the same bytes for it.
  */
 function methodText({ options, sparsity, maxOutputs }: SparseSetup): string {
-  const { sequences, batchSize, cacheType } = options;
+  const { sequences, batchSize, cacheType, checkpoints } = options;
   return [
     sparsity.method,
     `${sequences} sequences of ${cacheType}`,
+    ...(checkpoints === undefined ? [] : [`${checkpoints} checkpoints each`]),
     `steps of ${batchSize} rows and ${maxOutputs} outputs`,
   ].join(", ");
 }

@@ -19,6 +19,7 @@ export function programOf(setup: SparseSetup, use: ProgramUse): ModelProgram {
     maxRows: options.batchSize,
     maxOutputs,
     kvType: options.cacheType,
+    checkpoints: options.checkpoints ?? "auto",
     output: use.output,
     methodFor,
     downRows: use.downRows ?? downRows,

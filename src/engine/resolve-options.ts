@@ -53,13 +53,15 @@ function deviceFor({ device = "auto", plan }: EngineOptions): Device {
 /** For a model that is to run on a machine with so much memory. @throws LimitError when its KV cache cannot fit. */
 export function requireCacheMemory(
   model: Model,
-  { cacheType: kvType, contextLength, sequences, batchSize: maxRows }: ResolvedEngineOptions,
+  options: ResolvedEngineOptions,
   systemMemory: Bytes,
 ): void {
-  const limits = { contextLength, sequences, maxRows, kvType };
+  const { cacheType: kvType, contextLength, sequences, batchSize: maxRows } = options;
+  const checkpoints = options.checkpoints ?? ("auto" as const);
+  const limits = { contextLength, sequences, maxRows, kvType, checkpoints };
   const needed = kvBytes(cacheShape(model.hyperparameters, limits));
   if (needed <= systemMemory) return;
   throw new LimitError(
-    `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, this machine has ${formatBytes(systemMemory)}; ask for a shorter context, fewer sequences or cacheType q8_0`,
+    `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, this machine has ${formatBytes(systemMemory)}; ask for a shorter context, fewer sequences or checkpoints, or cacheType q8_0`,
   );
 }

@@ -4,10 +4,10 @@
  */
 import { checkValue, countRule } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
-import type { KvShape, KvType } from "../ops/kv-shape.ts";
+import type { KvShape } from "../ops/kv-shape.ts";
 import type { Op, Slot, Weight } from "../ops/op.ts";
 import type { OpRange, Program, Segment } from "../ops/program.ts";
-import { cacheShape } from "./cache-shape.ts";
+import { type CacheLimits, cacheShape } from "./cache-shape.ts";
 import { type ExposedLayer, exposeLayer } from "./expose.ts";
 import { type GraphContext, LayerGraph, type MethodChoice, type ModelLayer } from "./graph.ts";
 import { layerInputsOps } from "./layer-inputs.ts";
@@ -18,13 +18,8 @@ import { ropeTables } from "./rope-tables.ts";
 import { SlotTable } from "./slot-table.ts";
 import type { Linear } from "./weights.ts";
 
-export interface ProgramOptions {
-  readonly contextLength: number;
-  readonly sequences: number;
-  /** A step has at most so many rows. */
-  readonly maxRows: number;
+export interface ProgramOptions extends CacheLimits {
   readonly maxOutputs: number;
-  readonly kvType: KvType;
   /**
    * "logits": of the rows that want an output. "argmax": only their best token. "none": profiling.
    * "choice": logits stay on the device; segments behind the model read them, or the largest, or the best token.

@@ -1,5 +1,15 @@
-/** What the layers of a model remember of a sequence: the state of each layer, from its hyperparameters and the limits of a program. */
-import { type KvLayer, type KvShape, type KvType, windowLayer } from "../ops/kv-shape.ts";
+/**
+ * What the layers of a model remember of a sequence: the state of each layer, from its hyperparameters and the limits of a
+ * program, and how many checkpoints there are of it.
+ */
+import {
+  type KvLayer,
+  type KvShape,
+  type KvType,
+  keepsCheckpoints,
+  kvBytes,
+  windowLayer,
+} from "../ops/kv-shape.ts";
 import { stateLayer } from "./delta-net.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
@@ -10,7 +20,17 @@ export interface CacheLimits {
   /** A step has at most so many rows. */
   readonly maxRows: number;
   readonly kvType: KvType;
+  /**
+   * Checkpoints for each sequence, where a layer forgets what going back would need. "auto": as many as take no more
+   * memory than the sequence itself, 2 to 8. Default 0.
+   */
+  readonly checkpoints?: number | "auto";
 }
+
+/** The last turn's beginning, and its prompt's end: fewer would not serve who asks again in other words. */
+const minCheckpoints = 2;
+/** More would keep turns that hardly anybody goes back to. */
+const maxCheckpoints = 8;
 
 export function cacheShape(shape: Hyperparameters, limits: CacheLimits): KvShape {
   const { contextLength, sequences, kvType: type } = limits;
@@ -23,8 +43,17 @@ export function cacheShape(shape: Hyperparameters, limits: CacheLimits): KvShape
     if (window === undefined) return { kind: "full", ...heads };
     return windowLayer({ ...heads, window }, limits);
   });
-  // A sequence with states can go back to those that were saved: one place for each.
-  const hasStates = layers.some(({ kind }) => kind === "recurrent");
-  const checkpoints = hasStates ? { checkpoints: sequences } : {};
-  return { layers, contextLength, sequences, type, ...checkpoints };
+  const kv = { layers, contextLength, sequences, type };
+  const { checkpoints: wanted = 0 } = limits;
+  const each = wanted === "auto" ? checkpointsWithin(kv) : wanted;
+  const isNeeded = layers.some((layer) => keepsCheckpoints(layer, contextLength));
+  return isNeeded && each > 0 ? { ...kv, checkpoints: each * sequences } : kv;
+}
+
+function checkpointsWithin(kv: KvShape): number {
+  const one = { ...kv, sequences: 1 };
+  const own = kvBytes(one);
+  const ofCheckpoint = kvBytes({ ...one, checkpoints: 1 }) - own;
+  const fitting = Math.floor(own / Math.max(1, ofCheckpoint));
+  return Math.min(maxCheckpoints, Math.max(minCheckpoints, fitting));
 }

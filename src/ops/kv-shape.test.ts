@@ -33,8 +33,12 @@ describe("the state of a layer", () => {
     ["the context where the window is longer", 2 ** 31, 1000],
   ])("holds %s", (_, window, cells) => {
     const layer = windowLayer({ ...heads, window }, limits);
-    expect(cellsOf(shape([layer]), 0)).toEqual({ ...heads, cells, type: "f32" });
+    expect(cellsOf(shape([layer]), 0)).toEqual({ ...heads, cells, places: 3, type: "f32" });
     expect(kvBytes(shape([layer]))).toBe(4 * 4 * (64 + 32) * 3 * cells);
+    // A ring forgets: a checkpoint holds as much as a sequence's ring. One that holds the context never needs any.
+    const places = cells < 1000 ? 3 + 5 : 3;
+    const kept = { ...shape([layer]), checkpoints: 5 };
+    expect(kvBytes(kept)).toBe(4 * 4 * (64 + 32) * places * cells);
   });
 
   it("goes back as far as its ring holds what the next token sees", () => {
@@ -59,5 +63,7 @@ describe("the state of a layer", () => {
     const layer: KvLayer = { kind: "recurrent", conv, state: { heads: 2, rows: 4, columns: 5 } };
     expect(cellsOf(shape([layer]), 0)).toBeUndefined();
     expect(kvBytes(shape([layer, layer], "q8_0"))).toBe(2 * 3 * 4 * (30 + 40));
+    const kept = { ...shape([layer, full]), checkpoints: 2 };
+    expect(kvBytes(kept) - kvBytes(shape([layer, full]))).toBe(2 * 4 * (30 + 40));
   });
 });

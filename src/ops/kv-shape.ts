@@ -40,14 +40,16 @@ export interface KvShape {
   readonly layers: readonly KvLayer[];
   readonly contextLength: number;
   readonly sequences: number;
-  /** Slots in which states of recurrent layers are kept beside those of the sequences. Default 0. */
+  /** Slots for copies of the layers that cannot go back (`keepsCheckpoints`), beside the sequences. Default 0. */
   readonly checkpoints?: number;
   readonly type: KvType;
 }
 
-/** Keys and values of a layer as they lie in memory: of each sequence, `cells` positions. */
+/** Keys and values of a layer as they lie in memory: in each place, `cells` positions. */
 export interface KvCells extends KvHeads {
   readonly cells: number;
+  /** Of the sequences, then of the checkpoints where the layer has them. */
+  readonly places: number;
   readonly type: KvType;
 }
 
@@ -90,13 +92,15 @@ export function holdsItsWindow(
 /**
  * The shortest length, other than 0, to which a sequence may be cut back and go on, when `stored` is one more than the
  * highest position that was stored in it since it last began at 0. Layers of all positions can go back anywhere, a
- * window layer as far as its ring still holds what the next token sees, a recurrent layer nowhere.
+ * window layer as far as its ring still holds what the next token sees, a recurrent layer nowhere. A checkpoint goes
+ * further: it brings back what was stored when it was saved.
  */
-export function restorableFrom(kv: KvShape, stored: number): number {
+export function restorableFrom(kv: Pick<KvShape, "layers">, stored: number): number {
   return kv.layers.reduce((least, layer) => Math.max(least, layerRestorableFrom(layer, stored)), 0);
 }
 
-function layerRestorableFrom(layer: KvLayer, stored: number): number {
+/** As restorableFrom, of one layer. */
+export function layerRestorableFrom(layer: KvLayer, stored: number): number {
   switch (layer.kind) {
     case "full":
     case "none":
@@ -116,7 +120,8 @@ export function cellsOf(kv: KvShape, layer: number): KvCells | undefined {
   if (own === undefined || own.kind === "recurrent" || own.kind === "none") return undefined;
   const { kvHeads, keyWidth, valueWidth } = own;
   const cells = own.kind === "full" ? kv.contextLength : own.cells;
-  return { kvHeads, keyWidth, valueWidth, cells, type: kv.type };
+  const places = keepsCheckpoints(own, kv.contextLength) ? placesOf(kv) : kv.sequences;
+  return { kvHeads, keyWidth, valueWidth, cells, places, type: kv.type };
 }
 
 /** As cellsOf, for an op whose layer checkProgram has judged. */
@@ -142,18 +147,36 @@ export interface LayerStateBytes {
 export function layerStateBytes(kv: KvShape, layer: number): LayerStateBytes {
   const own = kv.layers[layer];
   const none = { keys: 0, values: 0, state: 0 };
-  if (own?.kind === "recurrent") return { ...none, state: statesOf(kv) * recurrentBytes(own) };
+  if (own?.kind === "recurrent") return { ...none, state: placesOf(kv) * recurrentBytes(own) };
   const cells = cellsOf(kv, layer);
   if (cells === undefined) return none;
-  const positions = cells.cells * kv.sequences;
+  const positions = cells.cells * cells.places;
   const bytes = (width: number): Bytes =>
     positions * rowBytes(kv.type.toUpperCase(), cells.kvHeads * width);
   return { ...none, keys: bytes(cells.keyWidth), values: bytes(cells.valueWidth) };
 }
 
-/** How many states a recurrent layer has: one for each sequence, then the checkpoints. */
-export function statesOf({ sequences, checkpoints = 0 }: KvShape): number {
+/** How many states a layer has that keeps checkpoints: one for each sequence, then those. */
+export function placesOf({ sequences, checkpoints = 0 }: KvShape): number {
   return sequences + checkpoints;
+}
+
+/**
+ * Whether a layer forgets what a sequence that goes back would need: a recurrent layer at every row, a ring when it turns.
+ * Then a checkpoint holds a copy of what it remembers; other layers still have it.
+ */
+export function keepsCheckpoints(layer: KvLayer, contextLength: number): boolean {
+  switch (layer.kind) {
+    case "full":
+    case "none":
+      return false;
+    case "window":
+      return layer.cells < contextLength;
+    case "recurrent":
+      return true;
+    default:
+      return layer satisfies never;
+  }
 }
 
 /** Of one state. */

@@ -131,7 +131,7 @@ describe("a step", () => {
 });
 
 describe("a sequence", () => {
-  it("that holds the beginning of a prompt is the one that reads the rest", async () => {
+  it("that holds the beginning of a prompt reads the rest, or is forked where that forgets less", async () => {
     const model = scriptedModel({ maxRows: 8 });
     const scheduler = await schedule(model);
     const before = [answering([9, 9]), answering([1, 2, 3, 4])];
@@ -141,7 +141,9 @@ describe("a sequence", () => {
     const next = answering([1, 2, 3, 7], { maxTokens: 1 });
     scheduler.submit(next);
     expect(await next.result).toMatchObject({ cachedTokens: 3, tokens: [8] });
-    expect(rowsOf(model).slice(done)).toEqual([["3@1:7"]]);
+    // The other one was left longer ago: it forgets its two tokens and what it answered.
+    expect(model.copies).toEqual([[1, 0, 3]]);
+    expect(rowsOf(model).slice(done)).toEqual([["3@0:7"]]);
     const same = answering([1, 2, 3, 7], { maxTokens: 1 });
     scheduler.submit(same);
     // The last token is read again: its logits are what the answer starts from.

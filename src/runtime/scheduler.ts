@@ -4,27 +4,26 @@
  */
 import { counted } from "../core/counted.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
+import type { Tokens } from "../core/units.ts";
 import type { RowPurpose } from "../ops/program.ts";
+import { checkpointsOf } from "./checkpoints.ts";
 import type { ActiveGeneration } from "./generation.ts";
+import { chooseSeating } from "./seating.ts";
 import type { ReadKind, Session } from "./session.ts";
 
 interface Seat {
   readonly generation: ActiveGeneration;
   readonly sequence: number;
-  /** With so many tokens of the prompt left to read, the states of the sequence are saved; 0: not, or not again. */
-  savesBefore: number;
+  /** Lengths at which the sequence is saved while it reads, rising. */
+  savedAt: readonly Tokens[];
 }
-
-/**
- * States are saved so many tokens before the end of a prompt: what a template puts behind the last message, which the next
- * turn's history may not repeat (an opened thought), is shorter. Shorter prompts are read again as quickly.
- */
-const savedBefore = 16;
 
 export class Scheduler {
   readonly #session: Session;
   readonly #waiting: ActiveGeneration[] = [];
   #seats: Seat[] = [];
+  /** Sequences without an answer, the one that was left longest ago first. */
+  readonly #free: number[];
   /** Whose each output of the step is. */
   readonly #outputSeats: Seat[] = [];
   #isRunning = false;
@@ -32,6 +31,7 @@ export class Scheduler {
 
   constructor(session: Session) {
     this.#session = session;
+    this.#free = Array.from({ length: session.cache.sequences }, (_, i) => i);
   }
 
   /** Why no step can run any more: the error of the step that failed. Undefined while steps can run. */
@@ -72,7 +72,7 @@ export class Scheduler {
         this.#seatWaiting();
         if (this.#seats.length === 0) break;
         await this.#step();
-        if (this.#seats.some(hasEnded)) this.#seats = this.#seats.filter((seat) => !hasEnded(seat));
+        if (this.#seats.some(hasEnded)) this.#leave();
       }
     } catch (error) {
       this.#failure = error ?? new HearthError("a step failed without a reason");
@@ -99,7 +99,7 @@ export class Scheduler {
     }
     const read = session.cheapestRead(deciding);
     await session.run(read);
-    for (const seat of this.#seats) if (seat.savesBefore > 0) await this.#save(seat);
+    for (const seat of this.#seats) this.#saveWhereDue(seat);
     for (const { generation } of this.#seats) generation.reportPromptProgress();
     for (const [output, seat] of outputSeats.entries()) {
       if (!hasEnded(seat)) this.#accept(seat, read, output);
@@ -130,8 +130,12 @@ export class Scheduler {
     const session = this.#session;
     const { generation, sequence } = seat;
     if (generation.isFinished) return;
-    const left = Math.max(1, seat.savesBefore);
-    while (session.room > 0 && generation.pendingCount > left) {
+    const until = seat.savedAt[0] ?? Number.POSITIVE_INFINITY;
+    while (
+      session.room > 0 &&
+      generation.pendingCount > 1 &&
+      session.cache.length(sequence) < until
+    ) {
       session.add(sequence, generation.takePending());
     }
     if (session.room === 0 || session.outputRoom === 0 || generation.pendingCount !== 1) return;
@@ -144,7 +148,8 @@ export class Scheduler {
   }
 
   /** Ends a generation whose context is full, or makes it read its newer half again. */
-  #makeRoomInContext({ generation, sequence }: Seat): void {
+  #makeRoomInContext(seat: Seat): void {
+    const { generation, sequence } = seat;
     const session = this.#session;
     const { cache } = session;
     if (generation.isFinished) return;
@@ -162,12 +167,19 @@ export class Scheduler {
     while (generation.pendingCount > 0) newer.push(generation.takePending());
     const again = newer.slice(-(cache.contextLength - fixed));
     generation.readAgain([...first.slice(session.keep(sequence, fixed)), ...again]);
+    seat.savedAt = [];
   }
 
-  async #save(seat: Seat): Promise<void> {
-    if (seat.generation.pendingCount !== seat.savesBefore) return;
-    seat.savesBefore = 0;
-    await this.#session.saveState(seat.sequence);
+  #saveWhereDue(seat: Seat): void {
+    const [due] = seat.savedAt;
+    if (due === undefined || this.#session.cache.length(seat.sequence) < due) return;
+    seat.savedAt = seat.savedAt.slice(1);
+    this.#session.saveState(seat.sequence);
+  }
+
+  #leave(): void {
+    for (const { sequence } of this.#seats.filter(hasEnded)) this.#free.push(sequence);
+    this.#seats = this.#seats.filter((seat) => !hasEnded(seat));
   }
 
   /** False for a generation that failed before its first row. */
@@ -181,30 +193,35 @@ export class Scheduler {
     }
   }
 
-  /** Gives free sequences to waiting generations: each gets the one that holds most of its prompt. */
+  /** Gives free sequences to waiting generations. What any sequence holds of a prompt's beginning is not read again. */
   #seatWaiting(): void {
     const session = this.#session;
-    const { cache } = session;
     for (;;) {
       while (this.#waiting[0]?.isFinished) this.#waiting.shift();
       const generation = this.#waiting[0];
       if (generation === undefined) return;
-      const taken = new Set(this.#seats.map((seat) => seat.sequence));
-      const free = Array.from({ length: cache.sequences }, (_, i) => i).filter(
-        (i) => !taken.has(i),
-      );
-      if (free.length === 0) return;
+      const seating = chooseSeating(session.cache, generation.prompt, this.#free);
+      if (seating === undefined) return;
       this.#waiting.shift();
-      // The last token is always read: its logits are what the answer starts from.
-      const most = generation.prompt.length - 1;
-      const held = (sequence: number): number =>
-        cache.keepable(sequence, Math.min(cache.commonPrefix(sequence, generation.prompt), most));
-      const sequence = free.reduce((best, i) => (held(i) > held(best) ? i : best));
-      const cached = session.keep(sequence, held(sequence));
-      const isLong = session.savesStates && most - cached > 2 * savedBefore;
-      const savesBefore = isLong ? savedBefore : 0;
-      if (this.#start(generation, cached)) this.#seats.push({ generation, sequence, savesBefore });
+      const { sequence, from, shared } = seating;
+      const cached =
+        from === sequence
+          ? session.keep(sequence, seating.cached)
+          : session.fork(from, sequence, seating.cached);
+      // The end of the turn before: the next one may be asked again in other words.
+      if (cached > 0) session.saveState(sequence);
+      const { length } = generation.prompt;
+      const savedAt = checkpointsOf({ length, cached, shared }, this.#checkpointsEach);
+      if (!this.#start(generation, cached)) continue;
+      this.#free.splice(this.#free.indexOf(sequence), 1);
+      this.#seats.push({ generation, sequence, savedAt });
     }
+  }
+
+  /** How many of a sequence are worth saving while it reads a prompt. */
+  get #checkpointsEach(): number {
+    const { checkpoints, sequences } = this.#session.cache;
+    return Math.ceil(checkpoints / sequences);
   }
 }
 

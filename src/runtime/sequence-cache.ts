@@ -1,47 +1,50 @@
 /**
- * Which tokens the KV cache holds for each sequence. The bytes belong to the executable; this is the book
- * that says which positions of it are valid, so that a prompt's common beginning is not computed again.
+ * Which tokens the cache holds for each sequence, and how far back each can go. The bytes belong to the executable; this
+ * is the book that says which of them are valid, so that a prompt's common beginning is not computed again.
  */
 import { counted } from "../core/counted.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
+import type { Tokens } from "../core/units.ts";
+import { type KvShape, placesOf, restorableFrom } from "../ops/kv-shape.ts";
+import { Checkpoints } from "./checkpoints.ts";
+
+/** How much of a sequence can be gone on from. */
+export interface Reach {
+  readonly length: Tokens;
+  /** The checkpoint that has to be brought back for it; absent where the layers still hold what is needed. */
+  readonly slot?: number;
+}
 
 export class SequenceCache {
-  readonly contextLength: number;
-  /** Whether a sequence can be cut back to any length: not where a layer's state is replaced token by token. */
-  readonly canGoBack: boolean;
-  readonly #restorableFrom: (stored: number) => number;
+  readonly contextLength: Tokens;
+  readonly #kv: Pick<KvShape, "layers">;
   readonly #tokens: readonly Int32Array[];
   readonly #lengths: Int32Array;
-  /** Of each sequence: how many of its tokens a saved state stands behind; 0: none is saved. */
-  readonly #saved: Int32Array;
-  /** One more than the highest position that was stored since the sequence last began at 0. */
+  /** One more than the highest position that was stored since the sequence last began at 0, or at a checkpoint. */
   readonly #stored: Int32Array;
+  readonly #checkpoints: Checkpoints;
 
-  /**
-   * `restorableFrom`: of layers that hold positions, the shortest length but 0 to which a sequence can go back
-   * (ops/kv-shape.ts). Default: any.
-   */
-  constructor(
-    sequences: number,
-    contextLength: number,
-    canGoBack = true,
-    restorableFrom: (stored: number) => number = () => 0,
-  ) {
+  constructor(kv: KvShape) {
+    const { sequences, contextLength } = kv;
     this.contextLength = contextLength;
-    this.canGoBack = canGoBack;
-    this.#restorableFrom = restorableFrom;
+    this.#kv = kv;
     this.#tokens = Array.from({ length: sequences }, () => new Int32Array(contextLength));
     this.#lengths = new Int32Array(sequences);
-    this.#saved = new Int32Array(sequences);
     this.#stored = new Int32Array(sequences);
+    this.#checkpoints = new Checkpoints(placesOf(kv) - sequences);
   }
 
   get sequences(): number {
     return this.#tokens.length;
   }
 
-  /** Tokens whose keys and values the sequence holds. */
-  length(sequence: number): number {
+  /** Slots for checkpoints, of all sequences together. */
+  get checkpoints(): number {
+    return this.#checkpoints.slots;
+  }
+
+  /** Tokens that the sequence's layers have read. */
+  length(sequence: number): Tokens {
     return this.#lengths[sequence] ?? 0;
   }
 
@@ -65,69 +68,77 @@ export class SequenceCache {
 
   /**
    * Forgets everything from position `length` on.
-   * @throws HearthError where the sequence cannot go back there: `keep` says how far it can.
+   * @throws HearthError where the layers cannot go back there by themselves: `keep` says how far the sequence can.
    */
-  truncate(sequence: number, length: number): void {
+  truncate(sequence: number, length: Tokens): void {
     const wanted = Math.min(this.length(sequence), Math.max(0, length));
-    if (this.keepable(sequence, wanted) < wanted) {
+    const reach = this.reach(sequence, wanted);
+    if (reach.length < wanted || reach.slot !== undefined) {
       throw new HearthError(
         `sequence ${sequence} holds ${counted(this.length(sequence), "token")} and cannot be cut to ${wanted}: the states of its layers do not go back`,
       );
     }
-    this.#lengths[sequence] = wanted;
-    if (wanted === 0) this.#stored[sequence] = 0;
-    if (wanted < this.saved(sequence)) this.#saved[sequence] = 0;
+    this.#cut(sequence, reach);
   }
 
-  /** The states of the sequence were saved behind all that it holds: it can go back there. */
-  noteSaved(sequence: number): void {
-    this.#saved[sequence] = this.length(sequence);
+  /** Forgets all but the first `length` tokens, or more where the sequence cannot go on from there. */
+  keep(sequence: number, length: Tokens): Reach {
+    const reach = this.reach(sequence, length);
+    this.#cut(sequence, reach);
+    return reach;
   }
 
-  saved(sequence: number): number {
-    return this.#saved[sequence] ?? 0;
-  }
-
-  /** Truncates to `length`, or to less where a sequence cannot go back there. Returns how many tokens it still holds. */
-  keep(sequence: number, length: number): number {
-    this.truncate(sequence, this.keepable(sequence, length));
-    return this.length(sequence);
-  }
-
-  /** How many of the first `length` tokens can be kept when the rest is forgotten. */
-  keepable(sequence: number, length: number): number {
+  /** How many of the first `length` tokens can be gone on from, in this sequence or a copy of it. */
+  reach(sequence: number, length: Tokens): Reach {
     const held = this.length(sequence);
-    if (length >= held) return held;
-    const saved = this.saved(sequence);
-    const kept = this.canGoBack ? Math.max(0, length) : saved <= length ? saved : 0;
-    return kept >= this.#restorableFrom(this.#stored[sequence] ?? 0) ? kept : 0;
+    if (length >= held) return { length: held };
+    const wanted = Math.max(0, length);
+    if (wanted >= restorableFrom(this.#kv, this.#stored[sequence] ?? 0)) return { length: wanted };
+    const saved = this.#checkpoints.longest(sequence, wanted);
+    return saved === undefined ? { length: 0 } : { length: saved.length, slot: saved.slot };
   }
 
   /**
-   * `to` holds the first `length` tokens of `from`, and nothing else.
-   * @throws HearthError where layers of `from` no longer hold what a token behind them sees.
+   * `to` holds the first `length` tokens of `from`, or fewer where that cannot be gone on from, and nothing else.
+   * `from` stays as it is.
    */
-  copy(from: number, to: number, length: number): void {
-    const count = Math.min(length, this.length(from));
-    const least = this.#restorableFrom(this.#stored[from] ?? 0);
-    if (count > 0 && count < least) {
-      throw new HearthError(
-        `${counted(count, "token")} of sequence ${from} cannot be copied: its layers with a window can go on from ${least} at the earliest; copy more, or read them anew`,
-      );
-    }
-    this.#row(to).set(this.tokens(from).subarray(0, count));
-    this.#lengths[to] = count;
-    this.#saved[to] = 0;
-    this.#stored[to] = count === 0 ? 0 : (this.#stored[from] ?? 0);
+  copy(from: number, to: number, length: Tokens): Reach {
+    const reach = this.reach(from, length);
+    if (from === to) return reach;
+    const stored = this.#storedAt(from, reach);
+    this.#cut(to, { length: 0 });
+    this.#row(to).set(this.tokens(from).subarray(0, reach.length));
+    this.#lengths[to] = reach.length;
+    this.#stored[to] = reach.length === 0 ? 0 : stored;
+    this.#checkpoints.share(from, to, reach.length);
+    return reach;
+  }
+
+  /** The slot for a checkpoint of the sequence as it stands; undefined where none is wanted. */
+  save(sequence: number): number | undefined {
+    const stored = this.#stored[sequence] ?? 0;
+    return this.#checkpoints.add(sequence, { length: this.length(sequence), stored });
   }
 
   /** How many tokens at the beginning of `prompt` the sequence already holds. */
-  commonPrefix(sequence: number, prompt: ArrayLike<number>): number {
+  commonPrefix(sequence: number, prompt: ArrayLike<number>): Tokens {
     const held = this.tokens(sequence);
     const limit = Math.min(held.length, prompt.length);
     let shared = 0;
     while (shared < limit && held[shared] === prompt[shared]) shared++;
     return shared;
+  }
+
+  #cut(sequence: number, reach: Reach): void {
+    const stored = this.#storedAt(sequence, reach);
+    this.#lengths[sequence] = reach.length;
+    this.#stored[sequence] = reach.length === 0 ? 0 : stored;
+    this.#checkpoints.cut(sequence, reach.length);
+  }
+
+  #storedAt(sequence: number, { length, slot }: Reach): number {
+    const saved = slot === undefined ? undefined : this.#checkpoints.longest(sequence, length);
+    return saved?.stored ?? this.#stored[sequence] ?? 0;
   }
 
   #row(sequence: number): Int32Array {

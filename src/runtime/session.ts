@@ -5,8 +5,7 @@
 
 import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
 import { counted } from "../core/counted.ts";
-import { LimitError } from "../core/errors.ts";
-import { restorableFrom } from "../ops/kv-shape.ts";
+import { HearthError, LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, emptyStep, type Program, type RowPurpose, type Step } from "../ops/program.ts";
 import { compileForCaller } from "./compile-for-caller.ts";
@@ -32,8 +31,8 @@ export class Session implements Disposable {
   readonly executable: Executable;
   readonly counters: FfnCounters;
   readonly #step: Step;
-  /** States that go back before the next run, which waits for them. */
-  readonly #restored: Promise<void>[] = [];
+  /** Copies of states that were asked for since the last run. The next one, behind which none is left, waits for them. */
+  readonly #copies: Promise<void>[] = [];
   readonly #outputs: OutputSlots;
   readonly #segments: Readonly<Record<ReadKind, number>>;
 
@@ -41,12 +40,7 @@ export class Session implements Disposable {
     this.program = program;
     this.executable = executable;
     this.counters = new FfnCounters(executable);
-    const { kv } = program;
-    const positions = kv.layers.filter(({ kind }) => kind !== "recurrent");
-    const canGoBack = positions.length === kv.layers.length;
-    this.cache = new SequenceCache(kv.sequences, kv.contextLength, canGoBack, (stored) =>
-      restorableFrom({ ...kv, layers: positions }, stored),
-    );
+    this.cache = new SequenceCache(program.kv);
     this.#step = createStep(program.maxRows, program.maxOutputs);
     this.#outputs = outputs;
     const segmentOf = (slot: Slot | undefined): number =>
@@ -127,8 +121,8 @@ export class Session implements Disposable {
     if (this.#step.rowCount === 0) return;
     this.counters.begin(this.#step);
     const startedAt = performance.now();
-    const runs = [...this.#restored, this.executable.run(0, this.#step)];
-    this.#restored.length = 0;
+    const runs = [...this.#copies, this.executable.run(0, this.#step)];
+    this.#copies.length = 0;
     const segment = this.#segmentOf(read);
     if (segment > 0 && this.#step.outputCount > 0) {
       runs.push(this.executable.run(segment, this.#step));
@@ -138,32 +132,43 @@ export class Session implements Disposable {
     this.counters.end(performance.now() - startedAt);
   }
 
-  /** Whether states can be saved, so that a sequence that cannot go back can go back to them. */
-  get savesStates(): boolean {
-    return !this.cache.canGoBack && (this.program.kv.checkpoints ?? 0) >= this.cache.sequences;
-  }
-
-  /** Saves the states of a sequence behind all of its rows, which must have been run. Each sequence has one place for them. */
-  async saveState(sequence: number): Promise<void> {
-    await this.executable.saveState(sequence, sequence);
-    this.cache.noteSaved(sequence);
+  /** Keeps a checkpoint of a sequence behind all of its rows, where one is wanted. @throws RangeError for rows not run. */
+  saveState(sequence: number): void {
+    this.#requireRun();
+    const slot = this.cache.save(sequence);
+    if (slot !== undefined) this.#copy(this.executable.saveState(sequence, slot));
   }
 
   /** Makes a sequence hold its first `length` tokens, or as many of them as it can go back to. Returns how many. */
   keep(sequence: number, length: number): number {
-    const before = this.cache.length(sequence);
-    const kept = this.cache.keep(sequence, length);
-    if (!this.cache.canGoBack && kept > 0 && kept < before) {
-      this.#restored.push(this.executable.restoreState(sequence, sequence));
-    }
-    return kept;
+    const reach = this.cache.keep(sequence, length);
+    if (reach.slot !== undefined) this.#copy(this.executable.restoreState(reach.slot, sequence));
+    return reach.length;
   }
 
-  /** Runs the rows added so far, then makes `to` hold the first `length` tokens of `from` and nothing else. */
+  /**
+   * Makes `to` hold the first `length` tokens of `from`, or as many of them as can be gone on from, and nothing else.
+   * Returns how many. Nothing is read again. @throws RangeError for rows not run.
+   */
+  fork(from: number, to: number, length: number): number {
+    this.#requireRun();
+    const reach = this.cache.copy(from, to, length);
+    if (from === to || reach.length === 0) return reach.length;
+    this.#copy(this.executable.copySequence(from, to, reach.length));
+    if (reach.slot !== undefined) this.#copy(this.executable.restoreState(reach.slot, to));
+    return reach.length;
+  }
+
+  /** Runs the rows added so far, then forks. @throws HearthError where `from` cannot be gone on from there. */
   async copyPrefix(from: number, to: number, length: number): Promise<void> {
     await this.run();
-    this.cache.copy(from, to, length);
-    await this.executable.copySequence(from, to, length);
+    const { length: reached } = this.cache.reach(from, length);
+    if (reached < length) {
+      throw new HearthError(
+        `${counted(length, "token")} of sequence ${from} cannot be copied: its layers can go on from ${reached}; copy more, or read them anew`,
+      );
+    }
+    this.fork(from, to, length);
   }
 
   /** Logits [vocabulary] of an output of the last run: a view, valid and writable until the next run. */
@@ -194,6 +199,16 @@ export class Session implements Disposable {
 
   [Symbol.dispose](): void {
     this.executable[Symbol.dispose]();
+  }
+
+  /** A failure shows in the next run; a copy behind which none follows must not end the process. */
+  #copy(done: Promise<void>): void {
+    done.catch(() => undefined);
+    this.#copies.push(done);
+  }
+
+  #requireRun(): void {
+    if (this.rowCount > 0) throw new RangeError("rows were added that have not been run");
   }
 
   /** The segment that computes this read, where the program has it; −1 for a program without outputs. */

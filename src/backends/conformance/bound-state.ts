@@ -3,7 +3,7 @@
  * A bound says how far a correct backend may be from the value, given everything that came before.
  */
 import { weightFormat } from "../../core/dtype.ts";
-import { statesOf } from "../../ops/kv-shape.ts";
+import { placesOf } from "../../ops/kv-shape.ts";
 import type { Slot, Weight } from "../../ops/op.ts";
 import type { RecurrentState } from "../reference/recurrent-state.ts";
 import { type ReferenceState, slotData, weightData } from "../reference/state.ts";
@@ -68,7 +68,7 @@ export function createBoundState(reference: ReferenceState, arithmetic: Arithmet
     errors: reference.slots.map(zeros),
     keyErrors: reference.kv.layers.map((layer) => zeros(layer?.keys.data ?? none)),
     valueErrors: reference.kv.layers.map((layer) => zeros(layer?.values.data ?? none)),
-    stateErrors: createStateErrors(reference.recurrent, statesOf(reference.kv.shape)),
+    stateErrors: createStateErrors(reference.recurrent, placesOf(reference.kv.shape)),
     magnitudes: new Map(),
     uncertain: { count: 0 },
   };

@@ -40,9 +40,19 @@ export async function createBoundedRun(
     { pacer: createPacer(), roundInput: inputRounder(arithmetic) },
   );
   const state = createBoundState(reference, arithmetic);
-  const copyAll = (from: number, to: number): void => {
+  const { kv } = reference;
+  const copyRecurrent = (from: number, to: number): void => {
     copyStates(reference.recurrent, from, to);
     copyStateErrors(state, from, to);
+  };
+  const copyPlace = (from: number, to: number): void => {
+    copyRecurrent(from, to);
+    kv.copyPlace(from, to);
+    for (const [layer, own] of kv.layers.entries()) {
+      if (own !== undefined && Math.max(from, to) < own.places) {
+        copyErrors(state, layer, { from, to, cells: own.cells });
+      }
+    }
   };
   return {
     write: (slot, data) => {
@@ -53,18 +63,15 @@ export async function createBoundedRun(
       for (const op of program.segments[segment]!.ops) runBounded(op, state, step);
     },
     copySequence: (from, to, length) => {
-      const { kv } = reference;
-      copyAll(from, to);
+      copyRecurrent(from, to);
       kv.copySequence(from, to, length);
       for (const [layer, own] of kv.layers.entries()) {
         if (own === undefined) continue;
-        const copy = { from, to, cells: Math.min(length, own.cells) };
-        copyCells(state.keyErrors[layer]!, own.keys, copy);
-        copyCells(state.valueErrors[layer]!, own.values, copy);
+        copyErrors(state, layer, { from, to, cells: Math.min(length, own.cells) });
       }
     },
-    saveState: (sequence, slot) => copyAll(sequence, program.kv.sequences + slot),
-    restoreState: (slot, sequence) => copyAll(program.kv.sequences + slot, sequence),
+    saveState: (sequence, slot) => copyPlace(sequence, program.kv.sequences + slot),
+    restoreState: (slot, sequence) => copyPlace(program.kv.sequences + slot, sequence),
     output: (slot, step) => {
       const length = rowsOf(slot, step) * slot.width;
       return {
@@ -74,6 +81,17 @@ export async function createBoundedRun(
     },
     uncertainNeurons: () => state.uncertain.count,
   };
+}
+
+/** Of the keys and values of a layer, as copyCells copies them. */
+function copyErrors(
+  state: BoundState,
+  layer: number,
+  copy: { readonly from: number; readonly to: number; readonly cells: number },
+): void {
+  const own = state.reference.kv.layers[layer]!;
+  copyCells(state.keyErrors[layer]!, own.keys, copy);
+  copyCells(state.valueErrors[layer]!, own.values, copy);
 }
 
 /** Bounds first: they read the inputs, which the op may overwrite. What the cache holds is bounded once it is rounded. */

@@ -11,6 +11,8 @@ export function attentionLayerCases(): readonly ConformanceCase[] {
     layerCase("through windows in rings that turn", "f32", () => ringScript("f32")),
     layerCase("through windows in rings that turn", "f16", () => ringScript("f16")),
     layerCase("through windows in rings that turn", "q8_0", () => ringScript("q8_0")),
+    layerCase("through rings that go back to checkpoints", "f32", () => checkpointScript("f32")),
+    layerCase("through rings that go back to checkpoints", "q8_0", () => checkpointScript("q8_0")),
     layerCase("through windows of the context and longer", "f16", wideScript),
     layerCase("with capped scores and sinks, in steps and in parts", "f32", capScript),
     layerCase("with heads of its own in each layer", "f32", () => headsScript("f32", 36)),
@@ -54,10 +56,11 @@ function layersModel(
     readonly type: KvType;
     readonly contextLength: number;
     readonly sequences: number;
+    readonly checkpoints?: number;
     readonly maxRows: number;
   },
 ): LayersModel {
-  const { type, contextLength, sequences, maxRows } = limits;
+  const { type, contextLength, sequences, checkpoints = 0, maxRows } = limits;
   const builder = createProgramBuilder();
   const made = layers.map((layer, index) => layerOps(builder.slot, layer, index));
   builder.segment(
@@ -67,7 +70,7 @@ function layersModel(
   const states = layers.map(
     ({ state, cacheOf }): KvLayer => (cacheOf === undefined ? state : { kind: "none" }),
   );
-  const kv = { layers: states, contextLength, sequences, type };
+  const kv = { layers: states, contextLength, sequences, checkpoints, type };
   const program = builder.build({ maxRows, kv });
   const data = createCaseData(contextLength + layers.length);
   const write = (slot: Slot, count: number, spoilt: SpoiltRow): CaseAction => {
@@ -126,6 +129,12 @@ function layerOps(
   return { q, k, v, out, ops: cacheOf === undefined ? [store, attention] : [attention] };
 }
 
+/** A ring of 64 cells under a window of 40. */
+export function smallRingModel(): Pick<LayersModel, "program" | "run"> {
+  const limits = { type: "f32", contextLength: 200, sequences: 1, maxRows: 24 } as const;
+  return layersModel([windowed(40, limits)], limits);
+}
+
 /** `count` rows of one sequence from a position on. */
 function span(sequence: number, from: number, count: number): readonly StepRow[] {
   return Array.from({ length: count }, (_, i) => ({ sequence, position: from + i }));
@@ -166,6 +175,40 @@ function ringScript(type: KvType): CaseScript {
       ...model.run([...span(0, 147, 14), ...span(1, 147, 9)]),
       ...model.run(span(0, 0, 24)),
       ...model.run([...span(0, 24, 1), ...span(1, 156, 1)]),
+    ],
+  };
+}
+
+/**
+ * Rings of 64 cells, and a layer of all positions. A sequence goes back further than its rings hold, another goes on from
+ * its checkpoint, and what they write then harms neither the slot nor each other.
+ */
+function checkpointScript(type: KvType): CaseScript {
+  const limits = { type, contextLength: 200, sequences: 2, checkpoints: 2, maxRows: 24 };
+  const full = { kind: "full", kvHeads: 1, keyWidth: 32, valueWidth: 32 } as const;
+  const model = layersModel([windowed(40, limits), { state: full, heads: 2 }], limits);
+  const further = (sequence: number, from: number, to: number): readonly CaseAction[] =>
+    Array.from({ length: Math.ceil((to - from) / 24) }, (_, i) => from + 24 * i).flatMap((at) =>
+      model.run(span(sequence, at, Math.min(24, to - at)), "queue"),
+    );
+  return {
+    program: model.program,
+    actions: [
+      ...further(0, 0, 70),
+      { kind: "save-state", sequence: 0, slot: 1 },
+      ...further(0, 70, 160),
+      { kind: "copy-sequence", from: 0, to: 1, length: 70 },
+      { kind: "restore-state", slot: 1, sequence: 1 },
+      ...model.run([...span(0, 160, 1), ...span(1, 70, 5)]),
+      { kind: "save-state", sequence: 1, slot: 0 },
+      { kind: "restore-state", slot: 1, sequence: 0 },
+      ...model.run([...span(0, 70, 1), ...span(1, 75, 1)]),
+      ...further(0, 71, 140),
+      { kind: "restore-state", slot: 1, sequence: 0 },
+      // Of the 70 positions the ring holds 6 to 69.
+      ...model.run(span(0, 45, 2)),
+      { kind: "restore-state", slot: 0, sequence: 1 },
+      ...model.run(span(1, 75, 3)),
     ],
   };
 }

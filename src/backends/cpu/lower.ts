@@ -4,7 +4,7 @@
  */
 import { UnsupportedError } from "../../core/errors.ts";
 import { type ByKind, functionFor } from "../../ops/by-kind.ts";
-import { cellsOf, type KvShape, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
+import { cellsOf, type KvShape, placesOf, recurrentLayer } from "../../ops/kv-shape.ts";
 import type { Program, Segment } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
 import type { AddonProgram } from "../addon.ts";
@@ -78,11 +78,11 @@ function lowerSlots(program: Program, published: ReadonlySet<number>): Float64Ar
   );
 }
 
-function lowerKv({ sequences, type }: KvShape): Float64Array {
-  return Float64Array.from(listRecord("kv", { sequences, type: choiceCodes.kvType[type] }));
+function lowerKv({ type }: KvShape): Float64Array {
+  return Float64Array.from(listRecord("kv", { type: choiceCodes.kvType[type] }));
 }
 
-const noCells = { kvHeads: 0, keyWidth: 0, valueWidth: 0, cells: 0 };
+const noCells = { kvHeads: 0, keyWidth: 0, valueWidth: 0, cells: 0, places: 0 };
 
 function lowerKvLayers(kv: KvShape): Float64Array {
   return Float64Array.from(
@@ -95,7 +95,7 @@ function lowerStateLayers(kv: KvShape): Float64Array {
     kv.layers.flatMap((_, layer) => {
       const own = recurrentLayer(kv, layer);
       const { conv, state } = own ?? noState;
-      const states = own === undefined ? 0 : statesOf(kv);
+      const states = own === undefined ? 0 : placesOf(kv);
       return listRecord("stateLayer", { states, ...conv, ...state });
     }),
   );

@@ -70,9 +70,9 @@ export const methodRecords = {
 export const listRecords = {
   slot: ["width", "outputs", "host", "published"],
   weight: ["type", "rows", "columns", "source", "offset"],
-  kv: ["sequences", "type"],
+  kv: ["type"],
   /** A layer without keys and values has none of these. */
-  kvLayer: ["kvHeads", "keyWidth", "valueWidth", "cells"],
+  kvLayer: ["kvHeads", "keyWidth", "valueWidth", "cells", "places"],
   /** The state of each layer of the cache; one without keeps zeros. */
   stateLayer: ["states", "positions", "channels", "heads", "rows", "columns"],
 } as const;

@@ -26,6 +26,10 @@ export function createExecutable(
   const counter = createFfnCounter(blocks);
   const outputs = new Map<number, Float32Array>();
   const positions = new StatePositions(program);
+  const copyPlace = (from: number, to: number): void => {
+    state.kv.copyPlace(from, to);
+    copyStates(state.recurrent, from, to);
+  };
   const { enqueue, dispose } = createQueue();
   return {
     memory: memoryUse(state),
@@ -56,9 +60,9 @@ export function createExecutable(
         copyStates(state.recurrent, from, to);
       }),
     saveState: (sequence, slot) =>
-      enqueue(() => copyStates(state.recurrent, sequence, positions.save(sequence, slot))),
+      enqueue(() => copyPlace(sequence, positions.save(sequence, slot))),
     restoreState: (slot, sequence) =>
-      enqueue(() => copyStates(state.recurrent, positions.restore(slot, sequence), sequence)),
+      enqueue(() => copyPlace(positions.restore(slot, sequence), sequence)),
     finished: () => enqueue(() => {}),
     ffnCounts: () => counter.take(),
     channelCounts: () => [],

@@ -13,7 +13,7 @@ interface KvPlace {
   readonly position: number;
 }
 
-/** The keys of a layer, or its values: [sequences, cells, kvHeads, width]. */
+/** The keys of a layer, or its values: [places, cells, kvHeads, width]. */
 export interface CacheRows {
   readonly data: Float32Array;
   /** Elements of a head. */
@@ -27,6 +27,7 @@ export interface CacheRows {
 interface LayerCache {
   readonly kvHeads: number;
   readonly cells: number;
+  readonly places: number;
   readonly keys: CacheRows;
   readonly values: CacheRows;
 }
@@ -37,6 +38,8 @@ export interface KvCache {
   readonly layers: readonly (LayerCache | undefined)[];
   store(at: KvPlace, row: { readonly key: Float32Array; readonly value: Float32Array }): void;
   copySequence(from: number, to: number, length: number): void;
+  /** Whole rings, of the layers that have both places: those of the sequences, then the checkpoints. */
+  copyPlace(from: number, to: number): void;
 }
 
 export function createKvCache(shape: KvShape): KvCache {
@@ -55,6 +58,13 @@ export function createKvCache(shape: KvShape): KvCache {
         for (const rows of [layer.keys, layer.values]) {
           copyCells(rows.data, rows, { from, to, cells: Math.min(length, layer.cells) });
         }
+      }
+    },
+    copyPlace: (from, to) => {
+      for (const layer of layers) {
+        if (layer === undefined || Math.max(from, to) >= layer.places) continue;
+        const copy = { from, to, cells: layer.cells };
+        for (const rows of [layer.keys, layer.values]) copyCells(rows.data, rows, copy);
       }
     },
   };
@@ -78,11 +88,11 @@ function createLayer(
 ): (LayerCache & { readonly roundKey: Round; readonly roundValue: Round }) | undefined {
   const own = cellsOf(shape, layer);
   if (own === undefined) return undefined;
-  const { kvHeads, keyWidth, valueWidth, cells } = own;
+  const { kvHeads, keyWidth, valueWidth, cells, places } = own;
   const rows = (width: number): CacheRows => {
     const rowWidth = kvHeads * width;
     return {
-      data: new Float32Array(shape.sequences * cells * rowWidth),
+      data: new Float32Array(places * cells * rowWidth),
       width,
       rowWidth,
       offset: (sequence, position) => (sequence * cells + (position % cells)) * rowWidth,
@@ -91,6 +101,7 @@ function createLayer(
   return {
     kvHeads,
     cells,
+    places,
     keys: rows(keyWidth),
     values: rows(valueWidth),
     roundKey: rounding(shape.type, { kvHeads, width: keyWidth }),

@@ -1,5 +1,5 @@
 /** The states of fixed size of the reference, in f32: those of the sequences, then the checkpoints. */
-import { type KvShape, type RecurrentLayer, statesOf } from "../../ops/kv-shape.ts";
+import { type KvShape, placesOf, type RecurrentLayer } from "../../ops/kv-shape.ts";
 
 /** States of one layer, each of a sequence or a checkpoint behind them. */
 export interface RecurrentState {
@@ -11,7 +11,7 @@ export interface RecurrentState {
 }
 
 export function createRecurrentStates(kv: KvShape): readonly (RecurrentState | undefined)[] {
-  const states = statesOf(kv);
+  const states = placesOf(kv);
   return kv.layers.map((shape) => {
     if (shape.kind !== "recurrent") return undefined;
     const { conv, state } = shape;

@@ -51,6 +51,8 @@ export interface ReadyProgram {
   readonly calls: readonly (readonly ReadyCall[])[];
   /** One for each buffer of keys or values. */
   readonly copySequence: readonly ReadyCall[];
+  /** Of these, those of layers that keep checkpoints. */
+  readonly copyRings: readonly ReadyCall[];
   /** One for each layer with a state of fixed size. */
   readonly copyState: readonly ReadyCall[];
   readonly cuts?: CutSizes;
@@ -98,7 +100,7 @@ export class WebGpuExecutable implements GpuExecutable {
         failure: () => this.#failure(),
       },
     );
-    const copies = ready.copySequence.length + ready.copyState.length;
+    const copies = [ready.copySequence, ready.copyRings, ready.copyState].flat().length;
     this.#counts.bindGroups = ready.calls.flat().length + copies;
     this.#counts.buffers = recording.buffers.length;
     this.#counts.bytesUploaded = recording.buffers.reduce(
@@ -179,12 +181,19 @@ export class WebGpuExecutable implements GpuExecutable {
 
   async saveState(sequence: number, slot: number): Promise<void> {
     const to = this.#positions.save(sequence, slot);
-    await this.#copyInTurn(this.#ready.copyState, [sequence, to, 0]);
+    await this.#copyPlace(sequence, to);
   }
 
   async restoreState(slot: number, sequence: number): Promise<void> {
     const from = this.#positions.restore(slot, sequence);
-    await this.#copyInTurn(this.#ready.copyState, [from, sequence, 0]);
+    await this.#copyPlace(from, sequence);
+  }
+
+  /** What the layers that keep checkpoints remember: whole rings, and states. */
+  #copyPlace(from: number, to: number): Promise<void> {
+    const { copyRings, copyState, recording } = this.#ready;
+    const { contextLength } = recording.program.kv;
+    return this.#copyInTurn([...copyRings, ...copyState], [from, to, contextLength]);
   }
 
   #copyInTurn(

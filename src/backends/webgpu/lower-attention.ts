@@ -78,8 +78,7 @@ export function lowerAttention(op: OpOf<"attention">, lowering: Lowering): void 
     ...(op.sinks && { sinks: sinksOf(op.sinks, lowering) }),
   };
   // Of a position: its key and its value, each multiplied with every head of the row.
-  const { sequences } = lowering.program.kv;
-  const bytes = (keys.bytes + values.bytes) / (sequences * cells.cells);
+  const bytes = (keys.bytes + values.bytes) / (cells.places * cells.cells);
   const products = op.heads * (cells.keyWidth + cells.valueWidth);
   const positions = op.window ?? Number.POSITIVE_INFINITY;
   const work = { bytes, products, ofPositions: positions };

@@ -4,7 +4,7 @@
  */
 import { UnsupportedError } from "../../core/errors.ts";
 import type { Bytes } from "../../core/units.ts";
-import { cellsOf, type KvShape, recurrentLayer, statesOf } from "../../ops/kv-shape.ts";
+import { cellsOf, type KvShape, placesOf, recurrentLayer } from "../../ops/kv-shape.ts";
 import type { OpOf, Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { checkGrids } from "./check-grids.ts";
@@ -74,12 +74,12 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
   const cache = (of: "keys" | "values"): readonly (BufferSpec | undefined)[] =>
     kv.layers.map((_, layer) => {
       const cells = cellsOf(kv, layer);
-      return cells && buffers.empty(`${of} ${layer}`, kvBufferBytes(kv, cells, of), "kv");
+      return cells && buffers.empty(`${of} ${layer}`, kvBufferBytes(cells, of), "kv");
     });
   const [keys, values] = [cache("keys"), cache("values")];
   const states = kv.layers.map((_, layer) => {
     const own = recurrentLayer(kv, layer);
-    return own && buffers.empty(`state ${layer}`, 4 * stateElements(own) * statesOf(kv), "kv");
+    return own && buffers.empty(`state ${layer}`, 4 * stateElements(own) * placesOf(kv), "kv");
   });
   const shared = { program, buffers, step, keys, values, states, maxRows };
   const slotBuffer = (slot: Slot): BufferSpec => {

@@ -4,7 +4,7 @@
  */
 import { DeviceError, LimitError } from "../../core/errors.ts";
 import { type Bytes, formatBytes } from "../../core/units.ts";
-import { cellsOf, recurrentLayer } from "../../ops/kv-shape.ts";
+import { cellsOf, keepsCheckpoints, recurrentLayer } from "../../ops/kv-shape.ts";
 import type { Program } from "../../ops/program.ts";
 import type { Backend, CompileOptions } from "../backend.ts";
 import { plainMatrices } from "../plain-matrices.ts";
@@ -178,10 +178,14 @@ function allocate(recording: Recording, device: GPUDevice, gpu: Map<BufferSpec, 
   }
 }
 
-/** For the keys and the values of each layer that has them. */
-function copySequenceCalls(recording: Recording): readonly KernelCall[] {
+/** For the keys and the values of each layer that has them, or that keeps them in checkpoints. */
+function copyCellsCalls(
+  recording: Recording,
+  of: "sequences" | "checkpoints",
+): readonly KernelCall[] {
   const { kv } = recording.program;
-  return kv.layers.flatMap((_, layer) => {
+  return kv.layers.flatMap((own, layer) => {
+    if (of === "checkpoints" && !keepsCheckpoints(own, kv.contextLength)) return [];
     const cells = cellsOf(kv, layer);
     const keys = recording.keys[layer];
     const values = recording.values[layer];
@@ -236,7 +240,8 @@ function bindAll(
     };
   };
   const calls = recording.segments.map((segment) => segment.calls.map(bind));
-  const copySequence = copySequenceCalls(recording).map(bind);
+  const copySequence = copyCellsCalls(recording, "sequences").map(bind);
+  const copyRings = copyCellsCalls(recording, "checkpoints").map(bind);
   const copyState = copyStateCalls(recording).map(bind);
-  return { recording, open, pipelines, gpu, calls, copySequence, copyState };
+  return { recording, open, pipelines, gpu, calls, copySequence, copyRings, copyState };
 }

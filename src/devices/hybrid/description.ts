@@ -179,7 +179,7 @@ function cacheTensors(kv: KvShape, layer: number): readonly PlaceableTensor[] {
   const type = kv.type.toUpperCase();
   const cells = requireCells(kv, layer);
   return (["keys", "values"] as const).map((of) => ({
-    gpu: { type, bytes: kvBufferBytes(kv, cells, of) },
+    gpu: { type, bytes: kvBufferBytes(cells, of) },
     cpu: { type, bytes: own[of] },
   }));
 }

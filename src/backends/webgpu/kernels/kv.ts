@@ -1,10 +1,10 @@
 /**
- * The KV cache on the GPU: one buffer of keys and one of values a layer, [sequences, cells, kvHeads, width], f32, f16
+ * The KV cache on the GPU: one buffer of keys and one of values a layer, [places, cells, kvHeads, width], f32, f16
  * (two in a u32) or q8_0 (kv-blocks.ts). Rotary embedding of q and k and the store of k and v are one dispatch.
  * Halves are rounded to nearest even by hand: WGSL leaves the rounding of pack2x16float to the driver.
  */
 
-import type { KvCells, KvShape, KvType } from "../../../ops/kv-shape.ts";
+import type { KvCells, KvType } from "../../../ops/kv-shape.ts";
 import type { OpOf } from "../../../ops/op.ts";
 import {
   type Binding,
@@ -32,14 +32,10 @@ export function positionWords({ kvHeads, type }: KvCells, width: number): number
   return (kvHeads * headStride(width)) / (type === "f32" ? 1 : 2);
 }
 
-/** Bytes of the keys, or of the values, of one layer, over all sequences. */
-export function kvBufferBytes(
-  { sequences }: Pick<KvShape, "sequences">,
-  cells: KvCells,
-  of: "keys" | "values",
-): number {
+/** Bytes of the keys, or of the values, of one layer, in all places. */
+export function kvBufferBytes(cells: KvCells, of: "keys" | "values"): number {
   const width = of === "keys" ? cells.keyWidth : cells.valueWidth;
-  return 4 * sequences * cells.cells * positionWords(cells, width);
+  return 4 * cells.places * cells.cells * positionWords(cells, width);
 }
 
 /** Type of the cache's binding, and WGSL that makes an f32 vector of its quad (four elements of a head) at an index. */
