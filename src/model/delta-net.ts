@@ -49,6 +49,8 @@ const bounds = {
   heads: { min: 1, max: 1024, integer: true },
   width: { min: 1, max: 1024, integer: true },
   inner: { min: 1, max: 1 << 20, integer: true },
+  interval: { min: 1, max: 1024, integer: true },
+  flag: { min: 0, max: 1, integer: true },
 } as const;
 
 /** Keys under ssm: a state's size is the width of keys and of values, the rank of a time step the number of heads. */
@@ -65,4 +67,19 @@ export function readDeltaNet(keys: KeyReader): DeltaNetShape {
   }
   const taps = keys.number("ssm.conv_kernel", bounds.taps);
   return { taps, heads, keyHeads, keyWidth: width, valueWidth: width };
+}
+
+/** Where no key says otherwise; llama.cpp's default. */
+const defaultInterval = 4;
+
+/**
+ * Which layers have a delta net: by a flag for each (attention.recurrent_layers), or all but every
+ * full_attention_interval-th.
+ */
+export function readRecurrentLayers(keys: KeyReader, layers: number): readonly boolean[] {
+  const key = "attention.recurrent_layers";
+  const isRecurrent = keys.numberOrFlags(key, { bounds: bounds.flag, layers });
+  const interval = keys.optional("full_attention_interval", bounds.interval) ?? defaultInterval;
+  if (typeof isRecurrent === "number") keys.fail(key, isRecurrent, "one flag for each layer");
+  return isRecurrent ?? Array.from({ length: layers }, (_, layer) => (layer + 1) % interval !== 0);
 }

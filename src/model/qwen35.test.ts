@@ -32,6 +32,15 @@ describe("a file of qwen35", () => {
     });
   });
 
+  it("may say for each layer whether it has a delta net, whatever the interval", async () => {
+    const keys = {
+      "qwen35.attention.recurrent_layers": i32s([1, 0, 1]),
+      "qwen35.full_attention_interval": u32(3),
+    };
+    const kinds = (await open({ keys })).layers.map(({ attention }) => attention.kind);
+    expect(kinds).toEqual(["delta-net", "attention", "delta-net"]);
+  });
+
   it("may have layers that propose tokens: they stay unused, and a notice says so", async () => {
     const name = "blk.3.nextn.eh_proj.weight";
     const tensors = { [name]: zeros(name, "F32", [256, 128]) };
@@ -53,6 +62,9 @@ describe("a file of qwen35", () => {
     ["ssm.inner_size", u32(65), /64, 4 heads of 16/],
     ["ssm.state_size", undefined, /ssm\.state_size/],
     ["full_attention_interval", u32(0), /from 1 to 1024/],
+    ["attention.recurrent_layers", u32(1), /found 1, expected one flag for each layer/],
+    ["attention.recurrent_layers", i32s([1, 0]), /found 2 values, expected one for each of/],
+    ["attention.recurrent_layers", i32s([1, 0, 2]), /found 2, expected an integer from 0 to 1/],
     ["nextn_predict_layers", u32(3), /from 0 to 2/],
     ["rope.dimension_sections", i32s([2, 1, 1]), /four sections of 4 pairs/],
     ["rope.dimension_sections", i32s([0, 0, 0, 0]), /four sections of 4 pairs/],

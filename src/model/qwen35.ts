@@ -4,7 +4,7 @@
  * Source: llama.cpp, src/models/qwen35.cpp.
  */
 import type { Architecture } from "./architecture.ts";
-import { readDeltaNet } from "./delta-net.ts";
+import { readDeltaNet, readRecurrentLayers } from "./delta-net.ts";
 import type { Hyperparameters, KeyReader } from "./hyperparameters.ts";
 import { llama } from "./llama.ts";
 
@@ -22,26 +22,19 @@ export const qwen35: Architecture = {
   }),
 };
 
-/** Where no key says otherwise; llama.cpp's default. */
-const defaultInterval = 4;
-
 function numbers(shape: Hyperparameters, keys: KeyReader): Hyperparameters {
   checkSections(shape, keys);
   const proposing =
     keys.optional("nextn_predict_layers", { min: 0, max: shape.layers - 1, integer: true }) ?? 0;
   const layers = shape.layers - proposing;
-  const interval =
-    keys.optional("full_attention_interval", { min: 1, max: 1024, integer: true }) ??
-    defaultInterval;
+  const isRecurrent = readRecurrentLayers(keys, shape.layers);
   const net = readDeltaNet(keys);
   return {
     ...shape,
     layers,
     attention: shape.attention.slice(0, layers),
     neurons: shape.neurons.slice(0, layers),
-    deltaNets: Array.from({ length: layers }, (_, layer) =>
-      (layer + 1) % interval === 0 ? undefined : net,
-    ),
+    deltaNets: isRecurrent.slice(0, layers).map((is) => (is ? net : undefined)),
     ...(proposing > 0 && { proposingLayers: proposing }),
   };
 }
