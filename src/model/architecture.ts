@@ -26,6 +26,8 @@ export interface Architecture {
   readonly gating: Gating;
   /** Of the stock model; a file may say otherwise, see `activationOf`. */
   readonly activation: Activation;
+  /** Another that its files may state as `hidden_activation`. */
+  readonly otherActivation?: Activation;
   /** Attention and FFN read the same residual. */
   readonly parallelResidual: boolean;
   /** Whether the last norm may be without its bias; default: a LayerNorm has one. */

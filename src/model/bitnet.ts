@@ -10,6 +10,8 @@ export const bitnet: Architecture = {
   ...llama,
   name: "bitnet",
   positions: { kind: "rope", pairing: "halves" },
+  // Microsoft's, converted under this name.
+  otherActivation: { kind: "relu2" },
   dataLayouts: [],
   layerWeights: (find) => ({
     attentionNorm: find.norm("attn_norm"),

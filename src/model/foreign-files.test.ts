@@ -232,6 +232,11 @@ describe("a key under the architecture's name", () => {
     expect((await open("--arch falcon", { keys })).notices).toEqual([]);
   });
 
+  it.each(["relu2", "silu"])("may say that bitnet has %s", async (kind) => {
+    const keys = { "bitnet.hidden_activation": string(kind) };
+    expect((await open("--arch bitnet", { keys })).activation).toEqual({ kind });
+  });
+
   it("is shown with its value, six of many", async () => {
     const entries = Array.from({ length: 8 }, (_, index) => [`llama.new.${index}`, u32(index + 1)]);
     const list = /llama\.new\.0: u32 1, .*llama\.new\.5: u32 6 and 2 more\)/;

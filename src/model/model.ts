@@ -89,13 +89,13 @@ export function openModel(gguf: GgufFile): Model {
 
 /**
  * `hearth.activation` (relu, relu2, silu, gelu, gelu-tanh; fatrelu with `hearth.activation_threshold`) wins, then
- * PowerInfer's magic, which means ReLU whatever the architecture, then the architecture.
+ * PowerInfer's magic, which means ReLU whatever the architecture, then another that the architecture's files may state.
  */
 function activationOf(gguf: GgufFile, architecture: Architecture): Activation {
   const name = gguf.metadata.optionalString("hearth.activation");
   switch (name) {
     case undefined:
-      return gguf.magic === "PWRI" ? { kind: "relu" } : architecture.activation;
+      return gguf.magic === "PWRI" ? { kind: "relu" } : ofArchitecture(gguf, architecture);
     case "relu":
     case "relu2":
     case "silu":
@@ -117,6 +117,15 @@ function activationOf(gguf: GgufFile, architecture: Architecture): Activation {
         "fatrelu",
       ]);
   }
+}
+
+function ofArchitecture(
+  { metadata }: GgufFile,
+  { name, activation, otherActivation }: Architecture,
+): Activation {
+  const stated = metadata.optionalString(`${name}.hidden_activation`);
+  const isOther = otherActivation !== undefined && stated === otherActivation.kind;
+  return isOther ? otherActivation : activation;
 }
 
 const thresholdKey = "hearth.activation_threshold";

@@ -98,12 +98,16 @@ function isNeutral(name: string, value: MetadataValue, architecture: Architectur
     case "tensor_data_layout":
       return value.kind === "string" && isKnownLayout(value.value, architecture);
     case "hidden_activation":
-      return value.kind === "string" && value.value === architecture.activation.kind;
+      return value.kind === "string" && hasActivation(value.value, architecture);
     case "pooling_type":
       return isAll(value, (number) => number <= 0);
     default:
       return isAll(value, (number) => number === 0 || (number === 1 && neutralAtOne.has(name)));
   }
+}
+
+function hasActivation(kind: string, { activation, otherActivation }: Architecture): boolean {
+  return kind === activation.kind || kind === otherActivation?.kind;
 }
 
 /** "reference" is the specification's word for: as the model was published. */
