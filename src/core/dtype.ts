@@ -80,14 +80,17 @@ const otherTable = [
   ["Q2_0", 42, 64, 18],
 ] as const;
 
-/** Types that ggml once had; it refuses their files too, which must be quantised again. */
+/**
+ * Types that ggml once had; it refuses their files too, which must be quantised again. bitnet.cpp has taken one id for
+ * its own: see docs/decisions/0016-i2_s.md.
+ */
 export const formerTypes: ReadonlyMap<number, string> = new Map([
   [4, "Q4_2"],
   [5, "Q4_3"],
   [31, "Q4_0_4_4"],
   [32, "Q4_0_4_8"],
   [33, "Q4_0_8_8"],
-  [36, "IQ4_NL_4_4"],
+  [36, "I2_S of bitnet.cpp, or IQ4_NL_4_4"],
   [37, "IQ4_NL_4_8"],
   [38, "IQ4_NL_8_8"],
 ]);

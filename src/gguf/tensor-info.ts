@@ -119,7 +119,9 @@ function readType(cursor: HeaderCursor, where: string, trust: TensorTrust): Tens
   if (trust === "as claimed") return { type: `type ${id}`, id, blockElements: 1, blockBytes: 0 };
   const former = formerTypes.get(id);
   const found = former === undefined ? `type id ${id}` : `type id ${id} (${former})`;
-  const expected = `a type that hearth knows: ${weightTypes.join(", ")}`;
+  const known = `a type that hearth knows: ${weightTypes.join(", ")}`;
+  const expected =
+    former === undefined ? known : `${known}; quantise the model's F32, F16 or BF16 file again`;
   return cursor.fail(`type of ${where}`, { found, expected, offset });
 }
 
