@@ -1,4 +1,4 @@
-/** Architectures whose computation is that of another, under a name of their own: one line each. */
+/** Architectures whose computation is that of another, under a name of their own: a few lines each. */
 import type { Architecture } from "./architecture.ts";
 import { llama } from "./llama.ts";
 import { qwen2 } from "./qwen2.ts";
@@ -18,4 +18,14 @@ export const llamaShaped: readonly Architecture[] = [
   named("exaone", qwen2),
   // Orion: with LayerNorm.
   { ...named("orion", qwen2), norm: "layer" },
+  // Seed-OSS: the norm before the FFN has another name.
+  {
+    ...named("seed_oss", qwen2),
+    layerWeights: (find) => ({
+      attentionNorm: find.norm("attn_norm"),
+      attention: find.attention(),
+      ffnNorm: find.norm("post_attention_norm"),
+      ffn: find.ffn(),
+    }),
+  },
 ];

@@ -26,6 +26,7 @@ import { qwen3moe } from "./recipes/qwen3moe.ts";
 import { qwen3next } from "./recipes/qwen3next.ts";
 import { qwen35 } from "./recipes/qwen35.ts";
 import { qwen35moe } from "./recipes/qwen35moe.ts";
+import { seedOss } from "./recipes/seed-oss.ts";
 import { smallthinker } from "./recipes/smallthinker.ts";
 import { smollm3 } from "./recipes/smollm3.ts";
 import { starcoder2 } from "./recipes/starcoder2.ts";
@@ -52,6 +53,7 @@ export const recipes: ReadonlyMap<string, Recipe> = new Map(
     qwen2moe,
     qwen3moe,
     qwen35,
+    seedOss,
     smollm3,
     bailingmoe,
     granitemoe,

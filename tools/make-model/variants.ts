@@ -41,6 +41,14 @@ export const variants: readonly Variant[] = [
     without: { "RoPE base": "--rope-base off" },
   },
   {
+    name: "seed_oss",
+    options: "--arch seed_oss --head-dim 32 --seed 3",
+    without: {
+      "RoPE base": "--rope-base off",
+      ...neutral("attn_q.bias", "attn_k.bias", "attn_v.bias", "post_attention_norm.weight"),
+    },
+  },
+  {
     name: "olmo2",
     options: "--arch olmo2",
     without: neutral(
