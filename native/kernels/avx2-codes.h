@@ -26,6 +26,18 @@ inline __m256i dot_signed(__m256i w, __m256i q) {
   return dot_unsigned(_mm256_sign_epi8(w, w), _mm256_sign_epi8(q, w));
 }
 
+// Sums of two groups each, four lanes a group, become sums of four groups: lanes {0 0 2 2 1 1 3 3}.
+inline __m256i join_pairs(__m256i first, __m256i second) {
+  return _mm256_add_epi32(_mm256_unpacklo_epi64(first, second),
+                          _mm256_unpackhi_epi64(first, second));
+}
+
+// Four values in the lanes of join_pairs.
+inline __m256 spread_four(const float* value) {
+  const __m256 all = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(value));
+  return _mm256_permutevar_ps(all, _mm256_setr_epi32(0, 0, 2, 2, 1, 1, 3, 3));
+}
+
 inline __m256i nibbles_256(const uint8_t* packed) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(packed));
   const __m256i both =
@@ -42,6 +54,19 @@ inline __m256i fifth_bits_256(const uint8_t* bits) {
       _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(load_u32(bits))), which);
   const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
   return _mm256_and_si256(set, _mm256_set1_epi8(16));
+}
+
+// The eight scales of a block.
+inline __m256 iq4_xs_scales(const uint8_t* b) {
+  const __m256i nibbles = _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(load_u32(b + 4))),
+                                            _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+  const __m256i pairs = _mm256_srlv_epi32(_mm256_set1_epi32(load_u16(b + 2)),
+                                          _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14));
+  const __m256i six =
+      _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)),
+                      _mm256_slli_epi32(_mm256_and_si256(pairs, _mm256_set1_epi32(3)), 4));
+  const __m256 centred = _mm256_cvtepi32_ps(_mm256_sub_epi32(six, _mm256_set1_epi32(32)));
+  return _mm256_mul_ps(centred, _mm256_set1_ps(load_f16c(b)));
 }
 
 inline float sum_of_lanes(__m256 x) {

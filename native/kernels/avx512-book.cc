@@ -58,10 +58,9 @@ inline __m512 scales(MXFP4, __m512i head) {
   const __m512i pick = _mm512_set_epi32(51, 51, 51, 51, 34, 34, 34, 34, 17, 17, 17, 17, 0, 0, 0, 0);
   constexpr __mmask64 kLowBytes = 0x1111111111111111;
   const __m512i e = _mm512_maskz_permutexvar_epi8(kLowBytes, pick, head);
-  const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
-  const __mmask16 tiny = _mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2));
-  return _mm512_castsi512_ps(
-      _mm512_mask_sllv_epi32(normal, tiny, _mm512_set1_epi32(0x00200000), e));
+  // 2^-127 is subnormal, and so is its half.
+  const __m512i whole = _mm512_max_epi32(_mm512_slli_epi32(e, 23), _mm512_set1_epi32(0x00400000));
+  return _mm512_mul_ps(_mm512_castsi512_ps(whole), _mm512_set1_ps(0.5f));
 }
 
 // Four blocks of 32 a step.

@@ -47,6 +47,7 @@ inline void store_group(float d, __m128i q0, __m128i q1, size_t g, const Q8Row& 
   _mm_storeu_si128(reinterpret_cast<__m128i*>(row.q + g * kGroup + 16), q1);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(interleaved), q0);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(interleaved + 64), q1);
+  store_quads(row.q + g * kGroup, g, row);
   const __m128i none = _mm_setzero_si128();
   _mm_storeu_si128(reinterpret_cast<__m128i*>(row.start128 + 8 * g),
                    _mm_sub_epi32(none, _mm_slli_epi32(quad0, 7)));

@@ -44,6 +44,10 @@ struct Q8Row {
   int8_t* q;
   // [padded] per 128: elements 0-15 of four groups, then elements 16-31 of the four.
   int8_t* interleaved;
+  // [padded] per 256, for types with two-bit pairs: element 4s + b of groups of sixteen lies in step
+  // s (64 bytes), dword 4p + j, byte b. Group g has p = 2 (g / 8) + g % 2, j = g % 8 / 2, so that lane
+  // 4p + j of a step takes the two bits j of dword s of sixteen bytes of pairs.
+  int8_t* quads;
   // [padded / 4] −128 · Σ over four q: where the sum of codes with the zero point 128 starts.
   int32_t* start128;
   // [padded / 8] −8 · Σ over the eight elements of `interleaved` that one lane sums: likewise for
@@ -59,7 +63,9 @@ struct Q8Row {
 inline size_t q8_row_bytes(size_t columns) {
   const size_t padded = round_up(columns, kSuper);
   const size_t groups = padded / kGroup;
-  return spread_row(padded * 3 + padded / 2 + groups * (4 * sizeof(float) + sizeof(Q8Group)));
+  const size_t quads = round_up(padded, kKBlock);
+  return spread_row(padded * 3 + padded / 2 + quads +
+                    groups * (4 * sizeof(float) + sizeof(Q8Group)));
 }
 
 inline Q8Row q8_row(const void* buffer, size_t columns) {
@@ -68,7 +74,8 @@ inline Q8Row q8_row(const void* buffer, size_t columns) {
   row.groups = padded / kGroup;
   row.q = static_cast<int8_t*>(const_cast<void*>(buffer));
   row.interleaved = row.q + padded;
-  row.start128 = reinterpret_cast<int32_t*>(row.interleaved + padded);
+  row.quads = row.interleaved + padded;
+  row.start128 = reinterpret_cast<int32_t*>(row.quads + round_up(padded, kKBlock));
   row.start8 = row.start128 + padded / 4;
   row.d = reinterpret_cast<float*>(row.start8 + padded / 8);
   row.d_sum = row.d + row.groups;

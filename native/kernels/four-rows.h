@@ -87,15 +87,6 @@ void four_row_gemv(const Matrix& w, const void* x, Range rows, float* y) {
   for (; r < rows.end; ++r) y[r] = dot_row<Dot>(row_of(w, r), bytes, prepared);
 }
 
-// Adjacent rows one at a time, which the hardware reads ahead by itself: for a type whose rows are so
-// short for their work that hints cost more than they bring.
-template <class Dot>
-void one_row_gemv(const Matrix& w, const void* x, Range rows, float* y) {
-  const Q8Row prepared = q8_row(x, w.columns);
-  const size_t bytes = packed_bytes<Dot>(w.columns);
-  for (size_t r = rows.begin; r < rows.end; ++r) y[r] = dot_row<Dot>(row_of(w, r), bytes, prepared);
-}
-
 template <class Dot>
 void four_row_gather(const Matrix& w, const void* x, RowList rows, float* y) {
   const Q8Row prepared = q8_row(x, w.columns);

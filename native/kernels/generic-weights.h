@@ -73,6 +73,14 @@ inline void quantise_group(const float* x, int8_t* q, float* d) {
   }
 }
 
+// Puts group g, q [32], into `quads`.
+inline void store_quads(const int8_t* q, size_t g, const Q8Row& row) {
+  int8_t* out = row.quads + g / 8 * kKBlock + g % 8 / 4 * 32 + g % 4 * 4;
+  for (size_t half = 0; half < 2; ++half) {
+    for (size_t s = 0; s < 4; ++s) std::memcpy(out + 64 * s + 16 * half, q + 16 * half + 4 * s, 4);
+  }
+}
+
 // Everything of a prepared row that follows from q and d.
 inline void finish_q8_row(const Q8Row& row) {
   for (size_t g = 0; g < row.groups; ++g) {
@@ -80,6 +88,7 @@ inline void finish_q8_row(const Q8Row& row) {
     int8_t* low = row.interleaved + g / 4 * kSuper + g % 4 * 16;
     std::memcpy(low, q, 16);
     std::memcpy(low + 64, q + 16, 16);
+    store_quads(q, g, row);
     int32_t half[2] = {0, 0};
     int32_t quad[8];
     for (size_t k = 0; k < 8; ++k) {
