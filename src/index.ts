@@ -54,13 +54,22 @@ export {
   trainPredictors,
 } from "./commands/prepare/prepare.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./commands/profile.ts";
-export { type ResolvedModel, resolveModel } from "./commands/resolve-model.ts";
+export {
+  listRepository,
+  type OfferedModel,
+  type PullOptions,
+  pullModel,
+  type RepositoryListing,
+  removeModel,
+} from "./commands/pull.ts";
+export { findModel, type ResolvedModel, resolveModel } from "./commands/resolve-model.ts";
 export { parseByteSize } from "./core/byte-size.ts";
 export {
   DeviceError,
   FileAccessError,
   FileFormatError,
   HearthError,
+  HubError,
   LimitError,
   NotFiniteError,
   OptionError,
@@ -83,6 +92,9 @@ export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
+export { isHubName, isShortName } from "./hub/model-name.ts";
+export type { PulledModel, PullPlan } from "./hub/pull.ts";
+export type { RemovedFiles } from "./hub/remove.ts";
 export type { TrainedLayer } from "./learning/train-layers.ts";
 export type { Origin } from "./local-models/local-model.ts";
 export type { ModelDescription } from "./model/describe.ts";

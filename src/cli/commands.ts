@@ -11,8 +11,11 @@ import { addPerplexityCommand } from "./perplexity.ts";
 import { addPlanCommand } from "./plan.ts";
 import { addPrepareCommand } from "./prepare.ts";
 import { addProfileCommand } from "./profile.ts";
+import { addPullCommand } from "./pull.ts";
 import { addQuantizeCommand } from "./quantize.ts";
+import { addRmCommand } from "./rm.ts";
 import { addRunCommand } from "./run.ts";
+import { addShowCommand } from "./show.ts";
 import { addTokenizeCommand } from "./tokenize.ts";
 import { addTrainPredictorCommand } from "./train-predictor.ts";
 
@@ -20,6 +23,9 @@ import { addTrainPredictorCommand } from "./train-predictor.ts";
 export const commands: readonly ((program: Command) => void)[] = [
   addRunCommand,
   addChatCommand,
+  addPullCommand,
+  addShowCommand,
+  addRmCommand,
   addListCommand,
   addDoctorCommand,
   addInspectCommand,

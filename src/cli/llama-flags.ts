@@ -23,7 +23,7 @@ const placement =
   "hearth places neurons, not layers: --device gpu, hybrid or cpu says where, --vram-budget 8GiB how much of the card";
 const oneCard = "one card is used, and --gpu says which";
 const cacheType = "--cache-type f16, f32 or q8_0 is for keys and values alike";
-const downloads = "hearth downloads nothing: give the path of a GGUF file with -m";
+const downloads = "hearth takes -m hf:OWNER/NAME:QUANT, or what hearth pull has fetched";
 const chat = "hearth chat talks with a model, hearth run answers once";
 const always = "hearth has no flag for it, nothing needs to be switched";
 const absent = "hearth does not have it";

@@ -23,9 +23,9 @@ async function main(): Promise<void> {
   for (const addCommand of commands) addCommand(program);
   for (const command of program.commands) addModelFlag(command);
   let active = program;
-  program.hook("preAction", (_, command) => {
+  program.hook("preAction", async (_, command) => {
     active = command;
-    replaceModelNames(command);
+    await replaceModelNames(command);
   });
   for (const command of [program, ...program.commands]) {
     command.configureOutput({

@@ -23,11 +23,18 @@ export interface ResolvedModel {
  * form that hearth can read.
  */
 export function resolveModel(word: string): ResolvedModel {
+  const found = findModel(word);
+  if (found !== undefined) return found;
+  throw noSuchModel(word, findModels(ownSurroundings()).models);
+}
+
+/** The same, but undefined for a name that no model has. @throws as resolveModel otherwise */
+export function findModel(word: string): ResolvedModel | undefined {
   checkValue(word, "model", textRule);
   if (!hasOrigin(word) && isPath(word)) return { path: word };
   const { models } = findModels(ownSurroundings());
   const model = modelNamed(word, models);
-  if (model === undefined) throw noSuchModel(word, models);
+  if (model === undefined) return undefined;
   if (model.problem !== undefined) {
     throw new UnsupportedError(
       fullName(model),
@@ -47,7 +54,9 @@ function isPath(word: string): boolean {
 function noSuchModel(word: string, models: readonly LocalModel[]): OptionError {
   const near = nearNames(word, models);
   const hint =
-    near.length > 0 ? `did you mean ${near.join(" or ")}?` : "hearth list shows what is here";
+    near.length > 0
+      ? `did you mean ${near.join(" or ")}?`
+      : `hearth list shows what is here, hearth pull fetches others${/^[\w.-]+\/[\w.-]+/.test(word) ? `, and hf:${word} is a repository on Hugging Face` : ""}`;
   const found = `"${word}"`;
   return new OptionError(
     "model",

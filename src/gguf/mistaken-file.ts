@@ -2,14 +2,14 @@
 
 /** Advice on a path without a file; empty if there is none to give. Begins with a comma or semicolon. */
 export function adviseOnMissing(path: string): string {
-  const fetch =
-    "hearth downloads nothing: fetch the GGUF file with a browser or curl -L -O, and give its path";
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return `; this is an address, and ${fetch}`;
-  if (/^(hf|huggingface|ollama|docker):/i.test(path) || /^[\w.-]+:[\w.-]+$/.test(path)) {
-    return `; this is the name of a model elsewhere, and ${fetch}`;
+  if (/^(ollama|docker):/i.test(path) || /^[\w.-]+:[\w.-]+$/.test(path)) {
+    return "; this is the name of a model elsewhere: hearth list shows those that are here, hearth pull fetches those of Hugging Face";
+  }
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
+    return "; this is an address: hearth pull fetches models of Hugging Face, curl -L -O any other file";
   }
   if (/^[\w][\w.-]*\/[\w.-]+(?<!\.gguf)$/i.test(path)) {
-    return `; if this is a repository on Hugging Face: ${fetch}`;
+    return `; if this is a repository on Hugging Face: hf:${path} is its model, fetched where it is not here yet`;
   }
   return "";
 }

@@ -113,7 +113,7 @@ function readCached(folder: string, name: string): CachedRepository {
 
 /** A ref may have slashes: "refs/pr/1". */
 function readRefs(folder: string): readonly (readonly [string, string])[] {
-  return pathsIn(folder).flatMap((path) => {
+  return filesBelow(folder).flatMap((path) => {
     const commit = textOf(join(folder, path)).trim();
     return commit === "" ? [] : [[path.split(sep).join("/"), commit] as const];
   });
@@ -129,7 +129,7 @@ function textOf(file: string): string {
 
 /** GGUF files that are there: not links whose content was removed. */
 function filesIn(snapshot: string): readonly CachedFile[] {
-  return pathsIn(snapshot)
+  return filesBelow(snapshot)
     .filter((path) => /\.gguf$/i.test(path))
     .flatMap((path) => {
       const file = join(snapshot, path);
@@ -153,8 +153,8 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** Of files and links, at any depth. */
-function pathsIn(folder: string): readonly string[] {
+/** Paths of files and links, at any depth; none where there is no folder. */
+export function filesBelow(folder: string): readonly string[] {
   try {
     return readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => !entry.isDirectory())

@@ -24,6 +24,8 @@ export interface HubRequest {
 const silence = 30_000;
 /** Tries in a row that bring nothing before a request is given up: with pauses of 1, 2, 4, 8 and 16 s about half a minute. */
 export const maxTries = 6;
+/** Where nothing answers at all, a question is given up sooner: three seconds tell a user that the line is down. */
+const maxUnanswered = 3;
 const longestPause = 30_000;
 
 export class HubConnection {
@@ -78,7 +80,8 @@ export class HubConnection {
   async ask(address: string, request: HubRequest = {}): Promise<HubResponse> {
     for (let tries = 1; ; tries++) {
       const answer = await this.send(address, request).catch((error: unknown) => {
-        if (error instanceof HubError && !this.settings.isOffline && tries < maxTries) return error;
+        if (error instanceof HubError && !this.settings.isOffline && tries < maxUnanswered)
+          return error;
         throw error;
       });
       if (!(answer instanceof HubError)) {

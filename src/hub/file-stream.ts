@@ -45,6 +45,13 @@ export class FileStream {
     return this.#servesParts;
   }
 
+  /** Finds where the content is and whether parts of it are served, before several connections ask for it. */
+  async probe(signal?: AbortSignal): Promise<void> {
+    const first = this.read({ begin: 0, end: 1 }, signal);
+    await first.next();
+    await first.return(undefined);
+  }
+
   /** Exactly the bytes of the span. @throws HubError when they do not come, the signal's reason when it is aborted */
   async *read(span: ByteSpan, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     let at = span.begin;

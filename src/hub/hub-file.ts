@@ -25,7 +25,7 @@ export interface ModelFiles<File> {
 export type HubModel = ModelFiles<HubFile>;
 
 export interface HubRepository {
-  /** As the hub writes it: a repository that was renamed has its new name. */
+  /** "owner/name" as it was asked for: one that was renamed is found under its old name too. */
   readonly name: string;
   /** What was asked for: "main", a branch, a tag or a commit. */
   readonly asked: string;

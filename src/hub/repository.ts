@@ -39,7 +39,7 @@ export async function readRepository(
   const files: HubFile[] = [];
   let seen = 0;
   const listing = listFiles({
-    repo: info.name,
+    repo: repository,
     recursive: true,
     revision: commit,
     hubUrl: endpoint,
@@ -50,12 +50,10 @@ export async function readRepository(
       throw nonsense(`${endpoint}/${repository}`, `more than ${maxFiles} files`);
     if (entry.type !== "file" || !/\.gguf$/i.test(entry.path)) continue;
     const { path, size, oid = "", lfs } = entry;
-    files.push(
-      checkFile({ repository: info.name, revision: commit, path, size, digest: lfs?.oid ?? oid }),
-    );
+    files.push(checkFile({ repository, revision: commit, path, size, digest: lfs?.oid ?? oid }));
   }
   return {
-    name: info.name,
+    name: repository,
     asked: revision,
     revision: commit,
     licence: licenceOf(info.cardData),

@@ -117,7 +117,7 @@ describe("what is wrong with a file", () => {
     [
       "an address",
       () => ["run", "-m", "https://x.org/a.gguf", "x"],
-      /this is an address, and hearth downloads nothing/,
+      /this is an address: hearth pull fetches models of Hugging Face/,
     ],
     ["a repository", () => ["chat", "-m", "owner/repo"], /a repository on Hugging Face/],
     ["a missing prompt", () => ["run", "-f", "none.txt"], /^hearth: none\.txt: no such file\n$/],

@@ -14,16 +14,24 @@ export function madeBytes(length: number, seed: number): Uint8Array {
   return new Uint8Array(words.buffer, 0, length);
 }
 
-const known = new WeakMap<Uint8Array, string>();
+const digests = new WeakMap<Uint8Array, { readonly sha256: string; readonly git: string }>();
 
-/** Remembered: the hub is asked for it at each request. */
+/** Remembered: the hub is asked for them at each request. */
+function digestsOf(content: Uint8Array): { readonly sha256: string; readonly git: string } {
+  const known = digests.get(content);
+  if (known !== undefined) return known;
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  const blob = createHash("sha1").update(`blob ${content.length}\0`);
+  const found = { sha256, git: blob.update(content).digest("hex") };
+  digests.set(content, found);
+  return found;
+}
+
 export function sha256(content: Uint8Array): string {
-  const digest = known.get(content) ?? createHash("sha256").update(content).digest("hex");
-  known.set(content, digest);
-  return digest;
+  return digestsOf(content).sha256;
 }
 
 /** Of git's object for the content. */
 export function gitDigest(content: Uint8Array): string {
-  return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
+  return digestsOf(content).git;
 }

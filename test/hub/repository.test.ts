@@ -57,10 +57,10 @@ describe("a repository", () => {
     });
   });
 
-  it("that was renamed is found under its new name", async () => {
+  it("that was renamed is found under its old name, as huggingface_hub caches it", async () => {
     using connection = connect();
     const found = await readRepository(connection, { repository: "owner/old-name" });
-    expect(found.name).toBe("owner/model-GGUF");
+    expect(found.name).toBe("owner/old-name");
     expect(found.models).toHaveLength(3);
   });
 

@@ -1,0 +1,174 @@
+/** `hearth pull`, `hearth show` and `hearth rm`: models of the hub, by name. The hub's own room (src/hub) does the work. */
+import {
+  checkOptions,
+  checkValue,
+  countRule,
+  flagRule,
+  functionRule,
+  type OptionRules,
+  signalRule,
+  textRule,
+} from "../core/check-options.ts";
+import { HubError } from "../core/errors.ts";
+import type { Bytes } from "../core/units.ts";
+import { cachedRepository } from "../hub/cache-layout.ts";
+import { chooseModel, neededMemory } from "../hub/choose-model.ts";
+import { HubConnection } from "../hub/connection.ts";
+import type { HubModel } from "../hub/hub-file.ts";
+import { type HubName, parseHubName } from "../hub/model-name.ts";
+import { findPulled, type PulledModel, type PullPlan, pull } from "../hub/pull.ts";
+import { type RemovedFiles, removeModels } from "../hub/remove.ts";
+import { readRepository } from "../hub/repository.ts";
+import { hubSettings } from "../hub/settings.ts";
+import { memoryOfProcess } from "../io/cgroup.ts";
+
+export interface PullOptions {
+  /** Take the copy that is here without asking the hub whether there is a newer one. False by default. */
+  readonly ifMissing?: boolean;
+  /** Requests at the same time; 8 by default. */
+  readonly connections?: number;
+  /** Called once, before the first byte, where there is something to fetch or to check. */
+  readonly onPlan?: (plan: PullPlan) => void;
+  /** Bytes that are here, those of an earlier pull among them, and bytes of the whole model. */
+  readonly onProgress?: (progress: { readonly done: Bytes; readonly total: Bytes }) => void;
+  /** Called with a sentence about something that the user should know: a wait, a damaged copy, a hub that does not answer. */
+  readonly onNotice?: (notice: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+const pullRules: OptionRules<PullOptions> = {
+  ifMissing: flagRule,
+  connections: countRule(1, 64),
+  onPlan: functionRule,
+  onProgress: functionRule,
+  onNotice: functionRule,
+  signal: signalRule,
+};
+
+/** One connection to a CDN brings 10 to 50 MB/s on a fast line; eight fill a gigabit. */
+const defaultConnections = 8;
+
+/**
+ * A model of the hub in Hugging Face's cache, fetched as far as it is not there yet. `name`: "OWNER/NAME", "OWNER/NAME:Q4_K_M", an
+ * address of the hub, or a short name such as "qwen3:8b". Without a quantisation one is chosen that fits this machine's memory.
+ * @throws OptionError for what names no model, HubError for what the hub refuses, FileAccessError, LimitError
+ */
+export async function pullModel(name: string, options: PullOptions = {}): Promise<PulledModel> {
+  checkValue(name, "model", textRule);
+  checkOptions(options, pullRules, "pullModel");
+  options.signal?.throwIfAborted();
+  const wanted = parseHubName(name);
+  using connection = new HubConnection(hubSettings());
+  const { ifMissing = false, connections = defaultConnections, onProgress, ...steps } = options;
+  const memoryBytes = memoryOfProcess();
+  const found = findPulled(connection.settings.cacheFolder, wanted, memoryBytes);
+  if (ifMissing && found !== undefined) return found;
+  try {
+    return await pull(connection, wanted, {
+      ...steps,
+      connections,
+      memoryBytes,
+      onProgress: (done, total) => onProgress?.({ done, total }),
+    });
+  } catch (error) {
+    const isUnreachable = error instanceof HubError && error.status === undefined;
+    if (!isUnreachable || found === undefined) throw error;
+    options.onNotice?.(`${error.message}; the copy that is here is taken`);
+    return found;
+  }
+}
+
+/** What a repository offers to this machine. */
+export interface RepositoryListing {
+  /** "owner/name". */
+  readonly repository: string;
+  /** The commit. */
+  readonly revision: string;
+  readonly licence: string | undefined;
+  readonly isGated: boolean;
+  /** The smallest first. */
+  readonly models: readonly OfferedModel[];
+  /** What a pull without a quantisation would take, as a sentence, or why it would take none. */
+  readonly choice: string;
+  /** Memory that this process may have. */
+  readonly memoryBytes: Bytes;
+}
+
+export interface OfferedModel {
+  readonly quant: string;
+  readonly bytes: Bytes;
+  /** Paths in the repository: several for a split file. */
+  readonly files: readonly string[];
+  /** Weights, the KV cache of 4096 tokens, and what the system holds: an estimate by size. */
+  readonly neededBytes: Bytes;
+  /** In the cache, whole. */
+  readonly isHere: boolean;
+  readonly isChosen: boolean;
+}
+
+/** `name` as for pullModel; of a name with a quantisation, that one is the chosen one. @throws OptionError, HubError */
+export async function listRepository(
+  name: string,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<RepositoryListing> {
+  checkValue(name, "model", textRule);
+  const wanted = parseHubName(name);
+  using connection = new HubConnection(hubSettings());
+  const { models, ...repository } = await readRepository(connection, { ...wanted, signal });
+  const memoryBytes = memoryOfProcess();
+  const { chosen, choice } = choose(models, wanted, memoryBytes);
+  const here = digestsHere(connection.settings.cacheFolder, wanted);
+  return {
+    repository: repository.name,
+    revision: repository.revision,
+    licence: repository.licence,
+    isGated: repository.isGated,
+    choice,
+    memoryBytes,
+    models: models.map((model) => ({
+      quant: model.quant,
+      bytes: model.bytes,
+      files: model.files.map(({ path }) => path),
+      neededBytes: neededMemory(model.bytes),
+      isHere: model.files.every(({ digest }) => here.has(digest)),
+      isChosen: model === chosen,
+    })),
+  };
+}
+
+/** A listing is of use where nothing can be chosen, too: the reason is part of it. */
+function choose(
+  models: readonly HubModel[],
+  { quant }: HubName,
+  memoryBytes: Bytes,
+): { readonly chosen: HubModel | undefined; readonly choice: string } {
+  try {
+    const { model, reason } = chooseModel(models, { quant, memoryBytes });
+    return { chosen: model, choice: reason };
+  } catch (error) {
+    return { chosen: undefined, choice: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function digestsHere(
+  cacheFolder: string,
+  { repository }: HubName,
+): ReadonlySet<string | undefined> {
+  const revisions = cachedRepository(cacheFolder, repository)?.revisions ?? [];
+  const models = revisions.flatMap(({ models: all }) => all);
+  return new Set(models.flatMap(({ files }) => files.map(({ digest }) => digest)));
+}
+
+/**
+ * Removes a model from Hugging Face's cache, in all revisions. `name` as for pullModel; without a quantisation the model that is
+ * there, or with `all` every one of the repository.
+ * @throws OptionError where the cache has no such model, or several
+ */
+export function removeModel(
+  name: string,
+  { all = false }: { readonly all?: boolean } = {},
+): RemovedFiles {
+  checkValue(name, "model", textRule);
+  checkValue(all, "all", flagRule);
+  return removeModels(hubSettings().cacheFolder, parseHubName(name), all);
+}
