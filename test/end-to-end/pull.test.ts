@@ -70,6 +70,9 @@ async function hearth(
   return await ended(start(args, env));
 }
 
+/** `npm run prove:pull` kills more. */
+const kills = Number(process.env["HEARTH_PULL_KILLS"] ?? 3);
+
 const blobs = (): string => join(home, "hub/models--owner--tiny-GGUF/blobs");
 const pullLarge = ["pull", "owner/tiny-GGUF:F16", "--connections", "2"];
 
@@ -126,7 +129,7 @@ describe("a pull that is killed", () => {
       bytes: 100_000 + random.integer(100_000),
     });
     hub.fault = ({ server }) => (server === "store" ? slow() : undefined);
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < kills; round++) {
       const child = start(pullLarge);
       await untilAsked();
       await pause(random.integer(700));
