@@ -6,10 +6,12 @@ import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createRandom } from "../../src/core/random.ts";
 import { madeBytes, sha256 } from "../hub/made-files.ts";
 import { type StandInHub, startHub } from "../hub/stand-in-hub.ts";
+
+vi.setConfig({ testTimeout: 250_000 });
 
 const project = resolve(import.meta.dirname, "../..");
 const bundled = readFileSync(join(project, "models/default.gguf"));

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createRandom } from "../../src/core/random.ts";
 import { HubConnection } from "../../src/hub/connection.ts";
 import { checkSpace } from "../../src/hub/disk-space.ts";
@@ -20,6 +20,8 @@ import { parseHubName } from "../../src/hub/model-name.ts";
 import { type PulledModel, type PullSteps, pull } from "../../src/hub/pull.ts";
 import { madeBytes, sha256 } from "./made-files.ts";
 import { madeCommit, type SeenRequest, type StandInHub, startHub } from "./stand-in-hub.ts";
+
+vi.setConfig({ testTimeout: 250_000 });
 
 const MiB = 2 ** 20;
 /** Three pieces, the last one short. */

@@ -6,12 +6,14 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HubConnection } from "../../src/hub/connection.ts";
 import { parseHubName } from "../../src/hub/model-name.ts";
 import { findPulled, type PulledModel, pull } from "../../src/hub/pull.ts";
 import { madeBytes, sha256 } from "./made-files.ts";
 import { type StandInHub, startHub } from "./stand-in-hub.ts";
+
+vi.setConfig({ testTimeout: 250_000 });
 
 const python = process.env["HEARTH_PYTHON"] ?? "python3";
 const hasHub = spawnSync(python, ["-c", "import huggingface_hub"]).status === 0;
