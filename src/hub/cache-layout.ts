@@ -36,7 +36,7 @@ export interface CachedFile {
   readonly digest: string | undefined;
 }
 
-export interface CachedRevision {
+interface CachedRevision {
   /** A commit. */
   readonly revision: string;
   /** Branches and tags that stood for it when something was last fetched: "main". */

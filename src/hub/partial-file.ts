@@ -15,7 +15,7 @@ import { fileAccessError } from "../io/open-file.ts";
 import type { ByteSpan } from "./file-stream.ts";
 
 /** What one request asks for: long enough that its round trip does not count (16 MiB at 100 MB/s take 0.2 s). */
-export const pieceBytes: Bytes = 16 * MiB;
+const pieceBytes: Bytes = 16 * MiB;
 
 const markBytes = 4;
 

@@ -31,6 +31,10 @@ let folder = "";
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "hearth-docs-"));
   copyFileSync(join(project, "models/default.gguf"), join(folder, "model.gguf"));
+  // What an example pulls is in the cache: no example asks the hub.
+  const snapshot = join(folder, "hub/models--hearth-llm--tiny-GGUF/snapshots", "a".repeat(40));
+  mkdirSync(snapshot, { recursive: true });
+  copyFileSync(join(project, "models/default.gguf"), join(snapshot, "tiny-F16.gguf"));
   mkdirSync(join(folder, "sets/piqa"), { recursive: true });
   const goal = '{"goal":"Sleep","sol1":"Lie down.","sol2":"Stand up."}';
   writeFileSync(join(folder, "sets/piqa/valid.jsonl"), `${goal}\n${goal}\n`);
@@ -71,6 +75,7 @@ describe("the examples of the documents", () => {
       cwd: folder,
       encoding: "utf8",
       timeout: 250_000,
+      env: { ...process.env, HF_HOME: folder, HF_HUB_OFFLINE: "1" },
     });
     expect(stderr).not.toMatch(/Error/);
     expect(status).toBe(0);
