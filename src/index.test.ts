@@ -58,6 +58,19 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
   ],
   evaluate: [{ target: () => api.evaluate }, { target: () => api.evaluate, before: () => [path] }],
   inspectModel: [{ target: () => api.inspectModel }],
+  listRepository: [
+    { target: () => api.listRepository },
+    { target: () => api.listRepository, before: () => ["o/m"], isOptional: true },
+  ],
+  namesHubModel: [{ target: () => api.namesHubModel }],
+  pullModel: [
+    { target: () => api.pullModel },
+    { target: () => api.pullModel, before: () => ["o/m"], isOptional: true },
+  ],
+  removeModel: [
+    { target: () => api.removeModel },
+    { target: () => api.removeModel, before: () => ["o/m"], isOptional: true },
+  ],
   listModels: [{ target: () => api.listModels, isOptional: true }],
   measureMachine: [{ target: () => api.measureMachine, isOptional: true }],
   neuronShareFor: [

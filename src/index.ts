@@ -56,13 +56,14 @@ export {
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./commands/profile.ts";
 export {
   listRepository,
+  namesHubModel,
   type OfferedModel,
   type PullOptions,
   pullModel,
   type RepositoryListing,
   removeModel,
 } from "./commands/pull.ts";
-export { findModel, type ResolvedModel, resolveModel } from "./commands/resolve-model.ts";
+export { type ResolvedModel, resolveModel } from "./commands/resolve-model.ts";
 export { parseByteSize } from "./core/byte-size.ts";
 export {
   DeviceError,
@@ -92,7 +93,6 @@ export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
-export { isHubName, isShortName } from "./hub/model-name.ts";
 export type { PulledModel, PullPlan } from "./hub/pull.ts";
 export type { RemovedFiles } from "./hub/remove.ts";
 export type { TrainedLayer } from "./learning/train-layers.ts";

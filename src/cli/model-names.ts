@@ -3,14 +3,7 @@
  * and that the hub has under a name that only it uses (`hf:OWNER/NAME:QUANT`, a short name such as `qwen3:8b`) is pulled.
  */
 import type { Command } from "commander";
-import {
-  findModel,
-  isHubName,
-  isShortName,
-  OptionError,
-  type ResolvedModel,
-  resolveModel,
-} from "../index.ts";
+import { namesHubModel, OptionError, type ResolvedModel, resolveModel } from "../index.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { say } from "./output.ts";
 import { showPull } from "./pull.ts";
@@ -36,7 +29,7 @@ async function pathsOf(words: readonly string[], command: Command): Promise<read
 }
 
 async function pathOf(word: string, command: Command): Promise<string> {
-  if (isHubName(word) || (isShortName(word) && findModel(word) === undefined)) {
+  if (namesHubModel(word)) {
     return await pulledPath(word, command);
   }
   const { path, notice } = resolved(word, command);

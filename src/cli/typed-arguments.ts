@@ -4,7 +4,6 @@
  */
 import { existsSync } from "node:fs";
 import type { Command, Option } from "commander";
-import { isHubName } from "../index.ts";
 import { aliases, hints } from "./llama-flags.ts";
 
 /** First arguments that are models, and may be given with -m instead. */
@@ -124,6 +123,8 @@ function texts({ registeredArguments }: Command): number {
 
 /** Not a text that ends by chance as the names of models do. */
 function isModelPath(word: string): boolean {
-  if (isHubName(word) && !/\s/.test(word)) return true;
-  return /\.gguf$/i.test(word) && (!/\s/.test(word) || existsSync(word));
+  return (
+    /\.gguf$|^https?:\/\/(huggingface\.co|hf\.co)\//i.test(word) &&
+    (!/\s/.test(word) || existsSync(word))
+  );
 }

@@ -15,12 +15,13 @@ import { cachedRepository } from "../hub/cache-layout.ts";
 import { chooseModel, neededMemory } from "../hub/choose-model.ts";
 import { HubConnection } from "../hub/connection.ts";
 import type { HubModel } from "../hub/hub-file.ts";
-import { type HubName, parseHubName } from "../hub/model-name.ts";
+import { type HubName, isHubName, isShortName, parseHubName } from "../hub/model-name.ts";
 import { findPulled, type PulledModel, type PullPlan, pull } from "../hub/pull.ts";
 import { type RemovedFiles, removeModels } from "../hub/remove.ts";
 import { readRepository } from "../hub/repository.ts";
 import { hubSettings } from "../hub/settings.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
+import { findModel } from "./resolve-model.ts";
 
 export interface PullOptions {
   /** Take the copy that is here without asking the hub whether there is a newer one. False by default. */
@@ -78,6 +79,15 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
   }
 }
 
+/**
+ * Whether what was given for a model is one to pull: `hf:OWNER/NAME`, an address of the hub, or a short name of the catalogue that no
+ * model on this machine has.
+ */
+export function namesHubModel(word: string): boolean {
+  checkValue(word, "model", textRule);
+  return isHubName(word) || (isShortName(word) && findModel(word) === undefined);
+}
+
 /** What a repository offers to this machine. */
 export interface RepositoryListing {
   /** "owner/name". */
@@ -109,9 +119,11 @@ export interface OfferedModel {
 /** `name` as for pullModel; of a name with a quantisation, that one is the chosen one. @throws OptionError, HubError */
 export async function listRepository(
   name: string,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal } = {},
 ): Promise<RepositoryListing> {
   checkValue(name, "model", textRule);
+  checkOptions(options, { signal: signalRule }, "listRepository");
+  const { signal } = options;
   const wanted = parseHubName(name);
   using connection = new HubConnection(hubSettings());
   const { models, ...repository } = await readRepository(connection, { ...wanted, signal });
@@ -164,11 +176,8 @@ function digestsHere(
  * there, or with `all` every one of the repository.
  * @throws OptionError where the cache has no such model, or several
  */
-export function removeModel(
-  name: string,
-  { all = false }: { readonly all?: boolean } = {},
-): RemovedFiles {
+export function removeModel(name: string, options: { readonly all?: boolean } = {}): RemovedFiles {
   checkValue(name, "model", textRule);
-  checkValue(all, "all", flagRule);
-  return removeModels(hubSettings().cacheFolder, parseHubName(name), all);
+  checkOptions(options, { all: flagRule }, "removeModel");
+  return removeModels(hubSettings().cacheFolder, parseHubName(name), options.all ?? false);
 }
