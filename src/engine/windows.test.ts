@@ -4,21 +4,14 @@ import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts
 import { Engine } from "./engine.ts";
 import type { EngineOptions } from "./options.ts";
 
-let model: TinyModel;
-let engine: Engine;
-
 /** Rings of 64 cells: a window of 24 and steps of 32 rows. */
 const options: EngineOptions = { contextLength: 256, batchSize: 32, cacheType: "f32" };
 
-beforeAll(async () => {
-  const args = "--arch olmo2 --layers 4 --window 24 --window-pattern 2 --context 512 --seed 5";
-  model = await makeTinyModel(args.split(" "));
-  engine = await Engine.open(model.path, options);
-});
-afterAll(() => {
-  engine.close();
-  model[Symbol.dispose]();
-});
+const windows = "--layers 4 --window 24 --window-pattern 2 --context 512 --seed 5";
+const models: readonly (readonly [string, string])[] = [
+  ["of olmo2", `--arch olmo2 ${windows}`],
+  ["that the last layers read too, of gemma4", `--arch gemma4 ${windows}`],
+];
 
 const text = Array.from({ length: 150 }, (_, i) => 3 + ((i * i * 7 + i) % 290));
 
@@ -32,17 +25,28 @@ async function answer(of: Engine, prompt: readonly number[], maxTokens = 12) {
   return answered.tokens;
 }
 
-/** By the reference, from an empty cache. */
-async function afresh(prompt: readonly number[], maxTokens?: number): Promise<readonly number[]> {
-  const other = await Engine.open(model.path, { ...options, device: "reference" });
-  try {
-    return await answer(other, prompt, maxTokens);
-  } finally {
-    other.close();
-  }
-}
+describe.each(models)("a model with windows %s answers as from an empty cache", (_, args) => {
+  let model: TinyModel;
+  let engine: Engine;
+  beforeAll(async () => {
+    model = await makeTinyModel(args.split(" "));
+    engine = await Engine.open(model.path, options);
+  });
+  afterAll(() => {
+    engine.close();
+    model[Symbol.dispose]();
+  });
 
-describe("a model with windows answers as from an empty cache", () => {
+  /** By the reference, from an empty cache. */
+  async function afresh(prompt: readonly number[], maxTokens?: number): Promise<readonly number[]> {
+    const other = await Engine.open(model.path, { ...options, device: "reference" });
+    try {
+      return await answer(other, prompt, maxTokens);
+    } finally {
+      other.close();
+    }
+  }
+
   it("behind a prompt, behind its own answer, and behind another prompt with the same beginning", async () => {
     const first = await answer(engine, text);
     expect(first).toEqual(await afresh(text));
