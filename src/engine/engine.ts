@@ -9,7 +9,7 @@ import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
-import { resolveSampling } from "../runtime/sampling/sampler.ts";
+import { resolveSampling, withoutTokens } from "../runtime/sampling/sampler.ts";
 import { type ChatMessage, encodePrompt, type PromptIds } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import type { LearnReport } from "./learn.ts";
@@ -171,12 +171,13 @@ export class Engine implements Disposable {
 
   #answer(ids: PromptIds, options: GenerateOptions): Generation {
     const vocabulary = this.model.vocabulary;
+    const { special } = this.tokenizer;
     const { stop = [], logprobs, onPromptProgress } = options;
     const prompt = ids instanceof Promise ? [] : ids;
     const active = new ActiveGeneration(
       prompt,
       {
-        sampling: resolveSampling(options, vocabulary),
+        sampling: withoutTokens(resolveSampling(options, vocabulary), special.suppressed),
         maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
         stop,
         endTokens: this.#endTokens(options),

@@ -19,6 +19,8 @@ export interface SpecialTokens {
   readonly padding: number | undefined;
   /** A generation stops when it makes one of these. */
   readonly endOfGeneration: ReadonlySet<number>;
+  /** Never part of an answer: marks around pictures and sound, in models that read them. */
+  readonly suppressed: readonly number[];
   /** The model wants BOS first, EOS last. */
   readonly addsBos: boolean;
   readonly addsEos: boolean;
@@ -50,6 +52,7 @@ export function* resolveSpecialTokens(
     separator: idOf("seperator") ?? idOf("separator"),
     padding: idOf("padding"),
     endOfGeneration,
+    suppressed: readIds(source, "tokenizer.ggml.suppress_tokens"),
     addsBos: readBos(metadata, { vocabulary, id: bos }, notices),
     addsEos: readFlag(metadata, { name: "eos", id: eos, byDefault: false }, notices),
   };

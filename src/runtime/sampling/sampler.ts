@@ -107,6 +107,15 @@ export function resolveSampling(options: SamplingOptions, vocabulary: number): R
   throw new OptionError("logitBias", `token ${unknown}`, `token ids below ${vocabulary}`);
 }
 
+/** Tokens that are not sampled, unless the caller gave one a bias of its own. */
+export function withoutTokens(
+  sampling: ResolvedSampling,
+  tokens: readonly number[],
+): ResolvedSampling {
+  const never = Object.fromEntries(tokens.map((id) => [id, Number.NEGATIVE_INFINITY]));
+  return { ...sampling, logitBias: { ...never, ...sampling.logitBias } };
+}
+
 export class Sampler {
   readonly options: ResolvedSampling;
   readonly #random: Random;
