@@ -79,6 +79,7 @@ export {
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
 export { type MeasureOptions, measureMachine } from "./devices/hardware/measure-machine.ts";
+export type { LoadedState, SavedState, SaveStateOptions } from "./engine/conversation-state.ts";
 export { Engine } from "./engine/engine.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export type { LearnReport } from "./engine/learn.ts";

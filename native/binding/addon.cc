@@ -51,6 +51,7 @@ NAPI_MODULE_INIT() {
   add<write_slot>(env, exports, "write");
   add<copy_sequence>(env, exports, "copySequence");
   add<copy_state>(env, exports, "copyState");
+  add<move_state>(env, exports, "moveState");
   add<replace_subset>(env, exports, "replaceSubset");
   add<ffn_counts>(env, exports, "ffnCounts");
   add<channel_counts>(env, exports, "channelCounts");

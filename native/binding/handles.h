@@ -106,6 +106,7 @@ napi_value run(napi_env env, napi_callback_info info);
 napi_value write_slot(napi_env env, napi_callback_info info);
 napi_value copy_sequence(napi_env env, napi_callback_info info);
 napi_value copy_state(napi_env env, napi_callback_info info);
+napi_value move_state(napi_env env, napi_callback_info info);
 napi_value replace_subset(napi_env env, napi_callback_info info);
 napi_value ffn_counts(napi_env env, napi_callback_info info);
 napi_value channel_counts(napi_env env, napi_callback_info info);

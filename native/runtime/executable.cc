@@ -103,6 +103,24 @@ std::shared_ptr<Task> copy_state_task(std::shared_ptr<Executable> executable, ui
   return std::make_shared<SerialTask>(std::move(work), std::move(finished));
 }
 
+std::shared_ptr<Task> move_cells_task(std::shared_ptr<Executable> executable, uint32_t layer,
+                                      const KvMove& move, Finished finished) {
+  auto work = [executable = std::move(executable), layer, move] {
+    executable->cache.layer(layer).move(move);
+  };
+  return std::make_shared<SerialTask>(std::move(work), std::move(finished));
+}
+
+std::shared_ptr<Task> move_state_task(std::shared_ptr<Executable> executable, uint32_t layer,
+                                      const KvMove& move, Finished finished) {
+  auto work = [executable = std::move(executable), layer, move] {
+    const size_t bytes = executable->states.shape(layer).floats() * sizeof(float);
+    void* own = executable->states.inputs(layer, move.place);
+    std::memcpy(move.to_host ? move.bytes : own, move.to_host ? own : move.bytes, bytes);
+  };
+  return std::make_shared<SerialTask>(std::move(work), std::move(finished));
+}
+
 std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
                                           std::vector<uint32_t> neurons, Finished finished) {
   auto work = [executable = std::move(executable), block, neurons = std::move(neurons)] {

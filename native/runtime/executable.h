@@ -77,6 +77,12 @@ std::shared_ptr<Task> copy_sequence_task(std::shared_ptr<Executable> executable,
 // Of the layers that keep checkpoints, by their places: those of the sequences, then those.
 std::shared_ptr<Task> copy_state_task(std::shared_ptr<Executable> executable, uint32_t from,
                                       uint32_t to, Finished finished);
+// Keys or values of a layer to the host's bytes, or from there.
+std::shared_ptr<Task> move_cells_task(std::shared_ptr<Executable> executable, uint32_t layer,
+                                      const KvMove& move, Finished finished);
+// One state of a recurrent layer to the host's bytes, or from there: its inputs, then its matrices.
+std::shared_ptr<Task> move_state_task(std::shared_ptr<Executable> executable, uint32_t layer,
+                                      const KvMove& move, Finished finished);
 // The block computes these neurons from the next run on. Their number stays the same.
 std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
                                           std::vector<uint32_t> neurons, Finished finished);

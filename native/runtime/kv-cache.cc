@@ -77,6 +77,24 @@ void KvLayer::copy_sequence(uint32_t from, uint32_t to, uint32_t length) const {
   }
 }
 
+size_t KvLayer::move_bytes(const KvMove& move) const {
+  const KvRows& rows = move.are_values ? values_ : keys_;
+  return size_t{move.count} * shape_.kv_heads * rows.row_bytes;
+}
+
+void KvLayer::move(const KvMove& move) const {
+  const KvRows& rows = move.are_values ? values_ : keys_;
+  uint8_t* host = move.bytes;
+  for (uint32_t i = 0; i < move.count; i++) {
+    const size_t cell = (size_t{move.first} + i) % shape_.cells;
+    for (uint32_t head = 0; head < shape_.kv_heads; head++) {
+      uint8_t* own = head_of(rows, move.place, head) + cell * rows.row_bytes;
+      std::memcpy(move.to_host ? host : own, move.to_host ? own : host, rows.row_bytes);
+      host += rows.row_bytes;
+    }
+  }
+}
+
 KvCache::KvCache(const Kernels& kernels, const KvShape& shape) : memory_(cache_bytes(shape)) {
   layers_.reserve(shape.layers.size());
   uint8_t* data = memory_.data();

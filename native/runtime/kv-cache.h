@@ -32,6 +32,16 @@ struct KvPlace {
   uint32_t position;
 };
 
+// Positions of the keys of a layer, or of its values, as the host has them: [count][kv heads][width].
+struct KvMove {
+  bool are_values = false;
+  bool to_host = false;
+  uint32_t place = 0;
+  uint32_t first = 0;
+  uint32_t count = 0;
+  uint8_t* bytes = nullptr;
+};
+
 // The keys of a layer, or its values.
 struct KvRows {
   uint8_t* data = nullptr;
@@ -60,6 +70,9 @@ class KvLayer {
   void store(const KvPlace& place, const float* k, const float* v) const;
   // The first cells of `from`, at most `length`, become those of `to`.
   void copy_sequence(uint32_t from, uint32_t to, uint32_t length) const;
+  // Bytes of the positions of a KvMove.
+  size_t move_bytes(const KvMove& move) const;
+  void move(const KvMove& move) const;
 
  private:
   uint8_t* head_of(const KvRows& rows, uint32_t sequence, uint32_t head) const {

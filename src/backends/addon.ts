@@ -117,6 +117,8 @@ export interface Addon {
   copySequence(executable: Handle, from: number, to: number, length: number): Promise<void>;
   /** States of recurrent layers, by their places: those of the sequences, then the checkpoints. */
   copyState(executable: Handle, from: number, to: number): Promise<void>;
+  /** Numbers: 0 keys, 1 values or 2 a state; layer, place, first position, count; 1: to `bytes`, 0: from them. */
+  moveState(executable: Handle, numbers: Float64Array, bytes: Uint8Array): Promise<void>;
   /** The block, by the program's order of blocks, computes these neurons of its weights from now on; their number stays. */
   replaceSubset(executable: Handle, block: number, neurons: Uint32Array): Promise<void>;
   /** layer, active, rows, neurons, bytes touched, predictor ms, ms of each block */

@@ -5,9 +5,10 @@
  */
 import type { RowType } from "../core/dtype.ts";
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
-import type { Bytes, Milliseconds } from "../core/units.ts";
+import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import type { Slot, Weight } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
+import type { StatePart } from "../ops/state-parts.ts";
 import type { ExecutableReport } from "./executable-report.ts";
 
 export interface LoadProgress {
@@ -68,6 +69,12 @@ export interface ChannelCounts {
   readonly bytesDense: Bytes;
 }
 
+/** Whose state it is: a sequence's, or the checkpoint's in slot i, which is kv.sequences + i, behind so many tokens. */
+export interface StatePlace {
+  readonly place: number;
+  readonly length: Tokens;
+}
+
 /** Swaps neurons of one layer: `to[i]` takes the place of `from[i]`. The lists are equally long and share no neuron. */
 export interface NeuronChange {
   readonly layer: number;
@@ -114,6 +121,13 @@ export interface Executable extends Disposable {
    * they stood. The slot keeps them. Rejects with HearthError for a slot in which nothing was saved.
    */
   restoreState(slot: number, sequence: number): Promise<void>;
+  /**
+   * What a layer holds, as bytes that every device reads alike (ops/state-parts.ts); ordered like run. The layer holds
+   * these positions: the caller knows what it has stored.
+   */
+  readState(at: StatePlace, part: StatePart): Promise<Uint8Array>;
+  /** The opposite. When all parts of a place are written, its layers go on behind `at.length` tokens. */
+  writeState(at: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void>;
   /** Resolves when every run so far has ended, of segments without outputs too. A run that fails rejects its own promise. */
   finished(): Promise<void>;
   /** Counts of the FFN ops since the last call of this function, in order of layer. */

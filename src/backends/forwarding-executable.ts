@@ -4,6 +4,7 @@
  */
 import type { Slot } from "../ops/op.ts";
 import type { Step } from "../ops/program.ts";
+import type { StatePart } from "../ops/state-parts.ts";
 import type {
   ChannelCounts,
   Executable,
@@ -11,6 +12,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  StatePlace,
 } from "./backend.ts";
 import type { ExecutableReport } from "./executable-report.ts";
 
@@ -55,6 +57,14 @@ export class ForwardingExecutable<Inner extends Executable = Executable> impleme
 
   restoreState(slot: number, sequence: number): Promise<void> {
     return this.inner.restoreState(slot, sequence);
+  }
+
+  readState(at: StatePlace, part: StatePart): Promise<Uint8Array> {
+    return this.inner.readState(at, part);
+  }
+
+  writeState(at: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void> {
+    return this.inner.writeState(at, part, bytes);
   }
 
   finished(): Promise<void> {

@@ -19,6 +19,7 @@ interface Reading {
 export class StatePositions {
   /** By segment: the layers that its ops advance. */
   readonly #bySegment: readonly (readonly Reading[])[];
+  readonly #byLayer: readonly (Reading | undefined)[];
   readonly #readings: readonly Reading[];
   readonly #advanced: Int32Array;
   readonly #sequences: number;
@@ -32,6 +33,7 @@ export class StatePositions {
       if (!keepsCheckpoints(layer, contextLength)) return undefined;
       return { layer, stored: new Int32Array(placesOf(kv)).fill(nowhere) };
     });
+    this.#byLayer = readings;
     this.#readings = readings.filter((reading) => reading !== undefined);
     this.#bySegment = segments.map(({ ops }) =>
       [...new Set(cacheLayersOf(ops))].flatMap((layer) => readings[layer] ?? []),
@@ -106,6 +108,12 @@ export class StatePositions {
       `nothing was saved in slot ${slot}: save a state before it is restored`,
     );
     return at;
+  }
+
+  /** What the layer holds in this place was written: it goes on behind so many tokens. */
+  wrote(place: number, layer: number, length: number): void {
+    const stored = this.#byLayer[layer]?.stored;
+    if (stored !== undefined) stored[place] = length;
   }
 
   #place(slot: number): number {

@@ -20,9 +20,11 @@ export interface ChatTurnsOptions {
   readonly remark: (sentence: string) => void;
   /** For a question that cannot be answered. */
   readonly say: (sentence: string) => void;
+  /** Of a chat that goes on. Default: none. */
+  readonly before?: readonly Turn[];
 }
 
-interface Turn {
+export interface Turn {
   readonly question: string;
   readonly answer: string;
 }
@@ -38,6 +40,12 @@ export class ChatTurns {
 
   constructor(options: ChatTurnsOptions) {
     this.#options = options;
+    this.#turns = options.before ?? [];
+  }
+
+  /** Those that are remembered, the oldest first. */
+  get turns(): readonly Turn[] {
+    return this.#turns;
   }
 
   clear(): void {

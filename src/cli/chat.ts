@@ -8,6 +8,7 @@ import {
 } from "../index.ts";
 import { bundledRemark } from "./bundled-model.ts";
 import { ChatInput } from "./chat-input.ts";
+import { openSession, saveSession } from "./chat-session.ts";
 import { ChatTurns } from "./chat-turns.ts";
 import {
   addAnswerOptions,
@@ -27,12 +28,14 @@ import { showRemarks } from "./voice.ts";
 interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
   readonly system?: string;
+  readonly session?: string;
 }
 
 const examples = `
 Examples:
   $ hearth chat -m model.gguf
   $ hearth chat -m model.gguf -c 8192                        remembers more; when that is full, the oldest turns are forgotten
+  $ hearth chat -m model.gguf --session chat.state             goes on where the last one ended, without reading it again
   $ hearth chat -m model.gguf --system "Answer in one sentence." --temp 0.3`;
 
 const help = `/clear   forgets the conversation
@@ -51,6 +54,7 @@ export function addChatCommand(program: Command): void {
     .usage("[options] [model]")
     .addOption(modelOption())
     .option("--system <text>", "a system message to begin with (default: none)")
+    .option("--session <file>", "go on with the chat in this file, and save it there at the end")
     .addHelpText("after", `\nIn the chat:\n${help.replaceAll(/^/gm, "  ")}\n${examples}`);
   addSamplingOptions(addAnswerOptions(addEngineOptions(command))).action(chat);
 }
@@ -90,9 +94,12 @@ async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
       stop = undefined;
     }
   };
+  const session = await openSession(engine, flags);
+  if (session.remark !== undefined) showRemarks({ notices: [session.remark] }, flags);
   const turns = new ChatTurns({
     engine,
-    system: flags.system,
+    system: session.system,
+    before: session.turns,
     maxTokens: flags.maxTokens,
     remark: (sentence) => showRemarks({ notices: [sentence] }, flags),
     say,
@@ -106,5 +113,8 @@ async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
     else if (commandForm.test(message)) say(`no command ${message}; ${shortHelp}`);
     else if (message !== "") await turns.take(message, write);
     input.prompt();
+  }
+  if (flags.session !== undefined && turns.turns !== session.turns && turns.turns.length > 0) {
+    await saveSession(engine, flags.session, { system: session.system, turns: turns.turns });
   }
 }

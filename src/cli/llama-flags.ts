@@ -16,6 +16,7 @@ export const aliases: Readonly<Record<string, string>> = {
   "--system-prompt": "--system",
   "-r": "--stop",
   "--reverse-prompt": "--stop",
+  "--prompt-cache": "--session",
   "--log-disable": "--quiet",
 };
 

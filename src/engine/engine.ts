@@ -2,7 +2,7 @@
  * The public face: open a model, write answers, close it. The work is done by the scheduler, the session and the
  * backend; this file only brings them together.
  */
-import { checkOptions } from "../core/check-options.ts";
+import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
 import { HearthError, OptionError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { ModelDescription } from "../model/describe.ts";
@@ -12,6 +12,14 @@ import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling, withoutTokens } from "../runtime/sampling/sampler.ts";
 import { type ChatMessage, encodePrompt, type PromptIds } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
+import {
+  checkSaveState,
+  type LoadedState,
+  loadConversation,
+  type SavedState,
+  type SaveStateOptions,
+  saveConversation,
+} from "./conversation-state.ts";
 import type { LearnReport } from "./learn.ts";
 import type { OpenedModel } from "./open.ts";
 import { checkGenerateOptions, checkIds, checkReopenOptions, engineRules } from "./option-rules.ts";
@@ -107,6 +115,29 @@ export class Engine implements Disposable {
     const { template } = this.#opened;
     const stop = [...(options.stop ?? []), ...template.stopTexts];
     return this.#answer(template.encode(messages), { ...options, stop });
+  }
+
+  /**
+   * Writes to a file what the sequence of the last answer holds: its tokens, and what the model's layers remember of them.
+   * The file is replaced as a whole. It goes on with this model and cache type, on any device and in any context that it fits.
+   * @throws OptionError; FileAccessError where it cannot be written; HearthError before the first answer.
+   */
+  async saveState(path: string, options: SaveStateOptions = {}): Promise<SavedState> {
+    this.#checkOpen();
+    checkSaveState(path, options);
+    return this.#running.between((running) => saveConversation(path, running, options));
+  }
+
+  /**
+   * Takes a conversation from a file into the sequence that was left longest ago: a prompt that begins with its tokens
+   * reads only what is new. The whole file is judged before anything of it is used.
+   * @throws FileAccessError; FileFormatError for a file that is damaged, or of another model or cache type; LimitError for a
+   * context that is too short, or where every sequence is being written in.
+   */
+  async loadState(path: string): Promise<LoadedState> {
+    this.#checkOpen();
+    checkValue(path, "path", pathRule);
+    return this.#running.between((running) => loadConversation(path, running));
   }
 
   /** What the feed-forward blocks did since the model was opened: in decode steps, or in prompts until there are any. */

@@ -31,6 +31,8 @@ import { resolveSparsity } from "./resolve-sparsity.ts";
 
 export interface OpenedModel extends Disposable, Remarks {
   readonly description: ModelDescription;
+  /** Of the model's files. */
+  fingerprint(): string;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   readonly backend: Backend;
@@ -100,6 +102,7 @@ async function openWith(
   const learningNotices = typeof learning === "string" ? [learning] : [];
   return {
     description: describeModel(setup.model),
+    fingerprint: () => setup.model.gguf.fingerprint(),
     tokenizer,
     template,
     backend,

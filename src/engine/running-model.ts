@@ -54,6 +54,19 @@ export class RunningModel implements Disposable {
     else this.#submitLater(active, this.#reopening);
   }
 
+  /** Work between two steps, with what runs the model then. @throws what stands in the way of answers */
+  async between<Result>(
+    work: (running: {
+      readonly opened: OpenedModel;
+      readonly scheduler: Scheduler;
+    }) => Promise<Result>,
+  ): Promise<Result> {
+    await this.#reopening?.catch(() => undefined);
+    const failure = this.#failure ?? this.#scheduler.failure;
+    if (failure !== undefined) throw failedEngine(failure);
+    return work({ opened: this.#opened, scheduler: this.#scheduler });
+  }
+
   /** Ends all answers and opens the model again, on `device` or as it was opened first. @throws as openModelFile */
   reopen(device?: Device): Promise<void> {
     const options = device === undefined ? this.#options : optionsFor(device, this.#options);

@@ -180,7 +180,7 @@ export function keepsCheckpoints(layer: KvLayer, contextLength: number): boolean
 }
 
 /** Of one state. */
-function recurrentBytes({ conv, state }: RecurrentLayer): Bytes {
+export function recurrentBytes({ conv, state }: RecurrentLayer): Bytes {
   return 4 * (conv.positions * conv.channels + state.heads * state.rows * state.columns);
 }
 

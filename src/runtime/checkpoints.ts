@@ -38,7 +38,15 @@ export class Checkpoints {
 
   /** The longest beginning of the sequence, of at most `length` tokens, that can be brought back. */
   longest(sequence: number, length: Tokens): Checkpoint | undefined {
-    return this.#of(sequence).findLast((saved) => saved.length <= length);
+    return this.of(sequence).findLast((saved) => saved.length <= length);
+  }
+
+  /** Those of a sequence, rising by length. */
+  of(sequence: number): readonly Checkpoint[] {
+    return this.#slots
+      .filter((saved) => saved?.owners.has(sequence) === true)
+      .filter((saved) => saved !== undefined)
+      .sort((a, b) => a.length - b.length);
   }
 
   /**
@@ -59,34 +67,26 @@ export class Checkpoints {
 
   /** `to`, which was forgotten, begins with the first `length` tokens of `from`. */
   share(from: number, to: number, length: Tokens): void {
-    for (const saved of this.#of(from)) if (saved.length <= length) saved.owners.add(to);
+    for (const saved of this.of(from)) if (saved.length <= length) saved.owners.add(to);
   }
 
   /** The sequence no longer holds what lies behind its first `length` tokens. */
   cut(sequence: number, length: Tokens): void {
-    for (const saved of this.#of(sequence)) {
+    for (const saved of this.of(sequence)) {
       if (saved.length <= length) continue;
       saved.owners.delete(sequence);
       if (saved.owners.size === 0) this.#slots[saved.slot] = undefined;
     }
   }
 
-  /** Rising by length. */
-  #of(sequence: number): readonly Checkpoint[] {
-    return this.#slots
-      .filter((saved) => saved?.owners.has(sequence) === true)
-      .filter((saved) => saved !== undefined)
-      .sort((a, b) => a.length - b.length);
-  }
-
   /** For one of `sequence` behind `length` tokens. All slots are taken. */
   #leastMissed(sequence: number, length: Tokens): Checkpoint {
     const owners = new Set(this.#slots.flatMap((saved) => [...(saved?.owners ?? [])]));
-    const counts = [...owners].map((owner) => this.#of(owner).length);
+    const counts = [...owners].map((owner) => this.of(owner).length);
     const most = Math.max(...counts);
-    const isOwn = this.#of(sequence).length === most;
+    const isOwn = this.of(sequence).length === most;
     const crowded = isOwn ? sequence : ([...owners][counts.indexOf(most)] ?? sequence);
-    const all = this.#of(crowded);
+    const all = this.of(crowded);
     const end = crowded === sequence ? length : (all.at(-1)?.length ?? 0) + 1;
     // The newest stays: with the one that comes it is the last turn's beginning and its prompt's end.
     const missed = all.slice(0, Math.max(1, all.length - 1)).map((saved, i) => {

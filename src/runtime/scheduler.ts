@@ -18,6 +18,19 @@ interface Seat {
   savedAt: readonly Tokens[];
 }
 
+interface BetweenSteps {
+  readonly run: () => Promise<void>;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What work between steps finds. */
+export interface SequencesInUse {
+  /** The sequence of the last answer, which may still be written; undefined before the first. */
+  readonly recent: number | undefined;
+  /** Without an answer, left longest ago; undefined where all are being written in. */
+  readonly oldestFree: number | undefined;
+}
+
 export class Scheduler {
   readonly #session: Session;
   readonly #waiting: ActiveGeneration[] = [];
@@ -26,6 +39,10 @@ export class Scheduler {
   readonly #free: number[];
   /** Whose each output of the step is. */
   readonly #outputSeats: Seat[] = [];
+  /** Work to be done between two steps. */
+  readonly #between: BetweenSteps[] = [];
+  /** The sequence that was given to an answer last. */
+  #recent: number | undefined;
   #isRunning = false;
   #failure: unknown;
 
@@ -50,6 +67,32 @@ export class Scheduler {
     if (!this.#isRunning) void this.#loop();
   }
 
+  /**
+   * Does work between two steps, when no rows are on the way: nothing else changes the sequences meanwhile. Rejects with
+   * what it throws, which is no failure of the steps.
+   */
+  between<Result>(work: (sequences: SequencesInUse) => Promise<Result>): Promise<Result> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise<Result>((resolve, reject) => {
+      const run = async (): Promise<void> => {
+        try {
+          resolve(await work({ recent: this.#recent, oldestFree: this.#free[0] }));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#between.push({ run, reject });
+      if (!this.#isRunning) void this.#loop();
+    });
+  }
+
+  /** Work between steps has filled a free sequence: it counts as the last one that was used. */
+  noteFilled(sequence: number): void {
+    this.#free.splice(this.#free.indexOf(sequence), 1);
+    this.#free.push(sequence);
+    this.#recent = sequence;
+  }
+
   /** @throws LimitError for a prompt longer than the context. */
   checkLength({ prompt: { length } }: ActiveGeneration): void {
     const { contextLength } = this.#session.cache;
@@ -69,6 +112,7 @@ export class Scheduler {
     this.#isRunning = true;
     try {
       for (;;) {
+        while (this.#between.length > 0) await this.#between.shift()?.run();
         this.#seatWaiting();
         if (this.#seats.length === 0) break;
         await this.#step();
@@ -78,6 +122,7 @@ export class Scheduler {
       this.#failure = error ?? new HearthError("a step failed without a reason");
       for (const { generation } of this.#seats) generation.fail(error);
       for (const generation of this.#waiting) generation.fail(error);
+      for (const { reject } of this.#between.splice(0)) reject(error);
       this.#seats = [];
       this.#waiting.length = 0;
     } finally {
@@ -214,6 +259,7 @@ export class Scheduler {
       const savedAt = checkpointsOf({ length, cached, shared }, this.#checkpointsEach);
       if (!this.#start(generation, cached)) continue;
       this.#free.splice(this.#free.indexOf(sequence), 1);
+      this.#recent = sequence;
       this.#seats.push({ generation, sequence, savedAt });
     }
   }

@@ -6,7 +6,8 @@ import { counted } from "../core/counted.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { type KvShape, placesOf, restorableFrom } from "../ops/kv-shape.ts";
-import { Checkpoints } from "./checkpoints.ts";
+import { type HeldState, storedWhenWritten } from "../ops/state-parts.ts";
+import { type Checkpoint, Checkpoints } from "./checkpoints.ts";
 
 /** How much of a sequence can be gone on from. */
 export interface Reach {
@@ -17,7 +18,7 @@ export interface Reach {
 
 export class SequenceCache {
   readonly contextLength: Tokens;
-  readonly #kv: Pick<KvShape, "layers">;
+  readonly #kv: KvShape;
   readonly #tokens: readonly Int32Array[];
   readonly #lengths: Int32Array;
   /** One more than the highest position that was stored since the sequence last began at 0, or at a checkpoint. */
@@ -118,6 +119,35 @@ export class SequenceCache {
   save(sequence: number): number | undefined {
     const stored = this.#stored[sequence] ?? 0;
     return this.#checkpoints.add(sequence, { length: this.length(sequence), stored });
+  }
+
+  /** The checkpoints of a sequence, rising by length. */
+  checkpointsOf(sequence: number): readonly Checkpoint[] {
+    return this.#checkpoints.of(sequence);
+  }
+
+  /**
+   * The sequence holds these tokens and nothing else, of which `stateParts` are written to it and to checkpoints behind
+   * these lengths. Returns the slots of those, by length; fewer where there are fewer slots.
+   * @throws LimitError where the context is too short.
+   */
+  adopt(sequence: number, { tokens, checkpoints }: HeldState): ReadonlyMap<Tokens, number> {
+    if (tokens.length > this.contextLength) {
+      throw new LimitError(
+        `${counted(tokens.length, "token")} do not fit a context of ${this.contextLength}; raise the context`,
+      );
+    }
+    this.#cut(sequence, { length: 0 });
+    this.#row(sequence).set(tokens);
+    this.#lengths[sequence] = tokens.length;
+    this.#stored[sequence] = storedWhenWritten(this.#kv, tokens.length);
+    const slots = new Map<Tokens, number>();
+    for (const length of checkpoints) {
+      const stored = storedWhenWritten(this.#kv, length);
+      const slot = this.#checkpoints.add(sequence, { length, stored });
+      if (slot !== undefined) slots.set(length, slot);
+    }
+    return slots;
   }
 
   /** How many tokens at the beginning of `prompt` the sequence already holds. */

@@ -8,6 +8,12 @@ import { counted } from "../core/counted.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
 import { createStep, emptyStep, type Program, type RowPurpose, type Step } from "../ops/program.ts";
+import {
+  type HeldState,
+  type PlacedPart,
+  placedParts,
+  type StatePart,
+} from "../ops/state-parts.ts";
 import { compileForCaller } from "./compile-for-caller.ts";
 import { FfnCounters } from "./ffn-counters.ts";
 import { SequenceCache } from "./sequence-cache.ts";
@@ -169,6 +175,54 @@ export class Session implements Disposable {
       );
     }
     this.fork(from, to, length);
+  }
+
+  /** What a sequence holds, with the newest of its checkpoints, at most so many. */
+  heldState(sequence: number, maxCheckpoints: number): HeldState {
+    const checkpoints = this.cache.checkpointsOf(sequence).slice(-maxCheckpoints);
+    return {
+      tokens: this.cache.tokens(sequence).slice(),
+      checkpoints: checkpoints.map(({ length }) => length),
+    };
+  }
+
+  /** Bytes of a part of what a sequence holds. @throws RangeError for rows not run. */
+  readState(sequence: number, { part, checkpoint }: PlacedPart): Promise<Uint8Array> {
+    this.#requireRun();
+    if (checkpoint === undefined) {
+      const length = this.cache.length(sequence);
+      return this.executable.readState({ place: sequence, length }, part);
+    }
+    const saved = this.cache.checkpointsOf(sequence).find(({ length }) => length === checkpoint);
+    if (saved === undefined) throw new RangeError(`no checkpoint behind ${checkpoint} tokens`);
+    const place = this.cache.sequences + saved.slot;
+    return this.executable.readState({ place, length: checkpoint }, part);
+  }
+
+  /**
+   * Makes a sequence hold this and nothing else; `read` gives the bytes of its parts, in the order of `placedParts`. What it
+   * throws, or the device, leaves the sequence empty. @throws LimitError where the context is too short.
+   */
+  async writeState(
+    sequence: number,
+    held: HeldState,
+    read: (part: StatePart) => Uint8Array,
+  ): Promise<void> {
+    this.#requireRun();
+    const slots = this.cache.adopt(sequence, held);
+    try {
+      for (const { part, checkpoint } of placedParts(this.program.kv, held)) {
+        const bytes = read(part);
+        const slot = checkpoint === undefined ? undefined : slots.get(checkpoint);
+        if (checkpoint !== undefined && slot === undefined) continue;
+        const place = slot === undefined ? sequence : this.cache.sequences + slot;
+        const length = checkpoint ?? held.tokens.length;
+        await this.executable.writeState({ place, length }, part, bytes);
+      }
+    } catch (error) {
+      this.cache.truncate(sequence, 0);
+      throw error;
+    }
   }
 
   /** Logits [vocabulary] of an output of the last run: a view, valid and writable until the next run. */

@@ -1,6 +1,8 @@
 /** `hearth chat` on a terminal, as `script` of util-linux gives it: what is pasted, typed over lines, asked for. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -99,6 +101,33 @@ describe("a chat over a pipe", () => {
     expect(piped(inline)).toBe(piped(marks));
     expect(piped(open)).toBe(piped(marks));
     expect(piped("one\ntwo\n")).not.toBe(piped(marks));
+  });
+
+  it("goes on in another process, without reading its history again", () => {
+    const folder = mkdtempSync(join(tmpdir(), "hearth-chat-"));
+    const session = join(folder, "chat.state");
+    const chat = (input: string) =>
+      spawnSync(
+        process.execPath,
+        [command, "chat", "--temp", "0", "-n", "4", "--session", session],
+        { encoding: "utf8", input },
+      );
+    const lines = piped("Hello\nWorld\n");
+    const first = chat("Hello\n");
+    const second = chat("World\n");
+    expect(first.stdout + second.stdout).toBe(lines);
+    expect(first.stderr).not.toContain("goes on");
+    expect(second.stderr).toMatch(
+      /chat\.state: the chat goes on after 1 turn; \d+ tokens are not read again/,
+    );
+    writeFileSync(session, "something else entirely");
+    const wrong = chat("World\n");
+    expect([wrong.status, wrong.stderr]).toEqual([
+      1,
+      expect.stringMatching(/magic: found "somethin"/),
+    ]);
+    expect(readFileSync(session, "utf8")).toBe("something else entirely");
+    rmSync(folder, { recursive: true });
   });
 
   it("forgets the oldest turns of a full context and says so, answer after answer", () => {

@@ -13,6 +13,7 @@ import { createHybridBackend } from "../../src/devices/hybrid/backend.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { kvBytes } from "../../src/ops/kv-shape.ts";
+import { placedParts } from "../../src/ops/state-parts.ts";
 import {
   type CountedConversation,
   openConversation,
@@ -83,8 +84,14 @@ const cases = devices.flatMap(([device, isThere, open]) =>
 );
 
 describe.each(cases)("layers of kind $kind on $device", ({ kind, isThere, open }) => {
+  let backend: Backend;
+  // One for all: a software driver compiles each kernel once.
+  beforeAll(async () => {
+    if (isThere) backend = await open(modelOf(kind));
+  });
+  afterAll(() => backend?.[Symbol.dispose]());
+
   it.skipIf(!isThere)("are read once, whatever a chat comes back to", async () => {
-    using backend = await open(modelOf(kind));
     using chat = await openConversation(modelOf(kind), backend);
     // What memory was said to suffice.
     const { executable, program } = chat.session;
@@ -122,8 +129,38 @@ describe.each(cases)("layers of kind $kind on $device", ({ kind, isThere, open }
     expect(back.tokens).toEqual(begun.tokens.slice(0, 12));
   });
 
+  it.skipIf(!isThere)("go on elsewhere, and what went on elsewhere goes on here", async () => {
+    using here = await openConversation(modelOf(kind), backend);
+    using there = await openConversation(modelOf(kind), createReferenceBackend());
+    const move = async (from: CountedConversation, to: CountedConversation): Promise<void> => {
+      const held = from.session.heldState(0, 2);
+      const parts: Uint8Array[] = [];
+      for (const placed of placedParts(from.session.program.kv, held)) {
+        parts.push(await from.session.readState(0, placed));
+        expect(parts.at(-1)).toHaveLength(placed.part.bytes);
+      }
+      const bytes = parts.values();
+      await to.session.writeState(0, held, () => bytes.next().value ?? new Uint8Array());
+    };
+    let prompt = tokensOf(100, 9);
+    for (const [from, to] of [
+      [here, there],
+      [there, here],
+    ] as const) {
+      const { tokens } = await from.answer(prompt, { maxTokens: 24 });
+      await move(from, to);
+      prompt = [...prompt, ...tokens, ...tokensOf(20, 10)];
+      to.takeRead();
+      const next = await to.answer(prompt);
+      expect(to.takeRead()).toBe(1 + 20 + 11);
+      expect(next.tokens).toEqual((await from.answer(prompt)).tokens);
+      // Its checkpoints came with it: the turn is asked in other words.
+      await to.answer([...prompt.slice(0, -10), 5, 6, 7]);
+      expect(to.takeRead()).toBeLessThanOrEqual(20 + 3 + 11);
+    }
+  });
+
   it.skipIf(!isThere)("are forked without reading a token twice", async () => {
-    using backend = await open(modelOf(kind));
     using chat = await openConversation(modelOf(kind), backend);
     const shared = tokensOf(100, 4);
     const [one, two] = [tokensOf(30, 5), tokensOf(25, 6)].map((tail) => [...shared, ...tail]);

@@ -9,6 +9,7 @@ import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
+import type { StatePart } from "../../ops/state-parts.ts";
 import {
   type Addon,
   type AddonExecutable,
@@ -181,7 +182,15 @@ function createRunning(
   checkOpen: () => void,
 ): Pick<
   Executable,
-  "run" | "output" | "write" | "copySequence" | "saveState" | "restoreState" | "finished"
+  | "run"
+  | "output"
+  | "write"
+  | "copySequence"
+  | "saveState"
+  | "restoreState"
+  | "readState"
+  | "writeState"
+  | "finished"
 > {
   const host = createHostOutputs(cut, outputs);
   const positions = new StatePositions(cut.program);
@@ -229,7 +238,28 @@ function createRunning(
       checkOpen();
       await addon.copyState(handle, positions.restore(slot, sequence), sequence);
     },
+    readState: async ({ place }, part) => {
+      checkOpen();
+      const bytes = new Uint8Array(part.bytes);
+      await addon.moveState(handle, stateMove(place, part, "to host"), bytes);
+      return bytes;
+    },
+    writeState: async ({ place, length }, part, bytes) => {
+      checkOpen();
+      positions.wrote(place, part.layer, length);
+      await addon.moveState(handle, stateMove(place, part, "from host"), bytes);
+    },
   };
+}
+
+function stateMove(
+  place: number,
+  part: StatePart,
+  direction: "to host" | "from host",
+): Float64Array {
+  const kind = { keys: 0, values: 1, state: 2 }[part.kind];
+  const { first, count } = part.kind === "state" ? { first: 0, count: 0 } : part;
+  return Float64Array.of(kind, part.layer, place, first, count, Number(direction === "to host"));
 }
 
 /** The counts of its ops, and the methods of Executable that change with them. */

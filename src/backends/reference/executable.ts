@@ -9,6 +9,7 @@ import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { StatePositions } from "../state-positions.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
+import { readPart, writePart } from "./host-states.ts";
 import type { Pacer } from "./pacer.ts";
 import { copyStates } from "./recurrent-state.ts";
 import { opRows, runOp } from "./run-op.ts";
@@ -63,6 +64,12 @@ export function createExecutable(
       enqueue(() => copyPlace(sequence, positions.save(sequence, slot))),
     restoreState: (slot, sequence) =>
       enqueue(() => copyPlace(positions.restore(slot, sequence), sequence)),
+    readState: (at, part) => enqueue(() => readPart(state, at.place, part)),
+    writeState: (at, part, bytes) =>
+      enqueue(() => {
+        writePart(state, { place: at.place, bytes }, part);
+        positions.wrote(at.place, part.layer, at.length);
+      }),
     finished: () => enqueue(() => {}),
     ffnCounts: () => counter.take(),
     channelCounts: () => [],
@@ -75,13 +82,13 @@ export function createExecutable(
 
 interface Queue {
   /** Does the work behind all that was asked for before. */
-  enqueue(work: () => Promise<void> | void): Promise<void>;
+  enqueue<Result>(work: () => Promise<Result> | Result): Promise<Result>;
   /** What has not begun fails. */
   dispose(): void;
 }
 
 function createQueue(): Queue {
-  let last: Promise<void> = Promise.resolve();
+  let last: Promise<unknown> = Promise.resolve();
   let isDisposed = false;
   return {
     enqueue: (work) => {

@@ -6,6 +6,7 @@ import { DeviceError } from "../../core/errors.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
+import type { StatePart } from "../../ops/state-parts.ts";
 import type {
   ChannelCounts,
   Executable,
@@ -13,6 +14,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  StatePlace,
 } from "../backend.ts";
 import type { ExecutableReport, GpuCounts } from "../executable-report.ts";
 import { StatePositions } from "../state-positions.ts";
@@ -20,11 +22,13 @@ import { CallOrder } from "./call-order.ts";
 import type { OpenDevice } from "./device.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import { noGpuCounts } from "./gpu-counts.ts";
+import { HostStates } from "./host-states.ts";
 import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
 import type { Compiled, Kernel, Pipelines } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
 import { bytesOf, type RecordedSegment, type Recording } from "./recording.ts";
 import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
+import { type CopyRequest, StateCopies } from "./state-copies.ts";
 import { StepWords } from "./step-words.ts";
 import { type CutSizes, SubmissionCuts } from "./submission-cuts.ts";
 import { uploadReplaced } from "./upload.ts";
@@ -70,9 +74,10 @@ export class WebGpuExecutable implements GpuExecutable {
   readonly #shape = createRunShape();
   readonly #stepWords: StepWords;
   readonly #positions: StatePositions;
-  readonly #copyWords: Uint32Array<ArrayBuffer> = new Uint32Array(4);
+  readonly #copies: StateCopies;
   readonly #cuts: SubmissionCuts;
   readonly #readback: Readback;
+  readonly #hostStates: HostStates;
   readonly #ffn: FfnCounter;
   readonly #order: CallOrder = new CallOrder();
   #counts: Mutable<GpuCounts> = { ...noGpuCounts };
@@ -92,6 +97,8 @@ export class WebGpuExecutable implements GpuExecutable {
     this.#cuts = new SubmissionCuts(ready.cuts);
     this.#ffn = createFfnCounter(recording.segments);
     const { gpu, open } = ready;
+    this.#copies = new StateCopies(open.device, this.#buffer(recording.copyRequest));
+    this.#hostStates = new HostStates({ recording, gpu, device: open.device });
     this.#readback = new Readback(
       { recording, gpu, device: open.device },
       {
@@ -196,36 +203,36 @@ export class WebGpuExecutable implements GpuExecutable {
     return this.#copyInTurn([...copyRings, ...copyState], [from, to, contextLength]);
   }
 
-  #copyInTurn(
-    calls: readonly ReadyCall[],
-    request: readonly [from: number, to: number, length: number],
-  ): Promise<void> {
+  readState({ place }: StatePlace, part: StatePart): Promise<Uint8Array> {
+    return this.#inTurn(() =>
+      this.#hostStates.read(place, part).catch((error: unknown) => {
+        throw this.#failure() ?? error;
+      }),
+    );
+  }
+
+  writeState({ place, length }: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void> {
+    this.#positions.wrote(place, part.layer, length);
+    return this.#inTurn(async () => this.#hostStates.write(place, part, bytes));
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const failure = this.#failure();
+    if (failure !== undefined) return Promise.reject(failure);
+    return this.#order.isWaiting ? this.#order.later(Promise.resolve(), work) : work();
+  }
+
+  #copyInTurn(calls: readonly ReadyCall[], request: CopyRequest): Promise<void> {
     const kernels = calls.map(({ kernel }) => kernel);
     const isCompiled = kernels.every(({ pipeline }) => pipeline !== undefined);
     if (isCompiled && !this.#order.isWaiting) return this.#copy(calls, request);
     return this.#order.later(this.#compile(kernels), () => this.#copy(calls, request));
   }
 
-  #copy(
-    calls: readonly ReadyCall[],
-    request: readonly [from: number, to: number, length: number],
-  ): Promise<void> {
+  #copy(calls: readonly ReadyCall[], request: CopyRequest): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) return Promise.reject(failure);
-    const { recording, open } = this.#ready;
-    this.#copyWords.set(request);
-    open.device.queue.writeBuffer(this.#buffer(recording.copyRequest), 0, this.#copyWords);
-    const encoder = open.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    // 256 workgroups loop over any length.
-    for (const { kernel, bindGroup } of calls) {
-      if (kernel.pipeline === undefined) continue;
-      pass.setPipeline(kernel.pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(256);
-    }
-    pass.end();
-    open.device.queue.submit([encoder.finish()]);
+    this.#copies.submit(calls, request);
     this.#counts.submits++;
     this.#counts.dispatches += calls.length;
     return Promise.resolve();

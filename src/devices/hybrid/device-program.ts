@@ -39,6 +39,11 @@ export class DeviceProgram {
     return own;
   }
 
+  /** This device's layer of the cache for one of the model's; undefined where it has none. */
+  cacheLayer(layer: number): number | undefined {
+    return this.#cacheLayers.get(layer);
+  }
+
   has(slot: Slot): boolean {
     return this.#slots.has(slot);
   }

@@ -9,6 +9,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  StatePlace,
 } from "../../backends/backend.ts";
 import type { ExecutableReport } from "../../backends/executable-report.ts";
 import { HearthError, UnsupportedError } from "../../core/errors.ts";
@@ -22,6 +23,7 @@ import {
   type RowPurpose,
   type Step,
 } from "../../ops/program.ts";
+import type { StatePart } from "../../ops/state-parts.ts";
 import type { DeviceName } from "./device-program.ts";
 import type { HybridExchange } from "./exchange.ts";
 import { joinCounts, joinDevices, joinRuns } from "./join-counts.ts";
@@ -140,6 +142,24 @@ class Hybrid implements HybridExecutable {
     });
   }
 
+  /** Where two devices remember a layer, both have the same. */
+  readState(at: StatePlace, part: StatePart): Promise<Uint8Array> {
+    const [place] = this.#partition.cacheLayers(part.layer);
+    if (place === undefined) {
+      return Promise.reject(new RangeError(`no device has layer ${part.layer} of the cache`));
+    }
+    const { device, layer } = place;
+    return this.#enqueue(() => this.#device(device).readState(at, { ...part, layer }));
+  }
+
+  writeState(at: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void> {
+    return this.#enqueue(async () => {
+      for (const { device, layer } of this.#partition.cacheLayers(part.layer)) {
+        await this.#device(device).writeState(at, { ...part, layer }, bytes);
+      }
+    });
+  }
+
   finished(): Promise<void> {
     return this.#enqueue(async () => {
       await this.#devices.gpu?.finished();
@@ -213,14 +233,17 @@ class Hybrid implements HybridExecutable {
     this.#counts = joinCounts([...this.#counts, ...fresh], joinRuns);
   }
 
-  #enqueue(work: () => Promise<void>): Promise<void> {
+  #enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
     const done = this.#queue.then(() => {
       if (this.#isDisposed)
         throw new HearthError("the executable was disposed before this call ran");
       if (this.#broken !== undefined) throw this.#broken;
       return work();
     });
-    this.#queue = done.catch(() => undefined);
+    this.#queue = done.then(
+      () => undefined,
+      () => undefined,
+    );
     return done;
   }
 

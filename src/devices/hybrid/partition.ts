@@ -46,6 +46,10 @@ export interface Partition {
   readonly actions: readonly (readonly Action[])[];
   /** Where the host finds an output of the whole program. */
   readonly outputs: ReadonlyMap<Slot, { readonly device: DeviceName; readonly slot: Slot }>;
+  /** The devices that remember a layer of the cache, and which of their layers it is. */
+  readonly cacheLayers: (
+    layer: number,
+  ) => readonly { readonly device: DeviceName; readonly layer: number }[];
   /** Every slot of the whole program on the devices that have it. */
   readonly copies: (slot: Slot) => readonly { readonly device: DeviceName; readonly slot: Slot }[];
 }
@@ -72,6 +76,11 @@ export function partitionProgram(
     cpu: cpu.finish(program),
     actions,
     outputs: partitioner.outputs,
+    cacheLayers: (layer) =>
+      [gpu, cpu].flatMap((own) => {
+        const place = own.cacheLayer(layer);
+        return place === undefined ? [] : [{ device: own.device, layer: place }];
+      }),
     copies: (slot) =>
       [gpu, cpu]
         .filter((device) => device.has(slot))

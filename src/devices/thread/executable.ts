@@ -6,11 +6,13 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  StatePlace,
 } from "../../backends/backend.ts";
 import type { ExecutableReport } from "../../backends/executable-report.ts";
 import { HearthError } from "../../core/errors.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
+import type { StatePart } from "../../ops/state-parts.ts";
 import type { WorkerLink } from "./link.ts";
 import type { ExecutableFacts, SharedMemory } from "./protocol.ts";
 import { RunCounts } from "./run-counts.ts";
@@ -91,6 +93,17 @@ export class WorkerExecutable implements Executable {
 
   async restoreState(slot: number, sequence: number): Promise<void> {
     await this.#inOrder(() => this.#link.ask({ kind: "restore", slot, sequence }, "done"));
+  }
+
+  async readState(at: StatePlace, part: StatePart): Promise<Uint8Array> {
+    const answer = await this.#inOrder(() =>
+      this.#link.ask({ kind: "read-state", at, part }, "state"),
+    );
+    return answer.bytes;
+  }
+
+  async writeState(at: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void> {
+    await this.#inOrder(() => this.#link.ask({ kind: "write-state", at, part, bytes }, "done"));
   }
 
   async finished(): Promise<void> {

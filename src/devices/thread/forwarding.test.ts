@@ -1,13 +1,14 @@
 /** Nothing of an executable is lost on its way through a decorator or a thread: every member arrives, with its arguments. */
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
-import type { Backend, Executable } from "../../backends/backend.ts";
+import type { Backend, Executable, StatePlace } from "../../backends/backend.ts";
 import { ForwardingExecutable } from "../../backends/forwarding-executable.ts";
 import { plainMatrices } from "../../backends/plain-matrices.ts";
 import type { GpuExecutable } from "../../backends/webgpu/executable.ts";
 import { noGpuCounts } from "../../backends/webgpu/gpu-counts.ts";
 import type { Slot } from "../../ops/op.ts";
 import { createStep, type Program, type Step } from "../../ops/program.ts";
+import type { StatePart } from "../../ops/state-parts.ts";
 import { openThread } from "./backend.ts";
 import type { DeviceSpec } from "./device.ts";
 import { countGpu } from "./gpu-use.ts";
@@ -23,6 +24,7 @@ const program: Program = {
   maxRows: 2,
   maxOutputs: 2,
 };
+const part: StatePart = { kind: "keys", layer: 1, first: 2, count: 3, bytes: 4 };
 const step = createStep(2, 2);
 step.rowCount = 2;
 step.token.set([5, 6]);
@@ -53,6 +55,13 @@ class Recording implements GpuExecutable {
   }
   async restoreState(from: number, sequence: number): Promise<void> {
     this.calls.push(["restoreState", from, sequence]);
+  }
+  async readState({ place }: StatePlace, part: StatePart): Promise<Uint8Array> {
+    this.calls.push(["readState", place, part]);
+    return Uint8Array.of(1, 2);
+  }
+  async writeState(at: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void> {
+    this.calls.push(["writeState", at, part, [...bytes]]);
   }
   async finished(): Promise<void> {
     this.calls.push(["finished"]);
@@ -95,6 +104,8 @@ const uses: { readonly [Key in keyof Required<Executable>]: (of: Executable) => 
   copySequence: (of) => of.copySequence(0, 1, 5),
   saveState: (of) => of.saveState(2, 3),
   restoreState: (of) => of.restoreState(4, 5),
+  readState: (of) => of.readState({ place: 1, length: 9 }, part),
+  writeState: (of) => of.writeState({ place: 2, length: 7 }, part, Uint8Array.of(3, 4)),
   finished: (of) => of.finished(),
   ffnCounts: (of) => of.ffnCounts(),
   neuronCounts: (of) => of.neuronCounts(),
@@ -162,7 +173,7 @@ describe.each([
       expect(inner.calls, String(key)).toEqual(expect.arrayContaining(alone.calls));
       used++;
     }
-    expect(used).toBe(16);
+    expect(used).toBe(18);
   });
 });
 

@@ -79,6 +79,15 @@ export class DeviceHost {
       case "restore":
         await this.#ready.executable.restoreState(request.slot, request.sequence);
         return { kind: "done", id };
+      case "read-state":
+        return {
+          kind: "state",
+          id,
+          bytes: await this.#ready.executable.readState(request.at, request.part),
+        };
+      case "write-state":
+        await this.#ready.executable.writeState(request.at, request.part, request.bytes);
+        return { kind: "done", id };
       case "report":
         return { kind, id, report: await this.#ready.executable.report() };
       case "neurons":

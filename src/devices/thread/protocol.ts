@@ -9,10 +9,12 @@ import type {
   LoadProgress,
   NeuronChange,
   NeuronCounts,
+  StatePlace,
 } from "../../backends/backend.ts";
 import type { ExecutableReport } from "../../backends/executable-report.ts";
 import * as errors from "../../core/errors.ts";
 import type { Program } from "../../ops/program.ts";
+import type { StatePart } from "../../ops/state-parts.ts";
 import type { DeviceSpec } from "./device.ts";
 
 /** Each request is answered once, by the same id, in any order. */
@@ -45,6 +47,19 @@ export type Request =
       readonly slot: number;
       readonly sequence: number;
     }
+  | {
+      readonly kind: "read-state";
+      readonly id: number;
+      readonly at: StatePlace;
+      readonly part: StatePart;
+    }
+  | {
+      readonly kind: "write-state";
+      readonly id: number;
+      readonly at: StatePlace;
+      readonly part: StatePart;
+      readonly bytes: Uint8Array;
+    }
   | { readonly kind: "report"; readonly id: number }
   | { readonly kind: "neurons"; readonly id: number }
   | { readonly kind: "replace"; readonly id: number; readonly change: NeuronChange }
@@ -65,6 +80,7 @@ export type Answer =
       readonly channels: readonly ChannelCounts[];
     }
   | { readonly kind: "done"; readonly id: number }
+  | { readonly kind: "state"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: "report"; readonly id: number; readonly report: ExecutableReport }
   | { readonly kind: "neurons"; readonly id: number; readonly counts: readonly NeuronCounts[] }
   | { readonly kind: "failed"; readonly id: number; readonly error: PlainError };
