@@ -51,12 +51,6 @@ inline __m256i dot_two_groups<MXFP4>(__m256i packed, const int8_t* q) {
   return _mm256_madd_epi16(_mm256_sub_epi16(sums, zeros), _mm256_set1_epi16(1));
 }
 
-inline __m256i join(const uint8_t* low, const uint8_t* high) {
-  return _mm256_inserti128_si256(
-      _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low))),
-      _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
-}
-
 // Scales of four blocks in the lanes of four groups. Blocks 1 and 3 begin two bytes, or one, behind
 // the half of a load.
 inline __m256 scales(IQ4_NL, const uint8_t* b) {
@@ -124,16 +118,12 @@ struct BookDot<IQ4_XS> {
   }
 };
 
-// Against dot products in integers a panel of f32 pays late: with 12 tokens it takes 1.7 to 2.0 times
-// as long (64 x 2048, Zen 4).
-constexpr size_t kGemmTokens = 28;
-
 template <class Codec>
 void add(Kernels& kernels) {
   WeightKernels& of_type = weights_of(kernels, Codec::kType);
   of_type.gemv = four_row_gemv<BookDot<Codec>>;
   of_type.gather_dot = four_row_gather<BookDot<Codec>>;
-  of_type.gemm_tokens = kGemmTokens;
+  of_type.gemm_tokens = kDotTokens;
 }
 
 }  // namespace

@@ -53,9 +53,9 @@ template <class Codec>
 struct PairDot {
   using Format = Codec;
   static constexpr size_t kBytes = Codec::kBytes;
-  using Sum = Avx2Sum;
-  static Sum start() { return zero_sum(); }
-  static float finish(const Sum& sum) { return finish_sum(sum); }
+  using Sum = __m256;
+  static Sum start() { return _mm256_setzero_ps(); }
+  static float finish(Sum sum) { return sum_of_lanes(sum); }
 
   template <int kStep>
   static __m256i product(__m256i low, __m256i high, __m256i tops, const int8_t* q) {
@@ -116,10 +116,10 @@ struct PairDot {
     if constexpr (Codec::kHasMinimum) {
       const __m128 d =
           _mm_cvtph_ps(_mm_cvtsi32_si128(static_cast<int>(load_u32(weights + Q2_K::kScales))));
-      sum.dot = _mm256_fmadd_ps(dot, _mm256_broadcastss_ps(d), sum.dot);
-      sum.dot = _mm256_fnmadd_ps(minimum, _mm256_broadcastss_ps(_mm_movehdup_ps(d)), sum.dot);
+      sum = _mm256_fmadd_ps(dot, _mm256_broadcastss_ps(d), sum);
+      sum = _mm256_fnmadd_ps(minimum, _mm256_broadcastss_ps(_mm_movehdup_ps(d)), sum);
     } else {
-      sum.dot = _mm256_fmadd_ps(dot, _mm256_set1_ps(load_f16c(weights + Q3_K::kD)), sum.dot);
+      sum = _mm256_fmadd_ps(dot, _mm256_set1_ps(load_f16c(weights + Q3_K::kD)), sum);
     }
   }
 
@@ -129,15 +129,12 @@ struct PairDot {
   }
 };
 
-// With 12 tokens a panel of f32 takes 1.1 (Q3_K) to 1.6 times (Q2_K) as long (64 x 2048, Zen 4).
-constexpr size_t kGemmTokens = 16;
-
 template <class Codec>
 void add(Kernels& kernels) {
   WeightKernels& of_type = weights_of(kernels, Codec::kType);
   of_type.gemv = four_row_gemv<PairDot<Codec>>;
   of_type.gather_dot = four_row_gather<PairDot<Codec>>;
-  of_type.gemm_tokens = kGemmTokens;
+  of_type.gemm_tokens = kDotTokens;
 }
 
 }  // namespace

@@ -13,9 +13,9 @@ struct UnpackedDot {
   static constexpr size_t kParts = Codec::kBlock / Codec::kSubGroup;
   static constexpr size_t kBytes = Codec::kBytes;
   static_assert(!Codec::kHasMinimum, "the codes less the zero point are the weights");
-  using Sum = Avx2Sum;
-  static Sum start() { return zero_sum(); }
-  static float finish(const Sum& sum) { return finish_sum(sum); }
+  using Sum = __m256;
+  static Sum start() { return _mm256_setzero_ps(); }
+  static float finish(Sum sum) { return sum_of_lanes(sum); }
 
   // For the lanes of 32 weights, of one group or of two.
   static __m256 factor(const float* scale, float d) {
@@ -33,7 +33,7 @@ struct UnpackedDot {
                                         _mm256_set1_epi8(static_cast<char>(Codec::kZero)));
       const __m256 dot = _mm256_cvtepi32_ps(dot_signed(w, load_256(x.q + group * kGroup)));
       const float* scales = scale + g * (kGroup / Codec::kSubGroup);
-      sum.dot = _mm256_fmadd_ps(dot, factor(scales, x.d[group]), sum.dot);
+      sum = _mm256_fmadd_ps(dot, factor(scales, x.d[group]), sum);
     }
   }
 };

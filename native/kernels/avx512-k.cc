@@ -5,6 +5,7 @@
 
 #include "avx512.h"
 #include "four-rows.h"
+#include "k-scales.h"
 
 namespace hearth {
 namespace {
@@ -15,20 +16,9 @@ inline __m512i load_halves(const int8_t* first, const int8_t* second) {
   return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
 }
 
-struct KSum {
-  __m512 dot;
-  __m256 minimum;
-};
-
-// The eight scales (low eight bytes) and eight minima (high) of a Q4_K or Q5_K block, as bytes.
-inline __m128i k_scale_bytes(const uint8_t* packed) {
-  const uint32_t a = load_u32(packed);
-  const uint32_t b = load_u32(packed + 4);
-  const uint32_t c = load_u32(packed + 8);
-  constexpr uint32_t kSix = 0x3f3f3f3f, kFour = 0x0f0f0f0f, kTop = 0x30303030;
-  return _mm_setr_epi32(
-      static_cast<int>(a & kSix), static_cast<int>((c & kFour) | ((a >> 2) & kTop)),
-      static_cast<int>(b & kSix), static_cast<int>(((c >> 4) & kFour) | ((b >> 2) & kTop)));
+// Eight values in the low lanes and eight in the high ones.
+inline __m512 join(const float* low, const float* high) {
+  return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
 }
 
 // Groups 4h … 4h + 3 lie in 64 bytes: low nibbles are groups 0 and 2, high nibbles 1 and 3.
@@ -36,11 +26,9 @@ template <class Codec>
 struct KDot {
   using Format = Codec;
   static constexpr size_t kBytes = Codec::kBytes;
-  using Sum = KSum;
-  static Sum start() { return {_mm512_setzero_ps(), _mm256_setzero_ps()}; }
-  static float finish(Sum sum) {
-    return _mm512_reduce_add_ps(_mm512_add_ps(sum.dot, _mm512_zextps256_ps512(sum.minimum)));
-  }
+  using Sum = __m512;
+  static Sum start() { return _mm512_setzero_ps(); }
+  static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
 
   static __m512i add_fifth(__m512i code, __m512i high, uint8_t first, uint8_t second) {
     const __m512i bits = _mm512_inserti64x4(_mm512_set1_epi8(static_cast<char>(first)),
@@ -70,24 +58,23 @@ struct KDot {
   }
 
   static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
-    const __m512 both = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scale_bytes(weights + 4)));
-    const __m256 scale =
-        _mm256_mul_ps(_mm512_castps512_ps256(both), _mm256_set1_ps(load_f16c(weights)));
-    const __m256 minimum =
-        _mm256_mul_ps(_mm512_extractf32x8_ps(both, 1), _mm256_set1_ps(load_f16c(weights + 2)));
+    const __m128i head = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights));
+    const __m512 whole = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scale_bytes(head)));
+    // d for the scales, that of the minima for those; then d and d · Σ q of x.
+    const __m512i halves = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m512 d = _mm512_permutexvar_ps(halves, _mm512_castps128_ps512(_mm_cvtph_ps(head)));
     const __m512 factor =
-        _mm512_castps256_ps512(_mm256_mul_ps(scale, _mm256_loadu_ps(x.d + 8 * index)));
+        _mm512_mul_ps(_mm512_mul_ps(whole, d), join(x.d + 8 * index, x.d_sum + 8 * index));
     const int8_t* q = x.q + index * kKBlock;
     const __m512i own = _mm512_set_epi32(3, 3, 2, 2, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 0, 0);
     for (size_t half = 0; half < 2; ++half) {
       const __m512i pick = _mm512_add_epi32(own, _mm512_set1_epi32(static_cast<int>(4 * half)));
       const __m512 dot = _mm512_cvtepi32_ps(dot_half(weights, q + 128 * half, half));
-      sum.dot = _mm512_fmadd_ps(dot, _mm512_permutexvar_ps(pick, factor), sum.dot);
+      sum = _mm512_fmadd_ps(dot, _mm512_permutexvar_ps(pick, factor), sum);
     }
-    sum.minimum = _mm256_fnmadd_ps(minimum, _mm256_loadu_ps(x.d_sum + 8 * index), sum.minimum);
+    constexpr __mmask16 kMinima = 0xff00;
+    sum = _mm512_mask_sub_ps(sum, kMinima, sum, factor);
   }
-
-  static float load_f16c(const uint8_t* p) { return _cvtsh_ss(load_u16(p)); }
 };
 
 // Four lanes hold one group of 16; the zero point 32 is subtracted through d · Σ q of the group.
