@@ -94,6 +94,10 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.planPlacement },
     { target: () => api.planPlacement, ...afterPath },
   ],
+  predictSpeed: [
+    { target: () => api.predictSpeed },
+    { target: () => api.predictSpeed, ...afterPath },
+  ],
   prepareModel: [
     { target: () => api.prepareModel },
     { target: () => api.prepareModel, ...afterPath },

@@ -46,6 +46,14 @@ export {
 } from "./commands/perplexity.ts";
 export { type PlacementOptions, type PlacementResult, planPlacement } from "./commands/plan.ts";
 export {
+  type PredictedMemory,
+  type PredictedWay,
+  type Prediction,
+  type PredictOptions,
+  predictSpeed,
+} from "./commands/prediction/predict.ts";
+export type { PredictedModel } from "./commands/prediction/predict-repository.ts";
+export {
   type PrepareModelOptions,
   type PrepareReport,
   prepareModel,
@@ -55,6 +63,7 @@ export {
 } from "./commands/prepare/prepare.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./commands/profile.ts";
 export {
+  type ListingOptions,
   listRepository,
   namesHubModel,
   type OfferedModel,

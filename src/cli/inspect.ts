@@ -3,9 +3,16 @@
 import type { Command } from "commander";
 import { counted } from "../core/counted.ts";
 import { visibleJson } from "../core/visible-text.ts";
-import { formatBytes, type Inspection, inspectModel } from "../index.ts";
+import {
+  formatBytes,
+  type Inspection,
+  inspectModel,
+  type Prediction,
+  predictSpeed,
+} from "../index.ts";
 import { positiveNumber } from "./option-values.ts";
 import { print } from "./output.ts";
+import { predictionFacts, predictionJson } from "./prediction-text.ts";
 import { table } from "./table.ts";
 
 interface InspectFlags {
@@ -36,13 +43,24 @@ export function addInspectCommand(program: Command): void {
     .action(inspect);
 }
 
-function inspect(path: string, flags: InspectFlags): void {
+/** What is inspected, at a context, with how fast it will run where that is known. */
+interface Shown {
+  readonly inspection: Inspection;
+  readonly context: number;
+  readonly prediction: Prediction | undefined;
+}
+
+async function inspect(path: string, flags: InspectFlags): Promise<void> {
   const inspection = inspectModel(path);
   const context = flags.context ?? Math.min(inspection.contextLength ?? 4096, 4096);
-  const text = flags.json
-    ? visibleJson(asJson(inspection, context))
-    : asText(inspection, context, flags);
-  print(text);
+  const prediction = await predictionOf(inspection);
+  const shown: Shown = { inspection, context, prediction };
+  print(flags.json ? visibleJson(asJson(shown)) : asText(shown, flags));
+}
+
+/** Undefined for a model that does not run, and on a machine that was not measured. */
+async function predictionOf({ path, runs }: Inspection): Promise<Prediction | undefined> {
+  return runs ? predictSpeed(path, { unmeasured: "give up" }) : undefined;
 }
 
 function tensorsByType(
@@ -59,7 +77,7 @@ function tensorsByType(
   });
 }
 
-function asJson(inspection: Inspection, context: number): object {
+function asJson({ inspection, context, prediction }: Shown): object {
   const { model } = inspection;
   return {
     architecture: inspection.architecture,
@@ -83,12 +101,13 @@ function asJson(inspection: Inspection, context: number): object {
       needed_bytes: neededBytes(inspection, context),
       available_bytes: inspection.memoryBytes,
     },
+    predicted: predictionJson(prediction),
     notices: model?.notices ?? [],
     metadata: Object.fromEntries(inspection.metadata),
   };
 }
 
-function asText(inspection: Inspection, context: number, flags: InspectFlags): string {
+function asText({ inspection, context, prediction }: Shown, flags: InspectFlags): string {
   const { model } = inspection;
   const facts: readonly (readonly [string, string])[] = [
     ["file", `${inspection.path} (${inspection.magic} v${inspection.version})`],
@@ -104,6 +123,7 @@ function asText(inspection: Inspection, context: number, flags: InspectFlags): s
     ...shapeFacts(inspection),
     ...expertFacts(inspection),
     ["runs", verdict(inspection, context)],
+    ...(inspection.runs ? predictionFacts(prediction) : []),
     ...(model?.notices ?? []).map((notice) => ["notice", notice] as const),
   ];
   const types = tensorsByType(inspection).map(({ type, tensors, bytes }) => [

@@ -21,6 +21,7 @@ import { type RemovedFiles, removeModels } from "../hub/remove.ts";
 import { readRepository } from "../hub/repository.ts";
 import { hubSettings } from "../hub/settings.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
+import { type PredictedModel, predictModels } from "./prediction/predict-repository.ts";
 import { findModel } from "./resolve-model.ts";
 
 export interface PullOptions {
@@ -114,22 +115,39 @@ export interface OfferedModel {
   /** In the cache, whole. */
   readonly isHere: boolean;
   readonly isChosen: boolean;
+  /** With `predict`. */
+  readonly predicted?: PredictedModel;
 }
+
+export interface ListingOptions {
+  /** Read the header of every model, some megabytes each, and predict how fast it runs here. Default false. */
+  readonly predict?: boolean;
+  /** Hears how many headers of `predict` have been read. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+const listingRules: OptionRules<ListingOptions> = {
+  predict: flagRule,
+  onProgress: functionRule,
+  signal: signalRule,
+};
 
 /** `name` as for pullModel; of a name with a quantisation, that one is the chosen one. @throws OptionError, HubError */
 export async function listRepository(
   name: string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: ListingOptions = {},
 ): Promise<RepositoryListing> {
   checkValue(name, "model", textRule);
-  checkOptions(options, { signal: signalRule }, "listRepository");
-  const { signal } = options;
+  checkOptions(options, listingRules, "listRepository");
+  const { signal, predict = false, onProgress } = options;
   const wanted = parseHubName(name);
   using connection = new HubConnection(hubSettings());
   const { models, ...repository } = await readRepository(connection, { ...wanted, signal });
   const memoryBytes = memoryOfProcess();
   const { chosen, choice } = choose(models, wanted, memoryBytes);
   const here = digestsHere(connection.settings.cacheFolder, wanted);
+  const predicted = predict ? await predictModels(connection, models, { signal, onProgress }) : [];
   return {
     repository: repository.name,
     revision: repository.revision,
@@ -137,13 +155,14 @@ export async function listRepository(
     isGated: repository.isGated,
     choice,
     memoryBytes,
-    models: models.map((model) => ({
+    models: models.map((model, i) => ({
       quant: model.quant,
       bytes: model.bytes,
       files: model.files.map(({ path }) => path),
       neededBytes: neededMemory(model.bytes),
       isHere: model.files.every(({ digest }) => here.has(digest)),
       isChosen: model === chosen,
+      ...(predicted[i] && { predicted: predicted[i] }),
     })),
   };
 }

@@ -10,10 +10,14 @@ import { hardwareIdentity, type MeasureRequest, measureHardware } from "./measur
 
 /** What was measured before on this machine with this adapter, else a new measurement, which is kept where that is possible. */
 export async function measuredHardware(request: MeasureRequest): Promise<HardwareProfile> {
+  return keptHardware(request) ?? (await measureAgain(request)).profile;
+}
+
+/** What was measured before; undefined where nothing was. */
+export function keptHardware(request: MeasureRequest): HardwareProfile | undefined {
   const identity = hardwareIdentity(request);
   const kept = readProfile(openCache("hardware"), fileOf(identity));
-  if (kept !== undefined && kept.identity === identity) return kept;
-  return (await measureAgain(request)).profile;
+  return kept?.identity === identity ? kept : undefined;
 }
 
 /** Measures now and replaces what was kept. `notice`: why it could not be kept. */

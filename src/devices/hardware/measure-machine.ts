@@ -11,7 +11,7 @@ import {
   parseHardwareProfile,
   serialiseHardwareProfile,
 } from "../../placement/hardware.ts";
-import { measureAgain, measuredHardware } from "./cache.ts";
+import { keptHardware, measureAgain, measuredHardware } from "./cache.ts";
 import type { MeasureRequest } from "./measure.ts";
 
 export interface MeasureOptions {
@@ -60,6 +60,11 @@ export async function measureMachine(options: MeasureOptions = {}): Promise<stri
 /** What was measured before, else a new measurement. */
 export async function machineProfile(options: MeasureOptions): Promise<HardwareProfile> {
   return measuredHardware(await measureRequest(options));
+}
+
+/** What was measured before; undefined where nothing was. */
+export async function keptProfile(options: MeasureOptions): Promise<HardwareProfile | undefined> {
+  return keptHardware(await measureRequest(options));
 }
 
 async function measureRequest({ gpu, threads }: MeasureOptions): Promise<MeasureRequest> {

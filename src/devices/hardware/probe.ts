@@ -8,13 +8,16 @@ import { createStep, type Program, type Segment } from "../../ops/program.ts";
 
 export type ProbeKind =
   | { readonly kind: "nothing" }
-  /** One product of a matrix with a vector, or with so many. */
+  /** One product of a matrix with a vector, or with so many; or of several matrices, one behind the other. */
   | {
       readonly kind: "product";
       readonly type: WeightType;
       readonly rows: number;
       readonly columns: number;
       readonly vectors?: number;
+      readonly matrices?: number;
+      /** Large enough for all matrices; it is mapped. Default: memory of their own, which is read faster (larger pages). */
+      readonly file?: string;
     }
   /** Sums of short vectors, one behind the other. */
   | { readonly kind: "small ops"; readonly count: number; readonly width: number }
@@ -80,9 +83,9 @@ function workOf(probe: ProbeKind): Work {
     case "product": {
       const x = slot(1, probe.columns);
       const out = slot(2, probe.rows);
-      const weight = filledWeight(probe);
+      const weights = Array.from({ length: probe.matrices ?? 1 }, (_, i) => filledWeight(probe, i));
       return {
-        ops: [{ kind: "matmul", x, out, into: "assign", weight }],
+        ops: weights.map((weight) => ({ kind: "matmul", x, out, into: "assign", weight })),
         slots: [x, out],
         outputs: [],
       };
@@ -108,13 +111,30 @@ function slot(id: number, width: number): Slot {
   return { id, name: `probe ${id}`, width, rows: "step" };
 }
 
-/** Bytes that are small normal numbers in every type: 0x1111 is 6.5e-4 as f16, 0x11111111 is 1.1e-28 as f32. */
-function filledWeight(of: {
-  readonly type: WeightType;
-  readonly rows: number;
-  readonly columns: number;
-}): Weight {
-  const { type, rows, columns } = of;
-  const data = new Uint8Array(rows * rowBytes(type, columns)).fill(0x11);
-  return { name: `probe ${type}`, type, rows, columns, bytes: { kind: "memory", data } };
+/** A small normal number in every type when it is repeated: 0x1111 is 6.5e-4 as f16, 0x11111111 is 1.1e-28 as f32. */
+export const probeByte = 0x11;
+
+function filledWeight(
+  of: {
+    readonly type: WeightType;
+    readonly rows: number;
+    readonly columns: number;
+    readonly file?: string;
+  },
+  index: number,
+): Weight {
+  const { type, rows, columns, file } = of;
+  const bytes = rows * rowBytes(type, columns);
+  const name = `probe ${type} ${index}`;
+  if (file !== undefined) {
+    return {
+      name,
+      type,
+      rows,
+      columns,
+      bytes: { kind: "file", path: file, offset: index * bytes, bytes },
+    };
+  }
+  const data = new Uint8Array(bytes).fill(probeByte);
+  return { name, type, rows, columns, bytes: { kind: "memory", data } };
 }
