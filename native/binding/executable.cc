@@ -226,8 +226,8 @@ napi_value replace_subset(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-// ffnCounts(executable) → [layer, active, rows, neurons, bytes touched, predictor ms, ms] of each
-// block
+// ffnCounts(executable) → [layer, active, rows, neurons, bytes touched, predictor ms, ms, 0] of each
+// block, and the same with 1 of each layer's experts
 napi_value ffn_counts(napi_env env, napi_callback_info info) {
   const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
   std::vector<double> numbers;
@@ -235,7 +235,13 @@ napi_value ffn_counts(napi_env env, napi_callback_info info) {
     const FfnCounts counts = meter.take();
     numbers.insert(numbers.end(), {static_cast<double>(meter.layer()), counts.active, counts.rows,
                                    static_cast<double>(meter.candidates()), counts.bytes_touched,
-                                   counts.predictor_ms, counts.ms});
+                                   counts.predictor_ms, counts.ms, 0});
+  }
+  for (ExpertMeter& meter : prepared->executable->expert_meters) {
+    const FfnCounts counts = meter.take();
+    numbers.insert(numbers.end(), {static_cast<double>(meter.layer()), counts.active, counts.rows,
+                                   static_cast<double>(meter.neurons()), counts.bytes_touched, 0,
+                                   counts.ms, 1});
   }
   return make_numbers(env, numbers);
 }

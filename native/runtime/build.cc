@@ -197,6 +197,10 @@ void build_next(Builder& builder, Reader& reader) {
       return build_op(builder, reader.record<ActivateRecord>());
     case OpCode::kFfn:
       return build_ffn(builder, reader);
+    case OpCode::kRoute:
+      return build_route(builder, reader.record<RouteRecord>());
+    case OpCode::kExperts:
+      return build_experts(builder, reader.record<ExpertsRecord>());
     case OpCode::kMask:
       return build_op(builder, reader.record<MaskRecord>());
     case OpCode::kAdd:

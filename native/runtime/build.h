@@ -54,6 +54,12 @@ class Reader {
 enum class SharedRows {
   kHidden,     // h of a block, of this width
   kPredictor,  // relu(fc1 · input)
+  // Of pairs of a row and an expert:
+  kExpertInputs,
+  kGateInputs,
+  kExpertHidden,
+  kPreparedHidden,
+  kExpertProducts,
 };
 
 class Builder {
@@ -74,6 +80,8 @@ class Builder {
   Weight optional_weight(double field) const;
   // A weight of one row as f32.
   const float* optional_vector(double field);
+  // A weight as f32 [rows, columns].
+  const float* widened(double field);
   // A weight as f32 [columns, rows].
   const float* transposed(double field);
   ArraySpec array(double field) const;
@@ -104,6 +112,9 @@ class Builder {
   void matmul(const Slot& x, MatmulPart part);
   void attention(const AttentionOp& op);
   void publish(uint32_t slot);
+  // Memory that stages share which run one after another: the same for every call with this name
+  // and size.
+  float* shared(SharedRows name, size_t floats);
   // Rows f32 [max rows, width], the same for every call with this name and width.
   Slot shared_rows(SharedRows name, uint32_t width, bool outputs);
   // Sizes the memory that blocks share.
@@ -129,7 +140,8 @@ class Builder {
   std::map<std::pair<const float*, XFormat>, PreparedX> prepared_;
   std::map<const float*, ChannelLists*> lists_memory_;
   std::vector<const float*> channels_listed_;
-  std::map<std::pair<SharedRows, uint32_t>, float*> shared_rows_;
+  std::map<std::pair<SharedRows, size_t>, float*> shared_;
+  std::map<uint32_t, const float*> widened_;  // by weight
   std::vector<const RopeTable*> angles_ready_;
   size_t attention_heads_ = 0;   // of the layer with the most
   size_t attention_floats_ = 0;  // of all heads of a row, in the widest layer
@@ -139,5 +151,7 @@ class Builder {
 };
 
 void build_ffn(Builder& builder, Reader& reader);
+void build_route(Builder& builder, const RouteRecord& from);
+void build_experts(Builder& builder, const ExpertsRecord& from);
 
 }  // namespace hearth

@@ -71,6 +71,19 @@ const float* Builder::optional_vector(double field) {
   return vectors_[index];
 }
 
+const float* Builder::widened(double field) {
+  const float*& known = widened_[whole(field)];
+  if (known != nullptr) return known;
+  const Weight from = weight(field);
+  const size_t columns = from.matrix.columns;
+  float* to = executable_.constants.array<float>(columns * from.rows);
+  for (size_t row = 0; row < from.rows; row++) {
+    from.kernels->dequantise_row(from.row(row), columns, to + row * columns);
+  }
+  known = to;
+  return to;
+}
+
 const float* Builder::transposed(double field) {
   const Weight from = weight(field);
   const size_t columns = from.matrix.columns;
@@ -240,9 +253,13 @@ void Builder::publish(uint32_t index) {
 }
 
 Slot Builder::shared_rows(SharedRows name, uint32_t width, bool outputs) {
-  float*& memory = shared_rows_[{name, width}];
-  if (memory == nullptr) memory = executable_.arena.array<float>(needs_.max_rows * width);
-  return Slot{memory, width, outputs};
+  return Slot{shared(name, needs_.max_rows * width), width, outputs};
+}
+
+float* Builder::shared(SharedRows name, size_t floats) {
+  float*& memory = shared_[{name, floats}];
+  if (memory == nullptr) memory = executable_.arena.array<float>(floats);
+  return memory;
 }
 
 void Builder::need_ffn(const FfnOp& op, size_t selection) {

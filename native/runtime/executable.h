@@ -10,6 +10,7 @@
 #include "../system/thread-pool.h"
 #include "attention.h"
 #include "channels.h"
+#include "expert-meter.h"
 #include "ffn.h"
 #include "kv-cache.h"
 #include "program.h"
@@ -52,6 +53,7 @@ struct Executable {
   std::vector<Segment> segments;
   std::deque<RopeTable> rope_tables;
   std::deque<FfnMeter> meters;
+  std::deque<ExpertMeter> expert_meters;
   std::vector<Subset> subsets;  // by block, as the meters; empty where a block computes all neurons
   ChannelState channels;
   FfnScratch ffn_scratch;

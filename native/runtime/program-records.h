@@ -27,6 +27,8 @@ enum class OpCode : uint32_t {
   kSelect = 15,
   kArgmax = 16,
   kPublish = 17,
+  kRoute = 18,
+  kExperts = 19,
 };
 
 enum class FfnMethod : uint32_t {
@@ -41,6 +43,12 @@ enum class FfnMethod : uint32_t {
 enum class NormForm : uint32_t {
   kRms = 0,
   kLayer = 1,
+};
+
+enum class RouterScores : uint32_t {
+  kSoftmax = 0,
+  kSigmoid = 1,
+  kSoftmaxOfChosen = 2,
 };
 
 struct EmbedRecord {
@@ -195,6 +203,49 @@ struct ArgmaxRecord {
 
 struct PublishRecord {
   double slot;
+};
+
+struct RouteRecord {
+  double x;
+  double out;
+  double scores;
+  double bias;
+  double groups;
+  double groups_used;
+  double normalise;
+  double scale;
+  double factors;
+};
+
+struct ExpertsRecord {
+  double x;
+  double routes;
+  double out;
+  double adds;
+  double layer;
+  double count;
+  double neurons;
+  double gating;
+  double activation;
+  double threshold;
+  double gate;
+  double gate_first;
+  double gate_stride;
+  double gate_bias;
+  double gate_bias_first;
+  double gate_bias_stride;
+  double up;
+  double up_first;
+  double up_stride;
+  double up_bias;
+  double up_bias_first;
+  double up_bias_stride;
+  double down;
+  double down_first;
+  double down_stride;
+  double down_bias;
+  double down_bias_first;
+  double down_bias_stride;
 };
 
 struct MlpMethodRecord {

@@ -33,9 +33,11 @@ export interface MemoryUse {
   readonly scratch: Bytes;
 }
 
-/** What one FFN op did in the last run of a step, summed over its rows. */
+/** What one FFN op, or the experts of a layer, did in the last run of a step, summed over its rows. */
 export interface FfnCounts {
   readonly layer: number;
+  /** Of the experts together, beside a block that the layer may have: neurons are those of all experts. */
+  readonly ofExperts?: true;
   /** Row–neuron pairs computed, of rows × neurons. */
   readonly active: number;
   readonly rows: number;
@@ -130,7 +132,7 @@ export interface Executable extends Disposable {
   writeState(at: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void>;
   /** Resolves when every run so far has ended, of segments without outputs too. A run that fails rejects its own promise. */
   finished(): Promise<void>;
-  /** Counts of the FFN ops since the last call of this function, in order of layer. */
+  /** Counts of the FFN ops, and of experts, since the last call of this function, in order of layer. */
   ffnCounts(): readonly FfnCounts[];
   /** Counts since the last call; the counting starts with the first one. Empty where `counts` is "blocks". */
   neuronCounts(): Promise<readonly NeuronCounts[]>;

@@ -1,4 +1,5 @@
 /** What `hearth plan` shows: which neurons would be where within a budget, without loading a weight. */
+
 import { findAdapter } from "../backends/webgpu/adapter.ts";
 import { type AdapterDescription, bindingLimits } from "../backends/webgpu/adapter-description.ts";
 import type { BindingLimits } from "../backends/webgpu/recording-buffers.ts";
@@ -24,6 +25,7 @@ import { type PlanRequest, planAgain, planModel } from "../engine/planner.ts";
 import { requireCacheMemory } from "../engine/resolve-options.ts";
 import { resolveSparsity, type SparseSetup } from "../engine/resolve-sparsity.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
+import { refuseMixtures } from "../model/mixture.ts";
 import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
@@ -102,6 +104,7 @@ export async function planOn(
   checkOptions(options, placementRules, "plan");
   const { solver = "exact", curvePoints = 0, refresh = false, ...engineOptions } = options;
   const setup = withSidecar(await openSetup(path, engineOptions, "per sequence"));
+  refuseMixtures(setup.model, "a plan", ["plans of models with plain blocks"]);
   const { gpu, vramBudget, sidecar: named } = setup.options;
   const hardware = await hardwareFor(setup.options);
   const isElsewhere = setup.options.hardware !== undefined;

@@ -1,4 +1,5 @@
 /** How often each neuron of a model fires: counts over corpora, kept in the sidecar, continued by the next run. */
+
 import { basename } from "node:path";
 import { threadsRule } from "../backends/machine-rules.ts";
 import {
@@ -22,6 +23,7 @@ import { checkReplaceable } from "../io/replace-file.ts";
 import { type Corpus, openCorpus } from "../learning/corpus.ts";
 import { Gatherer } from "../learning/gather.ts";
 import { extendProfile, tokensCounted } from "../learning/profile.ts";
+import { refuseMixtures } from "../model/mixture.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { type ActivationCurve, activationCurves } from "../sparsity/activation-curve.ts";
 import {
@@ -85,6 +87,7 @@ export async function profileModel(path: string, options: ProfileOptions): Promi
   checkOptions(options, profileRules, "profile");
   checkValue(options.corpora, "corpora", textListRule);
   const model = openModel(openGguf(path));
+  refuseMixtures(model, "a profile", ["profiles of models with plain blocks"]);
   const sidecarPath = options.sidecar ?? sidecarPathOf(path);
   const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
   const before = sidecar?.profile ?? emptyProfile(activeRuleFor(model.activation), neurons(model));

@@ -3,7 +3,7 @@
  * only the rows of those that are left. Which matrices there are, which inputs they share, and how a copy is made.
  */
 import type { Model } from "../model/model.ts";
-import type { LayerWeights } from "../model/weights.ts";
+import { type LayerWeights, requireBlock } from "../model/weights.ts";
 import type { Weight } from "../ops/op.ts";
 import {
   type ChannelMatrix,
@@ -18,12 +18,14 @@ import { type Transpose, type TransposeWork, transposeAll } from "./transpose.ts
 import { thresholdRowType } from "./transpose-down.ts";
 
 /** The matrices of a layer that read masked inputs, by name; `down` has its rows already. */
-export function channelSources({ attention, ffn }: LayerWeights): LayerChannels<Weight> {
+export function channelSources(layer: LayerWeights): LayerChannels<Weight> {
+  const { attention } = layer;
+  const { gate, up } = requireBlock(layer);
   return {
     ...mixerSources(attention),
     attentionOutput: attention.output.weight,
-    ...(ffn.gate && { gate: ffn.gate }),
-    up: ffn.up.weight,
+    ...(gate && { gate }),
+    up: up.weight,
   };
 }
 

@@ -1,7 +1,9 @@
 /** What methods need beside the weights of the file, made from them: norms of rows and columns, sign bits of gate rows. */
+
 import { setImmediate } from "node:timers/promises";
 import { openWeight } from "../backends/weight-reader.ts";
 import type { Model } from "../model/model.ts";
+import { requireBlock } from "../model/weights.ts";
 import type { DownProjection, Weight } from "../ops/op.ts";
 import { signRowBytes } from "../sparsity/sidecar/names.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
@@ -26,7 +28,7 @@ export async function downNormsOf(
 ): Promise<readonly Float32Array[]> {
   if (sidecar?.downNorms !== undefined) return sidecar.downNorms;
   const norms: Float32Array[] = [];
-  for (const { ffn } of model.layers) norms.push(await downRowNorms(ffn.down));
+  for (const layer of model.layers) norms.push(await downRowNorms(requireBlock(layer).down));
   return norms;
 }
 

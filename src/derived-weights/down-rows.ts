@@ -4,6 +4,7 @@ import { transposedPieces } from "../backends/plain-matrices.ts";
 import { counted } from "../core/counted.ts";
 import { type RowType, weightFormat } from "../core/dtype.ts";
 import type { Model } from "../model/model.ts";
+import { blockOf } from "../model/weights.ts";
 import type { Weight } from "../ops/op.ts";
 import type { MatrixToWrite, Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { type TransposeWork, transposeAll } from "./transpose.ts";
@@ -76,6 +77,7 @@ export function downRowsToWrite(
 
 /** The down projection of a layer whose file has a column for each neuron. */
 export function columnsOf(model: Model, layer: number): Weight | undefined {
-  const down = model.layers[layer]?.ffn.down;
+  const weights = model.layers[layer];
+  const down = weights && blockOf(weights)?.down;
   return down?.layout === "columns" ? down.weight : undefined;
 }

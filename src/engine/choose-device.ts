@@ -6,6 +6,8 @@ import { chooseAdapter, findAdapter, listAdapters, sameName } from "../backends/
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { LimitError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
+import { refuseMixtures } from "../model/mixture.ts";
+import type { Model } from "../model/model.ts";
 import { budgetNotices, cardBudget } from "./card-budget.ts";
 import { type HostDevice, openHostBackend } from "./host-backend.ts";
 import type { Remarks } from "./remarks.ts";
@@ -30,10 +32,16 @@ export type ChosenDevice = Remarks &
 /** Bytes that the whole model takes on an adapter. */
 export type WholeModelBytes = (adapter: AdapterDescription) => Bytes;
 
+/** What the choice depends on beside the options. */
+export interface DeviceCandidate {
+  readonly model: Pick<Model, "hyperparameters">;
+  readonly wholeModel: WholeModelBytes;
+}
+
 /** @throws DeviceError when the device that was asked for cannot be had, OptionError for a budget that it cannot have. */
 export async function chooseDevice(
   resolved: ResolvedEngineOptions,
-  wholeModel: WholeModelBytes,
+  candidate: DeviceCandidate,
 ): Promise<ChosenDevice> {
   const { device } = resolved;
   switch (device) {
@@ -53,6 +61,7 @@ export async function chooseDevice(
       };
     }
     case "hybrid": {
+      refuseMixtures(candidate.model, "device hybrid", ["device cpu", "device gpu"]);
       const { adapter, notices } = await askedAdapter(resolved);
       return {
         kind: "hybrid",
@@ -63,7 +72,7 @@ export async function chooseDevice(
       };
     }
     case "auto":
-      return chooseFastest(resolved, wholeModel);
+      return chooseFastest(resolved, candidate);
     default:
       return device satisfies never;
   }
@@ -83,7 +92,7 @@ async function askedAdapter(
 /** The whole model on the GPU if it fits, else both devices, else the CPU. Never a software adapter. */
 async function chooseFastest(
   resolved: ResolvedEngineOptions,
-  wholeModel: WholeModelBytes,
+  { model, wholeModel }: DeviceCandidate,
 ): Promise<ChosenDevice> {
   const adapter = await findAdapter(resolved.gpu, "hardware");
   if (adapter === undefined) return host(resolved, "auto", []);
@@ -100,7 +109,8 @@ async function chooseFastest(
     return { kind: "gpu", adapter, budget, notices, details: [fits] };
   }
   const why = typeof whole === "number" ? `takes ${formatBytes(whole)}` : whole;
-  if (typeof whole === "number" && loadAddon().kind === "loaded") {
+  const isDivisible = model.hyperparameters.mixture === undefined;
+  if (typeof whole === "number" && isDivisible && loadAddon().kind === "loaded") {
     const splits = `device hybrid: the whole model ${why}, ${adapter.name} gives ${formatBytes(budget)}`;
     return { kind: "hybrid", adapter, budget, notices, details: [splits] };
   }

@@ -47,6 +47,9 @@ export async function startLearning(request: {
   readonly sidecarPath: string;
 }): Promise<Learner | string> {
   const { model, session, sparsity, sidecarPath } = request;
+  if (model.hyperparameters.mixture !== undefined) {
+    return "nothing is learnt: the neurons of experts are not counted one by one";
+  }
   const rule = activeRuleFor(model.activation);
   const obstacle = obstacleToLearning(sparsity, rule);
   if (obstacle !== undefined) return `nothing is learnt: ${obstacle}`;

@@ -1,4 +1,5 @@
 /** What a model needs before it is opened on a graphics card, or on card and CPU together: plan, rows, program. */
+
 import { fileUse } from "../backends/cpu/mapped-files.ts";
 import { type AdapterDescription, bindingLimits } from "../backends/webgpu/adapter-description.ts";
 import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
@@ -12,6 +13,7 @@ import { openHardware } from "../devices/hardware/measure-machine.ts";
 import type { AdaptOptions } from "../devices/hybrid/adapt.ts";
 import type { DeviceSpec } from "../devices/thread/device.ts";
 import type { ModelProgram } from "../model/build-program.ts";
+import { requireBlock } from "../model/weights.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
 import { promptOnCpuFrom } from "../placement/prompt-path.ts";
@@ -165,8 +167,9 @@ function promptPath(
   { layers }: Plan,
   { model, options }: ModelSetup,
 ): { readonly promptOnCpuFrom?: number } {
-  const ffn = model.layers[0]?.ffn;
-  if (ffn === undefined) return {};
+  const [layer] = model.layers;
+  if (layer === undefined) return {};
+  const ffn = requireBlock(layer);
   const { dim } = model.hyperparameters;
   const matrices = ffn.gate === undefined ? 2 : 3;
   const rows = promptOnCpuFrom({

@@ -85,7 +85,10 @@ async function openWith(
   const tokenizer = await loadTokenizer(metadata, setup.model.vocabulary);
   const template = createChatTemplate(metadata, tokenizer);
   await nextTurn();
-  const chosen = await chooseDevice(setup.options, (adapter) => wholeModelBytes(setup, adapter));
+  const chosen = await chooseDevice(setup.options, {
+    model: setup.model,
+    wholeModel: (adapter) => wholeModelBytes(setup, adapter),
+  });
   const running =
     chosen.kind === "host"
       ? await openOnHost(chosen, setup)

@@ -1,4 +1,5 @@
 /** Plans of real model files: their bytes are those that the GPU backend will allocate, within every budget. */
+
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { OptionError, StalePlanError } from "../core/errors.ts";
 import { describeProgram } from "../devices/hybrid/description.ts";
+import { requireBlock } from "../model/weights.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { openSetup } from "./model-setup.ts";
 import type { EngineOptions } from "./options.ts";
@@ -127,11 +129,10 @@ describe("planModel", () => {
 
   it("measures scratch as what is neither weights nor cache", async () => {
     const { setup, request } = await requestFor([], { sparsity: "dense" }, 0);
-    const rows = setup.model.layers.map(({ ffn }) => ({
-      ...ffn.down.weight,
-      rows: ffn.down.weight.columns,
-      columns: ffn.down.weight.rows,
-    }));
+    const rows = setup.model.layers.map((layer) => {
+      const { weight } = requireBlock(layer).down;
+      return { ...weight, rows: weight.columns, columns: weight.rows };
+    });
     const { program } = programOf(setup, { output: "choice", downRows: (layer) => rows[layer] });
     const described = describeProgram({
       program,

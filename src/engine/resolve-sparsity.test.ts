@@ -13,6 +13,7 @@ import { type WeightType, weightTypes } from "../core/dtype.ts";
 import { openGguf } from "../gguf/open.ts";
 import { headsOf } from "../model/hyperparameters.ts";
 import { openModel } from "../model/model.ts";
+import { blockOf } from "../model/weights.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import type { InputThresholds, Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
@@ -326,7 +327,9 @@ async function everyMethod(path: string): Promise<readonly [MethodName, Sidecar]
           ["sign", { ...nothing, sign }],
         ] as [MethodName, Sidecar][])
       : []),
-    ...(model.layers[0]?.ffn.predictor ? [["mlp", nothing] as [MethodName, Sidecar]] : []),
+    ...(model.layers.some((layer) => blockOf(layer)?.predictor)
+      ? [["mlp", nothing] as [MethodName, Sidecar]]
+      : []),
   ];
 }
 

@@ -10,7 +10,9 @@ import { downRowType, thresholdRowType } from "../derived-weights/transpose-down
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import type { MethodChoice } from "../model/graph.ts";
 import type { LayerMasks } from "../model/layer-masks.ts";
+import { refuseMixtures } from "../model/mixture.ts";
 import type { Model } from "../model/model.ts";
+import { blockOf, requireBlock } from "../model/weights.ts";
 import type { SparsityMethod, Weight } from "../ops/op.ts";
 import { chooseMethod, hasAllPredictors } from "../sparsity/method.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
@@ -52,10 +54,11 @@ export async function resolveSparsity(
 ): Promise<ResolvedSparsity> {
   const { model, sidecar, options } = setup;
   const { sparsity, signal } = options;
+  if (model.hyperparameters.mixture !== undefined) return sparsityOfExperts(model, sparsity);
   const { method, reason } = chooseMethod(sparsity, {
     gating: model.architecture.gating,
     activation: model.activation,
-    hasPredictors: model.layers.every(({ ffn }) => ffn.predictor !== undefined),
+    hasPredictors: model.layers.every((layer) => blockOf(layer)?.predictor !== undefined),
     isPowerInfer: model.gguf.magic === "PWRI",
     sidecar,
     ignoresMasks: copies === "leave",
@@ -77,6 +80,17 @@ export async function resolveSparsity(
     notices: inputs.notices,
     details: [...details, ...inputs.details, ...rows.details],
   };
+}
+
+/** The router says already which neurons count: of its experts all are computed. */
+function sparsityOfExperts(
+  model: Model,
+  wanted: ResolvedEngineOptions["sparsity"],
+): ResolvedSparsity {
+  if (wanted !== "auto" && wanted !== "dense") {
+    refuseMixtures(model, `sparsity ${wanted}`, ["auto", "dense"]);
+  }
+  return denseSparsity;
 }
 
 /** What the blocks of a method compute with. */
@@ -110,7 +124,8 @@ async function blockInputs(
 function predictorChoice(model: Model, sidecar: Sidecar | undefined): MethodChoice {
   const trained = hasAllPredictors(sidecar);
   return (layer, _block, residual, normed) => {
-    const own = model.layers[layer]?.ffn.predictor;
+    const weights = model.layers[layer];
+    const own = weights && blockOf(weights)?.predictor;
     const found = trained
       ? sidecar?.predictors[layer]
       : own && { ...own, threshold: model.sparseThreshold };
@@ -123,10 +138,11 @@ function predictorChoice(model: Model, sidecar: Sidecar | undefined): MethodChoi
 async function signInputs(model: Model, sidecar: Sidecar | undefined): Promise<BlockInputs> {
   const methods: SparsityMethod[] = [];
   let made = 0;
-  for (const [layer, { ffn }] of model.layers.entries()) {
+  for (const [layer, weights] of model.layers.entries()) {
     const stored = sidecar?.signs[layer];
     if (stored === undefined) made++;
-    const signs = stored ? readTensorBytes(stored) : await makeSigns(ffn.gate ?? ffn.up.weight);
+    const { gate, up } = requireBlock(weights);
+    const signs = stored ? readTensorBytes(stored) : await makeSigns(gate ?? up.weight);
     const margin = sidecar?.sign?.margins[layer] ?? 0;
     const margins = sidecar?.signMargins?.[layer];
     const centre = sidecar?.signCentres?.[layer];

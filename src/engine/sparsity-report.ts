@@ -30,7 +30,7 @@ export function sparsityReport(
   const purpose = rowPurposes.find((one) => counters.use(one).tokens > 0) ?? "prompt";
   const use = counters.use(steps === "all" ? "all" : purpose);
   const { channels, ...ffn } = use;
-  const dense = description.layers.reduce((sum, layer) => sum + layer.ffn, 0);
+  const dense = description.layers.reduce((sum, layer) => sum + layer.ffnPerToken, 0);
   if (channels === undefined) return { method, ...ffn, bytesDensePerToken: dense };
   const byInput = opsOfKind(session.program, "matmul").flatMap((op) =>
     op.channels ? [op.weight] : [],

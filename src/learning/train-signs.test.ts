@@ -2,6 +2,7 @@
  * Sign bits of the bundled model's hardest layer, on books that had no part in them: the limits that the methods promise.
  * Calibrated on passages all over the books of the first five sixths of a file, measured on those of the last sixth.
  */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
 import { openWeight } from "../backends/weight-reader.ts";
 import { openGguf } from "../gguf/open.ts";
 import { openModel } from "../model/model.ts";
+import { requireBlock } from "../model/weights.ts";
 import { createTokenizer } from "../text/tokenizer.ts";
 import { openCorpus } from "./corpus.ts";
 import { Gatherer } from "./gather.ts";
@@ -87,8 +89,9 @@ async function rowsOf(
 
 /** f32 [watched, dim] */
 function watchedWeights(): Float32Array {
-  const up = model.layers[index]?.ffn.up.weight;
-  if (up === undefined) throw new Error(`the model has a layer ${index}`);
+  const layer = model.layers[index];
+  if (layer === undefined) throw new Error(`the model has a layer ${index}`);
+  const up = requireBlock(layer).up.weight;
   const all = new Float32Array(watched * stride * dim);
   const reader = openWeight(up);
   reader.read({ first: 0, count: dim }, all);

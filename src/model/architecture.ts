@@ -6,6 +6,7 @@ import type { Activation, Gating, Slot } from "../ops/op.ts";
 import type { LayerGraph } from "./graph.ts";
 import type { Hyperparameters, KeyReader, RopeParameters } from "./hyperparameters.ts";
 import type { LayerFinder } from "./layer-finder.ts";
+import type { MixtureTraits } from "./mixture.ts";
 import type { LayerWeights } from "./weights.ts";
 
 export interface Architecture {
@@ -23,6 +24,8 @@ export interface Architecture {
       }
     /** Position p is row p + offset of position_embd. */
     | { readonly kind: "learned"; readonly offset: number };
+  /** Its layers have experts in place of blocks; absent: a file with experts is refused. */
+  readonly mixture?: MixtureTraits;
   readonly gating: Gating;
   /** Of the stock model; a file may say otherwise, see `activationOf`. */
   readonly activation: Activation;

@@ -1,4 +1,5 @@
 /** Programs of all architectures: their shapes, their parts, and that taking an FFN apart changes nothing. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +14,8 @@ import { channelsOfOp } from "../ops/program-ops.ts";
 import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
 import type { LayerMasks } from "./layer-masks.ts";
 import { type Model, openModel } from "./model.ts";
-import { architectureNames } from "./registry.ts";
+import { architectureNames, architectureOf } from "./registry.ts";
+import { requireBlock } from "./weights.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "build-program-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -31,6 +33,7 @@ const options: ProgramOptions = {
 /** Two layers that show all that the architecture has. */
 const changes: Readonly<Record<string, readonly string[]>> = {
   qwen35: ["--full-attention-interval", "2"],
+  qwen35moe: ["--full-attention-interval", "2"],
 };
 
 async function make(arch: string, args: readonly string[] = changes[arch] ?? []): Promise<Model> {
@@ -63,8 +66,10 @@ function thresholdMethod(_layer: number, block: FfnBlock): SparsityMethod {
 
 /** Masks of every place, with copies that only have the right shape: the reference backend reads none. */
 function masksOf(model: Model, layer: number, value: number): LayerMasks {
-  const { attention, ffn } = model.layers[layer] ?? {};
-  if (attention === undefined || ffn === undefined) throw new Error(`no layer ${layer}`);
+  const weights = model.layers[layer];
+  if (weights === undefined) throw new Error(`no layer ${layer}`);
+  const { attention } = weights;
+  const ffn = requireBlock(weights);
   const copyOf = (weight: Weight): Weight => {
     const [rows, columns] = [weight.columns, weight.rows];
     return { ...weight, rows, columns, bytes: { kind: "memory", data: new Uint8Array(0) } };
@@ -91,12 +96,18 @@ function masksOf(model: Model, layer: number, value: number): LayerMasks {
   };
 }
 
+/** Experts have no neurons that are looked at one by one: mixture.test.ts has those. */
+const blockArchitectures = architectureNames.filter((name) => {
+  const { mixture } = architectureOf(name);
+  return mixture === undefined || mixture.isOptional === true;
+});
+
 function opsOf(model: Model): readonly Op[] {
   return buildProgram(model, options).program.segments.flatMap((segment) => segment.ops);
 }
 
 describe("a program", () => {
-  it.each(architectureNames)(
+  it.each(blockArchitectures)(
     "of %s has unique slots, one FFN a layer, and attention or a delta rule",
     async (arch) => {
       const model = await make(arch);
@@ -130,7 +141,7 @@ describe("a program", () => {
 
   it("keeps the FFN and its norm apart from attention", async () => {
     const sequential = buildParts(await make("llama"), options).layers[0];
-    expect(sequential?.before.at(-1)).toMatchObject({ kind: "norm", out: sequential?.ffn.x });
+    expect(sequential?.before.at(-1)).toMatchObject({ kind: "norm", out: sequential?.ffn?.x });
     expect(sequential?.after).toEqual([]);
     const parallel = buildParts(await make("falcon"), options).layers[0];
     expect(parallel?.after.map((op) => op.kind)).toContain("attention");
@@ -141,13 +152,13 @@ describe("a program", () => {
   it("gives predictors the residual, unless another method is chosen", async () => {
     const model = await make("llama", ["--powerinfer", "--predictor-rank", "64"]);
     const parts = buildParts(model, options);
-    const method = parts.layers[1]?.ffn.block.method;
+    const method = parts.layers[1]?.ffn?.block.method;
     expect(method).toMatchObject({ kind: "mlp", input: parts.residual, threshold: 0 });
     const dense = buildParts(model, { ...options, methodFor: () => ({ kind: "dense" }) });
-    expect(dense.layers[1]?.ffn.block.method).toEqual({ kind: "dense" });
+    expect(dense.layers[1]?.ffn?.block.method).toEqual({ kind: "dense" });
   });
 
-  it.each([...architectureNames, "powerinfer"])(
+  it.each([...blockArchitectures, "powerinfer"])(
     "of %s gives the same logits with its FFNs taken apart",
     async (arch) => {
       const args = arch === "powerinfer" ? ["--powerinfer", "--predictor-rank", "64"] : [];
@@ -173,7 +184,7 @@ describe("a program", () => {
     },
   );
 
-  it.each(architectureNames)(
+  it.each(blockArchitectures)(
     "of %s masks what its matrices multiply, and nothing else reads the masked rows",
     async (arch) => {
       const model = await make(arch);

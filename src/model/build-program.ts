@@ -9,14 +9,15 @@ import type { Op, Slot, Weight } from "../ops/op.ts";
 import type { OpRange, Program, Segment } from "../ops/program.ts";
 import { type CacheLimits, cacheShape } from "./cache-shape.ts";
 import { type ExposedLayer, exposeLayer } from "./expose.ts";
-import { type GraphContext, LayerGraph, type MethodChoice, type ModelLayer } from "./graph.ts";
+import { type GraphContext, LayerGraph, type MethodChoice } from "./graph.ts";
 import { layerInputsOps } from "./layer-inputs.ts";
 import type { LayerMasks } from "./layer-masks.ts";
 import type { Model } from "./model.ts";
+import type { ModelLayer } from "./model-layer.ts";
 import { matmulOp, normOp } from "./op-makers.ts";
 import { ropeTables } from "./rope-tables.ts";
 import { SlotTable } from "./slot-table.ts";
-import type { Linear } from "./weights.ts";
+import { blockOf, type Linear } from "./weights.ts";
 
 export interface ProgramOptions extends CacheLimits {
   readonly maxOutputs: number;
@@ -160,13 +161,14 @@ export function buildParts(model: Model, options: ProgramOptions): ModelParts {
 
 /** All ops of a layer in order. */
 export function layerOps(layer: ModelLayer): readonly Op[] {
-  return [...layer.before, layer.ffn, ...layer.after];
+  return [...layer.before, ...(layer.ffn ? [layer.ffn] : []), ...layer.after];
 }
 
 /** PowerInfer's own method, where the file has predictors; else dense. */
 export function predictorMethod(model: Model): MethodChoice {
   return (layer, _block, input) => {
-    const predictor = model.layers[layer]?.ffn.predictor;
+    const weights = model.layers[layer];
+    const predictor = weights && blockOf(weights)?.predictor;
     if (predictor === undefined) return { kind: "dense" };
     return { kind: "mlp", input, ...predictor, threshold: model.sparseThreshold };
   };

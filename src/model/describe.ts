@@ -4,18 +4,23 @@
  */
 import { weightBytes } from "../core/dtype.ts";
 import type { Bytes, Elements, Neurons } from "../core/units.ts";
+import { stackWeights } from "../ops/expert-stack.ts";
 import type { Activation, Gating, Weight } from "../ops/op.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
+import type { MixtureWeights, SharedExperts } from "./mixture.ts";
 import type { Model } from "./model.ts";
-import type { LayerWeights, Linear, Norm } from "./weights.ts";
+import { blockOf, type FfnWeights, type LayerWeights, type Linear, type Norm } from "./weights.ts";
 
 interface LayerBytes {
+  /** Of all experts, where there are any. */
   readonly neurons: Neurons;
   /** With the matrices through which an embedding of its own comes in. */
   readonly attention: Bytes;
   readonly norms: Bytes;
-  /** gate, up and down with their biases. */
+  /** gate, up and down with their biases; of all experts, with the router. */
   readonly ffn: Bytes;
+  /** Of `ffn`, what one token is computed with: less than all where it is routed to a few experts. */
+  readonly ffnPerToken: Bytes;
   /** Of `ffn`, what one neuron takes: its gate and up rows and its down column. */
   readonly perNeuron: Bytes;
   readonly predictor: Bytes;
@@ -62,7 +67,7 @@ export function describeModel(model: Model): ModelDescription {
     activation,
     parallelResidual: architecture.parallelResidual,
     tied,
-    hasPredictors: model.layers.every((layer) => layer.ffn.predictor !== undefined),
+    hasPredictors: model.layers.every((layer) => blockOf(layer)?.predictor !== undefined),
     notices,
     embedding: bytesOf(
       model.embedding,
@@ -81,20 +86,57 @@ export function describeModel(model: Model): ModelDescription {
 }
 
 function describeLayer(layer: LayerWeights): LayerBytes {
-  const { attentionNorm, attentionPostNorm, attention, ffnNorm, ffn, ffnPostNorm, input } = layer;
+  const { attentionNorm, attentionPostNorm, attention, ffnNorm, ffnPostNorm, input } = layer;
   const mixer = mixerParts(attention);
   const around = [attentionNorm, attentionPostNorm, ffnNorm, ffnPostNorm, input?.postNorm];
-  const own = [...around, ...mixer.norms, ffn.hiddenNorm];
+  const own = [...around, ...mixer.norms, blockOf(layer)?.hiddenNorm];
   const norms = own.flatMap((norm) => normWeights(norm));
-  const matrices = bytesOf(ffn.gate, ffn.up.weight, ffn.down.weight);
   return {
-    neurons: ffn.neurons,
     attention: bytesOf(...mixer.weights, input?.gate.weight, input?.projection.weight),
     norms: bytesOf(...norms),
-    ffn: matrices + bytesOf(ffn.gateBias, ffn.up.bias, ffn.downBias),
-    perNeuron: matrices / ffn.neurons,
-    predictor: bytesOf(ffn.predictor?.fc1, ffn.predictor?.fc2),
+    ...(layer.ffn.kind === "block" ? blockBytes(layer.ffn) : mixtureBytes(layer.ffn)),
   };
+}
+
+type FfnBytes = Omit<LayerBytes, "attention" | "norms">;
+
+function blockBytes({
+  neurons,
+  gate,
+  gateBias,
+  up,
+  down,
+  downBias,
+  predictor,
+}: FfnWeights): FfnBytes {
+  const matrices = bytesOf(gate, up.weight, down.weight);
+  const ffn = matrices + bytesOf(gateBias, up.bias, downBias);
+  return {
+    neurons,
+    ffn,
+    ffnPerToken: ffn,
+    perNeuron: matrices / neurons,
+    predictor: bytesOf(predictor?.fc1, predictor?.fc2),
+  };
+}
+
+function mixtureBytes({ logits, router, used, stack, shared }: MixtureWeights): FfnBytes {
+  const experts = bytesOf(...stackWeights(stack));
+  const always = bytesOf(logits.weight, logits.bias, router.bias, router.factors);
+  const ofShared = shared === undefined ? 0 : sharedBytes(shared);
+  const neurons = stack.count * stack.neurons;
+  return {
+    neurons,
+    ffn: experts + always + ofShared,
+    ffnPerToken: (experts * used) / stack.count + always + ofShared,
+    perNeuron: experts / neurons,
+    predictor: 0,
+  };
+}
+
+function sharedBytes(shared: SharedExperts): Bytes {
+  if (shared.kind === "plain") return blockBytes(shared.block).ffn;
+  return bytesOf(shared.gate.weight, shared.gate.bias, ...stackWeights(shared.stack));
 }
 
 /** What a layer mixes tokens with. */

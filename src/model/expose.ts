@@ -2,8 +2,9 @@
  * A layer taken apart so that the host can read what its matrices multiply and what its neurons do: for profiles,
  * training and calibration. It computes what the layer as a whole computes, densely.
  */
+import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, FfnBlock, Gating, Op, OpOf, Slot } from "../ops/op.ts";
-import type { ModelLayer } from "./graph.ts";
+import type { ModelLayer } from "./model-layer.ts";
 import { matmulOp, normOp } from "./op-makers.ts";
 import type { SlotTable } from "./slot-table.ts";
 
@@ -33,6 +34,9 @@ export function exposeLayer(
   table: SlotTable,
 ): { readonly ops: readonly Op[]; readonly slots: ExposedLayer } {
   const { ffn, index, predictorInput } = layer;
+  if (ffn === undefined || predictorInput === undefined) {
+    throw new UnsupportedError(`activations of layer ${index}, a mixture of experts`, ["blocks"]);
+  }
   const { block, x, out } = ffn;
   const input = table.slot(`ffn input ${index}`, predictorInput.width);
   const normed = table.slot(`ffn normed ${index}`, x.width);

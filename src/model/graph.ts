@@ -7,31 +7,14 @@ import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import { type LayerInputWeights, layerInputOps, layerInputsSlot } from "./layer-inputs.ts";
 import { blockChannels, type LayerMasks, type MaskedInput } from "./layer-masks.ts";
+import type { MixtureWeights } from "./mixture.ts";
+import { expertOps, routeOps } from "./mixture-ops.ts";
+import type { AttentionSlots, ModelLayer } from "./model-layer.ts";
 import { attentionOp, ffnBlock, matmulOp, normOp } from "./op-makers.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
 import { queryFactors } from "./scales.ts";
-import type { SlotTable } from "./slot-table.ts";
+import { nameFor, type SlotTable } from "./slot-table.ts";
 import type { AttentionWeights, FfnWeights, LayerWeights, Linear, Norm } from "./weights.ts";
-
-/** One layer, its FFN apart: run `before`, `ffn`, `after`. */
-export interface ModelLayer {
-  readonly index: number;
-  readonly before: readonly Op[];
-  readonly ffn: OpOf<"ffn">;
-  /** What PowerInfer's predictor reads; unchanged until `ffn` has run. */
-  readonly predictorInput: Slot;
-  /** Attention, where it is parallel to the FFN; what is done to the FFN's result before it is added. */
-  readonly after: readonly Op[];
-  readonly attention: AttentionSlots;
-}
-
-/** What the matrices of attention multiply, before any mask. */
-export interface AttentionSlots {
-  /** q, k and v. */
-  readonly input: Slot; // width dim
-  /** The output projection. */
-  readonly output: Slot; // width heads · valueWidth
-}
 
 /** A summand that is not computed yet: its last op writes where it is added. Returns where the sum stands. */
 export interface Summand {
@@ -70,6 +53,7 @@ export class LayerGraph {
   #ops: Op[] = [];
   #beforeFfn: readonly Op[] | undefined;
   #ffn: { readonly op: OpOf<"ffn">; readonly predictorInput: Slot } | undefined;
+  #hasExperts = false;
   #attentionSlots: AttentionSlots | undefined;
 
   constructor(index: number, context: GraphContext) {
@@ -107,9 +91,32 @@ export class LayerGraph {
     }
   }
 
-  /** `predictorInput`: the residual that PowerInfer's predictors read; it must not change before the sum. */
-  ffn(x: Slot, weights: FfnWeights, predictorInput: Slot, postNorm?: Norm): Summand {
-    return { addTo: (out) => this.#feedForward({ x, out, predictorInput, postNorm }, weights) };
+  /** A block, or experts whose router reads x. `predictorInput`: what PowerInfer's predictors read, unchanged until the sum. */
+  ffn(x: Slot, weights: LayerWeights["ffn"], predictorInput: Slot, postNorm?: Norm): Summand {
+    switch (weights.kind) {
+      case "block":
+        return { addTo: (out) => this.#feedForward({ x, out, predictorInput, postNorm }, weights) };
+      case "mixture":
+        return this.experts(x, weights, { postNorm });
+      default:
+        return weights satisfies never;
+    }
+  }
+
+  /** The experts that a router chooses for x: [rows, 2 · used]. */
+  routes(x: Slot, weights: MixtureWeights): Slot {
+    const { ops, routes } = routeOps(x, weights, this.#context);
+    this.#ops.push(...ops);
+    return routes;
+  }
+
+  /** Experts and shared ones. Without `routes`, the router reads x. */
+  experts(
+    x: Slot,
+    weights: MixtureWeights,
+    { routes, postNorm }: { readonly routes?: Slot; readonly postNorm?: Norm | undefined },
+  ): Summand {
+    return { addTo: (out) => this.#experts({ x, out, postNorm }, weights, routes) };
   }
 
   /** What the layer takes of the embedding of its own. */
@@ -134,10 +141,12 @@ export class LayerGraph {
   }
 
   finish(): ModelLayer {
-    const { op: ffn, predictorInput } = this.#ffn ?? missing(this.#index, "a feed-forward block");
     const attention = this.#attentionSlots ?? missing(this.#index, "attention");
     const before = this.#beforeFfn ?? [];
-    return { index: this.#index, before, ffn, predictorInput, after: this.#ops, attention };
+    if (this.#ffn === undefined && !this.#hasExperts) missing(this.#index, "a feed-forward block");
+    const { op: ffn, predictorInput } = this.#ffn ?? {};
+    const block = ffn && predictorInput && { ffn, predictorInput };
+    return { index: this.#index, before, ...block, after: this.#ops, attention };
   }
 
   #attention(place: BranchPlace, weights: AttentionWeights): Slot {
@@ -322,6 +331,18 @@ export class LayerGraph {
     return out;
   }
 
+  #experts(place: BranchPlace, weights: MixtureWeights, routed: Slot | undefined): Slot {
+    const { x, out, postNorm } = place;
+    const { slots } = this.#context;
+    this.#hasExperts = true;
+    const chosen = routed ?? this.routes(x, weights);
+    const routes = chosen.rows === x.rows ? chosen : this.#selectOutputs(chosen);
+    const branch = this.#branch(out, postNorm);
+    this.#ops.push(...expertOps(weights, { x, routes, ...branch, layer: this.#index, slots }));
+    this.#join(branch.out, out, postNorm);
+    return out;
+  }
+
   #linear(x: Slot, linear: Linear, out: Slot, channels: Weight | undefined): Slot {
     this.#ops.push(matmulOp({ x, out, into: "assign", linear, channels }));
     this.#scale(out, out, linear.scale);
@@ -368,11 +389,6 @@ interface BranchPlace {
   readonly x: Slot;
   readonly out: Slot;
   readonly postNorm: Norm | undefined;
-}
-
-/** Buffers of output rows have names of their own. */
-function nameFor(x: Slot, name: string): string {
-  return x.rows === "outputs" ? `${name} of outputs` : name;
 }
 
 function missing(layer: number, part: string): never {

@@ -6,6 +6,7 @@ import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
 import type { GgufFile } from "../gguf/open.ts";
 import type { DeltaNetShape } from "./delta-net.ts";
+import { type MixtureShape, type MixtureTraits, readMixture } from "./mixture.ts";
 import { noScales, type Scales } from "./scales.ts";
 
 /** How positions beyond the trained context are folded back; llama3's factors are a tensor, `rope_freqs.weight`. */
@@ -77,6 +78,8 @@ export interface Hyperparameters {
   readonly rope: RopeParameters;
   /** Of layers with a window, where they rotate otherwise. */
   readonly windowRope?: RopeParameters;
+  /** Experts in place of the blocks of layers; absent: there are none. */
+  readonly mixture?: MixtureShape;
   readonly scales: Scales;
   /** Elements of the embedding that each layer has of a token, beside the residual; absent: none. See layer-inputs.ts. */
   readonly layerInputWidth?: number;
@@ -142,11 +145,13 @@ export function readHyperparameters(
   keys: KeyReader,
   traits: {
     readonly norm: "rms" | "layer";
+    readonly mixture?: MixtureTraits;
     readonly numbers?: (shape: Hyperparameters, keys: KeyReader) => Hyperparameters;
   },
 ): Hyperparameters {
-  refuseExperts(keys);
   const layers = keys.number("block_count", bounds.layers);
+  const mixture = traits.mixture && readMixture(keys, { layers, traits: traits.mixture });
+  if (mixture === undefined) refuseExperts(keys);
   const dim = keys.number("embedding_length", bounds.dim);
   const attention = readAttention(keys, { dim, layers });
   const trained = trainedContext(keys);
@@ -156,14 +161,27 @@ export function readHyperparameters(
     dim,
     layers,
     attention,
-    neurons: keys.perLayer("feed_forward_length", { bounds: bounds.neurons, layers }),
+    neurons: readNeurons(keys, layers, mixture),
     contextLength: Math.min(trained, slidingWindow),
     ...(slidingWindow < trained && { slidingWindow }),
     normEpsilon: keys.number(`attention.${epsilonKey}`, bounds.epsilon),
     rope: readRope(keys, { headDim: headsOf(attention).keyWidth, contextLength: trained }),
     scales: noScales,
+    ...(mixture && { mixture }),
   };
   return traits.numbers === undefined ? shape : traits.numbers(shape, keys);
+}
+
+/** Of the blocks. Files in which all layers have experts may say nothing of blocks. */
+function readNeurons(
+  keys: KeyReader,
+  layers: number,
+  mixture: MixtureShape | undefined,
+): readonly number[] {
+  const key = "feed_forward_length";
+  if (mixture !== undefined && !keys.has(key)) return new Array<number>(layers).fill(0);
+  const { min, ...own } = bounds.neurons;
+  return keys.perLayer(key, { bounds: { ...own, min: mixture ? 0 : min }, layers });
 }
 
 export function trainedContext(keys: KeyReader): number {

@@ -6,7 +6,9 @@ import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 import { rowRange } from "../ops/row-range.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
+import { findMixture } from "./find-mixture.ts";
 import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
+import type { MixtureWeights, SharedExperts } from "./mixture.ts";
 import { readFactor, readWeightScale, scalesAround } from "./weight-scales.ts";
 import {
   type AttentionWeights,
@@ -28,6 +30,7 @@ export class LayerFinder {
     readonly norm: Norm["form"];
     readonly gating: Gating;
     readonly activation: Activation;
+    readonly shared?: SharedExperts["kind"] | undefined;
   };
 
   constructor(
@@ -108,6 +111,15 @@ export class LayerFinder {
   /** attn_q, attn_k, attn_v, or the three as rows of one attn_qkv; attn_output. */
   attention(bias: BiasRule = "optional"): AttentionWeights {
     return { kind: "attention", ...this.#projections(bias) };
+  }
+
+  /** As attention, with norms of heads. */
+  headNormedAttention(): AttentionWeights {
+    return {
+      ...this.attention(),
+      qNorm: this.headNorm("attn_q_norm"),
+      kNorm: this.headNorm("attn_k_norm"),
+    };
   }
 
   /** As attention, with norms of heads, and with a gate behind the query of each head in the rows of attn_q. */
@@ -228,6 +240,7 @@ export class LayerFinder {
     const up = this.#finder.linear(this.#name("ffn_up"), rows, bias);
     const predictor = this.#predictor();
     return {
+      kind: "block",
       gating,
       activation,
       neurons,
@@ -237,6 +250,20 @@ export class LayerFinder {
       ...this.#down(bias),
       ...(predictor !== undefined && { predictor }),
     };
+  }
+
+  /** Whether the layer has experts in place of its block. */
+  get isMixture(): boolean {
+    const { mixture } = this.#shape;
+    return mixture !== undefined && this.layer >= mixture.denseLayers;
+  }
+
+  mixture(): MixtureWeights {
+    const { dim, mixture } = this.#shape;
+    if (mixture === undefined) throw new RangeError(`layer ${this.layer} has no experts`);
+    const { gating, activation, shared } = this.#traits;
+    const traits = { gating, activation, shared };
+    return findMixture({ finder: this.#finder, layer: this.layer, dim, mixture, ...traits });
   }
 
   get heads(): AttentionShape {
@@ -252,6 +279,7 @@ export class LayerFinder {
     const both = this.#finder.matrix(name, { rows: 2 * neurons, columns: dim });
     const predictor = this.#predictor();
     return {
+      kind: "block",
       gating,
       activation,
       neurons,
@@ -336,4 +364,6 @@ export interface LayerTraits {
   readonly norm: Norm["form"];
   readonly gating: Gating;
   readonly activation: Activation;
+  /** How experts that every token uses are weighed; absent: there are none. */
+  readonly shared?: SharedExperts["kind"] | undefined;
 }

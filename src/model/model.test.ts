@@ -223,7 +223,7 @@ describe("a file that hearth cannot run", () => {
     ["llama.attention.layer_norm_rms_epsilon", f32(2), /rms_epsilon.*found 2/],
     ["powerinfer.sparse_threshold", f32(Number.NaN), /sparse_threshold: found NaN/],
     ["powerinfer.sparse_threshold", f32(Infinity), /sparse_threshold: found Infinity/],
-    ["llama.expert_count", u32(8), /mixture of 8 experts/],
+    ["llama.expert_count", u32(8), /expert_used_count/],
     ["hearth.activation", string("tanh"), /"tanh" \(hearth\.activation\)/],
     ["tokenizer.ggml.tokens", metadataValue.strings(new Array(301).fill("a")), /301 tokens/],
   ])("is refused for a wrong %s", async (key, value, message) => {

@@ -14,7 +14,7 @@ import { findLayerInputs, type LayerInputsWeights } from "./layer-inputs.ts";
 import { architectureOf } from "./registry.ts";
 import type { RopeFactors } from "./rope-frequencies.ts";
 import { refuseAdapters, refuseKeys } from "./unsupported-keys.ts";
-import { type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
+import { blockOf, type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
 
 export interface Model {
   readonly gguf: GgufFile;
@@ -147,10 +147,11 @@ function findLayers(
   },
 ): readonly LayerWeights[] {
   const { gguf, architecture, shape, activation } = source;
-  const traits = { norm: architecture.norm, gating: architecture.gating, activation };
+  const { norm, gating, mixture } = architecture;
+  const traits = { norm, gating, activation, shared: mixture?.shared };
   return Array.from({ length: shape.layers }, (_, layer) => {
     const weights = architecture.layerWeights(new LayerFinder(layer, { finder, shape, traits }));
-    if (gguf.magic === "PWRI" && weights.ffn.predictor === undefined) {
+    if (gguf.magic === "PWRI" && blockOf(weights)?.predictor === undefined) {
       finder.fail(`blk.${layer}.fc1.weight`, "nothing", "a predictor, as the magic PWRI promises");
     }
     return weights;

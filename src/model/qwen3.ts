@@ -9,11 +9,7 @@ export const qwen3: Architecture = {
   dataLayouts: [],
   layerWeights: (find) => ({
     attentionNorm: find.norm("attn_norm"),
-    attention: {
-      ...find.attention(),
-      qNorm: find.headNorm("attn_q_norm"),
-      kNorm: find.headNorm("attn_k_norm"),
-    },
+    attention: find.headNormedAttention(),
     ffnNorm: find.norm("ffn_norm"),
     ffn: find.ffn(),
   }),

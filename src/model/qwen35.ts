@@ -7,6 +7,7 @@ import type { Architecture } from "./architecture.ts";
 import { readDeltaNet, readRecurrentLayers } from "./delta-net.ts";
 import type { Hyperparameters, KeyReader } from "./hyperparameters.ts";
 import { llama } from "./llama.ts";
+import { withoutProposingLayers } from "./proposing-layers.ts";
 
 export const qwen35: Architecture = {
   ...llama,
@@ -24,18 +25,12 @@ export const qwen35: Architecture = {
 
 function numbers(shape: Hyperparameters, keys: KeyReader): Hyperparameters {
   checkSections(shape, keys);
-  const proposing =
-    keys.optional("nextn_predict_layers", { min: 0, max: shape.layers - 1, integer: true }) ?? 0;
-  const layers = shape.layers - proposing;
   const isRecurrent = readRecurrentLayers(keys, shape.layers);
   const net = readDeltaNet(keys);
+  const own = withoutProposingLayers(shape, keys);
   return {
-    ...shape,
-    layers,
-    attention: shape.attention.slice(0, layers),
-    neurons: shape.neurons.slice(0, layers),
-    deltaNets: isRecurrent.slice(0, layers).map((is) => (is ? net : undefined)),
-    ...(proposing > 0 && { proposingLayers: proposing }),
+    ...own,
+    deltaNets: isRecurrent.slice(0, own.layers).map((is) => (is ? net : undefined)),
   };
 }
 

@@ -12,24 +12,31 @@ import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { gemma4 } from "./gemma4.ts";
 import { glm4 } from "./glm4.ts";
+import { glm4moe } from "./glm4moe.ts";
+import { gptOss } from "./gpt-oss.ts";
 import { granite } from "./granite.ts";
-import { llama } from "./llama.ts";
+import { granitemoe } from "./granitemoe.ts";
 import { llamaShaped } from "./llama-shaped.ts";
 import { minicpm } from "./minicpm.ts";
 import { mistral3 } from "./mistral3.ts";
+import { mixtral } from "./mixtral.ts";
 import { nemotron } from "./nemotron.ts";
 import { olmo2 } from "./olmo2.ts";
+import { olmoe } from "./olmoe.ts";
 import { opt } from "./opt.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
+import { qwen3moe } from "./qwen3moe.ts";
 import { qwen35 } from "./qwen35.ts";
+import { qwen35moe } from "./qwen35moe.ts";
+import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
 import { starcoder2 } from "./starcoder2.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map(
   [
-    llama,
+    mixtral,
     arcee,
     falcon,
     opt,
@@ -54,6 +61,13 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     exaone4,
     cohere2,
     starcoder2,
+    qwen3moe,
+    qwen35moe,
+    gptOss,
+    glm4moe,
+    olmoe,
+    granitemoe,
+    smallthinker,
     ...llamaShaped,
   ].map((one) => [one.name, one]),
 );

@@ -29,3 +29,8 @@ export class SlotTable {
     return this.slot(isOther ? `${name} of ${width}` : name, width, rows);
   }
 }
+
+/** Buffers of output rows have names of their own. */
+export function nameFor(x: Slot, name: string): string {
+  return x.rows === "outputs" ? `${name} of outputs` : name;
+}

@@ -9,6 +9,7 @@ import type { Activation, DownProjection, Gating, Weight } from "../ops/op.ts";
 import { rowRange } from "../ops/row-range.ts";
 import type { DeltaNetWeights } from "./delta-net.ts";
 import type { LayerInputWeights } from "./layer-inputs.ts";
+import type { MixtureWeights } from "./mixture.ts";
 import type { BlockScales } from "./weight-scales.ts";
 
 export interface Linear {
@@ -52,6 +53,7 @@ export interface Predictor {
 }
 
 export interface FfnWeights {
+  readonly kind: "block";
   readonly gating: Gating;
   readonly activation: Activation;
   readonly neurons: number;
@@ -74,13 +76,25 @@ export interface LayerWeights {
   readonly attentionPostNorm?: Norm;
   /** Absent where the FFN reads what attention reads (falcon-7B), or the residual itself (olmo2). */
   readonly ffnNorm?: Norm;
-  readonly ffn: FfnWeights;
+  readonly ffn: FfnWeights | MixtureWeights;
   /** Of what the FFN adds to the residual. */
   readonly ffnPostNorm?: Norm;
   /** Behind the FFN: what the layer takes of the embedding of its own. */
   readonly input?: LayerInputWeights;
   /** Multiplies the residual behind the layer; absent: 1. */
   readonly outputScale?: number;
+}
+
+/** Undefined where experts stand in its place. */
+export function blockOf({ ffn }: LayerWeights): FfnWeights | undefined {
+  return ffn.kind === "block" ? ffn : undefined;
+}
+
+/** @throws UnsupportedError where experts stand in its place. */
+export function requireBlock(layer: LayerWeights): FfnWeights {
+  const block = blockOf(layer);
+  if (block !== undefined) return block;
+  throw new UnsupportedError("single neurons of a mixture of experts", ["plain blocks"]);
 }
 
 /** Whether a bias must be there. */
@@ -96,20 +110,49 @@ export class WeightFinder {
 
   /** The tensor as [rows, columns]; leave `rows` out to take all of its rows. */
   matrix(name: string, shape: { readonly rows?: number; readonly columns: number }): Weight {
-    const tensor = this.#gguf.tensors.get(name);
-    if (tensor === undefined) {
-      return this.fail(name, "nothing", `a tensor of ${describeShape(shape)}`);
-    }
-    this.#used.add(name);
-    const { type } = tensor;
-    if (!isWeightType(type)) throw this.#unsupportedTypes();
-    const [columns = 1, rows = 1, ...rest] = tensor.dimensions;
+    const dimensions = this.#dimensions(name);
+    const [columns = 1, rows = 1, ...rest] = dimensions;
     const fits = columns === shape.columns && (shape.rows === undefined || rows === shape.rows);
-    if (!fits || rest.some((length) => length !== 1)) {
-      this.fail(name, `[${tensor.dimensions.join(", ")}]`, describeShape(shape));
+    if (dimensions.length > 0 && (!fits || rest.some((length) => length !== 1))) {
+      this.fail(name, `[${dimensions.join(", ")}]`, describeShape(shape));
     }
-    const { path, offset, bytes } = tensor;
-    return { name, type, rows, columns, bytes: { kind: "file", path, offset, bytes } };
+    return this.#weight(name, { rows, columns }, describeShape(shape));
+  }
+
+  /** None where there is no such tensor. */
+  #dimensions(name: string): readonly number[] {
+    const tensor = this.#gguf.tensors.get(name);
+    if (tensor !== undefined && !isWeightType(tensor.type)) throw this.#unsupportedTypes();
+    return tensor?.dimensions ?? [];
+  }
+
+  /** The whole tensor, whose shape was judged. */
+  #weight(
+    name: string,
+    shape: { readonly rows: number; readonly columns: number },
+    expected: string,
+  ): Weight {
+    const tensor = this.#gguf.tensors.get(name);
+    if (tensor === undefined) return this.fail(name, "nothing", `a tensor of ${expected}`);
+    this.#used.add(name);
+    const { type, path, offset, bytes } = tensor;
+    if (!isWeightType(type)) throw this.#unsupportedTypes();
+    return { name, type, ...shape, bytes: { kind: "file", path, offset, bytes } };
+  }
+
+  /** A tensor of `count` matrices [rows, columns], as one matrix of all their rows. */
+  stack(
+    name: string,
+    shape: { readonly rows: number; readonly columns: number; readonly count: number },
+  ): Weight {
+    const { rows, columns, count } = shape;
+    const dimensions = this.#dimensions(name);
+    const [width = 1, height = 1, depth = 1, ...rest] = dimensions;
+    const fits = width === columns && height === rows && depth === count;
+    if (dimensions.length > 0 && (!fits || rest.some((length) => length !== 1))) {
+      this.fail(name, `[${dimensions.join(", ")}]`, `[${columns}, ${rows}, ${count}]`);
+    }
+    return this.#weight(name, { rows: rows * count, columns }, `[${columns}, ${rows}, ${count}]`);
   }
 
   vector(name: string, length: number): Weight {

@@ -7,7 +7,7 @@ import { isVector, type Requirement, requires } from "./requirement.ts";
 import { rowRange } from "./row-range.ts";
 
 /** Each weight once: gate and up may lie in one. */
-export function stackWeights(stack: ExpertStack): readonly Weight[] {
+export function stackWeights(stack: Omit<ExpertStack, "layer">): readonly Weight[] {
   return [...new Set(stackedParts(stack).map(({ part: { weight } }) => weight))];
 }
 
@@ -90,7 +90,7 @@ interface StackedPart {
   readonly columns: number;
 }
 
-function stackedParts(stack: ExpertStack): readonly StackedPart[] {
+function stackedParts(stack: Omit<ExpertStack, "layer">): readonly StackedPart[] {
   const { dim, neurons, gate, gateBias, up, upBias, down, downBias } = stack;
   const parts: readonly (readonly [StackedWeight | undefined, number, number])[] = [
     [gate, neurons, dim],

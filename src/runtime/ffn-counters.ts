@@ -3,7 +3,7 @@
  * that took, and what predicting cost; and what attention's matrices read, where they are read by input. Steps of different
  * purposes are kept apart, for they share weights differently.
  */
-import type { ChannelCounts, Executable } from "../backends/backend.ts";
+import type { ChannelCounts, Executable, FfnCounts } from "../backends/backend.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { purposeOf, type RowPurpose, rowPurposes, type Step } from "../ops/program.ts";
 
@@ -41,6 +41,7 @@ interface LayerSum {
 type ChannelSum = Pick<ChannelCounts, "rows" | "channels" | "bytesTouched">;
 
 interface PurposeSum {
+  /** By layer and part of it, see `keyOf`. */
   readonly layers: Map<number, LayerSum>;
   /** In the program's order. */
   channels: readonly ChannelSum[];
@@ -87,16 +88,24 @@ export class FfnCounters {
     const sum = this.#sums[this.#purpose];
     sum.channels = addedChannels(sum.channels, this.#source.channelCounts());
     for (const counts of this.#source.ffnCounts()) {
-      const layer = sum.layers.get(counts.layer) ?? { active: 0, possible: 0, rows: 0, bytes: 0 };
+      const key = keyOf(counts);
+      const layer = sum.layers.get(key) ?? { ...nothing };
       layer.active += counts.active;
       layer.possible += counts.rows * counts.neurons;
       layer.rows += counts.rows;
       layer.bytes += counts.bytesTouched;
-      sum.layers.set(counts.layer, layer);
+      sum.layers.set(key, layer);
       const { predictorTime } = counts;
       if (predictorTime !== undefined) sum.predictorTime = (sum.predictorTime ?? 0) + predictorTime;
     }
   }
+}
+
+const nothing: LayerSum = { active: 0, possible: 0, rows: 0, bytes: 0 };
+
+/** A layer may have a block beside its experts; each computes all rows. */
+function keyOf({ layer, ofExperts }: FfnCounts): number {
+  return 2 * layer + (ofExperts === true ? 1 : 0);
 }
 
 function emptySum(): PurposeSum {
@@ -109,20 +118,28 @@ function summarise(sums: readonly PurposeSum[]): FfnUse {
     const total = layers.get(layer);
     layers.set(layer, total === undefined ? { ...sum } : added(total, sum));
   }
-  const perLayer = [...layers].sort(([a], [b]) => a - b).map(([, sum]) => sum);
-  const total = perLayer.reduce(added, { active: 0, possible: 0, rows: 0, bytes: 0 });
+  const parts = [...layers].sort(([a], [b]) => a - b);
+  const perPart = parts.map(([, sum]) => sum);
+  const perLayer = new Map<number, LayerSum>();
+  for (const [key, sum] of parts) {
+    const layer = Math.floor(key / 2);
+    perLayer.set(layer, added(perLayer.get(layer) ?? nothing, sum));
+  }
+  const total = perPart.reduce(added, nothing);
   const proposals = sums.reduce((all, one) => all + one.proposals, 0);
   const time = sums.reduce((all, { stepTime }) => all + stepTime, 0);
   const measured = sums.flatMap(({ predictorTime }) => predictorTime ?? []);
   const predictorTime = measured.reduce((all, one) => all + one, 0);
   const channels = sums.map((one) => one.channels).reduce(addedChannels, []);
   return {
-    tokens: Math.max(0, (perLayer[0]?.rows ?? 0) - proposals),
+    tokens: Math.max(0, (perPart[0]?.rows ?? 0) - proposals),
     activeShare: share(total.active, total.possible),
-    activeSharePerLayer: perLayer.map(({ active, possible }) => share(active, possible)),
+    activeSharePerLayer: [...perLayer.values()].map(({ active, possible }) =>
+      share(active, possible),
+    ),
     ...(measured.length > 0 && { predictorTimeShare: share(predictorTime, time) }),
     // Layers may have computed different rows: the last one those of outputs only.
-    bytesTouchedPerToken: perLayer.reduce((all, { bytes, rows }) => all + share(bytes, rows), 0),
+    bytesTouchedPerToken: perPart.reduce((all, { bytes, rows }) => all + share(bytes, rows), 0),
     ...(channels.length > 0 && { channels: channelUse(channels) }),
   };
 }

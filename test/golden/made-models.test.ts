@@ -31,6 +31,7 @@ describe("made models", () => {
     expect(wrongAnswers).toEqual([]);
     // Floats of 32 bits on both sides: the order of sums differs, and native looks GELU up in a table of 16 bits, in
     // gemma4 twice a layer.
-    expect(Math.abs(difference)).toBeLessThan(5e-4);
+    // Quantised experts: each program rounds what they multiply in its own way, and may choose another expert.
+    expect(Math.abs(difference)).toBeLessThan(options.includes("--expert-type") ? 5e-3 : 5e-4);
   });
 });

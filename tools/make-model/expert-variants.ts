@@ -10,7 +10,6 @@ export const expertVariants: readonly Variant[] = [
     name: "mixtral",
     options: `--arch mixtral ${shape}`,
     without: { ...fewerExperts, "RoPE base": "--rope-base off" },
-    isRefused: true,
   },
   {
     name: "qwen3moe",

@@ -59,7 +59,7 @@ const limits = {
 } as const;
 
 async function observe(model: Model): Promise<Observed> {
-  const exposed = model.layers.map((_, layer) => layer);
+  const exposed = model.layers.flatMap(({ ffn }, layer) => (ffn.kind === "block" ? [layer] : []));
   const { program, slots } = buildProgram(model, { ...limits, exposed });
   using executable = await createReferenceBackend().compile(program);
   await executable.run(0, randomStep(model.vocabulary));

@@ -18,6 +18,7 @@ const choiceEnums: Readonly<Record<keyof typeof choiceCodes, string | undefined>
   gating: "Gating",
   activation: "Activation",
   kvType: "KvType",
+  routerScores: undefined,
 };
 
 /** Formatted as clang-format leaves it. */
@@ -35,6 +36,7 @@ namespace hearth {
 ${enumOf("OpCode", codesOf(opRecords))}
 ${enumOf("FfnMethod", codesOf(methodRecords))}
 ${enumOf("NormForm", choiceCodes.normForm)}
+${enumOf("RouterScores", choiceCodes.routerScores)}
 ${structsOf(opRecords, "Record")}
 ${structsOf(methodRecords, "MethodRecord")}
 ${structsOf(listRecords, "Record")}

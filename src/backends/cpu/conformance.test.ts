@@ -2,17 +2,9 @@
 import { describe } from "vitest";
 import { loadAddon } from "../addon.ts";
 import { conformanceCases, conformanceSample } from "../conformance/all-cases.ts";
-import type { Gap } from "../conformance/case.ts";
 import { runConformance } from "../conformance.ts";
 import { floatArithmetic } from "../tolerance.ts";
 import { createCpuBackend } from "./cpu-backend.ts";
-
-const skip: readonly Gap[] = [
-  {
-    reason: "native code computes no mixtures of experts",
-    cases: ({ traits: { op } }) => op === "route" || op === "experts",
-  },
-];
 
 /** HEARTH_CONFORMANCE=all runs every case of the exact tables too; else each op with each weight type and method once. */
 const isWhole = process.env["HEARTH_CONFORMANCE"] === "all";
@@ -23,12 +15,11 @@ const sets = loaded.kind === "loaded" ? loaded.addon.machine().kernels.split(" "
 describe.skipIf(loaded.kind === "missing")(`the CPU backend${reason}`, () => {
   for (const isa of sets) {
     describe(isa, () => {
-      runConformance(() => createCpuBackend({ isa, threads: 2 }), { skip });
+      runConformance(() => createCpuBackend({ isa, threads: 2 }));
     });
     // Inputs of quantised weights are not rounded, so the bound is that of f32 sums alone.
     describe(`${isa}, exact`, () => {
       runConformance(() => createCpuBackend({ isa, threads: 2, exact: true }), {
-        skip,
         arithmetic: floatArithmetic,
         cases: isWhole ? conformanceCases() : conformanceSample(),
       });

@@ -6,7 +6,7 @@ import type { ChannelCounts, FfnCounts, NeuronCounts } from "../backend.ts";
 
 export function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
   const counts: FfnCounts[] = [];
-  for (let at = 0; at + 7 <= numbers.length; at += 7) {
+  for (let at = 0; at + 8 <= numbers.length; at += 8) {
     const [
       layer = 0,
       active = 0,
@@ -15,8 +15,11 @@ export function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
       bytesTouched = 0,
       predictorTime = 0,
       time = 0,
-    ] = numbers.slice(at, at + 7);
-    counts.push({ layer, active, rows, neurons, bytesTouched, predictorTime, time });
+      ofExperts = 0,
+    ] = numbers.slice(at, at + 8);
+    const sums = { layer, active, rows, neurons, bytesTouched };
+    if (ofExperts === 1) counts.push({ ...sums, ofExperts: true, time });
+    else counts.push({ ...sums, predictorTime, time });
   }
   return counts.sort((a, b) => a.layer - b.layer);
 }

@@ -9,6 +9,7 @@ import type { Program, Segment } from "../../ops/program.ts";
 import { slotWritten } from "../../ops/slot-access.ts";
 import type { AddonProgram } from "../addon.ts";
 import { checkLimits } from "./check-limits.ts";
+import { lowerExperts, lowerRoute } from "./lower-experts.ts";
 import { flag, lowerActivation, lowerFfn } from "./lower-ffn.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { choiceCodes, listRecord, opRecord } from "./program-records.ts";
@@ -117,10 +118,6 @@ function lowerSegment(
   return [...ops, ...copies];
 }
 
-function refuseExperts(): never {
-  throw new UnsupportedError("a mixture of experts in native code", ["the reference backend"]);
-}
-
 const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
   embed: ({ out, table, positions, scale }, weights) =>
     opRecord("embed", {
@@ -191,8 +188,8 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
       out: out.id,
     }),
   ffn: lowerFfn,
-  route: refuseExperts,
-  experts: refuseExperts,
+  route: lowerRoute,
+  experts: lowerExperts,
   mask: ({ x, out, value, norms }, weights) =>
     opRecord("mask", { x: x.id, out: out.id, value, norms: weights.addArray(norms) }),
   add: ({ x, out, factor = 1 }) => opRecord("add", { x: x.id, out: out.id, factor }),

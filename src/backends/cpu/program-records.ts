@@ -6,7 +6,7 @@
  * Each field is one number. Slots, weights and arrays are indexes into their lists, -1 for none; flags are 0 or 1.
  */
 import type { KvType } from "../../ops/kv-shape.ts";
-import type { Gating, RowFunction, SparsityMethod } from "../../ops/op.ts";
+import type { Gating, Router, RowFunction, SparsityMethod } from "../../ops/op.ts";
 
 /** Records of the ops of a segment: a code, which is the record's place in this list, then its fields in order. */
 export const opRecords = {
@@ -54,6 +54,38 @@ export const opRecords = {
   argmax: ["x", "out"],
   /** A slot is copied to its host memory. */
   publish: ["slot"],
+  route: ["x", "out", "scores", "bias", "groups", "groupsUsed", "normalise", "scale", "factors"],
+  /** Of each stacked weight its first row, and the rows from one expert to the next. */
+  experts: [
+    "x",
+    "routes",
+    "out",
+    "adds",
+    "layer",
+    "count",
+    "neurons",
+    "gating",
+    "activation",
+    "threshold",
+    "gate",
+    "gateFirst",
+    "gateStride",
+    "gateBias",
+    "gateBiasFirst",
+    "gateBiasStride",
+    "up",
+    "upFirst",
+    "upStride",
+    "upBias",
+    "upBiasFirst",
+    "upBiasStride",
+    "down",
+    "downFirst",
+    "downStride",
+    "downBias",
+    "downBiasFirst",
+    "downBiasStride",
+  ],
 } as const;
 
 /** Records of a block's method, as those of ops. */
@@ -84,6 +116,7 @@ export const choiceCodes: {
   readonly gating: Readonly<Record<Gating, number>>;
   readonly activation: Readonly<Record<RowFunction["kind"], number>>;
   readonly kvType: Readonly<Record<KvType, number>>;
+  readonly routerScores: Readonly<Record<Router["scores"], number>>;
 } = {
   normForm: { rms: 0, layer: 1 },
   ropePairing: { adjacent: 0, halves: 1 },
@@ -99,6 +132,7 @@ export const choiceCodes: {
     "clamped-swish": 7,
   },
   kvType: { f32: 0, f16: 1, q8_0: 8 },
+  routerScores: { softmax: 0, sigmoid: 1, "softmax-of-chosen": 2 },
 };
 
 type Fields<Names extends readonly string[]> = Readonly<Record<Names[number], number>>;

@@ -83,7 +83,10 @@ function weightBytesPerToken(
   { layers, output, tied, embedding }: ModelDescription,
   sparsity: Pick<Engine["sparsity"], "bytesTouchedPerToken" | "bytesDensePerToken"> | undefined,
 ): number {
-  const all = layers.reduce((sum, layer) => sum + layer.attention + layer.norms + layer.ffn, 0);
+  const all = layers.reduce(
+    (sum, layer) => sum + layer.attention + layer.norms + layer.ffnPerToken,
+    0,
+  );
   const { bytesTouchedPerToken = 0, bytesDensePerToken = 0 } = sparsity ?? {};
   const skipped = bytesDensePerToken - bytesTouchedPerToken;
   return all - skipped + output + (tied ? embedding : 0);

@@ -17,6 +17,7 @@ import {
 } from "../../learning/check/checked-model.ts";
 import { describeModel } from "../../model/describe.ts";
 import type { Model } from "../../model/model.ts";
+import { blockOf, requireBlock } from "../../model/weights.ts";
 import type { Weight } from "../../ops/op.ts";
 import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {
@@ -143,7 +144,8 @@ function attentionCompared({ model, tables }: CheckRequest): Bytes {
 function candidatesFor({ model, sidecar, tables }: CheckRequest): readonly CheckedVariant[] {
   const relu = isReluFamily(model.activation);
   const hasPredictors =
-    hasAllPredictors(sidecar) || model.layers.every(({ ffn }) => ffn.predictor !== undefined);
+    hasAllPredictors(sidecar) ||
+    model.layers.every((layer) => blockOf(layer)?.predictor !== undefined);
   const methods: readonly (readonly [MethodName, boolean])[] = [
     ["gate", relu],
     ["mlp", hasPredictors],
@@ -320,7 +322,7 @@ function weightsSkipped({ layers }: Model, { shares }: InputThresholds): number 
     const inputs = columnPlaces.flatMap((place) =>
       matricesOfPlace[place].map((name) => ({ weight: sources[name], share: shares[place] })),
     );
-    return [...inputs, { weight: layer.ffn.down.weight, share: shares.output }];
+    return [...inputs, { weight: requireBlock(layer).down.weight, share: shares.output }];
   });
   const sum = (value: (share: number) => number): number =>
     parts.reduce((all, { weight, share }) => all + value(share) * elementsOf(weight), 0);

@@ -1,4 +1,5 @@
 /** First part of `prepare`: everything that is learnt about a model goes to its sidecar, piece by piece, so that it can be resumed. */
+
 import type { Backend } from "../../backends/backend.ts";
 import { openWeight } from "../../backends/weight-reader.ts";
 import type { MultiplyMatrices } from "../../core/matrix-product.ts";
@@ -24,6 +25,7 @@ import {
 import { gatherTraining } from "../../learning/train-gather.ts";
 import { type TrainedLayer, trainLayer } from "../../learning/train-layers.ts";
 import type { Model } from "../../model/model.ts";
+import { requireBlock } from "../../model/weights.ts";
 import { activeRuleFor, emptyProfile, isReluFamily } from "../../sparsity/activation-profile.ts";
 import { mergeProfiles } from "../../sparsity/merge-profiles.ts";
 import { findSidecar } from "../../sparsity/sidecar/read.ts";
@@ -110,9 +112,9 @@ export async function learnMethods(
   const { model, sidecarPath, finished, onProgress } = request;
   const sidecar = findSidecar(sidecarPath, sidecarModelOf(model));
   const relu = isReluFamily(model.activation);
-  const toTrain = model.layers.flatMap(({ ffn }, layer) => {
+  const toTrain = model.layers.flatMap((weights, layer) => {
     const hasOne = sidecar?.predictors[layer] !== undefined && finished === "keep";
-    return !relu || hasOne || ffn.predictor !== undefined ? [] : [layer];
+    return !relu || hasOne || requireBlock(weights).predictor !== undefined ? [] : [layer];
   });
   const toCalibrate = wanted === "all" ? model.layers.map((_, layer) => layer) : [];
   const layers = [...new Set([...toTrain, ...toCalibrate])];
@@ -184,12 +186,13 @@ async function learnSigns(
   const { model, multiply, sidecarPath, onProgress } = request;
   const { target } = request;
   const layers: SignLayer[] = [];
-  for (const [layer, { ffn }] of model.layers.entries()) {
+  for (const [layer, layerWeights] of model.layers.entries()) {
     const layerRows = rows[layer];
     if (layerRows === undefined) return [];
     request.signal?.throwIfAborted();
     onProgress?.("calibrating signs", layer, model.layers.length);
-    const weight = ffn.gate ?? ffn.up.weight;
+    const { gate, up } = requireBlock(layerWeights);
+    const weight = gate ?? up.weight;
     const weights = new Float32Array(weight.rows * weight.columns);
     const reader = openWeight(weight);
     reader.read({ first: 0, count: weight.columns }, weights);

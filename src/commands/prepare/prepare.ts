@@ -2,7 +2,6 @@
  * `hearth prepare` and `hearth train-predictor`: from a model to a sidecar with which it decodes in proportion to the
  * neurons that fire, and to a report of what that costs.
  */
-
 import { basename } from "node:path";
 import type { Backend } from "../../backends/backend.ts";
 import { threadsRule } from "../../backends/machine-rules.ts";
@@ -38,6 +37,7 @@ import {
   type SelectionQuality,
 } from "../../learning/predictor/predictor-quality.ts";
 import type { TrainedLayer } from "../../learning/train-layers.ts";
+import { refuseMixtures } from "../../model/mixture.ts";
 import { type Model, openModel } from "../../model/model.ts";
 import { isReluFamily } from "../../sparsity/activation-profile.ts";
 import {
@@ -134,8 +134,8 @@ export async function trainPredictors(
   using preparation = await openPreparation(path, options, refuseRestless);
   const { request, notices } = preparation;
   const { trained } = await learnMethods(request, "predictors");
-  const corpora = request.corpora.map(({ name }) => name);
-  return { sidecar: request.sidecarPath, corpora, trained, notices };
+  const { sidecarPath: sidecar, corpora } = request;
+  return { sidecar, corpora: corpora.map(({ name }) => name), trained, notices };
 }
 
 /** @throws as trainPredictors. */
@@ -274,16 +274,16 @@ async function openPreparation(
   refuse?: (model: Model) => void,
 ): Promise<Preparation> {
   const model = openModel(openGguf(path));
+  refuseMixtures(model, "predictors and thresholds", ["models with plain blocks"]);
   refuse?.(model);
-  const sidecarPath = options.sidecar ?? sidecarPathOf(path);
+  const { sidecar: sidecarPath = sidecarPathOf(path) } = options;
   checkReplaceable(sidecarPath);
   const tokenizer = await loadTokenizer(model.gguf.metadata, model.vocabulary);
   const { backend, notices } = openHostBackend(options.device ?? "auto", {
     threads: options.threads,
   });
   try {
-    const { contextLength } = model.hyperparameters;
-    const wanted = Math.min(options.window ?? 512, contextLength);
+    const wanted = Math.min(options.window ?? 512, model.hyperparameters.contextLength);
     const text = await corporaOf({ model, tokenizer, backend, window: wanted }, options);
     const seed = options.seed ?? 1;
     const window = await fittingWindow(tokenizer, { ...text, window: wanted, heldOut, seed });

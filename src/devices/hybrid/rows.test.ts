@@ -2,6 +2,7 @@
  * Each device reads the rows of its own neurons and no others: those of the other device are poisoned here, and a
  * single NaN that was read, or multiplied by zero, would show in the logits. So what lies on the card need not be in memory.
  */
+
 import { afterAll, describe, expect, it } from "vitest";
 import { expectClose } from "../../../test/fixtures/close-logits.ts";
 import { placementOf } from "../../../test/fixtures/placements.ts";
@@ -16,6 +17,7 @@ import { openGguf } from "../../gguf/open.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import { buildProgram } from "../../model/build-program.ts";
 import { type Model, openModel } from "../../model/model.ts";
+import { requireBlock } from "../../model/weights.ts";
 import type { FfnBlock, Op, SparsityMethod, Weight } from "../../ops/op.ts";
 import { createStep, type Program } from "../../ops/program.ts";
 import { createHybridBackend } from "./backend.ts";
@@ -69,7 +71,7 @@ function poisonedWeight(weight: Weight, own: Uint32Array): Weight {
 
 async function logitsOf(backend: Backend, of: Model, method: SparsityMethod): Promise<number[]> {
   const downs = await Promise.all(
-    of.layers.map(({ ffn }) => transposePlainly(ffn.down.weight, "F16")),
+    of.layers.map((layer) => transposePlainly(requireBlock(layer).down.weight, "F16")),
   );
   const { program, slots } = buildProgram(of, {
     contextLength: 64,

@@ -1,0 +1,152 @@
+/** Models with experts: what their programs are made of, and hostile or foreign files of them. */
+import { afterAll, describe, expect, it } from "vitest";
+import { type Changes, floats, modelFolder } from "../../test/fixtures/changed-model.ts";
+import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { openGguf } from "../gguf/open.ts";
+import { type MetadataValue, metadataValue } from "../gguf/value.ts";
+import type { TensorToWrite } from "../gguf/write.ts";
+import type { Op } from "../ops/op.ts";
+import { createStep } from "../ops/program.ts";
+import { buildProgram, type ProgramOptions } from "./build-program.ts";
+import { describeModel } from "./describe.ts";
+import { type Model, openModel } from "./model.ts";
+import { architectureNames, architectureOf } from "./registry.ts";
+
+const folder = modelFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+const { u32, f32 } = metadataValue;
+
+const mixtures = architectureNames.filter((name) => architectureOf(name).mixture !== undefined);
+const options: ProgramOptions = {
+  contextLength: 64,
+  sequences: 1,
+  maxRows: 8,
+  maxOutputs: 1,
+  kvType: "f32",
+  output: "logits",
+};
+
+async function open(args: string, changes: Changes = {}): Promise<Model> {
+  return openModel(openGguf(await folder.write(`--type f32 ${args}`, changes)));
+}
+
+/** Of the last of eight tokens. */
+async function logits(model: Model, changes: Partial<ProgramOptions> = {}): Promise<Float32Array> {
+  const { program, slots } = buildProgram(model, { ...options, ...changes });
+  using executable = await createReferenceBackend().compile(program);
+  const step = createStep(8, 1);
+  step.rowCount = 8;
+  for (let row = 0; row < 8; row++) {
+    step.position[row] = row;
+    step.token[row] = (row * 37) % 300;
+  }
+  step.outputCount = 1;
+  step.outputRow[0] = 7;
+  await executable.run(0, step);
+  if (slots.logits === undefined) throw new Error("no logits");
+  return executable.output(slots.logits).slice();
+}
+
+function argsOf(arch: string): string {
+  return `--arch ${arch === "llama" ? "mixtral" : arch} --expert-ffn 64 --layers 3`;
+}
+
+describe("a model with experts", () => {
+  it.each(mixtures)(
+    "of %s has a router and experts in each layer but the dense ones",
+    async (arch) => {
+      const model = await open(argsOf(arch));
+      const { program } = buildProgram(model, options);
+      expect(new Set(program.slots.map((slot) => slot.name)).size).toBe(program.slots.length);
+      const ops = program.segments.flatMap((segment) => segment.ops);
+      const count = (kind: Op["kind"]): number => ops.filter((op) => op.kind === kind).length;
+      const { mixture } = model.hyperparameters;
+      const layers = 3 - (mixture?.denseLayers ?? 0);
+      const shared = architectureOf(arch).mixture?.shared;
+      const gated = shared === "gated" ? layers : 0;
+      const plain = shared === "plain" && mixture?.sharedNeurons !== 0 ? layers : 0;
+      expect([count("route"), count("experts")]).toEqual([layers + gated, layers + gated]);
+      expect(count("ffn")).toBe(3 - layers + plain);
+    },
+  );
+
+  it.each(mixtures)(
+    "of %s gives the same logits when its last layer has output rows only",
+    async (arch) => {
+      const model = await open(argsOf(arch));
+      const few = await logits(model, { lastLayer: "output rows" });
+      expect(few).toEqual(await logits(model));
+      expect(few.every(Number.isFinite)).toBe(true);
+    },
+  );
+
+  it("says what a token reads beside what there is", async () => {
+    const model = await open(argsOf("qwen3moe"));
+    for (const { ffn, ffnPerToken } of describeModel(model).layers) {
+      const router = 4 * 8 * 128;
+      expect(ffnPerToken - router).toBe((ffn - router) / 4);
+    }
+  });
+});
+
+const router = "blk.1.ffn_gate_inp.weight";
+
+describe("a file with experts is refused for", () => {
+  it.each<readonly [string, MetadataValue, RegExp]>([
+    ["expert_count", u32(0), /expert_count.*found 0, expected an integer from 1 to 4096/],
+    ["expert_count", f32(2 ** 32), /expert_count.*4294967296/],
+    ["expert_count", u32(4), /ffn_gate_inp\.weight.*\[128, 8\]/],
+    ["expert_used_count", u32(9), /expert_used_count.*found 9, expected an integer from 1 to 8/],
+    ["expert_used_count", u32(0), /expert_used_count.*found 0/],
+    ["expert_group_count", u32(3), /expert_group_count.*found 3/],
+    ["expert_feed_forward_length", u32(96), /blk\.0\.ffn_gate_exps\.weight.*\[128, 64, 8\]/],
+    ["expert_gating_func", u32(4), /function 4/],
+    ["leading_dense_block_count", u32(9), /leading_dense_block_count.*found 9/],
+  ])("a wrong %s", async (key, value, message) => {
+    const arch = key === "expert_gating_func" || key.startsWith("leading") ? "glm4moe" : "qwen3moe";
+    const groups =
+      key === "expert_group_count" ? { [`${arch}.expert_group_used_count`]: u32(1) } : {};
+    const keys = { [`${arch}.${key}`]: value, ...groups };
+    await expect(open(argsOf(arch), { keys })).rejects.toThrow(message);
+  });
+
+  it.each<readonly [string, string, TensorToWrite | undefined, RegExp]>([
+    ["no router", router, undefined, /blk\.1\.ffn_gate_inp\.weight: found nothing/],
+    ["a router of another shape", router, floats(router, zeros(64 * 8), [64, 8]), /\[64, 8\]/],
+    [
+      "fewer experts in a tensor",
+      "blk.1.ffn_up_exps.weight",
+      floats("blk.1.ffn_up_exps.weight", zeros(128 * 64 * 7), [128, 64, 7]),
+      /ffn_up_exps\.weight.*\[128, 64, 7\], expected.*\[128, 64, 8\]/,
+    ],
+    [
+      "tensors of single experts",
+      "blk.0.ffn_up.0.weight",
+      floats("blk.0.ffn_up.0.weight", zeros(128 * 64), [128, 64]),
+      /experts in tensors of their own/,
+    ],
+  ])("%s", async (_, name, tensor, message) => {
+    const changed = open(argsOf("qwen3moe"), { tensors: { [name]: tensor } });
+    await expect(changed).rejects.toThrow(message);
+  });
+
+  it("experts where the architecture has none", async () => {
+    const opened = open("--arch qwen2", { keys: { "qwen2.expert_count": u32(8) } });
+    await expect(opened).rejects.toThrow(/a mixture of 8 experts \(qwen2\.expert_count\)/);
+  });
+});
+
+describe("a router with a NaN", () => {
+  it("makes logits that are not finite, which end an answer", async () => {
+    const values = zeros(128 * 8).fill(Number.NaN, 100, 101);
+    const model = await open(argsOf("qwen3moe"), {
+      tensors: { [router]: floats(router, values, [128, 8]) },
+    });
+    expect((await logits(model)).every(Number.isNaN)).toBe(true);
+  });
+});
+
+function zeros(length: number): number[] {
+  return new Array<number>(length).fill(0);
+}
