@@ -8,7 +8,7 @@ import { findOllamaModels } from "./ollama.ts";
 import type { Surroundings } from "./places.ts";
 
 /** The model that comes with hearth, for trying things out. */
-export function bundledModel(): LocalModel {
+function bundledModel(): LocalModel {
   return {
     origin: "hearth",
     name: "bundled",

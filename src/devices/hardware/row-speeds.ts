@@ -22,7 +22,7 @@ export interface RowShape {
   readonly columns: number;
 }
 
-export interface RowSpeed {
+interface RowSpeed {
   /** Of a row times a vector, from memory. */
   readonly memorySeconds: number;
   /** The same from cache. */
