@@ -94,6 +94,7 @@ void build_op(Builder& builder, const DeltaRuleRecord& from) {
   op.strength = builder.slot(from.strength);
   op.out = builder.slot(from.out);
   op.key_heads = whole(from.key_heads);
+  op.key_run = whole(from.key_run);
   op.rate = builder.optional_vector(from.rate);
   op.bias = builder.optional_vector(from.bias);
   op.epsilon = static_cast<float>(from.epsilon);

@@ -117,6 +117,7 @@ struct DeltaRuleRecord {
   double strength;
   double out;
   double key_heads;
+  double key_run;
   double rate;
   double bias;
   double epsilon;

@@ -71,7 +71,7 @@ class DeltaRuleStage final : public Stage {
     const uint32_t head = index / blocks();
     const uint32_t first = index % blocks() * kColumnsPerChunk;
     const uint32_t count = std::min(kColumnsPerChunk, shape.columns - first);
-    const size_t key = size_t{head % op_.key_heads} * shape.rows;
+    const size_t key = size_t{head / op_.key_run % op_.key_heads} * shape.rows;
     const size_t keys = size_t{op_.key_heads} * shape.rows;
     const size_t value = size_t{head} * shape.columns + first;
     for (uint32_t row = 0; row < step.rows; row++) {

@@ -11,6 +11,7 @@ const shape = {
   conv: { positions: 1, channels: 12 },
   state: { heads: 1, rows: 4, columns: 4 },
   keyHeads: 1,
+  keyRun: 1,
 };
 const { program } = stateModel(shape, { sequences: 3, maxRows: 16 });
 

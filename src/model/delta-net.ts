@@ -4,13 +4,15 @@ import type { Weight } from "../ops/op.ts";
 import type { KeyReader } from "./hyperparameters.ts";
 import type { Linear, Norm } from "./weights.ts";
 
-/** One layer's heads. q and k have `keyHeads` heads, each of which serves every keyHeads-th head of v. */
+/** One layer's heads. q and k have `keyHeads` heads; head h of v uses ⌊h/keyRun⌋ mod keyHeads. */
 export interface DeltaNetShape {
   /** Rows that the convolution over q, k and v sees, its own included. */
   readonly taps: number;
   readonly heads: number;
   /** A divisor of `heads`. */
   readonly keyHeads: number;
+  /** So many heads of v in a row share one. */
+  readonly keyRun: number;
   readonly keyWidth: number;
   readonly valueWidth: number;
 }
@@ -20,8 +22,11 @@ export interface DeltaNetWeights {
   readonly qkv: Linear; // [channels, dim]
   /** What the output of a head is multiplied by, behind its norm and a SiLU of this. */
   readonly gate: Linear; // [heads · valueWidth, dim]
-  readonly decay: Linear; // [heads, dim]
-  readonly strength: Linear; // [heads, dim]
+  /** How much a token leaves of the state, and how much it writes. */
+  readonly gates:
+    | { readonly kind: "apart"; readonly decay: Linear; readonly strength: Linear } // [heads, dim] each
+    /** Strengths, then decays, of the heads of each key head in turn. */
+    | { readonly kind: "fused"; readonly both: Linear }; // [2 · heads, dim]
   readonly convolution: Weight; // [channels, taps]
   readonly rate: Weight; // [1, heads]
   readonly bias: Weight; // [1, heads]
@@ -66,7 +71,7 @@ export function readDeltaNet(keys: KeyReader): DeltaNetShape {
     keys.fail("ssm.inner_size", inner, `${heads * width}, ${heads} heads of ${width}`);
   }
   const taps = keys.number("ssm.conv_kernel", bounds.taps);
-  return { taps, heads, keyHeads, keyWidth: width, valueWidth: width };
+  return { taps, heads, keyHeads, keyRun: 1, keyWidth: width, valueWidth: width };
 }
 
 /** Where no key says otherwise; llama.cpp's default. */

@@ -153,8 +153,9 @@ function mixerParts(weights: LayerWeights["attention"]): {
       return { weights: [...parts(linears), sinks], norms: [qNorm, kNorm, mixedNorm] };
     }
     case "delta-net": {
-      const { qkv, gate, decay, strength, output, convolution, rate, bias, norm } = weights;
-      const matrices = parts([qkv, gate, decay, strength, output]);
+      const { qkv, gate, gates, output, convolution, rate, bias, norm } = weights;
+      const own = gates.kind === "fused" ? [gates.both] : [gates.decay, gates.strength];
+      const matrices = parts([qkv, gate, ...own, output]);
       return { weights: [...matrices, convolution, rate, bias], norms: [norm] };
     }
     default:

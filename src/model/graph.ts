@@ -4,6 +4,7 @@
  */
 import type { FfnBlock, Op, OpOf, RowFunction, Slot, SparsityMethod, Weight } from "../ops/op.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
+import { stateGateOps } from "./delta-net-ops.ts";
 import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import { type LayerInputWeights, layerInputOps, layerInputsSlot } from "./layer-inputs.ts";
 import { blockChannels, type LayerMasks, type MaskedInput } from "./layer-masks.ts";
@@ -217,17 +218,15 @@ export class LayerGraph {
     const { shape, slots } = this.#context;
     const layer = this.#index;
     const net = shape.deltaNets?.[layer] ?? missing(layer, "a delta net");
-    const { heads, keyHeads, valueWidth } = net;
+    const { heads, keyHeads, keyRun, valueWidth } = net;
     const { attention: masked } = this.#masks;
     const input = this.#mask(x, masked, "masked for attention");
     const { qkv: qkvT, outputGate: gateT } = masked?.channels ?? {};
     const qkv = this.#linear(input, weights.qkv, slots.ofWidth("qkv", channelsOf(net)), qkvT);
     const gateSlot = slots.ofWidth("output gate", heads * valueWidth);
     const gate = this.#linear(input, weights.gate, gateSlot, gateT);
-    const byHead = (name: string, linear: Linear): Slot =>
-      this.#linear(input, linear, slots.ofWidth(name, heads), undefined);
-    const decay = byHead("decay", weights.decay);
-    const strength = byHead("strength", weights.strength);
+    const { ops, decay, strength } = stateGateOps(input, weights.gates, { net, slots });
+    this.#ops.push(...ops);
     const mixed = slots.ofWidth("attention", heads * valueWidth);
     this.#attentionSlots = { input: x, output: mixed };
     const { convolution, rate, bias, norm } = weights;
@@ -244,6 +243,7 @@ export class LayerGraph {
         strength,
         out: mixed,
         keyHeads,
+        keyRun,
         rate,
         bias,
         epsilon,

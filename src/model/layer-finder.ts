@@ -202,7 +202,7 @@ export class LayerFinder {
     return this.#shape.deltaNets?.[this.layer] !== undefined;
   }
 
-  /** attn_qkv, attn_gate and what llama.cpp names ssm_*. */
+  /** attn_qkv, attn_gate and what llama.cpp names ssm_*; ssm_alpha and ssm_beta, or the two in one ssm_ba. */
   deltaNet(): DeltaNetWeights {
     const { dim } = this.#shape;
     const net = this.#shape.deltaNets?.[this.layer];
@@ -216,8 +216,9 @@ export class LayerFinder {
       kind: "delta-net",
       qkv: find("attn_qkv", channels),
       gate: find("attn_gate", heads * valueWidth),
-      decay: find("ssm_alpha", heads),
-      strength: find("ssm_beta", heads),
+      gates: this.has("ssm_ba.weight")
+        ? { kind: "fused", both: find("ssm_ba", 2 * heads) }
+        : { kind: "apart", decay: find("ssm_alpha", heads), strength: find("ssm_beta", heads) },
       convolution: find("ssm_conv1d", channels, taps).weight,
       rate: this.#finder.vector(this.#name("ssm_a"), heads),
       bias: this.#finder.vector(this.#name("ssm_dt.bias"), heads),

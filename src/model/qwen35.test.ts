@@ -27,6 +27,7 @@ describe("a file of qwen35", () => {
       taps: 4,
       heads: 4,
       keyHeads: 2,
+      keyRun: 1,
       keyWidth: 16,
       valueWidth: 16,
     });

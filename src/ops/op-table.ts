@@ -218,12 +218,13 @@ export const opTable: Table = {
       out: slot(op.out),
       layer: cacheLayer(op.layer),
     }),
-    check: ({ layer, x, decay, strength, out, keyHeads, rate, bias, epsilon }, kv) =>
+    check: ({ layer, x, decay, strength, out, keyHeads, keyRun, rate, bias, epsilon }, kv) =>
       ofState(kv, layer, ({ state: { heads, rows, columns } }) => {
         const width = 2 * keyHeads * rows + heads * columns;
         const slots = [x, decay, strength];
         return [
           requires(heads % keyHeads === 0, `a divisor of ${heads} heads`, keyHeads),
+          requires((heads / keyHeads) % keyRun === 0, "a divisor of the heads of a key", keyRun),
           requires(x.width === width, `x of width ${width}`, x.width),
           requires(decay.width === heads, `decay of ${heads} heads`, decay.width),
           requires(strength.width === heads, `strength of ${heads} heads`, strength.width),

@@ -252,7 +252,7 @@ export type Op =
     }
   /**
    * The gated delta rule over the layer's state, a matrix S [keyWidth, valueWidth] for each head, 0 before position 0; row
-   * by row, with q/‖q‖/√keyWidth and k/‖k‖ (norms at least ε) of key head h mod keyHeads and v of head h:
+   * by row, with q/‖q‖/√keyWidth and k/‖k‖ (norms at least ε) of key head ⌊h/keyRun⌋ mod keyHeads and v of head h:
    * S ← a·S, then S ← S + k ⊗ β(v − kᵀS), out[h] = qᵀS, where a = e^(rate[h]·log(1 + e^(decay[h] + bias[h]))) and
    * β = sigmoid(strength[h]). Source: 2412.06464.
    */
@@ -265,6 +265,8 @@ export type Op =
       readonly strength: Slot; // width heads
       readonly out: Slot; // width heads · valueWidth
       readonly keyHeads: number;
+      /** So many heads in a row share a key head. */
+      readonly keyRun: number;
       readonly rate: Weight; // [1, heads], below 0
       readonly bias: Weight; // [1, heads]
       readonly epsilon: number;

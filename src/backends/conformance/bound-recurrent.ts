@@ -177,7 +177,7 @@ function headErrors(
   const { heads, rows: keyWidth, columns: valueWidth } = reference.recurrent[op.layer]!.shape.state;
   const { q, k, v, decay, strength } = headInputs(op, reference, at);
   const x = boundedRow(state, op.x, row);
-  const keyAt = (head % op.keyHeads) * keyWidth;
+  const keyAt = (Math.floor(head / op.keyRun) % op.keyHeads) * keyWidth;
   const keys = op.keyHeads * keyWidth;
   const gate = row * heads + head;
   const valueAt = 2 * keys + head * valueWidth;

@@ -10,6 +10,7 @@ export interface StateCase {
   readonly conv: RecurrentLayer["conv"];
   readonly state: RecurrentLayer["state"];
   readonly keyHeads: number;
+  readonly keyRun: number;
 }
 
 /** Channels are those of q, k and v. Widths that no vector or workgroup divides; values apart from keys. */
@@ -17,29 +18,35 @@ const shapes: readonly StateCase[] = [
   shapeOf({ taps: 4, heads: 4, keyHeads: 2, keyWidth: 16, valueWidth: 16 }),
   shapeOf({ taps: 3, heads: 3, keyHeads: 3, keyWidth: 13, valueWidth: 37 }),
   shapeOf({ taps: 2, heads: 2, keyHeads: 1, keyWidth: 128, valueWidth: 128 }),
+  shapeOf({ taps: 2, heads: 12, keyHeads: 3, keyRun: 2, keyWidth: 8, valueWidth: 5 }),
+  shapeOf({ taps: 2, heads: 4, keyHeads: 2, keyRun: 2, keyWidth: 12, valueWidth: 8 }),
 ];
 
 function shapeOf(of: {
   readonly taps: number;
   readonly heads: number;
   readonly keyHeads: number;
+  readonly keyRun?: number;
   readonly keyWidth: number;
   readonly valueWidth: number;
 }): StateCase {
-  const { taps, heads, keyHeads, keyWidth, valueWidth } = of;
+  const { taps, heads, keyHeads, keyRun = 1, keyWidth, valueWidth } = of;
   const channels = 2 * keyHeads * keyWidth + heads * valueWidth;
   return {
     conv: { positions: taps - 1, channels },
     state: { heads, rows: keyWidth, columns: valueWidth },
     keyHeads,
+    keyRun,
   };
 }
 
 export function recurrentCases(): readonly ConformanceCase[] {
   return [
     ...shapes.map((shape) =>
-      stateCase("delta-rule", `of ${shape.state.heads} heads of ${shape.state.rows}`, () =>
-        spansScript(shape),
+      stateCase(
+        "delta-rule",
+        `of ${shape.state.heads} heads of ${shape.state.rows}, ${shape.keyRun} in a row of a key`,
+        () => spansScript(shape),
       ),
     ),
     stateCase("convolve", "goes on across steps, in place and not", () => spansScript(shapes[0]!)),
@@ -68,7 +75,7 @@ export interface StateModel {
 
 /** Two layers, so that states which are mixed up are found; the second convolves in place. */
 export function stateModel(
-  { conv, state, keyHeads }: StateCase,
+  { conv, state, keyHeads, keyRun }: StateCase,
   limits: { readonly sequences: number; readonly maxRows: number },
 ): StateModel {
   const { heads } = state;
@@ -90,7 +97,7 @@ export function stateModel(
     bias: memoryWeight("bias", "F32", [1, heads], data.normal(heads)),
     epsilon: 1e-6,
   };
-  const rule = { decay, strength, keyHeads, ...gates } as const;
+  const rule = { decay, strength, keyHeads, keyRun, ...gates } as const;
   const ops: Op[] = [
     { kind: "convolve", layer: 0, x, out: convolved, weight: kernel() },
     { kind: "delta-rule", ...rule, layer: 0, x: convolved, out: first },

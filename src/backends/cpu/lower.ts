@@ -168,7 +168,10 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
     }),
   convolve: ({ layer, x, out, weight }, weights) =>
     opRecord("convolve", { layer, x: x.id, out: out.id, weight: weights.add(weight) }),
-  "delta-rule": ({ layer, x, decay, strength, out, keyHeads, rate, bias, epsilon }, weights) =>
+  "delta-rule": (
+    { layer, x, decay, strength, out, keyHeads, keyRun, rate, bias, epsilon },
+    weights,
+  ) =>
     opRecord("delta-rule", {
       layer,
       x: x.id,
@@ -176,6 +179,7 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
       strength: strength.id,
       out: out.id,
       keyHeads,
+      keyRun,
       rate: weights.add(rate),
       bias: weights.add(bias),
       epsilon,

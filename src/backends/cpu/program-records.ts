@@ -17,7 +17,18 @@ export const opRecords = {
   "store-kv": ["layer", "k", "v"],
   attention: ["layer", "q", "out", "heads", "scale", "window", "softCap", "sinks"],
   convolve: ["layer", "x", "out", "weight"],
-  "delta-rule": ["layer", "x", "decay", "strength", "out", "keyHeads", "rate", "bias", "epsilon"],
+  "delta-rule": [
+    "layer",
+    "x",
+    "decay",
+    "strength",
+    "out",
+    "keyHeads",
+    "keyRun",
+    "rate",
+    "bias",
+    "epsilon",
+  ],
   activate: ["gating", "activation", "threshold", "gate", "up", "out"],
   /** The record of its method follows. */
   ffn: [

@@ -84,7 +84,7 @@ export function headInputs(
     const begin = row * op.x.width + at;
     return slotData(state, op.x).subarray(begin, begin + length);
   };
-  const keyAt = (head % op.keyHeads) * keyWidth;
+  const keyAt = (Math.floor(head / op.keyRun) % op.keyHeads) * keyWidth;
   const keys = op.keyHeads * keyWidth;
   const gate = row * heads + head;
   const x = slotData(state, op.decay)[gate]! + weightData(state, op.bias)[head]!;

@@ -173,7 +173,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t
   let column = (wg.x % ${blocks}u) * ${columns}u + t % ${columns}u;
   let is_column = column < ${values}u;
   let at = wg.y * ${stateElements(layer)}u + ${layer.conv.positions * layer.conv.channels}u + head * ${keys * values}u + column;
-  let key_at = (head % ${op.keyHeads}u) * ${keys}u;
+  let key_at = ((head / ${op.keyRun}u) % ${op.keyHeads}u) * ${keys}u;
   var is_loaded = false;
   for (var r = 0u; r < step.rows; r++) {
     let row = step.row[r];
