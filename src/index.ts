@@ -63,6 +63,12 @@ export {
 } from "./commands/prepare/prepare.ts";
 export { type ProfileOptions, type ProfileSummary, profileModel } from "./commands/profile.ts";
 export {
+  type ExpertLayer,
+  type ExpertProfile,
+  type ExpertProfileOptions,
+  profileExperts,
+} from "./commands/profile-experts.ts";
+export {
   type ListingOptions,
   listRepository,
   namesHubModel,

@@ -1,23 +1,27 @@
-/** `hearth profile`: which neurons of a model fire, over texts of your own. */
+/** `hearth profile`: which neurons of a model fire, or which experts are chosen, over texts of your own. */
 
 import type { Command } from "commander";
 import { counted } from "../core/counted.ts";
 import { percent } from "../core/numbers.ts";
 import { visibleJson, visibleText } from "../core/visible-text.ts";
 import {
+  type ExpertProfile,
+  inspectModel,
   neuronShareFor,
   OptionError,
   type ProfileOptions,
   type ProfileSummary,
+  profileExperts,
   profileModel,
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
-import { sayStopped, untilInterrupted } from "./interrupt.ts";
+import { interruptedExitCode, sayStopped, untilInterrupted } from "./interrupt.ts";
 import { corporaOption, hostDeviceOption, windowOption } from "./learning-options.ts";
 import { threadsOption } from "./model-options.ts";
 import { wholeNumber } from "./option-values.ts";
 import { print } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
+import { checkExpertFlags, showExperts } from "./profile-experts.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
 import { addQuietOption, showRemarks, type VoiceFlags } from "./voice.ts";
@@ -45,7 +49,10 @@ sidecar: Ctrl-C stops, the same command goes on, other corpora add up.
 Examples:
   $ hearth profile model.gguf --corpus books.txt --tokens 200000
   $ hearth profile model.gguf --corpus prompts.csv --corpus chats.jsonl
-  $ hearth profile model.gguf --plot curves.svg          what was counted before, as a picture`;
+  $ hearth profile model.gguf --plot curves.svg          what was counted before, as a picture
+
+Of a mixture of experts it counts which of them the routers choose; that is not kept.
+  $ hearth profile mixture.gguf --corpus books.txt --tokens 5000 --plot experts.svg`;
 
 /** The share of activations that the power law is read at (PowerInfer, Figure 5). */
 const readAt = 0.8;
@@ -53,7 +60,7 @@ const readAt = 0.8;
 export function addProfileCommand(program: Command): void {
   const command = program
     .command("profile")
-    .description("count which neurons of a model fire")
+    .description("count which neurons of a model fire, or which experts are chosen")
     .argument("<model>", "a GGUF file");
   addApiOptions(command, profileOptions())
     .option("--plot <svg>", "draw the cumulative activation curves (default: none)")
@@ -63,6 +70,17 @@ export function addProfileCommand(program: Command): void {
 }
 
 async function profile(model: string, flags: ProfileFlags): Promise<void> {
+  if (inspectModel(model).experts === undefined) return profileNeurons(model, flags);
+  checkExpertFlags(flags);
+  checkOutputFile(flags.plot, "--plot");
+  const summary = await untilInterrupted((signal) => countExperts(model, signal, flags));
+  if (summary === undefined) return;
+  showRemarks(summary, flags);
+  await showExperts(summary, flags);
+  if (!summary.isComplete) process.exitCode = interruptedExitCode;
+}
+
+async function profileNeurons(model: string, flags: ProfileFlags): Promise<void> {
   const { corpora = [], plot } = flags;
   if (corpora.length === 0 && plot === undefined && !flags.json) {
     throw new OptionError("--corpus", "nothing", "a text to read, or --plot for what was counted");
@@ -75,6 +93,24 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   if (plot !== undefined) await writeOutput(plot, summary.plot());
   print(flags.json ? visibleJson(asJson(summary)) : asText(summary));
   if (!summary.isComplete) sayStopped();
+}
+
+async function countExperts(
+  model: string,
+  signal: AbortSignal,
+  flags: ProfileFlags,
+): Promise<ExpertProfile> {
+  const bar = createBar("profiling", "tokens", flags);
+  try {
+    return await profileExperts(model, {
+      ...givenOptions(flags, profileOptions()),
+      corpora: flags.corpora ?? [],
+      signal,
+      onTokens: (done, total) => bar.update(done, total),
+    });
+  } finally {
+    bar.stop();
+  }
 }
 
 async function count(

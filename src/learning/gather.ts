@@ -15,6 +15,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Corpus } from "./corpus.ts";
 import type { CorpusPart, FfnShape, LayerSamples, SampleBatch } from "./ffn-samples.ts";
 import { readWindows, type TextWindow } from "./gather-windows.ts";
+import { runWindow } from "./run-window.ts";
 
 export interface GathererOptions extends CompileOptions {
   /** Layers to show, rising. Default: all. */
@@ -124,19 +125,9 @@ export class Gatherer implements Disposable {
   }
 
   async *#runWindow(window: TextWindow, part: CorpusPart): AsyncGenerator<GatheredBatch> {
-    const { tokens, bosRows, position } = window;
-    this.#session.cache.truncate(0, 0);
-    for (let done = 0; done < tokens.length; ) {
-      const begin = done;
-      while (done < tokens.length && this.#session.room > 0) {
-        this.#session.add(0, tokens[done++] ?? 0);
-      }
-      await this.#session.run();
-      const unseen = Math.max(0, bosRows - begin);
-      const rows = done - begin - unseen;
-      if (rows === 0) continue;
-      const layers = this.#exposed.map((slots) => this.#samples(slots, { from: unseen, rows }));
-      yield { part, rows, layers, position: position + done - bosRows };
+    for await (const { from, rows, done } of runWindow(this.#session, window)) {
+      const layers = this.#exposed.map((slots) => this.#samples(slots, { from, rows }));
+      yield { part, rows, layers, position: window.position + done };
     }
   }
 

@@ -9,6 +9,7 @@ import type { Op, Slot, Weight } from "../ops/op.ts";
 import type { OpRange, Program, Segment } from "../ops/program.ts";
 import { type CacheLimits, cacheShape } from "./cache-shape.ts";
 import { type ExposedLayer, exposeLayer } from "./expose.ts";
+import { type ExposedRoutes, exposeRoutes } from "./expose-routes.ts";
 import { type GraphContext, LayerGraph, type MethodChoice } from "./graph.ts";
 import { layerInputsOps } from "./layer-inputs.ts";
 import type { LayerMasks } from "./layer-masks.ts";
@@ -39,6 +40,8 @@ export interface ProgramOptions extends CacheLimits {
   readonly lastLayer?: "all rows" | "output rows";
   /** Layers that are taken apart so that their activations can be read; see ExposedLayer. Default: none. */
   readonly exposed?: readonly number[];
+  /** What routers choose is shown, see ExposedRoutes. Default: it is not. */
+  readonly showsRoutes?: boolean;
 }
 
 export interface ModelSlots {
@@ -48,6 +51,7 @@ export interface ModelSlots {
   readonly argmax?: Slot; // [outputs, 1]
   readonly topK?: Slot; // [outputs, 2·k]: (id, logit) pairs of the k largest logits
   readonly exposed: readonly ExposedLayer[];
+  readonly routes: readonly ExposedRoutes[];
 }
 
 export interface ModelParts {
@@ -78,6 +82,7 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
   const parts = buildParts(model, options);
   const exposedLayers = new Set(options.exposed ?? []);
   const exposed: ExposedLayer[] = [];
+  const routes: ExposedRoutes[] = [];
   const ops: Op[] = [...parts.embed];
   const layers: OpRange[] = [];
   for (const layer of parts.layers) {
@@ -87,7 +92,10 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
       exposed.push(shown.slots);
       ops.push(...shown.ops);
     } else {
-      ops.push(...layerOps(layer));
+      const plain = layerOps(layer);
+      const routed = options.showsRoutes && exposeRoutes(plain, layer.index, parts.slots);
+      ops.push(...(routed ? routed.ops : plain));
+      if (routed) routes.push(routed.exposed);
     }
     layers.push({ first, end: ops.length });
   }
@@ -102,7 +110,8 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
     layer.attentionOutput,
   ]);
   const isChoice = options.output === "choice";
-  const outputs = [isChoice ? undefined : (logits ?? argmax), ...shown];
+  const choices = routes.map((layer) => layer.routes);
+  const outputs = [isChoice ? undefined : (logits ?? argmax), ...shown, ...choices];
   const present = outputs.filter((slot) => slot !== undefined);
   const segments: Segment[] = [{ name: "model", ops, outputs: present, layers }];
   if (logits && argmax && topK) segments.push(...readSegments({ logits, argmax, topK }));
@@ -120,6 +129,7 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
       ...(argmax && { argmax }),
       ...(topK && { topK }),
       exposed,
+      routes,
     },
   };
 }

@@ -42,7 +42,8 @@ export function neuronShareFor(curve: ActivationCurve, activations: number): num
   return found < 0 || neurons === 0 ? 0 : found / neurons;
 }
 
-function cumulativeShares(counts: Float64Array): Float64Array {
+/** y[i]: share of the sum that the i largest counts make. [counts + 1] */
+export function cumulativeShares(counts: Float64Array): Float64Array {
   const ascending = counts.toSorted();
   const shares = new Float64Array(counts.length + 1);
   let sum = 0;

@@ -16,30 +16,66 @@ const legendLines = 24;
 /** The share of activations that the paper reads off its Figure 5. */
 const markedShare = 0.8;
 
+/** What stands beside the curves. */
+export interface CurveTexts {
+  readonly title: string;
+  readonly subtitle: string;
+  readonly x: string;
+  readonly y: string;
+  readonly legend: string;
+  /** Between "3 %" and "80 %". */
+  readonly marked: string;
+}
+
+export interface PlottedCurves {
+  readonly layers: readonly ActivationCurve[];
+  /** Of all layers together. */
+  readonly model?: ActivationCurve;
+  /** What the others are compared with. */
+  readonly dashed?: ActivationCurve;
+  readonly texts: CurveTexts;
+}
+
 /** `curves`: of the layers, then of the model. */
 export function plotProfile(
   curves: readonly ActivationCurve[],
   source: { readonly model: string; readonly tokens: Tokens; readonly rule: string },
 ): string {
-  const layers = curves.slice(0, -1);
-  const model = curves.slice(-1);
+  const model = curves.at(-1);
+  return plotCurves({
+    layers: curves.slice(0, -1),
+    ...(model && { model }),
+    texts: {
+      title: "Which neurons make the activations",
+      subtitle: `${source.model}, ${source.tokens} tokens; a neuron is ${source.rule}`,
+      x: "neurons, most active first",
+      y: "activations they make",
+      legend: "neurons for 80 %",
+      marked: "of neurons make",
+    },
+  });
+}
+
+export function plotCurves({ layers, model, dashed, texts }: PlottedCurves): string {
   const layerWidth = layers.length > legendLines ? 0.75 : 1.5;
+  const models = model === undefined ? [] : [model];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${picture.width} ${picture.height}" font-family="sans-serif" font-size="13" fill="${ink}">`,
     `<rect width="${picture.width}" height="${picture.height}" fill="white"/>`,
-    text(panel.left, 32, "Which neurons make the activations", 'font-size="18"'),
-    text(panel.left, 54, `${source.model}, ${source.tokens} tokens; a neuron is ${source.rule}`),
-    ...axes(),
+    text(panel.left, 32, texts.title, 'font-size="18"'),
+    text(panel.left, 54, texts.subtitle),
+    ...axes(texts),
     ...layers.map((curve, i) => polyline(curve, colourOf(i, layers.length), layerWidth)),
-    ...model.map((curve) => polyline(curve, modelColour, 3)),
-    ...model.flatMap(mark),
-    ...legend(layers, model),
+    ...(dashed ? [polyline(dashed, ink, 1.5, ' stroke-dasharray="6 4"')] : []),
+    ...models.map((curve) => polyline(curve, modelColour, 3)),
+    ...models.flatMap((curve) => mark(curve, texts.marked)),
+    ...legend(layers, models, texts.legend),
     "</svg>",
     "",
   ].join("\n");
 }
 
-function axes(): readonly string[] {
+function axes({ x: xText, y: yText }: CurveTexts): readonly string[] {
   const { left, top, size } = panel;
   const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].flatMap((share) => {
     const label = `${Math.round(100 * share)} %`;
@@ -54,31 +90,26 @@ function axes(): readonly string[] {
   const middle = top + size / 2;
   return [
     ...ticks,
-    text(left + size / 2, top + size + 46, "neurons, most active first", 'text-anchor="middle"'),
-    text(
-      26,
-      middle,
-      "activations they make",
-      `text-anchor="middle" transform="rotate(-90 26 ${middle})"`,
-    ),
+    text(left + size / 2, top + size + 46, xText, 'text-anchor="middle"'),
+    text(26, middle, yText, `text-anchor="middle" transform="rotate(-90 26 ${middle})"`),
   ];
 }
 
-function polyline(curve: ActivationCurve, colour: string, width: number): string {
+function polyline(curve: ActivationCurve, colour: string, width: number, more = ""): string {
   const neurons = curve.shares.length - 1;
   const points = Array.from({ length: curvePoints + 1 }, (_, i) => {
     const index = Math.round((i / curvePoints) * neurons);
     const share = curve.shares[index] ?? 0;
     return `${round(xOf(neurons === 0 ? 0 : index / neurons))},${round(yOf(share))}`;
   });
-  return `<polyline points="${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="${width}"/>`;
+  return `<polyline points="${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="${width}"${more}/>`;
 }
 
 /** Where the model's curve reaches 80 % of activations. */
-function mark(model: ActivationCurve): readonly string[] {
+function mark(model: ActivationCurve, marked: string): readonly string[] {
   const share = neuronShareFor(model, markedShare);
   const [x, y] = [xOf(share), yOf(markedShare)];
-  const label = `${(100 * share).toFixed(1)} % of neurons make ${100 * markedShare} %`;
+  const label = `${(100 * share).toFixed(1)} % ${marked} ${100 * markedShare} %`;
   return [
     `<circle cx="${round(x)}" cy="${round(y)}" r="5" fill="${modelColour}"/>`,
     // White around the letters, as curves pass behind them.
@@ -89,6 +120,7 @@ function mark(model: ActivationCurve): readonly string[] {
 function legend(
   layers: readonly ActivationCurve[],
   model: readonly ActivationCurve[],
+  title: string,
 ): readonly string[] {
   const every = Math.max(1, Math.ceil(layers.length / (legendLines - 1)));
   const entries = [
@@ -99,7 +131,7 @@ function legend(
   ];
   const x = panel.left + panel.size + 24;
   return [
-    text(x, panel.top + 4, "neurons for 80 %"),
+    text(x, panel.top + 4, title),
     ...entries.flatMap(({ curve, colour }, i) => {
       const y = panel.top + 24 + 20 * i;
       const share = `${(100 * neuronShareFor(curve, markedShare)).toFixed(1)} %`;
