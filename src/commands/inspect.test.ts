@@ -24,7 +24,6 @@ const { string, u32 } = metadataValue;
 /** What still stands in the way of files whose architecture runs, or of one. It is to be taken out with the hindrance. */
 const hindrances: Readonly<Record<string, RegExp>> = {
   "bitnet-b1.58": /type id 36/,
-  "gemma-4-26B-A4B-it": /a mixture of 128 experts/,
 };
 
 /** Architectures of which some layers keep a window of keys and values, or a state. */

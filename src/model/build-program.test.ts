@@ -34,6 +34,8 @@ const options: ProgramOptions = {
 const changes: Readonly<Record<string, readonly string[]>> = {
   qwen35: ["--full-attention-interval", "2"],
   qwen35moe: ["--full-attention-interval", "2"],
+  // What it has besides is tested in gemma4.test.ts and windows.test.ts.
+  gemma4: ["--head-dim-swa", "32", "--shared-kv-layers", "off"],
 };
 
 async function make(arch: string, args: readonly string[] = changes[arch] ?? []): Promise<Model> {

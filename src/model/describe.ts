@@ -136,6 +136,10 @@ function mixtureBytes({ logits, router, used, stack, shared }: MixtureWeights): 
 
 function sharedBytes(shared: SharedExperts): Bytes {
   if (shared.kind === "plain") return blockBytes(shared.block).ffn;
+  if (shared.kind === "normed") {
+    const norms = Object.values(shared.norms).flatMap(normWeights);
+    return blockBytes(shared.block).ffn + bytesOf(...norms);
+  }
   return bytesOf(shared.gate.weight, shared.gate.bias, ...stackWeights(shared.stack));
 }
 

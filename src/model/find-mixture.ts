@@ -4,7 +4,7 @@ import { defined } from "../core/defined.ts";
 import { tensorType, type WeightType } from "../core/dtype.ts";
 import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, ExpertStack, Gating, StackedWeight, Weight } from "../ops/op.ts";
-import type { MixtureShape, MixtureWeights, SharedExperts } from "./mixture.ts";
+import type { MixtureShape, MixtureTraits, MixtureWeights, SharedExperts } from "./mixture.ts";
 import type { FfnWeights, Linear, WeightFinder } from "./weights.ts";
 
 /** What the finding depends on. */
@@ -15,7 +15,7 @@ export interface MixturePlace {
   readonly mixture: MixtureShape;
   readonly gating: Gating;
   readonly activation: Activation;
-  readonly shared: SharedExperts["kind"] | undefined;
+  readonly shared: MixtureTraits["shared"] | undefined;
 }
 
 /** ffn_gate_inp, exp_probs_b, ffn_*_exps with their biases, and ffn_*_shexp. */

@@ -9,7 +9,7 @@ import { type Hyperparameters, headsOf } from "./hyperparameters.ts";
 import { type LayerInputWeights, layerInputOps, layerInputsSlot } from "./layer-inputs.ts";
 import { blockChannels, type LayerMasks, type MaskedInput } from "./layer-masks.ts";
 import type { MixtureWeights } from "./mixture.ts";
-import { expertOps, routeOps } from "./mixture-ops.ts";
+import { type ExpertInputs, expertOps, routeOps } from "./mixture-ops.ts";
 import type { AttentionSlots, ModelLayer } from "./model-layer.ts";
 import { attentionOp, ffnBlock, matmulOp, normOp } from "./op-makers.ts";
 import type { RopeTable } from "./rope-frequencies.ts";
@@ -111,13 +111,13 @@ export class LayerGraph {
     return routes;
   }
 
-  /** Experts and shared ones. Without `routes`, the router reads x. */
+  /** Experts and shared ones. */
   experts(
     x: Slot,
     weights: MixtureWeights,
-    { routes, postNorm }: { readonly routes?: Slot; readonly postNorm?: Norm | undefined },
+    given: ExpertInputs & { readonly postNorm?: Norm | undefined },
   ): Summand {
-    return { addTo: (out) => this.#experts({ x, out, postNorm }, weights, routes) };
+    return { addTo: (out) => this.#experts({ x, out, postNorm: given.postNorm }, weights, given) };
   }
 
   /** What the layer takes of the embedding of its own. */
@@ -331,14 +331,15 @@ export class LayerGraph {
     return out;
   }
 
-  #experts(place: BranchPlace, weights: MixtureWeights, routed: Slot | undefined): Slot {
-    const { x, out, postNorm } = place;
+  #experts({ x, out, postNorm }: BranchPlace, weights: MixtureWeights, given: ExpertInputs): Slot {
     const { slots } = this.#context;
     this.#hasExperts = true;
-    const chosen = routed ?? this.routes(x, weights);
+    const chosen = given.routes ?? this.routes(x, weights);
     const routes = chosen.rows === x.rows ? chosen : this.#selectOutputs(chosen);
     const branch = this.#branch(out, postNorm);
-    this.#ops.push(...expertOps(weights, { x, routes, ...branch, layer: this.#index, slots }));
+    const { blockInput } = given;
+    const place = { x, routes, ...branch, layer: this.#index, slots, blockInput };
+    this.#ops.push(...expertOps(weights, place));
     this.#join(branch.out, out, postNorm);
     return out;
   }

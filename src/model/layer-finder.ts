@@ -8,7 +8,7 @@ import { rowRange } from "../ops/row-range.ts";
 import { channelsOf, type DeltaNetWeights } from "./delta-net.ts";
 import { findMixture } from "./find-mixture.ts";
 import { type AttentionShape, type Hyperparameters, headsOf } from "./hyperparameters.ts";
-import type { MixtureWeights, SharedExperts } from "./mixture.ts";
+import type { MixtureTraits, MixtureWeights } from "./mixture.ts";
 import { readFactor, readWeightScale, scalesAround } from "./weight-scales.ts";
 import {
   type AttentionWeights,
@@ -30,7 +30,7 @@ export class LayerFinder {
     readonly norm: Norm["form"];
     readonly gating: Gating;
     readonly activation: Activation;
-    readonly shared?: SharedExperts["kind"] | undefined;
+    readonly shared?: MixtureTraits["shared"] | undefined;
   };
 
   constructor(
@@ -54,6 +54,12 @@ export class LayerFinder {
   /** `bias`: of a LayerNorm; an RMSNorm has none. */
   norm(name: string, bias: BiasRule = "required"): Norm {
     return this.#norm(name, { width: this.#shape.dim, bias });
+  }
+
+  /** An RMSNorm whose weight stands as the scale of a matrix. */
+  scaleNorm(name: string): Norm {
+    const { dim, normEpsilon: epsilon } = this.#shape;
+    return { form: "rms", weight: this.#finder.vector(this.#name(`${name}.scale`), dim), epsilon };
   }
 
   /** One score a head, of a position that has no value (gpt-oss). */
@@ -207,6 +213,7 @@ export class LayerFinder {
     const { dim } = this.#shape;
     const net = this.#shape.deltaNets?.[this.layer];
     if (net === undefined) throw new RangeError(`layer ${this.layer} has no delta net`);
+    this.#refuseJoinedProjections();
     const { taps, heads, valueWidth } = net;
     const channels = channelsOf(net);
     const find = (name: string, rows: number, columns = dim): Linear => ({
@@ -225,6 +232,16 @@ export class LayerFinder {
       norm: this.#norm("ssm_norm", { width: valueWidth, bias: "required" }),
       output: find("ssm_out", dim, heads * valueWidth),
     };
+  }
+
+  /** The first files of Qwen3-Next have q, k, v and the gate of each key head in one matrix. */
+  #refuseJoinedProjections(): void {
+    if (!this.has("ssm_in.weight")) return;
+    throw new UnsupportedError(
+      `q, k, v and gates in one tensor (${this.#name("ssm_in.weight")})`,
+      ["attn_qkv and attn_gate"],
+      "Use a file of a newer converter",
+    );
   }
 
   /** ffn_gate (unless ungated), ffn_up, ffn_down or the transposed ffn_down_t; fc1 and fc2 where they are. */
@@ -366,5 +383,5 @@ export interface LayerTraits {
   readonly gating: Gating;
   readonly activation: Activation;
   /** How experts that every token uses are weighed; absent: there are none. */
-  readonly shared?: SharedExperts["kind"] | undefined;
+  readonly shared?: MixtureTraits["shared"] | undefined;
 }

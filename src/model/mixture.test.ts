@@ -48,7 +48,11 @@ async function logits(model: Model, changes: Partial<ProgramOptions> = {}): Prom
   return executable.output(slots.logits).slice();
 }
 
+/** The small models of gemma4 have what the one with experts has not. */
+const gemma4 = "--experts 8 --shared-kv-layers off --per-layer-embedding off";
+
 function argsOf(arch: string): string {
+  if (arch === "gemma4") return `--arch gemma4 ${gemma4} --expert-ffn 64 --layers 3`;
   return `--arch ${arch === "llama" ? "mixtral" : arch} --expert-ffn 64 --layers 3`;
 }
 
@@ -65,7 +69,8 @@ describe("a model with experts", () => {
       const layers = 3 - (mixture?.denseLayers ?? 0);
       const shared = architectureOf(arch).mixture?.shared;
       const gated = shared === "gated" ? layers : 0;
-      const plain = shared === "plain" && mixture?.sharedNeurons !== 0 ? layers : 0;
+      const isBeside = arch === "gemma4" || (shared === "plain" && mixture?.sharedNeurons !== 0);
+      const plain = isBeside ? layers : 0;
       expect([count("route"), count("experts")]).toEqual([layers + gated, layers + gated]);
       expect(count("ffn")).toBe(3 - layers + plain);
     },

@@ -5,7 +5,7 @@
 import { UnsupportedError } from "../core/errors.ts";
 import type { ExpertStack, Router } from "../ops/op.ts";
 import type { Bounds, Hyperparameters, KeyReader } from "./hyperparameters.ts";
-import type { FfnWeights, Linear } from "./weights.ts";
+import type { FfnWeights, Linear, Norm } from "./weights.ts";
 
 /** What an architecture says of its mixtures, where no key does. */
 export interface MixtureTraits {
@@ -19,7 +19,7 @@ export interface MixtureTraits {
     | "expert_weights_norm"
     | "expert_weights_scale"
   )[];
-  readonly shared?: SharedExperts["kind"];
+  readonly shared?: "plain" | "gated";
   /** First layers may have a plain block. */
   readonly hasDenseLayers?: true;
   /** Its files may have plain blocks in all layers. */
@@ -57,7 +57,22 @@ export type SharedExperts =
       readonly kind: "gated";
       readonly gate: Linear; // [1, dim]
       readonly stack: Omit<ExpertStack, "layer">;
-    };
+    }
+  /** A block with an input of its own; what it gives and what the experts give are normed before they are added (gemma4). */
+  | NormedBlock;
+
+export interface NormedBlock {
+  readonly kind: "normed";
+  readonly block: FfnWeights;
+  readonly norms: {
+    /** Of the residual: for the router, and for the experts. */
+    readonly router: Norm;
+    readonly experts: Norm;
+    /** Of results. */
+    readonly ofBlock: Norm;
+    readonly ofExperts: Norm;
+  };
+}
 
 const count = (min: number, max: number): Bounds => ({ min, max, integer: true });
 

@@ -2,6 +2,7 @@
 import { UnsupportedError } from "../core/errors.ts";
 import { arcee } from "./arcee.ts";
 import type { Architecture } from "./architecture.ts";
+import { bailingmoe } from "./bailingmoe.ts";
 import { bamboo } from "./bamboo.ts";
 import { bitnet, bitnet158 } from "./bitnet.ts";
 import { cohere2 } from "./cohere2.ts";
@@ -26,8 +27,10 @@ import { olmoe } from "./olmoe.ts";
 import { opt } from "./opt.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
+import { qwen2moe } from "./qwen2moe.ts";
 import { qwen3 } from "./qwen3.ts";
 import { qwen3moe } from "./qwen3moe.ts";
+import { qwen3next } from "./qwen3next.ts";
 import { qwen35 } from "./qwen35.ts";
 import { qwen35moe } from "./qwen35moe.ts";
 import { smallthinker } from "./smallthinker.ts";
@@ -68,6 +71,9 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     olmoe,
     granitemoe,
     smallthinker,
+    qwen2moe,
+    qwen3next,
+    bailingmoe,
     ...llamaShaped,
   ].map((one) => [one.name, one]),
 );
