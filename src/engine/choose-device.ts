@@ -30,7 +30,7 @@ export type ChosenDevice = Remarks &
   );
 
 /** Bytes that the whole model takes on an adapter. */
-export type WholeModelBytes = (adapter: AdapterDescription) => Bytes;
+type WholeModelBytes = (adapter: AdapterDescription) => Bytes;
 
 /** What the choice depends on beside the options. */
 export interface DeviceCandidate {

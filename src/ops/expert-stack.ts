@@ -17,10 +17,7 @@ export function routeCount(routes: Slot): number {
 }
 
 /** The matrix of one expert. */
-export function expertWeight(
-  { weight, first, stride, rows }: StackedWeight,
-  expert: number,
-): Weight {
+function expertWeight({ weight, first, stride, rows }: StackedWeight, expert: number): Weight {
   return rowRange(weight, first + expert * stride, rows);
 }
 
