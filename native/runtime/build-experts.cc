@@ -1,5 +1,4 @@
-// Stages of a mixture of experts. The stages of few pairs and of many are in the list; each looks
-// whether the step goes its way.
+// Stages of a mixture of experts.
 #include <utility>
 
 #include "build.h"
@@ -78,9 +77,7 @@ void build_experts(Builder& builder, const ExpertsRecord& from) {
   run->groups.resize(op.count);
   run->cursor.resize(op.count);
   run->row_of.resize(pairs);
-  run->expert_of.resize(pairs);
   run->weight_of.resize(pairs);
-  run->pairs_of.resize(pairs);
   run->x_up.rows = builder.prepare(op.x, op.up.weight);
   run->x_up.gathered =
       pair_bytes(builder, SharedRows::kExpertInputs, op, run->x_up.rows.row_bytes);
@@ -94,13 +91,9 @@ void build_experts(Builder& builder, const ExpertsRecord& from) {
   run->h = builder.shared(SharedRows::kExpertHidden, pairs * op.neurons);
   run->h_bytes = x_bytes(op.down.weight.type, op.neurons);
   run->prepared_h = pair_bytes(builder, SharedRows::kPreparedHidden, op, run->h_bytes);
-  run->products = builder.shared(SharedRows::kExpertProducts, size_t{kFewPairs} * op.dim());
 
   builder.add(make_experts_group(run));
   builder.add(make_experts_hidden(run, builder.needs()));
-  builder.add(make_experts_prepare(run));
-  builder.add(make_experts_products(run, builder.needs()));
-  builder.add(make_experts_join(run));
   builder.add(make_experts_sums(run, builder.needs()));
   builder.writes(op.out);
   builder.add(make_experts_end(run));

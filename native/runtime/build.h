@@ -59,7 +59,6 @@ enum class SharedRows {
   kGateInputs,
   kExpertHidden,
   kPreparedHidden,
-  kExpertProducts,
 };
 
 class Builder {

@@ -1,5 +1,5 @@
-// The sums of what the experts give: for few pairs by products that are joined, for many by stretches
-// of columns. Both add in rising order of the experts' ids, each product by itself. See experts.h.
+// The sums of what the experts give: a chunk owns a stretch of columns of out, and adds to it in
+// rising order of the experts' ids, each product by itself. See experts.h.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -37,63 +37,6 @@ void add_weighted(float weight, const float* y, const float* bias, size_t count,
   }
 }
 
-class ProductsStage final : public Stage {
- public:
-  explicit ProductsStage(std::shared_ptr<ExpertsRun> run) : run_(std::move(run)) {
-    const ExpertsOp& op = run_->op;
-    tile_ = rows_per_vector_chunk(op.dim(), op.down.weight.matrix.row_bytes);
-    tiles_ = static_cast<uint32_t>(ceil_divide(op.dim(), tile_));
-  }
-
-  Phase begin(const Step&) override {
-    const ExpertsRun& run = *run_;
-    if (run.pairs == 0 || !run.few()) return Phase{0, false};
-    const size_t bytes =
-        size_t{run.group_count} * run.op.dim() * run.op.down.weight.matrix.row_bytes;
-    return Phase{run.group_count * tiles_, wakes_for(bytes)};
-  }
-
-  void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
-    const ExpertsRun& run = *run_;
-    const ExpertGroup group = run.groups[index / tiles_];
-    const size_t dim = run.op.dim();
-    const size_t begin = size_t{index % tiles_} * tile_;
-    const Range rows{begin, std::min(begin + tile_, dim)};
-    down_products(run, group, rows, run.products + group.begin * dim + begin, dim, scratch);
-  }
-
- private:
-  std::shared_ptr<ExpertsRun> run_;
-  uint32_t tile_;
-  uint32_t tiles_;
-};
-
-class JoinPairsStage final : public RowStage {
- public:
-  explicit JoinPairsStage(std::shared_ptr<ExpertsRun> run)
-      : RowStage(run->op.out, size_t{run->op.dim()} * run->op.used()), run_(std::move(run)) {}
-
- protected:
-  void run_rows(const Step&, uint32_t begin, uint32_t end) override {
-    const ExpertsRun& run = *run_;
-    if (!run.few()) return;
-    const size_t dim = run.op.dim();
-    const uint32_t used = run.op.used();
-    for (uint32_t row = begin; row < end; row++) {
-      float* out = run.op.out.row(row);
-      if (!run.op.adds) std::memset(out, 0, dim * sizeof(float));
-      for (uint32_t i = 0; i < used; i++) {
-        const uint32_t pair = run.pairs_of[size_t{row} * used + i];
-        const float* bias = run.op.down_bias.of(run.expert_of[pair]);
-        add_weighted(run.weight_of[pair], run.products + pair * dim, bias, dim, out);
-      }
-    }
-  }
-
- private:
-  std::shared_ptr<ExpertsRun> run_;
-};
-
 class SumsStage final : public Stage {
  public:
   explicit SumsStage(std::shared_ptr<ExpertsRun> run) : run_(std::move(run)) {}
@@ -103,8 +46,10 @@ class SumsStage final : public Stage {
 
   Phase begin(const Step&) override {
     const ExpertsRun& run = *run_;
-    if (run.few()) return Phase{0, false};
-    return Phase{static_cast<uint32_t>(ceil_divide(run.op.dim(), kColumns)), true};
+    if (run.pairs == 0) return Phase{0, false};
+    const ExpertsOp& op = run.op;
+    const size_t bytes = size_t{run.group_count} * op.dim() * op.down.weight.matrix.row_bytes;
+    return Phase{static_cast<uint32_t>(ceil_divide(op.dim(), kColumns)), wakes_for(bytes)};
   }
 
   void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
@@ -136,16 +81,8 @@ class SumsStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_experts_products(std::shared_ptr<ExpertsRun> run, ScratchNeeds& needs) {
-  needs.need_gemm(run->op.down.weight.matrix.columns);
-  return std::make_unique<ProductsStage>(std::move(run));
-}
-
-std::unique_ptr<Stage> make_experts_join(std::shared_ptr<ExpertsRun> run) {
-  return std::make_unique<JoinPairsStage>(std::move(run));
-}
-
 std::unique_ptr<Stage> make_experts_sums(std::shared_ptr<ExpertsRun> run, ScratchNeeds& needs) {
+  needs.need_gemm(run->op.down.weight.matrix.columns);
   needs.need_floats(needs.max_rows * SumsStage::kColumns);
   return std::make_unique<SumsStage>(std::move(run));
 }

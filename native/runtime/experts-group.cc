@@ -58,16 +58,12 @@ class GroupStage final : public Stage {
     }
     for (uint32_t row = 0; row < run.rows; row++) {
       const float* ids = run.op.routes.row(row);
-      uint32_t* own = run.pairs_of.data() + size_t{row} * used;
       for (uint32_t i = 0; i < used; i++) {
         const uint32_t expert = static_cast<uint32_t>(ids[i]);
         const uint32_t pair = run.cursor[expert]++;
         run.row_of[pair] = row;
-        run.expert_of[pair] = expert;
         run.weight_of[pair] = ids[used + i];
-        own[i] = pair;
       }
-      std::sort(own, own + used);
     }
   }
 

@@ -1,7 +1,10 @@
-// h of every pair, and its form for down. See experts.h.
+// h of every pair, and its form for down: the thread that ends the last chunk of an expert makes it,
+// while others go on with other experts. See experts.h.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "experts.h"
 #include "matmul.h"
@@ -22,7 +25,8 @@ struct ExpertProduct {
 
 class HiddenStage final : public Stage {
  public:
-  explicit HiddenStage(std::shared_ptr<ExpertsRun> run) : run_(std::move(run)) {
+  explicit HiddenStage(std::shared_ptr<ExpertsRun> run)
+      : run_(std::move(run)), unfinished_(run_->op.count) {
     const ExpertsOp& op = run_->op;
     vector_tile_ = rows_per_vector_chunk(op.neurons, op.up.weight.matrix.row_bytes +
                                                          op.gate.weight.matrix.row_bytes);
@@ -39,6 +43,9 @@ class HiddenStage final : public Stage {
     if (run.pairs == 0) return Phase{0, false};
     tile_ = run.gathered ? static_cast<uint32_t>(kGemmRowTile) : vector_tile_;
     tiles_ = static_cast<uint32_t>(ceil_divide(op.neurons, tile_));
+    for (uint32_t i = 0; i < run.group_count; i++) {
+      unfinished_[i].store(tiles_, std::memory_order_relaxed);
+    }
     const size_t bytes = size_t{run.group_count} * op.neurons * op.up.weight.matrix.row_bytes;
     return Phase{run.group_count * tiles_, wakes_for(bytes)};
   }
@@ -46,17 +53,20 @@ class HiddenStage final : public Stage {
   void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
     const ExpertsRun& run = *run_;
     const ExpertsOp& op = run.op;
-    const ExpertGroup group = run.groups[index / tiles_];
+    const uint32_t at = index / tiles_;
+    const ExpertGroup group = run.groups[at];
     const size_t begin = size_t{index % tiles_} * tile_;
     const Range rows{begin, std::min<size_t>(begin + tile_, op.neurons)};
-    if (!run.gathered) {
+    if (run.gathered) {
+      hidden(group, rows, scratch);
+    } else {
       // One pair after the other: the weights of a chunk stay in a cache.
       for (uint32_t pair = group.begin; pair < group.end; pair++) {
         hidden(ExpertGroup{group.expert, pair, pair + 1}, rows, scratch);
       }
-      return;
     }
-    hidden(group, rows, scratch);
+    // Chunks of an expert that end earlier release their h to the one that ends last.
+    if (unfinished_[at].fetch_sub(1, std::memory_order_acq_rel) == 1) prepare(group);
   }
 
  private:
@@ -97,6 +107,15 @@ class HiddenStage final : public Stage {
     }
   }
 
+  void prepare(ExpertGroup group) const {
+    const ExpertsRun& run = *run_;
+    const size_t neurons = run.op.neurons;
+    for (uint32_t pair = group.begin; pair < group.end; pair++) {
+      run.op.down.weight.kernels->prepare_x(run.h + pair * neurons, neurons,
+                                            run.prepared_h + pair * run.h_bytes);
+    }
+  }
+
   static void add_bias(const float* bias, ExpertGroup group, Range rows, float* y) {
     if (bias == nullptr) return;
     const size_t count = rows.end - rows.begin;
@@ -106,47 +125,10 @@ class HiddenStage final : public Stage {
   }
 
   std::shared_ptr<ExpertsRun> run_;
+  std::vector<std::atomic<uint32_t>> unfinished_;  // chunks, by group
   uint32_t vector_tile_ = 1;
   uint32_t tile_ = 1;
   uint32_t tiles_ = 1;
-};
-
-class PrepareHiddenStage final : public Stage {
- public:
-  explicit PrepareHiddenStage(std::shared_ptr<ExpertsRun> run) : run_(std::move(run)) {}
-
-  Phase begin(const Step&) override {
-    const ExpertsRun& run = *run_;
-    const size_t floats = size_t{run.pairs} * run.op.neurons;
-    if (floats <= kSerialFloats) {
-      prepare(0, run.pairs);
-      return Phase{0, false};
-    }
-    pairs_per_chunk_ = static_cast<uint32_t>(ceil_divide(kSerialFloats, run.op.neurons));
-    const uint32_t chunks = static_cast<uint32_t>(ceil_divide(run.pairs, pairs_per_chunk_));
-    return Phase{chunks, floats >= 16 * kSerialFloats};
-  }
-
-  void chunk(const Step&, uint32_t index, const Scratch&) override {
-    const uint32_t begin = index * pairs_per_chunk_;
-    prepare(begin, std::min(begin + pairs_per_chunk_, run_->pairs));
-  }
-
- private:
-  // As the serial rows of stage.cc.
-  static constexpr size_t kSerialFloats = 16384;
-
-  void prepare(uint32_t begin, uint32_t end) const {
-    const ExpertsRun& run = *run_;
-    const size_t neurons = run.op.neurons;
-    for (uint32_t pair = begin; pair < end; pair++) {
-      run.op.down.weight.kernels->prepare_x(run.h + pair * neurons, neurons,
-                                            run.prepared_h + pair * run.h_bytes);
-    }
-  }
-
-  std::shared_ptr<ExpertsRun> run_;
-  uint32_t pairs_per_chunk_ = 1;
 };
 
 }  // namespace
@@ -157,10 +139,6 @@ std::unique_ptr<Stage> make_experts_hidden(std::shared_ptr<ExpertsRun> run, Scra
   auto stage = std::make_unique<HiddenStage>(std::move(run));
   needs.need_floats(stage->scratch_floats(needs.max_rows));
   return stage;
-}
-
-std::unique_ptr<Stage> make_experts_prepare(std::shared_ptr<ExpertsRun> run) {
-  return std::make_unique<PrepareHiddenStage>(std::move(run));
 }
 
 }  // namespace hearth

@@ -5,10 +5,8 @@
 // rows of an expert are neighbours and its weights are read once for all of them:
 //
 //   group   pairs by expert; their inputs side by side where an expert has many
-//   hidden  h of every pair: chunks of an expert's neurons
-//   prepare h in the form that down reads
-//   down    few pairs: chunks of an expert's rows of down, whose products are joined then
-//           many: a chunk sums a stretch of columns of out over all experts
+//   hidden  h of every pair: chunks of an expert's neurons; the last one prepares h for down
+//   sums    a chunk sums a stretch of columns of out over all experts
 #pragma once
 
 #include <chrono>
@@ -94,7 +92,6 @@ struct ExpertsRun {
   float* h = nullptr;               // [pairs, neurons]
   uint8_t* prepared_h = nullptr;    // [pairs, h_bytes]
   size_t h_bytes = 0;               // of a prepared row
-  float* products = nullptr;        // [few pairs, dim]
   const Kernels* kernels = nullptr;
   ExpertMeter* meter = nullptr;
 
@@ -105,28 +102,14 @@ struct ExpertsRun {
   std::vector<ExpertGroup> groups;   // rising by expert; room for all
   uint32_t group_count = 0;
   std::vector<uint32_t> row_of;      // by pair
-  std::vector<uint32_t> expert_of;   // by pair
   std::vector<float> weight_of;      // by pair
-  std::vector<uint32_t> pairs_of;    // [rows, used]: those of a row, rising by expert
   std::vector<uint32_t> cursor;      // by expert
   std::chrono::steady_clock::time_point started;
-
-  bool few() const;
 };
-
-// Up to so many pairs, products of down have memory of their own.
-constexpr uint32_t kFewPairs = 128;
-
-inline bool ExpertsRun::few() const { return pairs <= kFewPairs; }
 
 // Orders the pairs; gathers their inputs where that pays.
 std::unique_ptr<Stage> make_experts_group(std::shared_ptr<ExpertsRun> run);
 std::unique_ptr<Stage> make_experts_hidden(std::shared_ptr<ExpertsRun> run, ScratchNeeds& needs);
-std::unique_ptr<Stage> make_experts_prepare(std::shared_ptr<ExpertsRun> run);
-// Few pairs: products, then their sums.
-std::unique_ptr<Stage> make_experts_products(std::shared_ptr<ExpertsRun> run, ScratchNeeds& needs);
-std::unique_ptr<Stage> make_experts_join(std::shared_ptr<ExpertsRun> run);
-// Many pairs.
 std::unique_ptr<Stage> make_experts_sums(std::shared_ptr<ExpertsRun> run, ScratchNeeds& needs);
 // Stops the clock and counts.
 std::unique_ptr<Stage> make_experts_end(std::shared_ptr<ExpertsRun> run);
