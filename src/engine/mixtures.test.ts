@@ -1,4 +1,4 @@
-/** A mixture of experts runs on the CPU; what knows only the neurons of blocks refuses it by name. */
+/** A mixture of experts runs on one device; what knows only the neurons of blocks refuses it by name. */
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";

@@ -1,7 +1,7 @@
 /** One conformance case: a program, what is done with it, and what it exercises (so that a backend can name what it lacks). */
 import type { WeightType } from "../../core/dtype.ts";
 import type { KvType } from "../../ops/kv-shape.ts";
-import type { OpKind, Slot, SparsityMethod } from "../../ops/op.ts";
+import type { Activation, OpKind, Slot, SparsityMethod } from "../../ops/op.ts";
 import type { Program, Step } from "../../ops/program.ts";
 
 export interface ConformanceCase {
@@ -24,6 +24,8 @@ interface CaseTraits {
   readonly op: OpKind | "program";
   readonly weightType?: WeightType;
   readonly method?: SparsityMethod["kind"];
+  /** Of experts. */
+  readonly activation?: Activation["kind"];
   readonly downLayout?: "columns" | "rows";
   readonly kvType?: KvType;
   /** The longest sum has so many terms, where rounding of long sums alone is more than a hundredth of the result. */

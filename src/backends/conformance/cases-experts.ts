@@ -14,6 +14,7 @@ export function expertCases(): readonly ConformanceCase[] {
     ...formCases(),
     ...weightTypes.map(typeCase),
     promptCase(),
+    unlikeCase(),
   ];
 }
 
@@ -139,6 +140,8 @@ function notFiniteCase(): ConformanceCase {
 
 interface StackShape {
   readonly type: WeightType;
+  /** Default: `type`. */
+  readonly gateType?: WeightType;
   readonly downType: WeightType;
   readonly experts: number;
   readonly used: number;
@@ -206,6 +209,22 @@ function promptCase(): ConformanceCase {
   });
 }
 
+/** Gate and up of two types. */
+function unlikeCase(): ConformanceCase {
+  return expertsCase({
+    ...sizesOf("Q8_0"),
+    gateType: "F16",
+    gating: "gated",
+    activation: { kind: "silu" },
+    experts: 6,
+    used: 2,
+    hasBiases: true,
+    isFused: false,
+    into: "assign",
+    counts: [1, 3],
+  });
+}
+
 /** Whole blocks in both directions, and no power of two where that allows. */
 function sizesOf(type: WeightType): Pick<StackShape, "type" | "downType" | "dim" | "neurons"> {
   const { blockElements } = weightFormat(type);
@@ -216,12 +235,16 @@ function sizesOf(type: WeightType): Pick<StackShape, "type" | "downType" | "dim"
 
 function expertsCase(shape: StackShape): ConformanceCase {
   const { type, experts, used, gating, activation, hasBiases, isFused, counts } = shape;
-  const extras = [hasBiases ? "biases" : "", isFused ? "gate and up in one tensor" : ""];
+  const extras = [
+    hasBiases ? "biases" : "",
+    isFused ? "gate and up in one tensor" : "",
+    shape.gateType === undefined ? "" : `a gate of ${shape.gateType}`,
+  ];
   const having = extras.filter(Boolean).join(" and ");
   return {
     name: `sums ${used} of ${experts} ${gating} ${activation.kind} experts of ${type} over up to ${Math.max(...counts)} rows${having && `, with ${having}`}`,
     scale: "small",
-    traits: { op: "experts", weightType: type },
+    traits: { op: "experts", weightType: type, activation: activation.kind },
     build: () => {
       const data = createCaseData(shape.dim + experts * used);
       const builder = createProgramBuilder();
@@ -296,7 +319,10 @@ function makeStack(shape: StackShape, data: CaseData): ExpertStack {
       : {
           up: stacked(memoryWeight("up", type, [count * neurons, dim], up), neurons),
           ...(isGated && {
-            gate: stacked(memoryWeight("gate", type, [count * neurons, dim], gate), neurons),
+            gate: stacked(
+              memoryWeight("gate", shape.gateType ?? type, [count * neurons, dim], gate),
+              neurons,
+            ),
           }),
         }),
     down: stacked(down, dim),

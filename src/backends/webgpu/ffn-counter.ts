@@ -1,7 +1,11 @@
 /**
  * FfnCounts of a program on the GPU. Active neurons are counted there and arrive with the segment's outputs; times
- * of single ops are not measured, since a timestamp between dispatches would hold up the queue.
+ * of single ops are not measured, since a timestamp between dispatches would hold up the queue. Which experts rows were routed
+ * to stays on the card.
  */
+
+import type { Bytes } from "../../core/units.ts";
+import { expertBlock, routeCount } from "../../ops/expert-stack.ts";
 import { candidateCount, ffnBytes } from "../../ops/ffn-bytes.ts";
 import type { OpOf } from "../../ops/op.ts";
 import type { FfnCounts } from "../backend.ts";
@@ -9,7 +13,7 @@ import type { RecordedSegment } from "./recording.ts";
 import type { RunShape } from "./run-shape.ts";
 
 export interface FfnCounter {
-  /** The segment was submitted: its dense blocks computed everything. */
+  /** The segment was submitted: its dense blocks computed everything, and of its experts those that rows were routed to. */
   ran(segment: RecordedSegment, shape: RunShape): void;
   /** What its sparse blocks computed: u32 [rows, blocks]. */
   counted(segment: RecordedSegment, counts: Uint32Array, rows: number): void;
@@ -24,28 +28,48 @@ interface RunTotals {
 }
 
 export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCounter {
-  const tallies = new Map<OpOf<"ffn">, RunTotals>(
+  const tallies = new Map<OpOf<"ffn" | "experts">, RunTotals>(
     segments
-      .flatMap(({ dense, sparse }) => [...dense, ...sparse])
+      .flatMap(({ dense, sparse, experts }) => [...dense, ...sparse, ...experts])
       .map((op) => [op, { active: 0, rows: 0, bytes: 0, runs: 0 }]),
   );
-  const addRun = (op: OpOf<"ffn">, active: number, rows: number): void => {
-    const tally = tallies.get(op);
-    if (tally === undefined || rows === 0) return;
-    tally.active += active;
+  const expertBytes = new Map(
+    segments.flatMap(({ experts }) => experts).map((op) => [op, bytesOfExpert(op)]),
+  );
+  const begun = (op: OpOf<"ffn" | "experts">, rows: number): RunTotals | undefined => {
+    const tally = rows === 0 ? undefined : tallies.get(op);
+    if (tally === undefined) return undefined;
     tally.rows += rows;
     tally.runs++;
+    return tally;
+  };
+  const addRun = (op: OpOf<"ffn">, active: number, rows: number): void => {
+    const tally = begun(op, rows);
+    if (tally === undefined) return;
+    tally.active += active;
     // With several rows the union of their sets is not known: at most all of them, each read once.
     const all = candidateCount(op.block);
     const used = Math.min(active, all);
     const down = op.block.down.layout === "rows" ? used : all;
     tally.bytes += ffnBytes(op.block, { active: used, down });
   };
+  const addExperts = (op: OpOf<"experts">, rows: number): void => {
+    const tally = begun(op, rows);
+    if (tally === undefined) return;
+    const { neurons, count } = op.stack;
+    const routes = rows * routeCount(op.routes);
+    tally.active += routes * neurons;
+    // Here too: at most all experts.
+    tally.bytes += Math.min(routes, count) * (expertBytes.get(op) ?? 0);
+  };
   return {
-    ran: ({ dense }, shape) => {
+    ran: ({ dense, experts }, shape) => {
       for (const op of dense) {
         const rows = op.x.rows === "step" ? shape.rows : shape.outputs;
         addRun(op, rows * candidateCount(op.block), rows);
+      }
+      for (const op of experts) {
+        addExperts(op, op.x.rows === "step" ? shape.rows : shape.outputs);
       }
     },
     counted: ({ sparse }, counts, rows) => {
@@ -68,12 +92,19 @@ export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCount
   };
 }
 
-function countsOf({ block }: OpOf<"ffn">, { active, rows, bytes }: RunTotals): FfnCounts {
-  return {
-    layer: block.layer,
-    active,
-    rows,
-    neurons: candidateCount(block),
-    bytesTouched: bytes,
-  };
+function bytesOfExpert({ stack }: OpOf<"experts">): Bytes {
+  const { neurons } = stack;
+  return ffnBytes(expertBlock(stack, 0), { active: neurons, down: neurons });
+}
+
+function countsOf(
+  op: OpOf<"ffn" | "experts">,
+  { active, rows, bytes: bytesTouched }: RunTotals,
+): FfnCounts {
+  if (op.kind === "ffn") {
+    const { layer } = op.block;
+    return { layer, active, rows, neurons: candidateCount(op.block), bytesTouched };
+  }
+  const { layer, count, neurons } = op.stack;
+  return { layer, active, rows, neurons: count * neurons, bytesTouched, ofExperts: true };
 }

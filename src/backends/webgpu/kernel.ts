@@ -45,8 +45,16 @@ export type Extent =
   /** ⌈rows of the step / per⌉, or of its outputs. */
   | { readonly kind: "rows"; readonly per: number }
   | { readonly kind: "outputs"; readonly per: number }
+  /** Tiles of pairs of a row and one of the `used` experts that it is routed to: of one expert, `per` to a tile, at most. */
+  | ({ readonly kind: "tiles"; readonly of: "rows" | "outputs" } & ExpertTiling)
   /** Parts of the context that attention of a decode step is split into. */
   | { readonly kind: "splits" };
+
+export interface ExpertTiling {
+  readonly used: number;
+  readonly experts: number;
+  readonly per: number;
+}
 
 /** When a kernel runs: several of them may be made for one op, of which the step's shape chooses. */
 export interface Condition {

@@ -1,5 +1,4 @@
 /** From an op, or several that fuse, to the kernels that compute it. */
-import { UnsupportedError } from "../../core/errors.ts";
 import { type ByKind, functionFor } from "../../ops/by-kind.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { BufferSpec } from "./kernel.ts";
@@ -23,6 +22,7 @@ import {
   lowerStore,
   type RopeTables,
 } from "./lower-attention.ts";
+import { lowerExperts, lowerRoute } from "./lower-experts.ts";
 import { ffnRecording, lowerDown, lowerHidden } from "./lower-ffn.ts";
 import { lowerMatmuls, stackable } from "./lower-product.ts";
 import { lowerConvolve, lowerDeltaRule } from "./lower-recurrent.ts";
@@ -77,8 +77,8 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
     emit(activate(op, { up: slot(op.up), out: slot(op.out), ...gate }));
   },
   ffn: (op, lowering, { countsOf }) => lowerFfn(op, lowering, countsOf(op)),
-  route: refuseExperts,
-  experts: refuseExperts,
+  route: lowerRoute,
+  experts: lowerExperts,
   mask: (op, lowering) => {
     const { slot, emit } = lowering;
     emit(mask(op, { x: slot(op.x), out: slot(op.out), limits: maskLimits(op, lowering) }));
@@ -92,10 +92,6 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
   argmax: (op, { slot, emit }) => emit(argmax(op, slot(op.x), slot(op.out))),
   "top-k": (op, { slot, emit }) => emit(topK(op, slot(op.x), slot(op.out))),
 };
-
-function refuseExperts(): never {
-  throw new UnsupportedError("a mixture of experts on the GPU", ["device cpu"]);
-}
 
 /** Factors are data: layers share their buffer. */
 function lowerScale(op: OpOf<"scale">, { slot, step, emit, buffers }: Lowering): void {

@@ -155,6 +155,21 @@ export class RecordingBuffers implements ShapeStore {
     });
   }
 
+  /** Rows of these weights, all of one type, one part behind the other. */
+  rowsOf(
+    label: string,
+    { weights, parts }: { weights: readonly Weight[]; parts: readonly MatrixPart[] },
+  ): BufferSpec {
+    const type = parts[0]?.type ?? "F32";
+    const bytes = parts.reduce(
+      (sum, { columns, rowCount }) => sum + rowCount * rowLayout(type, columns).gpuBytes,
+      gridBytes(type),
+    );
+    const contents = [...parts, ...tableContents(type)];
+    const key = `rows ${weights.map((weight) => this.#id(weight))} ${label}`;
+    return this.#onceOne(key, { label, bytes, purpose: "weights", contents });
+  }
+
   /** Gate and up in pieces of the same neurons: each piece holds rows [a, b) of the gate, then the same of up. */
   pairedMatrix({ label, weights, rows }: StackedMatrix): readonly WeightPiece[] {
     const [first] = weights;
@@ -180,12 +195,12 @@ export class RecordingBuffers implements ShapeStore {
     });
   }
 
-  /** Rows that a binding holds, with so many bytes behind them. */
+  /** Rows, or other pieces, that a binding holds, with so many bytes behind them. */
   rowsPerPiece(label: string, rowBytes: number, behind = 0): number {
     const rows = Math.floor((this.#largest() - behind) / rowBytes);
     if (rows === 0) {
       throw new LimitError(
-        `${label}: one row of ${formatBytes(rowBytes)} exceeds what the adapter can bind (${formatBytes(this.#largest())})`,
+        `${label}: ${formatBytes(rowBytes)} that must lie together exceed what the adapter can bind (${formatBytes(this.#largest())}). Use device cpu`,
       );
     }
     return rows;

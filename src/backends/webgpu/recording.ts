@@ -32,6 +32,7 @@ export interface RecordedSegment {
   /** Sparse blocks of this segment; their active neurons are counted in `counts`, u32 [rows, blocks]. */
   readonly sparse: readonly OpOf<"ffn">[];
   readonly dense: readonly OpOf<"ffn">[];
+  readonly experts: readonly OpOf<"experts">[];
   readonly counts?: RecordedCounts;
   /** Host-visible, shared by segments that read back equally many bytes; two, so that one may be submitted before outputs are read. */
   readonly staging: readonly BufferSpec[];
@@ -163,6 +164,7 @@ function recordSegment(
     outputs,
     sparse,
     dense: blocks.filter((op) => !sparse.includes(op)),
+    experts: ops.filter((op) => op.kind === "experts"),
     ...(counts === undefined ? {} : { counts: { buffer: counts, offset } }),
     staging,
   };

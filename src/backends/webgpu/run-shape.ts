@@ -1,7 +1,7 @@
 /** What the dispatches of one run depend on: counts of the step's rows, and how attention goes about them. */
 import type { KvShape } from "../../ops/kv-shape.ts";
 import type { Program, Step } from "../../ops/program.ts";
-import type { Extent, KernelCall } from "./kernel.ts";
+import type { ExpertTiling, Extent, KernelCall } from "./kernel.ts";
 import { maxParts } from "./kernels/attention.ts";
 import { tileRows } from "./kernels/attention-tiles.ts";
 
@@ -79,9 +79,17 @@ export function extentCount(extent: Extent, shape: RunShape): number {
       return Math.ceil(shape.rows / extent.per);
     case "outputs":
       return Math.ceil(shape.outputs / extent.per);
+    case "tiles":
+      return tileCount(shape[extent.of], extent);
     case "splits":
       return shape.splits;
     default:
       return extent satisfies never;
   }
+}
+
+/** Each expert that rows are routed to leaves one tile less than full at most. */
+export function tileCount(rows: number, { used, experts, per }: ExpertTiling): number {
+  const pairs = rows * used;
+  return Math.floor((pairs + Math.min(pairs, experts) * (per - 1)) / per);
 }

@@ -44,5 +44,6 @@ function positionsOf({ ofPositions }: Work, { longest }: RunShape): number {
 
 /** Calls with work have the rows that they serve as their grid's y. */
 function rowsOf([, y]: KernelCall["groups"], shape: RunShape): number {
-  return y.kind === "outputs" ? shape.outputs : shape.rows;
+  const of = y.kind === "tiles" ? y.of : y.kind;
+  return of === "outputs" ? shape.outputs : shape.rows;
 }

@@ -106,11 +106,14 @@ export interface TileForm {
   readonly setup: string;
   /** vec4 of W at which row j of the tile begins; r0 is the tile's first result. */
   readonly weightRow: string;
+  /** WGSL of the row of x that is row m, below count. Default: m. */
+  readonly xRow?: (m: string) => string;
   /** Statements for result n in row m: a is the sum, tile_w[cell] has that of its pair. */
   readonly store: string;
 }
 
-export function tileBody({ shapes, code, perTile, setup, weightRow, store }: TileForm): string {
+export function tileBody(form: TileForm): string {
+  const { shapes, code, perTile, setup, weightRow, store, xRow = (m) => m } = form;
   const eachQuad = (body: (q: string) => string): string =>
     repeat(shapes, { index: "q", field: "quads", count: code.quads }, body);
   const unitsPerTile = tileQuads / code.quads;
@@ -137,7 +140,7 @@ fn main(${groupNumber.parameters}, @builtin(local_invocation_index) t: u32) {
     }
     for (var i = t; i < ${tileRows * unitsPerTile}u; i += ${threads}u) {
       let u = min(u0 + i % ${unitsPerTile}u, shape.units - 1u);
-      let src = min(m0 + i / ${unitsPerTile}u, count - 1u) * shape.x_stride;
+      let src = ${xRow(`min(m0 + i / ${unitsPerTile}u, count - 1u)`)} * shape.x_stride;
       let at = (i / ${unitsPerTile}u) * ${tileStride}u + (i % ${unitsPerTile}u) * ${code.quads}u;
       ${eachQuad((q) => `tile_x[at + ${q}] = x[src + quad_at(u, ${q})];`)}
     }

@@ -32,9 +32,16 @@ export function blockCount({ shapes, batch }: Pick<UnitSums, "shapes" | "batch">
 /** Where the rows of x from m0 on begin that the workgroup serves: behind the last of `count`, that one again. */
 export function xRows(sums: UnitSums): string {
   if (sums.batch === 1) return "let x_row = m0 * shape.x_stride;";
-  const row = (m: string): string => `x_rows[${m}] = min(m0 + ${m}, count - 1u) * shape.x_stride;`;
+  return rowsOfX(sums, (m) => `min(m0 + ${m}, count - 1u) * shape.x_stride`);
+}
+
+/** Declares x_rows: `row` is WGSL of where the m-th of several begins. */
+export function rowsOfX(sums: UnitSums, row: (m: string) => string): string {
   const ofBlock = (b: string): string =>
-    [0, 1, 2, 3].map((m) => row(`4u * ${b} + ${m}u`)).join(" ");
+    [0, 1, 2, 3]
+      .map((m) => `4u * ${b} + ${m}u`)
+      .map((m) => `x_rows[${m}] = ${row(m)};`)
+      .join(" ");
   return `var x_rows: array<u32, ${4 * blocksInSource(sums)}>;
   ${eachBlock(sums, ofBlock)}`;
 }

@@ -1,0 +1,231 @@
+/**
+ * A mixture of experts: the choice in one dispatch, then gate, up and activation, down, and the weighed sum of what the
+ * experts give. Steps of several rows order their pairs of rows and experts by expert first. Ids stay on the card.
+ */
+
+import { routeCount } from "../../ops/expert-stack.ts";
+import type { ExpertStack, OpOf, StackedWeight, Weight } from "../../ops/op.ts";
+import { expertPieces } from "./expert-pieces.ts";
+import { type Binding, type BufferSpec, type Condition, reads, slotStride } from "./kernel.ts";
+import { activationCode, hiddenCode } from "./kernels/activation.ts";
+import {
+  type ExpertPairs,
+  type ExpertPlan,
+  planBytes,
+  planExperts,
+} from "./kernels/expert-plan.ts";
+import {
+  type ExpertProduct,
+  type ExpertResult,
+  expertProduct,
+  type PairsPerTile,
+} from "./kernels/expert-product.ts";
+import { sumExperts } from "./kernels/expert-sum.ts";
+import { route } from "./kernels/route.ts";
+import { extentOf, type Lowering } from "./lowering.ts";
+
+export function lowerRoute(op: OpOf<"route">, lowering: Lowering): void {
+  const { bias, factors } = op.router;
+  const vector = (weight: Weight): BufferSpec =>
+    lowering.buffers.vector(weight.name, [{ weight, length: op.x.width }]);
+  lowering.emit(
+    route(op, {
+      x: lowering.slot(op.x),
+      out: lowering.slot(op.out),
+      ...(bias && { bias: vector(bias) }),
+      ...(factors && { factors: vector(factors) }),
+    }),
+  );
+}
+
+export function lowerExperts(op: OpOf<"experts">, lowering: Lowering): void {
+  const { stack, into } = op;
+  const { layer, dim } = stack;
+  const { buffers: shapes, slot, emit } = lowering;
+  const pairs = pairsOf(op, lowering);
+  const tiles = { pairs, forms: planForms(pairs, lowering) };
+  const hidden = lowerHidden(op, tiles, lowering);
+  const given = lowerDown(stack, hidden, tiles, lowering);
+  const label = `experts ${layer}`;
+  emit(sumExperts(pairs, { label, given, out: slot(op.out), dim, into, shapes }));
+}
+
+function pairsOf({ x, routes, stack }: OpOf<"experts">, lowering: Lowering): ExpertPairs {
+  return {
+    routes: lowering.slot(routes),
+    routeStride: slotStride(routes.width),
+    used: routeCount(routes),
+    experts: stack.count,
+    of: extentOf(x.rows),
+    maxRows: lowering.maxRows(x.rows),
+  };
+}
+
+/** f32 [pairs, width]; layers share it. */
+function pairBuffer(
+  label: string,
+  width: number,
+  { pairs }: PairTiles,
+  { buffers }: Lowering,
+): BufferSpec {
+  return buffers.empty(label, pairs.maxRows * pairs.used * slotStride(width) * 4);
+}
+
+/** The pairs of a step, and how it goes about them. */
+interface PairTiles {
+  readonly pairs: ExpertPairs;
+  readonly forms: readonly TileForm[];
+}
+
+interface TileForm {
+  readonly per: PairsPerTile;
+  readonly plan?: ExpertPlan;
+  readonly when: Condition;
+}
+
+/** Pairs of a tile, by how many an expert has on average if rows choose all alike. One row has no two of one expert. */
+const tileForms: readonly { readonly per: PairsPerTile; readonly most: number }[] = [
+  { per: 4, most: 4 },
+  { per: 16, most: 12 },
+  { per: 32, most: Number.POSITIVE_INFINITY },
+];
+
+/** The forms of a step by its rows, and what orders the pairs for those of several. */
+function planForms(pairs: ExpertPairs, lowering: Lowering): readonly TileForm[] {
+  const { buffers: shapes, step, emit } = lowering;
+  const { of, maxRows, used, experts } = pairs;
+  const forms: TileForm[] = [{ per: 1, when: { of, min: 1, max: 1 } }];
+  let min = 2;
+  for (const { per, most } of tileForms) {
+    const max = Math.min(maxRows, Math.floor((most * experts) / used));
+    if (max < min) continue;
+    const when = { of, min, max };
+    const buffer = shapes.empty(`expert plan of ${per}`, planBytes(pairs, per));
+    const plan = { buffer, maxPairs: maxRows * used, per };
+    emit(planExperts(pairs, plan, { step, shapes, when }));
+    forms.push({ per, plan, when });
+    min = max + 1;
+  }
+  return forms;
+}
+
+/** h of each pair: gate and up in one pass where they are of one type. */
+function lowerHidden(op: OpOf<"experts">, tiles: PairTiles, lowering: Lowering): BufferSpec {
+  const { gate, gateBias, up, upBias } = op.stack;
+  const upBiases = { ...(upBias && { up_bias: upBias }) };
+  if (gate === undefined) {
+    const u = biased("a", "up_bias", upBias);
+    return lowerUp(op, tiles, lowering, { stacked: [up], u, g: "0.0", biases: upBiases });
+  }
+  if (gate.weight.type === up.weight.type) {
+    const biases = { ...upBiases, ...(gateBias && { gate_bias: gateBias }) };
+    const [g, u] = [biased("a", "gate_bias", gateBias), biased("b", "up_bias", upBias)];
+    return lowerUp(op, tiles, lowering, { stacked: [gate, up], u, g, biases });
+  }
+  const gated = lowerGate(op, gate, tiles, lowering);
+  const bindings = [reads("gated", "array<f32>", gated)];
+  const u = biased("a", "up_bias", upBias);
+  return lowerUp(op, tiles, lowering, {
+    stacked: [up],
+    u,
+    g: "gated[at]",
+    biases: upBiases,
+    bindings,
+  });
+}
+
+/** Of another type than up: a pass of its own. */
+function lowerGate(
+  { x, stack }: OpOf<"experts">,
+  gate: StackedWeight,
+  tiles: PairTiles,
+  lowering: Lowering,
+): BufferSpec {
+  const { layer, neurons, gateBias } = stack;
+  const out = pairBuffer("expert gates", neurons, tiles, lowering);
+  const biases = { ...(gateBias && { gate_bias: gateBias }) };
+  const result = resultOf(biased("a", "gate_bias", gateBias), biases, lowering);
+  const shared = { label: `experts ${layer} gate`, x: lowering.slot(x), xOf: "row" } as const;
+  emitProducts({ ...shared, out, result }, [gate], tiles, lowering);
+  return out;
+}
+
+function lowerUp(
+  { x, stack }: OpOf<"experts">,
+  tiles: PairTiles,
+  lowering: Lowering,
+  from: {
+    readonly stacked: readonly StackedWeight[];
+    /** WGSL of up and gate, biased. */
+    readonly u: string;
+    readonly g: string;
+    readonly biases: Biases;
+    readonly bindings?: readonly Binding[];
+  },
+): BufferSpec {
+  const { layer, neurons, gating, activation } = stack;
+  const { stacked, u, g, biases, bindings = [] } = from;
+  const out = pairBuffer("expert hidden", neurons, tiles, lowering);
+  const made = resultOf(hiddenCode(gating, u, g), biases, lowering);
+  const result = {
+    ...made,
+    functions: activationCode(activation),
+    bindings: [...made.bindings, ...bindings],
+  };
+  const label = `experts ${layer} ${stacked.length === 2 ? "gate+up" : "up"}`;
+  const shared = { label, x: lowering.slot(x), xOf: "row" } as const;
+  emitProducts({ ...shared, out, result }, stacked, tiles, lowering);
+  return out;
+}
+
+/** What the chosen experts give, each for itself. */
+function lowerDown(
+  { layer, dim, down, downBias }: ExpertStack,
+  hidden: BufferSpec,
+  tiles: PairTiles,
+  lowering: Lowering,
+): BufferSpec {
+  const out = pairBuffer("expert outputs", dim, tiles, lowering);
+  const biases = { ...(downBias && { down_bias: downBias }) };
+  const result = resultOf(biased("a", "down_bias", downBias), biases, lowering);
+  const shared = { label: `experts ${layer} down`, x: hidden, xOf: "pair" } as const;
+  emitProducts({ ...shared, out, result }, [down], tiles, lowering);
+  return out;
+}
+
+/** For every form of a step, and every buffer that the experts are cut into. */
+function emitProducts(
+  product: Omit<ExpertProduct, "pairs" | "piece" | "results" | "shapes">,
+  stacked: readonly StackedWeight[],
+  { pairs, forms }: PairTiles,
+  { buffers: shapes, emit }: Lowering,
+): void {
+  const results = stacked[0]?.rows ?? 0;
+  const pieces = expertPieces(product.label, { stacked, count: pairs.experts }, shapes);
+  for (const form of forms) {
+    for (const piece of pieces) {
+      emit(expertProduct({ ...product, pairs, piece, results, shapes }, form));
+    }
+  }
+}
+
+/** By the name of their binding. */
+type Biases = Readonly<Record<string, StackedWeight>>;
+
+function biased(sum: string, name: string, bias: StackedWeight | undefined): string {
+  if (bias === undefined) return sum;
+  return `(${sum} + ${name}[(shape.${name}_first + e * shape.${name}_stride) * shape.results + n])`;
+}
+
+function resultOf(value: string, biases: Biases, { buffers }: Lowering): ExpertResult {
+  const all = Object.entries(biases);
+  const bindings = all.map(([name, { weight }]) => {
+    const vector = { weight, length: weight.rows * weight.columns };
+    return reads(name, "array<f32>", buffers.vector(weight.name, [vector]));
+  });
+  const shape = all.flatMap(([name, { first, stride }]) => [
+    [`${name}_first`, first],
+    [`${name}_stride`, stride],
+  ]);
+  return { value, functions: "", bindings, shape: Object.fromEntries(shape) };
+}
