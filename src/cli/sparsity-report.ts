@@ -22,7 +22,7 @@ export function sparsityText(report: SparsityReport): string {
   return table([
     ["sparsity", report.method],
     ["neurons computed", percent(report.activeShare, 1)],
-    ["by layer", report.activeSharePerLayer.map(percent).join(", ")],
+    ["by layer", report.activeSharePerLayer.map((share) => percent(share, 0)).join(", ")],
     ...(inputs === undefined ? [] : [["attention inputs read", percent(inputs, 1)]]),
     [`${matrices} bytes a token`, `${formatBytes(Math.round(touched))} of ${formatBytes(dense)}`],
     ["predictor", predictorText(report)],
