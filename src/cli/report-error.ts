@@ -43,13 +43,14 @@ function typedName(option: string, { options, registeredArguments }: Command): s
   // The command itself has judged this flag.
   if (option.startsWith("--")) return option;
   const [name = ""] = /^\w+/.exec(option) ?? [];
+  // -m is only another way to give the argument of that name.
+  const argument = registeredArguments.find((typed) => typed.name() === name);
+  if (argument !== undefined) return argument.name();
   const flag = options.find((typed) =>
     typed instanceof ApiOption ? typed.isFor(name) : typed.attributeName() === name,
   );
   if (flag !== undefined) return flag.long ?? flag.short;
-  const [first] = registeredArguments;
-  const argument = registeredArguments.find((typed) => typed.name() === name);
-  return (name === "path" ? first : argument)?.name();
+  return name === "path" ? registeredArguments[0]?.name() : undefined;
 }
 
 function textOf(error: unknown): string {

@@ -1,5 +1,5 @@
 /** The suite on the reference itself: the cases fit the oracle, their bounds mean something, and broken backends fail. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { weightFormat } from "../../core/dtype.ts";
 import type { Op, Slot, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
@@ -13,6 +13,9 @@ import type { Bounded } from "./bound-state.ts";
 import type { ConformanceCase } from "./case.ts";
 import { programByChannels } from "./channels.ts";
 import { type CaseResult, checkCase } from "./check-case.ts";
+
+/** One test takes every case in double precision. */
+vi.setConfig({ testTimeout: 300_000 });
 
 describe("the reference", () => {
   runConformance(createReferenceBackend, { arithmetic: floatArithmetic });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { OptionError, ShapeError, UnsupportedError } from "../../core/errors.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Weight } from "../../ops/op.ts";
@@ -19,6 +19,9 @@ import {
   stepOf,
 } from "../conformance/program-builder.ts";
 import { type CpuBackend, createCpuBackend } from "./cpu-backend.ts";
+
+/** One test takes every case on every instruction set. */
+vi.setConfig({ testTimeout: 300_000 });
 
 const loaded = loadAddon();
 const reason = loaded.kind === "missing" ? ` (skipped: ${loaded.reason})` : "";
