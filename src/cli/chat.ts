@@ -54,7 +54,10 @@ export function addChatCommand(program: Command): void {
     .usage("[options] [model]")
     .addOption(modelOption())
     .option("--system <text>", "a system message to begin with (default: none)")
-    .option("--session <file>", "go on with the chat in this file, and save it there at the end")
+    .option(
+      "--session <file>",
+      "go on with the chat in this file, and save it there at the end (default: none)",
+    )
     .addHelpText("after", `\nIn the chat:\n${help.replaceAll(/^/gm, "  ")}\n${examples}`);
   addSamplingOptions(addAnswerOptions(addEngineOptions(command))).action(chat);
 }

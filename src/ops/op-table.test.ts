@@ -146,8 +146,10 @@ const branches: Readonly<Record<string, number>> = {
   "backends/webgpu/lower-attention.ts": 4,
   "backends/webgpu/lower-product.ts": 1,
   "backends/webgpu/recording.ts": 1,
+  "commands/prediction/product-counts.ts": 4,
   "devices/hybrid/description.ts": 6,
   "devices/hybrid/partition.ts": 3,
+  "model/expose-routes.ts": 1,
   "model/expose.ts": 1,
   // Kinds of other unions that share a name: a request to the device thread, how a model knows positions.
   "devices/thread/host.ts": 1,

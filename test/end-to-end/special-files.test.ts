@@ -119,7 +119,6 @@ describe("what is wrong with a file", () => {
       () => ["run", "-m", "https://x.org/a.gguf", "x"],
       /this is an address: hearth pull fetches models of Hugging Face/,
     ],
-    ["a repository", () => ["chat", "-m", "owner/repo"], /a repository on Hugging Face/],
     ["a missing prompt", () => ["run", "-f", "none.txt"], /^hearth: none\.txt: no such file\n$/],
     [
       "a missing plan",
@@ -141,6 +140,14 @@ describe("what is wrong with a file", () => {
     expect(status).toBe(1);
     expect(stderr).toMatch(text);
     expect(stderr).toMatch(/^[^\n]*\n$/);
+  });
+
+  it("is a wrong argument, and said as a person writes it: a name that no model here has", () => {
+    const { status, stderr } = hearth(["chat", "-m", "owner/repo"]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^hearth: --model: .*hf:owner\/repo is a repository on Hugging Face[^\n]*\n$/,
+    );
   });
 });
 

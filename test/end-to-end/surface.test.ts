@@ -42,8 +42,8 @@ const greedy = ["--temp", "0", "-n", "3", "--json"];
 describe("a model", () => {
   it("is given as -m or as a bare path with every command that takes one", () => {
     expect(commands.length).toBeGreaterThan(12);
-    // These are about the machine, or about names on the hub.
-    const others = ["doctor", "build", "pull", "show", "rm"];
+    // These are about the machine, or about names on it and on the hub.
+    const others = ["doctor", "build", "list", "pull", "show", "rm"];
     for (const name of commands.filter((one) => !others.includes(one))) {
       expect(flagsOf(name).join("\n"), name).toMatch(/^-m, --model <file> /m);
     }
