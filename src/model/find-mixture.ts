@@ -4,6 +4,7 @@ import { defined } from "../core/defined.ts";
 import { tensorType, type WeightType } from "../core/dtype.ts";
 import { UnsupportedError } from "../core/errors.ts";
 import type { Activation, ExpertStack, Gating, StackedWeight, Weight } from "../ops/op.ts";
+import { refuseNonFinite } from "./finite-weights.ts";
 import type { MixtureShape, MixtureTraits, MixtureWeights, SharedExperts } from "./mixture.ts";
 import type { FfnWeights, Linear, WeightFinder } from "./weights.ts";
 
@@ -55,6 +56,7 @@ function findRouter(place: MixturePlace, name: string, rows: number): Linear {
   const linear = finder.linear(nameOf(place, name), { rows, columns: dim }, "optional");
   const { type, name: found } = linear.weight;
   if (!routerTypes.includes(type)) finder.fail(found, type, routerTypes.join(", "));
+  refuseNonFinite(finder, linear);
   return linear;
 }
 

@@ -142,12 +142,30 @@ describe("a file with experts is refused for", () => {
   });
 });
 
-describe("a router with a NaN", () => {
-  it("makes logits that are not finite, which end an answer", async () => {
-    const values = zeros(128 * 8).fill(Number.NaN, 100, 101);
-    const model = await open(argsOf("qwen3moe"), {
-      tensors: { [router]: floats(router, values, [128, 8]) },
-    });
+describe("a router that is no number", () => {
+  it.each<readonly [string, number]>([
+    ["a NaN", Number.NaN],
+    ["an infinity", Number.NEGATIVE_INFINITY],
+  ])("is refused for %s in its weights", async (_, value) => {
+    const values = zeros(128 * 8).fill(value, 100, 101);
+    const tensors = { [router]: floats(router, values, [128, 8]) };
+    await expect(open(argsOf("qwen3moe"), { tensors })).rejects.toThrow(
+      `${router}: found ${value} at value 100, expected finite numbers in a router`,
+    );
+  });
+
+  it("is refused for its bias", async () => {
+    const name = "blk.1.ffn_gate_inp.bias";
+    const tensors = { [name]: floats(name, zeros(8).fill(Number.NaN, 7)) };
+    await expect(open(argsOf("gpt-oss"), { tensors })).rejects.toThrow(
+      /bias: found NaN at value 7/,
+    );
+  });
+
+  it("makes logits that are not finite where its input is none, which end an answer", async () => {
+    const norm = "blk.1.ffn_norm.weight";
+    const tensors = { [norm]: floats(norm, zeros(128).fill(Number.NaN, 100, 101)) };
+    const model = await open(argsOf("qwen3moe"), { tensors });
     expect((await logits(model)).every(Number.isNaN)).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * A model as it stands in its file: which architecture, which numbers, where its weights lie. Opening checks
- * everything that can be checked without reading weights; what is merely odd becomes a notice.
+ * everything that can be checked without reading weights, and the values of routers, which are few; what is merely odd
+ * becomes a notice.
  */
 import { counted } from "../core/counted.ts";
 import { FileFormatError, UnsupportedError } from "../core/errors.ts";
