@@ -16,7 +16,8 @@ export interface MixturePlace {
   readonly mixture: MixtureShape;
   readonly gating: Gating;
   readonly activation: Activation;
-  readonly shared: MixtureTraits["shared"] | undefined;
+  /** What the architecture says of shared experts and of vectors that must be there. */
+  readonly traits: Pick<MixtureTraits, "shared" | "required">;
 }
 
 /** ffn_gate_inp, exp_probs_b, ffn_*_exps with their biases, and ffn_*_shexp. */
@@ -53,7 +54,8 @@ const routerTypes: readonly WeightType[] = ["F32", "F16", "BF16"];
 
 function findRouter(place: MixturePlace, name: string, rows: number): Linear {
   const { finder, dim } = place;
-  const linear = finder.linear(nameOf(place, name), { rows, columns: dim }, "optional");
+  const rule = isRequired(place, `${name}.bias`) ? "required" : "optional";
+  const linear = finder.linear(nameOf(place, name), { rows, columns: dim }, rule);
   const { type, name: found } = linear.weight;
   if (!routerTypes.includes(type)) finder.fail(found, type, routerTypes.join(", "));
   refuseNonFinite(finder, linear);
@@ -114,13 +116,14 @@ function findStack(
 
 function findBiases(place: MixturePlace, name: string, columns: number): StackedWeight | undefined {
   const bias = nameOf(place, `${name}.bias`);
-  if (!place.finder.has(bias)) return undefined;
+  if (!place.finder.has(bias) && !isRequired(place, `${name}.bias`)) return undefined;
   const weight = place.finder.matrix(bias, { rows: place.mixture.experts, columns });
   return { weight, first: 0, stride: 1, rows: 1 };
 }
 
 function findShared(place: MixturePlace): SharedExperts | undefined {
-  const { shared, finder, dim, gating, activation } = place;
+  const { traits, finder, dim, gating, activation } = place;
+  const { shared } = traits;
   const neurons = place.mixture.sharedNeurons;
   if (shared === undefined || neurons === 0) return undefined;
   const find = (name: string, rows: number, columns: number): Weight =>
@@ -172,7 +175,12 @@ function refuseSplitExperts(place: MixturePlace): void {
 
 function optionalVector(place: MixturePlace, name: string, length: number): Weight | undefined {
   const full = nameOf(place, name);
-  return place.finder.has(full) ? place.finder.vector(full, length) : undefined;
+  const isThere = place.finder.has(full) || isRequired(place, name);
+  return isThere ? place.finder.vector(full, length) : undefined;
+}
+
+function isRequired({ traits: { required = [] } }: MixturePlace, name: string): boolean {
+  return required.some((each) => each === name);
 }
 
 function nameOf({ layer }: MixturePlace, name: string): string {

@@ -17,6 +17,7 @@ export const glm4moe: Architecture = {
     neurons: "expert_feed_forward_length",
     keys: ["expert_gating_func", "expert_weights_norm", "expert_weights_scale"],
     shared: "plain",
+    required: ["exp_probs_b.bias"],
     hasDenseLayers: true,
   },
   numbers: withoutProposingLayers,

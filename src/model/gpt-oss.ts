@@ -18,6 +18,7 @@ export const gptOss: Architecture = {
     scores: "softmax-of-chosen",
     normalise: false,
     neurons: "expert_feed_forward_length",
+    required: ["ffn_gate_inp.bias", "ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"],
   },
   numbers: (shape, keys) => withWindows(shape, keys, { period: 2 }),
   layerWeights: (find) => ({

@@ -30,7 +30,7 @@ export class LayerFinder {
     readonly norm: Norm["form"];
     readonly gating: Gating;
     readonly activation: Activation;
-    readonly shared?: MixtureTraits["shared"] | undefined;
+    readonly mixture?: MixtureTraits | undefined;
   };
 
   constructor(
@@ -279,9 +279,9 @@ export class LayerFinder {
   mixture(): MixtureWeights {
     const { dim, mixture } = this.#shape;
     if (mixture === undefined) throw new RangeError(`layer ${this.layer} has no experts`);
-    const { gating, activation, shared } = this.#traits;
-    const traits = { gating, activation, shared };
-    return findMixture({ finder: this.#finder, layer: this.layer, dim, mixture, ...traits });
+    const { gating, activation, mixture: traits = {} } = this.#traits;
+    const place = { finder: this.#finder, layer: this.layer, dim };
+    return findMixture({ ...place, mixture, gating, activation, traits });
   }
 
   get heads(): AttentionShape {
@@ -382,6 +382,6 @@ export interface LayerTraits {
   readonly norm: Norm["form"];
   readonly gating: Gating;
   readonly activation: Activation;
-  /** How experts that every token uses are weighed; absent: there are none. */
-  readonly shared?: MixtureTraits["shared"] | undefined;
+  /** Absent: it has no experts. */
+  readonly mixture?: MixtureTraits | undefined;
 }

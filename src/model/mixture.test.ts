@@ -108,8 +108,11 @@ describe("a file with experts is refused for", () => {
     ["expert_feed_forward_length", u32(96), /blk\.0\.ffn_gate_exps\.weight.*\[128, 64, 8\]/],
     ["expert_gating_func", u32(4), /function 4/],
     ["leading_dense_block_count", u32(9), /leading_dense_block_count.*found 9/],
+    ["expert_weights_scale", f32(Number.NaN), /expert_weights_scale.*found NaN/],
+    ["expert_group_used_count", u32(2), /expert_group_used_count.*found 2, expected .* 0 to 1/],
   ])("a wrong %s", async (key, value, message) => {
-    const arch = key === "expert_gating_func" || key.startsWith("leading") ? "glm4moe" : "qwen3moe";
+    const own = ["expert_gating_func", "leading_dense_block_count", "expert_weights_scale"];
+    const arch = own.includes(key) ? "glm4moe" : "qwen3moe";
     const groups =
       key === "expert_group_count" ? { [`${arch}.expert_group_used_count`]: u32(1) } : {};
     const keys = { [`${arch}.${key}`]: value, ...groups };
@@ -134,6 +137,23 @@ describe("a file with experts is refused for", () => {
   ])("%s", async (_, name, tensor, message) => {
     const changed = open(argsOf("qwen3moe"), { tensors: { [name]: tensor } });
     await expect(changed).rejects.toThrow(message);
+  });
+
+  it.each([
+    ["gpt-oss", "ffn_gate_inp.bias", "[8]"],
+    ["gpt-oss", "ffn_up_exps.bias", "[64, 8]"],
+    ["glm4moe", "exp_probs_b.bias", "[8]"],
+    ["qwen2moe", "ffn_up_shexp.weight", "[128, 128]"],
+    ["qwen35moe", "ffn_gate_inp_shexp.weight", "[128]"],
+  ])("%s without %s", async (arch, name, shape) => {
+    const tensors = { [`blk.1.${name}`]: undefined };
+    const message = `blk.1.${name}: found nothing, expected a tensor of ${shape}`;
+    await expect(open(argsOf(arch), { tensors })).rejects.toThrow(message);
+  });
+
+  it("experts that tokens use where there are none", async () => {
+    const opened = open(argsOf("llama"), { keys: { "llama.expert_count": u32(0) } });
+    await expect(opened).rejects.toThrow(/llama\.expert_used_count.*found 2, expected 0 where/);
   });
 
   it("experts where the architecture has none", async () => {

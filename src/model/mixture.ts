@@ -20,11 +20,21 @@ export interface MixtureTraits {
     | "expert_weights_scale"
   )[];
   readonly shared?: "plain" | "gated";
+  /** Vectors without which native llama.cpp opens no file of it. Absent: none. */
+  readonly required?: readonly RequiredVector[];
   /** First layers may have a plain block. */
   readonly hasDenseLayers?: true;
   /** Its files may have plain blocks in all layers. */
   readonly isOptional?: true;
 }
+
+/** Without "blk.N.". */
+export type RequiredVector =
+  | "exp_probs_b.bias"
+  | "ffn_gate_inp.bias"
+  | "ffn_gate_exps.bias"
+  | "ffn_up_exps.bias"
+  | "ffn_down_exps.bias";
 
 export interface MixtureShape {
   readonly experts: number;
@@ -99,8 +109,10 @@ export function readMixture(
   const experts = traits.isOptional
     ? (keys.optional("expert_count", count(0, mostExperts)) ?? 0)
     : keys.number("expert_count", count(1, mostExperts));
-  // Of a file without experts the other keys say nothing.
-  if (experts === 0) return undefined;
+  if (experts === 0) {
+    refuseUse(keys);
+    return undefined;
+  }
   const used = keys.number("expert_used_count", count(1, experts));
   const neurons = expertNeurons(keys, traits, used);
   const { hasDenseLayers } = traits;
@@ -113,6 +125,14 @@ export function readMixture(
       (hasDenseLayers && keys.optional("leading_dense_block_count", count(0, layers))) ?? 0,
     router: { ...readWeighing(keys, traits), ...readGroups(keys, { experts, used }) },
   };
+}
+
+/** Of a file without experts the other keys say nothing, but for one that has tokens use some. */
+function refuseUse(keys: KeyReader): void {
+  const key = "expert_used_count";
+  const used = keys.optional(key, count(0, mostExperts)) ?? 0;
+  if (used === 0) return;
+  keys.fail(key, used, `0 where ${keys.name("expert_count")} is 0 or missing`);
 }
 
 function expertNeurons(keys: KeyReader, traits: MixtureTraits, used: number): number {

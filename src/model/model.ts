@@ -149,7 +149,7 @@ function findLayers(
 ): readonly LayerWeights[] {
   const { gguf, architecture, shape, activation } = source;
   const { norm, gating, mixture } = architecture;
-  const traits = { norm, gating, activation, shared: mixture?.shared };
+  const traits = { norm, gating, activation, mixture };
   return Array.from({ length: shape.layers }, (_, layer) => {
     const weights = architecture.layerWeights(new LayerFinder(layer, { finder, shape, traits }));
     if (gguf.magic === "PWRI" && blockOf(weights)?.predictor === undefined) {
