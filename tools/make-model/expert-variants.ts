@@ -8,7 +8,7 @@ const fewerExperts = { "two experts of eight": "--experts-used 1" };
 export const expertVariants: readonly Variant[] = [
   {
     name: "mixtral",
-    options: `--arch mixtral ${shape}`,
+    options: `--arch mixtral ${shape} --seed 2`,
     without: { ...fewerExperts, "RoPE base": "--rope-base off" },
   },
   {
@@ -63,7 +63,7 @@ export const expertVariants: readonly Variant[] = [
   },
   {
     name: "glm4moe with a proposing layer",
-    options: `--arch glm4moe ${shape} --head-norms off --layers 4 --nextn-layers 1`,
+    options: `--arch glm4moe ${shape} --head-norms off --layers 4 --nextn-layers 1 --seed 1`,
     without: { "proposing layer": "--nextn-layers off" },
   },
   {
@@ -91,7 +91,7 @@ export const expertVariants: readonly Variant[] = [
   {
     name: "olmoe",
     // Native llama.cpp has one norm for q and k of one length only.
-    options: `--arch olmoe ${shape} --heads 4 --kv-heads 4 --seed 1`,
+    options: `--arch olmoe ${shape} --heads 4 --kv-heads 4`,
     without: {
       ...fewerExperts,
       "RoPE base": "--rope-base 1000",
@@ -126,7 +126,7 @@ export const expertVariants: readonly Variant[] = [
   },
   {
     name: "qwen35moe",
-    options: `--arch qwen35moe ${shape} --head-dim 32 --full-attention-interval 2 --seed 2`,
+    options: `--arch qwen35moe ${shape} --head-dim 32 --full-attention-interval 2 --seed 8`,
     without: {
       ...fewerExperts,
       "partial RoPE": "--rope-dims off",
@@ -147,7 +147,7 @@ export const expertVariants: readonly Variant[] = [
   },
   {
     name: "qwen3next",
-    options: `--arch qwen3next ${shape} --head-dim 32 --full-attention-interval 2`,
+    options: `--arch qwen3next ${shape} --head-dim 32 --full-attention-interval 2 --seed 1`,
     without: {
       ...fewerExperts,
       "partial RoPE": "--rope-dims off",

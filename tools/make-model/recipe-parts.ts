@@ -1,6 +1,14 @@
 /** Parts that several architectures share: their keys, embedding, attention and feed-forward block. */
 import { type MetadataValue, metadataValue } from "../../src/gguf/value.ts";
-import { bias, logitSpread, type MadeTensor, matrix, norm, type RecipeModel } from "./recipe.ts";
+import {
+  bias,
+  logitSpread,
+  type MadeTensor,
+  matrix,
+  norm,
+  type RecipeModel,
+  routedColumns,
+} from "./recipe.ts";
 
 const { u32, f32, string } = metadataValue;
 
@@ -121,21 +129,29 @@ export function headNorms(
   return [norm("attn_q_norm", headDim, mean), norm("attn_k_norm", headDim, mean)];
 }
 
+/** What adds to the residual: in a mixture of experts nothing to what its routers read. */
+export function adding(model: RecipeModel, made: MadeTensor): MadeTensor {
+  if (model.feature("experts") === undefined) return made;
+  return { ...made, silentRows: routedColumns(model.dim) };
+}
+
 /** `added`: deviation of what it adds to the residual, about. */
 export function attentionOutput(model: RecipeModel, added: number): MadeTensor {
-  return matrix("attn_output", model.dim, model.heads * model.headDim, averaged * added);
+  const { dim, heads, headDim } = model;
+  return adding(model, matrix("attn_output", dim, heads * headDim, averaged * added));
 }
 
 /** h = act(gate)·up. */
 export function gatedFfn(
-  { dim, ffn }: RecipeModel,
+  model: RecipeModel,
   added: number,
-  neurons: number = ffn,
+  neurons: number = model.ffn,
 ): readonly MadeTensor[] {
+  const { dim } = model;
   return [
     matrix("ffn_gate", neurons, dim),
     matrix("ffn_up", neurons, dim),
-    matrix("ffn_down", dim, neurons, added / hiddenDeviation),
+    adding(model, matrix("ffn_down", dim, neurons, added / hiddenDeviation)),
   ];
 }
 

@@ -55,21 +55,27 @@ function contentOf(
   made: MadeTensor,
   tensor: { readonly seed: number; readonly isNeutral: boolean },
 ): Content {
-  const { mean, sigma, neutral, constant } = made;
+  const { mean, sigma, neutral, constant, silentRows } = made;
+  const [columns = 1, matrixRows = 1] = made.dimensions;
   if (tensor.isNeutral) {
     return { kind: "computed", fill: (_, target) => void target.fill(neutral) };
   }
-  if (constant !== undefined) {
-    const prefixColumns = constantColumns(made.dimensions[0] ?? 0);
+  const { readColumns = columns } = made;
+  if (constant !== undefined && readColumns === columns) {
+    const prefixColumns = constantColumns(columns);
     const prefix = (row: number, target: Float32Array): void => void target.fill(constant(row));
     return { kind: "prefixed", sigma, prefixColumns, prefix };
   }
-  if (mean === 0 && made.type === undefined) return { kind: "random", sigma };
+  if (mean === 0 && made.type === undefined) {
+    return { kind: "random", sigma, zeroRows: silentRows ?? 0, matrixRows };
+  }
   const random = createRandom(tensor.seed);
-  const fill = (_: number, target: Float32Array): void => {
-    for (let index = 0; index < target.length; index++) {
+  const fixed = constant === undefined ? 0 : constantColumns(columns);
+  const fill = (row: number, target: Float32Array): void => {
+    for (let index = 0; index < readColumns; index++) {
       target[index] = mean + sigma * random.normal();
     }
+    if (constant !== undefined) target.fill(constant(row), 0, fixed);
   };
   return { kind: "computed", fill };
 }

@@ -57,6 +57,10 @@ export interface MadeTensor {
   readonly isOfExperts?: true;
   /** What the first `constantColumns` entries of a row are, in place of random ones. */
   readonly constant?: (row: number) => number;
+  /** Of a vector or matrix of F32: the entries of a row behind so many are 0. */
+  readonly readColumns?: number;
+  /** So many first rows of it, or of each expert's matrix, are 0. */
+  readonly silentRows?: number;
 }
 
 /** Standard deviation of logits: of 512 tokens, few then have most of the probability. */
@@ -64,6 +68,14 @@ export const logitSpread = 2;
 /** Channels of the residual that hold the same for every token, where a router is to prefer some experts. */
 export function constantColumns(dim: number): number {
   return dim / 8;
+}
+
+/**
+ * Channels of the residual that no layer of a mixture of experts adds to, the constant ones first: its routers read these
+ * alone. So which experts a token is routed to is decided, as trained routers decide it, and not by what a program rounds.
+ */
+export function routedColumns(dim: number): number {
+  return Math.floor(dim / 4);
 }
 
 /** How far the entries of a norm lie from their mean: 40 % of it, so that a norm without weights differs. */

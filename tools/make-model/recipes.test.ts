@@ -134,6 +134,27 @@ describe("experts", () => {
     expect(shapes.get("blk.2.ffn_up_shexp.weight")).toEqual([32, 64]);
   });
 
+  it.each([
+    ["mixtral", []],
+    ["gpt-oss", []],
+    ["glm4moe", ["ffn_down_shexp"]],
+    ["qwen35moe", ["ffn_down_shexp", "ssm_out"]],
+    ["gemma4 --experts 4 --shared-kv-layers off", ["ffn_down", "proj"]],
+  ])("of %s are chosen by channels that no layer adds to", (arch, others) => {
+    const routed = 32 / 4;
+    const args = `--arch ${arch}`;
+    const router = floatsOf(args, "blk.1.ffn_gate_inp.weight");
+    expect(router.every((weight, at) => (weight !== 0) === at % 32 < routed)).toBe(true);
+    const mixer = others.includes("ssm_out") ? [] : ["attn_output"];
+    for (const name of ["ffn_down_exps", ...mixer, ...others]) {
+      const down = floatsOf(args, `blk.1.${name}.weight`);
+      const experts = name === "ffn_down_exps" ? router.length / 32 : 1;
+      const columns = down.length / 32 / experts;
+      const isAdded = (at: number): boolean => Math.floor(at / columns) % 32 >= routed;
+      expect(down.every((weight, at) => (weight !== 0) === isAdded(at))).toBe(true);
+    }
+  });
+
   it("are preferred by routers with a skew, in another order in each layer", () => {
     // The sum of a row's first eighth is what constant channels of 1 give each expert.
     const preferences = (layer: number): number[] => {

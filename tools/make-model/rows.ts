@@ -8,8 +8,13 @@ import { quantCodec } from "../../src/quant/codecs.ts";
 
 /** What stands in a matrix [rows, columns]. */
 export type Content =
-  /** N(0, sigma²). */
-  | { readonly kind: "random"; readonly sigma: number; readonly zeroRows?: number }
+  /** N(0, sigma²), but for the first zeroRows rows, or those of each matrix of matrixRows rows. */
+  | {
+      readonly kind: "random";
+      readonly sigma: number;
+      readonly zeroRows?: number;
+      readonly matrixRows?: number;
+    }
   /** The first columns are given by `prefix`, the rest N(0, sigma²). */
   | {
       readonly kind: "prefixed";
@@ -54,7 +59,7 @@ function rowWriter(matrix: Matrix): RowWriter {
   const { content, columns } = matrix;
   switch (content.kind) {
     case "random":
-      return randomRows(matrix, { sigma: content.sigma, zeroRows: content.zeroRows ?? 0 });
+      return randomRows(matrix, content);
     case "prefixed":
       return prefixedRows(matrix, content);
     case "computed": {
@@ -69,15 +74,14 @@ function rowWriter(matrix: Matrix): RowWriter {
   }
 }
 
-function randomRows(
-  matrix: Matrix,
-  content: { readonly sigma: number; readonly zeroRows: number },
-): RowWriter {
-  const pool = poolOf(matrix.type, content.sigma);
+function randomRows(matrix: Matrix, content: Extract<Content, { kind: "random" }>): RowWriter {
+  const { sigma, zeroRows = 0, matrixRows = matrix.rows } = content;
+  const pool = poolOf(matrix.type, sigma);
   const random = createRandom(matrix.seed);
   return (row, target, offset) => {
-    if (row >= content.zeroRows) pool.fill(random, { target, offset, columns: matrix.columns });
-    else encode(matrix.type, new Float32Array(matrix.columns), target, offset);
+    const isZero = row % matrixRows < zeroRows;
+    if (isZero) encode(matrix.type, new Float32Array(matrix.columns), target, offset);
+    else pool.fill(random, { target, offset, columns: matrix.columns });
   };
 }
 

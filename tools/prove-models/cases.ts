@@ -1,6 +1,5 @@
 /** The models that are compared with native llama.cpp: each architecture in two shapes, each feature switched off. */
 import { architectureNames } from "../../src/model/registry.ts";
-import { expertVariants } from "../make-model/expert-variants.ts";
 import type { Variant } from "../make-model/variant.ts";
 import { variantOptions, variantShape, variants } from "../make-model/variants.ts";
 
@@ -28,7 +27,7 @@ const closeF32 = 1e-3;
 /** Native llama.cpp rounds what weights of 16 bits multiply to 16 bits, hearth does not. */
 const closeF16 = 2e-2;
 
-/** The two programs round what quantised weights multiply each in its own way, which may choose another expert. */
+/** The two programs round what quantised weights multiply each in its own way. */
 const closeQuantised = 0.5;
 
 export function provedCases(): readonly ProvedCase[] {
@@ -57,21 +56,10 @@ function isComparable(variant: Variant): boolean {
   return isKnown && variant.isRefused !== true && variant.isUnknownToNative !== true;
 }
 
-/** Where inputs are rounded, a near tie of two experts is decided otherwise: a mixture is compared in F32 alone. */
-const mixtures: ReadonlySet<string> = new Set(expertVariants.map(({ name }) => name));
-
 function shapesOf(name: string, options: string): readonly ProvedCase[] {
-  if (mixtures.has(name)) {
-    const tie = options.includes("--expert-type") ? closeQuantised : closeF32;
-    const other = { options: `${otherShape} --type f32 ${options}`, tie };
-    const f32 = { options: `${variantShape} --type f32 ${options}`, tie };
-    return [
-      { name, what: "F32", isWhole: true, ...f32 },
-      { name, what: "another shape and seed", isWhole: true, ...other },
-    ];
-  }
-  const f32 = { options: `${variantShape} --type f32 ${options}`, tie: closeF32 };
-  const f16 = { options: `${otherShape} --type f16 ${options}`, tie: closeF16 };
+  const tie = options.includes("--expert-type") ? closeQuantised : undefined;
+  const f32 = { options: `${variantShape} --type f32 ${options}`, tie: tie ?? closeF32 };
+  const f16 = { options: `${otherShape} --type f16 ${options}`, tie: tie ?? closeF16 };
   return [
     { name, what: "F32", isWhole: true, ...f32 },
     { name, what: "F16, another shape and seed", isWhole: true, ...f16 },

@@ -14,6 +14,7 @@ import {
   router,
 } from "../recipe-experts.ts";
 import {
+  adding,
   attentionOutput,
   embedding,
   gatedFfn,
@@ -87,7 +88,7 @@ function perLayerInput(layer: RecipeModel, added: number): readonly MadeTensor[]
   if (length === undefined) return [];
   return [
     matrix("inp_gate", length, layer.dim),
-    matrix("proj", layer.dim, length),
+    adding(layer, matrix("proj", layer.dim, length)),
     norm("post_norm", layer.dim, added),
   ];
 }
@@ -98,8 +99,8 @@ function expertBlock(model: RecipeModel, layer: number): readonly MadeTensor[] {
   if (feature("experts") === undefined) return [];
   const weighed = { mean: 1, sigma: 0.4, neutral: 1 };
   return [
-    // What it reads is divided by √dim. Native llama.cpp rounds GELU to 16 bits: few experts then are nearly as good as others.
-    router(model, layer, 6 * Math.sqrt(dim)),
+    // What it reads is divided by √dim.
+    router(model, layer, 2 * Math.sqrt(dim)),
     vector("ffn_gate_inp.scale", dim, weighed),
     norm("pre_ffw_norm_2", dim),
     ...experts(model, 1),

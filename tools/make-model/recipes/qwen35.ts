@@ -14,6 +14,7 @@ import {
   vector,
 } from "../recipe.ts";
 import {
+  adding,
   attentionOutput,
   embedding,
   gatedFfn,
@@ -72,7 +73,7 @@ export function stateLayer(
     vector("ssm_a", heads, { mean: -0.25, sigma: 0.08, neutral: 0 }),
     ...strengths,
     norm("ssm_norm", size),
-    matrix("ssm_out", dim, heads * size, 2 * residual(model)),
+    adding(model, matrix("ssm_out", dim, heads * size, 2 * residual(model))),
   ];
 }
 
