@@ -102,6 +102,10 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.prepareModel },
     { target: () => api.prepareModel, ...afterPath },
   ],
+  profileExperts: [
+    { target: () => api.profileExperts },
+    { target: () => api.profileExperts, before: () => [path] },
+  ],
   profileModel: [
     { target: () => api.profileModel },
     { target: () => api.profileModel, before: () => [path] },

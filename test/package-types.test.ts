@@ -8,7 +8,14 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");
-const dependencies = ["@huggingface/jinja", "cli-progress", "commander", "highs"];
+const dependencies = [
+  "@huggingface/hub",
+  "@huggingface/jinja",
+  "cli-progress",
+  "commander",
+  "highs",
+  "undici",
+];
 
 let folder = "";
 /** A project with the package in its node_modules, as npm would install it: without the addon. */

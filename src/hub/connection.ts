@@ -3,13 +3,11 @@
  * the hub alone, and another try where one can help. Node's own fetch has no proxies before Node 24; undici's agent does.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { EnvHttpProxyAgent, fetch, type Response as HubResponse } from "undici";
 import { HubError } from "../core/errors.ts";
 import { ownVersion } from "../core/version.ts";
 import { refusal, requestFailed } from "./refusal.ts";
+import type { HubResponse } from "./response.ts";
 import type { HubSettings } from "./settings.ts";
-
-export type { HubResponse };
 
 export interface HubRequest {
   readonly method?: "GET" | "HEAD" | "POST";
@@ -31,22 +29,17 @@ const longestPause = 30_000;
 export class HubConnection {
   readonly settings: HubSettings;
   readonly #firstPause: number;
-  readonly #agent: EnvHttpProxyAgent;
+  #client: Promise<Client> | undefined;
 
   /** `firstPause`: milliseconds before a second try; each further one waits twice as long. */
   constructor(settings: HubSettings, firstPause = 1000) {
     this.settings = settings;
     this.#firstPause = firstPause;
-    this.#agent = new EnvHttpProxyAgent({
-      connect: { timeout: silence },
-      headersTimeout: silence,
-      bodyTimeout: silence,
-    });
   }
 
   /** Closes connections that are kept open for a next request. */
   [Symbol.dispose](): void {
-    void this.#agent.destroy();
+    void this.#client?.then(({ close }) => close());
   }
 
   /**
@@ -61,15 +54,11 @@ export class HubConnection {
         { address },
       );
     }
+    this.#client ??= openClient();
+    const { send } = await this.#client;
+    const headers = { ...this.#ownHeaders(address), ...request.headers };
     try {
-      return await fetch(address, {
-        method: request.method ?? "GET",
-        headers: { ...this.#ownHeaders(address), ...request.headers },
-        body: request.body ?? null,
-        signal: request.signal ?? null,
-        redirect: request.redirect ?? "follow",
-        dispatcher: this.#agent,
-      });
+      return await send(address, { ...request, headers });
     } catch (error) {
       request.signal?.throwIfAborted();
       throw requestFailed(address, error);
@@ -125,6 +114,33 @@ export class HubConnection {
       ...(isHub && token !== undefined && { authorization: `Bearer ${token}` }),
     };
   }
+}
+
+interface Client {
+  send(address: string, request: HubRequest): Promise<HubResponse>;
+  close(): Promise<void>;
+}
+
+/** undici is loaded with the first request: most programs make none, and it takes as long as all of the rest. */
+async function openClient(): Promise<Client> {
+  const { EnvHttpProxyAgent, fetch } = await import("undici");
+  const dispatcher = new EnvHttpProxyAgent({
+    connect: { timeout: silence },
+    headersTimeout: silence,
+    bodyTimeout: silence,
+  });
+  return {
+    send: (address, { method = "GET", headers = {}, body, signal, redirect = "follow" }) =>
+      fetch(address, {
+        method,
+        headers,
+        body: body ?? null,
+        signal: signal ?? null,
+        redirect,
+        dispatcher,
+      }),
+    close: () => dispatcher.destroy(),
+  };
 }
 
 /** The hub counts requests over five minutes. */

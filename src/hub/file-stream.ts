@@ -6,15 +6,10 @@
 import { HubError } from "../core/errors.ts";
 import type { Bytes } from "../core/units.ts";
 import { visibleText } from "../core/visible-text.ts";
-import {
-  type HubConnection,
-  type HubResponse,
-  isPassing,
-  isRedirect,
-  maxTries,
-} from "./connection.ts";
+import { type HubConnection, isPassing, isRedirect, maxTries } from "./connection.ts";
 import type { HubFile } from "./hub-file.ts";
 import { refusal, requestFailed } from "./refusal.ts";
+import type { HubResponse } from "./response.ts";
 
 /** The bytes [begin, end). */
 export interface ByteSpan {

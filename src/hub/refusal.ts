@@ -1,7 +1,7 @@
 /** Sentences for what the hub refuses: what was wrong, what it answered, and what to do. */
-import type { Response as HubResponse } from "undici";
 import { HubError } from "../core/errors.ts";
 import { visibleText } from "../core/visible-text.ts";
+import type { HubResponse } from "./response.ts";
 import type { HubSettings } from "./settings.ts";
 
 /** Of an answer that is neither a success nor a redirect. Reads its body. */
