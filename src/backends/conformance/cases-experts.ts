@@ -212,7 +212,7 @@ function promptCase(): ConformanceCase {
 /** Gate and up of two types. */
 function unlikeCase(): ConformanceCase {
   return expertsCase({
-    ...sizesOf("Q8_0"),
+    ...sizesOf("MXFP4"),
     gateType: "F16",
     gating: "gated",
     activation: { kind: "silu" },

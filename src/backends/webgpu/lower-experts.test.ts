@@ -13,7 +13,7 @@ import { rowLayout } from "./weight-layout.ts";
 
 const [dim, neurons, used] = [2048, 768, 8];
 
-function mixture(count: number, isFused: boolean) {
+function mixture(count: number, isFused: boolean, maxRows = 512) {
   const builder = createProgramBuilder();
   const x = builder.slot("x", dim);
   const logits = builder.slot("logits", count);
@@ -43,7 +43,7 @@ function mixture(count: number, isFused: boolean) {
     ],
     [out],
   );
-  return builder.build({ maxRows: 512 });
+  return builder.build({ maxRows });
 }
 
 /** Rows that the buffers hold, by tensor: each must be there once. */
@@ -95,8 +95,12 @@ describe("a mixture of 128 experts", () => {
   );
 
   it("is refused where one expert is more than a binding", () => {
-    const record = () => recordProgram(mixture(128, false), { ...largeCard, maxBinding: 1 * MiB });
+    const record = () =>
+      recordProgram(mixture(128, false, 1), { ...largeCard, maxBinding: 1 * MiB });
     expect(record).toThrow(LimitError);
+    expect(record).toThrow(
+      "1.7 MiB that must lie together exceed what the adapter can bind (1.0 MiB)",
+    );
   });
 
   it("is refused where its router has too many experts", () => {

@@ -88,7 +88,9 @@ fn main(@builtin(local_invocation_index) t: u32) {
   for (var base = 0u; base < pairs; base += ${threads}u) {
     load(t, base, pairs);
     for (var e = t; e < experts; e += ${threads}u) {
-      for (var i = 0u; i < min(${threads}u, pairs - base); i++) { firsts[e] += u32(ids[i] == e); }
+      var count = 0u;
+      for (var i = 0u; i < min(${threads}u, pairs - base); i++) { count += u32(ids[i] == e); }
+      firsts[e] += count;
     }
   }
   workgroupBarrier();
@@ -112,9 +114,11 @@ fn main(@builtin(local_invocation_index) t: u32) {
   for (var base = 0u; base < pairs; base += ${threads}u) {
     load(t, base, pairs);
     for (var e = t; e < experts; e += ${threads}u) {
+      var at = firsts[e];
       for (var i = 0u; i < min(${threads}u, pairs - base); i++) {
-        if (ids[i] == e) { plan[firsts[e]] = base + i; firsts[e]++; }
+        if (ids[i] == e) { plan[at] = base + i; at++; }
       }
+      firsts[e] = at;
     }
   }
 }
