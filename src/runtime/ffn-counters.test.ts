@@ -52,6 +52,21 @@ describe("counters", () => {
     expect(counters.use("all")).toMatchObject({ tokens: 6, bytesTouchedPerToken: 500 / 6 });
   });
 
+  it("counts the rows of a layer's experts once, whether or not shared ones are a mixture of their own", () => {
+    const of = { rows: 2, ofExperts: true } as const;
+    const pending: FfnCounts[] = [];
+    const counters = new FfnCounters({
+      ffnCounts: () => pending.splice(0),
+      channelCounts: () => [],
+    });
+    counters.begin(answer);
+    pending.push(counts(0, { ...of, active: 4, bytesTouched: 100 }));
+    pending.push(counts(0, { ...of, active: 20, bytesTouched: 30 }));
+    counters.end(1);
+    const expected = { tokens: 2, activeShare: 24 / 40, bytesTouchedPerToken: 65 };
+    expect(counters.use("answer")).toMatchObject(expected);
+  });
+
   it("does not count proposals as tokens, and keeps the steps that check them apart", () => {
     const step = createStep(4, 4);
     step.rowCount = 4;

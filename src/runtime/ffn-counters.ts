@@ -87,12 +87,15 @@ export class FfnCounters {
   #collect(): void {
     const sum = this.#sums[this.#purpose];
     sum.channels = addedChannels(sum.channels, this.#source.channelCounts());
+    const counted = new Set<number>();
     for (const counts of this.#source.ffnCounts()) {
       const key = keyOf(counts);
       const layer = sum.layers.get(key) ?? { ...nothing };
       layer.active += counts.active;
       layer.possible += counts.rows * counts.neurons;
-      layer.rows += counts.rows;
+      // Gated shared experts are a mixture of their own, over the same rows.
+      if (!counted.has(key)) layer.rows += counts.rows;
+      counted.add(key);
       layer.bytes += counts.bytesTouched;
       sum.layers.set(key, layer);
       const { predictorTime } = counts;
