@@ -73,26 +73,24 @@ describe("seconds on the processor", () => {
     readBytesPerSecond: { default: 1e9 },
     dispatchSeconds: 1e-3,
   };
-  const rows = {
-    stepSeconds: 1e-4,
-    of: () => ({ memorySeconds: 2e-6, cacheSeconds: 1e-6, promptSeconds: 1e-5 }),
-  };
+  const rows = { of: () => ({ memorySeconds: 2e-6, cacheSeconds: 1e-6, promptSeconds: 1e-5 }) };
+  const here = { rows, overheadSeconds: 1e-4 };
 
-  it("are those of its rows, from memory where a token reads much, and what layers and steps cost", () => {
-    const task = { cpu, layers: 3, counts, rows };
-    expect(decodeSeconds(task)).toBeCloseTo(101_000 * 2e-6 + 3e-3 + 1e-4, 9);
+  it("are those of its rows, from memory where a token reads much, and what a token takes beside them", () => {
+    const task = { cpu, layers: 3, counts, here };
+    expect(decodeSeconds(task)).toBeCloseTo(101_000 * 2e-6 + 1e-4, 9);
     const few = counts.map((count) => ({ ...count, rows: 10 }));
-    expect(decodeSeconds({ ...task, counts: few })).toBeCloseTo(20 * 1e-6 + 3e-3 + 1e-4, 9);
+    expect(decodeSeconds({ ...task, counts: few })).toBeCloseTo(20 * 1e-6 + 1e-4, 9);
   });
 
-  it("of a described processor are bytes by its speed of reading", () => {
-    const seconds = decodeSeconds({ cpu, layers: 0, counts, rows: undefined });
-    expect(seconds).toBeCloseTo((100_000 * 1088 + 1000 * 1024) / 1e9, 9);
-    expect(promptSpeed({ cpu, layers: 0, counts, rows: undefined })).toBeUndefined();
+  it("of a described processor are bytes by its speed of reading, and what layers cost", () => {
+    const seconds = decodeSeconds({ cpu, layers: 3, counts, here: undefined });
+    expect(seconds).toBeCloseTo((100_000 * 1088 + 1000 * 1024) / 1e9 + 3e-3, 9);
+    expect(promptSpeed({ cpu, layers: 0, counts, here: undefined })).toBeUndefined();
   });
 
   it("of a prompt leave the head to its last token", () => {
-    const task = { cpu, layers: 0, counts, rows };
+    const task = { cpu, layers: 0, counts, here };
     const head = 1000 * 1e-6 + 1e-4;
     expect(promptSpeed(task)).toBeCloseTo(128 / (100_000 * 1e-5 + head), 3);
   });

@@ -20,7 +20,7 @@ import {
   machineProfile,
   openHardware,
 } from "../../devices/hardware/measure-machine.ts";
-import { measuredRows, type RowSpeeds } from "../../devices/hardware/row-speeds.ts";
+import { measuredRows } from "../../devices/hardware/row-speeds.ts";
 import { cardBudget } from "../../engine/card-budget.ts";
 import { openSetup, withSidecar } from "../../engine/model-setup.ts";
 import { engineRules } from "../../engine/option-rules.ts";
@@ -28,13 +28,14 @@ import type { EngineOptions } from "../../engine/options.ts";
 import { planModel } from "../../engine/planner.ts";
 import { programOf } from "../../engine/program-of.ts";
 import { denseSparsity, resolveSparsity, type SparseSetup } from "../../engine/resolve-sparsity.ts";
+import { tokenOverhead } from "../../engine/token-overhead.ts";
 import { memoryOfProcess } from "../../io/cgroup.ts";
 import { cacheShape } from "../../model/cache-shape.ts";
 import { kvBytes } from "../../ops/kv-shape.ts";
 import type { HardwareProfile } from "../../placement/hardware.ts";
 import { gpuDevice, type Plan } from "../../placement/plan.ts";
 import type { MethodName } from "../../sparsity/method-names.ts";
-import { type CpuTask, decodeSeconds, promptSpeed } from "./cpu-seconds.ts";
+import { type CpuTask, decodeSeconds, type MeasuredHere, promptSpeed } from "./cpu-seconds.ts";
 import { bytesOfProducts, countProducts, type ProductCount } from "./product-counts.ts";
 
 export interface PredictOptions
@@ -144,30 +145,30 @@ async function waysOnCpu(
   const dense = { ...setup, sparsity: denseSparsity };
   const setups = setup.sparsity.method === "dense" ? [dense] : [setup, dense];
   const counted = setups.map((one) => ({
-    method: one.sparsity.method,
+    one,
     counts: countProducts(programOf(one, { output: "logits" }).program, activeShare(one)),
   }));
   const shapes = counted.flatMap(({ counts }) => counts);
-  const rows =
-    arithmetic === "measure" ? await measuredRows(shapes, setup.options.threads) : undefined;
-  return counted.map(({ method, counts }) => cpuWay(method, counts, { setup, hardware, rows }));
+  const { threads } = setup.options;
+  const rows = arithmetic === "measure" ? await measuredRows(shapes, threads) : undefined;
+  const ways: PredictedWay[] = [];
+  for (const { one, counts } of counted) {
+    const here = rows && { rows, overheadSeconds: await tokenOverhead(one, threads) };
+    ways.push(cpuWay(one, counts, { hardware, here }));
+  }
+  return ways;
 }
 
 function cpuWay(
-  sparsity: MethodName,
+  { model, sparsity }: SparseSetup,
   counts: readonly ProductCount[],
-  on: {
-    readonly setup: SparseSetup;
-    readonly hardware: HardwareProfile;
-    readonly rows: RowSpeeds | undefined;
-  },
+  on: { readonly hardware: HardwareProfile; readonly here: MeasuredHere | undefined },
 ): PredictedWay {
-  const { setup, hardware, rows } = on;
-  const layers = setup.model.layers.length;
-  const task: CpuTask = { cpu: hardware.cpu, layers, counts, rows };
+  const { hardware, here } = on;
+  const task: CpuTask = { cpu: hardware.cpu, layers: model.layers.length, counts, here };
   return {
     device: "cpu",
-    sparsity,
+    sparsity: sparsity.method,
     decodeTokensPerSecond: 1 / decodeSeconds(task),
     promptTokensPerSecond: promptSpeed(task),
     bytesPerToken: bytesOfProducts(counts),

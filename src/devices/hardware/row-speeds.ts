@@ -34,18 +34,21 @@ interface RowSpeed {
 type Product = Extract<ProbeKind, { readonly kind: "product" }>;
 
 export interface RowSpeeds {
-  /** Of a step that computes nothing: handing it to the threads and reading its result. */
-  readonly stepSeconds: number;
   /** @throws RangeError for a shape that was not asked for. */
   of(shape: RowShape): RowSpeed;
 }
 
 /** Raised whenever it is measured in another way. */
-const measurementVersion = 1;
+const measurementVersion = 2;
 /** Above the last-level cache of most desktop processors (64 MB): the rows at the beginning are gone when it ends. */
 const memoryBytes: Bytes = 96 * MiB;
-/** Stays in the cache of any of them. */
-const cachedBytes: Bytes = 2 * MiB;
+/**
+ * What small models read for a token: more than the private caches of cores (1 to 2 MiB each), less than the last-level cache
+ * (16 to 64 MB) that they share.
+ */
+const cachedBytes: Bytes = 8 * MiB;
+/** Of the largest matrix. */
+const matrixBytes: Bytes = 2 * MiB;
 /** A prompt's product takes a hundred times as long for each row. */
 const promptRows = 512;
 /** Rows of a prompt's step: the default batch. */
@@ -61,15 +64,13 @@ export async function measuredRows(
   const cache = openCache("hardware");
   const file = `${hardwareIdentity({ threads })}-rows.json`;
   const known = readSpeeds(cache.read(file));
-  const missing = shapes.filter((shape) => !known.speeds.has(nameOf(shape)));
-  const isComplete = missing.length === 0 && known.stepSeconds > 0;
-  const { speeds, stepSeconds } = isComplete ? known : await measure(missing, threads, known);
-  if (!isComplete) {
-    const kept = { version: measurementVersion, stepSeconds, speeds: Object.fromEntries(speeds) };
+  const missing = shapes.filter((shape) => !known.has(nameOf(shape)));
+  const speeds = missing.length === 0 ? known : await measure(missing, threads, known);
+  if (missing.length > 0) {
+    const kept = { version: measurementVersion, speeds: Object.fromEntries(speeds) };
     await cache.keep(file, JSON.stringify(kept));
   }
   return {
-    stepSeconds,
     of: (shape) => {
       const speed = speeds.get(nameOf(shape));
       if (speed === undefined) throw new RangeError(`${nameOf(shape)} was not asked for`);
@@ -79,11 +80,7 @@ export async function measuredRows(
 }
 
 /** By `nameOf`. */
-interface KnownSpeeds {
-  /** 0: not known. */
-  readonly stepSeconds: number;
-  readonly speeds: ReadonlyMap<string, RowSpeed>;
-}
+type KnownSpeeds = ReadonlyMap<string, RowSpeed>;
 
 function nameOf({ type, columns }: RowShape): string {
   return `${type} ${columns}`;
@@ -94,7 +91,7 @@ async function measure(
   threads: number | undefined,
   known: KnownSpeeds,
 ): Promise<KnownSpeeds> {
-  const speeds = new Map(known.speeds);
+  const speeds = new Map(known);
   using cpu = createCpuBackend(threads === undefined ? {} : { threads });
   using mapped = await writeProbeFile();
   using empty = await createProbe(cpu, { kind: "nothing" });
@@ -110,7 +107,7 @@ async function measure(
     };
     // Between those of attention (square, or less) and of blocks (three to four times as high): each costs something beside
     // its rows, which is lost in a large one.
-    const rows = Math.min(2 * columns, Math.ceil(cachedBytes / rowBytes(type, columns)));
+    const rows = Math.min(2 * columns, Math.ceil(matrixBytes / rowBytes(type, columns)));
     const matricesOf = (bytes: Bytes): number =>
       Math.max(1, Math.floor(bytes / (rows * rowBytes(type, columns))));
     speeds.set(name, {
@@ -119,7 +116,7 @@ async function measure(
       promptSeconds: await secondsOf({ rows: promptRows, vectors: promptVectors }),
     });
   }
-  return { stepSeconds, speeds };
+  return speeds;
 }
 
 /** As a model's file is mapped, in pages of 4 KiB: memory of larger pages would be read a quarter faster. */
@@ -145,7 +142,7 @@ function readSpeeds(text: string | undefined): KnownSpeeds {
   const speeds = new Map<string, RowSpeed>();
   const kept = parseJson(text);
   if (!isRecord(kept) || kept["version"] !== measurementVersion || !isRecord(kept["speeds"])) {
-    return { stepSeconds: 0, speeds };
+    return speeds;
   }
   for (const [name, speed] of Object.entries(kept["speeds"])) {
     if (!isRecord(speed)) continue;
@@ -154,8 +151,7 @@ function readSpeeds(text: string | undefined): KnownSpeeds {
       speeds.set(name, { memorySeconds, cacheSeconds, promptSeconds });
     }
   }
-  const { stepSeconds } = kept;
-  return { stepSeconds: isDuration(stepSeconds) ? stepSeconds : 0, speeds };
+  return speeds;
 }
 
 function parseJson(text: string | undefined): unknown {
