@@ -29,7 +29,7 @@ export interface MixtureTraits {
 }
 
 /** Without "blk.N.". */
-export type RequiredVector =
+type RequiredVector =
   | "exp_probs_b.bias"
   | "ffn_gate_inp.bias"
   | "ffn_gate_exps.bias"

@@ -19,7 +19,7 @@ import { floatLiteral, isNan } from "./activation.ts";
 
 const threads = 256;
 /** Four bytes of workgroup memory each, of the guaranteed 16 KiB. */
-export const maxExperts = 2048;
+const maxExperts = 2048;
 
 export interface RouteBuffers {
   readonly x: BufferSpec;
