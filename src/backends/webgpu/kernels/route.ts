@@ -21,7 +21,7 @@ const threads = 256;
 /** Four bytes of workgroup memory each, of the guaranteed 16 KiB. */
 const maxExperts = 2048;
 
-export interface RouteBuffers {
+interface RouteBuffers {
   readonly x: BufferSpec;
   readonly out: BufferSpec;
   /** f32 [experts] each. */
