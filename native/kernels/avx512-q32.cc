@@ -54,17 +54,15 @@ struct Q32Dot<Q8_0> {
              _mm512_loadu_si512(weights), _mm512_loadu_si512(weights + 68), x.d + 4 * index, sum);
   }
 
-  // One to three blocks.
-  static void add_part(const uint8_t* weights, size_t blocks, const Q8Row& x, size_t index,
-                       Sum& sum) {
-    const int8_t* q = x.q + index * kSuper;
-    const int32_t* start = x.start128 + index * (kSuper / 4);
+  // A row of one to three blocks.
+  static void add_short(const uint8_t* weights, size_t blocks, const Q8Row& x, Sum& sum) {
     const size_t after = blocks > 2 ? blocks - 2 : 0;
     // Scales are words 0 and 17 of each half.
     const __mmask32 scales = blocks > 1 ? 1u | 1u << 17 : 1u;
-    add_dots(part(weights, blocks, q, start), part(weights + 68, after, q + 64, start + 16),
+    add_dots(part(weights, blocks, x.q, x.start128),
+             part(weights + 68, after, x.q + 64, x.start128 + 16),
              _mm512_maskz_loadu_epi16(scales, weights),
-             _mm512_maskz_loadu_epi16(after > 0 ? 1u : 0u, weights + 68), x.d + 4 * index, sum);
+             _mm512_maskz_loadu_epi16(after > 0 ? 1u : 0u, weights + 68), x.d, sum);
   }
 
  private:
@@ -89,12 +87,12 @@ struct Q32Dot<Q8_0> {
   }
 };
 
-// Rows of a predictor's second matrix are often only a tail (32, 64 or 96 columns). With a padded
-// copy each row took 30 ns, most of it waiting for the copied bytes.
+// Rows of a predictor's second matrix are often shorter than a step. With a padded copy each took
+// 30 ns, most of it waiting for the copied bytes.
 template <>
-inline void add_tail<Q32Dot<Q8_0>>(const uint8_t* weights, size_t bytes, const Q8Row& x,
-                                   size_t index, __m512& sum) {
-  Q32Dot<Q8_0>::add_part(weights, bytes / Q8_0::kBytes, x, index, sum);
+inline void add_short_row<Q32Dot<Q8_0>>(const uint8_t* weights, size_t bytes, const Q8Row& x,
+                                        __m512& sum) {
+  Q32Dot<Q8_0>::add_short(weights, bytes / Q8_0::kBytes, x, sum);
 }
 
 // Σ of four interleaved blocks: lanes 4b … 4b + 3 belong to block b.

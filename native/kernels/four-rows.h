@@ -5,7 +5,8 @@
 //   kBytes   bytes of a step: a whole number of blocks
 //   Sum, start(), add(weights, x, step index, sum), finish(sum)
 //
-// A row's sum is built in the same order whether it runs alone or with three others.
+// A row's sum is built in the same order whether it runs alone or with three others. A step is one
+// block, or the blocks of 128 elements: where they do not divide a row, it ends with a LastStep.
 // Internal to kernels/.
 #pragma once
 
@@ -14,52 +15,119 @@
 namespace hearth {
 namespace {
 
-// Adds a row's last blocks if they do not fill a step: padded with zero bytes (scale 0), as x is.
+// x of the last step of rows whose blocks do not fill whole steps. It ends where the row ends, so
+// that nothing behind the row is read, and begins with blocks that the step before has counted:
+// their groups of x are zero here and add nothing. (Waiting for the bytes of a copy of the last
+// blocks, padded with zeros, took as long as several steps.)
+class LastStep {
+ public:
+  // Of a row of `groups` groups, more than one step.
+  LastStep(const Q8Row& x, size_t groups) {
+    for (size_t i = kGroups - groups % kGroups; i < kGroups; ++i) {
+      const size_t g = groups - kGroups + i;
+      const int8_t* halves = x.interleaved + g / kGroups * kSuper + g % kGroups * 16;
+      std::memcpy(q_ + kGroup * i, x.q + kGroup * g, kGroup);
+      std::memcpy(interleaved_ + 16 * i, halves, 16);
+      std::memcpy(interleaved_ + 64 + 16 * i, halves + 64, 16);
+      std::memcpy(start128_ + 8 * i, x.start128 + 8 * g, 8 * sizeof(int32_t));
+      std::memcpy(start8_ + 4 * i, x.start8 + 4 * g, 4 * sizeof(int32_t));
+      d_[i] = x.d[g];
+      d_[kGroups + i] = x.d_sum[g];
+    }
+  }
+
+  // What a step of 128 elements reads, at index 0.
+  Q8Row x() {
+    Q8Row row = {};
+    row.q = q_;
+    row.interleaved = interleaved_;
+    row.start128 = start128_;
+    row.start8 = start8_;
+    row.d = d_;
+    row.d_sum = d_ + kGroups;
+    row.groups = kGroups;
+    return row;
+  }
+
+ private:
+  static constexpr size_t kGroups = kSuper / kGroup;
+  alignas(64) int8_t q_[kSuper] = {};
+  alignas(64) int8_t interleaved_[kSuper] = {};
+  alignas(64) int32_t start128_[kSuper / 4] = {};
+  alignas(64) int32_t start8_[kSuper / 8] = {};
+  // d, then d_sum: as in a prepared row, eight floats may be loaded from d.
+  float d_[2 * kGroups] = {};
+};
+
+// What all rows of a matrix are multiplied by, step by step.
+struct Steps {
+  Q8Row x;
+  size_t whole;   // steps of x
+  size_t bytes;   // of a row's blocks
+  bool has_last;  // a step of `last`, which ends the row
+  Q8Row last;
+};
+
+// Calls body(steps).
+template <class Dot, class Body>
+void with_steps(const void* x, size_t columns, Body body) {
+  const size_t bytes = columns / Dot::Format::kBlock * Dot::Format::kBytes;
+  const Q8Row prepared = q8_row(x, columns);
+  const size_t whole = bytes / Dot::kBytes;
+  if constexpr (Dot::kBytes > Dot::Format::kBytes) {
+    static_assert(Dot::kBytes / Dot::Format::kBytes * Dot::Format::kBlock == kSuper);
+    if (whole > 0 && bytes % Dot::kBytes != 0) {
+      LastStep last(prepared, columns / kGroup);
+      return body(Steps{prepared, whole, bytes, true, last.x()});
+    }
+  }
+  body(Steps{prepared, whole, bytes, false, {}});
+}
+
+// Adds a row shorter than a step: padded with zero bytes (scale 0), as x is.
 template <class Dot>
-void add_tail(const uint8_t* weights, size_t bytes, const Q8Row& x, size_t index,
-              typename Dot::Sum& sum) {
+void add_short_row(const uint8_t* weights, size_t bytes, const Q8Row& x, typename Dot::Sum& sum) {
   alignas(64) uint8_t padded[Dot::kBytes] = {};
   std::memcpy(padded, weights, bytes);
-  Dot::add(padded, x, index, sum);
+  Dot::add(padded, x, 0, sum);
 }
 
+// Adds what follows a row's whole steps.
 template <class Dot>
-float dot_row(const uint8_t* weights, size_t bytes, const Q8Row& x) {
-  typename Dot::Sum sum = Dot::start();
-  const size_t steps = bytes / Dot::kBytes;
-  for (size_t i = 0; i < steps; ++i) Dot::add(weights + i * Dot::kBytes, x, i, sum);
-  if (bytes % Dot::kBytes != 0) {
-    add_tail<Dot>(weights + steps * Dot::kBytes, bytes % Dot::kBytes, x, steps, sum);
+void add_rest(const uint8_t* row, const Steps& steps, typename Dot::Sum& sum) {
+  if constexpr (Dot::kBytes > Dot::Format::kBytes) {
+    if (steps.has_last) {
+      Dot::add(row + steps.bytes - Dot::kBytes, steps.last, 0, sum);
+    } else if (steps.whole == 0) {
+      add_short_row<Dot>(row, steps.bytes, steps.x, sum);
+    }
   }
-  return Dot::finish(sum);
 }
 
 template <class Dot>
-size_t packed_bytes(size_t columns) {
-  return columns / Dot::Format::kBlock * Dot::Format::kBytes;
+float dot_row(const uint8_t* row, const Steps& steps) {
+  typename Dot::Sum sum = Dot::start();
+  for (size_t i = 0; i < steps.whole; ++i) Dot::add(row + i * Dot::kBytes, steps.x, i, sum);
+  add_rest<Dot>(row, steps, sum);
+  return Dot::finish(sum);
 }
 
 // Four rows together, each step prefetching the same bytes of the next four into the second level.
 template <class Dot>
-void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t bytes, const Q8Row& x,
-              float* y) {
+void dot_four(const uint8_t* const* row, const uint8_t* const* next, const Steps& steps, float* y) {
   typename Dot::Sum sum[4] = {Dot::start(), Dot::start(), Dot::start(), Dot::start()};
-  const size_t steps = bytes / Dot::kBytes;
-  for (size_t i = 0; i < steps; ++i) {
+  for (size_t i = 0; i < steps.whole; ++i) {
 #pragma GCC unroll 4
     for (size_t r = 0; r < 4; ++r) {
       for (size_t line = 0; line < Dot::kBytes; line += kLine) {
         __builtin_prefetch(next[r] + i * Dot::kBytes + line, 0, 2);
       }
-      Dot::add(row[r] + i * Dot::kBytes, x, i, sum[r]);
+      Dot::add(row[r] + i * Dot::kBytes, steps.x, i, sum[r]);
     }
   }
-  for (size_t r = 0; r < 4; ++r) {
-    if (bytes % Dot::kBytes != 0) {
-      add_tail<Dot>(row[r] + steps * Dot::kBytes, bytes % Dot::kBytes, x, steps, sum[r]);
-    }
-    y[r] = Dot::finish(sum[r]);
-  }
+#pragma GCC unroll 4
+  for (size_t r = 0; r < 4; ++r) add_rest<Dot>(row[r], steps, sum[r]);
+  for (size_t r = 0; r < 4; ++r) y[r] = Dot::finish(sum[r]);
 }
 
 // Adjacent rows go four at a time too. Over a mapped file (4 KB pages, one Zen 4 core, plain
@@ -71,33 +139,33 @@ void dot_four(const uint8_t* const* row, const uint8_t* const* next, size_t byte
 template <class Dot>
 void four_row_gemv(const Matrix& w, const void* x, Range rows, float* y) {
   constexpr size_t kLongRow = 1024;
-  const Q8Row prepared = q8_row(x, w.columns);
-  const size_t bytes = packed_bytes<Dot>(w.columns);
   const size_t four = 4 * w.row_bytes;
   const size_t ahead = round_up(w.row_bytes >= kLongRow ? 9216 : 4096, four);
-  size_t r = rows.begin;
-  for (; r + 4 <= rows.end; r += 4) {
-    const uint8_t* row[4];
-    const uint8_t* next[4];
-    for (size_t i = 0; i < 4; ++i) {
-      row[i] = row_of(w, r + i);
-      next[i] = row[i] + ahead;
+  with_steps<Dot>(x, w.columns, [&](const Steps& steps) {
+    size_t r = rows.begin;
+    for (; r + 4 <= rows.end; r += 4) {
+      const uint8_t* row[4];
+      const uint8_t* next[4];
+      for (size_t i = 0; i < 4; ++i) {
+        row[i] = row_of(w, r + i);
+        next[i] = row[i] + ahead;
+      }
+      dot_four<Dot>(row, next, steps, y + r);
     }
-    dot_four<Dot>(row, next, bytes, prepared, y + r);
-  }
-  for (; r < rows.end; ++r) y[r] = dot_row<Dot>(row_of(w, r), bytes, prepared);
+    for (; r < rows.end; ++r) y[r] = dot_row<Dot>(row_of(w, r), steps);
+  });
 }
 
 template <class Dot>
 void four_row_gather(const Matrix& w, const void* x, RowList rows, float* y) {
-  const Q8Row prepared = q8_row(x, w.columns);
-  const size_t bytes = packed_bytes<Dot>(w.columns);
-  rows_in_fours(w, rows, [&](auto count, size_t i, const uint8_t* const* row, auto next) {
-    if constexpr (count == 4) {
-      dot_four<Dot>(row, next, bytes, prepared, y + i);
-    } else {
-      y[i] = dot_row<Dot>(row[0], bytes, prepared);
-    }
+  with_steps<Dot>(x, w.columns, [&](const Steps& steps) {
+    rows_in_fours(w, rows, [&](auto count, size_t i, const uint8_t* const* row, auto next) {
+      if constexpr (count == 4) {
+        dot_four<Dot>(row, next, steps, y + i);
+      } else {
+        y[i] = dot_row<Dot>(row[0], steps);
+      }
+    });
   });
 }
 

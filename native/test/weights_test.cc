@@ -224,7 +224,10 @@ void test_type(const Kernels* kernels, WeightType type, Checks& checks) {
   for (size_t round = 0; round < kRounds; ++round) {
     Random random(static_cast<uint64_t>(type) * 1000 + round);
     const size_t most = block == 1 ? 700 : block == 32 ? 40 : 5;  // beyond one panel of 512 columns
-    const size_t columns = round == 0 ? block : (1 + random.below(most)) * block;
+    size_t blocks = round == 0 ? 1 : 1 + random.below(most);
+    // A step has four blocks of 32: one, two and three blocks follow the last whole one.
+    if (block == 32 && round >= 1 && round <= 3) blocks = 4 * (1 + random.below(9)) + round;
+    const size_t columns = blocks * block;
     Problem p(kernels, type, 1 + random.below(75), columns, 1 + random.below(round % 2 ? 60 : 5),
               random);
     test_prepare_x(p, checks);

@@ -54,13 +54,13 @@ export function meetsAllForms(type: WeightType): boolean {
 
 /**
  * Columns: the fewest blocks a type allows, and a number of blocks that no vector loop divides; of the types of 32
- * columns a block also one that a backend may read in groups of blocks.
+ * columns a block also each rest of blocks that a backend may read in groups of four.
  */
 function columnsOf(type: WeightType): readonly number[] {
   const { blockElements } = weightFormat(type);
-  if (!meetsAllForms(type)) return [blockElements === 32 ? 160 : 2 * blockElements];
+  if (!meetsAllForms(type)) return blockElements === 32 ? [160, 192, 224] : [2 * blockElements];
   if (blockElements === 1) return [8, 88];
-  if (blockElements === 32) return [32, 160, 512];
+  if (blockElements === 32) return [32, 160, 192, 224, 512];
   return [blockElements, 3 * blockElements];
 }
 
