@@ -126,7 +126,7 @@ describe("a model by name", () => {
 
   it("that several have, or nobody, is one error with the names that were meant", () => {
     expect(hearth("inspect", "maker/tiny").stderr).toMatch(
-      /^hearth: --model: several are called "maker\/tiny"; give lmstudio:maker\/tiny\/other or .*\n$/,
+      /^hearth: model: several are called "maker\/tiny"; give lmstudio:maker\/tiny\/other or .*\n$/,
     );
     expect(hearth("run", "olama:tiny:1b")).toMatchObject({
       status: 2,
