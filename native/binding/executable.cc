@@ -239,9 +239,9 @@ napi_value ffn_counts(napi_env env, napi_callback_info info) {
   }
   for (ExpertMeter& meter : prepared->executable->expert_meters) {
     const FfnCounts counts = meter.take();
-    numbers.insert(numbers.end(), {static_cast<double>(meter.layer()), counts.active, counts.rows,
-                                   static_cast<double>(meter.neurons()), counts.bytes_touched, 0,
-                                   counts.ms, 1});
+    numbers.insert(numbers.end(),
+                   {static_cast<double>(meter.layer()), counts.active, counts.rows,
+                    static_cast<double>(meter.neurons()), counts.bytes_touched, 0, counts.ms, 1});
   }
   return make_numbers(env, numbers);
 }

@@ -79,8 +79,7 @@ void build_experts(Builder& builder, const ExpertsRecord& from) {
   run->row_of.resize(pairs);
   run->weight_of.resize(pairs);
   run->x_up.rows = builder.prepare(op.x, op.up.weight);
-  run->x_up.gathered =
-      pair_bytes(builder, SharedRows::kExpertInputs, op, run->x_up.rows.row_bytes);
+  run->x_up.gathered = pair_bytes(builder, SharedRows::kExpertInputs, op, run->x_up.rows.row_bytes);
   if (op.gated()) {
     run->x_gate.rows = builder.prepare(op.x, op.gate.weight);
     const bool same = run->x_gate.rows.data == run->x_up.rows.data;

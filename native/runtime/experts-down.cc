@@ -19,8 +19,7 @@ void down_products(const ExpertsRun& run, ExpertGroup group, Range rows, float* 
   const Range all{0, rows.end - rows.begin};
   const uint8_t* h = run.prepared_h + group.begin * run.h_bytes;
   if (group.pairs() >= down.weight.kernels->gemm_tokens) {
-    down.weight.kernels->gemm(
-        GemmTask{matrix, h, group.pairs(), y, stride, all, scratch.gemm});
+    down.weight.kernels->gemm(GemmTask{matrix, h, group.pairs(), y, stride, all, scratch.gemm});
     return;
   }
   for (uint32_t i = 0; i < group.pairs(); i++) {

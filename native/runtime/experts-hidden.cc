@@ -28,8 +28,8 @@ class HiddenStage final : public Stage {
   explicit HiddenStage(std::shared_ptr<ExpertsRun> run)
       : run_(std::move(run)), unfinished_(run_->op.count) {
     const ExpertsOp& op = run_->op;
-    vector_tile_ = rows_per_vector_chunk(op.neurons, op.up.weight.matrix.row_bytes +
-                                                         op.gate.weight.matrix.row_bytes);
+    vector_tile_ = rows_per_vector_chunk(
+        op.neurons, op.up.weight.matrix.row_bytes + op.gate.weight.matrix.row_bytes);
   }
 
   // Per thread: products of up and of gate.

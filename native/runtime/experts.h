@@ -89,21 +89,21 @@ struct ExpertsRun {
   ExpertsOp op;
   ExpertInput x_gate;
   ExpertInput x_up;
-  float* h = nullptr;               // [pairs, neurons]
-  uint8_t* prepared_h = nullptr;    // [pairs, h_bytes]
-  size_t h_bytes = 0;               // of a prepared row
+  float* h = nullptr;             // [pairs, neurons]
+  uint8_t* prepared_h = nullptr;  // [pairs, h_bytes]
+  size_t h_bytes = 0;             // of a prepared row
   const Kernels* kernels = nullptr;
   ExpertMeter* meter = nullptr;
 
   // Of the current step:
   uint32_t rows = 0;
   uint32_t pairs = 0;
-  bool gathered = false;             // some expert has enough rows for a product of matrices
-  std::vector<ExpertGroup> groups;   // rising by expert; room for all
+  bool gathered = false;            // some expert has enough rows for a product of matrices
+  std::vector<ExpertGroup> groups;  // rising by expert; room for all
   uint32_t group_count = 0;
-  std::vector<uint32_t> row_of;      // by pair
-  std::vector<float> weight_of;      // by pair
-  std::vector<uint32_t> cursor;      // by expert
+  std::vector<uint32_t> row_of;  // by pair
+  std::vector<float> weight_of;  // by pair
+  std::vector<uint32_t> cursor;  // by expert
   std::chrono::steady_clock::time_point started;
 };
 

@@ -56,7 +56,7 @@ struct DeltaRuleOp {
   Slot strength;
   Slot out;
   uint32_t key_heads;
-  uint32_t key_run;  // heads in a row that share a key head
+  uint32_t key_run;   // heads in a row that share a key head
   const float* rate;  // [heads]
   const float* bias;  // [heads]
   float epsilon;

@@ -110,8 +110,7 @@ double exact_activation(Activation kind, double x, double threshold) {
 
 constexpr Activation kActivations[] = {
     Activation::kSilu,  Activation::kGelu,    Activation::kGeluTanh, Activation::kRelu,
-    Activation::kRelu2, Activation::kFatRelu, Activation::kSigmoid,
-    Activation::kClampedSwish};
+    Activation::kRelu2, Activation::kFatRelu, Activation::kSigmoid,  Activation::kClampedSwish};
 
 void test_activations(const Kernels* k, size_t count, Checks& checks, Random& random) {
   std::vector<float> gate = random_values(random, count, 9);
@@ -120,7 +119,8 @@ void test_activations(const Kernels* k, size_t count, Checks& checks, Random& ra
   up[0] = -200;
   std::vector<float> out(count);
   for (const Activation kind : kActivations) {
-    for (const Gating gating : {Gating::kUngated, Gating::kGated, Gating::kBoth, Gating::kClamped}) {
+    for (const Gating gating :
+         {Gating::kUngated, Gating::kGated, Gating::kBoth, Gating::kClamped}) {
       const std::string detail =
           std::to_string(static_cast<int>(kind)) + "/" + std::to_string(static_cast<int>(gating));
       k->vector.activate({gating, kind, 0.5f, gate.data(), up.data(), out.data(), count});
