@@ -172,7 +172,6 @@ const changing: readonly (readonly [string, MetadataValue])[] = [
   ["attention.key_length_mla", u32(192)],
   ["attention.shared_kv_layers", u32(1)],
   ["attention.sliding_window_pattern", u32(6)],
-  ["expert_used_count", u32(2)],
   ["expert_shared_count", u32(1)],
   ["expert_feed_forward_length", u32(64)],
   ["leading_dense_block_count", u32(1)],
