@@ -94,7 +94,7 @@ export class FfnCounters {
       layer.active += counts.active;
       layer.possible += counts.rows * counts.neurons;
       // Gated shared experts are a mixture of their own, over the same rows.
-      if (!counted.has(key)) layer.rows += counts.rows;
+      if (!counts.ofExperts || !counted.has(key)) layer.rows += counts.rows;
       counted.add(key);
       layer.bytes += counts.bytesTouched;
       sum.layers.set(key, layer);
