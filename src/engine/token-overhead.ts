@@ -5,13 +5,15 @@
  */
 import { createHash } from "node:crypto";
 import { createCpuBackend } from "../backends/cpu/cpu-backend.ts";
-import { isRecord } from "../core/check-options.ts";
 import { rowBytes } from "../core/dtype.ts";
 import { median } from "../core/numbers.ts";
 import { createRandom } from "../core/random.ts";
 import type { Tokens } from "../core/units.ts";
-import { hardwareIdentity } from "../devices/hardware/measure.ts";
-import { openCache } from "../io/cache.ts";
+import {
+  isDuration,
+  type KeptKind,
+  KeptMeasurements,
+} from "../devices/hardware/kept-measurements.ts";
 import type { ModelProgram } from "../model/build-program.ts";
 import type { FfnBlock, Op, OpOf, Weight } from "../ops/op.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
@@ -21,8 +23,13 @@ import { Session } from "../runtime/session.ts";
 import { programOf } from "./program-of.ts";
 import type { SparseSetup } from "./resolve-sparsity.ts";
 
-/** Raised whenever it is measured in another way. */
-const measurementVersion = 1;
+/** By `nameOf`. */
+const kept: KeptKind<number> = {
+  file: "overheads",
+  entries: "overheads",
+  version: 1,
+  read: (seconds) => (isDuration(seconds) ? seconds : undefined),
+};
 /** As long as the answers of `hearth bench`. */
 const answerTokens: Tokens = 64;
 /** Timed answers, of which the median counts; one takes some milliseconds. */
@@ -47,15 +54,13 @@ export async function tokenOverhead(
   const frame = withoutMatrices(
     programOf({ ...setup, options, maxOutputs: 1 }, { output: "logits" }),
   );
-  const cache = openCache("hardware");
-  const file = `${hardwareIdentity({ threads })}-overheads.json`;
-  const known = readOverheads(cache.read(file));
+  const measurements = new KeptMeasurements(kept, threads);
+  const known = measurements.all();
   const name = nameOf(frame);
   const before = known.get(name);
   if (before !== undefined) return before;
   const seconds = await measure(frame, threads);
-  const overheads = Object.fromEntries([...known, [name, seconds]]);
-  await cache.keep(file, JSON.stringify({ version: measurementVersion, overheads }));
+  await measurements.keep(new Map(known).set(name, seconds));
   return seconds;
 }
 
@@ -161,26 +166,4 @@ function answer(
   const generation = new ActiveGeneration([first % vocabulary], settings, texts);
   scheduler.submit(generation);
   return generation.result;
-}
-
-/** By `nameOf`. A damaged or older file is as if it were not there. */
-function readOverheads(text: string | undefined): ReadonlyMap<string, number> {
-  const kept = parseJson(text);
-  if (!isRecord(kept) || kept["version"] !== measurementVersion || !isRecord(kept["overheads"])) {
-    return new Map();
-  }
-  const entries = Object.entries(kept["overheads"]);
-  return new Map(entries.filter((entry): entry is [string, number] => isDuration(entry[1])));
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isDuration(value: unknown): value is number {
-  return typeof value === "number" && value > 0 && value < 10;
 }

@@ -11,9 +11,8 @@ import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { isRecord } from "../../core/check-options.ts";
 import { rowBytes, type WeightType } from "../../core/dtype.ts";
 import { type Bytes, MiB } from "../../core/units.ts";
-import { openCache } from "../../io/cache.ts";
 import { fileAccessError } from "../../io/open-file.ts";
-import { hardwareIdentity } from "./measure.ts";
+import { isDuration, type KeptKind, KeptMeasurements } from "./kept-measurements.ts";
 import { createProbe, medianSeconds, type ProbeKind, probeByte } from "./probe.ts";
 
 /** Rows of matrices of this type, each of so many elements. */
@@ -38,8 +37,8 @@ export interface RowSpeeds {
   of(shape: RowShape): RowSpeed;
 }
 
-/** Raised whenever it is measured in another way. */
-const measurementVersion = 2;
+/** By `nameOf`. */
+const kept: KeptKind<RowSpeed> = { file: "rows", entries: "speeds", version: 2, read: readSpeed };
 /** Above the last-level cache of most desktop processors (64 MB): the rows at the beginning are gone when it ends. */
 const memoryBytes: Bytes = 96 * MiB;
 /**
@@ -61,15 +60,11 @@ export async function measuredRows(
   shapes: readonly RowShape[],
   threads: number | undefined,
 ): Promise<RowSpeeds> {
-  const cache = openCache("hardware");
-  const file = `${hardwareIdentity({ threads })}-rows.json`;
-  const known = readSpeeds(cache.read(file));
+  const measurements = new KeptMeasurements(kept, threads);
+  const known = measurements.all();
   const missing = shapes.filter((shape) => !known.has(nameOf(shape)));
   const speeds = missing.length === 0 ? known : await measure(missing, threads, known);
-  if (missing.length > 0) {
-    const kept = { version: measurementVersion, speeds: Object.fromEntries(speeds) };
-    await cache.keep(file, JSON.stringify(kept));
-  }
+  if (missing.length > 0) await measurements.keep(speeds);
   return {
     of: (shape) => {
       const speed = speeds.get(nameOf(shape));
@@ -137,31 +132,10 @@ function above(seconds: number, latency: number): number {
   return Math.max(seconds - latency, seconds / 10);
 }
 
-/** A damaged or older file is as if it were not there. */
-function readSpeeds(text: string | undefined): KnownSpeeds {
-  const speeds = new Map<string, RowSpeed>();
-  const kept = parseJson(text);
-  if (!isRecord(kept) || kept["version"] !== measurementVersion || !isRecord(kept["speeds"])) {
-    return speeds;
-  }
-  for (const [name, speed] of Object.entries(kept["speeds"])) {
-    if (!isRecord(speed)) continue;
-    const { memorySeconds, cacheSeconds, promptSeconds } = speed;
-    if (isDuration(memorySeconds) && isDuration(cacheSeconds) && isDuration(promptSeconds)) {
-      speeds.set(name, { memorySeconds, cacheSeconds, promptSeconds });
-    }
-  }
-  return speeds;
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isDuration(value: unknown): value is number {
-  return typeof value === "number" && value > 0 && value < 10;
+function readSpeed(speed: unknown): RowSpeed | undefined {
+  if (!isRecord(speed)) return undefined;
+  const { memorySeconds, cacheSeconds, promptSeconds } = speed;
+  return isDuration(memorySeconds) && isDuration(cacheSeconds) && isDuration(promptSeconds)
+    ? { memorySeconds, cacheSeconds, promptSeconds }
+    : undefined;
 }
