@@ -1,9 +1,9 @@
 /** What answers teach: counted only when asked, kept apart, folded into the profile once, and then planned with. */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { ownCache } from "../../test/fixtures/own-cache.ts";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
 import { type PlacementOptions, planPlacement } from "../commands/plan.ts";
 import { openGguf } from "../gguf/open.ts";
@@ -15,15 +15,9 @@ import { Engine } from "./engine.ts";
 import { sidecarModelOf } from "./model-sidecar.ts";
 import { shareNotice } from "./report.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "hearth-learn-"));
-const cacheBefore = process.env["XDG_CACHE_HOME"];
-beforeAll(() => {
-  process.env["XDG_CACHE_HOME"] = folder;
-});
+const cache = ownCache();
 afterAll(() => {
-  rmSync(folder, { recursive: true });
-  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
-  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+  cache[Symbol.dispose]();
 });
 
 const model = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
@@ -32,7 +26,7 @@ const device = { device: "reference", contextLength: 64 } as const;
 
 let made = 0;
 async function newSidecar(): Promise<string> {
-  const path = join(folder, `${made++}.sparsity.gguf`);
+  const path = join(cache.folder, `${made++}.sparsity.gguf`);
   await updateSidecar(path, shape, {});
   return path;
 }
@@ -104,7 +98,7 @@ describe("a plan that is refreshed", () => {
       contextLength: 64,
       sparsity: "gate",
     } satisfies PlacementOptions;
-    const plans = (): readonly string[] => readdirSync(join(folder, "hearth", "plans"));
+    const plans = (): readonly string[] => readdirSync(join(cache.folder, "hearth", "plans"));
     const before = await planPlacement(model, options);
     expect(before.text).toMatch(/No activation profile/);
     const kept = plans();

@@ -1,10 +1,10 @@
 /** Plans of real model files: their bytes are those that the GPU backend will allocate, within every budget. */
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { generousCard } from "../../test/fixtures/generous-card.ts";
+import { ownCache } from "../../test/fixtures/own-cache.ts";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { OptionError, StalePlanError } from "../core/errors.ts";
@@ -18,16 +18,10 @@ import { programOf } from "./program-of.ts";
 import { resolveSparsity, type SparseSetup } from "./resolve-sparsity.ts";
 
 const files: TinyModel[] = [];
-const folder = mkdtempSync(join(tmpdir(), "hearth-plans-"));
-const cacheBefore = process.env["XDG_CACHE_HOME"];
-beforeAll(() => {
-  process.env["XDG_CACHE_HOME"] = folder;
-});
+const cache = ownCache();
 afterAll(() => {
   for (const file of files) file[Symbol.dispose]();
-  rmSync(folder, { recursive: true });
-  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
-  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+  cache[Symbol.dispose]();
 });
 
 interface Planned {
@@ -111,7 +105,7 @@ describe("planModel", () => {
 
   it("takes a kept plan for the same inputs and makes another for others", async () => {
     const { setup, request } = await requestFor([], { sparsity: "dense" }, 300_000);
-    const count = (): number => readdirSync(join(folder, "hearth", "plans")).length;
+    const count = (): number => readdirSync(join(cache.folder, "hearth", "plans")).length;
     const first = await planModel(setup, request);
     const kept = count();
     expect(await planModel(setup, request)).toEqual(first);
@@ -176,7 +170,7 @@ describe("openPlan", () => {
   it("takes a plan from its file and refuses it for another context, budget or machine", async () => {
     const { setup, request } = await requestFor([], { sparsity: "dense" }, 300_000);
     const plan = await planModel(setup, request);
-    const path = join(folder, "kept.json");
+    const path = join(cache.folder, "kept.json");
     writeFileSync(path, JSON.stringify(planJson(plan)));
     const { limits } = request;
     expect((await openPlan(path, setup, { limits })).layers).toEqual(plan.layers);

@@ -5,6 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { tokensOf } from "../../test/fixtures/counted-conversation.ts";
+import { type LayerKind, layerKinds } from "../../test/fixtures/layer-kinds.ts";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import { listAdapters } from "../backends/webgpu/adapter.ts";
 import { FileFormatError, HearthError, LimitError, OptionError } from "../core/errors.ts";
@@ -14,22 +15,14 @@ import type { EngineOptions } from "./options.ts";
 /** A software adapter's compiler may take minutes for one kernel. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
-/** In contexts of 256: rings of 64 cells under a window of 24. */
-const kinds = {
-  full: "--arch llama --layers 2",
-  window: "--arch olmo2 --layers 2 --window 24 --window-pattern 2",
-  recurrent: "--arch qwen35 --layers 2 --full-attention-interval 2",
-} as const;
-type Kind = keyof typeof kinds;
-
-const models = new Map<Kind, TinyModel>();
+const models = new Map<LayerKind, TinyModel>();
 const withGpu = (await listAdapters()).length > 0;
 const options: EngineOptions = { contextLength: 256, batchSize: 32, device: "cpu" };
 const greedy = { temperature: 0, ignoreEos: true, maxTokens: 20 } as const;
 const prompt = tokensOf(120, 3);
 
 beforeAll(async () => {
-  for (const [kind, args] of Object.entries(kinds)) {
+  for (const [kind, args] of Object.entries(layerKinds)) {
     const heads = ["--dim", "64", "--heads", "2", "--kv-heads", "1"];
     const file = await makeTinyModel([
       ...args.split(" "),
@@ -39,23 +32,23 @@ beforeAll(async () => {
       "--seed",
       "6",
     ]);
-    models.set(kind as Kind, file);
+    models.set(kind as LayerKind, file);
   }
 });
 afterAll(() => {
   for (const model of models.values()) model[Symbol.dispose]();
 });
 
-function pathOf(kind: Kind): string {
+function pathOf(kind: LayerKind): string {
   return models.get(kind)?.path ?? "";
 }
 
-function stateOf(kind: Kind): string {
+function stateOf(kind: LayerKind): string {
   return join(dirname(pathOf(kind)), "chat.state");
 }
 
 async function withEngine<Result>(
-  kind: Kind,
+  kind: LayerKind,
   more: EngineOptions,
   use: (engine: Engine) => Promise<Result>,
 ): Promise<Result> {
@@ -73,7 +66,7 @@ interface Saved {
 }
 
 /** Two turns, saved behind the first; the answers that go on from it. */
-async function save(kind: Kind, more: EngineOptions = {}): Promise<Saved> {
+async function save(kind: LayerKind, more: EngineOptions = {}): Promise<Saved> {
   return withEngine(kind, more, async (engine) => {
     await expect(engine.saveState(stateOf(kind))).rejects.toThrow(/nothing to save/);
     const { tokens: answer } = await engine.generate(prompt, greedy).result;
@@ -89,33 +82,36 @@ async function save(kind: Kind, more: EngineOptions = {}): Promise<Saved> {
   });
 }
 
-describe.each(Object.keys(kinds) as Kind[])("a conversation with layers of kind %s", (kind) => {
-  it.each(["f32", "f16", "q8_0"] as const)(
-    "goes on in another engine with a cache of %s",
-    async (cacheType) => {
-      const { answer, turns } = await save(kind, { cacheType });
-      // Other rings, another context.
-      const other = { cacheType, contextLength: 200, batchSize: 64, sequences: 2 } as const;
-      await withEngine(kind, other, async (engine) => {
-        expect(await engine.loadState(stateOf(kind))).toEqual({
-          tokens: 139,
-          note: "nineteen boats",
+describe.each(Object.keys(layerKinds) as LayerKind[])(
+  "a conversation with layers of kind %s",
+  (kind) => {
+    it.each(["f32", "f16", "q8_0"] as const)(
+      "goes on in another engine with a cache of %s",
+      async (cacheType) => {
+        const { answer, turns } = await save(kind, { cacheType });
+        // Other rings, another context.
+        const other = { cacheType, contextLength: 200, batchSize: 64, sequences: 2 } as const;
+        await withEngine(kind, other, async (engine) => {
+          expect(await engine.loadState(stateOf(kind))).toEqual({
+            tokens: 139,
+            note: "nineteen boats",
+          });
+          const [first] = turns;
+          const next = await engine.generate(first?.prompt ?? [], greedy).result;
+          expect(next.cachedTokens).toBe(139);
+          expect(next.tokens).toEqual(first?.answer);
         });
-        const [first] = turns;
-        const next = await engine.generate(first?.prompt ?? [], greedy).result;
-        expect(next.cachedTokens).toBe(139);
-        expect(next.tokens).toEqual(first?.answer);
-      });
-      await withEngine(kind, { cacheType }, async (engine) => {
-        await engine.loadState(stateOf(kind));
-        // Asked once more: the checkpoint before the prompt's end came with it.
-        const again = await engine.generate(prompt, greedy).result;
-        expect(again.cachedTokens).toBeGreaterThanOrEqual(116);
-        expect(again.tokens).toEqual(answer);
-      });
-    },
-  );
-});
+        await withEngine(kind, { cacheType }, async (engine) => {
+          await engine.loadState(stateOf(kind));
+          // Asked once more: the checkpoint before the prompt's end came with it.
+          const again = await engine.generate(prompt, greedy).result;
+          expect(again.cachedTokens).toBeGreaterThanOrEqual(116);
+          expect(again.tokens).toEqual(answer);
+        });
+      },
+    );
+  },
+);
 
 describe("a conversation", () => {
   it.skipIf(!withGpu)("of the graphics card goes on on the CPU", async () => {

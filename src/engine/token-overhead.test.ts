@@ -1,10 +1,10 @@
 /** What a token takes beside its products: measured for programs of every kind, once each, without a weight being read. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { modelFolder } from "../../test/fixtures/changed-model.ts";
 import { readHeaderRecords, writeHeaderFile } from "../../test/fixtures/header-file.ts";
+import { ownCache } from "../../test/fixtures/own-cache.ts";
 import { loadAddon } from "../backends/addon.ts";
 import { packagePath } from "../core/package-root.ts";
 import { openSetup } from "./model-setup.ts";
@@ -12,14 +12,10 @@ import { denseSparsity } from "./resolve-sparsity.ts";
 import { tokenOverhead } from "./token-overhead.ts";
 
 const models = modelFolder();
-const cache = mkdtempSync(join(tmpdir(), "hearth-overhead-"));
-const cacheBefore = process.env["XDG_CACHE_HOME"];
-process.env["XDG_CACHE_HOME"] = cache;
+const cache = ownCache();
 afterAll(() => {
   models[Symbol.dispose]();
-  rmSync(cache, { recursive: true });
-  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
-  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+  cache[Symbol.dispose]();
 });
 
 const gate = { ...denseSparsity, methodFor: () => ({ kind: "gate" }) as const };
@@ -63,7 +59,7 @@ describe.skipIf(addon.kind === "missing")(
     it("needs the header of a file alone", async () => {
       const record = readHeaderRecords().get("SmolLM3-3B");
       if (record === undefined) throw new Error("no header of SmolLM3-3B");
-      const path = join(cache, "holes.gguf");
+      const path = join(cache.folder, "holes.gguf");
       writeHeaderFile(path, record, 1024);
       expect(await overheadOf(path)).toBeGreaterThan(0);
       rmSync(path);

@@ -4,12 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { lastLogits } from "../../test/fixtures/last-logits.ts";
 import { makeModel } from "../../tools/make-model/make-model.ts";
 import { parseOptions } from "../../tools/make-model/options.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
 import { openGguf } from "../gguf/open.ts";
 import type { FfnBlock, Op, Slot, SparsityMethod, Weight } from "../ops/op.ts";
-import { createStep } from "../ops/program.ts";
 import { channelsOfOp } from "../ops/program-ops.ts";
 import { buildParts, buildProgram, layerOps, type ProgramOptions } from "./build-program.ts";
 import type { LayerMasks } from "./layer-masks.ts";
@@ -42,23 +41,6 @@ async function make(arch: string, args: readonly string[] = changes[arch] ?? [])
   const path = join(folder, [arch, ...args].join("").concat(".gguf"));
   await makeModel(parseOptions([path, ...shape.split(" "), "--arch", arch, ...args]));
   return openModel(openGguf(path));
-}
-
-async function logits(model: Model, changes: Partial<ProgramOptions> = {}): Promise<Float32Array> {
-  const { program, slots } = buildProgram(model, { ...options, ...changes });
-  using executable = await createReferenceBackend().compile(program);
-  const step = createStep(8, 2);
-  step.rowCount = 8;
-  for (let row = 0; row < 8; row++) {
-    step.position[row] = row;
-    step.token[row] = (row * 37) % 300;
-  }
-  step.outputCount = 1;
-  step.outputRow[0] = 7;
-  await executable.run(0, step);
-  const slot = slots.logits ?? slots.argmax;
-  if (slot === undefined) throw new Error("no output");
-  return executable.output(slot).slice(0, slot.width);
 }
 
 function thresholdMethod(_layer: number, block: FfnBlock): SparsityMethod {
@@ -166,8 +148,8 @@ describe("a program", () => {
       const args = arch === "powerinfer" ? ["--powerinfer", "--predictor-rank", "64"] : [];
       const model = await make(arch === "powerinfer" ? "llama" : arch, args);
       const methodFor = () => ({ kind: "dense" }) as const;
-      const whole = await logits(model, { methodFor });
-      const apart = await logits(model, { methodFor, exposed: [0, 1] });
+      const whole = await lastLogits(model, { ...options, methodFor });
+      const apart = await lastLogits(model, { ...options, methodFor, exposed: [0, 1] });
       // h is rounded to f32 between the ops: one rounding of 2^-24 in each of 256 summands and two layers.
       const size = Math.max(...whole.map(Math.abs));
       for (const [id, logit] of whole.entries()) {
@@ -180,9 +162,9 @@ describe("a program", () => {
     "of %s gives the same logits when its last layer has output rows only",
     async (arch) => {
       const model = await make(arch);
-      const few = await logits(model, { lastLayer: "output rows" });
+      const few = await lastLogits(model, { ...options, lastLayer: "output rows" });
       // The same sums in the same order.
-      expect(few).toEqual(await logits(model));
+      expect(few).toEqual(await lastLogits(model, options));
     },
   );
 
@@ -190,18 +172,23 @@ describe("a program", () => {
     "of %s masks what its matrices multiply, and nothing else reads the masked rows",
     async (arch) => {
       const model = await make(arch);
-      const dense = await logits(model);
+      const dense = await lastLogits(model, options);
       const methodFor = thresholdMethod;
-      const masked = await logits(model, {
+      const masked = await lastLogits(model, {
+        ...options,
         methodFor,
         masksFor: (layer) => masksOf(model, layer, 0.1),
       });
       expect(masked.every(Number.isFinite)).toBe(true);
       expect(masked).not.toEqual(dense);
       // A mask that keeps everything changes nothing.
-      expect(await logits(model, { masksFor: (layer) => masksOf(model, layer, 0) })).toEqual(dense);
+      expect(
+        await lastLogits(model, { ...options, masksFor: (layer) => masksOf(model, layer, 0) }),
+      ).toEqual(dense);
       const all = { methodFor, masksFor: (layer: number) => masksOf(model, layer, 0.1) };
-      expect(await logits(model, { ...all, lastLayer: "output rows" })).toEqual(masked);
+      expect(await lastLogits(model, { ...options, ...all, lastLayer: "output rows" })).toEqual(
+        masked,
+      );
       const { program } = buildProgram(model, { ...options, ...all });
       const ops = program.segments.flatMap((segment) => segment.ops);
       const masks = ops.filter((op) => op.kind === "mask");
@@ -248,8 +235,8 @@ describe("a program", () => {
 
   it("names the best token when only that is asked for", async () => {
     const model = await make("arcee");
-    const all = await logits(model);
-    const [token] = await logits(model, { output: "argmax" });
+    const all = await lastLogits(model, options);
+    const [token] = await lastLogits(model, { ...options, output: "argmax" });
     expect(token).toBe(all.indexOf(Math.max(...all)));
   });
 

@@ -1,14 +1,12 @@
 /** What other converters write: it is computed as llama.cpp computes it, or refused by its name. */
 import { afterAll, describe, expect, it } from "vitest";
 import { type Changes, floats, modelFolder } from "../../test/fixtures/changed-model.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { lastLogits } from "../../test/fixtures/last-logits.ts";
 import { UnsupportedError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type MetadataValue, metadataValue } from "../gguf/value.ts";
 import type { TensorToWrite } from "../gguf/write.ts";
-import { createStep } from "../ops/program.ts";
-import { buildProgram } from "./build-program.ts";
 import { type Model, openModel } from "./model.ts";
 
 const folder = modelFolder();
@@ -18,23 +16,6 @@ const { u32, f32, string, boolean, i32s } = metadataValue;
 
 async function open(args: string, changes: Changes = {}): Promise<Model> {
   return openModel(openGguf(await folder.write(args, changes)));
-}
-
-async function logits(model: Model): Promise<Float32Array> {
-  const limits = { contextLength: 8, sequences: 1, maxRows: 8, maxOutputs: 1 } as const;
-  const { program, slots } = buildProgram(model, { ...limits, kvType: "f32", output: "logits" });
-  using executable = await createReferenceBackend().compile(program);
-  const step = createStep(8, 1);
-  step.rowCount = 8;
-  for (let row = 0; row < 8; row++) {
-    step.position[row] = row;
-    step.token[row] = (row * 37) % 300;
-  }
-  step.outputCount = 1;
-  step.outputRow[0] = 7;
-  await executable.run(0, step);
-  if (slots.logits === undefined) throw new Error("no logits");
-  return executable.output(slots.logits).slice();
 }
 
 function numbers(length: number, seed: number): number[] {
@@ -53,9 +34,9 @@ describe("biases", () => {
     async (arch) => {
       const args = `--arch ${arch} --type f32`;
       const bias = numbers(300, 2);
-      const without = await logits(await open(args));
+      const without = await lastLogits(await open(args));
       const changed = { "output.bias": floats("output.bias", bias) };
-      const withBias = await logits(await open(args, { tensors: changed }));
+      const withBias = await lastLogits(await open(args, { tensors: changed }));
       for (const [id, logit] of without.entries()) {
         const expected = logit + (bias[id] ?? 0);
         // One rounding to f32 of the logit without, one of the logit with its bias.
@@ -91,8 +72,10 @@ describe("biases", () => {
       "blk.0.attn_qkv.bias": floats("blk.0.attn_qkv.bias", bias),
     };
     const args = "--arch llama --type f32";
-    const separate = await logits(await open(args, { tensors: parts }));
-    expect(await logits(await open(args, { tensors: { ...none, ...fused } }))).toEqual(separate);
+    const separate = await lastLogits(await open(args, { tensors: parts }));
+    expect(await lastLogits(await open(args, { tensors: { ...none, ...fused } }))).toEqual(
+      separate,
+    );
   });
 
   it("of q, k and v may be missing in a qwen2, all or some", async () => {
@@ -102,8 +85,8 @@ describe("biases", () => {
     const zeroed = Object.entries(lengths).map(([name, length]) => [name, zero(name, length)]);
     const missing = Object.keys(lengths).map((name) => [name, undefined]);
     const args = "--arch qwen2 --type f32";
-    const expected = await logits(await open(args, { tensors: Object.fromEntries(zeroed) }));
-    const found = await logits(await open(args, { tensors: Object.fromEntries(missing) }));
+    const expected = await lastLogits(await open(args, { tensors: Object.fromEntries(zeroed) }));
+    const found = await lastLogits(await open(args, { tensors: Object.fromEntries(missing) }));
     expect(found).toEqual(expected);
   });
 
@@ -111,8 +94,10 @@ describe("biases", () => {
     const name = "blk.0.attn_norm_2.bias";
     const zero = floats(name, new Array<number>(128).fill(0));
     const args = "--arch falcon --type f32";
-    const expected = await logits(await open(args, { tensors: { [name]: zero } }));
-    expect(await logits(await open(args, { tensors: { [name]: undefined } }))).toEqual(expected);
+    const expected = await lastLogits(await open(args, { tensors: { [name]: zero } }));
+    expect(await lastLogits(await open(args, { tensors: { [name]: undefined } }))).toEqual(
+      expected,
+    );
   });
 });
 

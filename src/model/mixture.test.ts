@@ -1,12 +1,11 @@
 /** Models with experts: what their programs are made of, and hostile or foreign files of them. */
 import { afterAll, describe, expect, it } from "vitest";
 import { type Changes, floats, modelFolder } from "../../test/fixtures/changed-model.ts";
-import { createReferenceBackend } from "../backends/reference/reference-backend.ts";
+import { lastLogits } from "../../test/fixtures/last-logits.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type MetadataValue, metadataValue } from "../gguf/value.ts";
 import type { TensorToWrite } from "../gguf/write.ts";
 import type { Op } from "../ops/op.ts";
-import { createStep } from "../ops/program.ts";
 import { buildProgram, type ProgramOptions } from "./build-program.ts";
 import { describeModel } from "./describe.ts";
 import { type Model, openModel } from "./model.ts";
@@ -29,23 +28,6 @@ const options: ProgramOptions = {
 
 async function open(args: string, changes: Changes = {}): Promise<Model> {
   return openModel(openGguf(await folder.write(`--type f32 ${args}`, changes)));
-}
-
-/** Of the last of eight tokens. */
-async function logits(model: Model, changes: Partial<ProgramOptions> = {}): Promise<Float32Array> {
-  const { program, slots } = buildProgram(model, { ...options, ...changes });
-  using executable = await createReferenceBackend().compile(program);
-  const step = createStep(8, 1);
-  step.rowCount = 8;
-  for (let row = 0; row < 8; row++) {
-    step.position[row] = row;
-    step.token[row] = (row * 37) % 300;
-  }
-  step.outputCount = 1;
-  step.outputRow[0] = 7;
-  await executable.run(0, step);
-  if (slots.logits === undefined) throw new Error("no logits");
-  return executable.output(slots.logits).slice();
 }
 
 /** The small models of gemma4 have what the one with experts has not. */
@@ -80,8 +62,8 @@ describe("a model with experts", () => {
     "of %s gives the same logits when its last layer has output rows only",
     async (arch) => {
       const model = await open(argsOf(arch));
-      const few = await logits(model, { lastLayer: "output rows" });
-      expect(few).toEqual(await logits(model));
+      const few = await lastLogits(model, { ...options, lastLayer: "output rows" });
+      expect(few).toEqual(await lastLogits(model, options));
       expect(few.every(Number.isFinite)).toBe(true);
     },
   );
@@ -186,7 +168,7 @@ describe("a router that is no number", () => {
     const norm = "blk.1.ffn_norm.weight";
     const tensors = { [norm]: floats(norm, zeros(128).fill(Number.NaN, 100, 101)) };
     const model = await open(argsOf("qwen3moe"), { tensors });
-    expect((await logits(model)).every(Number.isNaN)).toBe(true);
+    expect((await lastLogits(model, options)).every(Number.isNaN)).toBe(true);
   });
 });
 

@@ -19,28 +19,21 @@ import {
   openConversation,
   tokensOf,
 } from "../fixtures/counted-conversation.ts";
+import { type LayerKind, layerKinds } from "../fixtures/layer-kinds.ts";
 import { hot, onCpu, placementOf } from "../fixtures/placements.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** A software adapter's compiler may take minutes for one kernel. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
-/** In contexts of 256: rings of 64 cells under a window of 24. */
-const kinds = {
-  full: "--arch llama --layers 2",
-  window: "--arch olmo2 --layers 2 --window 24 --window-pattern 2",
-  recurrent: "--arch qwen35 --layers 2 --full-attention-interval 2",
-} as const;
-type Kind = keyof typeof kinds;
-
 const files: TinyModel[] = [];
-const models = new Map<Kind, Model>();
+const models = new Map<LayerKind, Model>();
 
 beforeAll(async () => {
-  for (const [kind, args] of Object.entries(kinds)) {
+  for (const [kind, args] of Object.entries(layerKinds)) {
     const file = await makeTinyModel([...args.split(" "), "--context", "512", "--seed", "5"]);
     files.push(file);
-    models.set(kind as Kind, openModel(openGguf(file.path)));
+    models.set(kind as LayerKind, openModel(openGguf(file.path)));
   }
 });
 afterAll(() => {
@@ -50,7 +43,7 @@ afterAll(() => {
 const withAddon = loadAddon().kind === "loaded";
 const withGpu = (await listAdapters()).length > 0;
 
-function modelOf(kind: Kind): Model {
+function modelOf(kind: LayerKind): Model {
   const model = models.get(kind);
   if (model === undefined) throw new RangeError(`no model ${kind}`);
   return model;
@@ -77,7 +70,7 @@ const devices: readonly (readonly [
 ];
 
 const cases = devices.flatMap(([device, isThere, open]) =>
-  (Object.keys(kinds) as Kind[])
+  (Object.keys(layerKinds) as LayerKind[])
     // A software driver compiles for ten seconds. The conformance suite goes back to checkpoints of rings on it.
     .filter((kind) => device !== "the GPU" || kind === "recurrent")
     .map((kind) => ({ kind, device, isThere, open })),
@@ -188,25 +181,28 @@ describe.each(cases)("layers of kind $kind on $device", ({ kind, isThere, open }
   });
 });
 
-describe.each(Object.keys(kinds) as Kind[])("a full context with layers of kind %s", (kind) => {
-  async function shift(chat: CountedConversation): Promise<void> {
-    const prompt = tokensOf(60, 7);
-    const { tokens } = await chat.answer(prompt, { maxTokens: 12, whenFull: "shift" });
-    // 64 tokens are full when the fifth of the answer is to be read: the first and the 32 newest are kept.
-    const kept = [...prompt, ...tokens.slice(0, 4)];
-    const again = [kept[0] ?? 0, ...kept.slice(-32), ...tokens.slice(4, 5)];
-    // Of the first token all layers but the recurrent ones have kept what they know.
-    const first = kind === "recurrent" ? 1 : 0;
-    expect(chat.takeRead()).toBe(60 + 4 + first + 32 + 1 + 6);
-    using fresh = await openConversation(modelOf(kind), createReferenceBackend(), {
-      contextLength: 64,
-    });
-    expect(tokens.slice(5)).toEqual((await fresh.answer(again, { maxTokens: 7 })).tokens);
-  }
+describe.each(Object.keys(layerKinds) as LayerKind[])(
+  "a full context with layers of kind %s",
+  (kind) => {
+    async function shift(chat: CountedConversation): Promise<void> {
+      const prompt = tokensOf(60, 7);
+      const { tokens } = await chat.answer(prompt, { maxTokens: 12, whenFull: "shift" });
+      // 64 tokens are full when the fifth of the answer is to be read: the first and the 32 newest are kept.
+      const kept = [...prompt, ...tokens.slice(0, 4)];
+      const again = [kept[0] ?? 0, ...kept.slice(-32), ...tokens.slice(4, 5)];
+      // Of the first token all layers but the recurrent ones have kept what they know.
+      const first = kind === "recurrent" ? 1 : 0;
+      expect(chat.takeRead()).toBe(60 + 4 + first + 32 + 1 + 6);
+      using fresh = await openConversation(modelOf(kind), createReferenceBackend(), {
+        contextLength: 64,
+      });
+      expect(tokens.slice(5)).toEqual((await fresh.answer(again, { maxTokens: 7 })).tokens);
+    }
 
-  it("goes on as if it had only ever read what is kept: that alone is read again", async () => {
-    using backend = createReferenceBackend();
-    using chat = await openConversation(modelOf(kind), backend, { contextLength: 64 });
-    await shift(chat);
-  });
-});
+    it("goes on as if it had only ever read what is kept: that alone is read again", async () => {
+      using backend = createReferenceBackend();
+      using chat = await openConversation(modelOf(kind), backend, { contextLength: 64 });
+      await shift(chat);
+    });
+  },
+);

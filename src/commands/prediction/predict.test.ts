@@ -1,10 +1,10 @@
 /** Predictions: what is counted is what a token multiplies, and seconds follow from it. Speeds themselves: docs/measurements. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { modelFolder } from "../../../test/fixtures/changed-model.ts";
 import { readHeaderRecords, writeHeaderFile } from "../../../test/fixtures/header-file.ts";
+import { ownCache } from "../../../test/fixtures/own-cache.ts";
 import { loadAddon } from "../../backends/addon.ts";
 import { packagePath } from "../../core/package-root.ts";
 import { openSetup } from "../../engine/model-setup.ts";
@@ -15,14 +15,10 @@ import { type Prediction, predictSpeed } from "./predict.ts";
 import { bytesOfProducts, countProducts, type ProductCount } from "./product-counts.ts";
 
 const models = modelFolder();
-const cache = mkdtempSync(join(tmpdir(), "hearth-predict-"));
-const cacheBefore = process.env["XDG_CACHE_HOME"];
-process.env["XDG_CACHE_HOME"] = cache;
+const cache = ownCache();
 afterAll(() => {
   models[Symbol.dispose]();
-  rmSync(cache, { recursive: true });
-  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
-  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+  cache[Symbol.dispose]();
 });
 
 async function countsOf(args: string): Promise<readonly ProductCount[]> {
@@ -101,7 +97,7 @@ describe("a prediction", () => {
   const predict = async (name: string, hardware: string): Promise<Prediction> => {
     const record = readHeaderRecords().get(name);
     if (record === undefined) throw new Error(`no header of ${name}`);
-    const path = join(cache, `${name}.gguf`);
+    const path = join(cache.folder, `${name}.gguf`);
     writeHeaderFile(path, record, 1024);
     const prediction = await predictSpeed(path, { hardware });
     rmSync(path);

@@ -1,8 +1,8 @@
 /** Measuring this machine: numbers that can be, a file that reads back, a second time from the cache. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { ownCache } from "../../../test/fixtures/own-cache.ts";
 import { loadAddon } from "../../backends/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { weightTypes } from "../../core/dtype.ts";
@@ -13,13 +13,9 @@ import { hardwareIdentity } from "./measure.ts";
 
 const addon = loadAddon();
 const skipped = addon.kind === "missing" ? ` (skipped: ${addon.reason})` : "";
-const folder = mkdtempSync(join(tmpdir(), "hearth-hardware-"));
-const cacheBefore = process.env["XDG_CACHE_HOME"];
-process.env["XDG_CACHE_HOME"] = folder;
+const cache = ownCache();
 afterAll(() => {
-  rmSync(folder, { recursive: true });
-  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
-  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+  cache[Symbol.dispose]();
 });
 
 describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => {
@@ -32,7 +28,9 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
       expect(readBytesPerSecond[type]).toBeLessThan(1e13);
     }
     expect(parseHardwareProfile(serialiseHardwareProfile(profile), "a.json")).toEqual(profile);
-    expect(readdirSync(join(folder, "hearth", "hardware"))).toEqual([`${profile.identity}.json`]);
+    expect(readdirSync(join(cache.folder, "hearth", "hardware"))).toEqual([
+      `${profile.identity}.json`,
+    ]);
     // No two measurements agree in every digit: this one was read.
     expect(await measuredHardware({ threads: 1 })).toEqual(profile);
   });
@@ -45,7 +43,7 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
       identity: hardwareIdentity(request, 1),
       cpu,
     };
-    const files = join(folder, "hearth", "hardware");
+    const files = join(cache.folder, "hearth", "hardware");
     for (const name of readdirSync(files)) rmSync(join(files, name));
     writeFileSync(join(files, `${older.identity}.json`), serialiseHardwareProfile(older));
     expect((await measuredHardware(request)).cpu.promptFlopsPerSecond).toBeGreaterThan(0);
