@@ -10,7 +10,7 @@ import { HearthError } from "../core/errors.ts";
 import { packagePath } from "../core/package-root.ts";
 import type { Bytes, Elements, Milliseconds } from "../core/units.ts";
 import { ownVersion } from "../core/version.ts";
-import { type Cache, openCache } from "../io/cache.ts";
+import { type Cache, openCache, readJson } from "../io/cache.ts";
 import { findModels } from "../local-models/find-models.ts";
 import { fullName, type LocalModel, type Origin } from "../local-models/local-model.ts";
 import { ownSurroundings } from "../local-models/places.ts";
@@ -120,7 +120,7 @@ class KnownHeaders {
   readonly #now = new Map<string, KnownHeader>();
 
   constructor() {
-    this.#before = parseKnown(this.#cache.read(keptFile), this.#build);
+    this.#before = parseKnown(readJson(this.#cache, keptFile), this.#build);
   }
 
   verdictOn(path: string, isLate: boolean): Verdict {
@@ -162,9 +162,8 @@ function stateOf(path: string): string {
 }
 
 /** What is damaged, or of another build, is as if it were not there. */
-function parseKnown(text: string | undefined, build: string): ReadonlyMap<string, KnownHeader> {
+function parseKnown(kept: unknown, build: string): ReadonlyMap<string, KnownHeader> {
   const known = new Map<string, KnownHeader>();
-  const kept = parseJson(text ?? "");
   if (!isRecord(kept) || kept["build"] !== build || !isRecord(kept["headers"])) return known;
   for (const [path, header] of Object.entries(kept["headers"])) {
     if (!isRecord(header)) continue;
@@ -175,12 +174,4 @@ function parseKnown(text: string | undefined, build: string): ReadonlyMap<string
       known.set(path, { state, architecture, type, parameters, bytes });
   }
   return known;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

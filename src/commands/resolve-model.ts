@@ -23,18 +23,29 @@ export interface ResolvedModel {
  * form that hearth can read.
  */
 export function resolveModel(word: string): ResolvedModel {
-  const found = findModel(word);
+  const { found, models } = lookUp(word);
   if (found !== undefined) return found;
-  throw noSuchModel(word, findModels(ownSurroundings()).models);
+  throw noSuchModel(word, models);
 }
 
 /** The same, but undefined for a name that no model has. @throws as resolveModel otherwise */
 export function findModel(word: string): ResolvedModel | undefined {
+  return lookUp(word).found;
+}
+
+/** `models`: those on this machine, which are looked for where a name is given. */
+function lookUp(word: string): {
+  readonly found: ResolvedModel | undefined;
+  readonly models: readonly LocalModel[];
+} {
   checkValue(word, "model", textRule);
-  if (!hasOrigin(word) && isPath(word)) return { path: word };
+  if (!hasOrigin(word) && isPath(word)) return { found: { path: word }, models: [] };
   const { models } = findModels(ownSurroundings());
   const model = modelNamed(word, models);
-  if (model === undefined) return undefined;
+  return { found: model && usable(model), models };
+}
+
+function usable(model: LocalModel): ResolvedModel {
   if (model.problem !== undefined) {
     throw new UnsupportedError(
       fullName(model),

@@ -63,6 +63,16 @@ export function cacheIn(folder: string): Cache {
   };
 }
 
+/** The JSON of a file of the cache; undefined for a damaged one, as for none. */
+export function readJson(cache: Cache, file: string): unknown {
+  const text = cache.read(file);
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function noticeOf(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
   return `nothing is kept for the next time: ${reason}; XDG_CACHE_HOME names another place`;

@@ -3,7 +3,7 @@
  * of threads. A damaged file, or one of another version, is as if it were not there.
  */
 import { isRecord } from "../../core/check-options.ts";
-import { type Cache, openCache } from "../../io/cache.ts";
+import { type Cache, openCache, readJson } from "../../io/cache.ts";
 import { hardwareIdentity } from "./measure.ts";
 
 export interface KeptKind<Value> {
@@ -31,7 +31,7 @@ export class KeptMeasurements<Value> {
   all(): ReadonlyMap<string, Value> {
     const { version, entries, read } = this.#kind;
     const found = new Map<string, Value>();
-    const kept = parseJson(this.#cache.read(this.#file));
+    const kept = readJson(this.#cache, this.#file);
     if (!isRecord(kept) || kept["version"] !== version || !isRecord(kept[entries])) return found;
     for (const [name, value] of Object.entries(kept[entries])) {
       const usable = read(value);
@@ -51,12 +51,4 @@ export class KeptMeasurements<Value> {
 /** Seconds, as anything here takes. */
 export function isDuration(value: unknown): value is number {
   return typeof value === "number" && value > 0 && value < 10;
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
