@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "four-rows.h"
+#include "scales-x64.h"
 
 namespace hearth {
 namespace {
@@ -17,8 +18,6 @@ inline __m256i load_256(const void* p) {
 // and Q6_K, 1.1 to 1.2 times for Q3_K, Q4_K, Q5_0 and Q8_0, 1.4 to 1.9 times for the others (64 x 2048,
 // Zen 4).
 constexpr size_t kDotTokens = 64;
-
-inline float load_f16c(const uint8_t* p) { return _cvtsh_ss(load_u16(p)); }
 
 // Σ code·q in eight lanes. Codes have at most six bits: 2 · 63 · 127 fits the 16 bits of the first
 // addition.
@@ -48,19 +47,6 @@ inline __m256i join(const uint8_t* low, const uint8_t* high) {
   return _mm256_inserti128_si256(
       _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low))),
       _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
-}
-
-// The eight scales of a block.
-inline __m256 iq4_xs_scales(const uint8_t* b) {
-  const __m256i nibbles = _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(load_u32(b + 4))),
-                                            _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
-  const __m256i pairs = _mm256_srlv_epi32(_mm256_set1_epi32(load_u16(b + 2)),
-                                          _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14));
-  const __m256i six =
-      _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)),
-                      _mm256_slli_epi32(_mm256_and_si256(pairs, _mm256_set1_epi32(3)), 4));
-  const __m256 centred = _mm256_cvtepi32_ps(_mm256_sub_epi32(six, _mm256_set1_epi32(32)));
-  return _mm256_mul_ps(centred, _mm256_set1_ps(load_f16c(b)));
 }
 
 inline float sum_of_lanes(__m256 x) {

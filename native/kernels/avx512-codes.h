@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "codecs.h"
+#include "scales-x64.h"
 
 namespace hearth {
 namespace {
@@ -199,18 +200,6 @@ inline PairScales pair_scales(Q3_K, const uint8_t* b) {
   const __m512i centred = _mm512_cvtepi8_epi32(_mm_sub_epi8(six, _mm_set1_epi8(32)));
   const __m512 d = _mm512_set1_ps(_cvtsh_ss(load_u16(b + Q3_K::kD)));
   return {_mm512_mul_ps(_mm512_cvtepi32_ps(centred), d), _mm512_setzero_ps()};
-}
-
-inline __m256 iq4_xs_scales(const uint8_t* b) {
-  const __m256i nibbles = _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(load_u32(b + 4))),
-                                            _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
-  const __m256i pairs = _mm256_srlv_epi32(_mm256_set1_epi32(load_u16(b + 2)),
-                                          _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14));
-  const __m256i six =
-      _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)),
-                      _mm256_slli_epi32(_mm256_and_si256(pairs, _mm256_set1_epi32(3)), 4));
-  const __m256 centred = _mm256_cvtepi32_ps(_mm256_sub_epi32(six, _mm256_set1_epi32(32)));
-  return _mm256_mul_ps(centred, _mm256_set1_ps(_cvtsh_ss(load_u16(b))));
 }
 
 // Scales and minima of one block, as Codec::unpack gives them.
