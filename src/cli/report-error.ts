@@ -50,7 +50,8 @@ function typedName(option: string, { options, registeredArguments }: Command): s
     typed instanceof ApiOption ? typed.isFor(name) : typed.attributeName() === name,
   );
   if (flag !== undefined) return flag.long ?? flag.short;
-  return name === "path" ? registeredArguments[0]?.name() : undefined;
+  // A command of another name for it has the model first.
+  return ["path", "model"].includes(name) ? registeredArguments[0]?.name() : undefined;
 }
 
 function textOf(error: unknown): string {

@@ -272,6 +272,7 @@ describe("what is wrong", () => {
       "hearth: --corpus: ",
     ],
     ["an empty name of a model", () => ["inspect", ""], 2, "hearth: model: "],
+    ["a name of no repository", () => ["pull", "owner/../name"], 2, "hearth: name: "],
     ["a card that nothing is measured on", () => ["doctor", "--gpu", "0"], 2, "hearth: --gpu: "],
     [
       "a timeline in no folder",
