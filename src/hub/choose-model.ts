@@ -21,63 +21,14 @@ export interface Choice<File> {
 
 /** From four bits up the loss is small: perplexity rises by 1 to 2 % at Q4_K_M and by half of it at Q5_K_M (llama.cpp's tables). */
 const fromFourBits = [
-  ...[
-    "Q4_K_M",
-    "UD-Q4_K_XL",
-    "Q4_K_L",
-    "Q4_K_S",
-    "IQ4_XS",
-    "IQ4_NL",
-    "Q4_1",
-    "Q4_0",
-    "MXFP4",
-    "MXFP4_MOE",
-  ],
-  ...[
-    "NVFP4",
-    "Q4",
-    "Q5_K_M",
-    "UD-Q5_K_XL",
-    "Q5_K_L",
-    "Q5_K_S",
-    "Q5_1",
-    "Q5_0",
-    "Q6_K",
-    "Q6_K_L",
-    "UD-Q6_K_XL",
-  ],
-  ...["Q8_0", "UD-Q8_K_XL"],
-];
+  "Q4_K_M UD-Q4_K_XL Q4_K_L Q4_K_S IQ4_XS IQ4_NL Q4_1 Q4_0 MXFP4 MXFP4_MOE NVFP4 Q4 Q5_K_M UD-Q5_K_XL",
+  "Q5_K_L Q5_K_S Q5_1 Q5_0 Q6_K Q6_K_L UD-Q6_K_XL Q8_0 UD-Q8_K_XL",
+].flatMap(words);
 /** Below, each step costs more; a model of ternary weights was trained to be one. */
 const belowFourBits = [
-  ...[
-    "UD-Q3_K_XL",
-    "Q3_K_XL",
-    "Q3_K_L",
-    "Q3_K_M",
-    "Q3_K",
-    "IQ3_M",
-    "Q3_K_S",
-    "IQ3_S",
-    "IQ3_XS",
-    "UD-IQ3_XXS",
-    "IQ3_XXS",
-  ],
-  ...[
-    "UD-Q2_K_XL",
-    "Q2_K_L",
-    "Q2_K",
-    "UD-IQ2_M",
-    "IQ2_M",
-    "IQ2_S",
-    "IQ2_XS",
-    "UD-IQ2_XXS",
-    "IQ2_XXS",
-    "TQ2_0",
-    "TQ1_0",
-  ],
-  ...["UD-IQ1_M", "IQ1_M", "UD-IQ1_S", "IQ1_S"],
-];
+  "UD-Q3_K_XL Q3_K_XL Q3_K_L Q3_K_M Q3_K IQ3_M Q3_K_S IQ3_S IQ3_XS UD-IQ3_XXS IQ3_XXS UD-Q2_K_XL Q2_K_L",
+  "Q2_K UD-IQ2_M IQ2_M IQ2_S IQ2_XS UD-IQ2_XXS IQ2_XXS TQ2_0 TQ1_0 UD-IQ1_M IQ1_M UD-IQ1_S IQ1_S",
+].flatMap(words);
 const unquantised = ["BF16", "F16", "FP16", "F32", "FP32"];
 const bySize = [
   "Q8_0",
@@ -89,6 +40,10 @@ const bySize = [
   ...unquantised,
 ];
 const byHabit = [...fromFourBits, ...belowFourBits, ...unquantised];
+
+function words(line: string): readonly string[] {
+  return line.split(" ");
+}
 
 /** Small models lose most by four bits and are fast enough at eight: below this size of the eight-bit file that one is taken. */
 const smallModel: Bytes = 1 * GiB;
@@ -139,18 +94,27 @@ function reasonFor<File>(
   return `${model.quant}: ${why}; fits into ${memory}`;
 }
 
+/** Those that have a file of this path, with `.gguf` or without; else those of this quantisation. In any case. */
+export function modelsNamed<File extends { readonly path: string }>(
+  models: readonly ModelFiles<File>[],
+  quant: string,
+): readonly ModelFiles<File>[] {
+  const wanted = quant.toLowerCase();
+  const ofFile = models.filter(({ files }) =>
+    files.some(({ path }) =>
+      [path, path.replace(/\.gguf$/i, "")].some((one) => one.toLowerCase() === wanted),
+    ),
+  );
+  return ofFile.length > 0
+    ? ofFile
+    : models.filter((model) => model.quant.toLowerCase() === wanted);
+}
+
 function named<File extends { readonly path: string }>(
   models: readonly ModelFiles<File>[],
   quant: string,
 ): ModelFiles<File> {
-  const wanted = quant.toLowerCase();
-  const isNamed = ({ files }: ModelFiles<File>): boolean =>
-    files.some(({ path }) =>
-      [path, path.replace(/\.gguf$/i, "")].some((one) => one.toLowerCase() === wanted),
-    );
-  const ofFile = models.filter(isNamed);
-  const found =
-    ofFile.length > 0 ? ofFile : models.filter((model) => model.quant.toLowerCase() === wanted);
+  const found = modelsNamed(models, quant);
   const [first, second] = found;
   if (first === undefined)
     throw new OptionError("quant", `"${quant}"`, `one of ${quantsOf(models)}`);

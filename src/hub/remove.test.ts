@@ -42,6 +42,13 @@ describe("removing a model", () => {
     expect(readdirSync(join(cache, "models--o--m/snapshots"))).toEqual(["b".repeat(40)]);
   });
 
+  it("knows a model by its file, as a pull does", () => {
+    put("m-Q4_0.gguf", "1");
+    put("m-Q8_0.gguf", "2");
+    for (const name of ["M-Q4_0.gguf", "m-q8_0"]) remove(`o/m:${name}`);
+    expect(blobs()).toEqual([]);
+  });
+
   it("takes all parts, and leaves what is no model", () => {
     put("m-Q4_0-00001-of-00002.gguf", "1");
     put("m-Q4_0-00002-of-00002.gguf", "2");

@@ -10,6 +10,7 @@ import {
   filesBelow,
   repositoryFolder,
 } from "./cache-layout.ts";
+import { modelsNamed } from "./choose-model.ts";
 import type { HubName } from "./model-name.ts";
 import { partialEnd } from "./partial-file.ts";
 
@@ -59,12 +60,7 @@ function quantsToRemove(
       `one of ${names}, or --all`,
     );
   }
-  const wanted = quant.toLowerCase();
-  const found = models.filter(
-    (model) =>
-      model.quant.toLowerCase() === wanted ||
-      model.files.some(({ path }) => path.toLowerCase() === wanted),
-  );
+  const found = modelsNamed(models, quant);
   if (found.length === 0) throw notThere(`${cached.name}:${quant}`, `one of ${there.join(", ")}`);
   return [...new Set(found.map((model) => model.quant))];
 }
