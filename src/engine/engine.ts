@@ -9,7 +9,7 @@ import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
-import { resolveSampling, withoutTokens } from "../runtime/sampling/sampler.ts";
+import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
 import { type ChatMessage, encodePrompt, type PromptIds } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import {

@@ -18,7 +18,7 @@ import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import type { KvType } from "../ops/kv-shape.ts";
 import { objectives } from "../placement/problem.ts";
-import { samplingRules } from "../runtime/sampling/sampler.ts";
+import { samplingRules } from "../runtime/sampling/sampling-options.ts";
 import { sparsities } from "../sparsity/method.ts";
 import type { Device, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
 

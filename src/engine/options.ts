@@ -3,7 +3,7 @@ import type { LoadProgress } from "../backends/backend.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import type { KvType } from "../ops/kv-shape.ts";
 import type { Objective } from "../placement/problem.ts";
-import type { SamplingOptions } from "../runtime/sampling/sampler.ts";
+import type { SamplingOptions } from "../runtime/sampling/sampling-options.ts";
 import type { Sparsity } from "../sparsity/method.ts";
 
 /**

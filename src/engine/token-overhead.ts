@@ -17,7 +17,7 @@ import {
 import type { ModelProgram } from "../model/build-program.ts";
 import type { FfnBlock, Op, OpOf, Weight } from "../ops/op.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
-import { resolveSampling } from "../runtime/sampling/sampler.ts";
+import { resolveSampling } from "../runtime/sampling/sampling-options.ts";
 import { Scheduler } from "../runtime/scheduler.ts";
 import { Session } from "../runtime/session.ts";
 import { programOf } from "./program-of.ts";

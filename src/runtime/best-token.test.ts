@@ -9,7 +9,7 @@ import { buildProgram } from "../model/build-program.ts";
 import { openModel } from "../model/model.ts";
 import type { Step } from "../ops/program.ts";
 import { ActiveGeneration } from "./generation.ts";
-import { resolveSampling, type SamplingOptions } from "./sampling/sampler.ts";
+import { resolveSampling, type SamplingOptions } from "./sampling/sampling-options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Session } from "./session.ts";
 

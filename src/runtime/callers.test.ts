@@ -5,7 +5,7 @@ import type { CompileOptions } from "../backends/backend.ts";
 import { HearthError } from "../core/errors.ts";
 import { ActiveGeneration, type GenerationSettings } from "./generation.ts";
 import { Generation } from "./generation-stream.ts";
-import { resolveSampling } from "./sampling/sampler.ts";
+import { resolveSampling } from "./sampling/sampling-options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Session } from "./session.ts";
 

@@ -1,7 +1,7 @@
 /** One answer by itself, without a model. */
 import { expect, it } from "vitest";
 import { ActiveGeneration } from "./generation.ts";
-import { resolveSampling } from "./sampling/sampler.ts";
+import { resolveSampling } from "./sampling/sampling-options.ts";
 
 it("takes prompts longer than a call may have arguments", () => {
   const length = 300_000;

@@ -6,8 +6,10 @@ import { callCaller } from "../core/call-caller.ts";
 import { NotFiniteError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
+import type { TokenConstraint } from "./sampling/constraint.ts";
 import { logSumExp, type TokenLogprob, topLogprobs } from "./sampling/logprobs.ts";
-import { type ResolvedSampling, Sampler } from "./sampling/sampler.ts";
+import { Sampler } from "./sampling/sampler.ts";
+import type { ResolvedSampling } from "./sampling/sampling-options.ts";
 import { StopText } from "./stop-text.ts";
 
 /** stop: an end token or a stop string. length: maxTokens. context: the context is full. abort: by the caller's signal. */
@@ -51,6 +53,8 @@ export interface GenerationSettings {
   readonly stop: readonly string[];
   /** Ids that end the answer; empty when end tokens are to be ignored. */
   readonly endTokens: ReadonlySet<number>;
+  /** The form that the answer keeps to; it begins in front of the first token. */
+  readonly constraint?: TokenConstraint;
   /** How many alternatives to report with each token; undefined: none, and no log-probability. */
   readonly logprobs?: number;
   /** What to do when the context is full. */
@@ -98,7 +102,7 @@ export class ActiveGeneration {
     this.settings = settings;
     this.#detokenizer = detokenizer;
     this.#stopText = new StopText(settings.stop);
-    this.#sampler = new Sampler(settings.sampling, settings.vocabulary);
+    this.#sampler = new Sampler(settings.sampling, settings.vocabulary, settings.constraint);
     this.chunks = new ChunkQueue(() => this.finish("abort"));
     let settle: Settle | undefined;
     this.result = new Promise((resolve, reject) => {
@@ -188,7 +192,8 @@ export class ActiveGeneration {
 
   /**
    * Samples the next token from `logits` [vocabulary] (changed in place) and publishes it.
-   * @throws NotFiniteError if a logit is not a number, OptionError if biases and penalties leave no token to choose.
+   * @throws NotFiniteError if a logit is not a number, OptionError if biases and penalties leave no token to choose,
+   * HearthError if the promised form allows none.
    */
   accept(logits: Float32Array): void {
     if (this.#finish !== undefined) return;
@@ -241,13 +246,13 @@ export class ActiveGeneration {
       this.finish("stop");
       return;
     }
-    this.#sampler.observe(token);
+    this.#sampler.accept(token);
     this.#tokens.push(token);
     const shown = this.#detokenizer.push(token);
     const text = this.#stopText.push(shown, this.#detokenizer.hiddenText(token));
     this.#text += text;
     this.chunks.push({ text, token, ...scores });
-    if (this.#stopText.found) this.finish("stop");
+    if (this.#stopText.found || this.#sampler.isDone) this.finish("stop");
     else if (this.#tokens.length >= maxTokens) this.finish("length");
     else this.#readNext(token);
   }

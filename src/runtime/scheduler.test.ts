@@ -8,7 +8,7 @@ import {
 } from "../../test/fixtures/scripted-model.ts";
 import { LimitError, NotFiniteError } from "../core/errors.ts";
 import { ActiveGeneration, type GenerationSettings } from "./generation.ts";
-import { resolveSampling, type SamplingOptions } from "./sampling/sampler.ts";
+import { resolveSampling, type SamplingOptions } from "./sampling/sampling-options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Session } from "./session.ts";
 

@@ -16,11 +16,11 @@ import { buildProgram } from "../../src/model/build-program.ts";
 import { openModel } from "../../src/model/model.ts";
 import type { Slot } from "../../src/ops/op.ts";
 import { ActiveGeneration } from "../../src/runtime/generation.ts";
+import { Sampler } from "../../src/runtime/sampling/sampler.ts";
 import {
   resolveSampling,
-  Sampler,
   type SamplingOptions,
-} from "../../src/runtime/sampling/sampler.ts";
+} from "../../src/runtime/sampling/sampling-options.ts";
 import { Scheduler } from "../../src/runtime/scheduler.ts";
 import { Session } from "../../src/runtime/session.ts";
 

@@ -18,7 +18,7 @@ import { quantisedTypes } from "../../src/gguf/quantize-recipe.ts";
 import type { Architecture } from "../../src/model/architecture.ts";
 import { architectureNames, architectureOf } from "../../src/model/registry.ts";
 import type { Activation, Gating } from "../../src/ops/op.ts";
-import { samplingRules } from "../../src/runtime/sampling/sampler.ts";
+import { samplingRules } from "../../src/runtime/sampling/sampling-options.ts";
 import { sparsities } from "../../src/sparsity/method.ts";
 import { preTokenizerNames } from "../../src/text/pre-tokenizers.ts";
 import { cacheTable } from "./cache-types.ts";

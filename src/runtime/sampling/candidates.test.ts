@@ -8,14 +8,15 @@ const byLikelihood = [1, 3, 2, 0, 4];
 
 function loaded(topK = 0): Candidates {
   const candidates = new Candidates(logits.length);
-  candidates.load(logits, topK);
+  candidates.load(logits);
+  if (topK > 0) candidates.keepLargest(topK);
   return candidates;
 }
 
 /** The ids that are left, likeliest first: drawn at the middle of each one's stretch of equal steps. */
 function left(candidates: Candidates): readonly number[] {
   const seen = new Set<number>();
-  for (let i = 0; i < 1000; i++) seen.add(candidates.draw(1, (i + 0.5) / 1000));
+  for (let i = 0; i < 1000; i++) seen.add(candidates.draw((i + 0.5) / 1000));
   return [...seen];
 }
 
@@ -31,10 +32,12 @@ describe("candidates", () => {
 
   it("from sorted pairs are those from all logits", () => {
     const pairs = Float32Array.from(byLikelihood.flatMap((id) => [id, logits[id]!]));
-    const candidates = new Candidates(logits.length);
-    candidates.loadSorted(pairs, 3);
+    const candidates = new Candidates(3);
+    candidates.loadSorted(pairs);
     expect(left(candidates)).toEqual([1, 3, 2]);
-    expect(candidates.largest).toBe(logits[1]);
+    expect(candidates.best).toBe(1);
+    candidates.keepLargest(2);
+    expect(left(candidates)).toEqual([1, 3]);
   });
 
   it.each([
@@ -64,30 +67,59 @@ describe("candidates", () => {
     // Entropy ln 2 · 30/16 = 1.30; surprises of 8, 4, 2 and 1 sixteenth are 0.69, 1.39, 2.08, 2.77.
     candidates.keepTypical(0.2);
     expect(left(candidates)).toEqual([3]);
-    candidates.load(logits, 0);
+    candidates.load(logits);
     candidates.keepTypical(0.7);
     expect(left(candidates)).toEqual([1, 3]);
   });
 
   it("are drawn in proportion, by temperature", () => {
     const share = (temperature: number): number => {
-      const draws = Array.from({ length: 4000 }, (_, i) =>
-        loadedOnce.draw(temperature, (i + 0.5) / 4000),
-      );
+      const candidates = loaded();
+      candidates.heat(temperature);
+      const draws = Array.from({ length: 4000 }, (_, i) => candidates.draw((i + 0.5) / 4000));
       return draws.filter((id) => id === 1).length / draws.length;
     };
-    const loadedOnce = loaded();
     expect(share(1)).toBeCloseTo(8 / 16, 3);
     // At temperature 1/2 the parts are squared.
     expect(share(0.5)).toBeCloseTo(64 / (64 + 16 + 4 + 1 + 1), 3);
   });
 
-  it("say NaN where a logit is NaN or there is none", () => {
-    const candidates = new Candidates(3);
-    expect(candidates.largest).toBeNaN();
-    candidates.load(Float32Array.of(1, Number.NaN, 2), 0);
-    expect(candidates.largest).toBeNaN();
-    candidates.load(Float32Array.of(1, Number.NaN, 2), 1);
-    expect(candidates.largest).toBeNaN();
+  it("are likely by their temperature in the filters behind it", () => {
+    const candidates = loaded();
+    candidates.heat(0.5);
+    // Squared parts 1, 64, 4, 16, 1: 16/64 is at least 0.2, 4/64 is not.
+    candidates.keepMinP(0.2);
+    expect(left(candidates)).toEqual([1, 3]);
+  });
+
+  it("of a mask have a bit in it, and an impossible one is never drawn", () => {
+    const candidates = new Candidates(70);
+    const row = Float32Array.from({ length: 70 }, (_, id) => id);
+    const mask = Uint32Array.of(0xffff_ffff, 0, 0b100001);
+    candidates.load(row);
+    candidates.keepMasked(mask);
+    const allowed = [...row.keys()].filter((id) => Number.isFinite(row[id]));
+    expect(allowed).toEqual([...Array(32).keys(), 64, 69]);
+    row.fill(Number.NEGATIVE_INFINITY);
+    row[5] = -3;
+    candidates.load(row);
+    expect([candidates.draw(0), candidates.draw(1)]).toEqual([5, 5]);
+  });
+
+  it("are not sound where a logit is NaN, the largest infinite or there is none", () => {
+    const isSound = (row: readonly number[], topK: number): boolean => {
+      const candidates = new Candidates(3);
+      candidates.load(Float32Array.from(row));
+      candidates.keepLargest(topK);
+      candidates.keepTypical(0.5);
+      return candidates.isSound;
+    };
+    const least = Number.NEGATIVE_INFINITY;
+    for (const topK of [1, 3]) {
+      expect(isSound([1, 2, 0], topK)).toBe(true);
+      expect(isSound([1, Number.NaN, 2], topK)).toBe(false);
+      expect(isSound([1, Number.POSITIVE_INFINITY, 2], topK)).toBe(false);
+      expect(isSound([least, least, least], topK)).toBe(false);
+    }
   });
 });

@@ -1,50 +1,113 @@
 /**
- * The tokens still in the race while one token is sampled: ids with logits, sorted by falling logit.
- * Buffers are made once for the vocabulary; each filter shortens the list.
+ * The tokens still in the race while one token is sampled. At first these are all, by id, with logits that stages change;
+ * the first question of likelihood makes a list of them, sorted by falling logit, which each filter shortens.
+ * Buffers are made once, for as many tokens as such a list can have.
  */
 import { selectLargest } from "../../core/largest-elements.ts";
+import { indexOfLargest } from "../../core/numbers.ts";
+import { FallingSorter } from "../../core/sort-falling.ts";
+
+/** The row of candidates that were loaded as a list. */
+const noRow = new Float32Array(0);
 
 export class Candidates {
+  readonly #capacity: number;
   readonly #ids: Int32Array;
   readonly #logits: Float32Array;
   readonly #probabilities: Float64Array;
-  readonly #surprise: Float64Array;
+  #row: Float32Array = noRow;
+  #isList = false;
   #count = 0;
+  #largest: number = Number.NaN;
+  #temperature = 1;
+  #sorter: FallingSorter | undefined;
+  #surprise: Float32Array | undefined;
+  #isKept: Uint8Array | undefined;
 
-  constructor(vocabulary: number) {
-    this.#ids = new Int32Array(vocabulary);
-    this.#logits = new Float32Array(vocabulary);
-    this.#probabilities = new Float64Array(vocabulary);
-    this.#surprise = new Float64Array(vocabulary);
+  /** `capacity`: the longest list; the vocabulary, unless `keepLargest` is always the first question. */
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+    this.#ids = new Int32Array(capacity);
+    this.#logits = new Float32Array(capacity);
+    this.#probabilities = new Float64Array(capacity);
   }
 
-  /** The largest logit; NaN if any of the loaded logits is NaN, or none is loaded. */
-  get largest(): number {
-    return this.#count === 0 ? Number.NaN : (this.#logits[0] ?? Number.NaN);
+  /** Takes all tokens. `row` [vocabulary] is kept, and changed by stages. */
+  load(row: Float32Array): void {
+    this.#row = row;
+    this.#isList = false;
+    this.#temperature = 1;
   }
 
-  /** Takes the `topK` largest logits (0: all), sorted; ties go to the lower id; NaN comes first. */
-  load(logits: Float32Array, topK: number): void {
-    const keep = topK === 0 ? logits.length : Math.min(topK, logits.length);
-    const into = { indices: this.#ids, values: this.#logits };
-    if (keep < logits.length) selectLargest(logits, keep, into);
-    else this.#loadAll(logits);
-    this.#count = keep;
-  }
-
-  /** Takes the first `topK` of (id, logit) pairs that are sorted already. */
-  loadSorted(pairs: Float32Array, topK: number): void {
-    this.#count = Math.min(topK, pairs.length / 2);
-    for (let i = 0; i < this.#count; i++) {
+  /** Takes (id, logit) pairs that are sorted already, as many as fit. */
+  loadSorted(pairs: Float32Array): void {
+    const count = Math.min(this.#capacity, pairs.length / 2);
+    for (let i = 0; i < count; i++) {
       this.#ids[i] = pairs[2 * i] ?? 0;
       this.#logits[i] = pairs[2 * i + 1] ?? 0;
     }
+    this.#row = noRow;
+    this.#temperature = 1;
+    this.#becomeList(count);
+  }
+
+  /** Logits by id, as long as no question of likelihood was asked. */
+  get row(): Float32Array {
+    return this.#row;
+  }
+
+  /** The likeliest token, the lowest id on a tie; undefined if a logit is NaN or the largest infinite. */
+  get best(): number | undefined {
+    if (!this.#isList) return indexOfLargest(this.#row);
+    return Number.isFinite(this.#largest) ? this.#ids[0] : undefined;
+  }
+
+  /** Whether the tokens could be told apart: no logit is NaN, and the largest one is finite. */
+  get isSound(): boolean {
+    return this.#isList && Number.isFinite(this.#largest);
+  }
+
+  /** Gives tokens without a bit in `mask` a logit of −Infinity. */
+  keepMasked(mask: Uint32Array): void {
+    const row = this.#row;
+    for (let word = 0; word < mask.length; word++) {
+      const bits = mask[word] ?? 0;
+      if (bits === 0xffff_ffff) continue;
+      const end = Math.min(row.length, 32 * (word + 1));
+      for (let id = 32 * word; id < end; id++) {
+        if (((bits >>> (id & 31)) & 1) === 0) row[id] = Number.NEGATIVE_INFINITY;
+      }
+    }
+  }
+
+  /** Keeps the `count` largest logits; ties go to the lower id. */
+  keepLargest(count: number): void {
+    if (this.#isList) {
+      this.#count = Math.min(count, this.#count);
+    } else if (count >= this.#row.length) {
+      this.sort();
+    } else {
+      selectLargest(this.#row, count, { indices: this.#ids, values: this.#logits });
+      this.#becomeList(count);
+    }
+  }
+
+  /** Makes the list, if it is none yet. */
+  sort(): void {
+    if (this.#isList) return;
+    const row = this.#row;
+    const order = this.#sorted(row, row.length);
+    for (let i = 0; i < row.length; i++) {
+      const id = order[i] ?? 0;
+      this.#ids[i] = id;
+      this.#logits[i] = row[id] ?? 0;
+    }
+    this.#becomeList(row.length);
   }
 
   /** Keeps the smallest set of likeliest tokens whose probability reaches `p`, at least one. */
   keepTopP(p: number): void {
-    if (p >= 1) return;
-    this.#softmax(1);
+    this.#softmax();
     let sum = 0;
     for (let i = 0; i < this.#count; i++) {
       sum += this.#probabilities[i] ?? 0;
@@ -57,45 +120,43 @@ export class Candidates {
 
   /** Keeps tokens at least `p` times as likely as the first, at least one. */
   keepMinP(p: number): void {
-    if (p <= 0) return;
-    const floor = (this.#logits[0] ?? 0) + Math.log(p);
+    this.sort();
+    const floor = (this.#logits[0] ?? 0) + Math.log(p) * this.#temperature;
     let kept = 1;
     while (kept < this.#count && (this.#logits[kept] ?? floor) >= floor) kept++;
+    this.#count = Math.min(kept, this.#count);
+  }
+
+  /** Keeps the tokens whose surprise is nearest to the entropy until their probability exceeds `p`. Source: arXiv 2202.00666. */
+  keepTypical(p: number): void {
+    this.#softmax();
+    this.#surprise ??= new Float32Array(this.#capacity);
+    this.#isKept ??= new Uint8Array(this.#capacity);
+    const entropy = this.#entropy();
+    for (let i = 0; i < this.#count; i++) {
+      this.#surprise[i] = -Math.abs(-Math.log(this.#probabilities[i] ?? 0) - entropy);
+    }
+    const order = this.#sorted(this.#surprise, this.#count);
+    this.#isKept.fill(0, 0, this.#count);
+    let sum = 0;
+    for (let i = 0; i < this.#count && sum <= p; i++) {
+      const place = order[i] ?? 0;
+      this.#isKept[place] = 1;
+      sum += this.#probabilities[place] ?? 0;
+    }
+    let kept = 0;
+    for (let i = 0; i < this.#count; i++) if (this.#isKept[i] === 1) this.#move(i, kept++);
     this.#count = kept;
   }
 
-  /** Keeps the tokens whose surprise is nearest to the entropy until their probability reaches `p`. Source: arXiv 2202.00666. */
-  keepTypical(p: number): void {
-    if (p >= 1) return;
-    this.#softmax(1);
-    let entropy = 0;
-    for (let i = 0; i < this.#count; i++) {
-      const probability = this.#probabilities[i] ?? 0;
-      if (probability > 0) entropy -= probability * Math.log(probability);
-    }
-    for (let i = 0; i < this.#count; i++) {
-      this.#surprise[i] = Math.abs(-Math.log(this.#probabilities[i] ?? 0) - entropy);
-    }
-    const order = Array.from({ length: this.#count }, (_, i) => i).sort(
-      (a, b) => (this.#surprise[a] ?? 0) - (this.#surprise[b] ?? 0) || a - b,
-    );
-    let sum = 0;
-    let kept = 0;
-    while (kept < order.length && sum < p) {
-      sum += this.#probabilities[order[kept] ?? 0] ?? 0;
-      kept++;
-    }
-    const survivors = order.slice(0, Math.max(1, kept)).sort((a, b) => a - b);
-    survivors.forEach((from, to) => {
-      this.#ids[to] = this.#ids[from] ?? 0;
-      this.#logits[to] = this.#logits[from] ?? 0;
-    });
-    this.#count = survivors.length;
+  /** Divides logits by `temperature`. */
+  heat(temperature: number): void {
+    this.#temperature *= temperature;
   }
 
-  /** Draws by softmax(logits / temperature), `uniform` in [0, 1). */
-  draw(temperature: number, uniform: number): number {
-    this.#softmax(temperature);
+  /** Draws by softmax, `uniform` in [0, 1). */
+  draw(uniform: number): number {
+    this.#softmax();
     let sum = 0;
     for (let i = 0; i < this.#count; i++) {
       sum += this.#probabilities[i] ?? 0;
@@ -104,11 +165,21 @@ export class Candidates {
     return this.#ids[this.#count - 1] ?? 0;
   }
 
-  #softmax(temperature: number): void {
+  /** What is impossible is not in the race. */
+  #becomeList(count: number): void {
+    let possible = count;
+    while (possible > 0 && this.#logits[possible - 1] === Number.NEGATIVE_INFINITY) possible--;
+    this.#isList = true;
+    this.#count = possible;
+    this.#largest = possible === 0 ? Number.NaN : (this.#logits[0] ?? Number.NaN);
+  }
+
+  #softmax(): void {
+    this.sort();
     const largest = this.#logits[0] ?? 0;
     let sum = 0;
     for (let i = 0; i < this.#count; i++) {
-      const weight = Math.exp(((this.#logits[i] ?? 0) - largest) / temperature);
+      const weight = Math.exp(((this.#logits[i] ?? 0) - largest) / this.#temperature);
       this.#probabilities[i] = weight;
       sum += weight;
     }
@@ -117,14 +188,23 @@ export class Candidates {
     }
   }
 
-  #loadAll(logits: Float32Array): void {
-    this.#ids.forEach((_, i) => {
-      this.#ids[i] = i;
-    });
-    this.#ids.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
-    // Comparisons with NaN sort it anywhere.
-    const first = logits.findIndex(Number.isNaN);
-    if (first >= 0) this.#ids[0] = first;
-    for (let i = 0; i < logits.length; i++) this.#logits[i] = logits[this.#ids[i] ?? 0] ?? 0;
+  /** Of the probabilities that the last softmax left, in nats. */
+  #entropy(): number {
+    let entropy = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const probability = this.#probabilities[i] ?? 0;
+      if (probability > 0) entropy -= probability * Math.log(probability);
+    }
+    return entropy;
+  }
+
+  #sorted(values: Float32Array, count: number): Int32Array {
+    this.#sorter ??= new FallingSorter(this.#capacity);
+    return this.#sorter.order(values, count);
+  }
+
+  #move(from: number, to: number): void {
+    this.#ids[to] = this.#ids[from] ?? 0;
+    this.#logits[to] = this.#logits[from] ?? 0;
   }
 }

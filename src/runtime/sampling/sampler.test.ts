@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../core/errors.ts";
-import { resolveSampling, Sampler, type SamplingOptions } from "./sampler.ts";
+import { Sampler } from "./sampler.ts";
+import { resolveSampling, type SamplingOptions } from "./sampling-options.ts";
 
 const vocabulary = 6;
 // Softmax of these logits: 0.4, 0.3, 0.15, 0.1, 0.04, 0.01.

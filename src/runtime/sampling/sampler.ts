@@ -1,166 +1,76 @@
 /**
- * From logits to a token: penalties and bias, then top-k, typical, top-p, min-p, temperature, in llama.cpp's order.
- * One sampler belongs to one generation; its buffers are made once. Same seed and same logits, same tokens.
+ * From logits to a token: the mask of a promised form, then a list of stages in llama.cpp's order, then the likeliest token
+ * or a draw. One sampler belongs to one answer; its buffers are made once. Same seed and same logits, same tokens.
  */
-
-import {
-  checkOptions,
-  countRule,
-  isNumber,
-  isPlainObject,
-  numberRule,
-  type OptionRule,
-  type OptionRules,
-  shareRule,
-} from "../../core/check-options.ts";
-import { OptionError } from "../../core/errors.ts";
+import { HearthError, OptionError } from "../../core/errors.ts";
 import { indexOfLargest } from "../../core/numbers.ts";
 import { createRandom, type Random } from "../../core/random.ts";
 import { Candidates } from "./candidates.ts";
-
-/** Defaults are llama.cpp's. `temperature` 0 is greedy and ignores the filters, not the penalties. */
-export interface SamplingOptions {
-  readonly temperature?: number;
-  /** Keep the k likeliest; 0 keeps all. Default 40. */
-  readonly topK?: number;
-  /** Keep the smallest set whose probability reaches p; 1 keeps all. Default 0.95. */
-  readonly topP?: number;
-  /** Keep tokens at least p times as likely as the likeliest; 0 keeps all. Default 0.05. */
-  readonly minP?: number;
-  /** Locally typical sampling (Meister et al., 2022); 1 keeps all. Default 1. */
-  readonly typicalP?: number;
-  /** Divides positive logits of recent tokens and multiplies negative ones (CTRL); 1 is off. Default 1. */
-  readonly repetitionPenalty?: number;
-  /** Subtracted once from a recent token's logit. Default 0. */
-  readonly presencePenalty?: number;
-  /** Subtracted for each recent occurrence. Default 0. */
-  readonly frequencyPenalty?: number;
-  /** How many tokens back the penalties look. Default 64. */
-  readonly penaltyWindow?: number;
-  /** Added to a token's logit; −Infinity forbids it. */
-  readonly logitBias?: Readonly<Record<number, number>>;
-  /** Default: a fresh one, reported in the result. */
-  readonly seed?: number;
-}
-
-export type ResolvedSampling = Required<Omit<SamplingOptions, "seed">> & { readonly seed: number };
-
-const defaults: Omit<ResolvedSampling, "seed"> = {
-  temperature: 0.8,
-  topK: 40,
-  topP: 0.95,
-  minP: 0.05,
-  typicalP: 1,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  penaltyWindow: 64,
-  logitBias: {},
-};
-
-/** The window is an array; no context is longer. */
-const maxPenaltyWindow = 1 << 24;
-
-const positiveRule: OptionRule = {
-  expected: "a number > 0",
-  accepts: (value) => numberRule.accepts(value) && isNumber(value) && value > 0,
-};
-
-const biasRule: OptionRule = {
-  expected: "an object of token ids with a number or −Infinity each",
-  accepts: (value) =>
-    isPlainObject(value) &&
-    Object.entries(value).every(
-      ([id, bias]) =>
-        countRule(0).accepts(Number(id)) && isNumber(bias) && bias < Number.POSITIVE_INFINITY,
-    ),
-};
-
-export const samplingRules: OptionRules<SamplingOptions> = {
-  temperature: {
-    expected: "a number of at least 0",
-    accepts: (value) => numberRule.accepts(value) && isNumber(value) && value >= 0,
-  },
-  topK: countRule(0),
-  topP: shareRule,
-  minP: shareRule,
-  typicalP: shareRule,
-  repetitionPenalty: positiveRule,
-  presencePenalty: numberRule,
-  frequencyPenalty: numberRule,
-  penaltyWindow: countRule(0, maxPenaltyWindow),
-  logitBias: biasRule,
-  seed: countRule(0, 2 ** 32 - 1),
-};
-
-/** Fills in defaults. @throws OptionError naming the option. Other options are left alone. */
-export function resolveSampling(options: SamplingOptions, vocabulary: number): ResolvedSampling {
-  const given = Object.entries(options).filter(
-    ([name, value]) => value !== undefined && Object.hasOwn(samplingRules, name),
-  );
-  const sampling: SamplingOptions = Object.fromEntries(given);
-  checkOptions(sampling, samplingRules, "sampling");
-  const seed = sampling.seed ?? Math.floor(Math.random() * 0x1_0000_0000);
-  const resolved = { ...defaults, ...sampling, seed };
-  const unknown = Object.keys(resolved.logitBias).find((id) => Number(id) >= vocabulary);
-  if (unknown === undefined) return resolved;
-  throw new OptionError("logitBias", `token ${unknown}`, `token ids below ${vocabulary}`);
-}
-
-/** Tokens that are not sampled, unless the caller gave one a bias of its own. */
-export function withoutTokens(
-  sampling: ResolvedSampling,
-  tokens: readonly number[],
-): ResolvedSampling {
-  const never = Object.fromEntries(tokens.map((id) => [id, Number.NEGATIVE_INFINITY]));
-  return { ...sampling, logitBias: { ...never, ...sampling.logitBias } };
-}
+import { maskWords, type TokenConstraint } from "./constraint.ts";
+import { heat, keepMinP, keepTopK, keepTopP, keepTypical } from "./filters.ts";
+import { BiasStage, PenaltyStage } from "./penalties.ts";
+import type { ResolvedSampling } from "./sampling-options.ts";
+import type { LogitStage } from "./stage.ts";
 
 export class Sampler {
-  readonly options: ResolvedSampling;
+  /** Stages that work on the logits of all tokens, by id. */
+  readonly #changes: readonly LogitStage[];
+  /** Stages that work on the race, by likelihood. None for a greedy answer. */
+  readonly #filters: readonly LogitStage[];
+  readonly #isGreedy: boolean;
   readonly #random: Random;
   readonly #candidates: Candidates;
-  readonly #bias: readonly (readonly [number, number])[];
-  readonly #recent: Int32Array;
-  readonly #counts: Map<number, number> = new Map();
-  #seen = 0;
+  readonly #constraint: TokenConstraint | undefined;
+  readonly #mask: Uint32Array;
 
-  constructor(options: ResolvedSampling, vocabulary: number) {
-    this.options = options;
+  constructor(options: ResolvedSampling, vocabulary: number, constraint?: TokenConstraint) {
+    this.#changes = changesOf(options);
+    this.#isGreedy = options.temperature === 0;
+    this.#filters = this.#isGreedy ? [] : filtersOf(options);
     this.#random = createRandom(options.seed);
-    this.#candidates = new Candidates(vocabulary);
-    this.#bias = Object.entries(options.logitBias).map(([id, bias]) => [Number(id), bias]);
-    this.#recent = new Int32Array(options.penaltyWindow);
+    const { needs = vocabulary } = this.#filters[0] ?? {};
+    this.#candidates = new Candidates(this.#isGreedy ? 1 : Math.min(needs, vocabulary));
+    this.#constraint = constraint;
+    this.#mask = new Uint32Array(constraint === undefined ? 0 : maskWords(vocabulary));
   }
 
   /** How many of the largest logits decide, whatever was observed: 1 when greedy, Infinity where all of them count. */
   get decidingLogits(): number {
-    const { temperature, topK } = this.options;
-    if (this.#changesLogits) return Number.POSITIVE_INFINITY;
-    if (temperature === 0) return 1;
-    return topK === 0 ? Number.POSITIVE_INFINITY : topK;
+    if (this.#constraint !== undefined) return Number.POSITIVE_INFINITY;
+    const first = this.#changes[0] ?? this.#filters[0];
+    return first?.needs ?? (this.#isGreedy ? 1 : Number.POSITIVE_INFINITY);
   }
 
-  /** Counts a token of the prompt or of the completion, for the penalties. */
+  /** Whether the promised form is complete, and nothing may follow. */
+  get isDone(): boolean {
+    return this.#constraint?.isDone ?? false;
+  }
+
+  /** Notes a token of the prompt. */
   observe(token: number): void {
-    const window = this.#recent.length;
-    if (window === 0) return;
-    const place = this.#seen % window;
-    if (this.#seen >= window) this.#forget(this.#recent[place] ?? 0);
-    this.#recent[place] = token;
-    this.#counts.set(token, (this.#counts.get(token) ?? 0) + 1);
-    this.#seen++;
+    for (const stage of this.#changes) stage.accept?.(token);
+    for (const stage of this.#filters) stage.accept?.(token);
+  }
+
+  /** Goes on by the token that was chosen, which is no end token. */
+  accept(token: number): void {
+    if (this.#constraint?.accept(token) === false) {
+      throw new HearthError(`token ${token} was chosen, which the promised form does not allow`);
+    }
+    this.observe(token);
   }
 
   /**
-   * Chooses a token; undefined where a logit is NaN or the largest infinite. `logits` [vocabulary] is changed in place
-   * by penalties and bias. @throws OptionError when these leave nothing to choose.
+   * Chooses a token; undefined where a logit is NaN or the largest infinite. `logits` [vocabulary] is changed in place.
+   * @throws HearthError where the promised form allows no token, OptionError where biases and penalties leave none of it.
    */
   sample(logits: Float32Array): number | undefined {
-    if (!this.#changesLogits) return this.#choose(logits);
+    this.#candidates.load(logits);
+    if (this.#constraint === undefined && this.#changes.length === 0) return this.#choose();
     if (indexOfLargest(logits) === undefined) return undefined;
-    this.#penalise(logits);
-    const token = this.#choose(logits);
+    this.#keepToForm(logits);
+    for (const stage of this.#changes) stage.apply(this.#candidates);
+    const token = this.#choose();
     if (token !== undefined) return token;
     throw new OptionError(
       "logitBias",
@@ -171,49 +81,43 @@ export class Sampler {
 
   /** The same token from (id, logit) pairs of at least the `decidingLogits` largest, sorted; ties by the lower id. */
   sampleLargest(pairs: Float32Array): number | undefined {
-    const { temperature, topK } = this.options;
-    if (temperature === 0) return Number.isFinite(pairs[1]) ? pairs[0] : undefined;
-    this.#candidates.loadSorted(pairs, topK);
-    return this.#draw();
+    this.#candidates.loadSorted(pairs);
+    return this.#choose();
   }
 
-  get #changesLogits(): boolean {
-    const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.options;
-    const hasPenalties = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
-    return hasPenalties || this.#bias.length > 0;
+  #keepToForm(logits: Float32Array): void {
+    if (this.#constraint === undefined) return;
+    this.#constraint.mask(this.#mask);
+    this.#candidates.keepMasked(this.#mask);
+    if (indexOfLargest(logits) !== undefined) return;
+    throw new HearthError("no token of this vocabulary goes on in the form that was asked for");
   }
 
-  #choose(logits: Float32Array): number | undefined {
-    const { temperature, topK } = this.options;
-    if (temperature === 0) return indexOfLargest(logits);
-    this.#candidates.load(logits, topK);
-    return this.#draw();
-  }
-
-  #draw(): number | undefined {
-    const { temperature, topP, minP, typicalP } = this.options;
+  #choose(): number | undefined {
     const candidates = this.#candidates;
-    if (!Number.isFinite(candidates.largest)) return undefined;
-    candidates.keepTypical(typicalP);
-    candidates.keepTopP(topP);
-    candidates.keepMinP(minP);
-    return candidates.draw(temperature, this.#random.uniform());
+    if (this.#isGreedy) return candidates.best;
+    for (const stage of this.#filters) stage.apply(candidates);
+    candidates.sort();
+    return candidates.isSound ? candidates.draw(this.#random.uniform()) : undefined;
   }
+}
 
-  #forget(token: number): void {
-    const count = this.#counts.get(token) ?? 0;
-    if (count <= 1) this.#counts.delete(token);
-    else this.#counts.set(token, count - 1);
-  }
+function changesOf(options: ResolvedSampling): readonly LogitStage[] {
+  const { logitBias, repetitionPenalty, presencePenalty, frequencyPenalty, penaltyWindow } =
+    options;
+  const stages: LogitStage[] = [];
+  if (Object.keys(logitBias).length > 0) stages.push(new BiasStage(logitBias));
+  const penalises = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
+  if (penalises && penaltyWindow > 0) stages.push(new PenaltyStage(options));
+  return stages;
+}
 
-  #penalise(logits: Float32Array): void {
-    const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.options;
-    for (const [id, bias] of this.#bias) logits[id] = (logits[id] ?? 0) + bias;
-    if (repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0) return;
-    for (const [id, count] of this.#counts) {
-      const logit = logits[id] ?? 0;
-      const scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
-      logits[id] = scaled - count * frequencyPenalty - presencePenalty;
-    }
-  }
+function filtersOf({ topK, typicalP, topP, minP, temperature }: ResolvedSampling): LogitStage[] {
+  const stages: LogitStage[] = [];
+  if (topK > 0) stages.push(keepTopK(topK));
+  if (typicalP < 1) stages.push(keepTypical(typicalP));
+  if (topP < 1) stages.push(keepTopP(topP));
+  if (minP > 0) stages.push(keepMinP(minP));
+  stages.push(heat(temperature));
+  return stages;
 }
