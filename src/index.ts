@@ -89,6 +89,7 @@ export {
   LimitError,
   NotFiniteError,
   OptionError,
+  QueueFullError,
   ShapeError,
   UnsupportedError,
 } from "./core/errors.ts";
@@ -126,6 +127,7 @@ export type {
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/sampling/logprobs.ts";
 export type { SamplingOptions } from "./runtime/sampling/sampling-options.ts";
+export type { Activity } from "./runtime/scheduler.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";

@@ -32,7 +32,7 @@ export type EngineFlags = VoiceFlags &
 /** Options of `generate` that flags give. */
 export type SamplingFlags = Omit<
   GenerateOptions,
-  "signal" | "logprobs" | "parseSpecial" | "onPromptProgress"
+  "signal" | "logprobs" | "parseSpecial" | "onPromptProgress" | "priority" | "onQueued"
 >;
 
 export function modelOption(): ApiOption<"model"> {

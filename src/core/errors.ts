@@ -109,6 +109,24 @@ export class LimitError extends HearthError {
   }
 }
 
+/**
+ * An answer that was not taken on because so many wait already (`maxQueue`). `waiting`: those; `expectedWait`: what the
+ * next one would wait for its turn, in milliseconds, where it is known. Ask again then.
+ */
+export class QueueFullError extends HearthError {
+  override readonly name = "QueueFullError";
+  readonly waiting: number;
+  readonly expectedWait: number | undefined;
+  constructor(waiting: number, expectedWait: number | undefined) {
+    const seconds = expectedWait === undefined ? "" : ` in ${Math.ceil(expectedWait / 1000)} s`;
+    super(
+      `the queue is full: ${waiting} answers wait for a sequence; ask again${seconds}, or open the engine with more sequences or a longer maxQueue`,
+    );
+    this.waiting = waiting;
+    this.expectedWait = expectedWait;
+  }
+}
+
 /** What the model computed is NaN or infinite: no token can be chosen, no text scored. `position`: of the token it is about. */
 export class NotFiniteError extends HearthError {
   override readonly name = "NotFiniteError";

@@ -162,7 +162,8 @@ describe("a context longer than the model was trained for", () => {
 describe("what cannot be done", () => {
   it("is refused by name: a prompt longer than the context, ids out of range, a misspelt option", async () => {
     await withEngine({ contextLength: 8 }, async (engine) => {
-      expect(() => engine.generate("a prompt of more than eight tokens")).toThrow(LimitError);
+      const tooLong = engine.generate("a prompt of more than eight tokens");
+      await expect(tooLong.result).rejects.toThrow(LimitError);
       expect(() => engine.generate([1, 999])).toThrow(OptionError);
       const noPrompt: { prompt?: string } = {};
       // @ts-expect-error: what a caller in JavaScript can do

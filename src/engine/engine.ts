@@ -3,6 +3,7 @@
  * backend; this file only brings them together.
  */
 import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
+import { defined } from "../core/defined.ts";
 import { HearthError, OptionError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { ModelDescription } from "../model/describe.ts";
@@ -10,6 +11,7 @@ import type { Plan } from "../placement/plan.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
+import type { Activity } from "../runtime/scheduler.ts";
 import { type ChatMessage, encodePrompt, type PromptIds } from "../text/chat-template.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import {
@@ -86,8 +88,9 @@ export class Engine implements Disposable {
 
   /**
    * Continues a text (its bytes, if it is no string), or token ids, which are taken as they are. Starts at once; iterate over it, or await `result`.
-   * @throws OptionError for options out of range, LimitError for a prompt longer than the context. A text of more than
-   * 32,768 characters is encoded with pauses for other work: if it is too long, the answer rejects with that error.
+   * A text of more than 32,768 characters is encoded with pauses for other work.
+   * @throws OptionError for options out of range. All else comes through the answer, which rejects: with LimitError for a
+   * prompt longer than the context, with QueueFullError where `maxQueue` answers wait already.
    */
   generate(
     prompt: string | Uint8Array | readonly number[],
@@ -156,6 +159,12 @@ export class Engine implements Disposable {
     return this.#opened.plan;
   }
 
+  /** How many answers run and wait now, and how long the next one may wait. */
+  get activity(): Activity {
+    this.#checkOpen();
+    return this.#running.activity;
+  }
+
   /** What the devices did so far; empty for a model that runs on the CPU. */
   async report(): Promise<EngineReport> {
     this.#checkOpen();
@@ -203,7 +212,7 @@ export class Engine implements Disposable {
   #answer(ids: PromptIds, options: GenerateOptions): Generation {
     const vocabulary = this.model.vocabulary;
     const { special } = this.tokenizer;
-    const { stop = [], logprobs, onPromptProgress } = options;
+    const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
     const prompt = ids instanceof Promise ? [] : ids;
     const active = new ActiveGeneration(
       prompt,
@@ -215,7 +224,7 @@ export class Engine implements Disposable {
         whenFull: options.contextShift ? "shift" : "finish",
         vocabulary,
         ...(logprobs !== undefined && { logprobs }),
-        ...(onPromptProgress && { onPromptProgress }),
+        ...defined({ priority, onPromptProgress, onQueued }),
       },
       this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }),
     );

@@ -33,8 +33,10 @@ export const longestContext: Tokens = 1 << 24;
 export const engineRules: OptionRules<EngineOptions> = {
   contextLength: countRule(1, longestContext),
   sequences: countRule(1, 1024),
+  maxQueue: countRule(0),
   checkpoints: countRule(0, 256),
   batchSize: countRule(1, 4096),
+  promptSlice: countRule(1, 4096),
   threads: threadsRule,
   mmap: flagRule,
   mlock: flagRule,
@@ -74,7 +76,9 @@ export const generateRules: OptionRules<GenerateOptions> = {
   ignoreEos: flagRule,
   contextShift: flagRule,
   parseSpecial: flagRule,
+  priority: { ...countRule(-1000, 1000), expected: "a whole number from -1000 to 1000" },
   onPromptProgress: functionRule,
+  onQueued: functionRule,
 };
 
 /** @throws OptionError naming the option. Whether the vocabulary has the tokens of `logitBias` is known once it is open. */

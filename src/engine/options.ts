@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly contextLength?: Tokens;
   /** Answers that can be written at the same time; each has a KV cache of its own. Default 1. */
   readonly sequences?: number;
+  /** Answers that may wait for a sequence: one more fails with QueueFullError. Default: any number. */
+  readonly maxQueue?: number;
   /**
    * Checkpoints of each sequence, for models with layers that cannot go back by themselves (windows, recurrent states):
    * an earlier turn that is asked again reads only what comes after one. Each takes as much memory as such layers do.
@@ -25,6 +27,11 @@ export interface EngineOptions {
   readonly checkpoints?: number;
   /** Rows of a step at most: how much of a prompt is read at once. Default 128. */
   readonly batchSize?: Tokens;
+  /**
+   * Tokens of prompts that are read in a step beside answers that are being written, which wait so long for their next
+   * token. Default: batchSize.
+   */
+  readonly promptSlice?: Tokens;
   /** Default: the physical cores this process may use. */
   readonly threads?: number;
   /**
@@ -101,5 +108,12 @@ export interface GenerateOptions extends SamplingOptions {
   readonly contextShift?: boolean;
   /** Control tokens written out in the prompt become those tokens. Default false. */
   readonly parseSpecial?: boolean;
+  /**
+   * Of answers that wait for a sequence, and of prompts that are read in one step, those of a higher one come first; an
+   * answer that 32 others have overtaken is overtaken no more. Default 0.
+   */
+  readonly priority?: number;
   readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
+  /** Called with an answer's place in the queue when it must wait and when that changes: 1 is next, 0 is its turn. */
+  readonly onQueued?: (place: number) => void;
 }

@@ -32,7 +32,8 @@ describe("an engine that is opened again", () => {
   it("refuses what no engine could do, at once, while it is being opened", async () => {
     using engine = await open();
     const reopening = engine.reopen();
-    expect(() => engine.generate(Array.from({ length: 65 }, () => 70))).toThrow(LimitError);
+    const tooLong = engine.generate(Array.from({ length: 65 }, () => 70));
+    await expect(tooLong.result).rejects.toThrow(LimitError);
     await reopening;
     // @ts-expect-error: an option that there is not.
     await expect(engine.reopen({ gpu: 0 })).rejects.toThrow(OptionError);

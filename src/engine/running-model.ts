@@ -2,9 +2,10 @@
  * The model that an engine answers with: opened, with its scheduler, and opened again when its device has failed.
  * An answer that is asked for while the model is being opened again waits for that.
  */
+import { defined } from "../core/defined.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
 import type { ActiveGeneration } from "../runtime/generation.ts";
-import { Scheduler } from "../runtime/scheduler.ts";
+import { type Activity, Scheduler } from "../runtime/scheduler.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
 
@@ -26,7 +27,7 @@ export class RunningModel implements Disposable {
     this.#options = options;
     this.#opened = opened;
     this.#notices = opened.notices;
-    this.#scheduler = new Scheduler(opened.session);
+    this.#scheduler = this.#schedule(opened);
   }
 
   /** `options` have been checked. @throws as openModelFile */
@@ -42,12 +43,20 @@ export class RunningModel implements Disposable {
     return this.#notices;
   }
 
+  get activity(): Activity {
+    return this.#scheduler.activity;
+  }
+
   /**
-   * Queues an answer. It fails where the file that it would be computed from has changed, or the device has failed.
-   * @throws LimitError for a prompt longer than the context.
+   * Queues an answer. It fails where its prompt is longer than the context, the queue is full, the file that it would be
+   * computed from has changed, or the device has failed.
    */
   submit(active: ActiveGeneration): void {
-    this.#scheduler.checkLength(active);
+    const tooLong = this.#scheduler.tooLong(active);
+    if (tooLong !== undefined) {
+      active.fail(tooLong);
+      return;
+    }
     const lost = this.#scheduler.failure;
     if (lost instanceof DeviceError && this.#goesOnOnCpu) void this.#goOnOnCpu(lost);
     if (this.#reopening === undefined) this.#submitNow(active);
@@ -104,6 +113,12 @@ export class RunningModel implements Disposable {
     }
   }
 
+  #schedule({ session }: OpenedModel): Scheduler {
+    const { maxQueue, promptSlice } = this.#options;
+    const policy = promptSlice === undefined ? undefined : { slice: promptSlice };
+    return new Scheduler(session, defined({ maxQueue, policy }));
+  }
+
   #submitNow(active: ActiveGeneration): void {
     try {
       this.#opened.checkFiles();
@@ -142,7 +157,7 @@ export class RunningModel implements Disposable {
     this.#failure = undefined;
     this.#opened = opened;
     this.#notices = opened.notices;
-    this.#scheduler = new Scheduler(opened.session);
+    this.#scheduler = this.#schedule(opened);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * An unbounded queue: the bridge from the step loop to `for await`. Calls of `next` that wait at the same time are
+ * The bridge from the step loop to `for await`: a queue without a bound of its own, for an answer has one. Calls of `next` that wait at the same time are
  * served in the order of the calls, as an async generator serves them.
  */
 interface Waiting<T> {

@@ -1,11 +1,16 @@
-/** What the caller of `generate` holds: the chunks as they come, the result at the end, a way to stop. */
+/**
+ * What the caller of `generate` holds: the chunks as they come, the result at the end, a way to stop.
+ * A slow reader slows nobody down: the answer is written at its own speed, so that its sequence is free for the next one as
+ * soon as can be, and chunks that were not read yet are kept, one for each token. `maxTokens` and the context bound them.
+ */
 import { HearthError } from "../core/errors.ts";
 import type { ActiveGeneration, GeneratedChunk, GenerationResult } from "./generation.ts";
 
 export class Generation implements AsyncIterable<GeneratedChunk> {
   /**
-   * Usage, timings and why it ended. Rejects with a DeviceError when the device failed, with the error of a callback that
-   * threw, or with what else ended this answer alone. An abort is a result, not an error.
+   * Usage, timings and why it ended. Rejects with LimitError for a prompt longer than the context, with QueueFullError, with
+   * a DeviceError when the device failed, with the error of a callback that threw, or with what else ended this answer
+   * alone. An abort is a result, not an error.
    */
   readonly result: Promise<GenerationResult>;
   readonly #active: ActiveGeneration;
@@ -42,6 +47,11 @@ export class Generation implements AsyncIterable<GeneratedChunk> {
   /** The whole text, once it is written. */
   async text(): Promise<string> {
     return (await this.result).text;
+  }
+
+  /** 1 for the next one of the answers that wait for a sequence; 0 for one that does not wait. */
+  get queuePlace(): number {
+    return this.#active.queuePlace;
   }
 
   /** Ends the answer after the step that is running. */

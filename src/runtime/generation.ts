@@ -60,7 +60,10 @@ export interface GenerationSettings {
   /** What to do when the context is full. */
   readonly whenFull: "finish" | "shift";
   readonly vocabulary: number;
+  /** Of answers that wait, those of a higher one come first. Default 0. */
+  readonly priority?: number;
   readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
+  readonly onQueued?: (place: number) => void;
 }
 
 type TokenScores = Required<Pick<GeneratedChunk, "logprob" | "topLogprobs">>;
@@ -96,6 +99,7 @@ export class ActiveGeneration {
   #firstTokenAt = 0;
   #lastTokenAt = 0;
   #finish: FinishReason | undefined;
+  #queuePlace = 0;
 
   constructor(prompt: readonly number[], settings: GenerationSettings, detokenizer: TokenTexts) {
     this.#prompt = prompt;
@@ -124,6 +128,27 @@ export class ActiveGeneration {
 
   get isFinished(): boolean {
     return this.#finish !== undefined;
+  }
+
+  get priority(): number {
+    return this.settings.priority ?? 0;
+  }
+
+  /** 1 for the next one of those that wait; 0 for one that does not. */
+  get queuePlace(): number {
+    return this.#finish === undefined ? this.#queuePlace : 0;
+  }
+
+  /** Its place among those that wait is now this; 0: its turn has come. What the callback throws ends this answer. */
+  noteQueued(place: number): void {
+    if (place === this.#queuePlace) return;
+    this.#queuePlace = place;
+    const { onQueued } = this.settings;
+    if (onQueued === undefined || this.#finish !== undefined) return;
+    callCaller(
+      () => onQueued(place),
+      (error) => this.fail(error),
+    );
   }
 
   /** Tokens waiting to be read. */

@@ -1,5 +1,6 @@
 /** How the step loop shares out steps: the order of rows, the queue, and the errors that end one answer or all; no model. */
 import { describe, expect, it } from "vitest";
+import { answering } from "../../test/fixtures/scripted-answer.ts";
 import {
   outputSlots,
   type ScriptedModel,
@@ -7,31 +8,8 @@ import {
   vocabulary,
 } from "../../test/fixtures/scripted-model.ts";
 import { LimitError, NotFiniteError } from "../core/errors.ts";
-import { ActiveGeneration, type GenerationSettings } from "./generation.ts";
-import { resolveSampling, type SamplingOptions } from "./sampling/sampling-options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Session } from "./session.ts";
-
-type Options = Partial<Omit<GenerationSettings, "sampling">> & {
-  readonly sampling?: SamplingOptions;
-};
-
-function answering(prompt: readonly number[], options: Options = {}): ActiveGeneration {
-  const { sampling = { temperature: 0 }, ...settings } = options;
-  return new ActiveGeneration(
-    prompt,
-    {
-      maxTokens: 3,
-      stop: [],
-      endTokens: new Set(),
-      whenFull: "finish",
-      vocabulary,
-      ...settings,
-      sampling: resolveSampling(sampling, vocabulary),
-    },
-    { push: (token) => `${token} `, hiddenText: () => "", end: () => "" },
-  );
-}
 
 async function schedule(model: ScriptedModel): Promise<Scheduler> {
   return new Scheduler(await Session.open(model.backend, model.program, outputSlots));
@@ -70,7 +48,7 @@ describe("a step", () => {
     ]);
   });
 
-  it("reads prompts oldest first", async () => {
+  it("gives half of its rows to the oldest prompt, the rest to the shortest", async () => {
     const model = scriptedModel({ maxRows: 3, sequences: 3 });
     const scheduler = await schedule(model);
     const prompts = [range(4), range(3, 8), [12]];
@@ -80,8 +58,8 @@ describe("a step", () => {
     expect(results.map(({ tokens }) => tokens)).toEqual([[4], [11], [13]]);
     expect(rowsOf(model)).toEqual([
       ["0@0:0", "1@0:1", "2@0:2"],
-      ["3@0:3", "0@1:8", "1@1:9"],
-      ["2@1:10", "0@2:12"],
+      ["3@0:3", "0@1:8", "0@2:12"],
+      ["1@1:9", "2@1:10"],
     ]);
   });
 
@@ -297,7 +275,9 @@ describe("an error", () => {
   it("refuses a prompt that the context has no room for, before anything runs", async () => {
     const model = scriptedModel({ contextLength: 4 });
     const scheduler = await schedule(model);
-    expect(() => scheduler.submit(answering(range(5)))).toThrow(LimitError);
+    const tooLong = answering(range(5));
+    scheduler.submit(tooLong);
+    await expect(tooLong.result).rejects.toThrow(LimitError);
     expect(model.steps).toHaveLength(0);
     const fitting = answering(range(4), { maxTokens: 1 });
     scheduler.submit(fitting);

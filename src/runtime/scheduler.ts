@@ -1,22 +1,17 @@
 /**
- * The step loop: gives every generation a sequence of the session and runs them together, step after step.
- * Each step first takes one row of every answer that is being written, then fills up with prompts, oldest first.
+ * The step loop: gives every generation a sequence of the session and runs them together, step after step. Who waits how
+ * long is decided by waiting-queue.ts, who gets which rows of a step by share-out.ts.
  */
 import { counted } from "../core/counted.ts";
-import { HearthError, LimitError } from "../core/errors.ts";
-import type { Tokens } from "../core/units.ts";
-import type { RowPurpose } from "../ops/program.ts";
+import { HearthError, LimitError, QueueFullError } from "../core/errors.ts";
+import type { Milliseconds } from "../core/units.ts";
 import { checkpointsOf } from "./checkpoints.ts";
 import type { ActiveGeneration } from "./generation.ts";
+import { Seat } from "./seat.ts";
 import { chooseSeating } from "./seating.ts";
 import type { ReadKind, Session } from "./session.ts";
-
-interface Seat {
-  readonly generation: ActiveGeneration;
-  readonly sequence: number;
-  /** Lengths at which the sequence is saved while it reads, rising. */
-  savedAt: readonly Tokens[];
-}
+import { type Policy, type Share, type StepRoom, shareOut } from "./share-out.ts";
+import { WaitingQueue } from "./waiting-queue.ts";
 
 interface BetweenSteps {
   readonly run: () => Promise<void>;
@@ -31,23 +26,56 @@ export interface SequencesInUse {
   readonly oldestFree: number | undefined;
 }
 
+/** How busy the scheduler is. */
+export interface Activity {
+  /** Answers whose prompts are read or that are being written. */
+  readonly running: number;
+  readonly waiting: number;
+  /**
+   * What an answer that is asked for now may wait until its turn, reckoned from how long the last ones ran; 0 where a
+   * sequence is free, undefined before the first one has ended.
+   */
+  readonly expectedWait: Milliseconds | undefined;
+}
+
+export interface SchedulerOptions {
+  /** Answers that may wait for a sequence. Default: any number. */
+  readonly maxQueue?: number;
+  /** Default: prompts fill each step. */
+  readonly policy?: Policy;
+}
+
+/** How far an answer's time moves the mean of those before: the last ten or so count. */
+const newestWeight = 0.1;
+
 export class Scheduler {
   readonly #session: Session;
-  readonly #waiting: ActiveGeneration[] = [];
+  readonly #maxQueue: number;
+  readonly #policy: Policy;
+  readonly #waiting = new WaitingQueue();
   #seats: Seat[] = [];
   /** Sequences without an answer, the one that was left longest ago first. */
   readonly #free: number[];
   /** Whose each output of the step is. */
   readonly #outputSeats: Seat[] = [];
+  /** What each seat gets of the step. */
+  readonly #shares: Share[] = [];
+  readonly #room: { -readonly [Key in keyof StepRoom]: StepRoom[Key] };
   /** Work to be done between two steps. */
   readonly #between: BetweenSteps[] = [];
   /** The sequence that was given to an answer last. */
   #recent: number | undefined;
   #isRunning = false;
   #failure: unknown;
+  /** From a sequence to the end, of the last answers. */
+  #meanTime: Milliseconds | undefined;
 
-  constructor(session: Session) {
+  constructor(session: Session, options: SchedulerOptions = {}) {
+    const { maxRows } = session.program;
     this.#session = session;
+    this.#maxQueue = options.maxQueue ?? Number.POSITIVE_INFINITY;
+    this.#policy = options.policy ?? { slice: maxRows };
+    this.#room = { rows: maxRows, outputs: session.program.maxOutputs, turn: 0 };
     this.#free = Array.from({ length: session.cache.sequences }, (_, i) => i);
   }
 
@@ -56,14 +84,27 @@ export class Scheduler {
     return this.#failure;
   }
 
-  /** Queues a generation; it starts as soon as a sequence is free, or fails with `failure`. */
+  get activity(): Activity {
+    const { sequences } = this.#session.cache;
+    const running = sequences - this.#freePlaces;
+    const waiting = this.#waiting.length;
+    const before = waiting + 1 - this.#freePlaces;
+    const mean = this.#meanTime;
+    const expectedWait = before <= 0 ? 0 : mean && (mean * before) / sequences;
+    return { running, waiting, expectedWait };
+  }
+
+  /**
+   * Queues a generation; it starts as soon as a sequence is free. It fails with LimitError for a prompt longer than the
+   * context, QueueFullError, or `failure`: all that stands in an answer's way comes through its own door.
+   */
   submit(generation: ActiveGeneration): void {
-    this.checkLength(generation);
-    if (this.#failure !== undefined) {
-      generation.fail(this.#failure);
+    const refusal = this.#failure ?? this.tooLong(generation) ?? this.#queueFull();
+    if (refusal !== undefined) {
+      generation.fail(refusal);
       return;
     }
-    this.#waiting.push(generation);
+    this.#waiting.add(generation);
     if (!this.#isRunning) void this.#loop();
   }
 
@@ -93,19 +134,31 @@ export class Scheduler {
     this.#recent = sequence;
   }
 
-  /** @throws LimitError for a prompt longer than the context. */
-  checkLength({ prompt: { length } }: ActiveGeneration): void {
+  /** Of a prompt that no sequence has room for. */
+  tooLong({ prompt: { length } }: ActiveGeneration): LimitError | undefined {
     const { contextLength } = this.#session.cache;
-    if (length <= contextLength) return;
-    throw new LimitError(
+    if (length <= contextLength) return undefined;
+    return new LimitError(
       `the prompt has ${counted(length, "token")}, the context ${contextLength}; raise the context or shorten the prompt`,
     );
   }
 
   /** Ends everything that is queued or running. */
   abortAll(): void {
-    for (const generation of this.#waiting) generation.finish("abort");
+    for (const generation of this.#waiting.takeAll()) generation.finish("abort");
     for (const seat of this.#seats) seat.generation.finish("abort");
+  }
+
+  /** Sequences that are free, or will be when the step that runs is over. */
+  get #freePlaces(): number {
+    return this.#free.length + this.#seats.filter(hasEnded).length;
+  }
+
+  /** A free place is as good as one in the queue: the next step gives it away. */
+  #queueFull(): QueueFullError | undefined {
+    const waiting = this.#waiting.length - this.#freePlaces;
+    if (waiting < this.#maxQueue) return undefined;
+    return new QueueFullError(waiting, this.activity.expectedWait);
   }
 
   async #loop(): Promise<void> {
@@ -114,6 +167,7 @@ export class Scheduler {
       for (;;) {
         while (this.#between.length > 0) await this.#between.shift()?.run();
         this.#seatWaiting();
+        this.#waiting.reportPlaces();
         if (this.#seats.length === 0) break;
         await this.#step();
         if (this.#seats.some(hasEnded)) this.#leave();
@@ -121,23 +175,25 @@ export class Scheduler {
     } catch (error) {
       this.#failure = error ?? new HearthError("a step failed without a reason");
       for (const { generation } of this.#seats) generation.fail(error);
-      for (const generation of this.#waiting) generation.fail(error);
+      for (const generation of this.#waiting.takeAll()) generation.fail(error);
       for (const { reject } of this.#between.splice(0)) reject(error);
       this.#seats = [];
-      this.#waiting.length = 0;
     } finally {
       this.#isRunning = false;
     }
   }
 
-  /** Makes no objects of its own: `#outputSeats` is the same array in every step. */
+  /** Makes no objects of its own: arrays, room and shares are the same in every step. */
   async #step(): Promise<void> {
     const session = this.#session;
     const outputSeats = this.#outputSeats;
     outputSeats.length = 0;
     for (const seat of this.#seats) this.#makeRoomInContext(seat);
-    for (const seat of this.#seats) if (seat.generation.isAnswering) this.#addAnswer(seat);
-    for (const seat of this.#seats) if (!seat.generation.isAnswering) this.#addPrompt(seat);
+    shareOut(this.#seats, this.#room, this.#policy, this.#shares);
+    this.#room.turn++;
+    // Rows of answers come first in a step.
+    for (let i = 0; i < this.#seats.length; i++) this.#addAnswer(this.#seats[i], this.#shares[i]);
+    for (let i = 0; i < this.#seats.length; i++) this.#addPrompt(this.#seats[i], this.#shares[i]);
     let deciding = 1;
     for (const { generation } of outputSeats) {
       deciding = Math.max(deciding, generation.decidingLogits);
@@ -164,31 +220,23 @@ export class Scheduler {
     }
   }
 
-  /** Adds the token that the answer goes on from, if it fits. */
-  #addAnswer(seat: Seat): void {
-    const session = this.#session;
-    if (session.room > 0 && session.outputRoom > 0) this.#addForOutput(seat, "answer");
+  #addAnswer(seat: Seat | undefined, share: Share | undefined): void {
+    if (seat === undefined || share === undefined) return;
+    if (!seat.isAnswering || share.rows === 0) return;
+    this.#session.addForOutput(seat.sequence, seat.generation.takePending(), "answer");
+    this.#outputSeats.push(seat);
+    share.rows = 0;
   }
 
-  /** Adds the rows of a prompt that fit. The last one wants an output, from which the answer starts. */
-  #addPrompt(seat: Seat): void {
-    const session = this.#session;
+  /** The last row of a prompt wants an output, from which the answer starts. */
+  #addPrompt(seat: Seat | undefined, share: Share | undefined): void {
+    if (seat === undefined || share === undefined || share.rows === 0) return;
     const { generation, sequence } = seat;
-    if (generation.isFinished) return;
-    const until = seat.savedAt[0] ?? Number.POSITIVE_INFINITY;
-    while (
-      session.room > 0 &&
-      generation.pendingCount > 1 &&
-      session.cache.length(sequence) < until
-    ) {
-      session.add(sequence, generation.takePending());
+    for (let row = share.outputs; row < share.rows; row++) {
+      this.#session.add(sequence, generation.takePending());
     }
-    if (session.room === 0 || session.outputRoom === 0 || generation.pendingCount !== 1) return;
-    this.#addForOutput(seat, "prompt");
-  }
-
-  #addForOutput(seat: Seat, purpose: RowPurpose): void {
-    this.#session.addForOutput(seat.sequence, seat.generation.takePending(), purpose);
+    if (share.outputs === 0) return;
+    this.#session.addForOutput(sequence, generation.takePending(), "prompt");
     this.#outputSeats.push(seat);
   }
 
@@ -223,12 +271,18 @@ export class Scheduler {
   }
 
   #leave(): void {
-    for (const { sequence } of this.#seats.filter(hasEnded)) this.#free.push(sequence);
+    for (const { sequence, since } of this.#seats.filter(hasEnded)) {
+      this.#free.push(sequence);
+      const took = performance.now() - since;
+      this.#meanTime ??= took;
+      this.#meanTime += newestWeight * (took - this.#meanTime);
+    }
     this.#seats = this.#seats.filter((seat) => !hasEnded(seat));
   }
 
   /** False for a generation that failed before its first row. */
   #start(generation: ActiveGeneration, cached: number): boolean {
+    generation.noteQueued(0);
     try {
       generation.start(cached);
       return true;
@@ -242,12 +296,12 @@ export class Scheduler {
   #seatWaiting(): void {
     const session = this.#session;
     for (;;) {
-      while (this.#waiting[0]?.isFinished) this.#waiting.shift();
-      const generation = this.#waiting[0];
+      const generation = this.#waiting.first;
       if (generation === undefined) return;
       const seating = chooseSeating(session.cache, generation.prompt, this.#free);
       if (seating === undefined) return;
-      this.#waiting.shift();
+      this.#waiting.remove(generation);
+      if (generation.isFinished) continue;
       const { sequence, from, shared } = seating;
       const cached =
         from === sequence
@@ -260,7 +314,7 @@ export class Scheduler {
       if (!this.#start(generation, cached)) continue;
       this.#free.splice(this.#free.indexOf(sequence), 1);
       this.#recent = sequence;
-      this.#seats.push({ generation, sequence, savedAt });
+      this.#seats.push(new Seat(generation, { sequence, savedAt, cache: session.cache }));
     }
   }
 
@@ -271,6 +325,6 @@ export class Scheduler {
   }
 }
 
-function hasEnded({ generation }: Seat): boolean {
-  return generation.isFinished;
+function hasEnded(seat: Seat): boolean {
+  return seat.hasEnded;
 }
