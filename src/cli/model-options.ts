@@ -17,7 +17,9 @@ import {
   byteSize,
   collect,
   collectId,
+  mirostatVersion,
   realNumber,
+  sequenceBreaker,
   tokenBias,
   wholeNumber,
 } from "./option-values.ts";
@@ -196,6 +198,46 @@ const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
     "locally typical sampling; 1 is off (default: 1)",
   ).argParser(realNumber),
   new ApiOption(
+    "topNSigma",
+    "--top-n-sigma <n>",
+    "keep tokens within n deviations of the largest logit; 0 is off (default: 0)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "xtcProbability",
+    "--xtc-probability <p>",
+    "how often all but the last likely token are left out (default: 0)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "xtcThreshold",
+    "--xtc-threshold <p>",
+    "from where on a token is likely to XTC; above 0.5 it is off (default: 0.1)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "dynatempRange",
+    "--dynatemp-range <t>",
+    "how far the temperature follows the entropy; 0 is off (default: 0)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "dynatempExponent",
+    "--dynatemp-exp <x>",
+    "power of the entropy's share in it (default: 1)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "mirostat",
+    "--mirostat <version>",
+    "1 or 2: hold the surprise instead of other filters; 0 is off (default: 0)",
+  ).argParser(mirostatVersion),
+  new ApiOption(
+    "mirostatTau",
+    "--mirostat-ent <bits>",
+    "the surprise that Mirostat aims at (default: 5)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "mirostatEta",
+    "--mirostat-lr <x>",
+    "how fast Mirostat learns (default: 0.1)",
+  ).argParser(realNumber),
+  new ApiOption(
     "repetitionPenalty",
     "--repeat-penalty <x>",
     "penalty on recent tokens; 1 is off (default: 1)",
@@ -216,9 +258,34 @@ const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
     "how far back penalties look (default: 64)",
   ).argParser(wholeNumber),
   new ApiOption(
+    "dryMultiplier",
+    "--dry-multiplier <x>",
+    "penalty on tokens that go on with a repetition; 0 is off (default: 0)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "dryBase",
+    "--dry-base <x>",
+    "how it grows with each repeated token (default: 1.75)",
+  ).argParser(realNumber),
+  new ApiOption(
+    "dryAllowedLength",
+    "--dry-allowed-length <tokens>",
+    "repetitions shorter than this are free (default: 2)",
+  ).argParser(wholeNumber),
+  new ApiOption(
+    "dryPenaltyLastN",
+    "--dry-penalty-last-n <tokens>",
+    "how far back repetitions are looked for (default: 64)",
+  ).argParser(wholeNumber),
+  new ApiOption(
+    "drySequenceBreakers",
+    "--dry-sequence-breaker <text>",
+    'no repetition reaches across it; repeatable; "none" for none (default: line break : " *)',
+  ).argParser(sequenceBreaker),
+  new ApiOption(
     "logitBias",
-    "--logit-bias <id=bias>",
-    "added to a token's logit; -inf forbids it; repeatable (default: none)",
+    "--logit-bias <token=bias>",
+    "added to the logit of an id or of a text's tokens; -inf forbids; repeatable (default: none)",
   ).argParser(tokenBias),
   new ApiOption("seed", "--seed <n>", "same seed, same tokens (default: a new one)").argParser(
     wholeNumber,

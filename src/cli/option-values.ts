@@ -95,12 +95,27 @@ export function collectId(value: string, previous: readonly number[] = []): read
   return [...previous, wholeNumber(value)];
 }
 
-/** "ID=BIAS", repeatable. */
+/** For an option that may be given several times; "none" alone stands for none. */
+export function sequenceBreaker(value: string, previous?: readonly string[]): readonly string[] {
+  return value === "none" ? [] : collect(value, previous);
+}
+
+export function mirostatVersion(value: string): 0 | 1 | 2 {
+  const version = wholeNumber(value);
+  if (version === 0 || version === 1 || version === 2) return version;
+  throw new InvalidArgumentError("expected 0, 1 or 2.");
+}
+
+type TokenBias = readonly [number | string, number];
+
+/** "ID=BIAS", "TEXT=BIAS", or "ID+BIAS" and "ID-BIAS" as llama.cpp has it; repeatable. */
 export function tokenBias(
   value: string,
-  previous: Readonly<Record<number, number>> = {},
-): Readonly<Record<number, number>> {
-  const [id = "", bias = ""] = value.split("=");
-  const parsed = bias === "-inf" ? Number.NEGATIVE_INFINITY : realNumber(bias);
-  return { ...previous, [wholeNumber(id)]: parsed };
+  previous: readonly TokenBias[] = [],
+): readonly TokenBias[] {
+  const [, token = "", bias = ""] =
+    /^(\d+)([+-].*)$/s.exec(value) ?? /^(.*)=(.*)$/s.exec(value) ?? [];
+  if (token === "") throw new InvalidArgumentError('expected such as "15043=-1" or " Hello=-1".');
+  const added = bias === "-inf" ? Number.NEGATIVE_INFINITY : realNumber(bias);
+  return [...previous, [/^\d+$/.test(token) ? wholeNumber(token) : token, added]];
 }

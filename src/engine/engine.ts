@@ -11,8 +11,10 @@ import type { Plan } from "../placement/plan.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
+import { usesDry } from "../runtime/sampling/stages.ts";
 import type { Activity } from "../runtime/scheduler.ts";
 import { type ChatMessage, encodePrompt, type PromptIds } from "../text/chat-template.ts";
+import { BreakerFinder } from "../text/sequence-breakers.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import {
   checkSaveState,
@@ -34,6 +36,7 @@ export class Engine implements Disposable {
   readonly model: ModelDescription;
   readonly tokenizer: Tokenizer;
   readonly #running: RunningModel;
+  readonly #breakers: BreakerFinder;
   /** Answers whose long prompts are being encoded. */
   readonly #encoding = new Set<ActiveGeneration>();
   #isClosed = false;
@@ -42,6 +45,7 @@ export class Engine implements Disposable {
     this.#running = running;
     this.model = running.opened.description;
     this.tokenizer = running.opened.tokenizer;
+    this.#breakers = new BreakerFinder(this.tokenizer);
   }
 
   /**
@@ -214,10 +218,16 @@ export class Engine implements Disposable {
     const { special } = this.tokenizer;
     const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
     const prompt = ids instanceof Promise ? [] : ids;
+    const encode = (text: string): readonly number[] =>
+      this.tokenizer.encode(text, { parseSpecial: true, addBos: "never", addEos: "never" });
+    const sampling = resolveSampling(options, vocabulary, encode);
     const active = new ActiveGeneration(
       prompt,
       {
-        sampling: withoutTokens(resolveSampling(options, vocabulary), special.suppressed),
+        sampling: withoutTokens(sampling, special.suppressed),
+        ...(usesDry(sampling) && {
+          sequenceBreakers: this.#breakers.of(sampling.drySequenceBreakers),
+        }),
         maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
         stop,
         endTokens: this.#endTokens(options),

@@ -7,6 +7,7 @@ import { NotFiniteError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
 import type { TokenConstraint } from "./sampling/constraint.ts";
+import type { SequenceBreakers } from "./sampling/dry.ts";
 import { logSumExp, type TokenLogprob, topLogprobs } from "./sampling/logprobs.ts";
 import { Sampler } from "./sampling/sampler.ts";
 import type { ResolvedSampling } from "./sampling/sampling-options.ts";
@@ -55,6 +56,8 @@ export interface GenerationSettings {
   readonly endTokens: ReadonlySet<number>;
   /** The form that the answer keeps to; it begins in front of the first token. */
   readonly constraint?: TokenConstraint;
+  /** For DRY. */
+  readonly sequenceBreakers?: SequenceBreakers;
   /** How many alternatives to report with each token; undefined: none, and no log-probability. */
   readonly logprobs?: number;
   /** What to do when the context is full. */
@@ -106,7 +109,7 @@ export class ActiveGeneration {
     this.settings = settings;
     this.#detokenizer = detokenizer;
     this.#stopText = new StopText(settings.stop);
-    this.#sampler = new Sampler(settings.sampling, settings.vocabulary, settings.constraint);
+    this.#sampler = new Sampler(settings.sampling, settings.vocabulary, settings);
     this.chunks = new ChunkQueue(() => this.finish("abort"));
     let settle: Settle | undefined;
     this.result = new Promise((resolve, reject) => {

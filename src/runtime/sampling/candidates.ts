@@ -129,10 +129,9 @@ export class Candidates {
 
   /** Keeps the tokens whose surprise is nearest to the entropy until their probability exceeds `p`. Source: arXiv 2202.00666. */
   keepTypical(p: number): void {
-    this.#softmax();
     this.#surprise ??= new Float32Array(this.#capacity);
     this.#isKept ??= new Uint8Array(this.#capacity);
-    const entropy = this.#entropy();
+    const { entropy } = this;
     for (let i = 0; i < this.#count; i++) {
       this.#surprise[i] = -Math.abs(-Math.log(this.#probabilities[i] ?? 0) - entropy);
     }
@@ -149,9 +148,93 @@ export class Candidates {
     this.#count = kept;
   }
 
-  /** Divides logits by `temperature`. */
+  /** Keeps tokens at most `deviations` standard deviations below the largest logit; impossible ones do not count. */
+  keepNearLargest(deviations: number): void {
+    const row = this.#row;
+    let largest = Number.NEGATIVE_INFINITY;
+    let sum = 0;
+    let count = 0;
+    for (let id = 0; id < row.length; id++) {
+      const logit = row[id] ?? 0;
+      if (logit === Number.NEGATIVE_INFINITY) continue;
+      if (logit > largest) largest = logit;
+      sum += logit;
+      count++;
+    }
+    const mean = sum / count;
+    let squares = 0;
+    for (let id = 0; id < row.length; id++) {
+      const logit = row[id] ?? 0;
+      if (logit !== Number.NEGATIVE_INFINITY) squares += (logit - mean) ** 2;
+    }
+    const floor = largest - deviations * Math.sqrt(squares / count);
+    for (let id = 0; id < row.length; id++) {
+      if ((row[id] ?? 0) < floor) row[id] = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  /** Leaves out the tokens whose probability reaches `threshold`, except for the least likely of them. */
+  dropAllButLastOver(threshold: number): void {
+    this.#softmax();
+    let over = 0;
+    while (over < this.#count && (this.#probabilities[over] ?? 0) >= threshold) over++;
+    const dropped = Math.max(0, over - 1);
+    this.#ids.copyWithin(0, dropped, this.#count);
+    this.#logits.copyWithin(0, dropped, this.#count);
+    this.#count -= dropped;
+  }
+
+  /** Keeps tokens of at most so many bits of surprise, at least one. */
+  keepSurprise(bits: number): void {
+    this.#softmax();
+    let kept = 1;
+    while (kept < this.#count && -Math.log2(this.#probabilities[kept] ?? 0) <= bits) kept++;
+    this.#count = Math.min(kept, this.#count);
+  }
+
+  /** Divides logits by `temperature`; 0 keeps the likeliest. */
   heat(temperature: number): void {
-    this.#temperature *= temperature;
+    if (temperature > 0) this.#temperature *= temperature;
+    else this.keepLargest(1);
+  }
+
+  /** How many there are. */
+  get count(): number {
+    this.sort();
+    return this.#count;
+  }
+
+  /** In nats. */
+  get entropy(): number {
+    this.#softmax();
+    let entropy = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const probability = this.#probabilities[i] ?? 0;
+      if (probability > 0) entropy -= probability * Math.log(probability);
+    }
+    return entropy;
+  }
+
+  /** How quickly the `count` likeliest tokens get less likely: the exponent of the power law through them. */
+  zipfExponent(count: number): number {
+    this.sort();
+    let products = 0;
+    let squares = 0;
+    for (let i = 0; i < Math.min(count, this.#count) - 1; i++) {
+      const rank = Math.log((i + 2) / (i + 1));
+      const fall = ((this.#logits[i] ?? 0) - (this.#logits[i + 1] ?? 0)) / this.#temperature;
+      products += rank * fall;
+      squares += rank * rank;
+    }
+    return products / squares;
+  }
+
+  /** Of a token in the draw that was made last. */
+  probabilityOf(token: number): number {
+    for (let i = 0; i < this.#count; i++) {
+      if (this.#ids[i] === token) return this.#probabilities[i] ?? 0;
+    }
+    return 0;
   }
 
   /** Draws by softmax, `uniform` in [0, 1). */
@@ -186,16 +269,6 @@ export class Candidates {
     for (let i = 0; i < this.#count; i++) {
       this.#probabilities[i] = (this.#probabilities[i] ?? 0) / sum;
     }
-  }
-
-  /** Of the probabilities that the last softmax left, in nats. */
-  #entropy(): number {
-    let entropy = 0;
-    for (let i = 0; i < this.#count; i++) {
-      const probability = this.#probabilities[i] ?? 0;
-      if (probability > 0) entropy -= probability * Math.log(probability);
-    }
-    return entropy;
   }
 
   #sorted(values: Float32Array, count: number): Int32Array {

@@ -111,12 +111,16 @@ describe("an answer of a promised form", () => {
     expect(() => answering(new Sequence([])).accept(logits())).toThrow("no token");
     const never = { logitBias: { 2: Number.NEGATIVE_INFINITY } };
     expect(() => answering(new Sequence([2]), never).accept(logits())).toThrow(OptionError);
-    const sampler = new Sampler(resolveSampling({}, vocabulary), vocabulary, new Sequence([2]));
+    const sampler = new Sampler(resolveSampling({}, vocabulary), vocabulary, {
+      constraint: new Sequence([2]),
+    });
     expect(() => sampler.accept(3)).toThrow(/token 3 .* form/);
   });
 
   it("chooses nothing from logits that are no numbers", () => {
-    const sampler = new Sampler(resolveSampling({}, vocabulary), vocabulary, new Sequence([2]));
+    const sampler = new Sampler(resolveSampling({}, vocabulary), vocabulary, {
+      constraint: new Sequence([2]),
+    });
     const row = logits();
     row[30] = Number.NaN;
     expect(sampler.sample(row)).toBeUndefined();

@@ -108,6 +108,59 @@ describe("the sampler", () => {
     for (let i = 0; i < 500; i++) expect(banned.sample(logits())).not.toBe(1);
   });
 
+  it("forbids a token by false, and takes pairs whose biases add up and whose texts are encoded", () => {
+    expect(sampler({ temperature: 0, logitBias: { 1: false } }).sample(logits())).toBe(3);
+    const encode = (text: string): readonly number[] => [...text].map(Number);
+    const bias = (logitBias: SamplingOptions["logitBias"] & object): unknown =>
+      resolveSampling({ logitBias }, vocabulary, encode).logitBias;
+    expect(
+      bias([
+        ["42", -1],
+        [2, 5],
+        ["5", false],
+      ]),
+    ).toEqual({ 4: -1, 2: 4, 5: -Infinity });
+    expect(bias({ 4: 1, 3: false })).toEqual({ 4: 1, 3: -Infinity });
+    expect(() => resolveSampling({ logitBias: [["x", 1]] }, vocabulary)).toThrow(/tokenizer/);
+  });
+
+  it("leaves out all likely tokens but the last, as often as XTC says", () => {
+    const xtc = { xtcProbability: 0.25, xtcThreshold: 0.15 };
+    // Without 0.4 and 0.3: 0.15, 0.1, 0.04 and 0.01 of 0.3.
+    const without = [0.15 / 0.3, 0, 0.01 / 0.3, 0, 0.1 / 0.3, 0.04 / 0.3];
+    expectShares(
+      frequencies(xtc),
+      shares.map((share, id) => 0.75 * share + 0.25 * (without[id] ?? 0)),
+    );
+    expectShares(frequencies({ xtcProbability: 1, xtcThreshold: 0.35 }), shares);
+  });
+
+  it("draws the same tokens for a seed whether or not XTC may strike, where it does not", () => {
+    const draw = (options: SamplingOptions): readonly (number | undefined)[] => {
+      const subject = sampler({ topK: 0, ...options });
+      return Array.from({ length: 20 }, () => subject.sample(logits()));
+    };
+    expect(draw({ xtcProbability: 1, xtcThreshold: 0.51 })).toEqual(draw({}));
+    expect(draw({ xtcProbability: 0, xtcThreshold: 0.1 })).toEqual(draw({}));
+  });
+
+  it("keeps tokens within deviations of the largest logit", () => {
+    // Logits −1.897, −0.916, −4.605, −1.204, −2.303, −3.219: mean −2.357, deviation 1.251.
+    const kept = [0.15, 0.4, 0, 0.3, 0.1, 0].map((share) => share / 0.95);
+    expectShares(frequencies({ topNSigma: 1.2 }), kept);
+  });
+
+  it("has a temperature by the entropy", () => {
+    // Entropy 1.446 nats of ln 6 = 1.792: a share of 0.807, squared 0.651. From 0.5 to 1.5: 1.151.
+    const heated = shares.map((share) => share ** (1 / 1.151));
+    const sum = heated.reduce((a, b) => a + b);
+    expectShares(
+      frequencies({ dynatempRange: 0.5, dynatempExponent: 2 }),
+      heated.map((share) => share / sum),
+    );
+    expectShares(frequencies({ dynatempRange: 0.5, topK: 1 }), [0, 1, 0, 0, 0, 0]);
+  });
+
   it.each<readonly [string, SamplingOptions]>([
     ["greedy", { temperature: 0 }],
     ["of the likeliest", { topK: 2 }],
@@ -115,6 +168,10 @@ describe("the sampler", () => {
     ["of all, filtered", { topK: 0, typicalP: 0.5, topP: 0.5 }],
     ["with a bias", { topK: 2, logitBias: { 3: -1 } }],
     ["with a bias against what is infinite", { logitBias: { 2: Number.NEGATIVE_INFINITY } }],
+    ["with deviations", { topNSigma: 1 }],
+    ["by Mirostat", { mirostat: 2 }],
+    ["by Mirostat 1", { mirostat: 1 }],
+    ["with XTC and a temperature by entropy", { topK: 0, xtcProbability: 1, dynatempRange: 0.3 }],
     ["with a penalty, greedy", { temperature: 0, presencePenalty: 1 }],
   ])("chooses nothing where a logit is NaN or the largest infinite: %s", (_, options) => {
     for (const wrong of [Number.NaN, -Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -148,8 +205,16 @@ describe("the sampler", () => {
       { repetitionPenalty: 0 },
       { logitBias: { 99: 1 } },
       { logitBias: { 1: Number.POSITIVE_INFINITY } },
+      { logitBias: [[1]] },
+      { logitBias: [["", 1]] },
+      { logitBias: [[1, true]] },
+      { xtcThreshold: 2 },
+      { mirostat: 3 },
+      { dryPenaltyLastN: -1 },
+      { drySequenceBreakers: [""] },
+      { topNSigma: -1 },
     ]) {
-      expect(() => resolveSampling(options, vocabulary)).toThrow(OptionError);
+      expect(() => resolveSampling(options as SamplingOptions, vocabulary)).toThrow(OptionError);
     }
   });
 });

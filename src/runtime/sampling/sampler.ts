@@ -7,10 +7,17 @@ import { indexOfLargest } from "../../core/numbers.ts";
 import { createRandom, type Random } from "../../core/random.ts";
 import { Candidates } from "./candidates.ts";
 import { maskWords, type TokenConstraint } from "./constraint.ts";
-import { heat, keepMinP, keepTopK, keepTopP, keepTypical } from "./filters.ts";
-import { BiasStage, PenaltyStage } from "./penalties.ts";
+import type { SequenceBreakers } from "./dry.ts";
 import type { ResolvedSampling } from "./sampling-options.ts";
 import type { LogitStage } from "./stage.ts";
+import { changesOf, filtersOf } from "./stages.ts";
+
+export interface SamplerExtra {
+  /** The form that the answer keeps to. */
+  readonly constraint?: TokenConstraint | undefined;
+  /** For DRY; none by default. */
+  readonly sequenceBreakers?: SequenceBreakers | undefined;
+}
 
 export class Sampler {
   /** Stages that work on the logits of all tokens, by id. */
@@ -23,11 +30,12 @@ export class Sampler {
   readonly #constraint: TokenConstraint | undefined;
   readonly #mask: Uint32Array;
 
-  constructor(options: ResolvedSampling, vocabulary: number, constraint?: TokenConstraint) {
-    this.#changes = changesOf(options);
+  constructor(options: ResolvedSampling, vocabulary: number, extra: SamplerExtra = {}) {
+    const { constraint, sequenceBreakers = new Map() } = extra;
     this.#isGreedy = options.temperature === 0;
-    this.#filters = this.#isGreedy ? [] : filtersOf(options);
     this.#random = createRandom(options.seed);
+    this.#changes = changesOf(options, vocabulary, sequenceBreakers);
+    this.#filters = filtersOf(options, vocabulary, this.#random);
     const { needs = vocabulary } = this.#filters[0] ?? {};
     this.#candidates = new Candidates(this.#isGreedy ? 1 : Math.min(needs, vocabulary));
     this.#constraint = constraint;
@@ -100,24 +108,4 @@ export class Sampler {
     candidates.sort();
     return candidates.isSound ? candidates.draw(this.#random.uniform()) : undefined;
   }
-}
-
-function changesOf(options: ResolvedSampling): readonly LogitStage[] {
-  const { logitBias, repetitionPenalty, presencePenalty, frequencyPenalty, penaltyWindow } =
-    options;
-  const stages: LogitStage[] = [];
-  if (Object.keys(logitBias).length > 0) stages.push(new BiasStage(logitBias));
-  const penalises = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
-  if (penalises && penaltyWindow > 0) stages.push(new PenaltyStage(options));
-  return stages;
-}
-
-function filtersOf({ topK, typicalP, topP, minP, temperature }: ResolvedSampling): LogitStage[] {
-  const stages: LogitStage[] = [];
-  if (topK > 0) stages.push(keepTopK(topK));
-  if (typicalP < 1) stages.push(keepTypical(typicalP));
-  if (topP < 1) stages.push(keepTopP(topP));
-  if (minP > 0) stages.push(keepMinP(minP));
-  stages.push(heat(temperature));
-  return stages;
 }
