@@ -131,6 +131,22 @@ const methods: Readonly<Record<string, readonly Place[]>> = {
     { target: () => engine.chat.bind(engine) },
     { target: () => engine.chat.bind(engine), before: () => [conversation], isOptional: true },
   ],
+  "engine.renderChat": [
+    { target: () => engine.renderChat.bind(engine) },
+    {
+      target: () => engine.renderChat.bind(engine),
+      before: () => [conversation],
+      isOptional: true,
+    },
+  ],
+  "engine.encodeChat": [
+    { target: () => engine.encodeChat.bind(engine) },
+    {
+      target: () => engine.encodeChat.bind(engine),
+      before: () => [conversation],
+      isOptional: true,
+    },
+  ],
   "engine.tokenize": [
     { target: () => engine.tokenize.bind(engine) },
     { target: () => engine.tokenize.bind(engine), before: () => ["a"], isOptional: true },

@@ -89,6 +89,7 @@ export {
   LimitError,
   NotFiniteError,
   OptionError,
+  PromptTooLongError,
   QueueFullError,
   ShapeError,
   UnsupportedError,
@@ -101,6 +102,7 @@ export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export type { LearnReport } from "./engine/learn.ts";
 export { cacheTypes, checkGenerateOptions, devices } from "./engine/option-rules.ts";
 export type {
+  ChatOptions,
   Device,
   EngineOptions,
   GenerateOptions,
@@ -131,7 +133,8 @@ export type { Activity } from "./runtime/scheduler.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";
-export type { ChatMessage } from "./text/chat-template.ts";
+export type { ChatMessage, ChatTemplateOptions } from "./text/chat-template.ts";
+export { TemplateError } from "./text/jinja/errors.ts";
 export type { AddToken, EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
 
 declare global {

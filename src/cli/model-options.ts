@@ -29,7 +29,9 @@ import { addVoiceOptions, type VoiceFlags } from "./voice.ts";
 
 /** Options of `Engine.open` that flags give. */
 export type EngineFlags = VoiceFlags &
-  Omit<EngineOptions, "timeline" | "onProgress" | "onCompile" | "signal">;
+  Omit<EngineOptions, "contextLength" | "timeline" | "onProgress" | "onCompile" | "signal"> & {
+    readonly contextLength?: number;
+  };
 
 /** Options of `generate` that flags give. */
 export type SamplingFlags = Omit<

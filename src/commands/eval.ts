@@ -170,8 +170,10 @@ function roomFor(
       Math.max(most, Buffer.byteLength(context) + Buffer.byteLength(continuation)),
     0,
   );
+  const { contextLength: wanted } = engine;
+  const most = wanted === "largest" ? trained : Math.min(trained, defaultContext);
   const contextLength =
-    engine.contextLength ?? Math.min(trained, defaultContext, longest + specialTokens);
+    typeof wanted === "number" ? wanted : Math.min(most, longest + specialTokens);
   const needed = asked.reduce(
     (most, { questions }) => Math.max(most, ...questions.map(({ choices }) => choices.length)),
     1,

@@ -3,6 +3,7 @@
  * the fields let a program distinguish cases. A message is one visible line of bounded length, whatever a file or a
  * model put into it; the fields hold what was really found.
  */
+import { counted } from "./counted.ts";
 import { maxMessageCharacters, visibleText } from "./visible-text.ts";
 
 /** Base of every error that hearth throws on purpose. */
@@ -100,7 +101,7 @@ export class OptionError extends HearthError {
 
 /** A limit that was reached: context length, memory, a budget. */
 export class LimitError extends HearthError {
-  override readonly name = "LimitError";
+  override readonly name: string = "LimitError";
   /** "card memory": a graphics card gave less than it was asked for. */
   readonly resource: "card memory" | undefined;
   constructor(message: string, resource?: "card memory") {
@@ -124,6 +125,20 @@ export class QueueFullError extends HearthError {
     );
     this.waiting = waiting;
     this.expectedWait = expectedWait;
+  }
+}
+
+/** A prompt that is longer than the context. Nothing was cut, nothing computed. */
+export class PromptTooLongError extends LimitError {
+  override readonly name = "PromptTooLongError";
+  readonly promptTokens: number;
+  readonly contextLength: number;
+  constructor(promptTokens: number, contextLength: number) {
+    super(
+      `the prompt has ${counted(promptTokens, "token")}, the context ${contextLength}; raise the context or shorten the prompt`,
+    );
+    this.promptTokens = promptTokens;
+    this.contextLength = contextLength;
   }
 }
 

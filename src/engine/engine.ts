@@ -13,7 +13,13 @@ import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
 import { usesDry } from "../runtime/sampling/stages.ts";
 import type { Activity } from "../runtime/scheduler.ts";
-import { type ChatMessage, encodePrompt, type PromptIds } from "../text/chat-template.ts";
+import {
+  type ChatMessage,
+  type ChatTemplateOptions,
+  checkTemplateOptions,
+  encodePrompt,
+  type PromptIds,
+} from "../text/chat-template.ts";
 import { BreakerFinder } from "../text/sequence-breakers.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import {
@@ -26,8 +32,14 @@ import {
 } from "./conversation-state.ts";
 import type { LearnReport } from "./learn.ts";
 import type { OpenedModel } from "./open.ts";
-import { checkGenerateOptions, checkIds, checkReopenOptions, engineRules } from "./option-rules.ts";
-import type { EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
+import {
+  checkChatOptions,
+  checkGenerateOptions,
+  checkIds,
+  checkReopenOptions,
+  engineRules,
+} from "./option-rules.ts";
+import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
 import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
 import { RunningModel } from "./running-model.ts";
 import { type SparsityReport, sparsityReport } from "./sparsity-report.ts";
@@ -116,12 +128,29 @@ export class Engine implements Disposable {
   }
 
   /** The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. */
-  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Generation {
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     this.#checkOpen();
-    checkGenerateOptions(options);
+    const { template: wish, ...answer } = checkChatOptions(options);
     const { template } = this.#opened;
-    const stop = [...(options.stop ?? []), ...template.stopTexts];
-    return this.#answer(template.encode(messages), { ...options, stop });
+    const stop = [...(answer.stop ?? []), ...template.stopTexts];
+    return this.#answer(template.encode(messages, wish), { ...answer, stop });
+  }
+
+  /** The text that `chat` has the model read. @throws as `chat` */
+  renderChat(messages: readonly ChatMessage[], template: ChatTemplateOptions = {}): string {
+    this.#checkOpen();
+    checkTemplateOptions(template);
+    return this.#opened.template.render(messages, template);
+  }
+
+  /** The tokens that `chat` has the model read. @throws as `chat` */
+  async encodeChat(
+    messages: readonly ChatMessage[],
+    template: ChatTemplateOptions = {},
+  ): Promise<readonly number[]> {
+    this.#checkOpen();
+    checkTemplateOptions(template);
+    return this.#opened.template.encode(messages, template);
   }
 
   /**

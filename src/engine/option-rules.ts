@@ -7,7 +7,9 @@ import {
   describeValue,
   flagRule,
   functionRule,
+  isPlainObject,
   listRule,
+  type OptionRule,
   type OptionRules,
   pathRule,
   signalRule,
@@ -20,7 +22,14 @@ import type { KvType } from "../ops/kv-shape.ts";
 import { objectives } from "../placement/problem.ts";
 import { samplingRules } from "../runtime/sampling/sampling-options.ts";
 import { sparsities } from "../sparsity/method.ts";
-import type { Device, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
+import { checkTemplateOptions } from "../text/chat-template.ts";
+import type {
+  ChatOptions,
+  Device,
+  EngineOptions,
+  GenerateOptions,
+  ReopenOptions,
+} from "./options.ts";
 
 export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
 
@@ -29,9 +38,14 @@ export const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
 /** The longest context that a program can be made for. */
 export const longestContext: Tokens = 1 << 24;
 
+const contextRule: OptionRule = {
+  expected: `${countRule(1, longestContext).expected}, or "largest"`,
+  accepts: (value) => value === "largest" || countRule(1, longestContext).accepts(value),
+};
+
 /** Every key and value. The largest counts are those that a program can still be made for. */
 export const engineRules: OptionRules<EngineOptions> = {
-  contextLength: countRule(1, longestContext),
+  contextLength: contextRule,
   sequences: countRule(1, 1024),
   maxQueue: countRule(0),
   checkpoints: countRule(0, 256),
@@ -81,9 +95,21 @@ export const generateRules: OptionRules<GenerateOptions> = {
   onQueued: functionRule,
 };
 
+const templateRule: OptionRule = {
+  expected: "an object of options of the chat template",
+  accepts: isPlainObject,
+};
+
 /** @throws OptionError naming the option. Whether the vocabulary has the tokens of `logitBias` is known once it is open. */
 export function checkGenerateOptions(options: GenerateOptions): void {
   checkOptions(options, generateRules, "generate");
+}
+
+/** The same of a conversation's answer. Returns them. */
+export function checkChatOptions(options: ChatOptions): ChatOptions {
+  checkOptions(options, { ...generateRules, template: templateRule }, "chat");
+  if (options.template !== undefined) checkTemplateOptions(options.template);
+  return options;
 }
 
 /** @throws OptionError unless `ids` is a list of ids of this vocabulary. */

@@ -5,6 +5,7 @@ import type { KvType } from "../ops/kv-shape.ts";
 import type { Objective } from "../placement/problem.ts";
 import type { SamplingOptions } from "../runtime/sampling/sampling-options.ts";
 import type { Sparsity } from "../sparsity/method.ts";
+import type { ChatTemplateOptions } from "../text/chat-template.ts";
 
 /**
  * "gpu": the whole model on a graphics card. "hybrid": its hot neurons there, the rest on the CPU, both at once.
@@ -13,8 +14,11 @@ import type { Sparsity } from "../sparsity/method.ts";
 export type Device = "auto" | "cpu" | "gpu" | "hybrid" | "reference";
 
 export interface EngineOptions {
-  /** Tokens of prompt and answer together. Default: the model's, at most 4096. */
-  readonly contextLength?: Tokens;
+  /**
+   * Tokens of prompt and answer together. Default: the model's, at most 4096. "largest": the model's, or as many as fit
+   * into memory for all sequences beside the weights; Engine.contextLength says how many that are.
+   */
+  readonly contextLength?: Tokens | "largest";
   /** Answers that can be written at the same time; each has a KV cache of its own. Default 1. */
   readonly sequences?: number;
   /** Answers that may wait for a sequence: one more fails with QueueFullError. Default: any number. */
@@ -90,6 +94,12 @@ export interface EngineOptions {
 export interface ReopenOptions {
   /** Default: as the engine was opened first. Another one than that has no use for the options of a card. */
   readonly device?: Device;
+}
+
+/** Of an answer to a conversation. */
+export interface ChatOptions extends GenerateOptions {
+  /** What the model's chat template is given beside the messages. */
+  readonly template?: ChatTemplateOptions;
 }
 
 export interface GenerateOptions extends SamplingOptions {

@@ -6,17 +6,11 @@ import type { Model } from "../model/model.ts";
 import { kvBytes } from "../ops/kv-shape.ts";
 import type { Device, EngineOptions } from "./options.ts";
 
-type WithDefault =
-  | "contextLength"
-  | "sequences"
-  | "batchSize"
-  | "device"
-  | "objective"
-  | "cacheType"
-  | "sparsity";
+type WithDefault = "sequences" | "batchSize" | "device" | "objective" | "cacheType" | "sparsity";
 
 /** What the caller said, with a value for every option that has a default. */
-export type ResolvedEngineOptions = EngineOptions & Required<Pick<EngineOptions, WithDefault>>;
+export type ResolvedEngineOptions = Omit<EngineOptions, "contextLength"> &
+  Required<Pick<EngineOptions, WithDefault>> & { readonly contextLength: Tokens };
 
 /** A context longer than this is only opened when asked for: its cache would take an unexpected amount of memory. */
 const defaultContextLimit: Tokens = 4096;
@@ -27,9 +21,9 @@ const defaultContextLimit: Tokens = 4096;
  */
 export function resolveEngineOptions(options: EngineOptions, model: Model): ResolvedEngineOptions {
   const { contextLength: trained } = model.hyperparameters;
-  return {
-    ...options,
-    contextLength: options.contextLength ?? Math.min(trained, defaultContextLimit),
+  const { contextLength = Math.min(trained, defaultContextLimit), ...others } = options;
+  const resolved = {
+    ...others,
     sequences: options.sequences ?? 1,
     batchSize: options.batchSize ?? 128,
     device: deviceFor(options),
@@ -37,6 +31,41 @@ export function resolveEngineOptions(options: EngineOptions, model: Model): Reso
     cacheType: options.cacheType ?? "f16",
     sparsity: options.sparsity ?? "auto",
   };
+  if (contextLength !== "largest") return { ...resolved, contextLength };
+  return { ...resolved, contextLength: largestContext(model, resolved) };
+}
+
+/** Of the memory that is free beside the weights, what the cache may take: prompts and other programs need some, too. */
+const cacheShare = 0.75;
+/** Contexts are whole multiples of so many tokens, and never less. */
+const contextStep: Tokens = 256;
+
+/** The model's own context, or the longest whose cache fits into the memory that is free now. */
+function largestContext(
+  model: Model,
+  options: Omit<ResolvedEngineOptions, "contextLength">,
+): Tokens {
+  const { contextLength: own } = model.hyperparameters;
+  const weights = model.gguf.files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const room = cacheShare * Math.max(0, process.availableMemory() - weights);
+  const fits = (contextLength: Tokens): boolean =>
+    cacheBytes(model, { ...options, contextLength }) <= room;
+  if (fits(own)) return own;
+  let [least, most] = [1, Math.ceil(own / contextStep)];
+  while (least < most) {
+    const middle = Math.ceil((least + most) / 2);
+    if (fits(middle * contextStep)) least = middle;
+    else most = middle - 1;
+  }
+  return Math.min(own, least * contextStep);
+}
+
+/** Of all sequences, with their checkpoints. */
+function cacheBytes(model: Model, options: ResolvedEngineOptions): Bytes {
+  const { cacheType: kvType, contextLength, sequences, batchSize: maxRows } = options;
+  const checkpoints = options.checkpoints ?? ("auto" as const);
+  const limits = { contextLength, sequences, maxRows, kvType, checkpoints };
+  return kvBytes(cacheShape(model.hyperparameters, limits));
 }
 
 /** A plan is for both devices. */
@@ -56,10 +85,8 @@ export function requireCacheMemory(
   options: ResolvedEngineOptions,
   systemMemory: Bytes,
 ): void {
-  const { cacheType: kvType, contextLength, sequences, batchSize: maxRows } = options;
-  const checkpoints = options.checkpoints ?? ("auto" as const);
-  const limits = { contextLength, sequences, maxRows, kvType, checkpoints };
-  const needed = kvBytes(cacheShape(model.hyperparameters, limits));
+  const { contextLength, sequences } = options;
+  const needed = cacheBytes(model, options);
   if (needed <= systemMemory) return;
   throw new LimitError(
     `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, this machine has ${formatBytes(systemMemory)}; ask for a shorter context, fewer sequences or checkpoints, or cacheType q8_0`,

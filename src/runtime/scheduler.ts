@@ -2,8 +2,12 @@
  * The step loop: gives every generation a sequence of the session and runs them together, step after step. Who waits how
  * long is decided by waiting-queue.ts, who gets which rows of a step by share-out.ts.
  */
-import { counted } from "../core/counted.ts";
-import { HearthError, LimitError, QueueFullError } from "../core/errors.ts";
+import {
+  HearthError,
+  type LimitError,
+  PromptTooLongError,
+  QueueFullError,
+} from "../core/errors.ts";
 import type { Milliseconds } from "../core/units.ts";
 import { checkpointsOf } from "./checkpoints.ts";
 import type { ActiveGeneration } from "./generation.ts";
@@ -137,10 +141,7 @@ export class Scheduler {
   /** Of a prompt that no sequence has room for. */
   tooLong({ prompt: { length } }: ActiveGeneration): LimitError | undefined {
     const { contextLength } = this.#session.cache;
-    if (length <= contextLength) return undefined;
-    return new LimitError(
-      `the prompt has ${counted(length, "token")}, the context ${contextLength}; raise the context or shorten the prompt`,
-    );
+    return length > contextLength ? new PromptTooLongError(length, contextLength) : undefined;
   }
 
   /** Ends everything that is queued or running. */

@@ -4,11 +4,20 @@
  * sees nothing but the messages.
  */
 
-import { checkValue, describeValue, isRecord, textRule } from "../core/check-options.ts";
+import {
+  checkOptions,
+  checkValue,
+  describeValue,
+  flagRule,
+  isPlainObject,
+  isRecord,
+  type OptionRules,
+  textRule,
+} from "../core/check-options.ts";
 import { LimitError, OptionError } from "../core/errors.ts";
 import { findChatTemplate, type TemplateMetadata } from "./find-chat-template.ts";
 import { TemplateError } from "./jinja/errors.ts";
-import type { Input } from "./jinja/input.ts";
+import { type Input, isInput } from "./jinja/input.ts";
 import { compileTemplate, type Template } from "./jinja/template.ts";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
 
@@ -17,9 +26,25 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-interface ChatOptions {
+/** What a template is given beside the messages. */
+export interface ChatTemplateOptions {
   /** End with the opening of the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean;
+  /**
+   * Variables of the model's own template, as `enable_thinking` or `reasoning_effort`: what JSON can say. A template that
+   * does not know one ignores it, and so does the plain form.
+   */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+const templateRules: OptionRules<ChatTemplateOptions> = {
+  addGenerationPrompt: flagRule,
+  variables: { expected: "an object of variables that JSON can say", accepts: isVariables },
+};
+
+/** @throws OptionError naming the option */
+export function checkTemplateOptions(options: ChatTemplateOptions): void {
+  checkOptions(options, templateRules, "template");
 }
 
 /** The ids of a prompt, or the promise of them where its text is long. */
@@ -43,10 +68,13 @@ export interface ChatTemplate {
   readonly announcement: string | undefined;
   /** Texts that end an answer, for a form that has no tokens for it. */
   readonly stopTexts: readonly string[];
-  /** @throws TemplateError with the template's own message where it refuses the messages, LimitError at a limit. */
-  render(messages: readonly ChatMessage[], options?: ChatOptions): string;
+  /**
+   * @throws OptionError for what is no conversation, TemplateError with the template's own message where it refuses the
+   * messages, LimitError at a limit.
+   */
+  render(messages: readonly ChatMessage[], options?: ChatTemplateOptions): string;
   /** Renders and encodes, special tokens parsed, BOS once if the model wants it. A long text is encoded with pauses. */
-  encode(messages: readonly ChatMessage[], options?: ChatOptions): PromptIds;
+  encode(messages: readonly ChatMessage[], options?: ChatTemplateOptions): PromptIds;
 }
 
 export function createChatTemplate(metadata: TemplateMetadata, tokenizer: Tokenizer): ChatTemplate {
@@ -80,7 +108,7 @@ function tryCompile(source: string): Compiled {
 interface Conversation {
   readonly tokenizer: Tokenizer;
   readonly messages: readonly ChatMessage[];
-  readonly options: ChatOptions;
+  readonly options: ChatTemplateOptions;
 }
 
 function render(template: Template, conversation: Conversation): string {
@@ -105,6 +133,7 @@ function variablesOf({
   const textOf = (id: number | undefined): string | undefined =>
     id === undefined ? undefined : tokenizer.tokenText(id);
   return {
+    ...readVariables(options.variables ?? {}),
     messages: messages.map(({ role, content }) => ({ role, content })),
     tools: null,
     documents: null,
@@ -114,6 +143,31 @@ function variablesOf({
     unk_token: textOf(special.unknown),
     pad_token: textOf(special.padding),
   };
+}
+
+/** Of a conversation itself: no variable takes their place. */
+const ownVariables: readonly string[] = [
+  "messages",
+  "tools",
+  "documents",
+  "add_generation_prompt",
+  "bos_token",
+  "eos_token",
+  "unk_token",
+  "pad_token",
+];
+
+function isVariables(value: unknown): boolean {
+  if (!isPlainObject(value)) return false;
+  return Object.entries(value).every(
+    ([name, variable]) => !ownVariables.includes(name) && isInput(variable),
+  );
+}
+
+/** Those that have a value; checkTemplateOptions has judged them. */
+function readVariables(variables: Readonly<Record<string, unknown>>): Record<string, Input> {
+  const isRead = (entry: [string, unknown]): entry is [string, Input] => isInput(entry[1]);
+  return Object.fromEntries(Object.entries(variables).filter(isRead));
 }
 
 /** A form that any language model can continue, without special tokens. */
@@ -149,11 +203,15 @@ function plainName(role: string): string {
 }
 
 function withEncode(tokenizer: Tokenizer, template: Omit<ChatTemplate, "encode">): ChatTemplate {
+  const render: ChatTemplate["render"] = (messages, options) => {
+    checkMessages(messages);
+    return template.render(messages, options);
+  };
   return {
     ...template,
+    render,
     encode(messages, options) {
-      checkMessages(messages);
-      const text = template.render(messages, options);
+      const text = render(messages, options);
       const form = { parseSpecial: true, addBos: "never", addEos: "never" } as const;
       const { bos, addsBos } = tokenizer.special;
       const withBos = (ids: readonly number[]): readonly number[] =>

@@ -1,4 +1,5 @@
 /** JavaScript values as those of a template, and how much they hold. */
+import { isPlainObject } from "../../core/check-options.ts";
 import { fail } from "./errors.ts";
 import type { InputSize } from "./limits.ts";
 import { Dict, type HashKey, List, type Value } from "./values.ts";
@@ -28,6 +29,16 @@ export function readVariables(input: { readonly [name: string]: Input | undefine
 
 /** Deeper than any JSON schema of a tool. */
 const maxDepth = 200;
+
+/** Whether JSON can say it, `depth` levels down; what nests too deep is left to `readVariables`. */
+export function isInput(value: unknown, depth = 0): value is Input {
+  if (value === null || ["boolean", "bigint", "string"].includes(typeof value)) return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (depth > maxDepth) return true;
+  if (Array.isArray(value)) return value.every((item) => isInput(item, depth + 1));
+  if (!isPlainObject(value)) return false;
+  return Object.values(value).every((item) => item === undefined || isInput(item, depth + 1));
+}
 
 class Reader implements InputSize {
   values = 0;
