@@ -58,7 +58,8 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     "commands/plots",
     "commands/evaluation",
   ],
-  cli: ["index", "core", "io"],
+  server: ["index", "core"],
+  cli: ["index", "server", "core", "io"],
 };
 /** Folders of backends/ that must not know each other. */
 export const backendFolders: readonly string[] = ["reference", "cpu", "webgpu"];

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Copies the types that dist/index.d.ts reaches to dist/commonjs, a folder of CommonJS modules: what `require` and
+ * Copies the types that the entries of the package reach to dist/commonjs, a folder of CommonJS modules: what `require` and
  * CommonJS files of TypeScript see. The code is the same for both; every Node that hearth supports can require it.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ function reach(path, seen) {
 }
 
 const files = new Map();
-reach(join(dist, "index.d.ts"), files);
+for (const entry of ["index.d.ts", "server/server.d.ts"]) reach(join(dist, entry), files);
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target);
 writeFileSync(join(target, "package.json"), '{ "type": "commonjs" }\n');

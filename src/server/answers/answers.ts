@@ -1,0 +1,139 @@
+/** The answers of one request, from the model's lease to the last token. */
+import type { Engine, GenerateOptions, Generation } from "../../index.ts";
+import type { ServerContext } from "../context.ts";
+import type { ModelLease } from "../models/host.ts";
+import { mergeEvents } from "./merge.ts";
+import type {
+  AnswerEvent,
+  AnswerPrompt,
+  AnswerRequest,
+  AnswerToken,
+  WholeAnswer,
+} from "./request.ts";
+
+/** Iterated once: leaving the loop, or disposing, ends what is still being written and gives the model back. */
+export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
+  /** Prompts × answers to each; the answers to the first prompt come first. */
+  readonly choices: number;
+  readonly #context: ServerContext;
+  readonly #lease: ModelLease;
+  readonly #generations: readonly Generation[];
+
+  /** Waits for the model. @throws RequestError, ModelLoadError, or what the engine says of the request. */
+  static async start(
+    context: ServerContext,
+    request: AnswerRequest,
+    signal: AbortSignal,
+  ): Promise<Answers> {
+    const { model, keepAlive } = request;
+    const lease = await context.models.acquire(model, { signal, keepAlive });
+    try {
+      return new Answers(context, lease, generate(lease.engine, request, signal));
+    } catch (error) {
+      lease[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  private constructor(
+    context: ServerContext,
+    lease: ModelLease,
+    generations: readonly Generation[],
+  ) {
+    this.#context = context;
+    this.#lease = lease;
+    this.#generations = generations;
+    this.choices = generations.length;
+    for (const { result } of generations) result.catch(() => undefined);
+  }
+
+  /** The model that answers. */
+  get model(): Pick<ModelLease, "name" | "engine" | "loadMilliseconds"> {
+    return this.#lease;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
+    try {
+      for await (const event of mergeEvents(this.#generations.map(eventsOf))) {
+        if (event.kind === "end") this.#context.metrics.countAnswer(this.#lease.name, event.result);
+        yield event;
+      }
+    } finally {
+      this[Symbol.dispose]();
+    }
+  }
+
+  /** All of them, in the order of their choices. */
+  async whole(): Promise<readonly WholeAnswer[]> {
+    const tokens: AnswerToken[][] = this.#generations.map(() => []);
+    const answers: WholeAnswer[] = [];
+    for await (const event of this) {
+      const { choice } = event;
+      const own = tokens[choice] ?? [];
+      if (event.kind === "end") answers[choice] = { choice, tokens: own, result: event.result };
+      else if (event.token !== undefined) own.push(event.token);
+    }
+    return answers;
+  }
+
+  [Symbol.dispose](): void {
+    for (const generation of this.#generations) generation.abort();
+    this.#lease[Symbol.dispose]();
+  }
+}
+
+function generate(
+  engine: Engine,
+  { prompts, count = 1, options }: AnswerRequest,
+  signal: AbortSignal,
+): readonly Generation[] {
+  const generations: Generation[] = [];
+  try {
+    for (const prompt of prompts) {
+      for (let i = 0; i < count; i++) {
+        generations.push(begin(engine, prompt, { ...withSeed(options, i), signal }));
+      }
+    }
+    return generations;
+  } catch (error) {
+    for (const generation of generations) generation.abort();
+    throw error;
+  }
+}
+
+function begin(engine: Engine, prompt: AnswerPrompt, options: GenerateOptions): Generation {
+  switch (prompt.kind) {
+    case "messages":
+      return engine.chat(prompt.messages, {
+        ...options,
+        ...(prompt.template && { template: prompt.template }),
+      });
+    case "text":
+      return engine.generate(prompt.text, {
+        ...options,
+        parseSpecial: prompt.parseSpecial ?? false,
+      });
+    case "tokens":
+      return engine.generate(prompt.tokens, options);
+    default:
+      return prompt satisfies never;
+  }
+}
+
+/** Several answers to one prompt with one seed would all be the same. */
+function withSeed<Options extends { readonly seed?: number }>(
+  options: Options,
+  i: number,
+): Options {
+  const { seed } = options;
+  return seed === undefined || i === 0 ? options : { ...options, seed: (seed + i) % 2 ** 32 };
+}
+
+async function* eventsOf(generation: Generation, choice: number): AsyncGenerator<AnswerEvent> {
+  for await (const { text, token: id, logprob, topLogprobs } of generation) {
+    const scores = logprob === undefined ? {} : { logprob, ...(topLogprobs && { topLogprobs }) };
+    const token = id === undefined ? {} : { token: { id, ...scores } };
+    yield { kind: "delta", choice, text, ...token };
+  }
+  yield { kind: "end", choice, result: await generation.result };
+}

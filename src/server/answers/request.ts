@@ -1,0 +1,64 @@
+/**
+ * The one form between dialects and engine: a dialect turns a body into an `AnswerRequest`, and the events of its answers
+ * into what its clients expect. What an engine does not know of HTTP, a dialect does not know of engines.
+ */
+import type {
+  ChatMessage,
+  ChatTemplateOptions,
+  GenerateOptions,
+  GenerationResult,
+  TokenLogprob,
+} from "../../index.ts";
+
+export type AnswerPrompt =
+  | {
+      readonly kind: "messages";
+      readonly messages: readonly ChatMessage[];
+      readonly template?: ChatTemplateOptions;
+    }
+  /** `parseSpecial`: control tokens that are written out become those tokens. */
+  | { readonly kind: "text"; readonly text: string; readonly parseSpecial?: boolean }
+  | { readonly kind: "tokens"; readonly tokens: readonly number[] };
+
+/** What of `GenerateOptions` a request may say; the rest is the server's. */
+export type AnswerOptions = Omit<
+  GenerateOptions,
+  "signal" | "onPromptProgress" | "parseSpecial" | "template"
+>;
+
+export interface AnswerRequest {
+  /** As the client named it; undefined: the only one that is served. */
+  readonly model: string | undefined;
+  /** At least one. Their answers are written at the same time, as far as there are places. */
+  readonly prompts: readonly AnswerPrompt[];
+  /** Answers to each prompt. Default 1. With a seed, the i-th uses seed + i. */
+  readonly count?: number;
+  readonly options: AnswerOptions;
+  /** How long the model stays loaded afterwards, in milliseconds; Infinity: for ever. Default: the server's. */
+  readonly keepAlive?: number;
+}
+
+/** One token of an answer. */
+export interface AnswerToken {
+  readonly id: number;
+  /** Present when log-probabilities were asked for. */
+  readonly logprob?: number;
+  readonly topLogprobs?: readonly TokenLogprob[];
+}
+
+export type AnswerEvent =
+  /** Text that became certain; may be empty in the middle of a character. `token` is absent where only held-back text comes. */
+  | {
+      readonly kind: "delta";
+      readonly choice: number;
+      readonly text: string;
+      readonly token?: AnswerToken;
+    }
+  | { readonly kind: "end"; readonly choice: number; readonly result: GenerationResult };
+
+/** A whole answer, for clients that take no stream. */
+export interface WholeAnswer {
+  readonly choice: number;
+  readonly tokens: readonly AnswerToken[];
+  readonly result: GenerationResult;
+}

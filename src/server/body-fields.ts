@@ -1,0 +1,94 @@
+/**
+ * Fields of a request's body. One that hearth uses is judged by its schema. One that cannot change an answer (`user`) is
+ * taken and named in a header. One that would change it and that hearth lacks is refused by its name, and so is an unknown
+ * one, unless the server was told to ignore those. `null` is a field that was not given. docs/decisions/0019.
+ */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { isRecord } from "../core/check-options.ts";
+import { editDistance } from "../core/edit-distance.ts";
+import type { ServerContext } from "./context.ts";
+import { RequestError } from "./errors.ts";
+
+export interface BodyFields<Body> {
+  /** An object of the fields that are used: their values are judged by it. */
+  readonly schema: z.ZodType<Body>;
+  /** Without any effect on an answer here. */
+  readonly idle: readonly string[];
+  /** Not there: a sentence each that says why, or what to use. A value in `neutral` asks for nothing. */
+  readonly absent: Readonly<Record<string, AbsentField>>;
+}
+
+export interface AbsentField {
+  readonly reason: string;
+  /** Whether a value asks for nothing that hearth lacks. */
+  readonly isNeutral?: (value: unknown) => boolean;
+}
+
+/** Names the fields that a request has without an effect: "user, store". */
+export const ignoredHeader = "x-hearth-ignored-fields";
+
+/** To be run before the schema judges the body, which it changes: fields without use are taken out. */
+export function createFieldCheck<Body>(
+  fields: BodyFields<Body>,
+  { unknownFields }: Pick<ServerContext, "unknownFields">,
+): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  const used = new Set(namesIn(fields.schema));
+  const known = [...used, ...fields.idle, ...Object.keys(fields.absent)];
+  return async ({ body }, reply) => {
+    if (!isRecord(body))
+      throw new RequestError("invalid request", "the body must be a JSON object");
+    const ignored: string[] = [];
+    for (const [name, value] of Object.entries(body)) {
+      if (used.has(name) && value !== null) continue;
+      Reflect.deleteProperty(body, name);
+      if (value === null) continue;
+      const absent = Object.hasOwn(fields.absent, name) ? fields.absent[name] : undefined;
+      if (absent !== undefined) refuseUnlessNeutral(name, value, absent);
+      else if (fields.idle.includes(name) || unknownFields === "ignore") ignored.push(name);
+      else throw unknownField(name, known);
+    }
+    if (ignored.length > 0) reply.header(ignoredHeader, ignored.map(inHeader).join(", "));
+  };
+}
+
+function namesIn(schema: z.ZodType): readonly string[] {
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function refuseUnlessNeutral(
+  name: string,
+  value: unknown,
+  { reason, isNeutral }: AbsentField,
+): void {
+  if (isNeutral?.(value)) return;
+  throw new RequestError("not supported", `${name}: ${reason}`, { field: name });
+}
+
+function unknownField(name: string, known: readonly string[]): RequestError {
+  const nearest = known.reduce((best, one) =>
+    editDistance(name, one) < editDistance(name, best) ? one : best,
+  );
+  const isNear = editDistance(name, nearest) <= name.length / 3;
+  const hint = isNear
+    ? `did you mean "${nearest}"?`
+    : "serve --ignore-unknown takes it without effect";
+  const message = `"${name}" is not a field that hearth knows; ${hint}`;
+  return new RequestError("invalid request", message, { field: name });
+}
+
+/** Names of fields come from the client: what no header may hold is left out. */
+function inHeader(name: string): string {
+  return name.replaceAll(/[^\w.$-]/g, "?").slice(0, 60);
+}
+
+/** "messages[0].role: Invalid option …": the first thing that a schema finds wrong. */
+export function schemaError({ issues }: z.core.$ZodError): RequestError {
+  const [issue] = issues;
+  const field = (issue?.path ?? [])
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .replace(/^\./, "");
+  const message = `${field === "" ? "the body" : field}: ${issue?.message ?? "is not valid"}`;
+  return new RequestError("invalid request", message, field === "" ? {} : { field });
+}

@@ -1,0 +1,131 @@
+/** The HTTP side, without a socket: fastify with the guards, the dialects and the description of all routes. */
+import swagger from "@fastify/swagger";
+import { type FastifyBaseLogger, type FastifyError, fastify, LogController } from "fastify";
+import type { z } from "zod";
+import { ownVersion } from "../core/version.ts";
+import { schemaError } from "./body-fields.ts";
+import type { App, Dialect, ServerContext } from "./context.ts";
+import { dialects } from "./dialects.ts";
+import { failureOf, RequestError } from "./errors.ts";
+import { createKeyCheck } from "./guard/api-key.ts";
+import { createHostCheck } from "./guard/host-check.ts";
+import { createOriginCheck } from "./guard/origins.ts";
+import { addHealthRoutes, type Condition } from "./health.ts";
+import { openai } from "./openai/openai.ts";
+import { describeRoute } from "./openapi.ts";
+import type { ResolvedServerOptions } from "./options.ts";
+
+export interface Built {
+  readonly context: ServerContext;
+  readonly options: ResolvedServerOptions;
+  condition(): Condition;
+}
+
+export async function buildApp({ context, options, condition }: Built): Promise<App> {
+  const { limits } = context;
+  const app: App = fastify({
+    loggerInstance: context.log as FastifyBaseLogger,
+    // A request is logged when it has ended: addLog.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: limits.requestTime,
+    keepAliveTimeout: limits.keepAliveTime,
+    forceCloseConnections: "idle",
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
+    const judged = schema.safeParse(data);
+    return judged.success ? { value: judged.data } : { error: schemaError(judged.error) };
+  });
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  acceptJson(app);
+  addGuards(app, options);
+  addLog(app, context);
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "hearth", version: ownVersion(), description: "Local LLM inference." },
+    },
+    transform: describeRoute,
+  });
+  answerErrors(app, openai);
+  answerUnknownPaths(app, openai);
+  addHealthRoutes(app, condition);
+  addMetricsRoute(app, context);
+  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  for (const dialect of dialects) {
+    await app.register(async (scope) => {
+      answerErrors(scope, dialect);
+      dialect.routes(scope, context);
+    });
+  }
+  return app;
+}
+
+/** A body is JSON whatever its type says: curl -d sends forms' type. A page cannot use that: see guard/origins.ts. */
+function acceptJson(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => {
+    try {
+      done(null, body === "" ? {} : JSON.parse(String(body)));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      done(new RequestError("invalid request", `the body is no JSON: ${reason}`));
+    }
+  });
+}
+
+function addMetricsRoute(app: App, { metrics }: ServerContext): void {
+  const schema = { summary: "What the server counted, for Prometheus", tags: ["server"] };
+  app.get("/metrics", { schema }, async (_, reply) => {
+    reply.type(metrics.contentType);
+    return await metrics.text();
+  });
+}
+
+/** Before anything of a request is read. */
+function addGuards(app: App, { apiKeys, cors, allowedHosts }: ResolvedServerOptions): void {
+  const checkHost = apiKeys.length === 0 ? createHostCheck(allowedHosts) : undefined;
+  const checkOrigin = createOriginCheck(cors);
+  const checkKey = apiKeys.length > 0 ? createKeyCheck(apiKeys) : undefined;
+  app.addHook("onRequest", async (request, reply) => {
+    checkHost?.(request);
+    if (checkOrigin(request, reply)) return reply;
+    checkKey?.(request);
+    return undefined;
+  });
+}
+
+function addLog(app: App, { metrics, log }: ServerContext): void {
+  app.addHook("onResponse", async ({ method, routeOptions, url }, reply) => {
+    const { statusCode, elapsedTime } = reply;
+    const [path] = url.split("?");
+    metrics.countRequest(routeOptions.url ?? "unknown", statusCode);
+    const isGone = !reply.raw.writableFinished;
+    log.info(
+      { method, path, status: statusCode, milliseconds: Math.round(elapsedTime), isGone },
+      `${method} ${path} ${isGone ? "client gone" : statusCode}, ${elapsedTime.toFixed(0)} ms`,
+    );
+  });
+}
+
+/** In the words of one dialect. */
+function answerErrors(app: App, dialect: Dialect): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const failure = failureOf(error);
+    if (failure.status >= 500) request.log.error({ err: error }, failure.message);
+    if (failure.retryAfterSeconds !== undefined) {
+      reply.header("retry-after", String(failure.retryAfterSeconds));
+    }
+    return reply.code(failure.status).send(dialect.errorBody(failure));
+  });
+}
+
+function answerUnknownPaths(app: App, dialect: Dialect): void {
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const [path] = url.split("?");
+    const message = `there is no ${method} ${path} here; /openapi.json lists what there is`;
+    const { failure } = new RequestError("not found", message);
+    return reply.code(failure.status).send(dialect.errorBody(failure));
+  });
+}

@@ -1,0 +1,5 @@
+/** The dialects that the server speaks, each a folder of its own. */
+import type { Dialect } from "./context.ts";
+import { openai } from "./openai/openai.ts";
+
+export const dialects: readonly Dialect[] = [openai];

@@ -1,0 +1,204 @@
+/**
+ * The models of a server. A request takes a lease; a model under a lease is never closed. A model is loaded when it is
+ * first asked for, one at a time, and makes room by sending away the one that was used longest ago: nobody gets that one
+ * any more, and it is closed when its last request is done. Who asks for it meanwhile waits until it is loaded again.
+ */
+import type { Milliseconds } from "../../core/units.ts";
+import type { Engine } from "../../index.ts";
+import { ModelLoadError, RequestError } from "../errors.ts";
+import type { Catalogue, CatalogueEntry } from "./catalogue.ts";
+import { LoadedModel } from "./loaded-model.ts";
+import { nearNames } from "./near-names.ts";
+
+export interface ModelHostOptions {
+  /** Models in memory at most. */
+  readonly maxLoaded: number;
+  /** How long a model stays without requests; Infinity: for ever. */
+  readonly keepAlive: Milliseconds;
+  /** `signal` aborts when the server ends. @throws what `Engine.open` does */
+  open(entry: CatalogueEntry, signal: AbortSignal): Promise<Engine>;
+  /** Whether a further model fits beside those that are loaded; where none is, it is tried. */
+  fits(entry: CatalogueEntry, loaded: readonly LoadedModel[]): boolean;
+}
+
+export interface LeaseWish {
+  /** Ends the waiting for a model. */
+  readonly signal: AbortSignal;
+  /** How long the model stays afterwards; default: as the host has it. */
+  readonly keepAlive?: Milliseconds | undefined;
+}
+
+export interface ModelLease extends Disposable {
+  readonly name: string;
+  readonly engine: Engine;
+  /** How long this request has waited for the model to be loaded; 0 where it was there. */
+  readonly loadMilliseconds: Milliseconds;
+}
+
+export class ModelHost {
+  readonly catalogue: Catalogue;
+  readonly #options: ModelHostOptions;
+  /** By name, from the moment at which its loading begins until it is sent away. */
+  readonly #models = new Map<string, Promise<LoadedModel>>();
+  readonly #loaded = new Map<string, LoadedModel>();
+  readonly #timers = new Map<LoadedModel, NodeJS.Timeout>();
+  /** Models that were sent away and are still held. */
+  readonly #leaving = new Set<Promise<void>>();
+  #loading: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
+
+  constructor(catalogue: Catalogue, options: ModelHostOptions) {
+    this.catalogue = catalogue;
+    this.#options = options;
+  }
+
+  /** Those in memory that are given out, the one that was used longest ago first. */
+  loaded(): readonly LoadedModel[] {
+    return [...this.#loaded.values()].sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+  }
+
+  /**
+   * Waits until the model is loaded. `name` undefined: the only one there is.
+   * @throws RequestError for a name that no model has; ModelLoadError
+   */
+  async acquire(name: string | undefined, { signal, keepAlive }: LeaseWish): Promise<ModelLease> {
+    const entry = await this.#find(name);
+    const startedAt = performance.now();
+    const isLoaded = this.#loaded.has(entry.name);
+    const model = await abortable(this.#model(entry), signal);
+    // The one that was loading may have been sent away before this request came to hold it.
+    if (this.#loaded.get(entry.name) !== model) {
+      return this.acquire(entry.name, { signal, keepAlive });
+    }
+    clearTimeout(this.#timers.get(model));
+    const release = model.hold(keepAlive);
+    return {
+      name: entry.name,
+      engine: model.engine,
+      loadMilliseconds: isLoaded ? 0 : performance.now() - startedAt,
+      [Symbol.dispose]: release,
+    };
+  }
+
+  /** Sends a model away that is loaded. False where it is not. */
+  unload(name: string): boolean {
+    const model = this.#loaded.get(name);
+    if (model !== undefined) void this.#sendAway(model);
+    return model !== undefined;
+  }
+
+  /** Nothing is given out any more; resolves when all models are closed, after their last requests. */
+  async close(): Promise<void> {
+    this.#closing.abort(ending());
+    await this.#loading;
+    for (const model of this.loaded()) void this.#sendAway(model);
+    await Promise.all(this.#leaving);
+  }
+
+  async #find(name: string | undefined): Promise<CatalogueEntry> {
+    this.#closing.signal.throwIfAborted();
+    const { only } = this.catalogue;
+    if (only !== undefined) return only;
+    const entries = await this.catalogue.list();
+    const named = entries.find((entry) => entry.name === name);
+    if (named !== undefined) return named;
+    throw noSuchModel(
+      name,
+      entries.map((entry) => entry.name),
+    );
+  }
+
+  #model(entry: CatalogueEntry): Promise<LoadedModel> {
+    const known = this.#models.get(entry.name);
+    if (known !== undefined) return known;
+    const loading = this.#loading.then(() => this.#load(entry));
+    this.#models.set(entry.name, loading);
+    this.#loading = loading.catch(() => {
+      if (this.#models.get(entry.name) === loading) this.#models.delete(entry.name);
+    });
+    return loading;
+  }
+
+  async #load(entry: CatalogueEntry): Promise<LoadedModel> {
+    const { signal } = this.#closing;
+    signal.throwIfAborted();
+    await this.#makeRoom(entry);
+    let engine: Engine;
+    try {
+      engine = await this.#options.open(entry, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new ModelLoadError(entry.name, error);
+    }
+    const model = new LoadedModel(entry.name, engine, (idle, keepAlive) =>
+      this.#expire(idle, keepAlive),
+    );
+    this.#loaded.set(entry.name, model);
+    this.#expire(model, undefined);
+    return model;
+  }
+
+  /** Sends models away, idle ones first, and waits until their memory is free. */
+  async #makeRoom(entry: CatalogueEntry): Promise<void> {
+    const { maxLoaded, fits } = this.#options;
+    for (;;) {
+      const loaded = this.loaded();
+      if (loaded.length === 0) break;
+      if (loaded.length < maxLoaded && fits(entry, loaded)) break;
+      const victim = loaded.find(({ leases }) => leases === 0) ?? loaded[0];
+      if (victim === undefined) break;
+      await this.#sendAway(victim);
+    }
+    await Promise.all(this.#leaving);
+  }
+
+  #sendAway(model: LoadedModel): Promise<void> {
+    clearTimeout(this.#timers.get(model));
+    this.#timers.delete(model);
+    this.#loaded.delete(model.name);
+    this.#models.delete(model.name);
+    const leaving = model.leave();
+    this.#leaving.add(leaving);
+    return leaving.finally(() => this.#leaving.delete(leaving));
+  }
+
+  /** Sends it away when nobody has asked for it for so long. */
+  #expire(model: LoadedModel, keepAlive: Milliseconds = this.#options.keepAlive): void {
+    clearTimeout(this.#timers.get(model));
+    // Node's timers count to 2^31: some 25 days, which is for ever.
+    if (keepAlive >= 2 ** 31) return;
+    const expired = (): void => {
+      if (model.leases === 0 && this.#loaded.get(model.name) === model) void this.#sendAway(model);
+    };
+    this.#timers.set(model, setTimeout(expired, keepAlive).unref());
+  }
+}
+
+function ending(): RequestError {
+  return new RequestError("unavailable", "the server is ending");
+}
+
+function noSuchModel(name: string | undefined, names: readonly string[]): RequestError {
+  const known =
+    names.length === 0
+      ? "there is none here"
+      : `there are ${nearNames(name ?? "", names).join(", ")}`;
+  const message =
+    name === undefined
+      ? `model: a name is needed; ${known}`
+      : `model: there is no model "${name}"; ${known}`;
+  return new RequestError(name === undefined ? "invalid request" : "not found", message, {
+    field: "model",
+  });
+}
+
+/** @throws the signal's reason when it aborts first */
+function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    const forget = (): void => signal.removeEventListener("abort", abort);
+    promise.then(resolve, reject).finally(forget);
+  });
+}

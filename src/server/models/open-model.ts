@@ -1,0 +1,48 @@
+/** How the server opens its models: with the same options, and with as long a context as fits. */
+import { statSync } from "node:fs";
+import type { FastifyBaseLogger } from "fastify";
+import { Engine } from "../../index.ts";
+import type { ResolvedServerOptions } from "../options.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
+import type { LoadedModel } from "./loaded-model.ts";
+
+/** @throws what `Engine.open` does */
+export async function openModel(
+  { name, path }: CatalogueEntry,
+  { parallel, contextLength, engine }: ResolvedServerOptions,
+  { log, signal }: { readonly log: FastifyBaseLogger; readonly signal: AbortSignal },
+): Promise<Engine> {
+  log.info({ model: name }, `loading ${name}`);
+  const opened = await Engine.open(path, {
+    ...engine,
+    sequences: parallel,
+    contextLength: contextLength ?? "largest",
+    signal,
+  });
+  for (const notice of opened.notices) log.warn({ model: name }, `${name}: ${notice}`);
+  log.info(
+    { model: name, context: opened.contextLength, parallel },
+    describeLoaded(name, opened, parallel),
+  );
+  return opened;
+}
+
+/** "smollm2 is loaded: 4 answers at once, each with a context of 8192 tokens, as the model has it; cpu (avx512, 2 threads)" */
+function describeLoaded(name: string, engine: Engine, parallel: number): string {
+  const { contextLength: own } = engine.model.hyperparameters;
+  const { contextLength } = engine;
+  const why =
+    contextLength === own
+      ? "as the model has it"
+      : `of ${own} that the model has (-c asks for another, --parallel 1 leaves more to each)`;
+  return `${name} is loaded: ${parallel} answers at once, each with a context of ${contextLength} tokens, ${why}; ${engine.device}`;
+}
+
+/** Memory that further models leave to caches, prompts and other programs. */
+const reservedShare = 0.25;
+
+/** Whether a model's weights fit into the memory that is free now, beside those that are loaded. */
+export function fitsIntoMemory({ path }: CatalogueEntry, _loaded: readonly LoadedModel[]): boolean {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return bytes <= (1 - reservedShare) * process.availableMemory();
+}

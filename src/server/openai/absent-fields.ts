@@ -1,0 +1,57 @@
+/** Fields of OpenAI's and llama-server's bodies that hearth has not, or that change nothing here. */
+import type { AbsentField } from "../body-fields.ts";
+
+/** About accounts, billing, caches and how an answer is delivered: no token of an answer depends on them. */
+export const idleFields: readonly string[] = [
+  "user",
+  "store",
+  "metadata",
+  "service_tier",
+  "safety_identifier",
+  "prompt_cache_key",
+  "prompt_cache_retention",
+  "prediction",
+  "parallel_tool_calls",
+];
+
+const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+const isOneOf =
+  (...values: readonly unknown[]) =>
+  (value: unknown): boolean =>
+    values.includes(value);
+
+const tools = "calls of tools are not supported yet";
+const form = "answers of a promised form are not supported yet; ask for the form in the prompt";
+const sampler = "hearth does not have this sampler";
+
+export const absentFields: Readonly<Record<string, AbsentField>> = {
+  tools: { reason: tools, isNeutral: isEmptyList },
+  tool_choice: { reason: tools, isNeutral: isOneOf("none", "auto") },
+  functions: { reason: tools, isNeutral: isEmptyList },
+  function_call: { reason: tools, isNeutral: isOneOf("none", "auto") },
+  response_format: {
+    reason: form,
+    isNeutral: (value) => JSON.stringify(value) === '{"type":"text"}',
+  },
+  grammar: { reason: form, isNeutral: isOneOf("") },
+  json_schema: { reason: form },
+  modalities: {
+    reason: "hearth answers in text",
+    isNeutral: (value) => JSON.stringify(value) === '["text"]',
+  },
+  audio: { reason: "hearth answers in text" },
+  web_search_options: { reason: "hearth searches nothing" },
+  verbosity: { reason: "models here do not know it", isNeutral: isOneOf("medium") },
+  cache_prompt: {
+    reason: "what the cache holds of a prompt is always used",
+    isNeutral: isOneOf(true),
+  },
+  n_probs: { reason: "logprobs and top_logprobs ask for that", isNeutral: isOneOf(0) },
+  id_slot: { reason: "hearth chooses the place of an answer", isNeutral: isOneOf(-1) },
+  lora: { reason: "hearth has no adapters", isNeutral: isEmptyList },
+  mirostat: { reason: sampler, isNeutral: isOneOf(0) },
+  dynatemp_range: { reason: sampler, isNeutral: isOneOf(0) },
+  xtc_probability: { reason: sampler, isNeutral: isOneOf(0) },
+  dry_multiplier: { reason: sampler, isNeutral: isOneOf(0) },
+  top_n_sigma: { reason: sampler, isNeutral: isOneOf(-1) },
+};

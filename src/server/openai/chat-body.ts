@@ -1,0 +1,109 @@
+/** The body of `/v1/chat/completions`, and the request for an answer that it is. */
+import { z } from "zod";
+import type { AnswerRequest } from "../answers/request.ts";
+import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
+import type { BodyFields } from "../body-fields.ts";
+import { RequestError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { absentFields, idleFields } from "./absent-fields.ts";
+import { chatMessage, messagesOf, type OpenAiMessage } from "./messages.ts";
+
+export interface ChatBody extends SamplingBody {
+  readonly model?: string | undefined;
+  readonly messages: readonly OpenAiMessage[];
+  readonly max_tokens?: number | undefined;
+  readonly max_completion_tokens?: number | undefined;
+  readonly n?: number | undefined;
+  readonly stream?: boolean | undefined;
+  readonly stream_options?: StreamOptions | undefined;
+  readonly logprobs?: boolean | undefined;
+  readonly top_logprobs?: number | undefined;
+  readonly reasoning_effort?: string | undefined;
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface StreamOptions {
+  readonly include_usage?: boolean | undefined;
+  readonly include_obfuscation?: boolean | undefined;
+}
+
+export const streamOptions: z.ZodType<StreamOptions> = z.strictObject({
+  include_usage: z.boolean().optional(),
+  include_obfuscation: z.boolean().optional().describe("Without effect"),
+});
+
+export const chatFields: BodyFields<ChatBody> = {
+  schema: z
+    .object({
+      model: z.string().optional(),
+      messages: z.array(chatMessage).min(1),
+      max_tokens: z.int().min(-1).optional().describe("-1: until it ends or the context is full"),
+      max_completion_tokens: z.int().min(1).optional(),
+      n: z.int().min(1).optional(),
+      stream: z.boolean().optional(),
+      stream_options: streamOptions.optional(),
+      logprobs: z.boolean().optional(),
+      top_logprobs: z.int().min(0).optional(),
+      reasoning_effort: z.string().optional().describe("A variable of the model's chat template"),
+      chat_template_kwargs: z.record(z.string(), z.unknown()).optional(),
+      ...samplingFields,
+    })
+    .meta({ id: "ChatCompletionRequest" }),
+  idle: idleFields,
+  absent: absentFields,
+};
+
+/** @throws RequestError for what does not go together, or is more than the server gives */
+export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
+  const { messages, model, n = 1 } = body;
+  requireAtMost("n", n, limits.answersPerRequest);
+  const maxTokens = maxTokensOf(body);
+  const logprobs = logprobsOf(body, limits);
+  const variables = {
+    ...body.chat_template_kwargs,
+    ...(body.reasoning_effort !== undefined && { reasoning_effort: body.reasoning_effort }),
+  };
+  return {
+    model,
+    prompts: [{ kind: "messages", messages: messagesOf(messages), template: { variables } }],
+    count: n,
+    options: {
+      ...samplingOptions(body),
+      ...(maxTokens !== undefined && { maxTokens }),
+      ...(logprobs !== undefined && { logprobs }),
+    },
+  };
+}
+
+export function requireAtMost(field: string, value: number, most: number): void {
+  if (value <= most) return;
+  const message = `${field}: ${value} is more than this server gives at once, which is ${most}`;
+  throw new RequestError("invalid request", message, { field });
+}
+
+function maxTokensOf({ max_tokens, max_completion_tokens }: ChatBody): number | undefined {
+  if (
+    max_tokens !== undefined &&
+    max_completion_tokens !== undefined &&
+    max_tokens !== max_completion_tokens
+  ) {
+    const message = `max_tokens ${max_tokens} and max_completion_tokens ${max_completion_tokens} are the same limit; give one`;
+    throw new RequestError("invalid request", message, { field: "max_completion_tokens" });
+  }
+  const most = max_completion_tokens ?? max_tokens;
+  return most === -1 ? undefined : most;
+}
+
+/** How many alternatives to report; undefined: no log-probabilities. */
+function logprobsOf(
+  { logprobs = false, top_logprobs }: ChatBody,
+  limits: Limits,
+): number | undefined {
+  if (top_logprobs === undefined) return logprobs ? 0 : undefined;
+  if (!logprobs) {
+    const message = "top_logprobs: give logprobs true with it";
+    throw new RequestError("invalid request", message, { field: "top_logprobs" });
+  }
+  requireAtMost("top_logprobs", top_logprobs, limits.topLogprobs);
+  return top_logprobs;
+}

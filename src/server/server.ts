@@ -1,0 +1,107 @@
+/**
+ * The server as a program of one's own starts it: `import { createServer } from "hearth-llm/server"`. `hearth serve` is
+ * made of this.
+ */
+
+import { buildApp } from "./build.ts";
+import type { App, ServerContext } from "./context.ts";
+import { ModelLoadError } from "./errors.ts";
+import type { Condition } from "./health.ts";
+import { defaultLimits } from "./limits.ts";
+import { createLog } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { type Catalogue, folderOfModels, localModels, oneModel } from "./models/catalogue.ts";
+import { ModelHost } from "./models/host.ts";
+import { fitsIntoMemory, openModel } from "./models/open-model.ts";
+import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./options.ts";
+
+export type { LogForm, ServerOptions, UnknownFields } from "./options.ts";
+
+export interface HearthServer extends AsyncDisposable {
+  /** Opens the port at once; models are loaded meanwhile. Returns the address: "http://127.0.0.1:8080". */
+  listen(): Promise<string>;
+  /** Settles when the only model is loaded; with several models, at once. Rejects as `Engine.open` does. */
+  readonly ready: Promise<void>;
+  /** Takes no requests any more, lets running answers end, and frees the models. */
+  close(): Promise<void>;
+}
+
+/** @throws OptionError naming the option; nothing is opened yet */
+export async function createServer(options: ServerOptions = {}): Promise<HearthServer> {
+  const resolved = resolveServerOptions(options);
+  const catalogue = catalogueOf(resolved);
+  const log = createLog(resolved.log);
+  const models = new ModelHost(catalogue, {
+    maxLoaded: resolved.maxModels,
+    keepAlive: resolved.keepAlive,
+    open: (entry, signal) => openModel(entry, resolved, { log, signal }),
+    fits: fitsIntoMemory,
+  });
+  const context: ServerContext = {
+    models,
+    limits: defaultLimits,
+    log,
+    metrics: new Metrics(models),
+    unknownFields: resolved.unknownFields,
+    mayChangeServer: resolved.apiKeys.length > 0,
+  };
+  const app = await buildApp({ context, options: resolved, condition: () => server.condition });
+  const server = new RunningServer(app, models, resolved);
+  return server;
+}
+
+class RunningServer implements HearthServer {
+  condition: Condition;
+  readonly #app: App;
+  readonly #models: ModelHost;
+  readonly #address: { readonly host: string; readonly port: number };
+  #loading: Promise<void> | undefined;
+
+  constructor(app: App, models: ModelHost, { host, port }: ResolvedServerOptions) {
+    this.#app = app;
+    this.#models = models;
+    this.#address = { host, port };
+    this.condition = { kind: models.catalogue.only === undefined ? "ok" : "loading" };
+  }
+
+  async listen(): Promise<string> {
+    const address = await this.#app.listen({ ...this.#address });
+    // Who awaits `ready` hears of it.
+    this.ready.catch(() => undefined);
+    return address;
+  }
+
+  get ready(): Promise<void> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async close(): Promise<void> {
+    this.condition = { kind: "ending" };
+    await this.#app.close();
+    await this.#models.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #load(): Promise<void> {
+    if (this.#models.catalogue.only === undefined) return;
+    try {
+      const lease = await this.#models.acquire(undefined, { signal: new AbortController().signal });
+      lease[Symbol.dispose]();
+      if (this.condition.kind === "loading") this.condition = { kind: "ok" };
+    } catch (error) {
+      const cause = error instanceof ModelLoadError ? error.cause : error;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.condition = { kind: "failed", reason };
+      throw cause;
+    }
+  }
+}
+
+function catalogueOf({ model, name, models }: ResolvedServerOptions): Catalogue {
+  if (model !== undefined) return oneModel(model, name);
+  return models === undefined ? localModels() : folderOfModels(models);
+}
