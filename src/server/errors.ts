@@ -12,6 +12,7 @@ import {
   NotFiniteError,
   OptionError,
   PromptTooLongError,
+  QueueFullError,
   TemplateError,
   UnsupportedError,
 } from "../index.ts";
@@ -85,6 +86,7 @@ export class ModelLoadError extends HearthError {
 /** For each error that hearth throws; the first that fits counts. */
 const kinds: readonly (readonly [new (...args: never[]) => Error, FailureKind])[] = [
   [PromptTooLongError, "context exceeded"],
+  [QueueFullError, "busy"],
   [ModelLoadError, "unavailable"],
   [OptionError, "invalid request"],
   [TemplateError, "invalid request"],
@@ -102,12 +104,18 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof RequestError) return error.failure;
   const kind = kinds.find(([type]) => error instanceof type)?.[1];
   if (kind !== undefined && error instanceof Error) {
-    const failure = { kind, status: statusOf[kind], message: error.message };
-    if (!(error instanceof PromptTooLongError)) return failure;
-    const { promptTokens: prompt, contextLength: context } = error;
-    return { ...failure, tokens: { prompt, context } };
+    return { kind, status: statusOf[kind], message: error.message, ...detailsOf(error) };
   }
   return httpFailure(error) ?? unexpected;
+}
+
+/** What a client can use besides the sentence. */
+function detailsOf(error: Error): Partial<Failure> {
+  if (error instanceof PromptTooLongError) {
+    return { tokens: { prompt: error.promptTokens, context: error.contextLength } };
+  }
+  if (!(error instanceof QueueFullError)) return {};
+  return { retryAfterSeconds: Math.max(1, Math.ceil((error.expectedWait ?? 0) / 1000)) };
 }
 
 /** What fastify says of a body: too large, no JSON. Other errors are bugs, whose text is for the log alone. */

@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Answers of a model that are written at the same time; others wait. Default 4. */
   readonly parallel?: number;
+  /** Answers of a model that may wait; one more is refused with 429 and the time after which to ask again. Default 256. */
+  readonly maxQueue?: number;
   /** Tokens of prompt and answer together, of each answer. Default: the model's own, or the longest that fits into memory. */
   readonly contextLength?: Tokens;
   /** Who knows one of them may ask. */
@@ -55,7 +57,14 @@ export interface ServerOptions {
   /** How models run. */
   readonly engine?: Omit<
     EngineOptions,
-    "contextLength" | "sequences" | "signal" | "onProgress" | "onCompile" | "learn" | "timeline"
+    | "contextLength"
+    | "sequences"
+    | "maxQueue"
+    | "signal"
+    | "onProgress"
+    | "onCompile"
+    | "learn"
+    | "timeline"
   >;
 }
 
@@ -67,6 +76,7 @@ const defaults = {
   host: "127.0.0.1",
   port: 8080,
   parallel: 4,
+  maxQueue: 256,
   apiKeys: [],
   auth: true,
   cors: [],
@@ -87,6 +97,7 @@ const rules: OptionRules<ServerOptions> = {
   host: textRule,
   port: countRule(0, 65_535),
   parallel: countRule(1, 1024),
+  maxQueue: countRule(0),
   contextLength: countRule(1),
   apiKeys: {
     expected: "a list of keys, each without spaces",

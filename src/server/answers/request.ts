@@ -23,7 +23,7 @@ export type AnswerPrompt =
 /** What of `GenerateOptions` a request may say; the rest is the server's. */
 export type AnswerOptions = Omit<
   GenerateOptions,
-  "signal" | "onPromptProgress" | "parseSpecial" | "template"
+  "signal" | "onPromptProgress" | "onQueued" | "parseSpecial" | "template"
 >;
 
 export interface AnswerRequest {

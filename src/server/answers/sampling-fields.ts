@@ -65,23 +65,10 @@ export function samplingOptions(body: SamplingBody): AnswerOptions {
     presencePenalty: body.presence_penalty,
     frequencyPenalty: body.frequency_penalty,
     ignoreEos: body.ignore_eos,
-    logitBias: body.logit_bias && biasOf(body.logit_bias),
+    logitBias: body.logit_bias,
     // OpenAI's seeds have 64 bits, llama.cpp's -1 stands for a new one.
     seed: seed === undefined || seed === -1 ? undefined : seed >>> 0,
     stop: typeof stop === "string" ? [stop] : stop,
   };
   return defined(named);
-}
-
-function biasOf(bias: LogitBias): Readonly<Record<number, number>> {
-  if (!isPairs(bias)) return bias;
-  const entries = bias.map(([id, value]) => [
-    id,
-    value === false ? Number.NEGATIVE_INFINITY : value,
-  ]);
-  return Object.fromEntries(entries);
-}
-
-function isPairs(bias: LogitBias): bias is Extract<LogitBias, readonly unknown[]> {
-  return Array.isArray(bias);
 }

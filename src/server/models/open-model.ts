@@ -9,13 +9,14 @@ import type { LoadedModel } from "./loaded-model.ts";
 /** @throws what `Engine.open` does */
 export async function openModel(
   { name, path }: CatalogueEntry,
-  { parallel, contextLength, engine }: ResolvedServerOptions,
+  { parallel, maxQueue, contextLength, engine }: ResolvedServerOptions,
   { log, signal }: { readonly log: FastifyBaseLogger; readonly signal: AbortSignal },
 ): Promise<Engine> {
   log.info({ model: name }, `loading ${name}`);
   const opened = await Engine.open(path, {
     ...engine,
     sequences: parallel,
+    maxQueue,
     contextLength: contextLength ?? "largest",
     signal,
   });
