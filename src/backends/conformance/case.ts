@@ -24,7 +24,7 @@ interface CaseTraits {
   readonly op: OpKind | "program";
   readonly weightType?: WeightType;
   readonly method?: SparsityMethod["kind"];
-  /** Of experts. */
+  /** Of experts, and of blocks that are there for their form or type. */
   readonly activation?: Activation["kind"];
   readonly downLayout?: "columns" | "rows";
   readonly kvType?: KvType;

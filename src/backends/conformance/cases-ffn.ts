@@ -98,7 +98,7 @@ function ffnCase(shape: CaseBlockShape): ConformanceCase {
   return {
     name: `${method} runs a ${gating} ${activation.kind} block of ${type}, down as ${downLayout}${having}`,
     scale: "small",
-    traits: { op: "ffn", weightType: type, method, downLayout },
+    traits: { op: "ffn", weightType: type, method, activation: activation.kind, downLayout },
     build: () =>
       ffnScript(shape, {
         into: shape.isSubset ? "add" : "assign",

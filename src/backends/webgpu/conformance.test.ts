@@ -2,12 +2,15 @@
  * The conformance suite on this machine's GPU driver: software Vulkan unless the caller chose another.
  * HEARTH_CONFORMANCE=sample runs the cases of conformanceSample() only, and of loops with constant bounds none, which
  * LLVM compiles for minutes; HEARTH_CONFORMANCE=all also runs blocks of the types that prove:gpu alone runs otherwise,
- * and every product with such loops.
+ * those of a type with every method and layout, and every product with such loops. Nearly all of the time goes into
+ * compiling kernels, of which a block has up to a dozen.
  */
 import { describe, expect, it, vi } from "vitest";
+import { weightTypes } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
+import type { SparsityMethod } from "../../ops/op.ts";
 import { conformanceCases, conformanceSample, expectationOf } from "../conformance/all-cases.ts";
-import type { ConformanceCase } from "../conformance/case.ts";
+import type { ConformanceCase, Gap } from "../conformance/case.ts";
 import { meetsAllForms } from "../conformance/cases-rows.ts";
 import { checkCase } from "../conformance/check-case.ts";
 import { webgpuGaps } from "../conformance/webgpu-gaps.ts";
@@ -30,6 +33,27 @@ const decodedElsewhere = {
   cases: ({ traits: { op, weightType } }: ConformanceCase) =>
     op === "ffn" && weightType !== undefined && !meetsAllForms(weightType),
 };
+/** A method's kernels differ in how they find neurons; a type's decoding does not know by which method. */
+const waysInTurn: readonly (readonly SparsityMethod["kind"][])[] = [
+  ["dense"],
+  ["gate", "threshold-gate"],
+  ["mlp", "sign", "threshold-output"],
+];
+/** A type's block runs dense, by its gate and by a prediction: which of these, and down as what, goes by its place among types. */
+const blocksInTurn = {
+  reason: "methods and layouts take turns over the types; with HEARTH_CONFORMANCE=all",
+  cases: ({ traits: { op, weightType, method, activation, downLayout } }: ConformanceCase) => {
+    if (op !== "ffn" || weightType === undefined || weightType === "F32") return false;
+    // What says no activation is about something else than its type.
+    if (method === undefined || activation === undefined) return false;
+    const turn = weightTypes.indexOf(weightType);
+    const isTurn = waysInTurn.some((ways, way) => {
+      const layout = (turn + way) % 2 === 0 ? "columns" : "rows";
+      return method === ways[(turn >> (way % 2)) % ways.length] && downLayout === layout;
+    });
+    return !isTurn;
+  },
+};
 /** Types and activations are the code of products and blocks. */
 const expertsElsewhere = {
   reason: "products decode the type, blocks compute the activation; with HEARTH_CONFORMANCE=all",
@@ -38,6 +62,11 @@ const expertsElsewhere = {
     (weightType === "F32" ? activation !== "silu" : !expertTypes.includes(weightType)),
 };
 const expertTypes: readonly (string | undefined)[] = ["Q4_0", "MXFP4"];
+const skip: readonly Gap[] = [
+  ...webgpuGaps,
+  ...(isWhole ? [] : [decodedElsewhere, expertsElsewhere]),
+  ...(isWhole || isSample ? [] : [blocksInTurn]),
+];
 const isRequired = process.env["HEARTH_REQUIRE_GPU"] === "1";
 const name = adapters[0]?.name ?? "no adapter";
 
@@ -49,7 +78,7 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
   runConformance(() => createWebGpuBackend({ adapter: 0 }), {
     arithmetic: floatArithmetic,
     cases: isSample ? conformanceSample() : conformanceCases(),
-    skip: [...webgpuGaps, ...(isWhole ? [] : [decodedElsewhere, expertsElsewhere])],
+    skip,
   });
 
   const everyProduct = conformanceCases().filter(
@@ -78,6 +107,25 @@ describe.skipIf(adapters.length === 0)(`webgpu on ${name} (skipped without a dri
     expect(sample.length).toBeGreaterThanOrEqual(79);
     expect(sample.length).toBeLessThan(all.length / 2);
     expect(new Set(products.map(({ traits }) => traits.weightType))).toEqual(new Set(loopTypes));
+  });
+
+  it("has blocks of each method with each layout, and both layouts of each type that it decodes", () => {
+    const shown = conformanceCases()
+      .filter((one) => one.traits.op === "ffn" && !skip.some(({ cases }) => cases(one)))
+      .map(({ traits: { weightType, method, downLayout } }) => ({
+        weightType,
+        method,
+        downLayout,
+      }));
+    const types = new Set(shown.map(({ weightType }) => weightType));
+    expect(types.size).toBeGreaterThanOrEqual(11);
+    const methods = waysInTurn.flat();
+    for (const downLayout of ["columns", "rows"]) {
+      const of = shown.filter((one) => one.downLayout === downLayout);
+      const ofTypes = of.filter(({ weightType }) => weightType !== "F32");
+      expect(new Set(of.map(({ weightType }) => weightType))).toEqual(types);
+      expect(new Set(ofTypes.map(({ method }) => method))).toEqual(new Set(methods));
+    }
   });
 
   // Their parts of the active list, and of the sum, are then those of several pieces.
