@@ -2,7 +2,8 @@
  * The native addon: where it lies and what it exports. The only file that knows either.
  * A missing addon is an answer, not an exception: the caller says what that means.
  */
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { packagePath } from "../core/package-root.ts";
 
@@ -179,11 +180,9 @@ const howToBuild = '"hearth build" compiles it (in a project: npx hearth build)'
 
 /** The addon built here, else the one that came with the package for this system. @throws HearthError in a bundle. */
 export function loadAddon(): AddonResult {
-  const platform = `${process.platform}-${process.arch}`;
-  const path = ["build/hearth.node", `prebuilds/${platform}/hearth.node`]
-    .map(packagePath)
-    .find((candidate) => existsSync(candidate));
+  const path = addonPath();
   if (path === undefined) {
+    const platform = `${process.platform}-${process.arch}`;
     return {
       kind: "missing",
       reason: `the native addon is not built for ${platform}; ${howToBuild}, with a C++ compiler`,
@@ -199,4 +198,16 @@ export function loadAddon(): AddonResult {
       reason: `the native addon does not load (${why}); ${howToBuild}`,
     };
   }
+}
+
+/** Of its bytes: another build has other kernels, which are not as fast. Undefined where there is no addon. */
+export function addonDigest(): string | undefined {
+  const path = addonPath();
+  return path && createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+function addonPath(): string | undefined {
+  return ["build/hearth.node", `prebuilds/${process.platform}-${process.arch}/hearth.node`]
+    .map(packagePath)
+    .find((candidate) => existsSync(candidate));
 }

@@ -1,4 +1,7 @@
-/** The measured hardware profile of this machine: kept per machine, driver and version, measured again when they change. */
+/**
+ * The measured hardware profile of this machine: kept per machine, driver, version and build of the kernels, measured again
+ * when they change.
+ */
 import { FileFormatError } from "../../core/errors.ts";
 import { type Cache, openCache } from "../../io/cache.ts";
 import {

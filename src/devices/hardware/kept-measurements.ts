@@ -1,6 +1,6 @@
 /**
- * Durations that are measured once on a machine and kept, by name: a file of the user's cache for each kind, machine and number
- * of threads. A damaged file, or one of another version, is as if it were not there.
+ * Durations that are measured once on a machine and kept, by name: a file of the user's cache for each kind, machine, build of the
+ * kernels and number of threads. A damaged file, or one of another version, is as if it were not there.
  */
 import { isRecord } from "../../core/check-options.ts";
 import { type Cache, openCache, readJson } from "../../io/cache.ts";

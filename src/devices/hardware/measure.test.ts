@@ -49,7 +49,7 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
     expect((await measuredHardware(request)).cpu.promptFlopsPerSecond).toBeGreaterThan(0);
   });
 
-  it("has another identity with other threads, another adapter or another version", () => {
+  it("has another identity with other threads, another adapter, another version or other kernels", () => {
     const adapter = {
       index: 0,
       name: "card",
@@ -68,6 +68,7 @@ describe.skipIf(addon.kind === "missing")(`a measured machine${skipped}`, () => 
       hardwareIdentity({ threads: 1, adapter }),
       hardwareIdentity({ threads: 1, adapter: { ...adapter, memory: 8 } }),
       hardwareIdentity({ threads: 1 }, 1),
+      hardwareIdentity({ threads: 1 }, undefined, "another build"),
     ];
     expect(new Set(identities).size).toBe(identities.length);
   });

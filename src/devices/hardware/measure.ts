@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
-import { loadAddon } from "../../backends/addon.ts";
+import { addonDigest, loadAddon } from "../../backends/addon.ts";
 import type { Backend } from "../../backends/backend.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import type { AdapterDescription } from "../../backends/webgpu/adapter-description.ts";
@@ -51,10 +51,11 @@ const columns = 4096;
 /** Raised whenever something else is measured, or in another way: what older code kept is then measured again. */
 const measurementVersion = 3;
 
-/** Names what was measured: another machine, driver or version of the measurement gives another name. */
+/** Names what was measured: another machine, driver, build of the kernels or version of the measurement gives another name. */
 export function hardwareIdentity(
   { adapter, threads }: MeasureRequest,
   version: number = measurementVersion,
+  build: string | undefined = addonDigest(),
 ): string {
   const loaded = loadAddon();
   const machine = loaded.kind === "loaded" ? loaded.addon.machine() : undefined;
@@ -68,6 +69,7 @@ export function hardwareIdentity(
   const driver = adapter && driverVersion();
   const parts = [
     version,
+    build,
     process.platform,
     release(),
     machine?.cpu,
