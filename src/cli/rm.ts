@@ -1,7 +1,7 @@
 /** `hearth rm`: take a pulled model out of the cache. */
 import type { Command } from "commander";
 import { formatBytes, removeModel } from "../index.ts";
-import { print, printJson } from "./output.ts";
+import { print, printJson, say } from "./output.ts";
 
 const examples = `
 Examples:
@@ -20,7 +20,15 @@ export function addRmCommand(program: Command): void {
 }
 
 function remove(name: string, flags: { readonly all?: true; readonly json?: true }): void {
-  const { repository, quants, freedBytes } = removeModel(name, { all: flags.all ?? false });
-  if (flags.json) printJson({ repository, quants, freed_bytes: freedBytes });
-  else print(`removed ${[repository, ...quants].join(" ")}: ${formatBytes(freedBytes)} freed`);
+  const removed = removeModel(name, { all: flags.all ?? false });
+  const { repository, quants, freedBytes, sharedBytes } = removed;
+  if (flags.json) {
+    printJson({ repository, quants, freed_bytes: freedBytes, shared_bytes: sharedBytes });
+    return;
+  }
+  print(`removed ${[repository, ...quants].join(" ")}: ${formatBytes(freedBytes)} freed`);
+  if (sharedBytes === 0) return;
+  say(
+    `${formatBytes(sharedBytes)} are in the store that huggingface_hub shares among repositories: hf cache prune frees them`,
+  );
 }

@@ -1,7 +1,8 @@
 /**
  * Hugging Face's cache on disk, as Python's huggingface_hub lays it out, so that each reads what the other has fetched:
  *
- *   CACHE/models--OWNER--NAME/blobs/DIGEST                    contents, named by sha256 (LFS) or git's sha1
+ *   CACHE/models--OWNER--NAME/blobs/DIGEST                    contents, named by sha256 (LFS) or git's sha1; with Xet links to
+ *         blobs/AB/XETHASH                                    the store that all repositories share, which is Python's alone
  *                             snapshots/COMMIT/PATH           links to them; a file itself where there are no links
  *                             refs/main                       the commit that a branch or tag stood for
  *   CACHE/.locks/models--OWNER--NAME/DIGEST.lock              who writes a content

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { HubError } from "../core/errors.ts";
+import type { Milliseconds } from "../core/units.ts";
 import { ownVersion } from "../core/version.ts";
 import { refusal, requestFailed } from "./refusal.ts";
 import type { HubResponse } from "./response.ts";
@@ -18,23 +19,29 @@ export interface HubRequest {
   readonly redirect?: "follow" | "manual";
 }
 
-/** Milliseconds without an answer, or without a byte of one: the line is dead. huggingface_hub waits 10 s; CDNs may think longer. */
-const silence = 30_000;
+/** Without an answer, or without a byte of one: the line is dead. huggingface_hub waits 10 s; CDNs may think longer. */
+const silence: Milliseconds = 30_000;
 /** Tries in a row that bring nothing before a request is given up: with pauses of 1, 2, 4, 8 and 16 s about half a minute. */
 export const maxTries = 6;
 /** Where nothing answers at all, a question is given up sooner: three seconds tell a user that the line is down. */
 const maxUnanswered = 3;
-const longestPause = 30_000;
+const longestPause: Milliseconds = 30_000;
+
+export interface ConnectionOptions {
+  /** Before a second try; each further one waits twice as long. Default 1000. */
+  readonly firstPause?: Milliseconds;
+  /** Hears, in a sentence, of a pause that the hub asked for and that a user would wonder about. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
+}
 
 export class HubConnection {
   readonly settings: HubSettings;
-  readonly #firstPause: number;
+  readonly #options: ConnectionOptions;
   #client: Promise<Client> | undefined;
 
-  /** `firstPause`: milliseconds before a second try; each further one waits twice as long. */
-  constructor(settings: HubSettings, firstPause = 1000) {
+  constructor(settings: HubSettings, options: ConnectionOptions = {}) {
     this.settings = settings;
-    this.#firstPause = firstPause;
+    this.#options = options;
   }
 
   /** Closes connections that are kept open for a next request. */
@@ -46,8 +53,9 @@ export class HubConnection {
    * One try. Any HTTP status is an answer.
    * @throws HubError where none came; the signal's reason when it is aborted.
    */
-  async send(address: string, request: HubRequest = {}): Promise<HubResponse> {
+  async send(hubAddress: string, request: HubRequest = {}): Promise<HubResponse> {
     const { settings } = this;
+    const address = onMirror(hubAddress, settings.endpoint);
     if (settings.isOffline) {
       throw new HubError(
         "HF_HUB_OFFLINE is set, so nothing is asked of the hub; unset it, or take what is in the cache",
@@ -80,24 +88,27 @@ export class HubConnection {
         }
         await answer.body?.cancel();
       }
-      const asked = answer instanceof HubError ? undefined : answer.headers.get("retry-after");
+      const asked = answer instanceof HubError ? 0 : askedPause(answer);
       await this.pauseBefore(tries + 1, { asked, signal: request.signal });
     }
   }
 
-  /** Waits before the `tries`-th try, or as long as the hub asks in Retry-After. */
+  /** Waits before the `tries`-th try, or as long as the hub asked. */
   async pauseBefore(
     tries: number,
     {
-      asked,
+      asked = 0,
       signal,
-    }: {
-      readonly asked?: string | null | undefined;
-      readonly signal?: AbortSignal | undefined;
-    } = {},
+    }: { readonly asked?: Milliseconds; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
-    const ownPause = Math.min(this.#firstPause * 2 ** (tries - 2), longestPause);
-    const milliseconds = Math.max(ownPause, Math.min(retryAfter(asked), longestRetryAfter));
+    const { firstPause = 1000, onNotice } = this.#options;
+    const ownPause = Math.min(firstPause * 2 ** (tries - 2), longestPause);
+    const milliseconds = Math.max(ownPause, Math.min(asked, longestAskedPause));
+    if (asked >= toldPause) {
+      onNotice?.(
+        `the hub asks for a pause of ${Math.ceil(milliseconds / 1000)} s, after many requests from here`,
+      );
+    }
     await pause(milliseconds, undefined, signal === undefined ? {} : { signal }).catch((error) => {
       signal?.throwIfAborted();
       throw error;
@@ -144,14 +155,32 @@ async function openClient(): Promise<Client> {
 }
 
 /** The hub counts requests over five minutes. */
-const longestRetryAfter = 300_000;
+const longestAskedPause: Milliseconds = 301_000;
+/** A shorter one is not worth a word. */
+const toldPause: Milliseconds = 5000;
 
-/** Seconds, or a date. */
-function retryAfter(text: string | null | undefined): number {
-  if (text === null || text === undefined) return 0;
+/**
+ * How long the hub asks to wait: Retry-After, in seconds or as a date, or where its RateLimit says that none are left, until its
+ * window ends: `"resolvers";r=0;t=55`. Source: draft-ietf-httpapi-ratelimit-headers-09, and what the hub's documentation
+ * (Hub rate limits) says of it. A second more than the whole ones that the hub says.
+ */
+export function askedPause({ headers }: Pick<HubResponse, "headers">): Milliseconds {
+  const [, left] = /;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d+)/.exec(headers.get("ratelimit") ?? "") ?? [];
+  if (left !== undefined) return 1000 * (Number(left) + 1);
+  const text = headers.get("retry-after");
+  if (text === null) return 0;
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   const date = Date.parse(text);
   return Number.isNaN(date) ? 0 : Math.max(0, date - Date.now());
+}
+
+const ownEndpoint = "https://huggingface.co";
+
+/** A mirror's answers may name the hub itself: the next page of a listing. It may not be reachable from here. */
+function onMirror(address: string, endpoint: string): string {
+  return address.startsWith(`${ownEndpoint}/`)
+    ? endpoint + address.slice(ownEndpoint.length)
+    : address;
 }
 
 export function isRedirect(status: number): boolean {

@@ -4,9 +4,9 @@
  * again when it has run out.
  */
 import { HubError } from "../core/errors.ts";
-import type { Bytes } from "../core/units.ts";
+import type { Bytes, Milliseconds } from "../core/units.ts";
 import { visibleText } from "../core/visible-text.ts";
-import { type HubConnection, isPassing, isRedirect, maxTries } from "./connection.ts";
+import { askedPause, type HubConnection, isPassing, isRedirect, maxTries } from "./connection.ts";
 import type { HubFile } from "./hub-file.ts";
 import { refusal, requestFailed } from "./refusal.ts";
 import type { HubResponse } from "./response.ts";
@@ -52,7 +52,7 @@ export class FileStream {
     let at = span.begin;
     for (let tries = 1; at < span.end; tries++) {
       let problem: HubError;
-      let asked: string | null = null;
+      let asked: Milliseconds = 0;
       try {
         for await (const piece of this.#readOnce({ begin: at, end: span.end }, signal)) {
           tries = 0;
@@ -65,7 +65,7 @@ export class FileStream {
         signal?.throwIfAborted();
         if (!(error instanceof PassingTrouble)) throw error;
         problem = error.trouble;
-        asked = error.retryAfter;
+        asked = error.askedPause;
       }
       if (tries >= maxTries) throw problem;
       await this.#connection.pauseBefore(tries + 1, { asked, signal });
@@ -99,16 +99,19 @@ export class FileStream {
   async #open(span: ByteSpan, signal: AbortSignal | undefined): Promise<HubResponse> {
     const headers = { range: `bytes=${span.begin}-${span.end - 1}` };
     let address = this.#store ?? this.#address;
+    let isKept = this.#store !== undefined;
     for (let hops = 0; hops <= maxRedirects; hops++) {
       const answer = await this.#send(address, { headers, signal });
       if (isRedirect(answer.status)) {
         await answer.body?.cancel();
         address = this.#redirected(address, answer);
-      } else if (address === this.#store && [401, 403, 404, 410].includes(answer.status)) {
+        isKept = false;
+      } else if (isKept && [401, 403, 404, 410].includes(answer.status)) {
         await answer.body?.cancel();
-        // The signature has run out.
-        this.#store = undefined;
-        address = this.#address;
+        // The signature has run out. Another connection may have a new one already.
+        if (this.#store === address) this.#store = undefined;
+        isKept = this.#store !== undefined;
+        address = this.#store ?? this.#address;
       } else {
         return await this.#check(address, answer, span);
       }
@@ -157,7 +160,7 @@ export class FileStream {
     }
     const trouble = await refusal(address, answer, this.#connection.settings);
     if (!isPassing(answer.status)) throw trouble;
-    throw new PassingTrouble(trouble, answer.headers.get("retry-after"));
+    throw new PassingTrouble(trouble, askedPause(answer));
   }
 
   #nonsense(address: string, found: string, status: number): HubError {
@@ -171,10 +174,11 @@ export class FileStream {
 /** What may be gone at the next try. */
 class PassingTrouble extends Error {
   readonly trouble: HubError;
-  readonly retryAfter: string | null;
-  constructor(trouble: HubError, retryAfter: string | null = null) {
+  /** 0 where the hub asked for none. */
+  readonly askedPause: Milliseconds;
+  constructor(trouble: HubError, askedPause: Milliseconds = 0) {
     super(trouble.message);
     this.trouble = trouble;
-    this.retryAfter = retryAfter;
+    this.askedPause = askedPause;
   }
 }

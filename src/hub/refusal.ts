@@ -27,6 +27,9 @@ interface Refused {
 
 function reason({ status, code, said, address, settings }: Refused): string {
   const { endpoint, token } = settings;
+  if (new URL(address).origin !== new URL(endpoint).origin && status < 500 && status !== 429) {
+    return `${visibleText(new URL(address).host)}, where the hub keeps the file, refuses it; try again later`;
+  }
   const name = repositoryIn(address, endpoint);
   const where = name === undefined ? address : `${endpoint}/${name}`;
   const setToken =
@@ -46,6 +49,7 @@ function reason({ status, code, said, address, settings }: Refused): string {
       ? `there is no repository ${where}, or it is private: look at its name, or ${setToken}`
       : `there is no repository ${where}, or your token has no access to it: look at its name`;
   }
+  if (/^access to this resource is disabled/i.test(said)) return `the hub has disabled ${where}`;
   if (status === 403)
     return `${where} is forbidden to ${token === undefined ? "strangers" : "the account of your token"}`;
   if (status === 429) {

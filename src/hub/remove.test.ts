@@ -1,5 +1,14 @@
 /** What `hearth rm` takes out of the cache, and what it leaves. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -37,7 +46,12 @@ describe("removing a model", () => {
     put("m-Q4_0.gguf", "1", "a");
     put("m-Q4_0.gguf", "2", "b");
     put("copy-Q8_0.gguf", "2", "b");
-    expect(remove("o/m:q4_0")).toEqual({ repository: "o/m", quants: ["Q4_0"], freedBytes: 100 });
+    expect(remove("o/m:q4_0")).toEqual({
+      repository: "o/m",
+      quants: ["Q4_0"],
+      freedBytes: 100,
+      sharedBytes: 0,
+    });
     expect(blobs()).toEqual(["2".repeat(64)]);
     expect(readdirSync(join(cache, "models--o--m/snapshots"))).toEqual(["b".repeat(40)]);
   });
@@ -68,6 +82,18 @@ describe("removing a model", () => {
     expect(remove("o/m", true).quants).toEqual(["Q4_0", "Q8_0"]);
     expect(blobs()).toEqual([]);
     expect(() => remove("o/m")).toThrow(/o\/m, which is not in the cache/);
+  });
+
+  it("leaves the store that huggingface_hub shares, and says what lies there", () => {
+    const { digest } = put("m-Q4_0.gguf", "1");
+    const blob = join(cache, "models--o--m/blobs", digest);
+    const stored = join(cache, "blobs/ab", "ab".repeat(32));
+    mkdirSync(join(cache, "blobs/ab"), { recursive: true });
+    renameSync(blob, stored);
+    symlinkSync(`../../blobs/ab/${"ab".repeat(32)}`, blob);
+    expect(remove("o/m")).toMatchObject({ quants: ["Q4_0"], freedBytes: 0, sharedBytes: 100 });
+    expect(blobs()).toEqual([]);
+    expect(existsSync(stored)).toBe(true);
   });
 
   it("takes what an aborted pull has left", () => {

@@ -20,6 +20,8 @@ export interface RemovedFiles {
   readonly quants: readonly string[];
   /** Bytes of contents that are gone. */
   readonly freedBytes: Bytes;
+  /** Bytes left in the store that huggingface_hub shares among repositories: its `hf cache prune` frees what nobody needs. */
+  readonly sharedBytes: Bytes;
 }
 
 /** @throws OptionError where there is no such model, or several and not all are meant; FileAccessError */
@@ -28,7 +30,8 @@ export function removeModels(cacheFolder: string, name: HubName, isAll: boolean)
   const folder = repositoryFolder(cacheFolder, name.repository);
   if (cached === undefined) {
     const freedBytes = removePartial(folder);
-    if (freedBytes > 0) return { repository: name.repository, quants: [], freedBytes };
+    if (freedBytes > 0)
+      return { repository: name.repository, quants: [], freedBytes, sharedBytes: 0 };
     throw notThere(name.repository, "a model that is there; hearth list shows them");
   }
   const quants = quantsToRemove(cached, name, isAll);
@@ -37,8 +40,9 @@ export function removeModels(cacheFolder: string, name: HubName, isAll: boolean)
     .filter(({ quant }) => quants.includes(quant))
     .flatMap(({ files }) => files.map(({ file }) => file));
   try {
-    const freedBytes = removeLinks(folder, links) + (isAll ? removePartial(folder) : 0);
-    return { repository: name.repository, quants, freedBytes };
+    const removed = removeLinks(folder, links);
+    const freedBytes = removed.freedBytes + (isAll ? removePartial(folder) : 0);
+    return { repository: name.repository, quants, ...removed, freedBytes };
   } catch (error) {
     throw fileAccessError(folder, error);
   }
@@ -69,23 +73,25 @@ function notThere(found: string, expected: string): OptionError {
   return new OptionError("model", `${found}, which is not in the cache,`, expected);
 }
 
-/** Returns the bytes of contents that are gone. */
-function removeLinks(folder: string, links: readonly string[]): Bytes {
+function removeLinks(
+  folder: string,
+  links: readonly string[],
+): Pick<RemovedFiles, "freedBytes" | "sharedBytes"> {
   const blobs = join(folder, "blobs");
-  let freed = 0;
+  let [freedBytes, sharedBytes] = [0, 0];
   for (const link of links) {
     const content = contentOf(link);
     const { size } = statSync(link);
+    const isShared = contentOf(content) !== content;
+    const isLast =
+      content === link || (dirname(content) === blobs && !isLinked(folder, content, link));
     rmSync(link);
-    if (content === link) {
-      freed += size;
-    } else if (dirname(content) === blobs && !isLinked(folder, content)) {
-      rmSync(content, { force: true });
-      freed += size;
-    }
+    if (isLast) rmSync(content, { force: true });
+    if (isLast && isShared) sharedBytes += size;
+    if (isLast && !isShared) freedBytes += size;
     removeEmptyFolders(dirname(link), folder);
   }
-  return freed;
+  return { freedBytes, sharedBytes };
 }
 
 /** What a link leads to; the file itself where it is none. */
@@ -93,10 +99,11 @@ function contentOf(file: string): string {
   return lstatSync(file).isSymbolicLink() ? resolve(dirname(file), readlinkSync(file)) : file;
 }
 
-function isLinked(folder: string, content: string): boolean {
-  return filesBelow(join(folder, "snapshots")).some(
-    (path) => contentOf(join(folder, "snapshots", path)) === content,
-  );
+/** By another one than `link`. */
+function isLinked(folder: string, content: string, link: string): boolean {
+  return filesBelow(join(folder, "snapshots"))
+    .map((path) => join(folder, "snapshots", path))
+    .some((other) => other !== link && contentOf(other) === content);
 }
 
 /** Upwards, as far as nothing is in them; the snapshots of a repository without files are no use to anybody. */

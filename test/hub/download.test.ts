@@ -54,7 +54,7 @@ async function fetchModel(steps: Partial<PullSteps> = {}, wanted = name): Promis
     token: undefined,
     isOffline: false,
   };
-  using connection = new HubConnection(settings, 1);
+  using connection = new HubConnection(settings, { firstPause: 1 });
   return await pull(connection, wanted, { connections: 3, memoryBytes: 8 * 2 ** 30, ...steps });
 }
 

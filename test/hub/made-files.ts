@@ -35,3 +35,10 @@ export function sha256(content: Uint8Array): string {
 export function gitDigest(content: Uint8Array): string {
   return digestsOf(content).git;
 }
+
+/** Another digest than sha256, as Xet's is; 64 hexadecimal digits too. */
+export function xetHash(content: Uint8Array): string {
+  return createHash("sha256")
+    .update(`xet ${sha256(content)}`)
+    .digest("hex");
+}

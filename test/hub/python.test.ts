@@ -52,6 +52,8 @@ async function runPython(
       HF_TOKEN: "hf_good",
       HF_HUB_DISABLE_PROGRESS_BARS: "1",
       HF_HUB_DISABLE_TELEMETRY: "1",
+      // The stand-in speaks no Xet.
+      HF_HUB_DISABLE_XET: "1",
       ...env,
     },
   });
@@ -74,7 +76,7 @@ async function pullHere(name: string): Promise<PulledModel> {
     token: "hf_good",
     isOffline: false,
   };
-  using connection = new HubConnection(settings, 1);
+  using connection = new HubConnection(settings, { firstPause: 1 });
   return await pull(connection, parseHubName(name), { connections: 2, memoryBytes: 2 ** 33 });
 }
 

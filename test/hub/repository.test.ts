@@ -31,7 +31,7 @@ afterEach(async () => await hub[Symbol.asyncDispose]());
 function connect(token?: string, isOffline = false): HubConnection {
   return new HubConnection(
     { endpoint: hub.endpoint, cacheFolder: "/nowhere", token, isOffline },
-    1,
+    { firstPause: 1 },
   );
 }
 
@@ -97,6 +97,42 @@ describe("a repository", () => {
     });
   });
 
+  it("is asked again when the hub's window of requests has ended, and a long pause is told", async () => {
+    using connection = connect();
+    hub.quota = { requests: 2, seconds: 1 };
+    await readRepository(connection, { repository: "owner/model-GGUF" });
+    // The answer that there are no more, and not the tries of a second.
+    expect(hub.requests.filter(({ path }) => path.includes("/tree/")).length).toBeLessThanOrEqual(
+      4,
+    );
+    const stop = new AbortController();
+    const told: string[] = [];
+    const onNotice = (notice: string): void => {
+      told.push(notice);
+      stop.abort();
+    };
+    using talking = new HubConnection(connection.settings, { firstPause: 1, onNotice });
+    hub.quota = { requests: 0, seconds: 240 };
+    const question = { repository: "owner/model-GGUF", signal: stop.signal };
+    await new Promise((done) => setTimeout(done, 1000));
+    await expect(readRepository(talking, question)).rejects.toThrow();
+    expect(told).toEqual([expect.stringMatching(/^the hub asks for a pause of 2[34]\d s/)]);
+  });
+
+  it("is listed by a mirror whose pages name the hub itself", async () => {
+    using connection = connect();
+    hub.ownAddress = "https://huggingface.co";
+    const { models } = await readRepository(connection, { repository: "owner/model-GGUF" });
+    expect(models).toHaveLength(3);
+  });
+
+  it("that is gated is listed to strangers, without the Xet hashes of its files", async () => {
+    using connection = connect();
+    const { isGated, models } = await readRepository(connection, { repository: "owner/gated" });
+    expect(isGated).toBe(true);
+    expect(models).toHaveLength(3);
+  });
+
   it("cannot name a file outside itself", async () => {
     hub.repositories.set("owner/evil", { files: { "../../evil.gguf": madeBytes(10, 1) } });
     using connection = connect();
@@ -153,6 +189,24 @@ describe("a part of a remote file", () => {
       server === "store" && cuts++ < 4 ? { kind: "cut", after: 7 } : undefined;
     expect(await file.read(10, 100)).toEqual(content.slice(10, 110));
     expect(cuts).toBeGreaterThan(4);
+  });
+
+  it("comes over several connections whose signatures ran out at once", async () => {
+    using connection = connect();
+    const file = await open("owner/model-GGUF", connection);
+    await file.read(0, 1);
+    hub.expireSignatures();
+    const read = await Promise.all([0, 100, 200, 300].map((at) => file.read(at, 50)));
+    expect(read).toEqual([0, 100, 200, 300].map((at) => content.slice(at, at + 50)));
+  });
+
+  it("is refused in the end by a store that no new signature opens", async () => {
+    using connection = connect();
+    const file = await open("owner/model-GGUF", connection);
+    hub.fault = ({ server }) => (server === "store" ? { kind: "status", status: 403 } : undefined);
+    await expect(file.read(0, 4)).rejects.toThrow(
+      /127.0.0.1:\d+, where the hub keeps the file, refuses it; try again later \(403/,
+    );
   });
 
   it("comes from a server that sends the whole file for a part", async () => {

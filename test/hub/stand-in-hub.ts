@@ -1,12 +1,15 @@
 /**
  * A stand-in of the hub on this machine: the routes of its API and files that @huggingface/hub and Python's huggingface_hub ask for,
  * and the store of contents it redirects to, on a port (an origin) of its own. Faults are injected per request.
- * Sources: huggingface_hub 2.4.0 (hf_api.py, file_download.py, utils/_http.py), @huggingface/hub 2.17.5.
+ * Files in LFS are kept in Xet, as the hub's are, and fetched through its bridge for clients without Xet: by an address that is
+ * signed for GET alone. Others are redirected within the hub. Every answer says what is left of a quota.
+ * Sources: huggingface_hub 2.4.0 (hf_api.py, file_download.py, utils/_http.py, utils/_xet.py), @huggingface/hub 2.17.5, the
+ * hub's documentation (Hub rate limits), answers of the hub quoted in issues of both.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type ContentAnswer, type Fault, type Line, serve } from "./faults.ts";
-import { gitDigest, sha256 } from "./made-files.ts";
+import { gitDigest, sha256, xetHash } from "./made-files.ts";
 
 export interface StandInRepository {
   /** By path. Names that end in .gguf or .bin are in LFS, as the hub's default attributes say. */
@@ -35,6 +38,10 @@ export interface StandInHub extends AsyncDisposable {
   fault: (request: SeenRequest) => Fault | undefined;
   /** Signed addresses that were given before no longer hold. */
   expireSignatures(): void;
+  /** What the hub's own addresses begin with in its answers: behind a mirror, not the mirror. */
+  ownAddress: string;
+  /** Requests to the hub's API and files, not to the store, within each window of so many seconds. */
+  quota: { readonly requests: number; readonly seconds: number };
 }
 
 export const madeCommit: string = "0123456789abcdef0123456789abcdef01234567";
@@ -45,7 +52,7 @@ const pageSize = 5;
 export async function startHub(
   repositories: Readonly<Record<string, StandInRepository>>,
 ): Promise<StandInHub> {
-  const state = { signature: 1 };
+  const state = { signature: 1, windowEnds: 0, left: 0 };
   const store = await listen((line) => answer("store", line));
   const hubServer = await listen((line) => answer("hub", line));
   const hub: StandInHub = {
@@ -56,6 +63,8 @@ export async function startHub(
     expireSignatures: () => {
       state.signature++;
     },
+    ownAddress: originOf(hubServer),
+    quota: { requests: 5000, seconds: 300 },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([hubServer, store].map(close));
     },
@@ -70,26 +79,44 @@ export async function startHub(
     hub.requests.push(seen);
     const body = await textOf(request);
     const fault = hub.fault(seen);
-    const url = new URL(request.url ?? "/", hub.endpoint);
+    const url = new URL(request.url ?? "/", hub.ownAddress);
     const given =
       fault?.kind === "status"
         ? json(fault.status, { error: fault.error ?? "made trouble" }, fault.headers)
         : server === "store"
-          ? storeAnswer(url, token)
-          : hubAnswer(url, { token, body });
+          ? storeAnswer(url, { token, method })
+          : withinQuota(() => hubAnswer(url, { token, body }));
     if ("content" in given) serve(line, given, fault);
     else respond(line.response, given);
   }
 
-  function storeAnswer(url: URL, token: string | undefined): Answer {
-    if (token !== undefined) return json(400, { error: "the store was sent a token" });
-    if (url.searchParams.get("signature") !== String(state.signature)) {
-      return json(403, { error: "expired" });
+  /** In fixed windows; the hub counts pages, its API and files apart. */
+  function withinQuota(make: () => Answer): Answer {
+    const { requests, seconds } = hub.quota;
+    const now = Date.now();
+    if (now >= state.windowEnds) {
+      state.windowEnds = now + 1000 * seconds;
+      state.left = requests;
     }
-    const digest = url.pathname.slice(1);
-    const content = contentOf(hub, digest);
+    const isOver = state.left === 0;
+    state.left = Math.max(0, state.left - 1);
+    const rest = Math.floor((state.windowEnds - now) / 1000);
+    const made = isOver ? json(429, { error: "We had to rate limit your IP." }) : make();
+    const limits = {
+      ratelimit: `"resolvers";r=${state.left};t=${rest}`,
+      "ratelimit-policy": `"fixed window";"resolvers";q=${requests};w=${seconds}`,
+    };
+    return { ...made, headers: { ...made.headers, ...limits } };
+  }
+
+  function storeAnswer(url: URL, { token, method }: AskingStore): Answer {
+    if (token !== undefined) return json(400, { error: "the store was sent a token" });
+    const isSigned = url.searchParams.get("X-Amz-Signature") === String(state.signature);
+    if (!isSigned || method !== "GET") return json(403, { error: "SignatureDoesNotMatch" });
+    const hash = url.pathname.slice(bridge.length);
+    const content = url.pathname.startsWith(bridge) ? contentOf(hub, hash) : undefined;
     if (content === undefined) return json(404, { error: "no such content" });
-    return { content, headers: { etag: `"${digest}"` } };
+    return { content, headers: { etag: `"${hash}"` } };
   }
 
   function hubAnswer(url: URL, { token, body }: Asking): Answer {
@@ -106,31 +133,48 @@ export async function startHub(
     if (asked.revision !== undefined && !["main", "HEAD", commit].includes(asked.revision)) {
       return json(404, { error: "no such revision" }, { "x-error-code": "RevisionNotFound" });
     }
-    if (asked.route === "info") return json(200, describe(name, repository, commit));
-    if (asked.route === "tree") return treePage(repository, url);
-    if (asked.route === "paths-info") return json(200, entriesFor(repository, body));
     const isAllowed = repository.gatedFor === undefined || token === repository.gatedFor;
-    return isAllowed ? fileAnswer(repository, commit, asked.path) : refuseGated(name, token);
+    if (asked.route === "info") return json(200, describe(name, repository, { url, commit }));
+    if (asked.route === "tree") return treePage(repository, { url, isAllowed });
+    if (asked.route === "paths-info") return json(200, entriesFor(repository, { body, isAllowed }));
+    return isAllowed ? fileAnswer(repository, commit, asked) : refuseGated(name, token);
   }
 
-  function fileAnswer({ files }: StandInRepository, commit: string, path: string): Answer {
+  function fileAnswer(
+    { files }: StandInRepository,
+    commit: string,
+    { name, path, route }: Asked,
+  ): Answer {
     const content = files[path];
     if (content === undefined) {
       const headers = { "x-error-code": "EntryNotFound", "x-repo-commit": commit };
       return json(404, { error: "Entry not found" }, headers);
     }
+    const own = { "x-repo-commit": commit, "accept-ranges": "bytes" };
     if (!isLarge(path)) {
-      return { content, headers: { etag: `"${gitDigest(content)}"`, "x-repo-commit": commit } };
+      const etag = `"${gitDigest(content)}"`;
+      if (route === "cache") return { content, headers: { ...own, etag } };
+      const location = `/api/resolve-cache/models/${name}/${commit}/${encodeURIComponent(path)}`;
+      return json(307, {}, { ...own, location, "x-linked-etag": etag });
     }
-    const digest = sha256(content);
+    const hash = xetHash(content);
+    const query = new URLSearchParams({
+      "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+      "X-Amz-Expires": "3600",
+      "X-Amz-Signature": String(state.signature),
+      "response-content-disposition": `inline; filename*=UTF-8''${path}; filename="${path}";`,
+      "x-id": "GetObject",
+    });
     return json(
       302,
       {},
       {
-        location: `${originOf(store)}/${digest}?signature=${state.signature}`,
-        "x-repo-commit": commit,
-        "x-linked-etag": `"${digest}"`,
+        ...own,
+        location: `${originOf(store)}${bridge}${hash}?${query}`,
+        link: `<${hub.ownAddress}/api/models/${name}/xet-read-token/${commit}>; rel="xet-auth", <${originOf(store)}/v1/reconstructions/${hash}>; rel="xet-reconstruction-info"`,
+        "x-linked-etag": `"${sha256(content)}"`,
         "x-linked-size": String(content.length),
+        "x-xet-hash": hash,
       },
     );
   }
@@ -138,9 +182,17 @@ export async function startHub(
   return hub;
 }
 
+/** Of the bridge, before the hash: the region and the repository's own name. */
+const bridge = "/xet-bridge-us/made/";
+
 interface Asking {
   readonly token: string | undefined;
   readonly body: string;
+}
+
+interface AskingStore {
+  readonly token: string | undefined;
+  readonly method: string;
 }
 
 type Answer = JsonAnswer | ContentAnswer;
@@ -174,7 +226,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
 }
 
 interface Asked {
-  readonly route: "info" | "tree" | "paths-info" | "resolve";
+  readonly route: "info" | "tree" | "paths-info" | "resolve" | "cache";
   readonly name: string;
   readonly revision: string | undefined;
   readonly path: string;
@@ -186,26 +238,35 @@ function parse({ pathname }: URL): Asked | undefined {
     /^\/api\/models\/([^/]+\/[^/]+)(?:\/(revision|tree|paths-info)\/([^/]+)(?:\/(.*))?)?$/.exec(
       path,
     );
-  const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path);
+  const cached = /^\/api\/resolve-cache\/models\/([^/]+\/[^/]+)\/([^/]+)\/(.+)$/.exec(path);
+  const file = cached ?? /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path);
   if (api?.[1] !== undefined) {
     const route = api[2] === "tree" || api[2] === "paths-info" ? api[2] : "info";
     return { route, name: api[1], revision: api[3], path: api[4] ?? "" };
   }
   if (file?.[1] === undefined || file[3] === undefined) return undefined;
-  return { route: "resolve", name: file[1], revision: file[2], path: file[3] };
+  const route = cached === null ? "resolve" : "cache";
+  return { route, name: file[1], revision: file[2], path: file[3] };
 }
 
 function isLarge(path: string): boolean {
   return /\.(gguf|bin)$/i.test(path);
 }
 
-function contentOf(hub: StandInHub, digest: string): Uint8Array | undefined {
+function contentOf(hub: StandInHub, hash: string): Uint8Array | undefined {
   const all = [...hub.repositories.values()].flatMap(({ files }) => Object.values(files));
-  return all.find((content) => sha256(content) === digest);
+  return all.find((content) => xetHash(content) === hash);
 }
 
-function describe(name: string, repository: StandInRepository, commit: string): object {
-  return {
+/** With `expand` the hub says what it names, and nothing else. */
+function describe(
+  name: string,
+  repository: StandInRepository,
+  { url, commit }: { readonly url: URL; readonly commit: string },
+): object {
+  const expand = url.searchParams.getAll("expand");
+  const own = ["_id", "id"];
+  const all = {
     _id: "made",
     id: name,
     modelId: name,
@@ -222,21 +283,30 @@ function describe(name: string, repository: StandInRepository, commit: string): 
     siblings: Object.keys(repository.files).map((rfilename) => ({ rfilename })),
     ...(repository.licence !== undefined && { cardData: { license: repository.licence } }),
   };
+  if (expand.length === 0) return all;
+  return Object.fromEntries(
+    Object.entries(all).filter(([key]) => own.includes(key) || expand.includes(key)),
+  );
 }
 
-function entryOf(path: string, content: Uint8Array): object {
+/** To who may not have it, the hub says no file's Xet hash. */
+function entryOf(path: string, content: Uint8Array, isAllowed: boolean): object {
   const size = content.length;
   const lfs = { oid: sha256(content), size, pointerSize: 134 };
-  return { type: "file", path, size, oid: gitDigest(content), ...(isLarge(path) && { lfs }) };
+  const large = { lfs, xetHash: isAllowed ? xetHash(content) : "*".repeat(64) };
+  return { type: "file", path, size, oid: gitDigest(content), ...(isLarge(path) && large) };
 }
 
 /** Page by page, by a Link header as RFC 8288 has it. */
-function treePage({ files }: StandInRepository, url: URL): Answer {
+function treePage(
+  { files }: StandInRepository,
+  { url, isAllowed }: { readonly url: URL; readonly isAllowed: boolean },
+): Answer {
   const from = Number(url.searchParams.get("cursor") ?? 0);
   const folders = new Set(Object.keys(files).flatMap((path) => path.split("/").slice(0, -1)));
   const entries = [
     ...[...folders].map((path) => ({ type: "directory", path, size: 0, oid: "0".repeat(40) })),
-    ...Object.entries(files).map(([path, content]) => entryOf(path, content)),
+    ...Object.entries(files).map(([path, content]) => entryOf(path, content, isAllowed)),
   ];
   const next = new URL(url);
   next.searchParams.set("cursor", String(from + pageSize));
@@ -246,13 +316,16 @@ function treePage({ files }: StandInRepository, url: URL): Answer {
 }
 
 /** `body`: JSON of @huggingface/hub, or the form of huggingface_hub. */
-function entriesFor({ files }: StandInRepository, body: string): readonly object[] {
+function entriesFor(
+  { files }: StandInRepository,
+  { body, isAllowed }: { readonly body: string; readonly isAllowed: boolean },
+): readonly object[] {
   const wanted: unknown = body.startsWith("{")
     ? JSON.parse(body).paths
     : new URLSearchParams(body).getAll("paths");
   return Object.entries(files)
     .filter(([path]) => Array.isArray(wanted) && wanted.includes(path))
-    .map(([path, content]) => entryOf(path, content));
+    .map(([path, content]) => entryOf(path, content, isAllowed));
 }
 
 /** The hub does not tell strangers which private repositories there are. */
