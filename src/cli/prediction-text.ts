@@ -17,10 +17,15 @@ export function predictionFacts(
   ];
 }
 
-/** Of a model that is elsewhere: the way that hearth would pick, or why there is none. */
+/** Of a model that is elsewhere: the way that hearth would pick, then the others, or why there is none. */
 export function speedText({ prediction, reason }: PredictedModel): string {
-  const [first] = prediction?.ways ?? [];
-  return first === undefined ? `does not run: ${reason}` : wayText(first);
+  const [first, ...others] = prediction?.ways ?? [];
+  if (first === undefined) return `does not run: ${reason}`;
+  const rest = others.map(
+    ({ decodeTokensPerSecond, device, sparsity }) =>
+      `, or ${rate(decodeTokensPerSecond)} on ${device}, ${sparsity}`,
+  );
+  return wayText(first) + rest.join("");
 }
 
 /** "43 tokens/s, prompts 260 tokens/s, on cpu, dense" */

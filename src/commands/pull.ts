@@ -9,10 +9,10 @@ import {
   signalRule,
   textRule,
 } from "../core/check-options.ts";
-import { HubError } from "../core/errors.ts";
+import { HubError, LimitError, OptionError } from "../core/errors.ts";
 import type { Bytes } from "../core/units.ts";
 import { cachedRepository } from "../hub/cache-layout.ts";
-import { chooseModel, neededMemory } from "../hub/choose-model.ts";
+import { type ChoiceOptions, neededMemory } from "../hub/choose-model.ts";
 import { HubConnection } from "../hub/connection.ts";
 import type { HubModel } from "../hub/hub-file.ts";
 import { type HubName, isHubName, isShortName, parseHubName } from "../hub/model-name.ts";
@@ -21,7 +21,12 @@ import { type RemovedFiles, removeModels } from "../hub/remove.ts";
 import { readRepository } from "../hub/repository.ts";
 import { hubSettings } from "../hub/settings.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
-import { type PredictedModel, predictModels } from "./prediction/predict-repository.ts";
+import { chooseQuant, neededBytes } from "./prediction/choose-quant.ts";
+import {
+  createPredictor,
+  type PredictedModel,
+  type Predictor,
+} from "./prediction/predict-repository.ts";
 import { findModel } from "./resolve-model.ts";
 
 export interface PullOptions {
@@ -52,7 +57,8 @@ const defaultConnections = 8;
 
 /**
  * A model of the hub in Hugging Face's cache, fetched as far as it is not there yet. `name`: "OWNER/NAME", "OWNER/NAME:Q4_K_M", an
- * address of the hub, or a short name such as "qwen3:8b". Without a quantisation one is chosen that fits this machine's memory.
+ * address of the hub, or a short name such as "qwen3:8b". Without a quantisation one is chosen that fits this machine's memory and
+ * is fast enough on it, for which headers are read.
  * @throws OptionError for what names no model, HubError for what the hub refuses, FileAccessError, LimitError
  */
 export async function pullModel(name: string, options: PullOptions = {}): Promise<PulledModel> {
@@ -60,7 +66,7 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
   checkOptions(options, pullRules, "pullModel");
   options.signal?.throwIfAborted();
   const wanted = parseHubName(name);
-  using connection = new HubConnection(hubSettings());
+  using connection = new HubConnection(hubSettings(), { onNotice: options.onNotice });
   const { ifMissing = false, connections = defaultConnections, onProgress, ...steps } = options;
   const memoryBytes = memoryOfProcess();
   const found = findPulled(connection.settings.cacheFolder, wanted, memoryBytes);
@@ -70,6 +76,8 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
       ...steps,
       connections,
       memoryBytes,
+      choose: (models, question) =>
+        chooseQuant(models, question, createPredictor(connection, { signal: options.signal })),
       onProgress: (done, total) => onProgress?.({ done, total }),
     });
   } catch (error) {
@@ -110,7 +118,7 @@ export interface OfferedModel {
   readonly bytes: Bytes;
   /** Paths in the repository: several for a split file. */
   readonly files: readonly string[];
-  /** Weights, the KV cache of 4096 tokens, and what the system holds: an estimate by size. */
+  /** Weights, cache, buffers, and what the system holds: by its header where that was read, else an estimate by size. */
   readonly neededBytes: Bytes;
   /** In the cache, whole. */
   readonly isHere: boolean;
@@ -145,9 +153,10 @@ export async function listRepository(
   using connection = new HubConnection(hubSettings());
   const { models, ...repository } = await readRepository(connection, { ...wanted, signal });
   const memoryBytes = memoryOfProcess();
-  const { chosen, choice } = choose(models, wanted, memoryBytes);
+  const predictor = createPredictor(connection, { signal });
+  const predicted = predict ? await predictAll(models, predictor, onProgress) : [];
+  const { chosen, choice } = await choose(models, { ...wanted, memoryBytes }, predictor);
   const here = digestsHere(connection.settings.cacheFolder, wanted);
-  const predicted = predict ? await predictModels(connection, models, { signal, onProgress }) : [];
   return {
     repository: repository.name,
     revision: repository.revision,
@@ -159,7 +168,7 @@ export async function listRepository(
       quant: model.quant,
       bytes: model.bytes,
       files: model.files.map(({ path }) => path),
-      neededBytes: neededMemory(model.bytes),
+      neededBytes: neededOf(model, predicted[i]),
       isHere: model.files.every(({ digest }) => here.has(digest)),
       isChosen: model === chosen,
       ...(predicted[i] && { predicted: predicted[i] }),
@@ -167,17 +176,37 @@ export async function listRepository(
   };
 }
 
-/** A listing is of use where nothing can be chosen, too: the reason is part of it. */
-function choose(
+/** One after the other. */
+async function predictAll(
   models: readonly HubModel[],
-  { quant }: HubName,
-  memoryBytes: Bytes,
-): { readonly chosen: HubModel | undefined; readonly choice: string } {
+  predict: Predictor,
+  onProgress: ListingOptions["onProgress"],
+): Promise<readonly PredictedModel[]> {
+  const predicted: PredictedModel[] = [];
+  for (const model of models) {
+    predicted.push(await predict(model));
+    onProgress?.(predicted.length, models.length);
+  }
+  return predicted;
+}
+
+function neededOf({ bytes }: HubModel, predicted: PredictedModel | undefined): Bytes {
+  const { prediction } = predicted ?? {};
+  return prediction === undefined ? neededMemory(bytes) : neededBytes(prediction);
+}
+
+/** A listing is of use where nothing can be chosen, too: the reason is part of it. */
+async function choose(
+  models: readonly HubModel[],
+  options: ChoiceOptions,
+  predict: Predictor,
+): Promise<{ readonly chosen: HubModel | undefined; readonly choice: string }> {
   try {
-    const { model, reason } = chooseModel(models, { quant, memoryBytes });
+    const { model, reason } = await chooseQuant(models, options, predict);
     return { chosen: model, choice: reason };
   } catch (error) {
-    return { chosen: undefined, choice: error instanceof Error ? error.message : String(error) };
+    if (!(error instanceof OptionError || error instanceof LimitError)) throw error;
+    return { chosen: undefined, choice: error.message };
   }
 }
 

@@ -19,6 +19,14 @@ export interface Choice<File> {
   readonly reason: string;
 }
 
+/** By size alone. Whoever knows speeds may take another one: the lists are empty where there is nothing to weigh. */
+export interface ChoiceBySize<File> extends Choice<File> {
+  /** Of more bits and likely to fit, the most bits first. */
+  readonly richer: readonly ModelFiles<File>[];
+  /** Of fewer bits, the best first. */
+  readonly leaner: readonly ModelFiles<File>[];
+}
+
 /** From four bits up the loss is small: perplexity rises by 1 to 2 % at Q4_K_M and by half of it at Q5_K_M (llama.cpp's tables). */
 const fromFourBits = [
   "Q4_K_M UD-Q4_K_XL Q4_K_L Q4_K_S IQ4_XS IQ4_NL Q4_1 Q4_0 MXFP4 MXFP4_MOE NVFP4 Q4 Q5_K_M UD-Q5_K_XL",
@@ -40,6 +48,8 @@ const bySize = [
   ...unquantised,
 ];
 const byHabit = [...fromFourBits, ...belowFourBits, ...unquantised];
+/** Steps of quality that can be measured; above eight bits there is none. */
+const byQuality = ["Q8_0", "Q6_K", "Q5_K_M"];
 
 function words(line: string): readonly string[] {
   return line.split(" ");
@@ -54,8 +64,10 @@ const smallModel: Bytes = 1 * GiB;
 export function chooseModel<File extends { readonly path: string }>(
   models: readonly ModelFiles<File>[],
   { quant, memoryBytes }: ChoiceOptions,
-): Choice<File> {
-  if (quant !== undefined) return { model: named(models, quant), reason: `${quant}: as you asked` };
+): ChoiceBySize<File> {
+  const alone = { richer: [], leaner: [] };
+  if (quant !== undefined)
+    return { ...alone, model: named(models, quant), reason: `${quant}: as you asked` };
   const isSmall = models.some(({ quant: one, bytes }) => one === "Q8_0" && bytes <= smallModel);
   const order = isSmall ? bySize : byHabit;
   const known = [...new Set(order)].flatMap((one) => models.filter((model) => model.quant === one));
@@ -65,15 +77,26 @@ export function chooseModel<File extends { readonly path: string }>(
   const model = candidates.find(({ bytes }) => neededMemory(bytes) <= memoryBytes);
   if (model === undefined) throw tooLarge(candidates, memoryBytes);
   if (candidates.filter(({ quant: one }) => one === model.quant).length > 1) throw noChoice(models);
-  return {
-    model,
-    reason: reasonFor(model, { first: candidates[0] ?? model, memoryBytes, isSmall }),
-  };
+  const reason = reasonFor(model, { first: candidates[0] ?? model, memoryBytes, isSmall });
+  if (isSmall) return { ...alone, model, reason };
+  const single = candidates.filter(
+    ({ quant: one }) => candidates.filter((other) => other.quant === one).length === 1,
+  );
+  const richer = byQuality
+    .flatMap((one) => single.filter((other) => other.quant === one))
+    .filter(({ bytes }) => bytes > model.bytes && neededMemory(bytes) <= memoryBytes);
+  const leaner = single.filter(({ bytes }) => bytes < model.bytes);
+  return { model, reason, richer, leaner };
 }
 
 /** Weights, the KV cache of 4096 tokens (a tenth of the weights of an 8B model) and what the system and other programs hold. */
 export function neededMemory(bytes: Bytes): Bytes {
-  return 1.1 * bytes + Math.min(1 * GiB, bytes);
+  return 1.1 * bytes + systemBytes(bytes);
+}
+
+/** What the system and other programs hold, beside a model of so many bytes. */
+export function systemBytes(bytes: Bytes): Bytes {
+  return Math.min(1 * GiB, bytes);
 }
 
 function reasonFor<File>(

@@ -9,11 +9,11 @@ import {
   snapshotPath,
   writeRef,
 } from "./cache-layout.ts";
-import { type Choice, chooseModel } from "./choose-model.ts";
+import { type Choice, type ChoiceOptions, chooseModel } from "./choose-model.ts";
 import type { HubConnection } from "./connection.ts";
 import { checkSpace, missingBytesOf } from "./disk-space.ts";
 import { type DownloadOptions, downloadBlob } from "./download.ts";
-import type { HubModel } from "./hub-file.ts";
+import type { HubFile, HubModel } from "./hub-file.ts";
 import type { HubName } from "./model-name.ts";
 import { readRepository } from "./repository.ts";
 
@@ -45,6 +45,11 @@ export interface PullPlan {
 
 export interface PullSteps extends Omit<DownloadOptions, "onProgress"> {
   readonly memoryBytes: Bytes;
+  /** Default: by size. */
+  readonly choose?: (
+    models: readonly HubModel[],
+    options: ChoiceOptions,
+  ) => Choice<HubFile> | Promise<Choice<HubFile>>;
   readonly onPlan?: ((plan: PullPlan) => void) | undefined;
   readonly onProgress?: ((done: Bytes, total: Bytes) => void) | undefined;
 }
@@ -108,10 +113,10 @@ export async function pull(
   steps: PullSteps,
 ): Promise<PulledModel> {
   const { cacheFolder, isOffline } = connection.settings;
-  const { signal, memoryBytes } = steps;
+  const { signal, memoryBytes, choose = chooseModel } = steps;
   if (isOffline) return foundOffline(cacheFolder, name, memoryBytes);
   const repository = await readRepository(connection, { ...name, signal });
-  const { model, reason } = chooseModel(repository.models, { quant: name.quant, memoryBytes });
+  const { model, reason } = await choose(repository.models, { quant: name.quant, memoryBytes });
   const { quant, bytes, files } = model;
   const missing = files.filter((file) => !existsSync(snapshotPath(cacheFolder, file)));
   const missingBytes = missingBytesOf(cacheFolder, missing);

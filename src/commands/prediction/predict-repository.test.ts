@@ -5,7 +5,7 @@ import { modelFolder } from "../../../test/fixtures/changed-model.ts";
 import { type StandInHub, startHub } from "../../../test/hub/stand-in-hub.ts";
 import { HubConnection } from "../../hub/connection.ts";
 import { readRepository } from "../../hub/repository.ts";
-import { predictModels } from "./predict-repository.ts";
+import { createPredictor, type PredictedModel } from "./predict-repository.ts";
 
 const models = modelFolder();
 let hub: StandInHub;
@@ -32,16 +32,16 @@ afterAll(async () => {
 describe("a repository's quantisations", () => {
   it("are predicted from a part of each file, and one that is no model says why", async () => {
     const settings = { endpoint: hub.endpoint, cacheFolder: "/nowhere", token: undefined };
-    using connection = new HubConnection({ ...settings, isOffline: false }, 1);
+    using connection = new HubConnection({ ...settings, isOffline: false }, { firstPause: 1 });
     const repository = await readRepository(connection, { repository: "owner/made-GGUF" });
     const quants = repository.models.map(({ quant }) => quant);
     expect(quants).toEqual(["Q2_K", "Q4_0", "Q8_0", "F16"]);
-    const seen: number[] = [];
-    const predicted = await predictModels(connection, repository.models, {
-      hardware: "rtx-4090",
-      onProgress: (done) => seen.push(done),
-    });
-    expect(seen).toEqual([1, 2, 3, 4]);
+    const predict = createPredictor(connection, { hardware: "rtx-4090" });
+    const predicted: PredictedModel[] = [];
+    for (const model of repository.models) predicted.push(await predict(model));
+    const asked = hub.requests.length;
+    expect(await Promise.all(repository.models.map(predict))).toEqual(predicted);
+    expect(hub.requests.length).toBe(asked);
     const [none, ...others] = predicted;
     expect(none?.reason).toMatch(/Made-Q2_K\.gguf: magic/);
     const rates = others.map(({ prediction }) => {

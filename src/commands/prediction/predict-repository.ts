@@ -9,10 +9,8 @@ import { inspectModel } from "../inspect.ts";
 import { type Prediction, type PredictOptions, predictSpeed } from "./predict.ts";
 import { createStandIn, type StandIn } from "./remote-model.ts";
 
-export interface ModelsQuestion extends Pick<PredictOptions, "hardware"> {
+export interface PredictorOptions extends Pick<PredictOptions, "hardware"> {
   readonly signal?: AbortSignal | undefined;
-  /** Hears how many models have been looked at. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface PredictedModel {
@@ -24,31 +22,36 @@ export interface PredictedModel {
   readonly bytesRead: Bytes;
 }
 
+/** @throws HubError where a header does not come, DeviceError without the native addon */
+export type Predictor = (model: HubModel) => Promise<PredictedModel>;
+
 /**
- * One after the other, in the order of `models`. Headers of one model in several quantisations are about as long: each after the
- * first is read at once. Measures what is not known of this machine yet. @throws HubError
+ * Each model is predicted once. Headers of one model in several quantisations are about as long: each after the first is read at
+ * once. Measures what is not known of this machine yet.
  */
-export async function predictModels(
+export function createPredictor(
   connection: HubConnection,
-  models: readonly HubModel[],
-  { signal, onProgress, hardware }: ModelsQuestion = {},
-): Promise<readonly PredictedModel[]> {
-  const predicted: PredictedModel[] = [];
+  { signal, hardware }: PredictorOptions = {},
+): Predictor {
+  const known = new Map<HubModel, PredictedModel>();
   let expected: Bytes | undefined;
-  for (const { files } of models) {
+  const predict = async ({ files }: HubModel): Promise<PredictedModel> => {
     signal?.throwIfAborted();
     const remote = files.map((file) => openRemoteFile(connection, file, signal));
     try {
       using standIn = await createStandIn(remote, expected);
       expected = standIn.headerBytes;
-      predicted.push(await predictStandIn(standIn, defined({ hardware })));
+      return await predictStandIn(standIn, defined({ hardware }));
     } catch (error) {
       if (!isOfTheModel(error)) throw error;
-      predicted.push({ prediction: undefined, reason: error.message, bytesRead: 0 });
+      return { prediction: undefined, reason: error.message, bytesRead: 0 };
     }
-    onProgress?.(predicted.length, models.length);
-  }
-  return predicted;
+  };
+  return async (model) => {
+    const predicted = known.get(model) ?? (await predict(model));
+    known.set(model, predicted);
+    return predicted;
+  };
 }
 
 async function predictStandIn(

@@ -32,6 +32,7 @@ import { tokenOverhead } from "../../engine/token-overhead.ts";
 import { memoryOfProcess } from "../../io/cgroup.ts";
 import { cacheShape } from "../../model/cache-shape.ts";
 import { kvBytes } from "../../ops/kv-shape.ts";
+import type { Program } from "../../ops/program.ts";
 import type { HardwareProfile } from "../../placement/hardware.ts";
 import { gpuDevice, type Plan } from "../../placement/plan.ts";
 import type { MethodName } from "../../sparsity/method-names.ts";
@@ -58,7 +59,7 @@ export interface Prediction {
 }
 
 export interface PredictedMemory {
-  /** Weights, and the cache of one sequence of the whole context. */
+  /** Weights, the cache of one sequence of the whole context, and the buffers of a step. */
   readonly neededBytes: Bytes;
   /** What this process may have at most; undefined for a described machine. */
   readonly availableBytes: Bytes | undefined;
@@ -252,14 +253,23 @@ function isAllOnCard({ layers, outputDevice }: Plan): boolean {
   return [...devices, outputDevice].every((device) => device === gpuDevice);
 }
 
-function memoryOf({ model, options }: SparseSetup, isHere: boolean): PredictedMemory {
+function memoryOf(setup: SparseSetup, isHere: boolean): PredictedMemory {
+  const { model, options } = setup;
   const { contextLength, sequences, batchSize: maxRows, cacheType: kvType } = options;
   const weights = model.gguf.files.reduce((sum, { bytes }) => sum + bytes, 0);
   const limits = { contextLength, sequences, maxRows, kvType };
+  const cache = kvBytes(cacheShape(model.hyperparameters, limits));
+  const { program } = programOf(setup, { output: "logits" });
   return {
-    neededBytes: weights + kvBytes(cacheShape(model.hyperparameters, limits)),
+    neededBytes: weights + cache + bufferBytes(program),
     availableBytes: isHere ? memoryOfProcess() : undefined,
   };
+}
+
+/** Of the slots, f32, for the longest step; a backend that lets slots share memory takes less. */
+function bufferBytes({ slots, maxRows, maxOutputs }: Program): Bytes {
+  const rowsOf = { step: maxRows, outputs: maxOutputs };
+  return slots.reduce((sum, { width, rows }) => sum + 4 * width * rowsOf[rows], 0);
 }
 
 /** Of a model that no card is used for. */
