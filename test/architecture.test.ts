@@ -105,6 +105,7 @@ describe("files that a user named", () => {
   const allowed = new Map([
     ["io/open-file.ts", "the one opening"],
     ["core/version.ts", "package.json, of this package and of another"],
+    ["backends/addon.ts", "the addon, of this package"],
     ["devices/hardware/measure.ts", "/sys"],
     ["backends/webgpu/adapter-memory.ts", "/proc and /sys"],
     ["learning/corpus.ts", "a descriptor of io/open-file.ts"],
