@@ -43,12 +43,18 @@ const contextRule: OptionRule = {
   accepts: (value) => value === "largest" || countRule(1, longestContext).accepts(value),
 };
 
+const byteRule: OptionRule = {
+  ...countRule(0),
+  expected: "a number of bytes of at least 0",
+};
+
 /** Every key and value. The largest counts are those that a program can still be made for. */
 export const engineRules: OptionRules<EngineOptions> = {
   contextLength: contextRule,
   sequences: countRule(1, 1024),
   maxQueue: countRule(0),
   checkpoints: countRule(0, 256),
+  cacheRam: byteRule,
   batchSize: countRule(1, 4096),
   promptSlice: countRule(1, 4096),
   threads: threadsRule,
@@ -58,7 +64,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   device: choiceRule(devices),
   onDeviceLost: choiceRule(["cpu", "fail"]),
   gpu: adapterRule,
-  vramBudget: { ...countRule(0), expected: "a number of bytes of at least 0" },
+  vramBudget: byteRule,
   hardware: textRule,
   objective: choiceRule(objectives),
   adapt: flagRule,

@@ -29,6 +29,11 @@ export interface EngineOptions {
    * Default: as many as take no more than the sequence's own cache, 2 to 8.
    */
   readonly checkpoints?: number;
+  /**
+   * Memory for conversations that left their sequences to others: what was read of them is not read again, whichever comes
+   * back, and beginnings that they share are kept once. The oldest are forgotten. Default 0: the sequences alone remember.
+   */
+  readonly cacheRam?: Bytes;
   /** Rows of a step at most: how much of a prompt is read at once. Default 128. */
   readonly batchSize?: Tokens;
   /**

@@ -35,7 +35,7 @@ export function resolveEngineOptions(options: EngineOptions, model: Model): Reso
   return { ...resolved, contextLength: largestContext(model, resolved) };
 }
 
-/** Of the memory that is free beside the weights, what the cache may take: prompts and other programs need some, too. */
+/** Of the memory that is free beside weights and conversations at rest, what the cache may take: prompts and other programs need some, too. */
 const cacheShare = 0.75;
 /** Contexts are whole multiples of so many tokens, and never less. */
 const contextStep: Tokens = 256;
@@ -47,7 +47,8 @@ function largestContext(
 ): Tokens {
   const { contextLength: own } = model.hyperparameters;
   const weights = model.gguf.files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const room = cacheShare * Math.max(0, process.availableMemory() - weights);
+  const taken = weights + (options.cacheRam ?? 0);
+  const room = cacheShare * Math.max(0, process.availableMemory() - taken);
   const fits = (contextLength: Tokens): boolean =>
     cacheBytes(model, { ...options, contextLength }) <= room;
   if (fits(own)) return own;
@@ -85,10 +86,16 @@ export function requireCacheMemory(
   options: ResolvedEngineOptions,
   systemMemory: Bytes,
 ): void {
-  const { contextLength, sequences } = options;
+  const { contextLength, sequences, cacheRam = 0 } = options;
   const needed = cacheBytes(model, options);
-  if (needed <= systemMemory) return;
+  const has = `this machine has ${formatBytes(systemMemory)}`;
+  if (needed > systemMemory) {
+    throw new LimitError(
+      `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, ${has}; ask for a shorter context, fewer sequences or checkpoints, or cacheType q8_0`,
+    );
+  }
+  if (needed + cacheRam <= systemMemory) return;
   throw new LimitError(
-    `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, this machine has ${formatBytes(systemMemory)}; ask for a shorter context, fewer sequences or checkpoints, or cacheType q8_0`,
+    `a KV cache of ${formatBytes(needed)} and cacheRam of ${formatBytes(cacheRam)} do not fit: ${has}; ask for less cacheRam`,
   );
 }

@@ -5,6 +5,7 @@
 import { defined } from "../core/defined.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
 import type { ActiveGeneration } from "../runtime/generation.ts";
+import { PrefixCache } from "../runtime/prefix/prefix-cache.ts";
 import { type Activity, Scheduler } from "../runtime/scheduler.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
@@ -13,6 +14,8 @@ export class RunningModel implements Disposable {
   readonly #path: string;
   readonly #options: EngineOptions;
   readonly #waiting = new Set<ActiveGeneration>();
+  /** Conversations that left their sequences, also those of before the model was opened again. */
+  #prefixes: PrefixCache | undefined;
   #opened: OpenedModel;
   #scheduler: Scheduler;
   #notices: readonly string[];
@@ -114,9 +117,13 @@ export class RunningModel implements Disposable {
   }
 
   #schedule({ session }: OpenedModel): Scheduler {
-    const { maxQueue, promptSlice } = this.#options;
+    const { maxQueue, promptSlice, cacheRam = 0 } = this.#options;
+    const { kv } = session.program;
+    if (cacheRam > 0 && this.#prefixes?.isOf(kv) !== true) {
+      this.#prefixes = new PrefixCache(kv, cacheRam);
+    }
     const policy = promptSlice === undefined ? undefined : { slice: promptSlice };
-    return new Scheduler(session, defined({ maxQueue, policy }));
+    return new Scheduler(session, defined({ maxQueue, policy, prefixes: this.#prefixes }));
   }
 
   #submitNow(active: ActiveGeneration): void {

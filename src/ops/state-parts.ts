@@ -60,6 +60,29 @@ function* stateParts(
   }
 }
 
+/**
+ * Keys and values of the positions [first, first + count), of all layers that never forget. Those of a position depend on
+ * the tokens up to it alone, so they are the same in every sequence that begins with these.
+ */
+export function* pageParts(
+  kv: KvShape,
+  first: Tokens,
+  count: Tokens,
+): Generator<StatePart & { readonly kind: "keys" | "values" }, void, undefined> {
+  for (const [layer, own] of kv.layers.entries()) {
+    const cells = cellsOf(kv, layer);
+    if (cells === undefined || keepsCheckpoints(own, kv.contextLength)) continue;
+    for (const kind of ["keys", "values"] as const) {
+      yield { kind, layer, first, count, bytes: count * positionBytes(cells, kind) };
+    }
+  }
+}
+
+/** What the other layers remember behind `length` tokens. */
+export function markParts(kv: KvShape, length: Tokens): Generator<StatePart, void, undefined> {
+  return stateParts(kv, length, "checkpoint");
+}
+
 /** What a sequence holds: its tokens, and the lengths behind which it has checkpoints, rising. */
 export interface HeldState {
   readonly tokens: Int32Array;

@@ -8,11 +8,15 @@ import {
   PromptTooLongError,
   QueueFullError,
 } from "../core/errors.ts";
-import type { Milliseconds } from "../core/units.ts";
+import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { checkpointsOf } from "./checkpoints.ts";
+import { makeRoomInContext } from "./full-context.ts";
 import type { ActiveGeneration } from "./generation.ts";
+import type { Found } from "./prefix/page-tree.ts";
+import type { PrefixCache } from "./prefix/prefix-cache.ts";
+import { Remembering } from "./prefix/remembering.ts";
 import { Seat } from "./seat.ts";
-import { chooseSeating } from "./seating.ts";
+import { chooseSeating, type Seating } from "./seating.ts";
 import type { ReadKind, Session } from "./session.ts";
 import { type Policy, type Share, type StepRoom, shareOut } from "./share-out.ts";
 import { WaitingQueue } from "./waiting-queue.ts";
@@ -40,6 +44,8 @@ export interface Activity {
    * sequence is free, undefined before the first one has ended.
    */
   readonly expectedWait: Milliseconds | undefined;
+  /** Memory that conversations take which left their sequences; at most `cacheRam`. */
+  readonly rememberedBytes: Bytes;
 }
 
 export interface SchedulerOptions {
@@ -47,6 +53,10 @@ export interface SchedulerOptions {
   readonly maxQueue?: number;
   /** Default: prompts fill each step. */
   readonly policy?: Policy;
+  /** Remembers conversations that left their sequences. Default: they are forgotten. */
+  readonly prefixes?: PrefixCache;
+  /** Bytes that are copied to and from there between two steps. Default: what takes less time than a slice of a prompt. */
+  readonly copySlice?: Bytes;
 }
 
 /** How far an answer's time moves the mean of those before: the last ten or so count. */
@@ -69,6 +79,9 @@ export class Scheduler {
   readonly #between: BetweenSteps[] = [];
   /** The sequence that was given to an answer last. */
   #recent: number | undefined;
+  readonly #remembering: Remembering | undefined;
+  /** The answer whose beginning is being copied into its sequence. */
+  #bringing: ActiveGeneration | undefined;
   #isRunning = false;
   #failure: unknown;
   /** From a sequence to the end, of the last answers. */
@@ -78,6 +91,8 @@ export class Scheduler {
     const { maxRows } = session.program;
     this.#session = session;
     this.#maxQueue = options.maxQueue ?? Number.POSITIVE_INFINITY;
+    this.#remembering =
+      options.prefixes && new Remembering(session, options.prefixes, options.copySlice);
     this.#policy = options.policy ?? { slice: maxRows };
     this.#room = { rows: maxRows, outputs: session.program.maxOutputs, turn: 0 };
     this.#free = Array.from({ length: session.cache.sequences }, (_, i) => i);
@@ -95,7 +110,8 @@ export class Scheduler {
     const before = waiting + 1 - this.#freePlaces;
     const mean = this.#meanTime;
     const expectedWait = before <= 0 ? 0 : mean && (mean * before) / sequences;
-    return { running, waiting, expectedWait };
+    const rememberedBytes = this.#remembering?.bytes ?? 0;
+    return { running, waiting, expectedWait, rememberedBytes };
   }
 
   /**
@@ -136,6 +152,7 @@ export class Scheduler {
     this.#free.splice(this.#free.indexOf(sequence), 1);
     this.#free.push(sequence);
     this.#recent = sequence;
+    this.#remembering?.begin(sequence);
   }
 
   /** Of a prompt that no sequence has room for. */
@@ -147,6 +164,7 @@ export class Scheduler {
   /** Ends everything that is queued or running. */
   abortAll(): void {
     for (const generation of this.#waiting.takeAll()) generation.finish("abort");
+    this.#bringing?.finish("abort");
     for (const seat of this.#seats) seat.generation.finish("abort");
   }
 
@@ -166,16 +184,20 @@ export class Scheduler {
     this.#isRunning = true;
     try {
       for (;;) {
+        if (this.#between.length > 0 || this.#waiting.length > 0) this.#remembering?.giveWay();
         while (this.#between.length > 0) await this.#between.shift()?.run();
         this.#seatWaiting();
         this.#waiting.reportPlaces();
-        if (this.#seats.length === 0) break;
+        if (this.#remembering?.isCopying) await this.#remembering.advance();
+        else if (this.#seats.length === 0 && !this.#keepOne()) break;
+        if (this.#seats.length === 0) continue;
         await this.#step();
         if (this.#seats.some(hasEnded)) this.#leave();
       }
     } catch (error) {
       this.#failure = error ?? new HearthError("a step failed without a reason");
       for (const { generation } of this.#seats) generation.fail(error);
+      this.#bringing?.fail(error);
       for (const generation of this.#waiting.takeAll()) generation.fail(error);
       for (const { reject } of this.#between.splice(0)) reject(error);
       this.#seats = [];
@@ -189,7 +211,7 @@ export class Scheduler {
     const session = this.#session;
     const outputSeats = this.#outputSeats;
     outputSeats.length = 0;
-    for (const seat of this.#seats) this.#makeRoomInContext(seat);
+    for (const seat of this.#seats) makeRoomInContext(session, seat);
     shareOut(this.#seats, this.#room, this.#policy, this.#shares);
     this.#room.turn++;
     // Rows of answers come first in a step.
@@ -241,29 +263,6 @@ export class Scheduler {
     this.#outputSeats.push(seat);
   }
 
-  /** Ends a generation whose context is full, or makes it read its newer half again. */
-  #makeRoomInContext(seat: Seat): void {
-    const { generation, sequence } = seat;
-    const session = this.#session;
-    const { cache } = session;
-    if (generation.isFinished) return;
-    if (cache.length(sequence) + generation.pendingCount <= cache.contextLength) return;
-    if (generation.settings.whenFull === "finish") {
-      generation.finish("context");
-      return;
-    }
-    // Keeps the first token (BOS), where there is room for another, and the newer half: that is read again at its new
-    // positions.
-    const fixed = Math.min(1, cache.contextLength - 1);
-    const kept = Math.max(1, Math.floor(cache.contextLength / 2));
-    const newer = Array.from(cache.tokens(sequence).slice(-kept));
-    const first = Array.from(cache.tokens(sequence).slice(0, fixed));
-    while (generation.pendingCount > 0) newer.push(generation.takePending());
-    const again = newer.slice(-(cache.contextLength - fixed));
-    generation.readAgain([...first.slice(session.keep(sequence, fixed)), ...again]);
-    seat.savedAt = [];
-  }
-
   #saveWhereDue(seat: Seat): void {
     const [due] = seat.savedAt;
     if (due === undefined || this.#session.cache.length(seat.sequence) < due) return;
@@ -293,30 +292,84 @@ export class Scheduler {
     }
   }
 
-  /** Gives free sequences to waiting generations. What any sequence holds of a prompt's beginning is not read again. */
+  /**
+   * Gives free sequences to waiting generations. What any sequence holds of a prompt's beginning is not read again, nor what
+   * is remembered of it; a sequence that is remembered nowhere is copied before it goes to another conversation.
+   */
   #seatWaiting(): void {
-    const session = this.#session;
+    const { cache } = this.#session;
     for (;;) {
       const generation = this.#waiting.first;
       if (generation === undefined) return;
-      const seating = chooseSeating(session.cache, generation.prompt, this.#free);
+      const { prompt } = generation;
+      const seating = chooseSeating(cache, prompt, this.#free);
       if (seating === undefined) return;
+      const { sequence, from } = seating;
+      const found = this.#remembering?.better(prompt, seating);
+      const kept = found === undefined && from === sequence ? seating.cached : 0;
+      const isFirstCopied = this.#remembering?.forgets(sequence, kept) === true;
+      if ((isFirstCopied || found !== undefined) && this.#remembering?.isCopying) return;
+      if (isFirstCopied) {
+        this.#take(sequence);
+        this.#remembering?.keep(sequence, false, () => this.#free.unshift(sequence));
+        return;
+      }
       this.#waiting.remove(generation);
       if (generation.isFinished) continue;
-      const { sequence, from, shared } = seating;
-      const cached =
-        from === sequence
-          ? session.keep(sequence, seating.cached)
-          : session.fork(from, sequence, seating.cached);
-      // The end of the turn before: the next one may be asked again in other words.
-      if (cached > 0) session.saveState(sequence);
-      const { length } = generation.prompt;
-      const savedAt = checkpointsOf({ length, cached, shared }, this.#checkpointsEach);
-      if (!this.#start(generation, cached)) continue;
-      this.#free.splice(this.#free.indexOf(sequence), 1);
-      this.#recent = sequence;
-      this.#seats.push(new Seat(generation, { sequence, savedAt, cache: session.cache }));
+      this.#take(sequence);
+      if (found === undefined) this.#goOn(generation, seating);
+      else this.#bring(generation, seating, found);
     }
+  }
+
+  /** In what the sequences hold. */
+  #goOn(generation: ActiveGeneration, { sequence, from, shared, ...seating }: Seating): void {
+    const session = this.#session;
+    const cached =
+      from === sequence
+        ? session.keep(sequence, seating.cached)
+        : session.fork(from, sequence, seating.cached);
+    this.#begin(generation, { sequence, cached, shared });
+  }
+
+  /** In what is remembered: the answer begins when that is copied. */
+  #bring(generation: ActiveGeneration, { sequence, shared }: Seating, found: Found): void {
+    this.#bringing = generation;
+    this.#remembering?.bring(sequence, found, (cached) => {
+      this.#bringing = undefined;
+      this.#begin(generation, { sequence, cached, shared: Math.max(shared, found.common) });
+    });
+  }
+
+  #begin(
+    generation: ActiveGeneration,
+    at: { readonly sequence: number; readonly cached: Tokens; readonly shared: Tokens },
+  ): void {
+    const session = this.#session;
+    const { sequence, cached, shared } = at;
+    // The end of the turn before: the next one may be asked again in other words.
+    if (cached > 0) session.saveState(sequence);
+    const { length } = generation.prompt;
+    const savedAt = checkpointsOf({ length, cached, shared }, this.#checkpointsEach);
+    if (generation.isFinished || !this.#start(generation, cached)) {
+      this.#free.push(sequence);
+      return;
+    }
+    this.#recent = sequence;
+    this.#remembering?.begin(sequence);
+    this.#seats.push(new Seat(generation, { sequence, savedAt, cache: session.cache }));
+  }
+
+  #take(sequence: number): void {
+    this.#free.splice(this.#free.indexOf(sequence), 1);
+  }
+
+  /** While nothing runs: copies a sequence that is remembered nowhere. False where there is none. */
+  #keepOne(): boolean {
+    const sequence = this.#free.find((free) => this.#remembering?.forgets(free, 0));
+    if (sequence === undefined) return false;
+    this.#remembering?.keep(sequence, true);
+    return true;
   }
 
   /** How many of a sequence are worth saving while it reads a prompt. */

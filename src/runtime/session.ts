@@ -3,7 +3,7 @@
  * The only way through the model is add rows, run, read outputs; prefill, decode, batches and perplexity differ in their rows.
  */
 
-import type { Backend, CompileOptions, Executable } from "../backends/backend.ts";
+import type { Backend, CompileOptions, Executable, StatePlace } from "../backends/backend.ts";
 import { counted } from "../core/counted.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
 import type { Slot } from "../ops/op.ts";
@@ -197,6 +197,18 @@ export class Session implements Disposable {
     if (saved === undefined) throw new RangeError(`no checkpoint behind ${checkpoint} tokens`);
     const place = this.cache.sequences + saved.slot;
     return this.executable.readState({ place, length: checkpoint }, part);
+  }
+
+  /** A part of a sequence's state, or of a checkpoint's behind the sequences. @throws RangeError for rows not run. */
+  async readPart(at: StatePlace, part: StatePart): Promise<Uint8Array> {
+    this.#requireRun();
+    return this.executable.readState(at, part);
+  }
+
+  /** The opposite: the book learns by `cache.adopt` what the sequence holds then. @throws RangeError for rows not run. */
+  async writePart(at: StatePlace, part: StatePart, bytes: Uint8Array): Promise<void> {
+    this.#requireRun();
+    await this.executable.writeState(at, part, bytes);
   }
 
   /**

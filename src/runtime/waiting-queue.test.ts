@@ -62,7 +62,7 @@ describe("an answer that must wait", () => {
       answering([token], { maxTokens: 2, onQueued: (place) => seen.push(`${token}: ${place}`) });
     const all = [watched(1), watched(5), watched(9)];
     for (const generation of all) scheduler.submit(generation);
-    expect(scheduler.activity).toEqual({ running: 1, waiting: 2, expectedWait: undefined });
+    expect(scheduler.activity).toMatchObject({ running: 1, waiting: 2, expectedWait: undefined });
     await Promise.all(all.map(({ result }) => result));
     expect(seen).toEqual(["5: 1", "9: 2", "5: 0", "9: 1", "9: 0"]);
     expect(scheduler.activity).toMatchObject({ running: 0, waiting: 0, expectedWait: 0 });
@@ -104,7 +104,7 @@ describe("a full queue", () => {
     scheduler.submit(before);
     await before.result;
     // Its place is free at once; how long it ran is known when the step is over.
-    expect(scheduler.activity).toEqual({ running: 0, waiting: 0, expectedWait: 0 });
+    expect(scheduler.activity).toMatchObject({ running: 0, waiting: 0, expectedWait: 0 });
     await nextTurn();
     const all = [1, 5, 9].map((token) => answering([token]));
     for (const generation of all) scheduler.submit(generation);
