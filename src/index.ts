@@ -97,6 +97,7 @@ export {
 export { formatBytes } from "./core/units.ts";
 export { type MeasureOptions, measureMachine } from "./devices/hardware/measure-machine.ts";
 export type { LoadedState, SavedState, SaveStateOptions } from "./engine/conversation-state.ts";
+export type { Embedding, EmbedOptions } from "./engine/embed.ts";
 export { Engine } from "./engine/engine.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export type { LearnReport } from "./engine/learn.ts";

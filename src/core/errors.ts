@@ -128,14 +128,14 @@ export class QueueFullError extends HearthError {
   }
 }
 
-/** A prompt that is longer than the context. Nothing was cut, nothing computed. */
+/** A prompt, or a text to embed, that is longer than the context. Nothing was cut, nothing computed. */
 export class PromptTooLongError extends LimitError {
   override readonly name = "PromptTooLongError";
   readonly promptTokens: number;
   readonly contextLength: number;
-  constructor(promptTokens: number, contextLength: number) {
+  constructor(promptTokens: number, contextLength: number, what = "the prompt") {
     super(
-      `the prompt has ${counted(promptTokens, "token")}, the context ${contextLength}; raise the context or shorten the prompt`,
+      `${what} has ${counted(promptTokens, "token")}, the context ${contextLength}; raise the context or shorten ${what}`,
     );
     this.promptTokens = promptTokens;
     this.contextLength = contextLength;

@@ -4,7 +4,7 @@
  */
 import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
 import { defined } from "../core/defined.ts";
-import { HearthError, OptionError } from "../core/errors.ts";
+import { HearthError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
@@ -17,7 +17,6 @@ import {
   type ChatMessage,
   type ChatTemplateOptions,
   checkTemplateOptions,
-  encodePrompt,
   type PromptIds,
 } from "../text/chat-template.ts";
 import { BreakerFinder } from "../text/sequence-breakers.ts";
@@ -30,6 +29,7 @@ import {
   type SaveStateOptions,
   saveConversation,
 } from "./conversation-state.ts";
+import { checkEmbedOptions, type Embedding, type EmbedOptions, embedTexts } from "./embed.ts";
 import type { LearnReport } from "./learn.ts";
 import type { OpenedModel } from "./open.ts";
 import {
@@ -40,6 +40,7 @@ import {
   engineRules,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
+import { type Prompt, promptIds } from "./prompt-ids.ts";
 import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
 import { RunningModel } from "./running-model.ts";
 import { type SparsityReport, sparsityReport } from "./sparsity-report.ts";
@@ -108,13 +109,26 @@ export class Engine implements Disposable {
    * @throws OptionError for options out of range. All else comes through the answer, which rejects: with LimitError for a
    * prompt longer than the context, with QueueFullError where `maxQueue` answers wait already.
    */
-  generate(
-    prompt: string | Uint8Array | readonly number[],
-    options: GenerateOptions = {},
-  ): Generation {
+  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
     this.#checkOpen();
     checkGenerateOptions(options);
-    return this.#answer(this.#promptIds(prompt, options), options);
+    const { tokenizer } = this;
+    const { vocabulary } = this.model;
+    const { parseSpecial = false } = options;
+    const ids = promptIds(prompt, "prompt", { tokenizer, vocabulary }, { parseSpecial });
+    return this.#answer(ids, options);
+  }
+
+  /**
+   * A vector for each text, in their order, of what the model knows about it. Texts are read as prompts are: as many at once
+   * as there are sequences, beside answers.
+   * @throws OptionError; LimitError for a text longer than the context, before any is read. Rejects as answers do, and with
+   * the signal's reason.
+   */
+  async embed(texts: readonly Prompt[], options: EmbedOptions = {}): Promise<readonly Embedding[]> {
+    this.#checkOpen();
+    checkEmbedOptions(texts, options);
+    return embedTexts(this.#running, texts, options);
   }
 
   /**
@@ -303,18 +317,5 @@ export class Engine implements Disposable {
     const stops = checkIds(stopTokens, "stopTokens", this.model.vocabulary);
     const { endOfGeneration } = this.tokenizer.special;
     return new Set(ignoreEos ? stops : [...endOfGeneration, ...stops]);
-  }
-
-  #promptIds(
-    prompt: string | Uint8Array | readonly number[],
-    { parseSpecial = false }: GenerateOptions,
-  ): PromptIds {
-    const isText = typeof prompt === "string" || prompt instanceof Uint8Array;
-    const ids = isText
-      ? encodePrompt(this.tokenizer, prompt, { parseSpecial })
-      : checkIds(prompt, "prompt", this.model.vocabulary);
-    if (ids instanceof Promise || ids.length > 0) return ids;
-    const expected = isText ? "some text: this model has no token to begin with" : "some token ids";
-    throw new OptionError("prompt", "no tokens", expected);
   }
 }

@@ -11,6 +11,7 @@ import { memoryOfProcess } from "../io/cgroup.ts";
 import { UnchangedFiles } from "../io/unchanged-files.ts";
 import type { ModelProgram } from "../model/build-program.ts";
 import { describeModel, type ModelDescription } from "../model/describe.ts";
+import type { Pooling } from "../model/model.ts";
 import type { Plan } from "../placement/plan.ts";
 import { Session } from "../runtime/session.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
@@ -31,6 +32,8 @@ import { resolveSparsity } from "./resolve-sparsity.ts";
 
 export interface OpenedModel extends Disposable, Remarks {
   readonly description: ModelDescription;
+  /** How the file says that embeddings are made of rows. */
+  readonly pooling: Pooling | undefined;
   /** Of the model's files. */
   fingerprint(): string;
   readonly tokenizer: Tokenizer;
@@ -105,6 +108,7 @@ async function openWith(
   const learningNotices = typeof learning === "string" ? [learning] : [];
   return {
     description: describeModel(setup.model),
+    pooling: setup.model.pooling,
     fingerprint: () => setup.model.gguf.fingerprint(),
     tokenizer,
     template,
@@ -209,13 +213,13 @@ function openSession(
   { program, slots }: ModelProgram,
   { options }: ModelSetup,
 ): Promise<Session> {
-  const { logits, argmax, topK } = slots;
+  const { logits, argmax, topK, rows } = slots;
   if (logits === undefined) throw new Error("a program with logits has a slot for them");
   const { onProgress, onCompile, signal } = options;
   return Session.open(
     backend,
     program,
-    { logits, ...defined({ argmax, topK }) },
+    { logits, ...defined({ argmax, topK, rows }) },
     defined({ onProgress, onCompile, signal }),
   );
 }

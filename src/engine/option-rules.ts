@@ -86,6 +86,11 @@ export function checkReopenOptions(options: ReopenOptions): void {
   checkOptions(options, reopenRules, "reopen");
 }
 
+export const priorityRule: OptionRule = {
+  ...countRule(-1000, 1000),
+  expected: "a whole number from -1000 to 1000",
+};
+
 export const generateRules: OptionRules<GenerateOptions> = {
   ...samplingRules,
   maxTokens: countRule(0),
@@ -96,7 +101,7 @@ export const generateRules: OptionRules<GenerateOptions> = {
   ignoreEos: flagRule,
   contextShift: flagRule,
   parseSpecial: flagRule,
-  priority: { ...countRule(-1000, 1000), expected: "a whole number from -1000 to 1000" },
+  priority: priorityRule,
   onPromptProgress: functionRule,
   onQueued: functionRule,
 };

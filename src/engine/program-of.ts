@@ -1,4 +1,4 @@
-/** The program that runs a model as it was set up. */
+/** The program that runs a model as it was set up: it writes answers, and shows the rows that embeddings are made of. */
 import { buildProgram, type ModelProgram } from "../model/build-program.ts";
 import type { Weight } from "../ops/op.ts";
 import type { SparseSetup } from "./resolve-sparsity.ts";
@@ -24,5 +24,6 @@ export function programOf(setup: SparseSetup, use: ProgramUse): ModelProgram {
     methodFor,
     downRows: use.downRows ?? downRows,
     ...(masksFor && { masksFor }),
+    showsRows: true,
   });
 }

@@ -4,16 +4,16 @@
  */
 import { defined } from "../core/defined.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
-import type { ActiveGeneration } from "../runtime/generation.ts";
 import { PrefixCache } from "../runtime/prefix/prefix-cache.ts";
 import { type Activity, Scheduler } from "../runtime/scheduler.ts";
+import type { SequenceWork } from "../runtime/seat.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
 
 export class RunningModel implements Disposable {
   readonly #path: string;
   readonly #options: EngineOptions;
-  readonly #waiting = new Set<ActiveGeneration>();
+  readonly #waiting = new Set<SequenceWork>();
   /** Conversations that left their sequences, also those of before the model was opened again. */
   #prefixes: PrefixCache | undefined;
   #opened: OpenedModel;
@@ -54,7 +54,7 @@ export class RunningModel implements Disposable {
    * Queues an answer. It fails where its prompt is longer than the context, the queue is full, the file that it would be
    * computed from has changed, or the device has failed.
    */
-  submit(active: ActiveGeneration): void {
+  submit(active: SequenceWork): void {
     const tooLong = this.#scheduler.tooLong(active);
     if (tooLong !== undefined) {
       active.fail(tooLong);
@@ -95,7 +95,7 @@ export class RunningModel implements Disposable {
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const active of this.#waiting) active.finish("abort");
+    for (const active of this.#waiting) active.abort();
     this.#scheduler.abortAll();
     this.#opened[Symbol.dispose]();
   }
@@ -126,7 +126,11 @@ export class RunningModel implements Disposable {
     return new Scheduler(session, defined({ maxQueue, policy, prefixes: this.#prefixes }));
   }
 
-  #submitNow(active: ActiveGeneration): void {
+  #submitNow(active: SequenceWork): void {
+    if (this.#isClosed) {
+      active.abort();
+      return;
+    }
     try {
       this.#opened.checkFiles();
       const failure = this.#failure ?? this.#scheduler.failure;
@@ -137,7 +141,7 @@ export class RunningModel implements Disposable {
     }
   }
 
-  #submitLater(active: ActiveGeneration, reopening: Promise<void>): void {
+  #submitLater(active: SequenceWork, reopening: Promise<void>): void {
     this.#waiting.add(active);
     const submit = (): void => {
       this.#waiting.delete(active);

@@ -42,11 +42,15 @@ export interface ProgramOptions extends CacheLimits {
   readonly exposed?: readonly number[];
   /** What routers choose is shown, see ExposedRoutes. Default: it is not. */
   readonly showsRoutes?: boolean;
+  /** A last segment gives out what every row is behind the last norm, see ModelSlots.rows. Default: there is none. */
+  readonly showsRows?: boolean;
 }
 
 export interface ModelSlots {
   /** Final rows after the last norm, [outputs, dim]; absent when the output is "none". */
   readonly hidden?: Slot;
+  /** All rows after the last norm, of which embeddings are made: [rows of the step, dim]. */
+  readonly rows?: Slot;
   readonly logits?: Slot; // [outputs, vocabulary]
   readonly argmax?: Slot; // [outputs, 1]
   readonly topK?: Slot; // [outputs, 2·k]: (id, logit) pairs of the k largest logits
@@ -63,6 +67,7 @@ export interface ModelParts {
   readonly embed: readonly Op[];
   readonly layers: readonly ModelLayer[];
   readonly output: readonly Op[];
+  readonly rows?: Segment;
   readonly hidden?: Slot;
   readonly logits?: Slot;
   readonly argmax?: Slot;
@@ -115,6 +120,8 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
   const present = outputs.filter((slot) => slot !== undefined);
   const segments: Segment[] = [{ name: "model", ops, outputs: present, layers }];
   if (logits && argmax && topK) segments.push(...readSegments({ logits, argmax, topK }));
+  if (parts.rows) segments.push(parts.rows);
+  const [rows] = parts.rows?.outputs ?? [];
   return {
     program: {
       slots: parts.slots.slots,
@@ -125,6 +132,7 @@ export function buildProgram(model: Model, options: ProgramOptions): ModelProgra
     },
     slots: {
       ...(hidden && { hidden }),
+      ...(rows && { rows }),
       ...(logits && { logits }),
       ...(argmax && { argmax }),
       ...(topK && { topK }),
@@ -166,6 +174,7 @@ export function buildParts(model: Model, options: ProgramOptions): ModelParts {
     embed: embedOps(model, { residual, slots }),
     layers,
     ...outputPart(model, { residual: stream, slots, output: options.output }),
+    ...(options.showsRows && { rows: rowsSegment(model, stream, slots) }),
   };
 }
 
@@ -255,6 +264,13 @@ function outputPart(
   return { output: ops, hidden, argmax };
 }
 
+/** What the output part does to some rows, it does to all. */
+function rowsSegment({ outputNorm: norm }: Model, residual: Slot, slots: SlotTable): Segment {
+  const rows = slots.slot("hidden rows", residual.width);
+  const ops = [normOp({ x: residual, out: rows, norm, groups: 1 })];
+  return { name: "read rows", ops, outputs: [rows] };
+}
+
 function logitOps({ hyperparameters: { scales } }: Model, logits: Slot): readonly Op[] {
   const { logits: factor, logitCap: cap } = scales;
   if (factor === 1 && cap === undefined) return [];
@@ -283,8 +299,8 @@ function checkOptions(model: Model, options: ProgramOptions): void {
     throw new OptionError("exposed", String(unknown), `layers from 0 to ${layers - 1}`);
   }
   if (options.lastLayer !== "output rows") return;
-  if (options.output === "none" || options.exposed?.includes(layers - 1)) {
-    const expected = "all rows, where there is no output or the last layer is exposed";
+  if (options.showsRows || options.output === "none" || options.exposed?.includes(layers - 1)) {
+    const expected = "all rows, where there is no output, or all rows or the last layer are shown";
     throw new OptionError("lastLayer", options.lastLayer, expected);
   }
 }

@@ -17,6 +17,8 @@ import type { RopeFactors } from "./rope-frequencies.ts";
 import { refuseAdapters, refuseKeys } from "./unsupported-keys.ts";
 import { blockOf, type LayerWeights, type Norm, WeightFinder } from "./weights.ts";
 
+export type Pooling = "mean" | "last";
+
 export interface Model {
   readonly gguf: GgufFile;
   readonly architecture: Architecture;
@@ -33,6 +35,8 @@ export interface Model {
   readonly outputBias?: Weight; // [1, vocabulary]
   /** The output matrix is the embedding. */
   readonly tied: boolean;
+  /** How embeddings are made of rows, where the file says it: their mean, or the last one. */
+  readonly pooling: Pooling | undefined;
   /** Logit from which PowerInfer's predictors call a neuron active. */
   readonly sparseThreshold: number;
   /** What a user should know: a context cut to a window, rows without a token. One sentence each. */
@@ -83,9 +87,16 @@ export function openModel(gguf: GgufFile): Model {
     output,
     ...(outputBias && { outputBias }),
     tied,
+    pooling: poolingOf(keys.optional("pooling_type", { min: -1, max: 4, integer: true })),
     sparseThreshold: finiteNumber(gguf, "powerinfer.sparse_threshold") ?? 0,
     notices: findNotices({ gguf, shape: hyperparameters, vocabulary }),
   };
+}
+
+/** By llama.cpp's numbers; others are refused by refuseKeys. */
+function poolingOf(type: number | undefined): Pooling | undefined {
+  if (type === 1) return "mean";
+  return type === 3 ? "last" : undefined;
 }
 
 /**

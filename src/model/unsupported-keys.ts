@@ -100,7 +100,7 @@ function isNeutral(name: string, value: MetadataValue, architecture: Architectur
     case "hidden_activation":
       return value.kind === "string" && hasActivation(value.value, architecture);
     case "pooling_type":
-      return isAll(value, (number) => number <= 0);
+      return isAll(value, (number) => number <= 1 || number === 3);
     default:
       return isAll(value, (number) => number === 0 || (number === 1 && neutralAtOne.has(name)));
   }

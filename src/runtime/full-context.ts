@@ -6,7 +6,7 @@ import type { Session } from "./session.ts";
 export function makeRoomInContext(session: Session, seat: Seat): void {
   const { generation, sequence } = seat;
   const { cache } = session;
-  if (generation.isFinished) return;
+  if (generation.isFinished || generation.kind === "embedding") return;
   if (cache.length(sequence) + generation.pendingCount <= cache.contextLength) return;
   if (generation.settings.whenFull === "finish") {
     generation.finish("context");

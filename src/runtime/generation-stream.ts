@@ -56,6 +56,6 @@ export class Generation implements AsyncIterable<GeneratedChunk> {
 
   /** Ends the answer after the step that is running. */
   abort(): void {
-    this.#active.finish("abort");
+    this.#active.abort();
   }
 }

@@ -84,6 +84,7 @@ interface TokenTexts {
 }
 
 export class ActiveGeneration {
+  readonly kind = "answer";
   readonly settings: GenerationSettings;
   readonly chunks: ChunkQueue<GeneratedChunk>;
   readonly result: Promise<GenerationResult>;
@@ -110,7 +111,7 @@ export class ActiveGeneration {
     this.#detokenizer = detokenizer;
     this.#stopText = new StopText(settings.stop);
     this.#sampler = new Sampler(settings.sampling, settings.vocabulary, settings);
-    this.chunks = new ChunkQueue(() => this.finish("abort"));
+    this.chunks = new ChunkQueue(() => this.abort());
     let settle: Settle | undefined;
     this.result = new Promise((resolve, reject) => {
       settle = { resolve, reject };
@@ -254,6 +255,10 @@ export class ActiveGeneration {
     if (rest !== "") this.chunks.push({ text: rest });
     this.chunks.close();
     this.#settle.resolve(this.#summary(reason));
+  }
+
+  abort(): void {
+    this.finish("abort");
   }
 
   fail(error: unknown): void {

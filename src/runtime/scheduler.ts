@@ -10,13 +10,13 @@ import {
 } from "../core/errors.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import { checkpointsOf } from "./checkpoints.ts";
+import { EmbeddedRows } from "./embedded-rows.ts";
 import { makeRoomInContext } from "./full-context.ts";
-import type { ActiveGeneration } from "./generation.ts";
 import type { Found } from "./prefix/page-tree.ts";
 import type { PrefixCache } from "./prefix/prefix-cache.ts";
 import { Remembering } from "./prefix/remembering.ts";
-import { Seat } from "./seat.ts";
-import { chooseSeating, type Seating } from "./seating.ts";
+import { Seat, type SequenceWork } from "./seat.ts";
+import { chooseSeating, freshSeating, type Seating } from "./seating.ts";
 import type { ReadKind, Session } from "./session.ts";
 import { type Policy, type Share, type StepRoom, shareOut } from "./share-out.ts";
 import { WaitingQueue } from "./waiting-queue.ts";
@@ -72,6 +72,7 @@ export class Scheduler {
   readonly #free: number[];
   /** Whose each output of the step is. */
   readonly #outputSeats: Seat[] = [];
+  readonly #embeddedRows: EmbeddedRows;
   /** What each seat gets of the step. */
   readonly #shares: Share[] = [];
   readonly #room: { -readonly [Key in keyof StepRoom]: StepRoom[Key] };
@@ -81,7 +82,7 @@ export class Scheduler {
   #recent: number | undefined;
   readonly #remembering: Remembering | undefined;
   /** The answer whose beginning is being copied into its sequence. */
-  #bringing: ActiveGeneration | undefined;
+  #bringing: SequenceWork | undefined;
   #isRunning = false;
   #failure: unknown;
   /** From a sequence to the end, of the last answers. */
@@ -90,6 +91,7 @@ export class Scheduler {
   constructor(session: Session, options: SchedulerOptions = {}) {
     const { maxRows } = session.program;
     this.#session = session;
+    this.#embeddedRows = new EmbeddedRows(session);
     this.#maxQueue = options.maxQueue ?? Number.POSITIVE_INFINITY;
     this.#remembering =
       options.prefixes && new Remembering(session, options.prefixes, options.copySlice);
@@ -115,10 +117,10 @@ export class Scheduler {
   }
 
   /**
-   * Queues a generation; it starts as soon as a sequence is free. It fails with LimitError for a prompt longer than the
+   * Queues an answer or an embedding; it starts as soon as a sequence is free. It fails with LimitError for a prompt longer than the
    * context, QueueFullError, or `failure`: all that stands in an answer's way comes through its own door.
    */
-  submit(generation: ActiveGeneration): void {
+  submit(generation: SequenceWork): void {
     const refusal = this.#failure ?? this.tooLong(generation) ?? this.#queueFull();
     if (refusal !== undefined) {
       generation.fail(refusal);
@@ -156,16 +158,16 @@ export class Scheduler {
   }
 
   /** Of a prompt that no sequence has room for. */
-  tooLong({ prompt: { length } }: ActiveGeneration): LimitError | undefined {
+  tooLong({ prompt: { length } }: Pick<SequenceWork, "prompt">): LimitError | undefined {
     const { contextLength } = this.#session.cache;
     return length > contextLength ? new PromptTooLongError(length, contextLength) : undefined;
   }
 
   /** Ends everything that is queued or running. */
   abortAll(): void {
-    for (const generation of this.#waiting.takeAll()) generation.finish("abort");
-    this.#bringing?.finish("abort");
-    for (const seat of this.#seats) seat.generation.finish("abort");
+    for (const generation of this.#waiting.takeAll()) generation.abort();
+    this.#bringing?.abort();
+    for (const seat of this.#seats) seat.generation.abort();
   }
 
   /** Sequences that are free, or will be when the step that runs is over. */
@@ -219,12 +221,15 @@ export class Scheduler {
     for (let i = 0; i < this.#seats.length; i++) this.#addPrompt(this.#seats[i], this.#shares[i]);
     let deciding = 1;
     for (const { generation } of outputSeats) {
-      deciding = Math.max(deciding, generation.decidingLogits);
+      if (generation.kind === "answer") deciding = Math.max(deciding, generation.decidingLogits);
     }
     const read = session.cheapestRead(deciding);
-    await session.run(read);
+    await session.run(read, this.#embeddedRows.wanted);
     for (const seat of this.#seats) this.#saveWhereDue(seat);
-    for (const { generation } of this.#seats) generation.reportPromptProgress();
+    for (const { generation } of this.#seats) {
+      if (generation.kind === "answer") generation.reportPromptProgress();
+    }
+    this.#embeddedRows.accept();
     for (const [output, seat] of outputSeats.entries()) {
       if (!hasEnded(seat)) this.#accept(seat, read, output);
     }
@@ -233,6 +238,7 @@ export class Scheduler {
   /** An error of one answer (its sampler, its detokenizer, its stop texts) ends that answer alone. */
   #accept({ generation, sequence }: Seat, read: ReadKind, output: number): void {
     const session = this.#session;
+    if (generation.kind === "embedding") return;
     try {
       if (read === "best") generation.acceptBest(session.best(output));
       else if (read === "largest") generation.acceptLargest(session.largest(output));
@@ -255,6 +261,10 @@ export class Scheduler {
   #addPrompt(seat: Seat | undefined, share: Share | undefined): void {
     if (seat === undefined || share === undefined || share.rows === 0) return;
     const { generation, sequence } = seat;
+    if (generation.kind === "embedding") {
+      this.#embeddedRows.add(generation, sequence, share.rows);
+      return;
+    }
     for (let row = share.outputs; row < share.rows; row++) {
       this.#session.add(sequence, generation.takePending());
     }
@@ -271,8 +281,10 @@ export class Scheduler {
   }
 
   #leave(): void {
-    for (const { sequence, since } of this.#seats.filter(hasEnded)) {
+    for (const { generation, sequence, since } of this.#seats.filter(hasEnded)) {
       this.#free.push(sequence);
+      // Nobody goes on from a text that was embedded.
+      if (generation.kind === "embedding") this.#session.keep(sequence, 0);
       const took = performance.now() - since;
       this.#meanTime ??= took;
       this.#meanTime += newestWeight * (took - this.#meanTime);
@@ -281,7 +293,8 @@ export class Scheduler {
   }
 
   /** False for a generation that failed before its first row. */
-  #start(generation: ActiveGeneration, cached: number): boolean {
+  #start(generation: SequenceWork, cached: number): boolean {
+    if (generation.kind === "embedding") return true;
     generation.noteQueued(0);
     try {
       generation.start(cached);
@@ -302,10 +315,11 @@ export class Scheduler {
       const generation = this.#waiting.first;
       if (generation === undefined) return;
       const { prompt } = generation;
-      const seating = chooseSeating(cache, prompt, this.#free);
+      const isRead = generation.kind === "embedding";
+      const seating = isRead ? freshSeating(this.#free) : chooseSeating(cache, prompt, this.#free);
       if (seating === undefined) return;
       const { sequence, from } = seating;
-      const found = this.#remembering?.better(prompt, seating);
+      const found = isRead ? undefined : this.#remembering?.better(prompt, seating);
       const kept = found === undefined && from === sequence ? seating.cached : 0;
       const isFirstCopied = this.#remembering?.forgets(sequence, kept) === true;
       if ((isFirstCopied || found !== undefined) && this.#remembering?.isCopying) return;
@@ -323,7 +337,7 @@ export class Scheduler {
   }
 
   /** In what the sequences hold. */
-  #goOn(generation: ActiveGeneration, { sequence, from, shared, ...seating }: Seating): void {
+  #goOn(generation: SequenceWork, { sequence, from, shared, ...seating }: Seating): void {
     const session = this.#session;
     const cached =
       from === sequence
@@ -333,7 +347,7 @@ export class Scheduler {
   }
 
   /** In what is remembered: the answer begins when that is copied. */
-  #bring(generation: ActiveGeneration, { sequence, shared }: Seating, found: Found): void {
+  #bring(generation: SequenceWork, { sequence, shared }: Seating, found: Found): void {
     this.#bringing = generation;
     this.#remembering?.bring(sequence, found, (cached) => {
       this.#bringing = undefined;
@@ -342,7 +356,7 @@ export class Scheduler {
   }
 
   #begin(
-    generation: ActiveGeneration,
+    generation: SequenceWork,
     at: { readonly sequence: number; readonly cached: Tokens; readonly shared: Tokens },
   ): void {
     const session = this.#session;
@@ -350,7 +364,9 @@ export class Scheduler {
     // The end of the turn before: the next one may be asked again in other words.
     if (cached > 0) session.saveState(sequence);
     const { length } = generation.prompt;
-    const savedAt = checkpointsOf({ length, cached, shared }, this.#checkpointsEach);
+    const isRead = generation.kind === "embedding";
+    const each = isRead ? 0 : this.#checkpointsEach;
+    const savedAt = checkpointsOf({ length, cached, shared }, each);
     if (generation.isFinished || !this.#start(generation, cached)) {
       this.#free.push(sequence);
       return;

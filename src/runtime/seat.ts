@@ -1,11 +1,15 @@
-/** The place of one answer among those that run: which sequence it is written in, and what it wants of a step. */
+/** The place of one answer or embedding among those that run: which sequence it is written in, and what it wants of a step. */
 import type { Milliseconds, Tokens } from "../core/units.ts";
+import type { ActiveEmbedding } from "./embedding.ts";
 import type { ActiveGeneration } from "./generation.ts";
 import type { SequenceCache } from "./sequence-cache.ts";
 import type { SeatView } from "./share-out.ts";
 
+/** What a sequence is used for. */
+export type SequenceWork = ActiveGeneration | ActiveEmbedding;
+
 export class Seat implements SeatView {
-  readonly generation: ActiveGeneration;
+  readonly generation: SequenceWork;
   readonly sequence: number;
   readonly since: Milliseconds = performance.now();
   /** Lengths at which the sequence is saved while it reads, rising. */
@@ -13,7 +17,7 @@ export class Seat implements SeatView {
   readonly #cache: SequenceCache;
 
   constructor(
-    generation: ActiveGeneration,
+    generation: SequenceWork,
     at: {
       readonly sequence: number;
       readonly savedAt: readonly Tokens[];

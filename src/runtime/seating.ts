@@ -12,6 +12,13 @@ export interface Seating {
   readonly shared: Tokens;
 }
 
+/** For what needs every row of its text: nothing is taken from anywhere. */
+export function freshSeating([oldest]: readonly number[]): Seating | undefined {
+  return oldest === undefined
+    ? undefined
+    : { sequence: oldest, from: oldest, cached: 0, shared: 0 };
+}
+
 /**
  * `free`: sequences without an answer, the one that was left longest ago first. The beginning of a prompt is taken from
  * whichever sequence can give most of it: that one goes on itself, or is forked, whichever forgets less of what may be

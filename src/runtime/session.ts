@@ -26,6 +26,8 @@ export interface OutputSlots {
   readonly argmax?: Slot;
   /** [outputs, 2·k]: (id, logit) pairs of the largest logits, falling. */
   readonly topK?: Slot;
+  /** [rows of the step, dim]: what every row is behind the last norm. */
+  readonly rows?: Slot;
 }
 
 /** Which outputs of a step are read back: the best tokens, the largest logits, or all logits. */
@@ -40,7 +42,7 @@ export class Session implements Disposable {
   /** Copies of states that were asked for since the last run. The next one, behind which none is left, waits for them. */
   readonly #copies: Promise<void>[] = [];
   readonly #outputs: OutputSlots;
-  readonly #segments: Readonly<Record<ReadKind, number>>;
+  readonly #segments: Readonly<Record<ReadKind | "rows", number>>;
 
   private constructor(program: Program, outputs: OutputSlots, executable: Executable) {
     this.program = program;
@@ -55,6 +57,7 @@ export class Session implements Disposable {
       best: segmentOf(outputs.argmax),
       largest: segmentOf(outputs.topK),
       logits: segmentOf(outputs.logits),
+      rows: segmentOf(outputs.rows),
     };
   }
 
@@ -122,8 +125,11 @@ export class Session implements Disposable {
     return topK !== undefined && count <= topK.width / 2 ? "largest" : "logits";
   }
 
-  /** Runs the rows added so far. Afterwards the step is empty again, and the outputs can be read as `read` says. */
-  async run(read: ReadKind = "logits"): Promise<void> {
+  /**
+   * Runs the rows added so far. Afterwards the step is empty again, and the outputs can be read as `read` says; with `rows`
+   * "read" also what every row is behind the last norm.
+   */
+  async run(read: ReadKind = "logits", rows: "read" | "unread" = "unread"): Promise<void> {
     if (this.#step.rowCount === 0) return;
     this.counters.begin(this.#step);
     const startedAt = performance.now();
@@ -133,6 +139,7 @@ export class Session implements Disposable {
     if (segment > 0 && this.#step.outputCount > 0) {
       runs.push(this.executable.run(segment, this.#step));
     }
+    if (rows === "read") runs.push(this.executable.run(this.#segments.rows, this.#step));
     emptyStep(this.#step);
     await Promise.all(runs);
     this.counters.end(performance.now() - startedAt);
@@ -261,6 +268,14 @@ export class Session implements Disposable {
     const { topK } = this.#outputs;
     if (topK === undefined) throw new RangeError("this program finds no largest logits");
     return this.executable.output(topK).subarray(output * topK.width, (output + 1) * topK.width);
+  }
+
+  /** Rows [count, dim] of the last run, which read them, from the `first` one that was added on; valid until the next run. */
+  rows(first: number, count: number): Float32Array {
+    const { rows } = this.#outputs;
+    if (rows === undefined) throw new RangeError("this program does not show its rows");
+    const { width } = rows;
+    return this.executable.output(rows).subarray(first * width, (first + count) * width);
   }
 
   [Symbol.dispose](): void {

@@ -2,10 +2,10 @@
  * Answers that wait for a sequence: in the order in which they came, those of a higher priority first. None is overtaken
  * for ever.
  */
-import type { ActiveGeneration } from "./generation.ts";
+import type { SequenceWork } from "./seat.ts";
 
 interface Waiting {
-  readonly generation: ActiveGeneration;
+  readonly generation: SequenceWork;
   /** How many that came later are before it. */
   overtakenBy: number;
 }
@@ -22,11 +22,11 @@ export class WaitingQueue {
   }
 
   /** The next one; undefined where none waits. */
-  get first(): ActiveGeneration | undefined {
+  get first(): SequenceWork | undefined {
     return this.#waiting[0]?.generation;
   }
 
-  add(generation: ActiveGeneration): void {
+  add(generation: SequenceWork): void {
     const { priority } = generation;
     let at = this.#waiting.length;
     for (; at > 0; at--) {
@@ -43,7 +43,7 @@ export class WaitingQueue {
   }
 
   /** Does nothing for one that does not wait. */
-  remove(generation: ActiveGeneration): void {
+  remove(generation: SequenceWork): void {
     const at = this.#waiting.findIndex((waiting) => waiting.generation === generation);
     if (at < 0) return;
     this.#waiting.splice(at, 1);
@@ -51,7 +51,7 @@ export class WaitingQueue {
   }
 
   /** Empties it. */
-  takeAll(): readonly ActiveGeneration[] {
+  takeAll(): readonly SequenceWork[] {
     return this.#waiting.splice(0).map(({ generation }) => generation);
   }
 
@@ -60,7 +60,7 @@ export class WaitingQueue {
     if (!this.#hasChanged) return;
     this.#hasChanged = false;
     for (const [place, { generation }] of [...this.#waiting].entries()) {
-      generation.noteQueued(place + 1);
+      if (generation.kind === "answer") generation.noteQueued(place + 1);
     }
   }
 }
