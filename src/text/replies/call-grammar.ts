@@ -1,0 +1,56 @@
+/**
+ * How the calls of an answer are written, as data: for a constraint that has the model write nothing else, and for what
+ * earlier turns said. Families whose arguments are no JSON have none.
+ */
+
+export interface CallGrammar {
+  /** In front of the first call. The answer calls where it says this, or `before` where this is empty. */
+  readonly open: string;
+  /** Of each call: in front of its name, between the name and the arguments, and behind them. */
+  readonly before: string;
+  readonly between: string;
+  readonly after: string;
+  /** Between two calls; undefined where an answer has one. */
+  readonly separator: string | undefined;
+  readonly close: string;
+}
+
+export interface CallToWrite {
+  readonly name: string;
+  /** JSON text of an object. */
+  readonly arguments: string;
+}
+
+/** `key`: of the arguments. */
+export function jsonGrammar(
+  name: string,
+  key: string,
+  around: Partial<CallGrammar> = {},
+): CallGrammar {
+  return {
+    open: "",
+    before: `{"${name}": "`,
+    between: `", "${key}": `,
+    after: "}",
+    separator: ", ",
+    close: "",
+    ...around,
+  };
+}
+
+/** A list of calls between two marks. */
+export function listGrammar(open: string, close: string): CallGrammar {
+  return jsonGrammar("name", "arguments", { open: `${open}[`, close: `]${close}` });
+}
+
+export const genericGrammar: CallGrammar = jsonGrammar("name", "arguments", {
+  open: '{"tool_calls": [',
+  close: "]}",
+});
+
+/** What a model writes that makes these calls. */
+export function writeCalls(calls: readonly CallToWrite[], grammar: CallGrammar): string {
+  const { open, before, between, after, separator = "", close } = grammar;
+  const written = calls.map(({ name, arguments: text }) => before + name + between + text + after);
+  return open + written.join(separator) + close;
+}
