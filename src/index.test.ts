@@ -111,6 +111,7 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.profileModel, before: () => [path] },
   ],
   quantizeModel: [{ target: () => api.quantizeModel }],
+  replyMessage: [{ target: () => api.replyMessage }],
   resolveModel: [{ target: () => api.resolveModel }],
   trainPredictors: [
     { target: () => api.trainPredictors },

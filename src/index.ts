@@ -96,6 +96,7 @@ export {
 } from "./core/errors.ts";
 export { formatBytes } from "./core/units.ts";
 export { type MeasureOptions, measureMachine } from "./devices/hardware/measure-machine.ts";
+export type { ChatChunk, ChatGeneration, ChatResult } from "./engine/chat-generation.ts";
 export type { LoadedState, SavedState, SaveStateOptions } from "./engine/conversation-state.ts";
 export type { Embedding, EmbedOptions } from "./engine/embed.ts";
 export { Engine } from "./engine/engine.ts";
@@ -134,8 +135,16 @@ export type { Activity } from "./runtime/scheduler.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";
-export type { ChatMessage, ChatTemplateOptions } from "./text/chat-template.ts";
+export {
+  type ChatMessage,
+  type MessageToolCall,
+  replyMessage,
+  type TextPart,
+} from "./text/chat-message.ts";
+export type { ChatTemplateOptions } from "./text/chat-template.ts";
 export { TemplateError } from "./text/jinja/errors.ts";
+export type { Reply, ReplyEvent, ToolCall } from "./text/replies/reply.ts";
+export type { Tool } from "./text/replies/tool.ts";
 export type { AddToken, EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
 
 declare global {

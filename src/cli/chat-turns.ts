@@ -86,11 +86,14 @@ export class ChatTurns {
     this.#options.remark(`the context is full: ${what} forgotten`);
   }
 
-  #messages(question: string, turns: readonly Turn[] = this.#turns): readonly ChatMessage[] {
+  #messages(
+    question: string,
+    turns: readonly Turn[] = this.#turns,
+  ): readonly (ChatMessage & { readonly content: string })[] {
     const { system } = this.#options;
     return [
       ...(system === undefined ? [] : [{ role: "system", content: system } as const]),
-      ...turns.flatMap(({ question: asked, answer }): readonly ChatMessage[] => [
+      ...turns.flatMap(({ question: asked, answer }) => [
         { role: "user", content: asked },
         { role: "assistant", content: answer },
       ]),

@@ -13,14 +13,15 @@ import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
 import { usesDry } from "../runtime/sampling/stages.ts";
 import type { Activity } from "../runtime/scheduler.ts";
+import type { ChatMessage } from "../text/chat-message.ts";
 import {
-  type ChatMessage,
   type ChatTemplateOptions,
   checkTemplateOptions,
   type PromptIds,
 } from "../text/chat-template.ts";
 import { BreakerFinder } from "../text/sequence-breakers.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
+import { ChatGeneration } from "./chat-generation.ts";
 import {
   checkSaveState,
   type LoadedState,
@@ -116,7 +117,8 @@ export class Engine implements Disposable {
     const { vocabulary } = this.model;
     const { parseSpecial = false } = options;
     const ids = promptIds(prompt, "prompt", { tokenizer, vocabulary }, { parseSpecial });
-    return this.#answer(ids, options);
+    const wrap = (active: ActiveGeneration): Generation => new Generation(active, options.signal);
+    return this.#answer(ids, options, wrap);
   }
 
   /**
@@ -141,13 +143,19 @@ export class Engine implements Disposable {
     await this.#running.reopen(options.device);
   }
 
-  /** The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. */
-  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
+  /**
+   * The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. Its
+   * thoughts and its calls of tools are told apart from its content. No tool is run here.
+   */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): ChatGeneration {
     this.#checkOpen();
-    const { template: wish, ...answer } = checkChatOptions(options);
+    const { template: wish, tools = [], ...answer } = checkChatOptions(options);
     const { template } = this.#opened;
+    const prompt = template.render(messages, { ...wish, tools });
     const stop = [...(answer.stop ?? []), ...template.stopTexts];
-    return this.#answer(template.encode(messages, wish), { ...answer, stop });
+    const reading = { prompt, tools, form: template.form, signal: answer.signal };
+    const wrap = (active: ActiveGeneration): ChatGeneration => new ChatGeneration(active, reading);
+    return this.#answer(template.encode(prompt), { ...answer, stop }, wrap);
   }
 
   /** The text that `chat` has the model read. @throws as `chat` */
@@ -164,7 +172,7 @@ export class Engine implements Disposable {
   ): Promise<readonly number[]> {
     this.#checkOpen();
     checkTemplateOptions(template);
-    return this.#opened.template.encode(messages, template);
+    return this.#opened.template.encode(this.#opened.template.render(messages, template));
   }
 
   /**
@@ -256,7 +264,12 @@ export class Engine implements Disposable {
     this.close();
   }
 
-  #answer(ids: PromptIds, options: GenerateOptions): Generation {
+  /** `wrap`: what the caller holds; made before the answer begins. */
+  #answer<Wrapped>(
+    ids: PromptIds,
+    options: GenerateOptions,
+    wrap: (active: ActiveGeneration) => Wrapped,
+  ): Wrapped {
     const vocabulary = this.model.vocabulary;
     const { special } = this.tokenizer;
     const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
@@ -281,10 +294,10 @@ export class Engine implements Disposable {
       },
       this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }),
     );
-    const generation = new Generation(active, options.signal);
+    const wrapped = wrap(active);
     if (ids instanceof Promise) void this.#submitLater(active, ids);
     else this.#running.submit(active);
-    return generation;
+    return wrapped;
   }
 
   /** What is wrong with a long prompt is known when it is encoded: its answer fails. */

@@ -23,6 +23,7 @@ import { objectives } from "../placement/problem.ts";
 import { samplingRules } from "../runtime/sampling/sampling-options.ts";
 import { sparsities } from "../sparsity/method.ts";
 import { checkTemplateOptions } from "../text/chat-template.ts";
+import { checkTools } from "../text/replies/tool.ts";
 import type {
   ChatOptions,
   Device,
@@ -111,6 +112,8 @@ const templateRule: OptionRule = {
   accepts: isPlainObject,
 };
 
+const toolsRule: OptionRule = { expected: "a list of tools", accepts: Array.isArray };
+
 /** @throws OptionError naming the option. Whether the vocabulary has the tokens of `logitBias` is known once it is open. */
 export function checkGenerateOptions(options: GenerateOptions): void {
   checkOptions(options, generateRules, "generate");
@@ -118,8 +121,9 @@ export function checkGenerateOptions(options: GenerateOptions): void {
 
 /** The same of a conversation's answer. Returns them. */
 export function checkChatOptions(options: ChatOptions): ChatOptions {
-  checkOptions(options, { ...generateRules, template: templateRule }, "chat");
+  checkOptions(options, { ...generateRules, template: templateRule, tools: toolsRule }, "chat");
   if (options.template !== undefined) checkTemplateOptions(options.template);
+  if (options.tools !== undefined) checkTools(options.tools);
   return options;
 }
 

@@ -6,6 +6,7 @@ import type { Objective } from "../placement/problem.ts";
 import type { SamplingOptions } from "../runtime/sampling/sampling-options.ts";
 import type { Sparsity } from "../sparsity/method.ts";
 import type { ChatTemplateOptions } from "../text/chat-template.ts";
+import type { Tool } from "../text/replies/tool.ts";
 
 /**
  * "gpu": the whole model on a graphics card. "hybrid": its hot neurons there, the rest on the CPU, both at once.
@@ -103,8 +104,10 @@ export interface ReopenOptions {
 
 /** Of an answer to a conversation. */
 export interface ChatOptions extends GenerateOptions {
+  /** Functions that the model may call; its calls are in the answer's events and in `result.reply`. Default: none. */
+  readonly tools?: readonly Tool[];
   /** What the model's chat template is given beside the messages. */
-  readonly template?: ChatTemplateOptions;
+  readonly template?: Omit<ChatTemplateOptions, "tools">;
 }
 
 export interface GenerateOptions extends SamplingOptions {

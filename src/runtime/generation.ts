@@ -11,7 +11,7 @@ import type { SequenceBreakers } from "./sampling/dry.ts";
 import { logSumExp, type TokenLogprob, topLogprobs } from "./sampling/logprobs.ts";
 import { Sampler } from "./sampling/sampler.ts";
 import type { ResolvedSampling } from "./sampling/sampling-options.ts";
-import { StopText } from "./stop-text.ts";
+import { type ReleasedText, StopText } from "./stop-text.ts";
 
 /** stop: an end token or a stop string. length: maxTokens. context: the context is full. abort: by the caller's signal. */
 export type FinishReason = "stop" | "length" | "context" | "abort";
@@ -19,6 +19,8 @@ export type FinishReason = "stop" | "length" | "context" | "abort";
 export interface GeneratedChunk {
   /** Text that became certain with this token; may be empty in the middle of a character or a stop string. */
   readonly text: string;
+  /** The same with the control tokens between it, where there are any. */
+  readonly written?: string;
   /** Absent on a last chunk that only brings text which was held back. */
   readonly token?: number;
   /** Present when `logprobs` was asked for. */
@@ -38,6 +40,8 @@ export interface GenerationTimings {
 
 export interface GenerationResult {
   readonly text: string;
+  /** The text with control tokens written out. */
+  readonly written: string;
   readonly tokens: readonly number[];
   readonly promptTokens: Tokens;
   /** Of the prompt's tokens, those whose keys and values were still in the cache. */
@@ -98,6 +102,7 @@ export class ActiveGeneration {
   readonly #settle: Settle;
   #pendingAt = 0;
   #text = "";
+  #written = "";
   #cached = 0;
   #startedAt = 0;
   #firstTokenAt = 0;
@@ -242,17 +247,20 @@ export class ActiveGeneration {
   /** Ends the answer; it fails instead where the text that was held back cannot be given out. */
   finish(reason: FinishReason): void {
     if (this.#finish !== undefined) return;
-    let rest: string;
+    let rest: ReleasedText;
     try {
-      rest = this.#stopText.push(this.#detokenizer.end()) + this.#stopText.end();
+      const certain = this.#stopText.push(this.#detokenizer.end());
+      const held = this.#stopText.end();
+      rest = { shown: certain.shown + held.shown, written: certain.written + held.written };
     } catch (error) {
       this.fail(error);
       return;
     }
     this.#finish = reason;
     this.#startedAt ||= performance.now();
-    this.#text += rest;
-    if (rest !== "") this.chunks.push({ text: rest });
+    this.#text += rest.shown;
+    this.#written += rest.written;
+    if (rest.written !== "") this.chunks.push(chunkOf(rest));
     this.chunks.close();
     this.#settle.resolve(this.#summary(reason));
   }
@@ -282,9 +290,10 @@ export class ActiveGeneration {
     this.#sampler.accept(token);
     this.#tokens.push(token);
     const shown = this.#detokenizer.push(token);
-    const text = this.#stopText.push(shown, this.#detokenizer.hiddenText(token));
-    this.#text += text;
-    this.chunks.push({ text, token, ...scores });
+    const released = this.#stopText.push(shown, this.#detokenizer.hiddenText(token));
+    this.#text += released.shown;
+    this.#written += released.written;
+    this.chunks.push({ ...chunkOf(released), token, ...scores });
     if (this.#stopText.found || this.#sampler.isDone) this.finish("stop");
     else if (this.#tokens.length >= maxTokens) this.finish("length");
     else this.#readNext(token);
@@ -304,6 +313,7 @@ export class ActiveGeneration {
     const decoded = Math.max(0, this.#tokens.length - 1);
     return {
       text: this.#text,
+      written: this.#written,
       tokens: this.#tokens,
       promptTokens: this.prompt.length,
       cachedTokens: this.#cached,
@@ -318,6 +328,10 @@ export class ActiveGeneration {
       },
     };
   }
+}
+
+function chunkOf({ shown, written }: ReleasedText): Pick<GeneratedChunk, "text" | "written"> {
+  return shown === written ? { text: shown } : { text: shown, written };
 }
 
 function perSecond(count: number, milliseconds: Milliseconds): number {

@@ -4,7 +4,7 @@ import { StopText } from "./stop-text.ts";
 
 function feed(stops: readonly string[], pieces: readonly string[]): string {
   const subject = new StopText(stops);
-  return pieces.map((piece) => subject.push(piece)).join("") + subject.end();
+  return pieces.map((piece) => subject.push(piece).shown).join("") + subject.end().shown;
 }
 
 describe("stop strings", () => {
@@ -14,8 +14,8 @@ describe("stop strings", () => {
 
   it("hold back a beginning of a stop string until it is decided", () => {
     const subject = new StopText(["</s>"]);
-    expect(subject.push("a<")).toBe("a");
-    expect(subject.push("/b")).toBe("</b");
+    expect(subject.push("a<").shown).toBe("a");
+    expect(subject.push("/b").shown).toBe("</b");
     expect(subject.found).toBe(false);
   });
 
@@ -120,15 +120,18 @@ describe("stop strings", () => {
     ],
   ])("see control tokens that are not shown, %s", (_, stops, pieces, expected, found) => {
     const subject = new StopText(stops);
-    const shown = pieces.map(([text, hidden]) => subject.push(text, hidden)).join("");
-    expect(shown + subject.end()).toBe(expected);
+    const released = [...pieces.map((piece) => subject.push(...piece)), subject.end()];
+    expect(released.map(({ shown }) => shown).join("")).toBe(expected);
+    const written = pieces.map((piece) => piece.join("")).join("");
+    expect(written.startsWith(released.map((one) => one.written).join(""))).toBe(true);
     expect(subject.found).toBe(found);
   });
 
   it("keep no text that can no longer become a stop string", () => {
     const subject = new StopText(["<|end|>"]);
     for (let index = 0; index < 1000; index++) {
-      expect(subject.push("a", index % 2 === 0 ? "<|other|>" : "")).toBe("a");
+      const hidden = index % 2 === 0 ? "<|other|>" : "";
+      expect(subject.push("a", hidden)).toEqual({ shown: "a", written: `a${hidden}` });
     }
   });
 });

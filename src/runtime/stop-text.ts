@@ -2,6 +2,15 @@
  * Holds back text that may be the beginning of a stop string, and cuts at the first one that is complete. Control
  * tokens are not shown, but a stop string may name them: it is looked for in what is shown and in all that was written.
  */
+/** Text that is safe to give out. */
+export interface ReleasedText {
+  readonly shown: string;
+  /** The same with what is not shown. */
+  readonly written: string;
+}
+
+const nothing: ReleasedText = { shown: "", written: "" };
+
 export class StopText {
   readonly #stops: readonly string[];
   /** What was written and is not released yet. */
@@ -19,9 +28,10 @@ export class StopText {
     return this.#found;
   }
 
-  /** Adds text, and behind it text that is never shown; returns the text that is safe to show. */
-  push(text: string, hidden = ""): string {
-    if (this.#found || this.#stops.length === 0) return this.#found ? "" : text;
+  /** Adds text, and behind it text that is never shown; returns the text that is safe. */
+  push(text: string, hidden = ""): ReleasedText {
+    if (this.#found) return nothing;
+    if (this.#stops.length === 0) return { shown: text, written: text + hidden };
     this.#add(text, hidden);
     const shown = this.#shownOf(this.#written.length);
     const cuts = [this.#earliestStop(this.#written), this.#placeOf(this.#earliestStop(shown))];
@@ -36,8 +46,8 @@ export class StopText {
   }
 
   /** What was held back and turned out not to be a stop string. */
-  end(): string {
-    return this.#found ? "" : this.#release(this.#written.length);
+  end(): ReleasedText {
+    return this.#found ? nothing : this.#release(this.#written.length);
   }
 
   #add(text: string, hidden: string): void {
@@ -70,8 +80,8 @@ export class StopText {
     return at < 0 ? this.#written.length : at;
   }
 
-  #release(length: number): string {
-    const text = this.#shownOf(length);
+  #release(length: number): ReleasedText {
+    const text = { shown: this.#shownOf(length), written: this.#written.slice(0, length) };
     this.#written = this.#written.slice(length);
     this.#isShown = this.#isShown.slice(length);
     return text;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { metadataOf } from "../../test/fixtures/vocabulary-metadata.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
-import { type ChatMessage, type ChatTemplate, createChatTemplate } from "./chat-template.ts";
+import type { ChatMessage } from "./chat-message.ts";
+import { type ChatTemplate, createChatTemplate } from "./chat-template.ts";
 import { createTokenizer } from "./tokenizer.ts";
 
 const letters = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index));
@@ -26,7 +27,7 @@ function chatOf(template: string | undefined): ChatTemplate {
 }
 
 function encodeAtOnce(chat: ChatTemplate): readonly number[] {
-  const ids = chat.encode(talk);
+  const ids = chat.encode(chat.render(talk));
   if (ids instanceof Promise) throw new Error("a short text is encoded at once");
   return ids;
 }
@@ -138,7 +139,7 @@ describe("encoding a conversation", () => {
     const chat = chatOf(chatml);
     const turns: number[] = [];
     const timer = setInterval(() => turns.push(performance.now()), 1);
-    const ids = chat.encode(messages);
+    const ids = chat.encode(chat.render(messages));
     expect(ids).toBeInstanceOf(Promise);
     const longer = await ids;
     clearInterval(timer);

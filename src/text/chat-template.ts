@@ -4,27 +4,18 @@
  * sees nothing but the messages.
  */
 
-import {
-  checkOptions,
-  checkValue,
-  describeValue,
-  flagRule,
-  isPlainObject,
-  isRecord,
-  type OptionRules,
-  textRule,
-} from "../core/check-options.ts";
-import { LimitError, OptionError } from "../core/errors.ts";
+import { checkOptions, flagRule, isPlainObject, type OptionRules } from "../core/check-options.ts";
+import { LimitError } from "../core/errors.ts";
+import { type ChatMessage, checkMessages } from "./chat-message.ts";
 import { findChatTemplate, type TemplateMetadata } from "./find-chat-template.ts";
 import { TemplateError } from "./jinja/errors.ts";
 import { type Input, isInput } from "./jinja/input.ts";
 import { compileTemplate, type Template } from "./jinja/template.ts";
+import { findReplyForm, type ReplyForm } from "./replies/reply-form.ts";
+import { checkTools, type Tool } from "./replies/tool.ts";
+import { findAbilities, type TemplateAbilities } from "./template-abilities.ts";
+import { type TemplateConversation, templateConversation } from "./template-messages.ts";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
-
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
 
 /** What a template is given beside the messages. */
 export interface ChatTemplateOptions {
@@ -35,16 +26,20 @@ export interface ChatTemplateOptions {
    * does not know one ignores it, and so does the plain form.
    */
   readonly variables?: Readonly<Record<string, unknown>>;
+  /** Functions that the model may call: told by its template, or in words where that knows no tools. Default: none. */
+  readonly tools?: readonly Tool[];
 }
 
 const templateRules: OptionRules<ChatTemplateOptions> = {
   addGenerationPrompt: flagRule,
   variables: { expected: "an object of variables that JSON can say", accepts: isVariables },
+  tools: { expected: "a list of tools", accepts: Array.isArray },
 };
 
 /** @throws OptionError naming the option */
 export function checkTemplateOptions(options: ChatTemplateOptions): void {
   checkOptions(options, templateRules, "template");
+  if (options.tools !== undefined) checkTools(options.tools);
 }
 
 /** The ids of a prompt, or the promise of them where its text is long. */
@@ -68,13 +63,15 @@ export interface ChatTemplate {
   readonly announcement: string | undefined;
   /** Texts that end an answer, for a form that has no tokens for it. */
   readonly stopTexts: readonly string[];
+  /** How the model writes its answers: where thoughts and calls of tools stand in them. */
+  readonly form: ReplyForm;
   /**
    * @throws OptionError for what is no conversation, TemplateError with the template's own message where it refuses the
    * messages, LimitError at a limit.
    */
   render(messages: readonly ChatMessage[], options?: ChatTemplateOptions): string;
-  /** Renders and encodes, special tokens parsed, BOS once if the model wants it. A long text is encoded with pauses. */
-  encode(messages: readonly ChatMessage[], options?: ChatTemplateOptions): PromptIds;
+  /** Encodes what `render` gave, special tokens parsed, BOS once if the model wants it. A long text is encoded with pauses. */
+  encode(text: string): PromptIds;
 }
 
 export function createChatTemplate(metadata: TemplateMetadata, tokenizer: Tokenizer): ChatTemplate {
@@ -84,12 +81,40 @@ export function createChatTemplate(metadata: TemplateMetadata, tokenizer: Tokeni
   if (compiled.kind === "failed") {
     return plainChat(tokenizer, `the model's chat template cannot be read (${compiled.reason})`);
   }
-  const { template } = compiled;
-  return withEncode(tokenizer, {
+  return withEncode(tokenizer, ownChat(compiled.template, { tokenizer, source, notice }));
+}
+
+/** The model's own template. What it makes of tools is found out when it is given some. */
+function ownChat(
+  template: Template,
+  from: {
+    readonly tokenizer: Tokenizer;
+    readonly source: string;
+    readonly notice: string | undefined;
+  },
+): Omit<ChatTemplate, "encode"> {
+  const { tokenizer, source, notice } = from;
+  let abilities: TemplateAbilities | undefined;
+  const findOut = (): TemplateAbilities => {
+    abilities ??= findAbilities((messages, tools) =>
+      template.render({ ...variablesOf(tokenizer, {}), messages, tools }),
+    );
+    return abilities;
+  };
+  const form = findReplyForm(source, () => findOut().knowsTools);
+  return {
     announcement: notice,
     stopTexts: [],
-    render: (messages, options = {}) => render(template, { tokenizer, messages, options }),
-  });
+    form,
+    render: (messages, options = {}) => {
+      const { tools = [] } = options;
+      const conversation = templateConversation(messages, tools, () => ({
+        ...findOut(),
+        grammar: form.grammar,
+      }));
+      return render(template, { ...variablesOf(tokenizer, options), ...conversation });
+    },
+  };
 }
 
 type Compiled =
@@ -105,15 +130,9 @@ function tryCompile(source: string): Compiled {
   }
 }
 
-interface Conversation {
-  readonly tokenizer: Tokenizer;
-  readonly messages: readonly ChatMessage[];
-  readonly options: ChatTemplateOptions;
-}
-
-function render(template: Template, conversation: Conversation): string {
+function render(template: Template, variables: Record<string, Input | undefined>): string {
   try {
-    return template.render(variablesOf(conversation));
+    return template.render(variables);
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     if (error.kind === "limit")
@@ -123,19 +142,18 @@ function render(template: Template, conversation: Conversation): string {
   }
 }
 
-/** What transformers gives to a chat template (apply_chat_template): a special token that a model lacks is undefined. */
-function variablesOf({
-  tokenizer,
-  messages,
-  options,
-}: Conversation): Record<string, Input | undefined> {
-  const { special } = tokenizer;
+/**
+ * What transformers gives to a chat template (apply_chat_template) beside the conversation: a special token that a model
+ * lacks is undefined.
+ */
+function variablesOf(
+  { special, tokenText }: Tokenizer,
+  options: ChatTemplateOptions,
+): Record<string, Input | undefined> {
   const textOf = (id: number | undefined): string | undefined =>
-    id === undefined ? undefined : tokenizer.tokenText(id);
+    id === undefined ? undefined : tokenText(id);
   return {
     ...readVariables(options.variables ?? {}),
-    messages: messages.map(({ role, content }) => ({ role, content })),
-    tools: null,
     documents: null,
     add_generation_prompt: options.addGenerationPrompt ?? true,
     bos_token: textOf(special.bos),
@@ -175,26 +193,24 @@ function plainChat(tokenizer: Tokenizer, reason: string): ChatTemplate {
   return withEncode(tokenizer, {
     announcement: `${reason}: using the plain form "User: … Assistant: …"; answers may suffer`,
     stopTexts: ["\nUser:"],
-    render: (messages, { addGenerationPrompt = true } = {}) => {
-      const turns = messages.map(({ role, content }) => `${plainName(role)}${content.trim()}\n`);
-      return turns.join("") + (addGenerationPrompt ? "Assistant:" : "");
+    form: findReplyForm("", () => false),
+    render: (messages, { addGenerationPrompt = true, tools = [] } = {}) => {
+      const { messages: plain } = templateConversation(messages, tools, () => noAbilities);
+      return plain.map(plainTurn).join("") + (addGenerationPrompt ? "Assistant:" : "");
     },
   });
 }
 
-/** @throws OptionError for a conversation that no template could have made sense of. */
-function checkMessages(messages: unknown): void {
-  if (!Array.isArray(messages) || messages.length === 0) {
-    throw new OptionError("messages", describeValue(messages), "a list of at least one message");
-  }
-  for (const [index, message] of messages.entries()) {
-    const option = `messages[${index}]`;
-    if (!isRecord(message))
-      throw new OptionError(option, describeValue(message), "{ role, content }");
-    checkValue(message["role"], `${option}.role`, textRule);
-    if (typeof message["content"] === "string") continue;
-    throw new OptionError(`${option}.content`, describeValue(message["content"]), "a text");
-  }
+const noAbilities: TemplateAbilities = {
+  knowsTools: false,
+  calls: undefined,
+  showsSeveral: false,
+  showsResults: false,
+  takesSystem: true,
+};
+
+function plainTurn({ role, content }: TemplateConversation["messages"][number]): string {
+  return `${plainName(String(role))}${String(content ?? "").trim()}\n`;
 }
 
 function plainName(role: string): string {
@@ -210,8 +226,7 @@ function withEncode(tokenizer: Tokenizer, template: Omit<ChatTemplate, "encode">
   return {
     ...template,
     render,
-    encode(messages, options) {
-      const text = render(messages, options);
+    encode(text) {
       const form = { parseSpecial: true, addBos: "never", addEos: "never" } as const;
       const { bos, addsBos } = tokenizer.special;
       const withBos = (ids: readonly number[]): readonly number[] =>

@@ -10,7 +10,7 @@ export interface ToolCall {
 
 /**
  * What became certain while an answer is written. Nothing is taken back: a call is given out when it is whole and
- * parses (docs/decisions/0021-tool-calls.md). The arguments of a call come between its "call" and its "call-end".
+ * parses (docs/decisions/0020-tool-calls.md). The arguments of a call come between its "call" and its "call-end".
  */
 export type ReplyEvent =
   | { readonly kind: "reasoning"; readonly text: string }
