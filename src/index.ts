@@ -130,7 +130,7 @@ export type {
 } from "./runtime/generation.ts";
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/sampling/logprobs.ts";
-export type { SamplingOptions } from "./runtime/sampling/sampling-options.ts";
+export type { LogitBias, SamplingOptions } from "./runtime/sampling/sampling-options.ts";
 export type { Activity } from "./runtime/scheduler.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";

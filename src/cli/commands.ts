@@ -15,6 +15,7 @@ import { addPullCommand } from "./pull.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addRmCommand } from "./rm.ts";
 import { addRunCommand } from "./run.ts";
+import { addServeCommand } from "./serve.ts";
 import { addShowCommand } from "./show.ts";
 import { addTokenizeCommand } from "./tokenize.ts";
 import { addTrainPredictorCommand } from "./train-predictor.ts";
@@ -23,6 +24,7 @@ import { addTrainPredictorCommand } from "./train-predictor.ts";
 export const commands: readonly ((program: Command) => void)[] = [
   addRunCommand,
   addChatCommand,
+  addServeCommand,
   addPullCommand,
   addShowCommand,
   addRmCommand,

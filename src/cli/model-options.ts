@@ -44,8 +44,9 @@ export function modelOption(): ApiOption<"model"> {
   return option.default(bundledModel, "the bundled one");
 }
 
-export function contextOption(): ApiOption<"contextLength"> {
-  const text = "tokens of prompt and answer together (default: the model's, at most 4096)";
+export function contextOption(
+  text = "tokens of prompt and answer together (default: the model's, at most 4096)",
+): ApiOption<"contextLength"> {
   return new ApiOption("contextLength", "-c, --context <tokens>", text, ["window"]).argParser(
     wholeNumber,
   );
@@ -312,6 +313,15 @@ const samplingOptions = (): readonly ApiOption<keyof SamplingFlags>[] => [
 
 export function addEngineOptions(command: Command): Command {
   return addVoiceOptions(addApiOptions(command, deviceOptions()));
+}
+
+/** The same, with another sentence about the context. */
+export function addServerEngineOptions(command: Command): Command {
+  const others = deviceOptions().filter(({ apiName }) => apiName !== "contextLength");
+  const lost = answerOptions().filter(({ apiName }) => apiName === "onDeviceLost");
+  const text =
+    "tokens of prompt and answer together, of each answer (default: the model's own, or as many as fit into memory)";
+  return addVoiceOptions(addApiOptions(command, [contextOption(text), ...others, ...lost]));
 }
 
 /** For commands that write answers. */

@@ -26,29 +26,36 @@ export interface AbsentField {
 }
 
 /** Names the fields that a request has without an effect: "user, store". */
-export const ignoredHeader = "x-hearth-ignored-fields";
+const ignoredHeader = "x-hearth-ignored-fields";
 
-/** To be run before the schema judges the body, which it changes: fields without use are taken out. */
-export function createFieldCheck<Body>(
+/** Judges the body of a request: which fields it has, then their values. @throws RequestError naming the field */
+export function createBodyCheck<Body>(
   fields: BodyFields<Body>,
   { unknownFields }: Pick<ServerContext, "unknownFields">,
-): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+): (request: FastifyRequest, reply: FastifyReply) => Body {
   const used = new Set(namesIn(fields.schema));
   const known = [...used, ...fields.idle, ...Object.keys(fields.absent)];
-  return async ({ body }, reply) => {
+  const isIgnored = (name: string, value: unknown): boolean => {
+    const absent = Object.hasOwn(fields.absent, name) ? fields.absent[name] : undefined;
+    if (absent !== undefined) refuseUnlessNeutral(name, value, absent);
+    else if (!fields.idle.includes(name) && unknownFields === "refuse")
+      throw unknownField(name, known);
+    return absent === undefined;
+  };
+  return ({ body }, reply) => {
     if (!isRecord(body))
       throw new RequestError("invalid request", "the body must be a JSON object");
-    const ignored: string[] = [];
-    for (const [name, value] of Object.entries(body)) {
-      if (used.has(name) && value !== null) continue;
-      Reflect.deleteProperty(body, name);
-      if (value === null) continue;
-      const absent = Object.hasOwn(fields.absent, name) ? fields.absent[name] : undefined;
-      if (absent !== undefined) refuseUnlessNeutral(name, value, absent);
-      else if (fields.idle.includes(name) || unknownFields === "ignore") ignored.push(name);
-      else throw unknownField(name, known);
+    const given = Object.entries(body).filter(([, value]) => value !== null);
+    const others = given.filter(([name]) => !used.has(name));
+    const ignored = others.filter(([name, value]) => isIgnored(name, value));
+    if (ignored.length > 0) {
+      reply.header(ignoredHeader, ignored.map(([name]) => inHeader(name)).join(", "));
     }
-    if (ignored.length > 0) reply.header(ignoredHeader, ignored.map(inHeader).join(", "));
+    const judged = fields.schema.safeParse(
+      Object.fromEntries(given.filter(([name]) => used.has(name))),
+    );
+    if (judged.success) return judged.data;
+    throw schemaError(judged.error);
   };
 }
 
@@ -83,7 +90,7 @@ function inHeader(name: string): string {
 }
 
 /** "messages[0].role: Invalid option …": the first thing that a schema finds wrong. */
-export function schemaError({ issues }: z.core.$ZodError): RequestError {
+function schemaError({ issues }: z.core.$ZodError): RequestError {
   const [issue] = issues;
   const field = (issue?.path ?? [])
     .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))

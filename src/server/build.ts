@@ -1,9 +1,7 @@
 /** The HTTP side, without a socket: fastify with the guards, the dialects and the description of all routes. */
 import swagger from "@fastify/swagger";
 import { type FastifyBaseLogger, type FastifyError, fastify, LogController } from "fastify";
-import type { z } from "zod";
 import { ownVersion } from "../core/version.ts";
-import { schemaError } from "./body-fields.ts";
 import type { App, Dialect, ServerContext } from "./context.ts";
 import { dialects } from "./dialects.ts";
 import { failureOf, RequestError } from "./errors.ts";
@@ -33,10 +31,7 @@ export async function buildApp({ context, options, condition }: Built): Promise<
     forceCloseConnections: "idle",
     routerOptions: { ignoreTrailingSlash: true },
   });
-  app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
-    const judged = schema.safeParse(data);
-    return judged.success ? { value: judged.data } : { error: schemaError(judged.error) };
-  });
+  app.setValidatorCompiler(() => (value) => ({ value }));
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   acceptJson(app);
   addGuards(app, options);

@@ -1,8 +1,6 @@
 /** What every dialect is given: one record, made when the server is. */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fastify";
-import type { z } from "zod";
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import type { Failure } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
@@ -20,20 +18,8 @@ export interface ServerContext {
   readonly mayChangeServer: boolean;
 }
 
-/** Fastify, with bodies that zod has judged. */
-export type App = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypes
->;
-
-interface ZodTypes {
-  readonly schema: unknown;
-  readonly validator: this["schema"] extends z.ZodType ? z.output<this["schema"]> : unknown;
-  readonly serializer: unknown;
-}
+/** What dialects add their routes to. The schemas of routes describe them; a handler judges its body (body-fields.ts). */
+export type App = FastifyInstance;
 
 /** One way to speak HTTP that clients know: a folder of the server. */
 export interface Dialect {

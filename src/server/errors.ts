@@ -34,7 +34,7 @@ export type FailureKind =
   | "unavailable"
   | "internal";
 
-export const statusOf: Readonly<Record<FailureKind, number>> = {
+const statusOf: Readonly<Record<FailureKind, number>> = {
   "invalid request": 400,
   "context exceeded": 400,
   "not authenticated": 401,

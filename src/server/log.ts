@@ -1,11 +1,14 @@
 /** The server's log: a line for people, or pino's JSON. It never holds what clients wrote or models answered. */
 import { type Logger, pino } from "pino";
 import { visibleText } from "../core/visible-text.ts";
-import type { LogForm } from "./options.ts";
+import type { ResolvedServerOptions } from "./options.ts";
 
 /** To stderr. */
-export function createLog(form: LogForm): Logger {
-  const level = form === "off" ? "silent" : "info";
+export function createLog({
+  log: form,
+  verbose,
+}: Pick<ResolvedServerOptions, "log" | "verbose">): Logger {
+  const level = form === "off" ? "silent" : verbose ? "debug" : "info";
   if (form !== "text") return pino({ level }, pino.destination({ fd: 2, sync: true }));
   return pino({ level }, { write: (line: string) => void process.stderr.write(asText(line)) });
 }

@@ -54,6 +54,8 @@ export interface ServerOptions {
   readonly unknownFields?: UnknownFields;
   /** Default "off". */
   readonly log?: LogForm;
+  /** Log how models run, too. Default false. */
+  readonly verbose?: boolean;
   /** How models run. */
   readonly engine?: Omit<
     EngineOptions,
@@ -84,6 +86,7 @@ const defaults = {
   maxModels: 4,
   unknownFields: "refuse",
   log: "off",
+  verbose: false,
   engine: {},
 } as const;
 
@@ -120,6 +123,7 @@ const rules: OptionRules<ServerOptions> = {
   },
   unknownFields: choiceRule(["refuse", "ignore"]),
   log: choiceRule(["text", "json", "off"]),
+  verbose: flagRule,
   engine: { expected: "an object of engine options", accepts: isPlainObject },
 };
 

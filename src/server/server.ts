@@ -3,7 +3,9 @@
  * made of this.
  */
 
+import { OptionError } from "../core/errors.ts";
 import { buildApp } from "./build.ts";
+import { Connections } from "./connections.ts";
 import type { App, ServerContext } from "./context.ts";
 import { ModelLoadError } from "./errors.ts";
 import type { Condition } from "./health.ts";
@@ -30,7 +32,7 @@ export interface HearthServer extends AsyncDisposable {
 export async function createServer(options: ServerOptions = {}): Promise<HearthServer> {
   const resolved = resolveServerOptions(options);
   const catalogue = catalogueOf(resolved);
-  const log = createLog(resolved.log);
+  const log = createLog(resolved);
   const models = new ModelHost(catalogue, {
     maxLoaded: resolved.maxModels,
     keepAlive: resolved.keepAlive,
@@ -50,25 +52,64 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
   return server;
 }
 
+/** How often idle connections are looked for while running answers end, in milliseconds. */
+const drainStep = 50;
+
 class RunningServer implements HearthServer {
   condition: Condition;
   readonly #app: App;
+  readonly #connections: Connections;
   readonly #models: ModelHost;
   readonly #address: { readonly host: string; readonly port: number };
   #loading: Promise<void> | undefined;
 
   constructor(app: App, models: ModelHost, { host, port }: ResolvedServerOptions) {
     this.#app = app;
+    this.#connections = new Connections(app.server);
     this.#models = models;
     this.#address = { host, port };
     this.condition = { kind: models.catalogue.only === undefined ? "ok" : "loading" };
   }
 
   async listen(): Promise<string> {
-    const address = await this.#app.listen({ ...this.#address });
+    const address = await this.#openPort();
     // Who awaits `ready` hears of it.
     this.ready.catch(() => undefined);
     return address;
+  }
+
+  /** @throws OptionError for an address that is taken or not this machine's */
+  async #openPort(): Promise<string> {
+    const { host, port } = this.#address;
+    try {
+      return await this.#app.listen({
+        host,
+        port,
+        listenTextResolver: (url) => `listening on ${url}`,
+      });
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code === "EADDRINUSE")
+        throw new OptionError(
+          "port",
+          `${port}, which another program has,`,
+          "a free one; 0 takes any",
+        );
+      if (code === "EACCES")
+        throw new OptionError(
+          "port",
+          `${port}, which only administrators may open,`,
+          "one from 1024 on",
+        );
+      if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+        throw new OptionError(
+          "host",
+          `"${host}"`,
+          "an address of this machine, as 127.0.0.1 or 0.0.0.0",
+        );
+      }
+      throw error;
+    }
   }
 
   get ready(): Promise<void> {
@@ -78,7 +119,12 @@ class RunningServer implements HearthServer {
 
   async close(): Promise<void> {
     this.condition = { kind: "ending" };
-    await this.#app.close();
+    const idle = setInterval(() => this.#connections.closeIdle(), drainStep);
+    try {
+      await this.#app.close();
+    } finally {
+      clearInterval(idle);
+    }
     await this.#models.close();
   }
 

@@ -1,10 +1,12 @@
 /** The answers of one request, from the model's lease to the last token. */
+import { defined } from "../../core/defined.ts";
 import type { Engine, GenerateOptions, Generation } from "../../index.ts";
 import type { ServerContext } from "../context.ts";
 import type { ModelLease } from "../models/host.ts";
 import { mergeEvents } from "./merge.ts";
 import type {
   AnswerEvent,
+  AnswerOptions,
   AnswerPrompt,
   AnswerRequest,
   AnswerToken,
@@ -88,10 +90,11 @@ function generate(
   signal: AbortSignal,
 ): readonly Generation[] {
   const generations: Generation[] = [];
+  const own = { ...withinContext(options, engine.contextLength), signal };
   try {
     for (const prompt of prompts) {
       for (let i = 0; i < count; i++) {
-        generations.push(begin(engine, prompt, { ...withSeed(options, i), signal }));
+        generations.push(begin(engine, prompt, withSeed(own, i)));
       }
     }
     return generations;
@@ -118,6 +121,15 @@ function begin(engine: Engine, prompt: AnswerPrompt, options: GenerateOptions): 
     default:
       return prompt satisfies never;
   }
+}
+
+/** Penalties look no further back than the context, whose length a client need not know. */
+function withinContext(options: AnswerOptions, contextLength: number): AnswerOptions {
+  const { penaltyWindow, dryPenaltyLastN } = options;
+  const cut = (window: number | undefined): number | undefined =>
+    window === undefined ? undefined : Math.min(window, contextLength);
+  const windows = { penaltyWindow: cut(penaltyWindow), dryPenaltyLastN: cut(dryPenaltyLastN) };
+  return { ...options, ...defined(windows) };
 }
 
 /** Several answers to one prompt with one seed would all be the same. */

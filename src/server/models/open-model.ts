@@ -20,6 +20,7 @@ export async function openModel(
     contextLength: contextLength ?? "largest",
     signal,
   });
+  for (const detail of opened.details) log.debug({ model: name }, `${name}: ${detail}`);
   for (const notice of opened.notices) log.warn({ model: name }, `${name}: ${notice}`);
   log.info(
     { model: name, context: opened.contextLength, parallel },

@@ -22,7 +22,6 @@ const isOneOf =
 
 const tools = "calls of tools are not supported yet";
 const form = "answers of a promised form are not supported yet; ask for the form in the prompt";
-const sampler = "hearth does not have this sampler";
 
 export const absentFields: Readonly<Record<string, AbsentField>> = {
   tools: { reason: tools, isNeutral: isEmptyList },
@@ -48,10 +47,6 @@ export const absentFields: Readonly<Record<string, AbsentField>> = {
   },
   n_probs: { reason: "logprobs and top_logprobs ask for that", isNeutral: isOneOf(0) },
   id_slot: { reason: "hearth chooses the place of an answer", isNeutral: isOneOf(-1) },
+  samplers: { reason: "the order of the samplers is llama.cpp's own" },
   lora: { reason: "hearth has no adapters", isNeutral: isEmptyList },
-  mirostat: { reason: sampler, isNeutral: isOneOf(0) },
-  dynatemp_range: { reason: sampler, isNeutral: isOneOf(0) },
-  xtc_probability: { reason: sampler, isNeutral: isOneOf(0) },
-  dry_multiplier: { reason: sampler, isNeutral: isOneOf(0) },
-  top_n_sigma: { reason: sampler, isNeutral: isOneOf(-1) },
 };

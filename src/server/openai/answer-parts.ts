@@ -67,8 +67,13 @@ export function tokenLogprobs(
   }));
 }
 
+/** Of a token that is a part of a character, the sign of a replacement. */
+export function tokenText(id: number, tokenizer: Tokenizer): string {
+  return Buffer.from(tokenizer.pieceBytes(id)).toString("utf8");
+}
+
 /** `bytes` are exact where the text of a token alone is not a whole character. */
 function describeToken({ token, logprob }: TokenLogprob, tokenizer: Tokenizer): object {
   const bytes = tokenizer.pieceBytes(token);
-  return { token: Buffer.from(bytes).toString("utf8"), id: token, logprob, bytes: [...bytes] };
+  return { token: tokenText(token, tokenizer), id: token, logprob, bytes: [...bytes] };
 }

@@ -7,46 +7,28 @@ import { RequestError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { absentFields, idleFields } from "./absent-fields.ts";
 import { chatMessage, messagesOf, type OpenAiMessage } from "./messages.ts";
+import { requireAtMost, type SharedBody, sharedFields } from "./shared-fields.ts";
 
-export interface ChatBody extends SamplingBody {
-  readonly model?: string | undefined;
+export interface ChatBody extends SharedBody, SamplingBody {
   readonly messages: readonly OpenAiMessage[];
-  readonly max_tokens?: number | undefined;
   readonly max_completion_tokens?: number | undefined;
-  readonly n?: number | undefined;
-  readonly stream?: boolean | undefined;
-  readonly stream_options?: StreamOptions | undefined;
   readonly logprobs?: boolean | undefined;
   readonly top_logprobs?: number | undefined;
   readonly reasoning_effort?: string | undefined;
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
 }
 
-export interface StreamOptions {
-  readonly include_usage?: boolean | undefined;
-  readonly include_obfuscation?: boolean | undefined;
-}
-
-export const streamOptions: z.ZodType<StreamOptions> = z.strictObject({
-  include_usage: z.boolean().optional(),
-  include_obfuscation: z.boolean().optional().describe("Without effect"),
-});
-
 export const chatFields: BodyFields<ChatBody> = {
   schema: z
     .object({
-      model: z.string().optional(),
+      ...sharedFields,
+      ...samplingFields,
       messages: z.array(chatMessage).min(1),
-      max_tokens: z.int().min(-1).optional().describe("-1: until it ends or the context is full"),
       max_completion_tokens: z.int().min(1).optional(),
-      n: z.int().min(1).optional(),
-      stream: z.boolean().optional(),
-      stream_options: streamOptions.optional(),
       logprobs: z.boolean().optional(),
       top_logprobs: z.int().min(0).optional(),
       reasoning_effort: z.string().optional().describe("A variable of the model's chat template"),
       chat_template_kwargs: z.record(z.string(), z.unknown()).optional(),
-      ...samplingFields,
     })
     .meta({ id: "ChatCompletionRequest" }),
   idle: idleFields,
@@ -73,12 +55,6 @@ export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
       ...(logprobs !== undefined && { logprobs }),
     },
   };
-}
-
-export function requireAtMost(field: string, value: number, most: number): void {
-  if (value <= most) return;
-  const message = `${field}: ${value} is more than this server gives at once, which is ${most}`;
-  throw new RequestError("invalid request", message, { field });
 }
 
 function maxTokensOf({ max_tokens, max_completion_tokens }: ChatBody): number | undefined {
