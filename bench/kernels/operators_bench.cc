@@ -14,6 +14,7 @@
 
 namespace {
 
+using hearth::GemvTask;
 using hearth::Kernels;
 using hearth::Matrix;
 using hearth::Range;
@@ -94,7 +95,8 @@ ThreadBody body_of(const std::string& name, Operands& on, const std::vector<uint
     };
   if (name == "dense")
     return [&](size_t thread, size_t threads) {
-      on.kernels->gemv(on.w, on.x, share(on.rows, thread, threads), on.y.data());
+      const Range rows = share(on.rows, thread, threads);
+      on.kernels->gemv(GemvTask{on.w, on.x, rows, on.y.data(), nullptr});
     };
   if (name == "gather_dot")
     return [&, part_of](size_t thread, size_t threads) {

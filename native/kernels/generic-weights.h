@@ -202,8 +202,10 @@ struct PlainDot {
 };
 
 template <class Dot>
-void generic_gemv(const Matrix& w, const void* x, Range rows, float* y) {
-  for (size_t r = rows.begin; r < rows.end; ++r) y[r] = Dot::dot(row_of(w, r), w.columns, x);
+void generic_gemv(const GemvTask& task) {
+  for (size_t r = task.rows.begin; r < task.rows.end; ++r) {
+    task.y[r] = Dot::dot(row_of(task.w, r), task.w.columns, task.x);
+  }
 }
 
 template <class Dot>

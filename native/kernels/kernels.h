@@ -98,6 +98,17 @@ struct GemmTask {
   void* scratch;    // gemm_scratch_bytes(columns), 64-byte aligned, one per thread
 };
 
+// y[r] = W[r, :] · x for r in rows.
+struct GemvTask {
+  Matrix w;
+  const void* x;  // a prepared row
+  Range rows;
+  float* y;
+  // What this thread reads after these rows: fetched ahead while the last of them are read. Null:
+  // the bytes behind them.
+  const void* next;
+};
+
 // Rows that a gemm tile holds: split rows over threads in multiples of it.
 constexpr size_t kGemmRowTile = 32;
 
@@ -106,8 +117,8 @@ constexpr size_t kGemmRowTile = 32;
 struct WeightKernels {
   // Writes an activation row in the form that the dot products of this type read; see XFormat.
   void (*prepare_x)(const float* x, size_t columns, void* out);
-  // y[r] = W[r, :] · x for r in rows: for dense decode. Best with ranges of 16 rows and more.
-  void (*gemv)(const Matrix& w, const void* x, Range rows, float* y);
+  // For dense decode. Best with ranges of 16 rows and more.
+  void (*gemv)(const GemvTask& task);
   void (*gemm)(const GemmTask& task);
   // y[i] = W[rows.index[i], :] · x. Four rows at a time with prefetch: for sparse decode.
   void (*gather_dot)(const Matrix& w, const void* x, RowList rows, float* y);

@@ -114,7 +114,9 @@ constexpr size_t kShortX = 12 * 1024;
 //   rows of 4 KB   28 and 33    24 and 32      27 and 32
 //   rows of 11 KB  16 and 26    23 and 32      26 and 32
 template <class Codec>
-void plain_gemv(const Matrix& w, const void* x, Range rows, float* y) {
+void plain_gemv(const GemvTask& task) {
+  const auto& [w, x, rows, y, next_read] = task;
+  (void)next_read;
   constexpr size_t kStreams = 4;
   constexpr size_t kAhead = 4096;
   const float* input = static_cast<const float*>(x);

@@ -226,14 +226,14 @@ void build_next(Builder& builder, Reader& reader) {
 
 std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, ProgramSpec spec) {
   auto executable = std::make_shared<Executable>(kernels, spec.kv, spec.states);
-  Builder builder(*executable, spec);
+  Builder builder(*executable, spec, threads);
   for (const std::vector<double>& codes : spec.segments) {
     builder.begin_segment();
     Reader reader(codes);
     while (!reader.at_end()) build_next(builder, reader);
     builder.end_segment();
   }
-  builder.finish(threads);
+  builder.finish();
   executable->sources = std::move(spec.sources);
   return executable;
 }

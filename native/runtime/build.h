@@ -63,7 +63,7 @@ enum class SharedRows {
 
 class Builder {
  public:
-  Builder(Executable& executable, const ProgramSpec& spec);
+  Builder(Executable& executable, const ProgramSpec& spec, uint32_t threads);
 
   const Kernels& kernels() const { return executable_.kernels; }
   const KvCache& cache() const { return executable_.cache; }
@@ -118,7 +118,7 @@ class Builder {
   Slot shared_rows(SharedRows name, uint32_t width, bool outputs);
   // Sizes the memory that blocks share.
   void need_ffn(const FfnOp& op, size_t selection);
-  void finish(uint32_t threads);
+  void finish();
 
  private:
   void add_slots(const ProgramSpec& spec);

@@ -6,9 +6,10 @@
 
 namespace hearth {
 
-Builder::Builder(Executable& executable, const ProgramSpec& spec)
+Builder::Builder(Executable& executable, const ProgramSpec& spec, uint32_t threads)
     : executable_(executable), spec_(spec) {
   needs_.max_rows = spec.max_rows;
+  needs_.threads = threads;
   add_slots(spec);
   add_weights(spec);
   vectors_.resize(weights_.size());
@@ -269,7 +270,7 @@ void Builder::need_ffn(const FfnOp& op, size_t selection) {
   ffn_selection_ = std::max(ffn_selection_, selection);
 }
 
-void Builder::finish(uint32_t threads) {
+void Builder::finish() {
   Arena& arena = executable_.arena;
   FfnScratch& ffn = executable_.ffn_scratch;
   const size_t sparse_rows = std::min<size_t>(kMaxSparseRows, needs_.max_rows);
@@ -281,7 +282,7 @@ void Builder::finish(uint32_t threads) {
   executable_.partials.out = arena.array<float>(kCutParts * attention_floats_);
   executable_.partials.state = arena.array<float>(kCutParts * attention_heads_ * 2);
   executable_.channels.sums.data = arena.array<float>(sum_floats_);
-  for (uint32_t thread = 0; thread < threads; thread++) {
+  for (size_t thread = 0; thread < needs_.threads; thread++) {
     Scratch scratch;
     if (needs_.gemm_columns > 0) scratch.gemm = arena.take(gemm_scratch_bytes(needs_.gemm_columns));
     if (needs_.attention) scratch.attention = arena.take(attention_scratch_bytes());

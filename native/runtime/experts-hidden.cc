@@ -21,27 +21,32 @@ struct ExpertProduct {
   Range rows;  // of the expert's matrix
   float* y;
   size_t stride;
+  const void* next;  // what is read after them
 };
+
+// Chunks of a thread in a step without products of matrices: enough that threads end together, and
+// few, since the first KB of each are waited for.
+constexpr size_t kChunksPerThread = 8;
+constexpr size_t kLeastChunkBytes = 128 * 1024;
+// Rows of up and gate that stay in a cache for the next pair of their expert.
+constexpr size_t kKeptBytes = 128 * 1024;
+constexpr size_t kRowMultiple = 8;
 
 class HiddenStage final : public Stage {
  public:
-  explicit HiddenStage(std::shared_ptr<ExpertsRun> run)
-      : run_(std::move(run)), unfinished_(run_->op.count) {
-    const ExpertsOp& op = run_->op;
-    vector_tile_ = rows_per_vector_chunk(
-        op.neurons, op.up.weight.matrix.row_bytes + op.gate.weight.matrix.row_bytes);
-  }
+  HiddenStage(std::shared_ptr<ExpertsRun> run, size_t threads)
+      : run_(std::move(run)), threads_(threads), unfinished_(run_->op.count) {}
 
   // Per thread: products of up and of gate.
   size_t scratch_floats(size_t max_rows) const {
-    return 2 * std::max<size_t>(vector_tile_, max_rows * kGemmRowTile);
+    return 2 * std::max<size_t>(run_->op.neurons, max_rows * kGemmRowTile);
   }
 
   Phase begin(const Step&) override {
     const ExpertsRun& run = *run_;
     const ExpertsOp& op = run.op;
     if (run.pairs == 0) return Phase{0, false};
-    tile_ = run.gathered ? static_cast<uint32_t>(kGemmRowTile) : vector_tile_;
+    tile_ = static_cast<uint32_t>(run.gathered ? kGemmRowTile : vector_tile());
     tiles_ = static_cast<uint32_t>(ceil_divide(op.neurons, tile_));
     for (uint32_t i = 0; i < run.group_count; i++) {
       unfinished_[i].store(tiles_, std::memory_order_relaxed);
@@ -58,28 +63,63 @@ class HiddenStage final : public Stage {
     const size_t begin = size_t{index % tiles_} * tile_;
     const Range rows{begin, std::min<size_t>(begin + tile_, op.neurons)};
     if (run.gathered) {
-      hidden(group, rows, scratch);
+      hidden(group, rows, nullptr, scratch);
     } else {
-      // One pair after the other: the weights of a chunk stay in a cache.
-      for (uint32_t pair = group.begin; pair < group.end; pair++) {
-        hidden(ExpertGroup{group.expert, pair, pair + 1}, rows, scratch);
-      }
+      by_pair(group, rows, first_row(index + threads_), scratch);
     }
     // Chunks of an expert that end earlier release their h to the one that ends last.
     if (unfinished_[at].fetch_sub(1, std::memory_order_acq_rel) == 1) prepare(group);
   }
 
  private:
-  void hidden(ExpertGroup group, Range rows, const Scratch& scratch) const {
+  size_t neuron_bytes() const {
+    const ExpertsOp& op = run_->op;
+    return op.up.weight.matrix.row_bytes + op.gate.weight.matrix.row_bytes;
+  }
+
+  size_t vector_tile() const {
+    const size_t neurons = run_->op.neurons;
+    const size_t share = run_->group_count * neurons / (threads_ * kChunksPerThread);
+    const size_t least = kLeastChunkBytes / neuron_bytes();
+    const size_t tiles = ceil_divide(neurons, std::max<size_t>({share, least, 1}));
+    return round_up(ceil_divide(neurons, tiles), kRowMultiple);
+  }
+
+  // Of up, in the chunk that a thread is likely to take next; null behind the last.
+  const void* first_row(size_t index) const {
+    const ExpertsRun& run = *run_;
+    if (index >= size_t{run.group_count} * tiles_) return nullptr;
+    return run.op.up.from(run.groups[index / tiles_].expert, index % tiles_ * tile_).data;
+  }
+
+  // One pair after the other over rows that stay in a cache meanwhile; `next` is read after them.
+  void by_pair(ExpertGroup group, Range rows, const void* next, const Scratch& scratch) const {
+    const StackedWeight& up = run_->op.up;
+    const size_t kept = round_up(std::max<size_t>(1, kKeptBytes / neuron_bytes()), kRowMultiple);
+    const size_t step = group.pairs() == 1 ? rows.end - rows.begin : kept;
+    for (size_t begin = rows.begin; begin < rows.end; begin += step) {
+      const size_t end = std::min(begin + step, rows.end);
+      const void* again = up.from(group.expert, begin).data;
+      const void* after = end < rows.end ? up.from(group.expert, end).data : next;
+      for (uint32_t pair = group.begin; pair < group.end; pair++) {
+        const bool is_last = pair + 1 == group.end && after != nullptr;
+        hidden(ExpertGroup{group.expert, pair, pair + 1}, Range{begin, end},
+               is_last ? after : again, scratch);
+      }
+    }
+  }
+
+  void hidden(ExpertGroup group, Range rows, const void* next, const Scratch& scratch) const {
     const ExpertsRun& run = *run_;
     const ExpertsOp& op = run.op;
     const size_t count = rows.end - rows.begin;
     float* up = scratch.floats;
     float* gate = up + group.pairs() * count;
-    products(ExpertProduct{op.up, run.x_up, group, rows, up, count}, scratch);
+    const void* after_up = op.gated() ? op.gate.from(group.expert, rows.begin).data : next;
+    products(ExpertProduct{op.up, run.x_up, group, rows, up, count, after_up}, scratch);
     add_bias(op.up_bias.of(group.expert), group, rows, up);
     if (op.gated()) {
-      products(ExpertProduct{op.gate, run.x_gate, group, rows, gate, count}, scratch);
+      products(ExpertProduct{op.gate, run.x_gate, group, rows, gate, count, next}, scratch);
       add_bias(op.gate_bias.of(group.expert), group, rows, gate);
     }
     run.kernels->vector.activate(ActivateTask{op.gating, op.activation, op.activation_threshold,
@@ -103,7 +143,7 @@ class HiddenStage final : public Stage {
     }
     for (uint32_t i = 0; i < task.group.pairs(); i++) {
       const void* x = task.x.rows.row(run.row_of[task.group.begin + i]);
-      kernels.gemv(matrix, x, rows, task.y + i * task.stride);
+      kernels.gemv(GemvTask{matrix, x, rows, task.y + i * task.stride, task.next});
     }
   }
 
@@ -125,8 +165,8 @@ class HiddenStage final : public Stage {
   }
 
   std::shared_ptr<ExpertsRun> run_;
+  size_t threads_;
   std::vector<std::atomic<uint32_t>> unfinished_;  // chunks, by group
-  uint32_t vector_tile_ = 1;
   uint32_t tile_ = 1;
   uint32_t tiles_ = 1;
 };
@@ -136,7 +176,7 @@ class HiddenStage final : public Stage {
 std::unique_ptr<Stage> make_experts_hidden(std::shared_ptr<ExpertsRun> run, ScratchNeeds& needs) {
   const ExpertsOp& op = run->op;
   needs.need_gemm(op.up.weight.matrix.columns);
-  auto stage = std::make_unique<HiddenStage>(std::move(run));
+  auto stage = std::make_unique<HiddenStage>(std::move(run), needs.threads);
   needs.need_floats(stage->scratch_floats(needs.max_rows));
   return stage;
 }

@@ -90,7 +90,7 @@ void candidate_dots(const FfnOp& op, const Weight& weight, const void* x, Range 
                     float* y) {
   const auto [begin, end] = candidates;
   if (op.subset == nullptr) {
-    weight.kernels->gemv(weight.from(begin), x, Range{0, end - begin}, y);
+    weight.kernels->gemv(GemvTask{weight.from(begin), x, Range{0, end - begin}, y, nullptr});
   } else {
     weight.kernels->gather_dot(weight.matrix, x, RowList{op.subset + begin, end - begin}, y);
   }

@@ -166,7 +166,8 @@ class ActiveStage final : public Stage {
     const FfnOp& op = run_->op;
     if (takes_all() && op.subset == nullptr) {
       // Adjacent rows, which gemv reads faster.
-      weight.kernels->gemv(weight.from(ids.index[0]), x, Range{0, ids.count}, y);
+      const Matrix rows = weight.from(ids.index[0]);
+      weight.kernels->gemv(GemvTask{rows, x, Range{0, ids.count}, y, nullptr});
     } else {
       weight.kernels->gather_dot(weight.matrix, x, ids, y);
     }

@@ -33,7 +33,7 @@ void finish(const MatmulPart& part, Range range, float* y, float* out) {
 
 class MatmulStage final : public Stage {
  public:
-  MatmulStage(std::vector<MatmulPart> parts, ScratchNeeds& needs) {
+  MatmulStage(std::vector<MatmulPart> parts, ScratchNeeds& needs) : threads_(needs.threads) {
     for (MatmulPart& part : parts) {
       needs.need_gemm(part.weight.matrix.columns);
       parts_.push_back(Planned{std::move(part)});
@@ -56,17 +56,16 @@ class MatmulStage final : public Stage {
       chunks += static_cast<uint32_t>(ceil_divide(weight.rows, planned.rows_per_chunk));
       bytes += weight.bytes();
     }
+    chunks_ = chunks;
     return Phase{chunks, wakes_for(bytes * rows_)};
   }
 
   void chunk(const Step&, uint32_t index, const Scratch& scratch) override {
-    size_t at = parts_.size() - 1;
-    while (parts_[at].first_chunk > index) at--;
-    const Planned& planned = parts_[at];
-    const size_t begin = static_cast<size_t>(index - planned.first_chunk) * planned.rows_per_chunk;
+    const Planned& planned = part_of(index);
+    const size_t begin = planned.first_row(index);
     const size_t end = std::min(begin + planned.rows_per_chunk, planned.part.weight.rows);
     if (planned.by_row) {
-      vector_chunk(planned.part, Range{begin, end}, scratch);
+      vector_chunk(planned.part, Range{begin, end}, after(index), scratch);
     } else {
       matrix_chunk(planned.part, Range{begin, end}, scratch);
     }
@@ -78,14 +77,36 @@ class MatmulStage final : public Stage {
     uint32_t first_chunk = 0;
     uint32_t rows_per_chunk = 0;
     bool by_row = false;  // one matrix-vector product per row of the step, not one of matrices
+
+    size_t first_row(uint32_t chunk) const {
+      return static_cast<size_t>(chunk - first_chunk) * rows_per_chunk;
+    }
   };
 
-  void vector_chunk(const MatmulPart& part, Range range, const Scratch& scratch) const {
+  const Planned& part_of(uint32_t chunk) const {
+    size_t at = parts_.size() - 1;
+    while (parts_[at].first_chunk > chunk) at--;
+    return parts_[at];
+  }
+
+  // The first row of the chunk that a thread is likely to take next; null behind the last.
+  const void* after(uint32_t chunk) const {
+    const size_t next = chunk + threads_;
+    if (next >= chunks_) return nullptr;
+    const Planned& planned = part_of(static_cast<uint32_t>(next));
+    return planned.part.weight.row(planned.first_row(static_cast<uint32_t>(next)));
+  }
+
+  void vector_chunk(const MatmulPart& part, Range range, const void* next,
+                    const Scratch& scratch) const {
     const size_t count = range.end - range.begin;
+    const Matrix matrix = part.weight.from(range.begin);
     for (uint32_t row = 0; row < rows_; row++) {
       float* out = part.out.row(row) + range.begin;
       float* y = part.adds ? scratch.floats : out;
-      part.weight.kernels->gemv(part.weight.from(range.begin), part.x.row(row), Range{0, count}, y);
+      const bool is_last = row + 1 == rows_ && next != nullptr;
+      part.weight.kernels->gemv(GemvTask{matrix, part.x.row(row), Range{0, count}, y,
+                                         is_last ? next : matrix.data});
       finish(part, range, y, out);
     }
   }
@@ -104,7 +125,9 @@ class MatmulStage final : public Stage {
   }
 
   std::vector<Planned> parts_;
+  size_t threads_;
   uint32_t rows_ = 0;
+  uint32_t chunks_ = 0;
 };
 
 class MatmulJoinStage final : public JoinStage {

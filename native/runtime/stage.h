@@ -60,8 +60,9 @@ struct Scratch {
 
 // The sizes that the stages of one executable need in a Scratch.
 struct ScratchNeeds {
-  // The most rows of a step: an input, no need.
+  // Inputs, no needs: the most rows of a step, and the pool's threads.
   size_t max_rows = 0;
+  size_t threads = 1;
   size_t gemm_columns = 0;
   bool attention = false;
   size_t floats = 0;

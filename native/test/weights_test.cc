@@ -10,6 +10,7 @@ namespace hearth_test {
 namespace {
 
 using hearth::GemmTask;
+using hearth::GemvTask;
 using hearth::Kernels;
 using hearth::Matrix;
 using hearth::WeightKernels;
@@ -92,15 +93,15 @@ void test_gemv(Problem& p, Checks& checks, Random& random) {
   const std::string detail = describe(p);
   const Case what = {p.kernels->name, "gemv", detail.c_str()};
   std::vector<float> y(p.rows, -7);
-  p.table->gemv(p.matrix, p.x_row(0), {0, p.rows}, y.data());
+  p.table->gemv(GemvTask{p.matrix, p.x_row(0), {0, p.rows}, y.data(), nullptr});
   for (size_t r = 0; r < p.rows; ++r) {
     const Weight exact = p.exact(r, 0);
     checks.near(what, y[r], exact.value, p.tolerance(exact));
   }
   const size_t cut = random.below(p.rows + 1);
   std::vector<float> parts(p.rows, -7);
-  p.table->gemv(p.matrix, p.x_row(0), {cut, p.rows}, parts.data());
-  p.table->gemv(p.matrix, p.x_row(0), {0, cut}, parts.data());
+  p.table->gemv(GemvTask{p.matrix, p.x_row(0), {cut, p.rows}, parts.data(), p.row(0)});
+  p.table->gemv(GemvTask{p.matrix, p.x_row(0), {0, cut}, parts.data(), p.row(cut)});
   checks.same({p.kernels->name, "gemv in two ranges", detail.c_str()}, parts.data(), y.data(),
               p.rows * 4);
 }
