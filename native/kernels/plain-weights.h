@@ -115,11 +115,12 @@ constexpr size_t kShortX = 12 * 1024;
 //   rows of 11 KB  16 and 26    23 and 32      26 and 32
 template <class Codec>
 void plain_gemv(const GemvTask& task) {
-  const auto& [w, x, rows, y, next_read] = task;
-  (void)next_read;
   constexpr size_t kStreams = 4;
   constexpr size_t kAhead = 4096;
-  const float* input = static_cast<const float*>(x);
+  const Matrix& w = task.w;
+  const Range rows = task.rows;
+  const float* input = static_cast<const float*>(task.x);
+  float* y = task.y;
   const bool is_short = w.columns * sizeof(float) <= kShortX;
   const size_t part = is_short ? 0 : (rows.end - rows.begin) / kStreams;
   for (size_t r = rows.begin; r < rows.begin + part; ++r) {

@@ -105,8 +105,8 @@ class MatmulStage final : public Stage {
       float* out = part.out.row(row) + range.begin;
       float* y = part.adds ? scratch.floats : out;
       const bool is_last = row + 1 == rows_ && next != nullptr;
-      part.weight.kernels->gemv(GemvTask{matrix, part.x.row(row), Range{0, count}, y,
-                                         is_last ? next : matrix.data});
+      part.weight.kernels->gemv(
+          GemvTask{matrix, part.x.row(row), Range{0, count}, y, is_last ? next : matrix.data});
       finish(part, range, y, out);
     }
   }
