@@ -198,6 +198,15 @@ export class Engine implements Disposable {
     return this.#running.between((running) => loadConversation(path, running));
   }
 
+  /**
+   * Copies what the sequences hold to where conversations are remembered (`cacheRam`, `cacheDisk`), and resolves when it is
+   * written; answers that run are left out. While nothing runs that happens by itself: this is to be sure before `close`.
+   */
+  async remember(): Promise<void> {
+    this.#checkOpen();
+    await this.#running.remember();
+  }
+
   /** What the feed-forward blocks did since the model was opened: in decode steps, or in prompts until there are any. */
   get sparsity(): SparsityReport {
     this.#checkOpen();

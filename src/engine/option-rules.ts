@@ -56,6 +56,8 @@ export const engineRules: OptionRules<EngineOptions> = {
   maxQueue: countRule(0),
   checkpoints: countRule(0, 256),
   cacheRam: byteRule,
+  cacheDisk: pathRule,
+  cacheDiskSize: byteRule,
   batchSize: countRule(1, 4096),
   promptSlice: countRule(1, 4096),
   threads: threadsRule,

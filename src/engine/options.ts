@@ -32,9 +32,17 @@ export interface EngineOptions {
   readonly checkpoints?: number;
   /**
    * Memory for conversations that left their sequences to others: what was read of them is not read again, whichever comes
-   * back, and beginnings that they share are kept once. The oldest are forgotten. Default 0: the sequences alone remember.
+   * back, and beginnings that they share are kept once. The oldest are forgotten. Default 0: the sequences alone remember;
+   * with `cacheDisk` 256 MiB.
    */
   readonly cacheRam?: Bytes;
+  /**
+   * A folder in which those conversations outlive the engine: it is made where there is none, and several processes and
+   * models may share it. Default: none.
+   */
+  readonly cacheDisk?: string;
+  /** The most that is kept there, of all models together; what was used longest ago is removed. Default 4 GiB. */
+  readonly cacheDiskSize?: Bytes;
   /** Rows of a step at most: how much of a prompt is read at once. Default 128. */
   readonly batchSize?: Tokens;
   /**

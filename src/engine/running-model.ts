@@ -4,18 +4,18 @@
  */
 import { defined } from "../core/defined.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
-import { PrefixCache } from "../runtime/prefix/prefix-cache.ts";
 import { type Activity, Scheduler } from "../runtime/scheduler.ts";
 import type { SequenceWork } from "../runtime/seat.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
+import { openRemembered, type Remembered } from "./remembered.ts";
 
 export class RunningModel implements Disposable {
   readonly #path: string;
   readonly #options: EngineOptions;
   readonly #waiting = new Set<SequenceWork>();
   /** Conversations that left their sequences, also those of before the model was opened again. */
-  #prefixes: PrefixCache | undefined;
+  #remembered: Remembered | undefined;
   #opened: OpenedModel;
   #scheduler: Scheduler;
   #notices: readonly string[];
@@ -25,9 +25,14 @@ export class RunningModel implements Disposable {
   #failure: unknown;
   #isClosed = false;
 
-  private constructor(path: string, options: EngineOptions, opened: OpenedModel) {
+  private constructor(
+    path: string,
+    options: EngineOptions,
+    { opened, remembered }: RememberingModel,
+  ) {
     this.#path = path;
     this.#options = options;
+    this.#remembered = remembered;
     this.#opened = opened;
     this.#notices = opened.notices;
     this.#scheduler = this.#schedule(opened);
@@ -35,7 +40,7 @@ export class RunningModel implements Disposable {
 
   /** `options` have been checked. @throws as openModelFile */
   static async open(path: string, options: EngineOptions): Promise<RunningModel> {
-    return new RunningModel(path, options, await openModelFile(path, options, "per sequence"));
+    return new RunningModel(path, options, await openRemembering(path, options));
   }
 
   get opened(): OpenedModel {
@@ -43,7 +48,9 @@ export class RunningModel implements Disposable {
   }
 
   get notices(): readonly string[] {
-    return this.#notices;
+    const trouble = this.#remembered?.disk?.trouble;
+    if (trouble === undefined) return this.#notices;
+    return [...this.#notices, `not every conversation is kept in the folder cacheDisk: ${trouble}`];
   }
 
   get activity(): Activity {
@@ -77,6 +84,12 @@ export class RunningModel implements Disposable {
     const failure = this.#failure ?? this.#scheduler.failure;
     if (failure !== undefined) throw failedEngine(failure);
     return work({ opened: this.#opened, scheduler: this.#scheduler });
+  }
+
+  /** Copies what the sequences hold to where it is remembered; resolves when it is on the disk, where that was asked for. */
+  async remember(): Promise<void> {
+    await this.between(({ scheduler }) => scheduler.remember());
+    await this.#remembered?.disk?.flush();
   }
 
   /** Ends all answers and opens the model again, on `device` or as it was opened first. @throws as openModelFile */
@@ -117,13 +130,10 @@ export class RunningModel implements Disposable {
   }
 
   #schedule({ session }: OpenedModel): Scheduler {
-    const { maxQueue, promptSlice, cacheRam = 0 } = this.#options;
-    const { kv } = session.program;
-    if (cacheRam > 0 && this.#prefixes?.isOf(kv) !== true) {
-      this.#prefixes = new PrefixCache(kv, cacheRam);
-    }
+    const { maxQueue, promptSlice } = this.#options;
+    const prefixes = this.#remembered?.prefixes;
     const policy = promptSlice === undefined ? undefined : { slice: promptSlice };
-    return new Scheduler(session, defined({ maxQueue, policy, prefixes: this.#prefixes }));
+    return new Scheduler(session, defined({ maxQueue, policy, prefixes }));
   }
 
   #submitNow(active: SequenceWork): void {
@@ -154,21 +164,43 @@ export class RunningModel implements Disposable {
     if (this.#isClosed) throw closedEngine();
     this.#scheduler.abortAll();
     this.#opened[Symbol.dispose]();
-    let opened: OpenedModel;
+    let running: RememberingModel;
     try {
-      opened = await openModelFile(this.#path, options, "per sequence");
+      running = await openRemembering(this.#path, options, this.#remembered);
     } catch (error) {
       this.#failure = error;
       throw error;
     }
+    const { opened, remembered } = running;
     if (this.#isClosed) {
       opened[Symbol.dispose]();
       throw closedEngine();
     }
     this.#failure = undefined;
     this.#opened = opened;
+    this.#remembered = remembered;
     this.#notices = opened.notices;
     this.#scheduler = this.#schedule(opened);
+  }
+}
+
+interface RememberingModel {
+  readonly opened: OpenedModel;
+  readonly remembered: Remembered | undefined;
+}
+
+/** `before`: of the same model, which was closed. @throws as openModelFile; FileAccessError for a folder that takes no files */
+async function openRemembering(
+  path: string,
+  options: EngineOptions,
+  before?: Remembered,
+): Promise<RememberingModel> {
+  const opened = await openModelFile(path, options, "per sequence");
+  try {
+    return { opened, remembered: await openRemembered(opened, options, before) };
+  } catch (error) {
+    opened[Symbol.dispose]();
+    throw error;
   }
 }
 

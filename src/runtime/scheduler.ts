@@ -149,6 +149,14 @@ export class Scheduler {
     });
   }
 
+  /** Copies all sequences that are remembered nowhere, but those that are written in. */
+  remember(): Promise<void> {
+    return this.between(async () => {
+      await this.#remembering?.finish();
+      while (this.#keepOne()) await this.#remembering?.finish();
+    });
+  }
+
   /** Work between steps has filled a free sequence: it counts as the last one that was used. */
   noteFilled(sequence: number): void {
     this.#free.splice(this.#free.indexOf(sequence), 1);

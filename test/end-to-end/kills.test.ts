@@ -11,11 +11,13 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Engine } from "../../src/engine/engine.ts";
 import { sidecarModelOf } from "../../src/engine/model-sidecar.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { openModel } from "../../src/model/model.ts";
 import { openSidecar } from "../../src/sparsity/sidecar/read.ts";
 import { updateSidecar } from "../../src/sparsity/sidecar/write.ts";
+import { tokensOf } from "../fixtures/counted-conversation.ts";
 import { sidecarModel } from "../fixtures/sidecar-contents.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
@@ -128,6 +130,47 @@ describe("a file that is written when its process is killed", () => {
     expect(readdirSync(folder).filter((name) => name.startsWith("killed."))).toEqual([
       "killed.sparsity.gguf",
     ]);
+  });
+});
+
+describe("a folder of conversations whose process is killed", () => {
+  it("has all that were confirmed, whole, and nothing else", { timeout }, async () => {
+    const cacheDisk = join(folder, "conversations");
+    const prompt = (seed: number): readonly number[] => tokensOf(300, seed % 40);
+    const options = { device: "cpu", contextLength: 320, cacheDisk } as const;
+    const greedy = { temperature: 0, ignoreEos: true, maxTokens: 4 } as const;
+    const script = (begin: number): string => `
+      import { Engine } from ${built("index.js")};
+      const options = ${JSON.stringify(options)};
+      const engine = await Engine.open(${JSON.stringify(tiny.path)}, options);
+      const prompts = ${JSON.stringify(Array.from({ length: 40 }, (_, i) => prompt(i)))};
+      for (let at = ${begin}; ; at++) {
+        await engine.generate(prompts[at % 40], ${JSON.stringify(greedy)}).result;
+        await engine.remember();
+        process.stdout.write(at + "\\n");
+      }`;
+    using fresh = await Engine.open(tiny.path, { device: "cpu", contextLength: 320 });
+    let [confirmed, begin] = [-1, 0];
+    for (let i = 0; i < Math.ceil(kills / 10); i++) {
+      // Two at once, in one folder.
+      const children = [begin, begin + 20].map((from) => node(script(from)));
+      children[0]?.stdout?.on("data", (text) => {
+        confirmed = Math.max(confirmed, ...String(text).trim().split("\n").map(Number));
+      });
+      await Promise.all(children.map((child) => killSometime(child, 0, 60)));
+      using engine = await Engine.open(tiny.path, options);
+      for (let at = begin; at <= confirmed; at++) {
+        const answer = await engine.generate(prompt(at), greedy).result;
+        expect(answer.cachedTokens, `conversation ${at}`).toBe(299);
+        expect(answer.tokens).toEqual((await fresh.generate(prompt(at), greedy).result).tokens);
+      }
+      begin = confirmed + 1;
+    }
+    expect(confirmed).toBeGreaterThanOrEqual(0);
+    const [owner = "", ...others] = readdirSync(cacheDisk);
+    expect(others).toEqual([]);
+    const left = readdirSync(join(cacheDisk, owner)).filter((name) => !name.endsWith(".page"));
+    expect(left).toEqual([]);
   });
 });
 

@@ -11,6 +11,9 @@ export const pageTokens: Tokens = 128;
 /** What a page or a mark takes beside its bytes and tokens: objects, and views of bytes for each layer. */
 const bookBytes: Bytes = 1024;
 
+/** The most that a page or a mark takes beside its parts. */
+export const mostBookBytes: Bytes = bookBytes + 4 * pageTokens;
+
 /** Copies of what layers remember, in the order of `pageParts` or `markParts`. */
 export type Parts = readonly Uint8Array[];
 
@@ -35,7 +38,7 @@ export interface Page extends Memory {
 
 /** What the layers that forget remember behind `length` tokens, of which the last is in `page`. */
 export interface Mark extends Memory {
-  readonly page: Page;
+  page: Page;
   readonly length: Tokens;
 }
 
@@ -72,9 +75,18 @@ export class PageTree {
     this.#needsMarks = needsMarks;
   }
 
-  /** All that is remembered, and the book of what is on the disk. */
+  /** Of all that is in memory, and of the book of what is on the disk. */
   get bytes(): Bytes {
     return this.#bytes;
+  }
+
+  /** Then no more of what is on the disk alone is put into the book: memory is for parts. */
+  get isHalfFull(): boolean {
+    return 2 * this.#bytes > this.#maxBytes;
+  }
+
+  hasRoom(bytes: Bytes): boolean {
+    return this.#bytes + bytes <= this.#maxBytes;
   }
 
   /** A time that is later than all before. */
@@ -136,8 +148,11 @@ export class PageTree {
 
   /** `longer` begins with the tokens of `page`, which gives way to it: its marks go over. */
   replace(page: Page, longer: Page): void {
-    for (const mark of page.marks.splice(0)) longer.marks.push({ ...mark, page: longer });
-    if (page.parent?.children.includes(page)) this.#remove(page);
+    for (const mark of page.marks.splice(0)) {
+      mark.page = longer;
+      longer.marks.push(mark);
+    }
+    this.#remove(page);
   }
 
   /** False where there is no room, also when all that was used before `since` is forgotten. */
@@ -149,12 +164,11 @@ export class PageTree {
     return true;
   }
 
-  /** What was on the disk alone is in memory too; false where there is no room for it. */
-  fill(memory: Page | Mark, parts: Parts, since: number): boolean {
-    if (!this.#makeRoom(bytesOfParts(parts), since)) return false;
+  /** What was on the disk alone is in memory too, where what is on the disk as well can make room for it. */
+  fill(memory: Page | Mark, parts: Parts): void {
+    if (!this.#makeRoom(bytesOfParts(parts), 0)) return;
     memory.parts = parts;
     this.#bytes += bytesOfParts(parts);
-    return true;
   }
 
   /** Forgets what cannot be read, and all that goes on from it. */
@@ -169,11 +183,11 @@ export class PageTree {
     }
   }
 
-  /** Forgets what was used longest ago until so many bytes are free; never what was used from `since` on. */
+  /** Forgets what was used longest ago until so many bytes are free; never what was used from `since` on, but on the disk. */
   #makeRoom(bytes: Bytes, since: number): boolean {
-    while (this.#bytes + bytes > this.#maxBytes) {
-      const oldest = this.#oldest();
-      if (oldest === undefined || oldest.usedAt >= since) return false;
+    while (!this.hasRoom(bytes)) {
+      const oldest = this.#oldest(since);
+      if (oldest === undefined) return false;
       if (oldest.file === undefined) this.forget(oldest);
       else {
         this.#bytes -= bytesOfParts(oldest.parts);
@@ -184,14 +198,14 @@ export class PageTree {
   }
 
   /** Of what is in memory: pages that nothing there goes on from come before marks as old as they. */
-  #oldest(): Page | Mark | undefined {
+  #oldest(since: number): Page | Mark | undefined {
     let oldest: Page | Mark | undefined;
     for (const page of pagesOf(this.root)) {
       for (const mark of page.marks) {
-        if (mark.parts === undefined) continue;
+        if (!canGo(mark, since)) continue;
         if (oldest === undefined || mark.usedAt < oldest.usedAt) oldest = mark;
       }
-      if (page.parts === undefined || page.marks.some(isInMemory)) continue;
+      if (!canGo(page, since) || page.marks.some(isInMemory)) continue;
       if (page.children.some(isInMemory)) continue;
       if (oldest === undefined || page.usedAt <= oldest.usedAt) oldest = page;
     }
@@ -199,17 +213,23 @@ export class PageTree {
   }
 
   #remove(page: Page): void {
-    const siblings = page.parent?.children;
-    if (siblings === undefined) return;
-    siblings.splice(siblings.indexOf(page), 1);
+    const at = page.parent?.children.indexOf(page) ?? -1;
+    if (at < 0) return;
+    page.parent?.children.splice(at, 1);
     this.#bytes -= bytesOfPage(page);
   }
 
   #removeMark(mark: Mark): void {
     const { marks } = mark.page;
-    marks.splice(marks.indexOf(mark), 1);
+    const at = marks.indexOf(mark);
+    if (at < 0) return;
+    marks.splice(at, 1);
     this.#bytes -= bytesOf(mark);
   }
+}
+
+function canGo({ parts, file, usedAt }: Memory, since: number): boolean {
+  return parts !== undefined && (usedAt < since || file !== undefined);
 }
 
 function isInMemory({ parts }: Memory): boolean {

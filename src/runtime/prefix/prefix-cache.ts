@@ -6,7 +6,16 @@ import type { Bytes, Tokens } from "../../core/units.ts";
 import { type KvShape, keepsCheckpoints } from "../../ops/kv-shape.ts";
 import { markParts, pageParts, type StatePart } from "../../ops/state-parts.ts";
 import type { Session } from "../session.ts";
-import { type Found, type Mark, type Page, PageTree, type Parts, pageTokens } from "./page-tree.ts";
+import type { PageDisk } from "./page-disk.ts";
+import {
+  type Found,
+  type Mark,
+  mostBookBytes,
+  type Page,
+  PageTree,
+  type Parts,
+  pageTokens,
+} from "./page-tree.ts";
 
 /** What is copied, piece by piece: the bytes of each. Ends with the tokens that were copied. */
 export type Copy = AsyncGenerator<Bytes, Tokens, undefined>;
@@ -14,17 +23,26 @@ export type Copy = AsyncGenerator<Bytes, Tokens, undefined>;
 export class PrefixCache {
   readonly #kv: KvShape;
   readonly #tree: PageTree;
+  /** Whether layers forget, so that only marks can be gone on from. */
+  readonly #needsMarks: boolean;
+  readonly #disk: PageDisk | undefined;
 
   /** For sequences of this shape; takes at most `maxBytes` of memory. */
-  constructor(kv: KvShape, maxBytes: Bytes) {
-    const forgets = kv.layers.some((layer) => keepsCheckpoints(layer, kv.contextLength));
+  constructor(kv: KvShape, maxBytes: Bytes, disk?: PageDisk) {
     this.#kv = kv;
-    this.#tree = new PageTree(maxBytes, forgets);
+    this.#needsMarks = kv.layers.some((layer) => keepsCheckpoints(layer, kv.contextLength));
+    this.#tree = new PageTree(maxBytes, this.#needsMarks);
+    this.#disk = disk;
   }
 
   /** Of memory that is taken. */
   get bytes(): Bytes {
     return this.#tree.bytes;
+  }
+
+  /** For whoever knows what is on the disk: it adds that. */
+  get tree(): PageTree {
+    return this.#tree;
   }
 
   /** Whether it is for sequences of this shape. */
@@ -45,7 +63,8 @@ export class PrefixCache {
    */
   async *keep(session: Session, sequence: number): Copy {
     const tree = this.#tree;
-    const since = tree.tick();
+    const job: Job = { since: tree.tick(), at: new Date() };
+    const { since } = job;
     const tokens = session.cache.tokens(sequence).slice();
     let parent = tree.root;
     const pages: Page[] = [];
@@ -53,7 +72,7 @@ export class PrefixCache {
       const wanted = tokens.subarray(first, first + pageTokens);
       const { page, shared } = tree.nearest(parent, wanted);
       if (page !== undefined && shared === wanted.length) {
-        page.usedAt = since;
+        this.#use(page, job);
         pages.push(page);
         parent = page;
         continue;
@@ -61,27 +80,34 @@ export class PrefixCache {
       const place = { place: sequence, length: tokens.length };
       const own = [...pageParts(this.#kv, first, wanted.length)];
       const parts = await Promise.all(own.map((part) => session.readPart(place, part)));
+      await this.#prepareRoom(parts);
       const added = tree.addPage(parent, { tokens: wanted.slice(), parts, usedAt: since }, since);
       if (added === undefined) return first;
       // It ended where this one goes on.
-      if (page !== undefined && shared === page.tokens.length) tree.replace(page, added);
+      if (page !== undefined && shared === page.tokens.length) this.#replace(page, added);
+      this.#disk?.write(added, job.at);
+      await this.#disk?.room();
       pages.push(added);
       parent = added;
       yield bytesOf(parts);
     }
-    yield* this.#keepMarks(session, { sequence, pages, since });
+    yield* this.#keepMarks(session, { sequence, pages, job });
     return tokens.length;
   }
 
-  /** Copies what was found into a sequence that holds nothing else afterwards. Ends with the tokens it goes on from. */
-  async *bring(session: Session, sequence: number, { length, pages, mark }: Found): Copy {
-    const since = this.#tree.tick();
+  /**
+   * Copies what was found into a sequence that holds nothing else afterwards. Ends with the tokens it goes on from: fewer
+   * than were found where the disk has lost some.
+   */
+  async *bring(session: Session, sequence: number, { pages, mark, ...found }: Found): Copy {
+    const job: Job = { since: this.#tree.tick(), at: new Date() };
+    let { length } = found;
     const tokens = new Int32Array(length);
     for (const page of pages) {
       tokens.set(page.tokens.subarray(0, length - page.first), page.first);
-      page.usedAt = since;
+      this.#use(page, job);
     }
-    if (mark !== undefined) mark.usedAt = since;
+    if (mark !== undefined) this.#use(mark, job);
     // Keys and values of these positions are in their place already.
     const before = session.cache.commonPrefix(sequence, tokens);
     session.cache.truncate(sequence, 0);
@@ -91,26 +117,42 @@ export class PrefixCache {
       await Promise.all(own);
       return bytesOf(bytes);
     };
-    for (const page of pages) {
+    const wanted = pages.filter(({ first, tokens }) => first + tokens.length > before);
+    let reading = this.#partsOf(wanted[0]);
+    for (const [i, page] of wanted.entries()) {
+      const isFromDisk = page.parts === undefined;
+      const parts = await reading;
+      // The disk reads the next one while others' steps run.
+      reading = this.#partsOf(wanted[i + 1]);
+      if (parts === undefined) {
+        length = this.#needsMarks ? 0 : page.first;
+        break;
+      }
       const end = Math.min(length, page.first + page.tokens.length);
       const first = Math.max(before, page.first);
-      if (first >= end || page.parts === undefined) continue;
       const from = [...pageParts(this.#kv, page.first, page.tokens.length)];
       const to = [...pageParts(this.#kv, first, end - first)];
-      const bytes = from.map((part, i) => cut(page.parts?.[i], part, to[i] ?? part));
-      yield await write(to, bytes);
+      const bytes = from.map((part, at) => cut(parts[at], part, to[at] ?? part));
+      const copied = await write(to, bytes);
+      yield isFromDisk ? Number.POSITIVE_INFINITY : copied;
     }
-    if (mark?.parts !== undefined) yield await write([...markParts(this.#kv, length)], mark.parts);
-    session.cache.adopt(sequence, { tokens, checkpoints: [] });
+    if (mark !== undefined && length > 0) {
+      const parts = await this.#partsOf(mark);
+      if (parts === undefined) length = 0;
+      else yield await write([...markParts(this.#kv, length)], parts);
+    }
+    if (length > 0) {
+      session.cache.adopt(sequence, { tokens: tokens.subarray(0, length), checkpoints: [] });
+    }
     return length;
   }
 
   /** The newest first: where there is no room for all, it is the conversation's end that goes on. */
   async *#keepMarks(
     session: Session,
-    kept: { readonly sequence: number; readonly pages: readonly Page[]; readonly since: number },
+    kept: { readonly sequence: number; readonly pages: readonly Page[]; readonly job: Job },
   ): AsyncGenerator<Bytes, void, undefined> {
-    const { sequence, pages, since } = kept;
+    const { sequence, pages, job } = kept;
     const { cache } = session;
     const end = { length: cache.length(sequence), place: sequence };
     const saved = cache
@@ -124,15 +166,49 @@ export class PrefixCache {
       if (own.length === 0 || page === undefined) return;
       const known = page.marks.find((mark) => mark.length === length);
       if (known !== undefined) {
-        known.usedAt = since;
+        this.#use(known, job);
         continue;
       }
       const parts = await Promise.all(own.map((part) => session.readPart(place, part)));
-      const mark: Mark = { page, length, parts, usedAt: since };
-      if (!this.#tree.addMark(mark, since)) return;
+      await this.#prepareRoom(parts);
+      const mark: Mark = { page, length, parts, usedAt: job.since };
+      if (!this.#tree.addMark(mark, job.since)) return;
+      this.#disk?.write(mark, job.at);
+      await this.#disk?.room();
       yield bytesOf(parts);
     }
   }
+
+  /** What gives way is to be on the disk by then. */
+  async #prepareRoom(parts: Parts): Promise<void> {
+    if (!this.#tree.hasRoom(bytesOf(parts) + mostBookBytes)) await this.#disk?.flush();
+  }
+
+  #use(memory: Page | Mark, { since, at }: Job): void {
+    memory.usedAt = since;
+    if (memory.file !== undefined) this.#disk?.touch([memory], at);
+    else if (memory.parts !== undefined) this.#disk?.write(memory, at);
+  }
+
+  #replace(page: Page, longer: Page): void {
+    this.#tree.replace(page, longer);
+    this.#disk?.remove(page);
+  }
+
+  /** From memory or the disk. What is lost is forgotten. */
+  async #partsOf(memory: Page | Mark | undefined): Promise<Parts | undefined> {
+    if (memory?.parts !== undefined || memory === undefined) return memory?.parts;
+    const parts = await this.#disk?.read(memory);
+    if (parts === undefined) this.#tree.forget(memory);
+    else if (memory.parts === undefined) this.#tree.fill(memory, parts);
+    return parts;
+  }
+}
+
+/** One copy. What it has used is newer than all before. */
+interface Job {
+  readonly since: number;
+  readonly at: Date;
 }
 
 const empty = new Uint8Array(0);

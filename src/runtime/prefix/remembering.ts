@@ -96,6 +96,11 @@ export class Remembering {
     }
   }
 
+  /** Copies the rest. @throws what the device throws */
+  async finish(): Promise<void> {
+    while (this.isCopying) await this.advance();
+  }
+
   /** A copy that nobody waits for is left; what it has copied so far is remembered. */
   giveWay(): void {
     if (this.#running?.isIdle === true) this.#running = undefined;
