@@ -122,6 +122,7 @@ export type { ModelDescription } from "./model/describe.ts";
 export type { KvType } from "./ops/kv-shape.ts";
 export { type Objective, objectives } from "./placement/problem.ts";
 export { type Solver, solvers } from "./placement/solve-placement.ts";
+export type { Activity } from "./runtime/activity.ts";
 export type {
   FinishReason,
   GeneratedChunk,
@@ -131,7 +132,6 @@ export type {
 export type { Generation } from "./runtime/generation-stream.ts";
 export type { TokenLogprob } from "./runtime/sampling/logprobs.ts";
 export type { LogitBias, SamplingOptions } from "./runtime/sampling/sampling-options.ts";
-export type { Activity } from "./runtime/scheduler.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";

@@ -8,11 +8,11 @@ import { HearthError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
+import type { Activity } from "../runtime/activity.ts";
 import { ActiveGeneration } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
 import { usesDry } from "../runtime/sampling/stages.ts";
-import type { Activity } from "../runtime/scheduler.ts";
 import type { ChatMessage } from "../text/chat-message.ts";
 import {
   type ChatTemplateOptions,

@@ -4,7 +4,8 @@
  */
 import { defined } from "../core/defined.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
-import { type Activity, Scheduler } from "../runtime/scheduler.ts";
+import type { Activity } from "../runtime/activity.ts";
+import { Scheduler } from "../runtime/scheduler.ts";
 import type { SequenceWork } from "../runtime/seat.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";

@@ -8,7 +8,8 @@ import {
   PromptTooLongError,
   QueueFullError,
 } from "../core/errors.ts";
-import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+import type { Bytes, Tokens } from "../core/units.ts";
+import { type Activity, TurnTimes } from "./activity.ts";
 import { checkpointsOf } from "./checkpoints.ts";
 import { EmbeddedRows } from "./embedded-rows.ts";
 import { makeRoomInContext } from "./full-context.ts";
@@ -34,20 +35,6 @@ export interface SequencesInUse {
   readonly oldestFree: number | undefined;
 }
 
-/** How busy the scheduler is. */
-export interface Activity {
-  /** Answers whose prompts are read or that are being written. */
-  readonly running: number;
-  readonly waiting: number;
-  /**
-   * What an answer that is asked for now may wait until its turn, reckoned from how long the last ones ran; 0 where a
-   * sequence is free, undefined before the first one has ended.
-   */
-  readonly expectedWait: Milliseconds | undefined;
-  /** Memory that conversations take which left their sequences; at most `cacheRam`. */
-  readonly rememberedBytes: Bytes;
-}
-
 export interface SchedulerOptions {
   /** Answers that may wait for a sequence. Default: any number. */
   readonly maxQueue?: number;
@@ -58,9 +45,6 @@ export interface SchedulerOptions {
   /** Bytes that are copied to and from there between two steps. Default: what takes less time than a slice of a prompt. */
   readonly copySlice?: Bytes;
 }
-
-/** How far an answer's time moves the mean of those before: the last ten or so count. */
-const newestWeight = 0.1;
 
 export class Scheduler {
   readonly #session: Session;
@@ -85,8 +69,7 @@ export class Scheduler {
   #bringing: SequenceWork | undefined;
   #isRunning = false;
   #failure: unknown;
-  /** From a sequence to the end, of the last answers. */
-  #meanTime: Milliseconds | undefined;
+  readonly #turns = new TurnTimes();
 
   constructor(session: Session, options: SchedulerOptions = {}) {
     const { maxRows } = session.program;
@@ -107,13 +90,14 @@ export class Scheduler {
 
   get activity(): Activity {
     const { sequences } = this.#session.cache;
-    const running = sequences - this.#freePlaces;
+    const free = this.#freePlaces;
     const waiting = this.#waiting.length;
-    const before = waiting + 1 - this.#freePlaces;
-    const mean = this.#meanTime;
-    const expectedWait = before <= 0 ? 0 : mean && (mean * before) / sequences;
-    const rememberedBytes = this.#remembering?.bytes ?? 0;
-    return { running, waiting, expectedWait, rememberedBytes };
+    return {
+      running: sequences - free,
+      waiting,
+      expectedWait: this.#turns.expectedWait(waiting + 1 - free, sequences),
+      rememberedBytes: this.#remembering?.bytes ?? 0,
+    };
   }
 
   /**
@@ -293,9 +277,7 @@ export class Scheduler {
       this.#free.push(sequence);
       // Nobody goes on from a text that was embedded.
       if (generation.kind === "embedding") this.#session.keep(sequence, 0);
-      const took = performance.now() - since;
-      this.#meanTime ??= took;
-      this.#meanTime += newestWeight * (took - this.#meanTime);
+      this.#turns.note(performance.now() - since);
     }
     this.#seats = this.#seats.filter((seat) => !hasEnded(seat));
   }
