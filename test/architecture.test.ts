@@ -112,6 +112,7 @@ describe("files that a user named", () => {
     ["io/ownership.ts", "/proc"],
     ["io/cgroup.ts", "/proc and /sys"],
     ["io/replace-file.ts", "a file that is made"],
+    ["io/make-file.ts", "a file that is made"],
     ["commands/prediction/remote-model.ts", "a file that is made"],
     ["hub/partial-file.ts", "a file that is made"],
   ]);

@@ -3,10 +3,13 @@
  * restart. A file that is damaged, cut short or gone is as one that was never written.
  */
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { closeSync, fstatSync } from "node:fs";
+import { rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { type Bytes, MiB } from "../../core/units.ts";
-import { ownedPath } from "../../io/ownership.ts";
+import { readFullyLater } from "../../io/byte-source.ts";
+import { makeFile } from "../../io/make-file.ts";
+import { openForReading } from "../../io/open-file.ts";
 import type { PageDisk } from "../../runtime/prefix/page-disk.ts";
 import type { Mark, Page, PageTree, Parts } from "../../runtime/prefix/page-tree.ts";
 import {
@@ -97,10 +100,8 @@ export class CacheDisk implements PageDisk {
     if (memory.file === undefined) return undefined;
     const entry = this.#entryOf(memory);
     const path = join(this.#folder.own, memory.file);
-    const facts = await stat(path).catch(() => undefined);
-    if (facts === undefined) return undefined;
-    const isWhole = facts.isFile() && facts.size === entryBytes(this.#owner.kv, entry);
-    const bytes = isWhole ? await readFile(path).catch(() => undefined) : undefined;
+    const whole = entryBytes(this.#owner.kv, entry);
+    const bytes = await readFrom(path, (size) => (size === whole ? whole : 0));
     const parts = bytes && this.#partsIn(bytes, entry);
     if (parts === undefined) await rm(path, { force: true }).catch(() => {});
     return parts;
@@ -142,33 +143,15 @@ export class CacheDisk implements PageDisk {
     if (!this.#folder.fits(bytes)) return;
     const there = await stat(path).catch(() => undefined);
     if (there?.size !== bytes) {
-      await this.#writeFile(path, [headOf(this.#owner, entry), ...parts], at);
+      const pieces = [headOf(this.#owner, entry), ...parts];
+      // Not forced onto the disk: what a power cut tears is found by its digest.
+      await makeFile(path, withDigest(pieces), {
+        partialTarget: partialTarget(this.#folder.own),
+        at,
+      });
       await this.#folder.added(bytes);
     } else await utimes(path, at, at);
     memory.file = file;
-  }
-
-  /** Not forced onto the disk: what a power cut tears is found by its digest. */
-  async #writeFile(path: string, pieces: readonly Uint8Array[], at: Date): Promise<void> {
-    const partial = ownedPath(partialTarget(this.#folder.own), "partial");
-    try {
-      const handle = await open(partial, "wx", 0o600);
-      try {
-        const hash = createHash("sha256");
-        for (const piece of pieces) {
-          hash.update(piece);
-          await writeAll(handle, piece);
-        }
-        await writeAll(handle, hash.digest());
-        await handle.utimes(at, at);
-      } finally {
-        await handle.close();
-      }
-      await rename(partial, path);
-    } catch (error) {
-      await rm(partial, { force: true }).catch(() => {});
-      throw error;
-    }
   }
 
   #partsIn(bytes: Buffer, entry: Entry): Parts | undefined {
@@ -187,18 +170,11 @@ export class CacheDisk implements PageDisk {
   }
 
   async #readHead(file: string): Promise<Entry | undefined> {
-    const handle = await open(join(this.#folder.own, file), "r").catch(() => undefined);
-    if (handle === undefined) return undefined;
-    try {
-      const head = Buffer.alloc(maxHeadBytes);
-      const { bytesRead } = await handle.read(head, 0, head.length, 0);
-      const entry = parseHead(this.#owner, head.subarray(0, bytesRead));
-      return entry !== undefined && fileOf(entry) === file ? entry : undefined;
-    } catch {
-      return undefined;
-    } finally {
-      await handle.close();
-    }
+    const head = await readFrom(join(this.#folder.own, file), (size) =>
+      Math.min(size, maxHeadBytes),
+    );
+    const entry = head && parseHead(this.#owner, head);
+    return entry !== undefined && fileOf(entry) === file ? entry : undefined;
   }
 
   #addPage(
@@ -241,13 +217,35 @@ export class CacheDisk implements PageDisk {
   }
 }
 
+/** The pieces, and the digest of them all. */
+function* withDigest(pieces: readonly Uint8Array[]): Generator<Uint8Array, void, undefined> {
+  const hash = createHash("sha256");
+  for (const piece of pieces) {
+    hash.update(piece);
+    yield piece;
+  }
+  yield hash.digest();
+}
+
 function isPageFile(file: string): boolean {
   return file.endsWith(".page");
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done);
-    done += bytesWritten;
+/** As many bytes as `wanted` says of its size; undefined for none, and for a file that is not there or no file. */
+async function readFrom(path: string, wanted: (size: Bytes) => Bytes): Promise<Buffer | undefined> {
+  let descriptor: number;
+  try {
+    descriptor = openForReading(path);
+  } catch {
+    return undefined;
+  }
+  try {
+    const bytes = Buffer.alloc(wanted(fstatSync(descriptor).size));
+    await readFullyLater(descriptor, { path, offset: 0, bytes });
+    return bytes.length > 0 ? bytes : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(descriptor);
   }
 }
