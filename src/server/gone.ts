@@ -1,5 +1,6 @@
 /** Whether the client is still there. */
 import type { FastifyReply } from "fastify";
+import { RequestError } from "./errors.ts";
 
 /**
  * Aborts when the connection closes before the reply was written. The reply's stream tells, not the request's: Node closes
@@ -8,9 +9,14 @@ import type { FastifyReply } from "fastify";
 export function whenGone({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController();
   const abort = (): void => {
-    if (!raw.writableFinished) gone.abort();
+    if (!raw.writableFinished) gone.abort(clientGone());
   };
   if (raw.destroyed) abort();
   else raw.once("close", abort);
   return gone.signal;
+}
+
+/** Nobody reads it but the log: nginx's status for such a request. */
+function clientGone(): RequestError {
+  return new RequestError("invalid request", "the client has gone", { status: 499 });
 }

@@ -87,6 +87,10 @@ export class Metrics {
     if (completionTokens > 0) this.#firstToken.observe({ model }, promptSeconds);
   }
 
+  countEmbeddings(model: string, tokens: number): void {
+    this.#promptTokens.inc({ model }, tokens);
+  }
+
   /** `route`: its pattern, so that foreign paths make no labels. */
   countRequest(route: string, status: number): void {
     this.#requests.inc({ route, status: String(status) });

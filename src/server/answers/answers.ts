@@ -1,6 +1,6 @@
 /** The answers of one request, from the model's lease to the last token. */
 import { defined } from "../../core/defined.ts";
-import type { Engine, GenerateOptions, Generation } from "../../index.ts";
+import type { ChatGeneration, Engine, GenerateOptions, Generation } from "../../index.ts";
 import type { ServerContext } from "../context.ts";
 import type { ModelLease } from "../models/host.ts";
 import { mergeEvents } from "./merge.ts";
@@ -19,7 +19,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
   readonly choices: number;
   readonly #context: ServerContext;
   readonly #lease: ModelLease;
-  readonly #generations: readonly Generation[];
+  readonly #generations: readonly (Generation | ChatGeneration)[];
 
   /** Waits for the model. @throws RequestError, ModelLoadError, or what the engine says of the request. */
   static async start(
@@ -40,7 +40,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
   private constructor(
     context: ServerContext,
     lease: ModelLease,
-    generations: readonly Generation[],
+    generations: readonly (Generation | ChatGeneration)[],
   ) {
     this.#context = context;
     this.#lease = lease;
@@ -88,8 +88,8 @@ function generate(
   engine: Engine,
   { prompts, count = 1, options }: AnswerRequest,
   signal: AbortSignal,
-): readonly Generation[] {
-  const generations: Generation[] = [];
+): readonly (Generation | ChatGeneration)[] {
+  const generations: (Generation | ChatGeneration)[] = [];
   const own = { ...withinContext(options, engine.contextLength), signal };
   try {
     for (const prompt of prompts) {
@@ -104,12 +104,17 @@ function generate(
   }
 }
 
-function begin(engine: Engine, prompt: AnswerPrompt, options: GenerateOptions): Generation {
+function begin(
+  engine: Engine,
+  prompt: AnswerPrompt,
+  options: GenerateOptions,
+): Generation | ChatGeneration {
   switch (prompt.kind) {
     case "messages":
       return engine.chat(prompt.messages, {
         ...options,
         ...(prompt.template && { template: prompt.template }),
+        ...(prompt.tools && { tools: prompt.tools }),
       });
     case "text":
       return engine.generate(prompt.text, {
@@ -141,11 +146,16 @@ function withSeed<Options extends { readonly seed?: number }>(
   return seed === undefined || i === 0 ? options : { ...options, seed: (seed + i) % 2 ** 32 };
 }
 
-async function* eventsOf(generation: Generation, choice: number): AsyncGenerator<AnswerEvent> {
-  for await (const { text, token: id, logprob, topLogprobs } of generation) {
+async function* eventsOf(
+  generation: Generation | ChatGeneration,
+  choice: number,
+): AsyncGenerator<AnswerEvent> {
+  for await (const chunk of generation) {
+    const { text, token: id, logprob, topLogprobs } = chunk;
+    const reply = "events" in chunk ? { reply: chunk.events } : {};
     const scores = logprob === undefined ? {} : { logprob, ...(topLogprobs && { topLogprobs }) };
     const token = id === undefined ? {} : { token: { id, ...scores } };
-    yield { kind: "delta", choice, text, ...token };
+    yield { kind: "delta", choice, text, ...token, ...reply };
   }
   yield { kind: "end", choice, result: await generation.result };
 }

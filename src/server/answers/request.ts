@@ -4,26 +4,34 @@
  */
 import type {
   ChatMessage,
+  ChatResult,
   ChatTemplateOptions,
   GenerateOptions,
   GenerationResult,
+  ReplyEvent,
   TokenLogprob,
+  Tool,
 } from "../../index.ts";
 
 export type AnswerPrompt =
   | {
       readonly kind: "messages";
       readonly messages: readonly ChatMessage[];
-      readonly template?: ChatTemplateOptions;
+      readonly template?: Omit<ChatTemplateOptions, "tools">;
+      /** Functions that the model may call. */
+      readonly tools?: readonly Tool[];
     }
   /** `parseSpecial`: control tokens that are written out become those tokens. */
   | { readonly kind: "text"; readonly text: string; readonly parseSpecial?: boolean }
   | { readonly kind: "tokens"; readonly tokens: readonly number[] };
 
+/** Of a conversation's answer, what it says besides: thoughts, content and calls told apart. */
+export type AnswerResult = GenerationResult & Partial<Pick<ChatResult, "reply">>;
+
 /** What of `GenerateOptions` a request may say; the rest is the server's. */
 export type AnswerOptions = Omit<
   GenerateOptions,
-  "signal" | "onPromptProgress" | "onQueued" | "parseSpecial" | "template"
+  "signal" | "onPromptProgress" | "onQueued" | "parseSpecial"
 >;
 
 export interface AnswerRequest {
@@ -53,12 +61,14 @@ export type AnswerEvent =
       readonly choice: number;
       readonly text: string;
       readonly token?: AnswerToken;
+      /** Of a conversation's answer: what became certain with this token. */
+      readonly reply?: readonly ReplyEvent[];
     }
-  | { readonly kind: "end"; readonly choice: number; readonly result: GenerationResult };
+  | { readonly kind: "end"; readonly choice: number; readonly result: AnswerResult };
 
 /** A whole answer, for clients that take no stream. */
 export interface WholeAnswer {
   readonly choice: number;
   readonly tokens: readonly AnswerToken[];
-  readonly result: GenerationResult;
+  readonly result: AnswerResult;
 }

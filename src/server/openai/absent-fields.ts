@@ -14,20 +14,15 @@ export const idleFields: readonly string[] = [
   "parallel_tool_calls",
 ];
 
-const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+export const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 const isOneOf =
   (...values: readonly unknown[]) =>
   (value: unknown): boolean =>
     values.includes(value);
 
-const tools = "calls of tools are not supported yet";
 const form = "answers of a promised form are not supported yet; ask for the form in the prompt";
 
 export const absentFields: Readonly<Record<string, AbsentField>> = {
-  tools: { reason: tools, isNeutral: isEmptyList },
-  tool_choice: { reason: tools, isNeutral: isOneOf("none", "auto") },
-  functions: { reason: tools, isNeutral: isEmptyList },
-  function_call: { reason: tools, isNeutral: isOneOf("none", "auto") },
   response_format: {
     reason: form,
     isNeutral: (value) => JSON.stringify(value) === '{"type":"text"}',

@@ -1,8 +1,8 @@
 /** Answers as `chat.completion` and, in a stream, `chat.completion.chunk`. */
 import { randomUUID } from "node:crypto";
-import type { GenerationResult } from "../../index.ts";
+import type { Reply, ReplyEvent } from "../../index.ts";
 import type { Answers } from "../answers/answers.ts";
-import type { AnswerEvent, WholeAnswer } from "../answers/request.ts";
+import type { AnswerEvent, AnswerResult, WholeAnswer } from "../answers/request.ts";
 import { dataEvent, doneEvent } from "../sse.ts";
 import {
   finishReasonOf,
@@ -38,9 +38,9 @@ export async function chatCompletion(
   const last = results.at(-1);
   const choiceOf = ({ choice, tokens, result }: WholeAnswer): object => ({
     index: choice,
-    message: { role: "assistant", content: result.text, refusal: null },
+    message: messageOf(result),
     logprobs: logprobs ? { content: tokenLogprobs(tokens, answers), refusal: null } : null,
-    finish_reason: finishReasonOf(result),
+    finish_reason: chatFinishReason(result),
   });
   return {
     ...envelope(answers),
@@ -51,12 +51,32 @@ export async function chatCompletion(
   };
 }
 
+function messageOf({ text, reply }: AnswerResult): object {
+  const { content = text, reasoning = "", toolCalls = [] }: Partial<Reply> = reply ?? {};
+  const calls = toolCalls.map(({ id, name, arguments: given }) => {
+    return { id, type: "function", function: { name, arguments: given } };
+  });
+  return {
+    role: "assistant",
+    content: content === "" && calls.length > 0 ? null : content,
+    refusal: null,
+    ...(reasoning !== "" && { reasoning_content: reasoning }),
+    ...(calls.length > 0 && { tool_calls: calls }),
+  };
+}
+
+function chatFinishReason(result: AnswerResult): "stop" | "length" | "tool_calls" {
+  const reason = finishReasonOf(result);
+  const hasCalls = (result.reply?.toolCalls.length ?? 0) > 0;
+  return reason === "stop" && hasCalls ? "tool_calls" : reason;
+}
+
 /** The events of a stream: each choice begins with its role and ends with its reason; then usage, if asked for. */
 export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenerator<string> {
   const { n = 1, stream_options: { include_usage: withUsage = false } = {} } = body;
   const head = { ...envelope(answers), object: "chat.completion.chunk" };
   const usage = withUsage ? { usage: null } : {};
-  const results: GenerationResult[] = [];
+  const results: AnswerResult[] = [];
   const began = new Set<number>();
   for await (const event of answers) {
     const { choice } = event;
@@ -66,12 +86,13 @@ export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenera
       yield dataEvent({ ...head, choices: [chunkChoice(choice, delta)], ...usage });
     }
     if (event.kind === "delta") {
-      if (event.text === "" && !body.logprobs) continue;
-      yield dataEvent({ ...head, choices: [deltaChoice(event, answers, body)], ...usage });
+      for (const own of deltaChoices(event, answers, body)) {
+        yield dataEvent({ ...head, choices: [own], ...usage });
+      }
       continue;
     }
     results[choice] = event.result;
-    const end = { ...chunkChoice(choice, {}), finish_reason: finishReasonOf(event.result) };
+    const end = { ...chunkChoice(choice, {}), finish_reason: chatFinishReason(event.result) };
     const isLast = !withUsage && results.filter(Boolean).length === answers.choices;
     const timings = isLast ? { timings: timingsOf(event.result) } : {};
     yield dataEvent({ ...head, choices: [end], ...usage, ...timings });
@@ -83,14 +104,38 @@ export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenera
   yield doneEvent;
 }
 
-function deltaChoice(
-  { choice, text, token }: Extract<AnswerEvent, { kind: "delta" }>,
+/** One for each thing that became certain with a token; the token's log-probability stands in the first, or in one of its own. */
+function deltaChoices(
+  { choice, token, reply = [] }: Extract<AnswerEvent, { kind: "delta" }>,
   answers: Answers,
   { logprobs }: ChatBody,
-): object {
-  const own = chunkChoice(choice, { content: text });
-  if (!logprobs || token === undefined) return own;
-  return { ...own, logprobs: { content: tokenLogprobs([token], answers), refusal: null } };
+): readonly object[] {
+  const deltas = reply.map(deltaOf).filter((delta) => delta !== undefined);
+  const choices = deltas.map((delta) => chunkChoice(choice, delta));
+  if (!logprobs || token === undefined) return choices;
+  const [first = chunkChoice(choice, { content: "" }), ...others] = choices;
+  const scores = { content: tokenLogprobs([token], answers), refusal: null };
+  return [{ ...first, logprobs: scores }, ...others];
+}
+
+function deltaOf(event: ReplyEvent): object | undefined {
+  switch (event.kind) {
+    case "content":
+      return { content: event.text };
+    case "reasoning":
+      return { reasoning_content: event.text };
+    case "call": {
+      const { index, id, name } = event;
+      return { tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] };
+    }
+    case "arguments":
+      return { tool_calls: [{ index: event.index, function: { arguments: event.text } }] };
+    case "call-end":
+    case "notice":
+      return undefined;
+    default:
+      return event satisfies never;
+  }
 }
 
 function chunkChoice(index: number, delta: object): object {

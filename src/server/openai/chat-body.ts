@@ -5,12 +5,21 @@ import { type SamplingBody, samplingFields, samplingOptions } from "../answers/s
 import type { BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { absentFields, idleFields } from "./absent-fields.ts";
-import { chatMessage, messagesOf, type OpenAiMessage } from "./messages.ts";
+import { absentFields, idleFields, isEmptyList } from "./absent-fields.ts";
+import {
+  chatMessage,
+  chatTool,
+  messagesOf,
+  type OpenAiMessage,
+  type OpenAiTool,
+  toolsOf,
+} from "./messages.ts";
 import { requireAtMost, type SharedBody, sharedFields } from "./shared-fields.ts";
 
 export interface ChatBody extends SharedBody, SamplingBody {
   readonly messages: readonly OpenAiMessage[];
+  readonly tools?: readonly OpenAiTool[] | undefined;
+  readonly tool_choice?: "auto" | "none" | undefined;
   readonly max_completion_tokens?: number | undefined;
   readonly logprobs?: boolean | undefined;
   readonly top_logprobs?: number | undefined;
@@ -24,6 +33,10 @@ export const chatFields: BodyFields<ChatBody> = {
       ...sharedFields,
       ...samplingFields,
       messages: z.array(chatMessage).min(1),
+      tools: z.array(chatTool).optional(),
+      tool_choice: z
+        .enum(["auto", "none"], "that a tool is called cannot be promised yet; auto and none can")
+        .optional(),
       max_completion_tokens: z.int().min(1).optional(),
       logprobs: z.boolean().optional(),
       top_logprobs: z.int().min(0).optional(),
@@ -32,7 +45,11 @@ export const chatFields: BodyFields<ChatBody> = {
     })
     .meta({ id: "ChatCompletionRequest" }),
   idle: idleFields,
-  absent: absentFields,
+  absent: {
+    ...absentFields,
+    functions: { reason: "tools is its newer name", isNeutral: isEmptyList },
+    function_call: { reason: "tool_choice is its newer name" },
+  },
 };
 
 /** @throws RequestError for what does not go together, or is more than the server gives */
@@ -47,7 +64,14 @@ export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
   };
   return {
     model,
-    prompts: [{ kind: "messages", messages: messagesOf(messages), template: { variables } }],
+    prompts: [
+      {
+        kind: "messages",
+        messages: messagesOf(messages),
+        template: { variables },
+        tools: body.tool_choice === "none" ? [] : toolsOf(body.tools ?? []),
+      },
+    ],
     count: n,
     options: {
       ...samplingOptions(body),

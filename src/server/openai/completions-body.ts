@@ -7,23 +7,22 @@ import type { BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { absentFields, idleFields } from "./absent-fields.ts";
+import { type TextsOrTokens, textsOf, textsOrTokens } from "./input-texts.ts";
 import { requireAtMost, type SharedBody, sharedFields } from "./shared-fields.ts";
 
 export interface CompletionBody extends SharedBody, SamplingBody {
   /** One or several, as texts or as token ids. */
-  readonly prompt: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  readonly prompt: TextsOrTokens;
   readonly echo?: boolean | undefined;
   readonly logprobs?: number | undefined;
 }
-
-const tokens = z.array(z.int().min(0)).min(1);
 
 export const completionFields: BodyFields<CompletionBody> = {
   schema: z
     .object({
       ...sharedFields,
       ...samplingFields,
-      prompt: z.union([z.string(), z.array(z.string()).min(1), tokens, z.array(tokens).min(1)]),
+      prompt: textsOrTokens,
       echo: z.boolean().optional().describe("Begin the text with the prompt"),
       logprobs: z.int().min(0).optional(),
     })
@@ -57,15 +56,9 @@ export function completionRequest(body: CompletionBody, limits: Limits): AnswerR
   return { model, prompts, count, options };
 }
 
-export function promptsOf(prompt: CompletionBody["prompt"]): readonly AnswerPrompt[] {
-  if (typeof prompt === "string") return [{ kind: "text", text: prompt }];
-  if (isTokens(prompt)) return [{ kind: "tokens", tokens: prompt }];
-  return prompt.map(
+export function promptsOf(prompt: TextsOrTokens): readonly AnswerPrompt[] {
+  return textsOf(prompt).map(
     (one): AnswerPrompt =>
       typeof one === "string" ? { kind: "text", text: one } : { kind: "tokens", tokens: one },
   );
-}
-
-function isTokens(prompt: readonly unknown[]): prompt is readonly number[] {
-  return typeof prompt[0] === "number";
 }

@@ -1,12 +1,17 @@
-/** Messages of OpenAI's form as those of a chat template. */
+/** Messages and tools of OpenAI's form as the engine takes them. */
 import { z } from "zod";
-import type { ChatMessage } from "../../index.ts";
+import { defined } from "../../core/defined.ts";
+import type { ChatMessage, MessageToolCall, Tool } from "../../index.ts";
 import { RequestError } from "../errors.ts";
 
 /** As it was judged; further fields are judged by `messagesOf`. */
 export interface OpenAiMessage {
   readonly role: (typeof roles)[number];
   readonly content?: string | readonly ContentPart[] | null | undefined;
+  readonly reasoning_content?: string | null | undefined;
+  readonly tool_calls?: readonly OpenAiToolCall[] | null | undefined;
+  readonly tool_call_id?: string | null | undefined;
+  readonly name?: string | null | undefined;
   readonly [field: string]: unknown;
 }
 
@@ -14,6 +19,19 @@ interface ContentPart {
   readonly type: string;
   readonly text?: string | undefined;
   readonly [field: string]: unknown;
+}
+
+interface OpenAiToolCall {
+  readonly id?: string | undefined;
+  readonly function: { readonly name: string; readonly arguments: string };
+}
+
+export interface OpenAiTool {
+  readonly function: {
+    readonly name: string;
+    readonly description?: string | undefined;
+    readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  };
 }
 
 const roles = ["system", "developer", "user", "assistant", "tool", "function"] as const;
@@ -27,28 +45,72 @@ export const chatMessage: z.ZodType<OpenAiMessage> = z.looseObject({
       z.null(),
     ])
     .optional(),
+  reasoning_content: z.string().nullish(),
+  tool_calls: z
+    .array(
+      z.looseObject({
+        id: z.string().optional(),
+        type: z.literal("function").optional(),
+        function: z.looseObject({ name: z.string(), arguments: z.string() }),
+      }),
+    )
+    .nullish(),
+  tool_call_id: z.string().nullish(),
+  name: z.string().nullish(),
 });
 
-/** Of a message, beside role and content: without a meaning for a template, or what a client sends back of an answer. */
-const idleFields: ReadonlySet<string> = new Set(["name", "refusal", "annotations", "id"]);
+export const chatTool: z.ZodType<OpenAiTool> = z.strictObject({
+  type: z.literal("function"),
+  function: z.strictObject({
+    name: z.string(),
+    description: z.string().optional(),
+    parameters: z.record(z.string(), z.unknown()).optional(),
+    strict: z
+      .literal(false, "calls are not forced into their schemas yet; leave strict out")
+      .nullish(),
+  }),
+});
 
-/** @throws RequestError for what hearth has not: images, sounds, calls of tools */
+/** Of a message, beside what is read: what a client sends back of an answer. */
+const idleFields: ReadonlySet<string> = new Set(["refusal", "annotations", "id"]);
+
+/** @throws RequestError for what hearth has not, as images and sounds */
 export function messagesOf(messages: readonly OpenAiMessage[]): readonly ChatMessage[] {
   return messages.map((message, i) => {
     const at = `messages[${i}]`;
-    const { role, content, ...others } = message;
+    const { role, content, reasoning_content, tool_calls, tool_call_id, name, ...others } = message;
     refuseOthers(others, at);
-    if (role === "tool" || role === "function") throw noTools(`${at}.role`);
-    // OpenAI's newer name for it; templates know the older one.
-    return { role: role === "developer" ? "system" : role, content: textOf(content, at) };
+    const calls = (tool_calls ?? []).map(toolCallOf);
+    const read = {
+      tool_call_id: tool_call_id ?? undefined,
+      name: name ?? undefined,
+      reasoning_content: reasoning_content ?? undefined,
+      tool_calls: calls.length > 0 ? calls : undefined,
+    };
+    return { role: templateRole(role), content: textOf(content, at), ...defined(read) };
   });
+}
+
+export function toolsOf(tools: readonly OpenAiTool[]): readonly Tool[] {
+  return tools.map(({ function: { name, description, parameters } }) => {
+    return { name, ...defined({ description, parameters }) };
+  });
+}
+
+/** Newer and older names of OpenAI's for what templates know as system and tool. */
+function templateRole(role: OpenAiMessage["role"]): string {
+  if (role === "developer") return "system";
+  return role === "function" ? "tool" : role;
+}
+
+function toolCallOf({ id, function: { name, arguments: given } }: OpenAiToolCall): MessageToolCall {
+  return { type: "function", function: { name, arguments: given }, ...defined({ id }) };
 }
 
 function refuseOthers(others: Readonly<Record<string, unknown>>, at: string): void {
   for (const [name, value] of Object.entries(others)) {
     const isEmpty = value === null || (Array.isArray(value) && value.length === 0);
     if (isEmpty || idleFields.has(name)) continue;
-    if (name === "tool_calls" || name === "function_call") throw noTools(`${at}.${name}`);
     const message = `${at}.${name} is not a field that hearth knows`;
     throw new RequestError("invalid request", message, { field: `${at}.${name}` });
   }
@@ -59,19 +121,12 @@ function textOf(content: OpenAiMessage["content"], at: string): string {
   if (typeof content === "string") return content;
   if (content === null || content === undefined) return "";
   const texts = content.map((part, i) => {
-    const { type, text } = part;
+    const { type, text, refusal } = part;
     if (type === "text" && text !== undefined) return text;
-    const { refusal } = part;
     if (type === "refusal" && typeof refusal === "string") return refusal;
     const field = `${at}.content[${i}]`;
     const message = `${field}: parts of type "${type}" are not supported; hearth reads text`;
     throw new RequestError("not supported", message, { field });
   });
   return texts.join("\n");
-}
-
-function noTools(field: string): RequestError {
-  return new RequestError("not supported", `${field}: calls of tools are not supported yet`, {
-    field,
-  });
 }

@@ -115,6 +115,21 @@ describe("OpenAI's client", () => {
     expect(Object.keys(top_logprobs?.[0] ?? {})).toHaveLength(2);
   });
 
+  it("gets the vector of each text, the same in both encodings", async () => {
+    const input = ["Hello there", "Once upon a time"];
+    const asked = { model: "default", input };
+    const { data, usage } = await client.embeddings.create({ ...asked, encoding_format: "float" });
+    expect(data).toHaveLength(2);
+    expect(data[0]?.embedding).toHaveLength(256);
+    expect(data[0]?.embedding).not.toEqual(data[1]?.embedding);
+    expect(usage.prompt_tokens).toBeGreaterThan(4);
+    // Without a format, the client asks for base64 and decodes it.
+    const decoded = await client.embeddings.create(asked);
+    expect([...(decoded.data[1]?.embedding ?? [])]).toEqual(data[1]?.embedding);
+    const tokens = await client.embeddings.create({ ...asked, input: [[5, 6], [7]] });
+    expect(tokens.usage.prompt_tokens).toBe(3);
+  });
+
   it("gets the error of a wrong key, and of a prompt that is too long, with both numbers", async () => {
     const stranger = new OpenAI({ baseURL: `${test.url}/v1`, apiKey: "sk-other", maxRetries: 0 });
     await expect(stranger.models.list()).rejects.toThrow(OpenAI.AuthenticationError);

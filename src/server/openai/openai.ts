@@ -7,6 +7,7 @@ import { chatChunks, chatCompletion } from "./chat-answer.ts";
 import { chatFields, chatRequest } from "./chat-body.ts";
 import { completionChunks, textCompletion } from "./completions-answer.ts";
 import { completionFields, completionRequest } from "./completions-body.ts";
+import { addEmbeddingRoute } from "./embeddings.ts";
 import { errorBody } from "./errors.ts";
 import { addModelRoutes } from "./models.ts";
 import type { SharedBody } from "./shared-fields.ts";
@@ -19,6 +20,7 @@ export const openai: Dialect = {
   errorBody,
   routes(app, context) {
     addModelRoutes(app, context);
+    addEmbeddingRoute(app, context);
     for (const url of ["/v1/chat/completions", "/chat/completions"]) {
       addAnswerRoute(app, context, {
         url,
