@@ -1,6 +1,9 @@
 // The addon's exports. Safe to load in several contexts (worker threads) of one process: it has no
 // state of its own.
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
 #include <dlfcn.h>
 #endif
 
@@ -27,9 +30,13 @@ void add(napi_env env, napi_value exports, const char* name) {
 // Keeps the addon in memory: a file is unmapped on a detached thread, which may still run when the
 // last worker thread has unloaded the addon.
 void stay_loaded() {
-#if !defined(_WIN32)
-  Dl_info self;
   const void* inside = reinterpret_cast<const void*>(&stay_loaded);
+#if defined(_WIN32)
+  HMODULE self = nullptr;
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                     static_cast<LPCWSTR>(inside), &self);
+#else
+  Dl_info self;
   if (dladdr(inside, &self) != 0) dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE);
 #endif
 }

@@ -9,6 +9,7 @@
 #include "panel-gemm.h"
 #include "rounding.h"
 #include "vnni-layout.h"
+#include "x64-features.h"
 
 namespace hearth {
 namespace {
@@ -59,13 +60,10 @@ Available find_available() {
     found.name[count++] = table(Inputs::kRounded).name;
   };
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
-      __builtin_cpu_supports("avx512vpopcntdq")) {
+  const X64Features has = read_x64_features();
+  const bool avx2 = has.avx2 && has.fma && has.f16c;
+  if (avx2 && has.avx512f && has.avx512bw && has.avx512vl && has.avx512dq && has.avx512vnni &&
+      has.avx512vbmi && has.avx512vpopcntdq) {
     add(avx512_kernels);
   }
   if (avx2) add(avx2_kernels);

@@ -1,6 +1,7 @@
 // The mask of small inputs (TEAL, WINA). See row-stages.h.
 #include <cmath>
 
+#include "independent.h"
 #include "row-stages.h"
 
 namespace hearth {
@@ -13,11 +14,11 @@ void mask_row(const float* x, const MaskOp& op, float* out) {
   const float* norms = op.norms;
   const size_t width = op.x.width;
   if (norms == nullptr) {
-#pragma GCC ivdep
+    HEARTH_INDEPENDENT_STEPS
     for (size_t i = 0; i < width; i++) out[i] = std::fabs(x[i]) < value ? 0 : x[i];
     return;
   }
-#pragma GCC ivdep
+  HEARTH_INDEPENDENT_STEPS
   for (size_t i = 0; i < width; i++) out[i] = std::fabs(x[i]) * norms[i] < value ? 0 : x[i];
 }
 

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "independent.h"
+
 namespace hearth {
 
 namespace {
@@ -156,7 +158,7 @@ class AddStage final : public MoveStage {
     const float* x = x_.row(begin);
     float* out = out_.row(begin);
     if (factor_ == 1) return add_(x, count, out);
-#pragma GCC ivdep
+    HEARTH_INDEPENDENT_STEPS
     for (size_t i = 0; i < count; i++) out[i] += factor_ * x[i];
   }
 

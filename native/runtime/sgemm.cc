@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "../kernels/rounding.h"
 
@@ -19,16 +18,13 @@ constexpr size_t kPackRows = 64;
 constexpr size_t kTileRows = 192;
 // Multiply-adds (20 us of one core) below which sleeping threads stay asleep.
 constexpr size_t kWakingWork = 1 << 20;
-constexpr size_t kAlignment = 64;
 constexpr size_t kTransposeTile = 16;
 
 }  // namespace
 
 Sgemm::Floats Sgemm::allocate(size_t count) {
-  const size_t bytes = round_up(std::max<size_t>(1, count) * sizeof(float), kAlignment);
-  auto* memory = static_cast<float*>(std::aligned_alloc(kAlignment, bytes));
-  if (memory == nullptr) throw std::bad_alloc();
-  return Floats(memory);
+  void* memory = ::operator new(std::max<size_t>(1, count) * sizeof(float), kAlignment);
+  return Floats(static_cast<float*>(memory));
 }
 
 Sgemm::Sgemm(const Kernels& kernels, uint32_t threads, const SgemmJob& job)

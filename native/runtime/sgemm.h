@@ -3,9 +3,9 @@
 // for any number of threads.
 #pragma once
 
-#include <cstdlib>
 #include <functional>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -43,8 +43,9 @@ class Sgemm final : public Task {
   void finished(Outcome outcome) override;
 
  private:
+  static constexpr std::align_val_t kAlignment{64};
   struct Free {
-    void operator()(float* memory) const { std::free(memory); }
+    void operator()(float* memory) const { ::operator delete(memory, kAlignment); }
   };
   using Floats = std::unique_ptr<float[], Free>;
   static Floats allocate(size_t count);

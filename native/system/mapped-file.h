@@ -31,9 +31,10 @@ class MappedFile {
   MappedFile() = default;
   const uint8_t* data_ = nullptr;
   size_t bytes_ = 0;
-  size_t reserved_ = 0;
 #if defined(_WIN32)
   FileAccess access_ = FileAccess::kMap;
+#else
+  size_t reserved_ = 0;
 #endif
 };
 

@@ -21,8 +21,10 @@ class QuietStderr {
 
  private:
   std::unique_lock<std::recursive_mutex> lock_;
+#if !defined(_WIN32)
   int saved_ = -1;
   int kept_ = -1;
+#endif
 };
 
 }  // namespace hearth

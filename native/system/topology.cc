@@ -1,5 +1,5 @@
-// See topology.h. Linux: from /sys and /proc; macOS: from sysctl; elsewhere: from the standard
-// library.
+// See topology.h. Linux: from /sys and /proc; macOS: from sysctl; Windows: from its own calls;
+// elsewhere: from the standard library.
 #include "topology.h"
 
 #include <algorithm>
@@ -14,7 +14,13 @@
 #include <unistd.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
+#elif defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
 #endif
+
+#include "../kernels/x64-features.h"
 
 namespace hearth {
 
@@ -23,20 +29,11 @@ namespace {
 std::string cpu_features() {
   std::string names;
 #if defined(__x86_64__)
-  const auto add = [&names](bool supported, const char* name) {
-    if (supported) names += (names.empty() ? "" : " ") + std::string(name);
-  };
-  __builtin_cpu_init();
-  add(__builtin_cpu_supports("sse4.2"), "sse4.2");
-  add(__builtin_cpu_supports("avx2"), "avx2");
-  add(__builtin_cpu_supports("fma"), "fma");
-  add(__builtin_cpu_supports("avx512f"), "avx512f");
-  add(__builtin_cpu_supports("avx512bw"), "avx512bw");
-  add(__builtin_cpu_supports("avx512vl"), "avx512vl");
-  add(__builtin_cpu_supports("avx512dq"), "avx512dq");
-  add(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
-  add(__builtin_cpu_supports("avx512vbmi"), "avx512vbmi");
-  add(__builtin_cpu_supports("avx512vpopcntdq"), "avx512vpopcntdq");
+  const X64Features has = read_x64_features();
+#define HEARTH_ADD(field, name) \
+  if (has.field) names += (names.empty() ? "" : " ") + std::string(name);
+  HEARTH_X64_FEATURES(HEARTH_ADD)
+#undef HEARTH_ADD
 #elif defined(__aarch64__)
   names = "neon";
 #if defined(__ARM_FEATURE_DOTPROD)
@@ -134,6 +131,80 @@ void read_system(Topology& topology) {
   for (const char* cache : {"hw.l1dcachesize", "hw.l2cachesize", "hw.l3cachesize"}) {
     const uint64_t bytes = sysctl_number(cache);
     if (bytes > 0) topology.cache_bytes.push_back(static_cast<double>(bytes));
+  }
+}
+
+#elif defined(_WIN32)
+
+std::string cpu_name() {
+#if defined(__x86_64__)
+  const std::string name = read_x64_brand().name;
+  const size_t start = name.find_first_not_of(' ');
+  return start == std::string::npos ? ""
+                                    : name.substr(start, name.find_last_not_of(' ') + 1 - start);
+#else
+  char name[256] = "";
+  DWORD size = sizeof(name);
+  const char* key = "HARDWARE\\DESCRIPTION\\System\\CentralProcessor\\0";
+  RegGetValueA(HKEY_LOCAL_MACHINE, key, "ProcessorNameString", RRF_RT_REG_SZ, nullptr, name, &size);
+  return name;
+#endif
+}
+
+// A record of a variable length: cores and caches of this machine.
+using Record = SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX;
+
+// Empty where the system does not say.
+std::vector<uint8_t> processor_records() {
+  DWORD bytes = 0;
+  GetLogicalProcessorInformationEx(RelationAll, nullptr, &bytes);
+  std::vector<uint8_t> records(bytes);
+  auto* first = reinterpret_cast<Record*>(records.data());
+  if (bytes == 0 || !GetLogicalProcessorInformationEx(RelationAll, first, &bytes)) return {};
+  return records;
+}
+
+void read_processors(Topology& topology) {
+  DWORD_PTR allowed = 0, system = 0;
+  GetProcessAffinityMask(GetCurrentProcess(), &allowed, &system);
+  // A process in several groups of 64 has no one mask: all cores count.
+  const bool limited = allowed != 0;
+  uint32_t physical = 0, logical = 0;
+  double caches[3] = {};
+  const std::vector<uint8_t> records = processor_records();
+  for (size_t at = 0; at < records.size();) {
+    const auto* record = reinterpret_cast<const Record*>(records.data() + at);
+    at += record->Size;
+    if (record->Relationship == RelationProcessorCore) {
+      uint32_t threads = 0;
+      for (WORD group = 0; group < record->Processor.GroupCount; group++) {
+        const KAFFINITY mask = record->Processor.GroupMask[group].Mask;
+        threads += __builtin_popcountll(limited ? mask & allowed : mask);
+      }
+      logical += threads;
+      physical += threads > 0 ? 1 : 0;
+    } else if (record->Relationship == RelationCache) {
+      const CACHE_RELATIONSHIP& cache = record->Cache;
+      if (cache.Type == CacheInstruction || cache.Level < 1 || cache.Level > 3) continue;
+      double& bytes = caches[cache.Level - 1];
+      bytes = std::max(bytes, static_cast<double>(cache.CacheSize));
+    }
+  }
+  if (logical > 0) topology.usable_cores = logical;
+  if (physical > 0) topology.physical_cores = physical;
+  for (const double bytes : caches) {
+    if (bytes > 0) topology.cache_bytes.push_back(bytes);
+  }
+}
+
+void read_system(Topology& topology) {
+  topology.cpu = cpu_name();
+  read_processors(topology);
+  MEMORYSTATUSEX memory = {};
+  memory.dwLength = sizeof(memory);
+  if (GlobalMemoryStatusEx(&memory)) {
+    topology.memory_bytes = memory.ullTotalPhys;
+    topology.available_bytes = memory.ullAvailPhys;
   }
 }
 

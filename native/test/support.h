@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -37,11 +38,11 @@ class Random {
 // Heap bytes of an exact size, so that AddressSanitizer sees one byte too many; 64-byte aligned.
 class Buffer {
  public:
-  explicit Buffer(size_t bytes) : bytes_(bytes), data_(nullptr) {
-    if (posix_memalign(&data_, 64, bytes ? bytes : 1) != 0) std::abort();
+  explicit Buffer(size_t bytes)
+      : bytes_(bytes), data_(::operator new(bytes ? bytes : 1, kAlignment)) {
     std::memset(data_, 0xee, bytes);
   }
-  ~Buffer() { std::free(data_); }
+  ~Buffer() { ::operator delete(data_, kAlignment); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   uint8_t* u8() { return static_cast<uint8_t*>(data_); }
@@ -49,6 +50,7 @@ class Buffer {
   size_t size() const { return bytes_; }
 
  private:
+  static constexpr std::align_val_t kAlignment{64};
   size_t bytes_;
   void* data_;
 };

@@ -14,6 +14,7 @@ using hearth::Activation;
 using hearth::Gating;
 using hearth::Kernels;
 
+constexpr double kPi = 3.14159265358979323846;
 constexpr double kUlp = 2 * kEpsilon;
 constexpr double kSmallest = std::numeric_limits<float>::min();
 constexpr size_t kSizes[] = {1, 2, 7, 16, 31, 64, 100, 257, 1024};
@@ -93,7 +94,7 @@ double exact_activation(Activation kind, double x, double threshold) {
     case Activation::kGelu:
       return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
     case Activation::kGeluTanh:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x)));
     case Activation::kRelu:
       return x > 0 ? x : 0;
     case Activation::kRelu2:
