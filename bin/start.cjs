@@ -1,4 +1,4 @@
 // Starts the command line, which is made of ES modules.
 "use strict";
 
-import("../dist/cli/main.js");
+import("../dist/cli/start.js");

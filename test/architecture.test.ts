@@ -106,6 +106,7 @@ describe("files that a user named", () => {
     ["io/open-file.ts", "the one opening"],
     ["core/version.ts", "package.json, of this package and of another"],
     ["backends/addon.ts", "the addon, of this package"],
+    ["core/native-addon.ts", "package.json, of this package and of another"],
     ["devices/hardware/measure.ts", "/sys"],
     ["backends/webgpu/adapter-memory.ts", "/proc and /sys"],
     ["learning/corpus.ts", "a descriptor of io/open-file.ts"],

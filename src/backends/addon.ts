@@ -1,11 +1,10 @@
 /**
- * The native addon: where it lies and what it exports. The only file that knows either.
+ * What the native addon exports. The only file that knows; where it lies: core/native-addon.ts.
  * A missing addon is an answer, not an exception: the caller says what that means.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { packagePath } from "../core/package-root.ts";
+import { readFileSync } from "node:fs";
+import { findNative, loadNative } from "../core/native-addon.ts";
 
 /** Something native, meaningless to JavaScript. */
 export type Handle = object;
@@ -171,43 +170,26 @@ export interface Addon {
 }
 
 export type AddonResult =
-  | { readonly kind: "loaded"; readonly addon: Addon }
+  | {
+      readonly kind: "loaded";
+      readonly addon: Addon;
+      /** "compiled here", or its package with the version. */
+      readonly origin: string;
+    }
   /** `reason` is one line that says how to get it. */
   | { readonly kind: "missing"; readonly reason: string };
 
-/** Works in a checkout and in a project that depends on hearth, whatever package manager installed it. */
-const howToBuild = '"hearth build" compiles it (in a project: npx hearth build)';
-
-/** The addon built here, else the one that came with the package for this system. @throws HearthError in a bundle. */
+/** @throws HearthError in a bundle. */
 export function loadAddon(): AddonResult {
-  const path = addonPath();
-  if (path === undefined) {
-    const platform = `${process.platform}-${process.arch}`;
-    return {
-      kind: "missing",
-      reason: `the native addon is not built for ${platform}; ${howToBuild}, with a C++ compiler`,
-    };
-  }
-  try {
-    const addon: Addon = createRequire(path)(path);
-    return { kind: "loaded", addon };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return {
-      kind: "missing",
-      reason: `the native addon does not load (${why}); ${howToBuild}`,
-    };
-  }
+  const native = loadNative();
+  if (native.kind === "missing") return native;
+  const addon: Addon = native.exports;
+  return { kind: "loaded", addon, origin: native.origin };
 }
 
 /** Of its bytes: another build has other kernels, which are not as fast. Undefined where there is no addon. */
 export function addonDigest(): string | undefined {
-  const path = addonPath();
-  return path && createHash("sha256").update(readFileSync(path)).digest("hex");
-}
-
-function addonPath(): string | undefined {
-  return ["build/hearth.node", `prebuilds/${process.platform}-${process.arch}/hearth.node`]
-    .map(packagePath)
-    .find((candidate) => existsSync(candidate));
+  const native = findNative();
+  if (native.kind === "missing") return undefined;
+  return createHash("sha256").update(readFileSync(native.path)).digest("hex");
 }

@@ -84,6 +84,7 @@ function asJson(diagnosis: Diagnosis): object {
         ? { loaded: false, reason: addon.reason }
         : {
             loaded: true,
+            origin: addon.origin,
             instruction_set: addon.instructionSet,
             instruction_sets: addon.instructionSets,
             features: addon.features.split(" "),
@@ -132,7 +133,7 @@ function asText(diagnosis: Diagnosis): string {
       : [
           [
             "native addon",
-            `${addon.instructionSet} (this processor has ${addon.instructionSets.join(", ")})`,
+            `${addon.instructionSet} (this processor has ${addon.instructionSets.join(", ")}), ${addon.origin}`,
           ],
           ["memory read", `${(addon.readBytesPerSecond / 1e9).toFixed(1)} GB/s`],
         ]),

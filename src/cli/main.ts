@@ -2,11 +2,12 @@
 /** `hearth`: takes the command line to one of its commands (commands.ts). */
 import "./check-node.ts";
 import { Command } from "commander";
-import { ownVersion } from "../core/version.ts";
 import { commands } from "./commands.ts";
 import { replaceModelNames } from "./model-names.ts";
+import { print } from "./output.ts";
 import { reportError, usageLine, watchOutput } from "./report-error.ts";
 import { addModelFlag, readableArguments } from "./typed-arguments.ts";
+import { versionText } from "./version.ts";
 
 const examples = `
 Examples:
@@ -17,7 +18,8 @@ Examples:
 async function main(): Promise<void> {
   const program = new Command("hearth")
     .description("Run large language models on your own PC.")
-    .version(ownVersion())
+    .option("-V, --version", "print the version, and which native addon is in use")
+    .on("option:version", printVersion)
     .addHelpText("after", examples)
     .exitOverride();
   for (const addCommand of commands) addCommand(program);
@@ -37,6 +39,11 @@ async function main(): Promise<void> {
   } catch (error) {
     reportError(error, active);
   }
+}
+
+function printVersion(): never {
+  print(versionText());
+  process.exit();
 }
 
 watchOutput();

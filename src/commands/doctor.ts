@@ -36,6 +36,8 @@ interface CpuDiagnosis {
 type AddonDiagnosis =
   | {
       readonly kind: "loaded";
+      /** "compiled here", or the package that brought it, with its version. */
+      readonly origin: string;
       /** The one that is used, and all that run here, best first. */
       readonly instructionSet: string;
       readonly instructionSets: readonly string[];
@@ -77,6 +79,7 @@ async function diagnoseAddon(): Promise<AddonDiagnosis> {
   try {
     return {
       kind: "loaded",
+      origin: loaded.origin,
       instructionSet: backend.isa,
       instructionSets: kernels.split(" "),
       features,
