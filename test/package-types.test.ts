@@ -121,6 +121,30 @@ describe("without the addon", () => {
   });
 });
 
+describe("without the GPU's package", () => {
+  it("the error names the package to install", () => {
+    const model = JSON.stringify(join(root, "models/default.gguf"));
+    const open = `Engine.open(${model}, { device: "gpu" })`;
+    const program = `import { Engine } from "hearth-llm";
+      await ${open}.catch(({ name, message }) => console.log(name, message));`;
+    writeFileSync(join(folder, "gpu.mjs"), program);
+    const { stdout } = spawnSync(process.execPath, ["gpu.mjs"], { cwd: folder, encoding: "utf8" });
+    expect(stdout).toMatch(
+      /^DeviceError .*package @hearth-llm\/gpu.*"npm install @hearth-llm\/gpu"/,
+    );
+  });
+
+  it("it is loaded from there once it is installed, before webgpu", () => {
+    const gpu = join(folder, "node_modules/@hearth-llm/gpu");
+    mkdirSync(gpu, { recursive: true });
+    writeFileSync(join(gpu, "package.json"), '{ "type": "module", "exports": "./index.js" }');
+    writeFileSync(join(gpu, "index.js"), 'throw new Error("no such driver");');
+    const { stdout } = spawnSync(process.execPath, ["gpu.mjs"], { cwd: folder, encoding: "utf8" });
+    rmSync(gpu, { recursive: true });
+    expect(stdout).toMatch(/^DeviceError .*@hearth-llm\/gpu did not load \(no such driver\)/);
+  });
+});
+
 interface Bundler {
   rolldown(options: object): Promise<{ write(options: object): Promise<unknown> }>;
 }

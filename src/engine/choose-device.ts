@@ -4,6 +4,7 @@ import { loadAddon } from "../backends/addon.ts";
 import type { Backend } from "../backends/backend.ts";
 import { chooseAdapter, findAdapter, listAdapters, sameName } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
+import { unusedCard } from "../backends/webgpu/unused-card.ts";
 import { LimitError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
 import { refuseMixtures } from "../model/mixture.ts";
@@ -95,7 +96,7 @@ async function chooseFastest(
   { model, wholeModel }: DeviceCandidate,
 ): Promise<ChosenDevice> {
   const adapter = await findAdapter(resolved.gpu, "hardware");
-  if (adapter === undefined) return host(resolved, "auto", []);
+  if (adapter === undefined) return host(resolved, "auto", unusedCard());
   if (adapter.cards > 1) return host(resolved, "auto", [`no card is used: ${sameName(adapter)}`]);
   if (adapter.memory === undefined && resolved.vramBudget === undefined) {
     const unknown = `${adapter.name} is not used: its memory is unknown; a VRAM budget says how much may be taken`;

@@ -1,10 +1,12 @@
 /**
- * Loads Dawn (npm `webgpu`, an optional dependency) and holds its instances.
+ * Loads Dawn (npm `@hearth-llm/gpu`, or `webgpu` in a checkout; both optional) and holds its instances.
  * The one module-level state of this backend: when the object that create() returns is collected while a device
  * of it lives, the process crashes (research: "futex facility returned an unexpected error"), and while it is
  * held, Node does not exit by itself. So an instance is held exactly as long as somebody has taken it.
  */
+import { createRequire } from "node:module";
 import { DeviceError } from "../../core/errors.ts";
+import { packagePath } from "../../core/package-root.ts";
 import { quietly } from "../quietly.ts";
 
 interface WebGpuModule {
@@ -47,16 +49,41 @@ export function holdsGpu(): boolean {
   return held.size > 0;
 }
 
-async function loadModule(): Promise<WebGpuModule> {
+/** The GPU's package of a published hearth, an optional peer: it brings Dawn for its own system alone. */
+const gpuPackage = "@hearth-llm/gpu";
+
+export const howToGetGpu: string = `"npm install ${gpuPackage}" brings it, with -g where hearth was installed so`;
+
+/** Whether there is a package to load: this one, or in a checkout "webgpu", which has Dawn for all systems. */
+export function isGpuInstalled(): boolean {
+  return [gpuPackage, "webgpu"].some(isInstalled);
+}
+
+function isInstalled(name: string): boolean {
   try {
-    const loaded: WebGpuModule = await import("webgpu");
+    createRequire(packagePath("package.json")).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function loadModule(): Promise<WebGpuModule> {
+  if (!isGpuInstalled()) {
+    throw new DeviceError(
+      `the GPU needs the optional package ${gpuPackage}, which is not installed; ${howToGetGpu}, or use device cpu`,
+    );
+  }
+  const isOwn = isInstalled(gpuPackage);
+  try {
+    const loaded: WebGpuModule = await (isOwn ? import(gpuPackage) : import("webgpu"));
     Object.assign(globalThis, loaded.globals);
     return loaded;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new DeviceError(
-      `the optional package "webgpu" did not load (${reason}). Install it with "npm install webgpu@0.6.2" ` +
-        "(Linux needs glibc 2.34 and libstdc++ of GCC 12), or use device cpu",
+      `the optional package ${isOwn ? gpuPackage : "webgpu"} did not load (${reason}). It wants a system that it was ` +
+        "built for (Linux: glibc 2.34 and libstdc++ of GCC 12); install it again, or use device cpu",
     );
   }
 }
