@@ -58,6 +58,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
     "commands/plots",
     "commands/evaluation",
   ],
+  browser: ["core", "io", "gguf", "text"],
   server: ["index", "core"],
   cli: ["index", "server", "core", "io"],
 };

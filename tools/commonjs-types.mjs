@@ -20,7 +20,9 @@ function reach(path, seen) {
 }
 
 const files = new Map();
-for (const entry of ["index.d.ts", "server/server.d.ts"]) reach(join(dist, entry), files);
+for (const entry of ["index", "server/server", "browser/tokenizer", "browser/gguf"]) {
+  reach(join(dist, `${entry}.d.ts`), files);
+}
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target);
 writeFileSync(join(target, "package.json"), '{ "type": "commonjs" }\n');

@@ -2,6 +2,7 @@
  * Walks through a header, reading the file in a window that doubles when the header goes on: the weights behind
  * are never read. Every read checks that the file has the bytes, before anything is allocated for them.
  */
+import { hexOf, textOfValidUtf8 } from "../core/bytes.ts";
 import { counted } from "../core/counted.ts";
 import { FileFormatError } from "../core/errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
@@ -9,7 +10,6 @@ import { firstWindowBytes, maxHeaderBytes } from "./limits.ts";
 
 /** 2^21: a u64 whose high word is below this is exact as a JavaScript number. */
 const safeHighWord = 0x200000;
-const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class HeaderCursor {
   readonly #source: ByteSource;
@@ -86,10 +86,10 @@ export class HeaderCursor {
     if (length === 0) this.fail(where, { found: "an empty name", expected: "a name", offset: at });
     const bytes = this.bytes(length, where);
     try {
-      return strictDecoder.decode(bytes);
+      return textOfValidUtf8(bytes);
     } catch {
       return this.fail(where, {
-        found: `bytes ${Buffer.from(bytes.subarray(0, 16)).toString("hex")}`,
+        found: `bytes ${hexOf(bytes.subarray(0, 16))}`,
         expected: "valid UTF-8",
         offset: at + 8,
       });

@@ -1,7 +1,7 @@
 /** Each field of a header, wrong in each way that a file could be: the error names field, value and byte. */
 import { describe, expect, it } from "vitest";
 import { FileFormatError } from "../core/errors.ts";
-import { memorySource } from "../io/byte-source.ts";
+import { memorySource } from "../io/memory-source.ts";
 import { type GgufHeader, readGgufHeader } from "./header.ts";
 
 const u8 = (value: number): Uint8Array => Uint8Array.of(value);

@@ -3,6 +3,7 @@
  * trusted: counts are checked against the bytes left before anything is allocated. Sources: GGUF specification
  * (ggml docs/gguf.md); `PWRI`: PowerInfer's magic for the same layout, it says that the file has predictors.
  */
+import { byteStringOfBytes, hexOf } from "../core/bytes.ts";
 import { type Pausable, runAtOnce } from "../core/pausable.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { HeaderCursor } from "./cursor.ts";
@@ -62,13 +63,13 @@ const formatBytes = 64;
 
 function readMagic(cursor: HeaderCursor, source: ByteSource): GgufMagic {
   const start = source.read(0, Math.min(source.size, formatBytes));
-  const text = Buffer.from(start.subarray(0, 4)).toString("latin1");
+  const text = byteStringOfBytes(start.subarray(0, 4));
   if (text === "GGUF" || text === "PWRI") {
     cursor.bytes(4, "magic");
     return text;
   }
   const guess = guessFormat(start);
-  const bytes = `bytes ${Buffer.from(start.subarray(0, 4)).toString("hex")}${guess && `: ${guess}`}`;
+  const bytes = `bytes ${hexOf(start.subarray(0, 4))}${guess && `: ${guess}`}`;
   const found = source.size === 0 ? "an empty file (an interrupted download?)" : bytes;
   return cursor.fail("magic", { found, expected: "GGUF (or PWRI) in ASCII", offset: 0 });
 }

@@ -1,4 +1,5 @@
 /** What people give in the place of a GGUF file: an address, a repository's name, another format. Words for errors. */
+import { byteStringOfBytes } from "../core/bytes.ts";
 
 /** Advice on a path without a file; empty if there is none to give. Begins with a comma or semicolon. */
 export function adviseOnMissing(path: string): string {
@@ -29,7 +30,7 @@ const beginnings: readonly (readonly [string, string])[] = [
 
 /** What a file that is no GGUF seems to be, from its first bytes; "" where nobody knows. */
 export function guessFormat(start: Uint8Array): string {
-  const text = Buffer.from(start).toString("latin1");
+  const text = byteStringOfBytes(start);
   const known = beginnings.find(([beginning]) => text.startsWith(beginning));
   if (known !== undefined) return known[1];
   if (/^\s*<(!doctype|html|\?xml)/i.test(text)) return "a web page (the download went wrong)";

@@ -2,8 +2,9 @@
  * The strings of a metadata array, kept as the bytes of the file and decoded on demand: a vocabulary has 100 000
  * and more, and tokens that are no valid UTF-8 must survive being written again.
  */
+import { textInUtf8, textOfUtf8, utf8Of } from "../core/bytes.ts";
+
 const lengthBytes = 8;
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class StringList {
   readonly length: number;
@@ -20,7 +21,7 @@ export class StringList {
   }
 
   static of(strings: readonly string[]): StringList {
-    const encoded = strings.map((text) => Buffer.from(text, "utf8"));
+    const encoded = strings.map((text) => utf8Of(text));
     const total = encoded.reduce((sum, bytes) => sum + lengthBytes + bytes.length, 0);
     const raw = new Uint8Array(total);
     const view = new DataView(raw.buffer);
@@ -38,7 +39,7 @@ export class StringList {
 
   /** String `index` without decoding the others; bytes that are no UTF-8 become U+FFFD. */
   at(index: number): string {
-    return decoder.decode(this.bytesAt(index));
+    return textOfUtf8(this.bytesAt(index));
   }
 
   /** The bytes of string `index`, as they are in the file. */
@@ -52,12 +53,11 @@ export class StringList {
   /** All of them, decoded once. */
   toArray(): readonly string[] {
     if (this.#decoded === undefined) {
-      const { buffer, byteOffset, length } = this.raw;
-      const bytes = Buffer.from(buffer, byteOffset, length);
+      const { raw } = this;
       const starts = this.#starts;
       this.#decoded = Array.from(starts, (start, index) => {
         const next = starts[index + 1];
-        return bytes.toString("utf8", start, next === undefined ? length : next - lengthBytes);
+        return textInUtf8(raw, start, next === undefined ? raw.length : next - lengthBytes);
       });
     }
     return this.#decoded;

@@ -7,6 +7,7 @@ import { closeSync, fstatSync, read as readCallback, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { counted } from "../core/counted.ts";
 import { FileFormatError } from "../core/errors.ts";
+import { checkRange } from "./memory-source.ts";
 import { openForReading } from "./open-file.ts";
 
 export interface ByteSource {
@@ -15,18 +16,6 @@ export interface ByteSource {
   readonly size: number;
   /** The bytes [offset, offset + length), valid until the source is closed. @throws FileFormatError past the end. */
   read(offset: number, length: number): Uint8Array;
-}
-
-/** Bytes that are in memory already; `read` gives views, not copies. */
-export function memorySource(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    size: bytes.length,
-    read: (offset, length) => {
-      checkRange(name, { offset, length, size: bytes.length });
-      return bytes.subarray(offset, offset + length);
-    },
-  };
 }
 
 /** Opens a file, gives it to `use` as a ByteSource and closes it, whatever happens. */
@@ -96,21 +85,6 @@ function endedEarly(
     where: "file",
     found: `its end, ${counted(missing, "byte")} early`,
     expected: "the size it had when it was opened",
-    offset,
-  });
-}
-
-function checkRange(
-  file: string,
-  range: { readonly offset: number; readonly length: number; readonly size: number },
-): void {
-  const { offset, length, size } = range;
-  if (offset >= 0 && length >= 0 && offset + length <= size) return;
-  throw new FileFormatError({
-    file,
-    where: "file",
-    found: `a size of ${counted(size, "byte")}`,
-    expected: `at least ${offset + length}`,
     offset,
   });
 }

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { FileAccessError, FileFormatError } from "../core/errors.ts";
-import { memorySource, withFile } from "./byte-source.ts";
+import { withFile } from "./byte-source.ts";
+import { memorySource } from "./memory-source.ts";
 import { readPieces, readTensorBytes } from "./tensor-bytes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-io-"));

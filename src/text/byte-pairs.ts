@@ -4,6 +4,7 @@
  * are no UTF-8 keep their value (llama.cpp makes them U+FFFD).
  */
 
+import { utf8Of } from "../core/bytes.ts";
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { byteSymbolsOf, bytesOfSymbols, textOfByteString, wellFormed } from "./byte-text.ts";
 import { type Encoder, keptSymbols } from "./encoder.ts";
@@ -89,6 +90,6 @@ function bytesOfToken(vocabulary: Vocabulary, id: number): Uint8Array {
     case tokenType.undefined:
       return new Uint8Array(0);
     default:
-      return Buffer.from(token);
+      return utf8Of(token);
   }
 }

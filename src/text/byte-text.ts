@@ -3,20 +3,27 @@
  * special tokens work on it, so that bytes that are no UTF-8 stay what they are.
  * Byte-pair vocabularies write each byte as a printable character (GPT-2's bytes_to_unicode).
  */
+import {
+  byteStringOfBytes,
+  bytesOfByteString,
+  sameBytes,
+  textInUtf8,
+  textOfUtf8,
+  utf8Of,
+} from "../core/bytes.ts";
 
 /** A lone surrogate U+DC80 to U+DCFF stands for a byte outside valid UTF-8 (as in Python's PEP 383). */
 const escapeBase = 0xdc00;
 
 export function byteStringOf(text: string | Uint8Array): string {
-  if (typeof text === "string") return Buffer.from(text, "utf8").toString("latin1");
-  return Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString("latin1");
+  return byteStringOfBytes(typeof text === "string" ? utf8Of(text) : text);
 }
 
 /** UTF-16 text of a byte string; bytes that are no UTF-8 become lone surrogates. */
 export function textOfByteString(byteString: string): string {
-  const bytes = Buffer.from(byteString, "latin1");
-  const text = bytes.toString("utf8");
-  if (!text.includes("\ufffd") || Buffer.from(text, "utf8").equals(bytes)) return text;
+  const bytes = bytesOfByteString(byteString);
+  const text = textOfUtf8(bytes);
+  if (!text.includes("\ufffd") || sameBytes(utf8Of(text), bytes)) return text;
   return escapeInvalid(bytes);
 }
 
@@ -25,7 +32,7 @@ export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
-function escapeInvalid(bytes: Buffer): string {
+function escapeInvalid(bytes: Uint8Array): string {
   const parts: string[] = [];
   let validFrom = 0;
   let at = 0;
@@ -36,13 +43,13 @@ function escapeInvalid(bytes: Buffer): string {
       continue;
     }
     parts.push(
-      bytes.toString("utf8", validFrom, at),
+      textInUtf8(bytes, validFrom, at),
       String.fromCharCode(escapeBase + (bytes[at] ?? 0)),
     );
     at++;
     validFrom = at;
   }
-  parts.push(bytes.toString("utf8", validFrom, at));
+  parts.push(textInUtf8(bytes, validFrom, at));
   return parts.join("");
 }
 
@@ -89,7 +96,7 @@ export function byteSymbolsOf(text: string): string {
     } else {
       const point = text.codePointAt(at) ?? 0;
       if (point > 0xffff) at++;
-      for (const byte of Buffer.from(String.fromCodePoint(point))) {
+      for (const byte of utf8Of(String.fromCodePoint(point))) {
         symbols += symbolOfByte[byte] ?? "";
       }
     }
@@ -102,7 +109,7 @@ export function bytesOfSymbols(token: string): Uint8Array {
   const bytes: number[] = [];
   for (const symbol of token) {
     const byte = byteOfSymbol.get(symbol);
-    if (byte === undefined) bytes.push(...Buffer.from(symbol));
+    if (byte === undefined) bytes.push(...utf8Of(symbol));
     else bytes.push(byte);
   }
   return Uint8Array.from(bytes);

@@ -3,7 +3,7 @@
  * without being cut into words, and what has no token is written as byte tokens, as in SentencePiece. Works on byte strings.
  * As llama.cpp's LLAMA_VOCAB_PRE_TYPE_GEMMA4, except that bytes which are no UTF-8 keep their value.
  */
-import { isUtf8 } from "node:buffer";
+import { bytesOfByteString, isUtf8 } from "../core/bytes.ts";
 import type { Pausable } from "../core/pausable.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { type Encoder, keptSymbols, piecesPerPause } from "./encoder.ts";
@@ -41,7 +41,7 @@ export function* createCharacterPairs(
     addsSpacePrefix: false,
     *encode(bytes, output) {
       const text = bytes.replaceAll(" ", escapedSpace);
-      const isSeparable = wordsAreSeparate && isUtf8(Buffer.from(bytes, "latin1"));
+      const isSeparable = wordsAreSeparate && isUtf8(bytesOfByteString(bytes));
       let pieces = 0;
       for (const [line] of text.matchAll(/[^\n]+|\n+/g)) {
         const newlines = line.startsWith("\n") ? table.idOf(line) : undefined;

@@ -2,6 +2,7 @@
  * Tokens to text, one by one: a character whose bytes come in several tokens is held back until it is whole,
  * and bytes that are not UTF-8 become U+FFFD. Streaming gives the same text as decoding all at once.
  */
+import { textOfUtf8 } from "../core/bytes.ts";
 
 export interface Detokenizer {
   /** The text that is certain after this token; "" while a character is incomplete. */
@@ -40,8 +41,7 @@ export function createDetokenizer(pieces: PieceSource, options: DetokenizerOptio
       const start = dropsSpace && bytes[0] === 0x20 ? 1 : 0;
       return decoder.decode(bytes.subarray(start), { stream: true });
     },
-    hiddenText: (id) =>
-      pieces.isHidden(id) && !showSpecial ? Buffer.from(pieces.bytesOf(id)).toString() : "",
+    hiddenText: (id) => (pieces.isHidden(id) && !showSpecial ? textOfUtf8(pieces.bytesOf(id)) : ""),
     end: () => decoder.decode(),
   };
 }

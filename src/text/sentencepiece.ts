@@ -2,7 +2,7 @@
  * SentencePiece as llama.cpp does it (`tokenizer.ggml.model` = "llama"): neighbouring pieces are merged into the
  * token of the highest score; a piece without a token is written as byte tokens. Works on byte strings.
  */
-import { isUtf8 } from "node:buffer";
+import { bytesOfByteString, isUtf8, utf8Of } from "../core/bytes.ts";
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { type Encoder, keptSymbols, piecesPerPause } from "./encoder.ts";
@@ -38,7 +38,7 @@ export function* createSentencePiece(
     addsSpacePrefix,
     *encode(bytes, output) {
       const text = bytes.replaceAll(" ", escapedSpace);
-      const isSeparable = table.wordsAreSeparate && isUtf8(Buffer.from(bytes, "latin1"));
+      const isSeparable = table.wordsAreSeparate && isUtf8(bytesOfByteString(bytes));
       let pieces = 0;
       for (const piece of isSeparable ? wordsOf(text) : [text]) {
         if (++pieces % piecesPerPause === 0) yield;
@@ -139,16 +139,16 @@ export class PieceTable {
     const token = this.#vocabulary.tokens[id] ?? "";
     switch (this.#vocabulary.types[id]) {
       case tokenType.normal:
-        return Buffer.from(token.replaceAll("\u2581", " "));
+        return utf8Of(token.replaceAll("\u2581", " "));
       case tokenType.byte: {
         const byte = byteOfToken(token);
-        return byte === undefined ? Buffer.from(token) : Uint8Array.of(byte);
+        return byte === undefined ? utf8Of(token) : Uint8Array.of(byte);
       }
       case tokenType.unused:
       case tokenType.undefined:
         return new Uint8Array(0);
       default:
-        return Buffer.from(token);
+        return utf8Of(token);
     }
   }
 }
