@@ -56,7 +56,9 @@ describe("the package", () => {
         reach(resolve(dirname(path), `${name}.d.ts`));
       }
     };
-    for (const entry of ["index.d.ts", "server/server.d.ts"]) reach(resolve(root, "dist", entry));
+    for (const entry of ["index", "server/server", "browser/tokenizer", "browser/gguf"]) {
+      reach(resolve(root, "dist", `${entry}.d.ts`));
+    }
     expect(seen.has(resolve(root, "dist/server/options.d.ts"))).toBe(true);
     expect(seen.size).toBeGreaterThan(30);
   });
@@ -71,9 +73,10 @@ describe("the package", () => {
     );
     expect(named).toContain("docs/RESULTS.md: bench/results/kernels.svg");
     expect(named.length).toBeGreaterThan(50);
-    // Tests and the page for contributors stay in the repository.
+    // Tests, the page for contributors and what makes packages stay in the repository.
     const missing = named.filter((one) => !holds(one.replace(/^.*: /, "")));
-    const staysThere = (one: string): boolean => /: test\/|\.test\.ts$|: CONTRIBUTING/.test(one);
+    const staysThere = (one: string): boolean =>
+      /: (test|tools\/packages)\/|\.test\.ts$|: CONTRIBUTING/.test(one);
     expect(missing.filter((one) => !staysThere(one))).toEqual([]);
   });
 

@@ -8,14 +8,15 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanitize] [--bench PROGRAM [ARGUMENTS...]]
+const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanitize] [--target PLATFORM] [--bench PROGRAM [ARGUMENTS...]]
   (nothing)     builds build/hearth.node
   --optional    a compiler that is missing or fails is not an error: says so in one line and exits with 0
   --test        builds and runs native/test/*.cc for every instruction set that this machine has
   --sanitize    under AddressSanitizer and UndefinedBehaviorSanitizer: the tests, or build/hearth-sanitize.node
+  --target      for another platform, by zig: build/packages/PLATFORM/hearth.node; with --test, builds the tests only
   --bench       builds and runs bench/kernels/PROGRAM_bench.cc (kernels, operators); what follows is passed on
 CXX names the compiler; without it the first of c++, g++, clang++.`;
 
@@ -62,12 +63,22 @@ function fail(message) {
 }
 
 function parseArguments(list) {
-  const options = { optional: false, test: false, sanitize: false, bench: undefined };
+  const options = {
+    optional: false,
+    test: false,
+    sanitize: false,
+    bench: undefined,
+    target: undefined,
+  };
   for (let i = 0; i < list.length; i++) {
     const name = list[i];
     if (name === "--bench") {
       options.bench = list.slice(i + 1);
       break;
+    }
+    if (name === "--target") {
+      options.target = list[++i] ?? "";
+      continue;
     }
     if (name === "--help") {
       console.log(usage);
@@ -87,7 +98,7 @@ function findCompiler() {
   const candidates = process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"];
   for (const command of candidates) {
     const answer = spawnSync(command, ["--version"], { encoding: "utf8" });
-    if (answer.status === 0) return { command, version: answer.stdout };
+    if (answer.status === 0) return { command, first: [], flags: [], version: answer.stdout };
   }
   return undefined;
 }
@@ -120,10 +131,10 @@ function filesUnder(directory, extension) {
     .sort();
 }
 
-function flagsFor(source) {
-  if (process.arch !== "x64") return [];
+function flagsFor(source, { cpu, compiler }) {
+  if (cpu !== "x64") return [];
   const family = /^(avx2|avx512)[.-]/.exec(basename(source))?.[1];
-  return family ? x64Flags[family] : [];
+  return family ? [...x64Flags[family], ...(compiler[family] ?? [])] : [];
 }
 
 function run(command, list) {
@@ -141,7 +152,8 @@ function run(command, list) {
 function planUnit(source, build) {
   const name = relative(root, source).replaceAll(/[/\\]/g, "-");
   const object = join(build.objectDir, name.replace(/\.cc$/, ".o"));
-  const list = [...build.flags, ...flagsFor(source), "-c", source, "-o", object];
+  const { first } = build.compiler;
+  const list = [...first, ...build.flags, ...flagsFor(source, build), "-c", source, "-o", object];
   const hash = createHash("sha256")
     .update(build.compiler.command + build.compiler.version + list.join("\0"))
     .update(build.headerHash)
@@ -168,7 +180,8 @@ async function compile(sources, build) {
   return units.map((unit) => unit.object);
 }
 
-function createBuild(compiler, sanitize) {
+/** `cross`: of tools/packages/cross.mjs, for another platform than this one. */
+function createBuild(compiler, sanitize, cross) {
   const headers = [
     ...filesUnder(nativeDir, ".h"),
     ...filesUnder(join(root, "bench/kernels"), ".h"),
@@ -178,9 +191,16 @@ function createBuild(compiler, sanitize) {
   return {
     compiler,
     headerHash: headerHash.digest("hex"),
-    objectDir: join(buildDir, sanitize ? "objects-sanitize" : "objects"),
+    objectDir: cross
+      ? join(buildDir, "cross", cross.platform.name)
+      : join(buildDir, sanitize ? "objects-sanitize" : "objects"),
+    cpu: cross?.platform.cpu ?? process.arch,
+    isCross: cross !== undefined,
+    programEnding: cross?.platform.os === "win32" ? ".exe" : "",
+    link: cross?.link ?? linkFlags(sanitize),
     flags: [
       ...commonFlags,
+      ...compiler.flags,
       ...(sanitize ? sanitizeFlags : []),
       `-I${nativeDir}`,
       ...nodeApiInclude(),
@@ -211,19 +231,22 @@ async function buildAddon(build, name) {
   ];
   const objects = await compile(sources, build);
   const addon = join(buildDir, name);
-  const shared =
-    process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
-  await run(build.compiler.command, [
-    ...shared,
-    ...build.flags.filter((flag) => flag.startsWith("-fsanitize")),
-    "-o",
-    addon,
-    ...objects,
-    "-pthread",
-  ]);
+  mkdirSync(dirname(addon), { recursive: true });
+  await link(objects, build.link, addon, build);
   console.log(
     `hearth-native: built ${relative(root, addon)} in ${((Date.now() - started) / 1000).toFixed(1)} s`,
   );
+}
+
+function linkFlags(sanitize) {
+  const shared =
+    process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
+  return [...shared, ...(sanitize ? sanitizeFlags : []), "-pthread"];
+}
+
+/** Libraries among the flags come after the objects that want them. */
+function link(objects, flags, output, { compiler }) {
+  return run(compiler.command, [...compiler.first, "-o", output, ...objects, ...flags]);
 }
 
 /** Builds each program with all that needs no Node, and runs it. */
@@ -232,15 +255,9 @@ async function runPrograms(sources, list, build) {
   const library = await compile(sourcesOf(["kernels", "runtime", "system"]), build);
   for (const source of sources) {
     const [object] = await compile([source], build);
-    const program = join(build.objectDir, basename(source, ".cc"));
-    await run(build.compiler.command, [
-      ...build.flags,
-      "-o",
-      program,
-      object,
-      ...library,
-      "-pthread",
-    ]);
+    const program = join(build.objectDir, basename(source, ".cc") + build.programEnding);
+    await link([object, ...library], [...build.flags, "-pthread"], program, build);
+    if (build.isCross) continue;
     const result = spawnSync(program, list, { stdio: "inherit" });
     if (result.status !== 0)
       fail(`${relative(root, source)} failed (${result.status ?? result.signal})`);
@@ -263,10 +280,23 @@ function commitName() {
   return answer.status === 0 ? answer.stdout.trim() : "unknown";
 }
 
+/** The cross compiler is the repository's: an installed package does not have it. */
+async function crossOf(target) {
+  if (target === undefined) return undefined;
+  const { crossCompiler } = await import("./packages/cross.mjs");
+  return crossCompiler(target, join(buildDir, "cross"));
+}
+
+function addonName({ target, sanitize }) {
+  if (target !== undefined) return `packages/${target}/hearth.node`;
+  return sanitize ? "hearth-sanitize.node" : "hearth.node";
+}
+
 const options = parseArguments(process.argv.slice(2));
-const compiler = compilerOrExit(options.optional);
 try {
-  const build = createBuild(compiler, options.sanitize);
+  const cross = await crossOf(options.target);
+  const compiler = cross?.compiler ?? compilerOrExit(options.optional);
+  const build = createBuild(compiler, options.sanitize, cross);
   if (options.test) {
     await runPrograms(filesUnder(join(nativeDir, "test"), ".cc"), [], build);
   } else if (options.bench) {
@@ -274,7 +304,7 @@ try {
     const [name, ...rest] = options.bench;
     await runPrograms([benchSource(name)], rest, build);
   } else {
-    await buildAddon(build, options.sanitize ? "hearth-sanitize.node" : "hearth.node");
+    await buildAddon(build, addonName(options));
   }
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);

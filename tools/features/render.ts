@@ -22,6 +22,7 @@ import { samplingRules } from "../../src/runtime/sampling/sampling-options.ts";
 import { sparsities } from "../../src/sparsity/method.ts";
 import { preTokenizerNames } from "../../src/text/pre-tokenizers.ts";
 import { cacheTable } from "./cache-types.ts";
+import { platformTable } from "./platforms.ts";
 import { table } from "./table.ts";
 
 const sections: Readonly<Record<string, () => string>> = {
@@ -36,6 +37,7 @@ const sections: Readonly<Record<string, () => string>> = {
   sparsity: () => `${quoted(sparsities)}.`,
   tasks: () => `${quoted(taskNames)}.`,
   commands: commandTable,
+  platforms: platformTable,
 };
 
 /** The page with every section made anew. @throws Error for a section whose markers the page does not have. */

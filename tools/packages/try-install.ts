@@ -1,0 +1,116 @@
+/** Installs a release's packages as a user would, by each package manager, and runs what was installed. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { packagePath } from "../../src/core/package-root.ts";
+import { BareProject, type PackageManager, packageManagers } from "./bare-project.ts";
+import { scope } from "./platforms.ts";
+import { serveScope } from "./scope-registry.ts";
+import type { PackedPackage } from "./stage.ts";
+
+/** What an installation may take on disk, without the GPU and with it. */
+const maxBytes = 60e6;
+const maxBytesWithGpu = 200e6;
+
+export interface Trial {
+  readonly manager: string;
+  /** Of node_modules. */
+  readonly bytes: number;
+  readonly bytesWithGpu: number;
+  readonly packages: readonly string[];
+  readonly milliseconds: { readonly version: number; readonly firstToken: number };
+  /** Sentences; empty where all went well. */
+  readonly problems: readonly string[];
+}
+
+export async function tryInstalls(
+  packed: readonly PackedPackage[],
+  managers: readonly PackageManager[] = packageManagers,
+): Promise<readonly Trial[]> {
+  await using registry = await serveScope(packed);
+  const trials: Trial[] = [];
+  for (const manager of managers) trials.push(await tryInstall(packed, manager, registry.url));
+  return trials;
+}
+
+async function tryInstall(
+  packed: readonly PackedPackage[],
+  manager: PackageManager,
+  registry: string,
+): Promise<Trial> {
+  const main = packed.find(({ manifest }) => manifest.name === "hearth-llm");
+  if (main === undefined) throw new Error("hearth-llm is not packed");
+  using project = await BareProject.create(manager, main.tarball, registry);
+  await project.install();
+  const bytes = project.installedBytes();
+  const version = await timed(() => project.hearth("--version"));
+  const problems = [
+    ...problemOf(version.value.includes(`native addon: ${scope}/`), `says ${version.value}`),
+    ...problemOf(bytes <= maxBytes, `takes ${bytes} bytes without the GPU`),
+    ...(await runProblems(project)),
+    ...(await typeProblems(project)),
+  ];
+  const firstToken = await timed(() => project.hearth("run", "-n", "1", "--quiet", "Once"));
+  const packages = project.packagesOf(scope);
+  await project.install(`${scope}/gpu`);
+  const bytesWithGpu = project.installedBytes();
+  return {
+    manager: manager.name,
+    bytes,
+    bytesWithGpu,
+    packages: [...packages, ...project.packagesOf(scope).filter((one) => !packages.includes(one))],
+    milliseconds: { version: version.milliseconds, firstToken: firstToken.milliseconds },
+    problems: [
+      ...problems,
+      ...problemOf(bytesWithGpu <= maxBytesWithGpu, `takes ${bytesWithGpu} bytes with the GPU`),
+      ...(await gpuProblems(project)),
+    ],
+  };
+}
+
+function problemOf(holds: boolean, problem: string): readonly string[] {
+  return holds ? [] : [problem];
+}
+
+/** The bundled model with the fast kernels, and with the GPU a sentence that says how to have it. */
+async function runProblems(project: BareProject): Promise<readonly string[]> {
+  const list = ["run", "--seed", "1", "-n", "8", "Once upon a time"];
+  const text = await project.hearth(...list);
+  const gpu = await project.hearth("run", "--device", "gpu", "-n", "1", "x").catch(String);
+  return [
+    ...problemOf(!text.includes("slow reference backend"), `runs slowly: ${text}`),
+    ...problemOf(
+      gpu.includes(`"npm install ${scope}/gpu"`),
+      `without the GPU's package it says: ${gpu}`,
+    ),
+  ];
+}
+
+async function gpuProblems(project: BareProject): Promise<readonly string[]> {
+  const { gpu_problem: problem } = JSON.parse(await project.hearth("doctor", "--json"));
+  const isLoaded = problem === null || /^no graphics adapter was found/.test(problem);
+  return problemOf(isLoaded, `with the GPU's package doctor says: ${problem}`);
+}
+
+const program = `import { Engine, type EngineOptions } from "hearth-llm";
+const options: EngineOptions = { contextLength: 64 };
+export const engine: Promise<Engine> = Engine.open("model.gguf", options);
+`;
+
+async function typeProblems(project: BareProject): Promise<readonly string[]> {
+  writeFileSync(join(project.folder, "program.mts"), program);
+  const compilerOptions = { module: "nodenext", strict: true, noEmit: true, types: [] };
+  const config = JSON.stringify({ compilerOptions, files: ["program.mts"] });
+  writeFileSync(join(project.folder, "tsconfig.json"), config);
+  const said = await project
+    .node(packagePath("node_modules/typescript/bin/tsc"), "-p", project.folder)
+    .catch(String);
+  return problemOf(said === "", `its types are wrong: ${said}`);
+}
+
+async function timed<Value>(
+  work: () => Promise<Value>,
+): Promise<{ readonly value: Value; readonly milliseconds: number }> {
+  const started = performance.now();
+  const value = await work();
+  return { value, milliseconds: performance.now() - started };
+}

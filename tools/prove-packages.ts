@@ -1,0 +1,44 @@
+/**
+ * The packages for other systems, run in emulators of them: kernel tests for every instruction set, the command line and
+ * the golden answers. By hand: it takes many minutes, and wants qemu-user-static, libstdc++6-arm64-cross and wine of Debian.
+ *   npm run prove:packages [-- --built]      with the addons that lie in build/packages already
+ */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { packagePath } from "../src/core/package-root.ts";
+import { buildAddons, buildKernelTests } from "./packages/build-addons.ts";
+import { type Emulator, emulators } from "./packages/emulators.ts";
+import { platforms } from "./packages/platforms.ts";
+import { smokeAll } from "./packages/smoke.ts";
+import { readManifest, stagePackages } from "./packages/stage.ts";
+
+async function main(flags: readonly string[]): Promise<number> {
+  if (flags.some((flag) => flag !== "--built")) {
+    console.error("usage: npm run prove:packages -- [--built]");
+    return 2;
+  }
+  const usable = emulators.filter((emulator) => emulator.missing() === undefined);
+  if (usable.length === 0) {
+    console.error("prove:packages: this machine has no emulator; see tools/packages/emulators.ts");
+    return 1;
+  }
+  if (!flags.includes("--built")) buildAddons(platforms.map(({ name }) => name));
+  for (const emulator of usable) await proveKernels(emulator);
+  const packed = stagePackages(readManifest(packagePath(".")));
+  for (const line of await smokeAll(packed)) console.log(line);
+  return 0;
+}
+
+/** Each program says how many checks it made with which kernels, and ends with an error where one failed. */
+async function proveKernels(emulator: Emulator): Promise<void> {
+  const folder = buildKernelTests(emulator.platform);
+  const tests = readdirSync(packagePath("native/test")).filter((name) => name.endsWith("_test.cc"));
+  for (const test of tests) {
+    const ending = emulator.platform.startsWith("win32") ? ".exe" : "";
+    const program = join(folder, test.replace(/\.cc$/, ending));
+    const said = await emulator.run(program, [], folder);
+    console.log(`${emulator.platform}: ${test}: ${said.trim().split(/\r?\n/).join("; ")}`);
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
