@@ -218,6 +218,11 @@ export class Engine implements Disposable {
     return this.#opened.template.announcement;
   }
 
+  /** The model's own chat template, in Jinja; undefined where a plain form stands in for it. */
+  get chatTemplate(): string | undefined {
+    return this.#opened.template.source;
+  }
+
   /** Which neurons are where, on device hybrid. */
   get plan(): Plan | undefined {
     return this.#opened.plan;

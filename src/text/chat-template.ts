@@ -61,6 +61,8 @@ export function encodePrompt(
 export interface ChatTemplate {
   /** To be shown to the user: the model has no template that can be used, or several, and what stands in. */
   readonly announcement: string | undefined;
+  /** The model's own template; undefined where the plain form stands in. */
+  readonly source: string | undefined;
   /** Texts that end an answer, for a form that has no tokens for it. */
   readonly stopTexts: readonly string[];
   /** How the model writes its answers: where thoughts and calls of tools stand in them. */
@@ -104,6 +106,7 @@ function ownChat(
   const form = findReplyForm(source, () => findOut().knowsTools);
   return {
     announcement: notice,
+    source,
     stopTexts: [],
     form,
     render: (messages, options = {}) => {
@@ -192,6 +195,7 @@ function readVariables(variables: Readonly<Record<string, unknown>>): Record<str
 function plainChat(tokenizer: Tokenizer, reason: string): ChatTemplate {
   return withEncode(tokenizer, {
     announcement: `${reason}: using the plain form "User: … Assistant: …"; answers may suffer`,
+    source: undefined,
     stopTexts: ["\nUser:"],
     form: findReplyForm("", () => false),
     render: (messages, { addGenerationPrompt = true, tools = [] } = {}) => {

@@ -62,7 +62,7 @@ export class ModelHost {
    * @throws RequestError for a name that no model has; ModelLoadError
    */
   async acquire(name: string | undefined, { signal, keepAlive }: LeaseWish): Promise<ModelLease> {
-    const entry = await this.#find(name);
+    const entry = await this.find(name);
     const startedAt = performance.now();
     const isLoaded = this.#loaded.has(entry.name);
     const model = await abortable(this.#model(entry), signal);
@@ -80,9 +80,9 @@ export class ModelHost {
     };
   }
 
-  /** Sends a model away that is loaded. False where it is not. */
-  unload(name: string): boolean {
-    const model = this.#loaded.get(name);
+  /** Sends a model away that is loaded. False where it is not. @throws RequestError for a name that no model has */
+  async unload(name: string): Promise<boolean> {
+    const model = this.#loaded.get((await this.find(name)).name);
     if (model !== undefined) void this.#sendAway(model);
     return model !== undefined;
   }
@@ -95,12 +95,16 @@ export class ModelHost {
     await Promise.all(this.#leaving);
   }
 
-  async #find(name: string | undefined): Promise<CatalogueEntry> {
+  /** @throws RequestError for a name that no model has */
+  async find(name: string | undefined): Promise<CatalogueEntry> {
     this.#closing.signal.throwIfAborted();
     const { only } = this.catalogue;
     if (only !== undefined) return only;
     const entries = await this.catalogue.list();
-    const named = entries.find((entry) => entry.name === name);
+    // Ollama's clients put the tag behind every name that has none.
+    const named =
+      entries.find((entry) => entry.name === name) ??
+      entries.find((entry) => `${entry.name}:latest` === name);
     if (named !== undefined) return named;
     throw noSuchModel(
       name,
@@ -165,6 +169,7 @@ export class ModelHost {
   /** Sends it away when nobody has asked for it for so long. */
   #expire(model: LoadedModel, keepAlive: Milliseconds = this.#options.keepAlive): void {
     clearTimeout(this.#timers.get(model));
+    model.expiresAt = new Date(Math.min(Date.now() + keepAlive, farthestDate));
     // Node's timers count to 2^31: some 25 days, which is for ever.
     if (keepAlive >= 2 ** 31) return;
     const expired = (): void => {
@@ -173,6 +178,9 @@ export class ModelHost {
     this.#timers.set(model, setTimeout(expired, keepAlive).unref());
   }
 }
+
+/** The last day of the year 9999: JSON's dates have four digits. */
+const farthestDate = Date.UTC(9999, 11, 31);
 
 function ending(): RequestError {
   return new RequestError("unavailable", "the server is ending");

@@ -7,6 +7,8 @@ export class LoadedModel {
   readonly engine: Engine;
   /** When it was loaded and when it was last held, by `performance.now()`. */
   lastUsedAt: Milliseconds = performance.now();
+  /** When it is sent away, if nobody asks for it before. */
+  expiresAt: Date = new Date();
   #leases = 0;
   #isLeaving = false;
   #idle: (() => void) | undefined;

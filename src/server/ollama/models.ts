@@ -1,0 +1,117 @@
+/** `/api/version`, `/api/tags`, `/api/show`, `/api/ps`: which models there are, and what is known of them. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { z } from "zod";
+import { ownVersion } from "../../core/version.ts";
+import { type BodyFields, createBodyCheck } from "../body-fields.ts";
+import type { App, ServerContext } from "../context.ts";
+import { RequestError } from "../errors.ts";
+import type { LoadedModel } from "../models/loaded-model.ts";
+import { detailsOf, KnownFiles } from "./facts.ts";
+
+/** Of the Ollama whose interface this is: clients refuse older ones. */
+const interfaceVersion = "0.11.0";
+
+interface ShowBody {
+  readonly model?: string | undefined;
+  readonly name?: string | undefined;
+}
+
+const showFields: BodyFields<ShowBody> = {
+  schema: z
+    .object({ model: z.string().optional(), name: z.string().optional() })
+    .meta({ id: "OllamaShowRequest" }),
+  idle: ["verbose"],
+  absent: {},
+};
+
+export function addModelRoutes(app: App, context: ServerContext): void {
+  const { models } = context;
+  const files = new KnownFiles();
+  const tags = ["ollama"];
+  app.get(
+    "/api/version",
+    { schema: { summary: "The version of Ollama's interface", tags } },
+    () => ({
+      version: interfaceVersion,
+      hearth: ownVersion(),
+    }),
+  );
+  app.get("/api/tags", { schema: { summary: "The models that there are", tags } }, async () => {
+    const shown: object[] = [];
+    for (const entry of await models.catalogue.list()) {
+      const facts = files.of(entry);
+      if (facts === undefined) continue;
+      const { inspection, modifiedAt, digest } = facts;
+      const named = { name: entry.name, model: entry.name, modified_at: modifiedAt };
+      shown.push({ ...named, size: inspection.fileBytes, digest, details: detailsOf(inspection) });
+      await nextTurn();
+    }
+    return { models: shown };
+  });
+  const judge = createBodyCheck(showFields, context);
+  app.post(
+    "/api/show",
+    { schema: { summary: "What is known of a model", tags, body: showFields.schema } },
+    async (asked, reply) => {
+      const { model, name = model } = judge(asked, reply);
+      const entry = await models.find(name);
+      const facts = files.of(entry);
+      if (facts === undefined)
+        throw new RequestError("not found", `the file of ${entry.name} cannot be read`);
+      return describe(
+        facts,
+        models.loaded().find((one) => one.name === entry.name),
+      );
+    },
+  );
+  app.get("/api/ps", { schema: { summary: "The models that are loaded", tags } }, async () => {
+    const entries = await models.catalogue.list();
+    const shown = models.loaded().map(async (loaded) => {
+      const entry = entries.find(({ name }) => name === loaded.name);
+      const facts = entry && files.of(entry);
+      return describeLoaded(loaded, facts);
+    });
+    return { models: await Promise.all(shown) };
+  });
+}
+
+type Facts = NonNullable<ReturnType<KnownFiles["of"]>>;
+
+function describe({ inspection, modifiedAt }: Facts, loaded: LoadedModel | undefined): object {
+  const { architecture, parameters, contextLength, metadata } = inspection;
+  const facts = metadata.filter(([key]) => !key.startsWith("tokenizer."));
+  return {
+    modelfile: "",
+    parameters: "",
+    template: loaded?.engine.chatTemplate ?? "",
+    details: detailsOf(inspection),
+    model_info: {
+      ...Object.fromEntries(facts),
+      "general.architecture": architecture,
+      "general.parameter_count": parameters,
+      ...(contextLength !== undefined && { [`${architecture}.context_length`]: contextLength }),
+      ...(inspection.model && {
+        [`${architecture}.embedding_length`]: inspection.model.hyperparameters.dim,
+      }),
+    },
+    capabilities: ["completion", "embedding"],
+    modified_at: modifiedAt,
+  };
+}
+
+async function describeLoaded(
+  { name, engine, expiresAt }: LoadedModel,
+  facts: Facts | undefined,
+): Promise<object> {
+  const { gpu } = await engine.report();
+  return {
+    name,
+    model: name,
+    size: facts?.inspection.fileBytes ?? 0,
+    digest: facts?.digest ?? "",
+    details: facts ? detailsOf(facts.inspection) : {},
+    expires_at: expiresAt.toISOString(),
+    size_vram: gpu?.bytes ?? 0,
+    context_length: engine.contextLength,
+  };
+}

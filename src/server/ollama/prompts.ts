@@ -1,0 +1,78 @@
+/** What of Ollama's bodies is a request for an answer. */
+import { defined } from "../../core/defined.ts";
+import type { ChatMessage } from "../../index.ts";
+import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
+import { samplingOptions } from "../answers/sampling-fields.ts";
+import { RequestError } from "../errors.ts";
+import type { AnswerBody, ChatBody, GenerateBody, OllamaMessage } from "./fields.ts";
+
+/** Undefined where the body only wants the model loaded, or sent away. */
+export function chatRequest(body: ChatBody): AnswerRequest | undefined {
+  const { messages = [] } = body;
+  if (messages.length === 0) return undefined;
+  return request(body, chatPrompt(body, messages.map(messageOf)));
+}
+
+/** Undefined where the body only wants the model loaded, or sent away. */
+export function generateRequest(body: GenerateBody): AnswerRequest | undefined {
+  const { prompt = "", system, raw } = body;
+  if (prompt === "") return undefined;
+  if (raw) {
+    refuseWithRaw("system", system);
+    refuseWithRaw("think", body.think);
+    return request(body, { kind: "text", text: prompt, parseSpecial: true });
+  }
+  const before = system ? [{ role: "system", content: system }] : [];
+  return request(body, chatPrompt(body, [...before, { role: "user", content: prompt }]));
+}
+
+function request(body: AnswerBody, prompt: AnswerPrompt): AnswerRequest {
+  const { model, keep_alive: keepAlive, num_predict: most } = body;
+  const maxTokens = most === undefined || most < 0 ? undefined : most;
+  return {
+    model,
+    prompts: [prompt],
+    options: { ...samplingOptions(body), ...defined({ maxTokens }) },
+    ...defined({ keepAlive }),
+  };
+}
+
+function chatPrompt({ think }: AnswerBody, messages: readonly ChatMessage[]): AnswerPrompt {
+  const variables = thinkVariables(think);
+  return { kind: "messages", messages, ...(variables && { template: { variables } }) };
+}
+
+/** By the names that templates know it: Qwen's and others', and gpt-oss'. */
+export function thinkVariables(
+  think: AnswerBody["think"],
+): Readonly<Record<string, unknown>> | undefined {
+  if (think === undefined) return undefined;
+  if (typeof think === "boolean") return { enable_thinking: think };
+  return { enable_thinking: true, reasoning_effort: think };
+}
+
+function refuseWithRaw(field: string, value: unknown): void {
+  if (value === undefined || value === "" || value === false) return;
+  const message = `${field}: with raw true the prompt is read as it is; write it there`;
+  throw new RequestError("invalid request", message, { field });
+}
+
+/** What a client sends back of an answer, and what says nothing. */
+const idleInMessages: ReadonlySet<string> = new Set(["thinking", "tool_name"]);
+
+function messageOf(message: OllamaMessage, index: number): ChatMessage {
+  const { role, content = "", ...others } = message;
+  const at = `messages[${index}]`;
+  if (role === "tool") throw unsupported(`${at}.role`, "calls of tools are not supported yet");
+  for (const [name, value] of Object.entries(others)) {
+    const isEmpty = value === null || (Array.isArray(value) && value.length === 0);
+    if (isEmpty || idleInMessages.has(name)) continue;
+    const reason = name === "images" ? "hearth reads text" : "hearth does not know this field yet";
+    throw unsupported(`${at}.${name}`, reason);
+  }
+  return { role, content };
+}
+
+function unsupported(field: string, reason: string): RequestError {
+  return new RequestError("not supported", `${field}: ${reason}`, { field });
+}

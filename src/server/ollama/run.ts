@@ -1,0 +1,111 @@
+/** `/api/chat` and `/api/generate`: answers, or only a model that is loaded or sent away. */
+import type { Engine } from "../../index.ts";
+import { Answers } from "../answers/answers.ts";
+import type { AnswerRequest } from "../answers/request.ts";
+import { type BodyFields, createBodyCheck } from "../body-fields.ts";
+import type { App, ServerContext } from "../context.ts";
+import { RequestError } from "../errors.ts";
+import { whenGone } from "../gone.ts";
+import { sendStream } from "../stream.ts";
+import {
+  type Asked,
+  answerLines,
+  line,
+  lines,
+  loadedAnswer,
+  messagePlace,
+  responsePlace,
+  type TextPlace,
+  wholeAnswer,
+} from "./answer.ts";
+import {
+  type AnswerBody,
+  besideOptions,
+  chatFields,
+  generateFields,
+  type RunBody,
+  withOptions,
+} from "./fields.ts";
+import { chatRequest, generateRequest, thinkVariables } from "./prompts.ts";
+
+export function addRunRoutes(app: App, context: ServerContext): void {
+  addRoute(app, context, {
+    url: "/api/chat",
+    summary: "The answer to a conversation",
+    fields: chatFields,
+    request: chatRequest,
+    place: messagePlace,
+  });
+  addRoute(app, context, {
+    url: "/api/generate",
+    summary: "The answer to a prompt",
+    fields: generateFields,
+    request: generateRequest,
+    place: responsePlace,
+  });
+}
+
+interface RunRoute<Body extends AnswerBody> {
+  readonly url: string;
+  readonly summary: string;
+  readonly fields: BodyFields<Body>;
+  /** Undefined where no answer is wanted. */
+  request(body: Body): AnswerRequest | undefined;
+  readonly place: TextPlace;
+}
+
+function addRoute<Body extends AnswerBody>(
+  app: App,
+  context: ServerContext,
+  { url, summary, fields, request: requestOf, place }: RunRoute<Body>,
+): void {
+  const { models, limits } = context;
+  const judge = createBodyCheck(fields, context);
+  app.post(
+    url,
+    { schema: { summary, tags: ["ollama"], body: fields.schema } },
+    async (asked, reply) => {
+      const startedAt = performance.now();
+      asked.body = withOptions(asked.body, besideOptions);
+      const body = judge(asked, reply);
+      const { model, keep_alive: keepAlive, stream = true } = body;
+      const request = requestOf(body);
+      const signal = whenGone(reply);
+      if (request === undefined && keepAlive === 0) {
+        await models.unload(model);
+        return end(loadedAnswer(model, "unload", place));
+      }
+      using lease = await models.acquire(model, { signal, keepAlive });
+      requireContext(body, lease.engine);
+      if (request === undefined) return end(loadedAnswer(lease.name, "load", place));
+      requireThinking(body, lease.engine);
+      using answers = await Answers.start(context, request, signal);
+      const times: Asked = { startedAt, loadMilliseconds: lease.loadMilliseconds, place };
+      if (!stream) return await wholeAnswer(answers, times);
+      await sendStream(reply, answerLines(answers, times), { form: lines, times: limits.stream });
+      return reply;
+
+      function end(answer: object): unknown {
+        return stream ? reply.type(lines.contentType).send(line(answer)) : answer;
+      }
+    },
+  );
+}
+
+/** A context as long as was asked for, or longer, answers alike. @throws RequestError with both numbers */
+export function requireContext({ num_ctx: wanted }: RunBody, { contextLength }: Engine): void {
+  if (wanted === undefined || wanted <= contextLength) return;
+  const message = `num_ctx: ${wanted} tokens are more than the context here, which has ${contextLength}; start hearth serve with -c ${wanted}`;
+  throw new RequestError("invalid request", message, { field: "num_ctx" });
+}
+
+/** Whether a template knows of thinking is seen by what it makes of a message. @throws RequestError */
+function requireThinking({ think }: AnswerBody, engine: Engine): void {
+  if (think === undefined || think === false) return;
+  const messages = [{ role: "user", content: "Hello" }];
+  const on = engine.renderChat(messages, { variables: thinkVariables(think) ?? {} });
+  const off = engine.renderChat(messages, { variables: { enable_thinking: false } });
+  if (on !== off) return;
+  const message = "think: the template of this model does not know of thinking";
+  throw new RequestError("not supported", message, { field: "think" });
+}
