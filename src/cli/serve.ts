@@ -55,6 +55,11 @@ const serverOptions = (): readonly ApiOption<keyof ServeFlags & keyof ServerOpti
     "models in memory at most, without -m (default: 4)",
   ).argParser(wholeNumber),
   new ApiOption(
+    "slotSavePath",
+    "--slot-save-path <folder>",
+    "where clients with a key may save conversations (default: nowhere)",
+  ),
+  new ApiOption(
     "keepAlive",
     "--keep-alive <minutes>",
     "unload a model that nobody asks so long, without -m (default: 5)",
@@ -72,7 +77,7 @@ function apiKeyOption(): ApiOption<"apiKeys"> {
 export function addServeCommand(program: Command): void {
   const command = program
     .command("serve")
-    .description("answer over HTTP as OpenAI, llama-server and Ollama do")
+    .description("answer over HTTP as OpenAI, Anthropic, llama-server and Ollama do")
     .usage("[options] [model]")
     .option("-m, --model <file>", "serve this model alone (default: every one of hearth list)")
     .option(

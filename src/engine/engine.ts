@@ -96,6 +96,11 @@ export class Engine implements Disposable {
     return this.#opened.session.cache.contextLength;
   }
 
+  /** Answers that can be written at the same time. */
+  get sequences(): number {
+    return this.#opened.session.cache.sequences;
+  }
+
   tokenize(text: string | Uint8Array, options: EncodeOptions = {}): number[] {
     return this.tokenizer.encode(text, options);
   }

@@ -3,6 +3,7 @@
  * The scheduler owns the step loop; a generation says which tokens it wants read and takes logits.
  */
 import { callCaller } from "../core/call-caller.ts";
+import { defined } from "../core/defined.ts";
 import { NotFiniteError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
@@ -48,6 +49,8 @@ export interface GenerationResult {
   readonly cachedTokens: Tokens;
   readonly completionTokens: Tokens;
   readonly finishReason: FinishReason;
+  /** The stop string that ended it; absent where something else did. */
+  readonly stopText?: string;
   readonly seed: number;
   readonly timings: GenerationTimings;
 }
@@ -294,7 +297,7 @@ export class ActiveGeneration {
     this.#text += released.shown;
     this.#written += released.written;
     this.chunks.push({ ...chunkOf(released), token, ...scores });
-    if (this.#stopText.found || this.#sampler.isDone) this.finish("stop");
+    if (this.#stopText.found !== undefined || this.#sampler.isDone) this.finish("stop");
     else if (this.#tokens.length >= maxTokens) this.finish("length");
     else this.#readNext(token);
   }
@@ -319,6 +322,7 @@ export class ActiveGeneration {
       cachedTokens: this.#cached,
       completionTokens: this.#tokens.length,
       finishReason,
+      ...defined({ stopText: this.#stopText.found }),
       seed: this.settings.sampling.seed,
       timings: {
         promptMilliseconds,

@@ -16,7 +16,7 @@ describe("stop strings", () => {
     const subject = new StopText(["</s>"]);
     expect(subject.push("a<").shown).toBe("a");
     expect(subject.push("/b").shown).toBe("</b");
-    expect(subject.found).toBe(false);
+    expect(subject.found).toBeUndefined();
   });
 
   it("give what the whole text cut at its earliest stop string gives, however it is split", () => {
@@ -124,7 +124,18 @@ describe("stop strings", () => {
     expect(released.map(({ shown }) => shown).join("")).toBe(expected);
     const written = pieces.map((piece) => piece.join("")).join("");
     expect(written.startsWith(released.map((one) => one.written).join(""))).toBe(true);
-    expect(subject.found).toBe(found);
+    expect(subject.found !== undefined).toBe(found);
+  });
+
+  it("are told apart: the first one in the text counts, of two in one place the first given", () => {
+    const found = (stops: readonly string[], text: string): string | undefined => {
+      const subject = new StopText(stops);
+      subject.push(text);
+      return subject.found;
+    };
+    expect(found(["two", "one"], "one two")).toBe("one");
+    expect(found(["on", "one"], "a one")).toBe("on");
+    expect(found(["x"], "a one")).toBeUndefined();
   });
 
   it("keep no text that can no longer become a stop string", () => {

@@ -1,3 +1,8 @@
+interface FoundStop {
+  readonly stop: string;
+  readonly at: number;
+}
+
 /**
  * Holds back text that may be the beginning of a stop string, and cuts at the first one that is complete. Control
  * tokens are not shown, but a stop string may name them: it is looked for in what is shown and in all that was written.
@@ -17,28 +22,30 @@ export class StopText {
   #written = "";
   /** For each character of #written, whether it is shown; empty where all are. */
   #isShown: readonly boolean[] = [];
-  #found = false;
+  #found: string | undefined;
 
   constructor(stops: readonly string[]) {
     this.#stops = stops.filter((stop) => stop.length > 0);
   }
 
-  /** True once a stop string was seen; nothing after it is ever released. */
-  get found(): boolean {
+  /** The stop string that was seen, the first in the text; nothing from it on is ever released. Undefined before that. */
+  get found(): string | undefined {
     return this.#found;
   }
 
   /** Adds text, and behind it text that is never shown; returns the text that is safe. */
   push(text: string, hidden = ""): ReleasedText {
-    if (this.#found) return nothing;
+    if (this.#found !== undefined) return nothing;
     if (this.#stops.length === 0) return { shown: text, written: text + hidden };
     this.#add(text, hidden);
     const shown = this.#shownOf(this.#written.length);
-    const cuts = [this.#earliestStop(this.#written), this.#placeOf(this.#earliestStop(shown))];
-    const cut = Math.min(...cuts.filter((at) => at >= 0));
-    if (cut !== Number.POSITIVE_INFINITY) {
-      this.#found = true;
-      return this.#release(cut);
+    const inWritten = this.#earliestStop(this.#written);
+    const inShown = this.#earliestStop(shown);
+    const cuts = [inWritten, inShown && { ...inShown, at: this.#placeOf(inShown.at) }];
+    const first = earliest(cuts.filter((cut) => cut !== undefined));
+    if (first !== undefined) {
+      this.#found = first.stop;
+      return this.#release(first.at);
     }
     const safe = this.#written.length - this.#unsafeTail(this.#written);
     const safeShown = this.#placeOf(shown.length - this.#unsafeTail(shown));
@@ -47,7 +54,7 @@ export class StopText {
 
   /** What was held back and turned out not to be a stop string. */
   end(): ReleasedText {
-    return this.#found ? nothing : this.#release(this.#written.length);
+    return this.#found !== undefined ? nothing : this.#release(this.#written.length);
   }
 
   #add(text: string, hidden: string): void {
@@ -87,9 +94,9 @@ export class StopText {
     return text;
   }
 
-  #earliestStop(text: string): number {
-    const places = this.#stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
-    return places.length === 0 ? -1 : Math.min(...places);
+  #earliestStop(text: string): FoundStop | undefined {
+    const found = this.#stops.map((stop) => ({ stop, at: text.indexOf(stop) }));
+    return earliest(found.filter(({ at }) => at >= 0));
   }
 
   /** Length of the longest end of the text that begins a stop string. */
@@ -103,4 +110,12 @@ export class StopText {
     }
     return longest;
   }
+}
+
+/** Of two at one place, the first. */
+function earliest(found: readonly FoundStop[]): FoundStop | undefined {
+  return found.reduce<FoundStop | undefined>(
+    (best, one) => (best === undefined || one.at < best.at ? one : best),
+    undefined,
+  );
 }

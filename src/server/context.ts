@@ -16,6 +16,8 @@ export interface ServerContext {
   readonly unknownFields: UnknownFields;
   /** Whether requests that change the server (load, unload, slots, files) may be taken: only with a key. */
   readonly mayChangeServer: boolean;
+  /** Where conversations may be saved; undefined: nowhere. */
+  readonly slotFolder: string | undefined;
 }
 
 /** What dialects add their routes to. The schemas of routes describe them; a handler judges its body (body-fields.ts). */

@@ -1,4 +1,5 @@
 /** What `createServer` accepts, the defaults, and what goes together. */
+import { statSync } from "node:fs";
 import {
   checkOptions,
   choiceRule,
@@ -50,6 +51,8 @@ export interface ServerOptions {
   readonly maxModels?: number;
   /** How long a model stays loaded without requests. Default: 5 minutes; with `model`, for ever. */
   readonly keepAlive?: Milliseconds;
+  /** A folder in which who has a key may save conversations. Default: none. */
+  readonly slotSavePath?: string;
   /** What becomes of fields that hearth does not know. Default "refuse". */
   readonly unknownFields?: UnknownFields;
   /** Default "off". */
@@ -72,7 +75,7 @@ export interface ServerOptions {
 
 /** With a value for every option that has one. */
 export type ResolvedServerOptions = ServerOptions &
-  Required<Omit<ServerOptions, "model" | "name" | "models" | "contextLength">>;
+  Required<Omit<ServerOptions, "model" | "name" | "models" | "contextLength" | "slotSavePath">>;
 
 const defaults = {
   host: "127.0.0.1",
@@ -120,6 +123,12 @@ const rules: OptionRules<ServerOptions> = {
   keepAlive: {
     expected: "a number of milliseconds of at least 0",
     accepts: (value) => typeof value === "number" && value >= 0,
+  },
+  slotSavePath: {
+    expected: "a folder that is there",
+    accepts: (value) =>
+      pathRule.accepts(value) &&
+      statSync(String(value), { throwIfNoEntry: false })?.isDirectory() === true,
   },
   unknownFields: choiceRule(["refuse", "ignore"]),
   log: choiceRule(["text", "json", "off"]),

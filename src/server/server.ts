@@ -46,6 +46,7 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
     metrics: new Metrics(models),
     unknownFields: resolved.unknownFields,
     mayChangeServer: resolved.apiKeys.length > 0,
+    slotFolder: resolved.slotSavePath,
   };
   const app = await buildApp({ context, options: resolved, condition: () => server.condition });
   const server = new RunningServer(app, models, resolved);

@@ -154,6 +154,8 @@ describe("a model without a usable template", () => {
   it("gets a plain form, which is announced", () => {
     const chat = chatOf(undefined);
     expect(chat.announcement).toContain("no chat template");
+    expect(chat.source).toBeUndefined();
+    expect(chatOf("{{ messages[0].content }}").source).toBe("{{ messages[0].content }}");
     expect(chat.render(withSystem)).toBe(
       "Be kind.\nUser: Hi\nAssistant: Hello\nUser: Bye\nAssistant:",
     );

@@ -1,0 +1,102 @@
+/** Answers of `/completion`, whole and in a stream. No `[DONE]` ends a stream: the event that has `stop` does. */
+import type { FinishReason, GenerationResult, Tokenizer } from "../../index.ts";
+import type { Answers } from "../answers/answers.ts";
+import type { AnswerToken } from "../answers/request.ts";
+import { samplingFields } from "../answers/sampling-fields.ts";
+import { timingsOf } from "../openai/answer-parts.ts";
+import { dataEvent } from "../sse.ts";
+import { type CompletionBody, isList, promptsOf } from "./completion-body.ts";
+import { probabilityOf } from "./tokens.ts";
+
+export async function wholeCompletion(answers: Answers, body: CompletionBody): Promise<object> {
+  const { tokenizer } = answers.model.engine;
+  const whole = await answers.whole();
+  const texts = whole.map(({ choice, result, tokens }) => ({
+    ...ending(answers, body, { choice, result }),
+    content: result.text,
+    ...(body.return_tokens && { tokens: tokens.map(({ id }) => id) }),
+    ...probabilities(tokens, body, tokenizer),
+  }));
+  return isList(body) ? texts : (texts[0] ?? {});
+}
+
+export async function* completionEvents(
+  answers: Answers,
+  body: CompletionBody,
+): AsyncGenerator<string> {
+  const { tokenizer } = answers.model.engine;
+  const written: number[] = [];
+  for await (const event of answers) {
+    const { choice } = event;
+    if (event.kind === "end") {
+      yield dataEvent(ending(answers, body, event));
+      continue;
+    }
+    const tokens = event.token === undefined ? [] : [event.token];
+    written[choice] = (written[choice] ?? 0) + tokens.length;
+    yield dataEvent({
+      index: choice,
+      content: event.text,
+      tokens: tokens.map(({ id }) => id),
+      stop: false,
+      id_slot: -1,
+      tokens_predicted: written[choice],
+      ...probabilities(tokens, body, tokenizer),
+    });
+  }
+}
+
+interface Ended {
+  readonly choice: number;
+  readonly result: GenerationResult;
+}
+
+function ending(answers: Answers, body: CompletionBody, { choice, result }: Ended): object {
+  const { promptTokens, completionTokens, finishReason, stopText } = result;
+  return {
+    index: choice,
+    content: "",
+    tokens: [],
+    id_slot: -1,
+    stop: true,
+    model: answers.model.name,
+    tokens_predicted: completionTokens,
+    tokens_evaluated: promptTokens,
+    generation_settings: settingsOf(body, result),
+    prompt: promptsOf(body)[choice] ?? "",
+    has_new_line: result.text.includes("\n"),
+    truncated: false,
+    stop_type: stopText === undefined ? stopTypes[finishReason] : "word",
+    stopping_word: stopText ?? "",
+    // The last token of an answer is not read.
+    tokens_cached: promptTokens + Math.max(0, completionTokens - 1),
+    timings: timingsOf(result),
+  };
+}
+
+const stopTypes: Readonly<Record<FinishReason, string>> = {
+  stop: "eos",
+  length: "limit",
+  context: "limit",
+  abort: "none",
+};
+
+/** What the request said, and the seed that was used. Fields that are not there had hearth's defaults. */
+function settingsOf(body: CompletionBody, { seed }: GenerationResult): object {
+  const given = Object.entries(body).filter(([name]) => Object.hasOwn(samplingFields, name));
+  const { n_predict = -1, stream = false, n_probs = 0 } = body;
+  return { ...Object.fromEntries(given), seed, n_predict, stream, n_probs };
+}
+
+function probabilities(
+  tokens: readonly AnswerToken[],
+  { n_probs = 0 }: CompletionBody,
+  tokenizer: Tokenizer,
+): object {
+  if (n_probs === 0) return {};
+  const described = tokens.map(({ id, logprob = 0, topLogprobs = [] }) => ({
+    ...probabilityOf({ token: id, logprob }, tokenizer),
+    top_logprobs: topLogprobs.map((one) => probabilityOf(one, tokenizer)),
+  }));
+  return { completion_probabilities: described };
+}
