@@ -4,6 +4,7 @@
  * Node's readline shows the marks as the keys paste-start and paste-end.
  */
 import { createInterface, type Interface } from "node:readline";
+import { visibleText } from "../core/visible-text.ts";
 
 const blockMark = '"""';
 const pasteMarksOn = "\x1b[?2004h";
@@ -43,18 +44,21 @@ export class ChatInput implements Disposable {
   /** Until stdin ends, or Ctrl-C comes twice when nothing is being written. */
   async *messages(): AsyncGenerator<string, void, undefined> {
     for (;;) {
-      const message = this.#waiting.shift();
-      if (message !== undefined) {
-        yield message;
-      } else if (this.#isClosed) {
-        return;
-      } else {
-        this.#lines.resume();
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
+      const message = await this.#next();
+      if (message === undefined) return;
+      yield message;
     }
+  }
+
+  /** The next message answers it; undefined where there is none. */
+  ask(question: string): Promise<string | undefined> {
+    if (this.#terminal === undefined) {
+      this.tell(visibleText(question));
+    } else if (!this.#isClosed) {
+      this.#lines.setPrompt(visibleText(question));
+      this.#lines.prompt();
+    }
+    return this.#next();
   }
 
   prompt(): void {
@@ -71,6 +75,16 @@ export class ChatInput implements Disposable {
   /** Lines about the chat itself, to who types. */
   tell(text: string): void {
     (this.#terminal ?? process.stderr).write(`${text}\n`);
+  }
+
+  async #next(): Promise<string | undefined> {
+    while (this.#waiting.length === 0 && !this.#isClosed) {
+      this.#lines.resume();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#waiting.shift();
   }
 
   [Symbol.dispose](): void {

@@ -51,9 +51,11 @@ function readNote(path: string, note: string): Pick<ChatSession, "system" | "tur
   if (!isRecord(value) || !Array.isArray(value["turns"])) throw notOfChat(path);
   const turns = value["turns"].map((turn: unknown): Turn => {
     if (!isRecord(turn)) throw notOfChat(path);
-    const { question, answer } = turn;
+    const { question, answer, between } = turn;
     if (typeof question !== "string" || typeof answer !== "string") throw notOfChat(path);
-    return { question, answer };
+    if (between === undefined) return { question, answer };
+    if (!Array.isArray(between)) throw notOfChat(path);
+    return { question, answer, between };
   });
   const { system } = value;
   return { system: typeof system === "string" ? system : undefined, turns };

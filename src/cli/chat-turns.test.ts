@@ -1,7 +1,7 @@
 /** A full context forgets the oldest turns and says so. */
 import { describe, expect, it } from "vitest";
-import { type ChatMessage, DeviceError, type GenerationResult, LimitError } from "../index.ts";
-import { ChatTurns, type WriteAnswer } from "./chat-turns.ts";
+import { type ChatMessage, DeviceError, LimitError } from "../index.ts";
+import { ChatTurns, type WriteAnswer, type WrittenAnswer } from "./chat-turns.ts";
 
 /** A token for each character, so that a test can count. */
 const engine = {
@@ -9,23 +9,9 @@ const engine = {
   tokenize: (text: string | Uint8Array) => [...text].map(() => 1),
 };
 
-function answered(text: string, more: Partial<GenerationResult> = {}): GenerationResult {
-  const timings = {
-    promptMilliseconds: 1,
-    decodeMilliseconds: 1,
-    promptTokensPerSecond: 1,
-    decodeTokensPerSecond: 1,
-  };
-  return {
-    text,
-    tokens: [],
-    promptTokens: 1,
-    completionTokens: text.length,
-    finishReason: "stop",
-    seed: 1,
-    timings,
-    ...more,
-  } as GenerationResult;
+function answered(text: string, more: Partial<WrittenAnswer["result"]> = {}): WrittenAnswer {
+  const result = { promptTokens: 1, completionTokens: text.length, finishReason: "stop" } as const;
+  return { text, between: [], result: { ...result, ...more } };
 }
 
 function chat(system?: string, maxTokens?: number) {
@@ -58,6 +44,27 @@ describe("a conversation", () => {
     turns.clear();
     await turns.take("three", write);
     expect(contents(asked[2])).toEqual(["be kind", "three"]);
+  });
+
+  it("keeps calls and their results between question and answer", async () => {
+    const { turns, asked } = chat();
+    const between: ChatMessage[] = [
+      { role: "assistant", tool_calls: [{ function: { name: "f", arguments: "{}" } }] },
+      { role: "tool", content: "4" },
+    ];
+    const write: WriteAnswer = async (messages) => {
+      asked.push(messages);
+      return { ...answered("b"), between };
+    };
+    await turns.take("one", write);
+    await turns.take("two", write);
+    expect(asked[1]?.map(({ role }) => role)).toEqual([
+      "user",
+      "assistant",
+      "tool",
+      "assistant",
+      "user",
+    ]);
   });
 
   it("forgets the oldest turns, never the system message, before an answer has no room", async () => {

@@ -9,7 +9,14 @@ import {
 } from "../index.ts";
 
 /** Writes one answer; the conversation so far is its prompt. */
-export type WriteAnswer = (messages: readonly ChatMessage[]) => Promise<GenerationResult>;
+export type WriteAnswer = (messages: readonly ChatMessage[]) => Promise<WrittenAnswer>;
+
+export interface WrittenAnswer {
+  readonly result: Pick<GenerationResult, "finishReason" | "promptTokens" | "completionTokens">;
+  /** Without thoughts. */
+  readonly text: string;
+  readonly between: readonly ChatMessage[];
+}
 
 export interface ChatTurnsOptions {
   readonly engine: Pick<Engine, "contextLength" | "tokenize">;
@@ -27,6 +34,8 @@ export interface ChatTurnsOptions {
 export interface Turn {
   readonly question: string;
   readonly answer: string;
+  /** Calls of functions and their results, which came before the answer. */
+  readonly between?: readonly ChatMessage[];
 }
 
 /** Share of the context that an answer should find free: less is an answer that ends as soon as it began. */
@@ -59,8 +68,9 @@ export class ChatTurns {
     this.#forgetUntil((turns) => this.#tokens(turns, question) + room <= engine.contextLength);
     for (;;) {
       try {
-        const result = await write(this.#messages(question));
-        this.#turns = [...this.#turns, { question, answer: result.text }];
+        const { result, text, between } = await write(this.#messages(question));
+        const calls = between.length > 0 ? { between } : {};
+        this.#turns = [...this.#turns, { question, answer: text, ...calls }];
         if (isCutShort(result, { engine, maxTokens })) remark(cutShort);
         return;
       } catch (error) {
@@ -86,15 +96,13 @@ export class ChatTurns {
     this.#options.remark(`the context is full: ${what} forgotten`);
   }
 
-  #messages(
-    question: string,
-    turns: readonly Turn[] = this.#turns,
-  ): readonly (ChatMessage & { readonly content: string })[] {
+  #messages(question: string, turns: readonly Turn[] = this.#turns): readonly ChatMessage[] {
     const { system } = this.#options;
     return [
       ...(system === undefined ? [] : [{ role: "system", content: system } as const]),
-      ...turns.flatMap(({ question: asked, answer }) => [
+      ...turns.flatMap(({ question: asked, answer, between = [] }) => [
         { role: "user", content: asked },
+        ...between,
         { role: "assistant", content: answer },
       ]),
       { role: "user", content: question },
@@ -105,7 +113,7 @@ export class ChatTurns {
   #tokens(turns: readonly Turn[], question: string): number {
     const { engine } = this.#options;
     const counts = this.#messages(question, turns).map(
-      ({ content }) => engine.tokenize(content, { addBos: "never" }).length + tokensAround,
+      (message) => engine.tokenize(textOf(message), { addBos: "never" }).length + tokensAround,
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -114,9 +122,15 @@ export class ChatTurns {
 const cutShort =
   "the context is full: the answer ends here; --context gives more room, --context-shift goes on without the beginning";
 
+/** All that a template writes of it, more or less. */
+function textOf({ content, tool_calls: calls }: ChatMessage): string {
+  const text = typeof content === "string" ? content : "";
+  return calls ? `${text}${JSON.stringify(calls)}` : text;
+}
+
 /** Whether the context ended the answer, and not what was asked for. */
 function isCutShort(
-  { finishReason, promptTokens, completionTokens }: GenerationResult,
+  { finishReason, promptTokens, completionTokens }: WrittenAnswer["result"],
   { engine, maxTokens }: Pick<ChatTurnsOptions, "engine" | "maxTokens">,
 ): boolean {
   const isLong = promptTokens + completionTokens >= engine.contextLength;

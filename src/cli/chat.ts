@@ -1,15 +1,11 @@
 /** `hearth chat`: a conversation in the terminal. Ctrl-C stops the answer, not the program; twice when idle leaves. */
 import type { Command } from "commander";
-import {
-  type ChatMessage,
-  checkGenerateOptions,
-  type Engine,
-  type GenerationResult,
-} from "../index.ts";
+import { checkGenerateOptions, type Engine } from "../index.ts";
 import { bundledRemark } from "./bundled-model.ts";
+import { writeAnswer } from "./chat-answer.ts";
 import { ChatInput } from "./chat-input.ts";
 import { openSession, saveSession } from "./chat-session.ts";
-import { ChatTurns } from "./chat-turns.ts";
+import { ChatTurns, type WriteAnswer } from "./chat-turns.ts";
 import {
   addAnswerOptions,
   addEngineOptions,
@@ -22,13 +18,15 @@ import {
   type SamplingFlags,
 } from "./model-options.ts";
 import { say } from "./output.ts";
-import { answerWriter } from "./terminal-text.ts";
+import { replyWriter } from "./terminal-text.ts";
+import { type DeclaredTool, readToolFile } from "./tool-file.ts";
 import { showRemarks } from "./voice.ts";
 
 interface ChatFlags extends EngineFlags, SamplingFlags {
   readonly model: string;
   readonly system?: string;
   readonly session?: string;
+  readonly tools?: string;
 }
 
 const examples = `
@@ -58,17 +56,22 @@ export function addChatCommand(program: Command): void {
       "--session <file>",
       "go on with the chat in this file, and save it there at the end (default: none)",
     )
+    .option(
+      "--tools <file>",
+      "functions that the model may call, as JSON; each call is run only after you allow it (default: none)",
+    )
     .addHelpText("after", `\nIn the chat:\n${help.replaceAll(/^/gm, "  ")}\n${examples}`);
   addSamplingOptions(addAnswerOptions(addEngineOptions(command))).action(chat);
 }
 
 async function chat(flags: ChatFlags): Promise<void> {
   checkGenerateOptions(generateOptions(flags));
+  const tools = flags.tools === undefined ? [] : readToolFile(flags.tools);
   const engine = await openEngine(flags.model, flags);
   try {
     const notices = [...engine.notices, ...chatNotices(engine, flags)];
     showRemarks({ notices, details: engine.details }, flags);
-    await converse(engine, flags);
+    await converse(engine, flags, tools);
   } finally {
     await closeEngine(engine, flags);
   }
@@ -79,20 +82,37 @@ function chatNotices(engine: Engine, { model }: ChatFlags): readonly string[] {
   return notices.filter((notice) => notice !== undefined);
 }
 
-async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
+async function converse(
+  engine: Engine,
+  flags: ChatFlags,
+  tools: readonly DeclaredTool[],
+): Promise<void> {
   let stop: (() => void) | undefined;
   using input = new ChatInput(() => {
     stop?.();
     return stop !== undefined;
   });
-  const write = async (messages: readonly ChatMessage[]): Promise<GenerationResult> => {
-    const generation = engine.chat(messages, generateOptions(flags));
-    stop = () => generation.abort();
+  const remark = (sentence: string): void => showRemarks({ notices: [sentence] }, flags);
+  const write: WriteAnswer = async (messages) => {
     try {
-      const show = answerWriter();
-      for await (const { text } of generation) show(text);
+      const { result, between } = await writeAnswer(messages, {
+        begin: (prompt, declared) => {
+          const options = { ...generateOptions(flags), tools: declared };
+          const generation = engine.chat(prompt, options);
+          stop = () => generation.abort();
+          return generation;
+        },
+        tools,
+        show: replyWriter(),
+        ask: (question) => {
+          // Nothing is being written: Ctrl-C is not for an answer.
+          stop = undefined;
+          return input.ask(question);
+        },
+        remark,
+      });
       process.stdout.write("\n");
-      return await generation.result;
+      return { result, text: result.reply.content, between };
     } finally {
       stop = undefined;
     }
@@ -104,7 +124,7 @@ async function converse(engine: Engine, flags: ChatFlags): Promise<void> {
     system: session.system,
     before: session.turns,
     maxTokens: flags.maxTokens,
-    remark: (sentence) => showRemarks({ notices: [sentence] }, flags),
+    remark,
     say,
   });
   if (input.isTerminal && !flags.quiet) input.tell(shortHelp);

@@ -104,3 +104,25 @@ export function answerWriter(output: NodeJS.WriteStream = process.stdout): (text
   const terminal = new TerminalText();
   return (text) => void output.write(terminal.take(text));
 }
+
+/** The same of an answer whose thoughts are told apart: a terminal shows them dimmed, a pipe or file not at all. */
+export function replyWriter(
+  output: NodeJS.WriteStream = process.stdout,
+): (text: string, kind: "content" | "reasoning") => void {
+  const write = answerWriter(output);
+  let isDim = false;
+  return (text, kind) => {
+    if (kind === "reasoning" && !output.isTTY) return;
+    const wasDim = isDim;
+    isDim = kind === "reasoning";
+    if (wasDim && !isDim) output.write("\n\n");
+    if (isDim) output.write(dim);
+    write(text);
+    // The answer may end here: what follows is not dim.
+    if (isDim) output.write(plain);
+  };
+}
+
+/** SGR of ECMA-48. */
+const dim = "\x1b[2m";
+const plain = "\x1b[0m";
