@@ -1,38 +1,15 @@
 /** Calls and thoughts in the answers of an engine, from tokens of marks that are not shown. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { callingTokens, callText, writeCallingModel } from "../../test/fixtures/calling-model.ts";
 import { type ModelFolder, modelFolder } from "../../test/fixtures/changed-model.ts";
-import { makeVocabulary } from "../../tools/make-model/vocabulary.ts";
-import { metadataValue } from "../gguf/value.ts";
-import { tokenType } from "../text/vocabulary.ts";
 import { Engine } from "./engine.ts";
-
-/** As one token: an answer of it alone is a call. */
-const call = '[TOOL_CALLS]add[ARGS]{"a": 1}';
-const thought = "[THINK]Hm.[/THINK]";
-const texts = [call, thought] as const;
-const size = 300;
-const idOf = (index: number): number => size - texts.length + index;
 
 let folder: ModelFolder;
 let engine: Engine;
 
 beforeAll(async () => {
   folder = modelFolder();
-  const { tokens: plain, scores, types: plainTypes } = makeVocabulary(size);
-  const [tokens, types] = [[...plain], [...plainTypes]];
-  for (const [index, text] of texts.entries()) {
-    tokens[idOf(index)] = text;
-    types[idOf(index)] = index === 0 ? tokenType.control : tokenType.userDefined;
-  }
-  const template =
-    "{# [TOOL_CALLS] [ARGS] [THINK] #}{% for t in tools or [] %}{{ t.function.name }}{% endfor %}{{ messages[0].content }}";
-  const keys = {
-    "tokenizer.ggml.tokens": metadataValue.strings(tokens),
-    "tokenizer.ggml.scores": metadataValue.f32s(scores),
-    "tokenizer.ggml.token_type": metadataValue.i32s(types),
-    "tokenizer.chat_template": metadataValue.string(template),
-  };
-  engine = await Engine.open(await folder.write("--arch llama", { keys }), { device: "reference" });
+  engine = await Engine.open(await writeCallingModel(folder), { device: "reference" });
 });
 
 afterAll(() => {
@@ -43,13 +20,16 @@ afterAll(() => {
 const messages = [{ role: "user", content: "Hi" }];
 const tools = [{ name: "add" }];
 
-function only(index: number, maxTokens: number): object {
-  return { temperature: 0, ignoreEos: true, maxTokens, logitBias: { [idOf(index)]: 1e4 } };
+const call = callText("call");
+
+function only(word: keyof typeof callingTokens, maxTokens: number): object {
+  const logitBias = { [callingTokens[word]]: 1e4 };
+  return { temperature: 0, ignoreEos: true, maxTokens, logitBias };
 }
 
 describe("an answer to a conversation", () => {
   it("brings its calls while it is written, and the same ones with its result", async () => {
-    const answer = engine.chat(messages, { ...only(0, 2), tools });
+    const answer = engine.chat(messages, { ...only("call", 2), tools });
     const events = [];
     for await (const chunk of answer) events.push(...chunk.events);
     const { reply, text, written } = await answer.result;
@@ -71,12 +51,12 @@ describe("an answer to a conversation", () => {
   });
 
   it("has no calls where no tools were given", async () => {
-    const { reply } = await engine.chat(messages, only(0, 1)).result;
+    const { reply } = await engine.chat(messages, only("call", 1)).result;
     expect(reply).toEqual({ content: call, reasoning: "", toolCalls: [], notices: [] });
   });
 
   it("tells thoughts from content", async () => {
-    const reply = await engine.chat(messages, only(1, 1)).reply();
+    const reply = await engine.chat(messages, only("thought", 1)).reply();
     expect(reply).toEqual({ content: "", reasoning: "Hm.", toolCalls: [], notices: [] });
   });
 

@@ -1,6 +1,12 @@
 /** The answers of one request, from the model's lease to the last token. */
 import { defined } from "../../core/defined.ts";
-import type { ChatGeneration, Engine, GenerateOptions, Generation } from "../../index.ts";
+import type {
+  ChatGeneration,
+  Engine,
+  GenerateOptions,
+  Generation,
+  ReplyEvent,
+} from "../../index.ts";
 import type { ServerContext } from "../context.ts";
 import type { ModelLease } from "../models/host.ts";
 import { mergeEvents } from "./merge.ts";
@@ -9,9 +15,17 @@ import type {
   AnswerOptions,
   AnswerPrompt,
   AnswerRequest,
+  AnswerResult,
   AnswerToken,
   WholeAnswer,
 } from "./request.ts";
+
+interface AnswerSource {
+  readonly generation: Generation | ChatGeneration;
+  readonly choice: number;
+  /** It ends behind its first call of a tool. */
+  readonly oneCall: boolean;
+}
 
 /** Iterated once: leaving the loop, or disposing, ends what is still being written and gives the model back. */
 export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
@@ -19,7 +33,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
   readonly choices: number;
   readonly #context: ServerContext;
   readonly #lease: ModelLease;
-  readonly #generations: readonly (Generation | ChatGeneration)[];
+  readonly #sources: readonly AnswerSource[];
 
   /** Waits for the model. @throws RequestError, ModelLoadError, or what the engine says of the request. */
   static async start(
@@ -30,23 +44,25 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
     const { model, keepAlive } = request;
     const lease = await context.models.acquire(model, { signal, keepAlive });
     try {
-      return new Answers(context, lease, generate(lease.engine, request, signal));
+      const generations = generate(lease.engine, request, signal);
+      const oneCall = request.oneCall ?? false;
+      return new Answers(
+        context,
+        lease,
+        generations.map((generation, choice) => ({ generation, choice, oneCall })),
+      );
     } catch (error) {
       lease[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(
-    context: ServerContext,
-    lease: ModelLease,
-    generations: readonly (Generation | ChatGeneration)[],
-  ) {
+  private constructor(context: ServerContext, lease: ModelLease, sources: readonly AnswerSource[]) {
     this.#context = context;
     this.#lease = lease;
-    this.#generations = generations;
-    this.choices = generations.length;
-    for (const { result } of generations) result.catch(() => undefined);
+    this.#sources = sources;
+    this.choices = sources.length;
+    for (const { generation } of sources) generation.result.catch(() => undefined);
   }
 
   /** The model that answers. */
@@ -56,7 +72,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
     try {
-      for await (const event of mergeEvents(this.#generations.map(eventsOf))) {
+      for await (const event of mergeEvents(this.#sources.map(eventsOf))) {
         if (event.kind === "end") this.#context.metrics.countAnswer(this.#lease.name, event.result);
         yield event;
       }
@@ -67,7 +83,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
 
   /** All of them, in the order of their choices. */
   async whole(): Promise<readonly WholeAnswer[]> {
-    const tokens: AnswerToken[][] = this.#generations.map(() => []);
+    const tokens: AnswerToken[][] = this.#sources.map(() => []);
     const answers: WholeAnswer[] = [];
     for await (const event of this) {
       const { choice } = event;
@@ -79,7 +95,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const generation of this.#generations) generation.abort();
+    for (const { generation } of this.#sources) generation.abort();
     this.#lease[Symbol.dispose]();
   }
 }
@@ -146,16 +162,27 @@ function withSeed<Options extends { readonly seed?: number }>(
   return seed === undefined || i === 0 ? options : { ...options, seed: (seed + i) % 2 ** 32 };
 }
 
-async function* eventsOf(
-  generation: Generation | ChatGeneration,
-  choice: number,
-): AsyncGenerator<AnswerEvent> {
+async function* eventsOf({
+  generation,
+  choice,
+  oneCall,
+}: AnswerSource): AsyncGenerator<AnswerEvent> {
   for await (const chunk of generation) {
     const { text, token: id, logprob, topLogprobs } = chunk;
-    const reply = "events" in chunk ? { reply: chunk.events } : {};
+    const reply = "events" in chunk ? untilCall(chunk.events, oneCall) : undefined;
     const scores = logprob === undefined ? {} : { logprob, ...(topLogprobs && { topLogprobs }) };
     const token = id === undefined ? {} : { token: { id, ...scores } };
-    yield { kind: "delta", choice, text, ...token, ...reply };
+    yield { kind: "delta", choice, text, ...token, ...(reply && { reply }) };
+    if (oneCall && reply?.at(-1)?.kind === "call-end") break;
   }
-  yield { kind: "end", choice, result: await generation.result };
+  const result: AnswerResult = await generation.result;
+  const { reply } = result;
+  const isCut = oneCall && reply !== undefined;
+  const own = isCut ? { reply: { ...reply, toolCalls: reply.toolCalls.slice(0, 1) } } : {};
+  yield { kind: "end", choice, result: { ...result, ...own } };
+}
+
+function untilCall(events: readonly ReplyEvent[], oneCall: boolean): readonly ReplyEvent[] {
+  const end = oneCall ? events.findIndex(({ kind }) => kind === "call-end") : -1;
+  return end < 0 ? events : events.slice(0, end + 1);
 }

@@ -42,6 +42,8 @@ export interface AnswerRequest {
   /** Answers to each prompt. Default 1. With a seed, the i-th uses seed + i. */
   readonly count?: number;
   readonly options: AnswerOptions;
+  /** An answer ends behind its first call of a tool. Default false. */
+  readonly oneCall?: boolean;
   /** How long the model stays loaded afterwards, in milliseconds; Infinity: for ever. Default: the server's. */
   readonly keepAlive?: number;
 }

@@ -11,7 +11,6 @@ export const idleFields: readonly string[] = [
   "prompt_cache_key",
   "prompt_cache_retention",
   "prediction",
-  "parallel_tool_calls",
 ];
 
 export const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;

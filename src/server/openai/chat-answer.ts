@@ -41,6 +41,7 @@ export async function chatCompletion(
     message: messageOf(result),
     logprobs: logprobs ? { content: tokenLogprobs(tokens, answers), refusal: null } : null,
     finish_reason: chatFinishReason(result),
+    ...noticesOf(result),
   });
   return {
     ...envelope(answers),
@@ -71,6 +72,11 @@ function chatFinishReason(result: AnswerResult): "stop" | "length" | "tool_calls
   return reason === "stop" && hasCalls ? "tool_calls" : reason;
 }
 
+/** A field of hearth's own: what looked like a call and is none. */
+function noticesOf({ reply }: AnswerResult): object {
+  return reply === undefined || reply.notices.length === 0 ? {} : { notices: reply.notices };
+}
+
 /** The events of a stream: each choice begins with its role and ends with its reason; then usage, if asked for. */
 export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenerator<string> {
   const { n = 1, stream_options: { include_usage: withUsage = false } = {} } = body;
@@ -92,7 +98,8 @@ export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenera
       continue;
     }
     results[choice] = event.result;
-    const end = { ...chunkChoice(choice, {}), finish_reason: chatFinishReason(event.result) };
+    const finish_reason = chatFinishReason(event.result);
+    const end = { ...chunkChoice(choice, {}), finish_reason, ...noticesOf(event.result) };
     const isLast = !withUsage && results.filter(Boolean).length === answers.choices;
     const timings = isLast ? { timings: timingsOf(event.result) } : {};
     yield dataEvent({ ...head, choices: [end], ...usage, ...timings });

@@ -20,6 +20,7 @@ export interface ChatBody extends SharedBody, SamplingBody {
   readonly messages: readonly OpenAiMessage[];
   readonly tools?: readonly OpenAiTool[] | undefined;
   readonly tool_choice?: "auto" | "none" | undefined;
+  readonly parallel_tool_calls?: boolean | undefined;
   readonly max_completion_tokens?: number | undefined;
   readonly logprobs?: boolean | undefined;
   readonly top_logprobs?: number | undefined;
@@ -37,6 +38,10 @@ export const chatFields: BodyFields<ChatBody> = {
       tool_choice: z
         .enum(["auto", "none"], "that a tool is called cannot be promised yet; auto and none can")
         .optional(),
+      parallel_tool_calls: z
+        .boolean()
+        .optional()
+        .describe("false: an answer ends behind its first call"),
       max_completion_tokens: z.int().min(1).optional(),
       logprobs: z.boolean().optional(),
       top_logprobs: z.int().min(0).optional(),
@@ -73,6 +78,7 @@ export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
       },
     ],
     count: n,
+    oneCall: body.parallel_tool_calls === false,
     options: {
       ...samplingOptions(body),
       ...(maxTokens !== undefined && { maxTokens }),
