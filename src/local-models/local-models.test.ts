@@ -70,7 +70,16 @@ describe("models of Ollama", () => {
     const digest = addOllamaBlob(home, "weights");
     const layers = ["model", "template", "license", "params"].map((kind) => ({ kind, digest }));
     addOllamaManifest(home, `${library}/a/latest`, ollamaManifest(layers));
-    expect(only().notice).toContain("(template, params) are not used");
+    expect(only().notice).toMatch(/\(template, params\) are not used: [^;]*$/);
+  });
+
+  it("with a projector say that they read no images here", () => {
+    const digest = addOllamaBlob(home, "weights");
+    const layers = ["model", "projector", "messages"].map((kind) => ({ kind, digest }));
+    addOllamaManifest(home, `${library}/a/latest`, ollamaManifest(layers));
+    const expected = /\(messages\) are not used.*; its projector is not used: it reads no images/;
+    expect(only()).toMatchObject({ notice: expect.stringMatching(expected) });
+    expect(only().problem).toBeUndefined();
   });
 
   it("of newer versions are links to a blob, or lists of one manifest for each runner", () => {

@@ -106,15 +106,21 @@ function contentOf(manifest: unknown, folder: string): Content {
       problem: `its manifest names a blob "${String(weights.digest)}", which is no sha256`,
     };
   }
-  const unused = ["template", "params", "system"].filter((kind) => of(kind).length > 0);
+  const settings = ["template", "params", "system", "messages"].filter(
+    (kind) => of(kind).length > 0,
+  );
+  const notices = [
+    ...(settings.length > 0 ? [settingsNotice(settings)] : []),
+    ...(of("projector").length > 0 ? ["its projector is not used: it reads no images here"] : []),
+  ];
   return {
     path,
     ...(!existsSync(path) && { problem: `its weights are not there (${path})` }),
-    ...(unused.length > 0 && { notice: unusedNotice(unused) }),
+    ...(notices.length > 0 && { notice: notices.join("; ") }),
   };
 }
 
-function unusedNotice(kinds: readonly string[]): string {
+function settingsNotice(kinds: readonly string[]): string {
   return `Ollama's own settings of this model (${kinds.join(", ")}) are not used: the chat template is the one in the file`;
 }
 
