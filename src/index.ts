@@ -9,6 +9,12 @@ export type {
   BenchResult,
   MachineDescription,
 } from "./commands/bench/report.ts";
+export { benchServer, type ServerBenchOptions } from "./commands/bench/server/bench-server.ts";
+export type {
+  Percentiles,
+  ServerBenchReport,
+  ServerBenchResult,
+} from "./commands/bench/server/report.ts";
 export type { Spread } from "./commands/bench/statistics.ts";
 export { type ComparisonResult, compareWithDense } from "./commands/compare.ts";
 export { type Diagnosis, diagnose } from "./commands/doctor.ts";

@@ -15,18 +15,21 @@ import {
 } from "../index.ts";
 import { ApiOption } from "./api-option.ts";
 import { asCsv, asMarkdown } from "./bench-output.ts";
+import {
+  addServerBenchOptions,
+  refuseServerFlags,
+  runServerBench,
+  type ServerBenchFlags,
+  serverExamples,
+} from "./bench-server.ts";
 import { batchOption, cacheTypeOption } from "./model-options.ts";
 import { byteSizeList, nameList, numberList, wholeNumber } from "./option-values.ts";
 import { print } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
 
-interface BenchFlags {
-  readonly promptTokens: readonly number[];
-  readonly answerTokens: readonly number[];
+interface BenchFlags extends ServerBenchFlags {
   readonly parallel: readonly number[];
-  readonly repetitions: number;
-  readonly threads?: readonly number[];
   readonly device: readonly string[];
   readonly sparsity: readonly string[];
   readonly vramBudget?: readonly number[];
@@ -37,8 +40,6 @@ interface BenchFlags {
   readonly against?: true;
   readonly againstFrom?: string;
   readonly output: "md" | "json" | "csv";
-  readonly json?: true;
-  readonly save?: string;
 }
 
 const examples = `
@@ -56,13 +57,14 @@ Examples:
   $ hearth bench model.gguf --sparsity dense,auto --save bench/results/mine.json
   $ hearth bench model.gguf --device hybrid --vram-budget 24GiB,11GiB
   $ hearth bench model.gguf --against-llama-bench ~/llama.cpp/build/bin/llama-bench
-  $ hearth bench model.gguf --against --against-from ~/with-node-llama-cpp`;
+  $ hearth bench model.gguf --against --against-from ~/with-node-llama-cpp
+${serverExamples}`;
 
 export function addBenchCommand(program: Command): void {
-  program
+  const command = program
     .command("bench")
     .description("measure how fast models run here")
-    .argument("<models...>", "GGUF files")
+    .argument("[models...]", "GGUF files")
     .addOption(
       new ApiOption("promptTokens", "-p, --prompt <tokens>", "lengths of prompts; 0: none")
         .argParser(numberList)
@@ -91,7 +93,9 @@ export function addBenchCommand(program: Command): void {
       "measure llama.cpp in turn and show the ratio (default: none)",
     )
     .option("--against", "measure node-llama-cpp in turn and show the ratio")
-    .option("--against-from <folder>", "where node-llama-cpp is installed (default: here)")
+    .option("--against-from <folder>", "where node-llama-cpp is installed (default: here)");
+  addServerBenchOptions(command);
+  command
     .addOption(
       new Option("-o, --output <format>", "how to print")
         .choices(["md", "json", "csv"])
@@ -104,6 +108,8 @@ export function addBenchCommand(program: Command): void {
 }
 
 async function runBench(models: readonly string[], flags: BenchFlags): Promise<void> {
+  if (flags.server !== undefined) return await runServerBench(models, flags);
+  refuseServerFlags(flags);
   checkOutputFile(flags.save, "--save");
   const bar = createBar("measuring", "runs");
   const isAgainst = flags.against === true || flags.againstFrom !== undefined;
