@@ -126,7 +126,7 @@ async function checkFront(name, { url, bearer, model }, replicas) {
   );
   check(
     `${name}: pieces come as they are written`,
-    reads > 40,
+    reads > 10,
     `${reads} reads in ${Math.round(milliseconds)} ms`,
   );
 

@@ -104,6 +104,7 @@ function optionOf(word: string, { options }: Command): Option | undefined {
 
 function valueCount(option: Option, words: readonly string[], from: number): number {
   if (!(option.required || option.optional)) return 0;
+  if (option.optional && words[from]?.startsWith("-")) return 0;
   if (!option.variadic) return from < words.length ? 1 : 0;
   const end = words.findIndex((word, i) => i > from && word.startsWith("-"));
   return (end < 0 ? words.length : end) - from;
