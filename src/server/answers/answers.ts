@@ -27,6 +27,9 @@ interface AnswerSource {
   readonly oneCall: boolean;
 }
 
+/** What a dialect makes its answers of. */
+export type AnswerFeed = AsyncIterable<AnswerEvent> & Pick<Answers, "model" | "whole">;
+
 /** Iterated once: leaving the loop, or disposing, ends what is still being written and gives the model back. */
 export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
   /** Prompts × answers to each; the answers to the first prompt come first. */

@@ -18,6 +18,12 @@ interface Message {
   readonly usage: Readonly<Record<string, number>>;
 }
 
+const king = {
+  name: "king",
+  description: "Tells which king ruled.",
+  input_schema: { type: "object", properties: { year: { type: "integer" } } },
+};
+
 const ask = async (body: object): Promise<Message> =>
   jsonOf(await test.ask("/v1/messages", { ...greedy, ...body }));
 const text = async (body: object): Promise<string> => (await ask(body)).content[0]?.text ?? "";
@@ -138,7 +144,16 @@ describe("/v1/messages", () => {
   });
 
   it.each<readonly [string, object, RegExp]>([
-    ["tools", { tools: [{ name: "x", input_schema: {} }] }, /^tools: /],
+    [
+      "calls that are forced",
+      { tools: [king], tool_choice: { type: "any" } },
+      /^tool_choice.type: /,
+    ],
+    [
+      "tools of Anthropic's own",
+      { tools: [{ type: "bash_20250124", name: "bash" }] },
+      /^tools\[0\]/,
+    ],
     [
       "images",
       { messages: [{ role: "user", content: [{ type: "image" }] }] },
@@ -164,6 +179,32 @@ describe("/v1/messages", () => {
       type: "error",
       error: { type: "invalid_request_error", message: expect.stringMatching(message) },
     });
+  });
+
+  it("tells the model of tools, unless none is to be called, and of their results", async () => {
+    const count = async (body: object): Promise<number> => {
+      const response = await test.ask("/v1/messages/count_tokens", {
+        model: "any",
+        messages,
+        ...body,
+      });
+      return (await jsonOf<{ input_tokens: number }>(response)).input_tokens;
+    };
+    const plain = await count({});
+    expect(await count({ tools: [king] })).toBeGreaterThan(plain + 10);
+    expect(await count({ tools: [king], tool_choice: { type: "none" } })).toBe(plain);
+    const call = { type: "tool_use", id: "toolu_1", name: "king", input: { year: 1100 } };
+    const result = { type: "tool_result", tool_use_id: "toolu_1", content: "Henry" };
+    const talk = [
+      ...messages,
+      { role: "assistant", content: [{ type: "text", text: "I look." }, call] },
+      { role: "user", content: [result] },
+    ];
+    const withResult = await count({ messages: talk, tools: [king] });
+    const longer = { ...result, content: [{ type: "text", text: "Henry the first of England" }] };
+    const withLonger = [...talk.slice(0, 2), { role: "user", content: [longer] }];
+    expect(withResult).toBeGreaterThan(await count({ tools: [king] }));
+    expect(await count({ messages: withLonger, tools: [king] })).toBeGreaterThan(withResult);
   });
 
   it("names fields without effect in a header", async () => {

@@ -1,16 +1,29 @@
 /** The body of `/v1/messages`, and the request for an answer that it is. */
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
-import type { ChatMessage } from "../../index.ts";
+import type { ChatMessage, MessageToolCall, Tool } from "../../index.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
 
 type Content = string | readonly Block[];
 
+/** Of what kind says `type`; further fields say nothing that changes an answer here, as `cache_control`. */
 interface Block {
   readonly type: string;
   readonly text?: string | undefined;
+  readonly thinking?: string | undefined;
+  readonly id?: string | undefined;
+  readonly name?: string | undefined;
+  readonly input?: Readonly<Record<string, unknown>> | undefined;
+  readonly tool_use_id?: string | undefined;
+  readonly content?: Content | undefined;
+}
+
+interface AnthropicTool {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly input_schema: Readonly<Record<string, unknown>>;
 }
 
 interface Message {
@@ -23,6 +36,9 @@ export interface ConversationBody {
   readonly model: string;
   readonly messages: readonly Message[];
   readonly system?: Content | undefined;
+  readonly tools?: readonly AnthropicTool[] | undefined;
+  readonly tool_choice?: { readonly type: "auto" | "none" } | undefined;
+  readonly thinking?: { readonly type: "enabled" | "disabled" } | undefined;
 }
 
 export interface MessagesBody extends ConversationBody {
@@ -34,30 +50,54 @@ export interface MessagesBody extends ConversationBody {
   readonly top_k?: number | undefined;
 }
 
-/** Further fields of a block, as `cache_control`, say nothing that changes an answer here. */
-const content: z.ZodType<Content> = z.union([
-  z.string(),
-  z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
-]);
+const content: z.ZodType<Content> = z.lazy(() => z.union([z.string(), z.array(block)]));
+
+const block: z.ZodType<Block> = z.looseObject({
+  type: z.string(),
+  text: z.string().optional(),
+  thinking: z.string().optional(),
+  id: z.string().optional(),
+  name: z.string().optional(),
+  input: z.record(z.string(), z.unknown()).optional(),
+  tool_use_id: z.string().optional(),
+  content: content.optional(),
+});
+
+const tool: z.ZodType<AnthropicTool> = z.looseObject({
+  type: z.literal("custom", "tools of Anthropic's own are not here").optional(),
+  name: z.string(),
+  description: z.string().optional(),
+  input_schema: z.record(z.string(), z.unknown()),
+});
 
 const conversation = {
   model: z.string().min(1),
   messages: z.array(z.object({ role: z.enum(["user", "assistant"]), content })).min(1),
   system: content.optional(),
+  tools: z.array(tool).optional(),
+  tool_choice: z
+    .looseObject({
+      type: z.enum(
+        ["auto", "none"],
+        "that a tool is called cannot be promised yet; auto and none can",
+      ),
+    })
+    .optional(),
+  thinking: z
+    .discriminatedUnion("type", [
+      z.object({ type: z.literal("disabled") }),
+      z.object({
+        type: z.literal("enabled"),
+        budget_tokens: z.int().min(1).optional().describe("max_tokens bounds thoughts and text"),
+      }),
+    ])
+    .optional(),
 };
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
-const tools = "calls of tools are not supported yet";
-
 const absent: Readonly<Record<string, AbsentField>> = {
-  tools: { reason: tools, isNeutral: isEmptyList },
-  tool_choice: { reason: tools },
-  mcp_servers: { reason: tools, isNeutral: isEmptyList },
-  container: { reason: tools },
-  thinking: {
-    reason: "thoughts are not told apart here yet",
-    isNeutral: (value) => JSON.stringify(value) === '{"type":"disabled"}',
-  },
+  mcp_servers: { reason: "hearth calls no tools itself", isNeutral: isEmptyList },
+  container: { reason: "hearth runs no programs" },
   output_format: { reason: "answers of a promised form are not supported yet" },
   output_config: { reason: "answers of a promised form are not supported yet" },
   context_management: { reason: "a conversation is read as it is sent" },
@@ -88,9 +128,10 @@ export const countFields: BodyFields<ConversationBody> = {
 /** @throws RequestError for what hearth has not */
 export function messagesRequest(body: MessagesBody): AnswerRequest {
   const { model, max_tokens: maxTokens, temperature, stop_sequences: stop } = body;
+  const { messages, variables, tools } = conversationOf(body);
   return {
     model,
-    prompts: [{ kind: "messages", messages: conversationOf(body) }],
+    prompts: [{ kind: "messages", messages, template: { variables }, tools }],
     options: {
       maxTokens,
       ...defined({ temperature, stop, topP: body.top_p, topK: body.top_k }),
@@ -98,30 +139,71 @@ export function messagesRequest(body: MessagesBody): AnswerRequest {
   };
 }
 
-/** @throws RequestError for what hearth has not: images, documents, calls of tools, answers that are begun */
-export function conversationOf({ system, messages }: ConversationBody): readonly ChatMessage[] {
+/** As the engine takes it. @throws RequestError for what hearth has not: images, documents, answers that are begun */
+export function conversationOf(body: ConversationBody): {
+  readonly messages: readonly ChatMessage[];
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly tools: readonly Tool[];
+} {
+  const { system, messages, thinking } = body;
   if (messages.at(-1)?.role === "assistant") {
     const field = `messages[${messages.length - 1}].role`;
     const message = `${field}: a conversation ends with the user's message; answers that are begun are not supported`;
     throw new RequestError("not supported", message, { field });
   }
   const before = system === undefined ? "" : textOf(system, "system");
-  return [
-    ...(before === "" ? [] : [{ role: "system", content: before }]),
-    ...messages.map(({ role, content: of }, i) => ({
-      role,
-      content: textOf(of, `messages[${i}].content`),
-    })),
-  ];
+  return {
+    messages: [
+      ...(before === "" ? [] : [{ role: "system", content: before }]),
+      ...messages.flatMap((message, i) => chatMessagesOf(message, `messages[${i}].content`)),
+    ],
+    variables: thinking === undefined ? {} : { enable_thinking: thinking.type === "enabled" },
+    tools: toolsOf(body),
+  };
 }
 
-/** Several blocks of text are paragraphs. */
-function textOf(of: Content, at: string): string {
+function toolsOf({ tools = [], tool_choice }: ConversationBody): readonly Tool[] {
+  if (tool_choice?.type === "none") return [];
+  return tools.map(({ name, description, input_schema: parameters }) => {
+    return { name, parameters, ...defined({ description }) };
+  });
+}
+
+/** Results of tools are messages of their own; they come before what the user says besides. */
+function chatMessagesOf({ role, content: of }: Message, at: string): readonly ChatMessage[] {
+  if (typeof of === "string") return [{ role, content: of }];
+  const results: ChatMessage[] = [];
+  const calls: MessageToolCall[] = [];
+  const texts: string[] = [];
+  let thoughts = "";
+  for (const [i, one] of of.entries()) {
+    const { type, id, name = "", input = {}, tool_use_id } = one;
+    if (type === "tool_use") {
+      calls.push({ type: "function", function: { name, arguments: input }, ...defined({ id }) });
+    } else if (type === "tool_result") {
+      const result = textOf(one.content ?? "", `${at}[${i}].content`);
+      results.push({ role: "tool", content: result, ...defined({ tool_call_id: tool_use_id }) });
+    } else if (type === "thinking") thoughts += one.thinking ?? "";
+    else if (type !== "redacted_thinking") texts.push(textOf([one], at, i));
+  }
+  const isEmpty = texts.length === 0 && calls.length === 0 && thoughts === "";
+  if (isEmpty && results.length > 0) return results;
+  const message = {
+    role,
+    content: texts.join("\n"),
+    ...(thoughts !== "" && { reasoning_content: thoughts }),
+    ...(calls.length > 0 && { tool_calls: calls }),
+  };
+  return [...results, message];
+}
+
+/** Several blocks of text are paragraphs. `first`: the place of the first one. */
+function textOf(of: Content, at: string, first = 0): string {
   if (typeof of === "string") return of;
   const texts = of.map(({ type, text }, i) => {
     if (type === "text" && text !== undefined) return text;
-    const field = `${at}[${i}]`;
-    const message = `${field}: blocks of type "${type}" are not supported; hearth reads text`;
+    const field = `${at}[${first + i}]`;
+    const message = `${field}: blocks of type "${type}" are not supported here; hearth reads text`;
     throw new RequestError("not supported", message, { field });
   });
   return texts.join("\n");

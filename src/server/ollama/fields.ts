@@ -8,6 +8,7 @@ import type { Milliseconds } from "../../core/units.ts";
 import { type SamplingBody, samplingFields } from "../answers/sampling-fields.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
+import { chatTool, type OpenAiTool } from "../openai/messages.ts";
 import { keepAliveField } from "./durations.ts";
 
 export interface RunBody {
@@ -30,12 +31,23 @@ export interface GenerateBody extends AnswerBody {
 
 export interface ChatBody extends AnswerBody {
   readonly messages?: readonly OllamaMessage[] | undefined;
+  readonly tools?: readonly OpenAiTool[] | undefined;
 }
 
 export interface OllamaMessage {
   readonly role: string;
   readonly content?: string | undefined;
+  readonly thinking?: string | undefined;
+  readonly tool_calls?: readonly OllamaCall[] | null | undefined;
+  readonly tool_name?: string | undefined;
   readonly [field: string]: unknown;
+}
+
+interface OllamaCall {
+  readonly function: {
+    readonly name: string;
+    readonly arguments: Readonly<Record<string, unknown>>;
+  };
 }
 
 const runFields = {
@@ -78,7 +90,7 @@ const form = "answers of a promised form are not supported yet; ask for the form
 const absent: Readonly<Record<string, AbsentField>> = {
   format: { reason: form, isNeutral: isEmptyText },
   images: { reason: "hearth reads text", isNeutral: isEmptyList },
-  tools: { reason: "calls of tools are not supported yet", isNeutral: isEmptyList },
+  tools: { reason: "/api/chat takes them", isNeutral: isEmptyList },
   template: {
     reason: "the model's own template is used; raw true uses none",
     isNeutral: isEmptyText,
@@ -119,9 +131,22 @@ export const chatFields: BodyFields<ChatBody> = {
           z.looseObject({
             role: z.enum(["system", "user", "assistant", "tool"]),
             content: z.string().optional(),
+            thinking: z.string().optional(),
+            tool_calls: z
+              .array(
+                z.looseObject({
+                  function: z.looseObject({
+                    name: z.string(),
+                    arguments: z.record(z.string(), z.unknown()),
+                  }),
+                }),
+              )
+              .nullish(),
+            tool_name: z.string().optional(),
           }),
         )
         .optional(),
+      tools: z.array(chatTool).optional(),
     })
     .meta({ id: "OllamaChatRequest" }),
   idle: runtimeOptions,

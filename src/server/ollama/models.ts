@@ -94,7 +94,7 @@ function describe({ inspection, modifiedAt }: Facts, loaded: LoadedModel | undef
         [`${architecture}.embedding_length`]: inspection.model.hyperparameters.dim,
       }),
     },
-    capabilities: ["completion", "embedding"],
+    capabilities: ["completion", "tools", "embedding"],
     modified_at: modifiedAt,
   };
 }

@@ -7,7 +7,7 @@ import { parseDuration } from "./durations.ts";
 let test: TestServer;
 let client: Ollama;
 beforeAll(async () => {
-  test = await startTestServer({ parallel: 2, contextLength: 64 });
+  test = await startTestServer({ parallel: 2, contextLength: 256 });
   client = new Ollama({ host: test.url });
 });
 afterAll(() => test[Symbol.asyncDispose]());
@@ -103,11 +103,11 @@ describe("Ollama's client", () => {
   });
 
   it("is told that a text is too long, with both numbers, and can have it cut", async () => {
-    const input = "king ".repeat(100);
-    await expect(client.embed({ model, input })).rejects.toThrow(/10\d tokens.* 64/);
-    expect((await client.embed({ model, input, truncate: true })).prompt_eval_count).toBe(64);
+    const input = "king ".repeat(300);
+    await expect(client.embed({ model, input })).rejects.toThrow(/30\d tokens.* 256/);
+    expect((await client.embed({ model, input, truncate: true })).prompt_eval_count).toBe(256);
     const long = client.generate({ model, prompt: input, raw: true });
-    await expect(long).rejects.toThrow(/10\d tokens.* 64/);
+    await expect(long).rejects.toThrow(/30\d tokens.* 256/);
   });
 });
 
@@ -143,7 +143,7 @@ describe("an option", () => {
   });
 
   it.each<readonly [string, object, RegExp]>([
-    ["a context that is not there", { options: { num_ctx: 128 } }, /num_ctx: 128 .* 64/],
+    ["a context that is not there", { options: { num_ctx: 512 } }, /num_ctx: 512 .* 256/],
     ["a form", { format: "json" }, /^format: /],
     ["an unknown option", { options: { temperatur: 1 } }, /did you mean "temperature"/],
     ["an option beside the options", { temperature: 1 }, /temperature belongs into options/],
@@ -167,10 +167,31 @@ describe("an option", () => {
       format: "",
       think: false,
       stream: false,
-      options: { num_gpu: 99, num_thread: 8, num_ctx: 64, num_predict: 1 },
+      options: { num_gpu: 99, num_thread: 8, num_ctx: 256, num_predict: 1 },
     });
     expect(response.status).toBe(200);
     expect(response.headers.get("x-hearth-ignored-fields")).toBe("num_gpu, num_thread");
+  });
+
+  it("tools, thoughts and results of calls come into the conversation", async () => {
+    const tool = { type: "function", function: { name: "king", description: "d", parameters: {} } };
+    const count = async (body: object): Promise<number> => {
+      const asked = { model, messages, stream: false, options: { num_predict: 1 }, ...body };
+      const response = await test.ask("/api/chat", asked);
+      return (await jsonOf<{ prompt_eval_count: number }>(response)).prompt_eval_count;
+    };
+    const plain = await count({});
+    expect(await count({ tools: [tool] })).toBeGreaterThan(plain + 5);
+    const call = { function: { name: "king", arguments: { year: 1 } } };
+    const talk = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: "", tool_calls: [call], thinking: "hm" },
+      { role: "tool", tool_name: "king", content: "Henry" },
+    ];
+    const asked = { messages: talk, tools: [tool] };
+    expect(await count(asked)).toBeGreaterThan(
+      await count({ messages: talk.slice(0, 1), tools: [tool] }),
+    );
   });
 
   it("system begins the conversation; without raw the template is used", async () => {

@@ -4,13 +4,15 @@ import type { ChatMessage } from "../../index.ts";
 import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
 import { samplingOptions } from "../answers/sampling-fields.ts";
 import { RequestError } from "../errors.ts";
+import { toolsOf } from "../openai/messages.ts";
 import type { AnswerBody, ChatBody, GenerateBody, OllamaMessage } from "./fields.ts";
 
 /** Undefined where the body only wants the model loaded, or sent away. */
 export function chatRequest(body: ChatBody): AnswerRequest | undefined {
   const { messages = [] } = body;
   if (messages.length === 0) return undefined;
-  return request(body, chatPrompt(body, messages.map(messageOf)));
+  const prompt = chatPrompt(body, messages.map(messageOf));
+  return request(body, { ...prompt, tools: toolsOf(body.tools ?? []) });
 }
 
 /** Undefined where the body only wants the model loaded, or sent away. */
@@ -37,7 +39,10 @@ function request(body: AnswerBody, prompt: AnswerPrompt): AnswerRequest {
   };
 }
 
-function chatPrompt({ think }: AnswerBody, messages: readonly ChatMessage[]): AnswerPrompt {
+function chatPrompt(
+  { think }: AnswerBody,
+  messages: readonly ChatMessage[],
+): Extract<AnswerPrompt, { kind: "messages" }> {
   const variables = thinkVariables(think);
   return { kind: "messages", messages, ...(variables && { template: { variables } }) };
 }
@@ -57,22 +62,21 @@ function refuseWithRaw(field: string, value: unknown): void {
   throw new RequestError("invalid request", message, { field });
 }
 
-/** What a client sends back of an answer, and what says nothing. */
-const idleInMessages: ReadonlySet<string> = new Set(["thinking", "tool_name"]);
-
 function messageOf(message: OllamaMessage, index: number): ChatMessage {
-  const { role, content = "", ...others } = message;
-  const at = `messages[${index}]`;
-  if (role === "tool") throw unsupported(`${at}.role`, "calls of tools are not supported yet");
-  for (const [name, value] of Object.entries(others)) {
-    const isEmpty = value === null || (Array.isArray(value) && value.length === 0);
-    if (isEmpty || idleInMessages.has(name)) continue;
-    const reason = name === "images" ? "hearth reads text" : "hearth does not know this field yet";
-    throw unsupported(`${at}.${name}`, reason);
+  const { role, content = "", thinking, tool_calls, tool_name: name, ...others } = message;
+  for (const [field, value] of Object.entries(others)) {
+    if (value === null || (Array.isArray(value) && value.length === 0)) continue;
+    const at = `messages[${index}].${field}`;
+    const reason = field === "images" ? "hearth reads text" : "hearth does not know this field";
+    throw new RequestError("not supported", `${at}: ${reason}`, { field: at });
   }
-  return { role, content };
-}
-
-function unsupported(field: string, reason: string): RequestError {
-  return new RequestError("not supported", `${field}: ${reason}`, { field });
+  const calls = (tool_calls ?? []).map(({ function: { name: called, arguments: given } }) => {
+    return { type: "function" as const, function: { name: called, arguments: given } };
+  });
+  return {
+    role,
+    content,
+    ...defined({ name, reasoning_content: thinking }),
+    ...(calls.length > 0 && { tool_calls: calls }),
+  };
 }

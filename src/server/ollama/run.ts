@@ -2,12 +2,14 @@
 import type { Engine } from "../../index.ts";
 import { Answers } from "../answers/answers.ts";
 import type { AnswerRequest } from "../answers/request.ts";
+import { requireThinking } from "../answers/thinking.ts";
 import { type BodyFields, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
 import { whenGone } from "../gone.ts";
 import { sendStream } from "../stream.ts";
 import {
+  type AnswerPlace,
   type Asked,
   answerLines,
   line,
@@ -15,7 +17,6 @@ import {
   loadedAnswer,
   messagePlace,
   responsePlace,
-  type TextPlace,
   wholeAnswer,
 } from "./answer.ts";
 import {
@@ -51,7 +52,7 @@ interface RunRoute<Body extends AnswerBody> {
   readonly fields: BodyFields<Body>;
   /** Undefined where no answer is wanted. */
   request(body: Body): AnswerRequest | undefined;
-  readonly place: TextPlace;
+  readonly place: AnswerPlace;
 }
 
 function addRoute<Body extends AnswerBody>(
@@ -78,7 +79,8 @@ function addRoute<Body extends AnswerBody>(
       using lease = await models.acquire(model, { signal, keepAlive });
       requireContext(body, lease.engine);
       if (request === undefined) return end(loadedAnswer(lease.name, "load", place));
-      requireThinking(body, lease.engine);
+      const { think } = body;
+      if (think) requireThinking(lease.engine, thinkVariables(think) ?? {}, "think");
       using answers = await Answers.start(context, request, signal);
       const times: Asked = { startedAt, loadMilliseconds: lease.loadMilliseconds, place };
       if (!stream) return await wholeAnswer(answers, times);
@@ -97,15 +99,4 @@ export function requireContext({ num_ctx: wanted }: RunBody, { contextLength }: 
   if (wanted === undefined || wanted <= contextLength) return;
   const message = `num_ctx: ${wanted} tokens are more than the context here, which has ${contextLength}; start hearth serve with -c ${wanted}`;
   throw new RequestError("invalid request", message, { field: "num_ctx" });
-}
-
-/** Whether a template knows of thinking is seen by what it makes of a message. @throws RequestError */
-function requireThinking({ think }: AnswerBody, engine: Engine): void {
-  if (think === undefined || think === false) return;
-  const messages = [{ role: "user", content: "Hello" }];
-  const on = engine.renderChat(messages, { variables: thinkVariables(think) ?? {} });
-  const off = engine.renderChat(messages, { variables: { enable_thinking: false } });
-  if (on !== off) return;
-  const message = "think: the template of this model does not know of thinking";
-  throw new RequestError("not supported", message, { field: "think" });
 }
