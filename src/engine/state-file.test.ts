@@ -139,6 +139,23 @@ describe("a conversation", () => {
     });
   });
 
+  it("goes back nowhere that the file does not hold, though a ring has room for the whole context", async () => {
+    const short = { contextLength: 60 } as const;
+    const begun = prompt.slice(0, 45);
+    await withEngine("window", short, async (engine) => {
+      await engine.generate(begun, { ...greedy, maxTokens: 2 }).result;
+      await engine.saveState(stateOf("window"));
+    });
+    await withEngine("window", short, async (engine) => {
+      const changed = [...begun.slice(0, 20), ...tokensOf(10, 3)];
+      const expected = await engine.generate(changed, greedy).result;
+      await engine.loadState(stateOf("window"));
+      const { tokens, cachedTokens } = await engine.generate(changed, greedy).result;
+      expect(tokens).toEqual(expected.tokens);
+      expect(cachedTokens).toBe(0);
+    });
+  });
+
   it("waits for a sequence in vain where all are being written in", async () => {
     await save("full");
     await withEngine("full", {}, async (engine) => {

@@ -114,15 +114,18 @@ export function positionBytes(
   return kvHeads * rowBytes(type.toUpperCase(), kind === "keys" ? keyWidth : valueWidth);
 }
 
+/** What was written of a sequence: its parts, which are what its next token sees, or pages of it and a mark behind them. */
+export type Written = "parts" | "pages";
+
 /**
- * The number of stored positions (`restorableFrom`) of a sequence of which no more was written than `stateParts`: no layer
- * goes back further than it can.
+ * The number of stored positions (`restorableFrom`) of a sequence of which no more was written than that: no layer goes
+ * back further than it can, also one whose ring has room for the whole context.
  */
-export function storedWhenWritten(kv: KvShape, length: Tokens): number {
+export function storedWhenWritten(kv: KvShape, length: Tokens, written: Written): number {
   return kv.layers.reduce((most, layer) => {
-    const isWhole = layer.kind !== "window" || length < layer.window;
-    const isRing = keepsCheckpoints(layer, kv.contextLength);
-    if (isWhole || !isRing) return most;
+    if (layer.kind !== "window" || length < layer.window) return most;
+    // Pages have all positions of a layer that never forgets.
+    if (written === "pages" && !keepsCheckpoints(layer, kv.contextLength)) return most;
     return Math.max(most, length + 1 - layer.window + layer.cells);
   }, length);
 }

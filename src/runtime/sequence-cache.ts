@@ -6,7 +6,7 @@ import { counted } from "../core/counted.ts";
 import { HearthError, LimitError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { type KvShape, placesOf, restorableFrom } from "../ops/kv-shape.ts";
-import { type HeldState, storedWhenWritten } from "../ops/state-parts.ts";
+import { type HeldState, storedWhenWritten, type Written } from "../ops/state-parts.ts";
 import { type Checkpoint, Checkpoints } from "./checkpoints.ts";
 
 /** How much of a sequence can be gone on from. */
@@ -131,7 +131,11 @@ export class SequenceCache {
    * these lengths. Returns the slots of those, by length; fewer where there are fewer slots.
    * @throws LimitError where the context is too short.
    */
-  adopt(sequence: number, { tokens, checkpoints }: HeldState): ReadonlyMap<Tokens, number> {
+  adopt(
+    sequence: number,
+    { tokens, checkpoints }: HeldState,
+    written: Written = "parts",
+  ): ReadonlyMap<Tokens, number> {
     if (tokens.length > this.contextLength) {
       throw new LimitError(
         `${counted(tokens.length, "token")} do not fit a context of ${this.contextLength}; raise the context`,
@@ -140,10 +144,10 @@ export class SequenceCache {
     this.#cut(sequence, { length: 0 });
     this.#row(sequence).set(tokens);
     this.#lengths[sequence] = tokens.length;
-    this.#stored[sequence] = storedWhenWritten(this.#kv, tokens.length);
+    this.#stored[sequence] = storedWhenWritten(this.#kv, tokens.length, written);
     const slots = new Map<Tokens, number>();
     for (const length of checkpoints) {
-      const stored = storedWhenWritten(this.#kv, length);
+      const stored = storedWhenWritten(this.#kv, length, written);
       const slot = this.#checkpoints.add(sequence, { length, stored });
       if (slot !== undefined) slots.set(length, slot);
     }

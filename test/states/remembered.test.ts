@@ -11,6 +11,7 @@ import { KiB, MiB } from "../../src/core/units.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { markParts, pageParts } from "../../src/ops/state-parts.ts";
+import type { GenerationResult } from "../../src/runtime/generation.ts";
 import { openConversation, tokensOf } from "../fixtures/counted-conversation.ts";
 import { type LayerKind, layerKinds } from "../fixtures/layer-kinds.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
@@ -105,6 +106,41 @@ describe.each(kinds)("conversations with layers of kind %s", (kind) => {
     const { kv } = chat.session.program;
     const own = [...pageParts(kv, 0, 1)].length + 2 * [...markParts(kv, 276)].length;
     expect(chat.copied.reads - reads).toBeLessThanOrEqual(own);
+  });
+
+  it("come back piece by piece beside an answer that is being written", async () => {
+    using chat = await openConversation(modelOf(kind), backend, { ...limits, copySlice: 1 });
+    const talks = [1, 2, 3].map((seed) => tokensOf(400, seed));
+    for (const talk of talks) await chat.answer(talk);
+    let back: Promise<GenerationResult> | undefined;
+    const long = await chat.answer(tokensOf(20, 9), {
+      maxTokens: 60,
+      onToken: (written) => {
+        if (written !== 10) return;
+        chat.copied.mostBetweenSteps = 0;
+        back = chat.answer(talks[0] ?? []);
+      },
+    });
+    expect(long.completionTokens).toBe(60);
+    expect((await back)?.cachedTokens).toBeGreaterThanOrEqual(396);
+    // A page of one of them, or what is behind one position.
+    const { kv } = chat.session.program;
+    const piece = Math.max([...pageParts(kv, 0, 1)].length, [...markParts(kv, 400)].length);
+    expect(chat.copied.mostBetweenSteps).toBe(piece);
+  });
+
+  it("are gone back in when they came back, where a ring has room for the whole context", async () => {
+    const short = { ...limits, contextLength: 60, sequences: 1 } as const;
+    using chat = await openConversation(modelOf(kind), backend, short);
+    const begun = tokensOf(45, 1);
+    for (const prompt of [begun, tokensOf(40, 2), [...begun, 5]]) {
+      await chat.answer(prompt, { maxTokens: 2 });
+    }
+    const changed = [...begun.slice(0, 20), ...tokensOf(10, 3)];
+    const { tokens, cachedTokens } = await chat.answer(changed);
+    expect(cachedTokens).toBe(kind === "recurrent" ? 0 : 20);
+    using fresh = await openConversation(modelOf(kind), backend, { ...short, remembered: 0 });
+    expect(tokens).toEqual((await fresh.answer(changed)).tokens);
   });
 
   it("are forgotten where memory ends, the oldest first", async () => {

@@ -142,7 +142,8 @@ export class PrefixCache {
       else yield await write([...markParts(this.#kv, length)], parts);
     }
     if (length > 0) {
-      session.cache.adopt(sequence, { tokens: tokens.subarray(0, length), checkpoints: [] });
+      const held = { tokens: tokens.subarray(0, length), checkpoints: [] };
+      session.cache.adopt(sequence, held, "pages");
     }
     return length;
   }
