@@ -1,4 +1,5 @@
 /** Whether the client is still there. */
+import { setMaxListeners } from "node:events";
 import type { FastifyReply } from "fastify";
 import { RequestError } from "./errors.ts";
 
@@ -8,6 +9,8 @@ import { RequestError } from "./errors.ts";
  */
 export function whenGone({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController();
+  // Each answer of a request listens to it.
+  setMaxListeners(0, gone.signal);
   const abort = (): void => {
     if (!raw.writableFinished) gone.abort(clientGone());
   };

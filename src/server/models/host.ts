@@ -35,6 +35,11 @@ export interface ModelLease extends Disposable {
   readonly loadMilliseconds: Milliseconds;
 }
 
+interface Held {
+  readonly model: LoadedModel;
+  readonly release: () => void;
+}
+
 export class ModelHost {
   readonly catalogue: Catalogue;
   readonly #options: ModelHostOptions;
@@ -65,19 +70,27 @@ export class ModelHost {
     const entry = await this.find(name);
     const startedAt = performance.now();
     const isLoaded = this.#loaded.has(entry.name);
-    const model = await abortable(this.#model(entry), signal);
-    // The one that was loading may have been sent away before this request came to hold it.
-    if (this.#loaded.get(entry.name) !== model) {
-      return this.acquire(entry.name, { signal, keepAlive });
-    }
-    clearTimeout(this.#timers.get(model));
-    const release = model.hold(keepAlive);
+    const held = await abortable(this.#hold(entry, keepAlive), signal);
+    if (held === undefined) return this.acquire(entry.name, { signal, keepAlive });
+    const { model, release } = held;
     return {
       name: entry.name,
       engine: model.engine,
       loadMilliseconds: isLoaded ? 0 : performance.now() - startedAt,
       [Symbol.dispose]: release,
     };
+  }
+
+  /**
+   * Holds the model from the moment at which it is loaded: the next one that is loaded must not send it away before its
+   * requests came to it. Undefined where it was loaded before and sent away meanwhile.
+   */
+  #hold(entry: CatalogueEntry, keepAlive: Milliseconds | undefined): Promise<Held | undefined> {
+    return this.#model(entry).then((model) => {
+      if (this.#loaded.get(entry.name) !== model) return undefined;
+      clearTimeout(this.#timers.get(model));
+      return { model, release: model.hold(keepAlive) };
+    });
   }
 
   /** Sends a model away that is loaded. False where it is not. @throws RequestError for a name that no model has */
@@ -200,13 +213,32 @@ function noSuchModel(name: string | undefined, names: readonly string[]): Reques
   });
 }
 
-/** @throws the signal's reason when it aborts first */
-function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+/** What nobody waits for any more is released when it comes. @throws the signal's reason when it aborts first */
+function abortable(
+  holding: Promise<Held | undefined>,
+  signal: AbortSignal,
+): Promise<Held | undefined> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
+    const abort = (): void => {
+      reject(signal.reason);
+      holding.then(
+        (held) => held?.release(),
+        () => undefined,
+      );
+    };
     const forget = (): void => signal.removeEventListener("abort", abort);
-    promise.then(resolve, reject).finally(forget);
+    const settle = (held: Held | undefined): void => {
+      forget();
+      resolve(held);
+    };
+    if (signal.aborted) {
+      abort();
+      return;
+    }
+    signal.addEventListener("abort", abort, { once: true });
+    holding.then(settle, (error: unknown) => {
+      forget();
+      reject(error);
+    });
   });
 }

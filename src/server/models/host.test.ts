@@ -1,0 +1,162 @@
+/** Which models are in memory: leases, room for further models, time without requests. Engines here only know whether they are closed. */
+import { setMaxListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import type { Engine } from "../../index.ts";
+import { ModelLoadError, RequestError } from "../errors.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
+import { ModelHost, type ModelHostOptions } from "./host.ts";
+
+interface FakeEngine {
+  isClosed: boolean;
+  close(): void;
+}
+
+const entries = ["a", "b", "c"].map((name): CatalogueEntry => ({ name, path: `${name}.gguf` }));
+const { signal } = new AbortController();
+setMaxListeners(0, signal);
+
+function hostOf(options: Partial<ModelHostOptions> = {}) {
+  const opened: string[] = [];
+  const host = new ModelHost(
+    { only: undefined, list: async () => entries },
+    {
+      maxLoaded: 2,
+      keepAlive: Number.POSITIVE_INFINITY,
+      open: async ({ name }) => {
+        opened.push(name);
+        await sleep(5);
+        const engine: FakeEngine = {
+          isClosed: false,
+          close() {
+            this.isClosed = true;
+          },
+        };
+        return engine as unknown as Engine;
+      },
+      fits: () => true,
+      ...options,
+    },
+  );
+  return { host, opened };
+}
+
+const isClosed = (engine: Engine): boolean => (engine as unknown as FakeEngine).isClosed;
+
+describe("the host of models", () => {
+  it("opens a model once for all who ask at the same time", async () => {
+    const { host, opened } = hostOf();
+    const leases = await Promise.all([1, 2, 3].map(() => host.acquire("a", { signal })));
+    expect(opened).toEqual(["a"]);
+    expect(new Set(leases.map(({ engine }) => engine)).size).toBe(1);
+    expect(host.loaded()[0]?.leases).toBe(3);
+    for (const lease of leases) lease[Symbol.dispose]();
+    leases[0]?.[Symbol.dispose]();
+    expect(host.loaded()[0]?.leases).toBe(0);
+  });
+
+  it("sends the idle model away that was used longest ago", async () => {
+    const { host } = hostOf();
+    const a = await host.acquire("a", { signal });
+    const b = await host.acquire("b", { signal });
+    b[Symbol.dispose]();
+    await sleep(2);
+    a[Symbol.dispose]();
+    const c = await host.acquire("c", { signal });
+    expect([isClosed(a.engine), isClosed(b.engine), isClosed(c.engine)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect(host.loaded().map(({ name }) => name)).toEqual(["a", "c"]);
+  });
+
+  it("closes a model that must go after its last lease, and loads it again for who asks meanwhile", async () => {
+    const { host, opened } = hostOf({ maxLoaded: 1 });
+    const first = await host.acquire("a", { signal });
+    const other = host.acquire("b", { signal });
+    await sleep(10);
+    const later = host.acquire("a", { signal });
+    await sleep(10);
+    expect([isClosed(first.engine), opened]).toEqual([false, ["a"]]);
+    first[Symbol.dispose]();
+    const b = await other;
+    expect(isClosed(first.engine)).toBe(true);
+    b[Symbol.dispose]();
+    const again = await later;
+    expect(again.engine).not.toBe(first.engine);
+    expect([isClosed(again.engine), opened]).toEqual([false, ["a", "b", "a"]]);
+  });
+
+  it("never gives out a closed engine, whoever asks for what", async () => {
+    const { host } = hostOf({ maxLoaded: 1, keepAlive: 1 });
+    const ask = async (i: number): Promise<void> => {
+      const lease = await host.acquire(entries[i % 3]?.name, { signal });
+      expect(isClosed(lease.engine)).toBe(false);
+      await sleep(i % 4);
+      expect(isClosed(lease.engine)).toBe(false);
+      lease[Symbol.dispose]();
+    };
+    await Promise.all(Array.from({ length: 60 }, (_, i) => sleep(i).then(() => ask(i))));
+    await host.close();
+    expect(host.loaded()).toEqual([]);
+  });
+
+  it("makes room where memory lacks, not only where models are counted", async () => {
+    const { host } = hostOf({ fits: (_, loaded) => loaded.length === 0 });
+    const a = await host.acquire("a", { signal });
+    a[Symbol.dispose]();
+    await host.acquire("b", { signal });
+    expect(isClosed(a.engine)).toBe(true);
+  });
+
+  it("keeps a model as long as the last request wished", async () => {
+    const { host } = hostOf();
+    const a = await host.acquire("a", { signal, keepAlive: 0 });
+    const b = await host.acquire("b", { signal });
+    a[Symbol.dispose]();
+    b[Symbol.dispose]();
+    await sleep(20);
+    expect([isClosed(a.engine), isClosed(b.engine)]).toEqual([true, false]);
+    expect([await host.unload("b"), await host.unload("b")]).toEqual([true, false]);
+  });
+
+  it("says which model there is not, and tries again to load one that failed", async () => {
+    let tries = 0;
+    const { host } = hostOf({
+      open: async () => {
+        if (tries++ === 0) throw new Error("no memory");
+        return { close: () => undefined } as unknown as Engine;
+      },
+    });
+    await expect(host.acquire("d", { signal })).rejects.toThrow('no model "d"; there are a, b, c');
+    await expect(host.acquire(undefined, { signal })).rejects.toThrow(RequestError);
+    await expect(host.acquire("a", { signal })).rejects.toThrow(ModelLoadError);
+    expect((await host.acquire("a", { signal })).name).toBe("a");
+  });
+
+  it("lets a request go that waits for a model no more", async () => {
+    const { host } = hostOf();
+    const gone = new AbortController();
+    const waiting = host.acquire("a", { signal: gone.signal });
+    gone.abort(new Error("gone"));
+    await expect(waiting).rejects.toThrow("gone");
+    await sleep(20);
+    expect(host.loaded()[0]?.leases).toBe(0);
+  });
+
+  it("closes when the last lease has ended, and gives nothing out before that", async () => {
+    const { host } = hostOf();
+    const a = await host.acquire("a", { signal });
+    let isDone = false;
+    const closing = host.close().then(() => {
+      isDone = true;
+    });
+    await sleep(10);
+    expect([isDone, isClosed(a.engine)]).toEqual([false, false]);
+    await expect(host.acquire("a", { signal })).rejects.toThrow("ending");
+    a[Symbol.dispose]();
+    await closing;
+    expect(isClosed(a.engine)).toBe(true);
+  });
+});
