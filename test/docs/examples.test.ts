@@ -1,4 +1,4 @@
-/** Every TypeScript example of README.md and docs/api.md compiles against the built package and runs on the bundled model. */
+/** Every TypeScript example of README.md, docs/api.md and docs/tools.md compiles against the built package and runs on the bundled model. */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,7 +25,7 @@ function examplesOf(page: string): readonly Example[] {
   });
 }
 
-const examples = ["README.md", "docs/api.md"].flatMap(examplesOf);
+const examples = ["README.md", "docs/api.md", "docs/tools.md"].flatMap(examplesOf);
 let folder = "";
 
 beforeAll(() => {

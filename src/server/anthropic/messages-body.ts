@@ -37,7 +37,9 @@ export interface ConversationBody {
   readonly messages: readonly Message[];
   readonly system?: Content | undefined;
   readonly tools?: readonly AnthropicTool[] | undefined;
-  readonly tool_choice?: { readonly type: "auto" | "none" } | undefined;
+  readonly tool_choice?:
+    | { readonly type: "auto" | "none"; readonly disable_parallel_tool_use?: boolean | undefined }
+    | undefined;
   readonly thinking?: { readonly type: "enabled" | "disabled" } | undefined;
 }
 
@@ -81,6 +83,10 @@ const conversation = {
         ["auto", "none"],
         "that a tool is called cannot be promised yet; auto and none can",
       ),
+      disable_parallel_tool_use: z
+        .boolean()
+        .optional()
+        .describe("An answer ends behind its first use of a tool"),
     })
     .optional(),
   thinking: z
@@ -132,6 +138,7 @@ export function messagesRequest(body: MessagesBody): AnswerRequest {
   return {
     model,
     prompts: [{ kind: "messages", messages, template: { variables }, tools }],
+    oneCall: body.tool_choice?.disable_parallel_tool_use ?? false,
     options: {
       maxTokens,
       ...defined({ temperature, stop, topP: body.top_p, topK: body.top_k }),

@@ -160,6 +160,8 @@ describe("tokens", () => {
     // The bundled model has none: this is the form that stands in.
     expect(await apply({})).toEqual({ prompt: "User: Hi\nAssistant:" });
     expect(await apply({ add_generation_prompt: false })).toEqual({ prompt: "User: Hi\n" });
+    const tools = [{ type: "function", function: { name: "add" } }];
+    expect(await apply({ tools })).toEqual({ prompt: expect.stringContaining('{"name":"add"}') });
   });
 });
 

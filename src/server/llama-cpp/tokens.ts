@@ -5,7 +5,14 @@ import { type BodyFields, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
 import { whenGone } from "../gone.ts";
-import { chatMessage, messagesOf, type OpenAiMessage } from "../openai/messages.ts";
+import {
+  chatMessage,
+  chatTool,
+  messagesOf,
+  type OpenAiMessage,
+  type OpenAiTool,
+  toolsOf,
+} from "../openai/messages.ts";
 
 interface TokenizeBody {
   readonly model?: string | undefined;
@@ -45,6 +52,7 @@ const detokenizeFields: BodyFields<DetokenizeBody> = {
 interface TemplateBody {
   readonly model?: string | undefined;
   readonly messages: readonly OpenAiMessage[];
+  readonly tools?: readonly OpenAiTool[] | undefined;
   readonly add_generation_prompt?: boolean | undefined;
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -54,12 +62,13 @@ const templateFields: BodyFields<TemplateBody> = {
     .object({
       model: z.string().optional(),
       messages: z.array(chatMessage).min(1),
+      tools: z.array(chatTool).optional(),
       add_generation_prompt: z.boolean().optional(),
       chat_template_kwargs: z.record(z.string(), z.unknown()).optional(),
     })
     .meta({ id: "ApplyTemplateRequest" }),
   idle: [],
-  absent: { tools: { reason: "calls of tools are not supported yet" } },
+  absent: {},
 };
 
 export function addTokenRoutes(app: App, context: ServerContext): void {
@@ -109,7 +118,9 @@ export function addTokenRoutes(app: App, context: ServerContext): void {
       const variables = body.chat_template_kwargs ?? {};
       const addGenerationPrompt = body.add_generation_prompt ?? true;
       const messages = messagesOf(body.messages);
-      return { prompt: lease.engine.renderChat(messages, { variables, addGenerationPrompt }) };
+      const tools = toolsOf(body.tools ?? []);
+      const options = { variables, addGenerationPrompt, tools };
+      return { prompt: lease.engine.renderChat(messages, options) };
     },
   );
 }
