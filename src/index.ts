@@ -90,6 +90,7 @@ export {
   DeviceError,
   FileAccessError,
   FileFormatError,
+  FormError,
   HearthError,
   HubError,
   LimitError,
@@ -116,8 +117,10 @@ export type {
   GenerateOptions,
   ReopenOptions,
 } from "./engine/options.ts";
+export type { FormOptions, FormSchema, SchemaValue } from "./engine/promised-form.ts";
 export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";
+export type { JsonSchema, JsonSchemaType, StandardSchema } from "./forms/json-schema-type.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { PulledModel, PullPlan } from "./hub/pull.ts";

@@ -25,6 +25,10 @@ export const aliases: Readonly<Record<string, string>> = {
   "-r": "--stop",
   "--reverse-prompt": "--stop",
   "--prompt-cache": "--session",
+  "--grammar-file": "--grammar",
+  "--json-schema": "--schema",
+  "--json-schema-file": "--schema",
+  "-j": "--schema",
   "--log-disable": "--quiet",
 };
 
@@ -35,6 +39,7 @@ const cacheType = "--cache-type f16, f32 or q8_0 is for keys and values alike";
 const downloads = "hearth takes -m hf:OWNER/NAME:QUANT, or what hearth pull has fetched";
 const chat = "hearth chat talks with a model, hearth run answers once";
 const always = "hearth has no flag for it, nothing needs to be switched";
+const form = "hearth run takes --schema, --regex and --grammar";
 const absent = "hearth does not have it";
 
 /** By flag: one sentence that names ours. */
@@ -94,10 +99,9 @@ export const hints: Readonly<Record<string, string>> = {
   "--rope-freq-base": "the file's own rope settings are used",
   "--rope-freq-scale": "the file's own rope settings are used",
   "--lora": absent,
-  "--grammar": absent,
-  "--grammar-file": absent,
-  "--json-schema": absent,
-  "-j": absent,
+  "--grammar": form,
+  "--schema": form,
+  "--regex": form,
   "-md": absent,
   "--model-draft": absent,
   "--mmproj": absent,

@@ -7,6 +7,7 @@ import {
   devices,
   Engine,
   type EngineOptions,
+  type FormOptions,
   type GenerateOptions,
   objectives,
   sparsities,
@@ -36,7 +37,13 @@ export type EngineFlags = VoiceFlags &
 /** Options of `generate` that flags give. */
 export type SamplingFlags = Omit<
   GenerateOptions,
-  "signal" | "logprobs" | "parseSpecial" | "onPromptProgress" | "priority" | "onQueued"
+  | "signal"
+  | "logprobs"
+  | "parseSpecial"
+  | "onPromptProgress"
+  | "priority"
+  | "onQueued"
+  | keyof FormOptions
 >;
 
 export function modelOption(): ApiOption<"model"> {

@@ -8,11 +8,13 @@ import {
   DeviceError,
   type Engine,
   type EngineReport,
+  FormError,
   type GenerateOptions,
   type GenerationResult,
 } from "../index.ts";
 import { bundledRemark } from "./bundled-model.ts";
 import { deviceJson, deviceText } from "./device-report.ts";
+import { addFormOptions, type FormFlags, formOptions } from "./form-options.ts";
 import { readInput, readStdin } from "./input-text.ts";
 import { interruptedExitCode } from "./interrupt.ts";
 import {
@@ -33,7 +35,7 @@ import { sparsityJson, sparsityText } from "./sparsity-report.ts";
 import { answerWriter } from "./terminal-text.ts";
 import { showRemarks } from "./voice.ts";
 
-interface RunFlags extends EngineFlags, SamplingFlags {
+interface RunFlags extends EngineFlags, SamplingFlags, FormFlags {
   readonly model: string;
   readonly json?: true;
   readonly special?: true;
@@ -48,7 +50,8 @@ Examples:
   $ hearth run "Once upon a time"                     the bundled model
   $ hearth run -m model.gguf -n 200 --temp 0 "Hello"  another model, greedy
   $ hearth run -m model.gguf -f notes.txt             the prompt from a file, or from a pipe
-  $ hearth run -m model.gguf "" --json                from BOS alone, one JSON object`;
+  $ hearth run -m model.gguf "" --json                from BOS alone, one JSON object
+  $ hearth run --regex "(yes|no)" "Is it raining? "   an answer of a promised form; so --schema, --grammar`;
 
 /** Characters: the name of a card is part of it. */
 const maxSummary = 1000;
@@ -70,12 +73,12 @@ export function addRunCommand(program: Command): void {
     )
     .option("--special", "control tokens written out in the prompt become those tokens")
     .addHelpText("after", examples);
-  addSamplingOptions(addAnswerOptions(addEngineOptions(command))).action(run);
+  addFormOptions(addSamplingOptions(addAnswerOptions(addEngineOptions(command)))).action(run);
 }
 
 async function run(argument: string | undefined, flags: RunFlags, command: Command): Promise<void> {
   // Before the model is loaded, which may take a while: what was asked for, and where it is to go.
-  const options = generateOptions(flags);
+  const options = { ...generateOptions(flags), ...formOptions(flags) };
   checkGenerateOptions(options);
   const prompt = readPrompt([argument, flags.prompt], flags.file, command);
   checkOutputFile(flags.timeline, "--timeline");
@@ -152,11 +155,24 @@ async function writeAnswer(
       bar.stop();
       if (!use.json) write(text);
     }
-    return await generation.result;
+    const result = await generation.result;
+    if (hasForm(use.options)) await generation.value.catch(sayUnfinished);
+    return result;
   } finally {
     bar.stop();
     process.off("SIGINT", onInterrupt);
   }
+}
+
+function hasForm({ schema, regex, grammar }: GenerateOptions): boolean {
+  return schema !== undefined || regex !== undefined || grammar !== undefined;
+}
+
+/** The text was shown, and is no answer of the form that was asked for. */
+function sayUnfinished(error: unknown): void {
+  if (!(error instanceof FormError)) throw error;
+  say(error.message);
+  process.exitCode = 1;
 }
 
 function readPrompt(

@@ -99,6 +99,18 @@ export class OptionError extends HearthError {
   }
 }
 
+/** A promised form (schema, regular expression, grammar) that cannot be kept, or not be read. `where`: in the form. */
+export class FormError extends HearthError {
+  override readonly name = "FormError";
+  readonly where: string;
+  readonly problem: string;
+  constructor(where: string, problem: string, remedy: string) {
+    super(`${visibleText(where)}: ${visibleText(problem)}; ${remedy}`);
+    this.where = where;
+    this.problem = problem;
+  }
+}
+
 /** A limit that was reached: context length, memory, a budget. */
 export class LimitError extends HearthError {
   override readonly name: string = "LimitError";

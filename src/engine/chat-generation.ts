@@ -19,19 +19,21 @@ export interface ChatResult extends GenerationResult {
   readonly reply: Reply;
 }
 
-export interface ChatReading extends Pick<ReplyOptions, "tools" | "prompt"> {
+export interface ChatReading<Value = unknown> extends Pick<ReplyOptions, "tools" | "prompt"> {
   readonly form: ReplyForm;
   readonly signal: AbortSignal | undefined;
+  /** As Generation's. */
+  readonly read: (result: GenerationResult) => Value | Promise<Value>;
 }
 
-export class ChatGeneration extends Generation {
+export class ChatGeneration<Value = unknown> extends Generation<Value> {
   /** As of any generation, with what the answer says. */
   override readonly result: Promise<ChatResult>;
   readonly #form: ReplyForm;
   readonly #options: ReplyOptions;
 
-  constructor(active: ActiveGeneration, { form, signal, ...reading }: ChatReading) {
-    super(active, signal);
+  constructor(active: ActiveGeneration, { form, signal, read, ...reading }: ChatReading<Value>) {
+    super(active, signal, read);
     const ids: string[] = [];
     const idOf = (index: number): string => (ids[index] ??= makeId());
     this.#form = form;

@@ -41,6 +41,7 @@ import {
   engineRules,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
+import { type FormSchema, Forms, type ReadValue, type SchemaValue } from "./promised-form.ts";
 import { type Prompt, promptIds } from "./prompt-ids.ts";
 import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
 import { RunningModel } from "./running-model.ts";
@@ -50,6 +51,7 @@ export class Engine implements Disposable {
   readonly model: ModelDescription;
   readonly tokenizer: Tokenizer;
   readonly #running: RunningModel;
+  readonly #forms: Forms;
   readonly #breakers: BreakerFinder;
   /** Answers whose long prompts are being encoded. */
   readonly #encoding = new Set<ActiveGeneration>();
@@ -59,6 +61,7 @@ export class Engine implements Disposable {
     this.#running = running;
     this.model = running.opened.description;
     this.tokenizer = running.opened.tokenizer;
+    this.#forms = new Forms(this.tokenizer);
     this.#breakers = new BreakerFinder(this.tokenizer);
   }
 
@@ -115,6 +118,15 @@ export class Engine implements Disposable {
    * @throws OptionError for options out of range. All else comes through the answer, which rejects: with LimitError for a
    * prompt longer than the context, with QueueFullError where `maxQueue` answers wait already.
    */
+  generate<const Schema extends FormSchema>(
+    prompt: Prompt,
+    options: GenerateOptions & { readonly schema: Schema },
+  ): Generation<SchemaValue<Schema>>;
+  generate(
+    prompt: Prompt,
+    options?: GenerateOptions & { readonly schema?: undefined },
+  ): Generation<string>;
+  generate(prompt: Prompt, options: GenerateOptions): Generation;
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
     this.#checkOpen();
     checkGenerateOptions(options);
@@ -122,7 +134,8 @@ export class Engine implements Disposable {
     const { vocabulary } = this.model;
     const { parseSpecial = false } = options;
     const ids = promptIds(prompt, "prompt", { tokenizer, vocabulary }, { parseSpecial });
-    const wrap = (active: ActiveGeneration): Generation => new Generation(active, options.signal);
+    const wrap = (active: ActiveGeneration, read: ReadValue): Generation =>
+      new Generation(active, options.signal, read);
     return this.#answer(ids, options, wrap);
   }
 
@@ -152,6 +165,15 @@ export class Engine implements Disposable {
    * The answer to a conversation, by the model's own chat template; what earlier turns left in the cache is reused. Its
    * thoughts and its calls of tools are told apart from its content. No tool is run here.
    */
+  chat<const Schema extends FormSchema>(
+    messages: readonly ChatMessage[],
+    options: ChatOptions & { readonly schema: Schema },
+  ): ChatGeneration<SchemaValue<Schema>>;
+  chat(
+    messages: readonly ChatMessage[],
+    options?: ChatOptions & { readonly schema?: undefined },
+  ): ChatGeneration<string>;
+  chat(messages: readonly ChatMessage[], options: ChatOptions): ChatGeneration;
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): ChatGeneration {
     this.#checkOpen();
     const { template: wish, tools = [], ...answer } = checkChatOptions(options);
@@ -159,7 +181,8 @@ export class Engine implements Disposable {
     const prompt = template.render(messages, { ...wish, tools });
     const stop = [...(answer.stop ?? []), ...template.stopTexts];
     const reading = { prompt, tools, form: template.form, signal: answer.signal };
-    const wrap = (active: ActiveGeneration): ChatGeneration => new ChatGeneration(active, reading);
+    const wrap = (active: ActiveGeneration, read: ReadValue): ChatGeneration =>
+      new ChatGeneration(active, { ...reading, read });
     return this.#answer(template.encode(prompt), { ...answer, stop }, wrap);
   }
 
@@ -287,16 +310,20 @@ export class Engine implements Disposable {
   #answer<Wrapped>(
     ids: PromptIds,
     options: GenerateOptions,
-    wrap: (active: ActiveGeneration) => Wrapped,
+    wrap: (active: ActiveGeneration, read: ReadValue) => Wrapped,
   ): Wrapped {
     const vocabulary = this.model.vocabulary;
     const { special } = this.tokenizer;
     const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
-    const prompt = ids instanceof Promise ? [] : ids;
+    const { form, read } = this.#forms.of(options);
+    const ready = whenReady(ids, form && this.#forms.load());
+    const prompt = ready instanceof Promise ? [] : ready;
+    const endTokens = this.#endTokens(options);
+    const previous = (): number | undefined => active.prompt.at(-1);
     const encode = (text: string): readonly number[] =>
       this.tokenizer.encode(text, { parseSpecial: true, addBos: "never", addEos: "never" });
     const sampling = resolveSampling(options, vocabulary, encode);
-    const active = new ActiveGeneration(
+    const active: ActiveGeneration = new ActiveGeneration(
       prompt,
       {
         sampling: withoutTokens(sampling, special.suppressed),
@@ -305,7 +332,8 @@ export class Engine implements Disposable {
         }),
         maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
         stop,
-        endTokens: this.#endTokens(options),
+        endTokens,
+        ...(form && { constraint: this.#forms.constrain(form, { endTokens, previous }) }),
         whenFull: options.contextShift ? "shift" : "finish",
         vocabulary,
         ...(logprobs !== undefined && { logprobs }),
@@ -313,8 +341,8 @@ export class Engine implements Disposable {
       },
       this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }),
     );
-    const wrapped = wrap(active);
-    if (ids instanceof Promise) void this.#submitLater(active, ids);
+    const wrapped = wrap(active, read);
+    if (ready instanceof Promise) void this.#submitLater(active, ready);
     else this.#running.submit(active);
     return wrapped;
   }
@@ -350,4 +378,9 @@ export class Engine implements Disposable {
     const { endOfGeneration } = this.tokenizer.special;
     return new Set(ignoreEos ? stops : [...endOfGeneration, ...stops]);
   }
+}
+
+/** The ids of a prompt, when what its answer needs besides is there too. */
+function whenReady(ids: PromptIds, loading: Promise<void> | undefined): PromptIds {
+  return loading === undefined ? ids : loading.then(() => ids);
 }

@@ -96,6 +96,15 @@ export const priorityRule: OptionRule = {
 
 export const generateRules: OptionRules<GenerateOptions> = {
   ...samplingRules,
+  schema: {
+    expected: "a JSON schema, or a schema of zod",
+    accepts: (value) => typeof value === "boolean" || isPlainObject(value) || isStandard(value),
+  },
+  regex: {
+    expected: "a regular expression",
+    accepts: (value) => typeof value === "string" || value instanceof RegExp,
+  },
+  grammar: textRule,
   maxTokens: countRule(0),
   stop: textListRule,
   stopTokens: listRule(countRule(0)),
@@ -108,6 +117,11 @@ export const generateRules: OptionRules<GenerateOptions> = {
   onPromptProgress: functionRule,
   onQueued: functionRule,
 };
+
+function isStandard(value: unknown): boolean {
+  const isObject = typeof value === "function" || (typeof value === "object" && value !== null);
+  return isObject && "~standard" in value;
+}
 
 const templateRule: OptionRule = {
   expected: "an object of options of the chat template",

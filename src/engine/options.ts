@@ -7,6 +7,7 @@ import type { SamplingOptions } from "../runtime/sampling/sampling-options.ts";
 import type { Sparsity } from "../sparsity/method.ts";
 import type { ChatTemplateOptions } from "../text/chat-template.ts";
 import type { Tool } from "../text/replies/tool.ts";
+import type { FormOptions } from "./promised-form.ts";
 
 /**
  * "gpu": the whole model on a graphics card. "hybrid": its hot neurons there, the rest on the CPU, both at once.
@@ -118,7 +119,7 @@ export interface ChatOptions extends GenerateOptions {
   readonly template?: Omit<ChatTemplateOptions, "tools">;
 }
 
-export interface GenerateOptions extends SamplingOptions {
+export interface GenerateOptions extends SamplingOptions, FormOptions {
   /** Default: until the model ends the answer or the context is full. */
   readonly maxTokens?: Tokens;
   /** Texts that end the answer, control tokens by their names among them; they are not part of it. */

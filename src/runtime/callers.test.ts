@@ -61,6 +61,8 @@ const troubled: readonly Troubled[] = [
   { what: "a detokenizer at the end", make: () => answering([1], {}, { end: throwing }) },
 ];
 
+const textOf = ({ text }: { readonly text: string }): string => text;
+
 describe("an answer", () => {
   it.each(troubled)("alone fails, with the error that it met, from $what", async ({ make }) => {
     const scheduler = await schedule();
@@ -78,7 +80,7 @@ describe("an answer", () => {
 
   it("that is aborted rejects, and throws nothing at the signal, if its text cannot end", async () => {
     const stop = new AbortController();
-    const generation = new Generation(answering([1], {}, { end: throwing }), stop.signal);
+    const generation = new Generation(answering([1], {}, { end: throwing }), stop.signal, textOf);
     stop.abort();
     await expect(generation.result).rejects.toBe(trouble);
   });
@@ -86,7 +88,7 @@ describe("an answer", () => {
   it("gives chunks to calls of next that wait at once, in their order", async () => {
     const scheduler = await schedule();
     const active = answering([1]);
-    const reader = new Generation(active, undefined)[Symbol.asyncIterator]();
+    const reader = new Generation(active, undefined, textOf)[Symbol.asyncIterator]();
     const calls = Array.from({ length: 5 }, () => reader.next());
     scheduler.submit(active);
     const seen = (await Promise.all(calls)).map(({ value }) => value?.token);
@@ -96,7 +98,7 @@ describe("an answer", () => {
   it("refuses a second reader with one error, and the first one goes on", async () => {
     const scheduler = await schedule();
     const active = answering([1]);
-    const generation = new Generation(active, undefined);
+    const generation = new Generation(active, undefined, textOf);
     scheduler.submit(active);
     const read = async (): Promise<number> => {
       let count = 0;

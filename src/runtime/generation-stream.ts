@@ -6,7 +6,8 @@
 import { HearthError } from "../core/errors.ts";
 import type { ActiveGeneration, GeneratedChunk, GenerationResult } from "./generation.ts";
 
-export class Generation implements AsyncIterable<GeneratedChunk> {
+/** `Value`: of an answer of a promised form; else its text. */
+export class Generation<Value = unknown> implements AsyncIterable<GeneratedChunk> {
   /**
    * Usage, timings and why it ended. Rejects with LimitError for a prompt longer than the context, with QueueFullError, with
    * a DeviceError when the device failed, with the error of a callback that threw, or with what else ended this answer
@@ -14,10 +15,18 @@ export class Generation implements AsyncIterable<GeneratedChunk> {
    */
   readonly result: Promise<GenerationResult>;
   readonly #active: ActiveGeneration;
+  readonly #read: (result: GenerationResult) => Value | Promise<Value>;
+  #value: Promise<Value> | undefined;
   #hasReader = false;
 
-  constructor(active: ActiveGeneration, signal: AbortSignal | undefined) {
+  /** `read` makes the value of a finished answer. */
+  constructor(
+    active: ActiveGeneration,
+    signal: AbortSignal | undefined,
+    read: (result: GenerationResult) => Value | Promise<Value>,
+  ) {
     this.#active = active;
+    this.#read = read;
     this.result = active.result;
     if (signal === undefined) return;
     const abort = (): void => this.abort();
@@ -47,6 +56,16 @@ export class Generation implements AsyncIterable<GeneratedChunk> {
   /** The whole text, once it is written. */
   async text(): Promise<string> {
     return (await this.result).text;
+  }
+
+  /**
+   * What the answer says, once it is written: of a `schema` the value that its JSON means, else the text. Rejects as
+   * `result` does, and with FormError where the answer was cut before the form that was asked for was complete; `result`
+   * has the text and the reason then.
+   */
+  get value(): Promise<Value> {
+    this.#value ??= this.result.then(this.#read);
+    return this.#value;
   }
 
   /** 1 for the next one of the answers that wait for a sequence; 0 for one that does not wait. */

@@ -17,7 +17,12 @@ import { type Pausable, runAtOnce, runWithPauses } from "../core/pausable.ts";
 import { createBytePairs } from "./byte-pairs.ts";
 import { byteStringOf } from "./byte-text.ts";
 import { createCharacterPairs } from "./character-pairs.ts";
-import { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./detokenizer.ts";
+import {
+  createDetokenizer,
+  type Detokenizer,
+  type DetokenizerOptions,
+  type PieceSource,
+} from "./detokenizer.ts";
 import type { Encoder } from "./encoder.ts";
 import { findPreTokenizer, type PreTokenizer, preTokenizerNames } from "./pre-tokenizers.ts";
 import { createSentencePiece } from "./sentencepiece.ts";
@@ -61,6 +66,8 @@ export interface Tokenizer {
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** What one token adds to a text, special tokens written out. */
   pieceBytes(id: number): Uint8Array;
+  /** What each token says and what kind it is: the source of detokenizers, and of masks. */
+  readonly pieces: PieceSource;
   /** The token as it is written in the vocabulary; undefined if there is no such id. */
   tokenText(id: number): string | undefined;
   /** Decodes tokens one by one, as they are made. */
@@ -120,6 +127,7 @@ function* makeTokenizer(metadata: VocabularyMetadata, rows = 0): Pausable<Tokeni
       return text + detokenizer.end();
     },
     pieceBytes: (id) => encoder.bytesOf(id),
+    pieces,
     tokenText: (id) => vocabulary.tokens[id],
     createDetokenizer: (options = {}) => {
       checkOptions(options, { ...decodeRules, previous: idRule }, "detokenizer");

@@ -1,0 +1,195 @@
+/**
+ * Forms that answers of one engine promise: compiled once for a form that is asked for again, over a trie of the
+ * vocabulary that is made with the first of them. And what `Generation.value` makes of the text.
+ */
+import { FormError, OptionError } from "../core/errors.ts";
+import { runWithPauses } from "../core/pausable.ts";
+import { Form, type FormSource } from "../forms/form.ts";
+import type { JsonSchema, JsonSchemaType, StandardSchema } from "../forms/json-schema-type.ts";
+import type { GenerationResult } from "../runtime/generation.ts";
+import type { TokenConstraint } from "../runtime/sampling/constraint.ts";
+import { makeTokenTrie, type TokenTrie } from "../text/token-trie.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+
+/** At most one of them. The answer's whole text has that form, or `Generation.value` rejects. */
+export interface FormOptions {
+  /**
+   * JSON that is valid against a JSON schema (draft 2020-12), or against a schema of zod or another library that follows
+   * standardschema.dev and can say itself as a JSON schema. Keywords that cannot be kept are refused: docs/forms.md.
+   */
+  readonly schema?: FormSchema;
+  /** The whole text matches. Flags of a RegExp: u and s. */
+  readonly regex?: string | RegExp;
+  /** GBNF, as llama.cpp has it, with a rule named root. */
+  readonly grammar?: string;
+}
+
+export type FormSchema = JsonSchema | StandardSchema;
+
+/** What `Generation.value` gives for a schema. */
+export type SchemaValue<Schema> =
+  Schema extends StandardSchema<infer Value> ? Value : JsonSchemaType<Schema>;
+
+/** Compiled forms that are kept: each holds up to some 20 MB of masks. */
+const maxForms = 8;
+
+/** The value of an answer. @throws FormError where the text was cut before its form was complete */
+export type ReadValue = (result: GenerationResult) => unknown;
+
+/** A form as one answer needs it. */
+export interface PromisedForm {
+  /** Undefined for an answer that promises none. */
+  readonly form: Form | undefined;
+  readonly read: ReadValue;
+}
+
+const noForm: PromisedForm = { form: undefined, read: ({ text }) => text };
+
+export class Forms {
+  readonly #tokenizer: Tokenizer;
+  /** By what was asked for; the one that was used last is the last. */
+  readonly #compiled: Map<string, Form> = new Map();
+  #trie: TokenTrie | undefined;
+  #loading: Promise<void> | undefined;
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** @throws OptionError for several forms at once, FormError for one that cannot be kept. */
+  of({ schema, regex, grammar }: FormOptions): PromisedForm {
+    const sources: FormSource[] = [];
+    if (schema !== undefined) sources.push({ kind: "schema", schema: jsonSchemaOf(schema) });
+    if (regex !== undefined) sources.push({ kind: "regex", regex });
+    if (grammar !== undefined) sources.push({ kind: "grammar", grammar });
+    const [source, other] = sources;
+    if (source === undefined) return noForm;
+    if (other !== undefined) {
+      throw new OptionError(
+        other.kind,
+        `beside ${source.kind}`,
+        "one form: schema, regex or grammar",
+      );
+    }
+    const form = this.#compile(source);
+    const parse = (text: string): unknown =>
+      source.kind === "schema" ? checkedValue(JSON.parse(text), schema) : text;
+    return { form, read: (result) => parse(wholeText(result, form)) };
+  }
+
+  /** Makes the trie of the vocabulary, with pauses. Undefined when it is there. */
+  load(): Promise<void> | undefined {
+    if (this.#trie !== undefined) return undefined;
+    this.#loading ??= runWithPauses(makeTokenTrie(this.#tokenizer)).then((trie) => {
+      this.#trie = trie;
+    });
+    return this.#loading;
+  }
+
+  /** For one answer. `previous`: the last token of its prompt, known when the first of the answer is chosen. */
+  constrain(
+    form: Form,
+    answer: { readonly endTokens: Iterable<number>; readonly previous: () => number | undefined },
+  ): TokenConstraint {
+    const { endTokens, previous } = answer;
+    return form.constrain({ endTokens, dropsFirstSpace: () => this.#dropsSpaceAfter(previous()) });
+  }
+
+  #compile(source: FormSource): Form {
+    const key = `${source.kind} ${keyOf(source)}`;
+    const form = this.#compiled.get(key) ?? new Form(source, () => this.#loadedTrie);
+    this.#compiled.delete(key);
+    this.#compiled.set(key, form);
+    const [oldest] = this.#compiled.keys();
+    if (this.#compiled.size > maxForms && oldest !== undefined) this.#compiled.delete(oldest);
+    return form;
+  }
+
+  get #loadedTrie(): TokenTrie {
+    if (this.#trie === undefined)
+      throw new Error("the trie of the vocabulary is used before it is made");
+    return this.#trie;
+  }
+
+  /** As the detokenizer does: SentencePiece's space at the beginning of a text is none. */
+  #dropsSpaceAfter(token: number | undefined): boolean {
+    const { pieces } = this.#tokenizer;
+    return pieces.addsSpacePrefix && (token === undefined || pieces.isSpecial(token));
+  }
+}
+
+function keyOf(source: FormSource): string {
+  switch (source.kind) {
+    case "schema":
+      return JSON.stringify(source.schema);
+    case "regex":
+      return String(source.regex);
+    case "grammar":
+      return source.grammar;
+    default:
+      return source satisfies never;
+  }
+}
+
+function isStandardSchema(schema: FormSchema): schema is StandardSchema {
+  return typeof schema !== "boolean" && "~standard" in schema;
+}
+
+/** Of what comes out of the schema; where that cannot be said (a transformation), of what goes in. */
+function jsonSchemaOf(schema: FormSchema): unknown {
+  if (!isStandardSchema(schema)) return schema;
+  const { vendor, jsonSchema } = schema["~standard"];
+  const options = { target: "draft-2020-12" } as const;
+  if (jsonSchema === undefined) {
+    throw new OptionError(
+      "schema",
+      `a schema of ${vendor}, which cannot say itself as a JSON schema`,
+      "a JSON schema, or zod 4.2 and later",
+    );
+  }
+  try {
+    return jsonSchema.output(options);
+  } catch {
+    return inputOf(() => jsonSchema.input(options), vendor);
+  }
+}
+
+function inputOf(read: () => unknown, vendor: string): unknown {
+  try {
+    return read();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OptionError(
+      "schema",
+      `a schema of ${vendor} that is no JSON schema (${reason})`,
+      "another one",
+    );
+  }
+}
+
+/** A schema of a library may check and change more than a JSON schema can say. */
+function checkedValue(value: unknown, schema: FormOptions["schema"]): unknown {
+  if (schema === undefined || !isStandardSchema(schema)) return value;
+  const { validate, vendor } = schema["~standard"];
+  return Promise.resolve(validate(value)).then((result) => {
+    if (result.issues === undefined) return result.value;
+    const [issue] = result.issues;
+    throw new FormError("answer", `${vendor} refuses it (${issue?.message})`, "ask again");
+  });
+}
+
+function wholeText({ text, finishReason }: GenerationResult, form: Form): string {
+  if (finishReason !== "stop") {
+    throw new FormError(
+      "answer",
+      `ended (${finishReason}) before its form was complete`,
+      "give it more tokens (maxTokens, contextLength), or ask for less",
+    );
+  }
+  if (form.accepts(text)) return text;
+  throw new FormError(
+    "answer",
+    "a stop text ended it before its form was complete",
+    "use other stop texts",
+  );
+}

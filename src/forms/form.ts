@@ -1,0 +1,100 @@
+/**
+ * A promised form, made ready for one vocabulary: an answer's text keeps to a JSON schema, a regular expression or a
+ * grammar. Constraints of many answers share the states and masks that any of them has found.
+ */
+
+import { describeValue } from "../core/check-options.ts";
+import { OptionError } from "../core/errors.ts";
+import type { TokenTrie } from "../text/token-trie.ts";
+import { expressionOf } from "./automaton.ts";
+import { utf8Of } from "./code-points.ts";
+import { type ConstraintUse, FormConstraint } from "./constraint.ts";
+import { type Grammar, GrammarBuilder } from "./expression.ts";
+import { parseGbnf } from "./gbnf.ts";
+import { Masks } from "./masks.ts";
+import { parsePattern } from "./pattern.ts";
+import { Program } from "./program.ts";
+import { RegularMaker } from "./regular.ts";
+import { schemaGrammar } from "./schema/translate.ts";
+import { type State, States } from "./states.ts";
+
+/** What an answer's whole text must be. */
+export type FormSource =
+  /** JSON that is valid against a schema of draft 2020-12; docs/forms.md says which keywords are kept. */
+  | { readonly kind: "schema"; readonly schema: unknown }
+  /** The whole text matches; anchors are allowed. Flags: u and s. */
+  | { readonly kind: "regex"; readonly regex: string | RegExp }
+  /** GBNF, as llama.cpp has it. */
+  | { readonly kind: "grammar"; readonly grammar: string };
+
+/** A form that is compiled: it serves any number of answers. */
+export class Form {
+  readonly states: States;
+  readonly #trie: () => TokenTrie;
+  #masks: Masks | undefined;
+
+  /**
+   * `trie`: of the vocabulary, asked for when the first token is chosen.
+   * @throws FormError for what cannot be kept, or cannot be read; OptionError for flags of a RegExp.
+   */
+  constructor(source: FormSource, trie: () => TokenTrie) {
+    this.states = new States(new Program(grammarOf(source)));
+    this.#trie = trie;
+  }
+
+  /** For one answer, from its first token on. */
+  constrain(answer: Omit<ConstraintUse, "masks">): FormConstraint {
+    const masks = (): Masks => {
+      this.#masks ??= new Masks(this.states, this.#trie());
+      return this.#masks;
+    };
+    return new FormConstraint(this.states, { ...answer, masks });
+  }
+
+  /** Whether a text is of the form. */
+  accepts(text: string): boolean {
+    return this.#after(text).isComplete;
+  }
+
+  /** Whether some text of the form begins with this one. */
+  begins(text: string): boolean {
+    return this.#after(text) !== this.states.dead;
+  }
+
+  #after(text: string): State {
+    this.states.startWork();
+    let state = this.states.start;
+    for (const byte of Buffer.from(text, "utf8")) state = this.states.afterByte(state, byte);
+    return state;
+  }
+}
+
+function grammarOf(source: FormSource): Grammar {
+  switch (source.kind) {
+    case "schema":
+      return schemaGrammar(source.schema);
+    case "regex":
+      return regexGrammar(source.regex);
+    case "grammar":
+      return parseGbnf(source.grammar);
+    default:
+      return source satisfies never;
+  }
+}
+
+/** "Whole": a pattern that is anchored, or not, has the same texts. */
+function regexGrammar(regex: string | RegExp): Grammar {
+  const flags = typeof regex === "string" ? "u" : regex.flags;
+  const unknown = [...flags].find((flag) => !"usdg".includes(flag));
+  if (unknown !== undefined) {
+    throw new OptionError("regex", `the flag ${describeValue(unknown)}`, "no flags but u and s");
+  }
+  const source = typeof regex === "string" ? regex : regex.source;
+  const maker = new RegularMaker();
+  const language = parsePattern(source, maker, { covers: "all", dotAll: flags.includes("s") });
+  const builder = new GrammarBuilder();
+  const root = builder.declare("regex");
+  const spelling = utf8Of;
+  builder.define(root, expressionOf(language, { maker, builder, spelling, where: "regex" }));
+  return builder.build(root);
+}

@@ -1,0 +1,187 @@
+/**
+ * Facts about rules that hold for the whole grammar: which match the empty text, which match any text at all, and
+ * which begin with themselves. Each is computed in time linear in the grammar, for a rule again only where one that it
+ * names has changed.
+ */
+import type { Expression, Grammar } from "./expression.ts";
+
+/** Per rule 1 or 0. */
+export type RuleFlags = Uint8Array;
+
+export function isNullable(expression: Expression, nullable: RuleFlags): boolean {
+  switch (expression.kind) {
+    case "bytes":
+    case "code":
+      return false;
+    case "text":
+      return expression.bytes.length === 0;
+    case "rule":
+      return nullable[expression.rule] === 1;
+    case "sequence":
+      return expression.parts.every((part) => isNullable(part, nullable));
+    case "choice":
+      return expression.options.some((option) => isNullable(option, nullable));
+    case "repeat":
+      return expression.least === 0 || isNullable(expression.body, nullable);
+    default:
+      return expression satisfies never;
+  }
+}
+
+/** Whether some text matches. */
+export function isProductive(expression: Expression, productive: RuleFlags): boolean {
+  switch (expression.kind) {
+    case "bytes":
+      return expression.set.some((word) => word !== 0);
+    case "code":
+      return isProductive(expression.body, productive);
+    case "text":
+      return true;
+    case "rule":
+      return productive[expression.rule] === 1;
+    case "sequence":
+      return expression.parts.every((part) => isProductive(part, productive));
+    case "choice":
+      return expression.options.some((option) => isProductive(option, productive));
+    case "repeat":
+      return expression.least === 0 || isProductive(expression.body, productive);
+    default:
+      return expression satisfies never;
+  }
+}
+
+/** Of rules: which match a text at all, and which one that is not empty. */
+export interface TextFlags {
+  readonly productive: RuleFlags;
+  readonly withBytes: RuleFlags;
+}
+
+/** Whether some text that is not empty matches an expression that is productive. */
+export function hasBytes(expression: Expression, flags: TextFlags): boolean {
+  switch (expression.kind) {
+    case "bytes":
+    case "code":
+      return true;
+    case "text":
+      return expression.bytes.length > 0;
+    case "rule":
+      return flags.withBytes[expression.rule] === 1;
+    case "sequence":
+      return expression.parts.some((part) => hasBytes(part, flags));
+    case "choice":
+      return expression.options.some(
+        (option) => isProductive(option, flags.productive) && hasBytes(option, flags),
+      );
+    case "repeat": {
+      const { body, most } = expression;
+      return most > 0 && isProductive(body, flags.productive) && hasBytes(body, flags);
+    }
+    default:
+      return expression satisfies never;
+  }
+}
+
+/** The least set of rules that `holds` is true of. */
+export function leastFlags(
+  grammar: Grammar,
+  holds: (body: Expression, flags: RuleFlags) => boolean,
+): RuleFlags {
+  const flags = new Uint8Array(grammar.rules.length);
+  const users: number[][] = grammar.rules.map(() => []);
+  for (const [rule, { body }] of grammar.rules.entries()) {
+    for (const named of namedRules(body)) users[named]?.push(rule);
+  }
+  const waiting = grammar.rules.map((_, rule) => rule).reverse();
+  for (let rule = waiting.pop(); rule !== undefined; rule = waiting.pop()) {
+    const body = grammar.rules[rule]?.body;
+    if (body === undefined || flags[rule] === 1 || !holds(body, flags)) continue;
+    flags[rule] = 1;
+    for (const user of users[rule] ?? []) if (flags[user] === 0) waiting.push(user);
+  }
+  return flags;
+}
+
+/** The names of rules that begin with one another in a circle; undefined where none do. */
+export function leftRecursion(
+  grammar: Grammar,
+  nullable: RuleFlags,
+): readonly string[] | undefined {
+  const state = new Uint8Array(grammar.rules.length);
+  const inWork = 1;
+  const done = 2;
+  for (let start = 0; start < grammar.rules.length; start++) {
+    const path: { rule: number; next: number[] }[] = [];
+    const enter = (rule: number): void => {
+      state[rule] = inWork;
+      const first = new Set<number>();
+      const body = grammar.rules[rule]?.body;
+      if (body !== undefined) addFirstRules(body, nullable, first);
+      path.push({ rule, next: [...first] });
+    };
+    if (state[start] === 0) enter(start);
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      const next = top.next.pop();
+      if (next === undefined) {
+        state[top.rule] = done;
+        path.pop();
+      } else if (state[next] === inWork) {
+        const from = path.findIndex(({ rule }) => rule === next);
+        return path.slice(from).map(({ rule }) => grammar.rules[rule]?.name ?? "");
+      } else if (state[next] === 0) {
+        enter(next);
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Rules that a text of the expression may begin with. */
+function addFirstRules(expression: Expression, nullable: RuleFlags, into: Set<number>): void {
+  switch (expression.kind) {
+    case "bytes":
+    case "text":
+      return;
+    case "code":
+    case "repeat":
+      addFirstRules(expression.body, nullable, into);
+      return;
+    case "rule":
+      into.add(expression.rule);
+      return;
+    case "choice":
+      for (const option of expression.options) addFirstRules(option, nullable, into);
+      return;
+    case "sequence":
+      for (const part of expression.parts) {
+        addFirstRules(part, nullable, into);
+        if (!isNullable(part, nullable)) return;
+      }
+      return;
+    default:
+      expression satisfies never;
+  }
+}
+
+function namedRules(expression: Expression, into: Set<number> = new Set()): Set<number> {
+  switch (expression.kind) {
+    case "bytes":
+    case "text":
+      break;
+    case "code":
+    case "repeat":
+      namedRules(expression.body, into);
+      break;
+    case "rule":
+      into.add(expression.rule);
+      break;
+    case "choice":
+      for (const option of expression.options) namedRules(option, into);
+      break;
+    case "sequence":
+      for (const part of expression.parts) namedRules(part, into);
+      break;
+    default:
+      expression satisfies never;
+  }
+  return into;
+}

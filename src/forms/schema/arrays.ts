@@ -1,0 +1,151 @@
+/** Arrays of a case: items by their places, counts, and distinct items where there are but a few values. */
+import { FormError } from "../../core/errors.ts";
+import {
+  choice,
+  type Expression,
+  emptyText,
+  nothing,
+  repeat,
+  sequence,
+  text,
+} from "../expression.ts";
+import { type Case, isListValue, isNumberValue, isSchemaValue, isTrue, valuesOf } from "./cases.ts";
+import { at, type Json, type SchemaNode, step } from "./document.ts";
+import { enumOf } from "./enums.ts";
+import { comma, literal } from "./spelling.ts";
+import type { Translation } from "./translate.ts";
+import { typesOf } from "./types.ts";
+
+/** Distinct items out of n values have 2^n sets of those that are left. */
+const maxDistinctValues = 10;
+
+interface Counts {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** @throws FormError for uniqueItems of items that have too many values. */
+export function arrayExpression(of: Case, use: Translation): Expression {
+  const least = Math.max(0, ...valuesOf(of, "minItems", isNumberValue).map(({ value }) => value));
+  const most = Math.min(
+    Number.POSITIVE_INFINITY,
+    ...valuesOf(of, "maxItems", isNumberValue).map(({ value }) => value),
+  );
+  const items = new ItemSchemas(of, use);
+  const [unique] = valuesOf(of, "uniqueItems", isTrue);
+  const inside =
+    unique !== undefined && most > 1
+      ? distinctItems(
+          items,
+          { least, most },
+          { use, where: at(step(unique.node.path, "uniqueItems")) },
+        )
+      : itemList(items, { least, most }, use);
+  return sequence(text("["), inside, text("]"));
+}
+
+/** What must hold for the items of a case. */
+class ItemSchemas {
+  /** Places that have a schema of their own in some prefixItems. */
+  readonly places: number;
+  readonly #of: Case;
+  readonly #use: Translation;
+
+  constructor(of: Case, use: Translation) {
+    this.#of = of;
+    this.#use = use;
+    this.places = Math.max(
+      0,
+      ...valuesOf(of, "prefixItems", isListValue).map(({ value }) => value.length),
+    );
+  }
+
+  /** Place `places` stands for all later ones. */
+  at(place: number): readonly SchemaNode[] {
+    return this.#of.flatMap(({ keywords, path }) => {
+      const prefix = isListValue(keywords["prefixItems"]) ? keywords["prefixItems"] : [];
+      if (place < prefix.length) {
+        return [this.#use.document.node(prefix[place], step(step(path, "prefixItems"), place))];
+      }
+      const items = keywords["items"];
+      return isSchemaValue(items) ? [this.#use.document.node(items, step(path, "items"))] : [];
+    });
+  }
+
+  value(place: number): Expression {
+    return this.#use.valueOf(this.at(place));
+  }
+}
+
+function itemList(items: ItemSchemas, { least, most }: Counts, use: Translation): Expression {
+  const { places } = items;
+  const after = (count: number): Expression =>
+    repeat(
+      sequence(comma, items.value(places)),
+      Math.max(0, least - count),
+      Math.max(0, most - count),
+    );
+  if (places === 0) {
+    if (most === 0) return emptyText;
+    const list = sequence(items.value(0), after(1));
+    return least === 0 ? choice([list, emptyText]) : list;
+  }
+  // From the last place to the first: what may follow when so many items are there.
+  let rest = after(places);
+  for (let place = places - 1; place >= 0; place--) {
+    const item = place >= most ? nothing : items.value(place);
+    const more = sequence(...(place === 0 ? [] : [comma]), item, rest);
+    rest = use.builder.add("items", place >= least ? choice([more, emptyText]) : more);
+  }
+  return rest;
+}
+
+function distinctItems(
+  items: ItemSchemas,
+  { least, most }: Counts,
+  { use, where }: { readonly use: Translation; readonly where: string },
+): Expression {
+  const values = items.places === 0 ? fewValues(items.at(0), use) : undefined;
+  if (values === undefined) {
+    throw new FormError(
+      where,
+      "cannot be enforced for items of many values",
+      `it can for an enum of at most ${maxDistinctValues} values`,
+    );
+  }
+  const rules = new Map<number, number>();
+  /** Bit i of `used`: whether value i is there. */
+  const from = (used: number, count: number): Expression => {
+    const known = rules.get(used);
+    if (known !== undefined) return { kind: "rule", rule: known };
+    const rule = use.builder.declare(where);
+    rules.set(used, rule);
+    const options: Expression[] = count >= least ? [emptyText] : [];
+    for (const [index, value] of values.entries()) {
+      if (count >= most || ((used >> index) & 1) === 1) continue;
+      const item = sequence(...(count === 0 ? [] : [comma]), literal(value));
+      options.push(sequence(item, from(used | (1 << index), count + 1)));
+    }
+    use.builder.define(rule, choice(options));
+    return { kind: "rule", rule };
+  };
+  return from(0, 0);
+}
+
+function fewValues(nodes: readonly SchemaNode[], use: Translation): readonly Json[] | undefined {
+  const values = new Map<string, Json>();
+  for (const each of use.finder.casesOf(nodes)) {
+    const listed = enumOf(each, use) ?? valuesOfTypes(each);
+    for (const value of listed ?? [undefined]) {
+      if (value === undefined) return undefined;
+      values.set(JSON.stringify(value), value);
+    }
+  }
+  return values.size <= maxDistinctValues ? [...values.values()] : undefined;
+}
+
+function valuesOfTypes(of: Case): readonly Json[] | undefined {
+  const types = [...typesOf(of)];
+  if (types.some((type) => type !== "null" && type !== "boolean")) return undefined;
+  return types.flatMap((type): readonly Json[] => (type === "null" ? [null] : [true, false]));
+}

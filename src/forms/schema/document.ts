@@ -1,0 +1,226 @@
+/**
+ * A JSON schema's text or object as nodes: each schema in it with its place, checked keyword by keyword, and what its
+ * references mean. Nothing is fetched: a reference leads to a place in the same document.
+ */
+import { describeValue, isPlainObject, isRecord } from "../../core/check-options.ts";
+import { FormError } from "../../core/errors.ts";
+import { enforcedKeywords, refusedKeywords, silentKeywords } from "./keywords.ts";
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+export interface SchemaNode {
+  readonly id: number;
+  /** As a JSON pointer: "#/properties/name". */
+  readonly path: string;
+  readonly keywords: Readonly<Record<string, unknown>>;
+  /** The schema false: no value is valid. */
+  readonly isFalse: boolean;
+}
+
+/** Schemas, lists and values in each other. Real ones have 20; every level takes room on the stack. */
+const maxDepth = 400;
+/** Objects, lists and values: a schema of some 10 MB. */
+const maxValues = 1_000_000;
+
+export class SchemaDocument {
+  readonly root: SchemaNode;
+  readonly #source: unknown;
+  readonly #nodes: Map<unknown, SchemaNode> = new Map();
+  readonly #never: SchemaNode;
+  readonly #always: SchemaNode;
+  #anchors: ReadonlyMap<string, unknown> | undefined;
+
+  /** @throws FormError where it is too deep or too large, or its root is no schema. */
+  constructor(source: unknown) {
+    checkSize(source);
+    this.#source = source;
+    this.#always = { id: 0, path: "#", keywords: {}, isFalse: false };
+    this.#never = { id: 1, path: "#", keywords: {}, isFalse: true };
+    if (typeof source !== "boolean" && !isPlainObject(source)) {
+      throw new FormError(
+        "schema",
+        `is ${describeValue(source)}`,
+        "give an object, or true or false",
+      );
+    }
+    this.root = this.node(source, "#");
+  }
+
+  /** @throws FormError for a keyword that is refused, or of a wrong value. */
+  node(schema: unknown, path: string): SchemaNode {
+    if (schema === true) return this.#always;
+    if (schema === false) return this.#never;
+    const known = this.#nodes.get(schema);
+    if (known !== undefined) return known;
+    if (!isRecord(schema))
+      throw new FormError(at(path), "is no schema", "give an object, or true or false");
+    const isRoot = this.#nodes.size === 0;
+    for (const [keyword, value] of Object.entries(schema))
+      checkKeyword(keyword, value, { path, isRoot });
+    checkLimits(schema, path);
+    const node = { id: this.#nodes.size + 2, path, keywords: schema, isFalse: false };
+    this.#nodes.set(schema, node);
+    return node;
+  }
+
+  /** The schema that a `$ref` of a node means. */
+  resolve(reference: string, from: SchemaNode): SchemaNode {
+    const place = `${from.path}/$ref`;
+    const rootId = isRecord(this.#source) ? this.#source["$id"] : undefined;
+    const local =
+      typeof rootId === "string" && reference.startsWith(`${rootId}#`)
+        ? reference.slice(rootId.length)
+        : reference === rootId
+          ? "#"
+          : reference;
+    if (!local.startsWith("#")) {
+      throw new FormError(
+        at(place),
+        `leads out of the schema (${reference})`,
+        "put that schema into $defs",
+      );
+    }
+    const pointer = decodePointer(local.slice(1));
+    const target =
+      pointer === undefined || (pointer !== "" && !pointer.startsWith("/"))
+        ? this.#anchored(pointer ?? "")
+        : this.#pointed(pointer);
+    if (target === undefined) {
+      throw new FormError(
+        at(place),
+        `leads nowhere (${reference})`,
+        "define it, for example in $defs",
+      );
+    }
+    return this.node(target, `#${pointer ?? ""}`);
+  }
+
+  #pointed(pointer: string): unknown {
+    let value: unknown = this.#source;
+    for (const part of pointer.split("/").slice(1)) {
+      const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
+      if (typeof value !== "object" || value === null || !Object.hasOwn(value, key))
+        return undefined;
+      value = Reflect.get(value, key);
+    }
+    return value;
+  }
+
+  #anchored(name: string): unknown {
+    this.#anchors ??= findAnchors(this.#source);
+    return this.#anchors.get(name);
+  }
+}
+
+/** Where in a schema something is, as an error says it. */
+export function at(path: string): string {
+  return `schema at ${path}`;
+}
+
+/** One more step of a JSON pointer. */
+export function step(path: string, key: string | number): string {
+  return `${path}/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+function checkKeyword(
+  keyword: string,
+  value: unknown,
+  place: { readonly path: string; readonly isRoot: boolean },
+): void {
+  const where = at(step(place.path, keyword));
+  if (keyword === "$id" && !place.isRoot) {
+    throw new FormError(where, "gives an inner schema a name of its own", "use $defs and $ref");
+  }
+  if (silentKeywords.has(keyword)) return;
+  const known = Object.hasOwn(enforcedKeywords, keyword) ? enforcedKeywords[keyword] : undefined;
+  if (known === undefined) {
+    const remedy = refusedKeywords.get(keyword);
+    throw remedy === undefined
+      ? new FormError(where, "is no keyword that is known", "leave it out, or correct its name")
+      : new FormError(where, "cannot be enforced while an answer is written", remedy);
+  }
+  if (!known.accepts(value)) {
+    throw new FormError(where, `is ${describeValue(value)}`, `it needs ${known.expected}`);
+  }
+}
+
+const limitPairs: readonly (readonly [string, string])[] = [
+  ["minimum", "maximum"],
+  ["exclusiveMinimum", "maximum"],
+  ["minimum", "exclusiveMaximum"],
+  ["exclusiveMinimum", "exclusiveMaximum"],
+  ["minLength", "maxLength"],
+  ["minItems", "maxItems"],
+  ["minProperties", "maxProperties"],
+];
+
+/** A schema that contradicts itself is a mistake; two that contradict each other may be meant. */
+function checkLimits(schema: Readonly<Record<string, unknown>>, path: string): void {
+  for (const [low, high] of limitPairs) {
+    const least = schema[low];
+    const most = schema[high];
+    if (typeof least !== "number" || typeof most !== "number") continue;
+    const isStrict = low.startsWith("exclusive") || high.startsWith("exclusive");
+    if (least < most || (least === most && !isStrict)) continue;
+    throw new FormError(
+      at(path),
+      `no value has ${low} ${least} and ${high} ${most}`,
+      "correct one of them",
+    );
+  }
+}
+
+function decodePointer(pointer: string): string | undefined {
+  try {
+    return decodeURIComponent(pointer);
+  } catch {
+    return undefined;
+  }
+}
+
+/** In a loop of its own: a schema of any depth must not exhaust the stack before it is refused. */
+function checkSize(source: unknown): void {
+  let level: unknown[] = [source];
+  let values = 1;
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) {
+      throw new FormError(
+        "schema",
+        `is more than ${maxDepth} levels deep`,
+        "name inner schemas in $defs",
+      );
+    }
+    const inner: unknown[] = [];
+    for (const value of level) {
+      if (typeof value !== "object" || value === null) continue;
+      for (const each of Object.values(value)) inner.push(each);
+    }
+    values += inner.length;
+    if (values > maxValues) {
+      throw new FormError(
+        "schema",
+        `has more than ${maxValues.toLocaleString("en")} values`,
+        "give a smaller one",
+      );
+    }
+    level = inner;
+  }
+}
+
+/** Keywords whose contents are values, whatever they look like. */
+const holdsValues: ReadonlySet<string> = new Set(["enum", "const", "default", "examples"]);
+
+function findAnchors(source: unknown): ReadonlyMap<string, unknown> {
+  const anchors = new Map<string, unknown>();
+  const waiting: unknown[] = [source];
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (typeof value !== "object" || value === null) continue;
+    if (isRecord(value) && typeof value["$anchor"] === "string")
+      anchors.set(value["$anchor"], value);
+    for (const [key, each] of Object.entries(value)) if (!holdsValues.has(key)) waiting.push(each);
+  }
+  return anchors;
+}

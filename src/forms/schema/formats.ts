@@ -1,0 +1,70 @@
+/**
+ * The formats of JSON schemas as patterns, each one a subset of what its standard allows that every reader takes: dates
+ * exist, letters of dates are capitals, a URI has a scheme. A format that is not known is refused by name.
+ */
+
+const year = "[0-9]{4}";
+const leapYear = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)";
+const day = `(?:${year}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|${leapYear}-02-29)`;
+const clock = String.raw`(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?`;
+const zone = "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
+/** A leap second is the last of a day in UTC. */
+const time = String.raw`(?:${clock}${zone}|23:59:60(?:\.[0-9]+)?Z)`;
+const label = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
+/** Without two hyphens in a row, which stand for other letters (RFC 5890); 63 characters of a label, 253 of a name. */
+const hostLabel = "[a-zA-Z0-9](?:-?[a-zA-Z0-9])";
+const mailWord = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+";
+const byte = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const ipv4 = String.raw`${byte}(?:\.${byte}){3}`;
+const hex = "[0-9a-fA-F]";
+const group = `${hex}{1,4}`;
+/** RFC 3986, appendix A: eight groups, the last two perhaps as an IPv4 address, or fewer around one "::". */
+const ipv6 = [
+  `(?:${group}:){7}${group}`,
+  `(?:${group}:){6}${ipv4}`,
+  ...Array.from({ length: 8 }, (_, before) => {
+    const front = before === 0 ? "" : `${group}(?::${group}){${before - 1}}`;
+    const behind = 7 - before;
+    const rest = behind === 0 ? "" : `(?:${group}(?::${group}){0,${behind - 1}})?`;
+    const ends = [rest];
+    for (let groups = 0; groups + 2 < behind; groups++)
+      ends.push(`(?:${group}:){${groups}}${ipv4}`);
+    return `${front}::(?:${ends.join("|")})`;
+  }),
+].join("|");
+const escapedByte = `%${hex}{2}`;
+const unreserved = "a-zA-Z0-9._~";
+const pathCharacter = `(?:[${unreserved}!$&'()*+,;=:@-]|${escapedByte})`;
+const userPart = `(?:[${unreserved}!$&'()*+,;=:-]|${escapedByte})*@`;
+const host = `(?:(?:[${unreserved}!$&'()*+,;=-]|${escapedByte})+|\\[(?:${ipv6})\\])`;
+const firstSegment = `(?:[${unreserved}!$&'()*+,;=@-]|${escapedByte})+`;
+const tail = String.raw`(?:\?(?:${pathCharacter}|[/?])*)?(?:#(?:${pathCharacter}|[/?])*)?`;
+const authority = `//(?:${userPart})?${host}(?::[0-9]{1,5})?(?:/${pathCharacter}*)*`;
+const plainPath = `(?:/(?:${pathCharacter}+(?:/${pathCharacter}*)*)?|${pathCharacter}+(?:/${pathCharacter}*)*)`;
+const days = "[0-9]+D";
+const hours = "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)";
+
+/** A whole text of each format. */
+export const formatPatterns: Readonly<Record<string, string>> = {
+  date: day,
+  time,
+  "date-time": `${day}T${time}`,
+  duration: `P(?:[0-9]+W|(?:${days}|[0-9]+M(?:${days})?|[0-9]+Y(?:[0-9]+M(?:${days})?)?)(?:${hours})?|${hours})`,
+  email: String.raw`${mailWord}(?:\.${mailWord})*@${label}(?:\.${label})+`,
+  hostname: String.raw`${hostLabel}{0,31}(?:\.${hostLabel}{0,31}){0,2}|${hostLabel}{0,9}(?:\.${hostLabel}{0,9}){3,11}`,
+  ipv4,
+  ipv6,
+  uri: `[a-zA-Z][a-zA-Z0-9+.-]*:(?:${authority}|${plainPath})${tail}`,
+  "uri-reference": `(?:[a-zA-Z][a-zA-Z0-9+.-]*:(?:${authority}|${plainPath})|${authority}|/(?:${pathCharacter}+(?:/${pathCharacter}*)*)?|${firstSegment}(?:/${pathCharacter}*)*)?${tail}`,
+  uuid: `${hex}{8}-${hex}{4}-${hex}{4}-${hex}{4}-${hex}{12}`,
+  "json-pointer": "(?:/(?:[^/~]|~[01])*)*",
+};
+
+/** Formats of OpenAPI that say nothing about which texts or numbers are valid. */
+export const silentFormats: ReadonlySet<string> = new Set(["password", "float", "double"]);
+
+/** Formats of OpenAPI that limit whole numbers: least and largest. */
+export const numberFormats: Readonly<Record<string, readonly [number, number]>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [-(2 ** 63), 2 ** 63 - 1024],
+};

@@ -1,0 +1,137 @@
+/**
+ * The keywords of JSON schemas (draft 2020-12): which are enforced, which say nothing about values, and which are refused
+ * by name. A keyword that stands in neither list is refused too: what is not known cannot be kept.
+ */
+import { isNumber, isRecord } from "../../core/check-options.ts";
+
+interface Keyword {
+  /** Ends the sentence "needs …". */
+  readonly expected: string;
+  accepts(value: unknown): boolean;
+}
+
+const count: Keyword = {
+  expected: "a whole number of at least 0",
+  accepts: (value) => isNumber(value) && Number.isInteger(value) && value >= 0,
+};
+const number: Keyword = { expected: "a number", accepts: (value) => Number.isFinite(value) };
+const string: Keyword = { expected: "a text", accepts: (value) => typeof value === "string" };
+const flag: Keyword = { expected: "true or false", accepts: (value) => typeof value === "boolean" };
+const schema: Keyword = { expected: "a schema (an object, true or false)", accepts: isSchema };
+const schemas: Keyword = {
+  expected: "a list of schemas that is not empty",
+  accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isSchema),
+};
+const schemaMap: Keyword = {
+  expected: "an object of schemas",
+  accepts: (value) => isRecord(value) && Object.values(value).every(isSchema),
+};
+const strings: Keyword = {
+  expected: "a list of texts",
+  accepts: (value) => Array.isArray(value) && value.every((each) => typeof each === "string"),
+};
+
+export const typeNames = [
+  "null",
+  "boolean",
+  "integer",
+  "number",
+  "string",
+  "array",
+  "object",
+] as const;
+export type TypeName = (typeof typeNames)[number];
+
+export function isTypeName(value: unknown): value is TypeName {
+  return typeNames.some((name) => name === value);
+}
+
+export const enforcedKeywords: Readonly<Record<string, Keyword>> = {
+  $ref: string,
+  type: {
+    expected: `one or several of ${typeNames.join(", ")}`,
+    accepts: (value) =>
+      isTypeName(value) || (Array.isArray(value) && value.length > 0 && value.every(isTypeName)),
+  },
+  enum: {
+    expected: "a list of values that is not empty",
+    accepts: (value) => Array.isArray(value) && value.length > 0,
+  },
+  const: { expected: "a value", accepts: () => true },
+  allOf: schemas,
+  anyOf: schemas,
+  oneOf: schemas,
+  minimum: number,
+  maximum: number,
+  exclusiveMinimum: number,
+  exclusiveMaximum: number,
+  multipleOf: {
+    expected: "a number above 0",
+    accepts: (value) => isNumber(value) && Number.isFinite(value) && value > 0,
+  },
+  minLength: count,
+  maxLength: count,
+  pattern: string,
+  format: string,
+  minItems: count,
+  maxItems: count,
+  uniqueItems: flag,
+  prefixItems: schemas,
+  items: schema,
+  minProperties: count,
+  maxProperties: count,
+  required: strings,
+  properties: schemaMap,
+  patternProperties: schemaMap,
+  additionalProperties: schema,
+  propertyNames: schema,
+};
+
+/** Where schemas lie that others refer to, and what is said to people. */
+export const silentKeywords: ReadonlySet<string> = new Set([
+  "$schema",
+  "$id",
+  "$comment",
+  "$defs",
+  "definitions",
+  "$anchor",
+  "title",
+  "description",
+  "default",
+  "example",
+  "examples",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+  "contentEncoding",
+  "contentMediaType",
+  "contentSchema",
+]);
+
+/** What to do instead of a keyword that is refused. */
+export const refusedKeywords: ReadonlyMap<string, string> = new Map([
+  ["not", "say what is allowed instead"],
+  ["if", "write the cases as anyOf"],
+  ["then", "write the cases as anyOf"],
+  ["else", "write the cases as anyOf"],
+  ["dependentRequired", "write the cases as anyOf"],
+  ["dependentSchemas", "write the cases as anyOf"],
+  ["dependencies", "write the cases as anyOf"],
+  ["contains", "describe the items by prefixItems and items"],
+  ["minContains", "describe the items by prefixItems and items"],
+  ["maxContains", "describe the items by prefixItems and items"],
+  ["unevaluatedProperties", "use additionalProperties"],
+  ["unevaluatedItems", "use items"],
+  ["additionalItems", "use items behind prefixItems"],
+  ["$dynamicRef", "use $ref"],
+  ["$dynamicAnchor", "use $ref and $defs"],
+  ["$recursiveRef", "use $ref"],
+  ["$recursiveAnchor", "use $ref and $defs"],
+  ["$vocabulary", "leave it out"],
+  ["nullable", 'use "type": ["…", "null"]'],
+  ["discriminator", "leave it out: anyOf tells the cases apart"],
+]);
+
+function isSchema(value: unknown): boolean {
+  return typeof value === "boolean" || isRecord(value);
+}

@@ -1,0 +1,193 @@
+/**
+ * Numbers as digits: whole ones and others, between limits and as multiples. Written in plain digits without "-0"; where
+ * nothing limits a number, also with an exponent as JSON.stringify has it.
+ */
+import { FormError } from "../../core/errors.ts";
+import {
+  byteRange,
+  choice,
+  type Expression,
+  type GrammarBuilder,
+  optional,
+  repeat,
+  sequence,
+  text,
+} from "../expression.ts";
+import { type Decimal, decimalOf, doubleAbove, zero } from "./decimals.ts";
+import { magnitudes, maxDigits } from "./magnitudes.ts";
+
+export interface NumberLimits {
+  /** −Infinity for none; so for the others. */
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly exclusiveMinimum: number;
+  readonly exclusiveMaximum: number;
+  readonly multiples: readonly number[];
+  readonly isWhole: boolean;
+}
+
+export const noLimits: NumberLimits = {
+  minimum: Number.NEGATIVE_INFINITY,
+  maximum: Number.POSITIVE_INFINITY,
+  exclusiveMinimum: Number.NEGATIVE_INFINITY,
+  exclusiveMaximum: Number.POSITIVE_INFINITY,
+  multiples: [],
+  isWhole: false,
+};
+
+const digit = byteRange(0x30, 0x39);
+const firstDigit = byteRange(0x31, 0x39);
+const minus = optional(text("-"));
+const wholeAboveZero = sequence(firstDigit, repeat(digit, 0, maxDigits - 1));
+const fraction = sequence(text("."), repeat(digit, 1, maxDigits));
+/** To 9.99e307: what is more may be no finite double. */
+const exponent = sequence(
+  choice([text("e+"), text("e-")]),
+  choice([
+    repeat(digit, 1, 2),
+    sequence(byteRange(0x31, 0x32), digit, digit),
+    sequence(text("30"), byteRange(0x30, 0x37)),
+  ]),
+);
+const anyWhole = choice([text("0"), sequence(minus, wholeAboveZero)]);
+const anyNumber = sequence(
+  minus,
+  choice([
+    sequence(choice([text("0"), wholeAboveZero]), optional(fraction)),
+    sequence(firstDigit, optional(fraction), exponent),
+  ]),
+);
+
+/** A multiple of more digits than a double keeps might be none when it is read. */
+const largestMultiple: Decimal = { whole: "9".repeat(15), fraction: "" };
+
+/** @throws FormError with `where` for multiples that are no whole numbers, or too large. */
+export function numberExpression(
+  limits: NumberLimits,
+  builder: GrammarBuilder,
+  where: string,
+): Expression {
+  const multiple = leastCommonMultiple(limits.multiples, where);
+  // A multiple of a whole number is whole.
+  const isWhole = limits.isWhole || limits.multiples.length > 0;
+  const low = lowerBound({ ...limits, isWhole });
+  const high = negated(lowerBound(negatedLimits({ ...limits, isWhole })));
+  if (low === undefined && high === undefined && multiple === 1)
+    return isWhole ? anyWhole : anyNumber;
+  const cap = multiple > 1 ? largestMultiple : undefined;
+  const use = { builder, where, multiple, isWhole };
+  const options: Expression[] = [];
+  if (high === undefined || !isBelowZero(high)) {
+    const from = low === undefined || low.value <= 0 ? zero : low.digits;
+    const isAboveLow = low?.value === 0 && low.isStrict;
+    const to = smaller(high?.digits, cap);
+    options.push(magnitudes({ low: from, isAboveLow, high: to }, use));
+  }
+  if (low === undefined || low.value < 0) {
+    const isLimited = high !== undefined && high.value < 0;
+    const from = isLimited ? high.digits : zero;
+    const to = smaller(low?.digits, cap);
+    const rest = magnitudes({ low: from, isAboveLow: !isLimited, high: to }, use);
+    options.push(sequence(text("-"), rest));
+  }
+  return choice(options);
+}
+
+/** Whether some number keeps the limits, as far as the limits alone say; multiples are not looked at. */
+export function isEmptyRange(limits: NumberLimits): boolean {
+  const low = lowerBound(limits);
+  const high = negated(lowerBound(negatedLimits(limits)));
+  if (low === undefined || high === undefined) return false;
+  return low.value > high.value || (low.value === high.value && (low.isStrict || high.isStrict));
+}
+
+export function keepsLimits(value: number, limits: NumberLimits): boolean {
+  return (
+    value >= limits.minimum &&
+    value <= limits.maximum &&
+    value > limits.exclusiveMinimum &&
+    value < limits.exclusiveMaximum &&
+    (!limits.isWhole || Number.isInteger(value)) &&
+    limits.multiples.every((multiple) => value % multiple === 0)
+  );
+}
+
+interface Bound {
+  readonly value: number;
+  /** Of its absolute value. */
+  readonly digits: Decimal;
+  /** The value itself is left out. Only of 0: beside any other number there is a next double. */
+  readonly isStrict: boolean;
+}
+
+function lowerBound(limits: NumberLimits): Bound | undefined {
+  const { minimum, exclusiveMinimum, isWhole } = limits;
+  if (minimum === Number.NEGATIVE_INFINITY && exclusiveMinimum === Number.NEGATIVE_INFINITY) {
+    return undefined;
+  }
+  if (isWhole) return wholeBound(minimum, exclusiveMinimum);
+  if (exclusiveMinimum === 0 && minimum <= 0) return { value: 0, digits: zero, isStrict: true };
+  const above = Number.isFinite(exclusiveMinimum)
+    ? doubleAbove(exclusiveMinimum)
+    : exclusiveMinimum;
+  const value = Math.max(minimum, above);
+  return { value, digits: decimalOf(value), isStrict: false };
+}
+
+function wholeBound(minimum: number, exclusiveMinimum: number): Bound {
+  const least = Number.isFinite(minimum) ? BigInt(Math.ceil(minimum)) : undefined;
+  const above = Number.isFinite(exclusiveMinimum)
+    ? BigInt(Math.floor(exclusiveMinimum)) + 1n
+    : undefined;
+  const bound =
+    least !== undefined && (above === undefined || least > above) ? least : (above ?? 0n);
+  const whole = String(bound < 0n ? -bound : bound);
+  return { value: Number(bound), digits: { whole, fraction: "" }, isStrict: false };
+}
+
+function negatedLimits(limits: NumberLimits): NumberLimits {
+  return {
+    ...limits,
+    minimum: -limits.maximum,
+    maximum: -limits.minimum,
+    exclusiveMinimum: -limits.exclusiveMaximum,
+    exclusiveMaximum: -limits.exclusiveMinimum,
+  };
+}
+
+function negated(bound: Bound | undefined): Bound | undefined {
+  return bound && { ...bound, value: -bound.value };
+}
+
+/** As an upper bound: no number of at least 0 is left. */
+function isBelowZero(high: Bound): boolean {
+  return high.value < 0 || (high.value === 0 && high.isStrict);
+}
+
+function smaller(one: Decimal | undefined, other: Decimal | undefined): Decimal | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  if (one.whole.length !== other.whole.length)
+    return one.whole.length < other.whole.length ? one : other;
+  return one.whole <= other.whole ? one : other;
+}
+
+function leastCommonMultiple(multiples: readonly number[], where: string): number {
+  let product = 1;
+  for (const multiple of multiples) {
+    if (!Number.isInteger(multiple)) {
+      throw new FormError(
+        where,
+        `multipleOf ${multiple} is no whole number`,
+        "count in the smaller unit, or use minimum and maximum",
+      );
+    }
+    product = (product / greatestCommonDivisor(product, multiple)) * multiple;
+  }
+  if (product > 1e9)
+    throw new FormError(where, `multiples of ${product} are too many`, "use a smaller one");
+  return product;
+}
+
+function greatestCommonDivisor(one: number, other: number): number {
+  return other === 0 ? one : greatestCommonDivisor(other, one % other);
+}

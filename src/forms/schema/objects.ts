@@ -1,0 +1,274 @@
+/**
+ * Objects of a case: the properties that it names, in the order of the schema, then others. A name is written once; of
+ * the others one may come twice, as nothing remembers them (a reader of JSON takes the last).
+ */
+import { isRecord } from "../../core/check-options.ts";
+import { FormError } from "../../core/errors.ts";
+import {
+  choice,
+  type Expression,
+  emptyText,
+  nothing,
+  repeat,
+  sequence,
+  text,
+} from "../expression.ts";
+import type { Regular } from "../regular.ts";
+import {
+  type Case,
+  isListValue,
+  isNumberValue,
+  isSchemaValue,
+  isTextValue,
+  valuesOf,
+} from "./cases.ts";
+import { at, type SchemaNode, step } from "./document.ts";
+import { enumOf } from "./enums.ts";
+import { colon, comma } from "./spelling.ts";
+import type { StringLanguages } from "./strings.ts";
+import type { Translation } from "./translate.ts";
+import { typesOf } from "./types.ts";
+
+/** Patterns of names in one object: n of them part the names in 2^n ways. */
+const maxPatterns = 5;
+/** Properties times counts of minProperties or maxProperties. */
+const maxCounted = 100_000;
+
+/** A property or a kind of properties: its name and its value. */
+interface Member {
+  readonly body: Expression;
+  readonly isRequired: boolean;
+}
+
+/** @throws FormError for minProperties that other properties than the named ones would have to make up, and too many patterns. */
+export function objectExpression(of: Case, use: Translation): Expression {
+  const schemas = new PropertySchemas(of, use);
+  const named = schemas.named();
+  const others = schemas.others();
+  const least = Math.max(
+    0,
+    ...valuesOf(of, "minProperties", isNumberValue).map(({ value }) => value),
+  );
+  const most = Math.min(
+    Number.POSITIVE_INFINITY,
+    ...valuesOf(of, "maxProperties", isNumberValue).map(({ value }) => value),
+  );
+  const path = of[0]?.path ?? "#";
+  const required = named.filter(({ isRequired }) => isRequired).length;
+  if (others !== nothing && least > required + 1) {
+    throw new FormError(
+      at(step(path, "minProperties")),
+      `${least} can only be kept where all properties have names`,
+      "name them in properties, or in required",
+    );
+  }
+  const members = new MemberRules({ named, others, least, most }, use, at(path));
+  return sequence(text("{"), members.expression(), text("}"));
+}
+
+/** What must hold for the value of a property, by its name. */
+export function propertySchemas(
+  of: Case,
+  use: Translation,
+): (name: string) => readonly SchemaNode[] {
+  const schemas = new PropertySchemas(of, use);
+  return (name) => schemas.schemasOf(name);
+}
+
+class MemberRules {
+  readonly #members: {
+    readonly named: readonly Member[];
+    readonly others: Expression;
+    readonly least: number;
+    readonly most: number;
+  };
+  readonly #use: Translation;
+  readonly #where: string;
+
+  constructor(
+    members: {
+      readonly named: readonly Member[];
+      readonly others: Expression;
+      readonly least: number;
+      readonly most: number;
+    },
+    use: Translation,
+    where: string,
+  ) {
+    this.#members = members;
+    this.#use = use;
+    this.#where = where;
+  }
+
+  /** From the last named property to the first: what may follow when so many properties are there. */
+  expression(): Expression {
+    const { named, others, most } = this.#members;
+    const counts = this.#highestCount + 1;
+    if (named.length * counts > maxCounted) {
+      throw new FormError(
+        this.#where,
+        "has too many properties to count them",
+        "leave out their count",
+      );
+    }
+    let after = Array.from({ length: counts }, (_, count) => this.#others(count));
+    for (const { body, isRequired } of named.toReversed()) {
+      const next = after;
+      after = next.map((skipped, count) => {
+        const following = next[Math.min(count + 1, counts - 1)] ?? nothing;
+        const member =
+          count < most ? sequence(...(count === 0 ? [] : [comma]), body, following) : nothing;
+        return this.#use.builder.add(this.#where, isRequired ? member : choice([member, skipped]));
+      });
+    }
+    return after[0] ?? others;
+  }
+
+  /** Counts above it are as good as it. */
+  get #highestCount(): number {
+    const { named, least, most } = this.#members;
+    const limit = Number.isFinite(most) ? most : least;
+    return Math.max(1, Math.min(limit, named.length + 1));
+  }
+
+  #others(count: number): Expression {
+    const { others, least, most } = this.#members;
+    const missing = Math.max(0, least - count);
+    if (others === nothing) return missing === 0 ? emptyText : nothing;
+    const more = (there: number): Expression =>
+      repeat(sequence(comma, others), Math.max(0, least - there), Math.max(0, most - there));
+    if (count > 0) return more(count);
+    const list = most === 0 ? nothing : sequence(others, more(1));
+    return missing === 0 ? choice([list, emptyText]) : list;
+  }
+}
+
+/** What must hold for the properties of a case, by their names. */
+class PropertySchemas {
+  readonly #of: Case;
+  readonly #use: Translation;
+  readonly #names: readonly string[];
+  readonly #required: ReadonlySet<string>;
+  /** Every pattern of some patternProperties, with its language. */
+  readonly #patterns: ReadonlyMap<string, Regular>;
+  readonly #nameLanguage: Regular;
+
+  constructor(of: Case, use: Translation) {
+    this.#of = of;
+    this.#use = use;
+    this.#required = new Set(
+      valuesOf(of, "required", isListValue).flatMap(({ value }) => value.filter(isTextValue)),
+    );
+    const properties = of.flatMap(({ keywords }) => Object.keys(recordOf(keywords["properties"])));
+    this.#names = [...new Set([...properties, ...this.#required])];
+    this.#patterns = new Map(
+      of.flatMap(({ keywords, path }) =>
+        Object.keys(recordOf(keywords["patternProperties"])).map((pattern) => [
+          pattern,
+          use.languages.pattern(pattern, step(step(path, "patternProperties"), pattern)),
+        ]),
+      ),
+    );
+    this.#nameLanguage = this.#languageOfNames();
+    if (this.#patterns.size > maxPatterns) {
+      const where = at(step(of[0]?.path ?? "#", "patternProperties"));
+      throw new FormError(where, `has more than ${maxPatterns} patterns`, "use fewer");
+    }
+  }
+
+  named(): readonly Member[] {
+    return this.#names.map((name) => {
+      const isNameAllowed = this.#use.languages.has(this.#nameLanguage, name);
+      const value = this.#use.valueOf(this.schemasOf(name));
+      return {
+        body: isNameAllowed ? sequence(text(JSON.stringify(name)), colon, value) : nothing,
+        isRequired: this.#required.has(name),
+      };
+    });
+  }
+
+  /** Properties that have no name of their own: one way for each set of patterns that a name may match. */
+  others(): Expression {
+    const patterns = [...this.#patterns];
+    const options: Expression[] = [];
+    for (let matched = 0; matched < 1 << patterns.length; matched++) {
+      const isMatched = (index: number): boolean => ((matched >> index) & 1) === 1;
+      const schemas = this.#schemasOfMatches((pattern) =>
+        isMatched(patterns.findIndex(([each]) => each === pattern)),
+      );
+      if (schemas.some(({ isFalse }) => isFalse)) continue;
+      const name = this.#otherNames(
+        patterns.map(([, language], i) => ({ language, isIn: isMatched(i) })),
+      );
+      if (name === this.#use.languages.maker.nothing) continue;
+      const where = at(this.#of[0]?.path ?? "#");
+      const key = this.#use.stringOf(name, where);
+      options.push(sequence(key, colon, this.#use.valueOf(schemas)));
+    }
+    return options.length === 0 ? nothing : choice(options);
+  }
+
+  #otherNames(parts: readonly { readonly language: Regular; readonly isIn: boolean }[]): Regular {
+    const { maker, any } = this.#use.languages;
+    const named = maker.choice(this.#names.map((name) => maker.text(name)));
+    const all = [
+      ...(this.#nameLanguage === any ? [] : [this.#nameLanguage]),
+      ...(named === maker.nothing ? [] : [maker.not(named)]),
+      ...parts.map(({ language, isIn }) => (isIn ? language : maker.not(language))),
+    ];
+    return all.length === 0 ? any : maker.all(all);
+  }
+
+  schemasOf(name: string): readonly SchemaNode[] {
+    const own = this.#of.flatMap(({ keywords, path }) => {
+      const properties = recordOf(keywords["properties"]);
+      if (!Object.hasOwn(properties, name)) return [];
+      return [this.#use.document.node(properties[name], step(step(path, "properties"), name))];
+    });
+    const isMatched = (pattern: string): boolean => {
+      const language = this.#patterns.get(pattern);
+      return language !== undefined && this.#use.languages.has(language, name);
+    };
+    return [...own, ...this.#schemasOfMatches(isMatched, name)];
+  }
+
+  /** What patternProperties and additionalProperties say of a name that matches some patterns. */
+  #schemasOfMatches(isMatched: (pattern: string) => boolean, name?: string): readonly SchemaNode[] {
+    return this.#of.flatMap(({ keywords, path }) => {
+      const patterns = Object.entries(recordOf(keywords["patternProperties"]));
+      const matched = patterns.filter(([pattern]) => isMatched(pattern));
+      const isNamed = name !== undefined && Object.hasOwn(recordOf(keywords["properties"]), name);
+      if (matched.length > 0 || isNamed) {
+        const place = step(path, "patternProperties");
+        return matched.map(([pattern, schema]) =>
+          this.#use.document.node(schema, step(place, pattern)),
+        );
+      }
+      const rest = keywords["additionalProperties"];
+      if (!isSchemaValue(rest)) return [];
+      return [this.#use.document.node(rest, step(path, "additionalProperties"))];
+    });
+  }
+
+  #languageOfNames(): Regular {
+    const { languages, document, finder } = this.#use;
+    const schemas = valuesOf(this.#of, "propertyNames", isSchemaValue).map(({ node, value }) =>
+      document.node(value, step(node.path, "propertyNames")),
+    );
+    if (schemas.length === 0) return languages.any;
+    const cases = finder.casesOf(schemas).filter((each) => typesOf(each).has("string"));
+    return languages.maker.choice(cases.map((each) => namesOf(each, languages)));
+  }
+}
+
+/** The names that a case of propertyNames allows. */
+function namesOf(of: Case, languages: StringLanguages): Regular {
+  const listed = enumOf(of, { languages });
+  if (listed === undefined) return languages.of(of);
+  const { maker } = languages;
+  return maker.choice(listed.filter(isTextValue).map((name) => maker.text(name)));
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(value) ? value : {};
+}

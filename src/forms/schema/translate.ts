@@ -1,0 +1,126 @@
+/**
+ * A JSON schema as a grammar: every keyword is kept by the grammar or refused by name (FormError). The grammar writes
+ * every valid value in one spelling (spelling.ts) with its properties in the order of the schema, and no other text.
+ */
+import { FormError } from "../../core/errors.ts";
+import { expressionOf } from "../automaton.ts";
+import {
+  choice,
+  type Expression,
+  type Grammar,
+  GrammarBuilder,
+  sequence,
+  text,
+} from "../expression.ts";
+import { type Regular, RegularMaker } from "../regular.ts";
+import { arrayExpression } from "./arrays.ts";
+import { type Case, CaseFinder, type OneOf } from "./cases.ts";
+import { Disjointness } from "./disjoint.ts";
+import { at, SchemaDocument, type SchemaNode } from "./document.ts";
+import { enumOf } from "./enums.ts";
+import { numberExpression } from "./numbers.ts";
+import { objectExpression } from "./objects.ts";
+import { jsonCharacter, literal, quote } from "./spelling.ts";
+import { StringLanguages } from "./strings.ts";
+import { numberLimits, typesOf } from "./types.ts";
+
+/** Combinations of schemas: a schema of 10 MB has fewer. */
+const maxRules = 200_000;
+
+/** @throws FormError naming the keyword that cannot be kept, or what is wrong. */
+export function schemaGrammar(source: unknown): Grammar {
+  return new SchemaTranslator(new SchemaDocument(source)).translate();
+}
+
+/** What arrays and objects need of the translation of the whole. */
+export interface Translation {
+  readonly document: SchemaDocument;
+  readonly builder: GrammarBuilder;
+  readonly languages: StringLanguages;
+  readonly finder: CaseFinder;
+  /** A value that all schemas hold for. */
+  valueOf(nodes: readonly SchemaNode[]): Expression;
+  /** A string of a language, in quotes. */
+  stringOf(language: Regular, where: string): Expression;
+}
+
+class SchemaTranslator implements Translation {
+  readonly document: SchemaDocument;
+  readonly builder: GrammarBuilder = new GrammarBuilder();
+  readonly languages: StringLanguages = new StringLanguages(new RegularMaker());
+  readonly finder: CaseFinder;
+  readonly #disjointness: Disjointness;
+  readonly #rules: Map<string, number> = new Map();
+  readonly #waiting: { readonly rule: number; readonly nodes: readonly SchemaNode[] }[] = [];
+  readonly #strings: Map<Regular, Expression> = new Map();
+
+  constructor(document: SchemaDocument) {
+    this.document = document;
+    this.finder = new CaseFinder(document);
+    this.#disjointness = new Disjointness(this);
+  }
+
+  translate(): Grammar {
+    const { root } = this.document;
+    const value = this.valueOf([root]);
+    for (let next = this.#waiting.pop(); next !== undefined; next = this.#waiting.pop()) {
+      this.builder.define(next.rule, this.#define(next.nodes));
+    }
+    const start = this.builder.declare("schema");
+    this.builder.define(start, value);
+    return this.builder.build(start);
+  }
+
+  valueOf(nodes: readonly SchemaNode[]): Expression {
+    const distinct = [...new Set(nodes)].sort((one, other) => one.id - other.id);
+    const key = distinct.map(({ id }) => id).join();
+    const known = this.#rules.get(key);
+    if (known !== undefined) return { kind: "rule", rule: known };
+    const path = distinct[0]?.path ?? "#";
+    if (this.#rules.size >= maxRules) {
+      throw new FormError(
+        at(path),
+        "combines too many schemas",
+        "use fewer allOf and anyOf at once",
+      );
+    }
+    const rule = this.builder.declare(at(path));
+    this.#rules.set(key, rule);
+    this.#waiting.push({ rule, nodes: distinct });
+    return { kind: "rule", rule };
+  }
+
+  stringOf(language: Regular, where: string): Expression {
+    const known = this.#strings.get(language);
+    if (known !== undefined) return known;
+    const { maker } = this.languages;
+    const { builder } = this;
+    const inside = expressionOf(language, { maker, builder, spelling: jsonCharacter, where });
+    const string = this.builder.add(where, sequence(quote, inside, quote));
+    this.#strings.set(language, string);
+    return string;
+  }
+
+  #define(nodes: readonly SchemaNode[]): Expression {
+    const onOneOf = (found: OneOf): void => this.#disjointness.check(found);
+    const cases = this.finder.casesOf(nodes, [], onOneOf);
+    return choice(cases.map((each) => this.#case(each)));
+  }
+
+  #case(of: Case): Expression {
+    const values = enumOf(of, this);
+    if (values !== undefined) return choice(values.map(literal));
+    const types = typesOf(of);
+    const path = of[0]?.path ?? "#";
+    const options: Expression[] = [];
+    if (types.has("null")) options.push(text("null"));
+    if (types.has("boolean")) options.push(text("true"), text("false"));
+    if (types.has("integer") || types.has("number")) {
+      options.push(numberExpression(numberLimits(of, types), this.builder, at(path)));
+    }
+    if (types.has("string")) options.push(this.stringOf(this.languages.of(of), at(path)));
+    if (types.has("array")) options.push(arrayExpression(of, this));
+    if (types.has("object")) options.push(objectExpression(of, this));
+    return choice(options);
+  }
+}
