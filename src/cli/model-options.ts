@@ -328,8 +328,33 @@ export function addServerEngineOptions(command: Command): Command {
   const lost = answerOptions().filter(({ apiName }) => apiName === "onDeviceLost");
   const text =
     "tokens of prompt and answer together, of each answer (default: the model's own, or as many as fit into memory)";
-  return addVoiceOptions(addApiOptions(command, [contextOption(text), ...others, ...lost]));
+  const options = [contextOption(text), ...others, ...lost, ...sharingOptions()];
+  return addVoiceOptions(addApiOptions(command, options));
 }
+
+/** For engines of several answers. */
+const sharingOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
+  new ApiOption(
+    "promptSlice",
+    "--prompt-slice <tokens>",
+    "tokens of prompts read in a step beside answers (default: 128)",
+  ).argParser(wholeNumber),
+  new ApiOption(
+    "cacheRam",
+    "--cache-ram <size>",
+    "memory for conversations at rest, as in 2GiB (default: a tenth of what is free, at most 2GiB)",
+  ).argParser(byteSize),
+  new ApiOption(
+    "cacheDisk",
+    "--cache-disk <folder>",
+    "where conversations outlive the process (default: nowhere)",
+  ),
+  new ApiOption(
+    "cacheDiskSize",
+    "--cache-disk-size <size>",
+    "the most that is kept there, of all models (default: 4GiB)",
+  ).argParser(byteSize),
+];
 
 /** For commands that write answers. */
 export function addAnswerOptions(command: Command): Command {
@@ -341,7 +366,7 @@ export function addSamplingOptions(command: Command): Command {
 }
 
 export function engineOptions(flags: EngineFlags): EngineOptions {
-  return givenOptions(flags, [...deviceOptions(), ...answerOptions()]);
+  return givenOptions(flags, [...deviceOptions(), ...answerOptions(), ...sharingOptions()]);
 }
 
 export function generateOptions(flags: SamplingFlags): GenerateOptions {

@@ -227,8 +227,8 @@ export class Engine implements Disposable {
   }
 
   /**
-   * Copies what the sequences hold to where conversations are remembered (`cacheRam`, `cacheDisk`), and resolves when it is
-   * written; answers that run are left out. While nothing runs that happens by itself: this is to be sure before `close`.
+   * Resolves when all conversations are in the folder `cacheDisk`, but those of answers that run; without that option, at
+   * once. While nothing runs they are written by themselves: this is to be sure of it before `close`.
    */
   async remember(): Promise<void> {
     this.#checkOpen();

@@ -87,10 +87,12 @@ export class RunningModel implements Disposable {
     return work({ opened: this.#opened, scheduler: this.#scheduler });
   }
 
-  /** Copies what the sequences hold to where it is remembered; resolves when it is on the disk, where that was asked for. */
+  /** Resolves when what the sequences hold is on the disk, where that was asked for. */
   async remember(): Promise<void> {
+    const disk = this.#remembered?.disk;
+    if (disk === undefined) return;
     await this.between(({ scheduler }) => scheduler.remember());
-    await this.#remembered?.disk?.flush();
+    await disk.flush();
   }
 
   /** Ends all answers and opens the model again, on `device` or as it was opened first. @throws as openModelFile */

@@ -49,7 +49,13 @@ export class LoadedModel {
         this.#idle = resolve;
       });
     }
-    this.engine.close();
+    try {
+      await this.engine.remember();
+    } catch {
+      // An engine that failed has nothing to keep.
+    } finally {
+      this.engine.close();
+    }
   }
 
   #release(keepAlive: Milliseconds | undefined): void {

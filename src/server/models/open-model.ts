@@ -1,10 +1,15 @@
 /** How the server opens its models: with the same options, and with as long a context as fits. */
 import { statSync } from "node:fs";
 import type { FastifyBaseLogger } from "fastify";
+import { type Bytes, GiB } from "../../core/units.ts";
 import { Engine } from "../../index.ts";
 import type { ResolvedServerOptions } from "../options.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import type { LoadedModel } from "./loaded-model.ts";
+
+/** Of the memory that is free, for conversations at rest; of each model. */
+const cacheRamShare = 0.1;
+const mostCacheRam: Bytes = 2 * GiB;
 
 /** @throws what `Engine.open` does */
 export async function openModel(
@@ -18,6 +23,7 @@ export async function openModel(
     sequences: parallel,
     maxQueue,
     contextLength: contextLength ?? "largest",
+    cacheRam: engine.cacheRam ?? defaultCacheRam(),
     signal,
   });
   for (const detail of opened.details) log.debug({ model: name }, `${name}: ${detail}`);
@@ -27,6 +33,10 @@ export async function openModel(
     describeLoaded(name, opened, parallel),
   );
   return opened;
+}
+
+function defaultCacheRam(): Bytes {
+  return Math.min(mostCacheRam, Math.floor(cacheRamShare * process.availableMemory()));
 }
 
 /** "smollm2 is loaded: 4 answers at once, each with a context of 8192 tokens, as the model has it; cpu (avx512, 2 threads)" */
