@@ -1,7 +1,7 @@
 /**
  * Fields of a request's body. One that hearth uses is judged by its schema. One that cannot change an answer (`user`) is
  * taken and named in a header. One that would change it and that hearth lacks is refused by its name, and so is an unknown
- * one, unless the server was told to ignore those. `null` is a field that was not given. docs/decisions/0019.
+ * one, unless the server was told to ignore those. `null` is a field that was not given. docs/decisions/0024-server.md
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
