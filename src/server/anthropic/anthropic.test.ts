@@ -207,6 +207,12 @@ describe("/v1/messages", () => {
     expect(await count({ messages: withLonger, tools: [king] })).toBeGreaterThan(withResult);
   });
 
+  it("keeps to the schema of output_format", async () => {
+    const schema = { enum: ["king", "queen"] };
+    const said = await text({ output_format: { type: "json_schema", schema }, max_tokens: 20 });
+    expect(["king", "queen"]).toContain(JSON.parse(said));
+  });
+
   it("names fields without effect in a header", async () => {
     const body = { ...greedy, metadata: { user_id: "x" }, thinking: { type: "disabled" } };
     const response = await test.ask("/v1/messages", body);

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
 import type { ChatMessage, MessageToolCall, Tool } from "../../index.ts";
+import { formOptions, type SchemaObject, schemaField } from "../answers/form-fields.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
@@ -50,6 +51,9 @@ export interface MessagesBody extends ConversationBody {
   readonly temperature?: number | undefined;
   readonly top_p?: number | undefined;
   readonly top_k?: number | undefined;
+  readonly output_format?:
+    | { readonly type: "json_schema"; readonly schema: SchemaObject }
+    | undefined;
 }
 
 const content: z.ZodType<Content> = z.lazy(() => z.union([z.string(), z.array(block)]));
@@ -104,8 +108,7 @@ const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.l
 const absent: Readonly<Record<string, AbsentField>> = {
   mcp_servers: { reason: "hearth calls no tools itself", isNeutral: isEmptyList },
   container: { reason: "hearth runs no programs" },
-  output_format: { reason: "answers of a promised form are not supported yet" },
-  output_config: { reason: "answers of a promised form are not supported yet" },
+  output_config: { reason: "output_format promises a form" },
   context_management: { reason: "a conversation is read as it is sent" },
 };
 
@@ -118,6 +121,9 @@ export const messagesFields: BodyFields<MessagesBody> = {
       stream: z.boolean().optional(),
       temperature: z.number().min(0).optional(),
       top_p: z.number().min(0).max(1).optional(),
+      output_format: z
+        .strictObject({ type: z.literal("json_schema"), schema: schemaField })
+        .optional(),
       top_k: z.int().min(0).optional(),
     })
     .meta({ id: "MessagesRequest" }),
@@ -142,6 +148,7 @@ export function messagesRequest(body: MessagesBody): AnswerRequest {
     options: {
       maxTokens,
       ...defined({ temperature, stop, topP: body.top_p, topK: body.top_k }),
+      ...formOptions({}, body.output_format?.schema),
     },
   };
 }

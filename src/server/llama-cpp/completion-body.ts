@@ -1,6 +1,7 @@
 /** The body of `/completion`, and the request for answers that it is. */
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
+import { type FormBody, formFields, formOptions } from "../answers/form-fields.ts";
 import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
@@ -9,7 +10,7 @@ import type { Limits } from "../limits.ts";
 
 type OnePrompt = string | readonly number[];
 
-export interface CompletionBody extends SamplingBody {
+export interface CompletionBody extends SamplingBody, FormBody {
   readonly model?: string | undefined;
   /** A text, token ids, or several of them. */
   readonly prompt: OnePrompt | readonly OnePrompt[];
@@ -26,7 +27,6 @@ const is =
   (...values: readonly unknown[]) =>
   (value: unknown): boolean =>
     values.includes(value);
-const form = "answers of a promised form are not supported yet; ask for the form in the prompt";
 
 const absent: Readonly<Record<string, AbsentField>> = {
   cache_prompt: { reason: "what the cache holds of a prompt is always used", isNeutral: is(true) },
@@ -36,8 +36,6 @@ const absent: Readonly<Record<string, AbsentField>> = {
   n_indent: { reason: "hearth counts no indents", isNeutral: is(0) },
   min_keep: { reason: "each filter keeps one token at least", isNeutral: is(0, 1) },
   samplers: { reason: "the order of the samplers is llama.cpp's own" },
-  grammar: { reason: form, isNeutral: is("") },
-  json_schema: { reason: form },
   lora: {
     reason: "hearth has no adapters",
     isNeutral: (value) => Array.isArray(value) && value.length === 0,
@@ -53,6 +51,7 @@ export const completionFields: BodyFields<CompletionBody> = {
   schema: z
     .object({
       ...samplingFields,
+      ...formFields,
       model: z.string().optional(),
       prompt: z.union([one, z.array(one).min(1)]),
       n_predict: z
@@ -85,7 +84,11 @@ export function completionRequest(body: CompletionBody, limits: Limits): AnswerR
   return {
     model,
     prompts,
-    options: { ...samplingOptions(body), ...defined({ maxTokens, logprobs }) },
+    options: {
+      ...samplingOptions(body),
+      ...formOptions(body),
+      ...defined({ maxTokens, logprobs }),
+    },
   };
 }
 

@@ -94,6 +94,17 @@ describe("/completion", () => {
     ]);
   });
 
+  it("keeps to a grammar, or to a schema", async () => {
+    const grammar = 'root ::= " one" | " two"';
+    expect([" one", " two"]).toContain((await complete({ grammar, n_predict: 20 })).content);
+    const json_schema = { enum: ["king", "queen"] };
+    const kept = await complete({ json_schema, n_predict: 20 });
+    expect(["king", "queen"]).toContain(JSON.parse(kept.content));
+    expect(kept.stop_type).toBe("eos");
+    const both = await open.ask("/completion", { ...greedy, grammar, json_schema });
+    expect(both.status).toBe(400);
+  });
+
   it("tells a stop string from the end and the limit", async () => {
     const found = await complete({ stop: ["never", " few"] });
     expect(found).toMatchObject({ content: " very", stop_type: "word", stopping_word: " few" });
@@ -111,7 +122,7 @@ describe("/completion", () => {
   });
 
   it.each<readonly [string, object, number, RegExp]>([
-    ["a grammar", { grammar: "root ::= x" }, 400, /^grammar: /],
+    ["a grammar that is none", { grammar: "root ::= x" }, 400, /x/],
     ["another order of samplers", { samplers: ["top_k"] }, 400, /^samplers: /],
     ["a place", { id_slot: 1 }, 400, /^id_slot: /],
     ["an unknown field", { n_predikt: 1 }, 400, /did you mean "n_predict"/],

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { isRecord } from "../../core/check-options.ts";
 import type { Milliseconds } from "../../core/units.ts";
+import { type SchemaObject, schemaField } from "../answers/form-fields.ts";
 import { type SamplingBody, samplingFields } from "../answers/sampling-fields.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
@@ -21,6 +22,7 @@ export interface AnswerBody extends RunBody, SamplingBody {
   readonly stream?: boolean | undefined;
   readonly think?: boolean | string | undefined;
   readonly num_predict?: number | undefined;
+  readonly format?: "" | "json" | SchemaObject | undefined;
 }
 
 export interface GenerateBody extends AnswerBody {
@@ -64,6 +66,10 @@ const answerFields = {
     .union([z.boolean(), z.enum(["low", "medium", "high"])])
     .optional()
     .describe("Where the model's template knows it"),
+  format: z
+    .union([z.enum(["", "json"]), schemaField])
+    .optional()
+    .describe('"json", or a JSON schema'),
   num_predict: z.int().min(-2).optional().describe("Below 0: until it ends or the context is full"),
 };
 
@@ -85,10 +91,8 @@ const runtimeOptions = [
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 const isEmptyText = (value: unknown): boolean => value === "";
-const form = "answers of a promised form are not supported yet; ask for the form in the prompt";
 
 const absent: Readonly<Record<string, AbsentField>> = {
-  format: { reason: form, isNeutral: isEmptyText },
   images: { reason: "hearth reads text", isNeutral: isEmptyList },
   tools: { reason: "/api/chat takes them", isNeutral: isEmptyList },
   template: {

@@ -144,7 +144,7 @@ describe("an option", () => {
 
   it.each<readonly [string, object, RegExp]>([
     ["a context that is not there", { options: { num_ctx: 512 } }, /num_ctx: 512 .* 256/],
-    ["a form", { format: "json" }, /^format: /],
+    ["a schema that cannot be kept", { format: { type: "strang" } }, /strang/],
     ["an unknown option", { options: { temperatur: 1 } }, /did you mean "temperature"/],
     ["an option beside the options", { temperature: 1 }, /temperature belongs into options/],
     ["a field among the options", { options: { stream: true } }, /options.stream belongs/],
@@ -192,6 +192,19 @@ describe("an option", () => {
     expect(await count(asked)).toBeGreaterThan(
       await count({ messages: talk.slice(0, 1), tools: [tool] }),
     );
+  });
+
+  it("format promises JSON, or what a schema says", async () => {
+    const schema = {
+      type: "object",
+      properties: { year: { enum: [1066, 1100] } },
+      required: ["year"],
+      additionalProperties: false,
+    };
+    const kept = await generate({ format: schema, options: { seed: 3, temperature: 2 } });
+    expect([1066, 1100]).toContain(JSON.parse(kept.response).year);
+    const any = await generate({ format: "json", options: { num_predict: 3 } });
+    expect(any.response.trimStart()[0]).toBe("{");
   });
 
   it("system begins the conversation; without raw the template is used", async () => {

@@ -1,6 +1,7 @@
 /** What of Ollama's bodies is a request for an answer. */
 import { defined } from "../../core/defined.ts";
 import type { ChatMessage } from "../../index.ts";
+import { anyObject, type SchemaObject } from "../answers/form-fields.ts";
 import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
 import { samplingOptions } from "../answers/sampling-fields.ts";
 import { RequestError } from "../errors.ts";
@@ -34,9 +35,14 @@ function request(body: AnswerBody, prompt: AnswerPrompt): AnswerRequest {
   return {
     model,
     prompts: [prompt],
-    options: { ...samplingOptions(body), ...defined({ maxTokens }) },
+    options: { ...samplingOptions(body), ...defined({ maxTokens, schema: schemaOf(body) }) },
     ...defined({ keepAlive }),
   };
+}
+
+function schemaOf({ format }: AnswerBody): SchemaObject | undefined {
+  if (format === undefined || format === "") return undefined;
+  return format === "json" ? anyObject : format;
 }
 
 function chatPrompt(

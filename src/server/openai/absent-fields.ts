@@ -19,15 +19,7 @@ const isOneOf =
   (value: unknown): boolean =>
     values.includes(value);
 
-const form = "answers of a promised form are not supported yet; ask for the form in the prompt";
-
 export const absentFields: Readonly<Record<string, AbsentField>> = {
-  response_format: {
-    reason: form,
-    isNeutral: (value) => JSON.stringify(value) === '{"type":"text"}',
-  },
-  grammar: { reason: form, isNeutral: isOneOf("") },
-  json_schema: { reason: form },
   modalities: {
     reason: "hearth answers in text",
     isNeutral: (value) => JSON.stringify(value) === '["text"]',

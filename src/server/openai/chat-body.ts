@@ -1,5 +1,13 @@
 /** The body of `/v1/chat/completions`, and the request for an answer that it is. */
 import { z } from "zod";
+import {
+  anyObject,
+  type FormBody,
+  formFields,
+  formOptions,
+  type SchemaObject,
+  schemaField,
+} from "../answers/form-fields.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
 import type { BodyFields } from "../body-fields.ts";
@@ -16,7 +24,8 @@ import {
 } from "./messages.ts";
 import { requireAtMost, type SharedBody, sharedFields } from "./shared-fields.ts";
 
-export interface ChatBody extends SharedBody, SamplingBody {
+export interface ChatBody extends SharedBody, SamplingBody, FormBody {
+  readonly response_format?: ResponseFormat | undefined;
   readonly messages: readonly OpenAiMessage[];
   readonly tools?: readonly OpenAiTool[] | undefined;
   readonly tool_choice?: "auto" | "none" | undefined;
@@ -28,11 +37,33 @@ export interface ChatBody extends SharedBody, SamplingBody {
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
 }
 
+type ResponseFormat =
+  | { readonly type: "text" }
+  | { readonly type: "json_object"; readonly schema?: SchemaObject | undefined }
+  | { readonly type: "json_schema"; readonly json_schema: { readonly schema: SchemaObject } };
+
+const responseFormat: z.ZodType<ResponseFormat> = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("text") }),
+  z.strictObject({ type: z.literal("json_object"), schema: schemaField.optional() }),
+  z.strictObject({
+    type: z.literal("json_schema"),
+    // A schema is kept to whatever strict says.
+    json_schema: z.strictObject({
+      schema: schemaField,
+      name: z.string().optional(),
+      description: z.string().optional(),
+      strict: z.boolean().nullish(),
+    }),
+  }),
+]);
+
 export const chatFields: BodyFields<ChatBody> = {
   schema: z
     .object({
       ...sharedFields,
       ...samplingFields,
+      ...formFields,
+      response_format: responseFormat.optional(),
       messages: z.array(chatMessage).min(1),
       tools: z.array(chatTool).optional(),
       tool_choice: z
@@ -81,10 +112,22 @@ export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
     oneCall: body.parallel_tool_calls === false,
     options: {
       ...samplingOptions(body),
+      ...formOptions(body, schemaOf(body)),
       ...(maxTokens !== undefined && { maxTokens }),
       ...(logprobs !== undefined && { logprobs }),
     },
   };
+}
+
+/** @throws RequestError for two schemas */
+function schemaOf({ response_format: format, json_schema }: ChatBody): SchemaObject | undefined {
+  if (format === undefined || format.type === "text") return json_schema;
+  if (json_schema !== undefined) {
+    const message = "json_schema: response_format asks for a form already; give one";
+    throw new RequestError("invalid request", message, { field: "json_schema" });
+  }
+  if (format.type === "json_schema") return format.json_schema.schema;
+  return format.schema ?? anyObject;
 }
 
 function maxTokensOf({ max_tokens, max_completion_tokens }: ChatBody): number | undefined {

@@ -1,6 +1,7 @@
 /** The body of `/v1/completions`, and the request for answers that it is. */
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
+import { type FormBody, formFields, formOptions } from "../answers/form-fields.ts";
 import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
 import type { BodyFields } from "../body-fields.ts";
@@ -10,7 +11,7 @@ import { absentFields, idleFields } from "./absent-fields.ts";
 import { type TextsOrTokens, textsOf, textsOrTokens } from "./input-texts.ts";
 import { requireAtMost, type SharedBody, sharedFields } from "./shared-fields.ts";
 
-export interface CompletionBody extends SharedBody, SamplingBody {
+export interface CompletionBody extends SharedBody, SamplingBody, FormBody {
   /** One or several, as texts or as token ids. */
   readonly prompt: TextsOrTokens;
   readonly echo?: boolean | undefined;
@@ -22,6 +23,7 @@ export const completionFields: BodyFields<CompletionBody> = {
     .object({
       ...sharedFields,
       ...samplingFields,
+      ...formFields,
       prompt: textsOrTokens,
       echo: z.boolean().optional().describe("Begin the text with the prompt"),
       logprobs: z.int().min(0).optional(),
@@ -30,6 +32,7 @@ export const completionFields: BodyFields<CompletionBody> = {
   idle: idleFields,
   absent: {
     ...absentFields,
+    response_format: { reason: "json_schema and grammar are its names here" },
     best_of: {
       reason: "n answers are given, none is chosen among them",
       isNeutral: (value) => value === 1,
@@ -52,7 +55,11 @@ export function completionRequest(body: CompletionBody, limits: Limits): AnswerR
     throw new RequestError("not supported", message, { field: "echo" });
   }
   const maxTokens = max_tokens === -1 ? undefined : max_tokens;
-  const options = { ...samplingOptions(body), ...defined({ maxTokens, logprobs }) };
+  const options = {
+    ...samplingOptions(body),
+    ...formOptions(body),
+    ...defined({ maxTokens, logprobs }),
+  };
   return { model, prompts, count, options };
 }
 
