@@ -1,4 +1,4 @@
-/** A sample of `npm run prove:server`: twelve seconds of a server under load, whose whole answers are those of single runs. */
+/** A sample of `npm run prove:server`: seven seconds of a server under load, whose whole answers are those of single runs. */
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
@@ -9,10 +9,10 @@ const script = resolve(import.meta.dirname, "../../tools/prove-server.mjs");
 it("answers the same under load, and nothing of clients that left runs on", {
   timeout: 120_000,
 }, async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [script, "--minutes", "0.2"]);
+  const { stdout } = await promisify(execFile)(process.execPath, [script, "--minutes", "0.12"]);
   const { counts, wrong } = JSON.parse(stdout);
   expect(wrong).toEqual([]);
-  // Each of them at random: in twelve seconds there are at least some.
+  // Each of them at random: in seven seconds there are at least some.
   const { alone = 0, besideTrouble = 0, moreThanTheQueue = 0 } = counts;
-  expect(alone + besideTrouble + moreThanTheQueue).toBeGreaterThan(2);
+  expect(alone + besideTrouble + moreThanTheQueue).toBeGreaterThan(1);
 });

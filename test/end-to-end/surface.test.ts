@@ -29,8 +29,16 @@ const commands = [...hearth(["--help"]).stdout.matchAll(/^ {2}([a-z][a-z-]+) .*\
   .map(([, name = ""]) => name)
   .filter((name) => name !== "help" && name !== "hearth");
 
-/** Each flag with its whole description, whatever the width of the terminal. */
+const flagsByCommand = new Map<string, readonly string[]>();
+
+/** Each flag with its whole description, whatever the width of the terminal. Asked for once: each help is a process. */
 function flagsOf(name: string): readonly string[] {
+  const flags = flagsByCommand.get(name) ?? readFlags(name);
+  flagsByCommand.set(name, flags);
+  return flags;
+}
+
+function readFlags(name: string): readonly string[] {
   const { stdout } = spawnSync(process.execPath, [command, name, "--help"], { encoding: "utf8" });
   const [, options = ""] = stdout.split("Options:\n");
   const [own = ""] = options.split("\n\n");
