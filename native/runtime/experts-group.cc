@@ -21,6 +21,7 @@ class GroupStage final : public Stage {
     run.started = std::chrono::steady_clock::now();
     run.rows = run.op.out.rows(step);
     run.pairs = run.rows * run.op.used();
+    run.up_rows.store(0, std::memory_order_relaxed);
     order_pairs(run);
     const ExpertsOp& op = run.op;
     const size_t enough = std::min(op.up.weight.kernels->gemm_tokens,
@@ -93,13 +94,17 @@ class EndStage final : public Stage {
     if (run.rows == 0) return Phase{0, false};
     const ExpertsOp& op = run.op;
     const double gate = op.gated() ? static_cast<double>(op.gate.weight.matrix.row_bytes) : 0;
-    const double neuron = gate + static_cast<double>(op.up.weight.matrix.row_bytes);
+    const double up = static_cast<double>(op.up.weight.matrix.row_bytes);
     const double down = static_cast<double>(op.down.weight.matrix.row_bytes) * op.dim();
+    const double neurons = static_cast<double>(run.group_count) * op.neurons;
+    // A row that several pairs read is read once.
+    const double read = static_cast<double>(run.up_rows.load(std::memory_order_relaxed));
+    const double up_rows = op.gate_decides() && !run.gathered ? std::min(read, neurons) : neurons;
     const auto time = std::chrono::steady_clock::now() - run.started;
     FfnCounts counts;
     counts.rows = run.rows;
     counts.active = static_cast<double>(run.pairs) * op.neurons;
-    counts.bytes_touched = run.group_count * (op.neurons * neuron + down);
+    counts.bytes_touched = neurons * gate + up_rows * up + run.group_count * down;
     counts.ms = std::chrono::duration<double, std::milli>(time).count();
     run.meter->add(counts);
     return Phase{0, false};

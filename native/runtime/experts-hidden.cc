@@ -31,6 +31,8 @@ constexpr size_t kLeastChunkBytes = 128 * 1024;
 // Rows of up and gate that stay in a cache for the next pair of their expert.
 constexpr size_t kKeptBytes = 128 * 1024;
 constexpr size_t kRowMultiple = 8;
+// Up to this share of open gates, in quarters, single rows of up are read faster than all of them.
+constexpr size_t kListedQuarters = 3;
 
 class HiddenStage final : public Stage {
  public:
@@ -85,28 +87,86 @@ class HiddenStage final : public Stage {
     return round_up(ceil_divide(neurons, tiles), kRowMultiple);
   }
 
-  // Of up, in the chunk that a thread is likely to take next; null behind the last.
+  // What is read first.
+  const StackedWeight& leading() const {
+    return run_->op.gate_decides() ? run_->op.gate : run_->op.up;
+  }
+
+  // Of the chunk that a thread is likely to take next; null behind the last.
   const void* first_row(size_t index) const {
     const ExpertsRun& run = *run_;
     if (index >= size_t{run.group_count} * tiles_) return nullptr;
-    return run.op.up.from(run.groups[index / tiles_].expert, index % tiles_ * tile_).data;
+    return leading().from(run.groups[index / tiles_].expert, index % tiles_ * tile_).data;
   }
 
   // One pair after the other over rows that stay in a cache meanwhile; `next` is read after them.
   void by_pair(ExpertGroup group, Range rows, const void* next, const Scratch& scratch) const {
-    const StackedWeight& up = run_->op.up;
+    const StackedWeight& first = leading();
     const size_t kept = round_up(std::max<size_t>(1, kKeptBytes / neuron_bytes()), kRowMultiple);
     const size_t step = group.pairs() == 1 ? rows.end - rows.begin : kept;
     for (size_t begin = rows.begin; begin < rows.end; begin += step) {
       const size_t end = std::min(begin + step, rows.end);
-      const void* again = up.from(group.expert, begin).data;
-      const void* after = end < rows.end ? up.from(group.expert, end).data : next;
+      const void* again = first.from(group.expert, begin).data;
+      const void* after = end < rows.end ? first.from(group.expert, end).data : next;
       for (uint32_t pair = group.begin; pair < group.end; pair++) {
         const bool is_last = pair + 1 == group.end && after != nullptr;
-        hidden(ExpertGroup{group.expert, pair, pair + 1}, Range{begin, end},
-               is_last ? after : again, scratch);
+        const ExpertGroup one{group.expert, pair, pair + 1};
+        const Range part{begin, end};
+        if (run_->op.gate_decides()) {
+          gate_first(one, part, is_last ? after : again, scratch);
+        } else {
+          hidden(one, part, is_last ? after : again, scratch);
+        }
       }
     }
+  }
+
+  // h of one pair, from those rows of up alone whose neurons have an open gate: exactly what all
+  // rows give, as long as they are finite.
+  void gate_first(ExpertGroup pair, Range rows, const void* next, const Scratch& scratch) const {
+    ExpertsRun& run = *run_;
+    const ExpertsOp& op = run.op;
+    const size_t count = rows.end - rows.begin;
+    float* gate = scratch.floats;
+    float* up = gate + count;
+    products(ExpertProduct{op.gate, run.x_gate, pair, rows, gate, count, next}, scratch);
+    add_bias(op.gate_bias.of(pair.expert), pair, rows, gate);
+    activate(gate, count);
+    uint32_t* open = scratch.indices;
+    size_t active = 0;
+    for (size_t i = 0; i < count; i++) {
+      open[active] = static_cast<uint32_t>(i);
+      active += gate[i] != 0 ? 1 : 0;
+    }
+    const bool is_listed = 4 * active <= kListedQuarters * count;
+    if (!is_listed) {
+      for (size_t i = 0; i < count; i++) open[i] = static_cast<uint32_t>(i);
+      active = count;
+    }
+    run.up_rows.fetch_add(active, std::memory_order_relaxed);
+    const Matrix matrix = op.up.from(pair.expert, rows.begin);
+    const void* x = run.x_up.rows.row(run.row_of[pair.begin]);
+    const WeightKernels& kernels = *op.up.weight.kernels;
+    if (is_listed) {
+      kernels.gather_dot(matrix, x, RowList{open, active}, up);
+    } else {
+      kernels.gemv(GemvTask{matrix, x, Range{0, count}, up, next});
+    }
+    const float* bias = op.up_bias.of(pair.expert);
+    if (bias != nullptr) {
+      for (size_t i = 0; i < active; i++) up[i] += bias[rows.begin + open[i]];
+    }
+    if (op.gating == Gating::kBoth) activate(up, active);
+    float* h = run.h + size_t{pair.begin} * op.neurons + rows.begin;
+    std::memset(h, 0, count * sizeof(float));
+    for (size_t i = 0; i < active; i++) h[open[i]] = gate[open[i]] * up[i];
+  }
+
+  // In place.
+  void activate(float* x, size_t count) const {
+    const ExpertsOp& op = run_->op;
+    run_->kernels->vector.activate(ActivateTask{Gating::kUngated, op.activation,
+                                                op.activation_threshold, nullptr, x, x, count});
   }
 
   void hidden(ExpertGroup group, Range rows, const void* next, const Scratch& scratch) const {
@@ -176,6 +236,7 @@ class HiddenStage final : public Stage {
 std::unique_ptr<Stage> make_experts_hidden(std::shared_ptr<ExpertsRun> run, ScratchNeeds& needs) {
   const ExpertsOp& op = run->op;
   needs.need_gemm(op.up.weight.matrix.columns);
+  if (op.gate_decides()) needs.need_indices(op.neurons);
   auto stage = std::make_unique<HiddenStage>(std::move(run), needs.threads);
   needs.need_floats(stage->scratch_floats(needs.max_rows));
   return stage;

@@ -5,10 +5,13 @@
 // rows of an expert are neighbours and its weights are read once for all of them:
 //
 //   group   pairs by expert; their inputs side by side where an expert has many
-//   hidden  h of every pair: chunks of an expert's neurons; the last one prepares h for down
+//   hidden  h of every pair: chunks of an expert's neurons; the last one prepares h for down. With
+//           few rows and an activation of the ReLU family gates come first, and of up only the rows
+//           of neurons whose gate is open
 //   sums    a chunk sums a stretch of columns of out over all experts
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <vector>
@@ -62,6 +65,12 @@ struct ExpertsOp {
   StackedVector down_bias;
 
   bool gated() const { return gating != Gating::kUngated; }
+  // Whether a gate that is not positive makes h 0, whatever up gives.
+  bool gate_decides() const {
+    const bool is_relu = activation == Activation::kRelu || activation == Activation::kRelu2 ||
+                         activation == Activation::kFatRelu;
+    return is_relu && (gating == Gating::kGated || gating == Gating::kBoth);
+  }
   uint32_t dim() const { return out.width; }
   uint32_t used() const { return routes.width / 2; }
 };
@@ -101,9 +110,10 @@ struct ExpertsRun {
   bool gathered = false;            // some expert has enough rows for a product of matrices
   std::vector<ExpertGroup> groups;  // rising by expert; room for all
   uint32_t group_count = 0;
-  std::vector<uint32_t> row_of;  // by pair
-  std::vector<float> weight_of;  // by pair
-  std::vector<uint32_t> cursor;  // by expert
+  std::vector<uint32_t> row_of;      // by pair
+  std::vector<float> weight_of;      // by pair
+  std::vector<uint32_t> cursor;      // by expert
+  std::atomic<uint64_t> up_rows{0};  // that were read, where the gate decides
   std::chrono::steady_clock::time_point started;
 };
 
