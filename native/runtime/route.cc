@@ -73,7 +73,8 @@ class RouteStage final : public Stage {
     float* choice = scores + experts;
     score(op_.x.row(row), scores);
     judge(op_.x.row(row), scores, choice);
-    if (std::any_of(choice, choice + experts, [](float value) { return std::isnan(value); })) {
+    // The sigmoid's kernel does not keep NaN: of the logits, too.
+    if (has_nan(op_.x.row(row)) || has_nan(choice)) {
       for (uint32_t i = 0; i < used; i++) ids[i] = static_cast<float>(i);
       std::fill(weights, weights + used, kNaN);
       return;
@@ -83,7 +84,12 @@ class RouteStage final : public Stage {
     weigh(ids, weights);
   }
 
-  // Not a number where the logit is none, or where softmax has an infinite one.
+  // Of values of the experts.
+  bool has_nan(const float* x) const {
+    return std::any_of(x, x + op_.experts(), [](float value) { return std::isnan(value); });
+  }
+
+  // Not a number where softmax has a logit that is none, or an infinite one.
   void score(const float* logits, float* scores) const {
     const uint32_t experts = op_.experts();
     std::memcpy(scores, logits, experts * sizeof(float));

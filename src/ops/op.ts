@@ -290,7 +290,7 @@ export type Op =
     }
   /**
    * Chooses the `used` experts of highest score, the lower id first on a tie. out: their ids, in order of choice, as f32;
-   * then their weights. Where a score is NaN: the first ids, weighed by NaN.
+   * then their weights. Where any score is NaN: the first ids, all weighed by NaN.
    */
   | {
       readonly kind: "route";

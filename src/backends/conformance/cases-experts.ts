@@ -10,7 +10,7 @@ export function expertCases(): readonly ConformanceCase[] {
   return [
     ...routeShapes.map(routeCase),
     tiesCase(),
-    notFiniteCase(),
+    ...notFiniteShapes.map(notFiniteCase),
     ...formCases(),
     ...weightTypes.map(typeCase),
     promptCase(),
@@ -120,18 +120,27 @@ function tiesCase(): ConformanceCase {
   };
 }
 
-function notFiniteCase(): ConformanceCase {
+/** Of sigmoids and of raw logits, those of the first ids are numbers although another is NaN. */
+const notFiniteShapes: readonly RouteShape[] = [
+  { experts: 40, used: 3, scores: "softmax", has: ["norm"] },
+  { experts: 40, used: 3, scores: "sigmoid", has: ["bias", "norm"] },
+  { experts: 40, used: 3, scores: "sigmoid" },
+  { experts: 40, used: 3, scores: "softmax-of-chosen" },
+];
+
+function notFiniteCase(shape: RouteShape): ConformanceCase {
+  const { experts, scores, has = [] } = shape;
+  const having = has.length === 0 ? "" : `, with ${has.join(", ")}`;
   return {
-    name: "weighs by NaN where a logit is NaN or infinite, and leaves other rows alone",
+    name: `weighs by NaN where a logit is NaN or a ${scores} has none, and leaves other rows alone${having}`,
     scale: "small",
     traits: { op: "route" },
     build: () => {
-      const experts = 40;
       const data = createCaseData(37);
-      return routeScript({ experts, used: 3, scores: "softmax", has: ["norm"] }, data, (rows) => {
+      return routeScript(shape, data, (rows) => {
         const logits = distinctLogits(rows, experts, data);
         if (rows > 1) logits[experts + 7] = Number.NaN;
-        if (rows > 2) logits[2 * experts + 39] = Number.POSITIVE_INFINITY;
+        if (rows > 2 && scores === "softmax") logits[2 * experts + 39] = Number.POSITIVE_INFINITY;
         return logits;
       });
     },

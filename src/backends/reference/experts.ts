@@ -14,10 +14,12 @@ export function route(op: OpOf<"route">, state: ReferenceState, range: RowRange)
   for (let row = range.first; row < range.end; row++) {
     const logits = slotData(state, op.x).subarray(row * experts, (row + 1) * experts);
     const scores = routerScores(router, logits);
-    const ids = chosenExperts(choiceScores(router, state, { logits, scores }), router, used);
+    const choice = choiceScores(router, state, { logits, scores });
+    const ids = chosenExperts(choice, router, used);
+    const chosen = ids.map((id) => scores[id]!);
     const weights = routeWeights(
       router,
-      ids.map((id) => scores[id]!),
+      choice.some(Number.isNaN) ? chosen.fill(Number.NaN) : chosen,
     );
     const scaled = weights.map(
       (weight, i) => weight * (factors === undefined ? 1 : factors[ids[i]!]!),
@@ -53,7 +55,7 @@ export function choiceScores(
 }
 
 /** The ids of the best, in order; the first ones where a score is NaN. */
-function chosenExperts(choice: Float64Array, { groups }: Router, used: number): readonly number[] {
+function chosenExperts(choice: Float64Array, { groups }: Router, used: number): number[] {
   const all = Array.from(choice, (_, id) => id);
   if (choice.some(Number.isNaN)) return all.slice(0, used);
   if (groups === undefined)
