@@ -9,8 +9,24 @@ namespace hearth {
 
 namespace {
 
-StackedWeight stacked(Builder& builder, double weight, double first, double stride) {
-  return StackedWeight{builder.optional_weight(weight), whole(first), whole(stride)};
+// Where an expert's matrices lie, as the record says it.
+struct StackFields {
+  double weight;
+  double first;
+  double stride;
+  double apart;
+};
+
+StackedWeight stacked(Builder& builder, const StackFields& from, uint32_t count) {
+  StackedWeight stack;
+  stack.weight = builder.optional_weight(from.weight);
+  stack.first = whole(from.first);
+  stack.stride = whole(from.stride);
+  const uint32_t* indexes = builder.optional_array<uint32_t>(from.apart, count);
+  for (uint32_t expert = 0; indexes != nullptr && expert < count; expert++) {
+    stack.apart.push_back(builder.weight(indexes[expert]));
+  }
+  return stack;
 }
 
 StackedVector stacked_vector(Builder& builder, double weight, double first, double stride) {
@@ -31,12 +47,15 @@ ExpertsOp experts_op(Builder& builder, const ExpertsRecord& from) {
   op.gating = static_cast<Gating>(whole(from.gating));
   op.activation = static_cast<Activation>(whole(from.activation));
   op.activation_threshold = static_cast<float>(from.threshold);
-  op.gate = stacked(builder, from.gate, from.gate_first, from.gate_stride);
+  const StackFields gate{from.gate, from.gate_first, from.gate_stride, from.gate_apart};
+  op.gate = stacked(builder, gate, op.count);
   op.gate_bias =
       stacked_vector(builder, from.gate_bias, from.gate_bias_first, from.gate_bias_stride);
-  op.up = stacked(builder, from.up, from.up_first, from.up_stride);
+  const StackFields up{from.up, from.up_first, from.up_stride, from.up_apart};
+  op.up = stacked(builder, up, op.count);
   op.up_bias = stacked_vector(builder, from.up_bias, from.up_bias_first, from.up_bias_stride);
-  op.down = stacked(builder, from.down, from.down_first, from.down_stride);
+  const StackFields down{from.down, from.down_first, from.down_stride, from.down_apart};
+  op.down = stacked(builder, down, op.count);
   op.down_bias =
       stacked_vector(builder, from.down_bias, from.down_bias_first, from.down_bias_stride);
   return op;

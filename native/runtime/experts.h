@@ -22,14 +22,17 @@
 
 namespace hearth {
 
-// A matrix of each expert in one weight: that of expert e begins at row first + e · stride.
+// A matrix of each expert in one weight: that of expert e begins at row first + e · stride. Or each in
+// a weight of its own, all of one type and shape.
 struct StackedWeight {
   Weight weight;
   uint32_t first = 0;
   uint32_t stride = 0;
+  std::vector<Weight> apart;  // by expert; empty: all are in `weight`
 
   // The rows from `row` on of the expert's matrix.
   Matrix from(uint32_t expert, size_t row) const {
+    if (!apart.empty()) return apart[expert].from(row);
     return weight.from(first + size_t{expert} * stride + row);
   }
 };

@@ -24,7 +24,6 @@ export interface MixturePlace {
 export function findMixture(place: MixturePlace): MixtureWeights {
   const { finder, dim, mixture } = place;
   const { experts, used, router } = mixture;
-  refuseSplitExperts(place);
   const bias = optionalVector(place, "exp_probs_b.bias", experts);
   const factors = optionalVector(place, "ffn_down_exps.scale", experts);
   if (factors && finder.has(nameOf(place, "ffn_down_exps.bias"))) {
@@ -110,6 +109,7 @@ function findStack(
   matrix: { readonly rows: number; readonly columns: number },
 ): StackedWeight {
   const count = place.mixture.experts;
+  if (isSplit(place)) return findSplit(place, name.replace(/_exps$/, ""), matrix);
   const weight = place.finder.stack(nameOf(place, `${name}.weight`), { ...matrix, count });
   return { weight, first: 0, stride: matrix.rows, rows: matrix.rows };
 }
@@ -162,15 +162,24 @@ function stackOfOne(
   };
 }
 
-/** Files of before April 2024 have a tensor for each matrix of each expert; native llama.cpp reads them no longer either. */
-function refuseSplitExperts(place: MixturePlace): void {
-  const name = nameOf(place, "ffn_up.0.weight");
-  if (!place.finder.has(name)) return;
-  throw new UnsupportedError(
-    `experts in tensors of their own (${name})`,
-    ["one tensor of all experts (ffn_up_exps.weight)"],
-    "Use a file of a newer converter",
-  );
+/** Files of before April 2024 have a tensor for each matrix of each expert; native llama.cpp reads them no longer. */
+function isSplit(place: MixturePlace): boolean {
+  return place.finder.has(nameOf(place, "ffn_up.0.weight"));
+}
+
+function findSplit(
+  place: MixturePlace,
+  name: string,
+  matrix: { readonly rows: number; readonly columns: number },
+): StackedWeight {
+  const { finder, mixture } = place;
+  const weightOf = (expert: number): Weight =>
+    finder.matrix(nameOf(place, `${name}.${expert}.weight`), matrix);
+  const weight = weightOf(0);
+  const rest = Array.from({ length: mixture.experts - 1 }, (_, i) => weightOf(i + 1));
+  const other = rest.find(({ type }) => type !== weight.type);
+  if (other) finder.fail(other.name, other.type, `${weight.type}, as ${weight.name}`);
+  return { weight, first: 0, stride: 0, rows: matrix.rows, apart: [weight, ...rest] };
 }
 
 function optionalVector(place: MixturePlace, name: string, length: number): Weight | undefined {

@@ -1,6 +1,6 @@
 /** Models with experts: what their programs are made of, and hostile or foreign files of them. */
 import { afterAll, describe, expect, it } from "vitest";
-import { type Changes, floats, modelFolder } from "../../test/fixtures/changed-model.ts";
+import { type Changes, floats, modelFolder, tensorsOf } from "../../test/fixtures/changed-model.ts";
 import { lastLogits } from "../../test/fixtures/last-logits.ts";
 import { openGguf } from "../gguf/open.ts";
 import { type MetadataValue, metadataValue } from "../gguf/value.ts";
@@ -68,6 +68,27 @@ describe("a model with experts", () => {
     },
   );
 
+  it("of before April 2024, with a tensor for each matrix of each expert, gives the logits of stacks", async () => {
+    const args = argsOf("llama");
+    const stacks = tensorsOf(`--type f32 ${args}`).filter(({ name }) =>
+      /_exps\.weight$/.test(name),
+    );
+    const none = stacks.map(({ name }) => [name, undefined] as const);
+    const single = (await Promise.all(stacks.map(singleExperts)))
+      .flat()
+      .map((tensor) => [tensor.name, tensor] as const);
+    const tensors = Object.fromEntries([...none, ...single]);
+    const model = await open(args, { tensors });
+    expect(await lastLogits(model)).toEqual(await lastLogits(await open(args)));
+
+    const name = "blk.1.ffn_down.3.weight";
+    const { [name]: last, ...without } = tensors;
+    await expect(open(args, { tensors: without })).rejects.toThrow(`${name}: found nothing`);
+    const other = { ...last!, type: "F16", data: () => [new Uint8Array(2 * 128 * 64)] };
+    const unlike = open(args, { tensors: { ...tensors, [name]: other } });
+    await expect(unlike).rejects.toThrow(`${name}: found F16, expected F32, as blk.1.ffn_down.0`);
+  });
+
   it("says what a token reads beside what there is", async () => {
     const model = await open(argsOf("qwen3moe"));
     for (const { ffn, ffnPerToken } of describeModel(model).layers) {
@@ -76,6 +97,27 @@ describe("a model with experts", () => {
     }
   });
 });
+
+/** ffn_up_exps.weight as ffn_up.0.weight, ffn_up.1.weight, … */
+async function singleExperts({
+  name,
+  type,
+  dimensions,
+  data,
+}: TensorToWrite): Promise<readonly TensorToWrite[]> {
+  // A piece is valid until the next one is made.
+  const pieces: Uint8Array[] = [];
+  for await (const piece of data()) pieces.push(piece.slice());
+  const all = Buffer.concat(pieces);
+  const [columns = 1, rows = 1, count = 1] = dimensions;
+  const bytes = all.length / count;
+  return Array.from({ length: count }, (_, expert) => ({
+    name: name.replace("_exps.", `.${expert}.`),
+    type,
+    dimensions: [columns, rows],
+    data: () => [all.subarray(expert * bytes, (expert + 1) * bytes)],
+  }));
+}
 
 const router = "blk.1.ffn_gate_inp.weight";
 
@@ -111,10 +153,10 @@ describe("a file with experts is refused for", () => {
       /ffn_up_exps\.weight.*\[128, 64, 7\], expected.*\[128, 64, 8\]/,
     ],
     [
-      "tensors of single experts",
+      "tensors of some single experts",
       "blk.0.ffn_up.0.weight",
       floats("blk.0.ffn_up.0.weight", zeros(128 * 64), [128, 64]),
-      /experts in tensors of their own/,
+      /blk\.0\.ffn_gate\.0\.weight: found nothing, expected a tensor of \[128, 64\]/,
     ],
   ])("%s", async (_, name, tensor, message) => {
     const changed = open(argsOf("qwen3moe"), { tensors: { [name]: tensor } });

@@ -8,7 +8,12 @@ import { rowRange } from "./row-range.ts";
 
 /** Each weight once: gate and up may lie in one. */
 export function stackWeights(stack: Omit<ExpertStack, "layer">): readonly Weight[] {
-  return [...new Set(stackedParts(stack).map(({ part: { weight } }) => weight))];
+  return [...new Set(stackedParts(stack).flatMap(({ part }) => weightsOf(part)))];
+}
+
+/** One, or one for each expert. */
+export function weightsOf({ weight, apart }: StackedWeight): readonly Weight[] {
+  return apart ?? [weight];
 }
 
 /** Experts that a row is routed to. */
@@ -17,8 +22,11 @@ export function routeCount(routes: Slot): number {
 }
 
 /** The matrix of one expert. */
-function expertWeight({ weight, first, stride, rows }: StackedWeight, expert: number): Weight {
-  return rowRange(weight, first + expert * stride, rows);
+function expertWeight(
+  { weight, first, stride, rows, apart }: StackedWeight,
+  expert: number,
+): Weight {
+  return apart?.[expert] ?? rowRange(weight, first + expert * stride, rows);
 }
 
 /** One expert as a block, whose weights are parts of the stacked ones: new objects with each call. */
@@ -102,7 +110,9 @@ function stackedParts(stack: Omit<ExpertStack, "layer">): readonly StackedPart[]
   );
 }
 
-function isStackOf({ part, rows, columns }: StackedPart, count: number): Requirement {
+function isStackOf(stacked: StackedPart, count: number): Requirement {
+  const { part, rows, columns } = stacked;
+  if (part.apart !== undefined) return areMatrices(part.apart, stacked, count);
   const { weight, first, stride } = part;
   const end = first + (count - 1) * stride + rows;
   const isWithin = first >= 0 && stride >= rows && end <= weight.rows;
@@ -110,5 +120,20 @@ function isStackOf({ part, rows, columns }: StackedPart, count: number): Require
     part.rows === rows && weight.columns === columns && isWithin,
     `${weight.name} of ${count} matrices [${rows}, ${columns}]`,
     `[${part.rows}, ${weight.columns}] from row ${first} on, ${stride} apart, of ${weight.rows}`,
+  );
+}
+
+function areMatrices(
+  apart: readonly Weight[],
+  { part, rows, columns }: StackedPart,
+  count: number,
+): Requirement {
+  const { name, type } = part.weight;
+  const isAlike = (each: Weight): boolean =>
+    each.type === type && each.rows === rows && each.columns === columns;
+  return requires(
+    part.rows === rows && apart.length === count && apart.every(isAlike),
+    `${name} and further ones: ${count} matrices [${rows}, ${columns}] of one type`,
+    apart.map((each) => `${each.type} [${each.rows}, ${each.columns}]`).join(", "),
   );
 }

@@ -121,6 +121,8 @@ export interface StackedWeight {
   readonly first: number;
   readonly stride: number;
   readonly rows: number;
+  /** Where each matrix is a weight of its own, of one shape and type: that of expert e. Then `weight` is the first, of which first and stride say nothing. */
+  readonly apart?: readonly Weight[];
 }
 
 /** The experts of a layer: blocks of one form, of which a router chooses a few for each row. */

@@ -1,6 +1,7 @@
 /** Cases of mixtures of experts: every way to choose and to weigh, every weight type and form of an expert, few rows and many. */
 import { type WeightType, weightFormat, weightTypes } from "../../core/dtype.ts";
 import type { Activation, ExpertStack, Gating, Into, Router, StackedWeight } from "../../ops/op.ts";
+import { rowRange } from "../../ops/row-range.ts";
 import type { CaseScript, ConformanceCase } from "./case.ts";
 import { type CaseData, createCaseData } from "./case-data.ts";
 import { activations, gatings, meetsAllForms, runsOf } from "./cases-rows.ts";
@@ -15,6 +16,7 @@ export function expertCases(): readonly ConformanceCase[] {
     ...weightTypes.map(typeCase),
     promptCase(),
     unlikeCase(),
+    apartCase(),
   ];
 }
 
@@ -161,6 +163,8 @@ interface StackShape {
   readonly hasBiases: boolean;
   /** Gate and up in one tensor. */
   readonly isFused: boolean;
+  /** Each matrix a weight of its own, as in files of before April 2024. */
+  readonly isApart?: true;
   readonly into: Into;
   readonly counts: readonly number[];
 }
@@ -234,6 +238,23 @@ function unlikeCase(): ConformanceCase {
   });
 }
 
+/** An expert of one row, one of several, and those that nobody chose. */
+function apartCase(): ConformanceCase {
+  return expertsCase({
+    ...sizesOf("Q4_0"),
+    downType: "Q8_0",
+    gating: "gated",
+    activation: { kind: "silu" },
+    experts: 8,
+    used: 2,
+    hasBiases: false,
+    isFused: false,
+    isApart: true,
+    into: "assign",
+    counts: [1, 5, 40],
+  });
+}
+
 /** Whole blocks in both directions, and no power of two where that allows. */
 function sizesOf(type: WeightType): Pick<StackShape, "type" | "downType" | "dim" | "neurons"> {
   const { blockElements } = weightFormat(type);
@@ -247,6 +268,7 @@ function expertsCase(shape: StackShape): ConformanceCase {
   const extras = [
     hasBiases ? "biases" : "",
     isFused ? "gate and up in one tensor" : "",
+    shape.isApart ? "matrices apart" : "",
     shape.gateType === undefined ? "" : `a gate of ${shape.gateType}`,
   ];
   const having = extras.filter(Boolean).join(" and ");
@@ -262,7 +284,8 @@ function expertsCase(shape: StackShape): ConformanceCase {
       const routes = builder.slot("routes", 2 * used);
       const out = builder.slot("out", shape.dim);
       const router: Router = { scores: "softmax", normalise: true, scale: 1 };
-      const stack = makeStack(shape, data);
+      const made = makeStack(shape, data);
+      const stack = shape.isApart ? takenApart(made) : made;
       builder.segment(
         [
           { kind: "route", x: logits, out: routes, router },
@@ -340,6 +363,20 @@ function makeStack(shape: StackShape, data: CaseData): ExpertStack {
       downBias: vectors("down bias", dim),
     }),
     ...(shape.hasBiases && isGated && { gateBias: vectors("gate bias", neurons) }),
+  };
+}
+
+function takenApart(stack: ExpertStack): ExpertStack {
+  const apartOf = ({ weight, rows }: StackedWeight): StackedWeight => {
+    const apart = Array.from({ length: stack.count }, (_, i) => rowRange(weight, i * rows, rows));
+    return { weight: apart[0]!, first: 0, stride: 0, rows, apart };
+  };
+  const { gate, up, down } = stack;
+  return {
+    ...stack,
+    ...(gate && { gate: apartOf(gate) }),
+    up: apartOf(up),
+    down: apartOf(down),
   };
 }
 

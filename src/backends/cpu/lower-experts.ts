@@ -28,6 +28,10 @@ export function lowerExperts(
 ): readonly number[] {
   const { layer, count, neurons, gating, activation } = stack;
   const index = (stacked: StackedWeight | undefined): number => weights.add(stacked?.weight);
+  const indexes = (stacked: StackedWeight | undefined): number => {
+    const { apart } = stacked ?? {};
+    return weights.addArray(apart && Uint32Array.from(apart, (weight) => weights.add(weight)));
+  };
   const { gate, gateBias, up, upBias, down, downBias } = stack;
   return opRecord("experts", {
     x: x.id,
@@ -41,18 +45,21 @@ export function lowerExperts(
     gate: index(gate),
     gateFirst: gate?.first ?? 0,
     gateStride: gate?.stride ?? 0,
+    gateApart: indexes(gate),
     gateBias: index(gateBias),
     gateBiasFirst: gateBias?.first ?? 0,
     gateBiasStride: gateBias?.stride ?? 0,
     up: index(up),
     upFirst: up.first,
     upStride: up.stride,
+    upApart: indexes(up),
     upBias: index(upBias),
     upBiasFirst: upBias?.first ?? 0,
     upBiasStride: upBias?.stride ?? 0,
     down: index(down),
     downFirst: down.first,
     downStride: down.stride,
+    downApart: indexes(down),
     downBias: index(downBias),
     downBiasFirst: downBias?.first ?? 0,
     downBiasStride: downBias?.stride ?? 0,

@@ -69,7 +69,7 @@ function blocksOf(stack: ExpertStack): readonly FfnBlock[] {
   return Array.from({ length: stack.count }, (_, expert) => expertBlock(stack, expert));
 }
 
-/** The data of each weight of each expert, within that of the stack. */
+/** The data of each weight of each expert, within that of the stack. Matrices apart have data of their own. */
 function expertViews(
   stack: ExpertStack,
   blocks: readonly FfnBlock[],
@@ -86,7 +86,7 @@ function expertViews(
       [block.downBias, downBias],
     ] as const;
     return parts.flatMap(([own, stacked]) => {
-      if (own === undefined || stacked === undefined) return [];
+      if (own === undefined || stacked === undefined || stacked.apart !== undefined) return [];
       const { weight, first, stride, rows } = stacked;
       const begin = (first + expert * stride) * weight.columns;
       const data = loaded.get(weight)!.subarray(begin, begin + rows * weight.columns);

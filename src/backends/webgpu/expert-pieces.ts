@@ -1,4 +1,5 @@
 /** The matrices of a layer's experts in as few buffers as the adapter can bind: whole experts in each. */
+import { weightsOf } from "../../ops/expert-stack.ts";
 import type { StackedWeight } from "../../ops/op.ts";
 import { gridBytes } from "./grid-table.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
@@ -28,7 +29,7 @@ export function expertPieces(
   const rows = stacked.reduce((sum, part) => sum + part.rows, 0);
   const { gpuBytes } = rowLayout(type, columns);
   const most = buffers.rowsPerPiece(`${label} of one expert`, rows * gpuBytes, gridBytes(type));
-  const weights = stacked.map(({ weight }) => weight);
+  const weights = stacked.flatMap(weightsOf);
   const pieces: ExpertPiece[] = [];
   for (let first = 0; first < count; first += most) {
     const end = Math.min(first + most, count);
@@ -70,9 +71,20 @@ function fusedWeight(stacked: readonly StackedWeight[]): StackedWeight | undefin
 
 /** One part, if nothing lies between the experts. */
 function stackParts(
-  { weight, first: start, stride, rows }: StackedWeight,
+  { weight, first: start, stride, rows, apart }: StackedWeight,
   { first, end }: Pick<ExpertPiece, "first" | "end">,
 ): readonly MatrixPart[] {
+  if (apart !== undefined) {
+    return apart.slice(first, end).map(({ name, bytes, type, columns }) => ({
+      kind: "rows",
+      name,
+      bytes,
+      type,
+      columns,
+      firstRow: 0,
+      rowCount: rows,
+    }));
+  }
   const { name, bytes, type, columns } = weight;
   const part = { kind: "rows", name, bytes, type, columns } as const;
   if (stride === rows) {
