@@ -68,7 +68,7 @@ export const expertVariants: readonly Variant[] = [
   },
   {
     name: "gpt-oss",
-    options: `--arch gpt-oss ${shape} --head-dim 32 --seed 4`,
+    options: `--arch gpt-oss ${shape} --head-dim 32 --seed 202`,
     without: {
       window: "--window 4096",
       YaRN: "--yarn off",

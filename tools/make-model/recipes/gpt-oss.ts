@@ -45,7 +45,7 @@ function biasedExperts(model: RecipeModel): readonly MadeTensor[] {
   const down = 1 / (0.7 * widened * Math.sqrt(widened ** 2 + 1));
   return [
     ofExperts(model, matrix("ffn_gate_exps", neurons, dim, widened)),
-    ofExperts(model, bias("ffn_gate_exps", neurons, 1)),
+    ofExperts(model, bias("ffn_gate_exps", neurons, 2)),
     ofExperts(model, matrix("ffn_up_exps", neurons, dim, widened)),
     ofExperts(model, bias("ffn_up_exps", neurons, 2)),
     ofExperts(model, adding(model, matrix("ffn_down_exps", dim, neurons, down))),
@@ -78,8 +78,8 @@ export const gptOss: Recipe = {
     ...projectionBiases(model),
     attentionOutput(model, 0.7),
     bias("attn_output", model.dim),
-    // As heavy as one of the larger scores; without effect at minus infinity, or nearly.
-    vector("attn_sinks.weight", model.heads, { mean: 4, sigma: 1, neutral: -100 }),
+    // Heavier than one of the larger scores; without effect at minus infinity, or nearly.
+    vector("attn_sinks.weight", model.heads, { mean: 5, sigma: 1, neutral: -100 }),
     norm("post_attention_norm", model.dim),
     router(model, layer),
     bias("ffn_gate_inp", expertCount(model), 1),
