@@ -8,7 +8,7 @@ import { nanoseconds } from "./durations.ts";
 import { errorBody } from "./errors.ts";
 
 /** What an answer says, or a piece of it. */
-export interface AnswerParts {
+interface AnswerParts {
   readonly content: string;
   readonly thinking?: string;
   readonly calls?: readonly object[];
