@@ -41,7 +41,13 @@ import {
   engineRules,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
-import { type FormSchema, Forms, type ReadValue, type SchemaValue } from "./promised-form.ts";
+import {
+  checkFormInChat,
+  type FormSchema,
+  Forms,
+  type ReadValue,
+  type SchemaValue,
+} from "./promised-form.ts";
 import { type Prompt, promptIds } from "./prompt-ids.ts";
 import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
 import { RunningModel } from "./running-model.ts";
@@ -181,6 +187,7 @@ export class Engine implements Disposable {
     const prompt = template.render(messages, { ...wish, tools });
     const stop = [...(answer.stop ?? []), ...template.stopTexts];
     const reading = { prompt, tools, form: template.form, signal: answer.signal };
+    checkFormInChat(answer, reading);
     const wrap = (active: ActiveGeneration, read: ReadValue): ChatGeneration =>
       new ChatGeneration(active, { ...reading, read });
     return this.#answer(template.encode(prompt), { ...answer, stop }, wrap);

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from "vitest"
 import { z } from "zod";
 import { FormError, OptionError } from "../core/errors.ts";
 import { Form } from "../forms/form.ts";
+import { findReplyForm } from "../text/replies/reply-form.ts";
 import { Engine } from "./engine.ts";
+import { checkFormInChat } from "./promised-form.ts";
 
 let engine: Engine;
 
@@ -91,6 +93,25 @@ describe("an answer of a promised form", () => {
     );
     const wrong: object = { schema: "person" };
     expect(() => engine.generate("a", wrong)).toThrow(/schema: "person" is not usable/);
+  });
+});
+
+describe("a form in a conversation", () => {
+  const messages = [{ role: "user", content: "hello" }];
+
+  it("is refused beside tools", () => {
+    const tools = [{ name: "look", description: "looks", parameters: { type: "object" } }];
+    expect(() => engine.chat(messages, { schema: person, tools })).toThrow(/a form beside tools/);
+  });
+
+  it("is refused where the prompt leaves the model thinking", () => {
+    const reading = {
+      form: findReplyForm("<think>…</think>", () => false),
+      prompt: "<|im_start|>assistant\n<think>\n",
+    };
+    expect(() => checkFormInChat({ regex: "a" }, reading)).toThrow(/has the model think first/);
+    expect(() => checkFormInChat({}, reading)).not.toThrow();
+    expect(() => checkFormInChat({ regex: "a" }, { ...reading, prompt: "" })).not.toThrow();
   });
 });
 

@@ -8,6 +8,7 @@ import { Form, type FormSource } from "../forms/form.ts";
 import type { JsonSchema, JsonSchemaType, StandardSchema } from "../forms/json-schema-type.ts";
 import type { GenerationResult } from "../runtime/generation.ts";
 import type { TokenConstraint } from "../runtime/sampling/constraint.ts";
+import { parseReply, type ReplyForm, type ReplyOptions } from "../text/replies/reply-form.ts";
 import { makeTokenTrie, type TokenTrie } from "../text/token-trie.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
@@ -29,6 +30,33 @@ export type FormSchema = JsonSchema | StandardSchema;
 /** What `Generation.value` gives for a schema. */
 export type SchemaValue<Schema> =
   Schema extends StandardSchema<infer Value> ? Value : JsonSchemaType<Schema>;
+
+/**
+ * What stands in the way of a form in a conversation. The form begins with the answer's first token, so a template whose
+ * prompt leaves the model thinking would put it into the thoughts. @throws OptionError
+ */
+export function checkFormInChat(
+  options: FormOptions,
+  { form, prompt, tools }: Pick<ReplyOptions, "prompt" | "tools"> & { readonly form: ReplyForm },
+): void {
+  const names = ["schema", "regex", "grammar"] as const;
+  const name = names.find((each) => options[each] !== undefined);
+  if (name === undefined) return;
+  if (tools !== undefined && tools.length > 0) {
+    throw new OptionError(
+      name,
+      "a form beside tools",
+      "either of them: an answer of a form calls no tool",
+    );
+  }
+  const { content } = parseReply("x", form, { prompt, idOf: () => "" });
+  if (content === "x") return;
+  throw new OptionError(
+    name,
+    "a form behind a template that has the model think first",
+    "template: { variables: { enable_thinking: false } }, where the template knows it",
+  );
+}
 
 /** Compiled forms that are kept: each holds up to some 20 MB of masks. */
 const maxForms = 8;
