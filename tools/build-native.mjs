@@ -109,7 +109,7 @@ function compilerOrExit(optional) {
   const tried = process.env.CXX ? `CXX=${process.env.CXX}` : "c++, g++, clang++";
   const reason =
     process.platform === "win32"
-      ? "building the addon on Windows is not supported yet (MSVC)"
+      ? "building the addon on Windows is not supported (MSVC); npm install brings it as a package"
       : `no C++ compiler found (tried ${tried}); install g++ or clang, or set CXX, then run "node ${fileURLToPath(import.meta.url)}"`;
   if (optional) skip(reason);
   return fail(reason);

@@ -1,11 +1,11 @@
-/** `hearth build`: compiles the native addon where hearth is installed, for users whose npm runs no scripts. */
+/** `hearth build`: compiles the native addon where hearth is installed, for systems that have no package of it. */
 import { spawnSync } from "node:child_process";
 import type { Command } from "commander";
 import { packagePath } from "../core/package-root.ts";
 
 const examples = `
-Without the addon, models run on plain TypeScript, many times slower. npm builds it at install unless scripts are
-switched off (--ignore-scripts) or there is no compiler. CXX names the compiler; without it the first of c++, g++, clang++.
+Without the addon, models run on plain TypeScript, many times slower. For most systems it comes as a package; this compiles one
+here, which is used in its place. CXX names the compiler; without it the first of c++, g++, clang++.
 
 Examples:
   $ hearth build

@@ -165,6 +165,19 @@ describe("a release", () => {
     ]);
   });
 
+  it("is refused where an addon names the folder that it was built in", () => {
+    const all = allPacked();
+    const mac = all.find(({ manifest }) => manifest.name.endsWith("darwin-arm64"))!;
+    const path = Buffer.from(join(root, "build/packages/darwin-arm64/hearth.node"));
+    writeFileSync(
+      join(mac.folder, "hearth.node"),
+      Buffer.concat([library("darwin", "arm64"), path]),
+    );
+    expect(problemsOf(all, own)).toEqual([
+      "darwin-arm64/hearth.node: it names the folder that it was built in",
+    ]);
+  });
+
   it("tells libraries apart by their first bytes", () => {
     for (const { os, cpu } of platforms) expect(binaryOf(library(os, cpu))).toBe(`${os} ${cpu}`);
     expect(binaryOf(Buffer.alloc(200))).toBe("no system that is known");

@@ -1,6 +1,7 @@
 /** What must hold of the packages of a release before they are tried: each problem is a sentence. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { packagePath } from "../../src/core/package-root.ts";
 import type { Manifest } from "./manifests.ts";
 import { type Platform, platforms, scope } from "./platforms.ts";
 import type { PackedPackage } from "./stage.ts";
@@ -71,6 +72,7 @@ function problemsOfAddon(platform: Platform, all: readonly PackedPackage[]): rea
   const found = binaryOf(bytes);
   const wanted = `${platform.os} ${platform.cpu}`;
   const problems = found === wanted ? [] : [`it is made for ${found}, not ${wanted}`];
+  if (bytes.includes(packagePath("."))) problems.push("it names the folder that it was built in");
   if (bytes.length > maxAddonBytes) problems.push(`it takes ${bytes.length} bytes`);
   if (platform.libc === "glibc") problems.push(...tooNewFor(bytes, platform));
   return problems.map((problem) => `${platform.name}/hearth.node: ${problem}`);

@@ -59,7 +59,11 @@ function findZig(folder) {
 
 /** Only what Node looks for is exported: what is left of the C++ library inside must not meet that of the process. */
 function linkFlags(platform, zig, folder) {
-  if (platform.os === "darwin") return ["-dynamiclib", "-undefined", "dynamic_lookup", "-s"];
+  if (platform.os === "darwin") {
+    // Its name in the library would be the path that it was built at.
+    const name = "-Wl,-install_name,@rpath/hearth.node";
+    return ["-dynamiclib", "-undefined", "dynamic_lookup", name, "-s"];
+  }
   if (platform.os === "win32") return ["-shared", "-s", importLibrary(platform, zig, folder)];
   const script = join(folder, "exports.map");
   writeFileSync(script, "{ global: napi_register_module_v1; node_api_module_*; local: *; };\n");
