@@ -71,10 +71,10 @@ export async function embedTexts(
     for (const one of active) one.fail(error);
   };
   let next = 0;
-  let failure: { readonly error: unknown } | undefined;
+  let hasFailed = false;
   // No more wait in the queue than can run: a long list takes one place after the other.
   const reader = async (): Promise<void> => {
-    while (next < prompts.length && failure === undefined) {
+    while (next < prompts.length && !hasFailed) {
       signal?.throwIfAborted();
       const at = next++;
       const tokens = prompts[at] ?? [];
@@ -92,7 +92,7 @@ export async function embedTexts(
     await Promise.all(readers);
     return embeddings;
   } catch (error) {
-    failure = { error };
+    hasFailed = true;
     stop(error);
     throw error;
   } finally {
