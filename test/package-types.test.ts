@@ -48,12 +48,16 @@ async function main(): Promise<void> {
   result.timings.decodeTokensPerSecond.toFixed(1);
   engine.notices.concat(engine.details).join();
   engine.close();
+  const serverOptions: ServerOptions = { model: "model.gguf", port: 0, engine: options };
+  await using server = await createServer(serverOptions);
+  (await server.listen()).toUpperCase();
   // @ts-expect-error: there is no such option
   engine.generate("x", { maxToken: 4 });
 }
 void main;
 `;
-const imports = `import { Engine, type EngineOptions, type GenerationResult } from "hearth-llm";`;
+const imports = `import { Engine, type EngineOptions, type GenerationResult } from "hearth-llm";
+import { createServer, type ServerOptions } from "hearth-llm/server";`;
 
 const strict = { strict: true, noEmit: true, skipLibCheck: false, target: "es2022" };
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 
 const project = resolve(import.meta.dirname, "../..");
@@ -45,6 +46,17 @@ function ask(url: string, body: object): Promise<Response> {
   const all = { messages: [{ role: "user", content: "Hi" }], ignore_eos: true, ...body };
   return fetch(`${url}/v1/chat/completions`, { method: "POST", body: JSON.stringify(all) });
 }
+
+describe("other commands", () => {
+  it("load none of the server's libraries", () => {
+    const commands = JSON.stringify(pathToFileURL(resolve(project, "dist/cli/commands.js")).href);
+    const server = JSON.stringify(pathToFileURL(resolve(project, "dist/server/server.js")).href);
+    const loaded = `Object.keys(require.cache).filter((path) => /node_modules.(fastify|pino|prom-client|@fastify)/.test(path)).length`;
+    const script = `import(${commands}).then(() => { console.log(${loaded}); return import(${server}); }).then(() => console.log(${loaded} > 10));`;
+    const { stdout } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+    expect(stdout).toBe("0\ntrue\n");
+  });
+});
 
 describe("hearth serve", () => {
   it("says at start how long a context each answer has, and answers", async () => {
