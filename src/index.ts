@@ -117,6 +117,7 @@ export type {
   GenerateOptions,
   ReopenOptions,
 } from "./engine/options.ts";
+export type { ToolChoice } from "./engine/promised-call.ts";
 export type { FormOptions, FormSchema, SchemaValue } from "./engine/promised-form.ts";
 export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";

@@ -22,6 +22,8 @@ export interface ChatResult extends GenerationResult {
 export interface ChatReading<Value = unknown> extends Pick<ReplyOptions, "tools" | "prompt"> {
   readonly form: ReplyForm;
   readonly signal: AbortSignal | undefined;
+  /** Of the answer, what stands behind the prompt already. */
+  readonly begun: string;
   /** As Generation's. */
   readonly read: (result: GenerationResult) => Value | Promise<Value>;
 }
@@ -31,15 +33,20 @@ export class ChatGeneration<Value = unknown> extends Generation<Value> {
   override readonly result: Promise<ChatResult>;
   readonly #form: ReplyForm;
   readonly #options: ReplyOptions;
+  readonly #begun: string;
 
-  constructor(active: ActiveGeneration, { form, signal, read, ...reading }: ChatReading<Value>) {
+  constructor(
+    active: ActiveGeneration,
+    { form, signal, read, begun, ...reading }: ChatReading<Value>,
+  ) {
     super(active, signal, read);
     const ids: string[] = [];
     const idOf = (index: number): string => (ids[index] ??= makeId());
     this.#form = form;
     this.#options = { ...reading, idOf };
+    this.#begun = begun;
     this.result = active.result.then((result) => {
-      return { ...result, reply: parseReply(result.written, form, this.#options) };
+      return { ...result, reply: parseReply(begun + result.written, form, this.#options) };
     });
     // The reader of the chunks sees an error; a process must not crash because nobody looks at `result`.
     this.result.catch(() => undefined);
@@ -59,6 +66,7 @@ export class ChatGeneration<Value = unknown> extends Generation<Value> {
     chunks: AsyncIterableIterator<GeneratedChunk, undefined>,
   ): AsyncGenerator<ChatChunk, undefined, undefined> {
     const parser = createReplyParser(this.#form, this.#options);
+    parser.push(this.#begun);
     for await (const chunk of chunks) {
       yield { ...chunk, events: parser.push(chunk.written ?? chunk.text) };
     }

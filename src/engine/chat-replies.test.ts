@@ -70,3 +70,47 @@ describe("an answer to a conversation", () => {
     await expect(answer.result).rejects.toThrow("context");
   });
 });
+
+describe("an answer that must call", () => {
+  const parameters = {
+    type: "object",
+    properties: { city: { enum: ["Rome", "Oslo"] } },
+    required: ["city"],
+    additionalProperties: false,
+  };
+  const several = [
+    { name: "add", parameters },
+    { name: "ask", parameters },
+  ];
+  const hot = { temperature: 2, seed: 3, maxTokens: 50 };
+
+  it("is one call of a tool with arguments that its schema allows, whatever is sampled", async () => {
+    for (const seed of [1, 2, 3]) {
+      const asked = { ...hot, seed, tools: several, toolChoice: "required" } as const;
+      const { reply, finishReason } = await engine.chat(messages, asked).result;
+      expect(finishReason).toBe("stop");
+      expect(reply).toMatchObject({ content: "", reasoning: "", notices: [] });
+      expect(reply.toolCalls).toHaveLength(1);
+      const { name, arguments: given } = reply.toolCalls[0] ?? { name: "", arguments: "" };
+      expect(["add", "ask"]).toContain(name);
+      expect(["Rome", "Oslo"]).toContain(JSON.parse(given).city);
+    }
+  });
+
+  it("calls the tool that was chosen, and its stream says so", async () => {
+    const answer = engine.chat(messages, { ...hot, tools: several, toolChoice: { name: "ask" } });
+    const events = [];
+    for await (const chunk of answer) events.push(...chunk.events);
+    expect(events.map(({ kind }) => kind)).toEqual(["call", "arguments", "call-end"]);
+    expect(events[0]).toMatchObject({ name: "ask" });
+  });
+
+  it.each([
+    [{ tools: several, toolChoice: { name: "no" } }, "a tool that was given"],
+    [{ toolChoice: "required" }, "a tool that was given"],
+    [{ tools: several, toolChoice: "any" }, "toolChoice"],
+    [{ tools: [{ name: "add", parameters: { unknown: 1 } }], toolChoice: "required" }, "unknown"],
+  ])("is refused where it cannot be kept: %j", (options, message) => {
+    expect(() => engine.chat(messages, options as object)).toThrow(message);
+  });
+});

@@ -6,6 +6,7 @@ import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
 import { defined } from "../core/defined.ts";
 import { HearthError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
+import type { FormSource } from "../forms/form.ts";
 import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
 import type { Activity } from "../runtime/activity.ts";
@@ -41,6 +42,7 @@ import {
   engineRules,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
+import { promisedCall } from "./promised-call.ts";
 import {
   checkFormInChat,
   type FormSchema,
@@ -182,15 +184,19 @@ export class Engine implements Disposable {
   chat(messages: readonly ChatMessage[], options: ChatOptions): ChatGeneration;
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): ChatGeneration {
     this.#checkOpen();
-    const { template: wish, tools = [], ...answer } = checkChatOptions(options);
+    const { template: wish, toolChoice = "auto", ...answer } = checkChatOptions(options);
+    const tools = toolChoice === "none" ? [] : (answer.tools ?? []);
     const { template } = this.#opened;
     const prompt = template.render(messages, { ...wish, tools });
+    const { form } = template;
+    const call = promisedCall(toolChoice, { tools, prompt, grammar: form.grammar });
+    const { begun = "" } = call ?? {};
     const stop = [...(answer.stop ?? []), ...template.stopTexts];
-    const reading = { prompt, tools, form: template.form, signal: answer.signal };
+    const reading = { prompt, begun, tools, form, signal: answer.signal };
     checkFormInChat(answer, reading);
     const wrap = (active: ActiveGeneration, read: ReadValue): ChatGeneration =>
       new ChatGeneration(active, { ...reading, read });
-    return this.#answer(template.encode(prompt), { ...answer, stop }, wrap);
+    return this.#answer(template.encode(prompt + begun), { ...answer, stop }, wrap, call?.source);
   }
 
   /** The text that `chat` has the model read. @throws as `chat` */
@@ -318,11 +324,12 @@ export class Engine implements Disposable {
     ids: PromptIds,
     options: GenerateOptions,
     wrap: (active: ActiveGeneration, read: ReadValue) => Wrapped,
+    promised?: FormSource,
   ): Wrapped {
     const vocabulary = this.model.vocabulary;
     const { special } = this.tokenizer;
     const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
-    const { form, read } = this.#forms.of(options);
+    const { form, read } = this.#forms.of(options, promised);
     const ready = whenReady(ids, form && this.#forms.load());
     const prompt = ready instanceof Promise ? [] : ready;
     const endTokens = this.#endTokens(options);

@@ -128,6 +128,15 @@ const templateRule: OptionRule = {
   accepts: isPlainObject,
 };
 
+const toolChoiceRule: OptionRule = {
+  expected: '"auto", "none", "required" or { name }',
+  accepts: (value) =>
+    value === "auto" ||
+    value === "none" ||
+    value === "required" ||
+    (isPlainObject(value) && typeof value["name"] === "string"),
+};
+
 const toolsRule: OptionRule = { expected: "a list of tools", accepts: Array.isArray };
 
 /** @throws OptionError naming the option. Whether the vocabulary has the tokens of `logitBias` is known once it is open. */
@@ -137,7 +146,11 @@ export function checkGenerateOptions(options: GenerateOptions): void {
 
 /** The same of a conversation's answer. Returns them. */
 export function checkChatOptions(options: ChatOptions): ChatOptions {
-  checkOptions(options, { ...generateRules, template: templateRule, tools: toolsRule }, "chat");
+  checkOptions(
+    options,
+    { ...generateRules, template: templateRule, tools: toolsRule, toolChoice: toolChoiceRule },
+    "chat",
+  );
   if (options.template !== undefined) checkTemplateOptions(options.template);
   if (options.tools !== undefined) checkTools(options.tools);
   return options;

@@ -7,6 +7,7 @@ import type { SamplingOptions } from "../runtime/sampling/sampling-options.ts";
 import type { Sparsity } from "../sparsity/method.ts";
 import type { ChatTemplateOptions } from "../text/chat-template.ts";
 import type { Tool } from "../text/replies/tool.ts";
+import type { ToolChoice } from "./promised-call.ts";
 import type { FormOptions } from "./promised-form.ts";
 
 /**
@@ -115,6 +116,11 @@ export interface ReopenOptions {
 export interface ChatOptions extends GenerateOptions {
   /** Functions that the model may call; its calls are in the answer's events and in `result.reply`. Default: none. */
   readonly tools?: readonly Tool[];
+  /**
+   * "required": the answer is a call of one of the tools; { name }: of this one, with arguments that are valid against its
+   * schema; FormError for a schema that cannot be kept. "none": the model is told of no tools. Default "auto".
+   */
+  readonly toolChoice?: ToolChoice;
   /** What the model's chat template is given beside the messages. */
   readonly template?: Omit<ChatTemplateOptions, "tools">;
 }

@@ -84,9 +84,12 @@ export class Forms {
     this.#tokenizer = tokenizer;
   }
 
-  /** @throws OptionError for several forms at once, FormError for one that cannot be kept. */
-  of({ schema, regex, grammar }: FormOptions): PromisedForm {
-    const sources: FormSource[] = [];
+  /**
+   * `promised`: a form beside what the options ask for.
+   * @throws OptionError for several forms at once, FormError for one that cannot be kept.
+   */
+  of({ schema, regex, grammar }: FormOptions, promised?: FormSource): PromisedForm {
+    const sources: FormSource[] = promised === undefined ? [] : [promised];
     if (schema !== undefined) sources.push({ kind: "schema", schema: jsonSchemaOf(schema) });
     if (regex !== undefined) sources.push({ kind: "regex", regex });
     if (grammar !== undefined) sources.push({ kind: "grammar", grammar });
@@ -154,6 +157,8 @@ function keyOf(source: FormSource): string {
       return String(source.regex);
     case "grammar":
       return source.grammar;
+    case "joined":
+      return JSON.stringify(source.sequences);
     default:
       return source satisfies never;
   }

@@ -11,6 +11,7 @@ import { utf8Of } from "./code-points.ts";
 import { type ConstraintUse, FormConstraint } from "./constraint.ts";
 import { type Grammar, GrammarBuilder } from "./expression.ts";
 import { parseGbnf } from "./gbnf.ts";
+import { joinGrammars } from "./join.ts";
 import { Masks } from "./masks.ts";
 import { parsePattern } from "./pattern.ts";
 import { Program } from "./program.ts";
@@ -25,7 +26,12 @@ export type FormSource =
   /** The whole text matches; anchors are allowed. Flags: u and s. */
   | { readonly kind: "regex"; readonly regex: string | RegExp }
   /** GBNF, as llama.cpp has it. */
-  | { readonly kind: "grammar"; readonly grammar: string };
+  | { readonly kind: "grammar"; readonly grammar: string }
+  /** One of several sequences of texts and of values of JSON schemas. */
+  | { readonly kind: "joined"; readonly sequences: readonly (readonly JoinedPart[])[] };
+
+/** A text as it stands, or a schema. */
+type JoinedPart = string | Readonly<Record<string, unknown>>;
 
 /** A form that is compiled: it serves any number of answers. */
 export class Form {
@@ -77,6 +83,12 @@ function grammarOf(source: FormSource): Grammar {
       return regexGrammar(source.regex);
     case "grammar":
       return parseGbnf(source.grammar);
+    case "joined":
+      return joinGrammars(
+        source.sequences.map((parts) =>
+          parts.map((part) => (typeof part === "string" ? part : schemaGrammar(part))),
+        ),
+      );
     default:
       return source satisfies never;
   }

@@ -134,6 +134,7 @@ function begin(
         ...options,
         ...(prompt.template && { template: prompt.template }),
         ...(prompt.tools && { tools: prompt.tools }),
+        ...(prompt.toolChoice && { toolChoice: prompt.toolChoice }),
       });
     case "text":
       return engine.generate(prompt.text, {

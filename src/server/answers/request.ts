@@ -11,6 +11,7 @@ import type {
   ReplyEvent,
   TokenLogprob,
   Tool,
+  ToolChoice,
 } from "../../index.ts";
 
 export type AnswerPrompt =
@@ -20,6 +21,8 @@ export type AnswerPrompt =
       readonly template?: Omit<ChatTemplateOptions, "tools">;
       /** Functions that the model may call. */
       readonly tools?: readonly Tool[];
+      /** Default "auto". */
+      readonly toolChoice?: ToolChoice;
     }
   /** `parseSpecial`: control tokens that are written out become those tokens. */
   | { readonly kind: "text"; readonly text: string; readonly parseSpecial?: boolean }

@@ -145,9 +145,9 @@ describe("/v1/messages", () => {
 
   it.each<readonly [string, object, RegExp]>([
     [
-      "calls that are forced",
-      { tools: [king], tool_choice: { type: "any" } },
-      /^tool_choice.type: /,
+      "a tool that must be called and has no name",
+      { tools: [king], tool_choice: { type: "tool" } },
+      /^tool_choice.name: /,
     ],
     [
       "tools of Anthropic's own",

@@ -1,7 +1,7 @@
 /** The body of `/v1/messages`, and the request for an answer that it is. */
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
-import type { ChatMessage, MessageToolCall, Tool } from "../../index.ts";
+import type { ChatMessage, MessageToolCall, Tool, ToolChoice } from "../../index.ts";
 import { formOptions, type SchemaObject, schemaField } from "../answers/form-fields.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
@@ -39,7 +39,11 @@ export interface ConversationBody {
   readonly system?: Content | undefined;
   readonly tools?: readonly AnthropicTool[] | undefined;
   readonly tool_choice?:
-    | { readonly type: "auto" | "none"; readonly disable_parallel_tool_use?: boolean | undefined }
+    | {
+        readonly type: "auto" | "none" | "any" | "tool";
+        readonly name?: string | undefined;
+        readonly disable_parallel_tool_use?: boolean | undefined;
+      }
     | undefined;
   readonly thinking?: { readonly type: "enabled" | "disabled" } | undefined;
 }
@@ -83,10 +87,8 @@ const conversation = {
   tools: z.array(tool).optional(),
   tool_choice: z
     .looseObject({
-      type: z.enum(
-        ["auto", "none"],
-        "that a tool is called cannot be promised yet; auto and none can",
-      ),
+      type: z.enum(["auto", "none", "any", "tool"]),
+      name: z.string().optional().describe("With type tool"),
       disable_parallel_tool_use: z
         .boolean()
         .optional()
@@ -143,7 +145,15 @@ export function messagesRequest(body: MessagesBody): AnswerRequest {
   const { messages, variables, tools } = conversationOf(body);
   return {
     model,
-    prompts: [{ kind: "messages", messages, template: { variables }, tools }],
+    prompts: [
+      {
+        kind: "messages",
+        messages,
+        template: { variables },
+        tools,
+        toolChoice: toolChoiceOf(body),
+      },
+    ],
     oneCall: body.tool_choice?.disable_parallel_tool_use ?? false,
     options: {
       maxTokens,
@@ -174,6 +184,16 @@ export function conversationOf(body: ConversationBody): {
     variables: thinking === undefined ? {} : { enable_thinking: thinking.type === "enabled" },
     tools: toolsOf(body),
   };
+}
+
+/** @throws RequestError for a tool without a name */
+function toolChoiceOf({ tool_choice: choice }: ConversationBody): ToolChoice {
+  if (choice === undefined || choice.type === "auto" || choice.type === "none") return "auto";
+  if (choice.type === "any") return "required";
+  const { name } = choice;
+  if (name !== undefined) return { name };
+  const message = "tool_choice.name: type tool names one";
+  throw new RequestError("invalid request", message, { field: "tool_choice.name" });
 }
 
 function toolsOf({ tools = [], tool_choice }: ConversationBody): readonly Tool[] {

@@ -20,6 +20,9 @@ import {
   messagesOf,
   type OpenAiMessage,
   type OpenAiTool,
+  type OpenAiToolChoice,
+  toolChoice,
+  toolChoiceOf,
   toolsOf,
 } from "./messages.ts";
 import { requireAtMost, type SharedBody, sharedFields } from "./shared-fields.ts";
@@ -28,7 +31,7 @@ export interface ChatBody extends SharedBody, SamplingBody, FormBody {
   readonly response_format?: ResponseFormat | undefined;
   readonly messages: readonly OpenAiMessage[];
   readonly tools?: readonly OpenAiTool[] | undefined;
-  readonly tool_choice?: "auto" | "none" | undefined;
+  readonly tool_choice?: OpenAiToolChoice | undefined;
   readonly parallel_tool_calls?: boolean | undefined;
   readonly max_completion_tokens?: number | undefined;
   readonly logprobs?: boolean | undefined;
@@ -66,9 +69,7 @@ export const chatFields: BodyFields<ChatBody> = {
       response_format: responseFormat.optional(),
       messages: z.array(chatMessage).min(1),
       tools: z.array(chatTool).optional(),
-      tool_choice: z
-        .enum(["auto", "none"], "that a tool is called cannot be promised yet; auto and none can")
-        .optional(),
+      tool_choice: toolChoice.optional(),
       parallel_tool_calls: z
         .boolean()
         .optional()
@@ -105,7 +106,8 @@ export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
         kind: "messages",
         messages: messagesOf(messages),
         template: { variables },
-        tools: body.tool_choice === "none" ? [] : toolsOf(body.tools ?? []),
+        tools: toolsOf(body.tools ?? []),
+        toolChoice: toolChoiceOf(body.tool_choice ?? "auto"),
       },
     ],
     count: n,

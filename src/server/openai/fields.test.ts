@@ -256,7 +256,7 @@ describe("a chat", () => {
     [{ max_tokens: 3, max_completion_tokens: 4 }, "max_completion_tokens"],
     [{ top_logprobs: 2 }, "top_logprobs"],
     [{ n: 1000 }, "n"],
-    [{ tool_choice: "required", tools }, "tool_choice"],
+    [{ tool_choice: "any", tools }, "tool_choice"],
     [{ temperature: -1 }, "temperature"],
     [{ logit_bias: { 100: "x" } }, "logit_bias"],
     [{ stream_options: { usage: true } }, "stream_options"],

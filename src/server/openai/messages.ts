@@ -1,7 +1,7 @@
 /** Messages and tools of OpenAI's form as the engine takes them. */
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
-import type { ChatMessage, MessageToolCall, Tool } from "../../index.ts";
+import type { ChatMessage, MessageToolCall, Tool, ToolChoice } from "../../index.ts";
 import { RequestError } from "../errors.ts";
 
 /** As it was judged; further fields are judged by `messagesOf`. */
@@ -70,6 +70,24 @@ export const chatTool: z.ZodType<OpenAiTool> = z.strictObject({
       .nullish(),
   }),
 });
+
+export type OpenAiToolChoice =
+  | "auto"
+  | "none"
+  | "required"
+  | { readonly function: { readonly name: string } };
+
+export const toolChoice: z.ZodType<OpenAiToolChoice> = z.union([
+  z.enum(["auto", "none", "required"]),
+  z.strictObject({
+    type: z.literal("function"),
+    function: z.strictObject({ name: z.string() }),
+  }),
+]);
+
+export function toolChoiceOf(choice: OpenAiToolChoice): ToolChoice {
+  return typeof choice === "string" ? choice : { name: choice.function.name };
+}
 
 /** Of a message, beside what is read: what a client sends back of an answer. */
 const idleFields: ReadonlySet<string> = new Set(["refusal", "annotations", "id"]);

@@ -67,6 +67,28 @@ describe("tools", () => {
     expect(final.choices[0]?.finish_reason).toBe("tool_calls");
   });
 
+  it("are called where one must be, with arguments that its schema allows", async () => {
+    const parameters = {
+      type: "object",
+      properties: { city: { enum: ["Rome", "Oslo"] } },
+      required: ["city"],
+      additionalProperties: false,
+    };
+    const more = ["ask", "add"].map((name) => {
+      return { type: "function", function: { name, parameters } } as const;
+    });
+    const hot = { tools: more, temperature: 2, seed: 1, max_tokens: 50, logit_bias: {} };
+    const must = { ...hot, tool_choice: { type: "function", function: { name: "ask" } } } as const;
+    for (const choice of [must, { ...hot, tool_choice: "required" } as const]) {
+      const { choices } = await client.chat.completions.create(asked("call", choice));
+      expect(choices[0]?.finish_reason).toBe("tool_calls");
+      const [call] = choices[0]?.message.tool_calls ?? [];
+      if (call?.type !== "function") throw new Error("no call");
+      expect(choice === must ? ["ask"] : ["ask", "add"]).toContain(call.function.name);
+      expect(["Rome", "Oslo"]).toContain(JSON.parse(call.function.arguments).city);
+    }
+  });
+
   it("are not called where there are none, or none may be", async () => {
     for (const more of [{}, { tools, tool_choice: "none" }] as const) {
       const { choices } = await client.chat.completions.create(asked("call", more));
@@ -99,7 +121,15 @@ describe("tools", () => {
   });
 
   it.each<[string, Partial<Asked>, string]>([
-    ["tool_choice", { tools, tool_choice: "required" }, "auto and none can"],
+    ["tool_choice", { tool_choice: "required" }, "a tool that was given"],
+    [
+      "a schema",
+      {
+        tools: [{ type: "function", function: { name: "f", parameters: { odd: 1 } } }],
+        tool_choice: "required",
+      },
+      "odd",
+    ],
     ["tools", { tools: [{ type: "function", function: { name: "a b" } }] }, "name"],
   ])("%s that cannot be kept is refused", async (_, more, message) => {
     const answer = client.chat.completions.create(asked("call", more));
