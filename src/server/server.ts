@@ -3,7 +3,9 @@
  * made of this.
  */
 
+import type { Server as NetServer } from "node:net";
 import { OptionError } from "../core/errors.ts";
+import { addressesOf, closeAddress, listenBeside } from "./addresses.ts";
 import { buildApp } from "./build.ts";
 import { Connections } from "./connections.ts";
 import type { App, ServerContext } from "./context.ts";
@@ -62,6 +64,8 @@ class RunningServer implements HearthServer {
   readonly #connections: Connections;
   readonly #models: ModelHost;
   readonly #address: { readonly host: string; readonly port: number };
+  /** Beside the first address. */
+  readonly #further: NetServer[] = [];
   #loading: Promise<void> | undefined;
 
   constructor(app: App, models: ModelHost, { host, port }: ResolvedServerOptions) {
@@ -83,11 +87,14 @@ class RunningServer implements HearthServer {
   async #openPort(): Promise<string> {
     const { host, port } = this.#address;
     try {
-      return await this.#app.listen({
-        host,
+      const [first = host, ...others] = await addressesOf(host);
+      const url = await this.#app.listen({
+        host: first,
         port,
-        listenTextResolver: (url) => `listening on ${url}`,
+        listenTextResolver: (listening) => `listening on ${listening}`,
       });
+      for (const other of others) await this.#listenBeside(other, Number(new URL(url).port));
+      return url;
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined;
       if (code === "EADDRINUSE")
@@ -113,6 +120,18 @@ class RunningServer implements HearthServer {
     }
   }
 
+  /** The server is reached at its first address all the same. */
+  async #listenBeside(host: string, port: number): Promise<void> {
+    const { log, server } = this.#app;
+    try {
+      this.#further.push(await listenBeside(server, { host, port }));
+      log.info(`listening on ${host}, too`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn(`not listening on ${host}, which localhost is, too: ${reason}`);
+    }
+  }
+
   get ready(): Promise<void> {
     this.#loading ??= this.#load();
     return this.#loading;
@@ -122,7 +141,7 @@ class RunningServer implements HearthServer {
     this.condition = { kind: "ending" };
     const idle = setInterval(() => this.#connections.closeIdle(), drainStep);
     try {
-      await this.#app.close();
+      await Promise.all([this.#app.close(), ...this.#further.splice(0).map(closeAddress)]);
     } finally {
       clearInterval(idle);
     }
