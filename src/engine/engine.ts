@@ -50,7 +50,7 @@ import {
   type ReadValue,
   type SchemaValue,
 } from "./promised-form.ts";
-import { type Prompt, promptIds } from "./prompt-ids.ts";
+import { type Prompt, promptIds, whenReady } from "./prompt-ids.ts";
 import { type EngineReport, engineReport, engineTimeline } from "./report.ts";
 import { RunningModel } from "./running-model.ts";
 import { type SparsityReport, sparsityReport } from "./sparsity-report.ts";
@@ -110,6 +110,11 @@ export class Engine implements Disposable {
   /** Answers that can be written at the same time. */
   get sequences(): number {
     return this.#opened.session.cache.sequences;
+  }
+
+  /** Why every answer fails until the model is opened again (`reopen`); undefined where they do not. */
+  get failure(): unknown {
+    return this.#isClosed ? undefined : this.#running.failure;
   }
 
   tokenize(text: string | Uint8Array, options: EncodeOptions = {}): number[] {
@@ -392,9 +397,4 @@ export class Engine implements Disposable {
     const { endOfGeneration } = this.tokenizer.special;
     return new Set(ignoreEos ? stops : [...endOfGeneration, ...stops]);
   }
-}
-
-/** The ids of a prompt, when what its answer needs besides is there too. */
-function whenReady(ids: PromptIds, loading: Promise<void> | undefined): PromptIds {
-  return loading === undefined ? ids : loading.then(() => ids);
 }

@@ -22,3 +22,8 @@ export function promptIds(
   const expected = isText ? "some text: this model has no token to begin with" : "some token ids";
   throw new OptionError(option, "no tokens", expected);
 }
+
+/** The ids of a prompt, when what its answer needs besides is there too. */
+export function whenReady(ids: PromptIds, loading: Promise<void> | undefined): PromptIds {
+  return loading === undefined ? ids : loading.then(() => ids);
+}

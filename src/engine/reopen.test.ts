@@ -49,8 +49,10 @@ describe("an engine that is opened again", () => {
     await expect(failing).rejects.toThrow(FileAccessError);
     await expect(waiting).rejects.toThrow(/engine\.reopen\(\)/);
     await expect(engine.generate("abc", greedy).result).rejects.toThrow(HearthError);
+    expect(engine.failure).toBeInstanceOf(FileAccessError);
     renameSync(away, model.path);
     await engine.reopen();
+    expect(engine.failure).toBeUndefined();
     expect(await tokensOf(engine)).toEqual(expected);
   });
 

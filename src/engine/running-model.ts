@@ -58,6 +58,14 @@ export class RunningModel implements Disposable {
     return this.#scheduler.activity;
   }
 
+  /** What stands in the way of every answer, where nothing mends it with the next one. */
+  get failure(): unknown {
+    if (this.#reopening !== undefined) return undefined;
+    const failure = this.#failure ?? this.#scheduler.failure;
+    if (failure === undefined) return this.#changedFile;
+    return failure instanceof DeviceError && this.#goesOnOnCpu ? undefined : failure;
+  }
+
   /**
    * Queues an answer. It fails where its prompt is longer than the context, the queue is full, the file that it would be
    * computed from has changed, or the device has failed.
@@ -114,6 +122,15 @@ export class RunningModel implements Disposable {
     for (const active of this.#waiting) active.abort();
     this.#scheduler.abortAll();
     this.#opened[Symbol.dispose]();
+  }
+
+  get #changedFile(): unknown {
+    try {
+      this.#opened.checkFiles();
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   /** Not while the model is being opened again, and not where that has failed. */

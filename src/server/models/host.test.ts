@@ -8,6 +8,7 @@ import type { CatalogueEntry } from "./catalogue.ts";
 import { ModelHost, type ModelHostOptions } from "./host.ts";
 
 interface FakeEngine {
+  failure?: Error;
   isClosed: boolean;
   close(): void;
 }
@@ -41,6 +42,9 @@ function hostOf(options: Partial<ModelHostOptions> = {}) {
   return { host, opened };
 }
 
+const fail = (engine: Engine): void => {
+  (engine as unknown as FakeEngine).failure = new Error("the device is lost");
+};
 const isClosed = (engine: Engine): boolean => (engine as unknown as FakeEngine).isClosed;
 
 describe("the host of models", () => {
@@ -133,6 +137,42 @@ describe("the host of models", () => {
     await expect(host.acquire(undefined, { signal })).rejects.toThrow(RequestError);
     await expect(host.acquire("a", { signal })).rejects.toThrow(ModelLoadError);
     expect((await host.acquire("a", { signal })).name).toBe("a");
+  });
+
+  it("sends a model away whose engine has failed, and loads it once for all who ask then", async () => {
+    const { host, opened } = hostOf();
+    const lost = await host.acquire("a", { signal });
+    fail(lost.engine);
+    const asking = [1, 2].map(() => host.acquire("a", { signal }));
+    await sleep(10);
+    // Its answers have not heard of it yet.
+    expect(isClosed(lost.engine)).toBe(false);
+    lost[Symbol.dispose]();
+    const leases = await Promise.all(asking);
+    expect([isClosed(lost.engine), opened]).toEqual([true, ["a", "a"]]);
+    expect(new Set(leases.map(({ engine }) => engine)).size).toBe(1);
+    expect(leases[0]?.engine).not.toBe(lost.engine);
+    for (const lease of leases) lease[Symbol.dispose]();
+  });
+
+  it("tries once for each request where an engine fails again and again", async () => {
+    let tries = 0;
+    const { host } = hostOf({
+      open: async () => {
+        if (++tries === 2) throw new Error("the card is gone");
+        return { failure: new Error("lost"), close: () => undefined } as unknown as Engine;
+      },
+    });
+    const ask = async (): Promise<void> => {
+      const lease = await host.acquire("a", { signal });
+      lease[Symbol.dispose]();
+    };
+    await ask();
+    await expect(ask()).rejects.toThrow("the card is gone");
+    expect(tries).toBe(2);
+    await ask();
+    await ask();
+    expect(tries).toBe(4);
   });
 
   it("lets a request go that waits for a model no more", async () => {

@@ -1,7 +1,8 @@
 /**
  * The models of a server. A request takes a lease; a model under a lease is never closed. A model is loaded when it is
  * first asked for, one at a time, and makes room by sending away the one that was used longest ago: nobody gets that one
- * any more, and it is closed when its last request is done. Who asks for it meanwhile waits until it is loaded again.
+ * any more, and it is closed when its last request is done. Who asks for it meanwhile waits until it is loaded again. So
+ * does who asks for one whose engine has failed: once, and what stands in the way of that is the request's error.
  */
 import type { Milliseconds } from "../../core/units.ts";
 import type { Engine } from "../../index.ts";
@@ -126,6 +127,8 @@ export class ModelHost {
   }
 
   #model(entry: CatalogueEntry): Promise<LoadedModel> {
+    const failed = this.#loaded.get(entry.name);
+    if (failed?.engine.failure !== undefined) void this.#sendAway(failed);
     const known = this.#models.get(entry.name);
     if (known !== undefined) return known;
     const loading = this.#loading.then(() => this.#load(entry));

@@ -1,5 +1,5 @@
 /** Models of a folder, with room for one: requests for both are answered, each by the one it names. */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -66,6 +66,12 @@ describe("a folder of models", () => {
       await test.ask("/v1/models"),
     );
     expect(data.filter(({ status }) => status.value === "loaded")).toHaveLength(1);
+  });
+
+  it("loads a model again whose file was written to", async () => {
+    const before = await ask("stories");
+    utimesSync(join(folder, "stories.gguf"), 1, 1);
+    expect(await ask("stories")).toMatchObject({ choices: [{ text: before.choices[0]?.text }] });
   });
 
   it.each([
