@@ -80,8 +80,8 @@ export async function chooseDevice(
 }
 
 /** The adapter that was named; else the first hardware adapter, else a software one with a notice. */
-async function askedAdapter(
-  resolved: ResolvedEngineOptions,
+export async function askedAdapter(
+  resolved: Pick<ResolvedEngineOptions, "gpu">,
 ): Promise<{ readonly adapter: AdapterDescription; readonly notices: readonly string[] }> {
   const adapters = await listAdapters();
   const hasHardware = adapters.some(({ kind }) => kind !== "software");

@@ -21,6 +21,7 @@ import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { openWithinCard } from "./card-retry.ts";
 import { type ChosenDevice, chooseDevice } from "./choose-device.ts";
 import { idleOptionNotices } from "./idle-options.ts";
+import { withLargestContext } from "./largest-context.ts";
 import { type Learner, startLearning } from "./learn.ts";
 import { type ModelSetup, type OutputsWanted, openSetup } from "./model-setup.ts";
 import { setUpDevice, wholeModelBytes } from "./open-gpu.ts";
@@ -62,7 +63,9 @@ export async function openModelFile(
 ): Promise<OpenedModel> {
   const startedAt = performance.now();
   requireUnbundled();
-  const setup = await openSetup(path, options, outputs, sidecar);
+  const opened = await openSetup(path, options, outputs, sidecar);
+  const isLargest = options.contextLength === "largest";
+  const setup = isLargest ? await withLargestContext(opened) : opened;
   requireCacheMemory(setup.model, setup.options, memoryOfProcess());
   const files = new UnchangedFiles(filesOf(setup));
   try {

@@ -19,7 +19,7 @@ export type Device = "auto" | "cpu" | "gpu" | "hybrid" | "reference";
 export interface EngineOptions {
   /**
    * Tokens of prompt and answer together. Default: the model's, at most 4096. "largest": the model's, or as many as fit
-   * into memory for all sequences beside the weights; Engine.contextLength says how many that are.
+   * beside the weights for all sequences into the memory of the device, the card's `vramBudget` included; Engine.contextLength says how many that are.
    */
   readonly contextLength?: Tokens | "largest";
   /** Answers that can be written at the same time; each has a KV cache of its own. Default 1. */

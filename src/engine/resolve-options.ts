@@ -13,7 +13,7 @@ export type ResolvedEngineOptions = Omit<EngineOptions, "contextLength"> &
   Required<Pick<EngineOptions, WithDefault>> & { readonly contextLength: Tokens };
 
 /** A context longer than this is only opened when asked for: its cache would take an unexpected amount of memory. */
-const defaultContextLimit: Tokens = 4096;
+export const defaultContextLimit: Tokens = 4096;
 
 /**
  * `options` keep their rules (`engineRules`): here they are judged against each other and the model; `requireCacheMemory` judges them
@@ -40,7 +40,7 @@ const cacheShare = 0.75;
 /** Contexts are whole multiples of so many tokens, and never less. */
 const contextStep: Tokens = 256;
 
-/** The model's own context, or the longest whose cache fits into the memory that is free now. */
+/** The model's own context, or the longest whose cache fits into the system's memory that is free now. */
 function largestContext(
   model: Model,
   options: Omit<ResolvedEngineOptions, "contextLength">,
@@ -51,6 +51,11 @@ function largestContext(
   const room = cacheShare * Math.max(0, process.availableMemory() - taken);
   const fits = (contextLength: Tokens): boolean =>
     cacheBytes(model, { ...options, contextLength }) <= room;
+  return longestContext(own, fits);
+}
+
+/** The longest one that fits, at most the model's own; a single step where none does. */
+export function longestContext(own: Tokens, fits: (contextLength: Tokens) => boolean): Tokens {
   if (fits(own)) return own;
   let [least, most] = [1, Math.ceil(own / contextStep)];
   while (least < most) {
@@ -62,7 +67,7 @@ function largestContext(
 }
 
 /** Of all sequences, with their checkpoints. */
-function cacheBytes(model: Model, options: ResolvedEngineOptions): Bytes {
+export function cacheBytes(model: Model, options: ResolvedEngineOptions): Bytes {
   const { cacheType: kvType, contextLength, sequences, batchSize: maxRows } = options;
   const checkpoints = options.checkpoints ?? ("auto" as const);
   const limits = { contextLength, sequences, maxRows, kvType, checkpoints };
