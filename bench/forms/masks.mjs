@@ -1,6 +1,6 @@
 /**
  * What a promised form costs: the trie of a vocabulary, compiling, and the mask before each token of an answer that is
- * forced along, with nothing found before ("first") and again ("then"). Needs npm run build; no weights are read:
+ * forced along, with no mask found before ("first") and again ("then"). Needs npm run build; no weights are read:
  *   node bench/forms/masks.mjs MODEL.gguf
  *   node bench/forms/masks.mjs --vocabulary FILE.json     a list of tokens' bytes in hexadecimal
  */
@@ -64,7 +64,7 @@ console.log(
 // A first form warms the program up: its code is compiled by then.
 measure(forms[1]);
 console.log(
-  "form | compile ms | tokens | first: median, p99 ms | then: median, p99 ms | accept: median ms",
+  "form | compile ms | prepare: all, longest turn ms | tokens | first: median, p99 ms | then: median, p99 ms | accept: median ms",
 );
 for (const form of forms) console.log(measure(form));
 
@@ -72,12 +72,33 @@ function measure([name, source, text]) {
   const begun = performance.now();
   const form = new Form(source, () => trie);
   const compile = since(begun);
+  const { prepare, turn } = prepared(form);
   const ids = split(text);
   const [first, then] = [forced(form, ids), forced(form, ids)];
   const masks = [first, then].map(
     ({ masks }) => `${quantile(masks, 0.5)}, ${quantile(masks, 0.99)}`,
   );
-  return [name, compile, ids.length, ...masks, quantile(then.accepts, 0.5)].join(" | ");
+  return [
+    name,
+    compile,
+    `${prepare}, ${turn}`,
+    ids.length,
+    ...masks,
+    quantile(then.accepts, 0.5),
+  ].join(" | ");
+}
+
+/** Once for each form, with pauses. */
+function prepared(form) {
+  const begun = performance.now();
+  const work = form.prepare();
+  let turn = 0;
+  for (let isDone = false; !isDone; ) {
+    const from = performance.now();
+    isDone = work.next().done;
+    turn = Math.max(turn, performance.now() - from);
+  }
+  return { prepare: since(begun), turn: turn.toFixed(1) };
 }
 
 function forced(form, ids) {

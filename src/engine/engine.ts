@@ -335,7 +335,7 @@ export class Engine implements Disposable {
     const { special } = this.tokenizer;
     const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
     const { form, read } = this.#forms.of(options, promised);
-    const ready = whenReady(ids, form && this.#forms.load());
+    const ready = whenReady(ids, form && this.#forms.load(form));
     const prompt = ready instanceof Promise ? [] : ready;
     const endTokens = this.#endTokens(options);
     const previous = (): number | undefined => active.prompt.at(-1);

@@ -108,13 +108,13 @@ export class Forms {
     return { form, read: (result) => parse(wholeText(result, form)) };
   }
 
-  /** Makes the trie of the vocabulary, with pauses. Undefined when it is there. */
-  load(): Promise<void> | undefined {
-    if (this.#trie !== undefined) return undefined;
+  /** Makes the trie of the vocabulary and prepares the form, with pauses. Undefined when both is done. */
+  load(form: Form): Promise<void> | undefined {
+    if (this.#trie !== undefined && form.isPrepared) return undefined;
     this.#loading ??= runWithPauses(makeTokenTrie(this.#tokenizer)).then((trie) => {
       this.#trie = trie;
     });
-    return this.#loading;
+    return this.#loading.then(() => runWithPauses(form.prepare()));
   }
 
   /** For one answer. `previous`: the last token of its prompt, known when the first of the answer is chosen. */

@@ -2,21 +2,44 @@
  * Masks inside a counted repeat of a code, such as the characters of a string of at most 500: how many words each token
  * has is counted once, so that the mask after any count is a copy and a few changes, not a walk over the vocabulary.
  */
+import { type Pausable, runAtOnce } from "../core/pausable.ts";
 import type { TokenTrie } from "../text/token-trie.ts";
 import type { Program } from "./program.ts";
 import type { State, States } from "./states.ts";
 import type { Reached, TrieWalker } from "./trie-walker.ts";
+import { deadRow, unknownWay, WayTable } from "./way-table.ts";
+
+/** Tokens in the order of how many words they need. */
+interface TokensByWords {
+  readonly tokens: Int32Array;
+  /** `tokens` that need n words end before firstAbove[n]. */
+  readonly firstAbove: Int32Array;
+}
+
+/** Nodes by the class of their byte. */
+type Exits = Map<number, number[]>;
 
 interface CodeTokens {
   /** Tokens that a repeat without limits reads wholly. */
   readonly bits: Uint32Array;
-  /** The same, by how many words they need: those that they end and one that they begin. */
-  readonly tokens: Int32Array;
-  /** `tokens` that need n words end before firstAbove[n]. */
-  readonly firstAbove: Int32Array;
-  /** Nodes behind so many whole words whose byte begins no word, by its class: where what follows may begin. */
-  readonly exits: ReadonlyMap<number, { readonly nodes: number[]; readonly words: number[] }>;
+  /** The same, by the words that they end and one that they begin. */
+  readonly within: TokensByWords;
+  /** Behind so many whole words: nodes whose byte begins no word, where what follows may begin. */
+  readonly exits: readonly Exits[];
 }
+
+/** What tokens reach that leave a repeat, by the whole words before. */
+interface Leaving {
+  /** Those that are read by what follows in the same body. */
+  readonly within: TokensByWords;
+  /** Where that body too is left. */
+  readonly exits: readonly (readonly (readonly [byteClass: number, nodes: readonly number[]])[])[];
+}
+
+/** Codes that are known at once: each has some 700 KB for a vocabulary of 150,000. */
+const maxCodes = 16;
+/** Nodes between two pauses: below 1 ms. */
+const nodesPerPause = 1 << 14;
 
 export class CodeRepeats {
   readonly #states: States;
@@ -24,6 +47,8 @@ export class CodeRepeats {
   readonly #walker: TrieWalker;
   readonly #program: Program;
   readonly #ofBody: Map<number, CodeTokens> = new Map();
+  /** By the first items of the body and of what follows. */
+  readonly #leaving: Map<string, Leaving> = new Map();
 
   constructor(states: States, trie: TokenTrie, walker: TrieWalker) {
     this.#states = states;
@@ -32,115 +57,190 @@ export class CodeRepeats {
     this.#walker = walker;
   }
 
+  /** Counts the words of all tokens, for as many codes as are kept. */
+  *prepare(): Pausable<void> {
+    const starts = new Set<number>();
+    for (const { start, isCode } of this.#program.counters) if (isCode) starts.add(start);
+    for (const start of [...starts].slice(0, maxCodes)) {
+      this.#states.startWork();
+      yield* this.#codeTokens(start, this.#states.before(start));
+    }
+  }
+
   /** What a count item reaches; undefined where its repeat is none of a code, or what follows may begin like a word. */
   after(item: number, hasAfter: boolean): Reached | undefined {
     const counter = this.#program.counters[this.#program.a[item] ?? 0];
     const count = this.#program.b[item] ?? 0;
     if (!counter?.isCode) return undefined;
     const body = this.#states.before(counter.start);
-    const next = this.#states.before(counter.next);
-    if (this.#states.beginAlike(body, next)) return undefined;
-    const code = this.#codeTokens(counter.start, body);
+    if (this.#states.beginAlike(body, this.#states.before(counter.next))) return undefined;
+    const code = runAtOnce(this.#codeTokens(counter.start, body));
+    const leaving = this.#leavingOf(counter, code);
     const left = counter.most - count;
-    const bits = this.#within(code, left);
-    const exits = hasAfter ? new Map<number, number[]>() : undefined;
-    const least = counter.least - count;
-    for (const [byteClass, { nodes, words }] of code.exits) {
-      const state = this.#states.after(next, byteClass);
-      const isDead = state === this.#states.dead;
-      const isEnd = exits !== undefined && this.#program.nullable[counter.next] === true;
-      if (isDead && !isEnd) continue;
-      const leaving = nodes.filter((_, at) => {
-        const needed = words[at] ?? 0;
-        return needed >= least && needed <= left;
-      });
-      if (isEnd) exits.set(byteClass, leaving);
-      if (!isDead) for (const node of leaving) this.#walker.walkAt(node, state, { bits, exits });
-    }
-    return { bits, exits, unlike: body };
+    const least = Math.max(0, counter.least - count);
+    const bits = within(code, left);
+    for (const token of tokensOf(leaving.within, { least, most: left })) setBit(bits, token);
+    const exits = hasAfter ? leaving.exits.slice(least, left + 1).flat() : undefined;
+    // Where the repeat ends its body, what comes after that might begin like one more word.
+    return { bits, exits, ...(this.#program.nullable[counter.next] === true && { unlike: body }) };
   }
 
-  /** The tokens of `code` that need at most `words`. */
-  #within(code: CodeTokens, words: number): Uint32Array {
-    const { bits, tokens, firstAbove } = code;
-    const above = firstAbove[Math.min(words, firstAbove.length - 1)] ?? tokens.length;
-    if (above > tokens.length / 2) {
-      const some = bits.slice();
-      for (const token of tokens.subarray(above)) {
-        some[token >> 5] = (some[token >> 5] ?? 0) & ~(1 << (token & 31));
-      }
-      return some;
-    }
-    const some = new Uint32Array(bits.length);
-    for (const token of tokens.subarray(0, above)) setBit(some, token);
-    return some;
+  #leavingOf(
+    counter: { readonly start: number; readonly next: number },
+    code: CodeTokens,
+  ): Leaving {
+    const key = `${counter.start},${counter.next}`;
+    const known = this.#leaving.get(key);
+    if (known !== undefined) return known;
+    const next = this.#states.before(counter.next);
+    const isEnd = this.#program.nullable[counter.next] === true;
+    const bits = new Uint32Array(this.#walker.words);
+    const tokens: number[] = [];
+    const firstAbove: number[] = [];
+    const found = code.exits.map((exits) => {
+      const behind: Exits = new Map();
+      bits.fill(0);
+      this.#walker.walkExits(exits, next, { bits, exits: behind });
+      addTokens(bits, tokens);
+      firstAbove.push(tokens.length);
+      return isEnd ? [...exits, ...behind] : [...behind];
+    });
+    const read = { tokens: Int32Array.from(tokens), firstAbove: Int32Array.from(firstAbove) };
+    const leaving = { within: read, exits: found };
+    this.#leaving.set(key, leaving);
+    return leaving;
   }
 
-  #codeTokens(start: number, body: State): CodeTokens {
+  *#codeTokens(start: number, body: State): Pausable<CodeTokens> {
     const known = this.#ofBody.get(start);
     if (known !== undefined) return known;
-    const { bytes, depths, ends, firstTokens, tokens, maxDepth } = this.#trie;
-    const { dead } = this.#states;
+    const { bytes, depths, ends, firstTokens, tokens, maxDepth, vocabularySize } = this.#trie;
+    const ways = new WayTable(this.#states);
     const bits = new Uint32Array(this.#walker.words);
-    const needing: number[][] = [];
-    const exits = new Map<number, { nodes: number[]; words: number[] }>();
-    const path: State[] = new Array<State>(maxDepth + 1).fill(dead);
+    const wordsOf = new Uint16Array(vocabularySize);
+    const exits: Exits[] = [];
+    const path = new Int32Array(maxDepth + 1);
     const wordsAt = new Uint16Array(maxDepth + 1);
-    path[0] = body;
+    const bodyRow = ways.rowOf(body);
+    path[0] = bodyRow;
+    let { next } = ways;
+    let pauseAt = nodesPerPause;
     for (let node = 0; node < bytes.length; ) {
+      if (node >= pauseAt) {
+        pauseAt = node + nodesPerPause;
+        yield;
+      }
       const depth = depths[node] ?? 0;
-      const before = path[depth - 1] ?? dead;
+      const before = path[depth - 1] ?? deadRow;
       const words = wordsAt[depth - 1] ?? 0;
-      const after = this.#states.after(before, this.#walker.classOfNode(node));
-      if (after === dead) {
-        if (before === body) addExit(exits, this.#walker.classOfNode(node), { node, words });
+      const byteClass = this.#walker.classOfNode(node);
+      let after = next[before + byteClass] ?? deadRow;
+      if (after === unknownWay) {
+        after = ways.find(before, byteClass);
+        next = ways.next;
+      }
+      if (after === deadRow) {
+        if (before === bodyRow) addExit(exits, words, { byteClass, node });
         node = ends[node] ?? bytes.length;
         continue;
       }
       // A word of a code ends where its body does: nothing of it goes on.
-      const isWhole = after.isComplete;
-      path[depth] = isWhole ? body : after;
+      const isWhole = ways.isComplete(after);
+      path[depth] = isWhole ? bodyRow : after;
       wordsAt[depth] = isWhole ? words + 1 : words;
       const last = firstTokens[node + 1] ?? 0;
       for (let at = firstTokens[node] ?? 0; at < last; at++) {
         const token = tokens[at] ?? 0;
         setBit(bits, token);
-        needing[words + 1] ??= [];
-        needing[words + 1]?.push(token);
+        wordsOf[token] = words + 1;
       }
       node++;
     }
-    const found = { bits, ...byNeed(needing), exits };
+    const found = {
+      bits,
+      within: byWords(wordsOf),
+      exits: Array.from(exits, (at) => at ?? new Map()),
+    };
+    if (this.#ofBody.size >= maxCodes) {
+      this.#ofBody.clear();
+      this.#leaving.clear();
+    }
     this.#ofBody.set(start, found);
     return found;
   }
 }
 
-function addExit(
-  exits: Map<number, { nodes: number[]; words: number[] }>,
-  byteClass: number,
-  exit: { readonly node: number; readonly words: number },
-): void {
-  const known = exits.get(byteClass);
-  if (known === undefined) {
-    exits.set(byteClass, { nodes: [exit.node], words: [exit.words] });
-  } else {
-    known.nodes.push(exit.node);
-    known.words.push(exit.words);
+/** The tokens of `code` that need at most `words`. */
+function within({ bits, within }: CodeTokens, words: number): Uint32Array {
+  const { tokens } = within;
+  const fitting = tokensOf(within, { least: 0, most: words });
+  if (fitting.length > tokens.length / 2) {
+    const some = bits.slice();
+    for (const token of tokens.subarray(fitting.length)) {
+      some[token >> 5] = (some[token >> 5] ?? 0) & ~(1 << (token & 31));
+    }
+    return some;
   }
+  const some = new Uint32Array(bits.length);
+  for (const token of fitting) setBit(some, token);
+  return some;
 }
 
-function byNeed(needing: readonly (readonly number[] | undefined)[]): {
-  tokens: Int32Array;
-  firstAbove: Int32Array;
-} {
-  const tokens: number[] = [];
-  const firstAbove: number[] = [];
-  for (let words = 0; words < needing.length; words++) {
-    for (const token of needing[words] ?? []) tokens.push(token);
-    firstAbove.push(tokens.length);
+/** Those that need `least` to `most` words. */
+function tokensOf(
+  { tokens, firstAbove }: TokensByWords,
+  { least, most }: { readonly least: number; readonly most: number },
+): Int32Array {
+  const upTo = (words: number): number =>
+    words < 0 ? 0 : (firstAbove[Math.min(words, firstAbove.length - 1)] ?? 0);
+  return tokens.subarray(upTo(least - 1), upTo(most));
+}
+
+function addExit(
+  exits: Exits[],
+  words: number,
+  { byteClass, node }: { readonly byteClass: number; readonly node: number },
+): void {
+  const known = exits[words];
+  const there = known ?? new Map<number, number[]>();
+  if (known === undefined) exits[words] = there;
+  const nodes = there.get(byteClass);
+  if (nodes === undefined) there.set(byteClass, [node]);
+  else nodes.push(node);
+}
+
+/** `wordsOf`: per token how many words it needs; 0 for one that is none of the code. */
+function byWords(wordsOf: Uint16Array): TokensByWords {
+  let most = 0;
+  for (let token = 0; token < wordsOf.length; token++) most = Math.max(most, wordsOf[token] ?? 0);
+  const counts = new Int32Array(most + 1);
+  for (let token = 0; token < wordsOf.length; token++) {
+    const words = wordsOf[token] ?? 0;
+    counts[words] = (counts[words] ?? 0) + 1;
   }
-  return { tokens: Int32Array.from(tokens), firstAbove: Int32Array.from(firstAbove) };
+  counts[0] = 0;
+  const firstAbove = new Int32Array(most + 1);
+  for (let words = 1; words <= most; words++) {
+    firstAbove[words] = (firstAbove[words - 1] ?? 0) + (counts[words] ?? 0);
+  }
+  const tokens = new Int32Array(firstAbove[most] ?? 0);
+  const end = firstAbove.slice();
+  for (let token = 0; token < wordsOf.length; token++) {
+    const words = wordsOf[token] ?? 0;
+    if (words === 0) continue;
+    const at = (end[words] ?? 0) - 1;
+    tokens[at] = token;
+    end[words] = at;
+  }
+  return { tokens, firstAbove };
+}
+
+function addTokens(bits: Uint32Array, tokens: number[]): void {
+  for (let at = 0; at < bits.length; at++) {
+    for (let rest = bits[at] ?? 0; rest !== 0; rest &= rest - 1) {
+      tokens.push(32 * at + 31 - Math.clz32(rest & -rest));
+    }
+  }
 }
 
 function setBit(bits: Uint32Array, token: number): void {

@@ -44,6 +44,9 @@ const pieces: readonly Uint8Array[] = [
     "2024-",
     "-02-29",
     "a@b.c",
+    "--",
+    "a--",
+    "c-\n",
     "<end>",
   ].map((text) => Buffer.from(text)),
   Uint8Array.of(0xc3),
@@ -85,6 +88,7 @@ const forms: Readonly<Record<string, FormSource>> = {
     kind: "grammar",
     grammar: 'root ::= (word " "?){1,4} "."?\nword ::= [a-c]{1,20} | "a"* | "name"',
   },
+  marked: { kind: "grammar", grammar: 'root ::= (line "\\n")+\nline ::= [a-c]{1,20} "-"?' },
 };
 
 function isIn(mask: Uint32Array, id: number): boolean {

@@ -5,6 +5,7 @@
 
 import { describeValue } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
+import type { Pausable } from "../core/pausable.ts";
 import type { TokenTrie } from "../text/token-trie.ts";
 import { expressionOf } from "./automaton.ts";
 import { utf8Of } from "./code-points.ts";
@@ -38,6 +39,7 @@ export class Form {
   readonly states: States;
   readonly #trie: () => TokenTrie;
   #masks: Masks | undefined;
+  #isPrepared = false;
 
   /**
    * `trie`: of the vocabulary, asked for when the first token is chosen.
@@ -50,11 +52,18 @@ export class Form {
 
   /** For one answer, from its first token on. */
   constrain(answer: Omit<ConstraintUse, "masks">): FormConstraint {
-    const masks = (): Masks => {
-      this.#masks ??= new Masks(this.states, this.#trie());
-      return this.#masks;
-    };
-    return new FormConstraint(this.states, { ...answer, masks });
+    return new FormConstraint(this.states, { ...answer, masks: () => this.#madeMasks });
+  }
+
+  /** Whether nothing is left for `prepare`. */
+  get isPrepared(): boolean {
+    return this.#isPrepared;
+  }
+
+  /** Does beforehand, with pauses, what would hold up the first token that needs it. */
+  *prepare(): Pausable<void> {
+    yield* this.#madeMasks.prepare();
+    this.#isPrepared = true;
   }
 
   /** Whether a text is of the form. */
@@ -65,6 +74,11 @@ export class Form {
   /** Whether some text of the form begins with this one. */
   begins(text: string): boolean {
     return this.#after(text) !== this.states.dead;
+  }
+
+  get #madeMasks(): Masks {
+    this.#masks ??= new Masks(this.states, this.#trie());
+    return this.#masks;
   }
 
   #after(text: string): State {

@@ -3,6 +3,7 @@
  * that is open: it is computed once per item ("context-independent tokens": XGrammar, Dong et al. 2024, section 3.1).
  * Tokens that end that body and go on are looked up in what follows it.
  */
+import type { Pausable } from "../core/pausable.ts";
 import type { TokenTrie } from "../text/token-trie.ts";
 import { CodeRepeats } from "./code-repeats.ts";
 import { itemKind } from "./program.ts";
@@ -33,12 +34,18 @@ export class Masks {
     return this.#walker.words;
   }
 
+  /** Does beforehand what takes longest, for masks that must come at once. */
+  prepare(): Pausable<void> {
+    return this.#repeats.prepare();
+  }
+
   /** The tokens that may follow. Not to be changed. */
   of(state: State): Uint32Array {
     const known = this.#ofState.get(state);
     if (known !== undefined) return known;
     this.states.startWork();
     if (this.states.forgetIfMany()) this.#forget();
+    this.#walker.ways.forgetIfMany();
     const bits = new Uint32Array(this.words);
     for (const { item, tail } of openBodies(state, this.states.program.nullable)) {
       const { bits: inside, exits } = this.#ofItemBefore(item, tail);
@@ -86,6 +93,7 @@ export class Masks {
   #forget(): void {
     this.#ofItem = new Map();
     this.#ofState = new Map();
+    this.#walker.ways.forget();
     this.#heldBytes = 0;
   }
 }

@@ -152,6 +152,7 @@ export class Program {
 class Compiler {
   readonly #program: Program;
   readonly #flags: TextFlags;
+  readonly #codes: Map<Expression, number> = new Map();
 
   constructor(program: Program, flags: TextFlags) {
     this.#program = program;
@@ -225,10 +226,13 @@ class Compiler {
       if (group === undefined) groups.set(bytes[branch], [bytes]);
       else group.push(bytes);
     }
+    // Equal texts end in one group: what follows them is no choice.
     const items = [...groups].map(([byte, group]) =>
       byte === undefined ? next : this.#texts(group, { at: branch, next }),
     );
-    return this.#text(first.subarray(at, branch), this.#list(items));
+    const [only] = items;
+    const after = items.length === 1 && only !== undefined ? only : this.#list(items);
+    return this.#text(first.subarray(at, branch), after);
   }
 
   #list(items: readonly number[]): number {
@@ -251,11 +255,20 @@ class Compiler {
       const after = most === Number.POSITIVE_INFINITY ? this.#loop(body, 0, next) : next;
       return this.#copies(body, { least, most: copies }, after);
     }
-    const start = this.compile(body, endItem);
+    const start = isCode ? this.#code(body.body) : this.compile(body, endItem);
     const { counters } = this.#program;
     const counter =
       counters.push({ start, least, most, next, isCode, isBodyNullable, counts: [] }) - 1;
     return this.#program.countItem(counter, 0);
+  }
+
+  /** Repeats of one code share their body, and what is known of its masks. */
+  #code(body: Expression): number {
+    const known = this.#codes.get(body);
+    if (known !== undefined) return known;
+    const start = this.compile(body, endItem);
+    this.#codes.set(body, start);
+    return start;
   }
 
   /** body body? body? … */

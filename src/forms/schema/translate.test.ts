@@ -331,6 +331,14 @@ describe("a JSON schema as a form", () => {
     expect(form.accepts('{"a":1}\n')).toBe(false);
   });
 
+  it("has ended behind a value that two alternatives have", () => {
+    const isNull = { type: "null" };
+    const { states } = schemaForm({ anyOf: [{ anyOf: [isNull, { const: null }] }, { ...isNull }] });
+    let state = states.start;
+    for (const byte of Buffer.from("null")) state = states.afterByte(state, byte);
+    expect(state).toBe(states.ended);
+  });
+
   it("takes a oneOf whose branches are told apart by a required constant", () => {
     const branch = (kind: string): object => ({
       type: "object",

@@ -4,6 +4,7 @@
  */
 import { FormError } from "../../core/errors.ts";
 import { expressionOf } from "../automaton.ts";
+import type { CodePoints } from "../code-points.ts";
 import {
   choice,
   type Expression,
@@ -53,6 +54,8 @@ class SchemaTranslator implements Translation {
   readonly #rules: Map<string, number> = new Map();
   readonly #waiting: { readonly rule: number; readonly nodes: readonly SchemaNode[] }[] = [];
   readonly #strings: Map<Regular, Expression> = new Map();
+  /** By the set itself: equal ones of one language are one object. */
+  readonly #characters: Map<CodePoints, Expression> = new Map();
 
   constructor(document: SchemaDocument) {
     this.document = document;
@@ -95,10 +98,20 @@ class SchemaTranslator implements Translation {
     if (known !== undefined) return known;
     const { maker } = this.languages;
     const { builder } = this;
-    const inside = expressionOf(language, { maker, builder, spelling: jsonCharacter, where });
+    const spelling = (set: CodePoints): Expression => this.#characterOf(set);
+    const inside = expressionOf(language, { maker, builder, spelling, where });
     const string = this.builder.add(where, sequence(quote, inside, quote));
     this.#strings.set(language, string);
     return string;
+  }
+
+  /** Characters of one set are one expression: repeats of them share their masks. */
+  #characterOf(set: CodePoints): Expression {
+    const known = this.#characters.get(set);
+    if (known !== undefined) return known;
+    const character = jsonCharacter(set);
+    this.#characters.set(set, character);
+    return character;
   }
 
   #define(nodes: readonly SchemaNode[]): Expression {
