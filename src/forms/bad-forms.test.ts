@@ -52,8 +52,8 @@ describe("a form that is a mistake or an attack", () => {
     );
     expect(problemOf(nested(10_000, (inner) => ({ allOf: [inner] })))).toMatch(/levels deep/);
     expect(problemOf(nested(180, (items) => ({ type: "array", items })))).toBe("");
-    const many = Array.from({ length: 1_100_000 }, (_, i) => i);
-    expect(problemOf({ enum: many })).toMatch(/more than 1,000,000 values/);
+    const many = Array.from({ length: 110_000 }, (_, i) => i);
+    expect(problemOf({ enum: many })).toMatch(/more than 100,000 values/);
     const circle: Record<string, unknown> = {};
     circle["items"] = circle;
     expect(problemOf(circle)).toMatch(/levels deep/);

@@ -130,23 +130,42 @@ function unicodeEscape(reader: TextReader): number {
   return high;
 }
 
-/** By asking JavaScript's own engine about every code point: 30 ms, of the Unicode version that Node has. */
+/** All characters, in stretches within which each takes as many units of UTF-16; and the surrogates. */
+const stretches: readonly (readonly [first: number, last: number, units: number])[] = [
+  [0, 0xd7ff, 1],
+  [0xe000, 0xffff, 1],
+  [0x10000, 0x10ffff, 2],
+];
+const surrogates: readonly [first: number, last: number] = [0xd800, 0xdfff];
+
+/** As JavaScript's own engine finds it in a text of all characters: 15 ms, of the Unicode version that Node has. */
 function propertyOf(name: string): CodePoints | undefined {
-  let test: RegExp;
+  let runs: RegExp;
   try {
-    test = new RegExp(`^\\p{${name}}$`, "u");
+    runs = new RegExp(`\\p{${name}}+`, "gu");
   } catch {
     return undefined;
   }
   const ranges: [number, number][] = [];
-  let from = -1;
-  for (let point = 0; point <= 0x110000; point++) {
-    const isIn = point <= 0x10ffff && test.test(String.fromCodePoint(point));
-    if (isIn && from < 0) from = point;
-    if (!isIn && from >= 0) {
-      ranges.push([from, point - 1]);
-      from = -1;
+  for (const [first, last, units] of stretches) {
+    for (const { 0: run, index } of charactersFrom(first, last, units).matchAll(runs)) {
+      const from = first + index / units;
+      ranges.push([from, from + run.length / units - 1]);
     }
   }
+  // Side by side they would be pairs.
+  for (let point = surrogates[0]; point <= surrogates[1]; point++) {
+    runs.lastIndex = 0;
+    if (runs.test(String.fromCharCode(point))) ranges.push([point, point]);
+  }
   return codePoints(ranges);
+}
+
+function charactersFrom(first: number, last: number, units: number): string {
+  const text = new Uint16Array(units * (last - first + 1));
+  for (let point = first, at = 0; point <= last; point++) {
+    if (units === 2) text[at++] = 0xd800 + ((point - 0x10000) >> 10);
+    text[at++] = units === 2 ? 0xdc00 + (point & 0x3ff) : point;
+  }
+  return Buffer.from(text.buffer).toString("utf16le");
 }

@@ -152,6 +152,7 @@ export class Program {
 class Compiler {
   readonly #program: Program;
   readonly #flags: TextFlags;
+  readonly #byteSets: number[] = [];
   readonly #codes: Map<Expression, number> = new Map();
 
   constructor(program: Program, flags: TextFlags) {
@@ -188,11 +189,19 @@ class Compiler {
     let item = next;
     for (let at = bytes.length - 1; at >= 0; at--) {
       const byte = bytes[at] ?? 0;
-      const set = new Uint32Array(8);
-      set[byte >> 5] = 1 << (byte & 31);
-      item = this.#program.addItem(itemKind.bytes, this.#program.setId(set), item);
+      item = this.#program.addItem(itemKind.bytes, this.#setOfByte(byte), item);
     }
     return item;
+  }
+
+  #setOfByte(byte: number): number {
+    const known = this.#byteSets[byte];
+    if (known !== undefined) return known;
+    const set = new Uint32Array(8);
+    set[byte >> 5] = 1 << (byte & 31);
+    const found = this.#program.setId(set);
+    this.#byteSets[byte] = found;
+    return found;
   }
 
   #choice(options: readonly Expression[], next: number): number {

@@ -33,6 +33,9 @@ type Shape = Regular extends infer Kind
     : never
   : never;
 
+/** Branches of texts in each other: each takes room on the stack. */
+const maxBranches = 500;
+
 /** Makes languages; those of two makers must not be mixed. */
 export class RegularMaker {
   readonly #known: Map<string, Regular> = new Map();
@@ -44,11 +47,10 @@ export class RegularMaker {
     return this.#intern(`[${set.join()}`, { kind: "class", set }, false);
   }
 
-  text(value: string): Regular {
-    return Array.from(value).reduceRight<Regular>((rest, character) => {
-      const point = character.codePointAt(0) ?? 0;
-      return this.sequence(this.class([point, point]), rest);
-    }, this.empty);
+  /** One of several texts. Those that begin alike share their beginning, so that a step looks at few of them. */
+  texts(values: readonly string[]): Regular {
+    const words = values.map((value) => Array.from(value, (each) => each.codePointAt(0) ?? 0));
+    return this.#among(words, { at: 0, depth: 0 });
   }
 
   sequence(first: Regular, rest: Regular): Regular {
@@ -144,6 +146,40 @@ export class RegularMaker {
         .filter((each) => each.length > 0);
     }
     return classes;
+  }
+
+  /** What is left of `words` from place `at` on. */
+  #among(
+    words: readonly (readonly number[])[],
+    { at, depth }: { readonly at: number; readonly depth: number },
+  ): Regular {
+    const [first] = words;
+    if (first === undefined) return this.nothing;
+    let branch = at;
+    while (branch < first.length && words.every((word) => word[branch] === first[branch])) branch++;
+    if (branch === first.length && words.every(({ length }) => length === branch)) {
+      return this.#points(first.slice(at), this.empty);
+    }
+    if (depth === maxBranches) {
+      return this.choice(words.map((word) => this.#points(word.slice(at), this.empty)));
+    }
+    const groups = new Map<number | undefined, (readonly number[])[]>();
+    for (const word of words) {
+      const group = groups.get(word[branch]);
+      if (group === undefined) groups.set(word[branch], [word]);
+      else group.push(word);
+    }
+    const options = [...groups].map(([point, group]) =>
+      point === undefined ? this.empty : this.#among(group, { at: branch, depth: depth + 1 }),
+    );
+    return this.#points(first.slice(at, branch), this.choice(options));
+  }
+
+  #points(points: readonly number[], rest: Regular): Regular {
+    return points.reduceRight<Regular>(
+      (after, point) => this.sequence(this.class([point, point]), after),
+      rest,
+    );
   }
 
   #flat(list: readonly Regular[], kind: "choice" | "all"): readonly Regular[] {

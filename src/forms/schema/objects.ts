@@ -210,7 +210,7 @@ class PropertySchemas {
 
   #otherNames(parts: readonly { readonly language: Regular; readonly isIn: boolean }[]): Regular {
     const { maker, any } = this.#use.languages;
-    const named = maker.choice(this.#names.map((name) => maker.text(name)));
+    const named = maker.texts(this.#names);
     const all = [
       ...(this.#nameLanguage === any ? [] : [this.#nameLanguage]),
       ...(named === maker.nothing ? [] : [maker.not(named)]),
@@ -266,7 +266,7 @@ function namesOf(of: Case, languages: StringLanguages): Regular {
   const listed = enumOf(of, { languages });
   if (listed === undefined) return languages.of(of);
   const { maker } = languages;
-  return maker.choice(listed.filter(isTextValue).map((name) => maker.text(name)));
+  return maker.texts(listed.filter(isTextValue));
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -19,7 +19,7 @@ import { type Case, CaseFinder, type OneOf } from "./cases.ts";
 import { Disjointness } from "./disjoint.ts";
 import { at, SchemaDocument, type SchemaNode } from "./document.ts";
 import { enumOf } from "./enums.ts";
-import { numberExpression } from "./numbers.ts";
+import { type NumberLimits, numberExpression } from "./numbers.ts";
 import { objectExpression } from "./objects.ts";
 import { jsonCharacter, literal, quote } from "./spelling.ts";
 import { StringLanguages } from "./strings.ts";
@@ -54,6 +54,8 @@ class SchemaTranslator implements Translation {
   readonly #rules: Map<string, number> = new Map();
   readonly #waiting: { readonly rule: number; readonly nodes: readonly SchemaNode[] }[] = [];
   readonly #strings: Map<Regular, Expression> = new Map();
+  /** By their limits. */
+  readonly #numbers: Map<string, Expression> = new Map();
   /** By the set itself: equal ones of one language are one object. */
   readonly #characters: Map<CodePoints, Expression> = new Map();
 
@@ -114,6 +116,15 @@ class SchemaTranslator implements Translation {
     return character;
   }
 
+  #numberOf(limits: NumberLimits, where: string): Expression {
+    const key = Object.values(limits).join();
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.builder.add(where, numberExpression(limits, this.builder, where));
+    this.#numbers.set(key, number);
+    return number;
+  }
+
   #define(nodes: readonly SchemaNode[]): Expression {
     const onOneOf = (found: OneOf): void => this.#disjointness.check(found);
     const cases = this.finder.casesOf(nodes, [], onOneOf);
@@ -129,7 +140,7 @@ class SchemaTranslator implements Translation {
     if (types.has("null")) options.push(text("null"));
     if (types.has("boolean")) options.push(text("true"), text("false"));
     if (types.has("integer") || types.has("number")) {
-      options.push(numberExpression(numberLimits(of, types), this.builder, at(path)));
+      options.push(this.#numberOf(numberLimits(of, types), at(path)));
     }
     if (types.has("string")) options.push(this.stringOf(this.languages.of(of), at(path)));
     if (types.has("array")) options.push(arrayExpression(of, this));
