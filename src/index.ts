@@ -58,6 +58,7 @@ export {
   type PredictOptions,
   predictSpeed,
 } from "./commands/prediction/predict.ts";
+export { type MemoryNeed, predictMemory } from "./commands/prediction/predict-memory.ts";
 export type { PredictedModel } from "./commands/prediction/predict-repository.ts";
 export {
   type PrepareModelOptions,
@@ -119,7 +120,7 @@ export type {
 } from "./engine/options.ts";
 export type { ToolChoice } from "./engine/promised-call.ts";
 export type { FormOptions, FormSchema, SchemaValue } from "./engine/promised-form.ts";
-export type { EngineReport, GpuReport, HybridReport } from "./engine/report.ts";
+export type { EngineReport, GpuReport, HybridReport, SystemMemory } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";
 export type { JsonSchema, JsonSchemaType, StandardSchema } from "./forms/json-schema-type.ts";
 export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";

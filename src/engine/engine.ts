@@ -280,10 +280,10 @@ export class Engine implements Disposable {
     return this.#running.activity;
   }
 
-  /** What the devices did so far; empty for a model that runs on the CPU. */
+  /** What memory it holds, and what a card did so far. */
   async report(): Promise<EngineReport> {
     this.#checkOpen();
-    return engineReport(this.#opened);
+    return engineReport(this.#opened, this.#running.cacheRam);
   }
 
   /** The timeline of all steps so far in Chrome's trace format, for an engine that was opened with `timeline`. */

@@ -35,8 +35,10 @@ export async function withLargestContext(setup: ModelSetup): Promise<ModelSetup>
   return adapter === undefined ? setup : withContext(setup, contextOnCard(setup, adapter));
 }
 
-/** The card that may hold the cache; undefined where only the system's memory counts. As `chooseDevice` chooses. */
-async function cardFor(options: ResolvedEngineOptions): Promise<AdapterDescription | undefined> {
+/** The card that may hold the model; undefined where only the system's memory counts. As `chooseDevice` chooses. */
+export async function cardFor(
+  options: ResolvedEngineOptions,
+): Promise<AdapterDescription | undefined> {
   const { device, gpu, vramBudget } = options;
   if (device === "cpu" || device === "reference") return undefined;
   if (device === "auto") {
@@ -82,7 +84,7 @@ function isWithinSystem({ model, options }: ModelSetup): boolean {
 }
 
 /** Infinity where the card cannot run it so: it may bind too little at once for the cache. */
-function wholeBytes(setup: ModelSetup, adapter: AdapterDescription): Bytes {
+export function wholeBytes(setup: ModelSetup, adapter: AdapterDescription): Bytes {
   try {
     return wholeModelBytes(setup, adapter);
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Conversations of an engine that left their sequences: in memory, and on the disk where that was asked for. */
-import { GiB, MiB } from "../core/units.ts";
+import { type Bytes, GiB, MiB } from "../core/units.ts";
 import { PrefixCache } from "../runtime/prefix/prefix-cache.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import { CacheDisk } from "./cache-disk/cache-disk.ts";
@@ -14,6 +14,8 @@ const defaultDiskSize = 4 * GiB;
 export interface Remembered {
   readonly prefixes: PrefixCache;
   readonly disk?: CacheDisk;
+  /** What its conversations take of memory at most. */
+  readonly cacheRam: Bytes;
   /** Which neurons were computed: approximate methods give other keys and values. */
   readonly sparsity: MethodName;
 }
@@ -32,11 +34,12 @@ export async function openRemembered(
   const { kv } = session.program;
   if (cacheRam === 0 && cacheDisk === undefined) return undefined;
   if (before?.prefixes.isOf(kv) && before.sparsity === sparsity) return before;
-  if (cacheDisk === undefined) return { prefixes: new PrefixCache(kv, cacheRam), sparsity };
+  if (cacheDisk === undefined)
+    return { prefixes: new PrefixCache(kv, cacheRam), cacheRam, sparsity };
   const { vocabulary } = description;
   const owner = entryOwner({ fingerprint: fingerprint(), vocabulary, sparsity, kv });
   const disk = await CacheDisk.open(cacheDisk, owner, cacheDiskSize);
   const prefixes = new PrefixCache(kv, cacheRam, disk);
   await disk.load(prefixes.tree);
-  return { prefixes, disk, sparsity };
+  return { prefixes, disk, cacheRam, sparsity };
 }

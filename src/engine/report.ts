@@ -1,5 +1,6 @@
 /** What the devices did for the answers so far, as `run --json` shows it: events on the GPU, the work of two devices. */
 
+import type { MemoryUse } from "../backends/backend.ts";
 import type { GpuCounts, GpuUse, HybridStats, StepUse } from "../backends/executable-report.ts";
 import { percent } from "../core/numbers.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
@@ -29,17 +30,30 @@ export interface HybridReport extends HybridStats {
   readonly notice?: string;
 }
 
+/** Of the system's memory: what lies on a card is not in it. */
+export interface SystemMemory {
+  /** Mapped from files: the system counts them as free, though answers are slow without them. */
+  readonly mappedWeights: Bytes;
+  /** Of all sequences, also where nothing was written yet. */
+  readonly kvCache: Bytes;
+  /** Copied weights, buffers, and at most what conversations at rest take (`cacheRam`). */
+  readonly others: Bytes;
+}
+
 export interface EngineReport {
+  readonly memory: SystemMemory;
   readonly gpu?: GpuReport;
   readonly hybrid?: HybridReport;
 }
 
-/** Empty for a model that runs on the CPU. */
 export async function engineReport(
   opened: Pick<OpenedModel, "session" | "plan">,
+  cacheRam: Bytes,
 ): Promise<EngineReport> {
-  const { gpu, hybrid } = await opened.session.executable.report();
+  const { executable } = opened.session;
+  const { gpu, hybrid } = await executable.report();
   return {
+    memory: systemMemory(executable.memory, { onCard: gpu?.bytes ?? 0, cacheRam }),
     ...(gpu && {
       gpu: {
         bytes: gpu.bytes,
@@ -53,6 +67,16 @@ export async function engineReport(
     }),
     ...(hybrid && { hybrid: hybridReport(hybrid, opened) }),
   };
+}
+
+/** On two devices the card may have all of the cache: no more counts here than is not on the card. */
+function systemMemory(
+  { mappedWeights, copiedWeights, kvCache, scratch }: MemoryUse,
+  { onCard, cacheRam }: { readonly onCard: Bytes; readonly cacheRam: Bytes },
+): SystemMemory {
+  const own = Math.max(0, copiedWeights + kvCache + scratch - onCard);
+  const cache = Math.min(kvCache, own);
+  return { mappedWeights, kvCache: cache, others: own - cache + cacheRam };
 }
 
 function hybridReport(

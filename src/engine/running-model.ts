@@ -4,6 +4,7 @@
  */
 import { defined } from "../core/defined.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
+import type { Bytes } from "../core/units.ts";
 import type { Activity } from "../runtime/activity.ts";
 import { Scheduler } from "../runtime/scheduler.ts";
 import type { SequenceWork } from "../runtime/seat.ts";
@@ -52,6 +53,11 @@ export class RunningModel implements Disposable {
     const trouble = this.#remembered?.disk?.trouble;
     if (trouble === undefined) return this.#notices;
     return [...this.#notices, `not every conversation is kept in the folder cacheDisk: ${trouble}`];
+  }
+
+  /** What conversations that left their sequences take of memory at most. */
+  get cacheRam(): Bytes {
+    return this.#remembered?.cacheRam ?? 0;
   }
 
   get activity(): Activity {

@@ -16,7 +16,8 @@ import { createLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { type Catalogue, folderOfModels, localModels, oneModel } from "./models/catalogue.ts";
 import { ModelHost } from "./models/host.ts";
-import { fitsIntoMemory, openModel } from "./models/open-model.ts";
+import { fitsIntoMemory } from "./models/memory.ts";
+import { openModel } from "./models/open-model.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./options.ts";
 
 export type { LogForm, ServerOptions, UnknownFields } from "./options.ts";
@@ -39,7 +40,7 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
     maxLoaded: resolved.maxModels,
     keepAlive: resolved.keepAlive,
     open: (entry, signal) => openModel(entry, resolved, { log, signal }),
-    fits: fitsIntoMemory,
+    fits: (entry, loaded) => fitsIntoMemory(entry, loaded, resolved),
   });
   const context: ServerContext = {
     models,

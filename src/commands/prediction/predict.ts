@@ -23,6 +23,7 @@ import {
 import { measuredRows } from "../../devices/hardware/row-speeds.ts";
 import { cardBudget } from "../../engine/card-budget.ts";
 import { openSetup, withSidecar } from "../../engine/model-setup.ts";
+import { neededMemory } from "../../engine/needed-memory.ts";
 import { engineRules } from "../../engine/option-rules.ts";
 import type { EngineOptions } from "../../engine/options.ts";
 import { planModel } from "../../engine/planner.ts";
@@ -30,9 +31,6 @@ import { programOf } from "../../engine/program-of.ts";
 import { denseSparsity, resolveSparsity, type SparseSetup } from "../../engine/resolve-sparsity.ts";
 import { tokenOverhead } from "../../engine/token-overhead.ts";
 import { memoryOfProcess } from "../../io/cgroup.ts";
-import { cacheShape } from "../../model/cache-shape.ts";
-import { kvBytes } from "../../ops/kv-shape.ts";
-import type { Program } from "../../ops/program.ts";
 import type { HardwareProfile } from "../../placement/hardware.ts";
 import { gpuDevice, type Plan } from "../../placement/plan.ts";
 import type { MethodName } from "../../sparsity/method-names.ts";
@@ -109,7 +107,10 @@ export async function predictSpeed(
   const cpuWays = await waysOnCpu(ready, hardware, isHere ? "measure" : "as described");
   const card = cardOf(hardware, isHere ? await findAdapter(gpu, "hardware") : undefined);
   const planned = card && (await wayWithCard(ready, hardware, card));
-  const memory = memoryOf(ready, isHere);
+  const memory = {
+    neededBytes: neededMemory(ready),
+    availableBytes: isHere ? memoryOfProcess() : undefined,
+  };
   if (planned === undefined) {
     const reason = reasonOf(ready, hardware);
     return { machine: hardware.name, memory, ways: cpuWays, reason };
@@ -251,25 +252,6 @@ function isAllOnCard({ layers, outputDevice }: Plan): boolean {
     ...parts.map(({ device }) => device),
   ]);
   return [...devices, outputDevice].every((device) => device === gpuDevice);
-}
-
-function memoryOf(setup: SparseSetup, isHere: boolean): PredictedMemory {
-  const { model, options } = setup;
-  const { contextLength, sequences, batchSize: maxRows, cacheType: kvType } = options;
-  const weights = model.gguf.files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const limits = { contextLength, sequences, maxRows, kvType };
-  const cache = kvBytes(cacheShape(model.hyperparameters, limits));
-  const { program } = programOf(setup, { output: "logits" });
-  return {
-    neededBytes: weights + cache + bufferBytes(program),
-    availableBytes: isHere ? memoryOfProcess() : undefined,
-  };
-}
-
-/** Of the slots, f32, for the longest step; a backend that lets slots share memory takes less. */
-function bufferBytes({ slots, maxRows, maxOutputs }: Program): Bytes {
-  const rowsOf = { step: maxRows, outputs: maxOutputs };
-  return slots.reduce((sum, { width, rows }) => sum + 4 * width * rowsOf[rows], 0);
 }
 
 /** Of a model that no card is used for. */

@@ -19,7 +19,7 @@ export interface ModelHostOptions {
   /** `signal` aborts when the server ends. @throws what `Engine.open` does */
   open(entry: CatalogueEntry, signal: AbortSignal): Promise<Engine>;
   /** Whether a further model fits beside those that are loaded; where none is, it is tried. */
-  fits(entry: CatalogueEntry, loaded: readonly LoadedModel[]): boolean;
+  fits(entry: CatalogueEntry, loaded: readonly LoadedModel[]): boolean | Promise<boolean>;
 }
 
 export interface LeaseWish {
@@ -164,8 +164,10 @@ export class ModelHost {
     for (;;) {
       const loaded = this.loaded();
       if (loaded.length === 0) break;
-      if (loaded.length < maxLoaded && fits(entry, loaded)) break;
-      const victim = loaded.find(({ leases }) => leases === 0) ?? loaded[0];
+      if (loaded.length < maxLoaded && (await fits(entry, loaded))) break;
+      // Meanwhile one may have gone by itself.
+      const staying = this.loaded();
+      const victim = staying.find(({ leases }) => leases === 0) ?? staying[0];
       if (victim === undefined) break;
       await this.#sendAway(victim);
     }

@@ -1,11 +1,9 @@
 /** How the server opens its models: with the same options, and with as long a context as fits. */
-import { statSync } from "node:fs";
 import type { FastifyBaseLogger } from "fastify";
 import { type Bytes, GiB } from "../../core/units.ts";
 import { Engine } from "../../index.ts";
 import type { ResolvedServerOptions } from "../options.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
-import type { LoadedModel } from "./loaded-model.ts";
 
 /** Of the memory that is free, for conversations at rest; of each model. */
 const cacheRamShare = 0.1;
@@ -35,7 +33,7 @@ export async function openModel(
   return opened;
 }
 
-function defaultCacheRam(): Bytes {
+export function defaultCacheRam(): Bytes {
   return Math.min(mostCacheRam, Math.floor(cacheRamShare * process.availableMemory()));
 }
 
@@ -48,13 +46,4 @@ function describeLoaded(name: string, engine: Engine, parallel: number): string 
       ? "as the model has it"
       : `of ${own} that the model has (-c asks for another, --parallel 1 leaves more to each)`;
   return `${name} is loaded: ${parallel} answers at once, each with a context of ${contextLength} tokens, ${why}; ${engine.device}`;
-}
-
-/** Memory that further models leave to caches, prompts and other programs. */
-const reservedShare = 0.25;
-
-/** Whether a model's weights fit into the memory that is free now, beside those that are loaded. */
-export function fitsIntoMemory({ path }: CatalogueEntry, _loaded: readonly LoadedModel[]): boolean {
-  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  return bytes <= (1 - reservedShare) * process.availableMemory();
 }

@@ -1,0 +1,63 @@
+/** Whether a further model fits into memory beside those that are loaded. */
+import { HearthError } from "../../core/errors.ts";
+import type { Bytes, Tokens } from "../../core/units.ts";
+import { type MemoryNeed, predictMemory, type SystemMemory } from "../../index.ts";
+import type { ResolvedServerOptions } from "../options.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
+import type { LoadedModel } from "./loaded-model.ts";
+import { defaultCacheRam } from "./open-model.ts";
+
+/** Memory that further models leave to prompts and other programs. */
+const reservedShare = 0.25;
+
+/**
+ * Contexts that nobody asked for count as so long, of the new model and of the others: beyond that they got what was free,
+ * and what was written into them is free no more. `predictMemory` takes the same length where none is given.
+ */
+const countedContext: Tokens = 4096;
+
+/** Where it cannot be predicted, the model is tried: opening it says what is wrong. */
+export async function fitsIntoMemory(
+  { path }: CatalogueEntry,
+  loaded: readonly LoadedModel[],
+  { engine, parallel, contextLength }: ResolvedServerOptions,
+): Promise<boolean> {
+  const cacheRam = engine.cacheRam ?? defaultCacheRam();
+  const wanted = { ...engine, sequences: parallel, cacheRam };
+  let need: MemoryNeed;
+  try {
+    need = await predictMemory(path, contextLength ? { ...wanted, contextLength } : wanted);
+  } catch (error) {
+    if (error instanceof HearthError) return true;
+    throw error;
+  }
+  const held: SystemMemory[] = [];
+  for (const one of loaded) held.push(await heldBy(one, contextLength));
+  return fits(need, held, process.availableMemory());
+}
+
+async function heldBy({ engine }: LoadedModel, asked: Tokens | undefined): Promise<SystemMemory> {
+  let memory: SystemMemory;
+  try {
+    memory = (await engine.report()).memory;
+  } catch {
+    // It was closed meanwhile, or its device is lost: it goes.
+    return { mappedWeights: 0, kvCache: 0, others: 0 };
+  }
+  if (asked !== undefined) return memory;
+  const counted = Math.min(1, countedContext / engine.contextLength);
+  return { ...memory, kvCache: counted * memory.kvCache };
+}
+
+/** `free`: what the system says, which has mapped weights among what is free, and memory that was not written to yet. */
+export function fits(
+  { systemBytes, availableBytes, card }: MemoryNeed,
+  held: readonly SystemMemory[],
+  free: Bytes,
+): boolean {
+  if (card !== undefined && card.neededBytes > card.budgetBytes) return false;
+  const mapped = held.reduce((sum, { mappedWeights }) => sum + mappedWeights, 0);
+  const allocated = held.reduce((sum, { kvCache, others }) => sum + kvCache + others, 0);
+  const room = Math.min(free - mapped, availableBytes - mapped - allocated);
+  return systemBytes <= (1 - reservedShare) * room;
+}
