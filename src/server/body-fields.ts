@@ -17,6 +17,8 @@ export interface BodyFields<Body> {
   readonly idle: readonly string[];
   /** Not there: a sentence each that says why, or what to use. A value in `neutral` asks for nothing. */
   readonly absent: Readonly<Record<string, AbsentField>>;
+  /** What of a judged body has no effect inside its fields, for the header. */
+  idleWithin?(body: Body): readonly string[];
 }
 
 export interface AbsentField {
@@ -48,12 +50,14 @@ export function createBodyCheck<Body>(
     const given = Object.entries(body).filter(([, value]) => value !== null);
     const others = given.filter(([name]) => !used.has(name));
     const ignored = others.filter(([name, value]) => isIgnored(name, value));
-    if (ignored.length > 0) {
-      reply.header(ignoredHeader, ignored.map(([name]) => inHeader(name)).join(", "));
-    }
     const judged = fields.schema.safeParse(
       Object.fromEntries(given.filter(([name]) => used.has(name))),
     );
+    const names = [
+      ...ignored.map(([name]) => inHeader(name)),
+      ...(judged.success ? (fields.idleWithin?.(judged.data) ?? []) : []),
+    ];
+    if (names.length > 0) reply.header(ignoredHeader, names.join(", "));
     if (judged.success) return judged.data;
     throw schemaError(judged.error);
   };

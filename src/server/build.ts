@@ -10,7 +10,7 @@ import { createHostCheck } from "./guard/host-check.ts";
 import { createOriginCheck } from "./guard/origins.ts";
 import { addHealthRoutes, type Condition } from "./health.ts";
 import { openai } from "./openai/openai.ts";
-import { describeRoute } from "./openapi.ts";
+import { createRouteDescriptions } from "./openapi.ts";
 import type { ResolvedServerOptions } from "./options.ts";
 
 export interface Built {
@@ -36,18 +36,21 @@ export async function buildApp({ context, options, condition }: Built): Promise<
   acceptJson(app);
   addGuards(app, options);
   addLog(app, context);
+  const descriptions = createRouteDescriptions();
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
       info: { title: "hearth", version: ownVersion(), description: "Local LLM inference." },
     },
-    transform: describeRoute,
+    transform: descriptions.route,
   });
   answerErrors(app, openai);
   answerUnknownPaths(app, openai);
   addHealthRoutes(app, condition);
   addMetricsRoute(app, context);
-  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  app.get("/openapi.json", { schema: { hide: true } }, () => {
+    return { ...app.swagger(), components: { schemas: descriptions.components } };
+  });
   for (const dialect of dialects) {
     await app.register(async (scope) => {
       answerErrors(scope, dialect);

@@ -37,11 +37,14 @@ describe("the server", () => {
   });
 
   it("describes its routes", async () => {
-    const document = await jsonOf<{ openapi: string; paths: object }>(
-      await test.ask("/openapi.json"),
-    );
-    expect(document.openapi).toBe("3.1.0");
-    expect(Object.keys(document.paths)).toContain("/v1/chat/completions");
+    const text = await (await test.ask("/openapi.json")).text();
+    const { openapi, paths, components } = JSON.parse(text);
+    expect(openapi).toBe("3.1.0");
+    expect(Object.keys(paths)).toContain("/v1/chat/completions");
+    const named = Object.keys(components.schemas).map((name) => `#/components/schemas/${name}`);
+    const referred = [...text.matchAll(/"\$ref":"([^"]*)"/g)].map(([, name]) => name);
+    expect(new Set(referred)).toEqual(new Set(named));
+    expect(components.schemas.MessagesRequest.required).toContain("max_tokens");
   });
 
   it("counts what it answered", async () => {

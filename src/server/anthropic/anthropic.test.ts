@@ -160,6 +160,11 @@ describe("/v1/messages", () => {
       /messages\[0\].content\[0\].*"image"/,
     ],
     ["thinking", { thinking: { type: "enabled", budget_tokens: 1024 } }, /^thinking: /],
+    [
+      "edits of the conversation",
+      { context_management: { edits: [{ type: "clear_tool_uses_20250919" }] } },
+      /^context_management: /,
+    ],
     ["no limit", { max_tokens: undefined }, /^max_tokens: /],
     [
       "a begun answer",
@@ -207,10 +212,33 @@ describe("/v1/messages", () => {
     expect(await count({ messages: withLonger, tools: [king] })).toBeGreaterThan(withResult);
   });
 
-  it("keeps to the schema of output_format", async () => {
-    const schema = { enum: ["king", "queen"] };
-    const said = await text({ output_format: { type: "json_schema", schema }, max_tokens: 20 });
+  it.each([
+    ["output_format", (format: object) => ({ output_format: format })],
+    ["output_config.format", (format: object) => ({ output_config: { format } })],
+  ])("keeps to the schema of %s", async (_, bodyOf) => {
+    const format = { type: "json_schema", schema: { enum: ["king", "queen"] } };
+    const said = await text({ ...bodyOf(format), max_tokens: 20 });
     expect(["king", "queen"]).toContain(JSON.parse(said));
+  });
+
+  it("refuses two schemas", async () => {
+    const format = { type: "json_schema", schema: { enum: ["king"] } };
+    const body = { ...greedy, output_format: format, output_config: { format } };
+    expect((await test.ask("/v1/messages", body)).status).toBe(400);
+  });
+
+  it("answers what the newest clients always send, and names what has no effect", async () => {
+    const newest = {
+      thinking: { type: "adaptive" },
+      output_config: { effort: "low" },
+      context_management: { edits: [] },
+    };
+    const response = await test.ask("/v1/messages", { ...greedy, ...newest });
+    expect([response.status, response.headers.get("x-hearth-ignored-fields")]).toEqual([
+      200,
+      "output_config.effort",
+    ]);
+    expect((await jsonOf<Message>(response)).content[0]?.text).toBe(await text({}));
   });
 
   it("names fields without effect in a header", async () => {

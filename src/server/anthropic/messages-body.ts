@@ -1,5 +1,6 @@
 /** The body of `/v1/messages`, and the request for an answer that it is. */
 import { z } from "zod";
+import { isRecord } from "../../core/check-options.ts";
 import { defined } from "../../core/defined.ts";
 import type { ChatMessage, MessageToolCall, Tool, ToolChoice } from "../../index.ts";
 import { formOptions, type SchemaObject, schemaField } from "../answers/form-fields.ts";
@@ -45,7 +46,7 @@ export interface ConversationBody {
         readonly disable_parallel_tool_use?: boolean | undefined;
       }
     | undefined;
-  readonly thinking?: { readonly type: "enabled" | "disabled" } | undefined;
+  readonly thinking?: { readonly type: "enabled" | "disabled" | "adaptive" } | undefined;
 }
 
 export interface MessagesBody extends ConversationBody {
@@ -55,10 +56,25 @@ export interface MessagesBody extends ConversationBody {
   readonly temperature?: number | undefined;
   readonly top_p?: number | undefined;
   readonly top_k?: number | undefined;
-  readonly output_format?:
-    | { readonly type: "json_schema"; readonly schema: SchemaObject }
-    | undefined;
+  readonly output_format?: OutputFormat | undefined;
+  readonly output_config?: OutputConfig | undefined;
 }
+
+interface OutputFormat {
+  readonly type: "json_schema";
+  readonly schema: SchemaObject;
+}
+
+interface OutputConfig {
+  /** The newer place of `output_format`. */
+  readonly format?: OutputFormat | null | undefined;
+  readonly effort?: string | null | undefined;
+}
+
+const outputFormat: z.ZodType<OutputFormat> = z.strictObject({
+  type: z.literal("json_schema"),
+  schema: schemaField,
+});
 
 const content: z.ZodType<Content> = z.lazy(() => z.union([z.string(), z.array(block)]));
 
@@ -98,6 +114,7 @@ const conversation = {
   thinking: z
     .discriminatedUnion("type", [
       z.object({ type: z.literal("disabled") }),
+      z.object({ type: z.literal("adaptive").describe("As the model's template has it") }),
       z.object({
         type: z.literal("enabled"),
         budget_tokens: z.int().min(1).optional().describe("max_tokens bounds thoughts and text"),
@@ -110,8 +127,10 @@ const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.l
 const absent: Readonly<Record<string, AbsentField>> = {
   mcp_servers: { reason: "hearth calls no tools itself", isNeutral: isEmptyList },
   container: { reason: "hearth runs no programs" },
-  output_config: { reason: "output_format promises a form" },
-  context_management: { reason: "a conversation is read as it is sent" },
+  context_management: {
+    reason: "a conversation is read as it is sent",
+    isNeutral: (value) => isRecord(value) && isEmptyList(value["edits"] ?? []),
+  },
 };
 
 export const messagesFields: BodyFields<MessagesBody> = {
@@ -123,19 +142,24 @@ export const messagesFields: BodyFields<MessagesBody> = {
       stream: z.boolean().optional(),
       temperature: z.number().min(0).optional(),
       top_p: z.number().min(0).max(1).optional(),
-      output_format: z
-        .strictObject({ type: z.literal("json_schema"), schema: schemaField })
+      output_format: outputFormat.optional(),
+      output_config: z
+        .strictObject({
+          format: outputFormat.nullish(),
+          effort: z.string().nullish().describe("Without effect: models here do not know it"),
+        })
         .optional(),
       top_k: z.int().min(0).optional(),
     })
     .meta({ id: "MessagesRequest" }),
   idle: ["metadata", "service_tier", "cache_control", "inference_geo"],
   absent,
+  idleWithin: ({ output_config }) => (output_config?.effort ? ["output_config.effort"] : []),
 };
 
 export const countFields: BodyFields<ConversationBody> = {
   schema: z.object(conversation).meta({ id: "CountTokensRequest" }),
-  idle: ["cache_control"],
+  idle: ["cache_control", "output_config"],
   absent,
 };
 
@@ -158,9 +182,19 @@ export function messagesRequest(body: MessagesBody): AnswerRequest {
     options: {
       maxTokens,
       ...defined({ temperature, stop, topP: body.top_p, topK: body.top_k }),
-      ...formOptions({}, body.output_format?.schema),
+      ...formOptions({}, schemaOf(body)),
     },
   };
+}
+
+/** @throws RequestError for two schemas */
+function schemaOf({ output_format, output_config }: MessagesBody): SchemaObject | undefined {
+  const format = output_config?.format ?? undefined;
+  if (format !== undefined && output_format !== undefined) {
+    const message = "output_format: output_config asks for a form already; give one";
+    throw new RequestError("invalid request", message, { field: "output_format" });
+  }
+  return (format ?? output_format)?.schema;
 }
 
 /** As the engine takes it. @throws RequestError for what hearth has not: images, documents, answers that are begun */
@@ -181,7 +215,10 @@ export function conversationOf(body: ConversationBody): {
       ...(before === "" ? [] : [{ role: "system", content: before }]),
       ...messages.flatMap((message, i) => chatMessagesOf(message, `messages[${i}].content`)),
     ],
-    variables: thinking === undefined ? {} : { enable_thinking: thinking.type === "enabled" },
+    variables:
+      thinking === undefined || thinking.type === "adaptive"
+        ? {}
+        : { enable_thinking: thinking.type === "enabled" },
     tools: toolsOf(body),
   };
 }

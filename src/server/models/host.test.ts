@@ -125,6 +125,18 @@ describe("the host of models", () => {
     expect([await host.unload("b"), await host.unload("b")]).toEqual([true, false]);
   });
 
+  it("takes the only one there is where none is named, and no other where several are", async () => {
+    const { host } = hostOf();
+    await expect(host.find(undefined)).rejects.toThrow(RequestError);
+    const [a] = entries;
+    const one = new ModelHost(
+      { only: undefined, list: async () => entries.slice(0, 1) },
+      { maxLoaded: 1, keepAlive: 0, open: () => Promise.reject(), fits: () => true },
+    );
+    expect(await one.find(undefined)).toBe(a);
+    await expect(one.find("b")).rejects.toThrow(RequestError);
+  });
+
   it("says which model there is not, and tries again to load one that failed", async () => {
     let tries = 0;
     const { host } = hostOf({

@@ -115,6 +115,8 @@ export class ModelHost {
     const { only } = this.catalogue;
     if (only !== undefined) return only;
     const entries = await this.catalogue.list();
+    const [first] = entries;
+    if (name === undefined && first !== undefined && entries.length === 1) return first;
     // Ollama's clients put the tag behind every name that has none.
     const named =
       entries.find((entry) => entry.name === name) ??

@@ -9,7 +9,7 @@ import { type SchemaObject, schemaField } from "../answers/form-fields.ts";
 import { type SamplingBody, samplingFields } from "../answers/sampling-fields.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
-import { chatTool, type OpenAiTool } from "../openai/messages.ts";
+import { chatTool, type OpenAiTool, strictTools } from "../openai/messages.ts";
 import { keepAliveField } from "./durations.ts";
 
 export interface RunBody {
@@ -87,6 +87,7 @@ const runtimeOptions = [
   "f16_kv",
   "logits_all",
   "vocab_only",
+  "embedding_only",
 ];
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
@@ -155,6 +156,7 @@ export const chatFields: BodyFields<ChatBody> = {
     .meta({ id: "OllamaChatRequest" }),
   idle: runtimeOptions,
   absent,
+  idleWithin: strictTools,
 };
 
 export interface EmbedBody extends RunBody {

@@ -167,10 +167,10 @@ describe("an option", () => {
       format: "",
       think: false,
       stream: false,
-      options: { num_gpu: 99, num_thread: 8, num_ctx: 256, num_predict: 1 },
+      options: { num_gpu: 99, embedding_only: false, num_ctx: 256, num_predict: 1 },
     });
     expect(response.status).toBe(200);
-    expect(response.headers.get("x-hearth-ignored-fields")).toBe("num_gpu, num_thread");
+    expect(response.headers.get("x-hearth-ignored-fields")).toBe("num_gpu, embedding_only");
   });
 
   it("tools, thoughts and results of calls come into the conversation", async () => {

@@ -31,6 +31,7 @@ export interface OpenAiTool {
     readonly name: string;
     readonly description?: string | undefined;
     readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+    readonly strict?: boolean | null | undefined;
   };
 }
 
@@ -66,8 +67,11 @@ export const chatTool: z.ZodType<OpenAiTool> = z.strictObject({
     description: z.string().optional(),
     parameters: z.record(z.string(), z.unknown()).optional(),
     strict: z
-      .literal(false, "calls are not forced into their schemas yet; leave strict out")
-      .nullish(),
+      .boolean()
+      .nullish()
+      .describe(
+        "Without effect: calls that are left to the model are not forced into their schemas",
+      ),
   }),
 });
 
@@ -113,6 +117,15 @@ export function toolsOf(tools: readonly OpenAiTool[]): readonly Tool[] {
   return tools.map(({ function: { name, description, parameters } }) => {
     return { name, ...defined({ description, parameters }) };
   });
+}
+
+/** Clients' helpers for zod always say `strict`, and check the arguments themselves: it is taken, and told. */
+export function strictTools({
+  tools = [],
+}: {
+  readonly tools?: readonly OpenAiTool[] | undefined;
+}): readonly string[] {
+  return tools.some(({ function: { strict } }) => strict) ? ["tools.function.strict"] : [];
 }
 
 /** Newer and older names of OpenAI's for what templates know as system and tool. */

@@ -120,6 +120,22 @@ describe("tools", () => {
     });
   });
 
+  it("that say strict, as clients' helpers for schemas always do, are taken, and that is told", async () => {
+    const strict: Asked["tools"] = [
+      { type: "function", function: { name: "add", parameters: {}, strict: true } },
+    ];
+    for (const [all, told] of [
+      [strict, "tools.function.strict"],
+      [tools, null],
+    ] as const) {
+      const { data, response } = await client.chat.completions
+        .create(asked("call", { tools: all }))
+        .withResponse();
+      expect(data.choices[0]?.message.tool_calls).toHaveLength(2);
+      expect(response.headers.get("x-hearth-ignored-fields")).toBe(told);
+    }
+  });
+
   it.each<[string, Partial<Asked>, string]>([
     ["tool_choice", { tool_choice: "required" }, "a tool that was given"],
     [
