@@ -9,12 +9,13 @@ export type Manifest = Readonly<Record<string, unknown>> & {
   readonly version: string;
 };
 
-/** hearth-llm as it is published: without scripts that run at install, its addons as packages. */
+/** hearth-llm as it is published: without scripts that run at install, its libraries inside, its addons as packages. */
 export function mainManifest(own: Manifest, gpuVersion: string): Manifest {
   const { scripts: _, devDependencies: __, optionalDependencies: ___, ...kept } = own;
   const addons = platforms.map(({ name }) => [`${scope}/${name}`, own.version]);
   return {
     ...kept,
+    bundleDependencies: Object.keys({ ...Object(own["dependencies"]) }),
     optionalDependencies: Object.fromEntries(addons),
     // Package managers link an optional peer where the project has it, and fetch none by themselves.
     peerDependencies: { [`${scope}/gpu`]: gpuVersion },

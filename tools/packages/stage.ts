@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { packagePath } from "../../src/core/package-root.ts";
+import { bundledFolders, copyBundled } from "./bundled.ts";
 import {
   addonManifest,
   gpuManifest,
@@ -87,6 +88,8 @@ function stageMain(own: Manifest, gpuVersion: string): PackedPackage {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     cpSync(packagePath(name), join(folder, name));
   }
+  const lock = JSON.parse(readFileSync(packagePath("package-lock.json"), "utf8"));
+  copyBundled(bundledFolders(lock), packagePath("."), folder);
   return pack(folder);
 }
 

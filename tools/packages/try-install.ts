@@ -1,5 +1,5 @@
 /** Installs a release's packages as a user would, by each package manager, and runs what was installed. */
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packagePath } from "../../src/core/package-root.ts";
 import { BareProject, type PackageManager, packageManagers } from "./bare-project.ts";
@@ -47,6 +47,7 @@ async function tryInstall(
     ...problemOf(version.value.includes(`native addon: ${scope}/`), `says ${version.value}`),
     ...problemOf(bytes <= maxBytes, `takes ${bytes} bytes without the GPU`),
     ...(await runProblems(project)),
+    ...(await serverProblems(project)),
     ...(await typeProblems(project)),
   ];
   const firstToken = await timed(() => project.hearth("run", "-n", "1", "--quiet", "Once"));
@@ -85,6 +86,15 @@ async function runProblems(project: BareProject): Promise<readonly string[]> {
   ];
 }
 
+async function serverProblems(project: BareProject): Promise<readonly string[]> {
+  copyFileSync(
+    packagePath("tools/packages/serve-once.mjs"),
+    join(project.folder, "serve-once.mjs"),
+  );
+  const said = await project.node("serve-once.mjs").catch(String);
+  return problemOf(said.includes("answered 8 tokens"), `hearth serve does not answer: ${said}`);
+}
+
 async function gpuProblems(project: BareProject): Promise<readonly string[]> {
   const { gpu_problem: problem } = JSON.parse(await project.hearth("doctor", "--json"));
   const isLoaded = problem === null || /^no graphics adapter was found/.test(problem);
@@ -92,8 +102,11 @@ async function gpuProblems(project: BareProject): Promise<readonly string[]> {
 }
 
 const program = `import { Engine, type EngineOptions } from "hearth-llm";
+import { createServer, type HearthServer, type ServerOptions } from "hearth-llm/server";
 const options: EngineOptions = { contextLength: 64 };
 export const engine: Promise<Engine> = Engine.open("model.gguf", options);
+const settings: ServerOptions = { model: "model.gguf", port: 0 };
+export const server: Promise<HearthServer> = createServer(settings);
 `;
 
 async function typeProblems(project: BareProject): Promise<readonly string[]> {
