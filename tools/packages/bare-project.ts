@@ -31,6 +31,11 @@ export interface PackageManager {
 }
 
 const noScripts = "--ignore-scripts";
+/**
+ * A cache of its own: packages of ours from an earlier trial have the same version and other bytes. Engines: one library
+ * inside asks for a newer Node than it needs, and yarn 1 alone takes that for an error.
+ */
+const yarnFlags = [noScripts, "--ignore-engines", "--cache-folder", ".yarn-cache"];
 
 export const packageManagers: readonly PackageManager[] = [
   {
@@ -51,8 +56,8 @@ export const packageManagers: readonly PackageManager[] = [
     name: "yarn 1",
     requirement: "yarn@1.22.22",
     program: "node_modules/yarn/bin/yarn.js",
-    install: ["install", noScripts, "--no-lockfile"],
-    add: ["add", noScripts],
+    install: ["install", ...yarnFlags, "--no-lockfile"],
+    add: ["add", ...yarnFlags],
   },
   {
     name: "bun",
