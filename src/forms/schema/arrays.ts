@@ -16,8 +16,10 @@ import { comma, literal } from "./spelling.ts";
 import type { Translation } from "./translate.ts";
 import { typesOf } from "./types.ts";
 
-/** Distinct items out of n values have 2^n sets of those that are left. */
-const maxDistinctValues = 10;
+/** Sets of values that may be there at once: each is a rule. All sets of 10 values, or pairs of 30. */
+const maxSets = 1024;
+/** Bits of a set of values. */
+const maxDistinctValues = 30;
 
 interface Counts {
   readonly least: number;
@@ -106,11 +108,11 @@ function distinctItems(
   { use, where }: { readonly use: Translation; readonly where: string },
 ): Expression {
   const values = items.places === 0 ? fewValues(items.at(0), use) : undefined;
-  if (values === undefined) {
+  if (values === undefined || setCount(values.length, most) > maxSets) {
     throw new FormError(
       where,
       "cannot be enforced for items of many values",
-      `it can for an enum of at most ${maxDistinctValues} values`,
+      "it can for an enum of at most 10 values, or of 18 with maxItems 3, or 30 with maxItems 2",
     );
   }
   const rules = new Map<number, number>();
@@ -130,6 +132,17 @@ function distinctItems(
     return { kind: "rule", rule };
   };
   return from(0, 0);
+}
+
+/** How many sets of at most `most` there are out of so many values. */
+function setCount(values: number, most: number): number {
+  let ofSize = 1;
+  let sets = 1;
+  for (let size = 1; size <= Math.min(values, most); size++) {
+    ofSize = (ofSize * (values - size + 1)) / size;
+    sets += ofSize;
+  }
+  return sets;
 }
 
 function fewValues(nodes: readonly SchemaNode[], use: Translation): readonly Json[] | undefined {

@@ -4,7 +4,7 @@
  */
 import { describeValue, isPlainObject, isRecord } from "../../core/check-options.ts";
 import { FormError } from "../../core/errors.ts";
-import { enforcedKeywords, refusedKeywords, silentKeywords } from "./keywords.ts";
+import { enforcedKeywords, isVendorKeyword, refusedKeywords, silentKeywords } from "./keywords.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 interface JsonObject {
@@ -134,7 +134,7 @@ function checkKeyword(
   if (keyword === "$id" && !place.isRoot) {
     throw new FormError(where, "gives an inner schema a name of its own", "use $defs and $ref");
   }
-  if (silentKeywords.has(keyword)) return;
+  if (silentKeywords.has(keyword) || isVendorKeyword(keyword)) return;
   const known = Object.hasOwn(enforcedKeywords, keyword) ? enforcedKeywords[keyword] : undefined;
   if (known === undefined) {
     const remedy = refusedKeywords.get(keyword);

@@ -108,6 +108,11 @@ export const silentKeywords: ReadonlySet<string> = new Set([
   "contentSchema",
 ]);
 
+/** A note of some program to itself: the standard gives no such name a meaning, and OpenAPI keeps them for that. */
+export function isVendorKeyword(keyword: string): boolean {
+  return keyword.startsWith("x-");
+}
+
 /** What to do instead of a keyword that is refused. */
 export const refusedKeywords: ReadonlyMap<string, string> = new Map([
   ["not", "say what is allowed instead"],

@@ -296,6 +296,8 @@ describe("a JSON schema as a form", () => {
       );
     }
     expect(() => schemaForm({ typo: 1 })).toThrow(/#\/typo: is no keyword that is known/);
+    expect(writes({ "x-order": 3, type: "null" }, null)).toBe(true);
+    expect(() => schemaForm({ xtype: "null" })).toThrow(/#\/xtype: is no keyword/);
     expect(() => schemaForm({ pattern: "(?=a)" })).toThrow(/#\/pattern: .*look-ahead/);
     expect(() => schemaForm({ format: "colour" })).toThrow(/#\/format: "colour" is no format/);
     expect(() => schemaForm({ type: "number", multipleOf: 0.1 })).toThrow(/multipleOf 0.1/);
@@ -304,6 +306,18 @@ describe("a JSON schema as a form", () => {
     );
     expect(() => schemaForm({ type: "array", uniqueItems: true })).toThrow(/#\/uniqueItems/);
     expect(() => schemaForm({ $ref: "other.json" })).toThrow(/leads out of the schema/);
+  });
+
+  it("keeps items distinct out of more values where there are but a few items", () => {
+    const items = { enum: Array.from({ length: 30 }, (_, i) => `v${i}`) };
+    const pairs = { type: "array", items, uniqueItems: true, maxItems: 2 };
+    expect(writes(pairs, ["v29", "v0"])).toBe(true);
+    expect(writes(pairs, ["v29", "v29"])).toBe(false);
+    expect(writes(pairs, ["v29", "v0", "v1"])).toBe(false);
+    expect(() => schemaForm({ ...pairs, maxItems: 3 })).toThrow(/#\/uniqueItems: .*many values/);
+    const one = { type: "array", items: { const: { a: 1 } }, uniqueItems: true };
+    expect(writes(one, [{ a: 1 }])).toBe(true);
+    expect(writes(one, [{ a: 1 }, { a: 1 }])).toBe(false);
   });
 
   it("follows references that recur, and refuses one that only leads back to itself", () => {
