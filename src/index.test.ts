@@ -46,6 +46,7 @@ const conversation = [{ role: "user", content: "a" }];
 
 const functions: Readonly<Record<string, readonly Place[]>> = {
   bench: [{ target: () => api.bench }],
+  benchServer: [{ target: () => api.benchServer }],
   checkGenerateOptions: [{ target: () => api.checkGenerateOptions, isOptional: true }],
   compareWithDense: [
     { target: () => api.compareWithDense },
@@ -93,6 +94,10 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
   planPlacement: [
     { target: () => api.planPlacement },
     { target: () => api.planPlacement, ...afterPath },
+  ],
+  predictMemory: [
+    { target: () => api.predictMemory },
+    { target: () => api.predictMemory, ...afterPath },
   ],
   predictSpeed: [
     { target: () => api.predictSpeed },

@@ -75,8 +75,8 @@ describe("a wrong value", () => {
     ["messages[0]", [null]],
     ["messages[0].role", [{}]],
     ["messages[0].content", [{ role: "user" }]],
-    ["messages[0].content", [{ role: "user", content: [{ type: "text", text: "x" }] }]],
-    ["generate options", conversation, null],
+    ["messages[0].content", [{ role: "user", content: [{ type: "image_url", text: "x" }] }]],
+    ["chat options", conversation, null],
     ["stop", conversation, { stop: "abc" }],
   ])("of chat names the option it refuses: %s (%j, %j)", (option, ...values) => {
     expect(() => call(engine, "chat", ...values)).toThrow(OptionError);
