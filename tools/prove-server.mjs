@@ -10,21 +10,9 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { root, soakArguments } from "./soak-arguments.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "8" },
-    model: { type: "string", default: join(root, "models/default.gguf") },
-  },
-});
-const minutes = Number(values.minutes);
-if (!(minutes > 0)) {
-  console.error(`--minutes: "${values.minutes}" is not usable; expected a number above 0`);
-  process.exit(2);
-}
+const { minutes, model } = soakArguments();
 const parallel = 4;
 const maxQueue = 8;
 const prompts = ["Once upon a time", "The sea", "It was a dark", "He said", "Nothing is"];
@@ -34,7 +22,7 @@ const answerTokens = 40;
 const slackBytes = 48 * 2 ** 20;
 
 const options = {
-  model: values.model,
+  model: model,
   parallel,
   maxQueue,
   contextLength: 512,

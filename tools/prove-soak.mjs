@@ -8,29 +8,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { Engine } from "../dist/index.js";
+import { root, soakArguments } from "./soak-arguments.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "8" },
-    model: { type: "string", default: join(root, "models/default.gguf") },
-  },
-});
-const minutes = Number(values.minutes);
-if (!(minutes > 0)) {
-  console.error(`--minutes: "${values.minutes}" is not usable; expected a number above 0`);
-  process.exit(2);
-}
+const { minutes, model } = soakArguments();
 const options = { device: "cpu", sequences: 4, contextLength: 256 };
 const prompts = ["Once upon a time", "The sea", "It was a dark", "He said", "Nothing is"];
 /** What the allocator may keep beyond the first minute: pages of heaps, no growth with time. */
 const slackBytes = 48 * 2 ** 20;
 
-let engine = await Engine.open(values.model, options);
+let engine = await Engine.open(model, options);
 const sampled = (seed, extra = {}) =>
   engine.generate(prompts[seed % prompts.length], { seed, maxTokens: 40, ...extra });
 const greedy = (i, extra = {}) =>
@@ -74,18 +62,18 @@ const actions = {
   },
   async reopen() {
     engine.close();
-    engine = await Engine.open(values.model, options);
+    engine = await Engine.open(model, options);
   },
   async terminatedWorker() {
     const script = join(root, "test/fixtures/terminate.mjs");
-    const list = [join(root, "dist/index.js"), values.model, JSON.stringify({ device: "cpu" })];
+    const list = [join(root, "dist/index.js"), model, JSON.stringify({ device: "cpu" })];
     const worker = new Worker(script, { workerData: list });
     await Promise.race([once(worker, "message"), sleep(Math.random() * 2000)]);
     await sleep(Math.random() * 60);
     await worker.terminate();
   },
   async killedClient() {
-    const args = [join(root, "dist/cli/main.js"), "run", "-m", values.model, "-n", "400", "The"];
+    const args = [join(root, "dist/cli/main.js"), "run", "-m", model, "-n", "400", "The"];
     const client = spawn(process.execPath, args, { stdio: "ignore" });
     const closed = once(client, "close");
     await sleep(Math.random() * 1500);

@@ -9,7 +9,15 @@ import {
   sequence,
   text,
 } from "../expression.ts";
-import { type Case, isListValue, isNumberValue, isSchemaValue, isTrue, valuesOf } from "./cases.ts";
+import {
+  type Case,
+  type Counts,
+  countsOf,
+  isListValue,
+  isSchemaValue,
+  isTrue,
+  valuesOf,
+} from "./cases.ts";
 import { at, type Json, type SchemaNode, step } from "./document.ts";
 import { enumOf } from "./enums.ts";
 import { comma, literal } from "./spelling.ts";
@@ -21,28 +29,15 @@ const maxSets = 1024;
 /** Bits of a set of values. */
 const maxDistinctValues = 30;
 
-interface Counts {
-  readonly least: number;
-  readonly most: number;
-}
-
 /** @throws FormError for uniqueItems of items that have too many values. */
 export function arrayExpression(of: Case, use: Translation): Expression {
-  const least = Math.max(0, ...valuesOf(of, "minItems", isNumberValue).map(({ value }) => value));
-  const most = Math.min(
-    Number.POSITIVE_INFINITY,
-    ...valuesOf(of, "maxItems", isNumberValue).map(({ value }) => value),
-  );
+  const counts = countsOf(of, "minItems", "maxItems");
   const items = new ItemSchemas(of, use);
   const [unique] = valuesOf(of, "uniqueItems", isTrue);
   const inside =
-    unique !== undefined && most > 1
-      ? distinctItems(
-          items,
-          { least, most },
-          { use, where: at(step(unique.node.path, "uniqueItems")) },
-        )
-      : itemList(items, { least, most }, use);
+    unique !== undefined && counts.most > 1
+      ? distinctItems(items, counts, { use, where: at(step(unique.node.path, "uniqueItems")) })
+      : itemList(items, counts, use);
   return sequence(text("["), inside, text("]"));
 }
 

@@ -157,6 +157,22 @@ export function valuesOf<Value>(
   });
 }
 
+/** How many parts a value may have. */
+export interface Counts {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** What two keywords bound in a case, one from below and one from above: the narrowest of all its schemas. */
+export function countsOf(of: Case, leastKeyword: string, mostKeyword: string): Counts {
+  const bounds = (keyword: string): readonly number[] =>
+    valuesOf(of, keyword, isNumberValue).map(({ value }) => value);
+  return {
+    least: Math.max(0, ...bounds(leastKeyword)),
+    most: Math.min(Number.POSITIVE_INFINITY, ...bounds(mostKeyword)),
+  };
+}
+
 export function isNumberValue(value: unknown): value is number {
   return typeof value === "number";
 }

@@ -14,14 +14,7 @@ import {
   text,
 } from "../expression.ts";
 import type { Regular } from "../regular.ts";
-import {
-  type Case,
-  isListValue,
-  isNumberValue,
-  isSchemaValue,
-  isTextValue,
-  valuesOf,
-} from "./cases.ts";
+import { type Case, countsOf, isListValue, isSchemaValue, isTextValue, valuesOf } from "./cases.ts";
 import { at, type SchemaNode, step } from "./document.ts";
 import { enumOf } from "./enums.ts";
 import { colon, comma } from "./spelling.ts";
@@ -45,14 +38,7 @@ export function objectExpression(of: Case, use: Translation): Expression {
   const schemas = new PropertySchemas(of, use);
   const named = schemas.named();
   const others = schemas.others();
-  const least = Math.max(
-    0,
-    ...valuesOf(of, "minProperties", isNumberValue).map(({ value }) => value),
-  );
-  const most = Math.min(
-    Number.POSITIVE_INFINITY,
-    ...valuesOf(of, "maxProperties", isNumberValue).map(({ value }) => value),
-  );
+  const { least, most } = countsOf(of, "minProperties", "maxProperties");
   const path = of[0]?.path ?? "#";
   const required = named.filter(({ isRequired }) => isRequired).length;
   if (others !== nothing && least > required + 1) {
