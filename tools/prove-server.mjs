@@ -22,7 +22,7 @@ const answerTokens = 40;
 const slackBytes = 48 * 2 ** 20;
 
 const options = {
-  model: model,
+  model,
   parallel,
   maxQueue,
   contextLength: 512,

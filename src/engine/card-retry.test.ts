@@ -1,22 +1,10 @@
 /** Budgets, and cards that give less than they report. */
 import { describe, expect, it } from "vitest";
+import { describedAdapter as adapter } from "../../test/fixtures/described-adapter.ts";
 import { DeviceError, LimitError } from "../core/errors.ts";
 import { GiB } from "../core/units.ts";
 import { budgetNotices, cardBudget } from "./card-budget.ts";
 import { openWithinCard } from "./card-retry.ts";
-
-const adapter = {
-  index: 0,
-  name: "card",
-  vendor: "v",
-  backend: "vulkan",
-  kind: "discrete",
-  features: [],
-  maxBufferBytes: GiB,
-  maxBindingBytes: GiB,
-  cards: 1,
-  found: { kind: "Vulkan" },
-} as const;
 
 const chosen = { kind: "hybrid", adapter, budget: 10 * GiB, notices: [], details: [] } as const;
 const auto = { device: "auto" } as const;

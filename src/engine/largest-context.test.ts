@@ -1,5 +1,6 @@
 /** The longest context by a card's memory: the card here is a description, and bytes are counted as the GPU backend allocates them. */
 import { afterAll, describe, expect, it } from "vitest";
+import { describedAdapter } from "../../test/fixtures/described-adapter.ts";
 import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
 import { listAdapters } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
@@ -15,19 +16,7 @@ const own = 16_384;
 const model = await makeTinyModel(["--context", String(own)]);
 afterAll(() => model[Symbol.dispose]());
 
-const card: AdapterDescription = {
-  index: 0,
-  name: "card",
-  vendor: "v",
-  backend: "vulkan",
-  kind: "discrete",
-  features: [],
-  maxBufferBytes: GiB,
-  maxBindingBytes: GiB,
-  memory: GiB,
-  cards: 1,
-  found: { kind: "Vulkan" },
-};
+const card: AdapterDescription = { ...describedAdapter, memory: GiB };
 
 const adapters = await listAdapters().catch(() => []);
 const [adapter] = adapters;
