@@ -25,8 +25,8 @@ async function textOf(response: Promise<Response>): Promise<string | undefined> 
   return (await jsonOf<Chat>(await response)).choices[0]?.message.content;
 }
 
-async function inUse(): Promise<number> {
-  const text = await (await test.ask("/metrics")).text();
+async function inUse(server: TestServer = test): Promise<number> {
+  const text = await (await server.ask("/metrics")).text();
   return Number(/^llamacpp:requests_processing (\d+)$/m.exec(text)?.[1]);
 }
 
@@ -100,8 +100,8 @@ describe("the end of the server", () => {
     const port = Number(new URL(server.url).port);
     const idle = connect(port, "127.0.0.1");
     await once(idle, "connect");
-    const answer = server.ask(path, { ...short, max_tokens: 200 });
-    await sleep(5);
+    const answer = server.ask(path, { ...short, max_tokens: 2000 });
+    while ((await inUse(server)) === 0) await sleep(1);
     await server[Symbol.asyncDispose]();
     expect((await answer).status).toBe(200);
     await expect(server.ask("/health")).rejects.toThrow();
