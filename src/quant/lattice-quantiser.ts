@@ -5,6 +5,7 @@
  */
 import { floatToHalf, halfToFloat } from "./half.ts";
 import { blockElements, type LatticeFormat, type LatticeParts, octet } from "./lattice-format.ts";
+import { PointHalves } from "./point-halves.ts";
 
 export class LatticeQuantiser {
   readonly #format: LatticeFormat;
@@ -13,6 +14,8 @@ export class LatticeQuantiser {
   readonly #halfNorms: Float64Array;
   /** The grid, as numbers that need no conversion. */
   readonly #points: Float64Array;
+  /** The search among points of eight numbers. */
+  readonly #halves: PointHalves | undefined;
   readonly #scales: Float64Array;
   /** The largest number of the grid. */
   readonly #reach: number;
@@ -28,6 +31,7 @@ export class LatticeQuantiser {
       return numbers.reduce((sum, value) => sum + value * value, 0) / 2;
     });
     this.#points = Float64Array.from(values);
+    this.#halves = width === octet ? new PointHalves(this.#points) : undefined;
     this.#reach = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     this.#scales = new Float64Array(blockElements / format.scaleElements);
     this.#units = new Float64Array(format.scaleElements);
@@ -131,9 +135,9 @@ export class LatticeQuantiser {
 
   /** The point nearest to the units from `begin`: the one with the largest u * p - |p|^2 / 2. */
   #nearest(begin: number): number {
-    return this.#format.grid.width === 4
+    return this.#halves === undefined
       ? nearestOfFour(this.#points, this.#halfNorms, this.#units, begin)
-      : nearestOfEight(this.#points, this.#halfNorms, this.#units, begin);
+      : this.#halves.nearest(this.#units, begin);
   }
 }
 
@@ -150,28 +154,6 @@ function nearestOfFour(
   for (let point = 0, i = 0; point < halfNorms.length; point++, i += 4) {
     const dot = a * points[i]! + b * points[i + 1]! + c * points[i + 2]! + d * points[i + 3]!;
     const gain = dot - halfNorms[point]!;
-    if (gain > most) {
-      most = gain;
-      best = point;
-    }
-  }
-  return best;
-}
-
-function nearestOfEight(
-  points: Float64Array,
-  halfNorms: Float64Array,
-  units: Float64Array,
-  begin: number,
-): number {
-  const [a, b, c, d] = units.subarray(begin, begin + 4) as unknown as Four;
-  const [e, f, g, h] = units.subarray(begin + 4, begin + 8) as unknown as Four;
-  let best = 0;
-  let most = Number.NEGATIVE_INFINITY;
-  for (let point = 0, i = 0; point < halfNorms.length; point++, i += 8) {
-    const low = a * points[i]! + b * points[i + 1]! + c * points[i + 2]! + d * points[i + 3]!;
-    const high = e * points[i + 4]! + f * points[i + 5]! + g * points[i + 6]! + h * points[i + 7]!;
-    const gain = low + high - halfNorms[point]!;
     if (gain > most) {
       most = gain;
       best = point;
