@@ -64,6 +64,8 @@ const maxForms = 8;
 /** The value of an answer. @throws FormError where the text was cut before its form was complete */
 export type ReadValue = (result: GenerationResult) => unknown;
 
+const plainText = { parseSpecial: false, addBos: "never", addEos: "never" } as const;
+
 /** A form as one answer needs it. */
 export interface PromisedForm {
   /** Undefined for an answer that promises none. */
@@ -123,7 +125,11 @@ export class Forms {
     answer: { readonly endTokens: Iterable<number>; readonly previous: () => number | undefined },
   ): TokenConstraint {
     const { endTokens, previous } = answer;
-    return form.constrain({ endTokens, dropsFirstSpace: () => this.#dropsSpaceAfter(previous()) });
+    return form.constrain({
+      endTokens,
+      dropsFirstSpace: () => this.#dropsSpaceAfter(previous()),
+      encode: (text) => this.#tokenizer.encode(text, plainText),
+    });
   }
 
   #compile(source: FormSource): Form {

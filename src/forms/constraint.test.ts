@@ -64,6 +64,27 @@ function trieOf(list: readonly Uint8Array[]): TokenTrie {
   );
 }
 
+/** The longest piece first, as a tokenizer without merges has it. */
+function encode(text: string): readonly number[] {
+  const ids: number[] = [];
+  for (let rest = Buffer.from(text); rest.length > 0; ) {
+    const fitting = pieces
+      .map((piece, id) => ({ piece, id }))
+      .filter(({ piece, id }) => {
+        return id !== endToken && Buffer.compare(rest.subarray(0, piece.length), piece) === 0;
+      });
+    const [longest] = fitting.sort((one, other) => other.piece.length - one.piece.length);
+    if (longest === undefined) throw new Error(`no piece begins ${rest}`);
+    ids.push(longest.id);
+    rest = rest.subarray(longest.piece.length);
+  }
+  return ids;
+}
+
+function written(tokens: readonly number[]): readonly string[] {
+  return tokens.map((id) => Buffer.from(pieces[id] ?? []).toString());
+}
+
 const forms: Readonly<Record<string, FormSource>> = {
   anything: { kind: "schema", schema: true },
   person: {
@@ -120,7 +141,7 @@ describe("a constraint", () => {
       let steps = 0;
       for (let answer = 0; answer < 12; answer++) {
         const dropsFirstSpace = (): boolean => answer % 3 === 0;
-        const constraint = form.constrain({ endTokens: [endToken], dropsFirstSpace });
+        const constraint = form.constrain({ endTokens: [endToken], dropsFirstSpace, encode });
         for (let step = 0; step < 30 && !constraint.isDone; step++) {
           const { byMask, byReading } = allowed(constraint);
           expect(byMask).toEqual(byReading);
@@ -137,7 +158,11 @@ describe("a constraint", () => {
 
   it("takes back tokens, and goes on as if they had never come", () => {
     const form = new Form(forms["person"] ?? { kind: "regex", regex: "" }, () => trie);
-    const constraint = form.constrain({ endTokens: [endToken], dropsFirstSpace: () => false });
+    const constraint = form.constrain({
+      endTokens: [endToken],
+      dropsFirstSpace: () => false,
+      encode,
+    });
     const read = (text: string): void => {
       for (const byte of Buffer.from(text)) expect(constraint.accept(byte)).toBe(true);
     };
@@ -159,14 +184,53 @@ describe("a constraint", () => {
       additionalProperties: false,
     };
     const form = new Form({ kind: "schema", schema }, () => trie);
-    const constraint = form.constrain({ endTokens: [endToken], dropsFirstSpace: () => false });
-    expect(Buffer.from(constraint.forced(100)).toString()).toBe('{"kind":');
+    const constraint = form.constrain({
+      endTokens: [endToken],
+      dropsFirstSpace: () => false,
+      encode,
+    });
+    // Whether a space follows the colon is the model's choice, and `":` might become `": "`.
+    expect(written(constraint.forced())).toEqual(['{"', "k", "i", "n", "d"]);
     for (const byte of Buffer.from('{"kind": ')) constraint.accept(byte);
-    expect(Buffer.from(constraint.forced(100)).toString()).toBe('"x"}');
-    expect(Buffer.from(constraint.forced(2)).toString()).toBe('"x');
+    expect(written(constraint.forced())).toEqual(['"', "x", '"}']);
     for (const byte of Buffer.from('"x"}')) constraint.accept(byte);
     expect([constraint.isDone, constraint.isComplete]).toEqual([true, true]);
+    expect(constraint.forced()).toEqual([]);
     expect(allowed(constraint).byMask).toEqual([endToken]);
+  });
+
+  it("writes what must come as the tokenizer does, with spaces as at the last gap, up to what might be a longer token", () => {
+    const names = { type: "array", items: { const: "é" }, minItems: 3, maxItems: 3 };
+    const schema = {
+      type: "object",
+      properties: { name: names, abc: { enum: ["abcdef", "abcdxy"] } },
+      required: ["name", "abc"],
+      additionalProperties: false,
+    };
+    const form = new Form({ kind: "schema", schema }, () => trie);
+    const forcedAfter = (text: string): readonly string[] => {
+      const constraint = form.constrain({
+        endTokens: [endToken],
+        dropsFirstSpace: () => false,
+        encode,
+      });
+      for (const byte of Buffer.from(text)) expect(constraint.accept(byte)).toBe(true);
+      return written(constraint.forced());
+    };
+    // Spaced, then not; `abc` might become `abcdef`.
+    const quoted = ["é", '", "', "é", '", "', "é"];
+    expect(forcedAfter('{"name": ')).toEqual(["[", '"', ...quoted, '"]', ', "', "abc", '": "']);
+    const tight = ["é", '",', '"', "é", '",', '"', "é"];
+    expect(forcedAfter('{"name":')).toEqual([]);
+    expect(forcedAfter('{"name":[')).toEqual(['"', ...tight, '"]', ",", '"', "abc", '":', '"']);
+  });
+
+  it("forces nothing where a token that loses its space might come first", () => {
+    const form = new Form({ kind: "regex", regex: "abcdef!" }, () => trie);
+    const constraint = form.constrain({ endTokens: [], dropsFirstSpace: () => true, encode });
+    expect(constraint.forced()).toEqual([]);
+    constraint.accept("a".charCodeAt(0));
+    expect(written(constraint.forced())).toEqual([..."bcdef!"]);
   });
 
   it("goes on after it has forgotten what it had found", () => {
@@ -174,7 +238,11 @@ describe("a constraint", () => {
       { kind: "schema", schema: { type: "string", maxLength: 30_000 } },
       () => trie,
     );
-    const constraint = form.constrain({ endTokens: [endToken], dropsFirstSpace: () => false });
+    const constraint = form.constrain({
+      endTokens: [endToken],
+      dropsFirstSpace: () => false,
+      encode,
+    });
     constraint.accept(0x22);
     for (let i = 0; i < 21_000; i++) expect(constraint.accept(0x61)).toBe(true);
     const { byMask, byReading } = allowed(constraint);

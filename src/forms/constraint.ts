@@ -1,4 +1,5 @@
 /** One answer's way through a form, token by token: the side of a form that the sampler asks (TokenConstraint). */
+import { encodeStretch } from "./forced-stretch.ts";
 import type { Masks } from "./masks.ts";
 import type { State, States } from "./states.ts";
 
@@ -9,16 +10,24 @@ export interface ConstraintUse {
   readonly endTokens: Iterable<number>;
   /** Whether the first token of the answer loses a space that it begins with (SentencePiece after a special token). */
   readonly dropsFirstSpace: () => boolean;
+  /** The tokenizer's tokens of a text. */
+  readonly encode: (text: string) => readonly number[];
 }
 
 const space = 0x20;
+/** Bytes of a stretch that are written at once. */
+const maxStretch = 4096;
+const noTokens: readonly number[] = [];
 
 export class FormConstraint {
   readonly #use: ConstraintUse;
   readonly #states: States;
   readonly #ends: readonly number[];
+  readonly #tokens: number[] = [];
   /** The state before each token, and the last one. */
   readonly #history: State[];
+  /** As #history: the last byte at a place where a space may come that says nothing; undefined before the first. */
+  readonly #gaps: (number | undefined)[] = [undefined];
 
   constructor(states: States, use: ConstraintUse) {
     this.#use = use;
@@ -48,17 +57,24 @@ export class FormConstraint {
     if (start === bytes.length) return false;
     this.#states.startWork();
     let state = this.#state;
+    let gap = this.#gaps.at(-1);
     for (let at = start; at < bytes.length; at++) {
+      if (this.#states.isGap(state)) gap = bytes[at];
       state = this.#states.afterByte(state, bytes[at] ?? 0);
       if (state === this.#states.dead) return false;
     }
     this.#history.push(state);
+    this.#gaps.push(gap);
+    this.#tokens.push(token);
     return true;
   }
 
   /** Takes back the last `tokens` accepted ones. */
   rollback(tokens: number): void {
-    this.#history.length = Math.max(1, this.#history.length - tokens);
+    const left = Math.max(0, this.#tokens.length - tokens);
+    this.#tokens.length = left;
+    this.#history.length = left + 1;
+    this.#gaps.length = left + 1;
   }
 
   /** Whether the answer may end here. */
@@ -71,17 +87,40 @@ export class FormConstraint {
     return this.#state.isComplete && this.#state.items.length === 0;
   }
 
-  /** The bytes that must come next, whatever is chosen; none where the answer may end, or at most `most`. */
-  forced(most: number): Uint8Array {
+  /**
+   * The tokens of the stretch that must come next, as the tokenizer writes it: none where there is a choice. A token at its
+   * end that might be a longer one with what follows is left to be chosen.
+   */
+  forced(): readonly number[] {
+    if (this.#states.onlyByte(this.#state) === undefined || this.#dropsSpace) return noTokens;
+    this.#states.startWork();
+    const { bytes, after } = this.#forcedBytes();
+    const masks = this.#use.masks();
+    const tokens = encodeStretch(bytes, { ...this.#use, trie: masks.trie, before: this.#tokens });
+    let begin = 0;
+    let kept = 0;
+    const end = masks.extensibleFrom(bytes, after);
+    for (; kept < tokens.length; kept++) {
+      begin += masks.trie.bytesOf(tokens[kept] ?? 0).length;
+      if (begin > end) break;
+    }
+    return tokens.slice(0, kept);
+  }
+
+  /** The bytes that must come next; at gaps, a space or none as at the last one. `after`: the state behind them. */
+  #forcedBytes(): { readonly bytes: Uint8Array; readonly after: State } {
     const bytes: number[] = [];
-    let state = this.#state;
-    while (bytes.length < most && !state.isComplete) {
-      const byte = this.#states.onlyByte(state);
+    let after = this.#state;
+    const gapByte = this.#gaps.at(-1);
+    while (bytes.length < maxStretch && !after.isComplete) {
+      const isGap = this.#states.isGap(after);
+      if (isGap && gapByte === undefined) break;
+      const byte = isGap && gapByte === space ? space : this.#states.onlyByte(after);
       if (byte === undefined) break;
       bytes.push(byte);
-      state = this.#states.afterByte(state, byte);
+      after = this.#states.afterByte(after, byte);
     }
-    return Uint8Array.from(bytes);
+    return { bytes: Uint8Array.from(bytes), after };
   }
 
   get #state(): State {

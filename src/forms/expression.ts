@@ -16,6 +16,8 @@ export type Expression =
       readonly body: Expression;
       readonly least: number;
       readonly most: number;
+      /** White space that says nothing: an answer has it everywhere or nowhere, where nothing else is to be chosen. */
+      readonly isGap?: boolean;
     }
   /** A code: none of its words begins another one, and none is empty. Repeats of it have fast masks. */
   | { readonly kind: "code"; readonly body: Expression }

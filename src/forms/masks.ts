@@ -66,6 +66,16 @@ export class Masks {
     return bits;
   }
 
+  /**
+   * From where on the bytes might be a part of a token that goes on behind them, in the state that follows them; their
+   * length where none does.
+   */
+  extensibleFrom(bytes: Uint8Array, after: State): number {
+    let from = Math.max(0, bytes.length - this.trie.maxDepth);
+    while (from < bytes.length && !this.#walker.goesOn(bytes.subarray(from), after)) from++;
+    return from;
+  }
+
   /** Within the body of `item`, and where it is left for `tail`. */
   #ofItemBefore(item: number, tail: State): Reached {
     const hasAfter = tail.items.length > 0;

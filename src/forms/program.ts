@@ -66,6 +66,9 @@ export class Program {
   readonly root: number;
   readonly ruleNullable: RuleFlags;
   readonly #setIds: Map<string, number> = new Map();
+  readonly #onlyBytes: (number | undefined)[] = [];
+  /** Items at which a space may come that says nothing. */
+  readonly gaps: Set<number> = new Set();
   /** Per item: whether its body may end without another byte. */
   readonly nullable: boolean[] = [true];
 
@@ -105,6 +108,17 @@ export class Program {
     this.b.push(b);
     this.nullable.push(this.#isNullable(kind, a, b));
     return this.kinds.push(kind) - 1;
+  }
+
+  /** The byte of a set of one byte; undefined for other sets. */
+  onlyByteOf(setId: number): number | undefined {
+    if (setId >= this.#onlyBytes.length) {
+      for (const set of this.sets.slice(this.#onlyBytes.length)) {
+        const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter((b) => hasByte(set, b));
+        this.#onlyBytes.push(bytes.length === 1 ? bytes[0] : undefined);
+      }
+    }
+    return this.#onlyBytes[setId];
   }
 
   setId(set: ByteSet): number {
@@ -255,7 +269,11 @@ class Compiler {
     if (!hasBytes(body, this.#flags)) return next;
     const isBodyNullable = isNullable(body, this.#program.ruleNullable);
     const least = isBodyNullable ? 0 : expression.least;
-    if (most === 1) return this.#copies(body, { least, most }, next);
+    if (most === 1) {
+      const item = this.#copies(body, { least, most }, next);
+      if (expression.isGap === true) this.#program.gaps.add(item);
+      return item;
+    }
     if (most === Number.POSITIVE_INFINITY && least <= 1) return this.#loop(body, least, next);
     const isCode = body.kind === "code";
     const copies = most === Number.POSITIVE_INFINITY ? least : most;

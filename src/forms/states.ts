@@ -23,6 +23,10 @@ export interface State {
   readonly next: (State | undefined)[];
 }
 
+const space = 0x20;
+/** In place of the only byte of a state. */
+const choiceOfBytes = -1;
+
 /** Arrays in arrays that a text may open; a model's context ends before, and memory stays bounded. */
 const maxDepth = 10_000;
 /** Readings of a text that are followed side by side; a JSON schema of 1000 optional properties has 1000. */
@@ -43,6 +47,7 @@ export class States {
   readonly ended: State;
   #known: Map<string, State> = new Map();
   #unions: Map<number, State> = new Map();
+  readonly #only: WeakMap<State, number> = new WeakMap();
   #made = 0;
   #work = 0;
 
@@ -78,11 +83,32 @@ export class States {
     return found;
   }
 
-  /** The one byte that may come next; undefined where there is a choice, or none. */
+  /** The one byte that may come next, or at a gap the one beside the space; undefined where there is a choice, or none. */
   onlyByte(state: State): number | undefined {
+    const known = this.#only.get(state);
+    if (known !== undefined) return known === choiceOfBytes ? undefined : known;
+    const found = this.#findOnlyByte(state);
+    this.#only.set(state, found ?? choiceOfBytes);
+    return found;
+  }
+
+  /** Whether a space may come that says nothing. */
+  isGap({ items }: State): boolean {
+    const { gaps } = this.program;
+    return items.length > 0 && items.every((item) => gaps.has(item));
+  }
+
+  #findOnlyByte(state: State): number | undefined {
+    const [item = endItem] = state.items;
+    const { kinds, a } = this.program;
+    // Inside a text, as most are.
+    if (state.items.length === 1 && kinds[item] === itemKind.bytes) {
+      return this.program.onlyByteOf(a[item] ?? 0);
+    }
+    const without = this.isGap(state) ? space : undefined;
     let only: number | undefined;
     for (let byte = 0; byte < 256; byte++) {
-      if (this.afterByte(state, byte) === this.dead) continue;
+      if (byte === without || this.afterByte(state, byte) === this.dead) continue;
       if (only !== undefined) return undefined;
       only = byte;
     }

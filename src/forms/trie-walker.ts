@@ -90,6 +90,41 @@ export class TrieWalker {
     }
   }
 
+  /** Whether a token begins with these bytes and goes on in `state`. */
+  goesOn(bytes: Uint8Array, state: State): boolean {
+    const { ends, depths, firstTokens } = this.#trie;
+    const top = this.#nodeOf(bytes);
+    if (top === undefined) return false;
+    const path = [state];
+    const end = ends[top] ?? 0;
+    for (let node = top + 1; node < end; ) {
+      const depth = (depths[node] ?? 0) - bytes.length;
+      const after = this.#states.after(path[depth - 1] ?? state, this.classOfNode(node));
+      if (after === this.#states.dead) {
+        node = ends[node] ?? end;
+        continue;
+      }
+      if ((firstTokens[node + 1] ?? 0) > (firstTokens[node] ?? 0)) return true;
+      path[depth] = after;
+      node++;
+    }
+    return false;
+  }
+
+  #nodeOf(bytes: Uint8Array): number | undefined {
+    const nodes = this.#trie;
+    let node = -1;
+    let end = nodes.bytes.length;
+    for (const byte of bytes) {
+      let child = node + 1;
+      while (child < end && nodes.bytes[child] !== byte) child = nodes.ends[child] ?? end;
+      if (child >= end) return undefined;
+      node = child;
+      end = nodes.ends[child] ?? end;
+    }
+    return node;
+  }
+
   #walkNodes(
     stretch: { readonly from: number; readonly to: number; readonly depth: number },
     state: State,

@@ -43,7 +43,7 @@ export const rowPurposes: readonly RowPurpose[] = ["answer", "proposal", "prompt
  */
 export interface Step {
   rowCount: number;
-  /** The first rows of the step. Each wants an output. */
+  /** The first rows of the step: what answers have said. The last of a sequence wants an output, unless more is to be read first. */
   answerRows: number;
   /** Rows behind those of answers. Each wants an output. */
   proposalRows: number;

@@ -7,7 +7,9 @@ export function makeRoomInContext(session: Session, seat: Seat): void {
   const { generation, sequence } = seat;
   const { cache } = session;
   if (generation.isFinished || generation.kind === "embedding") return;
-  if (cache.length(sequence) + generation.pendingCount <= cache.contextLength) return;
+  // What an answer must say is read as far as there is room, as if it were said word by word.
+  const wanted = generation.isAnswering ? 1 : generation.pendingCount;
+  if (cache.length(sequence) + wanted <= cache.contextLength) return;
   if (generation.settings.whenFull === "finish") {
     generation.finish("context");
     return;

@@ -17,7 +17,7 @@ it("takes prompts longer than a call may have arguments", () => {
     },
     { push: () => "", hiddenText: () => "", end: () => "" },
   );
-  generation.start(1);
+  generation.start(1, length + 1);
   expect(generation.pendingCount).toBe(length - 1);
   expect([generation.takePending(), generation.takePending()]).toEqual([1, 2]);
 });

@@ -95,7 +95,7 @@ export class ActiveGeneration {
   readonly settings: GenerationSettings;
   readonly chunks: ChunkQueue<GeneratedChunk>;
   readonly result: Promise<GenerationResult>;
-  /** Tokens to be read next: the prompt's rest, then one sampled token at a time. */
+  /** Tokens to be read next: the prompt's rest, then a sampled token and those that had to follow it. */
   readonly #pending: number[] = [];
   readonly #sampler: Sampler;
   #prompt: readonly number[];
@@ -104,6 +104,12 @@ export class ActiveGeneration {
   readonly #tokens: number[] = [];
   readonly #settle: Settle;
   #pendingAt = 0;
+  /** Whether what is pending is a prompt, or the context again. */
+  #isReading = true;
+  #contextLength: Tokens = 0;
+  /** Tokens that must come next, from #forcedAt on. */
+  #forced: readonly number[] = [];
+  #forcedAt = 0;
   #text = "";
   #written = "";
   #cached = 0;
@@ -168,14 +174,16 @@ export class ActiveGeneration {
     return this.#pending.length - this.#pendingAt;
   }
 
-  /** Whether it goes on from the one token that was written last; else it reads its prompt, or its context again. */
+  /** Whether it goes on from what was written last; else it reads its prompt, or its context again. */
   get isAnswering(): boolean {
-    return this.#finish === undefined && this.#tokens.length > 0 && this.pendingCount === 1;
+    const isWritten = !this.#isReading || this.pendingCount === 1;
+    return this.#finish === undefined && this.#tokens.length > 0 && isWritten;
   }
 
   /** Begins: `cached` tokens at the beginning of the prompt need not be read again. */
-  start(cached: number): void {
+  start(cached: Tokens, contextLength: Tokens): void {
     this.#cached = cached;
+    this.#contextLength = contextLength;
     this.#startedAt = performance.now();
     for (const token of this.prompt) this.#sampler.observe(token);
     this.readAgain(this.prompt.slice(cached));
@@ -185,6 +193,7 @@ export class ActiveGeneration {
   readAgain(tokens: readonly number[]): void {
     this.#pending.length = 0;
     this.#pendingAt = 0;
+    this.#isReading = true;
     // One by one: arguments of a call have a limit that prompts do not.
     for (const token of tokens) this.#pending.push(token);
   }
@@ -242,9 +251,10 @@ export class ActiveGeneration {
     const top = logprobs === undefined ? undefined : topLogprobs(logits, logprobs);
     const total = logprobs === undefined ? 0 : logSumExp(logits);
     const before = logprobs === undefined ? logits : logits.slice();
-    const token = this.#sampler.sample(logits);
+    const token = this.#takeForced() ?? this.#sampler.sample(logits);
     const scores = top && { logprob: (before[token ?? 0] ?? 0) - total, topLogprobs: top };
     this.#publish(token, scores);
+    if (scores === undefined) this.#publishForced();
   }
 
   /** Ends the answer; it fails instead where the text that was held back cannot be given out. */
@@ -302,9 +312,34 @@ export class ActiveGeneration {
     else this.#readNext(token);
   }
 
+  /** Tokens that need no sampling are read in one step with the one before, unless their scores are asked for. */
+  #publishForced(): void {
+    const { whenFull } = this.settings;
+    while (this.#finish === undefined) {
+      const length = this.prompt.length + this.#tokens.length;
+      // The context is full: what is said one by one ends here, too.
+      if (whenFull === "finish" && length > this.#contextLength) return;
+      const token = this.#takeForced();
+      if (token === undefined) return;
+      this.#publish(token, undefined);
+    }
+  }
+
+  /** The next token that must come whatever the logits say; undefined where there is a choice. */
+  #takeForced(): number | undefined {
+    if (this.#forcedAt >= this.#forced.length) {
+      this.#forced = this.#sampler.forced();
+      this.#forcedAt = 0;
+    }
+    return this.#forced[this.#forcedAt++];
+  }
+
   #readNext(token: number): void {
-    this.#pending.length = 0;
-    this.#pendingAt = 0;
+    if (this.pendingCount === 0) {
+      this.#pending.length = 0;
+      this.#pendingAt = 0;
+    }
+    this.#isReading = false;
     this.#pending.push(token);
   }
 

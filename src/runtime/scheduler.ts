@@ -244,9 +244,14 @@ export class Scheduler {
   #addAnswer(seat: Seat | undefined, share: Share | undefined): void {
     if (seat === undefined || share === undefined) return;
     if (!seat.isAnswering || share.rows === 0) return;
-    this.#session.addForOutput(seat.sequence, seat.generation.takePending(), "answer");
-    this.#outputSeats.push(seat);
+    const { generation, sequence } = seat;
+    for (let row = share.outputs; row < share.rows; row++) {
+      this.#session.add(sequence, generation.takePending(), "answer");
+    }
     share.rows = 0;
+    if (share.outputs === 0) return;
+    this.#session.addForOutput(sequence, generation.takePending(), "answer");
+    this.#outputSeats.push(seat);
   }
 
   /** The last row of a prompt wants an output, from which the answer starts. */
@@ -287,7 +292,7 @@ export class Scheduler {
     if (generation.kind === "embedding") return true;
     generation.noteQueued(0);
     try {
-      generation.start(cached);
+      generation.start(cached, this.#session.cache.contextLength);
       return true;
     } catch (error) {
       generation.fail(error);

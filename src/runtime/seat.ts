@@ -43,11 +43,8 @@ export class Seat implements SeatView {
   }
 
   get readable(): Tokens {
-    const [until] = this.savedAt;
-    const { pending } = this;
-    return until === undefined
-      ? pending
-      : Math.min(pending, until - this.#cache.length(this.sequence));
+    const [until = this.#cache.contextLength] = this.savedAt;
+    return Math.min(this.pending, until - this.#cache.length(this.sequence));
   }
 
   get priority(): number {

@@ -86,34 +86,37 @@ export class Session implements Disposable {
     return this.#step.rowCount;
   }
 
-  /** Adds a row of a prompt at the end of a sequence. It is computed for the cache's sake: no output is read. */
-  add(sequence: number, token: number): void {
+  /**
+   * Adds a row at the end of a sequence that is computed for the cache's sake: no output is read.
+   * @throws RangeError unless rows of answers are added first, proposals next, prompts last.
+   */
+  add(sequence: number, token: number, purpose: RowPurpose = "prompt"): void {
     const step = this.#step;
     if (this.room === 0)
       throw new LimitError(`a step has room for ${counted(step.sequence.length, "row")}`);
+    const before = purpose === "answer" ? step.answerRows : step.answerRows + step.proposalRows;
+    if (purpose !== "prompt" && before < step.rowCount) {
+      throw new RangeError(`a row of purpose ${purpose} was added behind rows that come after it`);
+    }
     const position = this.cache.append(sequence, token);
     step.sequence[step.rowCount] = sequence;
     step.position[step.rowCount] = position;
     step.token[step.rowCount] = token;
     step.rowCount++;
+    if (purpose === "answer") step.answerRows++;
+    else if (purpose === "proposal") step.proposalRows++;
   }
 
   /**
    * Adds a row whose output is wanted and returns the index for `logits`, `best` and `largest`.
-   * @throws RangeError unless rows of answers are added first, proposals next, prompts last.
+   * @throws RangeError as `add`
    */
   addForOutput(sequence: number, token: number, purpose: RowPurpose): number {
     const step = this.#step;
     if (this.outputRoom === 0) {
       throw new LimitError(`a step has room for ${counted(step.outputRow.length, "output")}`);
     }
-    const before = purpose === "answer" ? step.answerRows : step.answerRows + step.proposalRows;
-    if (purpose !== "prompt" && before < step.rowCount) {
-      throw new RangeError(`a row of purpose ${purpose} was added behind rows that come after it`);
-    }
-    this.add(sequence, token);
-    if (purpose === "answer") step.answerRows++;
-    else if (purpose === "proposal") step.proposalRows++;
+    this.add(sequence, token, purpose);
     step.outputRow[step.outputCount] = step.rowCount - 1;
     return step.outputCount++;
   }

@@ -42,6 +42,19 @@ describe("a step's rows", () => {
     expect(shared([writing, ended, writing])).toEqual(["1!", "0", "1!"]);
   });
 
+  it("go to what answers had to say before prompts, but for a quarter", () => {
+    const saying = (pending: number): SeatView => ({ ...writing, pending, readable: pending });
+    expect(shared([saying(5)])).toEqual(["5!"]);
+    expect(shared([saying(20)])).toEqual(["8"]);
+    expect(shared([saying(3), saying(3)])).toEqual(["3!", "3!"]);
+    expect(shared([saying(3), writing, saying(9)])).toEqual(["3!", "1!", "4"]);
+    expect(shared([saying(3), saying(3), reading(20)])).toEqual(["3!", "3!", "2"]);
+    expect(shared([saying(30), reading(20)])).toEqual(["6", "2"]);
+    expect(shared([saying(30), writing], { rows: 100 }, { slice: 4 })).toEqual(["5", "1!"]);
+    expect(shared([saying(5)], { rows: 1 })).toEqual(["1"]);
+    expect(shared([{ ...saying(5), readable: 2 }])).toEqual(["2"]);
+  });
+
   it("are a slice of prompts at most where answers are written beside", () => {
     expect(shared([writing, reading(20)], { rows: 100 }, { slice: 4 })).toEqual(["1!", "4"]);
     expect(shared([reading(20)], { rows: 100 }, { slice: 4 })).toEqual(["20!"]);

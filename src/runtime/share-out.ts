@@ -6,7 +6,7 @@ import type { Tokens } from "../core/units.ts";
 
 /** What the decision sees of one seat. Seats come in the order in which they were given. */
 export interface SeatView {
-  /** Whether its one pending token is the one that its answer goes on from; else it reads a prompt. */
+  /** Whether its pending tokens are its answer's: one, or several that it had to say; else it reads a prompt. */
   readonly isAnswering: boolean;
   /** Tokens that wait to be read; the last of them wants an output. 0 for an answer that has ended. */
   readonly pending: Tokens;
@@ -38,7 +38,7 @@ export interface Share {
  * Fills `shares[i]` for `seats[i]`; makes objects only where there are more seats than ever before.
  *
  * Answers come first, one row each; where not all of them have room, they take turns, and a quarter of the rows is left to
- * prompts. Of the rows for prompts, half go to the oldest one of the highest priority, so that each is the oldest some
+ * prompts. What answers had to say beyond that is read next, as far as a quarter is left again. Of the rows for prompts, half go to the oldest one of the highest priority, so that each is the oldest some
  * day, and the rest to those that have least to read, so that a short prompt does not wait for a long one.
  */
 export function shareOut(
@@ -59,10 +59,12 @@ export function shareOut(
   const kept = prompts > 0 && answers >= room.rows ? leastForPrompts(room) : 0;
   const answered = Math.min(answers, room.outputs, room.rows - kept);
   if (answered > 0) giveToAnswers(seats, shares, { of: answers, answered, turn: room.turn });
-  if (prompts === 0) return;
   const left = room.rows - answered;
-  const rows = answers > 0 ? Math.min(left, policy.slice) : left;
-  giveToPrompts(seats, shares, { rows, outputs: room.outputs - answered });
+  const isAlone = answers === 0 || answers + prompts === 1;
+  const rows = isAlone ? left : Math.min(left, policy.slice);
+  const said = giveToStretches(seats, shares, prompts > 0 ? Math.floor((rows * 3) / 4) : rows);
+  if (prompts === 0) return;
+  giveToPrompts(seats, shares, { rows: rows - said, outputs: room.outputs - answered });
 }
 
 const nobody: SeatView = { isAnswering: false, pending: 0, readable: 0, priority: 0 };
@@ -92,10 +94,29 @@ function giveToAnswers(
     if (share === undefined || seats[i]?.isAnswering !== true) continue;
     if ((place + of - first) % of < answered) {
       share.rows = 1;
-      share.outputs = 1;
+      share.outputs = seats[i]?.pending === 1 ? 1 : 0;
     }
     place++;
   }
+}
+
+/** To answers that have a row, for more that they had to say. Returns how many rows were given. */
+function giveToStretches(
+  seats: readonly SeatView[],
+  shares: readonly Share[],
+  rows: Tokens,
+): Tokens {
+  let left = rows;
+  for (let i = 0; i < seats.length; i++) {
+    const { isAnswering, pending, readable } = seats[i] ?? nobody;
+    const share = shares[i] ?? nothing;
+    if (!isAnswering || share.rows === 0) continue;
+    const given = Math.min(left, Math.min(pending, readable) - share.rows);
+    share.rows += given;
+    left -= given;
+    if (share.rows === pending) share.outputs = 1;
+  }
+  return rows - left;
 }
 
 function giveToPrompts(

@@ -3,7 +3,7 @@
  * colon. Characters stand for themselves except the quote, the backslash and the controls, which are escaped.
  */
 import { type CodePoints, complement, hasCodePoint, intersection, utf8Of } from "../code-points.ts";
-import { choice, type Expression, optional, sequence, text } from "../expression.ts";
+import { choice, type Expression, sequence, text } from "../expression.ts";
 import type { Json } from "./document.ts";
 
 const escaped: CodePoints = [0, 0x1f, 0x22, 0x22, 0x5c, 0x5c];
@@ -19,7 +19,7 @@ export function jsonCharacter(set: CodePoints): Expression {
   return choice(options);
 }
 
-const space = optional(text(" "));
+const space: Expression = { kind: "repeat", body: text(" "), least: 0, most: 1, isGap: true };
 export const comma: Expression = sequence(text(","), space);
 export const colon: Expression = sequence(text(":"), space);
 export const quote: Expression = text('"');

@@ -32,6 +32,10 @@ class Sequence implements TokenConstraint {
     return true;
   }
 
+  forced(): readonly number[] {
+    return [];
+  }
+
   rollback(tokens: number): void {
     this.#at -= tokens;
   }
@@ -58,7 +62,7 @@ function answering(constraint: TokenConstraint, sampling: SamplingOptions = {}):
     },
     { push: (token) => `${token} `, hiddenText: () => "", end: () => "" },
   );
-  generation.start(0);
+  generation.start(0, 100);
   return generation;
 }
 

@@ -12,6 +12,11 @@ export interface TokenConstraint {
   mask(into: Uint32Array): void;
   /** Goes on by a token that is no end token. False, and nothing is changed, where that token may not come next. */
   accept(token: number): boolean;
+  /**
+   * The tokens that come next whatever the model thinks of them, in the tokenizer's own spelling: none where there is a choice.
+   * They are to be accepted in this order.
+   */
+  forced(): readonly number[];
   /** Takes back the last `tokens` accepted ones. */
   rollback(tokens: number): void;
   /** Whether nothing but an end token may come next: the answer ends without reading one. */

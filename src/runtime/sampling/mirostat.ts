@@ -14,7 +14,7 @@ export class MirostatStage implements LogitStage {
   readonly #vocabulary: number;
   /** The most surprise that a token may have, in bits. */
   #mu: number;
-  /** What the token that is accepted next was drawn from; undefined while the prompt is read. */
+  /** What the token that is accepted next was drawn from; undefined where it is not drawn. */
   #drawnFrom: Candidates | undefined;
 
   constructor(
@@ -41,6 +41,7 @@ export class MirostatStage implements LogitStage {
   accept(token: number): void {
     if (this.#drawnFrom === undefined) return;
     const surprise = -Math.log2(this.#drawnFrom.probabilityOf(token));
+    this.#drawnFrom = undefined;
     this.#mu -= this.#eta * (surprise - this.#tau);
   }
 

@@ -19,6 +19,8 @@ export interface SamplerExtra {
   readonly sequenceBreakers?: SequenceBreakers | undefined;
 }
 
+const noTokens: readonly number[] = [];
+
 export class Sampler {
   /** Stages that work on the logits of all tokens, by id. */
   readonly #changes: readonly LogitStage[];
@@ -52,6 +54,11 @@ export class Sampler {
   /** Whether the promised form is complete, and nothing may follow. */
   get isDone(): boolean {
     return this.#constraint?.isDone ?? false;
+  }
+
+  /** The tokens that must come next and need no sampling. */
+  forced(): readonly number[] {
+    return this.#constraint?.forced() ?? noTokens;
   }
 
   /** Notes a token of the prompt. */
