@@ -10,7 +10,7 @@ import { columnsOf } from "../derived-weights/down-rows.ts";
 import { transposedShape } from "../derived-weights/transpose.ts";
 import { downRowType } from "../derived-weights/transpose-down.ts";
 import { describeProgram, placedBytes } from "../devices/hybrid/description.ts";
-import type { Placement } from "../devices/hybrid/partition.ts";
+import type { Placement } from "../devices/hybrid/placement.ts";
 import { openCache } from "../io/cache.ts";
 import type { Model } from "../model/model.ts";
 import type { Weight } from "../ops/op.ts";

@@ -6,6 +6,7 @@ import type { Bytes, Neurons } from "../core/units.ts";
 import {
   type BudgetPoint,
   cpuDevice,
+  type DeviceId,
   gpuDevice,
   type Plan,
   type PlanInputs,
@@ -29,7 +30,7 @@ import {
   stringOf,
 } from "./strict-json.ts";
 
-const devices: readonly string[] = [gpuDevice, cpuDevice];
+const devices: readonly DeviceId[] = [gpuDevice, cpuDevice];
 
 export function serialisePlan(plan: Plan): string {
   return `${JSON.stringify(planJson(plan))}\n`;

@@ -18,11 +18,14 @@ import {
 import { configurations, type Solution } from "./solution.ts";
 import { type Solver, solveBudgets, solvePlacement } from "./solve-placement.ts";
 
-export const cpuDevice = "cpu";
-export const gpuDevice = "gpu0";
+/** A processor that computes: the host's, or one of its cards. */
+export type DeviceId = "cpu" | `gpu${number}`;
+export const cpuDevice: DeviceId = "cpu";
+/** The one card that the planner fills. */
+export const gpuDevice: DeviceId = "gpu0";
 
 export interface PlanPart {
-  readonly device: string;
+  readonly device: DeviceId;
   /** Ascending ids; the parts of a layer have each of its neurons once. */
   readonly neurons: Uint32Array;
 }
@@ -30,7 +33,7 @@ export interface PlanPart {
 export interface PlanLayer {
   readonly neuronCount: Neurons;
   /** Where attention, KV cache and norms are. */
-  readonly attentionDevice: string;
+  readonly attentionDevice: DeviceId;
   /** Devices that have neurons, in no particular order. */
   readonly parts: readonly PlanPart[];
 }
@@ -63,7 +66,7 @@ export interface Plan {
   readonly inputs: PlanInputs;
   readonly hardwareName: string;
   readonly layers: readonly PlanLayer[];
-  readonly outputDevice: string;
+  readonly outputDevice: DeviceId;
   readonly memory: DeviceMemory;
   readonly gpuBytes: Bytes;
   readonly cpuBytes: Bytes;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { HardwareProfile } from "./hardware.ts";
-import type { PlanLayer } from "./plan.ts";
+import type { DeviceId, PlanLayer, PlanPart } from "./plan.ts";
 import { promptOnCpuFrom } from "./prompt-path.ts";
 
 /** Bytes per second of the devices, and what they multiply in prompts. */
@@ -37,9 +37,9 @@ function machine(speeds: {
   };
 }
 
-function layerOf(hot: number, cold: number, attentionDevice = "gpu0"): PlanLayer {
+function layerOf(hot: number, cold: number, attentionDevice: DeviceId = "gpu0"): PlanLayer {
   const ids = Uint32Array.from({ length: hot + cold }, (_, id) => id);
-  const parts = [
+  const parts: readonly PlanPart[] = [
     { device: "gpu0", neurons: ids.subarray(0, hot) },
     { device: "cpu", neurons: ids.subarray(hot) },
   ];

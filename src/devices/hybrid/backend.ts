@@ -1,16 +1,22 @@
 /**
- * Two backends as one: each compiles its share of a program by a placement, and steps run on both at once.
- * Any two backends will do; they are called gpu and cpu after what they are for. docs/decisions/0006-hybrid-executor.md.
+ * Several backends as one: each compiles its share of a program by a placement, and steps run on all at once.
+ * Any backends will do; they are called cards and cpu after what they are for. docs/decisions/0006-hybrid-executor.md.
  */
 import type { Backend, CompileOptions, Executable } from "../../backends/backend.ts";
+import { HearthError } from "../../core/errors.ts";
 import type { Program } from "../../ops/program.ts";
+import { cpuDevice, type DeviceId, gpuDevice } from "../../placement/plan.ts";
 import type { AdaptOptions } from "./adapt.ts";
 import { HybridExchange } from "./exchange.ts";
 import { createHybridExecutable, type HybridExecutable } from "./executable.ts";
-import { type Placement, partitionProgram } from "./partition.ts";
+import { partitionProgram } from "./partition.ts";
+import type { Placement } from "./placement.ts";
 
 export interface HybridBackendOptions {
+  /** The card that plans name gpu0. */
   readonly gpu: Backend;
+  /** Those that they name gpu1 and so on. Default: none. */
+  readonly furtherCards?: readonly Backend[];
   readonly cpu: Backend;
   readonly placement: Placement;
   /** Keep a timeline of every step. Default false. */
@@ -27,7 +33,19 @@ export interface HybridBackend extends Backend {
 
 /** Disposes both backends with itself. */
 export function createHybridBackend(options: HybridBackendOptions): HybridBackend {
-  const { gpu, cpu, placement, timeline = false, adapt, promptOnCpuFrom } = options;
+  const { gpu, furtherCards = [], cpu, placement, timeline = false } = options;
+  const { adapt, promptOnCpuFrom } = options;
+  const backends = new Map<DeviceId, Backend>([
+    [gpuDevice, gpu],
+    ...furtherCards.map((card, i) => [`gpu${i + 1}`, card] as const),
+    [cpuDevice, cpu],
+  ]);
+  const backendOf = (device: DeviceId): Backend => {
+    const backend = backends.get(device);
+    if (backend === undefined)
+      throw new HearthError(`the placement uses ${device}, which is not open`);
+    return backend;
+  };
   return {
     transpose: cpu.transpose,
     multiply: cpu.multiply,
@@ -38,21 +56,15 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
         cpuPath: promptOnCpuFrom !== undefined,
       });
       const made: Executable[] = [];
-      const compile = async (
-        backend: Backend,
-        share: Program | undefined,
-      ): Promise<Executable | undefined> => {
-        if (share === undefined) return undefined;
-        const executable = await backend.compile(share, compileOptions);
-        made.push(executable);
-        return executable;
-      };
       try {
-        const devices = {
-          gpu: await compile(gpu, partition.gpu),
-          cpu: await compile(cpu, partition.cpu),
-        };
-        const exchange = HybridExchange.create(devices, placement.layers, adapt);
+        const devices = new Map<DeviceId, Executable>();
+        for (const [device, share] of partition.programs) {
+          const executable = await backendOf(device).compile(share, compileOptions);
+          made.push(executable);
+          devices.set(device, executable);
+        }
+        const pair = { gpu: devices.get(gpuDevice), cpu: devices.get(cpuDevice) };
+        const exchange = HybridExchange.create(pair, placement.layers, adapt);
         const parts = { program, partition, devices, timeline };
         return createHybridExecutable({
           ...parts,
@@ -65,8 +77,7 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
       }
     },
     [Symbol.dispose]: () => {
-      gpu[Symbol.dispose]();
-      cpu[Symbol.dispose]();
+      for (const backend of backends.values()) backend[Symbol.dispose]();
     },
   };
 }

@@ -24,7 +24,8 @@ import type {
 } from "../../placement/placeable-model.ts";
 import { cpuDevice, gpuDevice } from "../../placement/plan.ts";
 import { gpuBytes, gpuNeuronBytes } from "../../placement/problem.ts";
-import { type Placement, partitionProgram } from "./partition.ts";
+import { partitionProgram } from "./partition.ts";
+import type { Placement } from "./placement.ts";
 
 /** Every buffer of the GPU backend is a multiple of this. */
 const gpuAllocation: Bytes = 16;
@@ -77,7 +78,7 @@ export function describeProgram(request: DescriptionRequest): PlaceableModel {
 
 /** Bytes that a placement of the program takes on the GPU, exactly. */
 export function placedBytes(program: Program, placement: Placement, limits: BindingLimits): Bytes {
-  const { gpu } = partitionProgram(program, placement);
+  const gpu = partitionProgram(program, placement).programs.get(gpuDevice);
   return gpu === undefined ? 0 : estimateGpuBytes(gpu, limits);
 }
 

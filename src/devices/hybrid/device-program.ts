@@ -6,11 +6,10 @@ import type { KvLayer } from "../../ops/kv-shape.ts";
 import type { FfnBlock, Op, Slot } from "../../ops/op.ts";
 import { type Places, ruleOf } from "../../ops/op-table.ts";
 import type { Program, Segment } from "../../ops/program.ts";
-
-export type DeviceName = "gpu" | "cpu";
+import type { DeviceId } from "../../placement/plan.ts";
 
 export class DeviceProgram {
-  readonly device: DeviceName;
+  readonly device: DeviceId;
   readonly #slots = new Map<Slot, Slot>();
   /** Layer of the model → layer of this device's cache. */
   readonly #cacheLayers = new Map<number, number>();
@@ -21,7 +20,7 @@ export class DeviceProgram {
   };
   #ops: Op[] = [];
 
-  constructor(device: DeviceName) {
+  constructor(device: DeviceId) {
     this.device = device;
   }
 

@@ -11,8 +11,9 @@ import { openGguf } from "../../gguf/open.ts";
 import { buildProgram } from "../../model/build-program.ts";
 import { openModel } from "../../model/model.ts";
 import { createStep } from "../../ops/program.ts";
+import type { PlanLayer } from "../../placement/plan.ts";
 import { createHybridBackend } from "./backend.ts";
-import type { Placement } from "./partition.ts";
+import type { Placement } from "./placement.ts";
 
 const file = await makeTinyModel(["--activation", "relu", "--layers", "2"]);
 afterAll(() => file[Symbol.dispose]());
@@ -56,14 +57,16 @@ async function alone(): Promise<{ logits: readonly Float32Array[]; resting: read
 }
 
 function wrongPlacement(resting: readonly number[][]): Placement {
-  const layers = resting.map((order) => ({
-    neuronCount: order.length,
-    attentionDevice: "gpu0",
-    parts: [
-      { device: "gpu0", neurons: Uint32Array.from(order.slice(0, 24)).sort() },
-      { device: "cpu", neurons: Uint32Array.from(order.slice(24)).sort() },
-    ],
-  }));
+  const layers = resting.map(
+    (order): PlanLayer => ({
+      neuronCount: order.length,
+      attentionDevice: "gpu0",
+      parts: [
+        { device: "gpu0", neurons: Uint32Array.from(order.slice(0, 24)).sort() },
+        { device: "cpu", neurons: Uint32Array.from(order.slice(24)).sort() },
+      ],
+    }),
+  );
   return { layers, outputDevice: "gpu0" };
 }
 

@@ -24,7 +24,7 @@ import {
   type Step,
 } from "../../ops/program.ts";
 import type { StatePart } from "../../ops/state-parts.ts";
-import type { DeviceName } from "./device-program.ts";
+import { cpuDevice, type DeviceId, gpuDevice } from "../../placement/plan.ts";
 import type { HybridExchange } from "./exchange.ts";
 import { joinCounts, joinDevices, joinRuns } from "./join-counts.ts";
 import type { Action, Partition } from "./partition.ts";
@@ -36,13 +36,11 @@ export interface HybridExecutable extends Executable {
   adapt(): Promise<void>;
 }
 
-/** A device that the partition does not use has no executable. */
-type DeviceExecutables = Readonly<Record<DeviceName, Executable | undefined>>;
-
 export interface HybridParts {
   readonly program: Program;
   readonly partition: Partition;
-  readonly devices: DeviceExecutables;
+  /** Those that the partition uses. */
+  readonly devices: ReadonlyMap<DeviceId, Executable>;
   readonly timeline: boolean;
   /** Absent: neurons stay where the placement has them. */
   readonly exchange?: HybridExchange;
@@ -61,7 +59,7 @@ class Hybrid implements HybridExecutable {
   readonly canReplaceNeurons = false;
   readonly #program: Program;
   readonly #partition: Partition;
-  readonly #devices: DeviceExecutables;
+  readonly #devices: ReadonlyMap<DeviceId, Executable>;
   readonly #recorder: HybridRecorder;
   readonly #exchange: HybridExchange | undefined;
   readonly #promptOnCpuFrom: number;
@@ -84,8 +82,8 @@ class Hybrid implements HybridExecutable {
     this.#partition = parts.partition;
     this.#devices = parts.devices;
     this.#recorder = new HybridRecorder({ keepsTimeline: parts.timeline });
-    this.counts = parts.devices.cpu?.counts ?? "blocks";
-    this.memory = sumMemory([parts.devices.gpu, parts.devices.cpu]);
+    this.counts = parts.devices.get(cpuDevice)?.counts ?? "blocks";
+    this.memory = sumMemory([...parts.devices.values()]);
   }
 
   run(segment: number, step: Step): Promise<void> {
@@ -123,22 +121,19 @@ class Hybrid implements HybridExecutable {
 
   copySequence(from: number, to: number, length: number): Promise<void> {
     return this.#enqueue(async () => {
-      await this.#devices.gpu?.copySequence(from, to, length);
-      await this.#devices.cpu?.copySequence(from, to, length);
+      for (const device of this.#devices.values()) await device.copySequence(from, to, length);
     });
   }
 
   saveState(sequence: number, slot: number): Promise<void> {
     return this.#enqueue(async () => {
-      await this.#devices.gpu?.saveState(sequence, slot);
-      await this.#devices.cpu?.saveState(sequence, slot);
+      for (const device of this.#devices.values()) await device.saveState(sequence, slot);
     });
   }
 
   restoreState(slot: number, sequence: number): Promise<void> {
     return this.#enqueue(async () => {
-      await this.#devices.gpu?.restoreState(slot, sequence);
-      await this.#devices.cpu?.restoreState(slot, sequence);
+      for (const device of this.#devices.values()) await device.restoreState(slot, sequence);
     });
   }
 
@@ -162,12 +157,11 @@ class Hybrid implements HybridExecutable {
 
   finished(): Promise<void> {
     return this.#enqueue(async () => {
-      await this.#devices.gpu?.finished();
-      await this.#devices.cpu?.finished();
+      for (const device of this.#devices.values()) await device.finished();
     });
   }
 
-  /** A split block's counts are the sums of both devices; its times are those of the slower one. */
+  /** A split block's counts are the sums of its devices; its times are those of the slowest one. */
   ffnCounts(): readonly FfnCounts[] {
     this.#collectCounts();
     const taken = this.#counts;
@@ -178,13 +172,12 @@ class Hybrid implements HybridExecutable {
   /** Of the neurons on the CPU: those on the GPU are not counted one by one. */
   async neuronCounts(): Promise<readonly NeuronCounts[]> {
     if (this.#exchange !== undefined) return this.#exchange.neuronCounts();
-    return (await this.#devices.cpu?.neuronCounts()) ?? [];
+    return (await this.#devices.get(cpuDevice)?.neuronCounts()) ?? [];
   }
 
   /** Of one device after the other. */
   channelCounts(): readonly ChannelCounts[] {
-    const { gpu, cpu } = this.#devices;
-    return [...(gpu?.channelCounts() ?? []), ...(cpu?.channelCounts() ?? [])];
+    return [...this.#devices.values()].flatMap((device) => device.channelCounts());
   }
 
   replaceNeurons(_change: NeuronChange): Promise<void> {
@@ -196,7 +189,7 @@ class Hybrid implements HybridExecutable {
   /** What the GPU says of itself, and what both did together. */
   async report(): Promise<ExecutableReport> {
     this.#collectCounts();
-    const { gpu } = this.#devices;
+    const gpu = this.#devices.get(gpuDevice);
     const memory = gpu?.memory;
     const gpuBytes = memory ? memory.copiedWeights + memory.kvCache + memory.scratch : 0;
     const exchangedGroups = this.#exchange?.exchangedGroups ?? 0;
@@ -219,14 +212,16 @@ class Hybrid implements HybridExecutable {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#exchange?.stop();
-    this.#devices.gpu?.[Symbol.dispose]();
-    this.#devices.cpu?.[Symbol.dispose]();
+    for (const device of this.#devices.values()) device[Symbol.dispose]();
   }
 
   /** `answerTokens`: how many the counts are of, unless they are of other rows too. */
   #collectCounts(answerTokens: Tokens = 0): void {
-    const gpu = (this.#devices.gpu?.ffnCounts() ?? []).filter(({ rows }) => rows > 0);
-    const cpu = (this.#devices.cpu?.ffnCounts() ?? []).filter(({ rows }) => rows > 0);
+    const counted = (device: DeviceId): readonly FfnCounts[] =>
+      (this.#devices.get(device)?.ffnCounts() ?? []).filter(({ rows }) => rows > 0);
+    const cards = [...this.#devices.keys()].filter((device) => device !== cpuDevice);
+    const gpu = cards.flatMap(counted);
+    const cpu = counted(cpuDevice);
     this.#recorder.countActive(gpu, cpu);
     if (answerTokens > 0) this.#exchange?.counted(gpu, cpu, answerTokens);
     const fresh = joinCounts([...gpu, ...cpu], joinDevices);
@@ -254,7 +249,7 @@ class Hybrid implements HybridExecutable {
     // Collect first: counts of a step on the CPU alone must not be added to counts of a split step.
     if (isOnCpu) this.#collectCounts();
     recorder.begin(segment, step, isOnCpu ? "cpu" : "split");
-    const waits: Record<DeviceName, Promise<void>> = { gpu: idle, cpu: idle };
+    const waits = new Map<DeviceId, Promise<void>>();
     const running: Promise<void>[] = [];
     try {
       for (const action of actions) {
@@ -263,14 +258,15 @@ class Hybrid implements HybridExecutable {
           const device = this.#device(action.device);
           const begun = performance.now();
           const done = device.run(action.segment, step);
-          if (action.hasOutputs) waits[action.device] = done;
+          if (action.hasOutputs) waits.set(action.device, done);
           running.push(expectFailure(done), expectFailure(recorder.ran(action, { begun, device })));
         } else if (action.slots.length > 0) {
           const from = this.#device(action.from);
-          const to = this.#device(action.from === "gpu" ? "cpu" : "gpu");
+          const to = this.#device(action.to);
           const longest = recorder.isTiming ? exactSleep : undefined;
-          await waitPatiently(waits[action.from], this.#patienceFor(action, step), longest);
-          recorder.crossed(action.from, () => {
+          const wait = waits.get(action.from) ?? idle;
+          await waitPatiently(wait, this.#patienceFor(action, step), longest);
+          recorder.crossed(action, () => {
             for (const slots of action.slots) to.write(slots.to, from.output(slots.from));
           });
         }
@@ -293,9 +289,9 @@ class Hybrid implements HybridExecutable {
     return fresh;
   }
 
-  #device(name: DeviceName): Executable {
-    const device = this.#devices[name];
-    if (device === undefined) throw new HearthError(`the placement does not use the ${name}`);
+  #device(id: DeviceId): Executable {
+    const device = this.#devices.get(id);
+    if (device === undefined) throw new HearthError(`the placement does not use ${id}`);
     return device;
   }
 
@@ -319,9 +315,9 @@ function expectFailure(done: Promise<void>): Promise<void> {
 
 const idle: Promise<void> = Promise.resolve();
 
-function sumMemory(executables: readonly (Executable | undefined)[]): MemoryUse {
+function sumMemory(executables: readonly Executable[]): MemoryUse {
   const sum = (of: keyof MemoryUse): number =>
-    executables.reduce((all, executable) => all + (executable?.memory[of] ?? 0), 0);
+    executables.reduce((all, executable) => all + executable.memory[of], 0);
   return {
     mappedWeights: sum("mappedWeights"),
     copiedWeights: sum("copiedWeights"),

@@ -212,8 +212,8 @@ describe("a prompt on the CPU path", () => {
     const model = await tinyModel();
     const placement = placementOf(model, [hot(0.5)]);
     const { program } = buildProgram(model, programOptions);
-    const { actions, gpu } = partitionProgram(program, placement, { cpuPath: true });
-    expect(gpu).toEqual(partitionProgram(program, placement).gpu);
+    const { actions, programs } = partitionProgram(program, placement, { cpuPath: true });
+    expect(programs.get("gpu0")).toEqual(partitionProgram(program, placement).programs.get("gpu0"));
     const runs = actions[0]!.filter((action) => action.kind === "run");
     const labels = (left: "only" | "never"): readonly string[] =>
       runs.filter(({ onCpuPath }) => onCpuPath === left).map(({ label }) => label);
@@ -246,19 +246,20 @@ describe("a hybrid step", () => {
     };
     expect(crossings([hot(1)])).toEqual(["cpu"]);
     expect(crossings([onCpu, onCpu, hot(1)])).toEqual(["cpu"]);
-    expect(crossings([hot(1), hot(0.5), hot(1)])).toEqual(["cpu", "gpu", "cpu"]);
+    expect(crossings([hot(1), hot(0.5), hot(1)])).toEqual(["cpu", "gpu0", "cpu"]);
     expect(crossings([onCpu, hot(0.5), hot(0)])).toEqual([
       "cpu",
-      ...["gpu", "cpu"],
-      ...["gpu", "cpu"],
-      ...["gpu", "cpu"],
+      ...["gpu0", "cpu"],
+      ...["gpu0", "cpu"],
+      ...["gpu0", "cpu"],
     ]);
   });
 
   it("leaves each device only the layers, slots and neurons that are its own", async () => {
     const model = await tinyModel("--layers", "4");
     const { program } = buildProgram(model, programOptions);
-    const { gpu, cpu } = partitionProgram(program, placementOf(model, [onCpu, hot(0.25)]));
+    const { programs } = partitionProgram(program, placementOf(model, [onCpu, hot(0.25)]));
+    const [gpu, cpu] = [programs.get("gpu0"), programs.get("cpu")];
     expect([gpu!.kv.layers.length, cpu!.kv.layers.length]).toEqual([3, 1]);
     expect(gpu!.slots.map(({ name }) => name)).toContain("logits");
     expect(cpu!.slots.map(({ name }) => name)).not.toContain("logits");
@@ -300,8 +301,8 @@ describe("a hybrid step", () => {
   it("adds the bias of a split block once", async () => {
     const model = await tinyModel("--arch", "opt");
     const { program } = buildProgram(model, programOptions);
-    const { gpu, cpu } = partitionProgram(program, placementOf(model, [hot(0.5)]));
-    const biases = [gpu!, cpu!].map(
+    const { programs } = partitionProgram(program, placementOf(model, [hot(0.5)]));
+    const biases = [programs.get("gpu0")!, programs.get("cpu")!].map(
       ({ segments }) =>
         segments.flatMap(({ ops }) => ops).filter((op) => op.kind === "ffn" && op.block.downBias)
           .length,

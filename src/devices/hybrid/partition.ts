@@ -1,30 +1,25 @@
 /**
- * Cuts a program into a GPU and a CPU program and the order in which their segments run, by a placement. Ops stay in
- * the program's order on each device; a slot crosses when the other device reads it, and only then. So a layer
+ * Cuts a program into one for each device of a placement and the order in which their segments run. Ops stay in
+ * the program's order on each device; a slot crosses when another device reads it, and only then. So a layer
  * without cold neurons costs no synchronisation and a block of whole layers on the CPU costs one crossing. Keys and values
  * are stored on each device that reads them.
  *
- *   split layer, main device:  … | inputs out | own neurons, parallel attention | += y of the other, next layer …
- *   the other device:                    norm, its neurons → y ─────────────────┘
+ *   split layer, main device:  … | inputs out | own neurons, parallel attention | += y of each side, next layer …
+ *   a side:                              norm, its neurons → y ─────────────────┘
  */
-import { counted } from "../../core/counted.ts";
-import { ShapeError } from "../../core/errors.ts";
-import { isIndivisible } from "../../ops/ffn-block.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
-import { cacheLayersOf, opsOfKind } from "../../ops/program-ops.ts";
+import { cacheLayersOf } from "../../ops/program-ops.ts";
 import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
-import { cpuDevice, type Plan, type PlanLayer } from "../../placement/plan.ts";
-import { blockShare, type DeviceName, DeviceProgram } from "./device-program.ts";
-
-/** The parts of a plan that the executor needs. */
-export type Placement = Pick<Plan, "layers" | "outputDevice">;
+import { cpuDevice, type DeviceId } from "../../placement/plan.ts";
+import { blockShare, DeviceProgram } from "./device-program.ts";
+import { checkPlacement, devicesOf, neuronsOf, type Placement } from "./placement.ts";
 
 /** What a step does, in order. `label` is for the timeline: "attention 3", "ffn 3". */
 export type Action =
   | {
       readonly kind: "run";
-      readonly device: DeviceName;
+      readonly device: DeviceId;
       readonly segment: number;
       readonly label: string;
       /** What a transfer behind it waits for: a run without outputs may resolve at once. */
@@ -35,23 +30,24 @@ export type Action =
   /** Waits for the device's last segment with outputs and copies them over. */
   | {
       readonly kind: "transfer";
-      readonly from: DeviceName;
+      readonly from: DeviceId;
+      readonly to: DeviceId;
       readonly slots: readonly { readonly from: Slot; readonly to: Slot }[];
     };
 
 export interface Partition {
-  readonly gpu: Program | undefined;
-  readonly cpu: Program | undefined;
+  /** Of the devices that have anything to do. */
+  readonly programs: ReadonlyMap<DeviceId, Program>;
   /** By segment of the whole program. */
   readonly actions: readonly (readonly Action[])[];
   /** Where the host finds an output of the whole program. */
-  readonly outputs: ReadonlyMap<Slot, { readonly device: DeviceName; readonly slot: Slot }>;
+  readonly outputs: ReadonlyMap<Slot, { readonly device: DeviceId; readonly slot: Slot }>;
   /** The devices that remember a layer of the cache, and which of their layers it is. */
   readonly cacheLayers: (
     layer: number,
-  ) => readonly { readonly device: DeviceName; readonly layer: number }[];
+  ) => readonly { readonly device: DeviceId; readonly layer: number }[];
   /** Every slot of the whole program on the devices that have it. */
-  readonly copies: (slot: Slot) => readonly { readonly device: DeviceName; readonly slot: Slot }[];
+  readonly copies: (slot: Slot) => readonly { readonly device: DeviceId; readonly slot: Slot }[];
 }
 
 export interface PartitionOptions {
@@ -70,48 +66,57 @@ export function partitionProgram(
   checkPlacement(program, placement);
   const partitioner = new Partitioner(placement, options);
   const actions = program.segments.map((segment) => partitioner.segment(segment));
-  const { gpu, cpu } = partitioner;
+  const { devices } = partitioner;
   return {
-    gpu: gpu.finish(program),
-    cpu: cpu.finish(program),
+    programs: new Map(
+      devices.flatMap((device) => {
+        const own = device.finish(program);
+        return own === undefined ? [] : [[device.device, own] as const];
+      }),
+    ),
     actions,
     outputs: partitioner.outputs,
     cacheLayers: (layer) =>
-      [gpu, cpu].flatMap((own) => {
+      devices.flatMap((own) => {
         const place = own.cacheLayer(layer);
         return place === undefined ? [] : [{ device: own.device, layer: place }];
       }),
     copies: (slot) =>
-      [gpu, cpu]
+      devices
         .filter((device) => device.has(slot))
         .map((device) => ({ device: device.device, slot: device.slot(slot) })),
   };
 }
 
-/** The other device's share of a split block, until its result is wanted. */
+/** A split block until its sum is wanted: its main device is the one with the layer's attention. */
 interface PendingMerge {
   readonly layer: number;
   readonly main: DeviceProgram;
-  readonly side: DeviceProgram;
-  readonly sideOps: readonly Op[];
-  readonly transfer: Action;
+  readonly sides: readonly Side[];
   readonly out: Slot;
+}
+
+/** Another device's share of the block. */
+interface Side {
+  readonly device: DeviceProgram;
+  readonly ops: readonly Op[];
+  readonly transfers: readonly Action[];
   readonly result: Slot;
-  /** The side's ops when it computes all neurons; undefined where it cannot, or need not. */
+  /** Its ops when it computes all neurons; undefined where it cannot, or need not. */
   readonly wholeOps: readonly Op[] | undefined;
-  /** How the result comes into `out`: beside the main device's own share, or as all there is. */
+  /** How the result comes into the block's `out`: beside what is there, or as all there is so far. */
   readonly merge: "add" | "copy";
 }
 
 class Partitioner {
-  readonly gpu: DeviceProgram = new DeviceProgram("gpu");
-  readonly cpu: DeviceProgram = new DeviceProgram("cpu");
-  readonly outputs: Map<Slot, { readonly device: DeviceName; readonly slot: Slot }> = new Map();
+  /** Cards in the order of their numbers, then the host's processor. */
+  readonly devices: readonly DeviceProgram[];
+  readonly outputs: Map<Slot, { readonly device: DeviceId; readonly slot: Slot }> = new Map();
   readonly #placement: Placement;
   readonly #merge: "fused" | "apart";
   readonly #hasCpuPath: boolean;
-  /** Devices that hold a slot's present value. */
-  readonly #holders: Map<Slot, ReadonlySet<DeviceProgram>> = new Map();
+  /** Devices that hold a slot's present value, the one that made it first. */
+  readonly #holders: Map<Slot, readonly DeviceProgram[]> = new Map();
   /** How often a slot was written; a norm can be done again while its input has the same version. */
   readonly #versions: Map<Slot, number> = new Map();
   readonly #norms: Map<Slot, { readonly op: OpOf<"norm">; version: number }> = new Map();
@@ -121,6 +126,7 @@ class Partitioner {
 
   constructor(placement: Placement, options: PartitionOptions) {
     this.#placement = placement;
+    this.devices = devicesOf(placement).map((device) => new DeviceProgram(device));
     this.#merge = options.merge ?? "fused";
     this.#hasCpuPath = options.cpuPath ?? false;
   }
@@ -158,7 +164,7 @@ class Partitioner {
       if (!cacheLayersOf([reader]).some((layer) => filled.includes(layer))) return [];
       return [this.#deviceOf(segment, { at, layer: layerAt(segment, at) })];
     });
-    return [this.gpu, this.cpu].filter((device) => device !== own && readers.includes(device));
+    return this.devices.filter((device) => device !== own && readers.includes(device));
   }
 
   /** Embeddings are looked up on the CPU: one row is read, and the table need not be on the card. */
@@ -167,40 +173,50 @@ class Partitioner {
     { at, layer }: { readonly at: number; readonly layer: number },
   ): DeviceProgram {
     const before = segment.layers?.[0]?.first ?? 0;
-    if (at < before) return this.cpu;
+    if (at < before) return this.#named(cpuDevice);
     const placed = this.#placement.layers[layer];
     return this.#named(placed?.attentionDevice ?? this.#placement.outputDevice);
   }
 
-  #named(device: string): DeviceProgram {
-    return device === cpuDevice ? this.cpu : this.gpu;
+  #named(device: DeviceId): DeviceProgram {
+    const own = this.devices.find((candidate) => candidate.device === device);
+    if (own === undefined) throw new RangeError(`the placement has no ${device}`);
+    return own;
   }
 
-  /** The neurons of both devices when the layer is split: `own` are those of the device with its attention. */
+  /** The neurons of each device when the layer is split: `own` are those of the device with its attention. */
   #shareOf(layer: number, device: DeviceProgram): Share | undefined {
     const placed = this.#placement.layers[layer];
     if (placed === undefined) return undefined;
-    const own = neuronsOf(placed, (name) => this.#named(name) === device);
-    const other = neuronsOf(placed, (name) => this.#named(name) !== device);
-    return other.length === 0 ? undefined : { own, other };
+    const sides = this.devices
+      .filter((other) => other !== device)
+      .map((other) => ({ device: other, neurons: neuronsOf(placed, other.device) }))
+      .filter(({ neurons }) => neurons.length > 0);
+    return sides.length === 0 ? undefined : { own: neuronsOf(placed, device.device), sides };
   }
 
   #emit(op: Op, device: DeviceProgram): void {
     const missing = slotsRead(op).filter((slot) => !this.#holds(device, slot));
-    if (missing.length > 0) this.#actions.push(this.#bring(missing, device));
+    this.#actions.push(...this.#bring(missing, device));
     device.add(op);
     this.#note(op, device);
   }
 
-  /** Publishes slots of the other device, and returns the action that waits for them and copies them. */
-  #bring(slots: readonly Slot[], to: DeviceProgram, options: { onCpuPath?: "never" } = {}): Action {
-    const from = to === this.cpu ? this.gpu : this.cpu;
-    this.#run(from, slots, options);
-    for (const slot of slots) {
-      this.#holders.set(slot, new Set([from, to]));
-    }
-    const copied = slots.map((slot) => ({ from: from.slot(slot), to: to.slot(slot) }));
-    return { kind: "transfer", from: from.device, slots: copied };
+  /** Publishes slots where they are held, and returns the actions that wait for them and copy them. */
+  #bring(
+    slots: readonly Slot[],
+    to: DeviceProgram,
+    options: { onCpuPath?: "never" } = {},
+  ): readonly Action[] {
+    const sourceOf = (slot: Slot): DeviceProgram | undefined => this.#holdersOf(slot)[0];
+    return this.devices.flatMap((from): Action[] => {
+      const held = slots.filter((slot) => sourceOf(slot) === from);
+      if (held.length === 0) return [];
+      this.#run(from, held, options);
+      for (const slot of held) this.#holders.set(slot, [...this.#holdersOf(slot), to]);
+      const copied = held.map((slot) => ({ from: from.slot(slot), to: to.slot(slot) }));
+      return [{ kind: "transfer", from: from.device, to: to.device, slots: copied }];
+    });
   }
 
   #run(
@@ -220,26 +236,40 @@ class Partitioner {
     at: { readonly layer: number; readonly device: DeviceProgram; readonly share: Share },
   ): PendingMerge {
     const { layer, device: main, share } = at;
-    const side = main === this.cpu ? this.gpu : this.cpu;
-    const { own, other } = share;
-    const isWholePossible = this.#hasCpuPath && side === this.cpu && own.length > 0;
+    const { own, sides } = share;
+    const isWholePossible =
+      this.#hasCpuPath &&
+      own.length > 0 &&
+      sides.length === 1 &&
+      sides[0]?.device.device === cpuDevice;
     const isReplaced = isWholePossible && given.into === "assign";
     const op = isReplaced ? this.#addingFromZero(given, main) : given;
-    const result = this.#resultSlot(op.out);
-    const block = blockShare(op.block, { neurons: other, addsBias: own.length === 0 });
-    const sideOp: OpOf<"ffn"> = { ...op, out: result, into: "assign", block };
     const norm = this.#normBefore(op);
-    const sideOps = norm === undefined ? [sideOp] : [norm, sideOp];
-    const inputs = this.#inputsOf(sideOps).filter((slot) => !this.#holds(side, slot));
-    const transfer = this.#bring(inputs, side);
+    const made = sides.map(({ device, neurons }, index): Side => {
+      const isFirst = own.length === 0 && index === 0;
+      const result = this.#resultSlot(op.out, device);
+      const block = blockShare(op.block, { neurons, addsBias: isFirst });
+      const sideOp: OpOf<"ffn"> = { ...op, out: result, into: "assign", block };
+      const before = norm === undefined ? [] : [norm];
+      const ops = [...before, sideOp];
+      const inputs = this.#inputsOf(ops).filter((slot) => !this.#holds(device, slot));
+      const whole: OpOf<"ffn"> = { ...sideOp, block: op.block };
+      return {
+        device,
+        ops,
+        transfers: this.#bring(inputs, device),
+        result,
+        wholeOps: isWholePossible ? [...before, whole] : undefined,
+        merge: isFirst && op.into === "assign" ? "copy" : "add",
+      };
+    });
+    // What came before the block is no part of it, whether or not anything crosses.
+    this.#run(main, []);
     if (own.length > 0) {
       this.#label = `hot ffn ${layer}`;
       this.#emit({ ...op, block: blockShare(op.block, { neurons: own, addsBias: true }) }, main);
     }
-    const whole: OpOf<"ffn"> = { ...sideOp, block: op.block };
-    const wholeOps = isWholePossible ? [...sideOps.slice(0, -1), whole] : undefined;
-    const merge = own.length === 0 && op.into === "assign" ? "copy" : "add";
-    return { layer, main, side, sideOps, transfer, out: op.out, result, wholeOps, merge };
+    return { layer, main, sides: made, out: op.out };
   }
 
   /**
@@ -270,24 +300,26 @@ class Partitioner {
     return this.#version(norm.op.x) === norm.version ? norm.op : undefined;
   }
 
-  #finishMerge(pending: PendingMerge): void {
-    const { layer, main, side, sideOps, transfer, out, result, merge } = pending;
+  #finishMerge({ layer, main, sides, out }: PendingMerge): void {
     // Where attention runs beside the hot neurons, they cannot be left out without it.
-    const wholeOps = main.opCount === 1 ? pending.wholeOps : undefined;
-    const never = wholeOps === undefined ? {} : ({ onCpuPath: "never" } as const);
+    const hasCpuPath = main.opCount === 1 && sides.every(({ wholeOps }) => wholeOps !== undefined);
+    const never = hasCpuPath ? ({ onCpuPath: "never" } as const) : {};
     this.#run(main, [], never);
-    this.#actions.push(transfer);
-    if (wholeOps !== undefined) {
-      for (const op of wholeOps) side.add(op);
-      this.#run(side, [result], { label: `ffn ${layer}`, onCpuPath: "only" });
+    for (const { device, ops, transfers, result, wholeOps = [] } of sides) {
+      this.#actions.push(...transfers);
+      if (hasCpuPath) {
+        for (const op of wholeOps) device.add(op);
+        this.#run(device, [result], { label: `ffn ${layer}`, onCpuPath: "only" });
+      }
+      for (const op of ops) device.add(op);
+      this.#holders.set(result, [device]);
     }
-    for (const op of sideOps) side.add(op);
-    this.#holders.set(result, new Set([side]));
     this.#label = `cold ffn ${layer}`;
-    const bring = this.#bring([result], main, never);
-    this.#actions.push(bring);
-    main.add({ kind: merge, x: result, out });
-    this.#wrote(out, main);
+    for (const { result, merge } of sides) {
+      this.#actions.push(...this.#bring([result], main, never));
+      main.add({ kind: merge, x: result, out });
+      this.#wrote(out, main);
+    }
     this.#label = `merge ${layer}`;
     if (this.#merge === "apart") this.#run(main, []);
   }
@@ -295,8 +327,8 @@ class Partitioner {
   #close(segment: Segment): void {
     const { outputs } = segment;
     const holder = (slot: Slot): DeviceProgram =>
-      this.#holds(this.cpu, slot) ? this.cpu : this.gpu;
-    for (const device of [this.gpu, this.cpu]) {
+      this.devices.findLast((device) => this.#holds(device, slot)) ?? this.#named(cpuDevice);
+    for (const device of this.devices) {
       const own = outputs.filter((slot) => holder(slot) === device);
       for (const slot of own) {
         this.outputs.set(slot, { device: device.device, slot: device.slot(slot) });
@@ -314,12 +346,16 @@ class Partitioner {
   }
 
   #wrote(slot: Slot, device: DeviceProgram): void {
-    this.#holders.set(slot, new Set([device]));
+    this.#holders.set(slot, [device]);
     this.#versions.set(slot, this.#version(slot) + 1);
   }
 
   #holds(device: DeviceProgram, slot: Slot): boolean {
-    return this.#holders.get(slot)?.has(device) ?? false;
+    return this.#holdersOf(slot).includes(device);
+  }
+
+  #holdersOf(slot: Slot): readonly DeviceProgram[] {
+    return this.#holders.get(slot) ?? [];
   }
 
   #version(slot: Slot): number {
@@ -327,8 +363,8 @@ class Partitioner {
   }
 
   /** One buffer for all layers: a result is merged before the next one is made. */
-  #resultSlot({ width, rows }: Slot): Slot {
-    const name = `ffn of the other device, ${rows}`;
+  #resultSlot({ width, rows }: Slot, { device }: DeviceProgram): Slot {
+    const name = `ffn of ${device}, ${rows}`;
     const known = this.#results.get(name);
     if (known !== undefined) return known;
     const slot: Slot = { id: -1, name, width, rows };
@@ -339,7 +375,7 @@ class Partitioner {
 
 interface Share {
   readonly own: Uint32Array;
-  readonly other: Uint32Array;
+  readonly sides: readonly { readonly device: DeviceProgram; readonly neurons: Uint32Array }[];
 }
 
 /** An op that needs the sum, not only adds to it. */
@@ -355,33 +391,4 @@ function layerAt({ layers }: Segment, op: number): number {
 
 function labelOf(segment: Segment, layer: number): string {
   return layer < 0 ? segment.name : `layer ${layer}`;
-}
-
-function neuronsOf(layer: PlanLayer, isWanted: (device: string) => boolean): Uint32Array {
-  const ids = layer.parts
-    .filter(({ device }) => isWanted(device))
-    .flatMap(({ neurons }) => [...neurons]);
-  return Uint32Array.from(ids).sort();
-}
-
-function checkPlacement(program: Program, placement: Placement): void {
-  for (const { layers } of program.segments) {
-    if (layers !== undefined && layers.length !== placement.layers.length) {
-      const expected = `a placement of ${counted(layers.length, "layer")}`;
-      throw new ShapeError("placement", expected, `one of ${placement.layers.length}`);
-    }
-  }
-  for (const { block } of opsOfKind(program, "ffn")) {
-    const { layer, neurons } = block;
-    const placed = placement.layers[layer];
-    const sharing = placed?.parts.filter((part) => part.neurons.length > 0).length ?? 0;
-    if (isIndivisible(block) && sharing > 1) {
-      const expected = `all neurons of layer ${layer} on one device, as they are normed together`;
-      throw new ShapeError("placement", expected, `neurons on ${sharing} devices`);
-    }
-    if (placed !== undefined && placed.neuronCount !== neurons) {
-      const expected = `${counted(neurons, "neuron")} in layer ${layer} of the placement`;
-      throw new ShapeError("placement", expected, String(placed.neuronCount));
-    }
-  }
 }

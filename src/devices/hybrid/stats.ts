@@ -7,7 +7,7 @@ import type { Executable, FfnCounts } from "../../backends/backend.ts";
 import type { HybridStats, PromptPath, TimelineEvent } from "../../backends/executable-report.ts";
 import type { Bytes, Milliseconds } from "../../core/units.ts";
 import { purposeOf, type RowPurpose, rowPurposes, type Step, tokensOf } from "../../ops/program.ts";
-import type { DeviceName } from "./device-program.ts";
+import { cpuDevice, type DeviceId } from "../../placement/plan.ts";
 import { measureStep, type StepTimes } from "./timeline.ts";
 
 /** Every eighth step of each purpose is timed: 12 % of the steps cost 10 µs a segment more. */
@@ -39,7 +39,7 @@ export class HybridRecorder {
     proposal: newTally(),
     prompt: newTally(),
   };
-  readonly #active: Record<DeviceName, number> = { gpu: 0, cpu: 0 };
+  readonly #active = { gpu: 0, cpu: 0 };
   #promptPath: PromptPath | undefined;
   #steps = 0;
   #isTimed = false;
@@ -76,7 +76,7 @@ export class HybridRecorder {
    * that started it: a device's thread may push the caller's off its core before that call returns.
    */
   async ran(
-    { device, label }: { readonly device: DeviceName; readonly label: string },
+    { device, label }: { readonly device: DeviceId; readonly label: string },
     run: {
       readonly begun: Milliseconds;
       readonly device: Executable;
@@ -88,23 +88,27 @@ export class HybridRecorder {
     await run.device.finished();
     const end = performance.now();
     // Segments queue up on the GPU: one begins when the one before it has ended.
-    const start = device === "gpu" ? Math.max(begun, this.#lastGpuEnd) : begun;
-    if (device === "gpu") this.#lastGpuEnd = end;
-    step.events.push({ track: device, name: label, step: this.#steps, start, end });
+    const track = trackOf(device);
+    const start = track === "gpu" ? Math.max(begun, this.#lastGpuEnd) : begun;
+    if (track === "gpu") this.#lastGpuEnd = end;
+    step.events.push({ track, name: label, step: this.#steps, start, end });
   }
 
-  crossed(from: DeviceName, copy: () => void): void {
+  crossed(
+    { from, to }: { readonly from: DeviceId; readonly to: DeviceId },
+    copy: () => void,
+  ): void {
     const step = this.#running;
     if (step === undefined || !step.isTimed) {
       copy();
     } else {
       const start = performance.now();
       copy();
-      const name = from === "gpu" ? "gpu → cpu" : "cpu → gpu";
+      const name = `${trackOf(from)} → ${trackOf(to)}`;
       const end = performance.now();
       step.events.push({ track: "link", name, step: this.#steps, start, end });
     }
-    if (step !== undefined && from === "gpu") step.tally.crossings++;
+    if (step !== undefined && from !== cpuDevice) step.tally.crossings++;
   }
 
   end(): void {
@@ -139,6 +143,11 @@ export class HybridRecorder {
       ...(this.#promptPath && { promptPath: this.#promptPath }),
     };
   }
+}
+
+/** Cards share a track. */
+function trackOf(device: DeviceId): "gpu" | "cpu" {
+  return device === cpuDevice ? "cpu" : "gpu";
 }
 
 function newTally(): Tally {

@@ -11,7 +11,7 @@ import { defined } from "../../core/defined.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { AdaptOptions } from "../hybrid/adapt.ts";
 import { createHybridBackend } from "../hybrid/backend.ts";
-import type { Placement } from "../hybrid/partition.ts";
+import type { Placement } from "../hybrid/placement.ts";
 import { countGpu } from "./gpu-use.ts";
 
 export type DeviceSpec =
