@@ -337,7 +337,7 @@ const sharingOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   new ApiOption(
     "promptSlice",
     "--prompt-slice <tokens>",
-    "tokens of prompts read in a step beside answers (default: 128)",
+    "tokens of prompts read in a step beside answers (default: by the time they take)",
   ).argParser(wholeNumber),
   new ApiOption(
     "cacheRam",

@@ -49,7 +49,7 @@ export interface EngineOptions {
   readonly batchSize?: Tokens;
   /**
    * Tokens of prompts that are read in a step beside answers that are being written, which wait so long for their next
-   * token. Default: batchSize.
+   * token. Default: as many as take no longer than the answers' own part of a step, or than what is left of 40 ms.
    */
   readonly promptSlice?: Tokens;
   /** Default: the physical cores this process may use. */

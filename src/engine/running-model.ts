@@ -8,6 +8,7 @@ import type { Bytes } from "../core/units.ts";
 import type { Activity } from "../runtime/activity.ts";
 import { Scheduler } from "../runtime/scheduler.ts";
 import type { SequenceWork } from "../runtime/seat.ts";
+import { SliceByTime } from "../runtime/slice-by-time.ts";
 import { type OpenedModel, openModelFile } from "./open.ts";
 import type { Device, EngineOptions } from "./options.ts";
 import { openRemembered, type Remembered } from "./remembered.ts";
@@ -158,7 +159,8 @@ export class RunningModel implements Disposable {
   #schedule({ session }: OpenedModel): Scheduler {
     const { maxQueue, promptSlice } = this.#options;
     const prefixes = this.#remembered?.prefixes;
-    const policy = promptSlice === undefined ? undefined : { slice: promptSlice };
+    const policy =
+      promptSlice === undefined ? new SliceByTime(session.program.maxRows) : { slice: promptSlice };
     return new Scheduler(session, defined({ maxQueue, policy, prefixes }));
   }
 

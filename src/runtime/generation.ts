@@ -174,6 +174,11 @@ export class ActiveGeneration {
     return this.#pending.length - this.#pendingAt;
   }
 
+  /** Whether it has a first token. */
+  get hasBegun(): boolean {
+    return this.#tokens.length > 0;
+  }
+
   /** Whether it goes on from what was written last; else it reads its prompt, or its context again. */
   get isAnswering(): boolean {
     const isWritten = !this.#isReading || this.pendingCount === 1;

@@ -85,7 +85,7 @@ describe("a step", () => {
 
   it.each([
     [["best", "best"], [{}]],
-    // The first step begins when the first answer is submitted.
+    // The first step begins when the first answer is submitted; both begin behind the second one.
     [
       ["best", "largest", "largest"],
       [{}, { sampling: { temperature: 1, topK: 3, seed: 1 } }],
@@ -95,7 +95,7 @@ describe("a step", () => {
       [{}, { sampling: { temperature: 1, topK: 0, seed: 1 } }],
     ],
     [
-      ["logits", "logits", "best"],
+      ["logits", "best", "logits"],
       [{ logprobs: 1 }, {}],
     ],
   ] as const)("reads what its answers decide by: %j for %j", async (reads, all) => {
@@ -209,29 +209,29 @@ describe("a generation that is cancelled", () => {
 
   it("while it writes keeps what it wrote, and the others go on", async () => {
     const writing = answering([1], { maxTokens: 9 });
-    const model = scriptedModel({ onStep: (index) => index === 2 && writing.finish("abort") });
+    const model = scriptedModel({ onStep: (index) => index === 3 && writing.finish("abort") });
     const scheduler = await schedule(model);
     const other = answering([8], { maxTokens: 5 });
     scheduler.submit(writing);
     scheduler.submit(other);
     expect(await writing.result).toMatchObject({ finishReason: "abort", tokens: [2, 3] });
     expect((await other.result).tokens).toEqual([9, 10, 11, 12, 13]);
-    expect(rowsOf(model).map((rows) => rows.length)).toEqual([1, 2, 2, 1, 1, 1]);
+    expect(rowsOf(model).map((rows) => rows.length)).toEqual([1, 1, 2, 2, 1, 1]);
   });
 
   it("with all others leaves nothing to do", async () => {
     const generations = [answering([1]), answering([2]), answering([3])];
     let scheduler: Scheduler | undefined;
-    const model = scriptedModel({ onStep: (index) => index === 1 && scheduler?.abortAll() });
+    const model = scriptedModel({ onStep: (index) => index === 2 && scheduler?.abortAll() });
     scheduler = await schedule(model);
     for (const generation of generations) scheduler.submit(generation);
     const results = await Promise.all(generations.map(({ result }) => result));
     expect(results.map(({ finishReason, tokens }) => [finishReason, tokens.length])).toEqual([
       ["abort", 1],
-      ["abort", 0],
+      ["abort", 1],
       ["abort", 0],
     ]);
-    expect(model.steps).toHaveLength(2);
+    expect(model.steps).toHaveLength(3);
   });
 });
 

@@ -18,8 +18,9 @@ import type { PrefixCache } from "./prefix/prefix-cache.ts";
 import { Remembering } from "./prefix/remembering.ts";
 import { Seat, type SequenceWork } from "./seat.ts";
 import { chooseSeating, freshSeating, type Seating } from "./seating.ts";
-import type { ReadKind, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { type Policy, type Share, type StepRoom, shareOut } from "./share-out.ts";
+import { StepOutputs } from "./step-outputs.ts";
 import { WaitingQueue } from "./waiting-queue.ts";
 
 interface BetweenSteps {
@@ -52,10 +53,11 @@ export class Scheduler {
   readonly #policy: Policy;
   readonly #waiting = new WaitingQueue();
   #seats: Seat[] = [];
+  /** How many seats were ever given. */
+  #seated = 0;
   /** Sequences without an answer, the one that was left longest ago first. */
   readonly #free: number[];
-  /** Whose each output of the step is. */
-  readonly #outputSeats: Seat[] = [];
+  readonly #outputs: StepOutputs;
   readonly #embeddedRows: EmbeddedRows;
   /** What each seat gets of the step. */
   readonly #shares: Share[] = [];
@@ -74,6 +76,7 @@ export class Scheduler {
   constructor(session: Session, options: SchedulerOptions = {}) {
     const { maxRows } = session.program;
     this.#session = session;
+    this.#outputs = new StepOutputs(session);
     this.#embeddedRows = new EmbeddedRows(session);
     this.#maxQueue = options.maxQueue ?? Number.POSITIVE_INFINITY;
     this.#remembering =
@@ -203,42 +206,26 @@ export class Scheduler {
   /** Makes no objects of its own: arrays, room and shares are the same in every step. */
   async #step(): Promise<void> {
     const session = this.#session;
-    const outputSeats = this.#outputSeats;
-    outputSeats.length = 0;
+    const outputs = this.#outputs;
     for (const seat of this.#seats) makeRoomInContext(session, seat);
     shareOut(this.#seats, this.#room, this.#policy, this.#shares);
     this.#room.turn++;
     // Rows of answers come first in a step.
     for (let i = 0; i < this.#seats.length; i++) this.#addAnswer(this.#seats[i], this.#shares[i]);
+    const answers = session.rowCount;
     for (let i = 0; i < this.#seats.length; i++) this.#addPrompt(this.#seats[i], this.#shares[i]);
-    let deciding = 1;
-    for (const { generation } of outputSeats) {
-      if (generation.kind === "answer") deciding = Math.max(deciding, generation.decidingLogits);
-    }
-    const read = session.cheapestRead(deciding);
-    await session.run(read, this.#embeddedRows.wanted);
+    const prompts = session.rowCount - answers;
+    const startedAt = performance.now();
+    await session.run(outputs.chooseRead(), this.#embeddedRows.wanted);
+    this.#policy.noteStep?.({ answers, prompts, took: performance.now() - startedAt });
     for (const seat of this.#seats) this.#saveWhereDue(seat);
-    for (const { generation } of this.#seats) {
-      if (generation.kind === "answer") generation.reportPromptProgress();
+    for (const { generation, kept } of this.#seats) {
+      if (generation.kind === "answer" && kept === undefined) generation.reportPromptProgress();
     }
     this.#embeddedRows.accept();
-    for (const [output, seat] of outputSeats.entries()) {
-      if (!hasEnded(seat)) this.#accept(seat, read, output);
-    }
-  }
-
-  /** An error of one answer (its sampler, its detokenizer, its stop texts) ends that answer alone. */
-  #accept({ generation, sequence }: Seat, read: ReadKind, output: number): void {
-    const session = this.#session;
-    if (generation.kind === "embedding") return;
-    try {
-      if (read === "best") generation.acceptBest(session.best(output));
-      else if (read === "largest") generation.acceptLargest(session.largest(output));
-      else generation.accept(session.logits(output));
-    } catch (error) {
-      session.cache.truncate(sequence, 0);
-      generation.fail(error);
-    }
+    // Who came meanwhile has a sequence first: answers may begin together with those.
+    this.#seatWaiting();
+    outputs.accept(this.#seats);
   }
 
   #addAnswer(seat: Seat | undefined, share: Share | undefined): void {
@@ -251,7 +238,7 @@ export class Scheduler {
     share.rows = 0;
     if (share.outputs === 0) return;
     this.#session.addForOutput(sequence, generation.takePending(), "answer");
-    this.#outputSeats.push(seat);
+    this.#outputs.add(seat);
   }
 
   /** The last row of a prompt wants an output, from which the answer starts. */
@@ -267,7 +254,7 @@ export class Scheduler {
     }
     if (share.outputs === 0) return;
     this.#session.addForOutput(sequence, generation.takePending(), "prompt");
-    this.#outputSeats.push(seat);
+    this.#outputs.add(seat);
   }
 
   #saveWhereDue(seat: Seat): void {
@@ -368,7 +355,8 @@ export class Scheduler {
     }
     this.#recent = sequence;
     this.#remembering?.begin(sequence);
-    this.#seats.push(new Seat(generation, { sequence, savedAt, cache: session.cache }));
+    const number = this.#seated++;
+    this.#seats.push(new Seat(generation, { sequence, number, savedAt, cache: session.cache }));
   }
 
   #take(sequence: number): void {

@@ -2,7 +2,7 @@
  * How the room of a step is shared out among answers that are being written and prompts that are being read: the
  * scheduler's decision, as a function of what it sees. It knows no model and runs nothing.
  */
-import type { Tokens } from "../core/units.ts";
+import type { Milliseconds, Tokens } from "../core/units.ts";
 
 /** What the decision sees of one seat. Seats come in the order in which they were given. */
 export interface SeatView {
@@ -26,6 +26,17 @@ export interface StepRoom {
 export interface Policy {
   /** Tokens of prompts in a step beside answers: no answer waits longer for its next token than such a step takes. */
   readonly slice: Tokens;
+  /** Told of each step that ran. Absent where the slice does not go by that. */
+  noteStep?(step: RanStep): void;
+}
+
+/** How long a step took. */
+export interface RanStep {
+  /** Rows of answers. */
+  readonly answers: Tokens;
+  /** Rows of prompts. */
+  readonly prompts: Tokens;
+  readonly took: Milliseconds;
 }
 
 /** What a seat gets: so many of its pending tokens are read, and so many outputs are wanted. */
