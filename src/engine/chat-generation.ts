@@ -80,3 +80,16 @@ export class ChatGeneration<Value = unknown> extends Generation<Value> {
 function makeId(): string {
   return randomUUID().replaceAll("-", "").slice(0, 9);
 }
+
+/** What the whole of an answer says to the user; undefined where it calls a tool. */
+export function contentIn(
+  { written }: GenerationResult,
+  { form, begun, tools, prompt }: Omit<ChatReading, "read" | "signal">,
+): string | undefined {
+  const { content, toolCalls } = parseReply(begun + written, form, {
+    prompt,
+    idOf: makeId,
+    ...(tools && { tools }),
+  });
+  return toolCalls.length > 0 ? undefined : content;
+}

@@ -114,3 +114,102 @@ describe("an answer that must call", () => {
     expect(() => engine.chat(messages, options as object)).toThrow(message);
   });
 });
+
+describe("an answer that may call", () => {
+  const parameters = {
+    type: "object",
+    properties: {
+      city: { enum: ["Rome", "Oslo"] },
+      days: { type: "integer", minimum: 0, maximum: 9 },
+    },
+    required: ["city", "days"],
+    additionalProperties: false,
+  };
+  const several = [
+    { name: "add", parameters },
+    { name: "ask", parameters },
+  ];
+  const hot = { temperature: 2, maxTokens: 120 };
+  const schema = {
+    type: "object",
+    properties: { size: { enum: ["small", "large"] } },
+    required: ["size"],
+    additionalProperties: false,
+  } as const;
+
+  it("writes freely, and from a call's mark on nothing but a call that is valid", async () => {
+    const likely = { [callingTokens.mark]: 12 };
+    for (const seed of [1, 2, 3, 4]) {
+      const asked = { ...hot, seed, tools: several, logitBias: likely, ignoreEos: true };
+      const { reply, written } = await engine.chat(messages, asked).result;
+      expect(written).toMatch(/\[TOOL_CALLS\](add|ask)\[ARGS\]\{/);
+      expect(reply.toolCalls.length).toBeGreaterThan(0);
+      for (const { name, arguments: given } of reply.toolCalls) {
+        expect(["add", "ask"]).toContain(name);
+        const { city, days } = JSON.parse(given);
+        expect(["Rome", "Oslo"]).toContain(city);
+        expect(Number.isInteger(days)).toBe(true);
+      }
+    }
+    const free = { ...hot, seed: 1, tools: several, logitBias: { [callingTokens.mark]: -50 } };
+    const { reply } = await engine.chat(messages, free).result;
+    expect([reply.toolCalls, reply.content === ""]).toEqual([[], false]);
+  });
+
+  it("keeps arguments of a strict tool, or fails; of another whose schema cannot be kept, any object", async () => {
+    const unknown = { type: "object", odd: 1 };
+    const strict = [{ name: "add", parameters: unknown, strict: true }];
+    expect(() => engine.chat(messages, { tools: strict })).toThrow(/odd/);
+    const tools = [{ name: "add", parameters: unknown }];
+    const logitBias = { [callingTokens.mark]: 50 };
+    const cut = await engine.chat(messages, { tools, logitBias, ...hot, maxTokens: 12, seed: 1 })
+      .result;
+    expect(cut.written).toMatch(/^\[TOOL_CALLS\]add\[ARGS\]\{/);
+  });
+
+  it("thinks first where the prompt says so, and then is of its form", async () => {
+    const template = { variables: { thinks: true } };
+    const logitBias = { [callingTokens.thoughtsEnd]: 8 };
+    const answer = engine.chat(messages, { ...hot, seed: 1, schema, template, logitBias });
+    const { reply } = await answer.result;
+    expect(reply.reasoning.length).toBeGreaterThan(0);
+    expect(["small", "large"]).toContain((await answer.value).size);
+    expect(JSON.parse(reply.content)).toEqual(await answer.value);
+    const must = engine.chat(messages, {
+      ...hot,
+      seed: 1,
+      tools: several,
+      toolChoice: "required",
+      template,
+      logitBias,
+    });
+    const { reply: called } = await must.result;
+    expect(called.reasoning.length).toBeGreaterThan(0);
+    expect(called.toolCalls).toHaveLength(1);
+  });
+
+  it("of a form beside tools is a value of it or a call", async () => {
+    let calls = 0;
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const mark = seed % 2 === 0 ? 50 : -50;
+      const logitBias = { [callingTokens.mark]: mark, [callingTokens.thoughtsEnd]: 90 };
+      const asked = { ...hot, seed, schema, tools: several, logitBias };
+      const answer = engine.chat(messages, asked);
+      const { reply, finishReason } = await answer.result;
+      expect(finishReason).toBe("stop");
+      if (reply.toolCalls.length > 0) {
+        calls++;
+        expect(["Rome", "Oslo"]).toContain(JSON.parse(reply.toolCalls[0]?.arguments ?? "").city);
+        await expect(answer.value).rejects.toThrow("calls a tool");
+      } else {
+        expect(["small", "large"]).toContain((await answer.value).size);
+      }
+    }
+    expect(calls).toBe(3);
+  });
+
+  it("is not both of a form and a call that must come", () => {
+    const both = { schema, tools: several, toolChoice: "required" } as const;
+    expect(() => engine.chat(messages, both)).toThrow("beside a call that must come");
+  });
+});

@@ -6,11 +6,10 @@ import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
 import { defined } from "../core/defined.ts";
 import { HearthError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
-import type { FormSource } from "../forms/form.ts";
 import type { ModelDescription } from "../model/describe.ts";
 import type { Plan } from "../placement/plan.ts";
 import type { Activity } from "../runtime/activity.ts";
-import { ActiveGeneration } from "../runtime/generation.ts";
+import { ActiveGeneration, type GenerationResult } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
 import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
 import { usesDry } from "../runtime/sampling/stages.ts";
@@ -22,7 +21,7 @@ import {
 } from "../text/chat-template.ts";
 import { BreakerFinder } from "../text/sequence-breakers.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
-import { ChatGeneration } from "./chat-generation.ts";
+import { ChatGeneration, contentIn } from "./chat-generation.ts";
 import {
   checkSaveState,
   type LoadedState,
@@ -42,9 +41,9 @@ import {
   engineRules,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
-import { promisedCall } from "./promised-call.ts";
+import { planAnswer } from "./promised-call.ts";
 import {
-  checkFormInChat,
+  type BoundAnswer,
   type FormSchema,
   Forms,
   type ReadValue,
@@ -194,14 +193,15 @@ export class Engine implements Disposable {
     const { template } = this.#opened;
     const prompt = template.render(messages, { ...wish, tools });
     const { form } = template;
-    const call = promisedCall(toolChoice, { tools, prompt, grammar: form.grammar });
-    const { begun = "" } = call ?? {};
+    const asked = this.#forms.asked(answer);
+    const { begun, source, isPlain } = planAnswer(toolChoice, { tools, prompt, form, asked });
     const stop = [...(answer.stop ?? []), ...template.stopTexts];
     const reading = { prompt, begun, tools, form, signal: answer.signal };
-    checkFormInChat(answer, reading);
+    const read = (result: GenerationResult): string | undefined => contentIn(result, reading);
+    const bound = isPlain || source === undefined ? undefined : { source, read };
     const wrap = (active: ActiveGeneration, read: ReadValue): ChatGeneration =>
       new ChatGeneration(active, { ...reading, read });
-    return this.#answer(template.encode(prompt + begun), { ...answer, stop }, wrap, call?.source);
+    return this.#answer(template.encode(prompt + begun), { ...answer, stop }, wrap, bound);
   }
 
   /** The text that `chat` has the model read. @throws as `chat` */
@@ -329,12 +329,12 @@ export class Engine implements Disposable {
     ids: PromptIds,
     options: GenerateOptions,
     wrap: (active: ActiveGeneration, read: ReadValue) => Wrapped,
-    promised?: FormSource,
+    bound?: BoundAnswer,
   ): Wrapped {
     const vocabulary = this.model.vocabulary;
     const { special } = this.tokenizer;
     const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
-    const { form, read } = this.#forms.of(options, promised);
+    const { form, read } = this.#forms.of(options, bound);
     const ready = whenReady(ids, form && this.#forms.load(form));
     const prompt = ready instanceof Promise ? [] : ready;
     const endTokens = this.#endTokens(options);

@@ -1,53 +1,149 @@
-/** An answer that must call a tool: what is put behind the prompt, and the form of what the model writes then. */
+/**
+ * What an answer in a conversation is bound to: a form, calls of tools, thoughts before either. Thoughts and content are
+ * free; a call is one of a declared tool from its mark on.
+ */
 import { OptionError, UnsupportedError } from "../core/errors.ts";
 import type { FormSource } from "../forms/form.ts";
-import type { CallGrammar } from "../text/replies/call-grammar.ts";
+import type { Outline } from "../forms/outline.ts";
+import { type CallGrammar, markOf } from "../text/replies/call-grammar.ts";
+import type { ReplyForm } from "../text/replies/reply-form.ts";
 import type { Tool } from "../text/replies/tool.ts";
+import { harmonyCalls, harmonyForm } from "./harmony-outline.ts";
+import { argumentsOf, callsBehind, everyCall, sequenceOf, textOf } from "./outline-parts.ts";
+import { thoughtsBefore } from "./thoughts.ts";
 
 /** Which tools an answer calls: what the model likes, none, one of them, or this one. */
 export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
 
-export interface PromisedCall {
-  /** The beginning of the call, which the model need not write: its mark is one token for it. */
+export interface AnswerPlan {
+  /** The beginning of the answer that the model need not write: a call's mark is one token for it. */
   readonly begun: string;
-  readonly source: FormSource;
+  /** Undefined where the answer is bound to nothing. */
+  readonly source: FormSource | undefined;
+  /** Whether the whole answer is a value of the form that was asked for. */
+  readonly isPlain: boolean;
 }
 
-interface CallSetting {
+interface AnswerSetting {
   readonly tools: readonly Tool[];
-  readonly grammar: CallGrammar | undefined;
+  readonly form: ReplyForm;
   readonly prompt: string;
+  /** What was asked for beside tools. */
+  readonly asked: Exclude<FormSource, { readonly kind: "outline" }> | undefined;
 }
 
 /**
- * Undefined where the model may choose. The answer ends behind the arguments of one call.
- * @throws OptionError for a tool that is not there, UnsupportedError for a model whose calls are no JSON
+ * @throws OptionError for a tool that is not there and a form beside a call that must come, UnsupportedError for a model
+ * whose calls cannot be promised
  */
-export function promisedCall(
-  choice: ToolChoice,
-  { tools, grammar, prompt }: CallSetting,
-): PromisedCall | undefined {
-  if (choice === "auto" || choice === "none") return undefined;
+export function planAnswer(choice: ToolChoice, setting: AnswerSetting): AnswerPlan {
+  const { tools, asked } = setting;
+  if (choice !== "auto" && choice !== "none") return promisedCall(choice, setting);
+  if (asked !== undefined) return promisedForm(asked, setting);
+  const outline = tools.length > 0 ? callsInText(setting) : undefined;
+  const source = outline && ({ kind: "outline", outline } as const);
+  return { begun: "", source, isPlain: false };
+}
+
+function promisedCall(
+  choice: "required" | { readonly name: string },
+  { tools, form, prompt, asked }: AnswerSetting,
+): AnswerPlan {
+  const { grammar } = form;
   const chosen = choice === "required" ? tools : tools.filter(({ name }) => name === choice.name);
   if (chosen.length === 0) {
     const found = choice === "required" ? '"required" without tools' : JSON.stringify(choice.name);
     throw new OptionError("toolChoice", found, "a tool that was given");
   }
-  if (grammar === undefined) {
-    const what = "a promised call of this model, whose arguments are no JSON,";
-    throw new UnsupportedError(what, ["toolChoice auto", "none"]);
+  if (asked !== undefined) {
+    throw new OptionError(asked.kind, "beside a call that must come", "toolChoice auto beside it");
   }
+  if (grammar === undefined) throw noPromisedCalls();
   const { open, before, between, after, close } = grammar;
   // Marks behind the arguments say nothing more: the answer ends there.
   const [end = ""] = (after + close).split(/[<[]/, 1);
-  const sequences = chosen.map(({ name, parameters = noParameters }) => [
-    name + between,
-    { type: "object", ...parameters },
-    end.trimEnd(),
-  ]);
+  const call: Outline = {
+    kind: "choice",
+    options: chosen.map((tool) =>
+      sequenceOf(textOf(tool.name + between), argumentsOf(tool, "strict"), textOf(end.trimEnd())),
+    ),
+  };
+  const thoughts = thoughtsBefore(form, prompt);
+  if (thoughts.isOpen) {
+    const outline = sequenceOf(thoughts.outline, textOf(open + before), call);
+    return { begun: "", source: { kind: "outline", outline }, isPlain: false };
+  }
   const begun = open + before;
   // Functionary's prompts end with the mark.
-  return { begun: prompt.endsWith(begun) ? "" : begun, source: { kind: "joined", sequences } };
+  const isBegun = prompt.endsWith(begun);
+  return {
+    begun: isBegun ? "" : begun,
+    source: { kind: "outline", outline: call },
+    isPlain: false,
+  };
 }
 
-const noParameters = { properties: {}, additionalProperties: false };
+function promisedForm(
+  asked: Exclude<FormSource, { readonly kind: "outline" }>,
+  { tools, form, prompt }: AnswerSetting,
+): AnswerPlan {
+  const value: Outline = { kind: "form", form: asked };
+  if (form.kind === "harmony") {
+    const outline = harmonyForm(value, { tools, prompt });
+    return { begun: "", source: { kind: "outline", outline }, isPlain: false };
+  }
+  const { isPossible, outline: thoughts } = thoughtsBefore(form, prompt);
+  if (!isPossible && tools.length === 0) return { begun: "", source: asked, isPlain: true };
+  const options: Outline[] = [value];
+  if (tools.length > 0) {
+    if (form.grammar === undefined) throw noPromisedCalls();
+    options.push(everyCall(form.grammar, tools, prompt));
+  }
+  const outline = sequenceOf(thoughts, { kind: "choice", options });
+  return { begun: "", source: { kind: "outline", outline }, isPlain: false };
+}
+
+/** Free text in which calls are calls; undefined for a model whose calls are not known so well. */
+function callsInText({ tools, form, prompt }: AnswerSetting): Outline | undefined {
+  const { grammar } = form;
+  if (form.kind === "harmony") return harmonyCalls(tools);
+  if (grammar === undefined || grammar.isOwn === false) {
+    if (tools.some(({ strict }) => strict === true)) throw noPromisedCalls();
+    return undefined;
+  }
+  const mark = markOf(grammar);
+  const openings = namesStand(grammar)
+    ? tools.flatMap((tool) => openingsByName(tool, { grammar, mark, prompt }))
+    : [{ mark, body: callsBehind(mark, grammar, tools) }];
+  return { kind: "free", openings };
+}
+
+/** Whether a call is known by its name alone: what stands in front of it may begin anything. */
+function namesStand({ open, before }: CallGrammar): boolean {
+  return markOf({ open, before }) === "" || (open + before).trim() === ">>>";
+}
+
+type Openings = Extract<Outline, { kind: "free" }>["openings"];
+
+function openingsByName(
+  tool: Tool,
+  { grammar, mark, prompt }: { grammar: CallGrammar; mark: string; prompt: string },
+): Openings {
+  const { open, before, between, after, close } = grammar;
+  const value = argumentsOf(tool);
+  const whole = open + before + tool.name + between;
+  if (mark === "") {
+    const body = sequenceOf(value, textOf(after + close));
+    return [{ mark: whole, isFirst: true, body, isLast: true }];
+  }
+  const isBegun = prompt.endsWith(open + before);
+  return [
+    { mark: whole, body: value },
+    ...(isBegun ? [{ mark: tool.name + between, isFirst: true, body: value }] : []),
+  ];
+}
+
+function noPromisedCalls(): UnsupportedError {
+  const what = "a promised call of this model, whose arguments are no JSON,";
+  return new UnsupportedError(what, ["toolChoice auto without strict", "none"]);
+}

@@ -5,10 +5,8 @@ import addFormats from "ajv-formats";
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 import { FormError, OptionError } from "../core/errors.ts";
-import { Form } from "../forms/form.ts";
-import { findReplyForm } from "../text/replies/reply-form.ts";
+import { schemaForm } from "../forms/fixture.ts";
 import { Engine } from "./engine.ts";
-import { checkFormInChat } from "./promised-form.ts";
 
 let engine: Engine;
 
@@ -116,25 +114,6 @@ describe("an answer of a promised form", () => {
   });
 });
 
-describe("a form in a conversation", () => {
-  const messages = [{ role: "user", content: "hello" }];
-
-  it("is refused beside tools", () => {
-    const tools = [{ name: "look", description: "looks", parameters: { type: "object" } }];
-    expect(() => engine.chat(messages, { schema: person, tools })).toThrow(/a form beside tools/);
-  });
-
-  it("is refused where the prompt leaves the model thinking", () => {
-    const reading = {
-      form: findReplyForm("<think>…</think>", () => false),
-      prompt: "<|im_start|>assistant\n<think>\n",
-    };
-    expect(() => checkFormInChat({ regex: "a" }, reading)).toThrow(/has the model think first/);
-    expect(() => checkFormInChat({}, reading)).not.toThrow();
-    expect(() => checkFormInChat({ regex: "a" }, { ...reading, prompt: "" })).not.toThrow();
-  });
-});
-
 /** `npm run prove:forms` takes 10,000. */
 const answers = Number(process.env["HEARTH_FORMS"] ?? 300);
 
@@ -203,9 +182,7 @@ describe(`${answers} random answers at temperature 5`, () => {
         });
       } else {
         expect(finishReason).toBe("length");
-        const form = new Form({ kind: "schema", schema }, () => {
-          throw new Error("no vocabulary");
-        });
+        const form = schemaForm(schema);
         // A character whose bytes were not all written is shown as U+FFFD.
         expect(form.begins(text.replace(/\ufffd$/, ""))).toBe(true);
       }

@@ -4,12 +4,11 @@
  */
 import { FormError, OptionError } from "../core/errors.ts";
 import { runWithPauses } from "../core/pausable.ts";
-import { Form, type FormSource } from "../forms/form.ts";
+import { Form, type FormSource, type FormVocabulary } from "../forms/form.ts";
 import type { JsonSchema, JsonSchemaType, StandardSchema } from "../forms/json-schema-type.ts";
 import type { GenerationResult } from "../runtime/generation.ts";
 import type { TokenConstraint } from "../runtime/sampling/constraint.ts";
-import { parseReply, type ReplyForm, type ReplyOptions } from "../text/replies/reply-form.ts";
-import { makeTokenTrie, type TokenTrie } from "../text/token-trie.ts";
+import { controlBytes, makeTokenTrie, type TokenTrie } from "../text/token-trie.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
 /** At most one of them. The answer's whole text has that form, or `Generation.value` rejects. */
@@ -31,33 +30,6 @@ export type FormSchema = JsonSchema | StandardSchema;
 export type SchemaValue<Schema> =
   Schema extends StandardSchema<infer Value> ? Value : JsonSchemaType<Schema>;
 
-/**
- * What stands in the way of a form in a conversation. The form begins with the answer's first token, so a template whose
- * prompt leaves the model thinking would put it into the thoughts. @throws OptionError
- */
-export function checkFormInChat(
-  options: FormOptions,
-  { form, prompt, tools }: Pick<ReplyOptions, "prompt" | "tools"> & { readonly form: ReplyForm },
-): void {
-  const names = ["schema", "regex", "grammar"] as const;
-  const name = names.find((each) => options[each] !== undefined);
-  if (name === undefined) return;
-  if (tools !== undefined && tools.length > 0) {
-    throw new OptionError(
-      name,
-      "a form beside tools",
-      "either of them: an answer of a form calls no tool",
-    );
-  }
-  const { content } = parseReply("x", form, { prompt, idOf: () => "" });
-  if (content === "x") return;
-  throw new OptionError(
-    name,
-    "a form behind a template that has the model think first",
-    "template: { variables: { enable_thinking: false } }, where the template knows it",
-  );
-}
-
 /** Compiled forms that are kept: each holds up to some 20 MB of masks. */
 const maxForms = 8;
 
@@ -65,6 +37,15 @@ const maxForms = 8;
 export type ReadValue = (result: GenerationResult) => unknown;
 
 const plainText = { parseSpecial: false, addBos: "never", addEos: "never" } as const;
+
+type AskedForm = Exclude<FormSource, { readonly kind: "outline" }>;
+
+/** An answer that has thoughts or calls of tools beside its form. */
+export interface BoundAnswer {
+  readonly source: FormSource;
+  /** The content of a whole answer; undefined where it calls a tool. */
+  readonly read: (result: GenerationResult) => string | undefined;
+}
 
 /** A form as one answer needs it. */
 export interface PromisedForm {
@@ -79,6 +60,10 @@ export class Forms {
   readonly #tokenizer: Tokenizer;
   /** By what was asked for; the one that was used last is the last. */
   readonly #compiled: Map<string, Form> = new Map();
+  readonly #vocabulary: FormVocabulary = {
+    trie: () => this.#loadedTrie,
+    spellingsOf: (text) => this.#spellingsOf(text),
+  };
   #trie: TokenTrie | undefined;
   #loading: Promise<void> | undefined;
 
@@ -86,28 +71,35 @@ export class Forms {
     this.#tokenizer = tokenizer;
   }
 
-  /**
-   * `promised`: a form beside what the options ask for.
-   * @throws OptionError for several forms at once, FormError for one that cannot be kept.
-   */
-  of({ schema, regex, grammar }: FormOptions, promised?: FormSource): PromisedForm {
-    const sources: FormSource[] = promised === undefined ? [] : [promised];
+  /** @throws OptionError for several forms at once */
+  asked({ schema, regex, grammar }: FormOptions): AskedForm | undefined {
+    const sources: AskedForm[] = [];
     if (schema !== undefined) sources.push({ kind: "schema", schema: jsonSchemaOf(schema) });
     if (regex !== undefined) sources.push({ kind: "regex", regex });
     if (grammar !== undefined) sources.push({ kind: "grammar", grammar });
     const [source, other] = sources;
+    if (other === undefined) return source;
+    throw new OptionError(
+      other.kind,
+      `beside ${source?.kind}`,
+      "one form: schema, regex or grammar",
+    );
+  }
+
+  /**
+   * `bound`: what the whole answer is bound to, where that is more than what the options ask for.
+   * @throws OptionError for several forms at once, FormError for one that cannot be kept.
+   */
+  of(options: FormOptions, bound?: BoundAnswer): PromisedForm {
+    const asked = this.asked(options);
+    const source = bound?.source ?? asked;
     if (source === undefined) return noForm;
-    if (other !== undefined) {
-      throw new OptionError(
-        other.kind,
-        `beside ${source.kind}`,
-        "one form: schema, regex or grammar",
-      );
-    }
     const form = this.#compile(source);
+    if (asked === undefined) return { ...noForm, form };
     const parse = (text: string): unknown =>
-      source.kind === "schema" ? checkedValue(JSON.parse(text), schema) : text;
-    return { form, read: (result) => parse(wholeText(result, form)) };
+      asked.kind === "schema" ? checkedValue(JSON.parse(text), options.schema) : text;
+    if (bound === undefined) return { form, read: (result) => parse(wholeText(result, form)) };
+    return { form, read: (result) => parse(contentOf(result, bound)) };
   }
 
   /** Makes the trie of the vocabulary and prepares the form, with pauses. Undefined when both is done. */
@@ -127,19 +119,36 @@ export class Forms {
     const { endTokens, previous } = answer;
     return form.constrain({
       endTokens,
-      dropsFirstSpace: () => this.#dropsSpaceAfter(previous()),
+      dropsSpaceAfter: (token) => this.#dropsSpaceAfter(token ?? previous()),
       encode: (text) => this.#tokenizer.encode(text, plainText),
     });
   }
 
   #compile(source: FormSource): Form {
     const key = `${source.kind} ${keyOf(source)}`;
-    const form = this.#compiled.get(key) ?? new Form(source, () => this.#loadedTrie);
+    const form = this.#compiled.get(key) ?? new Form(source, this.#vocabulary);
     this.#compiled.delete(key);
     this.#compiled.set(key, form);
     const [oldest] = this.#compiled.keys();
     if (this.#compiled.size > maxForms && oldest !== undefined) this.#compiled.delete(oldest);
     return form;
+  }
+
+  /** With control tokens where the text names them, and in letters. */
+  #spellingsOf(text: string): readonly Uint8Array[] {
+    const letters = Buffer.from(text, "utf8");
+    const { pieces } = this.#tokenizer;
+    const ids = this.#tokenizer.encode(text, { ...plainText, parseSpecial: true });
+    if (!ids.some((id) => pieces.isHidden(id))) return [letters];
+    let isAfterSpecial = true;
+    const parts = ids.map((id) => {
+      const bytes = pieces.bytesOf(id);
+      const dropsSpace = pieces.addsSpacePrefix && isAfterSpecial && bytes[0] === 0x20;
+      isAfterSpecial = pieces.isSpecial(id);
+      if (pieces.isHidden(id)) return controlBytes(bytes);
+      return bytes.subarray(dropsSpace && !isAfterSpecial ? 1 : 0);
+    });
+    return [Buffer.concat(parts), letters];
   }
 
   get #loadedTrie(): TokenTrie {
@@ -163,8 +172,10 @@ function keyOf(source: FormSource): string {
       return String(source.regex);
     case "grammar":
       return source.grammar;
-    case "joined":
-      return JSON.stringify(source.sequences);
+    case "outline":
+      return JSON.stringify(source.outline, (_, value: unknown) =>
+        value instanceof RegExp ? String(value) : value,
+      );
     default:
       return source satisfies never;
   }
@@ -217,15 +228,29 @@ function checkedValue(value: unknown, schema: FormOptions["schema"]): unknown {
   });
 }
 
-function wholeText({ text, finishReason }: GenerationResult, form: Form): string {
-  if (finishReason !== "stop") {
-    throw new FormError(
-      "answer",
-      `ended (${finishReason}) before its form was complete`,
-      "give it more tokens (maxTokens, contextLength), or ask for less",
-    );
-  }
-  if (form.accepts(text)) return text;
+function contentOf(result: GenerationResult, { read }: BoundAnswer): string {
+  checkEnded(result);
+  const content = result.stopText === undefined ? read(result) : undefined;
+  if (content !== undefined) return content;
+  throw new FormError(
+    "answer",
+    result.stopText === undefined ? "calls a tool" : "a stop text ended it early",
+    result.stopText === undefined ? "see reply.toolCalls of its result" : "use other stop texts",
+  );
+}
+
+function checkEnded({ finishReason }: GenerationResult): void {
+  if (finishReason === "stop") return;
+  throw new FormError(
+    "answer",
+    `ended (${finishReason}) before its form was complete`,
+    "give it more tokens (maxTokens, contextLength), or ask for less",
+  );
+}
+
+function wholeText(result: GenerationResult, form: Form): string {
+  checkEnded(result);
+  if (form.accepts(result.text)) return result.text;
   throw new FormError(
     "answer",
     "a stop text ended it before its form was complete",

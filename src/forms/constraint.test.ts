@@ -133,15 +133,18 @@ function allowed(constraint: FormConstraint): { byMask: number[]; byReading: num
 
 describe("a constraint", () => {
   const trie = trieOf(pieces);
+  const vocabulary = { trie: () => trie, spellingsOf: (text: string) => [Buffer.from(text)] };
 
   for (const [name, source] of Object.entries(forms)) {
     it(`masks exactly the tokens that it accepts, wherever an answer is (${name})`, () => {
-      const form = new Form(source, () => trie);
+      const form = new Form(source, vocabulary);
       const random = createRandom(7);
       let steps = 0;
       for (let answer = 0; answer < 12; answer++) {
-        const dropsFirstSpace = (): boolean => answer % 3 === 0;
-        const constraint = form.constrain({ endTokens: [endToken], dropsFirstSpace, encode });
+        const dropsSpaceAfter = (token: number | undefined): boolean => {
+          return answer % 3 === 0 && token === undefined;
+        };
+        const constraint = form.constrain({ endTokens: [endToken], dropsSpaceAfter, encode });
         for (let step = 0; step < 30 && !constraint.isDone; step++) {
           const { byMask, byReading } = allowed(constraint);
           expect(byMask).toEqual(byReading);
@@ -157,10 +160,10 @@ describe("a constraint", () => {
   }
 
   it("takes back tokens, and goes on as if they had never come", () => {
-    const form = new Form(forms["person"] ?? { kind: "regex", regex: "" }, () => trie);
+    const form = new Form(forms["person"] ?? { kind: "regex", regex: "" }, vocabulary);
     const constraint = form.constrain({
       endTokens: [endToken],
-      dropsFirstSpace: () => false,
+      dropsSpaceAfter: () => false,
       encode,
     });
     const read = (text: string): void => {
@@ -183,10 +186,10 @@ describe("a constraint", () => {
       required: ["kind"],
       additionalProperties: false,
     };
-    const form = new Form({ kind: "schema", schema }, () => trie);
+    const form = new Form({ kind: "schema", schema }, vocabulary);
     const constraint = form.constrain({
       endTokens: [endToken],
-      dropsFirstSpace: () => false,
+      dropsSpaceAfter: () => false,
       encode,
     });
     // Whether a space follows the colon is the model's choice, and `":` might become `": "`.
@@ -207,11 +210,11 @@ describe("a constraint", () => {
       required: ["name", "abc"],
       additionalProperties: false,
     };
-    const form = new Form({ kind: "schema", schema }, () => trie);
+    const form = new Form({ kind: "schema", schema }, vocabulary);
     const forcedAfter = (text: string): readonly string[] => {
       const constraint = form.constrain({
         endTokens: [endToken],
-        dropsFirstSpace: () => false,
+        dropsSpaceAfter: () => false,
         encode,
       });
       for (const byte of Buffer.from(text)) expect(constraint.accept(byte)).toBe(true);
@@ -226,8 +229,12 @@ describe("a constraint", () => {
   });
 
   it("forces nothing where a token that loses its space might come first", () => {
-    const form = new Form({ kind: "regex", regex: "abcdef!" }, () => trie);
-    const constraint = form.constrain({ endTokens: [], dropsFirstSpace: () => true, encode });
+    const form = new Form({ kind: "regex", regex: "abcdef!" }, vocabulary);
+    const constraint = form.constrain({
+      endTokens: [],
+      dropsSpaceAfter: (token) => token === undefined,
+      encode,
+    });
     expect(constraint.forced()).toEqual([]);
     constraint.accept("a".charCodeAt(0));
     expect(written(constraint.forced())).toEqual([..."bcdef!"]);
@@ -236,11 +243,11 @@ describe("a constraint", () => {
   it("goes on after it has forgotten what it had found", () => {
     const form = new Form(
       { kind: "schema", schema: { type: "string", maxLength: 30_000 } },
-      () => trie,
+      vocabulary,
     );
     const constraint = form.constrain({
       endTokens: [endToken],
-      dropsFirstSpace: () => false,
+      dropsSpaceAfter: () => false,
       encode,
     });
     constraint.accept(0x22);

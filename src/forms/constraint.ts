@@ -8,8 +8,11 @@ export interface ConstraintUse {
   readonly masks: () => Masks;
   /** Ids that end the answer. They may come where it is complete. */
   readonly endTokens: Iterable<number>;
-  /** Whether the first token of the answer loses a space that it begins with (SentencePiece after a special token). */
-  readonly dropsFirstSpace: () => boolean;
+  /**
+   * Whether the token behind this one loses a space that it begins with (SentencePiece after a special token); undefined:
+   * the first of the answer.
+   */
+  readonly dropsSpaceAfter: (token: number | undefined) => boolean;
   /** The tokenizer's tokens of a text. */
   readonly encode: (text: string) => readonly number[];
 }
@@ -128,6 +131,6 @@ export class FormConstraint {
   }
 
   get #dropsSpace(): boolean {
-    return this.#history.length === 1 && this.#use.dropsFirstSpace();
+    return this.#use.dropsSpaceAfter(this.#tokens.at(-1));
   }
 }

@@ -5,8 +5,11 @@ import type { State } from "./states.ts";
 
 /** Reads and makes texts only: it has no vocabulary. */
 export function formOf(source: FormSource): Form {
-  return new Form(source, () => {
-    throw new Error("this form has no vocabulary");
+  return new Form(source, {
+    trie: () => {
+      throw new Error("this form has no vocabulary");
+    },
+    spellingsOf: (text) => [Buffer.from(text)],
   });
 }
 

@@ -1,5 +1,5 @@
 /** A stretch of bytes that an answer must have next, as the tokens that the tokenizer would write for it. */
-import type { TokenTrie } from "../text/token-trie.ts";
+import { controlBegin, controlEnd, type TokenTrie } from "../text/token-trie.ts";
 
 interface StretchPlace {
   readonly trie: TokenTrie;
@@ -16,18 +16,38 @@ const contextTokens = 8;
  * beginning when both are encoded together, the tokens are those of the whole.
  */
 export function encodeStretch(bytes: Uint8Array, place: StretchPlace): readonly number[] {
+  const tokens: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const begin = bytes.indexOf(controlBegin, at);
+    const end = begin < 0 ? bytes.length : begin;
+    const found =
+      end > at
+        ? encodeText(bytes.subarray(at, end), { ...place, before: [...place.before, ...tokens] })
+        : controlToken(bytes.subarray(at), place.trie);
+    if (found.length === 0) break;
+    tokens.push(...found);
+    if (end > at) at = end;
+    else at = bytes.indexOf(controlEnd, at) + 1;
+  }
+  return tokens;
+}
+
+/** The control token that these bytes begin with, as a list. */
+function controlToken(bytes: Uint8Array, trie: TokenTrie): readonly number[] {
+  const token = trie.controlToken(bytes.subarray(0, bytes.indexOf(controlEnd) + 1));
+  return token === undefined ? [] : [token];
+}
+
+function encodeText(bytes: Uint8Array, { trie, before, encode }: StretchPlace): readonly number[] {
   const whole = bytes.subarray(0, wholeCharacters(bytes));
   if (whole.length === 0) return [];
-  const { trie, before, encode } = place;
-  const context = Buffer.concat(before.slice(-contextTokens).map((token) => trie.bytesOf(token)));
+  const all = Buffer.concat(before.slice(-contextTokens).map((token) => trie.bytesOf(token)));
+  const context = all.subarray(all.lastIndexOf(controlEnd) + 1);
   let begin = 0;
   while (begin < context.length && isContinuation(context[begin] ?? 0)) begin++;
   const text = Buffer.concat([context.subarray(begin), whole]).toString("utf8");
-  return (
-    spelling(encode(text), whole, trie) ??
-    spelling(encode(Buffer.from(whole).toString()), whole, trie) ??
-    []
-  );
+  const alone = Buffer.from(whole).toString("utf8");
+  return spelling(encode(text), whole, trie) ?? spelling(encode(alone), whole, trie) ?? [];
 }
 
 /** The last of the tokens that are these bytes together; undefined where there is no break in front of them. */

@@ -12,8 +12,8 @@ import { utf8Of } from "./code-points.ts";
 import { type ConstraintUse, FormConstraint } from "./constraint.ts";
 import { type Grammar, GrammarBuilder } from "./expression.ts";
 import { parseGbnf } from "./gbnf.ts";
-import { joinGrammars } from "./join.ts";
 import { Masks } from "./masks.ts";
+import { type Outline, type OutlineUse, outlineGrammar } from "./outline.ts";
 import { parsePattern } from "./pattern.ts";
 import { Program } from "./program.ts";
 import { RegularMaker } from "./regular.ts";
@@ -28,11 +28,16 @@ export type FormSource =
   | { readonly kind: "regex"; readonly regex: string | RegExp }
   /** GBNF, as llama.cpp has it. */
   | { readonly kind: "grammar"; readonly grammar: string }
-  /** One of several sequences of texts and of values of JSON schemas. */
-  | { readonly kind: "joined"; readonly sequences: readonly (readonly JoinedPart[])[] };
+  /** Forms, marks and free text. */
+  | { readonly kind: "outline"; readonly outline: Outline };
 
-/** A text as it stands, or a schema. */
-type JoinedPart = string | Readonly<Record<string, unknown>>;
+/** What a form must know of a vocabulary. */
+export interface FormVocabulary {
+  /** Asked for when the first token is chosen. */
+  readonly trie: () => TokenTrie;
+  /** How a text with marks is written, the best way first. */
+  readonly spellingsOf: OutlineUse["spellingsOf"];
+}
 
 /** A form that is compiled: it serves any number of answers. */
 export class Form {
@@ -41,12 +46,13 @@ export class Form {
   #masks: Masks | undefined;
   #isPrepared = false;
 
-  /**
-   * `trie`: of the vocabulary, asked for when the first token is chosen.
-   * @throws FormError for what cannot be kept, or cannot be read; OptionError for flags of a RegExp.
-   */
-  constructor(source: FormSource, trie: () => TokenTrie) {
-    this.states = new States(new Program(grammarOf(source)));
+  /** @throws FormError for what cannot be kept, or cannot be read; OptionError for flags of a RegExp. */
+  constructor(source: FormSource, { trie, spellingsOf }: FormVocabulary) {
+    const grammar =
+      source.kind === "outline"
+        ? outlineGrammar(source.outline, { grammarOf, spellingsOf })
+        : grammarOf(source);
+    this.states = new States(new Program(grammar));
     this.#trie = trie;
   }
 
@@ -89,7 +95,7 @@ export class Form {
   }
 }
 
-function grammarOf(source: FormSource): Grammar {
+function grammarOf(source: Exclude<FormSource, { readonly kind: "outline" }>): Grammar {
   switch (source.kind) {
     case "schema":
       return schemaGrammar(source.schema);
@@ -97,12 +103,6 @@ function grammarOf(source: FormSource): Grammar {
       return regexGrammar(source.regex);
     case "grammar":
       return parseGbnf(source.grammar);
-    case "joined":
-      return joinGrammars(
-        source.sequences.map((parts) =>
-          parts.map((part) => (typeof part === "string" ? part : schemaGrammar(part))),
-        ),
-      );
     default:
       return source satisfies never;
   }

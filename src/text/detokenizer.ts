@@ -36,7 +36,8 @@ export function createDetokenizer(pieces: PieceSource, options: DetokenizerOptio
     push(id) {
       const dropsSpace = pieces.addsSpacePrefix && isAfterSpecial && !pieces.isSpecial(id);
       isAfterSpecial = pieces.isSpecial(id);
-      if (pieces.isHidden(id) && !showSpecial) return "";
+      // A character that a control token cuts short stands in front of it.
+      if (pieces.isHidden(id) && !showSpecial) return decoder.decode();
       const bytes = pieces.bytesOf(id);
       const start = dropsSpace && bytes[0] === 0x20 ? 1 : 0;
       return decoder.decode(bytes.subarray(start), { stream: true });

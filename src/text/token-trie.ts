@@ -27,23 +27,48 @@ export interface TokenTrie {
   readonly maxDepth: number;
   /** Whether the token is in the trie. */
   has(token: number): boolean;
+  /** Of a control token, its `controlBytes`. */
   bytesOf(token: number): Uint8Array;
+  /** The first control token with these `controlBytes`; undefined where there is none. */
+  controlToken(bytes: Uint8Array): number | undefined;
+}
+
+/** In no text in UTF-8: control tokens are told from their names in letters by them. */
+export const controlBegin = 0xc0;
+export const controlEnd = 0xc1;
+
+/** What stands for a control token that says `text`: its bytes in octal digits that no text has. */
+export function controlBytes(text: Uint8Array): Uint8Array {
+  const digits = Array.from(text, (byte) => [byte >> 6, (byte >> 3) & 7, byte & 7]).flat();
+  return Uint8Array.of(controlBegin, ...digits.map((digit) => 0xf8 + digit), controlEnd);
 }
 
 /** Longer tokens are left out of answers of a promised form: real vocabularies' longest has 1024 bytes. */
 const maxTokenBytes = 4096;
 const tokensPerPause = 2048;
 
-/** Hidden tokens (control, unknown) and those without bytes are left out. */
+/** Tokens without bytes are left out, and those of bytes that are in no text. */
 export function* makeTokenTrie(vocabulary: TokenBytes): Pausable<TokenTrie> {
   const { vocabularySize, pieces } = vocabulary;
+  const bytesOf = (id: number): Uint8Array => {
+    const text = pieces.bytesOf(id);
+    return pieces.isHidden(id) && text.length > 0 ? controlBytes(text) : text;
+  };
+  const controls = new Map<string, number>();
   const words: Uint8Array[] = [];
   const ids: number[] = [];
   let byteCount = 0;
   for (let id = 0; id < vocabularySize; id++) {
     if (id % tokensPerPause === 0) yield;
-    const word = pieces.isHidden(id) ? noBytes : pieces.bytesOf(id);
+    const word = bytesOf(id);
     if (word.length === 0 || word.length > maxTokenBytes) continue;
+    if (!pieces.isHidden(id)) {
+      // A byte that no text has, as a token of its own: it must not pass for a part of a control token.
+      if (word.some(isNoText)) continue;
+    } else {
+      const key = latin1(word);
+      if (!controls.has(key)) controls.set(key, id);
+    }
     words.push(word);
     ids.push(id);
     byteCount += word.length;
@@ -84,8 +109,17 @@ export function* makeTokenTrie(vocabulary: TokenBytes): Pausable<TokenTrie> {
     tokens,
     maxDepth: depths.reduce((most, depth) => Math.max(most, depth), 0),
     has: (token) => isIn[token] === 1,
-    bytesOf: (token) => pieces.bytesOf(token),
+    bytesOf,
+    controlToken: (bytes) => controls.get(latin1(bytes)),
   };
+}
+
+function isNoText(byte: number): boolean {
+  return byte === controlBegin || byte === controlEnd || byte >= 0xf8;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
 }
 
 const noBytes: Uint8Array = new Uint8Array(0);

@@ -9,7 +9,7 @@ import { type SchemaObject, schemaField } from "../answers/form-fields.ts";
 import { type SamplingBody, samplingFields } from "../answers/sampling-fields.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
 import { RequestError } from "../errors.ts";
-import { chatTool, type OpenAiTool, strictTools } from "../openai/messages.ts";
+import { chatTool, type OpenAiTool } from "../openai/messages.ts";
 import { keepAliveField } from "./durations.ts";
 
 export interface RunBody {
@@ -156,7 +156,6 @@ export const chatFields: BodyFields<ChatBody> = {
     .meta({ id: "OllamaChatRequest" }),
   idle: runtimeOptions,
   absent,
-  idleWithin: strictTools,
 };
 
 export interface EmbedBody extends RunBody {

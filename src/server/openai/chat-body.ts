@@ -21,7 +21,6 @@ import {
   type OpenAiMessage,
   type OpenAiTool,
   type OpenAiToolChoice,
-  strictTools,
   toolChoice,
   toolChoiceOf,
   toolsOf,
@@ -88,7 +87,6 @@ export const chatFields: BodyFields<ChatBody> = {
     functions: { reason: "tools is its newer name", isNeutral: isEmptyList },
     function_call: { reason: "tool_choice is its newer name" },
   },
-  idleWithin: strictTools,
 };
 
 /** @throws RequestError for what does not go together, or is more than the server gives */

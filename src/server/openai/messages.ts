@@ -70,7 +70,7 @@ export const chatTool: z.ZodType<OpenAiTool> = z.strictObject({
       .boolean()
       .nullish()
       .describe(
-        "Without effect: calls that are left to the model are not forced into their schemas",
+        "The request is refused where the arguments cannot be kept to the schema; without it, they are any object then",
       ),
   }),
 });
@@ -114,18 +114,9 @@ export function messagesOf(messages: readonly OpenAiMessage[]): readonly ChatMes
 }
 
 export function toolsOf(tools: readonly OpenAiTool[]): readonly Tool[] {
-  return tools.map(({ function: { name, description, parameters } }) => {
-    return { name, ...defined({ description, parameters }) };
+  return tools.map(({ function: { name, description, parameters, strict } }) => {
+    return { name, ...defined({ description, parameters, strict: strict ?? undefined }) };
   });
-}
-
-/** Clients' helpers for zod always say `strict`, and check the arguments themselves: it is taken, and told. */
-export function strictTools({
-  tools = [],
-}: {
-  readonly tools?: readonly OpenAiTool[] | undefined;
-}): readonly string[] {
-  return tools.some(({ function: { strict } }) => strict) ? ["tools.function.strict"] : [];
 }
 
 /** Newer and older names of OpenAI's for what templates know as system and tool. */

@@ -13,6 +13,8 @@ export interface CallGrammar {
   /** Between two calls; undefined where an answer has one. */
   readonly separator: string | undefined;
   readonly close: string;
+  /** False where the model itself writes its calls otherwise, and reads these. Default true. */
+  readonly isOwn?: boolean;
 }
 
 export interface CallToWrite {
@@ -53,4 +55,10 @@ export function writeCalls(calls: readonly CallToWrite[], grammar: CallGrammar):
   const { open, before, between, after, separator = "", close } = grammar;
   const written = calls.map(({ name, arguments: text }) => before + name + between + text + after);
   return open + written.join(separator) + close;
+}
+
+/** The mark by which a call is known while it is being written: the first of what stands in front of a call. */
+export function markOf({ open, before }: Pick<CallGrammar, "open" | "before">): string {
+  const [mark = ""] = /^(?:<[^>]*>?|\[\w+\]|[^{[]*)/.exec(open + before) ?? [];
+  return mark.trim();
 }

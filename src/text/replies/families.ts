@@ -175,13 +175,13 @@ export const families: readonly Family[] = [
   {
     name: "lfm2",
     known: ["<|tool_list_start|>"],
-    grammar: listGrammar("<|tool_call_start|>", "<|tool_call_end|>"),
+    grammar: { ...listGrammar("<|tool_call_start|>", "<|tool_call_end|>"), isOwn: false },
     calls: () => [pythonCalls("<|tool_call_start|>", "<|tool_call_end|>")],
   },
   {
     name: "lfm2",
     known: ["<|tool_call_start|>"],
-    grammar: listGrammar("<|tool_call_start|>", "<|tool_call_end|>"),
+    grammar: { ...listGrammar("<|tool_call_start|>", "<|tool_call_end|>"), isOwn: false },
     calls: () => [pythonCalls("<|tool_call_start|>", "<|tool_call_end|>")],
   },
   {
@@ -224,6 +224,14 @@ export const families: readonly Family[] = [
   {
     name: "apertus",
     known: ["<|tools_prefix|>"],
+    grammar: {
+      open: "<|tools_prefix|>[",
+      before: '{"',
+      between: '": ',
+      after: "}",
+      separator: ", ",
+      close: "]<|tools_suffix|>",
+    },
     calls: () => [jsonCall({ mark: "<|tools_prefix|>", closers: ["<|tools_suffix|>"] })],
   },
   {

@@ -69,16 +69,27 @@ export function createReplyParser(form: ReplyForm, options: ReplyOptions): Reply
     return new HarmonyParser({ takesCalls: tools.length > 0, header, idOf });
   }
   const { reasoning, silent } = form;
-  const end = prompt.slice(-longestMark).trimEnd();
   return new MarkedParser(
     { reasoning, silent, calls: tools.length > 0 ? form.calls(tools) : [] },
     {
       tools,
-      opened: reasoning.find(({ open }) => end.endsWith(open.trim())),
+      opened: openedThoughts(form, prompt).opened,
       begun: form.begun !== "" && prompt.endsWith(form.begun) ? form.begun : "",
       idOf,
     },
   );
+}
+
+/** Which thoughts the end of a prompt has opened, and whether it has closed them again. */
+export function openedThoughts(
+  { reasoning }: Extract<ReplyForm, { kind: "marked" }>,
+  prompt: string,
+): { readonly opened: ReasoningMarks | undefined; readonly isClosed: boolean } {
+  const end = prompt.slice(-longestMark).trimEnd();
+  return {
+    opened: reasoning.find(({ open }) => end.endsWith(open.trim())),
+    isClosed: reasoning.some(({ close }) => end.endsWith(close.trim())),
+  };
 }
 
 /** All of an answer at once. */

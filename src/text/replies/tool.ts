@@ -2,6 +2,7 @@
 import {
   checkOptions,
   describeValue,
+  flagRule,
   isPlainObject,
   type OptionRules,
   textRule,
@@ -14,6 +15,11 @@ export interface Tool {
   readonly description?: string;
   /** JSON schema of the arguments, which are an object. Default: no arguments are described. */
   readonly parameters?: Readonly<Record<string, unknown>>;
+  /**
+   * Whether the answer fails to begin where the arguments cannot be kept to that schema. Without it, arguments of a call that
+   * the model chose to make are then any object.
+   */
+  readonly strict?: boolean;
 }
 
 /** More than any model keeps apart; each is text in every prompt. */
@@ -29,6 +35,7 @@ const toolRules: OptionRules<Tool> = {
   },
   description: { expected: "a text", accepts: (value) => typeof value === "string" },
   parameters: { expected: "a JSON schema", accepts: isPlainObject },
+  strict: flagRule,
 };
 
 /** @throws OptionError naming the tool. */
