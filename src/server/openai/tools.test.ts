@@ -118,7 +118,7 @@ describe("tools", () => {
   });
 
   it("that say strict, as clients' helpers for schemas always do, are kept to their schemas or refused", async () => {
-    const strict = (parameters: Record<string, unknown>): Asked["tools"] => [
+    const strict = (parameters: Record<string, unknown>): NonNullable<Asked["tools"]> => [
       { type: "function", function: { name: "add", parameters, strict: true } },
     ];
     const { data, response } = await client.chat.completions
