@@ -37,7 +37,7 @@ class LongestFirst extends BaseSequencer {
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "page/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
     // Files whose tests take longer say so themselves, with vi.setConfig.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -1,6 +1,6 @@
 /**
- * Runs after `npm install` in a checkout, and before `npm pack`: compiles the TypeScript, and gives its types to CommonJS
- * too. The addon is built by the package's install script. Where there is no TypeScript, in an installed package, dist
+ * Runs after `npm install` in a checkout, and before `npm pack`: compiles the TypeScript, gives its types to CommonJS
+ * too, and builds the page. The addon is built by the package's install script. Where there is no TypeScript, in an installed package, dist
  * is there already.
  */
 import { spawnSync } from "node:child_process";
@@ -24,4 +24,6 @@ if (isThere("typescript")) {
   });
   if (status !== 0) process.exit(status ?? 1);
   await import("./commonjs-types.mjs");
+  const { build } = await import("vite");
+  await build({ configFile: `${root}/page/vite.config.ts` });
 }

@@ -12,6 +12,7 @@ import { addHealthRoutes, type Condition } from "./health.ts";
 import { openai } from "./openai/openai.ts";
 import { createRouteDescriptions } from "./openapi.ts";
 import type { ResolvedServerOptions } from "./options.ts";
+import { addPage } from "./page/page.ts";
 
 export interface Built {
   readonly context: ServerContext;
@@ -48,6 +49,7 @@ export async function buildApp({ context, options, condition }: Built): Promise<
   answerUnknownPaths(app, openai);
   addHealthRoutes(app, condition);
   addMetricsRoute(app, context);
+  addPage(app);
   app.get("/openapi.json", { schema: { hide: true } }, () => {
     return { ...app.swagger(), components: { schemas: descriptions.components } };
   });

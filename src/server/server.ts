@@ -39,7 +39,7 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
   const models = new ModelHost(catalogue, {
     maxLoaded: resolved.maxModels,
     keepAlive: resolved.keepAlive,
-    open: (entry, signal) => openModel(entry, resolved, { log, signal }),
+    open: (entry, signal, onProgress) => openModel(entry, resolved, { log, signal, onProgress }),
     fits: (entry, loaded) => fitsIntoMemory(entry, loaded, resolved),
   });
   const context: ServerContext = {

@@ -2,9 +2,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { RequestError } from "../errors.ts";
+import { pageUrl } from "../page/page.ts";
 
 /** What a probe or a visitor may see without a key: nothing of the models. */
-const publicPaths: ReadonlySet<string> = new Set(["/", "/health", "/v1/health"]);
+const publicPaths: ReadonlySet<string> = new Set(["/", pageUrl, "/health", "/v1/health"]);
 
 /** Lets a request pass that carries one of the keys. @throws RequestError otherwise */
 export function createKeyCheck(keys: readonly string[]): (request: FastifyRequest) => void {

@@ -5,7 +5,7 @@
  * does who asks for one whose engine has failed: once, and what stands in the way of that is the request's error.
  */
 import type { Milliseconds } from "../../core/units.ts";
-import type { Engine } from "../../index.ts";
+import type { Engine, LoadProgress } from "../../index.ts";
 import { ModelLoadError, RequestError } from "../errors.ts";
 import type { Catalogue, CatalogueEntry } from "./catalogue.ts";
 import { LoadedModel } from "./loaded-model.ts";
@@ -17,7 +17,11 @@ export interface ModelHostOptions {
   /** How long a model stays without requests; Infinity: for ever. */
   readonly keepAlive: Milliseconds;
   /** `signal` aborts when the server ends. @throws what `Engine.open` does */
-  open(entry: CatalogueEntry, signal: AbortSignal): Promise<Engine>;
+  open(
+    entry: CatalogueEntry,
+    signal: AbortSignal,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<Engine>;
   /** Whether a further model fits beside those that are loaded; where none is, it is tried. */
   fits(entry: CatalogueEntry, loaded: readonly LoadedModel[]): boolean | Promise<boolean>;
 }
@@ -47,6 +51,8 @@ export class ModelHost {
   /** By name, from the moment at which its loading begins until it is sent away. */
   readonly #models = new Map<string, Promise<LoadedModel>>();
   readonly #loaded = new Map<string, LoadedModel>();
+  /** By name, of the one that is being opened: how much of its weights is there. */
+  readonly #opening = new Map<string, LoadProgress>();
   readonly #timers = new Map<LoadedModel, NodeJS.Timeout>();
   /** Models that were sent away and are still held. */
   readonly #leaving = new Set<Promise<void>>();
@@ -61,6 +67,11 @@ export class ModelHost {
   /** Those in memory that are given out, the one that was used longest ago first. */
   loaded(): readonly LoadedModel[] {
     return [...this.#loaded.values()].sort((a, b) => a.lastUsedAt - b.lastUsedAt);
+  }
+
+  /** How far a model is whose weights are being loaded; undefined for all others, those that wait for it too. */
+  opening(name: string): LoadProgress | undefined {
+    return this.#opening.get(name);
   }
 
   /**
@@ -147,10 +158,15 @@ export class ModelHost {
     await this.#makeRoom(entry);
     let engine: Engine;
     try {
-      engine = await this.#options.open(entry, signal);
+      this.#opening.set(entry.name, { done: 0, total: 0 });
+      engine = await this.#options.open(entry, signal, (progress) =>
+        this.#opening.set(entry.name, progress),
+      );
     } catch (error) {
       signal.throwIfAborted();
       throw new ModelLoadError(entry.name, error);
+    } finally {
+      this.#opening.delete(entry.name);
     }
     const model = new LoadedModel(entry.name, engine, (idle, keepAlive) =>
       this.#expire(idle, keepAlive),

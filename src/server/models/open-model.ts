@@ -1,7 +1,7 @@
 /** How the server opens its models: with the same options, and with as long a context as fits. */
 import type { FastifyBaseLogger } from "fastify";
 import { type Bytes, GiB } from "../../core/units.ts";
-import { Engine } from "../../index.ts";
+import { Engine, type EngineOptions } from "../../index.ts";
 import type { ResolvedServerOptions } from "../options.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 
@@ -13,7 +13,11 @@ const mostCacheRam: Bytes = 2 * GiB;
 export async function openModel(
   { name, path }: CatalogueEntry,
   { parallel, maxQueue, contextLength, engine }: ResolvedServerOptions,
-  { log, signal }: { readonly log: FastifyBaseLogger; readonly signal: AbortSignal },
+  {
+    log,
+    signal,
+    onProgress,
+  }: { readonly log: FastifyBaseLogger } & Required<Pick<EngineOptions, "signal" | "onProgress">>,
 ): Promise<Engine> {
   log.info({ model: name }, `loading ${name}`);
   const opened = await Engine.open(path, {
@@ -23,6 +27,7 @@ export async function openModel(
     contextLength: contextLength ?? "largest",
     cacheRam: engine.cacheRam ?? defaultCacheRam(),
     signal,
+    onProgress,
   });
   for (const detail of opened.details) log.debug({ model: name }, `${name}: ${detail}`);
   for (const notice of opened.notices) log.warn({ model: name }, `${name}: ${notice}`);

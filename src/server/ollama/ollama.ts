@@ -10,24 +10,12 @@ export const ollama: Dialect = {
   name: "ollama",
   errorBody,
   routes(app, context) {
-    addGreeting(app);
     addModelRoutes(app, context);
     addRunRoutes(app, context);
     addEmbedRoutes(app, context);
     refuseChanges(app);
   },
 };
-
-/** Clients know by this line that they have found an Ollama. A browser is told what there is. */
-function addGreeting(app: App): void {
-  app.get("/", { schema: { hide: true } }, ({ headers }, reply) => {
-    const isBrowser = headers.accept?.includes("text/html") === true;
-    const text = isBrowser
-      ? "hearth is running; /openapi.json lists what it answers\n"
-      : "Ollama is running";
-    return reply.type("text/plain; charset=utf-8").send(text);
-  });
-}
 
 const commands: readonly (readonly [method: "POST" | "DELETE", url: string, instead: string])[] = [
   ["POST", "/api/pull", "hearth pull fetches models"],

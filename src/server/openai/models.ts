@@ -13,7 +13,7 @@ export function addModelRoutes(app: App, { models }: ServerContext): void {
       object: "model",
       created: Math.floor((stat?.mtimeMs ?? 0) / 1000),
       owned_by: "hearth",
-      status: { value: loaded === undefined ? "unloaded" : "loaded" },
+      status: loaded === undefined ? statusOf(models.opening(name)) : { value: "loaded" },
       ...(loaded && { meta: describeLoaded(loaded) }),
     };
   };
@@ -31,6 +31,11 @@ export function addModelRoutes(app: App, { models }: ServerContext): void {
       throw new RequestError("not found", `there is no model "${name}"`, { field: "model" });
     },
   );
+}
+
+/** `progress`: bytes of the weights that are there, and of all of them. */
+function statusOf(opening: ReturnType<ServerContext["models"]["opening"]>): object {
+  return opening === undefined ? { value: "unloaded" } : { value: "loading", progress: opening };
 }
 
 /** The facts that llama-server gives of a model, by its names. */

@@ -1,0 +1,62 @@
+/** The view in which one talks to a model: transcript, composer and what stands above them. */
+import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { useApp } from "./app-parts.ts";
+import type { Attachment, Message } from "./chat/conversation.ts";
+import { pathOf } from "./chat/tree.ts";
+import { Composer } from "./parts/composer.tsx";
+import { ContextMeter } from "./parts/context-meter.tsx";
+import { ModelPicker } from "./parts/model-picker.tsx";
+import { useKeys } from "./parts/shortcuts.tsx";
+import { Transcript } from "./parts/transcript.tsx";
+import { goTo } from "./routes.ts";
+import { texts } from "./texts.ts";
+
+export interface ViewProps {
+  /** What stands behind the view's name in the address. */
+  readonly rest: string;
+}
+
+/** `rest`: id of the conversation; "": a new one. */
+export function ChatView({ rest }: ViewProps): VNode {
+  const { chats, notice, preferences } = useApp();
+  const [edited, setEdited] = useState<string>();
+  useEffect(() => {
+    setEdited(undefined);
+    // What was just begun is open already.
+    if (rest === "" ? chats.open.value === undefined : chats.open.value?.id === rest) return;
+    if (rest === "") preferences.resetDraft();
+    void chats.show(rest === "" ? undefined : rest).then((isFound) => {
+      if (isFound) return;
+      notice.value = { text: texts.chat.notFound };
+      goTo({ view: "chat", rest: "" });
+    });
+  }, [rest, chats, notice, preferences]);
+  const { value: open } = chats.open;
+  const path = open === undefined ? [] : pathOf(chats.messages.value, open.shown);
+  const running = path.findLast(({ id }) => chats.running.value.has(id))?.id;
+  const send = (text: string, attachments: readonly Attachment[]): void => {
+    void chats.send(text, attachments);
+    const begun = chats.open.value?.id ?? "";
+    if (begun !== rest) goTo({ view: "chat", rest: begun });
+  };
+  const editLast = (): void => {
+    const last = path.findLast(({ role }) => role === "user");
+    if (last !== undefined && running === undefined) setEdited(last.id);
+  };
+  useKeys(running === undefined ? {} : { escape: () => chats.stop(running) });
+  return (
+    <>
+      <div class="bar">
+        <ModelPicker />
+        <ContextMeter path={path} />
+      </div>
+      <Transcript
+        path={path}
+        edited={edited}
+        onEdit={(message: Message | undefined) => setEdited(message?.id)}
+      />
+      <Composer conversation={open?.id} running={running} onSend={send} onEditLast={editLast} />
+    </>
+  );
+}

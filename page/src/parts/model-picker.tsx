@@ -1,0 +1,65 @@
+/** Which model answers, and whether it is in memory. To pick one loads it. */
+import type { VNode } from "preact";
+import type { Model } from "../api/models.ts";
+import { useApp } from "../app-parts.ts";
+import { texts } from "../texts.ts";
+
+export function ModelPicker(): VNode {
+  const { chats, connection, preferences, server } = useApp();
+  const models = connection.models.value;
+  const chosen = (chats.open.value ?? preferences.forNew.value).model;
+  const model = models.find(({ name }) => name === chosen) ?? models[0];
+  const pick = (name: string): void => {
+    chats.configure({ model: name });
+    // The server loads a model that it is asked about.
+    void server
+      .json(`props?model=${encodeURIComponent(name)}`)
+      .catch(() => undefined)
+      .finally(() => connection.look());
+    // Its request has to arrive first.
+    setTimeout(() => void connection.look(), 100);
+  };
+  return (
+    <div class="model">
+      {models.length > 1 ? (
+        <select
+          aria-label={texts.model.label}
+          value={model?.name}
+          onChange={({ currentTarget }) => pick(currentTarget.value)}
+        >
+          {models.map(({ name }) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <span class="only" title={model?.name}>
+          {model?.name ?? texts.model.any}
+        </span>
+      )}
+      {model !== undefined && <Status model={model} />}
+    </div>
+  );
+}
+
+function Status({ model: { status } }: { readonly model: Model }): VNode | null {
+  switch (status.kind) {
+    case "loaded":
+      return null;
+    case "unloaded":
+      return <span class="status">{texts.model.unloaded}</span>;
+    case "loading":
+      return (
+        <span class="status">
+          {texts.model.loading(status.share)}
+          <progress
+            aria-label={texts.model.loading(undefined)}
+            {...(status.share !== undefined && { value: status.share })}
+          />
+        </span>
+      );
+    default:
+      return status satisfies never;
+  }
+}

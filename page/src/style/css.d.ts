@@ -1,0 +1,2 @@
+/** The style sheet, which Vite takes out of the code. */
+declare module "*.css";

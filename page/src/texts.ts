@@ -1,0 +1,257 @@
+/** Every text of the interface, so that there is one place to read, change and translate them. */
+import type { Failure } from "./api/failures.ts";
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+export const texts = {
+  name: "hearth",
+  views: { label: "Views", chat: "Chat" },
+  skip: "Skip to the conversation",
+  close: "Close",
+  cancel: "Cancel",
+  chat: {
+    transcript: "Conversation",
+    you: "You",
+    answer: (model: string | undefined) => model ?? "Answer",
+    tool: "Tool result",
+    emptyTitle: "What would you like to know?",
+    emptyText: "Answers are computed by this server. Conversations stay in this browser.",
+    toEnd: "To the end",
+    writing: "The answer is being written",
+    thinking: "Thinking",
+    thoughts: "Thoughts",
+    waiting: (seconds: number) => `The server is busy. Asking again in ${seconds} s`,
+    loading: (model: string) => `Loading ${model}`,
+    reading: "Reading the conversation",
+    notFound: "This browser has no such conversation.",
+  },
+  message: {
+    actions: "What to do with this message",
+    copy: "Copy",
+    copied: "Copied",
+    edit: "Edit",
+    regenerate: "Another answer",
+    fork: "Continue from here in a new conversation",
+    remove: "Delete from here on",
+    previous: "Previous branch",
+    next: "Next branch",
+    branch: (at: number, all: number) => `${at} / ${all}`,
+    branchLabel: (at: number, all: number) => `Branch ${at} of ${all}`,
+    editLabel: "Your message",
+    sendEdited: "Send as a new branch",
+    file: (name: string, characters: number) => `${name} (${whole.format(characters)} characters)`,
+    call: (name: string) => `Calls ${name}`,
+    callResult: (name: string) => `Result of ${name}`,
+    giveResults: "Continue with these results",
+    numbers: {
+      speed: (perSecond: number) => `${tenths.format(perSecond)} tokens/s`,
+      completion: (tokens: number) => `${whole.format(tokens)} tokens`,
+      cached: (cached: number, prompt: number) =>
+        `${whole.format(cached)} of ${whole.format(prompt)} prompt tokens cached`,
+      promptSpeed: (perSecond: number) => `prompt read at ${whole.format(perSecond)} tokens/s`,
+    },
+    cut: "The answer reached its limit of tokens.",
+    stopped: "Stopped.",
+    elsewhere: "This answer was not finished here: the page was closed, or another tab writes it.",
+    retry: "Try again",
+  },
+  composer: {
+    label: "Message",
+    placeholder: "Write a message",
+    send: "Send",
+    stop: "Stop",
+    attach: "Attach text files",
+    detach: (name: string) => `Remove ${name}`,
+    notText: (name: string) => `${name} is not a text file. Models here read text.`,
+    tooLarge: (name: string) => `${name} is larger than 2 MB, more than any context holds.`,
+    drop: "Drop text files to attach them",
+  },
+  sidebar: {
+    label: "Conversations",
+    open: "Show conversations",
+    close: "Hide conversations",
+    create: "New conversation",
+    search: "Search conversations",
+    none: "No conversations yet.",
+    notFound: "Nothing found.",
+    groups: { today: "Today", week: "Last seven days", earlier: "Earlier" },
+    more: (title: string) => `More for ${title}`,
+    rename: "Rename",
+    renameLabel: "Title of the conversation",
+    export: "Export",
+    exportAll: "Export all",
+    import: "Import",
+    remove: "Delete",
+    removed: (title: string) => `Deleted “${title}”`,
+    undo: "Undo",
+    imported: (count: number) =>
+      count === 1 ? "1 conversation was imported." : `${count} conversations were imported.`,
+    notImported: (name: string) => `${name} holds no conversations of hearth.`,
+    untitled: "Untitled",
+    forget: "Dismiss",
+  },
+  model: {
+    label: "Model",
+    any: "The server’s model",
+    none: "No models",
+    unloaded: "loads when it is asked",
+    loading: (share: number | undefined) =>
+      share === undefined ? "loading" : `loading, ${whole.format(share * 100)} %`,
+  },
+  meter: {
+    label: "Context",
+    used: (used: number, context: number) => `${whole.format(used)} / ${whole.format(context)}`,
+    explained: (used: number, context: number) =>
+      `${whole.format(used)} of ${whole.format(context)} tokens of the context are used`,
+  },
+  connection: {
+    connecting: "Connecting to the server",
+    loading: "The server is loading its model.",
+    away: "The server does not answer. What you wrote is kept here.",
+    failed: (reason: string) => `The server cannot load its model: ${reason}`,
+    again: "Try now",
+    notKept: "This browser keeps nothing for this page: conversations end with this tab.",
+  },
+  login: {
+    title: "This server wants a key",
+    label: "Key",
+    keep: "Keep it in this browser",
+    enter: "Enter",
+    wrong: "That is none of this server’s keys.",
+    hint: "Whoever started the server chose it with --api-key.",
+  },
+  settings: {
+    open: "Settings",
+    title: "Settings",
+    scope: "For this conversation",
+    system: "System prompt",
+    systemHint: "Said to the model before everything else.",
+    keep: "Use for all new conversations",
+    kept: "New conversations begin like this one.",
+    reset: "Back to the server’s values",
+    look: "Look",
+    themes: { system: "As the system", light: "Light", dark: "Dark" },
+    theme: "Colours",
+    shortcuts: "Keyboard shortcuts",
+    usual: (value: number) => `${value}`,
+    left: "left to the server",
+    groups: {
+      answer: "The answer",
+      sampling: "Sampling",
+      repetition: "Against repetition",
+      form: "Form and tools",
+      other: "More",
+    },
+    wrong: {
+      number: "A number is needed.",
+      whole: "A whole number is needed.",
+      range: "That is outside of what the server takes.",
+      json: "That is no JSON.",
+    },
+    flags: { true: "yes", false: "no" },
+    /** By field: its name here, and what it does. */
+    fields: {
+      max_tokens: ["Longest answer", "Tokens. Empty: until it ends or the context is full."],
+      seed: ["Seed", "The same seed gives the same answer. Empty: a new one each time."],
+      stop: ["Stop at", "The answer ends before any of these texts, one to a line."],
+      reasoning_effort: ["Reasoning effort", "low, medium or high, where the model knows of it."],
+      temperature: [
+        "Temperature",
+        "Higher is more surprising; 0 always takes the likeliest token.",
+      ],
+      top_k: ["Top-k", "Only the k likeliest tokens; 0 is all."],
+      top_p: ["Top-p", "Only the likeliest tokens that make up this share."],
+      min_p: ["Min-p", "Only tokens with this share of the likeliest one’s probability."],
+      typical_p: ["Typical-p", "Only tokens about as surprising as expected; 1 is off."],
+      top_n_sigma: ["Top-nσ", "Only tokens within n standard deviations of the best; 0 is off."],
+      dynatemp_range: [
+        "Dynamic temperature",
+        "How far the temperature moves with uncertainty; 0 is off.",
+      ],
+      dynatemp_exponent: ["Its exponent", "How uncertainty becomes temperature."],
+      xtc_probability: [
+        "XTC probability",
+        "How often the likeliest tokens are left out; 0 is off.",
+      ],
+      xtc_threshold: ["XTC threshold", "Tokens above this probability may be left out."],
+      mirostat: ["Mirostat", "Keeps surprise constant, in place of the other samplers: 0 is off."],
+      mirostat_tau: ["Mirostat τ", "The surprise that is aimed at."],
+      mirostat_eta: ["Mirostat η", "How fast it is reached."],
+      repeat_penalty: ["Repeat penalty", "Makes recent tokens less likely; 1 is off."],
+      repeat_last_n: ["Its window", "Tokens that penalties look back; -1 is the whole context."],
+      presence_penalty: ["Presence penalty", "Against tokens that occurred at all."],
+      frequency_penalty: ["Frequency penalty", "Against tokens, each time they occurred."],
+      dry_multiplier: ["DRY multiplier", "Against repeated sequences; 0 is off."],
+      dry_base: ["DRY base", "How fast the penalty grows with their length."],
+      dry_allowed_length: ["DRY allowed length", "Shorter repetitions are free."],
+      dry_penalty_last_n: ["DRY window", "Tokens that it looks back; -1 is the whole context."],
+      dry_sequence_breakers: [
+        "DRY breakers",
+        "No sequence reaches across these texts, one to a line.",
+      ],
+      response_format: [
+        "Response format",
+        'JSON, as {"type": "json_object"}: the answer keeps to it.',
+      ],
+      grammar: ["Grammar", "GBNF with a rule named root: the answer keeps to it."],
+      tools: ["Tools", "A list of functions as JSON, which the model may call."],
+      tool_choice: ["Tool choice", "Whether the model must call one."],
+      parallel_tool_calls: ["Several calls at once", "No: an answer ends behind its first call."],
+      logit_bias: ["Token bias", 'JSON by token id, as {"123": -5}.'],
+      ignore_eos: ["Ignore the end", "Writes on when the model would end."],
+      chat_template_kwargs: ["Template variables", 'JSON, as {"enable_thinking": false}.'],
+    } as Readonly<Record<string, readonly [label: string, hint: string]>>,
+  },
+  shortcuts: {
+    title: "Keyboard shortcuts",
+    list: [
+      ["Enter", "Send the message"],
+      ["Shift + Enter", "Begin a new line"],
+      ["Esc", "Stop the answer"],
+      ["↑ in an empty message", "Edit the last message"],
+      ["Ctrl + Shift + O", "New conversation"],
+      ["Ctrl + K", "Search conversations"],
+      ["Ctrl + ,", "Settings"],
+      ["Ctrl + /", "Show these shortcuts"],
+      ["Shift + Esc", "Go to the message field"],
+    ] as readonly (readonly [keys: string, action: string])[],
+  },
+  markdown: {
+    code: "Code",
+    codeIn: (language: string) => `Code in ${language}`,
+    copyCode: "Copy code",
+    table: "Table",
+    task: "Task",
+    picture: (name: string) =>
+      name === "" ? "Picture (not loaded)" : `Picture: ${name} (not loaded)`,
+  },
+} as const;
+
+/** What went wrong, as a person would say it. */
+export function failureText(failure: Failure): string {
+  switch (failure.kind) {
+    case "away":
+      return "The server does not answer. It may have been stopped or be starting again.";
+    case "locked":
+      return "The server wants a key.";
+    case "context":
+      return (
+        `This conversation has ${whole.format(failure.prompt)} tokens, and the model’s context holds ` +
+        `${whole.format(failure.context)}. Edit or delete earlier messages, begin a new conversation, or start the ` +
+        "server with a longer context (-c)."
+      );
+    case "busy":
+      return `The server is busy: ${failure.message}`;
+    case "unavailable":
+      return `The server cannot answer now: ${failure.message}`;
+    case "refused":
+      return `The server refused this: ${failure.message}`;
+    case "broken":
+      return failure.message === undefined
+        ? "The connection broke while the answer was being written. What came is kept."
+        : `The answer broke off: ${failure.message}`;
+    default:
+      return failure satisfies never;
+  }
+}
