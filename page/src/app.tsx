@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { useApp } from "./app-parts.ts";
 import { ChatView, type ViewProps } from "./chat-view.tsx";
 import { Announcer } from "./parts/announcer.tsx";
+import { focusMessageField } from "./parts/composer.tsx";
 import { Icon } from "./parts/icons.tsx";
 import { Login } from "./parts/login.tsx";
 import { Banner, Toast } from "./parts/notices.tsx";
@@ -40,20 +41,22 @@ export function App({ route }: { readonly route: Signal<Route> }): VNode {
     "ctrl+shift+o": () => goTo({ view: "chat", rest: "" }),
     "ctrl+k": () => {
       setListOpen(true);
-      requestAnimationFrame(() => document.getElementById(searchFieldId)?.focus());
+      const focus = (): void => document.getElementById(searchFieldId)?.focus();
+      if (isListOpen) focus();
+      else requestAnimationFrame(focus);
     },
     "ctrl+,": () => setPanel("settings"),
     "ctrl+/": () => setPanel("shortcuts"),
-    "shift+escape": () => document.querySelector<HTMLElement>(".composer textarea")?.focus(),
+    "shift+escape": () => focusMessageField(),
   });
   const pick = (): void => {
     if (matchMedia("(max-width: 899px)").matches) setListOpen(false);
   };
   return (
     <div class={isListOpen ? "page with-list" : "page"}>
-      <a class="skip" href="#conversation" onClick={skip}>
+      <button type="button" class="skip" onClick={skip}>
         {texts.skip}
-      </a>
+      </button>
       {isListOpen && (
         <>
           <div class="shade" onClick={() => setListOpen(false)} />
@@ -108,6 +111,7 @@ function Tabs({ current }: { readonly current: View }): VNode {
       {views.map(({ name, title }) => (
         <a
           key={name}
+          class="tab"
           href={hashOf({ view: name, rest: "" })}
           aria-current={name === current.name ? "page" : undefined}
         >
@@ -118,9 +122,7 @@ function Tabs({ current }: { readonly current: View }): VNode {
   );
 }
 
-/** The address names a conversation, and no place in the page. */
-function skip(event: Event): void {
-  event.preventDefault();
+function skip(): void {
   document.getElementById("conversation")?.focus();
 }
 

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { useApp } from "./app-parts.ts";
 import type { Attachment, Message } from "./chat/conversation.ts";
 import { pathOf } from "./chat/tree.ts";
-import { Composer } from "./parts/composer.tsx";
+import { Composer, focusMessageField } from "./parts/composer.tsx";
 import { ContextMeter } from "./parts/context-meter.tsx";
 import { ModelPicker } from "./parts/model-picker.tsx";
 import { useKeys } from "./parts/shortcuts.tsx";
@@ -40,6 +40,10 @@ export function ChatView({ rest }: ViewProps): VNode {
     const begun = chats.open.value?.id ?? "";
     if (begun !== rest) goTo({ view: "chat", rest: begun });
   };
+  const edit = (message: Message | undefined): void => {
+    setEdited(message?.id);
+    if (message === undefined) focusMessageField();
+  };
   const editLast = (): void => {
     const last = path.findLast(({ role }) => role === "user");
     if (last !== undefined && running === undefined) setEdited(last.id);
@@ -51,11 +55,7 @@ export function ChatView({ rest }: ViewProps): VNode {
         <ModelPicker />
         <ContextMeter path={path} />
       </div>
-      <Transcript
-        path={path}
-        edited={edited}
-        onEdit={(message: Message | undefined) => setEdited(message?.id)}
-      />
+      <Transcript path={path} edited={edited} onEdit={edit} />
       <Composer conversation={open?.id} running={running} onSend={send} onEditLast={editLast} />
     </>
   );

@@ -13,7 +13,7 @@ export const texts = {
   chat: {
     transcript: "Conversation",
     you: "You",
-    answer: (model: string | undefined) => model ?? "Answer",
+    answer: (model: string | undefined): string => model ?? "Answer",
     tool: "Tool result",
     emptyTitle: "What would you like to know?",
     emptyText: "Answers are computed by this server. Conversations stay in this browser.",
@@ -85,7 +85,7 @@ export const texts = {
     remove: "Delete",
     removed: (title: string) => `Deleted “${title}”`,
     undo: "Undo",
-    imported: (count: number) =>
+    imported: (count: number): string =>
       count === 1 ? "1 conversation was imported." : `${count} conversations were imported.`,
     notImported: (name: string) => `${name} holds no conversations of hearth.`,
     untitled: "Untitled",
@@ -96,7 +96,7 @@ export const texts = {
     any: "The server’s model",
     none: "No models",
     unloaded: "loads when it is asked",
-    loading: (share: number | undefined) =>
+    loading: (share: number | undefined): string =>
       share === undefined ? "loading" : `loading, ${whole.format(share * 100)} %`,
   },
   meter: {
@@ -223,7 +223,7 @@ export const texts = {
     copyCode: "Copy code",
     table: "Table",
     task: "Task",
-    picture: (name: string) =>
+    picture: (name: string): string =>
       name === "" ? "Picture (not loaded)" : `Picture: ${name} (not loaded)`,
   },
 } as const;

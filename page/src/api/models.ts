@@ -12,6 +12,11 @@ export interface Model {
   readonly status: ModelStatus;
 }
 
+/** Who answers: the chosen one, if the server has it; else the first one, as the picker shows. */
+export function modelFor(models: readonly Model[], chosen: string | undefined): Model | undefined {
+  return models.find(({ name }) => name === chosen) ?? models[0];
+}
+
 /** Models of the list that are understood; the server's other fields are not looked at. */
 export function modelsIn(body: unknown): readonly Model[] {
   const data = isRecord(body) && Array.isArray(body["data"]) ? body["data"] : [];

@@ -4,6 +4,7 @@
  */
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Connection } from "../api/connection.ts";
+import { modelFor } from "../api/models.ts";
 import type { Server } from "../api/server.ts";
 import type { ConversationStore } from "../storage/conversation-store.ts";
 import type { Preferences } from "../storage/preferences.ts";
@@ -256,7 +257,7 @@ export class Chats {
 
   async #answer(conversation: Conversation, parent: string | null): Promise<void> {
     const { server, connection } = this.#parts;
-    const model = conversation.model ?? connection.models.value[0]?.name;
+    const model = modelFor(connection.models.value, conversation.model)?.name ?? conversation.model;
     const begun: Message = {
       ...this.#newMessage(conversation, parent, "assistant"),
       ...(model !== undefined && { model }),
@@ -272,7 +273,7 @@ export class Chats {
     void connection.look();
     const ended = await writeAnswer(begun, {
       server,
-      request: chatRequest(conversation, path),
+      request: chatRequest({ ...conversation, ...(model !== undefined && { model }) }, path),
       signal: stop.signal,
       onPiece: this.#follower(begun.id),
       onWait: (seconds) => {

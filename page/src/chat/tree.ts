@@ -6,7 +6,11 @@ type Shown = Conversation["shown"];
 
 /** From the beginning to the last message, along what is shown. */
 export function pathOf(messages: Messages, shown: Shown): readonly Message[] {
-  const followers = Map.groupBy(messages.values(), ({ parent }) => parent ?? "");
+  const followers = new Map<string, Message[]>();
+  for (const message of messages.values()) {
+    const parent = message.parent ?? "";
+    followers.set(parent, [...(followers.get(parent) ?? []), message]);
+  }
   const path: Message[] = [];
   let at = "";
   for (;;) {

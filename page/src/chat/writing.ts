@@ -49,7 +49,11 @@ async function waitFor(seconds: number, { signal, onWait }: Writing): Promise<vo
     onWait(left);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, 1000);
-      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+      const stop = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      signal.addEventListener("abort", stop, { once: true });
     });
   }
   onWait(undefined);

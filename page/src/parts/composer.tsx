@@ -8,6 +8,13 @@ import { texts } from "../texts.ts";
 import { Icon } from "./icons.tsx";
 import { fitHeight, isSendKey } from "./text-field.ts";
 
+/** The focus comes back to this field from everywhere. */
+const messageFieldId = "message";
+
+export function focusMessageField(): void {
+  document.getElementById(messageFieldId)?.focus();
+}
+
 export interface ComposerProps {
   /** Of the conversation that is open: its draft goes with it. */
   readonly conversation: string | undefined;
@@ -69,6 +76,7 @@ export function Composer({ conversation, running, onSend, onEditLast }: Composer
       <Files list={attachments} onChange={setAttachments} />
       <textarea
         ref={field}
+        id={messageFieldId}
         rows={1}
         aria-label={texts.composer.label}
         placeholder={isOver ? texts.composer.drop : texts.composer.placeholder}

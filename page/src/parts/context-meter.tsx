@@ -1,14 +1,14 @@
 /** How much of the model's context the conversation has filled: what the last answer's request and text had. */
 import type { VNode } from "preact";
+import { modelFor } from "../api/models.ts";
 import { useApp } from "../app-parts.ts";
 import type { Message } from "../chat/conversation.ts";
 import { texts } from "../texts.ts";
 
 export function ContextMeter({ path }: { readonly path: readonly Message[] }): VNode | null {
   const { connection, chats, preferences } = useApp();
-  const models = connection.models.value;
   const chosen = (chats.open.value ?? preferences.forNew.value).model;
-  const { status } = models.find(({ name }) => name === chosen) ?? models[0] ?? {};
+  const { status } = modelFor(connection.models.value, chosen) ?? {};
   if (status?.kind !== "loaded" || status.context === 0) return null;
   const numbers = path.findLast((message) => message.numbers !== undefined)?.numbers;
   const used = (numbers?.prompt ?? 0) + (numbers?.completion ?? 0);

@@ -1,6 +1,6 @@
 /** A message of the person's while it is edited. Sent again it becomes a branch; the old one stays beside it. */
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useApp } from "../app-parts.ts";
 import type { Message } from "../chat/conversation.ts";
 import { texts } from "../texts.ts";
@@ -14,7 +14,8 @@ export interface EditMessageProps {
 export function EditMessage({ message, onEnd }: EditMessageProps): VNode {
   const { chats } = useApp();
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  // Before anything else is typed.
+  useLayoutEffect(() => {
     if (field.current === null) return;
     fitHeight(field.current);
     field.current.focus();

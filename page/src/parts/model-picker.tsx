@@ -1,6 +1,6 @@
 /** Which model answers, and whether it is in memory. To pick one loads it. */
 import type { VNode } from "preact";
-import type { Model } from "../api/models.ts";
+import { type Model, modelFor } from "../api/models.ts";
 import { useApp } from "../app-parts.ts";
 import { texts } from "../texts.ts";
 
@@ -8,7 +8,7 @@ export function ModelPicker(): VNode {
   const { chats, connection, preferences, server } = useApp();
   const models = connection.models.value;
   const chosen = (chats.open.value ?? preferences.forNew.value).model;
-  const model = models.find(({ name }) => name === chosen) ?? models[0];
+  const model = modelFor(models, chosen);
   const pick = (name: string): void => {
     chats.configure({ model: name });
     // The server loads a model that it is asked about.

@@ -94,5 +94,7 @@ function grouped(
     if (updatedAt >= midnight) return "today";
     return updatedAt >= midnight - 6 * day ? "week" : "earlier";
   };
-  return [...Map.groupBy(list, groupOf)];
+  return (["today", "week", "earlier"] as const)
+    .map((name) => [name, list.filter((one) => groupOf(one) === name)] as const)
+    .filter(([, members]) => members.length > 0);
 }
