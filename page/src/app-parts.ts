@@ -7,7 +7,7 @@ import type { Server } from "./api/server.ts";
 import type { Chats } from "./chat/chats.ts";
 import type { Preferences } from "./storage/preferences.ts";
 
-export interface Notice {
+interface Notice {
   readonly text: string;
   readonly action?: { readonly label: string; run(): void };
 }

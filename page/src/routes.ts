@@ -10,7 +10,7 @@ export interface Route {
   readonly rest: string;
 }
 
-export function routeIn(hash: string): Route {
+function routeIn(hash: string): Route {
   const [, view = "", rest = ""] = /^#\/([^/]*)(?:\/(.*))?$/.exec(hash) ?? [];
   return { view, rest };
 }

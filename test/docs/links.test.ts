@@ -87,10 +87,10 @@ describe("the links of the documents", () => {
 });
 
 describe("the source files that documents name", () => {
-  const sourcePattern = /`((?:[\w.-]+\/)*[\w.-]+\.(?:ts|mjs|cc|h))`/g;
-  const folders = ["src", "native", "tools", "test", "bench"];
+  const sourcePattern = /`((?:[\w.-]+\/)*[\w.-]+\.(?:tsx?|mjs|cc|h))`/g;
+  const folders = ["src", "page", "native", "tools", "test", "bench"];
   const sources = folders.flatMap((folder) =>
-    filesBelow(join(project, folder), /\.(ts|mjs|cc|h)$/).map(
+    filesBelow(join(project, folder), /\.(tsx?|mjs|cc|h)$/).map(
       (path) => `/${relative(project, path)}`,
     ),
   );
@@ -116,7 +116,7 @@ describe("the source files that documents name", () => {
 });
 
 describe("the documents that comments name", () => {
-  const folders = ["src", "native", "tools", "test", "bench"];
+  const folders = ["src", "page", "native", "tools", "test", "bench"];
   const mentions = folders.flatMap((folder) =>
     filesBelow(join(project, folder), /\.(ts|mjs|cc|h|wgsl)$/).flatMap((file) =>
       [...readFileSync(file, "utf8").matchAll(documentPattern)]

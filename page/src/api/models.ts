@@ -1,7 +1,7 @@
 /** What `/v1/models` says of the models, as the page uses it. */
 import { isRecord, recordIn } from "./failures.ts";
 
-export type ModelStatus =
+type ModelStatus =
   | { readonly kind: "unloaded" }
   /** `share`: of the weights, from 0 to 1; undefined before that is known. */
   | { readonly kind: "loading"; readonly share: number | undefined }

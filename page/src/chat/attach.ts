@@ -19,7 +19,7 @@ export async function attach(file: File): Promise<Attached> {
 }
 
 /** Undefined for bytes that are no UTF-8, or that hold a zero as programs and pictures do. */
-export function textIn(bytes: Uint8Array): string | undefined {
+function textIn(bytes: Uint8Array): string | undefined {
   if (bytes.includes(0)) return undefined;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -47,7 +47,7 @@ export interface ToolCall {
   readonly arguments: string;
 }
 
-export type MessageState =
+type MessageState =
   | { readonly kind: "whole" }
   /** `limit`: its own, or the context was full. */
   | { readonly kind: "cut" }

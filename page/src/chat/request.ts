@@ -54,7 +54,7 @@ function asked({
 }
 
 /** Files stand before the text, each in a fence that is longer than any inside. */
-export function withAttachments(text: string, attachments: readonly Attachment[]): string {
+function withAttachments(text: string, attachments: readonly Attachment[]): string {
   const files = attachments.map(({ name, text: content }) => {
     const runs = content.match(/`{3,}/g) ?? [];
     const fence = "`".repeat(Math.max(3, ...runs.map(({ length }) => length + 1)));

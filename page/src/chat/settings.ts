@@ -3,13 +3,13 @@
  * from it. test/page/settings.test.ts compares it with the server's fields and the engine's defaults.
  */
 
-export type SettingValue = number | boolean | string;
+type SettingValue = number | boolean | string;
 /** By field; what is not there is left to the server. */
 export type Settings = Readonly<Record<string, SettingValue>>;
 
 export type SettingGroup = "answer" | "sampling" | "repetition" | "other" | "form";
 
-export type SettingKind =
+type SettingKind =
   | { readonly kind: "number"; readonly min?: number; readonly max?: number; readonly step: number }
   | { readonly kind: "whole"; readonly min?: number; readonly max?: number }
   | { readonly kind: "flag" }
