@@ -62,6 +62,8 @@ std::unique_ptr<Selection> read_selection(Builder& builder, Reader& reader, cons
       return select_large_gates(reader.record<ThresholdGateMethodRecord>());
     case FfnMethod::kThresholdOutput:
       return select_large_outputs(builder, reader.record<ThresholdOutputMethodRecord>(), op);
+    case FfnMethod::kGiven:
+      return select_given(builder, reader.record<GivenMethodRecord>());
   }
   throw std::runtime_error("program: unknown sparsity method");
 }

@@ -198,6 +198,8 @@ void build_next(Builder& builder, Reader& reader) {
       return build_op(builder, reader.record<ActivateRecord>());
     case OpCode::kFfn:
       return build_ffn(builder, reader);
+    case OpCode::kPredict:
+      return build_predict(builder, reader);
     case OpCode::kRoute:
       return build_route(builder, reader.record<RouteRecord>());
     case OpCode::kExperts:

@@ -150,6 +150,7 @@ class Builder {
 };
 
 void build_ffn(Builder& builder, Reader& reader);
+void build_predict(Builder& builder, Reader& reader);
 void build_route(Builder& builder, const RouteRecord& from);
 void build_experts(Builder& builder, const ExpertsRecord& from);
 

@@ -19,16 +19,17 @@ enum class OpCode : uint32_t {
   kDeltaRule = 7,
   kActivate = 8,
   kFfn = 9,
-  kMask = 10,
-  kAdd = 11,
-  kScale = 12,
-  kCopy = 13,
-  kPart = 14,
-  kSelect = 15,
-  kArgmax = 16,
-  kPublish = 17,
-  kRoute = 18,
-  kExperts = 19,
+  kPredict = 10,
+  kMask = 11,
+  kAdd = 12,
+  kScale = 13,
+  kCopy = 14,
+  kPart = 15,
+  kSelect = 16,
+  kArgmax = 17,
+  kPublish = 18,
+  kRoute = 19,
+  kExperts = 20,
 };
 
 enum class FfnMethod : uint32_t {
@@ -38,6 +39,7 @@ enum class FfnMethod : uint32_t {
   kSign = 3,
   kThresholdGate = 4,
   kThresholdOutput = 5,
+  kGiven = 6,
 };
 
 enum class NormForm : uint32_t {
@@ -157,6 +159,13 @@ struct FfnRecord {
   double up_channels;
 };
 
+struct PredictRecord {
+  double x;
+  double out;
+  double layer;
+  double neurons;
+};
+
 struct MaskRecord {
   double x;
   double out;
@@ -273,6 +282,11 @@ struct ThresholdGateMethodRecord {
 struct ThresholdOutputMethodRecord {
   double value;
   double norms;
+};
+
+struct GivenMethodRecord {
+  double active;
+  double predictor_bytes;
 };
 
 struct SlotRecord {

@@ -82,6 +82,7 @@ std::unique_ptr<Selection> select_large_gates(const ThresholdGateMethodRecord& f
 std::unique_ptr<Selection> select_predicted(Builder& builder, const MlpMethodRecord& from);
 std::unique_ptr<Selection> select_by_signs(Builder& builder, const SignMethodRecord& from,
                                            const FfnOp& op);
+std::unique_ptr<Selection> select_given(Builder& builder, const GivenMethodRecord& from);
 std::unique_ptr<Selection> select_large_outputs(Builder& builder,
                                                 const ThresholdOutputMethodRecord& from,
                                                 const FfnOp& op);

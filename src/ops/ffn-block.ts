@@ -1,10 +1,25 @@
 /** What a feed-forward block is made of, and what must hold of it: its weights, its subset, what its method needs. */
-import type { FfnBlock, Slot, Weight } from "./op.ts";
+import { activeWidth } from "./active-bits.ts";
+import type { FfnBlock, Predictor, Slot, SparsityMethod, Weight } from "./op.ts";
 import { isMatrix, isVector, type Requirement, requires } from "./requirement.ts";
 
-/** What the block's predictor reads; nothing for other methods. */
-export function predictorInputs({ method }: FfnBlock): readonly Slot[] {
+/** What the method reads beside the block's input, to choose neurons. */
+export function predictorInputs(method: SparsityMethod): readonly Slot[] {
+  if (method.kind === "given") return [method.active];
   return method.kind === "mlp" ? [method.input] : [];
+}
+
+/** The method with its slots in another program. */
+export function methodWithSlots<Method extends SparsityMethod>(
+  method: Method,
+  slot: (slot: Slot) => Slot,
+): Method {
+  if (method.kind === "given") return { ...method, active: slot(method.active) };
+  return method.kind === "mlp" ? { ...method, input: slot(method.input) } : method;
+}
+
+export function predictorWeights(method: SparsityMethod): readonly Weight[] {
+  return method.kind === "mlp" ? [method.fc1, method.fc2] : [];
 }
 
 /** Whether one device must compute all neurons: a norm before down sums over them. */
@@ -13,17 +28,14 @@ export function isIndivisible({ hiddenNorm }: FfnBlock): boolean {
 }
 
 export function blockWithSlots(block: FfnBlock, slot: (slot: Slot) => Slot): FfnBlock {
-  const { method } = block;
-  if (method.kind !== "mlp") return block;
-  return { ...block, method: { ...method, input: slot(method.input) } };
+  return { ...block, method: methodWithSlots(block.method, slot) };
 }
 
 /** All weights but the channel-major copies. */
 export function blockWeights(block: FfnBlock): readonly Weight[] {
   const { gate, gateBias, up, upBias, down, downBias, hiddenNorm, method } = block;
-  const predictor = method.kind === "mlp" ? [method.fc1, method.fc2] : [];
   const vectors = [gateBias, upBias, downBias, hiddenNorm?.weight];
-  const weights = [gate, up, down.weight, ...vectors, ...predictor];
+  const weights = [gate, up, down.weight, ...vectors, ...predictorWeights(method)];
   return weights.filter((weight) => weight !== undefined);
 }
 
@@ -90,18 +102,12 @@ function methodRequirements(block: FfnBlock): readonly Requirement[] {
     case "gate":
       return [];
     case "mlp":
-      return [
-        isMatrix(method.fc1, [method.fc1.rows, method.input.width]),
-        isMatrix(method.fc2, [neurons, method.fc1.rows]),
-      ];
-    case "sign": {
-      const bytes = neurons * Math.ceil(dim / 64) * 8;
-      const { signs, margins, centre } = method;
-      return [
-        requires(signs.length === bytes, `${bytes} bytes of signs`, signs.length),
-        hasLength("margins", margins, neurons),
-        hasLength("centre", centre, dim),
-      ];
+    case "sign":
+      return predictorRequirements(method, { dim, neurons });
+    case "given": {
+      const { active } = method;
+      const width = activeWidth(neurons);
+      return [requires(active.width === width, `an active set of width ${width}`, active.width)];
     }
     case "threshold-gate":
       return [requires(block.gating === "gated", "a gated block for threshold-gate", block.gating)];
@@ -112,6 +118,23 @@ function methodRequirements(block: FfnBlock): readonly Requirement[] {
     default:
       return method satisfies never;
   }
+}
+
+export function predictorRequirements(
+  predictor: Predictor,
+  { dim, neurons }: { readonly dim: number; readonly neurons: number },
+): readonly Requirement[] {
+  if (predictor.kind === "mlp") {
+    const { fc1, fc2, input } = predictor;
+    return [isMatrix(fc1, [fc1.rows, input.width]), isMatrix(fc2, [neurons, fc1.rows])];
+  }
+  const bytes = neurons * Math.ceil(dim / 64) * 8;
+  const { signs, margins, centre } = predictor;
+  return [
+    requires(signs.length === bytes, `${bytes} bytes of signs`, signs.length),
+    hasLength("margins", margins, neurons),
+    hasLength("centre", centre, dim),
+  ];
 }
 
 function hasLength(

@@ -1,7 +1,7 @@
 /** How many weight bytes a feed-forward block reads, by its method: what the counters of all backends report. */
 import { rowBytes, weightBytes } from "../core/dtype.ts";
 import type { Bytes } from "../core/units.ts";
-import type { FfnBlock } from "./op.ts";
+import type { FfnBlock, Predictor } from "./op.ts";
 
 /** Neurons of a step, each counted once for all its rows. */
 export interface NeuronUse {
@@ -14,6 +14,12 @@ export interface NeuronUse {
 /** Neurons that the block may compute. */
 export function candidateCount({ subset, neurons }: FfnBlock): number {
   return subset?.length ?? neurons;
+}
+
+/** Bytes that a predictor reads for all neurons of a block. */
+export function predictorBytes(predictor: Predictor): Bytes {
+  if (predictor.kind === "sign") return predictor.signs.length;
+  return weightBytes(predictor.fc1) + weightBytes(predictor.fc2);
 }
 
 /** Bytes read when each weight is read once for all rows of the step, biases left out. */
@@ -41,6 +47,8 @@ export function ffnBytes(block: FfnBlock, { active, down }: NeuronUse): Bytes {
       const predictor = (method.signs.length / block.neurons) * all;
       return predictor + active * (upRow + gateRow) + downBytes;
     }
+    case "given":
+      return method.predictorBytes + active * (upRow + gateRow) + downBytes;
     default:
       return method satisfies never;
   }

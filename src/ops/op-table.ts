@@ -2,15 +2,16 @@
  * All that the kinds of op differ in before a backend sees them: one rule for each kind, and a missing one does not
  * compile. A question about any op has its answer here; what remains beside this table is each backend's lowering.
  */
+
 import {
   routerRequirements,
   routesRequirements,
   stackRequirements,
   stackWeights,
 } from "./expert-stack.ts";
-import { blockRequirements, blockWeights, blockWithSlots, predictorInputs } from "./ffn-block.ts";
-import type { KvShape } from "./kv-shape.ts";
-import type { Op, OpKind, OpOf, Slot, Weight } from "./op.ts";
+import { ffnRule, predictRule } from "./ffn-rules.ts";
+import type { Op, OpKind, OpOf, Weight } from "./op.ts";
+import type { OpRule } from "./op-rule.ts";
 import {
   hasColumns,
   hasRowsOf,
@@ -22,32 +23,9 @@ import {
   ofCells,
   ofState,
   positionRequirements,
-  type Requirement,
   requires,
   seesHeld,
 } from "./requirement.ts";
-
-/** Where an op's slots and its layer of the cache lie in another program. */
-export interface Places {
-  slot(slot: Slot): Slot;
-  cacheLayer(layer: number): number;
-}
-
-export interface OpRule<O extends Op> {
-  /** Slots whose values the op uses. A slot that it only adds to is not among them. */
-  reads(op: O): readonly Slot[];
-  /** The slot whose rows the op changes; undefined for an op that fills the cache. */
-  writes(op: O): Slot | undefined;
-  /** Whether the result is added to what is written to. */
-  addsInto(op: O): boolean;
-  weights(op: O): readonly Weight[];
-  /** Copies of its matrices by which a backend may read single input channels. */
-  channels(op: O): readonly Weight[];
-  /** The same op at other places. */
-  moved(op: O, places: Places): O;
-  /** What must hold of its slots and weights, beside that they are of its program. */
-  check(op: O, kv: KvShape): readonly Requirement[];
-}
 
 type Table = { readonly [Kind in OpKind]: OpRule<OpOf<Kind>> };
 
@@ -252,25 +230,8 @@ export const opTable: Table = {
       ...isLike(up, out),
     ],
   },
-  ffn: {
-    reads: ({ x, block }) => [x, ...predictorInputs(block)],
-    writes: ({ out }) => out,
-    addsInto: ({ into }) => into === "add",
-    weights: ({ block }) => blockWeights(block),
-    channels: ({ block }) => present(block.channels?.gate, block.channels?.up),
-    moved: (op, { slot }) => {
-      const block = blockWithSlots(op.block, slot);
-      return { ...op, x: slot(op.x), out: slot(op.out), block };
-    },
-    check: ({ x, out, block }) => [
-      requires(x.width === block.dim, `x of width ${block.dim}`, x.width),
-      ...isLike(x, out),
-      ...predictorInputs(block).map((input) =>
-        requires(input.rows === x.rows, `a predictor input with rows of ${x.rows}`, input.rows),
-      ),
-      ...blockRequirements(block),
-    ],
-  },
+  ffn: ffnRule,
+  predict: predictRule,
   route: {
     ...replacing,
     ...fromXToOut(),

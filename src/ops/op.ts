@@ -84,7 +84,17 @@ export type SparsityMethod =
   /** CATS: |act(g)| ≥ value keeps a neuron (gated only); up and down of the others are skipped. */
   | { readonly kind: "threshold-gate"; readonly value: number }
   /** |h|·‖down row‖ ≥ value keeps a neuron; only the down row of the others is skipped. */
-  | { readonly kind: "threshold-output"; readonly value: number; readonly downNorms: Float32Array };
+  | { readonly kind: "threshold-output"; readonly value: number; readonly downNorms: Float32Array }
+  /** Those that a `predict` op has found, of all neurons of the block: one device predicts for several. */
+  | {
+      readonly kind: "given";
+      readonly active: Slot; // width activeWidth(neurons)
+      /** Bytes of the predictor, where they are counted with this block; 0 with the blocks that share it. */
+      readonly predictorBytes: number;
+    };
+
+/** Methods that judge a block's neurons before it runs. */
+export type Predictor = Extract<SparsityMethod, { readonly kind: "mlp" | "sign" }>;
 
 /** One feed-forward block, whole or a subset of its neurons (a split layer's share). */
 export interface FfnBlock {
@@ -289,6 +299,15 @@ export type Op =
       readonly out: Slot;
       readonly into: Into;
       readonly block: FfnBlock;
+    }
+  /** out = the active set of a block with input x, as active-bits.ts has it. */
+  | {
+      readonly kind: "predict";
+      readonly x: Slot;
+      readonly out: Slot; // width activeWidth(neurons)
+      readonly layer: number;
+      readonly neurons: number;
+      readonly predictor: Predictor;
     }
   /**
    * Chooses the `used` experts of highest score, the lower id first on a tie. out: their ids, in order of choice, as f32;

@@ -17,7 +17,7 @@ import type { Program } from "../../src/ops/program.ts";
 import { makeTinyModel } from "../fixtures/tiny-model.ts";
 import { loweredText, programText } from "./program-text.ts";
 
-type MethodKind = SparsityMethod["kind"];
+type MethodKind = Exclude<SparsityMethod["kind"], "given">;
 
 /** The sparse method an architecture is seen with, so that all methods are; others: threshold-output. */
 const sparseMethods: Readonly<Record<string, MethodKind>> = {

@@ -10,6 +10,7 @@ import { channelCases } from "./cases-channels.ts";
 import { expertCases } from "./cases-experts.ts";
 import { ffnCases } from "./cases-ffn.ts";
 import { maskCases } from "./cases-mask.ts";
+import { predictCases } from "./cases-predict.ts";
 import { programCases } from "./cases-program.ts";
 import { recurrentCases } from "./cases-recurrent.ts";
 import { rowCases } from "./cases-rows.ts";
@@ -46,6 +47,7 @@ const cases: readonly ConformanceCase[] = [
   ...attentionLayerCases(),
   ...recurrentCases(),
   ...ffnCases(),
+  ...predictCases(),
   ...expertCases(),
   ...maskCases(),
   scaleCase(),

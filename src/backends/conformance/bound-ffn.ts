@@ -5,6 +5,7 @@
  */
 
 import { activationFunction, hidden } from "../../ops/activation.ts";
+import { neuronsPerElement } from "../../ops/active-bits.ts";
 import type { FfnBlock, OpOf, Weight } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
 import { weightData } from "../reference/state.ts";
@@ -23,6 +24,20 @@ export function ffnBound(op: OpOf<"ffn">, state: BoundState): RowBound {
       const held = op.into === "add" ? error + 2 * roundoff * Math.abs(before.values[i]!) : 0;
       return output(i) + held;
     });
+  };
+}
+
+/** Exact, but for an element of which a neuron is too near to tell: that may be anything. */
+export function predictBound(op: OpOf<"predict">, state: BoundState): RowBound {
+  return (row) => {
+    const judged = predictor(op.predictor, state, boundedRow(state, op.x, row), row);
+    const errors = new Float64Array(op.out.width);
+    for (let neuron = 0; neuron < op.neurons; neuron++) {
+      if (judged(neuron) !== "either") continue;
+      state.uncertain.count++;
+      errors[Math.floor(neuron / neuronsPerElement)] = 2 ** neuronsPerElement;
+    }
+    return errors;
   };
 }
 
@@ -45,7 +60,7 @@ export function blockBound(
 
 /** h of all neurons of one row, 0 for the inactive ones, with its bounds. */
 function boundedHidden(block: FfnBlock, state: BoundState, x: Bounded, row: number): Bounded {
-  const isPredicted = predictor(block, state, x, row);
+  const isPredicted = predictor(block.method, state, x, row);
   const neuron = neuronValues(block, state, x);
   const h: Bounded = {
     values: new Float32Array(block.neurons),

@@ -12,7 +12,7 @@ import { createReferenceState, rowsOf } from "../reference/state.ts";
 import type { Arithmetic } from "../tolerance.ts";
 import { attentionBound, storeKvBound } from "./bound-attention.ts";
 import { expertsBound, routeBound } from "./bound-experts.ts";
-import { ffnBound } from "./bound-ffn.ts";
+import { ffnBound, predictBound } from "./bound-ffn.ts";
 import { convolveBound, copyStateErrors, deltaRuleBound } from "./bound-recurrent.ts";
 import * as rows from "./bound-rows.ts";
 import { type Bounded, type BoundState, createBoundState, slotErrors } from "./bound-state.ts";
@@ -118,6 +118,7 @@ const bounds: ByKind<readonly [BoundState, Step], rows.RowBound> = {
   "delta-rule": deltaRuleBound,
   activate: rows.activateBound,
   ffn: ffnBound,
+  predict: predictBound,
   route: routeBound,
   experts: expertsBound,
   mask: rows.maskBound,

@@ -1,13 +1,13 @@
 /** Cases of feed-forward blocks: method × gating × activation, × weight type × layout of down, subsets, edges. */
 import { type WeightType, weightFormat, weightTypes } from "../../core/dtype.ts";
-import type { DownProjection, FfnBlock, Into, Op, SparsityMethod } from "../../ops/op.ts";
+import type { DownProjection, FfnBlock, Into, Op } from "../../ops/op.ts";
 import type { CaseAction, CaseScript, ConformanceCase } from "./case.ts";
 import { createCaseData } from "./case-data.ts";
 import { activations, gatings, meetsAllForms, runsOf } from "./cases-rows.ts";
-import { type CaseBlockShape, makeFfnBlock } from "./ffn-block.ts";
+import { type CaseBlockShape, type CaseMethod, makeFfnBlock } from "./ffn-block.ts";
 import { createProgramBuilder } from "./program-builder.ts";
 
-const methods: readonly SparsityMethod["kind"][] = [
+const methods: readonly CaseMethod[] = [
   "dense",
   "gate",
   "mlp",
@@ -36,9 +36,7 @@ export function ffnCases(): readonly ConformanceCase[] {
 }
 
 /** Forms of a block that a method applies to: "gate" needs exact zeros, "threshold-gate" a gate. */
-function forms(
-  method: SparsityMethod["kind"],
-): readonly Pick<CaseBlockShape, "gating" | "activation">[] {
+function forms(method: CaseMethod): readonly Pick<CaseBlockShape, "gating" | "activation">[] {
   return gatings
     .flatMap((gating) => activations.map((activation) => ({ gating, activation })))
     .filter(({ gating }) => method !== "threshold-gate" || gating === "gated")
@@ -136,16 +134,12 @@ const plainShape: Omit<CaseBlockShape, "method"> = {
   hasBiases: true,
 };
 
-function smallCase(
-  name: string,
-  method: SparsityMethod["kind"],
-  build: () => CaseScript,
-): ConformanceCase {
+function smallCase(name: string, method: CaseMethod, build: () => CaseScript): ConformanceCase {
   return { name, scale: "small", traits: { op: "ffn", weightType: "F32", method }, build };
 }
 
 /** One slot is x, out and the predictor's input: all must be read before out is written. */
-function inPlaceCase(method: SparsityMethod["kind"]): ConformanceCase {
+function inPlaceCase(method: CaseMethod): ConformanceCase {
   return smallCase(`${method} reads its input before it adds to the same slot`, method, () => {
     const data = createCaseData(7);
     const builder = createProgramBuilder();
@@ -206,7 +200,7 @@ function ownMarginsCase(downLayout: DownProjection["layout"]): ConformanceCase {
 }
 
 /** An empty active set: the down bias alone is left, added to what stands there or in its place. */
-function nothingActiveCase(method: SparsityMethod["kind"]): ConformanceCase {
+function nothingActiveCase(method: CaseMethod): ConformanceCase {
   return smallCase(`${method} leaves the bias alone when no neuron is active`, method, () => {
     const data = createCaseData(9);
     const builder = createProgramBuilder();
@@ -242,6 +236,8 @@ function silence(block: FfnBlock): FfnBlock {
     case "threshold-gate":
     case "threshold-output":
       return { ...block, method: { ...method, value: 1000 } };
+    case "given":
+      throw new RangeError("a given set is silenced where it is made");
     default:
       return method satisfies never;
   }
@@ -259,10 +255,7 @@ function longPrefillCase(downLayout: DownProjection["layout"]): ConformanceCase 
 }
 
 /** Dozens of active neurons, in more than one group of a list, whose squares must all be counted, and the others' not. */
-function normCase(
-  method: SparsityMethod["kind"],
-  downLayout: DownProjection["layout"],
-): ConformanceCase {
+function normCase(method: CaseMethod, downLayout: DownProjection["layout"]): ConformanceCase {
   const name = `${method} norms the active neurons before down as ${downLayout}`;
   const activation = { kind: method === "gate" ? "relu2" : "silu" } as const;
   const shape = { ...plainShape, activation, method, downLayout, neurons: 300, hasNorm: true };

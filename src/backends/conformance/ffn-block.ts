@@ -15,13 +15,16 @@ import type { CaseData } from "./case-data.ts";
 import { pattern, patternCount } from "./case-data.ts";
 import { memoryWeight } from "./program-builder.ts";
 
+/** Those that are made of weights; a given set needs an op that makes it (cases-predict.ts). */
+export type CaseMethod = Exclude<SparsityMethod["kind"], "given">;
+
 export interface CaseBlockShape {
   readonly type: WeightType;
   readonly dim: number;
   readonly neurons: number;
   readonly gating: Gating;
   readonly activation: Activation;
-  readonly method: SparsityMethod["kind"];
+  readonly method: CaseMethod;
   readonly downLayout: DownProjection["layout"];
   readonly isSubset: boolean;
   readonly hasBiases: boolean;

@@ -1,4 +1,5 @@
 /** Whether a correct backend computes a neuron: surely, surely not, or either, its score being too near to tell. */
+import { isActiveIn } from "../../ops/active-bits.ts";
 import type { FfnBlock, SparsityMethod } from "../../ops/op.ts";
 import { dot } from "../reference/dot.ts";
 import { weightData } from "../reference/state.ts";
@@ -21,7 +22,7 @@ export function judge({ value, error }: Score, threshold: number): Judgement {
 
 /** Judges neurons of one row by the predictor of the method; without a predictor all are active. */
 export function predictor(
-  { method }: FfnBlock,
+  method: SparsityMethod,
   state: BoundState,
   x: Bounded,
   row: number,
@@ -29,6 +30,10 @@ export function predictor(
   if (method.kind === "mlp")
     return mlpPredictor(method, state, boundedRow(state, method.input, row));
   if (method.kind === "sign") return signPredictor(method, x);
+  if (method.kind === "given") {
+    const { values } = boundedRow(state, method.active, row);
+    return (neuron) => (isActiveIn(values, neuron) ? "active" : "inactive");
+  }
   return () => "active";
 }
 

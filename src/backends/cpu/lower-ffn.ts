@@ -49,6 +49,15 @@ export function lowerFfn(
   return [...record, ...lowerMethod(block.method, weights)];
 }
 
+/** The record of its predictor follows. */
+export function lowerPredict(
+  { x, out, layer, neurons, predictor }: OpOf<"predict">,
+  weights: WeightTable,
+): readonly number[] {
+  const record = opRecord("predict", { x: x.id, out: out.id, layer, neurons });
+  return [...record, ...lowerMethod(predictor, weights)];
+}
+
 function lowerMethod(method: SparsityMethod, weights: WeightTable): readonly number[] {
   switch (method.kind) {
     case "dense":
@@ -71,6 +80,10 @@ function lowerMethod(method: SparsityMethod, weights: WeightTable): readonly num
     case "threshold-output": {
       const norms = weights.addArray(method.downNorms);
       return methodRecord("threshold-output", { value: method.value, norms });
+    }
+    case "given": {
+      const { active, predictorBytes } = method;
+      return methodRecord("given", { active: active.id, predictorBytes });
     }
     default:
       return method satisfies never;

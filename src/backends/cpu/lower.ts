@@ -10,7 +10,7 @@ import { slotWritten } from "../../ops/slot-access.ts";
 import type { AddonProgram } from "../addon.ts";
 import { checkLimits } from "./check-limits.ts";
 import { lowerExperts, lowerRoute } from "./lower-experts.ts";
-import { flag, lowerActivation, lowerFfn } from "./lower-ffn.ts";
+import { flag, lowerActivation, lowerFfn, lowerPredict } from "./lower-ffn.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { choiceCodes, listRecord, opRecord } from "./program-records.ts";
 import { createWeightTable, type WeightTable } from "./weight-table.ts";
@@ -192,6 +192,7 @@ const lowerings: ByKind<readonly [WeightTable], readonly number[]> = {
       out: out.id,
     }),
   ffn: lowerFfn,
+  predict: lowerPredict,
   route: lowerRoute,
   experts: lowerExperts,
   mask: ({ x, out, value, norms }, weights) =>

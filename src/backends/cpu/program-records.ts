@@ -55,6 +55,8 @@ export const opRecords = {
     "gateChannels",
     "upChannels",
   ],
+  /** The record of its predictor, a method, follows. */
+  predict: ["x", "out", "layer", "neurons"],
   mask: ["x", "out", "value", "norms"],
   add: ["x", "out", "factor"],
   /** cap 0: none. `factors` has one for each stretch of `length` positions. */
@@ -110,6 +112,7 @@ export const methodRecords = {
   sign: ["signs", "margin", "margins", "centre"],
   "threshold-gate": ["value"],
   "threshold-output": ["value", "norms"],
+  given: ["active", "predictorBytes"],
 } as const;
 
 /** Records without a code, in lists of their own kind. */

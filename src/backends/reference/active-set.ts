@@ -2,9 +2,10 @@
  * Which neurons a method computes, judged before the block runs: predictors "mlp" and "sign".
  * Source: PowerInfer 2312.12456 §5.1 (mlp); SparseInfer 2411.12692 (sign).
  */
-import type { FfnBlock, SparsityMethod } from "../../ops/op.ts";
+import { isActiveIn, writeActive } from "../../ops/active-bits.ts";
+import type { FfnBlock, OpOf, Predictor, Slot, SparsityMethod } from "../../ops/op.ts";
 import { dot } from "./dot.ts";
-import { type ReferenceState, slotData, weightData } from "./state.ts";
+import { type ReferenceState, type RowRange, slotData, weightData } from "./state.ts";
 
 export interface FfnRow {
   readonly row: number;
@@ -26,17 +27,42 @@ export function predictedActive(
     case "threshold-gate":
     case "threshold-output":
       return among;
-    case "mlp": {
-      const score = mlpScore(method, state, input.row);
-      return among.filter((neuron) => score(neuron) >= method.threshold);
-    }
-    case "sign": {
-      const score = signScore(method, input.x);
-      return among.filter((neuron) => score(neuron) >= (method.margins?.[neuron] ?? method.margin));
+    case "mlp":
+    case "sign":
+      return among.filter(predictorOf(method, state, input));
+    case "given": {
+      const active = slotRow(state, method.active, input.row);
+      return among.filter((neuron) => isActiveIn(active, neuron));
     }
     default:
       return method satisfies never;
   }
+}
+
+/** The bits of all neurons that the predictor judges to be active. */
+export function predict(op: OpOf<"predict">, state: ReferenceState, range: RowRange): void {
+  const ids = Uint32Array.from({ length: op.neurons }, (_, id) => id);
+  for (let row = range.first; row < range.end; row++) {
+    const input = { row, x: slotRow(state, op.x, row) };
+    writeActive(slotRow(state, op.out, row), ids.filter(predictorOf(op.predictor, state, input)));
+  }
+}
+
+function predictorOf(
+  predictor: Predictor,
+  state: ReferenceState,
+  input: FfnRow,
+): (neuron: number) => boolean {
+  if (predictor.kind === "mlp") {
+    const score = mlpScore(predictor, state, input.row);
+    return (neuron) => score(neuron) >= predictor.threshold;
+  }
+  const score = signScore(predictor, input.x);
+  return (neuron) => score(neuron) >= (predictor.margins?.[neuron] ?? predictor.margin);
+}
+
+function slotRow(state: ReferenceState, slot: Slot, row: number): Float32Array {
+  return slotData(state, slot).subarray(row * slot.width, (row + 1) * slot.width);
 }
 
 /** (fc2·relu(fc1·input))[neuron] of one row, fc1 [rank, dim], fc2 [neurons, rank]. */

@@ -4,6 +4,7 @@ import { type ByKind, functionFor } from "../../ops/by-kind.ts";
 import type { Op } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
 import { rowsOfOp } from "../../ops/slot-access.ts";
+import { predict } from "./active-set.ts";
 import { attention, storeKv } from "./attention.ts";
 import { experts, route } from "./experts.ts";
 import { ffn } from "./ffn.ts";
@@ -27,6 +28,7 @@ const functions: ByKind<readonly [ReferenceState, RowRange, FfnRowListener], voi
   "delta-rule": deltaRule,
   activate,
   ffn,
+  predict,
   route,
   experts,
   mask,

@@ -104,7 +104,7 @@ export function allNeurons(
 
 export function neuronRows(
   weight: Weight,
-  { subset }: FfnBlock,
+  { subset }: Pick<FfnBlock, "subset">,
 ): { label: string; weights: readonly Weight[]; rows?: Uint32Array } {
   const matrix = { label: weight.name, weights: [weight] };
   return subset === undefined ? matrix : { ...matrix, rows: subset };

@@ -24,6 +24,7 @@ import {
 } from "./lower-attention.ts";
 import { lowerExperts, lowerRoute } from "./lower-experts.ts";
 import { ffnRecording, lowerDown, lowerHidden } from "./lower-ffn.ts";
+import { lowerPredict } from "./lower-predictor.ts";
 import { lowerMatmuls, stackable } from "./lower-product.ts";
 import { lowerConvolve, lowerDeltaRule } from "./lower-recurrent.ts";
 import { lowerSparse } from "./lower-sparse.ts";
@@ -77,6 +78,7 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
     emit(activate(op, { up: slot(op.up), out: slot(op.out), ...gate }));
   },
   ffn: (op, lowering, { countsOf }) => lowerFfn(op, lowering, countsOf(op)),
+  predict: lowerPredict,
   route: lowerRoute,
   experts: lowerExperts,
   mask: (op, lowering) => {

@@ -1,12 +1,17 @@
 /** The sparse ways through a feed-forward block: the ops that score the neurons, and those that compute the active ones. */
-import type { SparsityMethod, Weight } from "../../ops/op.ts";
+import type { Slot, Weight } from "../../ops/op.ts";
 import { type Binding, type BufferSpec, reads, slotStride } from "./kernel.ts";
 import { activationCode } from "./kernels/activation.ts";
 import { type ActiveList, bitWords } from "./kernels/active-list.ts";
-import { activeBits, activeList, type CountPlace, type Scores } from "./kernels/compact.ts";
-import { output } from "./kernels/epilogue.ts";
+import {
+  activeBits,
+  activeList,
+  type CountPlace,
+  type GivenSet,
+  givenBits,
+  type Scores,
+} from "./kernels/compact.ts";
 import { tileRows as manyTileRows } from "./kernels/gemm.ts";
-import { signScore } from "./kernels/sign-score.ts";
 import { type SparseProduct, sparseProduct } from "./kernels/sparse-product.ts";
 import { sparseTiles } from "./kernels/sparse-tiles.ts";
 import {
@@ -19,8 +24,16 @@ import {
   neuronRows,
   pairedPieces,
 } from "./lower-ffn.ts";
-import { emitProduct, fewRows, manyRows } from "./lower-product.ts";
+import { type Judged, neuronVector, predictedScores } from "./lower-predictor.ts";
+import { fewRows, manyRows } from "./lower-product.ts";
 import { extentOf, type Lowering, maxNeurons } from "./lowering.ts";
+
+function predictedBy(recording: FfnRecording): Judged {
+  const { op, block, neurons, x, label } = recording;
+  const { dim, subset } = block;
+  const score = (lowering: Lowering): BufferSpec => scoreBuffer(recording, lowering);
+  return { rows: op.x.rows, dim, neurons, x, label, score, ...(subset && { subset }) };
+}
 
 /** Emits the compaction of scores; the lists are the same whatever the scores are of. */
 type Compact = (scores: Omit<Scores, "shapes">) => void;
@@ -28,12 +41,14 @@ type Compact = (scores: Omit<Scores, "shapes">) => void;
 export function lowerSparse(recording: FfnRecording, lowering: Lowering, place: CountPlace): void {
   const { block, hidden } = recording;
   const lists = activeLists(recording, lowering);
+  const { buffers: shapes, step } = lowering;
+  const list = (made: readonly ActiveList[]): void =>
+    lowering.emit(...made.map((of) => activeList(of, { shapes, step, place })));
   const compact: Compact = (scores) => {
-    const { buffers: shapes, step } = lowering;
-    const [list] = lists;
-    if (list === undefined) return;
-    lowering.emit(activeBits({ ...scores, shapes }, list));
-    lowering.emit(...lists.map((of) => activeList(of, { shapes, step, place })));
+    const [first] = lists;
+    if (first === undefined) return;
+    lowering.emit(activeBits({ ...scores, shapes }, first));
+    list(lists);
   };
   const { method } = block;
   // A norm, and down where it is not stored by neuron, run over all of h, which must then be 0 outside the active set.
@@ -43,21 +58,25 @@ export function lowerSparse(recording: FfnRecording, lowering: Lowering, place: 
     case "dense":
       break;
     case "mlp":
-    case "sign": {
-      const score = lowerPredictor(recording, method, lowering);
-      const margins = method.kind === "sign" ? method.margins : undefined;
-      const byNeuron = margins && { byNeuron: neuronVector(recording, margins, lowering) };
-      compact({ method, score, ...zero, ...byNeuron });
+    case "sign":
+      compact({ method, ...predictedScores(predictedBy(recording), method, lowering), ...zero });
       lowerActiveHidden(recording, lists, lowering);
       break;
-    }
+    case "given":
+      if (lists[0] !== undefined) {
+        const given = givenSet(recording, method.active, lowering);
+        lowering.emit(givenBits({ ...given, ...zero }, lists[0]));
+        list(lists);
+      }
+      lowerActiveHidden(recording, lists, lowering);
+      break;
     case "gate":
     case "threshold-gate":
       lowerGated(recording, lowering, { method, lists, zero, compact });
       break;
     case "threshold-output": {
       lowerHidden(recording, lowering);
-      const byNeuron = neuronVector(recording, method.downNorms, lowering);
+      const byNeuron = neuronVector(predictedBy(recording), method.downNorms, lowering);
       // Rows that share a list read h where only another of them is active.
       compact({ method, score: hidden, byNeuron, zero: hidden });
       break;
@@ -120,52 +139,15 @@ function scoreBuffer({ op }: FfnRecording, lowering: Lowering): BufferSpec {
   return neuronBuffer("ffn score", lowering.maxRows(op.x.rows), lowering);
 }
 
-/** The score of every neuron: fc2·relu(fc1·input), or the sign predictor's count. */
-function lowerPredictor(
-  recording: FfnRecording,
-  method: Extract<SparsityMethod, { kind: "mlp" | "sign" }>,
-  lowering: Lowering,
-): BufferSpec {
-  const { op, block, neurons, x, label } = recording;
-  const score = scoreBuffer(recording, lowering);
-  if (method.kind === "sign") {
-    const signs = signsBuffer(recording, method.signs, lowering);
-    const { centre: values } = method;
-    const centre = values && { centre: centreBuffer(recording, values, lowering) };
-    const of = extentOf(op.x.rows);
-    const maxRows = lowering.maxRows(op.x.rows);
-    const shared = { x, signs, score, step: lowering.step, dim: block.dim, neurons, of, ...centre };
-    lowering.emit(signScore({ ...shared, rows: 1, when: { of, min: 1, max: 1 } }));
-    if (maxRows > 1) {
-      lowering.emit(signScore({ ...shared, rows: 8, when: { of, min: 2, max: maxRows } }));
-    }
-    return score;
-  }
-  const rank = method.fc1.rows;
-  const maxRows = lowering.maxRows(op.x.rows);
-  const middle = lowering.buffers.empty(`ffn fc1 ${rank}`, maxRows * slotStride(rank) * 4);
-  const { step, buffers: shapes } = lowering;
-  const of = extentOf(op.x.rows);
-  for (const piece of lowering.buffers.matrix({ label: method.fc1.name, weights: [method.fc1] })) {
-    const outputs = [output(middle, { first: 0, width: rank })];
-    const epilogue = { outputs, into: "assign", activation: { kind: "relu" } } as const;
-    const input = lowering.slot(method.input);
-    emitProduct(
-      { label: `${label} fc1`, x: input, piece, step, of, epilogue, shapes },
-      maxRows,
-      lowering,
-    );
-  }
-  for (const piece of lowering.buffers.matrix(neuronRows(method.fc2, block))) {
-    const outputs = [output(score, { first: 0, width: neurons })];
-    const epilogue = { outputs, into: "assign" } as const;
-    emitProduct(
-      { label: `${label} fc2`, x: middle, piece, step, of, epilogue, shapes },
-      maxRows,
-      lowering,
-    );
-  }
-  return score;
+function givenSet(
+  { block, neurons, label }: FfnRecording,
+  active: Slot,
+  { buffers, slot }: Lowering,
+): GivenSet {
+  const { subset } = block;
+  const make = (): Uint8Array => new Uint8Array(Uint32Array.from(subset ?? []).buffer);
+  const ids = subset && { ids: buffers.made(`${label} ids`, neurons * 4, make, subset) };
+  return { given: slot(active), width: active.width, shapes: buffers, ...ids };
 }
 
 /** h of the active neurons, gate and up both from the list. */
@@ -267,45 +249,4 @@ function lowerGated(
   allNeurons(recording, lowering, { weight: block.gate, out: score, epilogue });
   compact({ method, score, ...zero });
   lowerActiveUp(recording, { score, lists, weight: block.up }, lowering);
-}
-
-/** A number for each neuron of this device, as f32. */
-function neuronVector(
-  { block, neurons, label }: FfnRecording,
-  values: Float32Array | Int32Array,
-  lowering: Lowering,
-): BufferSpec {
-  const make = (): Uint8Array => {
-    const all = Float32Array.from(values);
-    const wanted = block.subset && Float32Array.from(block.subset, (neuron) => all[neuron] ?? 0);
-    return new Uint8Array((wanted ?? all).buffer);
-  };
-  return lowering.buffers.made(`${label} by neuron`, neurons * 4, make, block.subset);
-}
-
-function centreBuffer(
-  { label }: FfnRecording,
-  centre: Float32Array,
-  lowering: Lowering,
-): BufferSpec {
-  const make = (): Uint8Array => new Uint8Array(centre.slice().buffer);
-  return lowering.buffers.made(`${label} centre`, centre.byteLength, make);
-}
-
-function signsBuffer(
-  { block, neurons, label }: FfnRecording,
-  signs: Uint8Array,
-  lowering: Lowering,
-): BufferSpec {
-  const rowBytes = Math.ceil(block.dim / 64) * 8;
-  const { subset } = block;
-  const make = (): Uint8Array => {
-    if (subset === undefined) return signs;
-    const gathered = new Uint8Array(neurons * rowBytes);
-    subset.forEach((neuron, i) => {
-      gathered.set(signs.subarray(neuron * rowBytes, (neuron + 1) * rowBytes), i * rowBytes);
-    });
-    return gathered;
-  };
-  return lowering.buffers.made(`${label} signs`, neurons * rowBytes, make, subset);
 }

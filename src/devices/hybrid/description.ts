@@ -223,6 +223,7 @@ function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
     case "dense":
     case "gate":
     case "threshold-gate":
+    case "given":
       break;
     case "mlp":
       tensors.push(neuronTensor(method.fc2, "always"));
@@ -258,6 +259,7 @@ function readsOf({ method, gate }: FfnBlock): {
       return { gate: "always", up: "always", down: "active" };
     case "mlp":
     case "sign":
+    case "given":
       return { gate: "active", up: "active", down: "active" };
     default:
       return method satisfies never;

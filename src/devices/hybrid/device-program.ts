@@ -4,7 +4,8 @@
  */
 import type { KvLayer } from "../../ops/kv-shape.ts";
 import type { FfnBlock, Op, Slot } from "../../ops/op.ts";
-import { type Places, ruleOf } from "../../ops/op-table.ts";
+import type { Places } from "../../ops/op-rule.ts";
+import { ruleOf } from "../../ops/op-table.ts";
 import type { Program, Segment } from "../../ops/program.ts";
 import type { DeviceId } from "../../placement/plan.ts";
 

@@ -4,14 +4,17 @@
  * of the second pass counts the bits that lie before its own, so that none waits for another. Nothing depends on timing, and
  * nothing is read back: kernels behind it loop over a list up to a count that lies beside it.
  */
+import { activeWidth, neuronsPerElement } from "../../../ops/active-bits.ts";
 import type { SparsityMethod } from "../../../ops/op.ts";
 import {
+  type Binding,
   type BufferSpec,
   fixed,
   type KernelCall,
   kernelCall,
   one,
   reads,
+  type ShapeFields,
   type ShapeStore,
   shapeBinding,
   slotStride,
@@ -29,7 +32,7 @@ import {
 } from "./active-list.ts";
 
 export interface Scores {
-  readonly method: Exclude<SparsityMethod, { kind: "dense" }>;
+  readonly method: Exclude<SparsityMethod, { kind: "dense" | "given" }>;
   readonly score: BufferSpec; // f32 [rows, neurons]
   readonly shapes: ShapeStore;
   /** h of the neurons that are not active becomes 0 here (may be `score`), for readers of all of h. */
@@ -63,38 +66,136 @@ export function activeBits(
   { method, score, zero, byNeuron, shapes }: Scores,
   active: ActiveSet,
 ): KernelCall {
-  const { neurons } = active;
-  const shape = { ...activeShape(active), stride: slotStride(neurons) };
   const isInPlace = zero === score;
-  const clear = zero === undefined ? "" : `else { ${isInPlace ? "score" : "zeroed"}[at] = 0.0; }`;
-  return kernelCall({
+  const name = isInPlace ? "score" : "zeroed";
+  return bitsKernel(active, {
     label: `active ${method.kind}`,
-    shape,
+    shapes,
+    fields: {},
     bindings: [
-      shapeBinding(shapes, shape),
       isInPlace ? writes("score", "array<f32>", score) : reads("score", "array<f32>", score),
-      writes("bits", "array<u32>", active.bits),
       ...(zero === undefined || isInPlace ? [] : [writes("zeroed", "array<f32>", zero)]),
       ...(byNeuron === undefined ? [] : [reads("by_neuron", "array<f32>", byNeuron)]),
     ],
+    isActive: `let s = score[m * shape.stride + n]; return ${predicate(method)};`,
+    clear: zero === undefined ? "" : `${name}[m * shape.stride + n] = 0.0;`,
+  });
+}
+
+/** An active set of all neurons of the block, from a slot (ops/active-bits.ts). */
+export interface GivenSet {
+  readonly given: BufferSpec; // f32 [rows, width]
+  readonly width: number;
+  /** u32 [neurons]: ids of this device's neurons; absent: their places. */
+  readonly ids?: BufferSpec;
+  readonly zero?: BufferSpec;
+  readonly shapes: ShapeStore;
+}
+
+/** bits[m, n] = the bit of neuron ids[n] in row m of the given set. */
+export function givenBits(
+  { given, width, ids, zero, shapes }: GivenSet,
+  active: ActiveSet,
+): KernelCall {
+  return bitsKernel(active, {
+    label: "active given",
+    shapes,
+    fields: { given_stride: slotStride(width) },
+    bindings: [
+      reads("given", "array<f32>", given),
+      ...(ids === undefined ? [] : [reads("ids", "array<u32>", ids)]),
+      ...(zero === undefined ? [] : [writes("zeroed", "array<f32>", zero)]),
+    ],
+    isActive: `let id = ${ids === undefined ? "n" : "ids[n]"};
+  let element = u32(given[m * shape.given_stride + id / ${neuronsPerElement}u]);
+  return ((element >> (id % ${neuronsPerElement}u)) & 1u) == 1u;`,
+    clear: zero === undefined ? "" : "zeroed[m * shape.stride + n] = 0.0;",
+  });
+}
+
+/** One bit for each neuron of each row. */
+function bitsKernel(
+  active: ActiveSet,
+  kernel: {
+    readonly label: string;
+    readonly shapes: ShapeStore;
+    readonly fields: ShapeFields;
+    readonly bindings: readonly Binding[];
+    /** Body of `fn is_active(m: u32, n: u32) -> bool`. */
+    readonly isActive: string;
+    /** What is done for a neuron n of row m that is not active. */
+    readonly clear: string;
+  },
+): KernelCall {
+  const { neurons } = active;
+  const { label, shapes, fields, bindings, isActive, clear } = kernel;
+  const shape = { ...activeShape(active), stride: slotStride(neurons), ...fields };
+  return kernelCall({
+    label,
+    shape,
+    bindings: [shapeBinding(shapes, shape), writes("bits", "array<u32>", active.bits), ...bindings],
     groups: [fixed(Math.ceil(neurons / bitsPerGroup)), { kind: active.of, per: 1 }, one],
     body: /* wgsl */ `
 var<workgroup> words: array<atomic<u32>, ${bitsPerGroup / 32}>;
-fn is_active(s: f32, n: u32) -> bool { return ${predicate(method)}; }
+fn is_active(m: u32, n: u32) -> bool {
+  ${isActive}
+}
 @compute @workgroup_size(${bitsPerGroup})
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
   // WGSL says that they begin as 0; SwiftShader keeps those of the last workgroup.
   if (t < ${bitsPerGroup / 32}u) { atomicStore(&words[t], 0u); }
   workgroupBarrier();
   let n = wg.x * ${bitsPerGroup}u + t;
+  let m = wg.y;
   if (n < shape.neurons) {
-    let at = wg.y * shape.stride + n;
-    if (is_active(score[at], n)) { atomicOr(&words[t / 32u], 1u << (t % 32u)); } ${clear}
+    if (is_active(m, n)) { atomicOr(&words[t / 32u], 1u << (t % 32u)); } else { ${clear} }
   }
   workgroupBarrier();
   if (t < ${bitsPerGroup / 32}u) {
-    bits[wg.y * shape.bit_words + wg.x * ${bitsPerGroup / 32}u + t] = atomicLoad(&words[t]);
+    bits[m * shape.bit_words + wg.x * ${bitsPerGroup / 32}u + t] = atomicLoad(&words[t]);
   }
+}
+`,
+  });
+}
+
+const elementsPerGroup = 64;
+
+/** out[m] = the active set of row m as a slot has it (ops/active-bits.ts): a thread for each element. */
+export function predictedSet(
+  { method, score, byNeuron, shapes }: Omit<Scores, "zero">,
+  into: { readonly out: BufferSpec; readonly neurons: number; readonly of: "rows" | "outputs" },
+): KernelCall {
+  const width = activeWidth(into.neurons);
+  const shape = {
+    neurons: into.neurons,
+    stride: slotStride(into.neurons),
+    elements: width,
+    out_stride: slotStride(width),
+  };
+  return kernelCall({
+    label: `predict ${method.kind}`,
+    shape,
+    bindings: [
+      shapeBinding(shapes, shape),
+      reads("score", "array<f32>", score),
+      writes("out", "array<f32>", into.out),
+      ...(byNeuron === undefined ? [] : [reads("by_neuron", "array<f32>", byNeuron)]),
+    ],
+    groups: [fixed(Math.ceil(width / elementsPerGroup)), { kind: into.of, per: 1 }, one],
+    body: /* wgsl */ `
+fn is_active(s: f32, n: u32) -> bool { return ${predicate(method)}; }
+@compute @workgroup_size(${elementsPerGroup})
+fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+  let element = wg.x * ${elementsPerGroup}u + t;
+  if (element >= shape.elements) { return; }
+  let first = element * ${neuronsPerElement}u;
+  let end = min(first + ${neuronsPerElement}u, shape.neurons);
+  var found = 0u;
+  for (var n = first; n < end; n++) {
+    if (is_active(score[wg.y * shape.stride + n], n)) { found |= 1u << (n - first); }
+  }
+  out[wg.y * shape.out_stride + element] = f32(found);
 }
 `,
   });
