@@ -186,12 +186,17 @@ function activityOf(
   { layer, neurons }: { readonly layer: number; readonly neurons: number },
 ): Activity {
   const profile = sidecar?.profile;
+  // Files of PowerInfer do not say how well their predictors do.
+  const { recall = 1, precision = 1 } =
+    (sparsity.method === "mlp" ? sidecar?.predictors[layer] : undefined) ?? {};
+  const selected = recall > 0 && precision > 0 ? recall / precision : 1;
   const counts = profile?.counts[layer];
   if (profile === undefined || counts === undefined || profile.tokens === 0) {
-    return { kind: "uniform", frequency: sparsity.method === "dense" ? 1 : assumedActivity };
+    const frequency = sparsity.method === "dense" ? 1 : assumedActivity;
+    return { kind: "uniform", frequency, selected };
   }
   const frequencies = new Float64Array(neurons).map((_, id) => (counts[id] ?? 0) / profile.tokens);
-  return { kind: "profile", frequencies };
+  return { kind: "profile", frequencies, selected };
 }
 
 function planInputs(

@@ -39,7 +39,9 @@ function memoryTable(plan: Plan): readonly string[] {
 }
 
 function layerTable(layers: readonly PlanLayer[]): readonly string[] {
-  const rows = ["  layers      attention      hot     cold   hot share"];
+  const isPredicted = layers.some(({ predictorDevice }) => predictorDevice !== undefined);
+  const predictor = isPredicted ? "   predictor" : "";
+  const rows = [`  layers      attention      hot     cold   hot share${predictor}`];
   let first = 0;
   for (const [index, layer] of layers.entries()) {
     const next = layers[index + 1];
@@ -56,7 +58,8 @@ function rowOf(layer: PlanLayer): string {
   const share = layer.neuronCount === 0 ? 0 : (100 * hot) / layer.neuronCount;
   const cold = layer.neuronCount - hot;
   const device = layer.attentionDevice === gpuDevice ? "GPU" : "CPU";
-  return ` ${device.padEnd(9)} ${String(hot).padStart(8)} ${String(cold).padStart(8)} ${share.toFixed(1).padStart(9)} %`;
+  const predictor = layer.predictorDevice === undefined ? "" : "   GPU";
+  return ` ${device.padEnd(9)} ${String(hot).padStart(8)} ${String(cold).padStart(8)} ${share.toFixed(1).padStart(9)} %${predictor}`;
 }
 
 function furtherTable(plan: Plan): readonly string[] {

@@ -25,25 +25,49 @@ export function neuronsByActivity(activity: Activity, neuronCount: Neurons): Uin
   return order;
 }
 
-/** mass[n]: sum of the frequencies of the first n groups. [groups + 1] */
-export function activityMass(
+/** Of the first n groups. [groups + 1] each. */
+export interface ActiveNeurons {
+  /** Sum of frequencies: active neurons of a token. */
+  readonly frequency: Float64Array;
+  /** Neurons that are computed for any row of a step: rows that share a read. */
+  readonly perStep: Float64Array;
+  /** The same, counted once for each row. */
+  readonly perRow: Float64Array;
+  /** Of the number of computed neurons, if they fire independently: real ones vary more. */
+  readonly variance: Float64Array;
+}
+
+/** Running sums over groups of the order. */
+export function activeNeurons(
   activity: Activity,
   order: Uint32Array,
-  groupSize: Neurons,
-): Float64Array {
-  const groups = Math.ceil(order.length / groupSize);
-  const mass = new Float64Array(groups + 1);
-  for (let group = 0; group < groups; group++) {
-    const end = Math.min((group + 1) * groupSize, order.length);
-    if (activity.kind === "uniform") {
-      mass[group + 1] = end * activity.frequency;
-      continue;
+  { group: size, rows }: { readonly group: Neurons; readonly rows: number },
+): ActiveNeurons {
+  const groups = Math.ceil(order.length / size);
+  const sums = (of: (frequency: number) => number): Float64Array => {
+    const sum = new Float64Array(groups + 1);
+    for (let group = 0; group < groups; group++) {
+      const end = Math.min((group + 1) * size, order.length);
+      if (activity.kind === "uniform") {
+        sum[group + 1] = end * of(activity.frequency);
+        continue;
+      }
+      let own = sum[group] ?? 0;
+      for (let i = group * size; i < end; i++) {
+        own += of(activity.frequencies[order[i] ?? 0] ?? 0);
+      }
+      sum[group + 1] = own;
     }
-    let sum = mass[group] ?? 0;
-    for (let i = group * groupSize; i < end; i++) sum += activity.frequencies[order[i] ?? 0] ?? 0;
-    mass[group + 1] = sum;
-  }
-  return mass;
+    return sum;
+  };
+  const { selected = 1 } = activity;
+  const computed = (frequency: number): number => Math.min(1, frequency * selected);
+  return {
+    frequency: sums((frequency) => frequency),
+    perStep: sums((frequency) => 1 - (1 - computed(frequency)) ** rows),
+    perRow: sums((frequency) => rows * computed(frequency)),
+    variance: sums((frequency) => rows * computed(frequency) * (1 - computed(frequency))),
+  };
 }
 
 function checkActivity(activity: Activity, neuronCount: Neurons): void {

@@ -22,10 +22,14 @@ export interface NeuronTensor extends PlaceableTensor {
   readonly read: "always" | "active";
 }
 
-/** How often neurons are active: one frequency for all, or one for each, in [0, 1]. */
-export type Activity =
+/**
+ * How often neurons are active: one frequency for all, or one for each, in [0, 1]. `selected`: neurons that the method
+ * computes for each that is active, as its predictors were measured; 1 when left out.
+ */
+export type Activity = (
   | { readonly kind: "uniform"; readonly frequency: number }
-  | { readonly kind: "profile"; readonly frequencies: Float64Array };
+  | { readonly kind: "profile"; readonly frequencies: Float64Array }
+) & { readonly selected?: number };
 
 export interface PlaceableFfn {
   readonly neuronCount: Neurons;
@@ -37,6 +41,19 @@ export interface PlaceableFfn {
   /** Needed whole by each device that has neurons (fc1 of a predictor, the FFN's biases); read once per token. */
   readonly shared: readonly PlaceableTensor[];
   readonly activity: Activity;
+  /** Of a method that predicts: its part of the tensors above, as one device that predicts for all neurons holds it. */
+  readonly predictor?: PlaceablePredictor;
+}
+
+export interface PlaceablePredictor {
+  /** Rows of one neuron: each is one of `neuronTensors`. */
+  readonly neuronTensors: readonly NeuronTensor[];
+  /** Needed by whoever predicts: each is one of `shared`. */
+  readonly shared: readonly PlaceableTensor[];
+  /** What a device that is told its active neurons holds for each of its own beside the weights: their ids. */
+  readonly idBytes: Bytes;
+  /** Of the active set of a row, as it crosses. */
+  readonly setBytes: Bytes;
 }
 
 export interface PlaceableLayer {
@@ -61,6 +78,10 @@ export interface PlaceableModel {
   /** One row of the residual stream, and one of logits, as copied between the devices. */
   readonly hiddenBytes: Bytes;
   readonly logitsBytes: Bytes;
+  /** Answers that a step goes on with, each with a cache of its own; 1 when left out. */
+  readonly rows?: number;
+  /** Kernel calls of a split layer on the GPU, as a ratio to those of a whole one: predicting for its own, or for all. */
+  readonly dispatches?: { readonly split: number; readonly predicting: number };
   /** Every GPU tensor takes a multiple of this many bytes. */
   readonly gpuAllocationBytes: Bytes;
 }

@@ -8,7 +8,7 @@ import { parsePlan, serialisePlan } from "./plan-json.ts";
  * Raised whenever the planner makes another plan of the same inputs, or predicts another speed: what older code kept is
  * then planned again. Plans that the user keeps are not judged by it: they are as valid as before.
  */
-const plannerVersion = 2;
+const plannerVersion = 3;
 
 /** The plan made from exactly these inputs by this version of the planner, if the cache has it. */
 export function readCachedPlan(

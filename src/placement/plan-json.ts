@@ -144,6 +144,7 @@ function layerJson(layer: PlanLayer): object {
     hot: layer.neuronCount - cold,
     cold,
     attention_device: layer.attentionDevice,
+    ...(layer.predictorDevice !== undefined && { predictor_device: layer.predictorDevice }),
     parts: layer.parts.map(({ device, neurons }) => ({
       device,
       neurons: neuronsJson(neurons, layer.neuronCount),
@@ -184,7 +185,13 @@ function parseInputs(inputs: JsonField): PlanInputs {
 }
 
 function parseLayer(layer: JsonField): PlanLayer {
-  const field = objectFields(layer, ["hot", "cold", "attention_device", "parts"]);
+  const field = objectFields(layer, [
+    "hot",
+    "cold",
+    "attention_device",
+    "predictor_device",
+    "parts",
+  ]);
   const neuronCount = countOf(field("hot")) + countOf(field("cold"));
   const parts = arrayFields(field("parts")).map((part) => parsePart(part, neuronCount));
   const owners = new Uint8Array(neuronCount);
@@ -196,7 +203,11 @@ function parseLayer(layer: JsonField): PlanLayer {
   }
   const cold = parts.find(({ device }) => device === cpuDevice)?.neurons.length ?? 0;
   if (cold !== field("cold").value) throw fieldError(field("cold"), `${cold}, as in its parts`);
-  return { neuronCount, attentionDevice: choiceOf(field("attention_device"), devices), parts };
+  const attentionDevice = choiceOf(field("attention_device"), devices);
+  const predicting = field("predictor_device");
+  if (predicting.value === undefined) return { neuronCount, attentionDevice, parts };
+  const predictorDevice = choiceOf(predicting, [attentionDevice]);
+  return { neuronCount, attentionDevice, predictorDevice, parts };
 }
 
 function parsePart(part: JsonField, neuronCount: Neurons): PlanPart {

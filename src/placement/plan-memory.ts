@@ -1,10 +1,16 @@
 /** Bytes of a placement per device and item, exactly as they are allocated: the GPU's add up to the plan's. */
 import type { Bytes, Neurons } from "../core/units.ts";
+import {
+  gpuBytes,
+  gpuNeuronBytes,
+  predictorRowBytes,
+  tensorsFor,
+  toldBlock,
+} from "./layer-problem.ts";
 import type { PlaceableLayer, PlaceableModel, PlaceableTensor } from "./placeable-model.ts";
-import { gpuBytes, gpuNeuronBytes, tensorsFor } from "./problem.ts";
 import type { PlacementChoice } from "./solution.ts";
 
-/** device -> item -> bytes. Items: attention, kv_cache, norms, ffn_shared, ffn, output, embedding, scratch. */
+/** device -> item -> bytes. Items: attention, kv_cache, norms, ffn_shared, predictors, ffn, output, embedding, scratch. */
 export type DeviceMemory = Readonly<Record<string, Readonly<Record<string, Bytes>>>>;
 
 export function memoryOfSelection(
@@ -27,9 +33,13 @@ export function memoryOfSelection(
     const place = hasAttention ? onGpu : onCpu;
     for (const [item, tensors] of residentItems(layer)) place(item, tensors);
     if (hasAttention) onGpu("ffn_shared", ffn.shared);
-    if (cold > 0) onCpu("ffn_shared", ffn.shared);
-    add(gpu, "ffn", gpuNeuronBytes(ffn, hot, allocation));
-    add(cpu, "ffn", Math.round(cold * cpuBytes(tensorsFor(ffn, cold))));
+    const predictor = selection.predictsOnGpu?.[index] === true ? ffn.predictor : undefined;
+    const block = predictor === undefined ? ffn : toldBlock(ffn, predictor);
+    if (predictor !== undefined)
+      add(gpu, "predictors", predictorRowBytes(ffn, predictor, allocation));
+    if (cold > 0) onCpu("ffn_shared", block.shared);
+    add(gpu, "ffn", gpuNeuronBytes(block, hot, allocation));
+    add(cpu, "ffn", Math.round(cold * cpuBytes(tensorsFor(block, cold))));
   }
   (selection.outputOnGpu ? onGpu : onCpu)("output", model.output);
   const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < model.layers.length;

@@ -7,14 +7,10 @@ import { StalePlanError } from "../core/errors.ts";
 import { significant } from "../core/numbers.ts";
 import { type Bytes, formatBytes, GiB, type Neurons } from "../core/units.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "./hardware.ts";
+import { groupNeurons } from "./layer-problem.ts";
 import type { PlaceableModel } from "./placeable-model.ts";
 import { type DeviceMemory, memoryOfSelection } from "./plan-memory.ts";
-import {
-  groupNeurons,
-  type Objective,
-  type PlacementProblem,
-  placementProblem,
-} from "./problem.ts";
+import { type Objective, type PlacementProblem, placementProblem } from "./problem.ts";
 import { configurations, type Solution } from "./solution.ts";
 import { type Solver, solveBudgets, solvePlacement } from "./solve-placement.ts";
 
@@ -34,6 +30,11 @@ export interface PlanLayer {
   readonly neuronCount: Neurons;
   /** Where attention, KV cache and norms are. */
   readonly attentionDevice: DeviceId;
+  /**
+   * The device with the attention, where it predicts for all neurons of a split layer; the others are told. Absent: each
+   * device predicts for its own.
+   */
+  readonly predictorDevice?: DeviceId;
   /** Devices that have neurons, in no particular order. */
   readonly parts: readonly PlanPart[];
 }
@@ -115,7 +116,7 @@ export async function createPlan(request: PlacementRequest): Promise<Plan> {
     gpuBytes: solution.gpuBytes,
     cpuBytes: Object.values(memory[cpuDevice] ?? {}).reduce((sum, bytes) => sum + bytes, 0),
     gpuActivationShare: activationShare(problem, solution),
-    predictedTokensPerSecond: tokensPerSecond(solution),
+    predictedTokensPerSecond: tokensPerSecond(problem, solution),
     objective: solution.objective,
     bound: solution.bound,
     gap: solution.gap,
@@ -159,6 +160,7 @@ function planLayer(problem: PlacementProblem, solution: Solution, index: number)
   const layer = problem.layers[index];
   const order = layer?.order ?? new Uint32Array(0);
   const hot = Math.min((solution.hotGroups[index] ?? 0) * groupNeurons, order.length);
+  const predictsOnGpu = solution.predictsOnGpu?.[index] ?? false;
   const parts = [
     { device: gpuDevice, neurons: order.slice(0, hot).sort() },
     { device: cpuDevice, neurons: order.slice(hot).sort() },
@@ -166,6 +168,7 @@ function planLayer(problem: PlacementProblem, solution: Solution, index: number)
   return {
     neuronCount: order.length,
     attentionDevice: index < solution.firstGpuLayer ? cpuDevice : gpuDevice,
+    ...(predictsOnGpu && { predictorDevice: gpuDevice }),
     parts: parts.filter(({ neurons }) => neurons.length > 0),
   };
 }
@@ -181,8 +184,8 @@ function activationShare(problem: PlacementProblem, solution: Solution): number 
 }
 
 /** Nine digits: two optimal placements of the same time may differ in the last bits of their sums. */
-function tokensPerSecond(solution: Solution): number {
-  return Number((1 / solution.secondsPerToken).toPrecision(9));
+function tokensPerSecond({ rows = 1 }: PlacementProblem, solution: Solution): number {
+  return Number((rows / solution.secondsPerStep).toPrecision(9));
 }
 
 /** Bytes with which everything is on the GPU. */
@@ -213,7 +216,7 @@ async function outlook(
   const solutions = await solveBudgets({ problem, solver: "exact", budgets });
   const points = solutions.map((solution) => ({
     budgetBytes: solution.budgetBytes,
-    predictedTokensPerSecond: tokensPerSecond(solution),
+    predictedTokensPerSecond: tokensPerSecond(problem, solution),
   }));
   return { further: points.slice(0, steps), curve: points.slice(steps) };
 }
@@ -225,7 +228,7 @@ async function fastestRival(
 ): Promise<Solution | undefined> {
   if (problem.objective === "latency") return undefined;
   const rival = await solvePlacement({ ...problem, objective: "latency" }, "exact");
-  return rival.secondsPerToken < solution.secondsPerToken ? rival : undefined;
+  return rival.secondsPerStep < solution.secondsPerStep ? rival : undefined;
 }
 
 function noticesOf(
@@ -247,7 +250,7 @@ function noticesOf(
   if (request.rival !== undefined) {
     notices.push(
       "The objective paper places the most activations on the GPU, not the fastest: " +
-        `--objective latency is predicted ${significant(tokensPerSecond(request.rival), 4)} tokens/s within this budget.`,
+        `--objective latency is predicted ${significant(tokensPerSecond(problem, request.rival), 4)} tokens/s within this budget.`,
     );
   }
   const cpuLayers = solution.firstGpuLayer;
@@ -273,6 +276,6 @@ function cpuOnlyReason(problem: PlacementProblem, solution: Solution): string {
   if (problem.budgetBytes < least) {
     return `the budget of ${formatBytes(problem.budgetBytes)} is less than the ${formatBytes(least)} of the smallest GPU part`;
   }
-  const alone = `the CPU alone is predicted ${significant(tokensPerSecond(solution), 4)} tokens/s, and no placement that uses the GPU within this budget more`;
+  const alone = `the CPU alone is predicted ${significant(tokensPerSecond(problem, solution), 4)} tokens/s, and no placement that uses the GPU within this budget more`;
   return `${alone} (--objective paper uses it all the same)`;
 }

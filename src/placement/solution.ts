@@ -1,5 +1,6 @@
 /** What a solver answers, and the seconds that a selection is predicted to take. */
 import type { Bytes } from "../core/units.ts";
+import type { LayerProblem } from "./layer-problem.ts";
 import type { PlacementProblem } from "./problem.ts";
 
 /**
@@ -12,18 +13,64 @@ export interface PlacementChoice {
   readonly outputOnGpu: boolean;
   /** Per layer: 0 for layers before `firstGpuLayer`. */
   readonly hotGroups: readonly number[];
+  /** Per layer: the GPU predicts for the cold neurons too. Absent: in none. */
+  readonly predictsOnGpu?: readonly boolean[];
+}
+
+/** One way to place a layer whose attention is on the GPU. */
+interface LayerChoice {
+  readonly hotGroups: number;
+  readonly predictsOnGpu: boolean;
+  readonly bytes: Bytes;
+  readonly seconds: number;
+}
+
+/** Choices of a layer are numbered: first by hot groups, each device predicting for its own; then those where the GPU predicts. */
+export function choiceCount({ hotBytes, predicting }: LayerProblem): number {
+  return hotBytes.length + (predicting?.hotBytes.length ?? 0);
+}
+
+export function choiceOf(layer: LayerProblem, choice: number): LayerChoice {
+  const { hotBytes, ffnSeconds, predicting } = layer;
+  const predictsOnGpu = choice >= hotBytes.length;
+  const hotGroups = predictsOnGpu ? choice - hotBytes.length : choice;
+  const costs = predictsOnGpu ? predicting : { hotBytes, ffnSeconds };
+  return {
+    hotGroups,
+    predictsOnGpu,
+    bytes: costs?.hotBytes[hotGroups] ?? 0,
+    seconds: costs?.ffnSeconds[hotGroups] ?? 0,
+  };
+}
+
+export function placedChoices(
+  layers: readonly LayerProblem[],
+  choices: readonly number[],
+): Required<Pick<PlacementChoice, "hotGroups" | "predictsOnGpu">> {
+  const placed = layers.map((layer, index) => choiceOf(layer, choices[index] ?? 0));
+  return {
+    hotGroups: placed.map(({ hotGroups }) => hotGroups),
+    predictsOnGpu: placed.map(({ predictsOnGpu }) => predictsOnGpu),
+  };
+}
+
+/** The choice of a layer in a selection. */
+function placed(layer: LayerProblem, selection: PlacementChoice, index: number): LayerChoice {
+  const hotGroups = selection.hotGroups[index] ?? 0;
+  const isPredicting = selection.predictsOnGpu?.[index] ?? false;
+  return choiceOf(layer, hotGroups + (isPredicting ? layer.hotBytes.length : 0));
 }
 
 export interface Solution extends PlacementChoice {
   readonly budgetBytes: Bytes;
-  /** `latency`: seconds per token, least is best. `paper`: sum of the frequencies of hot neurons, most is best. */
+  /** `latency`: seconds per step, least is best. `paper`: sum of the frequencies of hot neurons, most is best. */
   readonly objective: number;
   /** No selection does better than this. */
   readonly bound: number;
   /** |objective - bound| / |objective|: 0 when the optimum is proven. */
   readonly gap: number;
   readonly solveMs: number;
-  readonly secondsPerToken: number;
+  readonly secondsPerStep: number;
   readonly gpuBytes: Bytes;
 }
 
@@ -67,13 +114,13 @@ export function configurations(problem: PlacementProblem): readonly Configuratio
   return found;
 }
 
-/** Seconds per token of a selection: the same sum whichever solver made it. */
+/** Seconds per step of a selection: the same sum whichever solver made it. */
 export function predictedSeconds(problem: PlacementProblem, selection: PlacementChoice): number {
   const { layers, output, crossing } = problem;
   const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < layers.length;
   const layerSeconds = layers.reduce((sum, layer, index) => {
     if (index < selection.firstGpuLayer) return sum + layer.cpuSeconds;
-    return sum + layer.residentSeconds + (layer.ffnSeconds[selection.hotGroups[index] ?? 0] ?? 0);
+    return sum + layer.residentSeconds + placed(layer, selection, index).seconds;
   }, 0);
   const outputSeconds = selection.outputOnGpu ? output.gpuSeconds : output.cpuSeconds;
   if (!usesGpu) return layerSeconds + outputSeconds;
@@ -87,7 +134,7 @@ export function selectionBytes(problem: PlacementProblem, selection: PlacementCh
   const usesGpu = selection.outputOnGpu || selection.firstGpuLayer < layers.length;
   const layerBytes = layers.reduce((sum, layer, index) => {
     if (index < selection.firstGpuLayer) return sum;
-    return sum + layer.residentBytes + (layer.hotBytes[selection.hotGroups[index] ?? 0] ?? 0);
+    return sum + layer.residentBytes + placed(layer, selection, index).bytes;
   }, 0);
   return (
     layerBytes +
@@ -118,7 +165,7 @@ export function solutionOf(
     ...found,
     objective,
     gap: difference === 0 ? 0 : difference / Math.abs(objective),
-    secondsPerToken: predictedSeconds(problem, selection),
+    secondsPerStep: predictedSeconds(problem, selection),
     gpuBytes: selectionBytes(problem, selection),
   };
 }
@@ -148,7 +195,7 @@ export function orEverything(problem: PlacementProblem, solution: Solution): Sol
 /** Of two placements with the same activations on the GPU the faster is better. */
 function isBetter({ objective }: PlacementProblem, a: Solution, b: Solution): boolean {
   if (objective === "paper" && a.objective !== b.objective) return a.objective > b.objective;
-  return a.secondsPerToken < b.secondsPerToken;
+  return a.secondsPerStep < b.secondsPerStep;
 }
 
 /**

@@ -11,10 +11,13 @@ import { greatestCommonDivisor } from "./front.ts";
 import type { PlacementProblem } from "./problem.ts";
 import {
   type Configuration,
+  choiceCount,
+  choiceOf,
   configurations,
   eligibleConfigurations,
   objectiveValue,
   type PlacementChoice,
+  placedChoices,
   type Solution,
   selectionBytes,
   solutionOf,
@@ -126,7 +129,7 @@ function paperProgram(
 }
 
 /**
- * min sum of chosen costs: z_l_n says that layer l has its attention on the GPU and n hot groups, c_k that
+ * min sum of chosen costs: z_l_n says that layer l has its attention on the GPU and is placed by its choice n, c_k that
  * configuration k is the one; a layer has a choice exactly when the configuration puts it on the GPU.
  */
 function choiceProgram(
@@ -148,10 +151,11 @@ function choiceProgram(
   });
   terms.rows.push(`${eligible.map((_, k) => `c_${k}`).join(" + ")} = 1`);
   for (const [l, layer] of problem.layers.entries()) {
-    const columns = Array.from(layer.hotBytes, (_, n) => `z_${l}_${n}`);
+    const columns = Array.from({ length: choiceCount(layer) }, (_, n) => `z_${l}_${n}`);
     columns.forEach((column, n) => {
-      terms.objective.push(`+ ${decimal(microseconds(layer.ffnSeconds[n] ?? 0))} ${column}`);
-      terms.bytes.push({ column, bytes: layer.hotBytes[n] ?? 0 });
+      const { bytes, seconds } = choiceOf(layer, n);
+      terms.objective.push(`+ ${decimal(microseconds(seconds))} ${column}`);
+      terms.bytes.push({ column, bytes });
     });
     const holding = eligible.flatMap(({ firstGpuLayer }, k) =>
       firstGpuLayer <= l ? [`- c_${k}`] : [],
@@ -166,11 +170,12 @@ function choiceProgram(
       return {
         firstGpuLayer: chosen?.firstGpuLayer ?? problem.layers.length,
         outputOnGpu: chosen?.outputOnGpu ?? false,
-        hotGroups: problem.layers.map((layer, l) =>
-          Math.max(
-            0,
-            Array.from(layer.hotBytes, (_, n) => value(`z_${l}_${n}`)).findIndex((z) => z > 0.5),
-          ),
+        ...placedChoices(
+          problem.layers,
+          problem.layers.map((layer, l) => {
+            const chosen = Array.from({ length: choiceCount(layer) }, (_, n) => n);
+            return chosen.find((n) => value(`z_${l}_${n}`) > 0.5) ?? 0;
+          }),
         ),
       };
     },

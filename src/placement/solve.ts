@@ -20,13 +20,17 @@ import {
   mergeRounded,
   mergeWork,
 } from "./front-merge.ts";
+import type { LayerProblem } from "./layer-problem.ts";
 import { LayerTable } from "./layer-table.ts";
-import type { LayerProblem, PlacementProblem } from "./problem.ts";
+import type { PlacementProblem } from "./problem.ts";
 import {
   type Configuration,
+  choiceCount,
+  choiceOf,
   configurations,
   eligibleConfigurations,
   type PlacementChoice,
+  placedChoices,
   type Solution,
   solutionOf,
 } from "./solution.ts";
@@ -83,18 +87,20 @@ const tieBreak = 1e-10;
 /** The choices of a layer whose attention is on the GPU: hot groups and what they cost under the objective. */
 function layerFront(layer: LayerProblem, problem: PlacementProblem): Front {
   const { objective } = problem;
-  const groups = layer.hotBytes.length - 1;
   const hasMinimum = objective === "paper" || layer.isWhole;
   const price = objective === "latency" ? 1 : secondPrice(problem);
-  const tags = Uint32Array.from({ length: groups + 1 }, (_, n) => n)
-    .filter((n) => !hasMinimum || n === 0 || n >= layer.minimumHotGroups)
-    .sort((a, b) => (layer.hotBytes[a] ?? 0) - (layer.hotBytes[b] ?? 0) || a - b);
-  const costs = Float64Array.from(tags, (n) => {
-    const seconds = price * (layer.ffnSeconds[n] ?? 0);
-    return objective === "latency" ? seconds : seconds - (layer.hotMass[n] ?? 0);
+  const tags = Uint32Array.from({ length: choiceCount(layer) }, (_, choice) => choice)
+    .filter((choice) => {
+      const { hotGroups } = choiceOf(layer, choice);
+      return !hasMinimum || hotGroups === 0 || hotGroups >= layer.minimumHotGroups;
+    })
+    .sort((a, b) => choiceOf(layer, a).bytes - choiceOf(layer, b).bytes || a - b);
+  const costs = Float64Array.from(tags, (choice) => {
+    const { hotGroups, seconds } = choiceOf(layer, choice);
+    return objective === "latency" ? seconds : price * seconds - (layer.hotMass[hotGroups] ?? 0);
   });
   return paretoFront({
-    bytes: Float64Array.from(tags, (n) => layer.hotBytes[n] ?? 0),
+    bytes: Float64Array.from(tags, (choice) => choiceOf(layer, choice).bytes),
     costs,
     tags,
   });
@@ -116,7 +122,8 @@ interface Family {
   front(): MergeFront;
   /** The cheapest total within the capacity, and its tag. */
   cheapest(capacity: number): { readonly tag: number; readonly cost: number };
-  restore(tag: number, firstLayer: number, hotGroups: number[]): void;
+  /** Writes the choice of each layer from `firstLayer` on. */
+  restore(tag: number, firstLayer: number, choices: number[]): void;
 }
 
 const emptyFront: MergeFront = mergeFront({
@@ -167,7 +174,7 @@ function tableFamily(fronts: ReadonlyMap<number, Front>, unit: number, capacity:
       return cached;
     },
     cheapest: (capacity) => table.cheapest(capacity),
-    restore: (tag, firstLayer, hotGroups) => table.restore(tag, firstLayer, hotGroups),
+    restore: (tag, firstLayer, choices) => table.restore(tag, firstLayer, choices),
   };
 }
 
@@ -185,8 +192,8 @@ function singleFamily(layer: number, front: Front): Family {
       const pick = lastWithin(current, capacity);
       return { tag: current.tags[pick] ?? 0, cost: current.costs[pick] ?? 0 };
     },
-    restore(tag, firstLayer, hotGroups) {
-      if (layer >= firstLayer) hotGroups[layer] = tag;
+    restore(tag, firstLayer, choices) {
+      if (layer >= firstLayer) choices[layer] = tag;
     },
   };
 }
@@ -311,12 +318,13 @@ class Search {
       throw new OptionError("VRAM budget", String(this.budget), "a budget that was searched");
     }
     const { configuration, tags } = this.#best;
-    const hotGroups = new Array<number>(problem.layers.length).fill(0);
+    const choices = new Array<number>(problem.layers.length).fill(0);
     families.forEach((family, index) => {
-      family.restore(tags[index] ?? 0, configuration.firstGpuLayer, hotGroups);
+      family.restore(tags[index] ?? 0, configuration.firstGpuLayer, choices);
     });
     const { firstGpuLayer, outputOnGpu } = configuration;
-    return { selection: { firstGpuLayer, outputOnGpu, hotGroups }, shortfall: this.#shortfall };
+    const selection = { firstGpuLayer, outputOnGpu, ...placedChoices(problem.layers, choices) };
+    return { selection, shortfall: this.#shortfall };
   }
 
   #bestCost(): number {

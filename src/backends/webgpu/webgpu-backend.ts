@@ -96,9 +96,26 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
   };
 }
 
+/** What a program takes on an adapter. */
+export interface GpuUse {
+  /** Of weights, cache, scratch and staging. */
+  readonly bytes: Bytes;
+  /** Kernel calls of a step of one row, in all segments. */
+  readonly calls: number;
+}
+
+/** Of an adapter with these limits. */
+export function estimateGpuUse(program: Program, limits: BindingLimits): GpuUse {
+  const recording = recordProgram(program, limits);
+  const ofOneRow = ({ when, attention }: KernelCall): boolean =>
+    (when === undefined || (when.min <= 1 && when.max >= 1)) && attention !== "tiles";
+  const calls = recording.segments.reduce((sum, of) => sum + of.calls.filter(ofOneRow).length, 0);
+  return { bytes: totalBytes(recording), calls };
+}
+
 /** Bytes of weights, cache, scratch and staging of a program on an adapter with these limits. */
 export function estimateGpuBytes(program: Program, limits: BindingLimits): Bytes {
-  return totalBytes(recordProgram(program, limits));
+  return estimateGpuUse(program, limits).bytes;
 }
 
 interface Compiled {

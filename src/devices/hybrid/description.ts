@@ -5,25 +5,32 @@
 
 import { kvBufferBytes } from "../../backends/webgpu/kernels/kv.ts";
 import type { BindingLimits } from "../../backends/webgpu/recording-buffers.ts";
-import { estimateGpuBytes } from "../../backends/webgpu/webgpu-backend.ts";
+import { estimateGpuUse, type GpuUse } from "../../backends/webgpu/webgpu-backend.ts";
 import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
 import { rowBytes, weightBytes } from "../../core/dtype.ts";
 import type { Bytes, Neurons } from "../../core/units.ts";
+import { activeWidth } from "../../ops/active-bits.ts";
 import { isIndivisible } from "../../ops/ffn-block.ts";
 import { type KvShape, layerStateBytes, recurrentLayer, requireCells } from "../../ops/kv-shape.ts";
 import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { cacheLayersOf, weightsOfOp } from "../../ops/program-ops.ts";
+import {
+  gpuBytes,
+  gpuNeuronBytes,
+  predictorRowBytes,
+  toldBlock,
+} from "../../placement/layer-problem.ts";
 import type {
   Activity,
   NeuronTensor,
   PlaceableFfn,
   PlaceableLayer,
   PlaceableModel,
+  PlaceablePredictor,
   PlaceableTensor,
 } from "../../placement/placeable-model.ts";
 import { cpuDevice, gpuDevice } from "../../placement/plan.ts";
-import { gpuBytes, gpuNeuronBytes } from "../../placement/problem.ts";
 import { partitionProgram } from "./partition.ts";
 import type { Placement } from "./placement.ts";
 
@@ -40,7 +47,7 @@ export interface DescriptionRequest {
 }
 
 export function describeProgram(request: DescriptionRequest): PlaceableModel {
-  const { program, unsplit, limits } = request;
+  const { program, unsplit } = request;
   const [segment] = program.segments;
   const ranges = segment?.layers ?? [];
   const ops = segment?.ops ?? [];
@@ -61,25 +68,26 @@ export function describeProgram(request: DescriptionRequest): PlaceableModel {
     .map(placeable);
   const embedding = ops.slice(0, ranges[0]?.first ?? 0).flatMap(weightsOfOp);
   const dim = ops.find((op) => op.kind === "embed")?.out.width ?? 0;
-  const described = {
+  const described: Omit<PlaceableModel, "gpuScratchBytes" | "gpuEverythingBytes"> = {
     layers,
     output,
     embeddingBytes: embedding.reduce((sum, weight) => sum + weightBytes(weight), 0),
     hiddenBytes: dim * 4,
     logitsBytes: (program.slots.find(({ name }) => name === "logits")?.width ?? 0) * 4,
     gpuAllocationBytes: gpuAllocation,
+    rows: program.kv.sequences,
   };
-  return {
-    ...described,
-    gpuScratchBytes: scratchBytes(program, described, limits),
-    gpuEverythingBytes: placedBytes(unsplit, everythingOnGpu(layers), limits),
-  };
+  return { ...described, ...measurePlacements(request, described) };
 }
 
 /** Bytes that a placement of the program takes on the GPU, exactly. */
 export function placedBytes(program: Program, placement: Placement, limits: BindingLimits): Bytes {
+  return placedUse(program, placement, limits).bytes;
+}
+
+function placedUse(program: Program, placement: Placement, limits: BindingLimits): GpuUse {
   const gpu = partitionProgram(program, placement).programs.get(gpuDevice);
-  return gpu === undefined ? 0 : estimateGpuBytes(gpu, limits);
+  return gpu === undefined ? { bytes: 0, calls: 0 } : estimateGpuUse(gpu, limits);
 }
 
 function everythingOnGpu(layers: readonly PlaceableLayer[]): Placement {
@@ -95,14 +103,12 @@ function everythingOnGpu(layers: readonly PlaceableLayer[]): Placement {
   };
 }
 
-/** What the most demanding placement takes besides weights and cache: all layers split, almost all neurons hot. */
-function scratchBytes(
-  program: Program,
-  { layers, output }: Pick<PlaceableModel, "layers" | "output">,
-  limits: BindingLimits,
-): Bytes {
-  const coldOf = (ffn: PlaceableFfn): Neurons => (ffn.isWhole === true ? 0 : 1);
-  const placement: Placement = {
+/** Who predicts in a split layer. */
+type Predicting = "own" | "gpu";
+
+/** All layers split, almost all neurons hot: no placement needs more buffers beside its weights. */
+function almostHot(layers: readonly PlaceableLayer[], predicting: Predicting): Placement {
+  return {
     outputDevice: gpuDevice,
     layers: layers.map(({ ffn }) => {
       const { neuronCount } = ffn;
@@ -111,6 +117,7 @@ function scratchBytes(
       return {
         neuronCount,
         attentionDevice: gpuDevice,
+        ...(predicting === "gpu" && { predictorDevice: gpuDevice }),
         parts: [
           { device: gpuDevice, neurons: ids.subarray(cold) },
           { device: cpuDevice, neurons: ids.subarray(0, cold) },
@@ -118,15 +125,52 @@ function scratchBytes(
       };
     }),
   };
+}
+
+function coldOf(ffn: PlaceableFfn): Neurons {
+  return ffn.isWhole === true ? 0 : 1;
+}
+
+/** What such a placement takes besides weights and cache. */
+function scratchBytes(
+  placed: Bytes,
+  { layers, output }: Pick<PlaceableModel, "layers" | "output">,
+  predicting: Predicting,
+): Bytes {
   const counted = layers.reduce(
     (sum, { attention, kvCache, norms, ffn }) => {
       const resident = [...attention, ...kvCache, ...norms, ...ffn.shared];
-      const hot = gpuNeuronBytes(ffn, ffn.neuronCount - coldOf(ffn), gpuAllocation);
-      return sum + gpuBytes(resident, gpuAllocation) + hot;
+      const predictor = predicting === "gpu" ? ffn.predictor : undefined;
+      const block = predictor === undefined ? ffn : toldBlock(ffn, predictor);
+      const rows = predictor === undefined ? 0 : predictorRowBytes(ffn, predictor, gpuAllocation);
+      const hot = gpuNeuronBytes(block, ffn.neuronCount - coldOf(ffn), gpuAllocation);
+      return sum + gpuBytes(resident, gpuAllocation) + hot + rows;
     },
     gpuBytes(output, gpuAllocation),
   );
-  return Math.max(0, placedBytes(program, placement, limits) - counted);
+  return Math.max(0, placed - counted);
+}
+
+/** Bytes and kernel calls of placements with all layers on the GPU: whole, and split in each way that there is. */
+function measurePlacements(
+  { program, unsplit, limits }: DescriptionRequest,
+  described: Pick<PlaceableModel, "layers" | "output">,
+): Pick<PlaceableModel, "gpuScratchBytes" | "gpuEverythingBytes" | "dispatches"> {
+  const { layers } = described;
+  const whole = placedUse(unsplit, everythingOnGpu(layers), limits);
+  const split = (predicting: Predicting): GpuUse & { readonly scratch: Bytes } => {
+    const use = placedUse(program, almostHot(layers, predicting), limits);
+    return { ...use, scratch: scratchBytes(use.bytes, described, predicting) };
+  };
+  const own = split("own");
+  const predicts = layers.some(({ ffn }) => ffn.predictor !== undefined);
+  const predicting = predicts ? split("gpu") : own;
+  const ratio = (use: GpuUse): number => (whole.calls === 0 ? 1 : use.calls / whole.calls);
+  return {
+    gpuScratchBytes: Math.max(own.scratch, predicting.scratch),
+    gpuEverythingBytes: whole.bytes,
+    dispatches: { split: ratio(own), predicting: ratio(predicting) },
+  };
 }
 
 function describeLayer(
@@ -190,12 +234,13 @@ function describeFfn(
   whole: FfnBlock | undefined,
   activity: Activity,
 ): PlaceableFfn {
-  const { tensors, shared } = tensorsOf(block);
+  const { tensors, shared, predictor } = tensorsOf(block);
   const described = {
     neuronCount: block.neurons,
     neuronTensors: tensors,
     shared,
     activity,
+    ...(predictor && { predictor }),
     ...(isIndivisible(block) && { isWhole: true }),
   };
   return whole === undefined || whole.down.layout === block.down.layout
@@ -203,7 +248,7 @@ function describeFfn(
     : { ...described, wholeTensors: tensorsOf(whole).tensors };
 }
 
-function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
+function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared" | "predictor"> & {
   readonly tensors: readonly NeuronTensor[];
 } {
   const { gate, gateBias, up, upBias, down, downBias, hiddenNorm, method, neurons } = block;
@@ -225,13 +270,18 @@ function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
     case "threshold-gate":
     case "given":
       break;
-    case "mlp":
-      tensors.push(neuronTensor(method.fc2, "always"));
-      shared.push(placeable(method.fc1));
-      break;
-    case "sign":
-      tensors.push({ ...plain(method.signs.length / neurons), read: "always" });
-      break;
+    case "mlp": {
+      const fc2 = neuronTensor(method.fc2, "always");
+      const own = { neuronTensors: [fc2], shared: [placeable(method.fc1)] };
+      return withPredictor(block, { tensors, shared }, own);
+    }
+    case "sign": {
+      const { signs, margins, centre } = method;
+      const rows = [plain(signs.length / neurons), ...(margins === undefined ? [] : [plain(4)])];
+      const neuronTensors = rows.map((row): NeuronTensor => ({ ...row, read: "always" }));
+      const own = { neuronTensors, shared: centre === undefined ? [] : [plain(centre.byteLength)] };
+      return withPredictor(block, { tensors, shared }, own);
+    }
     case "threshold-output":
       tensors.push({ ...plain(4), read: "always" });
       break;
@@ -239,6 +289,20 @@ function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared"> & {
       return method satisfies never;
   }
   return { tensors, shared };
+}
+
+/** Adds a predictor's rows and what it shares to those of the block. */
+function withPredictor(
+  block: FfnBlock,
+  { tensors, shared }: { tensors: NeuronTensor[]; shared: PlaceableTensor[] },
+  own: Pick<PlaceablePredictor, "neuronTensors" | "shared">,
+): ReturnType<typeof tensorsOf> {
+  const predictor = { ...own, idBytes: 4, setBytes: 4 * activeWidth(block.neurons) };
+  return {
+    tensors: [...tensors, ...own.neuronTensors],
+    shared: [...shared, ...own.shared],
+    predictor,
+  };
 }
 
 type Read = NeuronTensor["read"];

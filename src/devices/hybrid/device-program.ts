@@ -84,16 +84,17 @@ function layerOf({ kv }: Program): (layer: number) => readonly KvLayer[] {
   return (layer) => kv.layers.slice(layer, layer + 1);
 }
 
-/** The neurons of a block that one device computes. The bias of down is added by exactly one of them. */
+/** The neurons of a block that one device computes. The first of them adds the bias of down, and counts a predictor of all. */
 export function blockShare(
   block: FfnBlock,
-  share: { readonly neurons: Uint32Array; readonly addsBias: boolean },
+  share: { readonly neurons: Uint32Array; readonly isFirst: boolean },
 ): FfnBlock {
-  const { downBias, ...rest } = block;
+  const { downBias, method, ...rest } = block;
   const isWhole = share.neurons.length === block.neurons;
   return {
     ...rest,
-    ...(share.addsBias && downBias && { downBias }),
+    method: method.kind === "given" && !share.isFirst ? { ...method, predictorBytes: 0 } : method,
+    ...(share.isFirst && downBias && { downBias }),
     ...(isWhole ? {} : { subset: share.neurons }),
   };
 }

@@ -25,9 +25,9 @@ import {
 } from "../../ops/program.ts";
 import type { StatePart } from "../../ops/state-parts.ts";
 import { cpuDevice, type DeviceId, gpuDevice } from "../../placement/plan.ts";
+import type { Action, Partition } from "./actions.ts";
 import type { HybridExchange } from "./exchange.ts";
 import { joinCounts, joinDevices, joinRuns } from "./join-counts.ts";
-import type { Action, Partition } from "./partition.ts";
 import { createPatience, exactSleep, type Patience, waitPatiently } from "./patient-wait.ts";
 import { HybridRecorder } from "./stats.ts";
 

@@ -7,48 +7,16 @@
  *   split layer, main device:  … | inputs out | own neurons, parallel attention | += y of each side, next layer …
  *   a side:                              norm, its neurons → y ─────────────────┘
  */
+import { activeWidth } from "../../ops/active-bits.ts";
+import { predictorBytes } from "../../ops/ffn-bytes.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
 import { cacheLayersOf } from "../../ops/program-ops.ts";
 import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
 import { cpuDevice, type DeviceId } from "../../placement/plan.ts";
+import type { Action, Partition } from "./actions.ts";
 import { blockShare, DeviceProgram } from "./device-program.ts";
 import { checkPlacement, devicesOf, neuronsOf, type Placement } from "./placement.ts";
-
-/** What a step does, in order. `label` is for the timeline: "attention 3", "ffn 3". */
-export type Action =
-  | {
-      readonly kind: "run";
-      readonly device: DeviceId;
-      readonly segment: number;
-      readonly label: string;
-      /** What a transfer behind it waits for: a run without outputs may resolve at once. */
-      readonly hasOutputs: boolean;
-      /** Of a step that takes the prompt path "cpu": this run belongs to it alone, or has no part in it. */
-      readonly onCpuPath?: "only" | "never";
-    }
-  /** Waits for the device's last segment with outputs and copies them over. */
-  | {
-      readonly kind: "transfer";
-      readonly from: DeviceId;
-      readonly to: DeviceId;
-      readonly slots: readonly { readonly from: Slot; readonly to: Slot }[];
-    };
-
-export interface Partition {
-  /** Of the devices that have anything to do. */
-  readonly programs: ReadonlyMap<DeviceId, Program>;
-  /** By segment of the whole program. */
-  readonly actions: readonly (readonly Action[])[];
-  /** Where the host finds an output of the whole program. */
-  readonly outputs: ReadonlyMap<Slot, { readonly device: DeviceId; readonly slot: Slot }>;
-  /** The devices that remember a layer of the cache, and which of their layers it is. */
-  readonly cacheLayers: (
-    layer: number,
-  ) => readonly { readonly device: DeviceId; readonly layer: number }[];
-  /** Every slot of the whole program on the devices that have it. */
-  readonly copies: (slot: Slot) => readonly { readonly device: DeviceId; readonly slot: Slot }[];
-}
 
 export interface PartitionOptions {
   /** "apart": a segment of its own for each merge, so that a timeline shows when it ended. Default "fused". */
@@ -120,7 +88,8 @@ class Partitioner {
   /** How often a slot was written; a norm can be done again while its input has the same version. */
   readonly #versions: Map<Slot, number> = new Map();
   readonly #norms: Map<Slot, { readonly op: OpOf<"norm">; version: number }> = new Map();
-  readonly #results: Map<string, Slot> = new Map();
+  /** Slots that the program had not: results of sides, and active sets. */
+  readonly #made: Map<string, Slot> = new Map();
   #actions: Action[] = [];
   #label = "";
 
@@ -192,7 +161,9 @@ class Partitioner {
       .filter((other) => other !== device)
       .map((other) => ({ device: other, neurons: neuronsOf(placed, other.device) }))
       .filter(({ neurons }) => neurons.length > 0);
-    return sides.length === 0 ? undefined : { own: neuronsOf(placed, device.device), sides };
+    if (sides.length === 0) return undefined;
+    const isPredictedOnce = placed.predictorDevice !== undefined;
+    return { own: neuronsOf(placed, device.device), sides, isPredictedOnce };
   }
 
   #emit(op: Op, device: DeviceProgram): void {
@@ -243,12 +214,13 @@ class Partitioner {
       sides.length === 1 &&
       sides[0]?.device.device === cpuDevice;
     const isReplaced = isWholePossible && given.into === "assign";
-    const op = isReplaced ? this.#addingFromZero(given, main) : given;
+    const placed = isReplaced ? this.#addingFromZero(given, main) : given;
+    const op = share.isPredictedOnce ? this.#predictingOnce(placed, main) : placed;
     const norm = this.#normBefore(op);
     const made = sides.map(({ device, neurons }, index): Side => {
       const isFirst = own.length === 0 && index === 0;
       const result = this.#resultSlot(op.out, device);
-      const block = blockShare(op.block, { neurons, addsBias: isFirst });
+      const block = blockShare(op.block, { neurons, isFirst });
       const sideOp: OpOf<"ffn"> = { ...op, out: result, into: "assign", block };
       const before = norm === undefined ? [] : [norm];
       const ops = [...before, sideOp];
@@ -267,7 +239,7 @@ class Partitioner {
     this.#run(main, []);
     if (own.length > 0) {
       this.#label = `hot ffn ${layer}`;
-      this.#emit({ ...op, block: blockShare(op.block, { neurons: own, addsBias: true }) }, main);
+      this.#emit({ ...op, block: blockShare(op.block, { neurons: own, isFirst: true }) }, main);
     }
     return { layer, main, sides: made, out: op.out };
   }
@@ -279,6 +251,18 @@ class Partitioner {
   #addingFromZero(op: OpOf<"ffn">, main: DeviceProgram): OpOf<"ffn"> {
     this.#emit({ kind: "scale", x: op.x, out: op.out, factor: 0 }, main);
     return { ...op, into: "add" };
+  }
+
+  /** The block as one that is given its active set, which the main device predicts; other methods need no predictor. */
+  #predictingOnce(op: OpOf<"ffn">, main: DeviceProgram): OpOf<"ffn"> {
+    const { block, x } = op;
+    const { method, layer, neurons } = block;
+    if (method.kind !== "mlp" && method.kind !== "sign") return op;
+    const width = activeWidth(neurons);
+    const active = this.#madeSlot({ name: `active set, ${x.rows}`, width, rows: x.rows });
+    this.#emit({ kind: "predict", x, out: active, layer, neurons, predictor: method }, main);
+    const given = { kind: "given", active, predictorBytes: predictorBytes(method) } as const;
+    return { ...op, block: { ...block, method: given } };
   }
 
   /** What the side's ops read before they write it themselves. */
@@ -364,11 +348,15 @@ class Partitioner {
 
   /** One buffer for all layers: a result is merged before the next one is made. */
   #resultSlot({ width, rows }: Slot, { device }: DeviceProgram): Slot {
-    const name = `ffn of ${device}, ${rows}`;
-    const known = this.#results.get(name);
+    return this.#madeSlot({ name: `ffn of ${device}, ${rows}`, width, rows });
+  }
+
+  /** One for all layers that want such a slot. */
+  #madeSlot(wanted: Omit<Slot, "id">): Slot {
+    const known = this.#made.get(`${wanted.name}, ${wanted.width}`);
     if (known !== undefined) return known;
-    const slot: Slot = { id: -1, name, width, rows };
-    this.#results.set(name, slot);
+    const slot: Slot = { id: -1, ...wanted };
+    this.#made.set(`${wanted.name}, ${wanted.width}`, slot);
     return slot;
   }
 }
@@ -376,6 +364,8 @@ class Partitioner {
 interface Share {
   readonly own: Uint32Array;
   readonly sides: readonly { readonly device: DeviceProgram; readonly neurons: Uint32Array }[];
+  /** The main device predicts for all. */
+  readonly isPredictedOnce: boolean;
 }
 
 /** An op that needs the sum, not only adds to it. */

@@ -36,6 +36,11 @@ export function checkPlacement(program: Program, placement: Placement): void {
       throw new ShapeError("placement", expected, `one of ${placement.layers.length}`);
     }
   }
+  for (const [layer, { attentionDevice, predictorDevice }] of placement.layers.entries()) {
+    if (predictorDevice === undefined || predictorDevice === attentionDevice) continue;
+    const expected = `the predictor of layer ${layer} on ${attentionDevice}, as its attention`;
+    throw new ShapeError("placement", expected, predictorDevice);
+  }
   for (const { block } of opsOfKind(program, "ffn")) {
     const { layer, neurons } = block;
     const placed = placement.layers[layer];

@@ -1,0 +1,39 @@
+/** A partitioned program: what each device compiles, and what a step does with it. */
+import type { Slot } from "../../ops/op.ts";
+import type { Program } from "../../ops/program.ts";
+import type { DeviceId } from "../../placement/plan.ts";
+
+/** What a step does, in order. `label` is for the timeline: "attention 3", "ffn 3". */
+export type Action =
+  | {
+      readonly kind: "run";
+      readonly device: DeviceId;
+      readonly segment: number;
+      readonly label: string;
+      /** What a transfer behind it waits for: a run without outputs may resolve at once. */
+      readonly hasOutputs: boolean;
+      /** Of a step that takes the prompt path "cpu": this run belongs to it alone, or has no part in it. */
+      readonly onCpuPath?: "only" | "never";
+    }
+  /** Waits for the device's last segment with outputs and copies them over. */
+  | {
+      readonly kind: "transfer";
+      readonly from: DeviceId;
+      readonly to: DeviceId;
+      readonly slots: readonly { readonly from: Slot; readonly to: Slot }[];
+    };
+
+export interface Partition {
+  /** Of the devices that have anything to do. */
+  readonly programs: ReadonlyMap<DeviceId, Program>;
+  /** By segment of the whole program. */
+  readonly actions: readonly (readonly Action[])[];
+  /** Where the host finds an output of the whole program. */
+  readonly outputs: ReadonlyMap<Slot, { readonly device: DeviceId; readonly slot: Slot }>;
+  /** The devices that remember a layer of the cache, and which of their layers it is. */
+  readonly cacheLayers: (
+    layer: number,
+  ) => readonly { readonly device: DeviceId; readonly layer: number }[];
+  /** Every slot of the whole program on the devices that have it. */
+  readonly copies: (slot: Slot) => readonly { readonly device: DeviceId; readonly slot: Slot }[];
+}
