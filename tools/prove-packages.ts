@@ -24,7 +24,7 @@ async function main(flags: readonly string[]): Promise<number> {
   }
   if (!flags.includes("--built")) buildAddons(platforms.map(({ name }) => name));
   for (const emulator of usable) await proveKernels(emulator);
-  const packed = stagePackages(readManifest(packagePath(".")));
+  const packed = await stagePackages(readManifest(packagePath(".")));
   for (const line of await smokeAll(packed)) console.log(line);
   return 0;
 }

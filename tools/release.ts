@@ -36,7 +36,7 @@ async function main(flags: readonly string[]): Promise<number> {
   }
   if (!flags.includes("--built")) buildAddons(platforms.map(({ name }) => name));
   const own = readManifest(packagePath("."));
-  const packed = stagePackages(own);
+  const packed = await stagePackages(own);
   console.log(packedTable(packed));
   const problems = problemsOf(packed, own);
   if (problems.length > 0) return fail(problems);

@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { DeviceError } from "../core/errors.ts";
-import { requireUnbundled } from "../core/package-root.ts";
+import { builtModule } from "../core/package-root.ts";
 import type { Bytes } from "../core/units.ts";
 import type { PlacementProblem } from "./problem.ts";
 import { orEverything, type Solution } from "./solution.ts";
@@ -30,9 +30,9 @@ export async function solvePlacement(problem: PlacementProblem, solver: Solver):
 
 /** The best placement for each of several budgets, in their order; `exact` finds them in one pass. */
 export async function solveBudgets(request: SolveRequest): Promise<readonly Solution[]> {
-  requireUnbundled();
-  if (!import.meta.url.endsWith(".js")) return answerRequest(request);
-  const worker = new Worker(new URL("./solve-worker.js", import.meta.url), { workerData: request });
+  const module = builtModule("placement/solve-worker.js");
+  if (module === undefined) return answerRequest(request);
+  const worker = new Worker(module, { workerData: request });
   return new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", (error) => reject(new DeviceError(error.message)));

@@ -9,13 +9,22 @@ export type Manifest = Readonly<Record<string, unknown>> & {
   readonly version: string;
 };
 
-/** hearth-llm as it is published: without scripts that run at install, its libraries inside, its addons as packages. */
+/**
+ * Libraries that stay packages: WebAssembly beside its code, and headers of C. All others lie inside our own files
+ * (bundle.ts).
+ */
+const packagedLibraries: readonly string[] = ["highs", "node-api-headers"];
+
+/** hearth-llm as it is published: without scripts that run at install, most libraries inside, its addons as packages. */
 export function mainManifest(own: Manifest, gpuVersion: string): Manifest {
   const { scripts: _, devDependencies: __, optionalDependencies: ___, ...kept } = own;
   const addons = platforms.map(({ name }) => [`${scope}/${name}`, own.version]);
+  const libraries = Object.entries({ ...Object(own["dependencies"]) });
   return {
     ...kept,
-    bundleDependencies: Object.keys({ ...Object(own["dependencies"]) }),
+    dependencies: Object.fromEntries(
+      libraries.filter(([name]) => packagedLibraries.includes(name)),
+    ),
     optionalDependencies: Object.fromEntries(addons),
     // Package managers link an optional peer where the project has it, and fetch none by themselves.
     peerDependencies: { [`${scope}/gpu`]: gpuVersion },

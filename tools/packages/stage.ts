@@ -1,9 +1,17 @@
 /** Lays every package of a release out in build/packages/stage, and packs it into build/packages/tarballs. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { packagePath } from "../../src/core/package-root.ts";
-import { bundledFolders, copyBundled } from "./bundled.ts";
+import { bundleModules } from "./bundle.ts";
 import {
   addonManifest,
   gpuManifest,
@@ -28,13 +36,13 @@ export interface PackedPackage {
 export const packagesFolder: string = packagePath("build/packages");
 
 /** In the order of publishing: whatever a package names is there before it. `own`: the repository's package.json. */
-export function stagePackages(own: Manifest): readonly PackedPackage[] {
+export async function stagePackages(own: Manifest): Promise<readonly PackedPackage[]> {
   for (const name of ["stage", "tarballs"]) {
     rmSync(join(packagesFolder, name), { recursive: true, force: true });
     mkdirSync(join(packagesFolder, name), { recursive: true });
   }
   const webgpu = readManifest(packagePath("node_modules/webgpu"));
-  return [...stageGpu(own, webgpu), ...stageAddons(own), stageMain(own, webgpu.version)];
+  return [...stageGpu(own, webgpu), ...stageAddons(own), await stageMain(own, webgpu.version)];
 }
 
 export function readManifest(folder: string): Manifest {
@@ -81,16 +89,23 @@ function stageGpu(own: Manifest, webgpu: Manifest): readonly PackedPackage[] {
   return [...parts, pack(folder)];
 }
 
-function stageMain(own: Manifest, gpuVersion: string): PackedPackage {
+async function stageMain(own: Manifest, gpuVersion: string): Promise<PackedPackage> {
   const folder = stageFolder(mainManifest(own, gpuVersion));
   for (const name of npmPack(packagePath("."), ["--dry-run"]).files) {
-    if (name === "package.json") continue;
+    if (name === "package.json" || isReplaced(name)) continue;
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     cpSync(packagePath(name), join(folder, name));
   }
-  const lock = JSON.parse(readFileSync(packagePath("package-lock.json"), "utf8"));
-  copyBundled(bundledFolders(lock), packagePath("."), folder);
+  await bundleModules(packagePath("dist"), join(folder, "dist"));
   return pack(folder);
+}
+
+/** Of dist: the modules, which bundle.ts lays out anew, and types that no entry reaches (tools/commonjs-types.mjs). */
+function isReplaced(name: string): boolean {
+  const [, path, ending] = /^dist\/(?!commonjs\/)(.*)\.(js|d\.ts)$/.exec(name) ?? [];
+  if (path === undefined) return false;
+  if (ending === "js") return existsSync(packagePath(`dist/${path}.d.ts`));
+  return !existsSync(packagePath(`dist/commonjs/${path}.d.ts`));
 }
 
 function stageFolder(manifest: Manifest): string {

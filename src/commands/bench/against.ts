@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DeviceError } from "../../core/errors.ts";
+import { builtModule } from "../../core/package-root.ts";
 import { manifestVersion } from "../../core/version.ts";
 import type {
   AgainstReply,
@@ -46,12 +47,13 @@ export class NodeLlamaCpp implements Opponent {
 
   /** Opens the model there; the process waits, parked, until `measure`. @throws DeviceError when it cannot. */
   static async open(program: AgainstProgram, settings: AgainstSettings): Promise<NodeLlamaCpp> {
-    if (!import.meta.url.endsWith(".js")) {
+    const worker = builtModule("commands/bench/against-worker.js");
+    if (worker === undefined) {
       throw new DeviceError(
         "node-llama-cpp is measured from the built program only: npm run build",
       );
     }
-    const child = fork(new URL("./against-worker.js", import.meta.url), {
+    const child = fork(worker, {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const opponent = new NodeLlamaCpp(program.name, child);

@@ -5,6 +5,7 @@
 import { Worker } from "node:worker_threads";
 import type { Backend, CompileOptions, Executable } from "../../backends/backend.ts";
 import { plainMatrices } from "../../backends/plain-matrices.ts";
+import { builtModule } from "../../core/package-root.ts";
 import type { Program } from "../../ops/program.ts";
 import { type DeviceSpec, openDevice } from "./device.ts";
 import { WorkerExecutable } from "./executable.ts";
@@ -17,8 +18,8 @@ const sharedSteps = 4;
 
 /** In a thread of its own where hearth runs compiled, else in this one (tests). @throws as openDevice. */
 export async function createDeviceBackend(spec: DeviceSpec): Promise<Backend> {
-  if (!import.meta.url.endsWith(".js")) return openDevice(spec);
-  return openThread(spec, new Worker(new URL("./worker.js", import.meta.url)));
+  const worker = builtModule("devices/thread/worker.js");
+  return worker === undefined ? openDevice(spec) : openThread(spec, new Worker(worker));
 }
 
 /** A device in a thread that speaks protocol.ts. */
