@@ -53,6 +53,20 @@ describe("the published package's modules", () => {
     expect(modules.length).toBeLessThan(60);
   });
 
+  it("ask a browser for no module of Node's", () => {
+    const seen = new Set<string>();
+    const reach = (path: string): void => {
+      if (seen.has(path)) return;
+      seen.add(path);
+      for (const [, name = ""] of readFileSync(path, "utf8").matchAll(/^import .*?"([^"]+)"/gm)) {
+        expect(name, path).toMatch(/^\./);
+        reach(resolve(path, "..", name));
+      }
+    };
+    for (const name of ["gguf", "tokenizer"]) reach(join(installed, `dist/browser/${name}.js`));
+    expect(seen.size).toBeGreaterThan(6);
+  });
+
   it("run the command as a checkout does", () => {
     const list = ["run", "--seed", "1", "-n", "8", "--quiet", "Once upon a time"];
     const here = node(join(root, "bin/hearth.cjs"), ...list);

@@ -28,14 +28,15 @@ export interface PackageManager {
   readonly install: readonly string[];
   /** Adds a package to the project, without scripts. */
   readonly add: readonly string[];
+  /** Runs a command of an installed package. */
+  readonly exec: readonly string[];
+  /** A file of the project that sets it up. `{registry}`: of our scope. */
+  readonly settings?: { readonly file: string; readonly text: string };
 }
 
 const noScripts = "--ignore-scripts";
-/**
- * A cache of its own: packages of ours from an earlier trial have the same version and other bytes. Engines: one library
- * inside asks for a newer Node than it needs, and yarn 1 alone takes that for an error.
- */
-const yarnFlags = [noScripts, "--ignore-engines", "--cache-folder", ".yarn-cache"];
+/** A cache of its own: packages of ours from an earlier trial have the same version and other bytes. */
+const yarnFlags = [noScripts, "--cache-folder", ".yarn-cache"];
 
 export const packageManagers: readonly PackageManager[] = [
   {
@@ -44,6 +45,8 @@ export const packageManagers: readonly PackageManager[] = [
     program: "npm",
     install: ["install", noScripts, "--no-audit", "--no-fund"],
     add: ["install", noScripts, "--no-audit", "--no-fund"],
+    // Which npx is.
+    exec: ["exec", "--"],
   },
   {
     name: "pnpm",
@@ -51,6 +54,7 @@ export const packageManagers: readonly PackageManager[] = [
     program: "node_modules/pnpm/bin/pnpm.cjs",
     install: ["install", noScripts],
     add: ["add", noScripts],
+    exec: ["exec"],
   },
   {
     name: "yarn 1",
@@ -58,6 +62,24 @@ export const packageManagers: readonly PackageManager[] = [
     program: "node_modules/yarn/bin/yarn.js",
     install: ["install", ...yarnFlags, "--no-lockfile"],
     add: ["add", ...yarnFlags],
+    exec: ["run", "--silent"],
+  },
+  {
+    name: "yarn 4",
+    requirement: "@yarnpkg/cli-dist@4.18.1",
+    program: "node_modules/@yarnpkg/cli-dist/bin/yarn.js",
+    install: ["install", "--mode=skip-build"],
+    add: ["add", "--mode=skip-build"],
+    exec: ["run"],
+    settings: {
+      file: ".yarnrc.yml",
+      text: `nodeLinker: node-modules
+enableGlobalCache: false
+enableTelemetry: false
+npmScopes: { ${scope.slice(1)}: { npmRegistryServer: "{registry}" } }
+unsafeHttpWhitelist: ["127.0.0.1"]
+`,
+    },
   },
   {
     name: "bun",
@@ -66,6 +88,7 @@ export const packageManagers: readonly PackageManager[] = [
     isNative: true,
     install: ["install", noScripts],
     add: ["add", noScripts],
+    exec: ["x", "--no-install"],
   },
 ];
 
@@ -96,6 +119,10 @@ export class BareProject implements Disposable {
     const manifest = { private: true, dependencies: { "hearth-llm": `file:${tarball}` } };
     writeFileSync(join(project.folder, "package.json"), JSON.stringify(manifest));
     writeFileSync(join(project.folder, ".npmrc"), `${scope}:registry=${registry}\n`);
+    if (manager.settings !== undefined) {
+      const { file, text } = manager.settings;
+      writeFileSync(join(project.folder, file), text.replace("{registry}", registry));
+    }
     return project;
   }
 
@@ -117,11 +144,20 @@ export class BareProject implements Disposable {
 
   /** @throws Error with what the package manager printed. */
   async install(...packages: readonly string[]): Promise<void> {
-    const { install, add, program, isNative, requirement } = this.#manager;
-    const list = packages.length === 0 ? install : [...add, ...packages];
+    const { install, add } = this.#manager;
+    await this.#manage(packages.length === 0 ? install : [...add, ...packages]);
+  }
+
+  /** A command of an installed package, by the package manager: what `npx hearth` does. */
+  exec(...list: readonly string[]): Promise<string> {
+    return this.#manage([...this.#manager.exec, ...list]);
+  }
+
+  #manage(list: readonly string[]): Promise<string> {
+    const { program, isNative, requirement } = this.#manager;
     const path = requirement === undefined ? program : join(this.#tools, program);
-    if (isNative || requirement === undefined) await run(path, list, this.#options());
-    else await run(process.execPath, [path, ...list], this.#options());
+    if (isNative || requirement === undefined) return run(path, list, this.#options());
+    return run(process.execPath, [path, ...list], this.#options());
   }
 
   /** `hearth` of node_modules/.bin. Both outputs together. @throws Error with them unless it ends well. */

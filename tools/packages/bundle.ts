@@ -3,9 +3,10 @@
  * reads them in a third of the time, and no package manager has libraries to resolve. Names stay whole, for stack traces.
  */
 import { cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
-import { isBuiltin } from "node:module";
+import { builtinModules, isBuiltin } from "node:module";
 import { join } from "node:path";
 import { type OutputChunk, rolldown } from "rolldown";
+import { esmExternalRequirePlugin } from "rolldown/plugins";
 import { inlinedPackages, licencesText } from "./licences.ts";
 
 /** Found as packages where hearth runs: those of the GPU are optional. */
@@ -13,6 +14,9 @@ const optionalPackages = ["webgpu", "@hearth-llm/gpu"];
 
 /** It tells where the package lies, and so it stays a file (src/core/package-root.ts). */
 const ownPlace = "core/own-place.js";
+
+/** What libraries of CommonJS require of Node becomes an import: the helper that makes a `require` would be in browsers' bundles. */
+const builtins = builtinModules.flatMap((name) => [name, `node:${name}`]);
 
 /** A module that a program, a thread or a process of its own begins with; knip.jsonc names the same. */
 const threads = /(?:^|[/\\-])worker\.js$/;
@@ -33,7 +37,21 @@ export async function bundleModules(from: string, to: string): Promise<void> {
   const built = await rolldown({
     input,
     platform: "node",
+    // Of CommonJS, asked for where there is no require.
+    transform: { define: { "require.cache": "undefined", "require.main": "undefined" } },
     external: (id) => id.endsWith(ownPlace) || optionalPackages.includes(id),
+    plugins: [
+      esmExternalRequirePlugin({ external: builtins }),
+      {
+        name: "helpers without Node",
+        // Rolldown's helpers, which browsers' modules use too, import it even where nothing of it is used.
+        generateBundle: (_, bundle) => {
+          for (const one of Object.values(bundle)) {
+            if (one.type === "chunk") one.code = one.code.replace(/^import "node:module";\n/, "");
+          }
+        },
+      },
+    ],
     onLog: (_, { message }) => {
       throw new Error(message);
     },
@@ -43,6 +61,7 @@ export async function bundleModules(from: string, to: string): Promise<void> {
     format: "es",
     entryFileNames: "[name].js",
     chunkFileNames: "chunks/[name]-[hash].js",
+    polyfillRequire: false,
     comments: { legal: true, annotation: true, jsdoc: false },
   });
   await built.close();

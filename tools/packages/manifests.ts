@@ -26,6 +26,8 @@ export function mainManifest(own: Manifest, gpuVersion: string): Manifest {
       libraries.filter(([name]) => packagedLibraries.includes(name)),
     ),
     optionalDependencies: Object.fromEntries(addons),
+    // yarn's Plug'n'Play leaves others in archives, where no thread starts and no weight is mapped.
+    preferUnplugged: true,
     // Package managers link an optional peer where the project has it, and fetch none by themselves.
     peerDependencies: { [`${scope}/gpu`]: gpuVersion },
     peerDependenciesMeta: { [`${scope}/gpu`]: { optional: true } },
@@ -44,6 +46,7 @@ export function addonManifest(own: Manifest, platform: Platform): Manifest {
     os: [os],
     cpu: [cpu],
     ...(libc !== undefined && { libc: [libc] }),
+    preferUnplugged: true,
     files: ["hearth.node", "LICENSE*"],
   };
 }
@@ -61,6 +64,7 @@ export function gpuPlatformManifest(own: Manifest, webgpu: Manifest, folder: str
     main: "index.js",
     os: [os],
     cpu: cpu === "universal" ? ["x64", "arm64"] : [cpu],
+    preferUnplugged: true,
     files: ["dist", "index.js", "LICENSE.md"],
   };
 }

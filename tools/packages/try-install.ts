@@ -1,9 +1,10 @@
 /** Installs a release's packages as a user would, by each package manager, and runs what was installed. */
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { packagePath } from "../../src/core/package-root.ts";
 import { BareProject, type PackageManager, packageManagers } from "./bare-project.ts";
 import { scope } from "./platforms.ts";
+import { browserProblems, typeProblems } from "./program-trials.ts";
 import { serveScope } from "./scope-registry.ts";
 import type { PackedPackage } from "./stage.ts";
 
@@ -49,6 +50,7 @@ async function tryInstall(
     ...(await runProblems(project)),
     ...(await serverProblems(project)),
     ...(await typeProblems(project)),
+    ...(await browserProblems(project)),
   ];
   const firstToken = await timed(() => project.hearth("run", "-n", "1", "--quiet", "Once"));
   const packages = project.packagesOf(scope);
@@ -75,7 +77,7 @@ function problemOf(holds: boolean, problem: string): readonly string[] {
 /** The bundled model with the fast kernels, and with the GPU a sentence that says how to have it. */
 async function runProblems(project: BareProject): Promise<readonly string[]> {
   const list = ["run", "--seed", "1", "-n", "8", "Once upon a time"];
-  const text = await project.hearth(...list);
+  const text = await project.exec("hearth", ...list);
   const gpu = await project.hearth("run", "--device", "gpu", "-n", "1", "x").catch(String);
   return [
     ...problemOf(!text.includes("slow reference backend"), `runs slowly: ${text}`),
@@ -99,25 +101,6 @@ async function gpuProblems(project: BareProject): Promise<readonly string[]> {
   const { gpu_problem: problem } = JSON.parse(await project.hearth("doctor", "--json"));
   const isLoaded = problem === null || /^no graphics adapter was found/.test(problem);
   return problemOf(isLoaded, `with the GPU's package doctor says: ${problem}`);
-}
-
-const program = `import { Engine, type EngineOptions } from "hearth-llm";
-import { createServer, type HearthServer, type ServerOptions } from "hearth-llm/server";
-const options: EngineOptions = { contextLength: 64 };
-export const engine: Promise<Engine> = Engine.open("model.gguf", options);
-const settings: ServerOptions = { model: "model.gguf", port: 0 };
-export const server: Promise<HearthServer> = createServer(settings);
-`;
-
-async function typeProblems(project: BareProject): Promise<readonly string[]> {
-  writeFileSync(join(project.folder, "program.mts"), program);
-  const compilerOptions = { module: "nodenext", strict: true, noEmit: true, types: [] };
-  const config = JSON.stringify({ compilerOptions, files: ["program.mts"] });
-  writeFileSync(join(project.folder, "tsconfig.json"), config);
-  const said = await project
-    .node(packagePath("node_modules/typescript/bin/tsc"), "-p", project.folder)
-    .catch(String);
-  return problemOf(said === "", `its types are wrong: ${said}`);
 }
 
 async function timed<Value>(
