@@ -17,13 +17,12 @@ describe("the package's folder", () => {
     expect(unbundled(url)).toBe(url);
   });
 
-  it.each([
-    "src/core/own-place.ts",
-    "dist/core/own-place.js",
-    "build/tools/src/core/own-place.js",
-  ])("is the same from %s", (place) => {
-    expect(pathIn(`file:///app/${place}`, "models/a.gguf")).toBe("/app/models/a.gguf");
-  });
+  it.each(["src/core/own-place.ts", "dist/core/own-place.js", "build/tools/src/core/own-place.js"])(
+    "is the same from %s",
+    (place) => {
+      expect(pathIn(`file:///app/${place}`, "models/a.gguf")).toBe("/app/models/a.gguf");
+    },
+  );
 
   it("has no built modules beside its sources", () => {
     expect(builtModule("devices/thread/worker.js")).toBeUndefined();

@@ -7,8 +7,7 @@ import { HearthError } from "./errors.ts";
 import { ownPlace } from "./own-place.ts";
 
 /** That file's place in the package: as a source, as it is built, and as it is built beside tools of the repository. */
-const places =
-  /\/build\/tools\/src\/core\/own-place\.js$|\/(?:src|dist)\/core\/own-place\.[jt]s$/;
+const places = /\/build\/tools\/src\/core\/own-place\.js$|\/(?:src|dist)\/core\/own-place\.[jt]s$/;
 
 /** The absolute path of a file or folder of the package. @throws HearthError as requireUnbundled. */
 export function packagePath(path: string): string {

@@ -51,6 +51,8 @@ describe("the published package's modules", () => {
       ]),
     );
     expect(modules.length).toBeLessThan(60);
+    // The page is built by itself, and lies beside.
+    expect(files).not.toContain("page");
   });
 
   it("ask a browser for no module of Node's", () => {

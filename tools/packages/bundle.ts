@@ -18,7 +18,7 @@ const ownPlace = "core/own-place.js";
 /** What libraries of CommonJS require of Node becomes an import: the helper that makes a `require` would be in browsers' bundles. */
 const builtins = builtinModules.flatMap((name) => [name, `node:${name}`]);
 
-/** A module that a program, a thread or a process of its own begins with; knip.jsonc names the same. */
+/** Modules that a thread or a process of its own begins with; knip.jsonc names the same. Those of the page have no types beside them. */
 const threads = /(?:^|[/\\-])worker\.js$/;
 const entries = ["index", "server/server", "browser/tokenizer", "browser/gguf", "cli/start"];
 
@@ -30,7 +30,8 @@ const entries = ["index", "server/server", "browser/tokenizer", "browser/gguf", 
 export async function bundleModules(from: string, to: string): Promise<void> {
   const names = readdirSync(from, { recursive: true, encoding: "utf8" })
     .filter((path) => threads.test(path))
-    .map((path) => path.replaceAll("\\", "/").replace(/\.js$/, ""));
+    .map((path) => path.replaceAll("\\", "/").replace(/\.js$/, ""))
+    .filter((name) => existsSync(join(from, `${name}.d.ts`)));
   const input = Object.fromEntries(
     [...entries, ...names].map((name) => [name, join(from, `${name}.js`)]),
   );

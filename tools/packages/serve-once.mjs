@@ -1,4 +1,4 @@
-/** Run beside an installed hearth-llm: `hearth serve` with the bundled model, which answers one request and is ended. */
+/** Run beside an installed hearth-llm: `hearth serve` with the bundled model, which answers one request, has its page, and is ended. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -29,5 +29,7 @@ async function ask(address) {
   });
   const { choices, usage } = await answer.json();
   if (!choices?.[0].text) throw new Error(`hearth serve answers with ${answer.status}`);
+  const page = await fetch(address, { headers: { accept: "text/html" } });
+  if (!/<html/.test(await page.text())) throw new Error(`hearth serve has no page: ${page.status}`);
   console.log(`answered ${usage.completion_tokens} tokens`);
 }
