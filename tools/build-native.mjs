@@ -17,7 +17,7 @@ const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanit
   --test        builds and runs native/test/*.cc for every instruction set that this machine has
   --sanitize    under AddressSanitizer and UndefinedBehaviorSanitizer: the tests, or build/hearth-sanitize.node
   --target      for another platform, by zig: build/packages/PLATFORM/hearth.node; with --test, builds the tests only
-  --bench       builds and runs bench/kernels/PROGRAM_bench.cc (kernels, operators); what follows is passed on
+  --bench       builds and runs bench/kernels/PROGRAM_bench.cc (kernels, operators, rows); what follows is passed on
 CXX names the compiler; without it the first of c++, g++, clang++.`;
 
 const root = fileURLToPath(new URL("..", import.meta.url));

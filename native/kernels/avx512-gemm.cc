@@ -1,118 +1,21 @@
-// Gemm of quantised weights on AVX-512 VNNI: 16 rows are unpacked once to u8 codes, four columns of
-// a row to a lane, and multiplied with all tokens, twelve at a time in registers. Per group of 32
-// columns the integer sum becomes f32:
+// Gemm of quantised weights on AVX-512 VNNI: 16 rows are unpacked once to u8 codes (avx512-tile.h), a
+// piece of their columns at a time, and multiplied with all tokens, up to twelve together in
+// registers. Per group of 32 columns the integer sum becomes f32:
 //
 //   y[t, r] += scale[r, g] d_t[g] (Σ code·q − zero Σ q) − minimum[r, g] d_t[g] Σ q
 //
 // Of types with scales for 16 columns each half of a group has a sum of its own.
 #if defined(__x86_64__)
-#include "avx512-codes.h"
+#include "avx512-tile.h"
 #include "avx512.h"
 #include "generic-weights.h"
-#include "lanes-avx512.h"
 #include "token-blocks.h"
-#include "vnni-layout.h"
 
 namespace hearth {
 namespace {
 
 // 12 integer and 12 float sums of the 32 registers.
 constexpr size_t kVnniTokens = 12;
-// 16 rows × 4 codes.
-constexpr size_t kLaneBytes = 64;
-
-// 16 unpacked rows.
-struct Tile {
-  uint8_t* code;   // [groups, 8, 16, 4]
-  float* scale;    // [groups · parts, 16]
-  float* minimum;  // [groups · parts, 16]
-  size_t groups;
-};
-
-Tile tile_in(void* scratch, size_t columns) {
-  const size_t padded = round_up(columns, kSuper);
-  Tile tile;
-  tile.code = static_cast<uint8_t*>(scratch);
-  tile.scale = reinterpret_cast<float*>(tile.code + kVnniRows * padded);
-  tile.minimum = tile.scale + padded / 16 * kVnniRows;
-  tile.groups = columns / kGroup;
-  return tile;
-}
-
-using TileRows = const uint8_t* const*;
-
-template <class Codec>
-void put_scales(const float* scale, const float* minimum, size_t block, size_t row,
-                const Tile& tile) {
-  constexpr size_t kParts = Codec::kBlock / Codec::kSubGroup;
-  for (size_t p = 0; p < kParts; ++p) {
-    const size_t at = (block * kParts + p) * kVnniRows + row;
-    tile.scale[at] = scale[p];
-    if constexpr (Codec::kHasMinimum) tile.minimum[at] = minimum[p];
-  }
-}
-
-// Turns 64 codes of each row, stride bytes apart, into 16 lines of a tile.
-inline void turn_chunk(const uint8_t* chunk, size_t stride, size_t lines, uint8_t* code) {
-  alignas(64) uint8_t turned[kVnniRows][kChunk];
-  Avx512Lanes::transpose(reinterpret_cast<const float*>(chunk), stride / sizeof(float),
-                         reinterpret_cast<float*>(turned), kVnniRows);
-  std::memcpy(code, turned, lines * kLaneBytes);
-}
-
-// Types that avx512-codes.h unpacks.
-template <class Codec>
-void unpack_chunks(TileRows row, size_t columns, const Tile& tile) {
-  alignas(64) uint8_t chunk[kVnniRows][kChunk];
-  for (size_t g = 0; g < tile.groups; g += 2) {
-    const bool both = g + 1 < tile.groups;
-    for (size_t r = 0; r < kVnniRows; ++r) {
-      _mm512_store_si512(chunk[r], codes_64<Codec>(row[r], g / 2, both));
-    }
-    turn_chunk(chunk[0], kChunk, both ? 16 : 8, tile.code + g * 8 * kLaneBytes);
-  }
-  for (size_t block = 0; block < columns / Codec::kBlock; ++block) {
-    for (size_t r = 0; r < kVnniRows; ++r) {
-      float scale[Codec::kBlock / Codec::kSubGroup];
-      float minimum[Codec::kBlock / Codec::kSubGroup];
-      block_scales<Codec>(row[r] + block * Codec::kBytes, scale, minimum);
-      put_scales<Codec>(scale, minimum, block, r, tile);
-    }
-  }
-}
-
-// The others, block by block.
-template <class Codec>
-void unpack_blocks(TileRows row, size_t columns, const Tile& tile) {
-  static_assert(Codec::kBlock % kChunk == 0, "whole chunks");
-  alignas(64) uint8_t code[kVnniRows][Codec::kBlock];
-  for (size_t block = 0; block < columns / Codec::kBlock; ++block) {
-    for (size_t r = 0; r < kVnniRows; ++r) {
-      float scale[Codec::kBlock / Codec::kSubGroup];
-      float minimum[Codec::kBlock / Codec::kSubGroup];
-      Codec::unpack(row[r] + block * Codec::kBytes, code[r], scale, minimum);
-      put_scales<Codec>(scale, minimum, block, r, tile);
-    }
-    for (size_t at = 0; at < Codec::kBlock; at += kChunk) {
-      turn_chunk(code[0] + at, Codec::kBlock, 16,
-                 tile.code + (block * Codec::kBlock + at) / 4 * kLaneBytes);
-    }
-  }
-}
-
-// Rows past the last one repeat it: their sums are not stored.
-template <class Codec>
-void unpack_tile(const Matrix& w, Range rows, const Tile& tile) {
-  const uint8_t* row[kVnniRows];
-  for (size_t r = 0; r < kVnniRows; ++r) {
-    row[r] = row_of(w, rows.begin + r < rows.end ? rows.begin + r : rows.end - 1);
-  }
-  if constexpr (kHasChunks<Codec>) {
-    unpack_chunks<Codec>(row, w.columns, tile);
-  } else {
-    unpack_blocks<Codec>(row, w.columns, tile);
-  }
-}
 
 // −Σ q of a part of a group.
 template <class Codec>
@@ -141,11 +44,12 @@ __m512i start_of(const Q8Group& group, size_t part) {
 // One product of 16 rows with kCount tokens.
 struct Product {
   Tile tile;
-  const uint8_t* x;  // the Q8Groups of the first token
+  const uint8_t* x;  // the Q8Groups of the first token, those of the tile's columns
   size_t x_stride;
   float* y;  // of the first token and row
   size_t y_stride;
   __mmask16 rows;
+  bool accumulate;  // y counts as the sum so far
 };
 
 template <size_t kCount>
@@ -164,7 +68,10 @@ void multiply_tile(const Product& p) {
   const float* scale = p.tile.scale;
   const float* minimum = p.tile.minimum;
   __m512 sum[kCount];
-  for (size_t t = 0; t < kCount; ++t) sum[t] = _mm512_setzero_ps();
+  for (size_t t = 0; t < kCount; ++t) {
+    sum[t] =
+        p.accumulate ? _mm512_maskz_loadu_ps(p.rows, p.y + t * p.y_stride) : _mm512_setzero_ps();
+  }
   for (size_t g = 0; g < p.tile.groups; ++g) {
     for (size_t part = 0; part < kParts; ++part) {
       __m512i dot[kCount];
@@ -211,32 +118,65 @@ struct VnniKernel {
   }
 };
 
-template <class Codec>
-void vnni_gemm(const GemmTask& task) {
-  const Tile tile = tile_in(task.scratch, task.w.columns);
-  const size_t stride = q8_row_bytes(task.w.columns);
-  const uint8_t* groups = reinterpret_cast<const uint8_t*>(q8_row(task.x, task.w.columns).group);
-  for (size_t r = task.rows.begin; r < task.rows.end; r += kVnniRows) {
-    const size_t left = task.rows.end - r;
-    const size_t count = left < kVnniRows ? left : kVnniRows;
-    unpack_tile<Codec>(task.w, {r, r + count}, tile);
-    const __mmask16 rows = static_cast<__mmask16>((1u << count) - 1u);
-    const Product product = {tile, groups, stride, task.y + r, task.y_stride, rows};
-    in_token_blocks<VnniKernel<Codec>, kVnniTokens, 6, 3, 1>(product, task.tokens);
+// The blocks of sixteen rows that are read after these: into the second level of cache, while these
+// are multiplied.
+inline void fetch_tile(const uint8_t* next, size_t row_bytes, size_t bytes) {
+  for (size_t r = 0; r < kVnniRows; ++r) {
+    for (size_t line = 0; line < bytes; line += kLine) {
+      __builtin_prefetch(next + r * row_bytes + line, 0, 2);
+    }
   }
 }
 
-// Panels pay for Q8_0 from 5 tokens on, for Q4_0 and the K types from 6 or 7 (2048 x 2048, Zen 4).
+// Rows past the last one repeat it: their sums are not stored.
+template <class Codec>
+void vnni_gemm(const GemmTask& task) {
+  const Matrix& w = task.w;
+  const size_t stride = q8_row_bytes(w.columns);
+  const uint8_t* groups = reinterpret_cast<const uint8_t*>(q8_row(task.x, w.columns).group);
+  for (size_t r = task.rows.begin; r < task.rows.end; r += kVnniRows) {
+    const size_t left = task.rows.end - r;
+    const size_t count = left < kVnniRows ? left : kVnniRows;
+    const __mmask16 rows = static_cast<__mmask16>((1u << count) - 1u);
+    const bool is_last = left <= kVnniRows && task.next != nullptr;
+    const uint8_t* next =
+        is_last ? static_cast<const uint8_t*>(task.next) : row_of(w, r + kVnniRows);
+    for (size_t begin = 0; begin < w.columns; begin += kPieceColumns) {
+      const size_t rest = w.columns - begin;
+      const size_t columns = rest < kPieceColumns ? rest : kPieceColumns;
+      const size_t at = begin / Codec::kBlock * Codec::kBytes;
+      const Tile tile = tile_in(task.scratch, columns);
+      const uint8_t* row[kVnniRows];
+      for (size_t i = 0; i < kVnniRows; ++i) {
+        row[i] = row_of(w, r + (i < count ? i : count - 1)) + at;
+      }
+      unpack_tile<Codec>(row, tile);
+      fetch_tile(next + at, w.row_bytes, columns / Codec::kBlock * Codec::kBytes);
+      const Product product = {tile,          groups + begin / kGroup * sizeof(Q8Group),
+                               stride,        task.y + r,
+                               task.y_stride, rows,
+                               begin > 0};
+      in_token_blocks<VnniKernel<Codec>, kVnniTokens, 8, 6, 4, 2, 1>(product, task.tokens);
+    }
+  }
+}
+
+// From how many tokens on the product of a tile pays (bench/kernels/rows_bench.cc; 64 x 4096, Zen 4):
+// of types whose rows are turned as they lie, the others of avx512-codes.h, and those of them with
+// minima for 16 columns. Dot products of types that are unpacked to memory do that for each token:
+// with two tokens 16 rows together take 0.4 to 0.7 times as long.
+constexpr size_t kGemmTokensTurned = 3;
+constexpr size_t kGemmTokensTurnedK = 2;
 constexpr size_t kGemmTokens = 5;
-// Sums of d · Σ q over 16 columns cost Q2_K more (64 x 2048).
 constexpr size_t kGemmTokensMinima = 7;
-// Dot products of types that are unpacked to memory do that for each token: with two tokens 16 rows
-// together take 0.4 to 0.7 times as long.
 constexpr size_t kGemmTokensUnpacked = 2;
 
 template <class Codec>
 constexpr size_t gemm_tokens() {
   if (!kHasChunks<Codec>) return kGemmTokensUnpacked;
+  if (kTurnsPacked<Codec>) {
+    return Codec::kBlock == kKBlock ? kGemmTokensTurnedK : kGemmTokensTurned;
+  }
   return Codec::kHasMinimum && Codec::kSubGroup < kGroup ? kGemmTokensMinima : kGemmTokens;
 }
 

@@ -96,6 +96,9 @@ struct GemmTask {
   size_t y_stride;  // in floats
   Range rows;       // begin a multiple of kGemmRowTile is fastest
   void* scratch;    // gemm_scratch_bytes(columns), 64-byte aligned, one per thread
+  // Where the rows begin that this thread reads after these: the first of them are fetched ahead.
+  // Null: the bytes behind these.
+  const void* next = nullptr;
 };
 
 // y[r] = W[r, :] · x for r in rows.
@@ -131,6 +134,8 @@ struct WeightKernels {
   // From this many tokens on, gemm, which unpacks rows once for all of them, is faster than a gemv
   // for each token while the rows are in a cache.
   size_t gemm_tokens;
+  // From this many tokens on gemm adds in another order than for fewer; 0: in the same for any number.
+  size_t panel_tokens = 0;
 };
 
 // What prepare_x writes; with Inputs::kExact always the row itself. Types with the same format can share one prepared row.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "panel-gemm.h"
+#include "plain-block.h"
 #include "row-kernels.h"
 
 namespace hearth {
@@ -213,20 +214,23 @@ struct PlainDecoder : PlainX {
   }
 };
 
-// From this many tokens on a panel, transposed and widened once, pays: 2048 x 2048 on Zen 4,
-// AVX-512 and AVX2.
-constexpr size_t kGemmTokensF32 = 8;
-constexpr size_t kGemmTokensHalf = 12;
+// From this many tokens on a panel, transposed and widened once, pays (bench/kernels/rows_bench.cc;
+// 64 x 4096, Zen 4).
+constexpr size_t kPlainPanelTokens = 48;
+// Two tokens read each weight once.
+constexpr size_t kPlainGemmTokens = 2;
+
+template <class Codec>
+void plain_gemm(const GemmTask& task) {
+  if (task.tokens < kPlainPanelTokens) return plain_blocks<Codec>(task);
+  panel_gemm<typename Codec::Lanes, PlainDecoder<Codec>>(task);
+}
 
 template <class Codec>
 constexpr WeightKernels lane_plain() {
-  return {copy_row,
-          plain_gemv<Codec>,
-          panel_gemm<typename Codec::Lanes, PlainDecoder<Codec>>,
-          plain_gather_dot<Codec>,
-          plain_axpy<Codec>,
-          plain_dequantise_row<Codec>,
-          Codec::kBytes == sizeof(float) ? kGemmTokensF32 : kGemmTokensHalf};
+  return {
+      copy_row,          plain_gemv<Codec>,           plain_gemm<Codec>, plain_gather_dot<Codec>,
+      plain_axpy<Codec>, plain_dequantise_row<Codec>, kPlainGemmTokens,  kPlainPanelTokens};
 }
 
 }  // namespace

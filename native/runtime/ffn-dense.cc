@@ -14,7 +14,8 @@ namespace {
 
 class DenseStage final : public Stage {
  public:
-  explicit DenseStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
+  DenseStage(std::shared_ptr<FfnRun> run, size_t threads)
+      : run_(std::move(run)), threads_(threads) {}
 
   Phase begin(const Step&) override {
     FfnRun& run = *run_;
@@ -42,10 +43,13 @@ class DenseStage final : public Stage {
     float* up = scratch.floats;
     float* gate = up + static_cast<size_t>(run.rows) * tile_;
     float* scores = gate + static_cast<size_t>(run.rows) * tile_;
-    products(op.up, run.x_up, begin, end, scratch, up);
-    if (op.gated()) products(op.gate, run.x_gate, begin, end, scratch, gate);
+    const size_t following = begin + threads_ * tile_;
+    const void* next = following < op.candidates() ? op.up.row(following) : nullptr;
+    const void* then = op.gated() ? op.gate.row(begin) : next;
+    products(op.up, run.x_up, Candidates{begin, end, then}, scratch, up);
+    if (op.gated()) products(op.gate, run.x_gate, Candidates{begin, end, next}, scratch, gate);
     if (const ScoreProduct* scored = run.selection->product()) {
-      products(scored->weight, scored->x, begin, end, scratch, scores);
+      products(scored->weight, scored->x, Candidates{begin, end, nullptr}, scratch, scores);
     }
     uint64_t active = 0;
     for (uint32_t row = 0; row < run.rows; row++) {
@@ -56,14 +60,22 @@ class DenseStage final : public Stage {
   }
 
  private:
+  // [begin, end), and where the rows are that are read next; null for unknown.
+  struct Candidates {
+    uint32_t begin;
+    uint32_t end;
+    const void* next;
+  };
+
   // Whether h goes to its neuron's place, as a matrix product over all of down reads it. If down is
   // stored by rows, or all neurons are candidates, h lies by candidate.
   bool scatters() const { return run_->op.subset != nullptr && !run_->op.down_rows; }
 
   // y[row, i] = W[neuron of candidate begin + i, :] · x_row, y [rows, tile]
-  void products(const Weight& weight, const PreparedX& x, uint32_t begin, uint32_t end,
+  void products(const Weight& weight, const PreparedX& x, Candidates candidates,
                 const Scratch& scratch, float* y) const {
     const FfnRun& run = *run_;
+    const auto [begin, end, next] = candidates;
     const size_t count = end - begin;
     if (by_row_) {
       for (uint32_t row = 0; row < run.rows; row++) {
@@ -78,8 +90,8 @@ class DenseStage final : public Stage {
           GemmTask{gathered, x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
       return;
     }
-    weight.kernels->gemm(
-        GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_, Range{0, count}, scratch.gemm});
+    weight.kernels->gemm(GemmTask{weight.from(begin), x.row(0), run.rows, y, tile_, Range{0, count},
+                                  scratch.gemm, next});
   }
 
   // The rows of candidates [begin, begin + count) behind one another: copied once for all rows of
@@ -126,6 +138,7 @@ class DenseStage final : public Stage {
   }
 
   std::shared_ptr<FfnRun> run_;
+  size_t threads_;
   uint32_t tile_ = 1;
   bool by_row_ = false;  // one matrix-vector product per row of the step, not one of matrices
 };
@@ -244,7 +257,7 @@ std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds&
   needs.need_floats(tiles + gathered);
   needs.need_gemm(op.dim);
   if (scored != nullptr) needs.need_gemm(scored->weight.matrix.columns);
-  return std::make_unique<DenseStage>(std::move(run));
+  return std::make_unique<DenseStage>(std::move(run), needs.threads);
 }
 
 std::unique_ptr<Stage> make_ffn_norm(std::shared_ptr<FfnRun> run) {

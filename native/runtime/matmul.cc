@@ -67,7 +67,7 @@ class MatmulStage final : public Stage {
     if (planned.by_row) {
       vector_chunk(planned.part, Range{begin, end}, after(index), scratch);
     } else {
-      matrix_chunk(planned.part, Range{begin, end}, scratch);
+      matrix_chunk(planned.part, Range{begin, end}, after(index), scratch);
     }
   }
 
@@ -111,14 +111,15 @@ class MatmulStage final : public Stage {
     }
   }
 
-  void matrix_chunk(const MatmulPart& part, Range range, const Scratch& scratch) const {
+  void matrix_chunk(const MatmulPart& part, Range range, const void* next,
+                    const Scratch& scratch) const {
     const size_t count = range.end - range.begin;
     const size_t width = part.out.width;
     float* out = part.out.data + range.begin;
     float* y = part.adds ? scratch.floats : out;
     const size_t stride = part.adds ? kGemmRowTile : width;
     part.weight.kernels->gemm(GemmTask{part.weight.from(range.begin), part.x.row(0), rows_, y,
-                                       stride, Range{0, count}, scratch.gemm});
+                                       stride, Range{0, count}, scratch.gemm, next});
     for (uint32_t row = 0; row < rows_; row++) {
       finish(part, range, y + row * stride, out + row * width);
     }
