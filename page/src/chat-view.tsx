@@ -1,6 +1,6 @@
 /** The view in which one talks to a model: transcript, composer and what stands above them. */
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { useApp } from "./app-parts.ts";
 import type { Attachment, Message } from "./chat/conversation.ts";
 import { pathOf } from "./chat/tree.ts";
@@ -35,15 +35,19 @@ export function ChatView({ rest }: ViewProps): VNode {
   const { value: open } = chats.open;
   const path = open === undefined ? [] : pathOf(chats.messages.value, open.shown);
   const running = path.findLast(({ id }) => chats.running.value.has(id))?.id;
+  const title = open && (open.title || texts.sidebar.untitled);
+  useEffect(() => {
+    document.title = title === undefined ? texts.name : `${title} · ${texts.name}`;
+  }, [title]);
   const send = (text: string, attachments: readonly Attachment[]): void => {
     void chats.send(text, attachments);
     const begun = chats.open.value?.id ?? "";
     if (begun !== rest) goTo({ view: "chat", rest: begun });
   };
-  const edit = (message: Message | undefined): void => {
+  const edit = useCallback((message: Message | undefined): void => {
     setEdited(message?.id);
     if (message === undefined) focusMessageField();
-  };
+  }, []);
   const editLast = (): void => {
     const last = path.findLast(({ role }) => role === "user");
     if (last !== undefined && running === undefined) setEdited(last.id);
@@ -51,6 +55,7 @@ export function ChatView({ rest }: ViewProps): VNode {
   useKeys(running === undefined ? {} : { escape: () => chats.stop(running) });
   return (
     <>
+      <h1 class="visually-hidden">{title ?? texts.sidebar.create}</h1>
       <div class="bar">
         <ModelPicker />
         <ContextMeter path={path} />

@@ -34,6 +34,8 @@ export const texts = {
     regenerate: "Another answer",
     fork: "Continue from here in a new conversation",
     remove: "Delete from here on",
+    removed: (count: number): string =>
+      count === 1 ? "1 message was deleted." : `${count} messages were deleted.`,
     previous: "Previous branch",
     next: "Next branch",
     branch: (at: number, all: number) => `${at} / ${all}`,

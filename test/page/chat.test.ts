@@ -44,10 +44,10 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
   });
   beforeEach(async () => {
     scripted.script = undefined;
-    context = await browser.newContext();
+    context = await browser.newContext({ serviceWorkers: "block" });
     page = await context.newPage();
     page.setDefaultTimeout(15_000);
-    watched = watch(page, scripted.url);
+    watched = await watch(page, scripted.url);
     await page.goto(scripted.url);
     await field().waitFor();
   });
@@ -122,6 +122,15 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
     await said("Answer 3 to B").waitFor();
     await page.getByRole("button", { name: "Previous branch" }).click();
     await said("Answer 1 to A").waitFor();
+    await answers().getByRole("button", { name: "Delete from here on" }).click();
+    await said("Answer 2 to A").waitFor();
+    await page.getByRole("button", { name: "Undo" }).click();
+    await said("Answer 1 to A").waitFor();
+    await answers().getByRole("button", { name: "Continue from here" }).click();
+    await page.waitForURL(/#\/chat\/\w+$/);
+    await expect.poll(() => page.getByRole("link", { name: "A", exact: true }).count()).toBe(2);
+    await said("Answer 1 to A").waitFor();
+    expect(await page.locator(".branches").count()).toBe(0);
   });
 
   it("is kept with its settings, found again, deleted and brought back", async () => {
@@ -160,7 +169,7 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
       format: "hearth-conversations",
       conversations: [{ title: "Keep this", messages: [{ text: "Keep this" }, { text: "Kept." }] }],
     });
-    const other = await browser.newContext();
+    const other = await browser.newContext({ serviceWorkers: "block" });
     const there = await other.newPage();
     await there.goto(scripted.url);
     const picker = there.locator('input[type="file"][accept]');

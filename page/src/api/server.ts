@@ -41,13 +41,14 @@ export class Server {
   /** The values of a stream of events, to its end. @throws ServerError; what `signal` aborts with */
   async *events(path: string, asking: Asking): AsyncGenerator<unknown> {
     const response = await this.#ask(path, asking);
-    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = response.body?.getReader();
+    const decoder = new TextDecoder();
     const events = new EventReader();
     try {
       for (;;) {
         const piece = await reader?.read();
         if (piece === undefined || piece.done) break;
-        for (const data of events.push(piece.value)) {
+        for (const data of events.push(decoder.decode(piece.value, { stream: true }))) {
           if (data === "[DONE]") return;
           yield JSON.parse(data);
         }

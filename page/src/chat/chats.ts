@@ -185,16 +185,25 @@ export class Chats {
     return removed;
   }
 
-  /** A message and all that follows it. */
-  async removeMessage(message: Message): Promise<void> {
+  /** A message and all that follows it, on every branch; what was removed, for `putBack`. */
+  async removeMessage(message: Message): Promise<readonly Message[]> {
     const open = this.#open.value;
-    if (open === undefined) return;
+    if (open === undefined) return [];
     const gone = subtreeOf(this.#messages.value, message);
     for (const id of gone) this.stop(id);
-    const staying = [...this.#messages.value].filter(([id]) => !gone.has(id));
-    this.#messages.value = new Map(staying);
+    const all = [...this.#messages.value];
+    const removed = all.filter(([id]) => gone.has(id)).map(([, one]) => this.#latest(one));
+    this.#messages.value = new Map(all.filter(([id]) => !gone.has(id)));
     await this.#parts.store.removeMessages([...gone]);
-    this.#change(open, []);
+    this.#parts.tabs.postMessage("changed");
+    return removed;
+  }
+
+  /** Messages that were removed; their conversation is shown as it was. */
+  async putBack(messages: readonly Message[]): Promise<void> {
+    await this.#parts.store.put(undefined, messages);
+    await this.reload();
+    this.#parts.tabs.postMessage("changed");
   }
 
   /** Conversations of a file, or that were removed. */

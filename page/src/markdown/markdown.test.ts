@@ -49,6 +49,7 @@ describe("Markdown", () => {
     ["[a](https://example.org)", ["p", "a"]],
     ["https://example.org", ["p", "a"]],
     ["a  \nb", ["p", "br"]],
+    ["a\nb", ["p", "br"]],
   ])("%j", (text, expected) => {
     expect(names(text)).toEqual(expected);
   });

@@ -14,7 +14,7 @@ import { type MathsToken, mathsExtensions } from "./maths-tokens.ts";
 
 type AnyToken = Token | MathsToken;
 
-const marked = new Marked({ gfm: true }, { extensions: mathsExtensions });
+const marked = new Marked({ gfm: true, breaks: true }, { extensions: mathsExtensions });
 
 export interface MarkdownProps {
   readonly text: string;
@@ -22,7 +22,8 @@ export interface MarkdownProps {
   readonly isLive: boolean;
 }
 
-export function Markdown({ text, isLive }: MarkdownProps): VNode {
+/** A line break of a model's is one: poems have no two spaces at the ends of their lines. */
+export const Markdown = memo(({ text, isLive }: MarkdownProps): VNode => {
   const blocks = marked.lexer(text);
   const last = blocks.length - 1;
   return (
@@ -32,7 +33,7 @@ export function Markdown({ text, isLive }: MarkdownProps): VNode {
       ))}
     </div>
   );
-}
+});
 
 interface BlockProps {
   readonly token: AnyToken;

@@ -29,7 +29,10 @@ export function Composer({ conversation, running, onSend, onEditLast }: Composer
   const field = useRef<HTMLTextAreaElement>(null);
   const [attachments, setAttachments] = useState<readonly Attachment[]>([]);
   const [isOver, setOver] = useState(false);
-  useEffect(() => field.current?.focus(), [conversation]);
+  // On a phone that would open its keyboard above what is to be read.
+  useEffect(() => {
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+  }, [conversation]);
   const add = async (files: Iterable<File>): Promise<void> => {
     for (const file of files) {
       const found = await attach(file);

@@ -1,5 +1,6 @@
 /** One message of the conversation, with what can be done with it. */
 import type { VNode } from "preact";
+import { memo } from "preact/compat";
 import { useApp } from "../app-parts.ts";
 import type { Message } from "../chat/conversation.ts";
 import { siblingsOf } from "../chat/tree.ts";
@@ -21,7 +22,8 @@ export interface MessageProps {
   onEdit(message: Message | undefined): void;
 }
 
-export function MessageView({ message: kept, isLast, isEdited, onEdit }: MessageProps): VNode {
+/** Drawn again when it changes, and not with every piece of another one. */
+export const MessageView = memo(({ message: kept, isLast, isEdited, onEdit }: MessageProps) => {
   const { chats } = useApp();
   const message = chats.now(kept);
   const isLive = chats.running.value.has(message.id);
@@ -45,7 +47,7 @@ export function MessageView({ message: kept, isLast, isEdited, onEdit }: Message
       )}
     </article>
   );
-}
+});
 
 function labelOf({ role, model }: Message): string {
   if (role === "user") return texts.chat.you;
@@ -90,13 +92,18 @@ interface ActionsProps {
 }
 
 function MessageActions({ message, onEdit }: ActionsProps): VNode {
-  const { chats } = useApp();
+  const { chats, notice } = useApp();
   const { role, text } = message;
+  const labels = texts.message;
+  const remove = async (): Promise<void> => {
+    const removed = await chats.removeMessage(message);
+    const undo = { label: texts.sidebar.undo, run: () => void chats.putBack(removed) };
+    notice.value = { text: labels.removed(removed.length), action: undo };
+  };
   const fork = async (): Promise<void> => {
     const id = await chats.fork(message);
     if (id !== undefined) goTo({ view: "chat", rest: id });
   };
-  const labels = texts.message;
   return (
     <div class="actions" role="group" aria-label={labels.actions}>
       <Branches message={message} />
@@ -106,7 +113,7 @@ function MessageActions({ message, onEdit }: ActionsProps): VNode {
         <Action icon="again" label={labels.regenerate} run={() => void chats.regenerate(message)} />
       )}
       <Action icon="fork" label={labels.fork} run={() => void fork()} />
-      <Action icon="trash" label={labels.remove} run={() => void chats.removeMessage(message)} />
+      <Action icon="trash" label={labels.remove} run={() => void remove()} />
       <Numbers message={message} />
     </div>
   );

@@ -83,7 +83,7 @@ function Empty(): VNode {
   return (
     <div class="empty">
       <Flame />
-      <h1>{texts.chat.emptyTitle}</h1>
+      <p class="greeting">{texts.chat.emptyTitle}</p>
       <p>{texts.chat.emptyText}</p>
     </div>
   );
