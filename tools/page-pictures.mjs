@@ -1,0 +1,54 @@
+/**
+ * The pictures of the page in README: `npm run page-pictures -- MODEL`, with SmolLM2-135M-Instruct so far. A real browser
+ * talks with a real server; a temperature of 0 gives the same answers again.
+ */
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { createServer } from "../dist/server/server.js";
+
+const [model] = process.argv.slice(2);
+if (model === undefined) {
+  console.error("page-pictures: which model is to talk? npm run page-pictures -- MODEL");
+  process.exit(2);
+}
+const folder = join(import.meta.dirname, "../docs/pictures");
+const questions = [
+  "What is a hearth?",
+  "Write a Python function that checks whether a word is a palindrome, then list its steps.",
+];
+
+const pictures = [
+  { name: "page", options: { viewport: { width: 1120, height: 700 }, colorScheme: "light" } },
+  {
+    name: "page-phone",
+    options: {
+      viewport: { width: 360, height: 700 },
+      colorScheme: "dark",
+      isMobile: true,
+      hasTouch: true,
+    },
+  },
+];
+
+const server = await createServer({ model, name: "SmolLM2 135M", port: 0 });
+const url = await server.listen();
+await server.ready;
+const executablePath = process.env["HEARTH_BROWSER"] ?? "/usr/bin/chromium";
+const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+const browser = await chromium.launch({ executablePath, args });
+for (const { name, options } of pictures) {
+  const page = await (await browser.newContext(options)).newPage();
+  await page.goto(url);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByLabel("Temperature", { exact: true }).fill("0");
+  await page.keyboard.press("Escape");
+  for (const [count, question] of questions.entries()) {
+    await page.getByRole("textbox", { name: "Message" }).fill(question);
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.locator(".numbers").nth(count).waitFor({ timeout: 120_000 });
+  }
+  await page.locator(".hl-keyword").first().waitFor();
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
+await browser.close();
+await server.close();
