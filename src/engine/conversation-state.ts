@@ -3,6 +3,7 @@ import { checkOptions, checkValue, type OptionRules, pathRule } from "../core/ch
 import { HearthError, LimitError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import { checkReplaceable } from "../io/replace-file.ts";
+import type { PrefixCache } from "../runtime/prefix/prefix-cache.ts";
 import type { Scheduler } from "../runtime/scheduler.ts";
 import type { OpenedModel } from "./open.ts";
 import {
@@ -78,6 +79,31 @@ export function loadConversation(
     await opened.session.writeState(oldestFree, state, state.read);
     scheduler.noteFilled(oldestFree);
     return { tokens: state.tokens.length, note: state.note };
+  });
+}
+
+/**
+ * Of the last answer's sequence: what was copied of it is forgotten, too, but for beginnings that other conversations share.
+ * Returns how many tokens it had. @throws LimitError while it is being written
+ */
+export function forgetConversation({
+  opened: { session },
+  scheduler,
+  prefixes,
+}: {
+  readonly opened: OpenedModel;
+  readonly scheduler: Scheduler;
+  readonly prefixes: PrefixCache | undefined;
+}): Promise<Tokens> {
+  return scheduler.between(async ({ recent, isRecentFree }) => {
+    if (recent === undefined) return 0;
+    if (!isRecentFree) {
+      throw new LimitError("the last answer is still being written; forget it when it has ended");
+    }
+    const tokens = session.cache.tokens(recent).slice();
+    session.keep(recent, 0);
+    prefixes?.forget(tokens);
+    return tokens.length;
   });
 }
 

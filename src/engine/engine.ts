@@ -24,6 +24,7 @@ import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import { ChatGeneration, contentIn } from "./chat-generation.ts";
 import {
   checkSaveState,
+  forgetConversation,
   type LoadedState,
   loadConversation,
   type SavedState,
@@ -36,8 +37,8 @@ import type { OpenedModel } from "./open.ts";
 import {
   checkChatOptions,
   checkGenerateOptions,
-  checkIds,
   checkReopenOptions,
+  endTokensOf,
   engineRules,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
@@ -244,6 +245,12 @@ export class Engine implements Disposable {
     return this.#running.between((running) => loadConversation(path, running));
   }
 
+  /** Forgets the conversation of the last answer; returns how many tokens it had. @throws LimitError while it is written */
+  async forgetState(): Promise<Tokens> {
+    this.#checkOpen();
+    return this.#running.between(forgetConversation);
+  }
+
   /**
    * Resolves when all conversations are in the folder `cacheDisk`, but those of answers that run; without that option, at
    * once. While nothing runs they are written by themselves: this is to be sure of it before `close`.
@@ -331,13 +338,13 @@ export class Engine implements Disposable {
     wrap: (active: ActiveGeneration, read: ReadValue) => Wrapped,
     bound?: BoundAnswer,
   ): Wrapped {
-    const vocabulary = this.model.vocabulary;
-    const { special } = this.tokenizer;
-    const { stop = [], logprobs, priority, onPromptProgress, onQueued } = options;
+    const { vocabulary } = this.model;
+    const { stop = [], logprobs, promptLogprobs, cachePrompt, priority } = options;
+    const { onPromptProgress, onQueued } = options;
     const { form, read } = this.#forms.of(options, bound);
     const ready = whenReady(ids, form && this.#forms.load(form));
     const prompt = ready instanceof Promise ? [] : ready;
-    const endTokens = this.#endTokens(options);
+    const endTokens = endTokensOf(options, vocabulary, this.tokenizer);
     const previous = (): number | undefined => active.prompt.at(-1);
     const encode = (text: string): readonly number[] =>
       this.tokenizer.encode(text, { parseSpecial: true, addBos: "never", addEos: "never" });
@@ -345,7 +352,7 @@ export class Engine implements Disposable {
     const active: ActiveGeneration = new ActiveGeneration(
       prompt,
       {
-        sampling: withoutTokens(sampling, special.suppressed),
+        sampling: withoutTokens(sampling, this.tokenizer.special.suppressed),
         ...(usesDry(sampling) && {
           sequenceBreakers: this.#breakers.of(sampling.drySequenceBreakers),
         }),
@@ -355,8 +362,7 @@ export class Engine implements Disposable {
         ...(form && { constraint: this.#forms.constrain(form, { endTokens, previous }) }),
         whenFull: options.contextShift ? "shift" : "finish",
         vocabulary,
-        ...(logprobs !== undefined && { logprobs }),
-        ...defined({ priority, onPromptProgress, onQueued }),
+        ...defined({ logprobs, promptLogprobs, cachePrompt, priority, onPromptProgress, onQueued }),
       },
       this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }),
     );
@@ -390,11 +396,5 @@ export class Engine implements Disposable {
     throw new HearthError(
       "this engine was closed by close(); open the model again with Engine.open",
     );
-  }
-
-  #endTokens({ ignoreEos = false, stopTokens = [] }: GenerateOptions): ReadonlySet<number> {
-    const stops = checkIds(stopTokens, "stopTokens", this.model.vocabulary);
-    const { endOfGeneration } = this.tokenizer.special;
-    return new Set(ignoreEos ? stops : [...endOfGeneration, ...stops]);
   }
 }

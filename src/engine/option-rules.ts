@@ -24,6 +24,7 @@ import { samplingRules } from "../runtime/sampling/sampling-options.ts";
 import { sparsities } from "../sparsity/method.ts";
 import { checkTemplateOptions } from "../text/chat-template.ts";
 import { checkTools } from "../text/replies/tool.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import type {
   ChatOptions,
   Device,
@@ -110,6 +111,8 @@ export const generateRules: OptionRules<GenerateOptions> = {
   stopTokens: listRule(countRule(0)),
   signal: signalRule,
   logprobs: countRule(0, 1000),
+  promptLogprobs: flagRule,
+  cachePrompt: flagRule,
   ignoreEos: flagRule,
   contextShift: flagRule,
   parseSpecial: flagRule,
@@ -154,6 +157,16 @@ export function checkChatOptions(options: ChatOptions): ChatOptions {
   if (options.template !== undefined) checkTemplateOptions(options.template);
   if (options.tools !== undefined) checkTools(options.tools);
   return options;
+}
+
+/** @throws OptionError for a token of `stopTokens` that is not there */
+export function endTokensOf(
+  { ignoreEos = false, stopTokens = [] }: GenerateOptions,
+  vocabulary: number,
+  { special }: Tokenizer,
+): ReadonlySet<number> {
+  const stops = checkIds(stopTokens, "stopTokens", vocabulary);
+  return new Set(ignoreEos ? stops : [...special.endOfGeneration, ...stops]);
 }
 
 /** @throws OptionError unless `ids` is a list of ids of this vocabulary. */

@@ -135,6 +135,13 @@ export interface GenerateOptions extends SamplingOptions, FormOptions {
   readonly signal?: AbortSignal;
   /** Report each token's log-probability and those of this many likeliest tokens. */
   readonly logprobs?: number;
+  /**
+   * With `logprobs`, report the prompt's tokens, too, in the first chunk and in the result. The prompt is then read a token
+   * a step, as an answer is written. Default false.
+   */
+  readonly promptLogprobs?: boolean;
+  /** False reads the whole prompt, whatever the cache holds of it. Default true. */
+  readonly cachePrompt?: boolean;
   /** Go on after an end token. Default false. */
   readonly ignoreEos?: boolean;
   /** When the context is full, forget the older half and go on. Default false: the answer ends. */

@@ -6,6 +6,7 @@ import { defined } from "../core/defined.ts";
 import { DeviceError, HearthError } from "../core/errors.ts";
 import type { Bytes } from "../core/units.ts";
 import type { Activity } from "../runtime/activity.ts";
+import type { PrefixCache } from "../runtime/prefix/prefix-cache.ts";
 import { Scheduler } from "../runtime/scheduler.ts";
 import type { SequenceWork } from "../runtime/seat.ts";
 import { SliceByTime } from "../runtime/slice-by-time.ts";
@@ -94,12 +95,14 @@ export class RunningModel implements Disposable {
     work: (running: {
       readonly opened: OpenedModel;
       readonly scheduler: Scheduler;
+      readonly prefixes: PrefixCache | undefined;
     }) => Promise<Result>,
   ): Promise<Result> {
     await this.#reopening?.catch(() => undefined);
     const failure = this.#failure ?? this.#scheduler.failure;
     if (failure !== undefined) throw failedEngine(failure);
-    return work({ opened: this.#opened, scheduler: this.#scheduler });
+    const prefixes = this.#remembered?.prefixes;
+    return work({ opened: this.#opened, scheduler: this.#scheduler, prefixes });
   }
 
   /** Resolves when what the sequences hold is on the disk, where that was asked for. */

@@ -17,6 +17,7 @@ interface Settle {
 
 export class ActiveEmbedding {
   readonly kind = "embedding";
+  readonly readsAll = true;
   readonly prompt: readonly number[];
   readonly priority: number;
   /** [dim]. Rejects with NotFiniteError, or with what the text was failed with. */

@@ -7,11 +7,10 @@ import { defined } from "../core/defined.ts";
 import { NotFiniteError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
-import type { TokenConstraint } from "./sampling/constraint.ts";
-import type { SequenceBreakers } from "./sampling/dry.ts";
+import type { GenerationSettings } from "./generation-settings.ts";
+import { PromptScores, type PromptToken } from "./prompt-scores.ts";
 import { logSumExp, type TokenLogprob, topLogprobs } from "./sampling/logprobs.ts";
 import { Sampler } from "./sampling/sampler.ts";
-import type { ResolvedSampling } from "./sampling/sampling-options.ts";
 import { type ReleasedText, StopText } from "./stop-text.ts";
 
 /** stop: an end token or a stop string. length: maxTokens. context: the context is full. abort: by the caller's signal. */
@@ -27,6 +26,8 @@ export interface GeneratedChunk {
   /** Present when `logprobs` was asked for. */
   readonly logprob?: number;
   readonly topLogprobs?: readonly TokenLogprob[];
+  /** On a first chunk without a token, where they were asked for. */
+  readonly promptLogprobs?: readonly PromptToken[];
 }
 
 export interface GenerationTimings {
@@ -49,31 +50,12 @@ export interface GenerationResult {
   readonly cachedTokens: Tokens;
   readonly completionTokens: Tokens;
   readonly finishReason: FinishReason;
+  /** Present where they were asked for. */
+  readonly promptLogprobs?: readonly PromptToken[];
   /** The stop string that ended it; absent where something else did. */
   readonly stopText?: string;
   readonly seed: number;
   readonly timings: GenerationTimings;
-}
-
-export interface GenerationSettings {
-  readonly sampling: ResolvedSampling;
-  readonly maxTokens: Tokens;
-  readonly stop: readonly string[];
-  /** Ids that end the answer; empty when end tokens are to be ignored. */
-  readonly endTokens: ReadonlySet<number>;
-  /** The form that the answer keeps to; it begins in front of the first token. */
-  readonly constraint?: TokenConstraint;
-  /** For DRY. */
-  readonly sequenceBreakers?: SequenceBreakers;
-  /** How many alternatives to report with each token; undefined: none, and no log-probability. */
-  readonly logprobs?: number;
-  /** What to do when the context is full. */
-  readonly whenFull: "finish" | "shift";
-  readonly vocabulary: number;
-  /** Of answers that wait, those of a higher one come first. Default 0. */
-  readonly priority?: number;
-  readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
-  readonly onQueued?: (place: number) => void;
 }
 
 type TokenScores = Required<Pick<GeneratedChunk, "logprob" | "topLogprobs">>;
@@ -101,6 +83,7 @@ export class ActiveGeneration {
   #prompt: readonly number[];
   #detokenizer: TokenTexts;
   readonly #stopText: StopText;
+  readonly #promptScores: PromptScores | undefined;
   readonly #tokens: number[] = [];
   readonly #settle: Settle;
   #pendingAt = 0;
@@ -124,6 +107,8 @@ export class ActiveGeneration {
     this.settings = settings;
     this.#detokenizer = detokenizer;
     this.#stopText = new StopText(settings.stop);
+    const { promptLogprobs = false, logprobs } = settings;
+    if (promptLogprobs && logprobs !== undefined) this.#promptScores = new PromptScores(logprobs);
     this.#sampler = new Sampler(settings.sampling, settings.vocabulary, settings);
     this.chunks = new ChunkQueue(() => this.abort());
     let settle: Settle | undefined;
@@ -146,6 +131,11 @@ export class ActiveGeneration {
 
   get isFinished(): boolean {
     return this.#finish !== undefined;
+  }
+
+  /** Whether every token of the prompt is to be read, whatever is held of it. */
+  get readsAll(): boolean {
+    return this.settings.cachePrompt === false || this.#promptScores !== undefined;
   }
 
   get priority(): number {
@@ -191,7 +181,7 @@ export class ActiveGeneration {
     this.#contextLength = contextLength;
     this.#startedAt = performance.now();
     for (const token of this.prompt) this.#sampler.observe(token);
-    this.readAgain(this.prompt.slice(cached));
+    this.readAgain(this.#promptScores?.begin(this.prompt) ?? this.prompt.slice(cached));
   }
 
   /** Queues tokens to be read before the next one is sampled. */
@@ -215,8 +205,9 @@ export class ActiveGeneration {
     const { onPromptProgress } = this.settings;
     if (onPromptProgress === undefined || this.#tokens.length > 0 || this.isFinished) return;
     const { length } = this.prompt;
+    const begun = this.#promptScores?.tokens.length ?? length;
     callCaller(
-      () => onPromptProgress(length - this.pendingCount, length),
+      () => onPromptProgress(begun - this.pendingCount, length),
       (error) => this.fail(error),
     );
   }
@@ -249,6 +240,7 @@ export class ActiveGeneration {
   accept(logits: Float32Array): void {
     if (this.#finish !== undefined) return;
     const { logprobs, maxTokens } = this.settings;
+    if (this.#tokens.length === 0 && this.#readsOn(logits)) return;
     if (maxTokens === 0) {
       this.finish("length");
       return;
@@ -339,6 +331,15 @@ export class ActiveGeneration {
     return this.#forced[this.#forcedAt++];
   }
 
+  /** Whether a prompt whose tokens are reported has a next one, which is read then. */
+  #readsOn(logits: Float32Array): boolean {
+    const scores = this.#promptScores;
+    const next = scores?.accept(logits);
+    if (next !== undefined) this.readAgain([next]);
+    else if (scores) this.chunks.push({ text: "", promptLogprobs: scores.tokens });
+    return next !== undefined;
+  }
+
   #readNext(token: number): void {
     if (this.pendingCount === 0) {
       this.#pending.length = 0;
@@ -362,7 +363,7 @@ export class ActiveGeneration {
       cachedTokens: this.#cached,
       completionTokens: this.#tokens.length,
       finishReason,
-      ...defined({ stopText: this.#stopText.found }),
+      ...defined({ promptLogprobs: this.#promptScores?.tokens, stopText: this.#stopText.found }),
       seed: this.settings.sampling.seed,
       timings: {
         promptMilliseconds,

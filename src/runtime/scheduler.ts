@@ -32,6 +32,8 @@ interface BetweenSteps {
 export interface SequencesInUse {
   /** The sequence of the last answer, which may still be written; undefined before the first. */
   readonly recent: number | undefined;
+  /** Whether it is written no more. */
+  readonly isRecentFree: boolean;
   /** Without an answer, left longest ago; undefined where all are being written in. */
   readonly oldestFree: number | undefined;
 }
@@ -126,7 +128,9 @@ export class Scheduler {
     return new Promise<Result>((resolve, reject) => {
       const run = async (): Promise<void> => {
         try {
-          resolve(await work({ recent: this.#recent, oldestFree: this.#free[0] }));
+          const recent = this.#recent;
+          const isRecentFree = recent !== undefined && this.#free.includes(recent);
+          resolve(await work({ recent, isRecentFree, oldestFree: this.#free[0] }));
         } catch (error) {
           reject(error);
         }
@@ -297,11 +301,13 @@ export class Scheduler {
       const generation = this.#waiting.first;
       if (generation === undefined) return;
       const { prompt } = generation;
-      const isRead = generation.kind === "embedding";
-      const seating = isRead ? freshSeating(this.#free) : chooseSeating(cache, prompt, this.#free);
+      const { readsAll } = generation;
+      const seating = readsAll
+        ? freshSeating(this.#free)
+        : chooseSeating(cache, prompt, this.#free);
       if (seating === undefined) return;
       const { sequence, from } = seating;
-      const found = isRead ? undefined : this.#remembering?.better(prompt, seating);
+      const found = readsAll ? undefined : this.#remembering?.better(prompt, seating);
       const kept = found === undefined && from === sequence ? seating.cached : 0;
       const isFirstCopied = this.#remembering?.forgets(sequence, kept) === true;
       if ((isFirstCopied || found !== undefined) && this.#remembering?.isCopying) return;

@@ -5,6 +5,7 @@
 
 import { counted } from "../core/counted.ts";
 import { entriesPerPause, type Pausable } from "../core/pausable.ts";
+import { type FillInTokens, fillInTexts, fillInTokens } from "./fill-in-tokens.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
 import { malformed, tokenType, type Vocabulary, type VocabularyMetadata } from "./vocabulary.ts";
 
@@ -17,6 +18,8 @@ export interface SpecialTokens {
   readonly unknown: number | undefined;
   readonly separator: number | undefined;
   readonly padding: number | undefined;
+  /** Of models that fill in the middle of a text. */
+  readonly fillIn: FillInTokens | undefined;
   /** A generation stops when it makes one of these. */
   readonly endOfGeneration: ReadonlySet<number>;
   /** Never part of an answer: marks around pictures and sound, in models that read them. */
@@ -51,6 +54,7 @@ export function* resolveSpecialTokens(
     unknown: idOf("unknown") ?? (isSentencePiece ? defaultId(vocabulary, 0) : undefined),
     separator: idOf("seperator") ?? idOf("separator"),
     padding: idOf("padding"),
+    fillIn: fillInTokens(yield* findByText(vocabulary, fillInNames), idOf),
     endOfGeneration,
     suppressed: readIds(source, "tokenizer.ggml.suppress_tokens"),
     addsBos: readBos(metadata, { vocabulary, id: bos }, notices),
@@ -106,6 +110,7 @@ const harmonyMarks: readonly string[] = [
 ];
 /** In Gemma 4's vocabulary, which is known by <|tool_response>, it ends nothing. */
 const htmlTag = "</s>";
+const fillInNames: ReadonlySet<string> = new Set(fillInTexts);
 const namedTokens: ReadonlySet<string> = new Set([...turnEnds, ...otherEnds, ...harmonyMarks]);
 
 function* findByText(

@@ -118,9 +118,9 @@ export class CacheDisk implements PageDisk {
     });
   }
 
-  remove(page: Page): void {
+  remove(memory: Page | Mark): void {
     this.#then(async () => {
-      if (page.file !== undefined) await rm(join(this.#folder.own, page.file), { force: true });
+      if (memory.file !== undefined) await rm(join(this.#folder.own, memory.file), { force: true });
     });
   }
 

@@ -12,6 +12,6 @@ export interface PageDisk {
   read(memory: Page | Mark): Promise<Parts | undefined>;
   /** They were used then: what was used longest ago gives way first. */
   touch(memories: readonly (Page | Mark)[], at: Date): void;
-  /** The page gave way to a longer one. */
-  remove(page: Page): void;
+  /** It gave way to a longer page, or is to be forgotten. */
+  remove(memory: Page | Mark): void;
 }

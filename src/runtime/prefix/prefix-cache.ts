@@ -148,6 +148,22 @@ export class PrefixCache {
     return length;
   }
 
+  /** Forgets a conversation, but for beginnings that others go on from. */
+  forget(tokens: Int32Array): void {
+    const pages: Page[] = [];
+    for (let first = 0; first < tokens.length; first += pageTokens) {
+      const wanted = tokens.subarray(first, first + pageTokens);
+      const { page, shared } = this.#tree.nearest(pages.at(-1) ?? this.#tree.root, wanted);
+      if (page === undefined || shared < wanted.length) break;
+      pages.push(page);
+    }
+    for (const page of pages.reverse()) {
+      if (page.children.length > 0) return;
+      for (const memory of [...page.marks, page]) this.#disk?.remove(memory);
+      this.#tree.forget(page);
+    }
+  }
+
   /** The newest first: where there is no room for all, it is the conversation's end that goes on. */
   async *#keepMarks(
     session: Session,
