@@ -141,6 +141,7 @@ export type {
   GenerationTimings,
 } from "./runtime/generation.ts";
 export type { Generation } from "./runtime/generation-stream.ts";
+export type { PromptToken } from "./runtime/prompt-scores.ts";
 export type { TokenLogprob } from "./runtime/sampling/logprobs.ts";
 export type { LogitBias, SamplingOptions } from "./runtime/sampling/sampling-options.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";

@@ -1,10 +1,12 @@
 /** A route that answers a body: whole, or piece by piece where the body asks for that. Every dialect's answers go through here. */
+import type { z } from "zod";
 import { Answers } from "./answers/answers.ts";
 import type { AnswerRequest } from "./answers/request.ts";
-import { type BodyFields, createBodyCheck } from "./body-fields.ts";
+import { type BodyFields, bodySchema, createBodyCheck } from "./body-fields.ts";
 import type { App, ServerContext } from "./context.ts";
 import { whenGone } from "./gone.ts";
 import type { Limits } from "./limits.ts";
+import { okAnswer } from "./openapi.ts";
 import { type StreamForm, sendStream } from "./stream.ts";
 
 export interface AnswerRoute<Body> {
@@ -19,6 +21,8 @@ export interface AnswerRoute<Body> {
   whole(answers: Answers, body: Body): Promise<object>;
   pieces(answers: Answers, body: Body): AsyncIterable<string>;
   readonly form: StreamForm;
+  /** Of a whole answer, and of an event or line of a stream. */
+  readonly answers: { readonly whole: z.ZodType; readonly part: z.ZodType };
 }
 
 export function addAnswerRoute<Body>(
@@ -32,7 +36,15 @@ export function addAnswerRoute<Body>(
   app.route({
     method: "POST",
     url,
-    schema: { summary, tags: [tag], body: fields.schema },
+    schema: {
+      summary,
+      tags: [tag],
+      body: bodySchema(fields),
+      response: okAnswer({
+        json: route.answers.whole,
+        stream: { contentType: form.contentType, part: route.answers.part },
+      }),
+    },
     handler: async (asked, reply) => {
       const body = judge(asked, reply);
       const request = route.request(body, limits);

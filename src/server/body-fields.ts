@@ -54,18 +54,50 @@ export function createBodyCheck<Body>(
       Object.fromEntries(given.filter(([name]) => used.has(name))),
     );
     const names = [
-      ...ignored.map(([name]) => inHeader(name)),
+      ...ignored.map(([name]) => name),
       ...(judged.success ? (fields.idleWithin?.(judged.data) ?? []) : []),
     ];
-    if (names.length > 0) reply.header(ignoredHeader, names.join(", "));
+    if (names.length > 0) reply.header(ignoredHeader, inHeader(names));
     if (judged.success) return judged.data;
     throw schemaError(judged.error);
   };
 }
 
 function namesIn(schema: z.ZodType): readonly string[] {
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  return Object.keys(shapeOf(schema));
 }
+
+function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
+  return schema instanceof z.ZodObject
+    ? (schema as z.ZodObject<Record<string, z.ZodType>>).shape
+    : {};
+}
+
+/**
+ * The same as /openapi.json says it: nothing but these fields, of which those that need not be there may be null. `inOptions`:
+ * those that stand in `options`.
+ */
+export function bodySchema<Body>(
+  { schema, idle }: BodyFields<Body>,
+  inOptions: (name: string) => boolean = () => false,
+): z.ZodType {
+  const used = Object.entries(shapeOf(schema)).map(
+    ([name, field]) => [name, field.isOptional() ? field.nullable() : field] as const,
+  );
+  const unused = idle.map((name) => [name, withoutEffect] as const);
+  const all = [...used, ...unused];
+  const options = all.filter(([name]) => inOptions(name));
+  const fields = {
+    ...Object.fromEntries(all.filter(([name]) => !inOptions(name))),
+    ...(options.length > 0 && {
+      options: z.strictObject(Object.fromEntries(options)).nullish(),
+    }),
+  };
+  const id = z.globalRegistry.get(schema)?.id;
+  return z.strictObject(fields).meta(id === undefined ? {} : { id });
+}
+
+const withoutEffect = z.unknown().optional().describe("Without effect, and named in a header");
 
 function refuseUnlessNeutral(
   name: string,
@@ -88,9 +120,15 @@ function unknownField(name: string, known: readonly string[]): RequestError {
   return new RequestError("invalid request", message, { field: name });
 }
 
-/** Names of fields come from the client: what no header may hold is left out. */
-function inHeader(name: string): string {
-  return name.replaceAll(/[^\w.$-]/g, "?").slice(0, 60);
+/** So many are named; a body may have thousands. */
+const mostNamed = 40;
+
+/** Names come from the client: what no header may hold is left out. */
+function inHeader(names: readonly string[]): string {
+  const named = names
+    .slice(0, mostNamed)
+    .map((name) => name.replaceAll(/[^\w.$-]/g, "?").slice(0, 60));
+  return [...named, ...(names.length > mostNamed ? ["..."] : [])].join(", ");
 }
 
 /** "messages[0].role: Invalid option …": the first thing that a schema finds wrong. */

@@ -1,6 +1,7 @@
 /** The HTTP side, without a socket: fastify with the guards, the dialects and the description of all routes. */
 import swagger from "@fastify/swagger";
 import { type FastifyBaseLogger, type FastifyError, fastify, LogController } from "fastify";
+import { isRecord } from "../core/check-options.ts";
 import { ownVersion } from "../core/version.ts";
 import type { App, Dialect, ServerContext } from "./context.ts";
 import { dialects } from "./dialects.ts";
@@ -9,8 +10,9 @@ import { createKeyCheck } from "./guard/api-key.ts";
 import { createHostCheck } from "./guard/host-check.ts";
 import { createOriginCheck } from "./guard/origins.ts";
 import { addHealthRoutes, type Condition } from "./health.ts";
+import { KnownMethods } from "./known-methods.ts";
 import { openai } from "./openai/openai.ts";
-import { createRouteDescriptions } from "./openapi.ts";
+import { createRouteDescriptions, failedAnswers, okAnswer } from "./openapi.ts";
 import type { ResolvedServerOptions } from "./options.ts";
 import { addPage } from "./page/page.ts";
 
@@ -47,8 +49,11 @@ export async function buildApp({ context, options, condition }: Built): Promise<
   });
   answerErrors(app, openai);
   answerUnknownPaths(app, openai);
-  addHealthRoutes(app, condition);
-  addMetricsRoute(app, context);
+  await app.register(async (scope) => {
+    describeErrors(scope, openai);
+    addHealthRoutes(scope, condition);
+    addMetricsRoute(scope, context);
+  });
   addPage(app);
   app.get("/openapi.json", { schema: { hide: true } }, () => {
     return { ...app.swagger(), components: { schemas: descriptions.components } };
@@ -56,6 +61,7 @@ export async function buildApp({ context, options, condition }: Built): Promise<
   for (const dialect of dialects) {
     await app.register(async (scope) => {
       answerErrors(scope, dialect);
+      describeErrors(scope, dialect);
       dialect.routes(scope, context);
     });
   }
@@ -76,7 +82,11 @@ function acceptJson(app: App): void {
 }
 
 function addMetricsRoute(app: App, { metrics }: ServerContext): void {
-  const schema = { summary: "What the server counted, for Prometheus", tags: ["server"] };
+  const schema = {
+    summary: "What the server counted, for Prometheus",
+    tags: ["server"],
+    response: okAnswer({ text: "text/plain" }),
+  };
   app.get("/metrics", { schema }, async (_, reply) => {
     reply.type(metrics.contentType);
     return await metrics.text();
@@ -121,11 +131,29 @@ function answerErrors(app: App, dialect: Dialect): void {
   });
 }
 
+/** Every route may fail in the ways of its dialect. */
+function describeErrors(app: App, { errorAnswer }: Dialect): void {
+  const failed = failedAnswers(errorAnswer);
+  app.addHook("onRoute", (route) => {
+    const answers = isRecord(route.schema?.response) ? route.schema.response : {};
+    route.schema = { ...route.schema, response: { ...failed, ...answers } };
+  });
+}
+
 function answerUnknownPaths(app: App, dialect: Dialect): void {
+  const methods = new KnownMethods(app);
   app.setNotFoundHandler(({ method, url }, reply) => {
-    const [path] = url.split("?");
-    const message = `there is no ${method} ${path} here; /openapi.json lists what there is`;
-    const { failure } = new RequestError("not found", message);
+    const [path = ""] = url.split("?");
+    const allowed = methods.of(path);
+    const message =
+      allowed.length > 0
+        ? `${path} takes ${allowed.join(", ")}, not ${method}`
+        : `there is no ${method} ${path} here; /openapi.json lists what there is`;
+    if (allowed.length > 0) reply.header("allow", allowed.join(", "));
+    const { failure } = new RequestError(
+      allowed.length > 0 ? "method not allowed" : "not found",
+      message,
+    );
     return reply.code(failure.status).send(dialect.errorBody(failure));
   });
 }

@@ -1,6 +1,7 @@
 /** What every dialect is given: one record, made when the server is. */
 
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
+import type { z } from "zod";
 import type { Failure } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
@@ -26,7 +27,8 @@ export type App = FastifyInstance;
 /** One way to speak HTTP that clients know: a folder of the server. */
 export interface Dialect {
   readonly name: string;
-  /** The body of an error. */
+  /** The body of an error, and its schema. */
   errorBody(failure: Failure): object;
+  readonly errorAnswer: z.ZodType;
   routes(app: App, context: ServerContext): void;
 }

@@ -26,6 +26,8 @@ export type FailureKind =
   | "not authenticated"
   | "not permitted"
   | "not found"
+  /** The path knows other methods. */
+  | "method not allowed"
   | "too large"
   /** Something valid that hearth does not have. */
   | "not supported"
@@ -41,6 +43,7 @@ const statusOf: Readonly<Record<FailureKind, number>> = {
   "not authenticated": 401,
   "not permitted": 403,
   "not found": 404,
+  "method not allowed": 405,
   "too large": 413,
   "not supported": 400,
   busy: 429,
@@ -73,6 +76,13 @@ export class RequestError extends HearthError {
     super(message);
     this.failure = { kind, status: statusOf[kind], message: this.message, ...details };
   }
+}
+
+/** @throws RequestError where a field asks for more than the server gives at once */
+export function requireAtMost(field: string, value: number, most: number): void {
+  if (value <= most) return;
+  const message = `${field}: ${value} is more than this server gives at once, which is ${most}`;
+  throw new RequestError("invalid request", message, { field });
 }
 
 /** The model that a request names could not be opened: nothing is wrong with the request. */

@@ -16,37 +16,66 @@ export interface RouteDescriptions {
 
 export function createRouteDescriptions(): RouteDescriptions {
   const components: Record<string, unknown> = {};
-  const described = (io: "input" | "output", parts: Schemas): Schemas => {
-    const zods = Object.entries(parts).filter(
-      (part): part is [string, z.ZodType] => part[1] instanceof z.ZodType,
-    );
-    return Object.fromEntries(
-      zods.map(([name, schema]) => [name, hoisted(z.toJSONSchema(schema, { io }), components)]),
-    );
+  /** Wherever zod's schemas stand in a value. */
+  const described = (value: unknown, io: "input" | "output"): unknown => {
+    if (value instanceof z.ZodType) return hoisted(z.toJSONSchema(value, { io }), components);
+    if (!isRecord(value)) return value;
+    const entries = Object.entries(value).filter(([, one]) => one !== undefined);
+    return Object.fromEntries(entries.map(([name, one]) => [name, described(one, io)]));
   };
   return {
     components,
     route: ({ schema, url }) => {
       const { body, params, querystring, response, ...rest } = schema ?? {};
-      const answers = isRecord(response) ? described("output", response) : {};
-      return {
-        url,
-        schema: {
-          ...rest,
-          ...described("input", { body, params, querystring }),
-          response: { ...otherAnswers, ...answers },
-        },
-      };
+      const asked = described({ body, params, querystring }, "input");
+      const answers = described(response ?? {}, "output");
+      return { url, schema: { ...rest, ...(asked as Schemas), response: answers } };
     },
   };
 }
 
-/** Every route has these; the bodies of errors are those of its interface. */
-const otherAnswers: Schemas = {
-  200: { description: "The answer; a stream where the body asks for one" },
-  "4xx": { description: "What is wrong with the request, in one sentence" },
-  "5xx": { description: "The model cannot be loaded, the answer failed, or the server is ending" },
+/** What a route answers where nothing is wrong. */
+export interface RouteAnswers {
+  /** Of a whole answer. */
+  readonly json?: z.ZodType;
+  /** Where the body asks for a stream: of each event or line. */
+  readonly stream?: { readonly contentType: string; readonly part: z.ZodType };
+  /** The type of what is no JSON. */
+  readonly text?: string;
+}
+
+/** `response` of a route: by status and type. */
+export function okAnswer({ json, stream, text }: RouteAnswers): Schemas {
+  const content = {
+    ...(json && { "application/json": { schema: json } }),
+    ...(stream && {
+      [stream.contentType]: { schema: z.string(), "x-part-schema": stream.part },
+    }),
+    ...(text !== undefined && { [text]: { schema: z.string() } }),
+  };
+  return { 200: { description: "The answer", content } };
+}
+
+const failures: Readonly<Record<number, string>> = {
+  400: "What is wrong with the request",
+  401: "A key is needed",
+  403: "Not for this client, or not without a key",
+  404: "There is no such model, or no such place",
+  413: "The body is too large",
+  429: "All places are taken and the queue is full; the header Retry-After says when to ask again",
+  500: "An error inside hearth",
+  503: "The model cannot be loaded, its device is lost, or the server is ending",
 };
+
+/** Of every route, in the words of its dialect. */
+export function failedAnswers(error: z.ZodType): Schemas {
+  return Object.fromEntries(
+    Object.entries(failures).map(([status, description]) => [
+      status,
+      { description, content: { "application/json": { schema: error } } },
+    ]),
+  );
+}
 
 /** A schema that stands anywhere in a document: what it defines goes to `components`, unnamed parts by the schema's name. */
 function hoisted(schema: Schemas, components: Record<string, unknown>): unknown {

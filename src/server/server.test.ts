@@ -1,5 +1,6 @@
 /** The server as a whole: its port, its health, one answer, its end. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DocumentedAnswers } from "../../test/fixtures/documented-answers.ts";
 import {
   eventsOf,
   jsonOf,
@@ -12,6 +13,10 @@ beforeAll(async () => {
   test = await startTestServer();
 });
 afterAll(() => test[Symbol.asyncDispose]());
+
+interface Operation {
+  readonly responses: Readonly<Record<string, { readonly content?: object }>>;
+}
 
 const messages = [{ role: "user", content: "Hello" }];
 
@@ -45,6 +50,44 @@ describe("the server", () => {
     const referred = [...text.matchAll(/"\$ref":"([^"]*)"/g)].map(([, name]) => name);
     expect(new Set(referred)).toEqual(new Set(named));
     expect(components.schemas.MessagesRequest.required).toContain("max_tokens");
+  });
+
+  it("describes what its routes take and answer, so that what is not described fails a test", async () => {
+    const { paths } = await jsonOf<{ paths: Record<string, Record<string, Operation>> }>(
+      await test.ask("/openapi.json"),
+    );
+    for (const [path, operations] of Object.entries(paths)) {
+      for (const { responses } of Object.values(operations)) {
+        const answered = Object.entries(responses);
+        expect(
+          answered.map(([status]) => status),
+          path,
+        ).toContain("200");
+        for (const [, { content }] of answered) expect(Object.keys(content ?? {})).not.toEqual([]);
+      }
+    }
+    const models = paths["/v1/models"]?.["get"]?.responses;
+    const only = (schema: object): unknown => ({
+      paths: {
+        "/v1/models": {
+          get: { responses: { 200: { content: { "application/json": { schema } } } } },
+        },
+      },
+    });
+    expect(models).toBeDefined();
+    const read = async (schema: object): Promise<string> => {
+      const documented = new DocumentedAnswers(only(schema));
+      const response = await fetch(`${test.url}/v1/models`);
+      return documented.checked("GET", "/v1/models", response).text();
+    };
+    await expect(read({ type: "object" })).resolves.toContain("default");
+    await expect(read({ type: "object", required: ["nothing"] })).rejects.toThrow(/nothing/);
+  });
+
+  it("says which methods a path has", async () => {
+    const response = await fetch(`${test.url}/v1/completions`);
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+    expect((await fetch(`${test.url}/v1/nothing`)).status).toBe(404);
   });
 
   it("counts what it answered", async () => {

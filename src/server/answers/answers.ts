@@ -9,11 +9,11 @@ import type {
 } from "../../index.ts";
 import type { ServerContext } from "../context.ts";
 import type { ModelLease } from "../models/host.ts";
+import { encodedPrompt, promptText, type ReadyPrompt } from "./encoded-prompt.ts";
 import { mergeEvents } from "./merge.ts";
 import type {
   AnswerEvent,
   AnswerOptions,
-  AnswerPrompt,
   AnswerRequest,
   AnswerResult,
   AnswerToken,
@@ -27,6 +27,12 @@ interface AnswerSource {
   readonly oneCall: boolean;
 }
 
+interface Writing {
+  readonly sources: readonly AnswerSource[];
+  /** Each has as many sources as the others. */
+  readonly prompts: readonly ReadyPrompt[];
+}
+
 /** What a dialect makes its answers of. */
 export type AnswerFeed = AsyncIterable<AnswerEvent> & Pick<Answers, "model" | "whole">;
 
@@ -37,6 +43,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
   readonly #context: ServerContext;
   readonly #lease: ModelLease;
   readonly #sources: readonly AnswerSource[];
+  readonly #prompts: readonly ReadyPrompt[];
 
   /** Waits for the model. @throws RequestError, ModelLoadError, or what the engine says of the request. */
   static async start(
@@ -47,23 +54,23 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
     const { model, keepAlive } = request;
     const lease = await context.models.acquire(model, { signal, keepAlive });
     try {
-      const generations = generate(lease.engine, request, signal);
+      const prompts: ReadyPrompt[] = [];
+      for (const prompt of request.prompts) prompts.push(await encodedPrompt(prompt, lease.engine));
+      const generations = generate(lease.engine, { ...request, prompts }, signal);
       const oneCall = request.oneCall ?? false;
-      return new Answers(
-        context,
-        lease,
-        generations.map((generation, choice) => ({ generation, choice, oneCall })),
-      );
+      const sources = generations.map((generation, choice) => ({ generation, choice, oneCall }));
+      return new Answers(context, lease, { sources, prompts });
     } catch (error) {
       lease[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(context: ServerContext, lease: ModelLease, sources: readonly AnswerSource[]) {
+  private constructor(context: ServerContext, lease: ModelLease, { sources, prompts }: Writing) {
     this.#context = context;
     this.#lease = lease;
     this.#sources = sources;
+    this.#prompts = prompts;
     this.choices = sources.length;
     for (const { generation } of sources) generation.result.catch(() => undefined);
   }
@@ -82,6 +89,12 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
     } finally {
       this[Symbol.dispose]();
     }
+  }
+
+  /** What the model read for an answer, with control tokens by their names; of a conversation nothing. */
+  promptText(choice: number): Promise<string> {
+    const prompt = this.#prompts[Math.floor((choice * this.#prompts.length) / this.choices)];
+    return prompt === undefined ? Promise.resolve("") : promptText(prompt, this.#lease.engine);
   }
 
   /** All of them, in the order of their choices. */
@@ -105,7 +118,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
 
 function generate(
   engine: Engine,
-  { prompts, count = 1, options }: AnswerRequest,
+  { prompts, count = 1, options }: AnswerRequest & { readonly prompts: readonly ReadyPrompt[] },
   signal: AbortSignal,
 ): readonly (Generation | ChatGeneration)[] {
   const generations: (Generation | ChatGeneration)[] = [];
@@ -125,7 +138,7 @@ function generate(
 
 function begin(
   engine: Engine,
-  prompt: AnswerPrompt,
+  prompt: ReadyPrompt,
   options: GenerateOptions,
 ): Generation | ChatGeneration {
   switch (prompt.kind) {
@@ -172,11 +185,12 @@ async function* eventsOf({
   oneCall,
 }: AnswerSource): AsyncGenerator<AnswerEvent> {
   for await (const chunk of generation) {
-    const { text, token: id, logprob, topLogprobs } = chunk;
+    const { text, token: id, logprob, topLogprobs, promptLogprobs } = chunk;
     const reply = "events" in chunk ? untilCall(chunk.events, oneCall) : undefined;
     const scores = logprob === undefined ? {} : { logprob, ...(topLogprobs && { topLogprobs }) };
     const token = id === undefined ? {} : { token: { id, ...scores } };
-    yield { kind: "delta", choice, text, ...token, ...(reply && { reply }) };
+    const prompt = promptLogprobs && { promptLogprobs };
+    yield { kind: "delta", choice, text, ...token, ...prompt, ...(reply && { reply }) };
     if (oneCall && reply?.at(-1)?.kind === "call-end") break;
   }
   const result: AnswerResult = await generation.result;

@@ -8,11 +8,14 @@ import type {
   ChatTemplateOptions,
   GenerateOptions,
   GenerationResult,
+  PromptToken,
   ReplyEvent,
   TokenLogprob,
   Tool,
   ToolChoice,
 } from "../../index.ts";
+
+import type { MixedPrompt } from "./prompt-field.ts";
 
 export type AnswerPrompt =
   | {
@@ -26,7 +29,21 @@ export type AnswerPrompt =
     }
   /** `parseSpecial`: control tokens that are written out become those tokens. */
   | { readonly kind: "text"; readonly text: string; readonly parseSpecial?: boolean }
-  | { readonly kind: "tokens"; readonly tokens: readonly number[] };
+  | { readonly kind: "tokens"; readonly tokens: readonly number[] }
+  /** Token ids with texts between them. */
+  | { readonly kind: "mixed"; readonly pieces: MixedPrompt; readonly parseSpecial: boolean }
+  /** The middle of a text. */
+  | { readonly kind: "fill-in"; readonly around: Surroundings };
+
+/** Where a text is filled in. */
+export interface Surroundings {
+  readonly prefix: string;
+  readonly suffix: string;
+  /** What the middle begins with. */
+  readonly begun: string;
+  /** Of the project that the text is from. */
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+}
 
 /** Of a conversation's answer, what it says besides: thoughts, content and calls told apart. */
 export type AnswerResult = GenerationResult & Partial<Pick<ChatResult, "reply">>;
@@ -66,6 +83,8 @@ export type AnswerEvent =
       readonly choice: number;
       readonly text: string;
       readonly token?: AnswerToken;
+      /** On the first one, where the prompt's tokens are reported. */
+      readonly promptLogprobs?: readonly PromptToken[];
       /** Of a conversation's answer: what became certain with this token. */
       readonly reply?: readonly ReplyEvent[];
     }

@@ -1,35 +1,44 @@
-/** Answers of `/completion`, whole and in a stream. No `[DONE]` ends a stream: the event that has `stop` does. */
+/** Answers of `/completion` and `/infill`, whole and in a stream. No `[DONE]` ends a stream: the event that has `stop` does. */
 import type { FinishReason, GenerationResult, Tokenizer } from "../../index.ts";
 import type { Answers } from "../answers/answers.ts";
 import type { AnswerToken } from "../answers/request.ts";
 import { samplingFields } from "../answers/sampling-fields.ts";
 import { timingsOf } from "../openai/answer-parts.ts";
 import { dataEvent } from "../sse.ts";
-import { type CompletionBody, isList, promptsOf } from "./completion-body.ts";
+import type { AnswerBody } from "./completion-body.ts";
+import { onlyFields } from "./response-fields.ts";
 import { probabilityOf } from "./tokens.ts";
 
-export async function wholeCompletion(answers: Answers, body: CompletionBody): Promise<object> {
+/** `isListed`: whether several prompts were asked for, whose answers come as a list. */
+export async function wholeCompletion(
+  answers: Answers,
+  body: AnswerBody,
+  isListed: boolean,
+): Promise<object> {
   const { tokenizer } = answers.model.engine;
-  const whole = await answers.whole();
-  const texts = whole.map(({ choice, result, tokens }) => ({
-    ...ending(answers, body, { choice, result }),
-    content: result.text,
-    ...(body.return_tokens && { tokens: tokens.map(({ id }) => id) }),
-    ...probabilities(tokens, body, tokenizer),
-  }));
-  return isList(body) ? texts : (texts[0] ?? {});
+  const texts: object[] = [];
+  for (const { choice, result, tokens } of await answers.whole()) {
+    const answer = {
+      ...(await ending(answers, body, { choice, result })),
+      content: result.text,
+      ...(body.return_tokens && { tokens: tokens.map(({ id }) => id) }),
+      ...probabilities(tokens, body, tokenizer),
+    };
+    texts.push(onlyFields(answer, body.response_fields));
+  }
+  return isListed ? texts : (texts[0] ?? {});
 }
 
 export async function* completionEvents(
   answers: Answers,
-  body: CompletionBody,
+  body: AnswerBody,
 ): AsyncGenerator<string> {
   const { tokenizer } = answers.model.engine;
   const written: number[] = [];
   for await (const event of answers) {
     const { choice } = event;
     if (event.kind === "end") {
-      yield dataEvent(ending(answers, body, event));
+      yield dataEvent(onlyFields(await ending(answers, body, event), body.response_fields));
       continue;
     }
     const tokens = event.token === undefined ? [] : [event.token];
@@ -51,7 +60,11 @@ interface Ended {
   readonly result: GenerationResult;
 }
 
-function ending(answers: Answers, body: CompletionBody, { choice, result }: Ended): object {
+async function ending(
+  answers: Answers,
+  body: AnswerBody,
+  { choice, result }: Ended,
+): Promise<object> {
   const { promptTokens, completionTokens, finishReason, stopText } = result;
   return {
     index: choice,
@@ -63,7 +76,7 @@ function ending(answers: Answers, body: CompletionBody, { choice, result }: Ende
     tokens_predicted: completionTokens,
     tokens_evaluated: promptTokens,
     generation_settings: settingsOf(body, result),
-    prompt: promptsOf(body)[choice] ?? "",
+    prompt: await answers.promptText(choice),
     has_new_line: result.text.includes("\n"),
     truncated: false,
     stop_type: stopText === undefined ? stopTypes[finishReason] : "word",
@@ -82,7 +95,7 @@ const stopTypes: Readonly<Record<FinishReason, string>> = {
 };
 
 /** What the request said, and the seed that was used. Fields that are not there had hearth's defaults. */
-function settingsOf(body: CompletionBody, { seed }: GenerationResult): object {
+function settingsOf(body: AnswerBody, { seed }: GenerationResult): object {
   const given = Object.entries(body).filter(([name]) => Object.hasOwn(samplingFields, name));
   const { n_predict = -1, stream = false, n_probs = 0 } = body;
   return { ...Object.fromEntries(given), seed, n_predict, stream, n_probs };
@@ -90,7 +103,7 @@ function settingsOf(body: CompletionBody, { seed }: GenerationResult): object {
 
 function probabilities(
   tokens: readonly AnswerToken[],
-  { n_probs = 0 }: CompletionBody,
+  { n_probs = 0 }: AnswerBody,
   tokenizer: Tokenizer,
 ): object {
   if (n_probs === 0) return {};

@@ -1,24 +1,24 @@
 /** `/embedding`: vectors of one text or several. */
 import { z } from "zod";
-import { type BodyFields, createBodyCheck } from "../body-fields.ts";
+import { embeddedTexts } from "../answers/embedded-texts.ts";
+import { type PromptField, promptField } from "../answers/prompt-field.ts";
+import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { whenGone } from "../gone.ts";
-
-type OneText = string | readonly number[];
+import { okAnswer } from "../openapi.ts";
+import { embeddingAnswer } from "./answer-schemas.ts";
 
 interface EmbeddingBody {
   readonly model?: string | undefined;
-  readonly content: OneText | readonly OneText[];
+  readonly content: PromptField;
   readonly embd_normalize?: -1 | 2 | undefined;
 }
-
-const oneText = z.union([z.string(), z.array(z.int().min(0)).min(1)]);
 
 const fields: BodyFields<EmbeddingBody> = {
   schema: z
     .object({
       model: z.string().optional(),
-      content: z.union([oneText, z.array(oneText).min(1)]),
+      content: promptField,
       embd_normalize: z
         .union([z.literal(-1), z.literal(2)])
         .optional()
@@ -32,23 +32,22 @@ const fields: BodyFields<EmbeddingBody> = {
 export function addEmbeddingRoutes(app: App, context: ServerContext): void {
   const judge = createBodyCheck(fields, context);
   for (const url of ["/embedding", "/embeddings"]) {
-    const schema = { summary: "Embeddings of texts", tags: ["llama.cpp"], body: fields.schema };
+    const schema = {
+      summary: "Embeddings of texts",
+      tags: ["llama.cpp"],
+      body: bodySchema(fields),
+      response: okAnswer({ json: embeddingAnswer }),
+    };
     app.post(url, { schema }, async (asked, reply) => {
       const { model, content, embd_normalize = 2 } = judge(asked, reply);
       const signal = whenGone(reply);
       using lease = await context.models.acquire(model, { signal });
-      const normalize = embd_normalize === 2;
-      const embeddings = await lease.engine.embed(textsOf(content), { signal, normalize });
+      const texts = await embeddedTexts(content, lease.engine);
+      const embeddings = await lease.engine.embed(texts, {
+        signal,
+        normalize: embd_normalize === 2,
+      });
       return embeddings.map(({ vector }, index) => ({ index, embedding: [[...vector]] }));
     });
   }
-}
-
-function textsOf(content: EmbeddingBody["content"]): readonly OneText[] {
-  if (typeof content === "string") return [content];
-  return isTokens(content) ? [content] : content;
-}
-
-function isTokens(content: readonly unknown[]): content is readonly number[] {
-  return typeof content[0] === "number";
 }

@@ -7,6 +7,7 @@ const types: Readonly<Record<FailureKind, string>> = {
   "not authenticated": "authentication_error",
   "not permitted": "permission_error",
   "not found": "not_found_error",
+  "method not allowed": "invalid_request_error",
   "too large": "invalid_request_error",
   "not supported": "not_supported_error",
   busy: "unavailable_error",

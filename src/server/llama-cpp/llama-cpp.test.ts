@@ -49,7 +49,8 @@ describe("/completion", () => {
       tokens_predicted: 3,
       tokens_evaluated: 5,
       generation_settings: { temperature: 0, stop: ["zzz"], n_predict: 3, seed: 5 },
-      prompt: "Once upon a",
+      // Native llama-server writes the beginning, too.
+      prompt: "<|endoftext|>Once upon a",
       has_new_line: false,
       truncated: false,
       stop_type: "limit",
@@ -105,6 +106,35 @@ describe("/completion", () => {
     expect(both.status).toBe(400);
   });
 
+  it("takes texts and token ids in one prompt", async () => {
+    const { tokens } = await jsonOf<{ tokens: number[] }>(
+      await open.ask("/tokenize", { content: "Once upon", add_special: true }),
+    );
+    const mixed = await complete({ prompt: [...tokens, " a"] });
+    const several = await complete({
+      prompt: [{ prompt_string: greedy.prompt }, [...tokens, " a"]],
+    });
+    expect(mixed.content).toBe(" very few days");
+    expect(several).toMatchObject([{ content: " very few days" }, { content: " very few days" }]);
+  });
+
+  it("gives the fields alone that are asked for", async () => {
+    const paths = ["content", "timings/predicted_n", "generation_settings/seed", "nowhere/else"];
+    const found = await complete({ response_fields: paths, seed: 5 });
+    expect(found).toEqual({
+      content: " very few days",
+      "timings/predicted_n": 3,
+      "generation_settings/seed": 5,
+    });
+    expect(await complete({ response_fields: [] })).toMatchObject({ index: 0, stop: true });
+  });
+
+  it("fills in where the model can, and else says that it cannot", async () => {
+    const response = await open.ask("/infill", { input_prefix: "a", input_suffix: "b" });
+    const { error } = await jsonOf<Completion>(response);
+    expect([response.status, error?.message]).toEqual([400, expect.stringContaining("middle")]);
+  });
+
   it("tells a stop string from the end and the limit", async () => {
     const found = await complete({ stop: ["never", " few"] });
     expect(found).toMatchObject({ content: " very", stop_type: "word", stopping_word: " few" });
@@ -124,7 +154,7 @@ describe("/completion", () => {
   it.each<readonly [string, object, number, RegExp]>([
     ["a grammar that is none", { grammar: "root ::= x" }, 400, /x/],
     ["another order of samplers", { samplers: ["top_k"] }, 400, /^samplers: /],
-    ["a place", { id_slot: 1 }, 400, /^id_slot: /],
+    ["a text in the middle of another", { prompt: [{ prompt_string: 1 }] }, 400, /^prompt: /],
     ["an unknown field", { n_predikt: 1 }, 400, /did you mean "n_predict"/],
     ["no prompt", { prompt: undefined }, 400, /^prompt: /],
     ["a token that is not there", { prompt: [99_999] }, 400, /99999/],
@@ -227,6 +257,23 @@ describe("a conversation", () => {
     expect(again.timings.cache_n).toBeGreaterThan(5);
   });
 
+  it("is erased, and all of it is read again", async () => {
+    const body = { prompt: "A queen who lived in a forest", n_predict: 2, temperature: 0 };
+    const asked = async (): Promise<number> => {
+      const response = await keyed.ask("/completion", body, key);
+      return (await jsonOf<{ timings: { cache_n: number } }>(response)).timings.cache_n;
+    };
+    await asked();
+    expect(await asked()).toBeGreaterThan(5);
+    const erased = await jsonOf<{ n_erased: number }>(
+      await keyed.ask("/slots/0?action=erase", {}, key),
+    );
+    expect(erased).toEqual({ id_slot: 0, n_erased: expect.any(Number) });
+    expect(erased.n_erased).toBeGreaterThan(8);
+    // What other conversations have in common with it stays: the token that the model begins with.
+    expect(await asked()).toBeLessThan(3);
+  });
+
   it.each(["../a.bin", "/etc/passwd", "a/b", ".hidden", "", "..", "a\0b", "x".repeat(200)])(
     "is not saved as %j",
     async (filename) => {
@@ -240,7 +287,8 @@ describe("a conversation", () => {
     expect((await keyed.ask("/slots/0?action=save", { filename: "b" })).status).toBe(401);
     expect((await open.ask("/slots/0?action=save", { filename: "b" })).status).toBe(400);
     expect((await slot("save", "b", 99)).status).toBe(404);
-    expect((await slot("erase", "b")).status).toBe(400);
+    expect((await slot("copy", "b")).status).toBe(400);
+    expect((await open.ask("/slots/0?action=erase", {})).status).toBe(403);
     expect((await slot("restore", "missing")).status).toBeGreaterThanOrEqual(400);
   });
 });

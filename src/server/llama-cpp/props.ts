@@ -1,16 +1,32 @@
 /** `/props` and the list of `/slots`: how the server runs a model. With several models, `?model=` says which. */
+import { z } from "zod";
 import { ownVersion } from "../../core/version.ts";
 import type { Engine } from "../../index.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
 import { whenGone } from "../gone.ts";
+import { okAnswer } from "../openapi.ts";
+import { propsAnswer, slotsAnswer } from "./answer-schemas.ts";
+
+const modelQuery = z.object({ model: z.string().optional() });
+const slotsQuery = z.object({
+  model: z.string().optional(),
+  fail_on_no_slot: z.string().optional().describe("503 where all are answering"),
+});
 
 export function addPropsRoutes(app: App, context: ServerContext): void {
   const { models, slotFolder } = context;
   const tags = ["llama.cpp"];
   app.get(
     "/props",
-    { schema: { summary: "How the server runs a model", tags } },
+    {
+      schema: {
+        summary: "How the server runs a model",
+        tags,
+        querystring: modelQuery,
+        response: okAnswer({ json: propsAnswer }),
+      },
+    },
     async ({ query }, reply) => {
       using lease = await models.acquire(modelIn(query), { signal: whenGone(reply) });
       const { path } = await models.find(lease.name);
@@ -38,7 +54,14 @@ export function addPropsRoutes(app: App, context: ServerContext): void {
   );
   app.get<{ Querystring: { fail_on_no_slot?: string } }>(
     "/slots",
-    { schema: { summary: "The places for answers", tags } },
+    {
+      schema: {
+        summary: "The places for answers",
+        tags,
+        querystring: slotsQuery,
+        response: okAnswer({ json: slotsAnswer }),
+      },
+    },
     async ({ query }, reply) => {
       using lease = await models.acquire(modelIn(query), { signal: whenGone(reply) });
       const slots = slotsOf(lease.engine);

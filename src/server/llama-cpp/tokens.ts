@@ -1,7 +1,7 @@
 /** `/tokenize`, `/detokenize` and `/apply-template`. */
 import { z } from "zod";
 import type { Tokenizer, TokenLogprob } from "../../index.ts";
-import { type BodyFields, createBodyCheck } from "../body-fields.ts";
+import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
 import { whenGone } from "../gone.ts";
@@ -13,6 +13,8 @@ import {
   type OpenAiTool,
   toolsOf,
 } from "../openai/messages.ts";
+import { okAnswer } from "../openapi.ts";
+import { detokenizeAnswer, templateAnswer, tokenizeAnswer } from "./answer-schemas.ts";
 
 interface TokenizeBody {
   readonly model?: string | undefined;
@@ -77,7 +79,14 @@ export function addTokenRoutes(app: App, context: ServerContext): void {
   const judgeText = createBodyCheck(tokenizeFields, context);
   app.post(
     "/tokenize",
-    { schema: { summary: "The tokens of a text", tags, body: tokenizeFields.schema } },
+    {
+      schema: {
+        summary: "The tokens of a text",
+        tags,
+        body: bodySchema(tokenizeFields),
+        response: okAnswer({ json: tokenizeAnswer }),
+      },
+    },
     async (asked, reply) => {
       const { model, content, add_special, parse_special, with_pieces } = judgeText(asked, reply);
       using lease = await models.acquire(model, { signal: whenGone(reply) });
@@ -93,7 +102,14 @@ export function addTokenRoutes(app: App, context: ServerContext): void {
   const judgeTokens = createBodyCheck(detokenizeFields, context);
   app.post(
     "/detokenize",
-    { schema: { summary: "The text of tokens", tags, body: detokenizeFields.schema } },
+    {
+      schema: {
+        summary: "The text of tokens",
+        tags,
+        body: bodySchema(detokenizeFields),
+        response: okAnswer({ json: detokenizeAnswer }),
+      },
+    },
     async (asked, reply) => {
       const { model, tokens } = judgeTokens(asked, reply);
       using lease = await models.acquire(model, { signal: whenGone(reply) });
@@ -109,7 +125,8 @@ export function addTokenRoutes(app: App, context: ServerContext): void {
       schema: {
         summary: "A conversation as the model reads it",
         tags,
-        body: templateFields.schema,
+        body: bodySchema(templateFields),
+        response: okAnswer({ json: templateAnswer }),
       },
     },
     async (asked, reply) => {

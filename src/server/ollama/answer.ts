@@ -2,7 +2,8 @@
 import type { Milliseconds } from "../../core/units.ts";
 import type { FinishReason, GenerationResult, ReplyEvent, ToolCall } from "../../index.ts";
 import type { AnswerFeed } from "../answers/answers.ts";
-import type { AnswerResult } from "../answers/request.ts";
+import type { AnswerResult, AnswerToken } from "../answers/request.ts";
+import { tokenLogprobs } from "../openai/answer-parts.ts";
 import type { StreamForm } from "../stream.ts";
 import { nanoseconds } from "./durations.ts";
 import { errorBody } from "./errors.ts";
@@ -48,10 +49,11 @@ export const lines: StreamForm = {
 export async function wholeAnswer(answers: AnswerFeed, asked: Asked): Promise<object> {
   const [answer] = await answers.whole();
   if (answer === undefined) throw new RangeError("a request has one prompt");
-  const { result } = answer;
+  const { result, tokens } = answer;
   return {
     ...head(answers.model.name),
     ...asked.place(partsOf(result)),
+    ...scoresOf(tokens, answers),
     ...ending(result, asked),
   };
 }
@@ -66,11 +68,26 @@ export async function* answerLines(answers: AnswerFeed, asked: Asked): AsyncGene
       continue;
     }
     const { reply = [{ kind: "content", text: event.text } as const] } = event;
+    let scores = scoresOf(event.token === undefined ? [] : [event.token], answers);
     for (const said of reply) {
       const parts = calls.partsOf(said);
-      if (parts !== undefined) yield line({ ...head(name), ...place(parts), done: false });
+      if (parts === undefined) continue;
+      yield line({ ...head(name), ...place(parts), ...scores, done: false });
+      scores = {};
+    }
+    if ("logprobs" in scores) {
+      yield line({ ...head(name), ...place({ content: "" }), ...scores, done: false });
     }
   }
+}
+
+/** Of tokens whose log-probabilities were asked for. */
+function scoresOf(
+  tokens: readonly AnswerToken[],
+  { model }: Pick<AnswerFeed, "model">,
+): { readonly logprobs?: readonly object[] } {
+  const scored = tokens.filter(({ logprob }) => logprob !== undefined);
+  return scored.length === 0 ? {} : { logprobs: tokenLogprobs(scored, { model }) };
 }
 
 /** When a model was only to be loaded, or to be sent away. */

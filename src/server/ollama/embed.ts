@@ -1,13 +1,17 @@
 /** `/api/embed`, and `/api/embeddings` of before. */
 import type { Engine } from "../../index.ts";
-import { createBodyCheck } from "../body-fields.ts";
+import { requireDimensions } from "../answers/embedded-texts.ts";
+import { bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { whenGone } from "../gone.ts";
+import { okAnswer } from "../openapi.ts";
+import { embedAnswer, oldEmbedAnswer } from "./answer-schemas.ts";
 import { nanoseconds } from "./durations.ts";
 import {
   besideOptions,
   type EmbedBody,
   embedFields,
+  isOption,
   oldEmbedFields,
   withOptions,
 } from "./fields.ts";
@@ -20,7 +24,14 @@ export function addEmbedRoutes(app: App, context: ServerContext): void {
   const tags = ["ollama"];
   app.post(
     "/api/embed",
-    { schema: { summary: "Embeddings of texts", tags, body: embedFields.schema } },
+    {
+      schema: {
+        summary: "Embeddings of texts",
+        tags,
+        body: bodySchema(embedFields, isOption),
+        response: okAnswer({ json: embedAnswer }),
+      },
+    },
     async (asked, reply) => {
       const startedAt = performance.now();
       asked.body = withOptions(asked.body, besideOptions);
@@ -28,6 +39,7 @@ export function addEmbedRoutes(app: App, context: ServerContext): void {
       const signal = whenGone(reply);
       using lease = await models.acquire(body.model, { signal, keepAlive: body.keep_alive });
       requireContext(body, lease.engine);
+      requireDimensions(body.dimensions, lease.engine);
       const embeddings = await lease.engine.embed(textsOf(body, lease.engine), { signal });
       return {
         model: lease.name,
@@ -41,7 +53,12 @@ export function addEmbedRoutes(app: App, context: ServerContext): void {
   app.post(
     "/api/embeddings",
     {
-      schema: { summary: "The embedding of a text, not scaled", tags, body: oldEmbedFields.schema },
+      schema: {
+        summary: "The embedding of a text, not scaled",
+        tags,
+        body: bodySchema(oldEmbedFields, isOption),
+        response: okAnswer({ json: oldEmbedAnswer }),
+      },
     },
     async (asked, reply) => {
       asked.body = withOptions(asked.body, besideOptions);

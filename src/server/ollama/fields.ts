@@ -23,11 +23,14 @@ export interface AnswerBody extends RunBody, SamplingBody {
   readonly think?: boolean | string | undefined;
   readonly num_predict?: number | undefined;
   readonly format?: "" | "json" | SchemaObject | undefined;
+  readonly logprobs?: boolean | undefined;
+  readonly top_logprobs?: number | undefined;
 }
 
 export interface GenerateBody extends AnswerBody {
   readonly prompt?: string | undefined;
   readonly system?: string | undefined;
+  readonly suffix?: string | undefined;
   readonly raw?: boolean | undefined;
 }
 
@@ -71,6 +74,8 @@ const answerFields = {
     .optional()
     .describe('"json", or a JSON schema'),
   num_predict: z.int().min(-2).optional().describe("Below 0: until it ends or the context is full"),
+  logprobs: z.boolean().optional(),
+  top_logprobs: z.int().min(0).optional().describe("With logprobs"),
 };
 
 /** How the server runs its models is not for a client to say: without effect, and named in a header. */
@@ -100,7 +105,6 @@ const absent: Readonly<Record<string, AbsentField>> = {
     reason: "the model's own template is used; raw true uses none",
     isNeutral: isEmptyText,
   },
-  suffix: { reason: "texts in the middle of others are not supported yet", isNeutral: isEmptyText },
   context: {
     reason: "send the text before it in the prompt: what was read of it is not read again",
     isNeutral: isEmptyList,
@@ -110,8 +114,6 @@ const absent: Readonly<Record<string, AbsentField>> = {
     reason: "all tokens are penalised alike",
     isNeutral: (value) => value === true,
   },
-  logprobs: { reason: "/v1/chat/completions has them", isNeutral: (value) => value === false },
-  top_logprobs: { reason: "/v1/chat/completions has them", isNeutral: (value) => value === 0 },
 };
 
 export const generateFields: BodyFields<GenerateBody> = {
@@ -119,6 +121,10 @@ export const generateFields: BodyFields<GenerateBody> = {
     .object({
       ...answerFields,
       prompt: z.string().optional(),
+      suffix: z
+        .string()
+        .optional()
+        .describe("What comes behind the text, of models that fill in the middle"),
       system: z.string().optional(),
       raw: z.boolean().optional().describe("The prompt as it is, without a template"),
     })
@@ -161,6 +167,7 @@ export const chatFields: BodyFields<ChatBody> = {
 export interface EmbedBody extends RunBody {
   readonly input: string | readonly string[];
   readonly truncate?: boolean | undefined;
+  readonly dimensions?: number | undefined;
 }
 
 export const embedFields: BodyFields<EmbedBody> = {
@@ -172,10 +179,11 @@ export const embedFields: BodyFields<EmbedBody> = {
         .boolean()
         .optional()
         .describe("Cut texts that are longer than the context. Default false: they are refused"),
+      dimensions: z.int().min(1).optional().describe("The length that the model's vectors have"),
     })
     .meta({ id: "OllamaEmbedRequest" }),
   idle: runtimeOptions,
-  absent: { dimensions: { reason: "embeddings are as wide as the model" } },
+  absent: {},
 };
 
 export interface OldEmbedBody extends RunBody {
@@ -223,7 +231,12 @@ export const besideOptions: ReadonlySet<string> = new Set([
   "suffix",
   "context",
   "dimensions",
+  "logprobs",
+  "top_logprobs",
 ]);
+
+/** Whether a field stands in `options`. */
+export const isOption = (name: string): boolean => !besideOptions.has(name);
 
 function misplaced(found: string, expected: string): RequestError {
   return new RequestError("invalid request", `${found} belongs into ${expected}`, { field: found });

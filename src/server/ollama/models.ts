@@ -2,10 +2,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { ownVersion } from "../../core/version.ts";
-import { type BodyFields, createBodyCheck } from "../body-fields.ts";
+import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
 import type { LoadedModel } from "../models/loaded-model.ts";
+import { okAnswer } from "../openapi.ts";
+import { runningAnswer, showAnswer, tagsAnswer, versionAnswer } from "./answer-schemas.ts";
 import { detailsOf, KnownFiles } from "./facts.ts";
 
 /** Of the Ollama whose interface this is: clients refuse older ones. */
@@ -30,13 +32,24 @@ export function addModelRoutes(app: App, context: ServerContext): void {
   const tags = ["ollama"];
   app.get(
     "/api/version",
-    { schema: { summary: "The version of Ollama's interface", tags } },
+    {
+      schema: {
+        summary: "The version of Ollama's interface",
+        tags,
+        response: okAnswer({ json: versionAnswer }),
+      },
+    },
     () => ({
       version: interfaceVersion,
       hearth: ownVersion(),
     }),
   );
-  app.get("/api/tags", { schema: { summary: "The models that there are", tags } }, async () => {
+  const tagsSchema = {
+    summary: "The models that there are",
+    tags,
+    response: okAnswer({ json: tagsAnswer }),
+  };
+  app.get("/api/tags", { schema: tagsSchema }, async () => {
     const shown: object[] = [];
     for (const entry of await models.catalogue.list()) {
       const facts = files.of(entry);
@@ -51,7 +64,14 @@ export function addModelRoutes(app: App, context: ServerContext): void {
   const judge = createBodyCheck(showFields, context);
   app.post(
     "/api/show",
-    { schema: { summary: "What is known of a model", tags, body: showFields.schema } },
+    {
+      schema: {
+        summary: "What is known of a model",
+        tags,
+        body: bodySchema(showFields),
+        response: okAnswer({ json: showAnswer }),
+      },
+    },
     async (asked, reply) => {
       const { model, name = model } = judge(asked, reply);
       const entry = await models.find(name);
@@ -64,7 +84,12 @@ export function addModelRoutes(app: App, context: ServerContext): void {
       );
     },
   );
-  app.get("/api/ps", { schema: { summary: "The models that are loaded", tags } }, async () => {
+  const psSchema = {
+    summary: "The models that are loaded",
+    tags,
+    response: okAnswer({ json: runningAnswer }),
+  };
+  app.get("/api/ps", { schema: psSchema }, async () => {
     const entries = await models.catalogue.list();
     const shown = models.loaded().map(async (loaded) => {
       const entry = entries.find(({ name }) => name === loaded.name);

@@ -1,6 +1,7 @@
 /** What Ollama's clients speak: the paths under /api. Models are not pulled, made or deleted here. */
 import type { App, Dialect } from "../context.ts";
 import { RequestError } from "../errors.ts";
+import { errorAnswer } from "./answer-schemas.ts";
 import { addEmbedRoutes } from "./embed.ts";
 import { errorBody } from "./errors.ts";
 import { addModelRoutes } from "./models.ts";
@@ -9,6 +10,7 @@ import { addRunRoutes } from "./run.ts";
 export const ollama: Dialect = {
   name: "ollama",
   errorBody,
+  errorAnswer,
   routes(app, context) {
     addModelRoutes(app, context);
     addRunRoutes(app, context);

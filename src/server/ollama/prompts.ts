@@ -4,40 +4,61 @@ import type { ChatMessage } from "../../index.ts";
 import { anyObject, type SchemaObject } from "../answers/form-fields.ts";
 import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
 import { samplingOptions } from "../answers/sampling-fields.ts";
-import { RequestError } from "../errors.ts";
+import { RequestError, requireAtMost } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 import { toolsOf } from "../openai/messages.ts";
 import type { AnswerBody, ChatBody, GenerateBody, OllamaMessage } from "./fields.ts";
 
 /** Undefined where the body only wants the model loaded, or sent away. */
-export function chatRequest(body: ChatBody): AnswerRequest | undefined {
+export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest | undefined {
   const { messages = [] } = body;
   if (messages.length === 0) return undefined;
   const prompt = chatPrompt(body, messages.map(messageOf));
-  return request(body, { ...prompt, tools: toolsOf(body.tools ?? []) });
+  return request(body, limits, { ...prompt, tools: toolsOf(body.tools ?? []) });
 }
 
 /** Undefined where the body only wants the model loaded, or sent away. */
-export function generateRequest(body: GenerateBody): AnswerRequest | undefined {
-  const { prompt = "", system, raw } = body;
-  if (prompt === "") return undefined;
+export function generateRequest(body: GenerateBody, limits: Limits): AnswerRequest | undefined {
+  const { prompt = "", suffix = "", system, raw } = body;
+  if (prompt === "" && suffix === "") return undefined;
+  if (suffix !== "") {
+    refuseBeside("suffix", "system", system);
+    refuseBeside("suffix", "think", body.think);
+    const around = { prefix: prompt, suffix, begun: "", files: [] };
+    return request(body, limits, { kind: "fill-in", around });
+  }
   if (raw) {
-    refuseWithRaw("system", system);
-    refuseWithRaw("think", body.think);
-    return request(body, { kind: "text", text: prompt, parseSpecial: true });
+    refuseBeside("raw", "system", system);
+    refuseBeside("raw", "think", body.think);
+    return request(body, limits, { kind: "text", text: prompt, parseSpecial: true });
   }
   const before = system ? [{ role: "system", content: system }] : [];
-  return request(body, chatPrompt(body, [...before, { role: "user", content: prompt }]));
+  return request(body, limits, chatPrompt(body, [...before, { role: "user", content: prompt }]));
 }
 
-function request(body: AnswerBody, prompt: AnswerPrompt): AnswerRequest {
+function request(body: AnswerBody, limits: Limits, prompt: AnswerPrompt): AnswerRequest {
   const { model, keep_alive: keepAlive, num_predict: most } = body;
   const maxTokens = most === undefined || most < 0 ? undefined : most;
+  const logprobs = logprobsOf(body, limits);
+  const schema = schemaOf(body);
   return {
     model,
     prompts: [prompt],
-    options: { ...samplingOptions(body), ...defined({ maxTokens, schema: schemaOf(body) }) },
+    options: { ...samplingOptions(body), ...defined({ maxTokens, logprobs, schema }) },
     ...defined({ keepAlive }),
   };
+}
+
+/** How many alternatives to report; undefined: no log-probabilities. */
+function logprobsOf(
+  { logprobs = false, top_logprobs = 0 }: AnswerBody,
+  limits: Limits,
+): number | undefined {
+  requireAtMost("top_logprobs", top_logprobs, limits.topLogprobs);
+  if (logprobs) return top_logprobs;
+  if (top_logprobs === 0) return undefined;
+  const message = "top_logprobs: give logprobs true with it";
+  throw new RequestError("invalid request", message, { field: "top_logprobs" });
 }
 
 function schemaOf({ format }: AnswerBody): SchemaObject | undefined {
@@ -62,9 +83,9 @@ export function thinkVariables(
   return { enable_thinking: true, reasoning_effort: think };
 }
 
-function refuseWithRaw(field: string, value: unknown): void {
+function refuseBeside(given: "raw" | "suffix", field: string, value: unknown): void {
   if (value === undefined || value === "" || value === false) return;
-  const message = `${field}: with raw true the prompt is read as it is; write it there`;
+  const message = `${field}: with ${given} the prompt is read as it is; write it there`;
   throw new RequestError("invalid request", message, { field });
 }
 

@@ -1,12 +1,15 @@
 /** `/api/chat` and `/api/generate`: answers, or only a model that is loaded or sent away. */
+import type { z } from "zod";
 import type { Engine } from "../../index.ts";
 import { Answers } from "../answers/answers.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import { requireThinking } from "../answers/thinking.ts";
-import { type BodyFields, createBodyCheck } from "../body-fields.ts";
+import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
 import { whenGone } from "../gone.ts";
+import type { Limits } from "../limits.ts";
+import { okAnswer } from "../openapi.ts";
 import { sendStream } from "../stream.ts";
 import {
   type AnswerPlace,
@@ -19,11 +22,13 @@ import {
   responsePlace,
   wholeAnswer,
 } from "./answer.ts";
+import { chatAnswer, generateAnswer } from "./answer-schemas.ts";
 import {
   type AnswerBody,
   besideOptions,
   chatFields,
   generateFields,
+  isOption,
   type RunBody,
   withOptions,
 } from "./fields.ts";
@@ -36,6 +41,7 @@ export function addRunRoutes(app: App, context: ServerContext): void {
     fields: chatFields,
     request: chatRequest,
     place: messagePlace,
+    answer: chatAnswer,
   });
   addRoute(app, context, {
     url: "/api/generate",
@@ -43,6 +49,7 @@ export function addRunRoutes(app: App, context: ServerContext): void {
     fields: generateFields,
     request: generateRequest,
     place: responsePlace,
+    answer: generateAnswer,
   });
 }
 
@@ -51,26 +58,30 @@ interface RunRoute<Body extends AnswerBody> {
   readonly summary: string;
   readonly fields: BodyFields<Body>;
   /** Undefined where no answer is wanted. */
-  request(body: Body): AnswerRequest | undefined;
+  request(body: Body, limits: Limits): AnswerRequest | undefined;
   readonly place: AnswerPlace;
+  /** Of a whole answer and of a line. */
+  readonly answer: z.ZodType;
 }
 
 function addRoute<Body extends AnswerBody>(
   app: App,
   context: ServerContext,
-  { url, summary, fields, request: requestOf, place }: RunRoute<Body>,
+  { url, summary, fields, request: requestOf, place, answer }: RunRoute<Body>,
 ): void {
   const { models, limits } = context;
+  const { contentType } = lines;
+  const response = okAnswer({ json: answer, stream: { contentType, part: answer } });
   const judge = createBodyCheck(fields, context);
   app.post(
     url,
-    { schema: { summary, tags: ["ollama"], body: fields.schema } },
+    { schema: { summary, tags: ["ollama"], body: bodySchema(fields, isOption), response } },
     async (asked, reply) => {
       const startedAt = performance.now();
       asked.body = withOptions(asked.body, besideOptions);
       const body = judge(asked, reply);
       const { model, keep_alive: keepAlive, stream = true } = body;
-      const request = requestOf(body);
+      const request = requestOf(body, limits);
       const signal = whenGone(reply);
       if (request === undefined && keepAlive === 0) {
         await models.unload(model);

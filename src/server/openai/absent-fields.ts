@@ -1,4 +1,5 @@
 /** Fields of OpenAI's and llama-server's bodies that hearth has not, or that change nothing here. */
+import { absentOfLlama, idleOfLlama, isOneOf } from "../answers/absent-fields.ts";
 import type { AbsentField } from "../body-fields.ts";
 
 /** About accounts, billing, caches and how an answer is delivered: no token of an answer depends on them. */
@@ -11,15 +12,11 @@ export const idleFields: readonly string[] = [
   "prompt_cache_key",
   "prompt_cache_retention",
   "prediction",
+  ...idleOfLlama,
 ];
 
-export const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
-const isOneOf =
-  (...values: readonly unknown[]) =>
-  (value: unknown): boolean =>
-    values.includes(value);
-
 export const absentFields: Readonly<Record<string, AbsentField>> = {
+  ...absentOfLlama,
   modalities: {
     reason: "hearth answers in text",
     isNeutral: (value) => JSON.stringify(value) === '["text"]',
@@ -27,12 +24,5 @@ export const absentFields: Readonly<Record<string, AbsentField>> = {
   audio: { reason: "hearth answers in text" },
   web_search_options: { reason: "hearth searches nothing" },
   verbosity: { reason: "models here do not know it", isNeutral: isOneOf("medium") },
-  cache_prompt: {
-    reason: "what the cache holds of a prompt is always used",
-    isNeutral: isOneOf(true),
-  },
   n_probs: { reason: "logprobs and top_logprobs ask for that", isNeutral: isOneOf(0) },
-  id_slot: { reason: "hearth chooses the place of an answer", isNeutral: isOneOf(-1) },
-  samplers: { reason: "the order of the samplers is llama.cpp's own" },
-  lora: { reason: "hearth has no adapters", isNeutral: isEmptyList },
 };

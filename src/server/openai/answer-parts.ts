@@ -5,8 +5,8 @@ import type { FinishReason, GenerationResult, Tokenizer, TokenLogprob } from "..
 import type { Answers } from "../answers/answers.ts";
 import type { AnswerToken } from "../answers/request.ts";
 
-/** Which build answered: the same seed gives the same tokens with the same one. */
-export const systemFingerprint: string = `hearth-${ownVersion()}`;
+/** Which build answered: the same seed gives the same tokens with the same one. It begins as llama-server's do. */
+export const systemFingerprint: string = `b${ownVersion()}-hearth`;
 
 const finishReasons: Readonly<Record<FinishReason, "stop" | "length">> = {
   stop: "stop",

@@ -88,7 +88,7 @@ export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenera
     const { choice } = event;
     if (!began.has(choice)) {
       began.add(choice);
-      const delta = { role: "assistant", content: "" };
+      const delta = { role: "assistant", content: null };
       yield dataEvent({ ...head, choices: [chunkChoice(choice, delta)], ...usage });
     }
     if (event.kind === "delta") {

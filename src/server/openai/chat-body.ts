@@ -1,5 +1,6 @@
 /** The body of `/v1/chat/completions`, and the request for an answer that it is. */
 import { z } from "zod";
+import { isEmptyList } from "../answers/absent-fields.ts";
 import {
   anyObject,
   type FormBody,
@@ -8,12 +9,13 @@ import {
   type SchemaObject,
   schemaField,
 } from "../answers/form-fields.ts";
+import { type ReadingBody, readingFields, readingOptions } from "../answers/reading-fields.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
 import type { BodyFields } from "../body-fields.ts";
-import { RequestError } from "../errors.ts";
+import { RequestError, requireAtMost } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { absentFields, idleFields, isEmptyList } from "./absent-fields.ts";
+import { absentFields, idleFields } from "./absent-fields.ts";
 import {
   chatMessage,
   chatTool,
@@ -25,9 +27,9 @@ import {
   toolChoiceOf,
   toolsOf,
 } from "./messages.ts";
-import { requireAtMost, type SharedBody, sharedFields } from "./shared-fields.ts";
+import { type SharedBody, sharedFields } from "./shared-fields.ts";
 
-export interface ChatBody extends SharedBody, SamplingBody, FormBody {
+export interface ChatBody extends SharedBody, SamplingBody, FormBody, ReadingBody {
   readonly response_format?: ResponseFormat | undefined;
   readonly messages: readonly OpenAiMessage[];
   readonly tools?: readonly OpenAiTool[] | undefined;
@@ -66,6 +68,7 @@ export const chatFields: BodyFields<ChatBody> = {
       ...sharedFields,
       ...samplingFields,
       ...formFields,
+      ...readingFields,
       response_format: responseFormat.optional(),
       messages: z.array(chatMessage).min(1),
       tools: z.array(chatTool).optional(),
@@ -115,6 +118,7 @@ export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
     options: {
       ...samplingOptions(body),
       ...formOptions(body, schemaOf(body)),
+      ...readingOptions(body),
       ...(maxTokens !== undefined && { maxTokens }),
       ...(logprobs !== undefined && { logprobs }),
     },

@@ -1,17 +1,13 @@
 /** Answers as `text_completion`, whole and in a stream. */
 import { randomUUID } from "node:crypto";
-import type { GenerationResult } from "../../index.ts";
+import type { GenerationResult, PromptToken } from "../../index.ts";
 import type { Answers } from "../answers/answers.ts";
-import type { AnswerEvent, AnswerPrompt, AnswerToken, WholeAnswer } from "../answers/request.ts";
+import { promptsIn } from "../answers/prompt-field.ts";
+import type { AnswerEvent, AnswerToken, WholeAnswer } from "../answers/request.ts";
 import { dataEvent, doneEvent } from "../sse.ts";
-import {
-  finishReasonOf,
-  systemFingerprint,
-  timingsOf,
-  tokenText,
-  usageOf,
-} from "./answer-parts.ts";
-import { type CompletionBody, promptsOf } from "./completions-body.ts";
+import { finishReasonOf, systemFingerprint, timingsOf, usageOf } from "./answer-parts.ts";
+import type { CompletionBody } from "./completions-body.ts";
+import { legacyLogprobs, tokensOfText } from "./legacy-logprobs.ts";
 
 function head({ model }: Answers): object {
   return {
@@ -25,16 +21,21 @@ function head({ model }: Answers): object {
 
 export async function textCompletion(answers: Answers, body: CompletionBody): Promise<object> {
   const { n = 1, logprobs } = body;
-  const echoes = echoesOf(body, answers);
+  const echoes = await echoesOf(body, answers);
   const whole = await answers.whole();
   const results = whole.map(({ result }) => result);
   const last = results.at(-1);
-  const choiceOf = ({ choice, tokens, result }: WholeAnswer): object => ({
-    index: choice,
-    text: `${echoes[Math.floor(choice / n)] ?? ""}${result.text}`,
-    logprobs: logprobs === undefined ? null : legacyLogprobs(tokens, answers, 0),
-    finish_reason: finishReasonOf(result),
-  });
+  const choiceOf = ({ choice, tokens, result }: WholeAnswer): object => {
+    const { promptLogprobs = [], text } = result;
+    const read = tokensOfText(promptLogprobs, answers, isText(body, choice));
+    const all = [...read, ...tokens.map(scored)];
+    return {
+      index: choice,
+      text: `${echoes[Math.floor(choice / n)] ?? ""}${text}`,
+      logprobs: logprobs === undefined ? null : legacyLogprobs(all, answers, 0),
+      finish_reason: finishReasonOf(result),
+    };
+  };
   return {
     ...head(answers),
     choices: whole.map(choiceOf),
@@ -47,28 +48,31 @@ export async function* completionChunks(
   answers: Answers,
   body: CompletionBody,
 ): AsyncGenerator<string> {
-  const { n = 1, stream_options: { include_usage: withUsage = false } = {} } = body;
-  const echoes = echoesOf(body, answers);
+  const { n = 1, logprobs, stream_options: { include_usage: withUsage = false } = {} } = body;
+  const echoes = await echoesOf(body, answers);
   const begin = head(answers);
   const usage = withUsage ? { usage: null } : {};
   const results: GenerationResult[] = [];
   const lengths: number[] = [];
-  for (const [prompt, text] of echoes.entries()) {
-    for (let i = 0; i < n; i++) {
-      yield dataEvent({ ...begin, choices: [chunkChoice(prompt * n + i, text)], ...usage });
+  const chunk = (own: object): string => dataEvent({ ...begin, choices: [own], ...usage });
+  if (logprobs === undefined) {
+    for (let i = 0; i < n * echoes.length; i++) {
+      yield chunk(chunkChoice(i, echoes[Math.floor(i / n)] ?? ""));
     }
   }
   for await (const event of answers) {
     const { choice } = event;
     if (event.kind === "delta") {
-      if (event.text === "" && body.logprobs === undefined) continue;
+      const { promptLogprobs } = event;
+      const text = promptLogprobs ? (echoes[Math.floor(choice / n)] ?? "") : event.text;
+      if (text === "" && logprobs === undefined) continue;
       const offset = lengths[choice] ?? 0;
-      lengths[choice] = offset + event.text.length;
-      const own = {
-        ...chunkChoice(choice, event.text),
-        ...scoresOf(event, answers, { offset, body }),
-      };
-      yield dataEvent({ ...begin, choices: [own], ...usage });
+      lengths[choice] = offset + text.length;
+      const scores = { offset, isText: isText(body, choice) };
+      yield chunk({
+        ...chunkChoice(choice, text),
+        ...(logprobs !== undefined && scoresOf(event, answers, scores)),
+      });
       continue;
     }
     results[choice] = event.result;
@@ -93,47 +97,36 @@ function chunkChoice(index: number, text: string): object {
   return { index, text, logprobs: null, finish_reason: null };
 }
 
+function scored({ id, ...scores }: AnswerToken): PromptToken {
+  return { token: id, ...scores };
+}
+
+/** Of the prompt, or of a token of the answer. */
 function scoresOf(
-  { token }: Extract<AnswerEvent, { kind: "delta" }>,
+  { token, promptLogprobs }: Extract<AnswerEvent, { kind: "delta" }>,
   answers: Answers,
-  { offset, body }: { readonly offset: number; readonly body: CompletionBody },
+  { offset, isText }: { readonly offset: number; readonly isText: boolean },
 ): object {
-  if (body.logprobs === undefined || token === undefined) return {};
-  return { logprobs: legacyLogprobs([token], answers, offset) };
+  if (promptLogprobs !== undefined) {
+    const read = tokensOfText(promptLogprobs, answers, isText);
+    return { logprobs: legacyLogprobs(read, answers, offset) };
+  }
+  return token === undefined ? {} : { logprobs: legacyLogprobs([scored(token)], answers, offset) };
+}
+
+/** Whether the prompt of an answer is a text, in front of which the model may put a token of its own. */
+function isText({ prompt, n = 1 }: CompletionBody, choice: number): boolean {
+  return typeof promptsIn(prompt)[Math.floor(choice / n)] === "string";
 }
 
 /** With `echo`, the text of each prompt; else nothing. */
-function echoesOf({ echo, prompt }: CompletionBody, { model }: Answers): readonly string[] {
+async function echoesOf(
+  { echo = false, n = 1, prompt }: CompletionBody,
+  answers: Answers,
+): Promise<readonly string[]> {
   if (!echo) return [];
-  return promptsOf(prompt).map((one) => promptText(one, model.engine));
-}
-
-function promptText(prompt: AnswerPrompt, engine: Answers["model"]["engine"]): string {
-  if (prompt.kind === "text") return prompt.text;
-  return prompt.kind === "tokens" ? engine.detokenize(prompt.tokens) : "";
-}
-
-/** OpenAI's older form. `offset`: characters of the answer before the first of the tokens. */
-function legacyLogprobs(
-  tokens: readonly AnswerToken[],
-  { model }: Answers,
-  offset: number,
-): object {
-  const { tokenizer } = model.engine;
-  const texts = tokens.map(({ id }) => tokenText(id, tokenizer));
-  let at = offset;
-  const offsets = texts.map((text) => {
-    at += text.length;
-    return at - text.length;
-  });
-  return {
-    tokens: texts,
-    token_logprobs: tokens.map(({ logprob }) => logprob),
-    top_logprobs: tokens.map(({ topLogprobs = [] }) =>
-      Object.fromEntries(
-        topLogprobs.map(({ token, logprob }) => [tokenText(token, tokenizer), logprob]),
-      ),
-    ),
-    text_offset: offsets,
-  };
+  const prompts = promptsIn(prompt);
+  return await Promise.all(
+    prompts.map((one, i) => (typeof one === "string" ? one : answers.promptText(i * n))),
+  );
 }

@@ -1,15 +1,19 @@
 /** `/v1/embeddings`: vectors of texts, by the pooling that the model's file names, or the mean of its tokens. */
 import { z } from "zod";
 import type { Embedding } from "../../index.ts";
-import { type BodyFields, createBodyCheck } from "../body-fields.ts";
+import { embeddedTexts, requireDimensions } from "../answers/embedded-texts.ts";
+import { type PromptField, promptField, promptsIn } from "../answers/prompt-field.ts";
+import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
+import { requireAtMost } from "../errors.ts";
 import { whenGone } from "../gone.ts";
-import { type TextsOrTokens, textsOf, textsOrTokens } from "./input-texts.ts";
-import { requireAtMost } from "./shared-fields.ts";
+import { okAnswer } from "../openapi.ts";
+import { embeddingAnswer } from "./answer-schemas.ts";
 
 interface EmbeddingBody {
   readonly model?: string | undefined;
-  readonly input: TextsOrTokens;
+  readonly input: PromptField;
+  readonly dimensions?: number | undefined;
   readonly encoding_format?: "float" | "base64" | undefined;
 }
 
@@ -17,7 +21,8 @@ const fields: BodyFields<EmbeddingBody> = {
   schema: z
     .object({
       model: z.string().optional(),
-      input: textsOrTokens,
+      input: promptField,
+      dimensions: z.int().min(1).optional().describe("The length that the model's vectors have"),
       encoding_format: z
         .enum(["float", "base64"])
         .optional()
@@ -25,7 +30,7 @@ const fields: BodyFields<EmbeddingBody> = {
     })
     .meta({ id: "EmbeddingRequest" }),
   idle: ["user"],
-  absent: { dimensions: { reason: "a model's embeddings have the length that it gives them" } },
+  absent: {},
 };
 
 /** OpenAI's limit. */
@@ -36,13 +41,19 @@ export function addEmbeddingRoute(app: App, context: ServerContext): void {
   app.route({
     method: "POST",
     url: "/v1/embeddings",
-    schema: { summary: "Vectors of texts", tags: ["openai"], body: fields.schema },
+    schema: {
+      summary: "Vectors of texts",
+      tags: ["openai"],
+      body: bodySchema(fields),
+      response: okAnswer({ json: embeddingAnswer }),
+    },
     handler: async (asked, reply) => {
-      const { model, input, encoding_format: format = "float" } = judge(asked, reply);
-      const texts = textsOf(input);
-      requireAtMost("input", texts.length, maxTexts);
+      const { model, input, encoding_format: format = "float", dimensions } = judge(asked, reply);
+      requireAtMost("input", promptsIn(input).length, maxTexts);
       const signal = whenGone(reply);
       using lease = await context.models.acquire(model, { signal });
+      requireDimensions(dimensions, lease.engine);
+      const texts = await embeddedTexts(input, lease.engine);
       const embeddings = await lease.engine.embed(texts, { signal });
       const tokens = embeddings.reduce((sum, one) => sum + one.tokens, 0);
       context.metrics.countEmbeddings(lease.name, tokens);

@@ -7,6 +7,7 @@ const types: Readonly<Record<FailureKind, string>> = {
   "not authenticated": "authentication_error",
   "not permitted": "permission_error",
   "not found": "not_found_error",
+  "method not allowed": "invalid_request_error",
   "too large": "invalid_request_error",
   "not supported": "not_supported_error",
   busy: "rate_limit_error",
@@ -20,6 +21,15 @@ const codes: Readonly<Partial<Record<FailureKind, string>>> = {
   "not supported": "unsupported_parameter",
   busy: "rate_limit_exceeded",
 };
+
+/** What the error event of a stream of `/v1/responses` says. */
+export function responseFailure({ kind, message, field }: Failure): object {
+  return {
+    message,
+    code: codes[kind] ?? types[kind],
+    ...(field !== undefined && { param: field }),
+  };
+}
 
 export function errorBody({ kind, message, field, tokens }: Failure): object {
   const isModel = kind === "not found" && field === "model";

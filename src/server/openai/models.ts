@@ -3,6 +3,8 @@ import { statSync } from "node:fs";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
+import { okAnswer } from "../openapi.ts";
+import { modelAnswer, modelsAnswer } from "./answer-schemas.ts";
 
 export function addModelRoutes(app: App, { models }: ServerContext): void {
   const describe = ({ name, path }: CatalogueEntry): object => {
@@ -17,14 +19,26 @@ export function addModelRoutes(app: App, { models }: ServerContext): void {
       ...(loaded && { meta: describeLoaded(loaded) }),
     };
   };
-  const schema = { summary: "The models that there are", tags: ["openai"] };
-  app.get("/v1/models", { schema }, async () => {
-    const entries = await models.catalogue.list();
-    return { object: "list", data: entries.map(describe) };
-  });
+  const schema = {
+    summary: "The models that there are",
+    tags: ["openai"],
+    response: okAnswer({ json: modelsAnswer }),
+  };
+  for (const url of ["/v1/models", "/models"]) {
+    app.get(url, { schema }, async () => {
+      const entries = await models.catalogue.list();
+      return { object: "list", data: entries.map(describe) };
+    });
+  }
   app.get<{ Params: { "*": string } }>(
     "/v1/models/*",
-    { schema: { summary: "One model", tags: ["openai"] } },
+    {
+      schema: {
+        summary: "One model",
+        tags: ["openai"],
+        response: okAnswer({ json: modelAnswer }),
+      },
+    },
     async ({ params: { "*": name } }) => {
       const entry = (await models.catalogue.list()).find((one) => one.name === name);
       if (entry !== undefined) return describe(entry);

@@ -7,7 +7,12 @@ let test: TestServer;
 let client: OpenAI;
 beforeAll(async () => {
   test = await startTestServer({ apiKeys: ["sk-test"] });
-  client = new OpenAI({ baseURL: `${test.url}/v1`, apiKey: "sk-test", maxRetries: 0 });
+  client = new OpenAI({
+    baseURL: `${test.url}/v1`,
+    apiKey: "sk-test",
+    maxRetries: 0,
+    fetch: test.fetch,
+  });
 });
 afterAll(() => test[Symbol.asyncDispose]());
 
@@ -131,7 +136,12 @@ describe("OpenAI's client", () => {
   });
 
   it("gets the error of a wrong key, and of a prompt that is too long, with both numbers", async () => {
-    const stranger = new OpenAI({ baseURL: `${test.url}/v1`, apiKey: "sk-other", maxRetries: 0 });
+    const stranger = new OpenAI({
+      baseURL: `${test.url}/v1`,
+      apiKey: "sk-other",
+      maxRetries: 0,
+      fetch: test.fetch,
+    });
     await expect(stranger.models.list()).rejects.toThrow(OpenAI.AuthenticationError);
     const long = { ...chat, messages: [{ role: "user" as const, content: "word ".repeat(400) }] };
     const failure = await client.chat.completions.create(long).catch((error: unknown) => error);

@@ -1,6 +1,5 @@
 /** Fields that the bodies of chats and of completions have in common. */
 import { z } from "zod";
-import { RequestError } from "../errors.ts";
 
 export interface SharedBody {
   /** As the client named it. */
@@ -31,10 +30,3 @@ export const sharedFields: {
     .optional(),
   max_tokens: z.int().min(-1).optional().describe("-1: until it ends or the context is full"),
 };
-
-/** @throws RequestError */
-export function requireAtMost(field: string, value: number, most: number): void {
-  if (value <= most) return;
-  const message = `${field}: ${value} is more than this server gives at once, which is ${most}`;
-  throw new RequestError("invalid request", message, { field });
-}

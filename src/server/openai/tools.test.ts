@@ -16,7 +16,12 @@ beforeAll(async () => {
   folder = modelFolder();
   const engine = { device: "reference" } as const;
   test = await startTestServer({ model: await writeCallingModel(folder), engine });
-  client = new OpenAI({ baseURL: `${test.url}/v1`, apiKey: "none", maxRetries: 0 });
+  client = new OpenAI({
+    baseURL: `${test.url}/v1`,
+    apiKey: "none",
+    maxRetries: 0,
+    fetch: test.fetch,
+  });
 });
 afterAll(async () => {
   await test[Symbol.asyncDispose]();
