@@ -1,5 +1,6 @@
 // Dot products of the types with a book (IQ4_NL, IQ4_XS, MXFP4) on AVX-512 VNNI and VBMI. A byte
-// shuffle looks up sixteen values by their nibbles; they are held plus 128, for a product of u8 by
+// permutation looks up values by the low six bits of an index: the sixteen are held four times, so
+// that nothing but the four bits of a nibble counts. They are held plus 128, for a product of u8 by
 // s8, and 128 Σ q is subtracted by the value from which the sum starts.
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -16,10 +17,8 @@ namespace {
 inline __m512i dot_four_groups(const int8_t* book, __m512i packed, const int8_t* q,
                                const int32_t* start8) {
   const __m512i values = _mm512_broadcast_i32x4(book_codes(book));
-  const __m512i nibble = _mm512_set1_epi8(15);
-  const __m512i low = _mm512_shuffle_epi8(values, _mm512_and_si512(packed, nibble));
-  const __m512i high =
-      _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble));
+  const __m512i low = _mm512_permutexvar_epi8(packed, values);
+  const __m512i high = _mm512_permutexvar_epi8(_mm512_srli_epi16(packed, 4), values);
   __m512i sum = _mm512_slli_epi32(_mm512_loadu_si512(start8), 4);
   sum = _mm512_dpbusd_epi32(sum, low, _mm512_loadu_si512(q));
   return _mm512_dpbusd_epi32(sum, high, _mm512_loadu_si512(q + 64));
