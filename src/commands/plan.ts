@@ -108,7 +108,11 @@ export async function planOn(
   const { gpu, vramBudget, sidecar: named } = setup.options;
   const hardware = await hardwareFor(setup.options);
   const isElsewhere = setup.options.hardware !== undefined;
-  if (!isElsewhere) requireCacheMemory(setup.model, setup.options, machine.memory());
+  const budgetBytes = budgetOn(hardware, vramBudget);
+  if (!isElsewhere) {
+    const memory = { system: machine.memory(), card: budgetBytes };
+    requireCacheMemory(setup.model, setup.options, memory);
+  }
   // The adapter that a run here would use: its limits decide how weights are cut.
   const isAsked = gpu !== undefined || !isElsewhere;
   const adapter = isAsked ? await machine.findAdapter(gpu) : undefined;
@@ -120,7 +124,7 @@ export async function planOn(
   const request: PlanRequest = {
     hardware,
     limits: adapter === undefined ? noLimits : bindingLimits(adapter),
-    budgetBytes: budgetOn(hardware, vramBudget),
+    budgetBytes,
     solver,
     curvePoints,
     furtherGibibytes,

@@ -6,7 +6,6 @@ import { findAdapter } from "../backends/webgpu/adapter.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { LimitError, UnsupportedError } from "../core/errors.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
-import { memoryOfProcess } from "../io/cgroup.ts";
 import { cardBudget } from "./card-budget.ts";
 import { askedAdapter } from "./choose-device.ts";
 import type { ModelSetup } from "./model-setup.ts";
@@ -60,7 +59,7 @@ export function contextOnCard(setup: ModelSetup, adapter: AdapterDescription): T
   const room = vramBudget === undefined ? steadyShare * budget : budget;
   const isWhole = (contextLength: Tokens): boolean => {
     const one = withContext(setup, contextLength);
-    return isWithinSystem(one) && wholeBytes(one, adapter) <= room;
+    return wholeBytes(one, adapter) <= room;
   };
   if (device !== "hybrid") {
     const longest = longestContext(own, isWhole);
@@ -76,11 +75,6 @@ export function contextOnCard(setup: ModelSetup, adapter: AdapterDescription): T
 
 function withContext(setup: ModelSetup, contextLength: Tokens): ModelSetup {
   return { ...setup, options: { ...setup.options, contextLength } };
-}
-
-/** What `requireCacheMemory` refuses is not chosen. */
-function isWithinSystem({ model, options }: ModelSetup): boolean {
-  return cacheBytes(model, options) + (options.cacheRam ?? 0) <= memoryOfProcess();
 }
 
 /** Infinity where the card cannot run it so: it may bind too little at once for the cache. */

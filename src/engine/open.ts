@@ -66,7 +66,6 @@ export async function openModelFile(
   const opened = await openSetup(path, options, outputs, sidecar);
   const isLargest = options.contextLength === "largest";
   const setup = isLargest ? await withLargestContext(opened) : opened;
-  requireCacheMemory(setup.model, setup.options, memoryOfProcess());
   const files = new UnchangedFiles(filesOf(setup));
   try {
     return await openWith(setup, files, startedAt);
@@ -95,6 +94,8 @@ async function openWith(
     model: setup.model,
     wholeModel: (adapter) => wholeModelBytes(setup, adapter),
   });
+  const card = chosen.kind === "host" ? 0 : (chosen.budget ?? 0);
+  requireCacheMemory(setup.model, setup.options, { system: memoryOfProcess(), card });
   const running =
     chosen.kind === "host"
       ? await openOnHost(chosen, setup)

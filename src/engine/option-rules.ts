@@ -57,6 +57,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   maxQueue: countRule(0),
   checkpoints: countRule(0, 256),
   cacheRam: byteRule,
+  heldByOthers: byteRule,
   cacheDisk: pathRule,
   cacheDiskSize: byteRule,
   batchSize: countRule(1, 4096),

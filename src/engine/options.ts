@@ -39,6 +39,11 @@ export interface EngineOptions {
    */
   readonly cacheRam?: Bytes;
   /**
+   * Memory of this process that others hold or will write to, such as other engines' caches: a `contextLength` of "largest"
+   * leaves it to them. The system counts what was not written to yet as free. Default 0.
+   */
+  readonly heldByOthers?: Bytes;
+  /**
    * A folder in which those conversations outlive the engine: it is made where there is none, and several processes and
    * models may share it. Default: none.
    */

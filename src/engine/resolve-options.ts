@@ -1,6 +1,7 @@
 /** Options with their defaults for one model, after the rules have judged each value. */
 import { LimitError, OptionError } from "../core/errors.ts";
 import { type Bytes, formatBytes, type Tokens } from "../core/units.ts";
+import { memoryOfProcess } from "../io/cgroup.ts";
 import { cacheShape } from "../model/cache-shape.ts";
 import type { Model } from "../model/model.ts";
 import { kvBytes } from "../ops/kv-shape.ts";
@@ -48,7 +49,9 @@ function largestContext(
   const { contextLength: own } = model.hyperparameters;
   const weights = model.gguf.files.reduce((sum, { bytes }) => sum + bytes, 0);
   const taken = weights + (options.cacheRam ?? 0);
-  const room = cacheShare * Math.max(0, process.availableMemory() - taken);
+  const unheld = memoryOfProcess() - (options.heldByOthers ?? 0);
+  const free = Math.min(process.availableMemory(), unheld);
+  const room = cacheShare * Math.max(0, free - taken);
   const fits = (contextLength: Tokens): boolean =>
     cacheBytes(model, { ...options, contextLength }) <= room;
   return longestContext(own, fits);
@@ -85,21 +88,29 @@ function deviceFor({ device = "auto", plan }: EngineOptions): Device {
   );
 }
 
-/** For a model that is to run on a machine with so much memory. @throws LimitError when its KV cache cannot fit. */
+/** What a KV cache may lie in. `card`: 0 where the model runs without one, or with one that has the system's memory. */
+export interface CacheMemory {
+  readonly system: Bytes;
+  readonly card: Bytes;
+}
+
+/** For a model that is to run where there is so much memory. @throws LimitError when its KV cache cannot fit. */
 export function requireCacheMemory(
   model: Model,
   options: ResolvedEngineOptions,
-  systemMemory: Bytes,
+  { system, card }: CacheMemory,
 ): void {
   const { contextLength, sequences, cacheRam = 0 } = options;
   const needed = cacheBytes(model, options);
-  const has = `this machine has ${formatBytes(systemMemory)}`;
-  if (needed > systemMemory) {
+  const inSystem = Math.max(0, needed - card);
+  const beside = card > 0 ? `, and its card gives ${formatBytes(card)}` : "";
+  const has = `this machine has ${formatBytes(system)}${beside}`;
+  if (inSystem > system) {
     throw new LimitError(
       `a KV cache of ${sequences} × ${contextLength} tokens takes ${formatBytes(needed)}, ${has}; ask for a shorter context, fewer sequences or checkpoints, or cacheType q8_0`,
     );
   }
-  if (needed + cacheRam <= systemMemory) return;
+  if (inSystem + cacheRam <= system) return;
   throw new LimitError(
     `a KV cache of ${formatBytes(needed)} and cacheRam of ${formatBytes(cacheRam)} do not fit: ${has}; ask for less cacheRam`,
   );

@@ -16,7 +16,7 @@ import { createLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { type Catalogue, folderOfModels, localModels, oneModel } from "./models/catalogue.ts";
 import { ModelHost } from "./models/host.ts";
-import { fitsIntoMemory } from "./models/memory.ts";
+import { fitsIntoMemory, heldBytes } from "./models/memory.ts";
 import { openModel } from "./models/open-model.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./options.ts";
 
@@ -39,7 +39,10 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
   const models = new ModelHost(catalogue, {
     maxLoaded: resolved.maxModels,
     keepAlive: resolved.keepAlive,
-    open: (entry, signal, onProgress) => openModel(entry, resolved, { log, signal, onProgress }),
+    open: async (entry, signal, onProgress, loaded) => {
+      const heldByOthers = await heldBytes(loaded);
+      return openModel(entry, resolved, { log, signal, onProgress, heldByOthers });
+    },
     fits: (entry, loaded) => fitsIntoMemory(entry, loaded, resolved),
   });
   const context: ServerContext = {

@@ -44,7 +44,11 @@ const common = { gpu: 0, sparsity: "dense", sequences: 1, contextLength: 512 } a
 const vramBudget = 5_000_000;
 const devices: readonly (readonly [string, string, () => EngineOptions])[] = [
   ["a card", withoutCard, () => ({ ...common, device: "gpu" })],
-  ["a card and the CPU", withoutBoth, () => ({ ...common, device: "hybrid", hardware, vramBudget })],
+  [
+    "a card and the CPU",
+    withoutBoth,
+    () => ({ ...common, device: "hybrid", hardware, vramBudget }),
+  ],
 ];
 
 const shared = tokensOf(256, 4);

@@ -16,11 +16,12 @@ export interface ModelHostOptions {
   readonly maxLoaded: number;
   /** How long a model stays without requests; Infinity: for ever. */
   readonly keepAlive: Milliseconds;
-  /** `signal` aborts when the server ends. @throws what `Engine.open` does */
+  /** `signal` aborts when the server ends; `loaded` are in memory already. @throws what `Engine.open` does */
   open(
     entry: CatalogueEntry,
     signal: AbortSignal,
     onProgress: (progress: LoadProgress) => void,
+    loaded: readonly LoadedModel[],
   ): Promise<Engine>;
   /** Whether a further model fits beside those that are loaded; where none is, it is tried. */
   fits(entry: CatalogueEntry, loaded: readonly LoadedModel[]): boolean | Promise<boolean>;
@@ -159,9 +160,9 @@ export class ModelHost {
     let engine: Engine;
     try {
       this.#opening.set(entry.name, { done: 0, total: 0 });
-      engine = await this.#options.open(entry, signal, (progress) =>
-        this.#opening.set(entry.name, progress),
-      );
+      const onProgress = (progress: LoadProgress): unknown =>
+        this.#opening.set(entry.name, progress);
+      engine = await this.#options.open(entry, signal, onProgress, [...this.#loaded.values()]);
     } catch (error) {
       signal.throwIfAborted();
       throw new ModelLoadError(entry.name, error);

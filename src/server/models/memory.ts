@@ -32,21 +32,37 @@ export async function fitsIntoMemory(
     throw error;
   }
   const held: SystemMemory[] = [];
-  for (const one of loaded) held.push(await heldBy(one, contextLength));
+  for (const one of loaded) held.push(counted(one, await heldBy(one), contextLength));
   return fits(need, held, process.availableMemory());
 }
 
-async function heldBy({ engine }: LoadedModel, asked: Tokens | undefined): Promise<SystemMemory> {
-  let memory: SystemMemory;
+async function heldBy({ engine }: LoadedModel): Promise<SystemMemory> {
   try {
-    memory = (await engine.report()).memory;
+    return (await engine.report()).memory;
   } catch {
     // It was closed meanwhile, or its device is lost: it goes.
     return { mappedWeights: 0, kvCache: 0, others: 0 };
   }
+}
+
+function counted(
+  { engine }: LoadedModel,
+  memory: SystemMemory,
+  asked: Tokens | undefined,
+): SystemMemory {
   if (asked !== undefined) return memory;
-  const counted = Math.min(1, countedContext / engine.contextLength);
-  return { ...memory, kvCache: counted * memory.kvCache };
+  const share = Math.min(1, countedContext / engine.contextLength);
+  return { ...memory, kvCache: share * memory.kvCache };
+}
+
+/** What models hold of the system's memory, or will have written to. */
+export async function heldBytes(loaded: readonly LoadedModel[]): Promise<Bytes> {
+  let bytes: Bytes = 0;
+  for (const one of loaded) {
+    const { mappedWeights, kvCache, others } = await heldBy(one);
+    bytes += mappedWeights + kvCache + others;
+  }
+  return bytes;
 }
 
 /** `free`: what the system says, which has mapped weights among what is free, and memory that was not written to yet. */

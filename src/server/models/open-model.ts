@@ -15,9 +15,10 @@ export async function openModel(
   { parallel, maxQueue, contextLength, engine }: ResolvedServerOptions,
   {
     log,
-    signal,
-    onProgress,
-  }: { readonly log: FastifyBaseLogger } & Required<Pick<EngineOptions, "signal" | "onProgress">>,
+    ...given
+  }: { readonly log: FastifyBaseLogger } & Required<
+    Pick<EngineOptions, "signal" | "onProgress" | "heldByOthers">
+  >,
 ): Promise<Engine> {
   log.info({ model: name }, `loading ${name}`);
   const opened = await Engine.open(path, {
@@ -26,8 +27,7 @@ export async function openModel(
     maxQueue,
     contextLength: contextLength ?? "largest",
     cacheRam: engine.cacheRam ?? defaultCacheRam(),
-    signal,
-    onProgress,
+    ...given,
   });
   for (const detail of opened.details) log.debug({ model: name }, `${name}: ${detail}`);
   for (const notice of opened.notices) log.warn({ model: name }, `${name}: ${notice}`);
