@@ -18,6 +18,7 @@ import {
   isTrue,
   valuesOf,
 } from "./cases.ts";
+import { containedItems, listWith } from "./contains.ts";
 import { at, type Json, type SchemaNode, step } from "./document.ts";
 import { enumOf } from "./enums.ts";
 import { comma, literal } from "./spelling.ts";
@@ -33,16 +34,29 @@ const maxDistinctValues = 30;
 export function arrayExpression(of: Case, use: Translation): Expression {
   const counts = countsOf(of, "minItems", "maxItems");
   const items = new ItemSchemas(of, use);
+  return sequence(text("["), itemsExpression(of, { items, counts }, use), text("]"));
+}
+
+function itemsExpression(
+  of: Case,
+  { items, counts }: { readonly items: ItemSchemas; readonly counts: Counts },
+  use: Translation,
+): Expression {
   const [unique] = valuesOf(of, "uniqueItems", isTrue);
-  const inside =
-    unique !== undefined && counts.most > 1
-      ? distinctItems(items, counts, { use, where: at(step(unique.node.path, "uniqueItems")) })
-      : itemList(items, counts, use);
-  return sequence(text("["), inside, text("]"));
+  const contained = containedItems(of, use);
+  const isDistinct = unique !== undefined && counts.most > 1;
+  if (contained !== undefined && isDistinct) {
+    const where = at(step(unique.node.path, "uniqueItems"));
+    throw new FormError(where, "cannot be enforced beside contains", "leave one of them out");
+  }
+  if (contained !== undefined) return listWith(contained, { items, counts }, use);
+  return isDistinct
+    ? distinctItems(items, counts, { use, where: at(step(unique.node.path, "uniqueItems")) })
+    : itemList(items, counts, use);
 }
 
 /** What must hold for the items of a case. */
-class ItemSchemas {
+export class ItemSchemas {
   /** Places that have a schema of their own in some prefixItems. */
   readonly places: number;
   readonly #of: Case;
@@ -59,13 +73,35 @@ class ItemSchemas {
 
   /** Place `places` stands for all later ones. */
   at(place: number): readonly SchemaNode[] {
-    return this.#of.flatMap(({ keywords, path }) => {
+    const own = this.#of.flatMap(({ keywords, path }) => {
       const prefix = isListValue(keywords["prefixItems"]) ? keywords["prefixItems"] : [];
       if (place < prefix.length) {
         return [this.#use.document.node(prefix[place], step(step(path, "prefixItems"), place))];
       }
       const items = keywords["items"];
       return isSchemaValue(items) ? [this.#use.document.node(items, step(path, "items"))] : [];
+    });
+    const unevaluated = this.#of.flatMap((node) => {
+      const rest = node.keywords["unevaluatedItems"];
+      if (!isSchemaValue(rest) || this.#isEvaluated(node, place)) return [];
+      return [this.#use.document.node(rest, step(node.path, "unevaluatedItems"))];
+    });
+    return [...unevaluated, ...own];
+  }
+
+  /** Whether a schema, or one that holds because of it, has looked at the item. @throws FormError beside contains */
+  #isEvaluated(node: SchemaNode, place: number): boolean {
+    return [...this.#use.finder.partsOf(node, this.#of)].some((part) => {
+      const { prefixItems, items, unevaluatedItems, contains } = part.keywords;
+      if (contains !== undefined) {
+        throw new FormError(
+          at(step(node.path, "unevaluatedItems")),
+          "cannot be enforced beside contains",
+          "use items",
+        );
+      }
+      const isListed = isListValue(prefixItems) && place < prefixItems.length;
+      return isListed || items !== undefined || (part !== node && unevaluatedItems !== undefined);
     });
   }
 
@@ -142,7 +178,7 @@ function setCount(values: number, most: number): number {
 
 function fewValues(nodes: readonly SchemaNode[], use: Translation): readonly Json[] | undefined {
   const values = new Map<string, Json>();
-  for (const each of use.finder.casesOf(nodes)) {
+  for (const each of use.casesOf(nodes)) {
     const listed = enumOf(each, use) ?? valuesOfTypes(each);
     for (const value of listed ?? [undefined]) {
       if (value === undefined) return undefined;

@@ -4,9 +4,10 @@
  */
 import { isRecord } from "../../core/check-options.ts";
 import { FormError } from "../../core/errors.ts";
+import { combinationsOf, conditionsOf } from "./conditions.ts";
 import { at, type SchemaDocument, type SchemaNode, step } from "./document.ts";
 
-/** Schemas whose own keywords must hold; their $ref, allOf, anyOf and oneOf have been seen to. */
+/** Schemas whose own keywords must hold; their references, alternatives and conditions have been seen to. */
 export type Case = readonly SchemaNode[];
 
 /** Alternatives times alternatives: more are a mistake or an attack. */
@@ -21,6 +22,7 @@ export interface OneOf {
 
 interface Alternatives {
   readonly path: string;
+  readonly parent: SchemaNode;
   readonly isExclusive: boolean;
   readonly branches: readonly SchemaNode[];
 }
@@ -28,42 +30,48 @@ interface Alternatives {
 interface OpenCase {
   readonly seen: ReadonlySet<SchemaNode>;
   readonly alternatives: readonly Alternatives[];
+  /** Whence each schema came, but for those that came from nowhere. */
+  readonly parents: readonly (readonly [child: SchemaNode, parent: SchemaNode])[];
 }
+
+/** The branches of a oneOf as alternatives of which only one holds. */
+export type Exclusive = (found: OneOf) => readonly SchemaNode[];
 
 export class CaseFinder {
   readonly #document: SchemaDocument;
   readonly #withoutCircle: Set<SchemaNode> = new Set();
+  readonly #alternatives: Map<SchemaNode, readonly Alternatives[]> = new Map();
+  readonly #parents: WeakMap<Case, OpenCase["parents"]> = new WeakMap();
 
   constructor(document: SchemaDocument) {
     this.#document = document;
   }
 
   /**
-   * The cases of `nodes` and a case at once. `onOneOf` learns of each oneOf: whoever takes its branches for alternatives
-   * must know that no value is in two. @throws FormError for a schema that refers to itself without end, and too many cases.
+   * The cases of `nodes` and a case at once. `exclusive`: without it, the branches of a oneOf may overlap.
+   * @throws FormError for a schema that refers to itself without end, and too many cases.
    */
-  casesOf(
-    nodes: readonly SchemaNode[],
-    beside: Case = [],
-    onOneOf?: (found: OneOf) => void,
-  ): readonly Case[] {
+  casesOf(nodes: readonly SchemaNode[], beside: Case = [], exclusive?: Exclusive): readonly Case[] {
     for (const node of nodes) this.#checkCircles(node);
     const cases: Case[] = [];
     const waiting: OpenCase[] = [];
-    const open = (from: OpenCase, more: readonly SchemaNode[]): void => {
-      const added = this.#add(from, more);
+    const open = (from: OpenCase, more: readonly SchemaNode[], parent?: SchemaNode): void => {
+      const added = this.#add(from, more, parent);
       if (added !== undefined) waiting.push(added);
     };
-    open({ seen: new Set(beside), alternatives: [] }, nodes);
+    open({ seen: new Set(beside), alternatives: [], parents: [] }, nodes);
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const [first, ...others] = next.alternatives;
       if (first === undefined) {
-        cases.push([...next.seen]);
+        const found = [...next.seen];
+        this.#parents.set(found, next.parents);
+        cases.push(found);
       } else {
-        const { path, branches } = first;
-        if (first.isExclusive) onOneOf?.({ path, branches, beside: [...next.seen] });
-        const rest = { seen: next.seen, alternatives: others };
-        for (const branch of branches.toReversed()) open(rest, [branch]);
+        const { path, parent } = first;
+        const found = { path, branches: first.branches, beside: [...next.seen] };
+        const branches = first.isExclusive && exclusive ? exclusive(found) : first.branches;
+        const rest = { ...next, alternatives: others };
+        for (const branch of branches.toReversed()) open(rest, [branch], parent);
       }
       if (cases.length + waiting.length <= maxCases) continue;
       const where = at(nodes[0]?.path ?? "#");
@@ -76,33 +84,69 @@ export class CaseFinder {
     return cases;
   }
 
+  /** A schema of a case and all that hold because of it, whose properties and items it has looked at. */
+  partsOf(node: SchemaNode, of: Case): ReadonlySet<SchemaNode> {
+    const parents = this.#parents.get(of) ?? [];
+    const parts = new Set([node]);
+    for (const part of parts) {
+      for (const [child, parent] of parents) {
+        if (parent === part && !child.isNegation) parts.add(child);
+      }
+    }
+    return parts;
+  }
+
   /** With more schemas and all that must hold with them; undefined where one is the schema false. */
-  #add(from: OpenCase, more: readonly SchemaNode[]): OpenCase | undefined {
+  #add(
+    from: OpenCase,
+    more: readonly SchemaNode[],
+    parent: SchemaNode | undefined,
+  ): OpenCase | undefined {
     const added = new Set(more.filter((node) => !from.seen.has(node)));
     const alternatives = [...from.alternatives];
+    const parents = [...from.parents];
+    if (parent !== undefined) for (const node of more) parents.push([node, parent]);
     for (const node of added) {
       if (node.isFalse) return undefined;
-      for (const next of this.#conjuncts(node)) if (!from.seen.has(next)) added.add(next);
-      alternatives.push(...this.#alternatives(node));
+      for (const next of this.#conjuncts(node)) {
+        parents.push([next, node]);
+        if (!from.seen.has(next)) added.add(next);
+      }
+      alternatives.push(...this.#alternativesOf(node));
     }
-    return { seen: new Set([...from.seen, ...added]), alternatives };
+    return { seen: new Set([...from.seen, ...added]), alternatives, parents };
   }
 
   /** What $ref and allOf lead to. */
   #conjuncts(node: SchemaNode): readonly SchemaNode[] {
-    const reference = node.keywords["$ref"];
-    const all = this.#list(node, "allOf");
-    return typeof reference === "string" ? [this.#document.resolve(reference, node), ...all] : all;
+    const references = [node.keywords["$ref"], node.keywords["$dynamicRef"]];
+    const named = references
+      .filter(isTextValue)
+      .map((reference) => this.#document.resolve(reference, node));
+    return [...named, ...this.#list(node, "allOf")];
   }
 
-  #alternatives(node: SchemaNode): readonly Alternatives[] {
-    return (["anyOf", "oneOf"] as const).flatMap((keyword) => {
-      const branches = this.#list(node, keyword);
-      const isExclusive = keyword === "oneOf" && branches.length > 1;
-      return branches.length === 0
-        ? []
-        : [{ path: step(node.path, keyword), isExclusive, branches }];
-    });
+  #alternativesOf(node: SchemaNode): readonly Alternatives[] {
+    const known = this.#alternatives.get(node);
+    if (known !== undefined) return known;
+    const found = [
+      ...(["anyOf", "oneOf"] as const).flatMap((keyword) => this.#listed(node, keyword)),
+      ...conditionsOf(node, this.#document).map((branches) => {
+        return { path: node.path, parent: node, isExclusive: false, branches };
+      }),
+    ];
+    this.#alternatives.set(node, found);
+    return found;
+  }
+
+  #listed(parent: SchemaNode, keyword: "anyOf" | "oneOf"): readonly Alternatives[] {
+    const listed = this.#list(parent, keyword);
+    if (listed.length === 0) return [];
+    const isExclusive = keyword === "oneOf" && listed.length > 1;
+    const looksOn = keyword === "anyOf" && this.#document.looksAtUnevaluated;
+    const path = step(parent.path, keyword);
+    const branches = looksOn ? combinationsOf(listed, this.#document, path) : listed;
+    return [{ path, parent, isExclusive, branches }];
   }
 
   #list(node: SchemaNode, keyword: string): readonly SchemaNode[] {
@@ -120,7 +164,7 @@ export class CaseFinder {
     const enter = (node: SchemaNode): void => {
       const next = [
         ...this.#conjuncts(node),
-        ...this.#alternatives(node).flatMap(({ branches }) => branches),
+        ...this.#alternativesOf(node).flatMap(({ branches }) => branches),
       ];
       open.add(node);
       path.push({ node, next });

@@ -1,12 +1,13 @@
 /**
- * Whether schemas have no value in common, as far as it can be proved: a oneOf whose branches are so is an anyOf. What
- * cannot be proved is refused.
+ * Whether schemas have no value in common, as far as it can be proved: a oneOf whose branches are so is an anyOf. From
+ * branches for which it cannot be proved, what other branches hold for is taken away.
  */
 import { FormError } from "../../core/errors.ts";
 import { isEmptyLanguage } from "../automaton.ts";
 import { type Case, isListValue, isTextValue, type OneOf, valuesOf } from "./cases.ts";
 import { at, type SchemaNode } from "./document.ts";
 import { enumOf } from "./enums.ts";
+import { notOf } from "./negations.ts";
 import { isEmptyRange } from "./numbers.ts";
 import { propertySchemas } from "./objects.ts";
 import type { Translation } from "./translate.ts";
@@ -17,27 +18,45 @@ const maxDepth = 6;
 
 export class Disjointness {
   readonly #use: Translation;
-  readonly #checked: Set<string> = new Set();
+  /** By the oneOf and what holds beside it. */
+  readonly #exclusive: Map<string, readonly SchemaNode[]> = new Map();
 
   constructor(use: Translation) {
     this.#use = use;
   }
 
-  /** @throws FormError where two branches may have a value in common. */
-  check({ path, beside, branches }: OneOf): void {
+  /** Branches of which no value is in two. @throws FormError where what is in two cannot be taken away. */
+  exclusive({ path, beside, branches }: OneOf): readonly SchemaNode[] {
     const key = `${path} ${beside.map(({ id }) => id).join()}`;
-    if (this.#checked.has(key)) return;
-    this.#checked.add(key);
-    for (const [index, one] of branches.entries()) {
-      for (const [later, other] of branches.slice(index + 1).entries()) {
-        if (this.#isEmpty([one, other], beside, 0)) continue;
-        throw new FormError(
-          at(path),
-          `branches ${index} and ${index + 1 + later} may have a value in common`,
-          "use anyOf, or give each branch a required property with a const of its own",
-        );
-      }
+    const known = this.#exclusive.get(key);
+    if (known !== undefined) return known;
+    const found = branches.map((one, index) => {
+      const others = branches.filter(
+        (other, place) => place !== index && !this.#isEmpty([one, other], beside, 0),
+      );
+      return others.length === 0 ? one : this.#without(one, others, path);
+    });
+    this.#exclusive.set(key, found);
+    return found;
+  }
+
+  #without(one: SchemaNode, others: readonly SchemaNode[], path: string): SchemaNode {
+    const { document, finder } = this.#use;
+    const rest = document.made(
+      { allOf: [one.source, ...others.map(({ source }) => notOf(source))] },
+      one.path,
+    );
+    try {
+      finder.casesOf([rest]);
+    } catch (error) {
+      if (!(error instanceof FormError)) throw error;
+      throw new FormError(
+        at(path),
+        `branches may have a value in common, and ${error.where} ${error.problem}`,
+        "use anyOf, or give each branch a required property with a const of its own",
+      );
     }
+    return rest;
   }
 
   /** Whether no value keeps all schemas, proved. */

@@ -18,6 +18,10 @@ export interface SchemaNode {
   readonly keywords: Readonly<Record<string, unknown>>;
   /** The schema false: no value is valid. */
   readonly isFalse: boolean;
+  /** As it stands in the document; keywords of older drafts are said in today's in `keywords`. */
+  readonly source: unknown;
+  /** Says when another schema does not hold: what it looks at counts as looked at by nobody. */
+  readonly isNegation: boolean;
 }
 
 /** Schemas, lists and values in each other. Real ones have 20; every level takes room on the stack. */
@@ -32,13 +36,15 @@ export class SchemaDocument {
   readonly #never: SchemaNode;
   readonly #always: SchemaNode;
   #anchors: ReadonlyMap<string, unknown> | undefined;
+  #looksAtUnevaluated: boolean | undefined;
 
   /** @throws FormError where it is too deep or too large, or its root is no schema. */
   constructor(source: unknown) {
     checkSize(source);
     this.#source = source;
-    this.#always = { id: 0, path: "#", keywords: {}, isFalse: false };
-    this.#never = { id: 1, path: "#", keywords: {}, isFalse: true };
+    const constant = { path: "#", keywords: {}, isNegation: false };
+    this.#always = { ...constant, id: 0, isFalse: false, source: true };
+    this.#never = { ...constant, id: 1, isFalse: true, source: false };
     if (typeof source !== "boolean" && !isPlainObject(source)) {
       throw new FormError(
         "schema",
@@ -61,15 +67,34 @@ export class SchemaDocument {
     for (const [keyword, value] of Object.entries(schema))
       checkKeyword(keyword, value, { path, isRoot });
     checkLimits(schema, path);
-    const node = { id: this.#nodes.size + 2, path, keywords: schema, isFalse: false };
-    this.#nodes.set(schema, node);
+    return this.#add(schema, path, { isNegation: false });
+  }
+
+  /** A schema that hearth made of those of the document: its own keywords need no check. */
+  made(
+    schema: unknown,
+    path: string,
+    { isNegation = false }: { readonly isNegation?: boolean } = {},
+  ): SchemaNode {
+    if (!isRecord(schema)) return this.node(schema, path);
+    return this.#nodes.get(schema) ?? this.#add(schema, path, { isNegation });
+  }
+
+  #add(
+    source: Readonly<Record<string, unknown>>,
+    path: string,
+    { isNegation }: { readonly isNegation: boolean },
+  ): SchemaNode {
+    const id = this.#nodes.size + 2;
+    const node = { id, path, keywords: inToday(source), isFalse: false, source, isNegation };
+    this.#nodes.set(source, node);
     return node;
   }
 
   /** The schema that a `$ref` of a node means. */
-  resolve(reference: string, from: SchemaNode): SchemaNode {
+  resolve(reference: string, from: Pick<SchemaNode, "path">): SchemaNode {
     const place = `${from.path}/$ref`;
-    const rootId = isRecord(this.#source) ? this.#source["$id"] : undefined;
+    const rootId = isRecord(this.#source) ? (this.#source["$id"] ?? this.#source["id"]) : undefined;
     const local =
       typeof rootId === "string" && reference.startsWith(`${rootId}#`)
         ? reference.slice(rootId.length)
@@ -96,6 +121,14 @@ export class SchemaDocument {
       );
     }
     return this.node(target, `#${pointer ?? ""}`);
+  }
+
+  /** Whether some schema says what holds for properties or items that no other one has looked at. */
+  get looksAtUnevaluated(): boolean {
+    this.#looksAtUnevaluated ??= hasKeyword(this.#source, (keyword) =>
+      keyword.startsWith("unevaluated"),
+    );
+    return this.#looksAtUnevaluated;
   }
 
   #pointed(pointer: string): unknown {
@@ -125,13 +158,31 @@ export function step(path: string, key: string | number): string {
   return `${path}/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
+/** Keywords of drafts 4 to 7 in those of 2020-12: a list of items, and limits that are flags. */
+function inToday(source: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { items, additionalItems, exclusiveMinimum, exclusiveMaximum, ...others } = source;
+  const today: Record<string, unknown> = { ...others };
+  if (Array.isArray(items)) {
+    if (items.length > 0) today["prefixItems"] = items;
+    if (additionalItems !== undefined) today["items"] = additionalItems;
+  } else if (items !== undefined) today["items"] = items;
+  for (const [keyword, value, limit] of [
+    ["exclusiveMinimum", exclusiveMinimum, source["minimum"]],
+    ["exclusiveMaximum", exclusiveMaximum, source["maximum"]],
+  ] as const) {
+    if (value === true && limit !== undefined) today[keyword] = limit;
+    else if (typeof value !== "boolean" && value !== undefined) today[keyword] = value;
+  }
+  return today;
+}
+
 function checkKeyword(
   keyword: string,
   value: unknown,
   place: { readonly path: string; readonly isRoot: boolean },
 ): void {
   const where = at(step(place.path, keyword));
-  if (keyword === "$id" && !place.isRoot) {
+  if ((keyword === "$id" || keyword === "id") && !place.isRoot) {
     throw new FormError(where, "gives an inner schema a name of its own", "use $defs and $ref");
   }
   if (silentKeywords.has(keyword) || isVendorKeyword(keyword)) return;
@@ -218,9 +269,22 @@ function findAnchors(source: unknown): ReadonlyMap<string, unknown> {
   const waiting: unknown[] = [source];
   for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
     if (typeof value !== "object" || value === null) continue;
-    if (isRecord(value) && typeof value["$anchor"] === "string")
-      anchors.set(value["$anchor"], value);
+    for (const anchor of isRecord(value) ? [value["$anchor"], value["$dynamicAnchor"]] : []) {
+      if (typeof anchor === "string") anchors.set(anchor, value);
+    }
     for (const [key, each] of Object.entries(value)) if (!holdsValues.has(key)) waiting.push(each);
   }
   return anchors;
+}
+
+function hasKeyword(source: unknown, accepts: (keyword: string) => boolean): boolean {
+  const waiting: unknown[] = [source];
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (typeof value !== "object" || value === null) continue;
+    for (const [key, each] of Object.entries(value)) {
+      if (!Array.isArray(value) && accepts(key)) return true;
+      if (!holdsValues.has(key)) waiting.push(each);
+    }
+  }
+  return false;
 }

@@ -22,6 +22,9 @@ const insideKeywords = [
   "patternProperties",
   "additionalProperties",
   "propertyNames",
+  "contains",
+  "unevaluatedItems",
+  "unevaluatedProperties",
 ];
 
 /** Undefined where the case has neither enum nor const. @throws FormError for lists and objects beside other keywords. */

@@ -14,6 +14,11 @@ const count: Keyword = {
   expected: "a whole number of at least 0",
   accepts: (value) => isNumber(value) && Number.isInteger(value) && value >= 0,
 };
+/** In draft 4 it says that the limit beside it is left out. */
+const numberOrFlag: Keyword = {
+  expected: "a number",
+  accepts: (value) => Number.isFinite(value) || typeof value === "boolean",
+};
 const number: Keyword = { expected: "a number", accepts: (value) => Number.isFinite(value) };
 const string: Keyword = { expected: "a text", accepts: (value) => typeof value === "string" };
 const flag: Keyword = { expected: "true or false", accepts: (value) => typeof value === "boolean" };
@@ -63,8 +68,8 @@ export const enforcedKeywords: Readonly<Record<string, Keyword>> = {
   oneOf: schemas,
   minimum: number,
   maximum: number,
-  exclusiveMinimum: number,
-  exclusiveMaximum: number,
+  exclusiveMinimum: numberOrFlag,
+  exclusiveMaximum: numberOrFlag,
   multipleOf: {
     expected: "a number above 0",
     accepts: (value) => isNumber(value) && Number.isFinite(value) && value > 0,
@@ -77,7 +82,15 @@ export const enforcedKeywords: Readonly<Record<string, Keyword>> = {
   maxItems: count,
   uniqueItems: flag,
   prefixItems: schemas,
-  items: schema,
+  items: {
+    expected: schema.expected,
+    // In draft 7 a list is what prefixItems is now.
+    accepts: (value) => isSchema(value) || (Array.isArray(value) && value.every(isSchema)),
+  },
+  additionalItems: schema,
+  contains: schema,
+  minContains: count,
+  maxContains: count,
   minProperties: count,
   maxProperties: count,
   required: strings,
@@ -85,16 +98,37 @@ export const enforcedKeywords: Readonly<Record<string, Keyword>> = {
   patternProperties: schemaMap,
   additionalProperties: schema,
   propertyNames: schema,
+  unevaluatedItems: schema,
+  unevaluatedProperties: schema,
+  dependentRequired: {
+    expected: "an object of lists of texts",
+    accepts: (value) => isRecord(value) && Object.values(value).every(strings.accepts),
+  },
+  dependentSchemas: schemaMap,
+  dependencies: {
+    expected: "an object of schemas or lists of texts",
+    accepts: (value) =>
+      isRecord(value) &&
+      Object.values(value).every((each) => isSchema(each) || strings.accepts(each)),
+  },
+  not: schema,
+  if: schema,
+  // biome-ignore lint/suspicious/noThenProperty: the keyword's name.
+  then: schema,
+  else: schema,
+  $dynamicRef: string,
 };
 
 /** Where schemas lie that others refer to, and what is said to people. */
 export const silentKeywords: ReadonlySet<string> = new Set([
   "$schema",
   "$id",
+  "id",
   "$comment",
   "$defs",
   "definitions",
   "$anchor",
+  "$dynamicAnchor",
   "title",
   "description",
   "default",
@@ -115,21 +149,6 @@ export function isVendorKeyword(keyword: string): boolean {
 
 /** What to do instead of a keyword that is refused. */
 export const refusedKeywords: ReadonlyMap<string, string> = new Map([
-  ["not", "say what is allowed instead"],
-  ["if", "write the cases as anyOf"],
-  ["then", "write the cases as anyOf"],
-  ["else", "write the cases as anyOf"],
-  ["dependentRequired", "write the cases as anyOf"],
-  ["dependentSchemas", "write the cases as anyOf"],
-  ["dependencies", "write the cases as anyOf"],
-  ["contains", "describe the items by prefixItems and items"],
-  ["minContains", "describe the items by prefixItems and items"],
-  ["maxContains", "describe the items by prefixItems and items"],
-  ["unevaluatedProperties", "use additionalProperties"],
-  ["unevaluatedItems", "use items"],
-  ["additionalItems", "use items behind prefixItems"],
-  ["$dynamicRef", "use $ref"],
-  ["$dynamicAnchor", "use $ref and $defs"],
   ["$recursiveRef", "use $ref"],
   ["$recursiveAnchor", "use $ref and $defs"],
   ["$vocabulary", "leave it out"],

@@ -8,6 +8,7 @@ import {
   choice,
   type Expression,
   type GrammarBuilder,
+  nothing,
   optional,
   repeat,
   sequence,
@@ -24,6 +25,8 @@ export interface NumberLimits {
   readonly exclusiveMaximum: number;
   readonly multiples: readonly number[];
   readonly isWhole: boolean;
+  /** Whether it must not be whole. */
+  readonly isFraction: boolean;
 }
 
 export const noLimits: NumberLimits = {
@@ -33,6 +36,7 @@ export const noLimits: NumberLimits = {
   exclusiveMaximum: Number.POSITIVE_INFINITY,
   multiples: [],
   isWhole: false,
+  isFraction: false,
 };
 
 const digit = byteRange(0x30, 0x39);
@@ -58,6 +62,31 @@ const anyNumber = sequence(
   ]),
 );
 
+/** A double's at least: 1e-7 to 1e-307. */
+const smallExponent = choice([
+  firstDigit,
+  sequence(firstDigit, digit),
+  sequence(byteRange(0x31, 0x32), digit, digit),
+  sequence(text("30"), byteRange(0x30, 0x37)),
+]);
+/** Digits of a fraction: with more, a double might be whole. */
+const fractionDigits = 15;
+const anyFraction = sequence(
+  minus,
+  choice([
+    ...Array.from({ length: fractionDigits - 1 }, (_, i) => {
+      const whole = i === 0 ? text("0") : sequence(firstDigit, repeat(digit, i - 1, i - 1));
+      return sequence(whole, text("."), repeat(digit, 0, fractionDigits - 1 - i), firstDigit);
+    }),
+    sequence(
+      firstDigit,
+      optional(sequence(text("."), repeat(digit, 1, fractionDigits - 1))),
+      text("e-"),
+      smallExponent,
+    ),
+  ]),
+);
+
 /** A multiple of more digits than a double keeps might be none when it is read. */
 const largestMultiple: Decimal = { whole: "9".repeat(15), fraction: "" };
 
@@ -70,6 +99,7 @@ export function numberExpression(
   const multiple = leastCommonMultiple(limits.multiples, where);
   // A multiple of a whole number is whole.
   const isWhole = limits.isWhole || limits.multiples.length > 0;
+  if (limits.isFraction) return isWhole ? nothing : fractions(limits, where);
   const low = lowerBound({ ...limits, isWhole });
   const high = negated(lowerBound(negatedLimits({ ...limits, isWhole })));
   if (low === undefined && high === undefined && multiple === 1)
@@ -93,6 +123,15 @@ export function numberExpression(
   return choice(options);
 }
 
+/** @throws FormError beside limits */
+function fractions({ minimum, maximum, ...limits }: NumberLimits, where: string): Expression {
+  const { exclusiveMinimum, exclusiveMaximum } = limits;
+  if ([minimum, maximum, exclusiveMinimum, exclusiveMaximum].some(Number.isFinite)) {
+    throw new FormError(where, "has limits for numbers that are not whole", "leave them out");
+  }
+  return anyFraction;
+}
+
 /** Whether some number keeps the limits, as far as the limits alone say; multiples are not looked at. */
 export function isEmptyRange(limits: NumberLimits): boolean {
   const low = lowerBound(limits);
@@ -108,6 +147,7 @@ export function keepsLimits(value: number, limits: NumberLimits): boolean {
     value > limits.exclusiveMinimum &&
     value < limits.exclusiveMaximum &&
     (!limits.isWhole || Number.isInteger(value)) &&
+    !(limits.isFraction && Number.isInteger(value)) &&
     limits.multiples.every((multiple) => value % multiple === 0)
   );
 }

@@ -218,8 +218,35 @@ class PropertySchemas {
     return [...own, ...this.#schemasOfMatches(isMatched, name)];
   }
 
-  /** What patternProperties and additionalProperties say of a name that matches some patterns. */
+  /** What all but properties says of a name that matches some patterns. */
   #schemasOfMatches(isMatched: (pattern: string) => boolean, name?: string): readonly SchemaNode[] {
+    const unevaluated = this.#of.flatMap((node) => {
+      const rest = node.keywords["unevaluatedProperties"];
+      if (!isSchemaValue(rest) || this.#isEvaluated(node, isMatched, name)) return [];
+      return [this.#use.document.node(rest, step(node.path, "unevaluatedProperties"))];
+    });
+    return [...unevaluated, ...this.#schemasBeside(isMatched, name)];
+  }
+
+  /** Whether a schema, or one that holds because of it, has looked at such a property. */
+  #isEvaluated(
+    node: SchemaNode,
+    isMatched: (pattern: string) => boolean,
+    name: string | undefined,
+  ): boolean {
+    return [...this.#use.finder.partsOf(node, this.#of)].some((part) => {
+      const { properties, patternProperties, additionalProperties, unevaluatedProperties } =
+        part.keywords;
+      return (
+        additionalProperties !== undefined ||
+        (part !== node && unevaluatedProperties !== undefined) ||
+        (name !== undefined && Object.hasOwn(recordOf(properties), name)) ||
+        Object.keys(recordOf(patternProperties)).some(isMatched)
+      );
+    });
+  }
+
+  #schemasBeside(isMatched: (pattern: string) => boolean, name?: string): readonly SchemaNode[] {
     return this.#of.flatMap(({ keywords, path }) => {
       const patterns = Object.entries(recordOf(keywords["patternProperties"]));
       const matched = patterns.filter(([pattern]) => isMatched(pattern));
@@ -237,12 +264,12 @@ class PropertySchemas {
   }
 
   #languageOfNames(): Regular {
-    const { languages, document, finder } = this.#use;
+    const { languages, document } = this.#use;
     const schemas = valuesOf(this.#of, "propertyNames", isSchemaValue).map(({ node, value }) =>
       document.node(value, step(node.path, "propertyNames")),
     );
     if (schemas.length === 0) return languages.any;
-    const cases = finder.casesOf(schemas).filter((each) => typesOf(each).has("string"));
+    const cases = this.#use.casesOf(schemas).filter((each) => typesOf(each).has("string"));
     return languages.maker.choice(cases.map((each) => namesOf(each, languages)));
   }
 }

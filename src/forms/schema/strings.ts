@@ -3,9 +3,10 @@ import { FormError } from "../../core/errors.ts";
 import { anyCodePoint } from "../code-points.ts";
 import { parsePattern } from "../pattern.ts";
 import type { Regular, RegularMaker } from "../regular.ts";
-import { type Case, isNumberValue, isTextValue, valuesOf } from "./cases.ts";
+import { type Case, isListValue, isNumberValue, isTextValue, valuesOf } from "./cases.ts";
 import { at, step } from "./document.ts";
 import { formatPatterns, numberFormats, silentFormats } from "./formats.ts";
+import { notFormat, notPattern, notTexts } from "./negations.ts";
 
 export class StringLanguages {
   readonly maker: RegularMaker;
@@ -39,7 +40,18 @@ export class StringLanguages {
     const formats = valuesOf(strings, "format", isTextValue).flatMap(({ node, value }) =>
       this.#format(value, step(node.path, "format")),
     );
-    const parts = [...lengths, ...patterns, ...formats];
+    const others = [
+      ...valuesOf(strings, notPattern, isTextValue).map(({ node, value }) =>
+        this.pattern(value, step(node.path, "pattern")),
+      ),
+      ...valuesOf(strings, notFormat, isTextValue).flatMap(({ node, value }) =>
+        this.#format(value, step(node.path, "format")),
+      ),
+      ...valuesOf(strings, notTexts, isListValue).map(({ value }) =>
+        this.maker.texts(value.filter(isTextValue)),
+      ),
+    ].map((language) => this.maker.not(language));
+    const parts = [...lengths, ...patterns, ...formats, ...others];
     return parts.length === 0 ? this.any : this.maker.all(parts);
   }
 

@@ -15,7 +15,7 @@ import {
 } from "../expression.ts";
 import { type Regular, RegularMaker } from "../regular.ts";
 import { arrayExpression } from "./arrays.ts";
-import { type Case, CaseFinder, type OneOf } from "./cases.ts";
+import { type Case, CaseFinder } from "./cases.ts";
 import { Disjointness } from "./disjoint.ts";
 import { at, SchemaDocument, type SchemaNode } from "./document.ts";
 import { enumOf } from "./enums.ts";
@@ -39,6 +39,8 @@ export interface Translation {
   readonly builder: GrammarBuilder;
   readonly languages: StringLanguages;
   readonly finder: CaseFinder;
+  /** The cases of schemas that hold at once. */
+  casesOf(nodes: readonly SchemaNode[]): readonly Case[];
   /** A value that all schemas hold for. */
   valueOf(nodes: readonly SchemaNode[]): Expression;
   /** A string of a language, in quotes. */
@@ -74,6 +76,10 @@ class SchemaTranslator implements Translation {
     const start = this.builder.declare("schema");
     this.builder.define(start, value);
     return this.builder.build(start);
+  }
+
+  casesOf(nodes: readonly SchemaNode[]): readonly Case[] {
+    return this.finder.casesOf(nodes, [], (found) => this.#disjointness.exclusive(found));
   }
 
   valueOf(nodes: readonly SchemaNode[]): Expression {
@@ -126,9 +132,7 @@ class SchemaTranslator implements Translation {
   }
 
   #define(nodes: readonly SchemaNode[]): Expression {
-    const onOneOf = (found: OneOf): void => this.#disjointness.check(found);
-    const cases = this.finder.casesOf(nodes, [], onOneOf);
-    return choice(cases.map((each) => this.#case(each)));
+    return choice(this.casesOf(nodes).map((each) => this.#case(each)));
   }
 
   #case(of: Case): Expression {

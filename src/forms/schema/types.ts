@@ -1,7 +1,8 @@
 /** Which types a case allows, and what it says about numbers. */
-import { type Case, isNumberValue, isTextValue, valuesOf } from "./cases.ts";
+import { type Case, isNumberValue, isTextValue, isTrue, valuesOf } from "./cases.ts";
 import { numberFormats } from "./formats.ts";
 import { isTypeName, type TypeName, typeNames } from "./keywords.ts";
+import { isFraction } from "./negations.ts";
 import { type NumberLimits, noLimits } from "./numbers.ts";
 
 /** Where "number" is among them, "integer" is too. */
@@ -29,5 +30,6 @@ export function numberLimits(of: Case, types: ReadonlySet<TypeName>): NumberLimi
     exclusiveMaximum: Math.min(noLimits.exclusiveMaximum, ...all("exclusiveMaximum")),
     multiples: all("multipleOf"),
     isWhole: !types.has("number") || formats.length > 0,
+    isFraction: valuesOf(of, isFraction, isTrue).length > 0,
   };
 }
