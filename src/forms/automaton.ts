@@ -4,7 +4,6 @@
  */
 import { FormError } from "../core/errors.ts";
 import type { CodePoints } from "./code-points.ts";
-import { union } from "./code-points.ts";
 import {
   choice,
   type Expression,
@@ -18,6 +17,9 @@ import type { Regular, RegularMaker } from "./regular.ts";
 
 /** States of an automaton: 2 s to find in the worst case. A pattern and a length of at most 1000 need some thousands. */
 const maxStates = 10_000;
+
+/** States whose characters are written out in each of them: some 50 items a character. */
+const maxWrittenOut = 500;
 
 /** How one character out of a set is written: in UTF-8, or as JSON's strings have it. */
 export type Spelling = (set: CodePoints) => Expression;
@@ -101,13 +103,25 @@ function automatonRules(
 ): Expression {
   const { spelling, builder, where } = context;
   const rules = new Map([[language, builder.declare(where)]]);
+  const ways = new Map<Regular, ReturnType<typeof waysFrom>>();
+  for (const state of rules.keys()) {
+    const found = waysFrom(state, maker);
+    ways.set(state, found);
+    for (const { to } of found) if (!rules.has(to)) rules.set(to, builder.declare(where));
+    if (rules.size > maxStates || !maker.spendState()) throw tooManyStates(where);
+  }
+  // Few states have their characters written out, which reads faster; many share them.
+  const shared = new Map<CodePoints, Expression>();
+  const characterOf = (set: CodePoints): Expression => {
+    if (rules.size <= maxWrittenOut) return spelling(set);
+    const known = shared.get(set) ?? builder.add(where, spelling(set));
+    shared.set(set, known);
+    return known;
+  };
   for (const [state, rule] of rules) {
     const options: Expression[] = state.isNullable ? [emptyText] : [];
-    for (const { set, to } of waysFrom(state, maker)) {
-      if (rules.size > maxStates) throw tooManyStates(where);
-      const next = rules.get(to) ?? builder.declare(where);
-      rules.set(to, next);
-      options.push(sequence(spelling(set), { kind: "rule", rule: next }));
+    for (const { set, to } of ways.get(state) ?? []) {
+      options.push(sequence(characterOf(set), { kind: "rule", rule: rules.get(to) ?? 0 }));
     }
     builder.define(rule, choice(options));
   }
@@ -126,13 +140,13 @@ function waysFrom(
     if (others === undefined) sets.set(to, [set]);
     else others.push(set);
   }
-  return [...sets].map(([to, parts]) => ({ to, set: union(parts) }));
+  return [...sets].map(([to, parts]) => ({ to, set: maker.union(parts) }));
 }
 
 function tooManyStates(where: string): FormError {
   return new FormError(
     where,
-    `its patterns and lengths together need more than ${maxStates} states`,
+    `its patterns and lengths together need more than ${maxStates} states, or all of the form more than 15,000`,
     "loosen one of them",
   );
 }

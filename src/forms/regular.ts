@@ -40,7 +40,24 @@ const maxBranches = 500;
 export class RegularMaker {
   readonly #known: Map<string, Regular> = new Map();
   readonly nothing: Regular = this.#intern("0", { kind: "nothing" }, false);
+  /** States of automata that may still be made. */
+  #statesLeft = 15_000;
+  readonly #unions: Map<string, CodePoints> = new Map();
   readonly empty: Regular = this.#intern("1", { kind: "empty" }, true);
+
+  /** Counts one more state of an automaton; false where a form has too many. */
+  spendState(): boolean {
+    return this.#statesLeft-- > 0;
+  }
+
+  /** Sets in one: equal ones are one object. */
+  union(sets: readonly CodePoints[]): CodePoints {
+    const found = union(sets);
+    const key = found.join();
+    const known = this.#unions.get(key) ?? found;
+    this.#unions.set(key, known);
+    return known;
+  }
 
   class(set: CodePoints): Regular {
     if (set.length === 0) return this.nothing;
