@@ -11,6 +11,8 @@ const headerEnds: readonly string[] = [
   " <|constrain|>json<|message|>",
   "<|channel|>commentary <|constrain|>json<|message|>",
   "<|channel|>commentary json<|message|>",
+  "<|channel|>analysis json<|message|>",
+  "<|channel|>analysis code<|message|>",
   " json<|message|>",
   " code<|message|>",
   message,

@@ -1,6 +1,6 @@
 /** Parts of outlines: calls of tools as a family writes them. */
 import type { Outline } from "../forms/outline.ts";
-import type { CallGrammar } from "../text/replies/call-grammar.ts";
+import type { CallGrammar, TagGrammar } from "../text/replies/call-grammar.ts";
 import type { Tool } from "../text/replies/tool.ts";
 
 export function textOf(text: string): Outline {
@@ -25,6 +25,62 @@ export function argumentsOf(tool: Tool, keeping: "strict" | "as told" = "as told
   return isKept ? { kind: "form", form } : { kind: "form", form, orElse: anything };
 }
 
+/** As `argumentsOf`, between tags. */
+function taggedArguments(
+  { parameters = {}, strict = false }: Tool,
+  tags: TagGrammar,
+  keeping: "strict" | "as told",
+): Outline {
+  const schema = { type: "object", ...parameters };
+  const form = { kind: "tagged", schema, tags } as const;
+  const isKept = keeping === "strict" || strict;
+  // Without a schema nothing says which arguments there are: any text between the tags.
+  if (isKept) return { kind: "form", form };
+  const anything = anyArguments(tags);
+  return Object.keys(parameters).length === 0
+    ? { kind: "form", form: anything }
+    : { kind: "form", form, orElse: anything };
+}
+
+/** Any names and texts between tags, in a pattern. */
+function anyArguments(tags: TagGrammar): { readonly kind: "regex"; readonly regex: string } {
+  const { beforeKey, afterKey, afterValue } = tags;
+  const exactly = (text: string): string => text.replaceAll(/[$()*+./?[\\\]^{|}-]/g, "\\$&");
+  const value = "(?:[^<]|<[^/])*";
+  return {
+    kind: "regex",
+    regex: `(?:${exactly(beforeKey)}[\\w.-]+${exactly(afterKey)}${value}${exactly(afterValue)})*`,
+  };
+}
+
+/** What follows the mark of calls whose arguments are tags. */
+export function taggedCallsBehind(tags: TagGrammar, tools: readonly Tool[]): Outline {
+  const one = oneTaggedCall(tags, tools);
+  // One call of function tags and of GLM's stands between a pair of marks.
+  const isOne = tags.hasOwnLines || tags.before === "";
+  const more: Outline = { kind: "any-number", body: one };
+  return sequenceOf(one, ...(isOne ? [] : [more]), loose(tags.close));
+}
+
+/** A call behind the mark, without what ends it. `keeping`: as for `argumentsOf`. */
+export function oneTaggedCall(
+  tags: TagGrammar,
+  tools: readonly Tool[],
+  keeping: "strict" | "as told" = "as told",
+): Outline {
+  return sequenceOf(loose(tags.before), {
+    kind: "choice",
+    options: tools.map((tool) =>
+      sequenceOf(
+        textOf(tool.name),
+        loose(tags.between),
+        taggedArguments(tool, tags, keeping),
+        loose(tags.after),
+      ),
+    ),
+  });
+}
+
 /** What follows a mark that begins a call, or a list of them. */
 export function callsBehind(mark: string, grammar: CallGrammar, tools: readonly Tool[]): Outline {
   const { open, before, separator = "", close } = grammar;
@@ -32,7 +88,8 @@ export function callsBehind(mark: string, grammar: CallGrammar, tools: readonly 
   const head = loose((open + before).slice(mark.length));
   // Calls without marks around all of them begin anew.
   if (open === "") return sequenceOf(head, one);
-  const more: Outline = { kind: "any-number", body: sequenceOf(loose(separator + before), one) };
+  const next = sequenceOf(loose(`\n${separator}${before}`), one);
+  const more: Outline = { kind: "any-number", body: next };
   return sequenceOf(head, one, more, loose(close));
 }
 
@@ -50,17 +107,40 @@ export function everyCall(grammar: CallGrammar, tools: readonly Tool[], prompt: 
 
 function oneCall(grammar: CallGrammar, tools: readonly Tool[]): Outline {
   const options = tools.map((tool) =>
-    sequenceOf(named(tool, grammar), argumentsOf(tool), loose(grammar.after)),
+    sequenceOf(named(tool, grammar), argumentsOf(tool), idBehind(grammar), loose(grammar.after)),
   );
   return { kind: "choice", options };
 }
 
+/** Calls in a list may have an id behind their arguments. */
+function idBehind({ open, after }: CallGrammar): Outline {
+  if (!open.endsWith("[") || !after.startsWith("}")) return sequenceOf();
+  const id: Outline = {
+    kind: "form",
+    form: { kind: "regex", regex: '(?:, ?"id": ?"[\\w-]{1,64}")?' },
+  };
+  return id;
+}
+
 function named({ name }: Tool, { between }: CallGrammar): Outline {
   // Kimi's calls are numbered.
+  if (between === "[ARGS]") return sequenceOf(textOf(name), callId, textOf(between));
   if (!between.startsWith(":0")) return sequenceOf(textOf(name), loose(between));
   const place: Outline = { kind: "form", form: { kind: "regex", regex: ":[0-9]{1,3}" } };
   return sequenceOf(textOf(name), place, loose(between.slice(2)));
 }
+
+/** Mistral's models of one generation give each call an id of its own. */
+const callId: Outline = {
+  kind: "choice",
+  options: [
+    sequenceOf(),
+    sequenceOf(textOf("[CALL_ID]"), {
+      kind: "form",
+      form: { kind: "regex", regex: "[A-Za-z0-9]{9}" },
+    }),
+  ],
+};
 
 function loose(text: string): Outline {
   return { kind: "loose", text };

@@ -9,7 +9,15 @@ import { type CallGrammar, markOf } from "../text/replies/call-grammar.ts";
 import type { ReplyForm } from "../text/replies/reply-form.ts";
 import type { Tool } from "../text/replies/tool.ts";
 import { harmonyCalls, harmonyForm } from "./harmony-outline.ts";
-import { argumentsOf, callsBehind, everyCall, sequenceOf, textOf } from "./outline-parts.ts";
+import {
+  argumentsOf,
+  callsBehind,
+  everyCall,
+  oneTaggedCall,
+  sequenceOf,
+  taggedCallsBehind,
+  textOf,
+} from "./outline-parts.ts";
 import { thoughtsBefore } from "./thoughts.ts";
 
 /** Which tools an answer calls: what the model likes, none, one of them, or this one. */
@@ -50,6 +58,7 @@ function promisedCall(
   { tools, form, prompt, asked }: AnswerSetting,
 ): AnswerPlan {
   const { grammar } = form;
+  const tags = form.kind === "marked" ? form.tags : undefined;
   const chosen = choice === "required" ? tools : tools.filter(({ name }) => name === choice.name);
   if (chosen.length === 0) {
     const found = choice === "required" ? '"required" without tools' : JSON.stringify(choice.name);
@@ -57,6 +66,17 @@ function promisedCall(
   }
   if (asked !== undefined) {
     throw new OptionError(asked.kind, "beside a call that must come", "toolChoice auto beside it");
+  }
+  const thoughts = thoughtsBefore(form, prompt);
+  if (tags !== undefined) {
+    const call = oneTaggedCall(tags, chosen, "strict");
+    const mark = textOf(tags.mark);
+    const outline = thoughts.isOpen ? sequenceOf(thoughts.outline, mark, call) : call;
+    return {
+      begun: thoughts.isOpen ? "" : tags.mark,
+      source: { kind: "outline", outline },
+      isPlain: false,
+    };
   }
   if (grammar === undefined) throw noPromisedCalls();
   const { open, before, between, after, close } = grammar;
@@ -68,7 +88,6 @@ function promisedCall(
       sequenceOf(textOf(tool.name + between), argumentsOf(tool, "strict"), textOf(end.trimEnd())),
     ),
   };
-  const thoughts = thoughtsBefore(form, prompt);
   if (thoughts.isOpen) {
     const outline = sequenceOf(thoughts.outline, textOf(open + before), call);
     return { begun: "", source: { kind: "outline", outline }, isPlain: false };
@@ -96,24 +115,40 @@ function promisedForm(
   if (!isPossible && tools.length === 0) return { begun: "", source: asked, isPlain: true };
   const options: Outline[] = [value];
   if (tools.length > 0) {
-    if (form.grammar === undefined) throw noPromisedCalls();
-    options.push(everyCall(form.grammar, tools, prompt));
+    options.push(callInstead(form, tools, prompt));
   }
   const outline = sequenceOf(thoughts, { kind: "choice", options });
   return { begun: "", source: { kind: "outline", outline }, isPlain: false };
+}
+
+/** A call in place of a value. */
+function callInstead(
+  { grammar, tags }: Extract<ReplyForm, { kind: "marked" }>,
+  tools: readonly Tool[],
+  prompt: string,
+): Outline {
+  if (tags !== undefined) {
+    return sequenceOf(textOf(tags.mark), oneTaggedCall(tags, tools));
+  }
+  if (grammar === undefined) throw noPromisedCalls();
+  return everyCall(grammar, tools, prompt);
 }
 
 /** Free text in which calls are calls; undefined for a model whose calls are not known so well. */
 function callsInText({ tools, form, prompt }: AnswerSetting): Outline | undefined {
   const { grammar } = form;
   if (form.kind === "harmony") return harmonyCalls(tools);
+  if (form.tags !== undefined) {
+    const { mark } = form.tags;
+    return { kind: "free", openings: [{ mark, body: taggedCallsBehind(form.tags, tools) }] };
+  }
   if (grammar === undefined || grammar.isOwn === false) {
     if (tools.some(({ strict }) => strict === true)) throw noPromisedCalls();
     return undefined;
   }
   const mark = markOf(grammar);
   const openings = namesStand(grammar)
-    ? tools.flatMap((tool) => openingsByName(tool, { grammar, mark, prompt }))
+    ? tools.flatMap((tool) => openingsByName(tool, { tools, grammar, mark, prompt }))
     : [{ mark, body: callsBehind(mark, grammar, tools) }];
   return { kind: "free", openings };
 }
@@ -127,13 +162,32 @@ type Openings = Extract<Outline, { kind: "free" }>["openings"];
 
 function openingsByName(
   tool: Tool,
-  { grammar, mark, prompt }: { grammar: CallGrammar; mark: string; prompt: string },
+  {
+    tools,
+    grammar,
+    mark,
+    prompt,
+  }: {
+    readonly tools: readonly Tool[];
+    readonly grammar: CallGrammar;
+    readonly mark: string;
+    readonly prompt: string;
+  },
 ): Openings {
   const { open, before, between, after, close } = grammar;
   const value = argumentsOf(tool);
   const whole = open + before + tool.name + between;
   if (mark === "") {
-    const body = sequenceOf(value, textOf(after + close));
+    // Llama writes several in a row, with semicolons between them.
+    const next = tools.map((each) =>
+      sequenceOf(textOf(each.name + between), argumentsOf(each), textOf(after + close)),
+    );
+    const more: Outline = {
+      kind: "any-number",
+      body: sequenceOf(textOf(`; ${open}${before}`), { kind: "choice", options: next }),
+    };
+    const isOne = open !== "";
+    const body = sequenceOf(value, textOf(after + close), ...(isOne ? [] : [more]));
     return [{ mark: whole, isFirst: true, body, isLast: true }];
   }
   const isBegun = prompt.endsWith(open + before);

@@ -168,6 +168,8 @@ function keyOf(source: FormSource): string {
   switch (source.kind) {
     case "schema":
       return JSON.stringify(source.schema);
+    case "tagged":
+      return JSON.stringify([source.schema, source.tags]);
     case "regex":
       return String(source.regex);
     case "grammar":

@@ -10,14 +10,15 @@ import type { TokenTrie } from "../text/token-trie.ts";
 import { expressionOf } from "./automaton.ts";
 import { utf8Of } from "./code-points.ts";
 import { type ConstraintUse, FormConstraint } from "./constraint.ts";
-import { type Grammar, GrammarBuilder } from "./expression.ts";
+import { type Expression, type Grammar, GrammarBuilder } from "./expression.ts";
 import { parseGbnf } from "./gbnf.ts";
 import { Masks } from "./masks.ts";
 import { type Outline, type OutlineUse, outlineGrammar } from "./outline.ts";
 import { parsePattern } from "./pattern.ts";
 import { Program } from "./program.ts";
 import { RegularMaker } from "./regular.ts";
-import { schemaGrammar } from "./schema/translate.ts";
+import type { Tags } from "./schema/tagged.ts";
+import { schemaGrammar, taggedGrammar } from "./schema/translate.ts";
 import { type State, States } from "./states.ts";
 
 /** What an answer's whole text must be. */
@@ -26,6 +27,8 @@ export type FormSource =
   | { readonly kind: "schema"; readonly schema: unknown }
   /** The whole text matches; anchors are allowed. Flags: u and s. */
   | { readonly kind: "regex"; readonly regex: string | RegExp }
+  /** The properties of an object of a schema, between tags. */
+  | { readonly kind: "tagged"; readonly schema: unknown; readonly tags: Omit<Tags, "write"> }
   /** GBNF, as llama.cpp has it. */
   | { readonly kind: "grammar"; readonly grammar: string }
   /** Forms, marks and free text. */
@@ -51,7 +54,7 @@ export class Form {
     const grammar =
       source.kind === "outline"
         ? outlineGrammar(source.outline, { grammarOf, spellingsOf })
-        : grammarOf(source);
+        : grammarOf(source, (value) => ({ kind: "text", bytes: Buffer.from(value) }));
     this.states = new States(new Program(grammar));
     this.#trie = trie;
   }
@@ -95,10 +98,16 @@ export class Form {
   }
 }
 
-function grammarOf(source: Exclude<FormSource, { readonly kind: "outline" }>): Grammar {
+/** `write`: a text with marks. */
+function grammarOf(
+  source: Exclude<FormSource, { readonly kind: "outline" }>,
+  write: (text: string) => Expression,
+): Grammar {
   switch (source.kind) {
     case "schema":
       return schemaGrammar(source.schema);
+    case "tagged":
+      return taggedGrammar(source.schema, { ...source.tags, write });
     case "regex":
       return regexGrammar(source.regex);
     case "grammar":

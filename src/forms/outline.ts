@@ -19,7 +19,7 @@ import { markedText, type Opening } from "./marked-text.ts";
 export type Outline =
   /** As it stands, marks in the vocabulary's own tokens. */
   | { readonly kind: "text"; readonly text: string }
-  /** The same, but white space in it may be missing. */
+  /** The same, but line breaks in it may be missing, and spaces behind colons and commas. */
   | { readonly kind: "loose"; readonly text: string }
   | { readonly kind: "sequence"; readonly parts: readonly Outline[] }
   | { readonly kind: "choice"; readonly options: readonly Outline[] }
@@ -46,7 +46,10 @@ interface OutlineOpening {
 
 /** What an outline is written out with. */
 export interface OutlineUse {
-  readonly grammarOf: (source: Exclude<FormSource, { readonly kind: "outline" }>) => Grammar;
+  readonly grammarOf: (
+    source: Exclude<FormSource, { readonly kind: "outline" }>,
+    write: (text: string) => Expression,
+  ) => Grammar;
   /** How a vocabulary writes a text, its own way first: its control tokens, or their names in letters. */
   readonly spellingsOf: (text: string) => readonly Uint8Array[];
 }
@@ -65,12 +68,7 @@ function expressionOf(outline: Outline, builder: GrammarBuilder, use: OutlineUse
     case "text":
       return written(outline.text, use);
     case "loose":
-      return sequence(
-        ...outline.text.split(/(\s)/).map((part) => {
-          const expression = written(part, use);
-          return /^\s$/.test(part) ? optional(expression) : expression;
-        }),
-      );
+      return loosely(outline.text, use);
     case "sequence":
       return sequence(...outline.parts.map(inner));
     case "choice":
@@ -89,6 +87,15 @@ function expressionOf(outline: Outline, builder: GrammarBuilder, use: OutlineUse
     default:
       return outline satisfies never;
   }
+}
+
+function loosely(text: string, use: OutlineUse): Expression {
+  return sequence(
+    ...text.split(/(\n|(?<=[:,]) )/).map((part) => {
+      const expression = written(part, use);
+      return part === "\n" || part === " " ? optional(expression) : expression;
+    }),
+  );
 }
 
 function written(text: string, { spellingsOf }: OutlineUse): Expression {
@@ -115,13 +122,14 @@ function freeText(
 function formExpression(
   { form, orElse }: Extract<Outline, { kind: "form" }>,
   builder: GrammarBuilder,
-  { grammarOf }: OutlineUse,
+  use: OutlineUse,
 ): Expression {
+  const write = (text: string): Expression => loosely(text, use);
   try {
-    return embedded(grammarOf(form), builder);
+    return embedded(use.grammarOf(form, write), builder);
   } catch (error) {
     if (orElse === undefined || !(error instanceof FormError)) throw error;
-    return embedded(grammarOf(orElse), builder);
+    return embedded(use.grammarOf(orElse, write), builder);
   }
 }
 

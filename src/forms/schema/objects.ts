@@ -33,11 +33,16 @@ interface Member {
   readonly isRequired: boolean;
 }
 
+/** How a named property is written: in JSON, or otherwise. `nodes`: what must hold for its value. */
+export type WriteMember = (name: string, nodes: readonly SchemaNode[]) => Expression;
+
 /** @throws FormError for minProperties that other properties than the named ones would have to make up, and too many patterns. */
 export function objectExpression(of: Case, use: Translation): Expression {
   const schemas = new PropertySchemas(of, use);
-  const named = schemas.named();
   const others = schemas.others();
+  const named = schemas.named((name, nodes) =>
+    sequence(text(JSON.stringify(name)), colon, use.valueOf(nodes)),
+  );
   const { least, most } = countsOf(of, "minProperties", "maxProperties");
   const path = of[0]?.path ?? "#";
   const required = named.filter(({ isRequired }) => isRequired).length;
@@ -48,8 +53,16 @@ export function objectExpression(of: Case, use: Translation): Expression {
       "name them in properties, or in required",
     );
   }
-  const members = new MemberRules({ named, others, least, most }, use, at(path));
+  const members = new MemberRules({ named, others, least, most, between: comma }, use, at(path));
   return sequence(text("{"), members.expression(), text("}"));
+}
+
+/** The named properties of an object without braces and commas, and no others. */
+export function memberList(of: Case, use: Translation, write: WriteMember): Expression {
+  const named = new PropertySchemas(of, use).named(write);
+  const { least, most } = countsOf(of, "minProperties", "maxProperties");
+  const members = { named, others: nothing, least, most, between: emptyText };
+  return new MemberRules(members, use, at(of[0]?.path ?? "#")).expression();
 }
 
 /** What must hold for the value of a property, by its name. */
@@ -61,26 +74,20 @@ export function propertySchemas(
   return (name) => schemas.schemasOf(name);
 }
 
+interface Members {
+  readonly named: readonly Member[];
+  readonly others: Expression;
+  readonly least: number;
+  readonly most: number;
+  readonly between: Expression;
+}
+
 class MemberRules {
-  readonly #members: {
-    readonly named: readonly Member[];
-    readonly others: Expression;
-    readonly least: number;
-    readonly most: number;
-  };
+  readonly #members: Members;
   readonly #use: Translation;
   readonly #where: string;
 
-  constructor(
-    members: {
-      readonly named: readonly Member[];
-      readonly others: Expression;
-      readonly least: number;
-      readonly most: number;
-    },
-    use: Translation,
-    where: string,
-  ) {
+  constructor(members: Members, use: Translation, where: string) {
     this.#members = members;
     this.#use = use;
     this.#where = where;
@@ -88,7 +95,7 @@ class MemberRules {
 
   /** From the last named property to the first: what may follow when so many properties are there. */
   expression(): Expression {
-    const { named, others, most } = this.#members;
+    const { named, others, most, between } = this.#members;
     const counts = this.#highestCount + 1;
     if (named.length * counts > maxCounted) {
       throw new FormError(
@@ -103,7 +110,7 @@ class MemberRules {
       after = next.map((skipped, count) => {
         const following = next[Math.min(count + 1, counts - 1)] ?? nothing;
         const member =
-          count < most ? sequence(...(count === 0 ? [] : [comma]), body, following) : nothing;
+          count < most ? sequence(...(count === 0 ? [] : [between]), body, following) : nothing;
         return this.#use.builder.add(this.#where, isRequired ? member : choice([member, skipped]));
       });
     }
@@ -118,11 +125,11 @@ class MemberRules {
   }
 
   #others(count: number): Expression {
-    const { others, least, most } = this.#members;
+    const { others, least, most, between } = this.#members;
     const missing = Math.max(0, least - count);
     if (others === nothing) return missing === 0 ? emptyText : nothing;
     const more = (there: number): Expression =>
-      repeat(sequence(comma, others), Math.max(0, least - there), Math.max(0, most - there));
+      repeat(sequence(between, others), Math.max(0, least - there), Math.max(0, most - there));
     if (count > 0) return more(count);
     const list = most === 0 ? nothing : sequence(others, more(1));
     return missing === 0 ? choice([list, emptyText]) : list;
@@ -162,12 +169,11 @@ class PropertySchemas {
     }
   }
 
-  named(): readonly Member[] {
+  named(write: WriteMember): readonly Member[] {
     return this.#names.map((name) => {
       const isNameAllowed = this.#use.languages.has(this.#nameLanguage, name);
-      const value = this.#use.valueOf(this.schemasOf(name));
       return {
-        body: isNameAllowed ? sequence(text(JSON.stringify(name)), colon, value) : nothing,
+        body: isNameAllowed ? write(name, this.schemasOf(name)) : nothing,
         isRequired: this.#required.has(name),
       };
     });

@@ -171,6 +171,17 @@ const schemas: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   ),
 })).schema;
 
+/** ajv's code for unevaluatedItems in branches names a variable of another branch, for some schemas and values. */
+function canJudge(isValid: (value: unknown) => boolean, value: unknown): boolean {
+  try {
+    isValid(value);
+    return true;
+  } catch (error) {
+    if (error instanceof ReferenceError) return false;
+    throw error;
+  }
+}
+
 /** Undefined where it is refused, or allows nothing. */
 function compiled(schema: unknown): ReturnType<typeof schemaForm> | undefined {
   try {
@@ -229,6 +240,7 @@ describe("a JSON schema as a form", () => {
           if (form === undefined) return;
           const isValid = ajv.compile(schema as object);
           for (const value of candidates) {
+            if (!canJudge(isValid, value)) return;
             const isWritten = [...ordered(value)].some((each) =>
               form.accepts(JSON.stringify(each)),
             );

@@ -23,6 +23,7 @@ import { type NumberLimits, numberExpression } from "./numbers.ts";
 import { objectExpression } from "./objects.ts";
 import { jsonCharacter, literal, quote } from "./spelling.ts";
 import { StringLanguages } from "./strings.ts";
+import { type Tags, taggedMembers } from "./tagged.ts";
 import { numberLimits, typesOf } from "./types.ts";
 
 /** Combinations of schemas: a schema of 10 MB has fewer. */
@@ -31,6 +32,13 @@ const maxRules = 200_000;
 /** @throws FormError naming the keyword that cannot be kept, or what is wrong. */
 export function schemaGrammar(source: unknown): Grammar {
   return new SchemaTranslator(new SchemaDocument(source)).translate();
+}
+
+/** The properties of an object between tags: see tagged.ts. @throws FormError as `schemaGrammar` */
+export function taggedGrammar(source: unknown, tags: Tags): Grammar {
+  return new SchemaTranslator(new SchemaDocument(source)).translate((root, use) =>
+    taggedMembers(root, use, tags),
+  );
 }
 
 /** What arrays and objects need of the translation of the whole. */
@@ -67,9 +75,11 @@ class SchemaTranslator implements Translation {
     this.#disjointness = new Disjointness(this);
   }
 
-  translate(): Grammar {
-    const { root } = this.document;
-    const value = this.valueOf([root]);
+  /** `write`: the outermost value. */
+  translate(
+    write: (root: SchemaNode, use: Translation) => Expression = (root) => this.valueOf([root]),
+  ): Grammar {
+    const value = write(this.document.root, this);
     for (let next = this.#waiting.pop(); next !== undefined; next = this.#waiting.pop()) {
       this.builder.define(next.rule, this.#define(next.nodes));
     }

@@ -17,6 +17,25 @@ export interface CallGrammar {
   readonly isOwn?: boolean;
 }
 
+/** Calls whose arguments are tags: each text has what stands around it, line breaks that may be missing included. */
+export interface TagGrammar {
+  /** What a call, or several, begins with. */
+  readonly mark: string;
+  /** Of each call: in front of its name, behind it, and behind its arguments. */
+  readonly before: string;
+  readonly between: string;
+  readonly after: string;
+  readonly close: string;
+  /** Of each argument. */
+  readonly beforeKey: string;
+  readonly afterKey: string;
+  readonly afterKeyOfJson?: string;
+  readonly afterValue: string;
+  /** What ends a value: no text has it. */
+  readonly end: string;
+  readonly hasOwnLines: boolean;
+}
+
 export interface CallToWrite {
   readonly name: string;
   /** JSON text of an object. */

@@ -2,7 +2,7 @@
  * How families of models mark thoughts and calls. A family is known by what stands in the chat template, never by the
  * model's name: the template is what the model was trained with. Sources: the models' own templates.
  */
-import { type CallGrammar, jsonGrammar, listGrammar } from "./call-grammar.ts";
+import { type CallGrammar, jsonGrammar, listGrammar, type TagGrammar } from "./call-grammar.ts";
 import { type CallSyntax, textCall } from "./call-syntax.ts";
 import {
   bareCalls,
@@ -11,9 +11,12 @@ import {
   deepSeekGrammar,
   deepSeekSilent,
   dsml,
+  functionTagGrammar,
   functionTags,
+  glmTags,
   hermesCall,
   hermesGrammar,
+  invokeTagGrammar,
   invokeTags,
   llamaGrammar,
   llamaTag,
@@ -63,6 +66,8 @@ export interface Family {
   readonly calls: (tools: readonly Tool[]) => readonly CallSyntax[];
   readonly silent?: readonly string[];
   readonly grammar?: CallGrammar;
+  /** Where arguments are tags. */
+  readonly tags?: TagGrammar;
   /** What the prompt ends with, and what belongs to the answer's first mark. */
   readonly begun?: string;
 }
@@ -80,6 +85,7 @@ export const families: readonly Family[] = [
   {
     name: "glm",
     known: ["<arg_key>", "<tool_call>"],
+    tags: glmTags,
     calls: () => [
       textCall({
         mark: "<tool_call>",
@@ -92,11 +98,13 @@ export const families: readonly Family[] = [
   {
     name: "seed",
     known: ["<seed:tool_call>"],
+    tags: functionTagGrammar("<seed:tool_call>", "</seed:tool_call>"),
     calls: () => [wrappedFunctionTags("<seed:tool_call>", "</seed:tool_call>")],
   },
   {
     name: "qwen3-coder",
     known: ["<function=", "<parameter="],
+    tags: functionTagGrammar("<tool_call>", "</tool_call>"),
     calls: () => [wrappedFunctionTags("<tool_call>", "</tool_call>"), functionTags],
   },
   {
@@ -108,11 +116,13 @@ export const families: readonly Family[] = [
   {
     name: "deepseek-3.2",
     known: ["DSML"],
+    tags: invokeTagGrammar(dsml, `${dsml}function_calls`, [' string="true"', ' string="false"']),
     calls: () => [invokeTags(dsml, `${dsml}function_calls`)],
   },
   {
     name: "minimax",
     known: ["minimax:tool_call"],
+    tags: invokeTagGrammar("", "minimax:tool_call"),
     calls: () => [invokeTags("", "minimax:tool_call")],
   },
   {
@@ -193,6 +203,7 @@ export const families: readonly Family[] = [
       before: '{"tool_call_id": "0", "tool_name": "',
       separator: undefined,
       close: "]<|END_ACTION|>",
+      isOwn: false,
     }),
     calls: () => [jsonCall({ mark: "<|START_ACTION|>", closers: ["<|END_ACTION|>"] })],
   },

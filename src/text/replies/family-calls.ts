@@ -1,6 +1,6 @@
 /** The calls of families of models, as syntaxes and as grammars. families.ts says whose they are. */
 import { parseBraceCall } from "./brace-call.ts";
-import { type CallGrammar, jsonGrammar } from "./call-grammar.ts";
+import { type CallGrammar, jsonGrammar, type TagGrammar } from "./call-grammar.ts";
 import { type CallSyntax, type TextCallOptions, textCall } from "./call-syntax.ts";
 import { jsonCall, namedCalls } from "./json-call.ts";
 import { parsePythonCalls } from "./python-call.ts";
@@ -53,6 +53,56 @@ export function wrappedFunctionTags(mark: string, close: string): CallSyntax {
     isWhole: (body) => body.trimEnd().endsWith("</function>"),
     parse: parseFunctionTags,
   });
+}
+
+export function functionTagGrammar(mark: string, close: string): TagGrammar {
+  return {
+    mark,
+    before: "\n<function=",
+    between: ">\n",
+    after: "</function>\n",
+    close,
+    beforeKey: "<parameter=",
+    afterKey: ">\n",
+    afterValue: "\n</parameter>\n",
+    end: "</parameter>",
+    hasOwnLines: true,
+  };
+}
+
+export const glmTags: TagGrammar = {
+  mark: "<tool_call>",
+  before: "",
+  between: "\n",
+  after: "",
+  close: "</tool_call>",
+  beforeKey: "<arg_key>",
+  afterKey: "</arg_key>\n<arg_value>",
+  afterValue: "</arg_value>\n",
+  end: "</arg_value>",
+  hasOwnLines: false,
+};
+
+/** `flags`: behind the name of an argument that is a text, and of another. */
+export function invokeTagGrammar(
+  prefix: string,
+  block: string,
+  [ofText, ofOther]: readonly [string, string] = ["", ""],
+): TagGrammar {
+  const end = `</${prefix}parameter>`;
+  return {
+    mark: `<${block}>`,
+    before: `\n<${prefix}invoke name="`,
+    between: '">\n',
+    after: `</${prefix}invoke>\n`,
+    close: `</${block}>`,
+    beforeKey: `<${prefix}parameter name="`,
+    afterKey: `"${ofText}>`,
+    afterKeyOfJson: `"${ofOther}>`,
+    afterValue: `${end}\n`,
+    end,
+    hasOwnLines: false,
+  };
 }
 
 export function invokeTags(prefix: string, block: string): CallSyntax {

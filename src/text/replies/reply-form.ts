@@ -1,5 +1,5 @@
 /** The form in which a model writes its answers, by its chat template, and the parser for it. */
-import { type CallGrammar, genericGrammar } from "./call-grammar.ts";
+import { type CallGrammar, genericGrammar, type TagGrammar } from "./call-grammar.ts";
 import type { CallSyntax } from "./call-syntax.ts";
 import { type Family, type FamilyName, families, reasoningMarks } from "./families.ts";
 import { bareCalls, hermesCall } from "./family-calls.ts";
@@ -20,6 +20,8 @@ export type ReplyForm =
       readonly begun: string;
       /** How a call is written; undefined where its arguments are no JSON. */
       readonly grammar: CallGrammar | undefined;
+      /** How it is, where its arguments are tags. */
+      readonly tags: TagGrammar | undefined;
     };
 
 /**
@@ -40,6 +42,7 @@ export function findReplyForm(source: string, knowsTools: () => boolean): ReplyF
     silent: family?.silent ?? [],
     begun: family?.begun ?? "",
     grammar: family === undefined ? genericGrammar : family.grammar,
+    tags: family?.tags,
   };
 }
 
