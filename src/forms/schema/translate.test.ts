@@ -268,7 +268,7 @@ describe("a JSON schema as a form", () => {
         const random = createRandom(seed);
         for (let i = 0; i < 5; i++) {
           const text = randomText(form, random, 1500);
-          if (text === undefined) continue;
+          if (text === undefined || !canJudge(isValid, JSON.parse(text))) continue;
           ended++;
           expect({ text, isValid: isValid(JSON.parse(text)) }).toEqual({ text, isValid: true });
         }
