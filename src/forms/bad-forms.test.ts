@@ -53,7 +53,9 @@ describe("a form that is a mistake or an attack", () => {
     expect(problemOf(nested(10_000, (inner) => ({ allOf: [inner] })))).toMatch(/levels deep/);
     expect(problemOf(nested(180, (items) => ({ type: "array", items })))).toBe("");
     const many = Array.from({ length: 110_000 }, (_, i) => i);
-    expect(problemOf({ enum: many })).toMatch(/more than 100,000 values/);
+    expect(problemOf({ enum: many })).toMatch(/more than 60,000 values/);
+    expect(problemOf({ const: "x".repeat(3_000_000) })).toMatch(/more than 2,000,000 characters/);
+    expect(problemOf({ description: "x".repeat(3_000_000), type: "null" })).toBe("");
     const circle: Record<string, unknown> = {};
     circle["items"] = circle;
     expect(problemOf(circle)).toMatch(/levels deep/);

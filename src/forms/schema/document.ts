@@ -26,8 +26,16 @@ export interface SchemaNode {
 
 /** Schemas, lists and values in each other. Real ones have 20; every level takes room on the stack. */
 const maxDepth = 400;
-/** Objects, lists and values: a schema of some 2 MB, which takes a second; an event loop waits for it. */
-const maxValues = 100_000;
+/** Objects, lists and values: a schema of some 2 MB, which takes half a second; an event loop waits for it. */
+const maxValues = 60_000;
+/** Of names and texts, but for what is said to people: an answer may have to be one of them. */
+const maxCharacters = 2_000_000;
+const saysNothing: ReadonlySet<string> = new Set([
+  "title",
+  "description",
+  "$comment",
+  "markdownDescription",
+]);
 
 export class SchemaDocument {
   readonly root: SchemaNode;
@@ -236,6 +244,7 @@ function decodePointer(pointer: string): string | undefined {
 function checkSize(source: unknown): void {
   let level: unknown[] = [source];
   let values = 1;
+  let characters = 0;
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > maxDepth) {
       throw new FormError(
@@ -247,9 +256,23 @@ function checkSize(source: unknown): void {
     const inner: unknown[] = [];
     for (const value of level) {
       if (typeof value !== "object" || value === null) continue;
-      for (const each of Object.values(value)) inner.push(each);
+      for (const [key, each] of Object.entries(value)) {
+        if (!Array.isArray(value)) characters += key.length;
+        if (typeof each !== "string") inner.push(each);
+        else if (!saysNothing.has(key)) {
+          characters += each.length;
+          values++;
+        }
+      }
     }
     values += inner.length;
+    if (characters > maxCharacters) {
+      throw new FormError(
+        "schema",
+        `has more than ${maxCharacters.toLocaleString("en")} characters`,
+        "give a smaller one",
+      );
+    }
     if (values > maxValues) {
       throw new FormError(
         "schema",
