@@ -142,7 +142,7 @@ describe("an answer that may call", () => {
     for (const seed of [1, 2, 3, 4]) {
       const asked = { ...hot, seed, tools: several, logitBias: likely, ignoreEos: true };
       const { reply, written } = await engine.chat(messages, asked).result;
-      expect(written).toMatch(/\[TOOL_CALLS\](add|ask)\[ARGS\]\{/);
+      expect(written).toMatch(/\[TOOL_CALLS\](add|ask)(\[CALL_ID\]\w{9})?\[ARGS\]\{/);
       expect(reply.toolCalls.length).toBeGreaterThan(0);
       for (const { name, arguments: given } of reply.toolCalls) {
         expect(["add", "ask"]).toContain(name);
@@ -164,7 +164,7 @@ describe("an answer that may call", () => {
     const logitBias = { [callingTokens.mark]: 50 };
     const cut = await engine.chat(messages, { tools, logitBias, ...hot, maxTokens: 12, seed: 1 })
       .result;
-    expect(cut.written).toMatch(/^\[TOOL_CALLS\]add\[ARGS\]\{/);
+    expect(cut.written).toMatch(/^\[TOOL_CALLS\]add(\[CALL_ID\]|\[ARGS\]\{)/);
   });
 
   it("thinks first where the prompt says so, and then is of its form", async () => {
