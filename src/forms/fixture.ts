@@ -17,6 +17,11 @@ export function schemaForm(schema: unknown): Form {
   return formOf({ kind: "schema", schema });
 }
 
+/** Whether the form has the value in its spelling, its keys in their order. */
+export function writes(schema: unknown, value: unknown): boolean {
+  return schemaForm(schema).accepts(JSON.stringify(value));
+}
+
 /** A text of the form, chosen byte by byte; undefined where it did not end within `most` bytes. */
 export function randomText(form: Form, random: Random, most: number): string | undefined {
   const { states } = form;
