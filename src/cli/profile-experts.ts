@@ -1,7 +1,7 @@
 /** `hearth profile` of a mixture: which of its experts are chosen, over texts of your own. */
 import { counted } from "../core/counted.ts";
 import { percent } from "../core/numbers.ts";
-import { visibleJson } from "../core/visible-text.ts";
+import { visibleJson, visibleText } from "../core/visible-text.ts";
 import { type ExpertLayer, type ExpertProfile, OptionError } from "../index.ts";
 import { print } from "./output.ts";
 import { writeOutput } from "./output-file.ts";
@@ -12,15 +12,10 @@ export interface ExpertFlags {
   readonly json?: true;
 }
 
-/** Counts of neurons are kept, those of experts are not. @throws OptionError for what would need kept ones. */
+/** Counts of neurons add up and are drawn again, those of experts are counted anew. @throws OptionError without a text. */
 export function checkExpertFlags(flags: {
   readonly corpora?: readonly string[] | undefined;
-  readonly sidecar?: string | undefined;
 }): void {
-  if (flags.sidecar !== undefined) {
-    const expected = "nothing for a mixture of experts, whose counts are not kept";
-    throw new OptionError("--sidecar", flags.sidecar, expected);
-  }
   if ((flags.corpora ?? []).length === 0) {
     throw new OptionError("--corpus", "nothing", "a text to read");
   }
@@ -31,8 +26,9 @@ export async function showExperts(profile: ExpertProfile, flags: ExpertFlags): P
   print(flags.json ? visibleJson(asJson(profile)) : asText(profile));
 }
 
-function asJson({ tokens, isComplete, layers }: ExpertProfile): object {
+function asJson({ sidecar, tokens, isComplete, layers }: ExpertProfile): object {
   return {
+    sidecar,
     tokens,
     complete: isComplete,
     layers: layers.map((layer) => ({
@@ -49,7 +45,7 @@ function asJson({ tokens, isComplete, layers }: ExpertProfile): object {
   };
 }
 
-function asText({ tokens, layers }: ExpertProfile): string {
+function asText({ sidecar, tokens, layers }: ExpertProfile): string {
   const [first] = layers;
   const mixture = first ? `${first.used} of ${counted(first.experts, "expert")}` : "no experts";
   const head = ["", "most used", "of choices", "all alike", "again after", "all alike"];
@@ -64,6 +60,7 @@ function asText({ tokens, layers }: ExpertProfile): string {
   return [
     `${counted(tokens, "token")}, ${mixture} in a layer for each; of choices: what the most used tenth of the experts makes`,
     table([head, ...rows]),
+    `kept in ${visibleText(sidecar)}`,
   ].join("\n");
 }
 

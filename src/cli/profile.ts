@@ -51,7 +51,7 @@ Examples:
   $ hearth profile model.gguf --corpus prompts.csv --corpus chats.jsonl
   $ hearth profile model.gguf --plot curves.svg          what was counted before, as a picture
 
-Of a mixture of experts it counts which of them the routers choose; that is not kept.
+Of a mixture of experts it counts which of them the routers choose; the sidecar keeps the last run's counts.
   $ hearth profile mixture.gguf --corpus books.txt --tokens 5000 --plot experts.svg`;
 
 /** The share of activations that the power law is read at (PowerInfer, Figure 5). */
@@ -73,6 +73,7 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   if (inspectModel(model).experts === undefined) return profileNeurons(model, flags);
   checkExpertFlags(flags);
   checkOutputFile(flags.plot, "--plot");
+  checkOutputFile(flags.sidecar, "--sidecar");
   const summary = await untilInterrupted((signal) => countExperts(model, signal, flags));
   if (summary === undefined) return;
   showRemarks(summary, flags);

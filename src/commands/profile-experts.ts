@@ -1,4 +1,4 @@
-/** Which experts of a mixture its routers choose over texts: how often, with what weight, how soon again. */
+/** Which experts of a mixture its routers choose over texts: how often, with what weight, how soon again. Counts go to the sidecar. */
 import { basename } from "node:path";
 import { threadsRule } from "../backends/machine-rules.ts";
 import {
@@ -8,22 +8,29 @@ import {
   countRule,
   functionRule,
   type OptionRules,
+  pathRule,
   signalRule,
   textListRule,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
+import { sidecarModelOf } from "../engine/model-sidecar.ts";
 import { openGguf } from "../gguf/open.ts";
-import { openCorpus } from "../learning/corpus.ts";
+import { checkReplaceable } from "../io/replace-file.ts";
+import { type Corpus, openCorpus } from "../learning/corpus.ts";
 import { countExperts } from "../learning/count-experts.ts";
-import { openModel } from "../model/model.ts";
+import { type Model, openModel } from "../model/model.ts";
 import {
+  type ExpertCounts,
   type ExpertUse,
   hottestShare,
   medianReuse,
   uniformUse,
 } from "../sparsity/expert-profile.ts";
+import { findSidecar } from "../sparsity/sidecar/read.ts";
+import { sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
+import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { plotExperts } from "./plots/plot-experts.ts";
 
@@ -38,6 +45,8 @@ export interface ExpertProfileOptions {
   readonly device?: HostDevice;
   /** Default: the physical cores this process may use. */
   readonly threads?: number;
+  /** Where the counts are kept, in place of those of an earlier run. Default: the file beside the model. */
+  readonly sidecar?: string;
   readonly onTokens?: (done: Tokens, total: Tokens) => void;
   /** Stops counting; what was counted is the result. */
   readonly signal?: AbortSignal;
@@ -60,6 +69,8 @@ export interface ExpertLayer {
 }
 
 export interface ExpertProfile {
+  /** Where the counts were saved. */
+  readonly sidecar: string;
   readonly tokens: Tokens;
   readonly layers: readonly ExpertLayer[];
   /** False: it was stopped before all tokens were counted. */
@@ -77,6 +88,7 @@ const rules: OptionRules<ExpertProfileOptions> = {
   window: countRule(1),
   device: choiceRule(hostDevices),
   threads: threadsRule,
+  sidecar: pathRule,
   onTokens: functionRule,
   signal: signalRule,
 };
@@ -90,6 +102,11 @@ export async function profileExperts(
   checkValue(options.corpora, "corpora", textListRule);
   if (options.corpora.length === 0) throw new OptionError("corpus", "none", "a text to read");
   const model = openModel(openGguf(path));
+  const sidecar = options.sidecar ?? sidecarPathOf(path);
+  checkReplaceable(sidecar);
+  const shape = sidecarModelOf(model);
+  // One that is not this model's is refused before anything is counted.
+  findSidecar(sidecar, shape);
   const corpora = await Promise.all(options.corpora.map(openCorpus));
   const { tokens = defaultTokens, window, onTokens, signal, device = "auto", threads } = options;
   const { backend, notices } = openHostBackend(device, { threads });
@@ -107,7 +124,9 @@ export async function profileExperts(
         ...(onTokens && { onTokens: (done: Tokens) => onTokens(done, total) }),
       },
     );
+    await updateSidecar(sidecar, shape, { experts: countsOf(model, counted, corpora) });
     return {
+      sidecar,
       tokens: counted[0]?.tokens ?? 0,
       layers: counted.map(summarise),
       isComplete: signal?.aborted !== true,
@@ -117,6 +136,20 @@ export async function profileExperts(
   } finally {
     backend[Symbol.dispose]();
   }
+}
+
+/** What the sidecar keeps. */
+function countsOf(
+  model: Model,
+  counted: readonly ExpertUse[],
+  corpora: readonly Corpus[],
+): ExpertCounts {
+  const of = new Map(counted.map((use) => [use.layer, use]));
+  return {
+    tokens: counted[0]?.tokens ?? 0,
+    corpora: corpora.map(({ name, hash }) => ({ name, hash })),
+    layers: model.layers.map((_, layer) => of.get(layer)),
+  };
 }
 
 function summarise(use: ExpertUse): ExpertLayer {

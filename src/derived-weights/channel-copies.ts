@@ -29,8 +29,8 @@ export function channelSources(layer: LayerWeights): LayerChannels<Weight> {
   };
 }
 
-/** Those for the decay and the strength of a delta net are small, and have no copies. */
-function mixerSources(weights: LayerWeights["attention"]): LayerChannels<Weight> {
+/** Of attention, but its output. Those for the decay and the strength of a delta net are small, and have no copies. */
+export function mixerSources(weights: LayerWeights["attention"]): LayerChannels<Weight> {
   switch (weights.kind) {
     case "attention":
       return {

@@ -1,14 +1,14 @@
 /** The sidecar of a model: where it is, and what it must fit. */
-import { channelSources } from "../derived-weights/channel-copies.ts";
+import { mixerSources } from "../derived-weights/channel-copies.ts";
 import type { Model } from "../model/model.ts";
 import { findSidecar, openSidecar } from "../sparsity/sidecar/read.ts";
 import { type Sidecar, type SidecarModel, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 
 /** What a sidecar of this model must fit. */
 export function sidecarModelOf(model: Model): SidecarModel {
-  const { dim, neurons } = model.hyperparameters;
+  const { dim, neurons, mixture } = model.hyperparameters;
   const attention = model.layers.map((layer) => {
-    const { q, k, v, qkv, outputGate } = channelSources(layer);
+    const { q, k, v, qkv, outputGate } = mixerSources(layer.attention);
     return {
       queries: q?.rows ?? 0,
       keys: k?.rows ?? 0,
@@ -18,7 +18,10 @@ export function sidecarModelOf(model: Model): SidecarModel {
       output: layer.attention.output.weight.columns,
     };
   });
-  return { fingerprint: model.gguf.fingerprint(), dim, neurons, attention };
+  const fingerprint = model.gguf.fingerprint();
+  if (mixture === undefined) return { fingerprint, dim, neurons, attention };
+  const experts = model.layers.map(({ ffn }) => (ffn.kind === "mixture" ? ffn.stack.count : 0));
+  return { fingerprint, dim, neurons, experts, attention };
 }
 
 /** The sidecar that was named, or the one beside the model if there is one. @throws FileFormatError for another model's. */

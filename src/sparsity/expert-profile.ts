@@ -19,6 +19,16 @@ export interface ExpertUse {
   readonly reuse: Float64Array;
 }
 
+/** What is kept of it in a sidecar: which experts are hot. */
+export interface ExpertCounts {
+  /** Tokens counted. */
+  readonly tokens: Tokens;
+  /** The texts that were read. */
+  readonly corpora: readonly { readonly name: string; readonly hash: string }[];
+  /** By layer; undefined: it has no experts. */
+  readonly layers: readonly (Pick<ExpertUse, "counts" | "weights"> | undefined)[];
+}
+
 /** Longer distances are counted together. */
 const reuseLimit = 256;
 

@@ -16,6 +16,9 @@ export const keys = {
   corpusTokens: "hearth.sidecar.profile.corpus.tokens",
   corpusComplete: "hearth.sidecar.profile.corpus.complete",
   learntTokens: "hearth.sidecar.learnt.tokens",
+  expertTokens: "hearth.sidecar.experts.tokens",
+  expertCorpusNames: "hearth.sidecar.experts.corpus.names",
+  expertCorpusHashes: "hearth.sidecar.experts.corpus.hashes",
   predictorThresholds: "hearth.sidecar.predictor.thresholds",
   predictorRecall: "hearth.sidecar.predictor.recall",
   predictorPrecision: "hearth.sidecar.predictor.precision",
@@ -41,6 +44,8 @@ export const keys = {
 export type LayerTensor =
   | "counts"
   | "learntCounts"
+  | "expertCounts"
+  | "expertWeights"
   | "downRows"
   | "downNorms"
   | "fc1"
@@ -70,6 +75,8 @@ const columnNormNames: Readonly<Record<keyof ColumnNorms, string>> = {
 const tensorNames: Readonly<Record<LayerTensor, string>> = {
   counts: "ffn_active_counts",
   learntCounts: "ffn_learnt_counts",
+  expertCounts: "ffn_expert_counts",
+  expertWeights: "ffn_expert_weights",
   downRows: "ffn_down_t.weight",
   downNorms: "ffn_down_norms",
   fc1: "fc1.weight",

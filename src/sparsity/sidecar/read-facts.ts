@@ -4,6 +4,7 @@ import { counted } from "../../core/counted.ts";
 import { FileFormatError } from "../../core/errors.ts";
 import type { GgufFile } from "../../gguf/open.ts";
 import type { ActivationProfile, ActiveRule } from "../activation-profile.ts";
+import type { ExpertCounts } from "../expert-profile.ts";
 import type { LearntCounts } from "../learnt-counts.ts";
 import { type MethodName, methodNames } from "../method-names.ts";
 import { keys } from "./names.ts";
@@ -22,6 +23,7 @@ import {
 export interface SidecarFacts {
   readonly profile?: ActivationProfile;
   readonly learnt?: LearntCounts;
+  readonly experts?: ExpertCounts;
   readonly sign?: SignCalibration;
   readonly thresholds?: ThresholdSet;
   readonly recommendation?: Recommendation;
@@ -36,13 +38,15 @@ export function readFacts(
     readonly layers: number;
     readonly counts: readonly Float64Array[] | undefined;
     readonly learnt: readonly Float64Array[] | undefined;
+    readonly experts: ExpertCounts["layers"];
   },
 ): SidecarFacts {
   const reader = new FactReader(gguf);
-  const { layers, counts, learnt } = model;
+  const { layers, counts, learnt, experts } = model;
   return {
     ...(counts && { profile: readProfile(reader, counts) }),
     ...(learnt && { learnt: readLearnt(reader, learnt) }),
+    ...(reader.has(keys.expertTokens) && { experts: readExperts(reader, experts) }),
     ...(reader.has(keys.signMargins) && { sign: readSign(reader, layers) }),
     ...(reader.has(keys.thresholdScores) && { thresholds: readThresholds(reader, layers) }),
     ...(reader.has(keys.recommendedMethod) && { recommendation: readRecommendation(reader) }),
@@ -58,6 +62,22 @@ function readLearnt(reader: FactReader, counts: readonly Float64Array[]): Learnt
   const tokens = reader.count(keys.learntTokens);
   checkCounts(reader, counts, { name: "learnt", tokens });
   return { tokens, counts };
+}
+
+function readExperts(reader: FactReader, layers: ExpertCounts["layers"]): ExpertCounts {
+  const tokens = reader.count(keys.expertTokens);
+  const none = new Float64Array(0);
+  const counts = layers.map((layer) => layer?.counts ?? none);
+  checkCounts(reader, counts, { name: "expert", tokens });
+  for (const [layer, of] of layers.entries()) {
+    const wrong = of?.weights.find((value) => !Number.isFinite(value));
+    if (wrong === undefined) continue;
+    reader.fail(`expert weights of layer ${layer}`, String(wrong), "finite numbers");
+  }
+  const names = reader.strings(keys.expertCorpusNames);
+  const hashes = reader.strings(keys.expertCorpusHashes, names.length);
+  const corpora = names.map((name, i) => ({ name, hash: hashes[i] ?? "" }));
+  return { tokens, corpora, layers };
 }
 
 function checkCounts(

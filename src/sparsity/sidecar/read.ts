@@ -108,6 +108,7 @@ function readChecked(gguf: GgufFile, model: SidecarModel): Sidecar {
     layers: model.neurons.length,
     counts: counts("counts"),
     learnt: counts("learntCounts"),
+    experts: readExperts(tensors, model),
   });
   const downNorms = vectors("downNorms")?.map((values, layer) =>
     tensors.norms(tensorName(layer, "downNorms"), values),
@@ -138,6 +139,28 @@ function readChecked(gguf: GgufFile, model: SidecarModel): Sidecar {
     ...(signMargins && { signMargins }),
     ...(signCentres && { signCentres }),
   };
+}
+
+/** Where one layer with experts has counts of them, the others must have them, too. */
+function readExperts(tensors: SidecarTensors, { experts = [] }: SidecarModel) {
+  const read = (layer: number, name: LayerTensor): Float64Array | undefined => {
+    const shape = [experts[layer] ?? 0];
+    const found = tensors.bytes(tensorName(layer, name), { type: "F64", shape });
+    return found && new Float64Array(readTensorBytes(found).buffer);
+  };
+  const found = experts.map((count, layer) =>
+    count === 0
+      ? undefined
+      : { counts: read(layer, "expertCounts"), weights: read(layer, "expertWeights") },
+  );
+  if (found.every((one) => one?.counts === undefined && one?.weights === undefined)) return [];
+  return found.map(
+    (one, layer) =>
+      one && {
+        counts: one.counts ?? tensors.missing(tensorName(layer, "expertCounts")),
+        weights: one.weights ?? tensors.missing(tensorName(layer, "expertWeights")),
+      },
+  );
 }
 
 /** If all layers have norms for one place, norms for the other places are required too. */

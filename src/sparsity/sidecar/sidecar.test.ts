@@ -173,6 +173,41 @@ describe("a sidecar", () => {
     ]);
   });
 
+  describe("of a mixture", () => {
+    const mixture = { ...model, experts: [0, 3] };
+    const layer = { counts: Float64Array.of(5, 0, 7), weights: Float64Array.of(2.5, 0, 3.25) };
+    const experts = {
+      tokens: 7,
+      corpora: [{ name: "books.txt", hash: "ff" }],
+      layers: [undefined, layer],
+    };
+
+    it("gives back the counts of its experts, the last that were put in", async () => {
+      const path = await makeSidecar({ experts: { ...experts, tokens: 9 } });
+      await updateSidecar(path, mixture, { experts });
+      expect(openSidecar(path, mixture).experts).toEqual(experts);
+      expect(openSidecar(await makeSidecar({}), mixture).experts).toBeUndefined();
+    });
+
+    it.each([
+      ["counts above the tokens", { keys: { [keys.expertTokens]: metadataValue.u32(6) } }, "7"],
+      ["weights alone", { without: tensorName(1, "expertCounts") }, "found nothing"],
+      ["counts alone", { without: tensorName(1, "expertWeights") }, "found nothing"],
+      ["weights that are none", { filledWithOnes: tensorName(1, "expertWeights") }, "NaN"],
+    ])("with %s is refused", async (_, changes, found) => {
+      const path = await damage(await makeSidecar({ experts }), changes);
+      expect(() => openSidecar(path, mixture)).toThrow(FileFormatError);
+      expect(() => openSidecar(path, mixture)).toThrow(found);
+    });
+
+    it("with other experts than the model has is refused", async () => {
+      const path = await makeSidecar({ experts });
+      expect(() => openSidecar(path, { ...mixture, experts: [0, 4] })).toThrow(
+        /ffn_expert_counts: found \[3\], expected \[4\]/,
+      );
+    });
+  });
+
   it("of another model is refused, for reading and for writing", async () => {
     const path = await makeSidecar(everything);
     const other = { ...model, fingerprint: "b2".repeat(32) };

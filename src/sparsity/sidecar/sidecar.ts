@@ -7,6 +7,7 @@ import type { WeightType } from "../../core/dtype.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { ActivationProfile } from "../activation-profile.ts";
+import type { ExpertCounts } from "../expert-profile.ts";
 import type { LearntCounts } from "../learnt-counts.ts";
 import type { MethodName } from "../method-names.ts";
 
@@ -16,6 +17,8 @@ export interface SidecarModel {
   readonly dim: number;
   /** Neurons of each layer. */
   readonly neurons: readonly number[];
+  /** Of each layer, 0 where a router chooses none. Absent: no layer has experts. */
+  readonly experts?: readonly number[];
   readonly attention: readonly AttentionWidths[];
 }
 
@@ -36,6 +39,8 @@ export interface Sidecar {
   readonly profile?: ActivationProfile;
   /** Counted while answers were written and not yet folded into the profile. */
   readonly learnt?: LearntCounts;
+  /** Of a mixture. */
+  readonly experts?: ExpertCounts;
   /** W_down^T [neurons, dim], where it was written. */
   readonly downRows: readonly (Weight | undefined)[];
   /** ‖down row‖ of each neuron, f32 [neurons]; all layers or absent. */
@@ -198,6 +203,7 @@ export interface MatrixToWrite {
 export interface SidecarChanges {
   readonly profile?: ActivationProfile;
   readonly learnt?: LearntCounts;
+  readonly experts?: ExpertCounts;
   readonly downRows?: ReadonlyMap<number, MatrixToWrite>;
   readonly downNorms?: readonly Float32Array[];
   readonly columnNorms?: readonly ColumnNorms[];

@@ -2,6 +2,7 @@
 import type { GgufFile } from "../../gguf/open.ts";
 import { type MetadataValue, metadataValue } from "../../gguf/value.ts";
 import type { ActivationProfile } from "../activation-profile.ts";
+import type { ExpertCounts } from "../expert-profile.ts";
 import { keys } from "./names.ts";
 import {
   type PerPlace,
@@ -18,10 +19,11 @@ export function factEntries(
   changes: SidecarChanges,
   context: { readonly old: GgufFile | undefined; readonly layers: number },
 ): readonly Entry[] {
-  const { profile, learnt, predictors, sign, thresholds, recommendation } = changes;
+  const { profile, learnt, experts, predictors, sign, thresholds, recommendation } = changes;
   return [
     ...(profile ? profileEntries(profile) : []),
     ...(learnt ? [[keys.learntTokens, metadataValue.u64(BigInt(learnt.tokens))] as const] : []),
+    ...(experts ? expertEntries(experts) : []),
     ...(predictors ? predictorEntries(predictors, context) : []),
     ...(sign ? signEntries(sign) : []),
     ...(thresholds ? thresholdEntries(thresholds) : []),
@@ -38,6 +40,14 @@ function profileEntries({ rule, tokens, corpora }: ActivationProfile): readonly 
     [keys.corpusHashes, metadataValue.strings(corpora.map(({ hash }) => hash))],
     [keys.corpusTokens, doubles(corpora.map((corpus) => corpus.tokens))],
     [keys.corpusComplete, doubles(corpora.map(({ isComplete }) => Number(isComplete)))],
+  ];
+}
+
+function expertEntries({ tokens, corpora }: ExpertCounts): readonly Entry[] {
+  return [
+    [keys.expertTokens, metadataValue.u64(BigInt(tokens))],
+    [keys.expertCorpusNames, metadataValue.strings(corpora.map(({ name }) => name))],
+    [keys.expertCorpusHashes, metadataValue.strings(corpora.map(({ hash }) => hash))],
   ];
 }
 

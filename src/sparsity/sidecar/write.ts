@@ -95,6 +95,11 @@ function changedTensors(model: SidecarModel, changes: SidecarChanges): readonly 
   for (const [layer, counts] of changes.learnt?.counts.entries() ?? []) {
     push(layer, "learntCounts", vector("F64", counts));
   }
+  for (const [layer, experts] of changes.experts?.layers.entries() ?? []) {
+    if (experts === undefined) continue;
+    push(layer, "expertCounts", vector("F64", experts.counts));
+    push(layer, "expertWeights", vector("F64", experts.weights));
+  }
   for (const [layer, norms] of changes.downNorms?.entries() ?? []) {
     push(layer, "downNorms", vector("F32", norms));
   }
