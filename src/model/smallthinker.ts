@@ -13,6 +13,8 @@ import type { LayerWeights } from "./weights.ts";
 import { ropeOfWindows, withWindows } from "./windows.ts";
 
 const window = 4096;
+/** llama.cpp's step between layers that do not rotate; where it is the number of layers, it means that all of them do. */
+const stepWithoutRope = 4;
 
 export const smallthinker: Architecture = {
   ...llama,
@@ -21,6 +23,7 @@ export const smallthinker: Architecture = {
     kind: "rope",
     pairing: "halves",
     of: (layer, shape) =>
+      shape.layers !== stepWithoutRope &&
       shape.attention.some((heads) => heads.window !== undefined)
         ? ropeOfWindows(layer, shape)
         : shape.rope,

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { damagedSidecar } from "../../../test/fixtures/damaged-sidecar.ts";
 import {
   everything,
   halves,
@@ -11,7 +12,6 @@ import {
 import { FileFormatError } from "../../core/errors.ts";
 import { openGguf } from "../../gguf/open.ts";
 import { type MetadataValue, metadataValue } from "../../gguf/value.ts";
-import { writeGguf } from "../../gguf/write.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import { channelsName, columnNormsName, keys, tensorName } from "./names.ts";
 import { findSidecar, openSidecar } from "./read.ts";
@@ -26,39 +26,6 @@ async function makeSidecar(changes: SidecarChanges): Promise<string> {
   const path = join(folder, `model-${made++}.sparsity.gguf`);
   await updateSidecar(path, model, changes);
   return path;
-}
-
-/** Writes the sidecar again with keys or tensors changed. */
-async function damage(
-  path: string,
-  changes: {
-    keys?: Record<string, ReturnType<typeof metadataValue.u32> | undefined>;
-    without?: string;
-    shape?: string;
-    /** A tensor whose bytes all become 0xff: floats that are NaN. */
-    filledWithOnes?: string;
-  },
-): Promise<string> {
-  const gguf = openGguf(path);
-  const metadata = new Map(gguf.metadata.entries());
-  for (const [key, value] of Object.entries(changes.keys ?? {})) {
-    if (value === undefined) metadata.delete(key);
-    else metadata.set(key, value);
-  }
-  const tensors = [...gguf.tensors.values()]
-    .filter((tensor) => tensor.name !== changes.without)
-    .map((tensor) => ({
-      ...tensor,
-      dimensions:
-        tensor.name === changes.shape ? [...tensor.dimensions].reverse() : tensor.dimensions,
-      data: () => {
-        const bytes = readTensorBytes(tensor);
-        return [tensor.name === changes.filledWithOnes ? bytes.fill(0xff) : bytes];
-      },
-    }));
-  const damaged = join(folder, `damaged-${made++}.gguf`);
-  await writeGguf({ path: damaged, metadata, tensors });
-  return damaged;
 }
 
 describe("a sidecar", () => {
@@ -112,7 +79,7 @@ describe("a sidecar", () => {
   });
 
   it("of an earlier version of hearth has no input thresholds and stays readable", async () => {
-    const path = await damage(await makeSidecar(everything), {
+    const path = await damagedSidecar(await makeSidecar(everything), {
       keys: {
         [keys.inputShares]: undefined,
         [keys.inputValues]: undefined,
@@ -142,7 +109,9 @@ describe("a sidecar", () => {
 
   it("keeps what a change does not name, to the byte, and what it does not know", async () => {
     const path = await makeSidecar(everything);
-    const odd = await damage(path, { keys: { "somebody.else": metadataValue.string("stays") } });
+    const odd = await damagedSidecar(path, {
+      keys: { "somebody.else": metadataValue.string("stays") },
+    });
     await updateSidecar(odd, model, { sign: { margins: [1, 2], recall: [1, 1] } });
     const before = openGguf(path);
     const after = openGguf(odd);
@@ -173,41 +142,6 @@ describe("a sidecar", () => {
     ]);
   });
 
-  describe("of a mixture", () => {
-    const mixture = { ...model, experts: [0, 3] };
-    const layer = { counts: Float64Array.of(5, 0, 7), weights: Float64Array.of(2.5, 0, 3.25) };
-    const experts = {
-      tokens: 7,
-      corpora: [{ name: "books.txt", hash: "ff" }],
-      layers: [undefined, layer],
-    };
-
-    it("gives back the counts of its experts, the last that were put in", async () => {
-      const path = await makeSidecar({ experts: { ...experts, tokens: 9 } });
-      await updateSidecar(path, mixture, { experts });
-      expect(openSidecar(path, mixture).experts).toEqual(experts);
-      expect(openSidecar(await makeSidecar({}), mixture).experts).toBeUndefined();
-    });
-
-    it.each([
-      ["counts above the tokens", { keys: { [keys.expertTokens]: metadataValue.u32(6) } }, "7"],
-      ["weights alone", { without: tensorName(1, "expertCounts") }, "found nothing"],
-      ["counts alone", { without: tensorName(1, "expertWeights") }, "found nothing"],
-      ["weights that are none", { filledWithOnes: tensorName(1, "expertWeights") }, "NaN"],
-    ])("with %s is refused", async (_, changes, found) => {
-      const path = await damage(await makeSidecar({ experts }), changes);
-      expect(() => openSidecar(path, mixture)).toThrow(FileFormatError);
-      expect(() => openSidecar(path, mixture)).toThrow(found);
-    });
-
-    it("with other experts than the model has is refused", async () => {
-      const path = await makeSidecar({ experts });
-      expect(() => openSidecar(path, { ...mixture, experts: [0, 4] })).toThrow(
-        /ffn_expert_counts: found \[3\], expected \[4\]/,
-      );
-    });
-  });
-
   it("of another model is refused, for reading and for writing", async () => {
     const path = await makeSidecar(everything);
     const other = { ...model, fingerprint: "b2".repeat(32) };
@@ -218,7 +152,7 @@ describe("a sidecar", () => {
   });
 
   it("of another version is refused", async () => {
-    const path = await damage(await makeSidecar({}), {
+    const path = await damagedSidecar(await makeSidecar({}), {
       keys: { [keys.version]: metadataValue.u32(2) },
     });
     expect(() => openSidecar(path, model)).toThrow(
@@ -227,7 +161,7 @@ describe("a sidecar", () => {
   });
 
   it("that is a model, or no GGUF at all, is refused and not overwritten", async () => {
-    const path = await damage(await makeSidecar({}), {
+    const path = await damagedSidecar(await makeSidecar({}), {
       keys: { "general.architecture": metadataValue.string("llama") },
     });
     expect(() => openSidecar(path, model)).toThrow(/found llama.*no sidecar/);
@@ -351,7 +285,7 @@ describe("a sidecar", () => {
       /predictor\.recall.*nothing/,
     ],
   ])("with %s is refused by name", async (_, changes, message) => {
-    const path = await damage(await makeSidecar(everything), changes);
+    const path = await damagedSidecar(await makeSidecar(everything), changes);
     expect(() => openSidecar(path, model)).toThrow(message);
   });
 
@@ -365,7 +299,7 @@ describe("a sidecar", () => {
     [keys.profileTopShare, metadataValue.f32(Number.NaN)],
     [keys.measuredPerplexity, metadataValue.f32s([Number.POSITIVE_INFINITY])],
   ])("with numbers that are none is refused by the key: %s", async (key, value) => {
-    const path = await damage(await makeSidecar(everything), { keys: { [key]: value } });
+    const path = await damagedSidecar(await makeSidecar(everything), { keys: { [key]: value } });
     expect(() => openSidecar(path, model)).toThrow(FileFormatError);
     expect(() => openSidecar(path, model)).toThrow(key);
   });
@@ -382,7 +316,7 @@ describe("a sidecar", () => {
         signCentres: centres,
       });
       expect(openSidecar(whole, model).path).toBe(whole);
-      const path = await damage(whole, { filledWithOnes: tensorName(0, name) });
+      const path = await damagedSidecar(whole, { filledWithOnes: tensorName(0, name) });
       expect(() => openSidecar(path, model)).toThrow(`${tensorName(0, name)}: found NaN`);
     },
   );
