@@ -139,6 +139,11 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
     await said("Vaduz").waitFor();
     await page.keyboard.press("Control+Shift+O");
     await page.getByText("What would you like to know?").waitFor();
+    await field().fill("not sent yet");
+    await page.getByRole("link", { name: "Liechtenstein" }).click();
+    await expect.poll(() => field().inputValue()).toBe("");
+    await page.getByRole("link", { name: "New conversation" }).click();
+    await expect.poll(() => field().inputValue()).toBe("not sent yet");
     await say("Something else");
     await said("Vaduz").waitFor();
     await page.reload();
@@ -238,6 +243,28 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
     await page.getByLabel("Result of weather").fill("sunny");
     await page.getByRole("button", { name: "Continue with these results" }).click();
     await said("It is sunny.").waitFor();
+  });
+
+  it("picks a model, and shows how far it is while it is loaded", async () => {
+    let status: object = { value: "unloaded" };
+    const others = { id: "other", status: { value: "loaded" }, meta: { n_ctx: 512, n_params: 1 } };
+    await page.route("**/v1/models", (route) =>
+      route.fulfill({ json: { data: [others, { id: "large", ...status }] } }),
+    );
+    const asked: string[] = [];
+    await page.route("**/props?*", (route) => {
+      asked.push(route.request().url());
+      status = { status: { value: "loading", progress: { done: 30, total: 100 } } };
+    });
+    await page.reload();
+    await page.getByLabel("Model").selectOption("large");
+    await page.locator(".bar").getByText("loading, 30 %").waitFor();
+    expect(asked).toEqual([`${scripted.url}/props?model=large`]);
+    status = { status: { value: "loaded" }, meta: { n_ctx: 4096, n_params: 1 } };
+    await page.getByText("0 / 4,096").waitFor();
+    scripted.script = (response, body) => answering(`By ${body["model"]}.`)(response, body);
+    await say("Who?");
+    await said("By large.").waitFor();
   });
 
   it("draws code in colours, and formulas", async () => {

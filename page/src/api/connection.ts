@@ -1,7 +1,7 @@
 /** Whether the server is there and what it has: asked for seldom while all is well, often while something is awaited. */
 import { type Signal, signal } from "@preact/signals";
 import { isRecord, ServerError } from "./failures.ts";
-import { type Model, modelsIn } from "./models.ts";
+import { type Model, modelFor, modelsIn } from "./models.ts";
 import type { Server } from "./server.ts";
 
 export type Condition =
@@ -21,6 +21,8 @@ export class Connection {
   readonly #server: Server;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | undefined;
+  /** Names of models that something waits for. */
+  readonly #awaited = new Map<object, string | undefined>();
 
   constructor(server: Server) {
     this.#server = server;
@@ -36,6 +38,14 @@ export class Connection {
     return this.#looking;
   }
 
+  /** Follows how far a model is, until what this gives is called. `name`: undefined for the only one. */
+  watchModel(name: string | undefined): () => void {
+    const watch = {};
+    this.#awaited.set(watch, name);
+    void this.look();
+    return () => this.#awaited.delete(watch);
+  }
+
   async #look(): Promise<void> {
     const health = await this.#server.look("health");
     if (health === undefined) {
@@ -43,7 +53,7 @@ export class Connection {
       return;
     }
     try {
-      this.models.value = modelsIn(await this.#server.json("v1/models"));
+      setIfChanged(this.models, modelsIn(await this.#server.json("v1/models")));
       this.#set(health.ok ? { kind: "ready" } : conditionOf(health.body));
     } catch (error) {
       const failure = error instanceof ServerError ? error.failure : undefined;
@@ -52,17 +62,24 @@ export class Connection {
     }
   }
 
-  /** Signals compare by identity: what has not changed renders nothing. */
   #set(condition: Condition): void {
-    if (JSON.stringify(condition) !== JSON.stringify(this.condition.value))
-      this.condition.value = condition;
+    setIfChanged(this.condition, condition);
   }
 
   #pause(): number {
-    const isLoading = this.models.value.some(({ status }) => status.kind === "loading");
-    if (isLoading || this.condition.value.kind === "loading") return pauses.watching;
+    const models = this.models.value;
+    const isLoading = models.some(({ status }) => status.kind === "loading");
+    const isAwaited = [...this.#awaited.values()].some(
+      (name) => modelFor(models, name)?.status.kind !== "loaded",
+    );
+    if (isLoading || isAwaited || this.condition.value.kind === "loading") return pauses.watching;
     return this.condition.value.kind === "ready" ? pauses.idle : pauses.awaiting;
   }
+}
+
+/** Signals compare by identity: what has not changed must draw nothing. */
+function setIfChanged<Value>(target: Signal<Value>, value: Value): void {
+  if (JSON.stringify(value) !== JSON.stringify(target.value)) target.value = value;
 }
 
 function conditionOf(body: unknown): Condition {

@@ -278,8 +278,8 @@ export class Chats {
     const wait = signal<number | undefined>(undefined);
     this.#live.set(begun.id, signal(begun));
     this.#running.value = new Map(this.#running.value).set(begun.id, { stop, wait });
-    // A model that is not there yet is loaded now: that is watched.
-    void connection.look();
+    // A model that is not there yet is loaded now.
+    const endWatch = connection.watchModel(model);
     const ended = await writeAnswer(begun, {
       server,
       request: chatRequest({ ...conversation, ...(model !== undefined && { model }) }, path),
@@ -289,6 +289,7 @@ export class Chats {
         wait.value = seconds;
       },
     });
+    endWatch();
     this.#end(ended);
     if (ended.state.kind === "failed") void connection.look();
   }

@@ -1,6 +1,6 @@
 /** Where messages are written: the text, its files, and the button that sends it or stops the answer. */
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useApp } from "../app-parts.ts";
 import { attach } from "../chat/attach.ts";
 import type { Attachment } from "../chat/conversation.ts";
@@ -16,7 +16,7 @@ export function focusMessageField(): void {
 }
 
 export interface ComposerProps {
-  /** Of the conversation that is open: its draft goes with it. */
+  /** Of the conversation that is open: each has a draft of its own. */
   readonly conversation: string | undefined;
   /** Of the answer that is being written in it. */
   readonly running: string | undefined;
@@ -25,10 +25,17 @@ export interface ComposerProps {
 }
 
 export function Composer({ conversation, running, onSend, onEditLast }: ComposerProps): VNode {
-  const { chats, notice } = useApp();
+  const { chats, notice, preferences } = useApp();
   const field = useRef<HTMLTextAreaElement>(null);
   const [attachments, setAttachments] = useState<readonly Attachment[]>([]);
   const [isOver, setOver] = useState(false);
+  const draft = conversation ?? "";
+  useLayoutEffect(() => {
+    setAttachments([]);
+    if (field.current === null) return;
+    field.current.value = preferences.draftOf(draft);
+    fitHeight(field.current);
+  }, [draft, preferences]);
   // On a phone that would open its keyboard above what is to be read.
   useEffect(() => {
     if (matchMedia("(pointer: fine)").matches) field.current?.focus();
@@ -45,6 +52,7 @@ export function Composer({ conversation, running, onSend, onEditLast }: Composer
   const send = (): void => {
     const text = field.current?.value.trim() ?? "";
     if (running !== undefined || (text === "" && attachments.length === 0)) return;
+    preferences.keepDraft(draft, "");
     onSend(text, attachments);
     setAttachments([]);
     if (field.current === null) return;
@@ -83,7 +91,10 @@ export function Composer({ conversation, running, onSend, onEditLast }: Composer
         rows={1}
         aria-label={texts.composer.label}
         placeholder={isOver ? texts.composer.drop : texts.composer.placeholder}
-        onInput={(event) => fitHeight(event.currentTarget)}
+        onInput={({ currentTarget }) => {
+          fitHeight(currentTarget);
+          preferences.keepDraft(draft, currentTarget.value);
+        }}
         onKeyDown={onKeyDown}
         onPaste={(event) => {
           const files = event.clipboardData?.files ?? [];

@@ -1,23 +1,28 @@
 /** Which model answers, and whether it is in memory. To pick one loads it. */
 import type { VNode } from "preact";
+import { ServerError } from "../api/failures.ts";
 import { type Model, modelFor } from "../api/models.ts";
 import { useApp } from "../app-parts.ts";
-import { texts } from "../texts.ts";
+import { failureText, texts } from "../texts.ts";
 
 export function ModelPicker(): VNode {
-  const { chats, connection, preferences, server } = useApp();
+  const { chats, connection, notice, preferences, server } = useApp();
   const models = connection.models.value;
   const chosen = (chats.open.value ?? preferences.forNew.value).model;
   const model = modelFor(models, chosen);
   const pick = (name: string): void => {
     chats.configure({ model: name });
     // The server loads a model that it is asked about.
+    const endWatch = connection.watchModel(name);
     void server
       .json(`props?model=${encodeURIComponent(name)}`)
-      .catch(() => undefined)
-      .finally(() => connection.look());
-    // Its request has to arrive first.
-    setTimeout(() => void connection.look(), 100);
+      .catch((error: unknown) => {
+        if (error instanceof ServerError) notice.value = { text: failureText(error.failure) };
+      })
+      .finally(() => {
+        endWatch();
+        void connection.look();
+      });
   };
   return (
     <div class="model">

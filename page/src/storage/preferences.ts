@@ -8,7 +8,12 @@ export type Theme = "system" | "light" | "dark";
 /** How a new conversation begins. */
 export type Beginning = Pick<Conversation, "system" | "settings"> & { readonly model?: string };
 
-const names = { theme: "hearth.theme", beginning: "hearth.beginning", key: "hearth.key" } as const;
+const names = {
+  theme: "hearth.theme",
+  beginning: "hearth.beginning",
+  key: "hearth.key",
+  draft: "hearth.draft.",
+} as const;
 
 export class Preferences {
   readonly theme: Signal<Theme>;
@@ -40,6 +45,15 @@ export class Preferences {
   keepBeginning({ system, settings }: Beginning): void {
     write("localStorage", names.beginning, JSON.stringify({ system, settings }));
     this.draft({ system, settings });
+  }
+
+  /** What was written and not sent, by conversation; "": of a new one. It outlives a reload of its tab. */
+  draftOf(conversation: string): string {
+    return read("sessionStorage", `${names.draft}${conversation}`) ?? "";
+  }
+
+  keepDraft(conversation: string, text: string): void {
+    write("sessionStorage", `${names.draft}${conversation}`, text === "" ? null : text);
   }
 
   get key(): string | undefined {

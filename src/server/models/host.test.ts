@@ -48,6 +48,21 @@ const fail = (engine: Engine): void => {
 const isClosed = (engine: Engine): boolean => (engine as unknown as FakeEngine).isClosed;
 
 describe("the host of models", () => {
+  it("says how far a model is that is being opened, and of no other", async () => {
+    const seen: unknown[] = [];
+    const { host } = hostOf({
+      open: async (_, __, onProgress) => {
+        seen.push(host.opening("a"));
+        onProgress({ done: 3, total: 8 });
+        seen.push(host.opening("a"), host.opening("b"));
+        throw new Error("cut short");
+      },
+    });
+    await expect(host.acquire("a", { signal })).rejects.toThrow(ModelLoadError);
+    expect(seen).toEqual([{ done: 0, total: 0 }, { done: 3, total: 8 }, undefined]);
+    expect(host.opening("a")).toBeUndefined();
+  });
+
   it("opens a model once for all who ask at the same time", async () => {
     const { host, opened } = hostOf();
     const leases = await Promise.all([1, 2, 3].map(() => host.acquire("a", { signal })));
