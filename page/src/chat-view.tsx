@@ -3,7 +3,6 @@ import type { VNode } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { useApp } from "./app-parts.ts";
 import type { Attachment, Message } from "./chat/conversation.ts";
-import { pathOf } from "./chat/tree.ts";
 import { Composer, focusMessageField } from "./parts/composer.tsx";
 import { ContextMeter } from "./parts/context-meter.tsx";
 import { ModelPicker } from "./parts/model-picker.tsx";
@@ -33,7 +32,7 @@ export function ChatView({ rest }: ViewProps): VNode {
     });
   }, [rest, chats, notice, preferences]);
   const { value: open } = chats.open;
-  const path = open === undefined ? [] : pathOf(chats.messages.value, open.shown);
+  const path = chats.path.value;
   const running = path.findLast(({ id }) => chats.running.value.has(id))?.id;
   const title = open && (open.title || texts.sidebar.untitled);
   useEffect(() => {

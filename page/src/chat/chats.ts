@@ -2,7 +2,7 @@
  * The conversations of this browser: which there are, which one is open, and all that a person does with them. Answers go
  * on being written while another conversation is open. The database follows; what is shown never waits for it.
  */
-import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Connection } from "../api/connection.ts";
 import { modelFor } from "../api/models.ts";
 import type { Server } from "../api/server.ts";
@@ -43,6 +43,11 @@ export class Chats {
   readonly #conversations = signal<readonly Conversation[]>([]);
   readonly #open = signal<Conversation | undefined>(undefined);
   readonly #messages = signal<Messages>(new Map());
+  /** What is shown of the open conversation. */
+  readonly path: ReadonlySignal<readonly Message[]> = computed(() => {
+    const open = this.#open.value;
+    return open === undefined ? [] : pathOf(this.#messages.value, open.shown);
+  });
   readonly #running = signal<ReadonlyMap<string, Running>>(new Map());
   /** The last state of answers that are being written, whichever conversation they belong to. */
   readonly #live = new Map<string, Signal<Message>>();

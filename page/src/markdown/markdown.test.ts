@@ -1,6 +1,7 @@
 /** Text of models as elements: what Markdown it has, and that nothing in it becomes more than text. */
 import type { VNode } from "preact";
 import { describe, expect, it } from "vitest";
+import { GrowingText } from "./growing-text.ts";
 import { safeLink } from "./links.ts";
 import { elementsOf } from "./markdown.tsx";
 
@@ -62,6 +63,44 @@ describe("Markdown", () => {
   it("gives formulas as they were written", () => {
     const [, maths] = drawn("\\(a_b * c_d\\)").elements;
     expect(maths?.props).toMatchObject({ tex: "a_b * c_d", isBlock: false });
+  });
+});
+
+describe("a text that grows", () => {
+  const whole = [
+    "# A\n\npara *graph*\nSetext\n===\n\n- a\n\n- b\n  - c\n\n\n1. d\n\n```ts\nlet x\n\n\n- no list\n```\n",
+    "> q\n> r\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n$$\na\n\nb\n$$\n\nlast **word** \\(x\\) end\n\n---\n\ntext\n---\n",
+  ].join("\n");
+
+  it("has the blocks that it has when it is read at once, at every length", () => {
+    for (const step of [1, 7, 40]) {
+      const growing = new GrowingText();
+      for (let length = 0; length <= whole.length; length += step) {
+        const text = whole.slice(0, length);
+        const raws = (blocks: readonly { raw: string; type: string }[]): readonly string[] =>
+          blocks.map(({ raw, type }) => `${type} ${raw}`);
+        expect(raws(growing.blocks(text)), `${length}`).toEqual(
+          raws(new GrowingText().blocks(text)),
+        );
+      }
+    }
+  });
+
+  it("may become another one, and have any line breaks", () => {
+    const growing = new GrowingText();
+    growing.blocks("a\n\nb\n\nc\n\nd\n\ne");
+    expect(growing.blocks("x\n\ny").map(({ raw }) => raw)).toEqual(["x", "\n\n", "y"]);
+    const windows = "a\r\n\r\nb\r\n\r\nc\r\n\r\nd\r\n\r\n";
+    growing.blocks(windows);
+    expect(growing.blocks(`${windows}e`).filter(({ type }) => type === "paragraph")).toHaveLength(
+      5,
+    );
+  });
+
+  it("keeps what is settled", () => {
+    const growing = new GrowingText();
+    const [first] = growing.blocks("a\n\nb\n\nc\n\nd");
+    expect(growing.blocks("a\n\nb\n\nc\n\nd e")[0]).toBe(first);
   });
 });
 

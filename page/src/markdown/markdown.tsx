@@ -2,19 +2,19 @@
  * Markdown as elements. Text of a model never becomes HTML: marked gives tokens, and each kind of token is an element of the
  * table below, with text inside. Raw HTML is shown as it was written, pictures are links that say so.
  */
-import { Marked, type Token, type Tokens } from "marked";
+import type { Token, Tokens } from "marked";
 import type { ComponentChildren, VNode } from "preact";
 import { memo } from "preact/compat";
+import { useState } from "preact/hooks";
 import { texts } from "../texts.ts";
 import { CodeBlock } from "./code-block.tsx";
 import { decodeEntities } from "./entities.ts";
+import { GrowingText } from "./growing-text.ts";
 import { safeLink } from "./links.ts";
 import { Maths } from "./maths.tsx";
-import { type MathsToken, mathsExtensions } from "./maths-tokens.ts";
+import type { MathsToken } from "./maths-tokens.ts";
 
 type AnyToken = Token | MathsToken;
-
-const marked = new Marked({ gfm: true, breaks: true }, { extensions: mathsExtensions });
 
 export interface MarkdownProps {
   readonly text: string;
@@ -22,9 +22,9 @@ export interface MarkdownProps {
   readonly isLive: boolean;
 }
 
-/** A line break of a model's is one: poems have no two spaces at the ends of their lines. */
 export const Markdown = memo(({ text, isLive }: MarkdownProps): VNode => {
-  const blocks = marked.lexer(text);
+  const [growing] = useState(() => new GrowingText());
+  const blocks = growing.blocks(text);
   const last = blocks.length - 1;
   return (
     <div class="markdown">
@@ -48,7 +48,7 @@ const Block = memo(
 
 /** Exported for the tests of what comes out of hostile text. */
 export function elementsOf(text: string): ComponentChildren {
-  return marked.lexer(text).map((token) => element(token, false));
+  return new GrowingText().blocks(text).map((token) => element(token, false));
 }
 
 function element(token: AnyToken, isLive: boolean): ComponentChildren {

@@ -4,7 +4,6 @@ import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
 import { useApp } from "../app-parts.ts";
 import type { Message } from "../chat/conversation.ts";
-import { pathOf } from "../chat/tree.ts";
 import { texts } from "../texts.ts";
 
 export function Announcer(): VNode {
@@ -12,9 +11,8 @@ export function Announcer(): VNode {
   /** Of the answer that is followed: how many of its characters were said. */
   const said = useRef<{ readonly id: string; readonly length: number }>(undefined);
   useSignalEffect(() => {
-    const open = chats.open.value;
     const running = chats.running.value;
-    const last = open && pathOf(chats.messages.value, open.shown).at(-1);
+    const last = chats.path.value.at(-1);
     if (last === undefined || last.role !== "assistant") return;
     const isLive = running.has(last.id);
     const message = chats.now(last);

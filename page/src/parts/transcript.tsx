@@ -32,9 +32,17 @@ export function Transcript({ path, edited, onEdit }: TranscriptProps): VNode {
   useLayoutEffect(() => {
     if (follows.current) toEnd();
   }, [live, path.length]);
-  useResize(place, () => {
-    if (follows.current) toEnd();
-  });
+  const isEmpty = path.length === 0;
+  // Formulas and colours come later than their text, and make it higher.
+  useEffect(() => {
+    const inside = place.current?.firstElementChild;
+    if (isEmpty || !inside) return undefined;
+    const observer = new ResizeObserver(() => {
+      if (follows.current) place.current?.scrollTo({ top: place.current.scrollHeight });
+    });
+    observer.observe(inside);
+    return () => observer.disconnect();
+  }, [isEmpty]);
   return (
     <div class="scroll">
       <div
@@ -48,7 +56,7 @@ export function Transcript({ path, edited, onEdit }: TranscriptProps): VNode {
           setAway(!follows.current);
         }}
       >
-        {path.length === 0 ? (
+        {isEmpty ? (
           <Empty />
         ) : (
           <div class="messages">
@@ -87,15 +95,4 @@ function Empty(): VNode {
       <p>{texts.chat.emptyText}</p>
     </div>
   );
-}
-
-/** Formulas and colours come later than their text, and make it higher. */
-function useResize(place: { readonly current: HTMLElement | null }, onResize: () => void): void {
-  useEffect(() => {
-    const inside = place.current?.firstElementChild;
-    if (!inside) return undefined;
-    const observer = new ResizeObserver(onResize);
-    observer.observe(inside);
-    return () => observer.disconnect();
-  });
 }
