@@ -202,6 +202,7 @@ export const texts = {
       parallel_tool_calls: ["Several calls at once", "No: an answer ends behind its first call."],
       logit_bias: ["Token bias", 'JSON by token id, as {"123": -5}.'],
       ignore_eos: ["Ignore the end", "Writes on when the model would end."],
+      cache_prompt: ["Prompt cache", "No: the conversation is read anew each time."],
       chat_template_kwargs: ["Template variables", 'JSON, as {"enable_thinking": false}.'],
     } as Readonly<Record<string, readonly [label: string, hint: string]>>,
   },

@@ -76,6 +76,7 @@ export const settingsTable: readonly Setting[] = [
   { field: "parallel_tool_calls", group: "form", form: { kind: "flag" } },
   { field: "logit_bias", group: "other", form: { kind: "json" } },
   { field: "ignore_eos", group: "other", form: { kind: "flag" } },
+  { field: "cache_prompt", group: "other", form: { kind: "flag" } },
   { field: "chat_template_kwargs", group: "other", form: { kind: "json" } },
 ];
 
