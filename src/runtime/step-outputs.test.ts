@@ -69,12 +69,17 @@ describe("an answer", () => {
     expect(later).toEqual(["0+4", "0+4", "0+4", "0+4", "2+0"]);
   });
 
-  it("does not wait for a long prompt, nor where another one is being written", async () => {
+  it("does not wait for a long prompt or one of lower priority, nor where another one is being written", async () => {
     const long = await run([
       [0, prompt(0, 3)],
       [0, prompt(9, 9)],
     ]);
     expect(long.steps).toEqual(["0+3", "1+3", "0+4", "0+2", "1+0"]);
+    const important = await run([
+      [0, prompt(0, 3), { priority: 1 }],
+      [0, prompt(9, 4)],
+    ]);
+    expect(important.steps).toEqual(["0+3", "1+3", "0+1", "1+0"]);
     const writing = await run([
       [0, prompt(0, 2), { maxTokens: 8 }],
       [1, prompt(5, 4)],

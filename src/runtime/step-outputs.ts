@@ -69,13 +69,14 @@ export class StepOutputs {
   }
 
   /**
-   * Whether an answer waits for another one's prompt. Of those that were seated after it only as many count as there are
-   * sequences: who comes and goes before beginning must not hold it up for ever.
+   * Whether an answer waits for another one's prompt, which never has a lower priority. Of those that were seated after it
+   * only as many count as there are sequences: who comes and goes before beginning must not hold it up for ever.
    */
   #isNear(seat: Seat, other: Seat): boolean {
     const { sequences } = this.#session.cache;
     const longest: Tokens = Math.max(longerAtMost * seat.toRead, this.#session.program.maxRows);
     const isReading = other.pending > 0 && other.generation.kind === "answer";
+    if (other.priority < seat.priority) return false;
     return isReading && other.number < seat.number + sequences && other.toRead <= longest;
   }
 
