@@ -164,9 +164,9 @@ void vnni_gemm(const GemmTask& task) {
 // From how many tokens on the product of a tile pays (bench/kernels/rows_bench.cc; 64 x 4096, Zen 4):
 // of types whose rows are turned as they lie, the others of avx512-codes.h, and those of them with
 // minima for 16 columns. Dot products of types that are unpacked to memory do that for each token:
-// with two tokens 16 rows together take 0.4 to 0.7 times as long.
+// with two tokens 16 rows together take 0.4 to 0.7 times as long. Two tokens of turned types are as
+// fast together in a cache, but read from memory a product for each is ahead (measurements/batches.md).
 constexpr size_t kGemmTokensTurned = 3;
-constexpr size_t kGemmTokensTurnedK = 2;
 constexpr size_t kGemmTokens = 5;
 constexpr size_t kGemmTokensMinima = 7;
 constexpr size_t kGemmTokensUnpacked = 2;
@@ -174,9 +174,7 @@ constexpr size_t kGemmTokensUnpacked = 2;
 template <class Codec>
 constexpr size_t gemm_tokens() {
   if (!kHasChunks<Codec>) return kGemmTokensUnpacked;
-  if (kTurnsPacked<Codec>) {
-    return Codec::kBlock == kKBlock ? kGemmTokensTurnedK : kGemmTokensTurned;
-  }
+  if (kTurnsPacked<Codec>) return kGemmTokensTurned;
   return Codec::kHasMinimum && Codec::kSubGroup < kGroup ? kGemmTokensMinima : kGemmTokens;
 }
 
