@@ -25,7 +25,7 @@ export type { LogForm, ServerOptions, UnknownFields } from "./options.ts";
 export interface HearthServer extends AsyncDisposable {
   /** Opens the port at once; models are loaded meanwhile. Returns the address: "http://127.0.0.1:8080". */
   listen(): Promise<string>;
-  /** Settles when the only model is loaded; with several models, at once. Rejects as `Engine.open` does. */
+  /** Settles when the only model is loaded; with several models, when they are listed. Rejects as `Engine.open` does. */
   readonly ready: Promise<void>;
   /** Takes no requests any more, lets running answers end, and frees the models. */
   close(): Promise<void>;
@@ -156,8 +156,20 @@ class RunningServer implements HearthServer {
     return this.close();
   }
 
+  /** Which there are, where one is loaded when it is first asked for. What cannot be listed now may be there later. */
+  async #sayModels(): Promise<void> {
+    const { log } = this.#app;
+    try {
+      const names = (await this.#models.catalogue.list()).map(({ name }) => name);
+      if (names.length > 0) log.info(modelsSentence(names));
+      else log.warn("there is no model here yet: hearth pull fetches one, -m names a file");
+    } catch (error) {
+      log.warn(`the models cannot be listed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
   async #load(): Promise<void> {
-    if (this.#models.catalogue.only === undefined) return;
+    if (this.#models.catalogue.only === undefined) return await this.#sayModels();
     try {
       const lease = await this.#models.acquire(undefined, { signal: new AbortController().signal });
       lease[Symbol.dispose]();
@@ -169,6 +181,16 @@ class RunningServer implements HearthServer {
       throw cause;
     }
   }
+}
+
+/** So many names are said; /v1/models has all. */
+const mostNamed = 8;
+
+function modelsSentence(names: readonly string[]): string {
+  const more = names.length - mostNamed;
+  const rest = more > 0 ? ` and ${more} more` : "";
+  const named = names.slice(0, mostNamed).join(", ");
+  return `serves ${named}${rest}; a model is loaded when it is first asked for`;
 }
 
 function catalogueOf({ model, name, models }: ResolvedServerOptions): Catalogue {

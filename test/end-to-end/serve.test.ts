@@ -67,6 +67,19 @@ describe("hearth serve", () => {
     expect(log()).toContain("4 answers at once, each with a context of 256 tokens");
   });
 
+  it("without a model serves those of hearth list, and says which", async () => {
+    const { url, log } = await serve();
+    const { data } = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
+    expect(data.map(({ id }) => id)).toContain("hearth:bundled");
+    while (!log().includes("serves ")) await new Promise((r) => setTimeout(r, 5));
+    expect(log()).toMatch(
+      /serves .*hearth:bundled.*; a model is loaded when it is first asked for/,
+    );
+    const body = { model: "hearth:bundled", prompt: "Once", max_tokens: 2 };
+    const asked = { method: "POST", body: JSON.stringify(body) };
+    expect((await fetch(`${url}/v1/completions`, asked)).status).toBe(200);
+  });
+
   it.skipIf(process.platform === "win32")(
     "writes running answers to their end before it ends (not on Windows: no SIGTERM)",
     async () => {
