@@ -221,6 +221,26 @@ describe("/v1/messages", () => {
     expect(["king", "queen"]).toContain(JSON.parse(said));
   });
 
+  it("finds parts of a tool's schema that a client refers to without a #, as LiteLLM does", async () => {
+    const input_schema = {
+      type: "object",
+      $defs: { Who: { enum: ["king", "queen"] } },
+      properties: { who: { $ref: "/$defs/Who" } },
+      required: ["who"],
+      additionalProperties: false,
+    };
+    const asked = {
+      tools: [{ name: "say", input_schema }],
+      tool_choice: { type: "tool", name: "say" },
+    };
+    await using wide = await startTestServer({ contextLength: 512 });
+    const body = { ...greedy, ...asked, max_tokens: 30 };
+    const { content } = await jsonOf<Message>(await wide.ask("/v1/messages", body));
+    expect(content).toMatchObject([
+      { type: "tool_use", input: { who: expect.stringMatching(/king|queen/) } },
+    ]);
+  });
+
   it("refuses two schemas", async () => {
     const format = { type: "json_schema", schema: { enum: ["king"] } };
     const body = { ...greedy, output_format: format, output_config: { format } };

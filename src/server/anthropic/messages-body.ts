@@ -235,9 +235,25 @@ function toolChoiceOf({ tool_choice: choice }: ConversationBody): ToolChoice {
 
 function toolsOf({ tools = [], tool_choice }: ConversationBody): readonly Tool[] {
   if (tool_choice?.type === "none") return [];
-  return tools.map(({ name, description, input_schema: parameters }) => {
-    return { name, parameters, ...defined({ description }) };
+  return tools.map(({ name, description, input_schema }) => {
+    return { name, parameters: withFragments(input_schema), ...defined({ description }) };
   });
+}
+
+/** LiteLLM writes references to a schema's own parts without the "#" in front. */
+function withFragments(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const mended = (value: unknown, key = ""): unknown => {
+    if (Array.isArray(value)) return value.map((one: unknown) => mended(one));
+    if (isRecord(value)) {
+      return Object.fromEntries(
+        Object.entries(value).map(([name, one]) => [name, mended(one, name)]),
+      );
+    }
+    const isReference =
+      key === "$ref" && typeof value === "string" && /^\/(\$defs|definitions)\//.test(value);
+    return isReference ? `#${value}` : value;
+  };
+  return Object.fromEntries(Object.entries(schema).map(([name, one]) => [name, mended(one, name)]));
 }
 
 /** Results of tools are messages of their own; they come before what the user says besides. */

@@ -124,6 +124,15 @@ describe("a response", () => {
     expect([response.status, response.incomplete_details]).toEqual(["completed", null]);
   });
 
+  it("names in a header what has no effect, whatever its names are", async () => {
+    const include = ["\ud87d\u0000\n", ...Array(1000).fill("x".repeat(100))];
+    const response = await test.ask("/v1/responses", { ...asked, include });
+    expect(response.status).toBe(200);
+    const named = response.headers.get("x-hearth-ignored-fields") ?? "";
+    expect(named).toMatch(/^include\.\?+, include\.x+/);
+    expect(named.length).toBeLessThan(4000);
+  });
+
   it("has log-probabilities where they are asked for", async () => {
     const { output } = await client.responses.create({
       ...asked,
