@@ -14,6 +14,7 @@ import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { describedCards } from "../../src/placement/described-cards.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "../../src/placement/hardware.ts";
+import { greedyTokens } from "../fixtures/greedy-tokens.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** A software adapter's compiler may take minutes for one kernel. */
@@ -54,23 +55,8 @@ async function tinyModel(changes: readonly string[]): Promise<string> {
   return model.path;
 }
 
-/** Two best logits closer than this may change places: sums are in another order on the GPU. */
-const tie = 1e-3;
 const ask = { temperature: 0, maxTokens: 12, ignoreEos: true } as const;
 const prompt = [5, 17, 2, 9, 11, 30];
-
-/** The CPU's greedy tokens up to the first tie. */
-async function tokensOnCpu(path: string, options: EngineOptions): Promise<readonly number[]> {
-  using engine = await Engine.open(path, { ...options, device: "cpu" });
-  const tokens: number[] = [];
-  for await (const { token, topLogprobs } of engine.generate(prompt, { ...ask, logprobs: 2 })) {
-    if (token === undefined || topLogprobs === undefined) continue;
-    const [best, second] = topLogprobs;
-    if (best!.logprob - second!.logprob < tie) break;
-    tokens.push(token);
-  }
-  return tokens;
-}
 
 interface Share {
   readonly gpuBytes: number;
@@ -144,7 +130,7 @@ describe.skipIf(obstacle !== undefined)(`a budget of GPU memory${skipped}`, () =
       const path = changes === undefined ? bundledModel : await tinyModel(changes);
       const hardware = card === "near" ? nearCard : card;
       const options = { sparsity, hardware, contextLength: 64, batchSize: 8, threads: 1 } as const;
-      const wanted = await tokensOnCpu(path, options);
+      const wanted = await greedyTokens(path, options, { prompt, maxTokens: ask.maxTokens });
       expect(wanted.length).toBeGreaterThan(0);
       const whole = await everythingBytes(path, options);
       const shares: Share[] = [];
