@@ -111,4 +111,13 @@ describe("an answer that may call", () => {
     const accepts = source === undefined || formOf(source).accepts(text);
     expect(accepts).toBe(!refused.includes(family));
   });
+
+  it("may stand right behind the mark of a list, or behind a space", () => {
+    const form = findReplyForm("[TOOL_CALLS]", () => true);
+    const { source } = planAnswer("auto", { tools, form, prompt: "", asked: undefined });
+    const call = '[{"name": "python", "arguments": {"city": "x", "days": 1}}]';
+    for (const space of ["", " "]) {
+      expect(source && formOf(source).accepts(`[TOOL_CALLS]${space}${call}`)).toBe(true);
+    }
+  });
 });

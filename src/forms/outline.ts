@@ -19,7 +19,7 @@ import { markedText, type Opening } from "./marked-text.ts";
 export type Outline =
   /** As it stands, marks in the vocabulary's own tokens. */
   | { readonly kind: "text"; readonly text: string }
-  /** The same, but line breaks in it may be missing, and spaces behind colons and commas. */
+  /** The same, but line breaks in it may be missing, and spaces in front and behind colons and commas. */
   | { readonly kind: "loose"; readonly text: string }
   | { readonly kind: "sequence"; readonly parts: readonly Outline[] }
   | { readonly kind: "choice"; readonly options: readonly Outline[] }
@@ -91,7 +91,7 @@ function expressionOf(outline: Outline, builder: GrammarBuilder, use: OutlineUse
 
 function loosely(text: string, use: OutlineUse): Expression {
   return sequence(
-    ...text.split(/(\n|(?<=[:,]) )/).map((part) => {
+    ...text.split(/(\n|(?<=[:,]) |^ )/).map((part) => {
       const expression = written(part, use);
       return part === "\n" || part === " " ? optional(expression) : expression;
     }),
