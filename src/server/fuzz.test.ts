@@ -148,7 +148,7 @@ function send({ method: verb, path, body }: Request): Promise<Response> {
 const expected = [200, 400, 403, 404, 405, 413];
 
 it(`${requests} requests are answered as the document says`, {
-  timeout: 60_000 + 40 * requests,
+  timeout: 60_000 + 250 * requests,
 }, async () => {
   const counts = new Map<number, number>();
   const one = fc.asyncProperty(
