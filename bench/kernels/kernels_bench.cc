@@ -138,22 +138,22 @@ void bench_attention(const Bench& bench, size_t threads) {
                          const size_t head_bytes = shape.head_dim * 2;
                          const uint8_t* k = bench.memory + thread % kKvHeads * head_bytes;
                          for (size_t i = 0; i < kRepeats; ++i) {
-                           bench.kernels->vector.attention({hearth::KvType::kF16,
-                                                            shape.head_dim,
-                                                            shape.heads,
-                                                            shape.rows,
-                                                            q.data(),
-                                                            width,
-                                                            k,
-                                                            k + (8 << 20),
-                                                            kKvHeads * head_bytes,
-                                                            {0, shape.positions},
-                                                            visible.data(),
-                                                            0.125f,
-                                                            out.data(),
-                                                            width,
-                                                            nullptr,
-                                                            scratch + thread * scratch_bytes});
+                           hearth::AttentionTask task = {};
+                           task.type = hearth::KvType::kF16;
+                           task.k = {k, shape.head_dim, kKvHeads * head_bytes};
+                           task.v = {k + (8 << 20), shape.head_dim, kKvHeads * head_bytes};
+                           task.cells = shape.positions;
+                           task.heads = shape.heads;
+                           task.rows = shape.rows;
+                           task.q = q.data();
+                           task.q_stride = width;
+                           task.positions = {0, shape.positions};
+                           task.visible = visible.data();
+                           task.scale = 0.125f;
+                           task.out = out.data();
+                           task.out_stride = width;
+                           task.scratch = scratch + thread * scratch_bytes;
+                           bench.kernels->vector.attention(task);
                          }
                        },
                        {},
