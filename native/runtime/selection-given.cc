@@ -26,9 +26,8 @@ class Given final : public Selection {
 
   size_t mask(const FfnRun& run, const MaskTask& task) override {
     const float* bits = active_.row(task.row);
-    return keep(task, [&](size_t i) {
-      return is_active(bits, run.op.neuron(task.candidates.begin + i));
-    });
+    return keep(
+        task, [&](size_t i) { return is_active(bits, run.op.neuron(task.candidates.begin + i)); });
   }
 
  private:
