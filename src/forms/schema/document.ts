@@ -26,7 +26,7 @@ export interface SchemaNode {
 
 /** Schemas, lists and values in each other. Real ones have 20; every level takes room on the stack. */
 const maxDepth = 400;
-/** Objects, lists and values: a schema of some 2 MB, which takes half a second; an event loop waits for it. */
+/** Objects, lists and values: a schema of some 2 MB, which takes about a second; an event loop waits for it. */
 const maxValues = 60_000;
 /** Of names and texts, but for what is said to people: an answer may have to be one of them. */
 const maxCharacters = 2_000_000;
