@@ -23,7 +23,7 @@ const script = join(project, "tools/prove-gpu/end-device.mjs");
 const loser = join(project, "tools/prove-gpu/lose-device.mjs");
 /** A driver in software compiles every kernel anew for each of them: some seconds. */
 const losses = Number(process.env["HEARTH_LOSSES"] ?? 4);
-const endings = Number(process.env["HEARTH_ENDINGS"] ?? 5);
+const endings = Number(process.env["HEARTH_ENDINGS"] ?? 2);
 const minutes = 60_000;
 
 const adapters = await listAdapters().catch(() => []);
