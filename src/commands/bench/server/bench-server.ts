@@ -80,8 +80,10 @@ const rules: OptionRules<ServerBenchOptions> = {
 
 /** A machine that keeps more answers going at once is rare, and memory for the cache of 64 is not always there. */
 const mostSlots = 16;
-/** Of a context, beside prompt and answer: a template's own tokens, and words of several tokens. */
-const contextSlack = 2;
+/** Of a word, at most: most vocabularies have one for each, small and made ones spell it in pieces. */
+const tokensOfWord = 4;
+/** What a template writes around a question. */
+const templateTokens: Tokens = 64;
 
 /** @throws OptionError; DeviceError for a server that does not come up, does not answer, or refuses all */
 export async function benchServer(options: ServerBenchOptions): Promise<ServerBenchReport> {
@@ -169,7 +171,7 @@ async function startAll(
     await Promise.all(running.map((one) => one[Symbol.asyncDispose]()));
   };
   try {
-    const contextLength = contextSlack * (promptTokens + answerTokens);
+    const contextLength = tokensOfWord * promptTokens + templateTokens + answerTokens;
     const settings = (path: string): ServerSettings => ({
       model: path,
       threads,
