@@ -111,7 +111,7 @@ function describe({ inspection, modifiedAt }: Facts, loaded: LoadedModel | undef
     template: loaded?.engine.chatTemplate ?? "",
     details: detailsOf(inspection),
     model_info: {
-      ...Object.fromEntries(facts),
+      ...Object.fromEntries(facts.map(([key, said]) => [key, describedValue(said)])),
       "general.architecture": architecture,
       "general.parameter_count": parameters,
       ...(contextLength !== undefined && { [`${architecture}.context_length`]: contextLength }),
@@ -122,6 +122,14 @@ function describe({ inspection, modifiedAt }: Facts, loaded: LoadedModel | undef
     capabilities: ["completion", "tools", "embedding"],
     modified_at: modifiedAt,
   };
+}
+
+/** The value that an inspection describes as "u32 7" or "string \"llama\"": null for a list, as Ollama shows long ones. */
+function describedValue(said: string): string | number | boolean | null {
+  const kind = said.slice(0, said.indexOf(" "));
+  const value = said.slice(kind.length + 1);
+  if (kind === "array") return null;
+  return kind === "string" || kind === "boolean" ? JSON.parse(value) : Number(value);
 }
 
 async function describeLoaded(

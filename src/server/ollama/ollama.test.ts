@@ -68,7 +68,12 @@ describe("Ollama's client", () => {
     expect(models[0]).toMatchObject({ name: model, details: { format: "gguf", family: "arcee" } });
     expect(models[0]!.digest).toMatch(/^[0-9a-f]{64}$/);
     const shown = await client.show({ model });
-    expect(shown.model_info).toMatchObject({ "general.architecture": "arcee" });
+    expect(shown.model_info).toMatchObject({
+      "general.architecture": "arcee",
+      "general.name": "hearth default 5M",
+      "arcee.block_count": 4,
+      "arcee.rope.freq_base": 10_000,
+    });
     expect(shown.capabilities).toContain("completion");
     const loaded = await jsonOf(await test.ask("/api/generate", { model, stream: false }));
     expect(loaded).toMatchObject({ response: "", done: true, done_reason: "load" });
