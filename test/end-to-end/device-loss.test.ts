@@ -3,6 +3,7 @@
  * rejection is left unhandled, which Node would end the process for. `npm run prove:losses` loses the card at each of the first 40
  * submissions.
  */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,9 +11,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadAddon } from "../../src/backends/addon.ts";
-import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
+import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
@@ -25,12 +25,6 @@ const loser = join(project, "tools/prove-gpu/lose-device.mjs");
 const losses = Number(process.env["HEARTH_LOSSES"] ?? 4);
 const endings = Number(process.env["HEARTH_ENDINGS"] ?? 2);
 const minutes = 60_000;
-
-const adapters = await listAdapters().catch(() => []);
-const addon = loadAddon();
-const obstacle =
-  adapters.length === 0 ? "no GPU driver" : addon.kind === "missing" ? addon.reason : undefined;
-const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-loss-"));
 const hardware = join(folder, "card.json");

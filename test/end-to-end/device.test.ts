@@ -1,14 +1,14 @@
 /** Devices with a thread of their own, through the built program: in vitest's TypeScript there is no such thread. */
+
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/addon.ts";
-import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { readTensorBytes } from "../../src/io/tensor-bytes.ts";
 import { describedCards } from "../../src/placement/described-cards.ts";
+import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** Each test starts a process that compiles shaders on a software adapter, and ends after 250 s at most. */
@@ -16,11 +16,6 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const project = resolve(import.meta.dirname, "../..");
 const main = join(project, "dist/cli/main.js");
-const adapters = await listAdapters().catch(() => []);
-const addon = loadAddon();
-const obstacle =
-  adapters.length === 0 ? "no GPU driver" : addon.kind === "missing" ? addon.reason : undefined;
-const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-device-"));
 let model: TinyModel;

@@ -2,29 +2,23 @@
  * What a budget promises, from none to all of a 24 GB card, on this machine's driver: the CPU's tokens, bytes as planned
  * and never above the budget, predictions that never fall. In small; the shapes are tiny so that software Vulkan is quick.
  */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/addon.ts";
-import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { planPlacement } from "../../src/commands/plan.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { describedCards } from "../../src/placement/described-cards.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "../../src/placement/hardware.ts";
+import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { greedyTokens } from "../fixtures/greedy-tokens.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** A software adapter's compiler may take minutes for one kernel. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
-
-const adapters = await listAdapters().catch(() => []);
-const addon = loadAddon();
-const obstacle =
-  adapters.length === 0 ? "no GPU driver" : addon.kind === "missing" ? addon.reason : undefined;
-const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
 
 const bundledModel = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "hearth-budgets-"));

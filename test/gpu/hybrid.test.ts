@@ -1,25 +1,19 @@
 /** The hybrid executor on this machine's GPU driver, software Vulkan unless the caller chose another, beside the CPU. */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/addon.ts";
-import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { planPlacement } from "../../src/commands/plan.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
+import { adapters, obstacle, skipped } from "../fixtures/both-devices.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** A software adapter's compiler may take minutes for one kernel. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
-
-const adapters = await listAdapters().catch(() => []);
-const addon = loadAddon();
-const obstacle =
-  adapters.length === 0 ? "no GPU driver" : addon.kind === "missing" ? addon.reason : undefined;
-const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-hybrid-"));
 const hardware = join(folder, "card.json");

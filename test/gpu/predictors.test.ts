@@ -2,27 +2,21 @@
  * Who predicts in split layers, on this machine's driver: the card for both devices, or each for its own. Either way the
  * CPU's tokens, bytes as planned and within the budget.
  */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/addon.ts";
-import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { planPlacement } from "../../src/commands/plan.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "../../src/placement/hardware.ts";
+import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** A software adapter's compiler may take minutes for one kernel. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
-
-const adapters = await listAdapters().catch(() => []);
-const addon = loadAddon();
-const obstacle =
-  adapters.length === 0 ? "no GPU driver" : addon.kind === "missing" ? addon.reason : undefined;
-const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-predictors-"));
 const cacheBefore = process.env["XDG_CACHE_HOME"];

@@ -2,13 +2,12 @@
  * The default model on a card that is too small for it, at eight budgets and with every method: really split each time, with
  * the CPU's tokens, bytes as planned, and predictions that never fall. HEARTH_ALL_SPLITS=1 runs all 32; else the methods take turns.
  */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { loadAddon } from "../../src/backends/addon.ts";
-import { listAdapters } from "../../src/backends/webgpu/adapter.ts";
 import { planPlacement } from "../../src/commands/plan.ts";
 import { createRandom } from "../../src/core/random.ts";
 import { Engine } from "../../src/engine/engine.ts";
@@ -20,17 +19,12 @@ import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
 import { quantCodec } from "../../src/quant/codecs.ts";
 import type { LayerPredictor, MatrixToWrite } from "../../src/sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../../src/sparsity/sidecar/write.ts";
+import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { greedyTokens } from "../fixtures/greedy-tokens.ts";
 import { smallCard } from "../fixtures/small-card.ts";
 
 /** A software adapter's compiler may take minutes for one kernel. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
-
-const adapters = await listAdapters().catch(() => []);
-const addon = loadAddon();
-const obstacle =
-  adapters.length === 0 ? "no GPU driver" : addon.kind === "missing" ? addon.reason : undefined;
-const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
 
 const model = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "hearth-split-"));
