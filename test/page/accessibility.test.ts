@@ -62,7 +62,7 @@ describe.skipIf(browserPath === undefined)(`the page for everybody${withoutBrows
       serviceWorkers: "block",
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     await page.goto(scripted.url);
     await page.getByRole("textbox", { name: "Message" }).waitFor();
     return page;

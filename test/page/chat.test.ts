@@ -46,7 +46,7 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
     scripted.script = undefined;
     context = await browser.newContext({ serviceWorkers: "block" });
     page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     watched = await watch(page, scripted.url);
     await page.goto(scripted.url);
     await field().waitFor();

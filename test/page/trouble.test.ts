@@ -45,7 +45,7 @@ describe.skipIf(browserPath === undefined)(`the page in trouble${withoutBrowser}
   const begin = async (options: BrowserContextOptions): Promise<void> => {
     context = await browser.newContext(options);
     page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     watched = await watch(page, scripted.url);
   };
   afterEach(async () => {

@@ -1,6 +1,6 @@
 /** Where messages are written: the text, its files, and the button that sends it or stops the answer. */
 import type { VNode } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useApp } from "../app-parts.ts";
 import { attach } from "../chat/attach.ts";
 import type { Attachment } from "../chat/conversation.ts";
@@ -37,7 +37,7 @@ export function Composer({ conversation, running, onSend, onEditLast }: Composer
     fitHeight(field.current);
   }, [draft, preferences]);
   // On a phone that would open its keyboard above what is to be read.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (matchMedia("(pointer: fine)").matches) field.current?.focus();
   }, [conversation]);
   const add = async (files: Iterable<File>): Promise<void> => {

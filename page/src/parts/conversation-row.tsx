@@ -1,6 +1,6 @@
 /** A line of the list of conversations, with what can be done with it. */
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useApp } from "../app-parts.ts";
 import type { Conversation } from "../chat/conversation.ts";
 import { hashOf } from "../routes.ts";
@@ -47,7 +47,7 @@ interface RenameProps {
 function Rename({ conversation, onEnd }: RenameProps): VNode {
   const { chats } = useApp();
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => field.current?.select(), []);
   const end = (isTaken: boolean): void => {
     const title = field.current?.value.trim() ?? "";
     if (isTaken && title !== "") chats.rename(conversation, title);

@@ -1,6 +1,6 @@
 /** A dialog of the browser's own: it keeps the focus inside, ends with Escape and gives the focus back. */
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { texts } from "../texts.ts";
 import { Icon } from "./icons.tsx";
 
@@ -16,7 +16,7 @@ export interface DialogProps {
 export function Dialog({ title, place, onClose, children }: DialogProps): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const shown = dialog.current;
     if (shown !== null && !shown.open) shown.showModal();
     return () => shown?.close();

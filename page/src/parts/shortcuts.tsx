@@ -1,6 +1,6 @@
 /** What the keyboard does: the list of it, and the keys that work anywhere on the page. */
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { texts } from "../texts.ts";
 import { Dialog } from "./dialog.tsx";
 
@@ -24,8 +24,9 @@ export function Shortcuts({ onClose }: { readonly onClose: () => void }): VNode 
 /** By "ctrl+shift+o": modifiers in this order, the key in lower case. Command on a Mac is Ctrl. */
 export type KeyActions = Readonly<Record<string, () => void>>;
 
+/** From the moment on in which the page is there: who types faster than it is painted loses no key. */
 export function useKeys(actions: KeyActions): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent): void => {
       const { ctrlKey, metaKey, shiftKey, key } = event;
       const modifiers = [(ctrlKey || metaKey) && "ctrl", shiftKey && "shift"].filter(Boolean);
