@@ -44,7 +44,7 @@ const config: ViteUserConfig = defineConfig({
     pool: "forks",
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
-    globalSetup: ["tools/software-vulkan.mjs"],
+    globalSetup: ["tools/software-vulkan.mjs", "test/packaged.ts"],
   },
 });
 

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { command as program } from "../fixtures/packaged.ts";
 
 const project = resolve(import.meta.dirname, "../..");
 /** In backticks, or at the beginning of a line of a shell block. */
@@ -13,8 +14,9 @@ const helps = new Map<string, string>();
 function helpOf(command: string): string {
   const known = helps.get(command);
   if (known !== undefined) return known;
-  const main = join(project, "dist/cli/main.js");
-  const { stdout } = spawnSync(process.execPath, [main, command, "--help"], { encoding: "utf8" });
+  const { stdout } = spawnSync(process.execPath, [program, command, "--help"], {
+    encoding: "utf8",
+  });
   helps.set(command, stdout);
   return stdout;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeFakeLlamaBench } from "../fixtures/fake-llama-bench.ts";
+import { command } from "../fixtures/packaged.ts";
 
 /** Each test runs a benchmark in processes of its own, which end after 250 s at most. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -17,8 +18,7 @@ function hearth(args: readonly string[]): {
   stdout: string;
   stderr: string;
 } {
-  const main = join(project, "dist/cli/main.js");
-  return spawnSync(process.execPath, [main, ...args], { encoding: "utf8", timeout: 250_000 });
+  return spawnSync(process.execPath, [command, ...args], { encoding: "utf8", timeout: 250_000 });
 }
 
 let folder = "";

@@ -3,11 +3,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 
-const project = resolve(import.meta.dirname, "../..");
-const command = join(project, "bin/hearth.cjs");
 const hasTerminal = process.platform === "linux" && spawnSync("script", ["--version"]).status === 0;
 
 /** What readline clears the line with, then the prompt: no model writes that. */

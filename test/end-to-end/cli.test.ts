@@ -5,12 +5,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 
 /** Each test starts the command line, which ends after 250 s at most. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const project = resolve(import.meta.dirname, "../..");
-const main = join(project, "dist/cli/main.js");
 const model = join(project, "models/default.gguf");
 const data = process.env["HEARTH_TEST_DATA"];
 
@@ -30,7 +30,7 @@ function hearth(
   args: readonly string[],
   input = "",
 ): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, ...args], {
+  return spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
     input,
     timeout: 250_000,
@@ -39,7 +39,7 @@ function hearth(
 
 let folder = "";
 beforeAll(() => {
-  expect(existsSync(main), "dist is built: npm run build").toBe(true);
+  expect(existsSync(command), "dist is built: npm run build").toBe(true);
   folder = mkdtempSync(join(tmpdir(), "hearth-cli-"));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -169,7 +169,7 @@ describe("hearth chat", () => {
   });
 
   it("leaves at /exit although more could be said, and takes no unknown command for a question", async () => {
-    const child = spawn(process.execPath, [main, "chat", "--temp", "0", "-n", "4"]);
+    const child = spawn(process.execPath, [command, "chat", "--temp", "0", "-n", "4"]);
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (text) => {
       stdout += text;
@@ -186,7 +186,7 @@ describe("hearth chat", () => {
   it.skipIf(!hasTerminal)(
     "stops an answer at Ctrl-C, goes on, and leaves at the second when idle (needs script of util-linux)",
     async () => {
-      const chat = `"${process.execPath}" "${main}" chat --temp 0 --ignore-eos --context-shift`;
+      const chat = `"${process.execPath}" "${command}" chat --temp 0 --ignore-eos --context-shift`;
       const child = spawn("script", ["-qefc", chat, "/dev/null"]);
       let seen = "";
       child.stdout.on("data", (text) => {
@@ -325,7 +325,7 @@ describe("a prompt on stdin", () => {
   it("is taken byte for byte, also where it is no UTF-8", () => {
     const bytes = Buffer.from([0xff, 0xfe, 0x80, 0x61]);
     const run = (args: readonly string[]): string =>
-      spawnSync(process.execPath, [main, ...args], { input: bytes, encoding: "utf8" }).stdout;
+      spawnSync(process.execPath, [command, ...args], { input: bytes, encoding: "utf8" }).stdout;
     const ids: unknown[] = JSON.parse(run(["tokenize", model, "--bos", "--json"]));
     expect(ids).toHaveLength(5);
     expect(JSON.parse(run(["run", "-n", "1", "--json"])).prompt_tokens).toBe(ids.length);
@@ -334,7 +334,7 @@ describe("a prompt on stdin", () => {
 
 describe("a reader that goes away", () => {
   it("ends the answer quietly: hearth run | head", async () => {
-    const child = spawn(process.execPath, [main, "run", "--ignore-eos", "--context-shift", "x"]);
+    const child = spawn(process.execPath, [command, "run", "--ignore-eos", "--context-shift", "x"]);
     let stderr = "";
     child.stderr.on("data", (text) => {
       stderr += text;
@@ -350,7 +350,13 @@ describe("Ctrl-C", () => {
   it.skipIf(process.platform === "win32")(
     "ends the answer, sums it up and says so in the exit code (not on Windows: no SIGINT to send)",
     async () => {
-      const child = spawn(process.execPath, [main, "run", "--ignore-eos", "--context-shift", "x"]);
+      const child = spawn(process.execPath, [
+        command,
+        "run",
+        "--ignore-eos",
+        "--context-shift",
+        "x",
+      ]);
       let stderr = "";
       child.stderr.on("data", (text) => {
         stderr += text;

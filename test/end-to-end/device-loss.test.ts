@@ -14,16 +14,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EngineOptions } from "../../src/engine/options.ts";
 import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
+import { command, index } from "../fixtures/packaged.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 const project = resolve(import.meta.dirname, "../..");
-const index = join(project, "dist/index.js");
-const main = join(project, "dist/cli/main.js");
 const script = join(project, "tools/prove-gpu/end-device.mjs");
 const loser = join(project, "tools/prove-gpu/lose-device.mjs");
 /** A driver in software compiles every kernel anew for each of them: some seconds. */
-const losses = Number(process.env["HEARTH_LOSSES"] ?? 4);
-const endings = Number(process.env["HEARTH_ENDINGS"] ?? 2);
+const losses = Number(process.env["HEARTH_LOSSES"] ?? 2);
+const endings = Number(process.env["HEARTH_ENDINGS"] ?? 1);
 const minutes = 60_000;
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-loss-"));
@@ -137,7 +136,7 @@ describe.skipIf(obstacle !== undefined)(`a device in a thread ends quietly${skip
 function hearth(list: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const asked = ["-m", model.path, "-n", "45", "--temp", "0", "--ignore-eos", "--json"];
   const options = [...asked, "--sparsity", "dense", ...list];
-  return node(["--import", loser, main, "run", "abc", ...options], more);
+  return node(["--import", loser, command, "run", "abc", ...options], more);
 }
 
 function tokensOf({ stdout }: Ended): unknown {

@@ -3,24 +3,22 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { openGguf } from "../../src/gguf/open.ts";
 import { readTensorBytes } from "../../src/io/tensor-bytes.ts";
 import { describedCards } from "../../src/placement/described-cards.ts";
 import { obstacle, skipped } from "../fixtures/both-devices.ts";
+import { command } from "../fixtures/packaged.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** Each test starts a process that compiles shaders on a software adapter, and ends after 250 s at most. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
-const project = resolve(import.meta.dirname, "../..");
-const main = join(project, "dist/cli/main.js");
-
 const folder = mkdtempSync(join(tmpdir(), "hearth-device-"));
 let model: TinyModel;
 beforeAll(async () => {
-  expect(existsSync(main), "dist is built: npm run build").toBe(true);
+  expect(existsSync(command), "dist is built: npm run build").toBe(true);
   model = await makeTinyModel(["--ffn", "256", "--type", "f16"]);
 });
 afterAll(() => {
@@ -35,7 +33,7 @@ interface Ended {
 }
 
 function hearth(...args: readonly string[]): Ended {
-  return spawnSync(process.execPath, [main, ...args], {
+  return spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
     timeout: 250_000,
     env: { ...process.env, XDG_CACHE_HOME: folder },

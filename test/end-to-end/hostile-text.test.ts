@@ -2,16 +2,15 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type GgufFile, openGguf } from "../../src/gguf/open.ts";
 import { type MetadataValue, metadataValue } from "../../src/gguf/value.ts";
 import { type TensorToWrite, writeGguf } from "../../src/gguf/write.ts";
 import { readTensorBytes } from "../../src/io/tensor-bytes.ts";
+import { command } from "../fixtures/packaged.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
-const project = resolve(import.meta.dirname, "../..");
-const main = join(project, "dist/cli/main.js");
 const hasTerminal = process.platform === "linux" && spawnSync("script", ["--version"]).status === 0;
 
 /** Clears the screen, sets the title, turns the direction, forges a line. */
@@ -25,13 +24,13 @@ function hearth(args: readonly string[]): {
   stderr: string;
 } {
   const env = { ...process.env, XDG_CACHE_HOME: join(folder, "cache") };
-  return spawnSync(process.execPath, [main, ...args], { encoding: "utf8", input: "hi\n", env });
+  return spawnSync(process.execPath, [command, ...args], { encoding: "utf8", input: "hi\n", env });
 }
 
 let folder = "";
 let tiny: TinyModel;
 beforeAll(async () => {
-  expect(existsSync(main), "dist is built: npm run build").toBe(true);
+  expect(existsSync(command), "dist is built: npm run build").toBe(true);
   folder = mkdtempSync(join(tmpdir(), "hearth-hostile-"));
   tiny = await makeTinyModel();
 });
@@ -164,11 +163,11 @@ describe("a hostile model", () => {
         "x",
       ];
       const env = { ...process.env, XDG_CACHE_HOME: join(folder, "cache") };
-      const command = [process.execPath, main, ...args].map((arg) => `"${arg}"`).join(" ");
+      const line = [process.execPath, command, ...args].map((arg) => `"${arg}"`).join(" ");
       const piped = hearth(args).stdout;
       // Random weights write random bytes: there are controls among 50 of 256.
       expect(piped).toMatch(/(?![\n\t])\p{Cc}/u);
-      const shown = spawnSync("script", ["-qefc", `${command} 2>/dev/null`, "/dev/null"], {
+      const shown = spawnSync("script", ["-qefc", `${line} 2>/dev/null`, "/dev/null"], {
         encoding: "utf8",
         env,
       }).stdout;

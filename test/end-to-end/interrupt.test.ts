@@ -14,9 +14,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 
 const project = resolve(import.meta.dirname, "../..");
-const command = join(project, "bin/hearth.cjs");
 
 let folder = "";
 let corpus = "";

@@ -18,18 +18,18 @@ import { openModel } from "../../src/model/model.ts";
 import { openSidecar } from "../../src/sparsity/sidecar/read.ts";
 import { updateSidecar } from "../../src/sparsity/sidecar/write.ts";
 import { tokensOf } from "../fixtures/counted-conversation.ts";
+import { command } from "../fixtures/packaged.ts";
 import { sidecarModel } from "../fixtures/sidecar-contents.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 const project = resolve(import.meta.dirname, "../..");
-const main = join(project, "dist/cli/main.js");
 const kills = Number(process.env["HEARTH_KILLS"] ?? 20);
 const timeout = 60_000 + 5000 * kills;
 
 let folder = "";
 let tiny: TinyModel;
 beforeAll(async () => {
-  expect(existsSync(main), "dist is built: npm run build").toBe(true);
+  expect(existsSync(command), "dist is built: npm run build").toBe(true);
   folder = mkdtempSync(join(tmpdir(), "hearth-kills-"));
   tiny = await makeTinyModel(["--layers", "8", "--vocab", "2000"]);
 });
@@ -64,9 +64,9 @@ describe("a file that is written when its process is killed", () => {
     const output = join(folder, "out.gguf");
     const hashes = new Map<string, string>();
     for (const type of ["Q8_0", "F16"]) {
-      expect(spawnSync(process.execPath, [main, "quantize", tiny.path, output, type]).status).toBe(
-        0,
-      );
+      expect(
+        spawnSync(process.execPath, [command, "quantize", tiny.path, output, type]).status,
+      ).toBe(0);
       hashes.set(hashOf(output), type);
     }
     // In the first, the second or the third: kills fall into writing over each of them, and between two.
@@ -87,9 +87,9 @@ describe("a file that is written when its process is killed", () => {
       seen.add(hash);
     }
     if (kills >= 20) expect(seen.size, "kills fell into writing of both").toBe(2);
-    expect(spawnSync(process.execPath, [main, "quantize", tiny.path, output, "F16"]).status).toBe(
-      0,
-    );
+    expect(
+      spawnSync(process.execPath, [command, "quantize", tiny.path, output, "F16"]).status,
+    ).toBe(0);
     expect(readdirSync(folder).filter((name) => name.startsWith("out.gguf"))).toEqual(["out.gguf"]);
   });
 
@@ -187,7 +187,7 @@ describe("two commands on one sidecar at once", () => {
     const profile = (sidecar: string, files: readonly string[]): ChildProcess =>
       spawn(
         process.execPath,
-        [main, "profile", tiny.path, "--tokens", "400", "-o", sidecar, "--corpus", ...files],
+        [command, "profile", tiny.path, "--tokens", "400", "-o", sidecar, "--corpus", ...files],
         { stdio: "inherit" },
       );
     const together = join(folder, "together.gguf");
@@ -211,7 +211,7 @@ describe("two commands on one sidecar at once", () => {
     const corpus = join(folder, "same.txt");
     writeFileSync(corpus, "the same words again and again ".repeat(60));
     const args = (sidecar: string): readonly string[] => [
-      main,
+      command,
       "profile",
       tiny.path,
       "--tokens",

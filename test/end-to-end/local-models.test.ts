@@ -1,7 +1,7 @@
 /** Models of other programs by name, as a user meets them: listed, run where they lie, refused with one clear error. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   addOllamaBlob,
@@ -10,11 +10,10 @@ import {
   makeHome,
   ollamaManifest,
 } from "../fixtures/model-folders.ts";
+import { command } from "../fixtures/packaged.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
-const main = join(resolve(import.meta.dirname, "../.."), "dist/cli/main.js");
 
 let home: MadeUpHome;
 let tiny: TinyModel;
@@ -54,7 +53,7 @@ function hearth(...args: readonly string[]): {
 } {
   const own = /^(HOME|USERPROFILE|XDG_CACHE_HOME|OLLAMA_MODELS|LLAMA_CACHE|HF_.*|HUGGINGFACE_.*)$/;
   const others = Object.entries(process.env).filter(([name]) => !own.test(name));
-  return spawnSync(process.execPath, [main, ...args], {
+  return spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
     env: {
       ...Object.fromEntries(others),

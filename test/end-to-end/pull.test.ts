@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createRandom } from "../../src/core/random.ts";
+import { command } from "../fixtures/packaged.ts";
 import { madeBytes, sha256 } from "../hub/made-files.ts";
 import { type StandInHub, startHub } from "../hub/stand-in-hub.ts";
 
@@ -43,8 +44,7 @@ interface Ended {
 }
 
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  const main = join(project, "bin/hearth.cjs");
-  return spawn(process.execPath, [main, ...args], {
+  return spawn(process.execPath, [command, ...args], {
     env: {
       PATH: process.env["PATH"],
       HOME: home,
@@ -217,8 +217,8 @@ describe("a disk that fills up", () => {
         ("$@"; echo "status $?"; ls "$HF_HOME"/hub/models--owner--tiny-GGUF/blobs) &
         until ls "$HF_HOME"/hub/*/blobs/*.incomplete > "$HF_HOME/list" 2>&1; do sleep 0.1; done
         head -c 20m /dev/zero > "$HF_HOME/filler"; wait`;
-      const command = [process.execPath, join(project, "bin/hearth.cjs"), ...pullLarge];
-      const child = spawn("unshare", ["-rm", "sh", "-c", script, "sh", ...command], {
+      const pull = [process.execPath, command, ...pullLarge];
+      const child = spawn("unshare", ["-rm", "sh", "-c", script, "sh", ...pull], {
         env: { PATH: process.env["PATH"], HOME: home, HF_HOME: home, HF_ENDPOINT: hub.endpoint },
       });
       const { stdout, stderr } = await ended(child);

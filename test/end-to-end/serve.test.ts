@@ -5,9 +5,9 @@ import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 
 const project = resolve(import.meta.dirname, "../..");
-const command = resolve(project, "bin/hearth.cjs");
 const model = resolve(project, "models/default.gguf");
 
 interface Running {

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 
 const project = resolve(import.meta.dirname, "../..");
-const main = join(project, "dist/cli/main.js");
 const model = join(project, "models/default.gguf");
 /** A command that waits for a pipe would take all of it. */
 const timeout = 60_000;
@@ -14,7 +14,7 @@ const timeout = 60_000;
 let folder = "";
 let pipe = "";
 beforeAll(() => {
-  expect(existsSync(main), "dist is built: npm run build").toBe(true);
+  expect(existsSync(command), "dist is built: npm run build").toBe(true);
   folder = mkdtempSync(join(tmpdir(), "hearth-special-"));
   pipe = join(folder, "pipe");
   if (process.platform === "win32") return;
@@ -31,7 +31,7 @@ function hearth(
   input?: string,
 ): { status: number | null; stdout: string; stderr: string } {
   const env = { ...process.env, XDG_CACHE_HOME: join(folder, "cache") };
-  return spawnSync(process.execPath, [main, ...args], {
+  return spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
     timeout,
     env,
@@ -94,8 +94,8 @@ describe("stdin", () => {
   });
 
   it.skipIf(process.platform === "win32")("that never ends is refused (needs /dev/zero)", () => {
-    const command = `"${process.execPath}" "${main}" tokenize "${model}" < /dev/zero`;
-    const { status, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8", timeout });
+    const line = `"${process.execPath}" "${command}" tokenize "${model}" < /dev/zero`;
+    const { status, stderr } = spawnSync("sh", ["-c", line], { encoding: "utf8", timeout });
     expect(status).toBe(1);
     expect(stderr).toMatch(/^hearth: stdin: size: found more than 256.*MiB.*\n$/);
   });
@@ -155,7 +155,7 @@ describe.skipIf(process.platform === "win32")("a cache that cannot be (not on Wi
   it.each(["/dev/null/x", "/proc/1/x"])("fails no command, and is said once: %s", (place) => {
     const args = ["plan", model, "--hardware", "rtx-4090", "--vram-budget", "4MiB"];
     const env = { ...process.env, XDG_CACHE_HOME: place };
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
       encoding: "utf8",
       env,
       timeout,

@@ -4,9 +4,9 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 
 const project = resolve(import.meta.dirname, "../..");
-const command = join(project, "bin/hearth.cjs");
 
 let folder = "";
 let model = "";

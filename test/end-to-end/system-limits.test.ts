@@ -1,10 +1,9 @@
 /** Limits of the system on threads and address space: fewer threads and a notice, or one clear error; never an abort. */
 import { spawnSync } from "node:child_process";
-import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadAddon } from "../../src/backends/addon.ts";
+import { command } from "../fixtures/packaged.ts";
 
-const main = join(resolve(import.meta.dirname, "../.."), "dist/cli/main.js");
 const addon = loadAddon();
 const obstacle =
   process.platform !== "linux"
@@ -18,9 +17,9 @@ const limitsKiB = [1_500_000, 2_000_000, 3_000_000, 4_000_000];
 
 describe.skipIf(obstacle !== undefined)(`512 threads within a limit (${obstacle ?? ""})`, () => {
   it.each(limitsKiB)("of %i KiB of addresses end in an answer or in one error", (limit) => {
-    const command = `ulimit -v ${limit}; exec "$0" "$@"`;
-    const list = [process.execPath, main, "run", "hi", "-n", "4", "--threads", "512"];
-    const { status, signal, stderr } = spawnSync("sh", ["-c", command, ...list], {
+    const line = `ulimit -v ${limit}; exec "$0" "$@"`;
+    const list = [process.execPath, command, "run", "hi", "-n", "4", "--threads", "512"];
+    const { status, signal, stderr } = spawnSync("sh", ["-c", line, ...list], {
       encoding: "utf8",
     });
     expect({ signal, stderr }).toMatchObject({ signal: null });

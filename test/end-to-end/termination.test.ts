@@ -14,6 +14,7 @@ import type { EngineOptions } from "../../src/engine/options.ts";
 import { openGguf } from "../../src/gguf/open.ts";
 import { openModel } from "../../src/model/model.ts";
 import { updateSidecar } from "../../src/sparsity/sidecar/write.ts";
+import { index as packagedIndex } from "../fixtures/packaged.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
 /** Each test ends processes many times, up to 200, under a sanitizer too. */
@@ -27,7 +28,7 @@ const addon = loadAddon();
 const skipped = addon.kind === "missing" ? ` (skipped: ${addon.reason})` : "";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-termination-"));
-let index = join(project, "dist/index.js");
+let index = packagedIndex;
 let environment: NodeJS.ProcessEnv = process.env;
 let relu: TinyModel;
 let silu: TinyModel;

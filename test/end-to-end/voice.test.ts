@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 
 const project = resolve(import.meta.dirname, "../..");
-const command = join(project, "bin/hearth.cjs");
 const model = join(project, "models/default.gguf");
 const short = ["--temp", "0", "-n", "4", "Once upon a time"];
 

@@ -2,13 +2,12 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { command } from "../fixtures/packaged.ts";
 import { makeTinyModel } from "../fixtures/tiny-model.ts";
 import { startHub } from "./stand-in-hub.ts";
-
-const main = join(resolve(import.meta.dirname, "../.."), "dist/cli/main.js");
 
 it("shows how each model would run, and why one does not", { timeout: 120_000 }, async () => {
   using tiny = await makeTinyModel();
@@ -21,7 +20,7 @@ it("shows how each model would run, and why one does not", { timeout: 120_000 },
   try {
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      [main, "show", "owner/made-GGUF", "--predict"],
+      [command, "show", "owner/made-GGUF", "--predict"],
       { env: { ...process.env, HF_ENDPOINT: hub.endpoint, HF_HOME: home, XDG_CACHE_HOME: home } },
     );
     expect(stdout).toMatch(/F32 .*\d+ tokens\/s, prompts \d+ tokens\/s, on \w+, dense/);
