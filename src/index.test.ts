@@ -72,6 +72,7 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.removeModel },
     { target: () => api.removeModel, before: () => ["o/m"], isOptional: true },
   ],
+  modelAbilities: [{ target: () => api.modelAbilities }],
   listModels: [{ target: () => api.listModels, isOptional: true }],
   measureMachine: [{ target: () => api.measureMachine, isOptional: true }],
   neuronShareFor: [

@@ -3,7 +3,7 @@ import { HearthError } from "../core/errors.ts";
 import type { Bytes, Elements, Tokens } from "../core/units.ts";
 import { fileTypeName } from "../gguf/file-type.ts";
 import { type GgufFile, openGguf, readGgufPart } from "../gguf/open.ts";
-import { describeMetadataValue } from "../gguf/value.ts";
+import { describeMetadataValue, type SingleValue, singleValue } from "../gguf/value.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
 import { cacheShape } from "../model/cache-shape.ts";
 import { describeModel, type ModelDescription } from "../model/describe.ts";
@@ -27,6 +27,8 @@ export interface Inspection {
   readonly tensors: readonly InspectedTensor[];
   /** Keys and short descriptions of their values, in the order of the file. */
   readonly metadata: readonly (readonly [string, string])[];
+  /** Those of them that are one text, number or truth value; whole numbers beyond 2^53 are the nearest that a number can be. */
+  readonly values: ReadonlyMap<string, SingleValue>;
   /** Hearth can run the model, which is then described; else `reason` says in a sentence why not. */
   readonly runs: boolean;
   readonly model?: ModelDescription;
@@ -76,6 +78,12 @@ export function inspectModel(path: string): Inspection {
       key,
       describeMetadataValue(value),
     ]),
+    values: new Map(
+      [...gguf.metadata.entries()].flatMap(([key, value]) => {
+        const single = singleValue(value);
+        return single === undefined ? [] : [[key, single]];
+      }),
+    ),
     runs: model !== undefined,
     ...opened,
     memoryBytes: memoryOfProcess(),

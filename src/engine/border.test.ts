@@ -1,6 +1,7 @@
 /** What a caller in plain JavaScript can hand over: every public method answers with an error that names it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
+import { modelAbilities } from "../commands/abilities.ts";
 import { inspectModel, openTokenizer } from "../commands/inspect.ts";
 import { perplexity } from "../commands/perplexity.ts";
 import { planPlacement } from "../commands/plan.ts";
@@ -182,6 +183,7 @@ describe("a wrong value", () => {
   it("is refused where a file is only looked at", () => {
     expect(() => Reflect.apply(inspectModel, undefined, [null])).toThrow("path: null");
     expect(() => Reflect.apply(openTokenizer, undefined, [3])).toThrow("path: 3");
+    expect(() => Reflect.apply(modelAbilities, undefined, [3])).toThrow("path: 3");
     expect(() => inspectModel("no-such.gguf")).toThrow("no-such.gguf: no such file");
   });
 });

@@ -120,7 +120,7 @@ export function numberTypeById(id: number): NumberType | undefined {
 export function describeMetadataValue(value: MetadataValue): string {
   switch (value.kind) {
     case "number":
-      return `${value.type} ${value.type === "f32" ? shortestF32(value.value) : value.value}`;
+      return `${value.type} ${singleValue(value)}`;
     case "long":
       return `${value.type} ${value.value}`;
     case "boolean":
@@ -135,6 +135,23 @@ export function describeMetadataValue(value: MetadataValue): string {
       return `array of ${value.values.length} ${value.kind}`;
     default:
       return value satisfies never;
+  }
+}
+
+export type SingleValue = string | number | boolean;
+
+/** Of a list undefined. */
+export function singleValue(value: MetadataValue): SingleValue | undefined {
+  switch (value.kind) {
+    case "number":
+      return value.type === "f32" ? shortestF32(value.value) : value.value;
+    case "long":
+      return Number(value.value);
+    case "boolean":
+    case "string":
+      return value.value;
+    default:
+      return undefined;
   }
 }
 

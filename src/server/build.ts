@@ -140,9 +140,12 @@ function describeErrors(app: App, { errorAnswer }: Dialect): void {
   });
 }
 
+/** Before a body is read, which may be one that no route takes: QUERY is refused by fastify for a type that is missing. */
 function answerUnknownPaths(app: App, dialect: Dialect): void {
   const methods = new KnownMethods(app);
-  app.setNotFoundHandler(({ method, url }, reply) => {
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404) return undefined;
+    const { method, url } = request;
     const [path = ""] = url.split("?");
     const allowed = methods.of(path);
     const message =

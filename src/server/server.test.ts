@@ -88,6 +88,9 @@ describe("the server", () => {
     const response = await fetch(`${test.url}/v1/completions`);
     expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
     expect((await fetch(`${test.url}/v1/nothing`)).status).toBe(404);
+    const query = { method: "QUERY", body: "{}", headers: { "content-type": "" } };
+    const queried = await fetch(`${test.url}/v1/completions`, query);
+    expect([queried.status, queried.headers.get("allow")]).toEqual([405, "POST"]);
   });
 
   it("counts what it answered", async () => {

@@ -67,6 +67,8 @@ export interface ChatTemplate {
   readonly stopTexts: readonly string[];
   /** How the model writes its answers: where thoughts and calls of tools stand in them. */
   readonly form: ReplyForm;
+  /** Whether the template says anything of tools that it is given; where not, the model is told of them in words. */
+  knowsTools(): boolean;
   /**
    * @throws OptionError for what is no conversation, TemplateError with the template's own message where it refuses the
    * messages, LimitError at a limit.
@@ -109,6 +111,7 @@ function ownChat(
     source,
     stopTexts: [],
     form,
+    knowsTools: () => findOut().knowsTools,
     render: (messages, options = {}) => {
       const { tools = [] } = options;
       const conversation = templateConversation(messages, tools, () => ({
@@ -198,6 +201,7 @@ function plainChat(tokenizer: Tokenizer, reason: string): ChatTemplate {
     source: undefined,
     stopTexts: ["\nUser:"],
     form: findReplyForm("", () => false),
+    knowsTools: () => false,
     render: (messages, { addGenerationPrompt = true, tools = [] } = {}) => {
       const { messages: plain } = templateConversation(messages, tools, () => noAbilities);
       return plain.map(plainTurn).join("") + (addGenerationPrompt ? "Assistant:" : "");

@@ -1,7 +1,7 @@
 /** What Ollama's clients ask of a model's file. Reading a header with a large vocabulary takes tenths of a second: kept. */
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { type Inspection, inspectModel } from "../../index.ts";
+import { type Inspection, inspectModel, type ModelAbility, modelAbilities } from "../../index.ts";
 import type { CatalogueEntry } from "../models/catalogue.ts";
 
 interface FileFacts {
@@ -13,6 +13,8 @@ interface FileFacts {
 
 export class KnownFiles {
   readonly #facts = new Map<string, FileFacts>();
+  /** By the digests of their files. */
+  readonly #abilities = new Map<string, readonly ModelAbility[]>();
 
   /** Undefined for a file that is gone, or none that can be read. */
   of({ path }: CatalogueEntry): FileFacts | undefined {
@@ -34,6 +36,14 @@ export class KnownFiles {
     } catch {
       return undefined;
     }
+  }
+
+  /** None of a file that hearth cannot run. Its vocabulary is read for them. */
+  abilitiesOf({ inspection, digest }: FileFacts): readonly ModelAbility[] {
+    if (!inspection.runs) return [];
+    const known = this.#abilities.get(digest) ?? modelAbilities(inspection.path);
+    this.#abilities.set(digest, known);
+    return known;
   }
 }
 

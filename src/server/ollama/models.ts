@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { ownVersion } from "../../core/version.ts";
+import type { ModelAbility } from "../../index.ts";
 import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
@@ -20,7 +21,7 @@ interface ShowBody {
 
 const showFields: BodyFields<ShowBody> = {
   schema: z
-    .object({ model: z.string().optional(), name: z.string().optional() })
+    .object({ model: z.string().min(1).optional(), name: z.string().min(1).optional() })
     .meta({ id: "OllamaShowRequest" }),
   idle: ["verbose"],
   absent: {},
@@ -78,10 +79,7 @@ export function addModelRoutes(app: App, context: ServerContext): void {
       const facts = files.of(entry);
       if (facts === undefined)
         throw new RequestError("not found", `the file of ${entry.name} cannot be read`);
-      return describe(
-        facts,
-        models.loaded().find((one) => one.name === entry.name),
-      );
+      return describe(facts, files.abilitiesOf(facts));
     },
   );
   const psSchema = {
@@ -102,16 +100,24 @@ export function addModelRoutes(app: App, context: ServerContext): void {
 
 type Facts = NonNullable<ReturnType<KnownFiles["of"]>>;
 
-function describe({ inspection, modifiedAt }: Facts, loaded: LoadedModel | undefined): object {
-  const { architecture, parameters, contextLength, metadata } = inspection;
+/** Every model embeds; none here sees pictures. */
+const capabilityOf: Readonly<Record<ModelAbility, string>> = {
+  tools: "tools",
+  thinking: "thinking",
+  "fill-in": "insert",
+};
+
+function describe({ inspection, modifiedAt }: Facts, abilities: readonly ModelAbility[]): object {
+  const { architecture, parameters, contextLength, values, metadata } = inspection;
   const facts = metadata.filter(([key]) => !key.startsWith("tokenizer."));
   return {
     modelfile: "",
     parameters: "",
-    template: loaded?.engine.chatTemplate ?? "",
+    template: String(values.get("tokenizer.chat_template") ?? ""),
     details: detailsOf(inspection),
     model_info: {
-      ...Object.fromEntries(facts.map(([key, said]) => [key, describedValue(said)])),
+      // Lists are null, as Ollama shows long ones.
+      ...Object.fromEntries(facts.map(([key]) => [key, values.get(key) ?? null])),
       "general.architecture": architecture,
       "general.parameter_count": parameters,
       ...(contextLength !== undefined && { [`${architecture}.context_length`]: contextLength }),
@@ -119,17 +125,9 @@ function describe({ inspection, modifiedAt }: Facts, loaded: LoadedModel | undef
         [`${architecture}.embedding_length`]: inspection.model.hyperparameters.dim,
       }),
     },
-    capabilities: ["completion", "tools", "embedding"],
+    capabilities: ["completion", ...abilities.map((one) => capabilityOf[one]), "embedding"],
     modified_at: modifiedAt,
   };
-}
-
-/** The value that an inspection describes as "u32 7" or "string \"llama\"": null for a list, as Ollama shows long ones. */
-function describedValue(said: string): string | number | boolean | null {
-  const kind = said.slice(0, said.indexOf(" "));
-  const value = said.slice(kind.length + 1);
-  if (kind === "array") return null;
-  return kind === "string" || kind === "boolean" ? JSON.parse(value) : Number(value);
 }
 
 async function describeLoaded(

@@ -74,7 +74,8 @@ describe("Ollama's client", () => {
       "arcee.block_count": 4,
       "arcee.rope.freq_base": 10_000,
     });
-    expect(shown.capabilities).toContain("completion");
+    expect(shown.capabilities).toEqual(["completion", "embedding"]);
+    expect((await test.ask("/api/show", { model: "" })).status).toBe(400);
     const loaded = await jsonOf(await test.ask("/api/generate", { model, stream: false }));
     expect(loaded).toMatchObject({ response: "", done: true, done_reason: "load" });
     expect((await client.ps()).models).toMatchObject([{ name: model, size_vram: 0 }]);
