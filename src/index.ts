@@ -138,6 +138,7 @@ export type { Activity } from "./runtime/activity.ts";
 export type {
   FinishReason,
   GeneratedChunk,
+  GenerationProgress,
   GenerationResult,
   GenerationTimings,
 } from "./runtime/generation.ts";

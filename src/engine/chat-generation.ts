@@ -19,7 +19,8 @@ export interface ChatResult extends GenerationResult {
   readonly reply: Reply;
 }
 
-export interface ChatReading<Value = unknown> extends Pick<ReplyOptions, "tools" | "prompt"> {
+export interface ChatReading<Value = unknown>
+  extends Pick<ReplyOptions, "tools" | "prompt" | "continued"> {
   readonly form: ReplyForm;
   readonly signal: AbortSignal | undefined;
   /** Of the answer, what stands behind the prompt already. */
@@ -84,12 +85,8 @@ function makeId(): string {
 /** What the whole of an answer says to the user; undefined where it calls a tool. */
 export function contentIn(
   { written }: GenerationResult,
-  { form, begun, tools, prompt }: Omit<ChatReading, "read" | "signal">,
+  { form, begun, ...reading }: Omit<ChatReading, "read" | "signal">,
 ): string | undefined {
-  const { content, toolCalls } = parseReply(begun + written, form, {
-    prompt,
-    idOf: makeId,
-    ...(tools && { tools }),
-  });
+  const { content, toolCalls } = parseReply(begun + written, form, { ...reading, idOf: makeId });
   return toolCalls.length > 0 ? undefined : content;
 }

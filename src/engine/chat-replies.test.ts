@@ -71,6 +71,27 @@ describe("an answer to a conversation", () => {
   });
 });
 
+describe("an answer that is begun", () => {
+  const begun = [...messages, { role: "assistant", content: "Well, " }];
+  const goOn = { continueLast: true };
+
+  it("is what follows on its text, as of the same prompt without a conversation", async () => {
+    const prompt = engine.renderChat(begun, goOn);
+    expect(prompt).toMatch(/Well, $/);
+    const sampling = { temperature: 0, maxTokens: 6 };
+    const { text } = await engine.generate(prompt, { ...sampling, parseSpecial: true }).result;
+    const { reply } = await engine.chat(begun, { ...sampling, template: goOn }).result;
+    expect(reply.content).toBe(text);
+  });
+
+  it("is bound to nothing", () => {
+    const template = goOn;
+    expect(() => engine.chat(begun, { template, schema: {} })).toThrow("cannot be bound to schema");
+    const forced = { template, tools, toolChoice: "required" } as const;
+    expect(() => engine.chat(begun, forced)).toThrow("cannot be bound to a call that must come");
+  });
+});
+
 describe("an answer that must call", () => {
   const parameters = {
     type: "object",

@@ -3,7 +3,6 @@
  * backend; this file only brings them together.
  */
 import { checkOptions, checkValue, pathRule } from "../core/check-options.ts";
-import { defined } from "../core/defined.ts";
 import { HearthError } from "../core/errors.ts";
 import type { Milliseconds, Tokens } from "../core/units.ts";
 import type { ModelDescription } from "../model/describe.ts";
@@ -19,6 +18,7 @@ import {
   checkTemplateOptions,
   type PromptIds,
 } from "../text/chat-template.ts";
+import { begunText } from "../text/render-begun.ts";
 import { BreakerFinder } from "../text/sequence-breakers.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
 import { ChatGeneration, contentIn } from "./chat-generation.ts";
@@ -40,6 +40,7 @@ import {
   checkReopenOptions,
   endTokensOf,
   engineRules,
+  plainSettings,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
 import { planAnswer } from "./promised-call.ts";
@@ -193,11 +194,12 @@ export class Engine implements Disposable {
     const tools = toolChoice === "none" ? [] : (answer.tools ?? []);
     const { template } = this.#opened;
     const prompt = template.render(messages, { ...wish, tools });
-    const { form } = template;
+    const continued = wish?.continueLast ? begunText(prompt, messages) : undefined;
+    const said = { prompt, continued, form: template.form, tools };
     const asked = this.#forms.asked(answer);
-    const { begun, source, isPlain } = planAnswer(toolChoice, { tools, prompt, form, asked });
+    const { begun, source, isPlain } = planAnswer(toolChoice, { ...said, asked });
     const stop = [...(answer.stop ?? []), ...template.stopTexts];
-    const reading = { prompt, begun, tools, form, signal: answer.signal };
+    const reading = { ...said, begun, signal: answer.signal };
     const read = (result: GenerationResult): string | undefined => contentIn(result, reading);
     const bound = isPlain || source === undefined ? undefined : { source, read };
     const wrap = (active: ActiveGeneration, read: ReadValue): ChatGeneration =>
@@ -339,8 +341,7 @@ export class Engine implements Disposable {
     bound?: BoundAnswer,
   ): Wrapped {
     const { vocabulary } = this.model;
-    const { stop = [], logprobs, promptLogprobs, cachePrompt, priority } = options;
-    const { onPromptProgress, onQueued } = options;
+    const { stop = [] } = options;
     const { form, read } = this.#forms.of(options, bound);
     const ready = whenReady(ids, form && this.#forms.load(form));
     const prompt = ready instanceof Promise ? [] : ready;
@@ -362,7 +363,7 @@ export class Engine implements Disposable {
         ...(form && { constraint: this.#forms.constrain(form, { endTokens, previous }) }),
         whenFull: options.contextShift ? "shift" : "finish",
         vocabulary,
-        ...defined({ logprobs, promptLogprobs, cachePrompt, priority, onPromptProgress, onQueued }),
+        ...plainSettings(options),
       },
       this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }),
     );

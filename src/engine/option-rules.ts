@@ -16,10 +16,12 @@ import {
   textListRule,
   textRule,
 } from "../core/check-options.ts";
+import { defined } from "../core/defined.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import type { KvType } from "../ops/kv-shape.ts";
 import { objectives } from "../placement/problem.ts";
+import type { GenerationSettings } from "../runtime/generation-settings.ts";
 import { samplingRules } from "../runtime/sampling/sampling-options.ts";
 import { sparsities } from "../sparsity/method.ts";
 import { checkTemplateOptions } from "../text/chat-template.ts";
@@ -112,6 +114,7 @@ export const generateRules: OptionRules<GenerateOptions> = {
   stopTokens: listRule(countRule(0)),
   signal: signalRule,
   logprobs: countRule(0, 1000),
+  logprobsOf: choiceRule(["model", "sampler"]),
   promptLogprobs: flagRule,
   cachePrompt: flagRule,
   ignoreEos: flagRule,
@@ -158,6 +161,14 @@ export function checkChatOptions(options: ChatOptions): ChatOptions {
   if (options.template !== undefined) checkTemplateOptions(options.template);
   if (options.tools !== undefined) checkTools(options.tools);
   return options;
+}
+
+/** What of an answer's options is a setting of it as it stands. */
+export function plainSettings(options: GenerateOptions): Partial<GenerationSettings> {
+  const { logprobs, logprobsOf, promptLogprobs, cachePrompt, priority } = options;
+  const { onPromptProgress, onQueued } = options;
+  const scores = { logprobs, logprobsOf, promptLogprobs };
+  return defined({ ...scores, cachePrompt, priority, onPromptProgress, onQueued });
 }
 
 /** @throws OptionError for a token of `stopTokens` that is not there */

@@ -140,6 +140,8 @@ export interface GenerateOptions extends SamplingOptions, FormOptions {
   readonly signal?: AbortSignal;
   /** Report each token's log-probability and those of this many likeliest tokens. */
   readonly logprobs?: number;
+  /** Whose `logprobs` are: the model's, or what the samplers and the promised form left to draw from. Default "model". */
+  readonly logprobsOf?: "model" | "sampler";
   /**
    * With `logprobs`, report the prompt's tokens, too, in the first chunk and in the result. The prompt is then read a token
    * a step, as an answer is written. Default false.

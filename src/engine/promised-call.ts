@@ -36,6 +36,8 @@ interface AnswerSetting {
   readonly tools: readonly Tool[];
   readonly form: ReplyForm;
   readonly prompt: string;
+  /** What the answer goes on from; undefined where it begins. */
+  readonly continued?: string | undefined;
   /** What was asked for beside tools. */
   readonly asked: Exclude<FormSource, { readonly kind: "outline" }> | undefined;
 }
@@ -45,7 +47,13 @@ interface AnswerSetting {
  * whose calls cannot be promised
  */
 export function planAnswer(choice: ToolChoice, setting: AnswerSetting): AnswerPlan {
-  const { tools, asked } = setting;
+  const { tools, asked, continued } = setting;
+  const isPromised = asked !== undefined || (choice !== "auto" && choice !== "none");
+  if (continued !== undefined && isPromised) {
+    const bound = asked?.kind ?? "a call that must come";
+    const message = `an answer that is begun by the assistant's last message cannot be bound to ${bound}; end with another message`;
+    throw new OptionError("continueLast", bound, "nothing that binds the answer", message);
+  }
   if (choice !== "auto" && choice !== "none") return promisedCall(choice, setting);
   if (asked !== undefined) return promisedForm(asked, setting);
   const outline = tools.length > 0 ? callsInText(setting) : undefined;
@@ -135,7 +143,7 @@ function callInstead(
 }
 
 /** Free text in which calls are calls; undefined for a model whose calls are not known so well. */
-function callsInText({ tools, form, prompt }: AnswerSetting): Outline | undefined {
+function callsInText({ tools, form, prompt, continued }: AnswerSetting): Outline | undefined {
   const { grammar } = form;
   if (form.kind === "harmony") return harmonyCalls(tools);
   if (form.tags !== undefined) {
@@ -150,7 +158,9 @@ function callsInText({ tools, form, prompt }: AnswerSetting): Outline | undefine
   const openings = namesStand(grammar)
     ? tools.flatMap((tool) => openingsByName(tool, { tools, grammar, mark, prompt }))
     : [{ mark, body: callsBehind(mark, grammar, tools) }];
-  return { kind: "free", openings };
+  // In the middle of a text none begins that stands at an answer's beginning.
+  const isMiddle = continued !== undefined && continued.trim() !== "";
+  return { kind: "free", openings: openings.filter(({ isFirst }) => !(isFirst && isMiddle)) };
 }
 
 /** Whether a call is known by its name alone: what stands in front of it may begin anything. */

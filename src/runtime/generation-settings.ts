@@ -16,6 +16,8 @@ export interface GenerationSettings {
   readonly sequenceBreakers?: SequenceBreakers;
   /** How many alternatives to report with each token; undefined: none, and no log-probability. */
   readonly logprobs?: number;
+  /** Whose these are: the model's, or what the samplers left of them to draw from. Default "model". */
+  readonly logprobsOf?: "model" | "sampler";
   /** Whether the prompt's tokens are reported, too, where `logprobs` is given. */
   readonly promptLogprobs?: boolean;
   /** Whether what is held of the prompt's beginning need not be read again. Default true. */

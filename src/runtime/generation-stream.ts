@@ -4,7 +4,12 @@
  * soon as can be, and chunks that were not read yet are kept, one for each token. `maxTokens` and the context bound them.
  */
 import { HearthError } from "../core/errors.ts";
-import type { ActiveGeneration, GeneratedChunk, GenerationResult } from "./generation.ts";
+import type {
+  ActiveGeneration,
+  GeneratedChunk,
+  GenerationProgress,
+  GenerationResult,
+} from "./generation.ts";
 
 /** `Value`: of an answer of a promised form; else its text. */
 export class Generation<Value = unknown> implements AsyncIterable<GeneratedChunk> {
@@ -71,6 +76,11 @@ export class Generation<Value = unknown> implements AsyncIterable<GeneratedChunk
   /** 1 for the next one of the answers that wait for a sequence; 0 for one that does not wait. */
   get queuePlace(): number {
     return this.#active.queuePlace;
+  }
+
+  /** Counts and times of what is written until now. */
+  get soFar(): GenerationProgress {
+    return this.#active.soFar;
   }
 
   /** Ends the answer after the step that is running. */

@@ -9,8 +9,9 @@ import type { Milliseconds, Tokens } from "../core/units.ts";
 import { ChunkQueue } from "./chunk-queue.ts";
 import type { GenerationSettings } from "./generation-settings.ts";
 import { PromptScores, type PromptToken } from "./prompt-scores.ts";
-import { logSumExp, type TokenLogprob, topLogprobs } from "./sampling/logprobs.ts";
+import type { TokenLogprob } from "./sampling/logprobs.ts";
 import { Sampler } from "./sampling/sampler.ts";
+import { certainScores, modelScores, type TokenScores } from "./sampling/token-scores.ts";
 import { type ReleasedText, StopText } from "./stop-text.ts";
 
 /** stop: an end token or a stop string. length: maxTokens. context: the context is full. abort: by the caller's signal. */
@@ -58,7 +59,11 @@ export interface GenerationResult {
   readonly timings: GenerationTimings;
 }
 
-type TokenScores = Required<Pick<GeneratedChunk, "logprob" | "topLogprobs">>;
+/** What is known of an answer before its end. */
+export type GenerationProgress = Pick<
+  GenerationResult,
+  "promptTokens" | "cachedTokens" | "completionTokens" | "timings"
+>;
 
 interface Settle {
   readonly resolve: (result: GenerationResult) => void;
@@ -239,19 +244,34 @@ export class ActiveGeneration {
    */
   accept(logits: Float32Array): void {
     if (this.#finish !== undefined) return;
-    const { logprobs, maxTokens } = this.settings;
     if (this.#tokens.length === 0 && this.#readsOn(logits)) return;
-    if (maxTokens === 0) {
+    if (this.settings.maxTokens === 0) {
       this.finish("length");
       return;
     }
-    const top = logprobs === undefined ? undefined : topLogprobs(logits, logprobs);
-    const total = logprobs === undefined ? 0 : logSumExp(logits);
-    const before = logprobs === undefined ? logits : logits.slice();
-    const token = this.#takeForced() ?? this.#sampler.sample(logits);
-    const scores = top && { logprob: (before[token ?? 0] ?? 0) - total, topLogprobs: top };
-    this.#publish(token, scores);
-    if (scores === undefined) this.#publishForced();
+    const scoresOf = this.#scorer(logits);
+    const forced = this.#takeForced();
+    const token = forced ?? this.#sampler.sample(logits);
+    this.#publish(token, scoresOf?.(token ?? 0, forced !== undefined));
+    if (scoresOf === undefined) this.#publishForced();
+  }
+
+  /** What of it is written; of one that has ended the whole. */
+  get soFar(): GenerationProgress {
+    const firstAt = this.#firstTokenAt || performance.now();
+    const promptMilliseconds = firstAt - (this.#startedAt || firstAt);
+    const decodeMilliseconds = Math.max(0, this.#lastTokenAt - firstAt);
+    return {
+      promptTokens: this.prompt.length,
+      cachedTokens: this.#cached,
+      completionTokens: this.#tokens.length,
+      timings: {
+        promptMilliseconds,
+        decodeMilliseconds,
+        promptTokensPerSecond: perSecond(this.prompt.length - this.#cached, promptMilliseconds),
+        decodeTokensPerSecond: perSecond(this.#tokens.length - 1, decodeMilliseconds),
+      },
+    };
   }
 
   /** Ends the answer; it fails instead where the text that was held back cannot be given out. */
@@ -286,6 +306,15 @@ export class ActiveGeneration {
     this.#settle.reject(error);
     // The reader of `chunks` sees the error; and a process must not crash because nobody looks at `result`.
     this.result.catch(() => undefined);
+  }
+
+  /** Scores the token that will be chosen by `logits`, which change meanwhile; undefined where no scores are wanted. */
+  #scorer(logits: Float32Array): ((token: number, isForced: boolean) => TokenScores) | undefined {
+    const { logprobs, logprobsOf = "model" } = this.settings;
+    if (logprobs === undefined) return undefined;
+    if (logprobsOf === "model") return modelScores(logits, logprobs);
+    return (token, isForced) =>
+      isForced ? certainScores(token, logprobs) : this.#sampler.drawn(token, logprobs);
   }
 
   #publish(token: number | undefined, scores: TokenScores | undefined): void {
@@ -350,27 +379,14 @@ export class ActiveGeneration {
   }
 
   #summary(finishReason: FinishReason): GenerationResult {
-    const read = this.prompt.length - this.#cached;
-    const firstAt = this.#firstTokenAt || performance.now();
-    const promptMilliseconds = firstAt - this.#startedAt;
-    const decodeMilliseconds = Math.max(0, this.#lastTokenAt - firstAt);
-    const decoded = Math.max(0, this.#tokens.length - 1);
     return {
       text: this.#text,
       written: this.#written,
       tokens: this.#tokens,
-      promptTokens: this.prompt.length,
-      cachedTokens: this.#cached,
-      completionTokens: this.#tokens.length,
+      ...this.soFar,
       finishReason,
       ...defined({ promptLogprobs: this.#promptScores?.tokens, stopText: this.#stopText.found }),
       seed: this.settings.sampling.seed,
-      timings: {
-        promptMilliseconds,
-        decodeMilliseconds,
-        promptTokensPerSecond: perSecond(read, promptMilliseconds),
-        decodeTokensPerSecond: perSecond(decoded, decodeMilliseconds),
-      },
     };
   }
 }
@@ -380,5 +396,5 @@ function chunkOf({ shown, written }: ReleasedText): Pick<GeneratedChunk, "text" 
 }
 
 function perSecond(count: number, milliseconds: Milliseconds): number {
-  return milliseconds > 0 ? (count * 1000) / milliseconds : 0;
+  return milliseconds > 0 ? (Math.max(0, count) * 1000) / milliseconds : 0;
 }

@@ -209,3 +209,35 @@ describe("a template that misbehaves", () => {
     );
   });
 });
+
+describe("an answer that is begun", () => {
+  const begun: readonly ChatMessage[] = [
+    { role: "user", content: "Hi" },
+    { role: "assistant", content: "The answer is " },
+  ];
+  const goOn = { continueLast: true };
+
+  it.each([
+    ["chatml", chatml, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nThe answer is "],
+    [
+      "llama3",
+      llama3,
+      "Hi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nThe answer is ",
+    ],
+    ["mistral", mistral, "<s>[INST] Hi [/INST]The answer is "],
+    ["phi3", phi3, "<|user|>\nHi<|end|>\n<|assistant|>\nThe answer is "],
+    ["none", undefined, "User: Hi\nAssistant: The answer is "],
+  ])("ends where its text does: %s", (_, template, end) => {
+    expect(chatOf(template).render(begun, goOn).endsWith(end)).toBe(true);
+  });
+
+  it("is refused where nothing can be gone on with", () => {
+    const chat = chatOf(chatml);
+    expect(() => chat.render(talk, goOn)).toThrow('continueLast: a last message of role "user"');
+    const call = { type: "function", function: { name: "f", arguments: "{}" } } as const;
+    const calling = [...talk, { role: "assistant", content: "", tool_calls: [call] }];
+    expect(() => chat.render(calling, goOn)).toThrow("a last message that calls tools");
+    const silent = chatOf("{% for m in messages %}{{ m.role }}{% endfor %}");
+    expect(() => silent.render(begun, goOn)).toThrow("leaves out");
+  });
+});

@@ -11,6 +11,7 @@ import { findChatTemplate, type TemplateMetadata } from "./find-chat-template.ts
 import { TemplateError } from "./jinja/errors.ts";
 import { type Input, isInput } from "./jinja/input.ts";
 import { compileTemplate, type Template } from "./jinja/template.ts";
+import { renderBegun } from "./render-begun.ts";
 import { findReplyForm, type ReplyForm } from "./replies/reply-form.ts";
 import { checkTools, type Tool } from "./replies/tool.ts";
 import { findAbilities, type TemplateAbilities } from "./template-abilities.ts";
@@ -21,6 +22,8 @@ import type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
 export interface ChatTemplateOptions {
   /** End with the opening of the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean;
+  /** The answer goes on where the last message, an assistant's, ends, with its text as it stands. Default false: it is a turn of its own. */
+  readonly continueLast?: boolean;
   /**
    * Variables of the model's own template, as `enable_thinking` or `reasoning_effort`: what JSON can say. A template that
    * does not know one ignores it, and so does the plain form.
@@ -32,6 +35,7 @@ export interface ChatTemplateOptions {
 
 const templateRules: OptionRules<ChatTemplateOptions> = {
   addGenerationPrompt: flagRule,
+  continueLast: flagRule,
   variables: { expected: "an object of variables that JSON can say", accepts: isVariables },
   tools: { expected: "a list of tools", accepts: Array.isArray },
 };
@@ -227,8 +231,9 @@ function plainName(role: string): string {
 }
 
 function withEncode(tokenizer: Tokenizer, template: Omit<ChatTemplate, "encode">): ChatTemplate {
-  const render: ChatTemplate["render"] = (messages, options) => {
+  const render: ChatTemplate["render"] = (messages, options = {}) => {
     checkMessages(messages);
+    if (options.continueLast) return renderBegun(messages, template.render, options);
     return template.render(messages, options);
   };
   return {

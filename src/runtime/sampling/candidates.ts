@@ -6,6 +6,7 @@
 import { selectLargest } from "../../core/largest-elements.ts";
 import { indexOfLargest } from "../../core/numbers.ts";
 import { FallingSorter } from "../../core/sort-falling.ts";
+import type { TokenLogprob } from "./logprobs.ts";
 
 /** The row of candidates that were loaded as a list. */
 const noRow = new Float32Array(0);
@@ -235,6 +236,17 @@ export class Candidates {
       if (this.#ids[i] === token) return this.#probabilities[i] ?? 0;
     }
     return 0;
+  }
+
+  /** The `count` likeliest of the draw that was made last, falling, without those that had no chance. */
+  likeliest(count: number): readonly TokenLogprob[] {
+    const tokens: TokenLogprob[] = [];
+    for (let i = 0; i < Math.min(count, this.#count); i++) {
+      const probability = this.#probabilities[i] ?? 0;
+      if (probability === 0) break;
+      tokens.push({ token: this.#ids[i] ?? 0, logprob: Math.log(probability) });
+    }
+    return tokens;
   }
 
   /** Draws by softmax, `uniform` in [0, 1). */

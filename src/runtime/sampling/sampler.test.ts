@@ -43,6 +43,24 @@ describe("the sampler", () => {
     expectShares(frequencies({}), shares);
   });
 
+  it("tells what a draw was made of, and of a greedy choice that it was certain", () => {
+    const subject = sampler({ topK: 2, topP: 1, minP: 0, temperature: 1 });
+    const token = subject.sample(logits()) ?? -1;
+    const { logprob, topLogprobs } = subject.drawn(token, 5);
+    expect(topLogprobs.map((one) => one.token)).toEqual([1, 3]);
+    expectShares(
+      topLogprobs.map((one) => Math.exp(one.logprob)),
+      [4 / 7, 3 / 7],
+    );
+    expect(topLogprobs).toContainEqual({ token, logprob });
+    expect(subject.drawn(token, 1).topLogprobs).toHaveLength(1);
+    const greedy = sampler({ temperature: 0 });
+    expect(greedy.drawn(greedy.sample(logits()) ?? -1, 3)).toEqual({
+      logprob: 0,
+      topLogprobs: [{ token: 1, logprob: 0 }],
+    });
+  });
+
   it("keeps the k likeliest tokens", () => {
     expectShares(frequencies({ topK: 2 }), [0, 4 / 7, 0, 3 / 7, 0, 0]);
   });

@@ -11,6 +11,7 @@ import type { SequenceBreakers } from "./dry.ts";
 import type { ResolvedSampling } from "./sampling-options.ts";
 import type { LogitStage } from "./stage.ts";
 import { changesOf, filtersOf } from "./stages.ts";
+import { certainScores, type TokenScores } from "./token-scores.ts";
 
 export interface SamplerExtra {
   /** The form that the answer keeps to. */
@@ -98,6 +99,13 @@ export class Sampler {
   sampleLargest(pairs: Float32Array): number | undefined {
     this.#candidates.loadSorted(pairs);
     return this.#choose();
+  }
+
+  /** Of the token that was chosen last, and of the `count` likeliest, what they had in the draw; none of those without a chance. */
+  drawn(token: number, count: number): TokenScores {
+    if (this.#isGreedy) return certainScores(token, count);
+    const topLogprobs = this.#candidates.likeliest(count);
+    return { logprob: Math.log(this.#candidates.probabilityOf(token)), topLogprobs };
   }
 
   #keepToForm(logits: Float32Array): void {

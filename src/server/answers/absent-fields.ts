@@ -20,15 +20,6 @@ export const absentOfLlama: Readonly<Record<string, AbsentField>> = {
     isNeutral: (value) => JSON.stringify(value) === JSON.stringify(samplerOrder),
   },
   lora: { reason: "hearth has no adapters", isNeutral: isEmptyList },
-  post_sampling_probs: {
-    reason: "probabilities are those of the model",
-    isNeutral: isOneOf(false),
-  },
-  timings_per_token: { reason: "the last event has the timings", isNeutral: isOneOf(false) },
-  return_progress: {
-    reason: "the progress of prompts is not reported",
-    isNeutral: isOneOf(false),
-  },
   t_max_predict_ms: {
     reason: "the limit of tokens bounds an answer",
     isNeutral: isOneOf(0, -1),

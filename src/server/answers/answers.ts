@@ -5,12 +5,14 @@ import type {
   Engine,
   GenerateOptions,
   Generation,
+  GenerationProgress,
   ReplyEvent,
 } from "../../index.ts";
 import type { ServerContext } from "../context.ts";
 import type { ModelLease } from "../models/host.ts";
 import { encodedPrompt, promptText, type ReadyPrompt } from "./encoded-prompt.ts";
 import { mergeEvents } from "./merge.ts";
+import { PromptProgress } from "./prompt-progress.ts";
 import type {
   AnswerEvent,
   AnswerOptions,
@@ -25,6 +27,8 @@ interface AnswerSource {
   readonly choice: number;
   /** It ends behind its first call of a tool. */
   readonly oneCall: boolean;
+  /** Of its prompt, where that is told. */
+  readonly progress: PromptProgress | undefined;
 }
 
 interface Writing {
@@ -56,9 +60,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
     try {
       const prompts: ReadyPrompt[] = [];
       for (const prompt of request.prompts) prompts.push(await encodedPrompt(prompt, lease.engine));
-      const generations = generate(lease.engine, { ...request, prompts }, signal);
-      const oneCall = request.oneCall ?? false;
-      const sources = generations.map((generation, choice) => ({ generation, choice, oneCall }));
+      const sources = generate(lease.engine, { ...request, prompts }, signal);
       return new Answers(context, lease, { sources, prompts });
     } catch (error) {
       lease[Symbol.dispose]();
@@ -82,7 +84,8 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
     try {
-      for await (const event of mergeEvents(this.#sources.map(eventsOf))) {
+      const told = this.#sources.flatMap(({ progress, choice }) => progress?.events(choice) ?? []);
+      for await (const event of mergeEvents([...told, ...this.#sources.map(eventsOf)])) {
         if (event.kind === "end") this.#context.metrics.countAnswer(this.#lease.name, event.result);
         yield event;
       }
@@ -95,6 +98,13 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
   promptText(choice: number): Promise<string> {
     const prompt = this.#prompts[Math.floor((choice * this.#prompts.length) / this.choices)];
     return prompt === undefined ? Promise.resolve("") : promptText(prompt, this.#lease.engine);
+  }
+
+  /** Counts and times of an answer until now. */
+  soFar(choice: number): GenerationProgress {
+    const source = this.#sources[choice];
+    if (source === undefined) throw new RangeError(`there is no choice ${choice}`);
+    return source.generation.soFar;
   }
 
   /** All of them, in the order of their choices. */
@@ -118,20 +128,28 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
 
 function generate(
   engine: Engine,
-  { prompts, count = 1, options }: AnswerRequest & { readonly prompts: readonly ReadyPrompt[] },
+  request: AnswerRequest & { readonly prompts: readonly ReadyPrompt[] },
   signal: AbortSignal,
-): readonly (Generation | ChatGeneration)[] {
-  const generations: (Generation | ChatGeneration)[] = [];
+): readonly AnswerSource[] {
+  const { prompts, count = 1, options, oneCall = false, tellsProgress = false } = request;
+  const sources: AnswerSource[] = [];
   const own = { ...withinContext(options, engine.contextLength), signal };
   try {
     for (const prompt of prompts) {
       for (let i = 0; i < count; i++) {
-        generations.push(begin(engine, prompt, withSeed(own, i)));
+        const progress = tellsProgress ? new PromptProgress() : undefined;
+        const onPromptProgress = (done: number, total: number): void =>
+          progress?.note(done, total, generation.soFar);
+        const generation = begin(engine, prompt, {
+          ...withSeed(own, i),
+          ...(progress && { onPromptProgress }),
+        });
+        sources.push({ generation, progress, choice: sources.length, oneCall });
       }
     }
-    return generations;
+    return sources;
   } catch (error) {
-    for (const generation of generations) generation.abort();
+    for (const { generation } of sources) generation.abort();
     throw error;
   }
 }
@@ -183,8 +201,10 @@ async function* eventsOf({
   generation,
   choice,
   oneCall,
+  progress,
 }: AnswerSource): AsyncGenerator<AnswerEvent> {
   for await (const chunk of generation) {
+    progress?.end();
     const { text, token: id, logprob, topLogprobs, promptLogprobs } = chunk;
     const reply = "events" in chunk ? untilCall(chunk.events, oneCall) : undefined;
     const scores = logprob === undefined ? {} : { logprob, ...(topLogprobs && { topLogprobs }) };
@@ -193,6 +213,7 @@ async function* eventsOf({
     yield { kind: "delta", choice, text, ...token, ...prompt, ...(reply && { reply }) };
     if (oneCall && reply?.at(-1)?.kind === "call-end") break;
   }
+  progress?.end();
   const result: AnswerResult = await generation.result;
   const { reply } = result;
   const isCut = oneCall && reply !== undefined;

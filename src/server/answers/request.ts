@@ -14,8 +14,8 @@ import type {
   Tool,
   ToolChoice,
 } from "../../index.ts";
-
 import type { MixedPrompt } from "./prompt-field.ts";
+import type { ProgressOfPrompt } from "./prompt-progress.ts";
 
 export type AnswerPrompt =
   | {
@@ -64,6 +64,8 @@ export interface AnswerRequest {
   readonly options: AnswerOptions;
   /** An answer ends behind its first call of a tool. Default false. */
   readonly oneCall?: boolean;
+  /** Whether events tell how far prompts are read. Default false. */
+  readonly tellsProgress?: boolean;
   /** How long the model stays loaded afterwards, in milliseconds; Infinity: for ever. Default: the server's. */
   readonly keepAlive?: number;
 }
@@ -87,6 +89,8 @@ export type AnswerEvent =
       readonly promptLogprobs?: readonly PromptToken[];
       /** Of a conversation's answer: what became certain with this token. */
       readonly reply?: readonly ReplyEvent[];
+      /** On one without a token, where it is reported. */
+      readonly progress?: ProgressOfPrompt;
     }
   | { readonly kind: "end"; readonly choice: number; readonly result: AnswerResult };
 

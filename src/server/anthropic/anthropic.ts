@@ -51,8 +51,8 @@ function addCountRoute(app: App, context: ServerContext): void {
   app.post("/v1/messages/count_tokens", { schema }, async (asked, reply) => {
     const body = judge(asked, reply);
     using lease = await context.models.acquire(body.model, { signal: whenGone(reply) });
-    const { messages, variables, tools } = conversationOf(body);
-    const tokens = await lease.engine.encodeChat(messages, { variables, tools });
+    const { messages, template, tools } = conversationOf(body);
+    const tokens = await lease.engine.encodeChat(messages, { ...template, tools });
     return { input_tokens: tokens.length };
   });
 }

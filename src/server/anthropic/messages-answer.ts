@@ -25,8 +25,8 @@ export async function* messageEvents(
   body: MessagesBody,
 ): AsyncGenerator<string> {
   checkThinking(answers, body);
-  const { messages, variables, tools } = conversationOf(body);
-  const prompt = await answers.model.engine.encodeChat(messages, { variables, tools });
+  const { messages, template, tools } = conversationOf(body);
+  const prompt = await answers.model.engine.encodeChat(messages, { ...template, tools });
   // How much of it the cache holds is known at the end: message_delta corrects this.
   const usage = { input_tokens: prompt.length, output_tokens: 0 };
   const message = { ...head(answers), content: [], stop_reason: null, stop_sequence: null, usage };

@@ -2,7 +2,14 @@
 import { z } from "zod";
 import { isRecord } from "../../core/check-options.ts";
 import { defined } from "../../core/defined.ts";
-import type { ChatMessage, MessageToolCall, Tool, ToolChoice } from "../../index.ts";
+import type {
+  ChatMessage,
+  ChatTemplateOptions,
+  MessageToolCall,
+  Tool,
+  ToolChoice,
+} from "../../index.ts";
+import { isBegun } from "../answers/begun-answer.ts";
 import { formOptions, type SchemaObject, schemaField } from "../answers/form-fields.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import type { AbsentField, BodyFields } from "../body-fields.ts";
@@ -166,14 +173,14 @@ export const countFields: BodyFields<ConversationBody> = {
 /** @throws RequestError for what hearth has not */
 export function messagesRequest(body: MessagesBody): AnswerRequest {
   const { model, max_tokens: maxTokens, temperature, stop_sequences: stop } = body;
-  const { messages, variables, tools } = conversationOf(body);
+  const { messages, template, tools } = conversationOf(body);
   return {
     model,
     prompts: [
       {
         kind: "messages",
         messages,
-        template: { variables },
+        template,
         tools,
         toolChoice: toolChoiceOf(body),
       },
@@ -197,30 +204,26 @@ function schemaOf({ output_format, output_config }: MessagesBody): SchemaObject 
   return (format ?? output_format)?.schema;
 }
 
-/** As the engine takes it. @throws RequestError for what hearth has not: images, documents, answers that are begun */
-export function conversationOf(body: ConversationBody): {
+interface Conversation {
   readonly messages: readonly ChatMessage[];
-  readonly variables: Readonly<Record<string, unknown>>;
+  readonly template: ChatTemplateOptions;
   readonly tools: readonly Tool[];
-} {
-  const { system, messages, thinking } = body;
-  if (messages.at(-1)?.role === "assistant") {
-    const field = `messages[${messages.length - 1}].role`;
-    const message = `${field}: a conversation ends with the user's message; answers that are begun are not supported`;
-    throw new RequestError("not supported", message, { field });
-  }
+}
+
+/** As the engine takes it. @throws RequestError for what hearth has not: images, documents */
+export function conversationOf(body: ConversationBody): Conversation {
+  const { system, thinking } = body;
   const before = system === undefined ? "" : textOf(system, "system");
-  return {
-    messages: [
-      ...(before === "" ? [] : [{ role: "system", content: before }]),
-      ...messages.flatMap((message, i) => chatMessagesOf(message, `messages[${i}].content`)),
-    ],
-    variables:
-      thinking === undefined || thinking.type === "adaptive"
-        ? {}
-        : { enable_thinking: thinking.type === "enabled" },
-    tools: toolsOf(body),
-  };
+  const messages = [
+    ...(before === "" ? [] : [{ role: "system", content: before }]),
+    ...body.messages.flatMap((message, i) => chatMessagesOf(message, `messages[${i}].content`)),
+  ];
+  const variables =
+    thinking === undefined || thinking.type === "adaptive"
+      ? {}
+      : { enable_thinking: thinking.type === "enabled" };
+  const template = { variables, ...(isBegun(messages) && { continueLast: true }) };
+  return { messages, template, tools: toolsOf(body) };
 }
 
 /** @throws RequestError for a tool without a name */

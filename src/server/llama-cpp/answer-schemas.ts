@@ -1,6 +1,6 @@
 /** What llama-server's own paths answer. */
 import { z } from "zod";
-import { timings } from "../openai/answer-schemas.ts";
+import { promptProgress, timings, tokenScores } from "../openai/answer-schemas.ts";
 
 const count = z.int().min(0);
 
@@ -16,15 +16,7 @@ export const errorAnswer: z.ZodType = z
   })
   .meta({ id: "LlamaError" });
 
-const likely = z.object({
-  id: count,
-  token: z.string(),
-  bytes: z.array(count),
-  logprob: z.number(),
-});
-const probabilities = z
-  .array(z.object({ ...likely.shape, top_logprobs: z.array(likely) }))
-  .optional();
+const probabilities = z.array(tokenScores).optional();
 
 const ended = {
   index: count,
@@ -67,7 +59,10 @@ export const completionEvent: z.ZodType = z
       stop: z.literal(false),
       id_slot: z.int(),
       tokens_predicted: count,
+      tokens_evaluated: count,
       completion_probabilities: probabilities,
+      timings: timings.optional(),
+      prompt_progress: promptProgress.optional(),
     }),
     z.object(ended),
     chosen,

@@ -1,13 +1,12 @@
 /** Answers of `/completion` and `/infill`, whole and in a stream. No `[DONE]` ends a stream: the event that has `stop` does. */
-import type { FinishReason, GenerationResult, Tokenizer } from "../../index.ts";
+import type { FinishReason, GenerationResult } from "../../index.ts";
 import type { Answers } from "../answers/answers.ts";
 import type { AnswerToken } from "../answers/request.ts";
 import { samplingFields } from "../answers/sampling-fields.ts";
-import { timingsOf } from "../openai/answer-parts.ts";
+import { timingsOf, tokenLogprobs, toldWith } from "../openai/answer-parts.ts";
 import { dataEvent } from "../sse.ts";
 import type { AnswerBody } from "./completion-body.ts";
 import { onlyFields } from "./response-fields.ts";
-import { probabilityOf } from "./tokens.ts";
 
 /** `isListed`: whether several prompts were asked for, whose answers come as a list. */
 export async function wholeCompletion(
@@ -15,14 +14,13 @@ export async function wholeCompletion(
   body: AnswerBody,
   isListed: boolean,
 ): Promise<object> {
-  const { tokenizer } = answers.model.engine;
   const texts: object[] = [];
   for (const { choice, result, tokens } of await answers.whole()) {
     const answer = {
       ...(await ending(answers, body, { choice, result })),
       content: result.text,
       ...(body.return_tokens && { tokens: tokens.map(({ id }) => id) }),
-      ...probabilities(tokens, body, tokenizer),
+      ...probabilities(tokens, body, answers),
     };
     texts.push(onlyFields(answer, body.response_fields));
   }
@@ -33,7 +31,6 @@ export async function* completionEvents(
   answers: Answers,
   body: AnswerBody,
 ): AsyncGenerator<string> {
-  const { tokenizer } = answers.model.engine;
   const written: number[] = [];
   for await (const event of answers) {
     const { choice } = event;
@@ -50,7 +47,9 @@ export async function* completionEvents(
       stop: false,
       id_slot: -1,
       tokens_predicted: written[choice],
-      ...probabilities(tokens, body, tokenizer),
+      tokens_evaluated: answers.soFar(choice).promptTokens,
+      ...toldWith(event, answers, body),
+      ...probabilities(tokens, body, answers),
     });
   }
 }
@@ -101,15 +100,7 @@ function settingsOf(body: AnswerBody, { seed }: GenerationResult): object {
   return { ...Object.fromEntries(given), seed, n_predict, stream, n_probs };
 }
 
-function probabilities(
-  tokens: readonly AnswerToken[],
-  { n_probs = 0 }: AnswerBody,
-  tokenizer: Tokenizer,
-): object {
-  if (n_probs === 0) return {};
-  const described = tokens.map(({ id, logprob = 0, topLogprobs = [] }) => ({
-    ...probabilityOf({ token: id, logprob }, tokenizer),
-    top_logprobs: topLogprobs.map((one) => probabilityOf(one, tokenizer)),
-  }));
-  return { completion_probabilities: described };
+function probabilities(tokens: readonly AnswerToken[], body: AnswerBody, answers: Answers): object {
+  if ((body.n_probs ?? 0) === 0) return {};
+  return { completion_probabilities: tokenLogprobs(tokens, answers, body) };
 }

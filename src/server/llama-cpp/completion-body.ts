@@ -7,11 +7,17 @@ import { answerPrompts, type PromptField, promptField } from "../answers/prompt-
 import { type ReadingBody, readingFields, readingOptions } from "../answers/reading-fields.ts";
 import type { AnswerOptions, AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
+import {
+  type TellingBody,
+  tellingFields,
+  tellingOptions,
+  tellsProgress,
+} from "../answers/telling-fields.ts";
 import type { BodyFields } from "../body-fields.ts";
 import { requireAtMost } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 
-export interface AnswerBody extends SamplingBody, FormBody, ReadingBody {
+export interface AnswerBody extends SamplingBody, FormBody, ReadingBody, TellingBody {
   readonly model?: string | undefined;
   readonly n_predict?: number | undefined;
   readonly stream?: boolean | undefined;
@@ -40,6 +46,7 @@ const answerFields = {
   ...samplingFields,
   ...formFields,
   ...readingFields,
+  ...tellingFields,
   model: z.string().optional(),
   n_predict: z.int().min(-2).optional().describe("Below 0: until it ends or the context is full"),
   stream: z.boolean().optional(),
@@ -78,7 +85,8 @@ export const infillFields: BodyFields<InfillBody> = {
 export function completionRequest(body: CompletionBody, limits: Limits): AnswerRequest {
   const prompts = answerPrompts(body.prompt, true);
   requireAtMost("prompt", prompts.length, limits.answersPerRequest);
-  return { model: body.model, prompts, options: optionsOf(body, limits) };
+  const options = optionsOf(body, limits);
+  return { model: body.model, prompts, options, tellsProgress: tellsProgress(body) };
 }
 
 /** @throws RequestError for more than the server gives */
@@ -86,7 +94,9 @@ export function infillRequest(body: InfillBody, limits: Limits): AnswerRequest {
   const { model, input_prefix: prefix, input_suffix: suffix, input_extra = [] } = body;
   const files = input_extra.map(({ filename = "tmp", text }) => ({ name: filename, text }));
   const around = { prefix, suffix, begun: body.prompt ?? "", files };
-  return { model, prompts: [{ kind: "fill-in", around }], options: optionsOf(body, limits) };
+  const options = optionsOf(body, limits);
+  const prompts = [{ kind: "fill-in", around }] as const;
+  return { model, prompts, options, tellsProgress: tellsProgress(body) };
 }
 
 function optionsOf(body: AnswerBody, limits: Limits): AnswerOptions {
@@ -98,6 +108,7 @@ function optionsOf(body: AnswerBody, limits: Limits): AnswerOptions {
     ...samplingOptions(body),
     ...formOptions(body),
     ...readingOptions(body),
+    ...tellingOptions(body),
     ...defined({ maxTokens, logprobs }),
   };
 }

@@ -33,6 +33,12 @@ interface Completion {
   readonly error?: { readonly message: string; readonly code: number };
 }
 
+interface Told {
+  readonly prompt_progress?: { readonly processed: number };
+  readonly timings?: { readonly predicted_n: number };
+  readonly tokens_evaluated?: number;
+}
+
 const complete = async (body: object): Promise<Completion> =>
   jsonOf(await open.ask("/completion", { ...greedy, ...body }));
 
@@ -80,6 +86,45 @@ describe("/completion", () => {
       expect(events.flatMap(({ tokens }) => tokens)).toEqual([513, 1109, 1174]);
       expect(events.at(-1)).toMatchObject({ stop_type: "limit", tokens_predicted: 3 });
     }
+  });
+
+  it("tells the reading of the prompt and the times of each token, where that is asked for", async () => {
+    const prompt = "Long ago in a far away land ".repeat(4);
+    const asked = { ...greedy, prompt, stream: true, cache_prompt: false };
+    const told = { return_progress: true, timings_per_token: true };
+    const events = (await eventsOf(await open.ask("/completion", { ...asked, ...told }))) as Told[];
+    const reading = events.flatMap(({ prompt_progress: progress }) => progress ?? []);
+    const total = events.at(-1)?.tokens_evaluated ?? 0;
+    expect(reading[0]).toMatchObject({ total, cache: 0, processed: 0 });
+    expect(reading.at(-1)).toMatchObject({ total, cache: 0, processed: total });
+    const timed = events.slice(reading.length).map(({ timings }) => timings?.predicted_n);
+    expect(timed).toHaveLength(4);
+    expect(timed.at(-1)).toBe(3);
+    const chat = { messages: [{ role: "user", content: prompt }], max_tokens: 3, stream: true };
+    const chunks = (await eventsOf(
+      await open.ask("/v1/chat/completions", { ...chat, ...told }),
+    )) as Told[];
+    expect(chunks[0]).toMatchObject({ choices: [{ delta: { role: "assistant" } }] });
+    expect(chunks.filter((chunk) => chunk.prompt_progress).length).toBeGreaterThan(1);
+    expect(chunks.filter((chunk) => chunk.timings).length).toBeGreaterThanOrEqual(2);
+  });
+
+  it("gives probabilities of the draw, of which there are as many as the samplers leave", async () => {
+    const drawn = { n_probs: 5, post_sampling_probs: true, temperature: 1, top_k: 2, seed: 1 };
+    const { completion_probabilities: tokens } = (await complete({ ...drawn, n_predict: 8 })) as {
+      completion_probabilities: {
+        id: number;
+        prob: number;
+        top_probs: { id: number; prob: number }[];
+      }[];
+    } & Completion;
+    expect(tokens).toHaveLength(8);
+    for (const { id, prob, top_probs: top } of tokens) {
+      expect(top.length).toBeLessThanOrEqual(2);
+      expect(top.reduce((sum, one) => sum + one.prob, 0)).toBeCloseTo(1, 6);
+      expect(top.find((one) => one.id === id)?.prob).toBe(prob);
+    }
+    expect(tokens.some(({ top_probs }) => top_probs.length === 2)).toBe(true);
   });
 
   it("takes token ids, and several prompts at once", async () => {

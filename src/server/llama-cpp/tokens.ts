@@ -1,6 +1,6 @@
 /** `/tokenize`, `/detokenize` and `/apply-template`. */
 import { z } from "zod";
-import type { Tokenizer, TokenLogprob } from "../../index.ts";
+import type { Tokenizer } from "../../index.ts";
 import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
@@ -8,8 +8,10 @@ import { whenGone } from "../gone.ts";
 import {
   chatMessage,
   chatTool,
+  type EndingBody,
+  endingFields,
+  endingOf,
   messagesOf,
-  type OpenAiMessage,
   type OpenAiTool,
   toolsOf,
 } from "../openai/messages.ts";
@@ -51,11 +53,9 @@ const detokenizeFields: BodyFields<DetokenizeBody> = {
   absent: {},
 };
 
-interface TemplateBody {
+interface TemplateBody extends EndingBody {
   readonly model?: string | undefined;
-  readonly messages: readonly OpenAiMessage[];
   readonly tools?: readonly OpenAiTool[] | undefined;
-  readonly add_generation_prompt?: boolean | undefined;
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -65,7 +65,7 @@ const templateFields: BodyFields<TemplateBody> = {
       model: z.string().optional(),
       messages: z.array(chatMessage).min(1),
       tools: z.array(chatTool).optional(),
-      add_generation_prompt: z.boolean().optional(),
+      ...endingFields,
       chat_template_kwargs: z.record(z.string(), z.unknown()).optional(),
     })
     .meta({ id: "ApplyTemplateRequest" }),
@@ -133,10 +133,9 @@ export function addTokenRoutes(app: App, context: ServerContext): void {
       const body = judgeMessages(asked, reply);
       using lease = await models.acquire(body.model, { signal: whenGone(reply) });
       const variables = body.chat_template_kwargs ?? {};
-      const addGenerationPrompt = body.add_generation_prompt ?? true;
       const messages = messagesOf(body.messages);
       const tools = toolsOf(body.tools ?? []);
-      const options = { variables, addGenerationPrompt, tools };
+      const options = { variables, tools, ...endingOf(body) };
       return { prompt: lease.engine.renderChat(messages, options) };
     },
   );
@@ -155,11 +154,4 @@ function pieceOf(id: number, tokenizer: Tokenizer): string | readonly number[] {
   const bytes = tokenizer.pieceBytes(id);
   const text = Buffer.from(bytes).toString("utf8");
   return Buffer.from(text).equals(bytes) ? text : [...bytes];
-}
-
-/** A token of `completion_probabilities`. */
-export function probabilityOf({ token, logprob }: TokenLogprob, tokenizer: Tokenizer): object {
-  const bytes = tokenizer.pieceBytes(token);
-  const text = Buffer.from(bytes).toString("utf8");
-  return { id: token, token: text, bytes: [...bytes], logprob };
 }

@@ -1,6 +1,7 @@
 /** What of Ollama's bodies is a request for an answer. */
 import { defined } from "../../core/defined.ts";
 import type { ChatMessage } from "../../index.ts";
+import { isBegun } from "../answers/begun-answer.ts";
 import { anyObject, type SchemaObject } from "../answers/form-fields.ts";
 import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
 import { samplingOptions } from "../answers/sampling-fields.ts";
@@ -71,7 +72,8 @@ function chatPrompt(
   messages: readonly ChatMessage[],
 ): Extract<AnswerPrompt, { kind: "messages" }> {
   const variables = thinkVariables(think);
-  return { kind: "messages", messages, ...(variables && { template: { variables } }) };
+  const template = { ...(isBegun(messages) && { continueLast: true }), ...defined({ variables }) };
+  return { kind: "messages", messages, template };
 }
 
 /** By the names that templates know it: Qwen's and others', and gpt-oss'. */

@@ -1,9 +1,16 @@
 /** What answers of chat and completions have in common: usage, timings, reasons, log-probabilities. */
 
 import { ownVersion } from "../../core/version.ts";
-import type { FinishReason, GenerationResult, Tokenizer, TokenLogprob } from "../../index.ts";
+import type {
+  FinishReason,
+  GenerationProgress,
+  GenerationResult,
+  Tokenizer,
+  TokenLogprob,
+} from "../../index.ts";
 import type { Answers } from "../answers/answers.ts";
-import type { AnswerToken } from "../answers/request.ts";
+import type { AnswerEvent, AnswerToken } from "../answers/request.ts";
+import type { TellingBody } from "../answers/telling-fields.ts";
 
 /** Which build answered: the same seed gives the same tokens with the same one. It begins as llama-server's do. */
 export const systemFingerprint: string = `b${ownVersion()}-hearth`;
@@ -38,7 +45,7 @@ export function usageOf(results: readonly GenerationResult[], answersToEach: num
 }
 
 /** As llama-server reports them, of the last answer. */
-export function timingsOf(result: GenerationResult): object {
+export function timingsOf(result: GenerationProgress): object {
   const { promptTokens, cachedTokens, completionTokens, timings } = result;
   const { promptMilliseconds, decodeMilliseconds } = timings;
   const read = promptTokens - cachedTokens;
@@ -55,25 +62,39 @@ export function timingsOf(result: GenerationResult): object {
   };
 }
 
-/** Of each token of an answer, for `logprobs.content`. */
+/** What is told of a stream's answers with a token or the reading of a prompt. */
+export function toldWith(
+  { choice, token, progress }: Extract<AnswerEvent, { kind: "delta" }>,
+  answers: Pick<Answers, "soFar">,
+  { timings_per_token = false }: TellingBody,
+): object {
+  return {
+    ...(progress && { prompt_progress: progress }),
+    ...(timings_per_token && token && { timings: timingsOf(answers.soFar(choice)) }),
+  };
+}
+
+/** Of each token of an answer, for `logprobs.content`. With `post_sampling_probs` they have probabilities, as llama-server's. */
 export function tokenLogprobs(
   tokens: readonly AnswerToken[],
   { model }: Pick<Answers, "model">,
+  { post_sampling_probs: isDrawn = false }: TellingBody = {},
 ): object[] {
   const { tokenizer } = model.engine;
+  const described = ({ token, logprob }: TokenLogprob): object => ({
+    id: token,
+    token: tokenText(token, tokenizer),
+    // Exact where the text of a token alone is not a whole character.
+    bytes: [...tokenizer.pieceBytes(token)],
+    ...(isDrawn ? { prob: Math.exp(logprob) } : { logprob }),
+  });
   return tokens.map(({ id, logprob = 0, topLogprobs = [] }) => ({
-    ...describeToken({ token: id, logprob }, tokenizer),
-    top_logprobs: topLogprobs.map((one) => describeToken(one, tokenizer)),
+    ...described({ token: id, logprob }),
+    [isDrawn ? "top_probs" : "top_logprobs"]: topLogprobs.map(described),
   }));
 }
 
 /** Of a token that is a part of a character, the sign of a replacement. */
 export function tokenText(id: number, tokenizer: Tokenizer): string {
   return Buffer.from(tokenizer.pieceBytes(id)).toString("utf8");
-}
-
-/** `bytes` are exact where the text of a token alone is not a whole character. */
-function describeToken({ token, logprob }: TokenLogprob, tokenizer: Tokenizer): object {
-  const bytes = tokenizer.pieceBytes(token);
-  return { token: tokenText(token, tokenizer), id: token, logprob, bytes: [...bytes] };
 }

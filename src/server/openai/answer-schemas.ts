@@ -40,13 +40,22 @@ const usage = z
   })
   .meta({ id: "Usage" });
 
-const scoredToken = z
-  .object({ token: z.string(), id: count, logprob: z.number(), bytes: z.array(count) })
-  .meta({ id: "ScoredToken" });
+const tokenFields = { token: z.string(), id: count, bytes: z.array(count) };
+const scoredToken = z.object({ ...tokenFields, logprob: z.number() }).meta({ id: "ScoredToken" });
+const drawnToken = z.object({ ...tokenFields, prob: z.number() }).meta({ id: "DrawnToken" });
 
 export const tokenScores: z.ZodType = z
-  .object({ ...scoredToken.shape, top_logprobs: z.array(scoredToken) })
+  .union([
+    z.object({ ...scoredToken.shape, top_logprobs: z.array(scoredToken) }),
+    z
+      .object({ ...drawnToken.shape, top_probs: z.array(drawnToken) })
+      .describe("With post_sampling_probs"),
+  ])
   .meta({ id: "TokenScores" });
+
+export const promptProgress: z.ZodType = z
+  .object({ total: count, cache: count, processed: count, time_ms: count })
+  .meta({ id: "PromptProgress" });
 
 const logprobs = z.object({ content: z.array(tokenScores), refusal: z.null() }).nullable();
 
@@ -117,6 +126,7 @@ export const chatChunk: z.ZodType = z
     ),
     usage: usage.nullable().optional(),
     timings: timings.optional(),
+    prompt_progress: promptProgress.optional(),
   })
   .meta({ id: "ChatCompletionChunk" });
 
@@ -148,7 +158,11 @@ export const completionAnswer: z.ZodType = z
   .meta({ id: "Completion" });
 
 export const completionChunk: z.ZodType = z
-  .object({ ...completion(cutOrStopped.nullable()), usage: usage.nullable().optional() })
+  .object({
+    ...completion(cutOrStopped.nullable()),
+    usage: usage.nullable().optional(),
+    prompt_progress: promptProgress.optional(),
+  })
   .meta({ id: "CompletionChunk" });
 
 export const embeddingAnswer: z.ZodType = z

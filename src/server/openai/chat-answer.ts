@@ -9,6 +9,7 @@ import {
   systemFingerprint,
   timingsOf,
   tokenLogprobs,
+  toldWith,
   usageOf,
 } from "./answer-parts.ts";
 import type { ChatBody } from "./chat-body.ts";
@@ -29,17 +30,15 @@ function envelope({ model }: Answers): Envelope {
   };
 }
 
-export async function chatCompletion(
-  answers: Answers,
-  { n = 1, logprobs }: ChatBody,
-): Promise<object> {
+export async function chatCompletion(answers: Answers, body: ChatBody): Promise<object> {
+  const { n = 1, logprobs } = body;
   const whole = await answers.whole();
   const results = whole.map(({ result }) => result);
   const last = results.at(-1);
   const choiceOf = ({ choice, tokens, result }: WholeAnswer): object => ({
     index: choice,
     message: messageOf(result),
-    logprobs: logprobs ? { content: tokenLogprobs(tokens, answers), refusal: null } : null,
+    logprobs: logprobs ? { content: tokenLogprobs(tokens, answers, body), refusal: null } : null,
     finish_reason: chatFinishReason(result),
     ...noticesOf(result),
   });
@@ -92,8 +91,9 @@ export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenera
       yield dataEvent({ ...head, choices: [chunkChoice(choice, delta)], ...usage });
     }
     if (event.kind === "delta") {
+      const told = toldWith(event, answers, body);
       for (const own of deltaChoices(event, answers, body)) {
-        yield dataEvent({ ...head, choices: [own], ...usage });
+        yield dataEvent({ ...head, choices: [own], ...usage, ...told });
       }
       continue;
     }
@@ -113,15 +113,16 @@ export async function* chatChunks(answers: Answers, body: ChatBody): AsyncGenera
 
 /** One for each thing that became certain with a token; the token's log-probability stands in the first, or in one of its own. */
 function deltaChoices(
-  { choice, token, reply = [] }: Extract<AnswerEvent, { kind: "delta" }>,
+  { choice, token, reply = [], progress }: Extract<AnswerEvent, { kind: "delta" }>,
   answers: Answers,
-  { logprobs }: ChatBody,
+  body: ChatBody,
 ): readonly object[] {
+  if (progress !== undefined) return [chunkChoice(choice, {})];
   const deltas = reply.map(deltaOf).filter((delta) => delta !== undefined);
   const choices = deltas.map((delta) => chunkChoice(choice, delta));
-  if (!logprobs || token === undefined) return choices;
+  if (!body.logprobs || token === undefined) return choices;
   const [first = chunkChoice(choice, { content: "" }), ...others] = choices;
-  const scores = { content: tokenLogprobs([token], answers), refusal: null };
+  const scores = { content: tokenLogprobs([token], answers, body), refusal: null };
   return [{ ...first, logprobs: scores }, ...others];
 }
 

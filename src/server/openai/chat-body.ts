@@ -12,6 +12,12 @@ import {
 import { type ReadingBody, readingFields, readingOptions } from "../answers/reading-fields.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
+import {
+  type TellingBody,
+  tellingFields,
+  tellingOptions,
+  tellsProgress,
+} from "../answers/telling-fields.ts";
 import type { BodyFields } from "../body-fields.ts";
 import { RequestError, requireAtMost } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -19,6 +25,9 @@ import { absentFields, idleFields } from "./absent-fields.ts";
 import {
   chatMessage,
   chatTool,
+  type EndingBody,
+  endingFields,
+  endingOf,
   messagesOf,
   type OpenAiMessage,
   type OpenAiTool,
@@ -29,7 +38,13 @@ import {
 } from "./messages.ts";
 import { type SharedBody, sharedFields } from "./shared-fields.ts";
 
-export interface ChatBody extends SharedBody, SamplingBody, FormBody, ReadingBody {
+export interface ChatBody
+  extends SharedBody,
+    SamplingBody,
+    FormBody,
+    ReadingBody,
+    TellingBody,
+    EndingBody {
   readonly response_format?: ResponseFormat | undefined;
   readonly messages: readonly OpenAiMessage[];
   readonly tools?: readonly OpenAiTool[] | undefined;
@@ -69,6 +84,7 @@ export const chatFields: BodyFields<ChatBody> = {
       ...samplingFields,
       ...formFields,
       ...readingFields,
+      ...tellingFields,
       response_format: responseFormat.optional(),
       messages: z.array(chatMessage).min(1),
       tools: z.array(chatTool).optional(),
@@ -81,6 +97,7 @@ export const chatFields: BodyFields<ChatBody> = {
       logprobs: z.boolean().optional(),
       top_logprobs: z.int().min(0).optional(),
       reasoning_effort: z.string().optional().describe("A variable of the model's chat template"),
+      ...endingFields,
       chat_template_kwargs: z.record(z.string(), z.unknown()).optional(),
     })
     .meta({ id: "ChatCompletionRequest" }),
@@ -108,17 +125,19 @@ export function chatRequest(body: ChatBody, limits: Limits): AnswerRequest {
       {
         kind: "messages",
         messages: messagesOf(messages),
-        template: { variables },
+        template: { variables, ...endingOf(body) },
         tools: toolsOf(body.tools ?? []),
         toolChoice: toolChoiceOf(body.tool_choice ?? "auto"),
       },
     ],
     count: n,
     oneCall: body.parallel_tool_calls === false,
+    tellsProgress: tellsProgress(body),
     options: {
       ...samplingOptions(body),
       ...formOptions(body, schemaOf(body)),
       ...readingOptions(body),
+      ...tellingOptions(body),
       ...(maxTokens !== undefined && { maxTokens }),
       ...(logprobs !== undefined && { logprobs }),
     },

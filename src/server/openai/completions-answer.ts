@@ -5,7 +5,7 @@ import type { Answers } from "../answers/answers.ts";
 import { promptsIn } from "../answers/prompt-field.ts";
 import type { AnswerEvent, AnswerToken, WholeAnswer } from "../answers/request.ts";
 import { dataEvent, doneEvent } from "../sse.ts";
-import { finishReasonOf, systemFingerprint, timingsOf, usageOf } from "./answer-parts.ts";
+import { finishReasonOf, systemFingerprint, timingsOf, toldWith, usageOf } from "./answer-parts.ts";
 import type { CompletionBody } from "./completions-body.ts";
 import { legacyLogprobs, tokensOfText } from "./legacy-logprobs.ts";
 
@@ -63,16 +63,22 @@ export async function* completionChunks(
   for await (const event of answers) {
     const { choice } = event;
     if (event.kind === "delta") {
-      const { promptLogprobs } = event;
+      const { promptLogprobs, progress } = event;
       const text = promptLogprobs ? (echoes[Math.floor(choice / n)] ?? "") : event.text;
-      if (text === "" && logprobs === undefined) continue;
+      const told = toldWith(event, answers, body);
+      if (progress !== undefined) {
+        yield dataEvent({ ...begin, choices: [chunkChoice(choice, "")], ...usage, ...told });
+        continue;
+      }
+      if (text === "" && logprobs === undefined && !body.timings_per_token) continue;
       const offset = lengths[choice] ?? 0;
       lengths[choice] = offset + text.length;
       const scores = { offset, isText: isText(body, choice) };
-      yield chunk({
+      const own = {
         ...chunkChoice(choice, text),
         ...(logprobs !== undefined && scoresOf(event, answers, scores)),
-      });
+      };
+      yield dataEvent({ ...begin, choices: [own], ...usage, ...told });
       continue;
     }
     results[choice] = event.result;

@@ -6,13 +6,24 @@ import { answerPrompts, type PromptField, promptField } from "../answers/prompt-
 import { type ReadingBody, readingFields, readingOptions } from "../answers/reading-fields.ts";
 import type { AnswerPrompt, AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
+import {
+  type TellingBody,
+  tellingFields,
+  tellingOptions,
+  tellsProgress,
+} from "../answers/telling-fields.ts";
 import type { BodyFields } from "../body-fields.ts";
 import { RequestError, requireAtMost } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { absentFields, idleFields } from "./absent-fields.ts";
 import { type SharedBody, sharedFields } from "./shared-fields.ts";
 
-export interface CompletionBody extends SharedBody, SamplingBody, FormBody, ReadingBody {
+export interface CompletionBody
+  extends SharedBody,
+    SamplingBody,
+    FormBody,
+    ReadingBody,
+    TellingBody {
   /** One or several, as texts or as token ids. */
   readonly prompt: PromptField;
   readonly suffix?: string | undefined;
@@ -27,6 +38,7 @@ export const completionFields: BodyFields<CompletionBody> = {
       ...samplingFields,
       ...formFields,
       ...readingFields,
+      ...tellingFields,
       prompt: promptField,
       suffix: z
         .string()
@@ -62,9 +74,10 @@ export function completionRequest(body: CompletionBody, limits: Limits): AnswerR
     ...samplingOptions(body),
     ...formOptions(body),
     ...readingOptions(body),
+    ...tellingOptions(body),
     ...defined({ maxTokens, logprobs, promptLogprobs }),
   };
-  return { model, prompts, count, options };
+  return { model, prompts, count, options, tellsProgress: tellsProgress(body) };
 }
 
 function promptsOf({ prompt, suffix = "", echo = false }: CompletionBody): readonly AnswerPrompt[] {

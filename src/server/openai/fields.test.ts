@@ -75,7 +75,7 @@ describe.each([
   it.each([
     ["modalities", ["audio"], ["text"]],
     ["lora", [{ id: 0 }], []],
-    ["timings_per_token", true, false],
+    ["t_max_predict_ms", 100, -1],
   ])("refuses %s by its name, unless its value asks for nothing", async (field, value, neutral) => {
     const response = await test.ask(path, { ...own, ...greedy, [field]: value });
     const { error } = await jsonOf<{ error: { param: string; type: string } }>(response);
@@ -129,7 +129,8 @@ describe("a chat", () => {
       await asked([{ role: "user", content: "a\nb" }]),
     );
     const sentBack = { role: "assistant", content: "x", refusal: null, annotations: [] };
-    expect(await asked([...messages, sentBack])).toBeGreaterThan(await asked(messages));
+    const [first] = messages;
+    expect(await asked([...messages, sentBack, first])).toBeGreaterThan(await asked(messages));
   });
 
   it.each([
@@ -140,6 +141,8 @@ describe("a chat", () => {
     [{ temperature: -1 }, "temperature"],
     [{ logit_bias: { 100: "x" } }, "logit_bias"],
     [{ stream_options: { usage: true } }, "stream_options"],
+    [{ continue_final_message: true }, "continue_final_message"],
+    [{ continue_final_message: true, add_generation_prompt: true }, "continue_final_message"],
   ])("refuses %j and names the field", async (body, param) => {
     const response = await test.ask(chatPath, { messages, ...body });
     const { error } = await jsonOf<{ error: { param: string } }>(response);

@@ -1,7 +1,14 @@
 /** Messages and tools of OpenAI's form as the engine takes them. */
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
-import type { ChatMessage, MessageToolCall, Tool, ToolChoice } from "../../index.ts";
+import type {
+  ChatMessage,
+  ChatTemplateOptions,
+  MessageToolCall,
+  Tool,
+  ToolChoice,
+} from "../../index.ts";
+import { isBegun } from "../answers/begun-answer.ts";
 import { RequestError } from "../errors.ts";
 
 /** As it was judged; further fields are judged by `messagesOf`. */
@@ -111,6 +118,47 @@ export function messagesOf(messages: readonly OpenAiMessage[]): readonly ChatMes
     };
     return { role: templateRole(role), content: textOf(content, at), ...defined(read) };
   });
+}
+
+/** How a prompt ends, of chats and of `/apply-template`. */
+export interface EndingBody {
+  readonly messages: readonly OpenAiMessage[];
+  readonly add_generation_prompt?: boolean | undefined;
+  readonly continue_final_message?: boolean | undefined;
+}
+
+/** To be spread into the schema of a body. */
+export const endingFields: {
+  readonly [Name in keyof Required<Omit<EndingBody, "messages">>]: z.ZodType<EndingBody[Name]>;
+} = {
+  add_generation_prompt: z
+    .boolean()
+    .optional()
+    .describe("End with the opening of the assistant's turn, also behind a message of its own"),
+  continue_final_message: z
+    .boolean()
+    .optional()
+    .describe("Go on where the last message ends. Default: where it is the assistant's"),
+};
+
+/** As llama-server and vLLM understand them. @throws RequestError for both, and for a last message that cannot be gone on with */
+export function endingOf({
+  messages,
+  add_generation_prompt: opens,
+  continue_final_message: goesOn,
+}: EndingBody): Pick<ChatTemplateOptions, "addGenerationPrompt" | "continueLast"> {
+  const isOpen = isBegun(messages);
+  const field = "continue_final_message";
+  if (goesOn && opens) {
+    const message = `${field}: add_generation_prompt opens a turn of its own; give one of them`;
+    throw new RequestError("invalid request", message, { field });
+  }
+  if (goesOn && !isOpen) {
+    const message = `${field}: the last message must be the assistant's, without calls`;
+    throw new RequestError("invalid request", message, { field });
+  }
+  if (isOpen && (goesOn ?? !opens)) return { continueLast: true };
+  return defined({ addGenerationPrompt: opens });
 }
 
 export function toolsOf(tools: readonly OpenAiTool[]): readonly Tool[] {

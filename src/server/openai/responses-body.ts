@@ -7,6 +7,7 @@ import { anyObject, type SchemaObject, schemaField } from "../answers/form-field
 import { type ReadingBody, readingFields, readingOptions } from "../answers/reading-fields.ts";
 import type { AnswerRequest } from "../answers/request.ts";
 import { type SamplingBody, samplingFields, samplingOptions } from "../answers/sampling-fields.ts";
+import { untoldFields } from "../answers/telling-fields.ts";
 import type { BodyFields } from "../body-fields.ts";
 import { requireAtMost } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -132,6 +133,7 @@ export const responsesFields: BodyFields<ResponsesBody> = {
   ],
   absent: {
     ...absentOfLlama,
+    ...untoldFields,
     store: { reason: "hearth keeps no responses; give false", isNeutral: isOneOf(false) },
     previous_response_id: { reason: "hearth keeps no responses; send the conversation as input" },
     conversation: { reason: "hearth keeps no conversations; send it as input" },

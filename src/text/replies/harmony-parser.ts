@@ -53,8 +53,10 @@ export class HarmonyParser implements ReplyParser {
   constructor({ takesCalls, header, idOf }: HarmonyOptions) {
     this.#takesCalls = takesCalls;
     this.#log = new EventLog(idOf);
-    this.#rest = header;
     this.#isPrompt = header !== "";
+    // A message whose text is begun: white space in front of the rest is its own.
+    if (header.endsWith(endOfHeader)) this.#part = this.#partOf(header);
+    else this.#rest = header;
   }
 
   push(text: string): readonly ReplyEvent[] {

@@ -32,6 +32,8 @@ export interface MarkedOptions {
   readonly opened: ReasoningMarks | undefined;
   /** What the prompt has begun to write of the first mark; "" for nothing. */
   readonly begun: string;
+  /** The text goes on from some that the prompt has: white space in front is its own, and nothing that only begins an answer counts. */
+  readonly goesOn: boolean;
   readonly idOf: (index: number) => string;
 }
 
@@ -66,9 +68,9 @@ export class MarkedParser implements ReplyParser {
   #region: Region | undefined;
   #candidates: Candidates | undefined;
   /** Nothing but white space since the beginning, or since a call or a thought has ended. */
-  #isFresh = true;
+  #isFresh: boolean;
   /** No content has been given out. */
-  #isBeginning = true;
+  #isBeginning: boolean;
 
   constructor(form: MarkedForm, options: MarkedOptions) {
     this.#tools = options.tools;
@@ -76,6 +78,8 @@ export class MarkedParser implements ReplyParser {
     this.#log = new EventLog(options.idOf);
     this.#begun = options.begun;
     this.#rest = options.begun;
+    this.#isFresh = !options.goesOn;
+    this.#isBeginning = !options.goesOn;
     if (options.opened !== undefined) this.#beginReasoning(options.opened);
   }
 

@@ -68,6 +68,33 @@ describe("an answer is read as its family writes it", () => {
   });
 });
 
+describe("an answer that goes on from text of the prompt", () => {
+  const think = "<think>";
+  it("keeps the white space in front, and nothing at its beginning is a call", () => {
+    const prompt = "assistant: The answer is";
+    const continued = "The answer is";
+    expect(read(hermes, " 42.", { prompt, continued }).content).toBe(" 42.");
+    const call = '{"name": "get_weather", "arguments": {"city": "Oslo"}}';
+    expect(read("", call).toolCalls).toHaveLength(1);
+    expect(read("", call, { prompt, continued })).toMatchObject({ content: call, toolCalls: [] });
+  });
+
+  it.each([
+    [think, "Hm.", ""],
+    [`${think}\nLet me`, " see.", "see."],
+  ])("goes on with thoughts that are begun: %j", (continued, text, rest) => {
+    const options = { prompt: `assistant: ${continued}`, continued };
+    const reply = read(hermes, `${text}</think>Yes.`, options);
+    expect(reply).toMatchObject({ content: "Yes.", reasoning: rest || "Hm." });
+  });
+
+  it("knows its channel of a Harmony message that is begun", () => {
+    const prompt = "<|start|>assistant<|channel|>final<|message|>The answer is";
+    const reply = read("<|channel|>", " 42.", { prompt, continued: "The answer is" });
+    expect(reply).toMatchObject({ content: " 42.", reasoning: "" });
+  });
+});
+
 function nameOf(template: string): string | undefined {
   const form = findReplyForm(template, () => true);
   return form.kind === "harmony" ? "harmony" : form.family;

@@ -61,26 +61,46 @@ export interface ReplyOptions {
   readonly tools?: readonly Tool[];
   /** The prompt, whose end may have opened the model's thoughts. */
   readonly prompt: string;
+  /** What the answer goes on from: text at the end of the prompt. Default "". */
+  readonly continued?: string | undefined;
   /** The id of a call to which the model gave none. */
   readonly idOf: (index: number) => string;
 }
 
 export function createReplyParser(form: ReplyForm, options: ReplyOptions): ReplyParser {
-  const { tools = [], prompt, idOf } = options;
+  const { tools = [], prompt, continued = "", idOf } = options;
   if (form.kind === "harmony") {
     const header = headerAtEnd(prompt);
     return new HarmonyParser({ takesCalls: tools.length > 0, header, idOf });
   }
   const { reasoning, silent } = form;
+  const { opened } = openedThoughts(form, upToThoughts(prompt, continued, form));
   return new MarkedParser(
     { reasoning, silent, calls: tools.length > 0 ? form.calls(tools) : [] },
     {
       tools,
-      opened: openedThoughts(form, prompt).opened,
+      opened,
+      goesOn: continued.trim() !== "" && opened === undefined,
       begun: form.begun !== "" && prompt.endsWith(form.begun) ? form.begun : "",
       idOf,
     },
   );
+}
+
+/** Without what the text that is continued says behind the thoughts that it has begun and not ended. */
+function upToThoughts(
+  prompt: string,
+  continued: string,
+  { reasoning }: Extract<ReplyForm, { kind: "marked" }>,
+): string {
+  const from = prompt.length - continued.length;
+  for (const { open, close } of reasoning) {
+    const at = prompt.lastIndexOf(open.trim());
+    if (at >= from && at > prompt.lastIndexOf(close.trim())) {
+      return prompt.slice(0, at + open.trim().length);
+    }
+  }
+  return prompt;
 }
 
 /** Which thoughts the end of a prompt has opened, and whether it has closed them again. */
@@ -104,10 +124,12 @@ export function parseReply(text: string, form: ReplyForm, options: ReplyOptions)
 /** Characters at the end of a prompt that may hold a mark and white space behind it. */
 const longestMark = 256;
 
-/** What a Harmony prompt says behind "<|start|>assistant". */
+/** What a Harmony prompt says behind "<|start|>assistant", without the text of a message that is continued. */
 function headerAtEnd(prompt: string): string {
   const start = "<|start|>assistant";
   const at = prompt.lastIndexOf(start);
   const header = at < 0 ? "" : prompt.slice(at + start.length);
-  return header.includes("<|end|>") ? "" : header;
+  if (header.includes("<|end|>")) return "";
+  const end = header.indexOf("<|message|>");
+  return end < 0 ? header : header.slice(0, end + "<|message|>".length);
 }
