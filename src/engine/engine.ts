@@ -341,7 +341,6 @@ export class Engine implements Disposable {
     bound?: BoundAnswer,
   ): Wrapped {
     const { vocabulary } = this.model;
-    const { stop = [] } = options;
     const { form, read } = this.#forms.of(options, bound);
     const ready = whenReady(ids, form && this.#forms.load(form));
     const prompt = ready instanceof Promise ? [] : ready;
@@ -358,7 +357,7 @@ export class Engine implements Disposable {
           sequenceBreakers: this.#breakers.of(sampling.drySequenceBreakers),
         }),
         maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
-        stop,
+        stop: options.stop ?? [],
         endTokens,
         ...(form && { constraint: this.#forms.constrain(form, { endTokens, previous }) }),
         whenFull: options.contextShift ? "shift" : "finish",
