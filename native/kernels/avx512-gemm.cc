@@ -24,11 +24,12 @@ int32_t minus_sum_of(const Q8Group& group, size_t part) {
   return part == 0 ? group.minus_first_sum : group.minus_sum - group.minus_first_sum;
 }
 
-// d · Σ q of a part of a group.
+// −d · Σ q of a part of a group, in every lane.
 template <class Codec>
-float d_sum_of(const Q8Group& group, size_t part) {
-  if constexpr (Codec::kSubGroup == kGroup) return group.d_sum;
-  return group.d * static_cast<float>(-minus_sum_of<Codec>(group, part));
+__m512 minus_d_sum_of(const Q8Group& group, size_t part) {
+  if constexpr (Codec::kSubGroup == kGroup) return _mm512_set1_ps(-group.d_sum);
+  const __m512i minus_sum = _mm512_set1_epi32(minus_sum_of<Codec>(group, part));
+  return _mm512_mul_ps(_mm512_set1_ps(group.d), _mm512_cvtepi32_ps(minus_sum));
 }
 
 // −zero · Σ q: where the integer sum of a part starts.
@@ -100,8 +101,8 @@ void multiply_tile(const Product& p) {
         minimum += kVnniRows;
 #pragma GCC unroll 12
         for (size_t t = 0; t < kCount; ++t) {
-          const float d_sum = d_sum_of<Codec>(group_of<kCount>(base, t, p.x_stride), part);
-          sum[t] = _mm512_fnmadd_ps(row_minimum, _mm512_set1_ps(d_sum), sum[t]);
+          const Q8Group& group = group_of<kCount>(base, t, p.x_stride);
+          sum[t] = _mm512_fmadd_ps(row_minimum, minus_d_sum_of<Codec>(group, part), sum[t]);
         }
       }
     }
