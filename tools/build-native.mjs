@@ -132,9 +132,10 @@ function filesUnder(directory, extension) {
 }
 
 function flagsFor(source, { cpu, compiler }) {
-  if (cpu !== "x64") return [];
+  const ofKernels = basename(dirname(source)) === "kernels" ? (compiler.kernels ?? []) : [];
   const family = /^(avx2|avx512)[.-]/.exec(basename(source))?.[1];
-  return family ? [...x64Flags[family], ...(compiler[family] ?? [])] : [];
+  if (cpu !== "x64" || family === undefined) return ofKernels;
+  return [...ofKernels, ...x64Flags[family], ...(compiler[family] ?? [])];
 }
 
 function run(command, list) {

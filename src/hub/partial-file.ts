@@ -11,6 +11,7 @@
 import { rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Bytes, MiB } from "../core/units.ts";
+import { syncFile } from "../io/file-handle.ts";
 import { fileAccessError } from "../io/open-file.ts";
 import type { ByteSpan } from "./file-stream.ts";
 
@@ -132,7 +133,7 @@ export class PartialFile {
   async finish(): Promise<void> {
     await accessing(this.path, async () => {
       await this.#handle.truncate(this.size);
-      await this.#handle.sync();
+      await syncFile(this.#handle);
     });
     await this.close();
   }

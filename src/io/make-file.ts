@@ -3,6 +3,7 @@
  * caches, whose readers can tell what a power cut tore; what must not be lost is for replace-file.ts.
  */
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { setTimes } from "./file-handle.ts";
 import { ownedPath } from "./ownership.ts";
 
 export interface MadeFile {
@@ -23,7 +24,7 @@ export async function makeFile(
     const handle = await open(partial, "wx", 0o600);
     try {
       for (const piece of pieces) await writeAll(handle, piece);
-      await handle.utimes(at, at);
+      await setTimes(handle, at);
     } finally {
       await handle.close();
     }

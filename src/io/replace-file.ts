@@ -16,6 +16,7 @@ import {
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { FileAccessError } from "../core/errors.ts";
+import { syncFile } from "./file-handle.ts";
 import { fileAccessError, kindOf } from "./open-file.ts";
 import { ownedPath, removeLeftovers } from "./ownership.ts";
 import { removeWhenKilled } from "./remove-when-killed.ts";
@@ -51,7 +52,7 @@ async function writeDurably(
   try {
     if (old !== undefined) await handle.chmod(old.mode & 0o777);
     await write(handle);
-    await handle.sync();
+    await syncFile(handle);
   } finally {
     await handle.close();
   }
@@ -61,7 +62,7 @@ async function writeDurably(
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r").catch(() => undefined);
   try {
-    await handle?.sync();
+    if (handle !== undefined) await syncFile(handle);
   } catch {
     return;
   } finally {

@@ -32,11 +32,31 @@ export interface PackageManager {
   readonly exec: readonly string[];
   /** A file of the project that sets it up. `{registry}`: of our scope. */
   readonly settings?: { readonly file: string; readonly text: string };
+  /** Nothing lies in node_modules: programs find packages by the manager's own Node. */
+  readonly isPlugAndPlay?: true;
 }
 
 const noScripts = "--ignore-scripts";
-/** A cache of its own: packages of ours from an earlier trial have the same version and other bytes. */
+/** Caches of the project's own: packages of ours from an earlier trial have the same version and other bytes. */
 const yarnFlags = [noScripts, "--cache-folder", ".yarn-cache"];
+
+const yarn4: Omit<PackageManager, "name"> = {
+  requirement: "@yarnpkg/cli-dist@4.18.1",
+  program: "node_modules/@yarnpkg/cli-dist/bin/yarn.js",
+  install: ["install", "--mode=skip-build"],
+  add: ["add", "--mode=skip-build"],
+  exec: ["run"],
+};
+
+const yarn4Settings = (linker: string): Required<PackageManager>["settings"] => ({
+  file: ".yarnrc.yml",
+  text: `nodeLinker: ${linker}
+enableGlobalCache: false
+enableTelemetry: false
+npmScopes: { ${scope.slice(1)}: { npmRegistryServer: "{registry}" } }
+unsafeHttpWhitelist: ["127.0.0.1"]
+`,
+});
 
 export const packageManagers: readonly PackageManager[] = [
   {
@@ -64,23 +84,8 @@ export const packageManagers: readonly PackageManager[] = [
     add: ["add", ...yarnFlags],
     exec: ["run", "--silent"],
   },
-  {
-    name: "yarn 4",
-    requirement: "@yarnpkg/cli-dist@4.18.1",
-    program: "node_modules/@yarnpkg/cli-dist/bin/yarn.js",
-    install: ["install", "--mode=skip-build"],
-    add: ["add", "--mode=skip-build"],
-    exec: ["run"],
-    settings: {
-      file: ".yarnrc.yml",
-      text: `nodeLinker: node-modules
-enableGlobalCache: false
-enableTelemetry: false
-npmScopes: { ${scope.slice(1)}: { npmRegistryServer: "{registry}" } }
-unsafeHttpWhitelist: ["127.0.0.1"]
-`,
-    },
-  },
+  { name: "yarn 4", ...yarn4, settings: yarn4Settings("node-modules") },
+  { name: "yarn 4, Plug'n'Play", ...yarn4, settings: yarn4Settings("pnp"), isPlugAndPlay: true },
   {
     name: "bun",
     requirement: "@oven/bun-linux-x64@1.4.4",
@@ -162,21 +167,34 @@ export class BareProject implements Disposable {
 
   /** `hearth` of node_modules/.bin. Both outputs together. @throws Error with them unless it ends well. */
   hearth(...list: readonly string[]): Promise<string> {
+    if (this.isPlugAndPlay) return this.exec("hearth", ...list);
     return run(join(this.folder, "node_modules/.bin/hearth"), list, this.#options());
   }
 
   node(...list: readonly string[]): Promise<string> {
+    if (this.isPlugAndPlay) return this.#manage(["node", ...list]);
     return run(process.execPath, list, this.#options());
   }
 
-  /** Of all files below node_modules, a file with several names once. */
-  installedBytes(): number {
-    return bytesBelow(join(this.folder, "node_modules"), new Set());
+  get isPlugAndPlay(): boolean {
+    return this.#manager.isPlugAndPlay === true;
   }
 
-  /** Packages of a scope that lie anywhere below node_modules. */
+  /** Where packages lie: node_modules, or what Plug'n'Play has beside its archives. */
+  get #packages(): string {
+    return join(this.folder, this.isPlugAndPlay ? ".yarn/unplugged" : "node_modules");
+  }
+
+  /** Of all installed files, a file with several names once. */
+  installedBytes(): number {
+    const archives = this.isPlugAndPlay ? [join(this.folder, ".yarn/cache")] : [];
+    const seen = new Set<number>();
+    return [this.#packages, ...archives].reduce((sum, one) => sum + bytesBelow(one, seen), 0);
+  }
+
+  /** Packages of a scope that lie anywhere below. */
   packagesOf(scope: string): readonly string[] {
-    const names = readdirSync(join(this.folder, "node_modules"), {
+    const names = readdirSync(this.#packages, {
       recursive: true,
       encoding: "utf8",
     })
@@ -194,7 +212,13 @@ export class BareProject implements Disposable {
     );
     return {
       cwd: this.folder,
-      env: { ...Object.fromEntries(kept), PATH: this.#bin, NO_COLOR: "1" },
+      env: {
+        ...Object.fromEntries(kept),
+        ...{ PATH: this.#bin, NO_COLOR: "1" },
+        // As yarnFlags.
+        YARN_GLOBAL_FOLDER: join(this.#tools, "yarn"),
+        BUN_INSTALL_CACHE_DIR: join(this.#tools, "bun"),
+      },
     };
   }
 }

@@ -31,12 +31,10 @@ export function crossCompiler(name, folder) {
   const compiler = {
     command: zig,
     first: ["c++", "-target", platform.target, "-mcpu=baseline"],
-    flags: [
-      // GCC's warnings that clang does not know.
-      "-Wno-unknown-warning-option",
-      // zig makes -O2 of -O3 (docs/measurements/packages.md: 1 to 2 % of most kernels), and writes what -s takes out again.
-      ...["-Xclang", "-O3", "-g0"],
-    ],
+    // GCC's warnings that clang does not know.
+    flags: ["-Wno-unknown-warning-option"],
+    // zig makes -O2 of -O3, which costs most kernels 1 to 2 % (docs/measurements/packages.md).
+    kernels: ["-Xclang", "-O3"],
     // zig switches off by name what its baseline lacks: registers of 512 bits have a switch of their own in clang.
     avx512: ["-mevex512"],
     version: `zig ${stdout.trim()} ${platform.target}`,

@@ -3,14 +3,11 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packagePath } from "../../src/core/package-root.ts";
-import type { Emulator } from "./emulators.ts";
+import { type Emulator, quiet } from "./emulators.ts";
 import { scope } from "./platforms.ts";
 import { run } from "./run.ts";
 import { serveScope } from "./scope-registry.ts";
 import type { PackedPackage } from "./stage.ts";
-
-/** npm asks for scripts and systems that are not this machine's. */
-const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--force", "--loglevel=error"];
 
 export class EmulatedProject implements Disposable {
   readonly folder: string;
@@ -59,13 +56,14 @@ export class EmulatedProject implements Disposable {
 }
 
 /** Kept for the next time: 70 to 150 MB. */
-async function nodeOf({ platform, system, node }: Emulator): Promise<string> {
+async function nodeOf({ platform, node }: Emulator): Promise<string> {
   if (node === undefined) return process.execPath;
   const folder = packagePath(`build/emulators/${platform}`);
   const program = join(folder, node.program);
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true }');
-  await run("npm", ["install", ...quiet, ...system, node.requirement], { cwd: folder });
+  const [command = "", ...list] = node.install;
+  await run(command, list, { cwd: folder });
   return program;
 }

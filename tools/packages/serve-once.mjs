@@ -1,10 +1,13 @@
 /** Run beside an installed hearth-llm: `hearth serve` with the bundled model, which answers one request, has its page, and is ended. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-const program = "node_modules/hearth-llm/bin/hearth.cjs";
-const model = "node_modules/hearth-llm/models/default.gguf";
+const entry = createRequire(import.meta.url).resolve("hearth-llm");
+const program = join(entry, "../../bin/hearth.cjs");
+const model = join(entry, "../../models/default.gguf");
 const child = spawn(process.execPath, [program, "serve", "-m", model, "--port", "0"], {
   stdio: ["ignore", "inherit", "pipe"],
 });

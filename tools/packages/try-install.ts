@@ -49,8 +49,10 @@ async function tryInstall(
     ...problemOf(bytes <= maxBytes, `takes ${bytes} bytes without the GPU`),
     ...(await runProblems(project)),
     ...(await serverProblems(project)),
-    ...(await typeProblems(project)),
-    ...(await browserProblems(project)),
+    ...(await writingProblems(project)),
+    // TypeScript and bundlers know Plug'n'Play by plugins of theirs, if at all.
+    ...(project.isPlugAndPlay ? [] : await typeProblems(project)),
+    ...(project.isPlugAndPlay ? [] : await browserProblems(project)),
   ];
   const firstToken = await timed(() => project.hearth("run", "-n", "1", "--quiet", "Once"));
   const packages = project.packagesOf(scope);
@@ -86,6 +88,14 @@ async function runProblems(project: BareProject): Promise<readonly string[]> {
       `without the GPU's package it says: ${gpu}`,
     ),
   ];
+}
+
+/** Files that hearth writes: a model quantised anew, which runs. */
+async function writingProblems(project: BareProject): Promise<readonly string[]> {
+  const model = packagePath("models/default.gguf");
+  const said = await project.hearth("quantize", model, "small.gguf", "Q8_0").catch(String);
+  const text = await project.hearth("run", "-m", "small.gguf", "-n", "4", "Once").catch(String);
+  return problemOf(/4 tokens/.test(text), `hearth quantize says: ${said}; and then run: ${text}`);
 }
 
 async function serverProblems(project: BareProject): Promise<readonly string[]> {
