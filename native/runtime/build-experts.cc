@@ -44,6 +44,8 @@ ExpertsOp experts_op(Builder& builder, const ExpertsRecord& from) {
   op.layer = whole(from.layer);
   op.count = whole(from.count);
   op.neurons = whole(from.neurons);
+  op.subset_count = whole(from.subset_count);
+  op.subset = builder.optional_array<uint32_t>(from.subset, op.subset_count);
   op.gating = static_cast<Gating>(whole(from.gating));
   op.activation = static_cast<Activation>(whole(from.activation));
   op.activation_threshold = static_cast<float>(from.threshold);
@@ -90,11 +92,14 @@ void build_experts(Builder& builder, const ExpertsRecord& from) {
   const ExpertsOp& op = run->op;
   const size_t pairs = size_t{builder.max_rows()} * op.used();
   Executable& executable = builder.executable();
-  executable.expert_meters.emplace_back(op.layer, op.count * op.neurons);
+  executable.expert_meters.emplace_back(op.layer, op.candidates() * op.neurons);
+  executable.expert_subsets.push_back(
+      Subset{const_cast<uint32_t*>(op.subset), op.subset_count});
   run->meter = &executable.expert_meters.back();
   run->kernels = &builder.kernels();
   run->groups.resize(op.count);
   run->cursor.resize(op.count);
+  run->computed.resize(op.count);
   run->row_of.resize(pairs);
   run->weight_of.resize(pairs);
   run->x_up.rows = builder.prepare(op.x, op.up.weight);

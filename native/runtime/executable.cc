@@ -125,7 +125,7 @@ std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable
                                           std::vector<uint32_t> neurons, Finished finished) {
   auto work = [executable = std::move(executable), block, neurons = std::move(neurons)] {
     const Subset& subset = executable->subsets[block];
-    std::memcpy(subset.neurons, neurons.data(), neurons.size() * sizeof(uint32_t));
+    std::memcpy(subset.ids, neurons.data(), neurons.size() * sizeof(uint32_t));
   };
   return std::make_shared<SerialTask>(std::move(work), std::move(finished));
 }

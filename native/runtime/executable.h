@@ -27,10 +27,10 @@ struct HostSlot {
   std::shared_ptr<Arena> memory;
 };
 
-// The neurons that a block computes. They are in the arena, so that its stages see a replacement at
+// The neurons that a block computes, or the experts of a layer. They are in the arena, so that its stages see a replacement at
 // once.
 struct Subset {
-  uint32_t* neurons = nullptr;
+  uint32_t* ids = nullptr;
   uint32_t count = 0;
 };
 
@@ -55,6 +55,7 @@ struct Executable {
   std::deque<FfnMeter> meters;
   std::deque<ExpertMeter> expert_meters;
   std::vector<Subset> subsets;  // by block, as the meters; empty where a block computes all neurons
+  std::vector<Subset> expert_subsets;  // the same, by op of experts
   ChannelState channels;
   FfnScratch ffn_scratch;
   AttentionPartials partials;

@@ -67,7 +67,8 @@ class SumsStage final : public Stage {
 
   Phase begin(const Step&) override {
     const ExpertsRun& run = *run_;
-    if (run.pairs == 0) return Phase{0, false};
+    // Without pairs, too: what is assigned is 0 then.
+    if (run.rows == 0) return Phase{0, false};
     const ExpertsOp& op = run.op;
     columns_ = run.gathered ? kLeastColumns : vector_columns_;
     const size_t bytes = size_t{run.group_count} * op.dim() * op.down.weight.matrix.row_bytes;

@@ -20,8 +20,8 @@ class GroupStage final : public Stage {
     ExpertsRun& run = *run_;
     run.started = std::chrono::steady_clock::now();
     run.rows = run.op.out.rows(step);
-    run.pairs = run.rows * run.op.used();
     run.up_rows.store(0, std::memory_order_relaxed);
+    mark_computed(run);
     order_pairs(run);
     const ExpertsOp& op = run.op;
     const size_t enough = std::min(op.up.weight.kernels->gemm_tokens,
@@ -40,13 +40,25 @@ class GroupStage final : public Stage {
   }
 
  private:
+  // Anew in each step: the subset may have been replaced.
+  static void mark_computed(ExpertsRun& run) {
+    const ExpertsOp& op = run.op;
+    std::fill(run.computed.begin(), run.computed.end(), op.subset == nullptr ? 1 : 0);
+    for (uint32_t i = 0; op.subset != nullptr && i < op.subset_count; i++) {
+      run.computed[op.subset[i]] = 1;
+    }
+  }
+
   // A counting sort: pairs of an expert keep the order of their rows.
   static void order_pairs(ExpertsRun& run) {
     const uint32_t used = run.op.used();
     std::fill(run.cursor.begin(), run.cursor.end(), 0);
     for (uint32_t row = 0; row < run.rows; row++) {
       const float* ids = run.op.routes.row(row);
-      for (uint32_t i = 0; i < used; i++) run.cursor[static_cast<uint32_t>(ids[i])]++;
+      for (uint32_t i = 0; i < used; i++) {
+        const uint32_t expert = static_cast<uint32_t>(ids[i]);
+        run.cursor[expert] += run.computed[expert];
+      }
     }
     run.group_count = 0;
     uint32_t begin = 0;
@@ -57,10 +69,12 @@ class GroupStage final : public Stage {
       run.groups[run.group_count++] = ExpertGroup{expert, begin, begin + pairs};
       begin += pairs;
     }
+    run.pairs = begin;
     for (uint32_t row = 0; row < run.rows; row++) {
       const float* ids = run.op.routes.row(row);
       for (uint32_t i = 0; i < used; i++) {
         const uint32_t expert = static_cast<uint32_t>(ids[i]);
+        if (run.computed[expert] == 0) continue;
         const uint32_t pair = run.cursor[expert]++;
         run.row_of[pair] = row;
         run.weight_of[pair] = ids[used + i];

@@ -1,7 +1,7 @@
 // A mixture of experts: out (+)= Σ weight · (down(h(x)) + bias) over the experts that a router chose
 // for each row, in rising order of their ids. src/ops/op.ts has the op.
 //
-// A pair is a row of the step with one of its experts. Pairs are ordered by expert, so that the
+// A pair is a row of the step with one of its experts that are computed here. Pairs are ordered by expert, so that the
 // rows of an expert are neighbours and its weights are read once for all of them:
 //
 //   group   pairs by expert; their inputs side by side where an expert has many
@@ -57,6 +57,9 @@ struct ExpertsOp {
   uint32_t layer = 0;
   uint32_t count = 0;
   uint32_t neurons = 0;
+  // Ids of the experts that are computed; null: all. Rows are routed to others, too.
+  const uint32_t* subset = nullptr;
+  uint32_t subset_count = 0;
   Gating gating = Gating::kUngated;
   Activation activation = Activation::kRelu;
   float activation_threshold = 0;
@@ -74,6 +77,7 @@ struct ExpertsOp {
                          activation == Activation::kFatRelu;
     return is_relu && (gating == Gating::kGated || gating == Gating::kBoth);
   }
+  uint32_t candidates() const { return subset == nullptr ? count : subset_count; }
   uint32_t dim() const { return out.width; }
   uint32_t used() const { return routes.width / 2; }
 };
@@ -116,6 +120,7 @@ struct ExpertsRun {
   std::vector<uint32_t> row_of;      // by pair
   std::vector<float> weight_of;      // by pair
   std::vector<uint32_t> cursor;      // by expert
+  std::vector<uint8_t> computed;     // by expert: 1 for those that are computed here
   std::atomic<uint64_t> up_rows{0};  // that were read, where the gate decides
   std::chrono::steady_clock::time_point started;
 };

@@ -235,6 +235,8 @@ struct ExpertsRecord {
   double layer;
   double count;
   double neurons;
+  double subset;
+  double subset_count;
   double gating;
   double activation;
   double threshold;

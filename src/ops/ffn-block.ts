@@ -1,7 +1,13 @@
 /** What a feed-forward block is made of, and what must hold of it: its weights, its subset, what its method needs. */
 import { activeWidth } from "./active-bits.ts";
 import type { FfnBlock, Predictor, Slot, SparsityMethod, Weight } from "./op.ts";
-import { isMatrix, isVector, type Requirement, requires } from "./requirement.ts";
+import {
+  isMatrix,
+  isVector,
+  type Requirement,
+  requires,
+  subsetRequirement,
+} from "./requirement.ts";
 
 /** What the method reads beside the block's input, to choose neurons. */
 export function predictorInputs(method: SparsityMethod): readonly Slot[] {
@@ -61,20 +67,10 @@ export function blockRequirements(block: FfnBlock): readonly Requirement[] {
       "a subset",
     ),
     isMatrix(down.weight, down.layout === "rows" ? [neurons, dim] : [dim, neurons]),
-    subsetRequirement(block),
+    subsetRequirement(block.subset, "neuron", neurons),
     ...channelRequirements(block),
     ...methodRequirements(block),
   ];
-}
-
-function subsetRequirement({ subset, neurons }: FfnBlock): Requirement {
-  if (subset === undefined) return requires(true, "nothing", "nothing");
-  const isRising = subset.every((id, i) => id < neurons && (i === 0 || id > (subset[i - 1] ?? id)));
-  return requires(
-    isRising,
-    `rising neuron ids below ${neurons}`,
-    `${subset.slice(0, 8).join(", ")}…`,
-  );
 }
 
 function channelRequirements({

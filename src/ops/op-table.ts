@@ -25,6 +25,7 @@ import {
   positionRequirements,
   requires,
   seesHeld,
+  subsetRequirement,
 } from "./requirement.ts";
 
 type Table = { readonly [Kind in OpKind]: OpRule<OpOf<Kind>> };
@@ -251,8 +252,9 @@ export const opTable: Table = {
       routes: slot(op.routes),
       out: slot(op.out),
     }),
-    check: ({ x, routes, out, stack }) => [
+    check: ({ x, routes, out, stack, subset }) => [
       requires(x.width === stack.dim, `x of width ${stack.dim}`, x.width),
+      subsetRequirement(subset, "expert", stack.count),
       ...isLike(x, out),
       requires(x.id !== out.id, "out to be another slot than x", out.name),
       hasRowsOf(x, routes),

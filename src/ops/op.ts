@@ -319,7 +319,7 @@ export type Op =
       readonly out: Slot; // width 2 · used
       readonly router: Router;
     }
-  /** out (+)= Σ weight·(down(h(x)) + bias) over the chosen experts, in rising order of their ids. */
+  /** out (+)= Σ weight·(down(h(x)) + bias) over the chosen experts that are computed here, in rising order of their ids. */
   | {
       readonly kind: "experts";
       readonly x: Slot;
@@ -327,6 +327,8 @@ export type Op =
       readonly out: Slot;
       readonly into: Into;
       readonly stack: ExpertStack;
+      /** Sorted ids of the experts that this op computes, at least one; absent: all. Weights are indexed by the id. */
+      readonly subset?: Uint32Array;
     }
   /** out = x where |x|·norm ≥ value, computed and compared in f32, elsewhere 0; NaN stays NaN. out may be x. TEAL 2408.14690; with norms, WINA 2505.19427. */
   | {

@@ -112,3 +112,18 @@ export function seesHeld(layer: KvLayer | undefined, window: number | undefined)
 export function isCap(softCap: number | undefined): boolean {
   return softCap === undefined || (softCap > 0 && softCap < Number.POSITIVE_INFINITY);
 }
+
+/** Of what is computed of `count` neurons or experts. */
+export function subsetRequirement(
+  subset: Uint32Array | undefined,
+  what: "neuron" | "expert",
+  count: number,
+): Requirement {
+  if (subset === undefined) return requires(true, "nothing", "nothing");
+  const isRising = subset.every((id, i) => id < count && (i === 0 || id > (subset[i - 1] ?? id)));
+  return requires(
+    isRising,
+    `rising ${what} ids below ${count}`,
+    `${subset.slice(0, 8).join(", ")}…`,
+  );
+}

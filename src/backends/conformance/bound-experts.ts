@@ -163,7 +163,7 @@ function softmaxOf(scores: Scores): Scores {
 
 /** Σ w·d over the chosen experts: what w and d are off by, and the roundings of their products and of the sum. */
 export function expertsBound(
-  { x, routes, out, into, stack }: OpOf<"experts">,
+  { x, routes, out, into, stack, subset }: OpOf<"experts">,
   state: BoundState,
 ): RowBound {
   const blocks = state.reference.experts.get(stack)!;
@@ -174,7 +174,9 @@ export function expertsBound(
     const bounds = new Float64Array(stack.dim);
     const sizes = new Float64Array(stack.dim);
     for (let i = 0; i < used; i++) {
-      const block = blocks[route.values[i]!]!;
+      const id = route.values[i]!;
+      if (subset?.includes(id) === false) continue;
+      const block = blocks[id]!;
       const weight = Math.abs(route.values[used + i]!);
       const weightError = route.errors[used + i]!;
       const neurons = { among: candidatesOf(block), active: noneActive(block) };

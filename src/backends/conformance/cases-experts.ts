@@ -17,6 +17,7 @@ export function expertCases(): readonly ConformanceCase[] {
     promptCase(),
     unlikeCase(),
     apartCase(),
+    ...partCases(),
   ];
 }
 
@@ -166,6 +167,8 @@ interface StackShape {
   /** Each matrix a weight of its own, as in files of before April 2024. */
   readonly isApart?: true;
   readonly into: Into;
+  /** Ids of those that are computed. Default: all. */
+  readonly subset?: readonly number[];
   readonly counts: readonly number[];
 }
 
@@ -255,6 +258,30 @@ function apartCase(): ConformanceCase {
   });
 }
 
+/** Rows that choose none of the experts that are computed, one of them, or several; expert 1 is the one most chosen. */
+function partCases(): readonly ConformanceCase[] {
+  const shared = { gating: "gated", activation: { kind: "silu" }, hasBiases: true } as const;
+  const size = {
+    ...sizesOf("Q4_0"),
+    downType: "Q8_0",
+    experts: 9,
+    used: 3,
+    isFused: true,
+  } as const;
+  return [
+    expertsCase({ ...shared, ...size, subset: [1, 3, 6], into: "assign", counts: [1, 5, 90] }),
+    expertsCase({
+      ...shared,
+      ...size,
+      isFused: false,
+      isApart: true,
+      subset: [0, 8],
+      into: "add",
+      counts: [1, 4],
+    }),
+  ];
+}
+
 /** Whole blocks in both directions, and no power of two where that allows. */
 function sizesOf(type: WeightType): Pick<StackShape, "type" | "downType" | "dim" | "neurons"> {
   const { blockElements } = weightFormat(type);
@@ -264,12 +291,13 @@ function sizesOf(type: WeightType): Pick<StackShape, "type" | "downType" | "dim"
 }
 
 function expertsCase(shape: StackShape): ConformanceCase {
-  const { type, experts, used, gating, activation, hasBiases, isFused, counts } = shape;
+  const { type, experts, used, gating, activation, hasBiases, isFused, counts, subset } = shape;
   const extras = [
     hasBiases ? "biases" : "",
     isFused ? "gate and up in one tensor" : "",
     shape.isApart ? "matrices apart" : "",
     shape.gateType === undefined ? "" : `a gate of ${shape.gateType}`,
+    subset === undefined ? "" : `${subset.length} experts here`,
   ];
   const having = extras.filter(Boolean).join(" and ");
   return {
@@ -289,7 +317,15 @@ function expertsCase(shape: StackShape): ConformanceCase {
       builder.segment(
         [
           { kind: "route", x: logits, out: routes, router },
-          { kind: "experts", x, routes, out, into: shape.into, stack },
+          {
+            kind: "experts",
+            x,
+            routes,
+            out,
+            into: shape.into,
+            stack,
+            ...(subset && { subset: Uint32Array.from(subset) }),
+          },
         ],
         [routes, out],
       );

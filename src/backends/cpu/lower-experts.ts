@@ -23,7 +23,7 @@ export function lowerRoute(
 }
 
 export function lowerExperts(
-  { x, routes, out, into, stack }: OpOf<"experts">,
+  { x, routes, out, into, stack, subset }: OpOf<"experts">,
   weights: WeightTable,
 ): readonly number[] {
   const { layer, count, neurons, gating, activation } = stack;
@@ -41,6 +41,8 @@ export function lowerExperts(
     layer,
     count,
     neurons,
+    subset: weights.addArray(subset),
+    subsetCount: subset?.length ?? 0,
     ...lowerActivation(gating, activation),
     gate: index(gate),
     gateFirst: gate?.first ?? 0,

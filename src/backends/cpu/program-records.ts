@@ -77,6 +77,8 @@ export const opRecords = {
     "layer",
     "count",
     "neurons",
+    "subset",
+    "subsetCount",
     "gating",
     "activation",
     "threshold",

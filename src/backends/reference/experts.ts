@@ -107,6 +107,7 @@ function softmax(values: Float64Array): Float64Array {
 export function experts(op: OpOf<"experts">, state: ReferenceState, range: RowRange): void {
   const { dim } = op.stack;
   const blocks = state.experts.get(op.stack)!;
+  const isComputed = (id: number): boolean => op.subset?.includes(id) ?? true;
   const used = routeCount(op.routes);
   const routes = slotData(state, op.routes);
   const x = slotData(state, op.x);
@@ -115,7 +116,9 @@ export function experts(op: OpOf<"experts">, state: ReferenceState, range: RowRa
     const begin = row * dim;
     const sums = new Float64Array(dim);
     for (let i = 0; i < used; i++) {
-      const block = blocks[routes[row * 2 * used + i]!]!;
+      const id = routes[row * 2 * used + i]!;
+      if (!isComputed(id)) continue;
+      const block = blocks[id]!;
       const weight = routes[row * 2 * used + used + i]!;
       const input = { row, x: x.subarray(begin, begin + dim) };
       const neurons = { among: candidatesOf(block), active: noneActive(block) };

@@ -102,7 +102,7 @@ export class WebGpuExecutable implements GpuExecutable {
     this.#readback = new Readback(
       { recording, gpu, device: open.device },
       {
-        counted: (segment, counts, rows) => this.#ffn.counted(segment, counts, rows),
+        counted: (segment, counts, shape) => this.#ffn.counted(segment, counts, shape),
         grew: () => this.#counts.buffers++,
         failure: () => this.#failure(),
       },

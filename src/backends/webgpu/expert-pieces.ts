@@ -1,12 +1,12 @@
 /** The matrices of a layer's experts in as few buffers as the adapter can bind: whole experts in each. */
 import { weightsOf } from "../../ops/expert-stack.ts";
-import type { StackedWeight } from "../../ops/op.ts";
+import type { StackedWeight, Weight } from "../../ops/op.ts";
 import { gridBytes } from "./grid-table.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
 import type { RecordingBuffers } from "./recording-buffers.ts";
 import { rowLayout } from "./weight-layout.ts";
 
-/** The matrices of experts [first, end) in one buffer. */
+/** The matrices of experts [first, end) in one buffer: of those that are computed, by their places in that list. */
 export interface ExpertPiece {
   readonly buffer: BufferSpec;
   readonly type: StackedWeight["weight"]["type"];
@@ -17,10 +17,16 @@ export interface ExpertPiece {
   readonly places: readonly { readonly row: number; readonly stride: number }[];
 }
 
+interface ComputedExperts {
+  readonly count: number;
+  /** Their ids. Absent: from 0 on. */
+  readonly subset?: Uint32Array | undefined;
+}
+
 /** @param stacked one, or two of one type and width: gate and up. @throws LimitError for an expert larger than a binding. */
 export function expertPieces(
   label: string,
-  { stacked, count }: { readonly stacked: readonly StackedWeight[]; readonly count: number },
+  { stacked, count, subset }: ComputedExperts & { readonly stacked: readonly StackedWeight[] },
   buffers: RecordingBuffers,
 ): readonly ExpertPiece[] {
   const [one] = stacked;
@@ -33,30 +39,32 @@ export function expertPieces(
   const pieces: ExpertPiece[] = [];
   for (let first = 0; first < count; first += most) {
     const end = Math.min(first + most, count);
-    const { parts, places } = partsOf(stacked, { first, end });
+    const { parts, places } = partsOf(stacked, { first, end, subset });
     const buffer = buffers.rowsOf(`${label} ${first}`, { weights, parts });
     pieces.push({ buffer, type, columns, first, end, places });
   }
   return pieces;
 }
 
+interface Range extends Pick<ExpertPiece, "first" | "end">, Pick<ComputedExperts, "subset"> {}
+
 /** Side by side where they lie so in one tensor; else one stack behind the other. */
 function partsOf(
   stacked: readonly StackedWeight[],
-  { first, end }: Pick<ExpertPiece, "first" | "end">,
+  range: Range,
 ): Pick<ExpertPiece, "places"> & { readonly parts: readonly MatrixPart[] } {
   const fused = fusedWeight(stacked);
   if (fused !== undefined) {
     const places = stacked.map((part) => ({ row: part.first - fused.first, stride: fused.stride }));
-    return { parts: stackParts(fused, { first, end }), places };
+    return { parts: stackParts(fused, range), places };
   }
   let row = 0;
   const places = stacked.map(({ rows }) => {
     const place = { row, stride: rows };
-    row += (end - first) * rows;
+    row += (range.end - range.first) * rows;
     return place;
   });
-  return { parts: stacked.flatMap((part) => stackParts(part, { first, end })), places };
+  return { parts: stacked.flatMap((part) => stackParts(part, range)), places };
 }
 
 /** Both as one stacked weight, if they are neighbours in each expert. */
@@ -72,27 +80,18 @@ function fusedWeight(stacked: readonly StackedWeight[]): StackedWeight | undefin
 /** One part, if nothing lies between the experts. */
 function stackParts(
   { weight, first: start, stride, rows, apart }: StackedWeight,
-  { first, end }: Pick<ExpertPiece, "first" | "end">,
+  { first, end, subset }: Range,
 ): readonly MatrixPart[] {
-  if (apart !== undefined) {
-    return apart.slice(first, end).map(({ name, bytes, type, columns }) => ({
-      kind: "rows",
-      name,
-      bytes,
-      type,
-      columns,
-      firstRow: 0,
-      rowCount: rows,
-    }));
+  const partOf = (from: Weight, firstRow: number, rowCount: number): MatrixPart => {
+    const { name, bytes, type, columns } = from;
+    return { kind: "rows", name, bytes, type, columns, firstRow, rowCount };
+  };
+  if (subset === undefined && apart === undefined && stride === rows) {
+    return [partOf(weight, start + first * rows, (end - first) * rows)];
   }
-  const { name, bytes, type, columns } = weight;
-  const part = { kind: "rows", name, bytes, type, columns } as const;
-  if (stride === rows) {
-    return [{ ...part, firstRow: start + first * rows, rowCount: (end - first) * rows }];
-  }
-  return Array.from({ length: end - first }, (_, i) => ({
-    ...part,
-    firstRow: start + (first + i) * stride,
-    rowCount: rows,
-  }));
+  return Array.from({ length: end - first }, (_, i) => {
+    const expert = subset?.[first + i] ?? first + i;
+    const own = apart?.[expert];
+    return own === undefined ? partOf(weight, start + expert * stride, rows) : partOf(own, 0, rows);
+  });
 }

@@ -1,7 +1,7 @@
 /**
  * FfnCounts of a program on the GPU. Active neurons are counted there and arrive with the segment's outputs; times
  * of single ops are not measured, since a timestamp between dispatches would hold up the queue. Which experts rows were routed
- * to stays on the card.
+ * to stays on the card; how many of them a part of a layer's experts has, is counted there.
  */
 
 import type { Bytes } from "../../core/units.ts";
@@ -15,10 +15,12 @@ import type { RunShape } from "./run-shape.ts";
 export interface FfnCounter {
   /** The segment was submitted: its dense blocks computed everything, and of its experts those that rows were routed to. */
   ran(segment: RecordedSegment, shape: RunShape): void;
-  /** What its sparse blocks computed: u32 [rows, blocks]. */
-  counted(segment: RecordedSegment, counts: Uint32Array, rows: number): void;
+  /** What its sparse blocks and its parts of experts computed: u32 [rows, blocks]. Of a block of outputs, the first rows count. */
+  counted(segment: RecordedSegment, counts: Uint32Array, shape: CountedRows): void;
   take(): readonly FfnCounts[];
 }
+
+type CountedRows = Pick<RunShape, "rows" | "outputs">;
 
 interface RunTotals {
   active: number;
@@ -34,7 +36,7 @@ export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCount
       .map((op) => [op, { active: 0, rows: 0, bytes: 0, runs: 0 }]),
   );
   const expertBytes = new Map(
-    segments.flatMap(({ experts }) => experts).map((op) => [op, bytesOfExpert(op)]),
+    [...tallies.keys()].flatMap((op) => (op.kind === "experts" ? [[op, bytesOfExpert(op)]] : [])),
   );
   const begun = (op: OpOf<"ffn" | "experts">, rows: number): RunTotals | undefined => {
     const tally = rows === 0 ? undefined : tallies.get(op);
@@ -53,31 +55,35 @@ export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCount
     const down = op.block.down.layout === "rows" ? used : all;
     tally.bytes += ffnBytes(op.block, { active: used, down });
   };
-  const addExperts = (op: OpOf<"experts">, rows: number): void => {
+  const addExperts = (op: OpOf<"experts">, active: number, rows: number): void => {
     const tally = begun(op, rows);
     if (tally === undefined) return;
-    const { neurons, count } = op.stack;
-    const routes = rows * routeCount(op.routes);
-    tally.active += routes * neurons;
+    tally.active += active;
     // Here too: at most all experts.
-    tally.bytes += Math.min(routes, count) * (expertBytes.get(op) ?? 0);
+    const chosen = Math.min(active / op.stack.neurons, expertCount(op));
+    tally.bytes += chosen * (expertBytes.get(op) ?? 0);
   };
+  const rowsOf = (op: OpOf<"ffn" | "experts">, shape: CountedRows): number =>
+    op.x.rows === "step" ? shape.rows : shape.outputs;
   return {
     ran: ({ dense, experts }, shape) => {
       for (const op of dense) {
-        const rows = op.x.rows === "step" ? shape.rows : shape.outputs;
+        const rows = rowsOf(op, shape);
         addRun(op, rows * candidateCount(op.block), rows);
       }
       for (const op of experts) {
-        addExperts(op, op.x.rows === "step" ? shape.rows : shape.outputs);
+        const rows = rowsOf(op, shape);
+        addExperts(op, rows * routeCount(op.routes) * op.stack.neurons, rows);
       }
     },
-    counted: ({ sparse }, counts, rows) => {
+    counted: ({ sparse }, counts, shape) => {
       let i = 0;
       for (const op of sparse) {
+        const rows = rowsOf(op, shape);
         let active = 0;
         for (let row = 0; row < rows; row++) active += counts[row * sparse.length + i] ?? 0;
-        addRun(op, active, rows);
+        if (op.kind === "ffn") addRun(op, active, rows);
+        else addExperts(op, active, rows);
         i++;
       }
     },
@@ -90,6 +96,11 @@ export function createFfnCounter(segments: readonly RecordedSegment[]): FfnCount
       return taken.sort((a, b) => a.layer - b.layer);
     },
   };
+}
+
+/** Experts that the op has. */
+function expertCount({ stack, subset }: OpOf<"experts">): number {
+  return subset?.length ?? stack.count;
 }
 
 function bytesOfExpert({ stack }: OpOf<"experts">): Bytes {
@@ -105,6 +116,7 @@ function countsOf(
     const { layer } = op.block;
     return { layer, active, rows, neurons: candidateCount(op.block), bytesTouched };
   }
-  const { layer, count, neurons } = op.stack;
-  return { layer, active, rows, neurons: count * neurons, bytesTouched, ofExperts: true };
+  const { layer, neurons: each } = op.stack;
+  const neurons = expertCount(op) * each;
+  return { layer, active, rows, neurons, bytesTouched, ofExperts: true };
 }

@@ -8,9 +8,11 @@ import type { ExpertStack, OpOf, StackedWeight, Weight } from "../../ops/op.ts";
 import { expertPieces } from "./expert-pieces.ts";
 import { type Binding, type BufferSpec, type Condition, reads, slotStride } from "./kernel.ts";
 import { activationCode, hiddenCode } from "./kernels/activation.ts";
+import type { CountPlace } from "./kernels/compact.ts";
 import {
   type ExpertPairs,
   type ExpertPlan,
+  notHere,
   planBytes,
   planExperts,
 } from "./kernels/expert-plan.ts";
@@ -23,6 +25,7 @@ import {
 import { sumExperts } from "./kernels/expert-sum.ts";
 import { route } from "./kernels/route.ts";
 import { extentOf, type Lowering } from "./lowering.ts";
+import { floatsOf } from "./recording-buffers.ts";
 
 export function lowerRoute(op: OpOf<"route">, lowering: Lowering): void {
   const { bias, factors } = op.router;
@@ -38,27 +41,51 @@ export function lowerRoute(op: OpOf<"route">, lowering: Lowering): void {
   );
 }
 
-export function lowerExperts(op: OpOf<"experts">, lowering: Lowering): void {
-  const { stack, into } = op;
-  const { layer, dim } = stack;
+/** `place`: where it counts, if only some of the experts are here. */
+export function lowerExperts(
+  op: OpOf<"experts">,
+  lowering: Lowering,
+  place: CountPlace | undefined,
+): void {
+  const { stack, into, subset } = op;
+  const { layer, dim, neurons } = stack;
   const { buffers: shapes, slot, emit } = lowering;
   const pairs = pairsOf(op, lowering);
-  const tiles = { pairs, forms: planForms(pairs, lowering) };
+  const tiles = { pairs, subset, forms: planForms(pairs, lowering) };
   const hidden = lowerHidden(op, tiles, lowering);
   const given = lowerDown(stack, hidden, tiles, lowering);
   const label = `experts ${layer}`;
-  emit(sumExperts(pairs, { label, given, out: slot(op.out), dim, into, shapes }));
+  const counting = place && { counting: { place, neurons } };
+  emit(sumExperts(pairs, { label, given, out: slot(op.out), dim, into, shapes, ...counting }));
 }
 
-function pairsOf({ x, routes, stack }: OpOf<"experts">, lowering: Lowering): ExpertPairs {
+function pairsOf({ x, routes, stack, subset }: OpOf<"experts">, lowering: Lowering): ExpertPairs {
+  const { layer, count } = stack;
+  const places =
+    subset &&
+    lowering.buffers.made(
+      `places of experts ${layer}`,
+      4 * count,
+      () => new Uint8Array(placesOf(subset, count).buffer),
+      subset,
+    );
   return {
     routes: lowering.slot(routes),
     routeStride: slotStride(routes.width),
     used: routeCount(routes),
-    experts: stack.count,
+    all: count,
+    experts: subset?.length ?? count,
+    ...(places && { places }),
     of: extentOf(x.rows),
     maxRows: lowering.maxRows(x.rows),
   };
+}
+
+/** Of every expert its place in the subset. */
+function placesOf(subset: Uint32Array, count: number): Uint32Array<ArrayBuffer> {
+  const places = new Uint32Array(count).fill(notHere);
+  for (const [place, id] of subset.entries()) places[id] = place;
+  return places;
 }
 
 /** f32 [pairs, width]; layers share it. */
@@ -74,6 +101,7 @@ function pairBuffer(
 /** The pairs of a step, and how it goes about them. */
 interface PairTiles {
   readonly pairs: ExpertPairs;
+  readonly subset: Uint32Array | undefined;
   readonly forms: readonly TileForm[];
 }
 
@@ -93,11 +121,11 @@ const tileForms: readonly { readonly per: PairsPerTile; readonly most: number }[
 /** The forms of a step by its rows, and what orders the pairs for those of several. */
 function planForms(pairs: ExpertPairs, lowering: Lowering): readonly TileForm[] {
   const { buffers: shapes, step, emit } = lowering;
-  const { of, maxRows, used, experts } = pairs;
+  const { of, maxRows, used, all } = pairs;
   const forms: TileForm[] = [{ per: 1, when: { of, min: 1, max: 1 } }];
   let min = 2;
   for (const { per, most } of tileForms) {
-    const max = Math.min(maxRows, Math.floor((most * experts) / used));
+    const max = Math.min(maxRows, Math.floor((most * all) / used));
     if (max < min) continue;
     const when = { of, min, max };
     const buffer = shapes.empty(`expert plan of ${per}`, planBytes(pairs, per));
@@ -144,7 +172,7 @@ function lowerGate(
   const { layer, neurons, gateBias } = stack;
   const out = pairBuffer("expert gates", neurons, tiles, lowering);
   const biases = { ...(gateBias && { gate_bias: gateBias }) };
-  const result = resultOf(biased("a", "gate_bias", gateBias), biases, lowering);
+  const result = resultOf(biased("a", "gate_bias", gateBias), biases, tiles, lowering);
   const shared = { label: `experts ${layer} gate`, x: lowering.slot(x), xOf: "row" } as const;
   emitProducts({ ...shared, out, result }, [gate], tiles, lowering);
   return out;
@@ -166,7 +194,7 @@ function lowerUp(
   const { layer, neurons, gating, activation } = stack;
   const { stacked, u, g, biases, bindings = [] } = from;
   const out = pairBuffer("expert hidden", neurons, tiles, lowering);
-  const made = resultOf(hiddenCode(gating, u, g), biases, lowering);
+  const made = resultOf(hiddenCode(gating, u, g), biases, tiles, lowering);
   const result = {
     ...made,
     functions: activationCode(activation),
@@ -187,7 +215,7 @@ function lowerDown(
 ): BufferSpec {
   const out = pairBuffer("expert outputs", dim, tiles, lowering);
   const biases = { ...(downBias && { down_bias: downBias }) };
-  const result = resultOf(biased("a", "down_bias", downBias), biases, lowering);
+  const result = resultOf(biased("a", "down_bias", downBias), biases, tiles, lowering);
   const shared = { label: `experts ${layer} down`, x: hidden, xOf: "pair" } as const;
   emitProducts({ ...shared, out, result }, [down], tiles, lowering);
   return out;
@@ -197,11 +225,11 @@ function lowerDown(
 function emitProducts(
   product: Omit<ExpertProduct, "pairs" | "piece" | "results" | "shapes">,
   stacked: readonly StackedWeight[],
-  { pairs, forms }: PairTiles,
+  { pairs, subset, forms }: PairTiles,
   { buffers: shapes, emit }: Lowering,
 ): void {
   const results = stacked[0]?.rows ?? 0;
-  const pieces = expertPieces(product.label, { stacked, count: pairs.experts }, shapes);
+  const pieces = expertPieces(product.label, { stacked, count: pairs.experts, subset }, shapes);
   for (const form of forms) {
     for (const piece of pieces) {
       emit(expertProduct({ ...product, pairs, piece, results, shapes }, form));
@@ -217,15 +245,45 @@ function biased(sum: string, name: string, bias: StackedWeight | undefined): str
   return `(${sum} + ${name}[(shape.${name}_first + e * shape.${name}_stride) * shape.results + n])`;
 }
 
-function resultOf(value: string, biases: Biases, { buffers }: Lowering): ExpertResult {
+function resultOf(
+  value: string,
+  biases: Biases,
+  { subset }: PairTiles,
+  { buffers }: Lowering,
+): ExpertResult {
   const all = Object.entries(biases);
-  const bindings = all.map(([name, { weight }]) => {
+  const bindings = all.map(([name, bias]) => {
+    const { weight } = bias;
     const vector = { weight, length: weight.rows * weight.columns };
-    return reads(name, "array<f32>", buffers.vector(weight.name, [vector]));
+    const buffer =
+      subset === undefined
+        ? buffers.vector(weight.name, [vector])
+        : buffers.made(
+            weight.name,
+            4 * subset.length * weight.columns,
+            () => new Uint8Array(biasesOf(bias, subset).buffer),
+            subset,
+          );
+    return reads(name, "array<f32>", buffer);
   });
   const shape = all.flatMap(([name, { first, stride }]) => [
-    [`${name}_first`, first],
-    [`${name}_stride`, stride],
+    [`${name}_first`, subset === undefined ? first : 0],
+    [`${name}_stride`, subset === undefined ? stride : 1],
   ]);
   return { value, functions: "", bindings, shape: Object.fromEntries(shape) };
+}
+
+/** The vectors of these experts, one behind the other. */
+function biasesOf(
+  { weight, first, stride }: StackedWeight,
+  subset: Uint32Array,
+): Float32Array<ArrayBuffer> {
+  const { columns } = weight;
+  const values = floatsOf(weight);
+  const own = new Float32Array(subset.length * columns);
+  for (const [place, id] of subset.entries()) {
+    const begin = (first + id * stride) * columns;
+    own.set(values.subarray(begin, begin + columns), place * columns);
+  }
+  return own;
 }

@@ -40,8 +40,8 @@ export interface OpCursor {
 /** What the ops of one segment share. */
 export interface SegmentTools {
   readonly tables: RopeTables;
-  /** Where a sparse block counts its active neurons; undefined for a dense one. */
-  readonly countsOf: (op: OpOf<"ffn">) => CountPlace | undefined;
+  /** Where a sparse block counts its active neurons, and a part of a layer's experts those of its own; undefined for others. */
+  readonly countsOf: (op: OpOf<"ffn" | "experts">) => CountPlace | undefined;
 }
 
 /** Lowers the op at the cursor with those behind it that fuse with it, and returns how many ops that were. */
@@ -80,7 +80,7 @@ const lowerings: ByKind<readonly [Lowering, SegmentTools], void> = {
   ffn: (op, lowering, { countsOf }) => lowerFfn(op, lowering, countsOf(op)),
   predict: lowerPredict,
   route: lowerRoute,
-  experts: lowerExperts,
+  experts: (op, lowering, { countsOf }) => lowerExperts(op, lowering, countsOf(op)),
   mask: (op, lowering) => {
     const { slot, emit } = lowering;
     emit(mask(op, { x: slot(op.x), out: slot(op.out), limits: maskLimits(op, lowering) }));

@@ -27,7 +27,11 @@ interface HostCopy {
 /** What reading back needs of its program, and what it reports to it. */
 interface ReadbackHost {
   /** Active neurons of the segment's sparse blocks: u32 [rows, blocks]. */
-  counted(segment: RecordedSegment, counts: Uint32Array, rows: number): void;
+  counted(
+    segment: RecordedSegment,
+    counts: Uint32Array,
+    shape: Pick<RunShape, "rows" | "outputs">,
+  ): void;
   /** Another buffer was made: more runs are on the way than the ring holds. */
   grew(): void;
   failure(): DeviceError | undefined;
@@ -130,7 +134,7 @@ export class Readback implements Disposable {
     const { counts, sparse } = recorded;
     if (counts === undefined || rows === 0) return;
     const range = buffer.getMappedRange(counts.offset, rows * sparse.length * 4);
-    this.#host.counted(recorded, new Uint32Array(range), rows);
+    this.#host.counted(recorded, new Uint32Array(range), transfer);
   }
 
   #hostCopy(slot: Slot): HostCopy {

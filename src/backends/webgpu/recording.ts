@@ -29,9 +29,10 @@ export interface RecordedSegment {
   readonly name: string;
   readonly calls: readonly KernelCall[];
   readonly outputs: readonly RecordedOutput[];
-  /** Sparse blocks of this segment; their active neurons are counted in `counts`, u32 [rows, blocks]. */
-  readonly sparse: readonly OpOf<"ffn">[];
+  /** Sparse blocks of this segment, and parts of a layer's experts; their active neurons are counted in `counts`, u32 [rows, blocks]. */
+  readonly sparse: readonly OpOf<"ffn" | "experts">[];
   readonly dense: readonly OpOf<"ffn">[];
+  /** All of a layer's. */
   readonly experts: readonly OpOf<"experts">[];
   readonly counts?: RecordedCounts;
   /** Host-visible, shared by segments that read back equally many bytes; two, so that one may be submitted before outputs are read. */
@@ -136,11 +137,15 @@ function recordSegment(
   const calls: KernelCall[] = [];
   const lowering: Lowering = { ...shared, emit: (...emitted) => calls.push(...emitted) };
   const blocks = ops.filter((op) => op.kind === "ffn");
-  const sparse = blocks.filter(({ block }) => block.method.kind !== "dense");
+  const experts = ops.filter((op) => op.kind === "experts");
+  const sparse = [
+    ...blocks.filter(({ block }) => block.method.kind !== "dense"),
+    ...experts.filter(({ subset }) => subset !== undefined),
+  ];
   const countBytes = shared.program.maxRows * sparse.length * 4;
   const counts =
     sparse.length === 0 ? undefined : shared.buffers.empty(`active counts ${index}`, countBytes);
-  const countsOf = (op: OpOf<"ffn">): CountPlace | undefined =>
+  const countsOf = (op: OpOf<"ffn" | "experts">): CountPlace | undefined =>
     counts === undefined || !sparse.includes(op)
       ? undefined
       : { counts, ops: sparse.length, op: sparse.indexOf(op) };
@@ -164,7 +169,7 @@ function recordSegment(
     outputs,
     sparse,
     dense: blocks.filter((op) => !sparse.includes(op)),
-    experts: ops.filter((op) => op.kind === "experts"),
+    experts: experts.filter((op) => !sparse.includes(op)),
     ...(counts === undefined ? {} : { counts: { buffer: counts, offset } }),
     staging,
   };

@@ -23,6 +23,7 @@ export function joinDevices(a: FfnCounts, b: FfnCounts): FfnCounts {
     rows: Math.max(a.rows, b.rows),
     neurons: a.neurons + b.neurons,
     bytesTouched: a.bytesTouched + b.bytesTouched,
+    ...(a.ofExperts && b.ofExperts && { ofExperts: true }),
     ...joinTimes(a, b, Math.max),
   };
 }
@@ -35,6 +36,7 @@ export function joinRuns(a: FfnCounts, b: FfnCounts): FfnCounts {
     rows: a.rows + b.rows,
     neurons: a.neurons,
     bytesTouched: a.bytesTouched + b.bytesTouched,
+    ...(a.ofExperts && b.ofExperts && { ofExperts: true }),
     ...joinTimes(a, b, (first, second) => first + second),
   };
 }

@@ -1,10 +1,11 @@
 /**
  * Pairs of a row and an expert that it is routed to, ordered by expert on the card: a counting sort of one workgroup. Each
- * expert's pairs are cut into tiles, so that products decode its weights once for a tile. A thread looks for the pairs of its
+ * expert's pairs are cut into tiles, so that products decode its weights once for a tile; pairs of experts that are not here are left out. A thread looks for the pairs of its
  * own experts in the order of the rows: nothing depends on timing, and nothing is read back.
  */
 import type { Bytes } from "../../../core/units.ts";
 import {
+  type Binding,
   type BufferSpec,
   type Condition,
   type Extent,
@@ -21,16 +22,32 @@ import { tileCount } from "../run-shape.ts";
 
 const threads = 256;
 
-/** The pairs of a step: `used` a row, pair row·used + k for the k-th choice of a row. */
+/** The pairs of a step: `used` a row, pair row·used + k for the k-th choice of a row. Some may be of experts that are not here. */
 export interface ExpertPairs {
   /** As the op `route` writes them. */
   readonly routes: BufferSpec;
   readonly routeStride: number;
   readonly used: number;
+  /** That the router chooses from, and those of them that are here: their matrices lie one behind the other. */
+  readonly all: number;
   readonly experts: number;
+  /** u32 by id: which of those here it is, or `notHere`. Absent: all are here, in order. */
+  readonly places?: BufferSpec;
   readonly of: "rows" | "outputs";
   /** Of a step. */
   readonly maxRows: number;
+}
+
+/** In place of the number of an expert that another device has. */
+export const notHere = 0xffffffff;
+
+/** WGSL of the number, among those here, of an expert with this id as f32; and the binding that it reads. */
+export function expertNumber({ places }: ExpertPairs, id: string): string {
+  return places === undefined ? `u32(${id})` : `places[u32(${id})]`;
+}
+
+export function placeBindings({ places }: ExpertPairs): readonly Binding[] {
+  return places === undefined ? [] : [reads("places", "array<u32>", places)];
 }
 
 /**
@@ -67,6 +84,7 @@ export function planExperts(
       shapeBinding(shapes, shape),
       reads("step", stepType, step),
       reads("routes", "array<f32>", routes),
+      ...placeBindings(pairs),
       writes("plan", "array<u32>", plan.buffer),
     ],
     groups: [one, one, one],
@@ -78,7 +96,7 @@ var<workgroup> ids: array<u32, ${threads}>;
 fn load(t: u32, base: u32, pairs: u32) {
   workgroupBarrier();
   let pair = min(base + t, pairs - 1u);
-  ids[t] = u32(routes[(pair / shape.used) * shape.route_stride + pair % shape.used]);
+  ids[t] = ${expertNumber(pairs, "routes[(pair / shape.used) * shape.route_stride + pair % shape.used]")};
   workgroupBarrier();
 }
 @compute @workgroup_size(${threads})

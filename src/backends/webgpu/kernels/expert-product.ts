@@ -23,7 +23,13 @@ import {
 import { rowLayout } from "../weight-layout.ts";
 import type { Work } from "../work.ts";
 import { type WeightCode, weightCode } from "./decode.ts";
-import { type ExpertPairs, type ExpertPlan, tilesOf } from "./expert-plan.ts";
+import {
+  type ExpertPairs,
+  type ExpertPlan,
+  expertNumber,
+  placeBindings,
+  tilesOf,
+} from "./expert-plan.ts";
 import { tileBody, tileQuads, tileRows, tileWeights } from "./gemm.ts";
 import { lanesOf } from "./gemv.ts";
 import { joinLanes, laneDeclarations, laneThreads, threadNumber } from "./lane-sums.ts";
@@ -79,7 +85,7 @@ export function expertProduct(product: ExpertProduct, choice: TileChoice): Kerne
 
 /** As gemv.ts: lanes share a row of W. */
 function laneProduct(product: ExpertProduct, choice: TileChoice, batch: BatchRows): KernelCall {
-  const { piece, shapes, results } = product;
+  const { piece, shapes, results, pairs } = product;
   const code = weightCode(piece.type, piece.columns, shapes.features);
   const { quads, functions } = code;
   const isPaired = piece.places.length === 2;
@@ -104,7 +110,7 @@ function laneProduct(product: ExpertProduct, choice: TileChoice, batch: BatchRow
 fn main(${groupNumber.parameters}, ${thread.parameters}) {
   ${thread.code}
   ${groupNumber.code}
-  ${findExpert(choice, isPaired)}
+  ${findExpert(choice, isPaired, pairs)}
   let lane = t % shape.lanes;
   let per_group = ${laneThreads * perThread}u / shape.lanes;
   let first = group_number * per_group + (t / shape.lanes) * ${perThread}u;
@@ -128,7 +134,7 @@ fn main(${groupNumber.parameters}, ${thread.parameters}) {
 
 /** As gemm.ts: tiles of 32 pairs by 64 rows of W. */
 function tiledProduct(product: ExpertProduct, choice: TileChoice): KernelCall {
-  const { piece, shapes, results } = product;
+  const { piece, shapes, results, pairs } = product;
   const code = weightCode(piece.type, piece.columns, shapes.features);
   const isPaired = piece.places.length === 2;
   const perTile = isPaired ? tileWeights / 2 : tileWeights;
@@ -138,7 +144,7 @@ function tiledProduct(product: ExpertProduct, choice: TileChoice): KernelCall {
     code,
     perTile,
     setup: `${groupNumber.code}
-  ${findExpert(choice, isPaired)}
+  ${findExpert(choice, isPaired, pairs)}
   let count = m0 + pair_count;
   let results = shape.results;
   let begin = 0u;
@@ -190,9 +196,9 @@ function call(
     features: shapes.features,
     bindings: [
       shapeBinding(shapes, shape),
-      plan === undefined
-        ? reads("routes", "array<f32>", pairs.routes)
-        : reads("plan", "array<u32>", plan.buffer),
+      ...(plan === undefined
+        ? [reads("routes", "array<f32>", pairs.routes), ...placeBindings(pairs)]
+        : [reads("plan", "array<u32>", plan.buffer)]),
       reads("w", "array<vec4<u32>>", piece.buffer),
       reads("x", "array<vec4<f32>>", x),
       ...result.bindings,
@@ -210,10 +216,10 @@ ${kernel.body}`,
   });
 }
 
-/** Of `used` experts for a row; tiles count as half full. */
+/** Of `used` experts for a row, those here in proportion; tiles count as half full. */
 function expertWork({ piece, pairs }: ExpertProduct, per: number): Work {
   const { gpuBytes } = rowLayout(piece.type, piece.columns);
-  const rows = (piece.buffer.bytes / gpuBytes / pairs.experts) * pairs.used;
+  const rows = (piece.buffer.bytes / gpuBytes / pairs.all) * pairs.used;
   return {
     bytes: Math.floor(rows * gpuBytes),
     rows: Math.max(1, per / 2),
@@ -222,10 +228,10 @@ function expertWork({ piece, pairs }: ExpertProduct, per: number): Work {
 }
 
 /** Declares e, pair_count, and where the expert's matrices begin: row0, row1. Returns where there is nothing to do. */
-function findExpert({ plan }: TileChoice, isPaired: boolean): string {
+function findExpert({ plan }: TileChoice, isPaired: boolean, pairs: ExpertPairs): string {
   const found =
     plan === undefined
-      ? `let e = u32(routes[(wg.y / shape.used) * shape.route_stride + wg.y % shape.used]);
+      ? `let e = ${expertNumber(pairs, "routes[(wg.y / shape.used) * shape.route_stride + wg.y % shape.used]")};
   let pair_count = 1u;`
       : `let tile = shape.tiles_at + wg.y * 3u;
   let e = plan[tile];

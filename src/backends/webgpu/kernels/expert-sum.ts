@@ -1,4 +1,4 @@
-/** out (+)= Σ weight·given over the experts of a row, in rising order of their ids: what `experts` does last. */
+/** out (+)= Σ weight·given over the experts of a row that are here, in rising order of their ids: what `experts` does last. */
 import type { Into } from "../../../ops/op.ts";
 import {
   type BufferSpec,
@@ -12,10 +12,11 @@ import {
   slotStride,
   writes,
 } from "../kernel.ts";
-import type { ExpertPairs } from "./expert-plan.ts";
+import type { CountPlace } from "./compact.ts";
+import { type ExpertPairs, expertNumber, notHere, placeBindings } from "./expert-plan.ts";
 
 export function sumExperts(
-  { routes, routeStride, used, of }: ExpertPairs,
+  pairs: ExpertPairs,
   {
     label,
     given,
@@ -23,6 +24,7 @@ export function sumExperts(
     dim,
     into,
     shapes,
+    counting,
   }: {
     readonly label: string;
     /** f32 [pairs, slotStride(dim)]. */
@@ -31,9 +33,18 @@ export function sumExperts(
     readonly dim: number;
     readonly into: Into;
     readonly shapes: ShapeStore;
+    /** Where the neurons of the row's experts that are here are counted, of so many each. Where all are here, nothing is. */
+    readonly counting?: { readonly place: CountPlace; readonly neurons: number };
   },
 ): KernelCall {
-  const shape = { dim, stride: slotStride(dim), route_stride: routeStride };
+  const { routes, routeStride, used, of, places } = pairs;
+  const counted = counting && {
+    count_stride: counting.place.ops,
+    count_at: counting.place.op,
+    neurons: counting.neurons,
+  };
+  const shape = { dim, stride: slotStride(dim), route_stride: routeStride, ...counted };
+  const number = expertNumber(pairs, "routes[src + k]");
   return kernelCall({
     label: `${label} sum`,
     shape,
@@ -41,6 +52,8 @@ export function sumExperts(
       shapeBinding(shapes, shape),
       reads("routes", "array<f32>", routes),
       reads("given", "array<f32>", given),
+      ...placeBindings(pairs),
+      ...(counting === undefined ? [] : [writes("counts", "array<u32>", counting.place.counts)]),
       writes("y", "array<f32>", out),
     ],
     groups: [fixed(Math.ceil(dim / 64)), { kind: of, per: 1 }, one],
@@ -61,11 +74,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
   workgroupBarrier();
   if (id.x >= shape.dim) { return; }
   var sum = 0.0;
+  var found = 0u;
   for (var i = 0u; i < used; i++) {
     let k = order[i];
+    ${places === undefined ? "" : `if (${number} == ${notHere}u) { continue; }`}
+    found++;
     sum += routes[src + used + k] * given[(id.y * used + k) * shape.stride + id.x];
   }
   y[id.y * shape.stride + id.x] ${into === "add" ? "+=" : "="} sum;
+  ${counting === undefined ? "" : "if (id.x == 0u) { counts[id.y * shape.count_stride + shape.count_at] = found * shape.neurons; }"}
 }
 `,
   });
