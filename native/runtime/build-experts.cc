@@ -93,8 +93,7 @@ void build_experts(Builder& builder, const ExpertsRecord& from) {
   const size_t pairs = size_t{builder.max_rows()} * op.used();
   Executable& executable = builder.executable();
   executable.expert_meters.emplace_back(op.layer, op.candidates() * op.neurons);
-  executable.expert_subsets.push_back(
-      Subset{const_cast<uint32_t*>(op.subset), op.subset_count});
+  executable.expert_subsets.push_back(Subset{const_cast<uint32_t*>(op.subset), op.subset_count});
   run->meter = &executable.expert_meters.back();
   run->kernels = &builder.kernels();
   run->groups.resize(op.count);

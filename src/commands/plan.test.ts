@@ -4,10 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generousCard } from "../../test/fixtures/generous-card.ts";
+import { readHeaderRecords, writeHeaderFile } from "../../test/fixtures/header-file.ts";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import type { AdapterDescription } from "../backends/webgpu/adapter-description.ts";
 import { GiB, MiB } from "../core/units.ts";
 import { cardBudget } from "../engine/card-budget.ts";
+import { coldMemoryNotices } from "../engine/cold-memory.ts";
+import { parsePlan, planJson } from "../placement/plan-json.ts";
 import { type PlacementOptions, type PlanningMachine, planOn } from "./plan.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-plan-"));
@@ -87,5 +90,37 @@ describe("the default budget", () => {
     expect(() => cardBudget(card, 8 * GiB + 1)).toThrow("at most 8.0 GiB (8589934592 bytes)");
     expect(() => cardBudget({ name: "card" }, undefined)).toThrow("the memory of card is unknown");
     expect(cardBudget({ name: "card" }, 7)).toBe(7);
+  });
+});
+
+describe("a plan of experts", () => {
+  it("of published shapes keeps to its budget, and more never makes it slower", async () => {
+    const record = readHeaderRecords().get("Qwen3-30B-A3B");
+    if (record === undefined) throw new Error("no such record");
+    const path = join(folder, "experts.gguf");
+    writeHeaderFile(path, record);
+    process.env["XDG_CACHE_HOME"] = join(folder, String(caches++));
+    let before = 0;
+    for (const vramBudget of [8 * GiB, 24 * GiB]) {
+      const options = { hardware: "rtx-4090", vramBudget, contextLength: 4096 };
+      const { json, text } = await planOn(machine(GiB), path, options);
+      const plan = parsePlan(JSON.stringify(json), "the plan");
+      expect(planJson(plan)).toEqual(json);
+      expect(plan.gpuBytes).toBeLessThanOrEqual(vramBudget);
+      expect(plan.predictedTokensPerSecond).toBeGreaterThan(before);
+      expect(plan.layers.map(({ unit, unitCount }) => [unit, unitCount])).toEqual(
+        Array.from({ length: 48 }, () => ["expert", 128]),
+      );
+      expect(text).toContain("assumes that all experts are equally active");
+      before = plan.predictedTokensPerSecond;
+    }
+  });
+
+  it("says where it leaves more to the processor than there is memory", () => {
+    const plan = { cpuBytes: 20 * GiB };
+    expect(coldMemoryNotices(plan, 20 * GiB)).toEqual([]);
+    expect(coldMemoryNotices(plan, 16 * GiB).join()).toContain(
+      "takes 20.0 GiB, this machine has 16.0 GiB: the rest is read from disk for every token",
+    );
   });
 });

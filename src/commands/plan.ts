@@ -16,6 +16,7 @@ import type { Bytes, Tokens } from "../core/units.ts";
 import { type Transpose, transposedShape } from "../derived-weights/transpose.ts";
 import { machineProfile, openHardware } from "../devices/hardware/measure-machine.ts";
 import { cardBudget } from "../engine/card-budget.ts";
+import { coldMemoryNotices } from "../engine/cold-memory.ts";
 import { foldIntoProfile } from "../engine/learn.ts";
 import { openSetup, withSidecar } from "../engine/model-setup.ts";
 import { sidecarOf } from "../engine/model-sidecar.ts";
@@ -25,7 +26,6 @@ import { type PlanRequest, planAgain, planModel } from "../engine/planner.ts";
 import { requireCacheMemory } from "../engine/resolve-options.ts";
 import { resolveSparsity, type SparseSetup } from "../engine/resolve-sparsity.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
-import { refuseMixtures } from "../model/mixture.ts";
 import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { planJson } from "../placement/plan-json.ts";
@@ -104,7 +104,6 @@ export async function planOn(
   checkOptions(options, placementRules, "plan");
   const { solver = "exact", curvePoints = 0, refresh = false, ...engineOptions } = options;
   const setup = withSidecar(await openSetup(path, engineOptions, "per sequence"));
-  refuseMixtures(setup.model, "a plan", ["plans of models with plain blocks"]);
   const { gpu, vramBudget, sidecar: named } = setup.options;
   const hardware = await hardwareFor(setup.options);
   const isElsewhere = setup.options.hardware !== undefined;
@@ -129,7 +128,9 @@ export async function planOn(
     curvePoints,
     furtherGibibytes,
   };
-  const plan = refresh ? await planAgain(ready, request, before) : await planModel(ready, request);
+  const made = refresh ? await planAgain(ready, request, before) : await planModel(ready, request);
+  const ofMachine = isElsewhere ? [] : coldMemoryNotices(made, machine.memory());
+  const plan = { ...made, notices: [...made.notices, ...ofMachine] };
   const text = describePlan(plan);
   return { json: planJson(plan), text, learntTokens, plot: () => plotPlan(plan) };
 }

@@ -7,8 +7,6 @@ import type { AdapterDescription } from "../backends/webgpu/adapter-description.
 import { unusedCard } from "../backends/webgpu/unused-card.ts";
 import { LimitError, UnsupportedError } from "../core/errors.ts";
 import { type Bytes, formatBytes } from "../core/units.ts";
-import { refuseMixtures } from "../model/mixture.ts";
-import type { Model } from "../model/model.ts";
 import { budgetNotices, cardBudget } from "./card-budget.ts";
 import { type HostDevice, openHostBackend } from "./host-backend.ts";
 import type { Remarks } from "./remarks.ts";
@@ -35,7 +33,6 @@ type WholeModelBytes = (adapter: AdapterDescription) => Bytes;
 
 /** What the choice depends on beside the options. */
 export interface DeviceCandidate {
-  readonly model: Pick<Model, "hyperparameters">;
   readonly wholeModel: WholeModelBytes;
 }
 
@@ -62,7 +59,6 @@ export async function chooseDevice(
       };
     }
     case "hybrid": {
-      refuseMixtures(candidate.model, "device hybrid", ["device cpu", "device gpu"]);
       const { adapter, notices } = await askedAdapter(resolved);
       return {
         kind: "hybrid",
@@ -93,7 +89,7 @@ export async function askedAdapter(
 /** The whole model on the GPU if it fits, else both devices, else the CPU. Never a software adapter. */
 async function chooseFastest(
   resolved: ResolvedEngineOptions,
-  { model, wholeModel }: DeviceCandidate,
+  { wholeModel }: DeviceCandidate,
 ): Promise<ChosenDevice> {
   const adapter = await findAdapter(resolved.gpu, "hardware");
   if (adapter === undefined) return host(resolved, "auto", unusedCard());
@@ -110,8 +106,7 @@ async function chooseFastest(
     return { kind: "gpu", adapter, budget, notices, details: [fits] };
   }
   const why = typeof whole === "number" ? `takes ${formatBytes(whole)}` : whole;
-  const isDivisible = model.hyperparameters.mixture === undefined;
-  if (typeof whole === "number" && isDivisible && loadAddon().kind === "loaded") {
+  if (typeof whole === "number" && loadAddon().kind === "loaded") {
     const splits = `device hybrid: the whole model ${why}, ${adapter.name} gives ${formatBytes(budget)}`;
     return { kind: "hybrid", adapter, budget, notices, details: [splits] };
   }

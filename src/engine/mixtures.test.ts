@@ -1,8 +1,7 @@
-/** A mixture of experts runs on one device; what knows only the neurons of blocks refuses it by name. */
+/** A mixture of experts; what knows only the neurons of blocks refuses it by name. */
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
-import { planPlacement } from "../commands/plan.ts";
 import { prepareModel } from "../commands/prepare/prepare.ts";
 import { profileModel } from "../commands/profile.ts";
 import { sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
@@ -57,9 +56,6 @@ describe("a mixture of experts", () => {
   });
 
   it.each<readonly [string, () => Promise<unknown>]>([
-    ["device hybrid", () => Engine.open(model.path, { device: "hybrid" })],
-    ["a sidecar", () => Engine.open(model.path, { sidecar: `${model.path}.none` })],
-    ["a plan", () => planPlacement(model.path)],
     ["a profile", () => profileModel(model.path, { corpora: [] })],
     ["predictors and thresholds", () => prepareModel(model.path)],
   ])("is refused by %s", async (work, run) => {

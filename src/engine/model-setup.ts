@@ -8,7 +8,6 @@ import { checkValue, pathRule } from "../core/check-options.ts";
 import { sampledRanges } from "../gguf/fingerprint.ts";
 import { type GgufFile, openGgufWithPauses } from "../gguf/open.ts";
 import { readAhead } from "../io/read-ahead.ts";
-import { refuseMixtures } from "../model/mixture.ts";
 import { type Model, openModel } from "../model/model.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { sidecarOf } from "./model-sidecar.ts";
@@ -58,12 +57,9 @@ export async function openSetup(
   return isNeeded ? withSidecar(setup) : setup;
 }
 
-/** The setup with all that is known about the model, whatever its sparsity: the planner reads the profile. Nothing is known of experts. */
+/** The setup with all that is known about the model, whatever its sparsity: the planner reads the profile. */
 export function withSidecar(setup: ModelSetup): ModelSetup {
   const { model, options } = setup;
-  if (options.sidecar !== undefined)
-    refuseMixtures(model, "a sidecar", ["models with plain blocks"]);
-  if (model.hyperparameters.mixture !== undefined) return setup;
   return { ...setup, sidecar: setup.sidecar ?? sidecarOf(model, options.sidecar) };
 }
 

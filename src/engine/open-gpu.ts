@@ -12,14 +12,16 @@ import { measuredHardware } from "../devices/hardware/cache.ts";
 import { openHardware } from "../devices/hardware/measure-machine.ts";
 import type { AdaptOptions } from "../devices/hybrid/adapt.ts";
 import type { DeviceSpec } from "../devices/thread/device.ts";
+import { memoryOfProcess } from "../io/cgroup.ts";
 import type { ModelProgram } from "../model/build-program.ts";
-import { requireBlock } from "../model/weights.ts";
+import { blockOf } from "../model/weights.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
 import { promptOnCpuFrom } from "../placement/prompt-path.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import type { ChosenDevice } from "./choose-device.ts";
+import { coldMemoryNotices } from "./cold-memory.ts";
 import { openTransposer } from "./host-backend.ts";
 import { type ModelSetup, withSidecar } from "./model-setup.ts";
 import { layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
@@ -122,7 +124,13 @@ async function setUpHybrid(
     }),
     sparsity: sparsity.method,
     plan,
-    notices: [...notices, ...plan.notices, ...fixed, ...sparsity.notices],
+    notices: [
+      ...notices,
+      ...plan.notices,
+      ...coldMemoryNotices(plan, memoryOfProcess()),
+      ...fixed,
+      ...sparsity.notices,
+    ],
     details: [...details, share, ...sparsity.details, ...split.details],
   };
 }
@@ -168,8 +176,9 @@ function promptPath(
   { model, options }: ModelSetup,
 ): { readonly promptOnCpuFrom?: number } {
   const [layer] = model.layers;
-  if (layer === undefined) return {};
-  const ffn = requireBlock(layer);
+  const ffn = layer && blockOf(layer);
+  // Experts of a prompt are computed where they are.
+  if (ffn === undefined || model.hyperparameters.mixture !== undefined) return {};
   const { dim } = model.hyperparameters;
   const matrices = ffn.gate === undefined ? 2 : 3;
   const rows = promptOnCpuFrom({

@@ -91,7 +91,6 @@ async function openWith(
   const template = createChatTemplate(metadata, tokenizer);
   await nextTurn();
   const chosen = await chooseDevice(setup.options, {
-    model: setup.model,
     wholeModel: (adapter) => wholeModelBytes(setup, adapter),
   });
   const card = chosen.kind === "host" ? 0 : (chosen.budget ?? 0);

@@ -10,10 +10,12 @@ import { columnsOf } from "../derived-weights/down-rows.ts";
 import { transposedShape } from "../derived-weights/transpose.ts";
 import { downRowType } from "../derived-weights/transpose-down.ts";
 import { describeProgram, placedBytes } from "../devices/hybrid/description.ts";
+import type { PlacedOp } from "../devices/hybrid/placed-op.ts";
 import type { Placement } from "../devices/hybrid/placement.ts";
 import { openCache } from "../io/cache.ts";
 import type { Model } from "../model/model.ts";
-import type { Weight } from "../ops/op.ts";
+import { routeCount } from "../ops/expert-stack.ts";
+import type { OpOf, Weight } from "../ops/op.ts";
 import type { Program } from "../ops/program.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Activity, PlaceableModel } from "../placement/placeable-model.ts";
@@ -122,8 +124,10 @@ async function solveWithin(
   const { hardware, limits, furtherGibibytes, curvePoints } = request;
   const everySplit = shapedProgram(setup, (layer) => rowsOf(setup, layer));
   const unsplit = shapedProgram(setup, setup.sparsity.downRows);
-  const activity = (layer: number, neurons: number): Activity =>
-    activityOf(setup, { layer, neurons });
+  const activity = (layer: number, op: PlacedOp): Activity =>
+    op.kind === "experts"
+      ? expertActivity(setup, layer, op)
+      : neuronActivity(setup, { layer, neurons: op.block.neurons });
   let model = describeProgram({ program: everySplit, unsplit, activity, limits });
   for (let attempt = 0; attempt < maxTries; attempt++) {
     const plan = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
@@ -181,7 +185,21 @@ export function shapeOfRows(model: Model, layer: number): Weight | undefined {
   return columns && transposedShape(columns, downRowType(columns));
 }
 
-function activityOf(
+/** Of a router that chooses all alike where no profile has counted. */
+function expertActivity(
+  { sidecar }: SparseSetup,
+  layer: number,
+  { stack, routes }: OpOf<"experts">,
+): Activity {
+  const { tokens = 0, layers = [] } = sidecar?.experts ?? {};
+  const counts = layers[layer]?.counts;
+  if (counts === undefined || tokens === 0) {
+    return { kind: "uniform", frequency: routeCount(routes) / stack.count };
+  }
+  return { kind: "profile", frequencies: counts.map((count) => count / tokens) };
+}
+
+function neuronActivity(
   { sidecar, sparsity }: SparseSetup,
   { layer, neurons }: { readonly layer: number; readonly neurons: number },
 ): Activity {
@@ -207,7 +225,7 @@ function planInputs(
   const { model, options, sidecar } = setup;
   return {
     model: model.gguf.fingerprint(),
-    profile: sidecar?.profile === undefined ? null : profileHash(sidecar.profile.counts),
+    profile: profileHash(sidecar),
     hardware,
     budgetBytes: request.budgetBytes,
     context: options.contextLength,
@@ -231,7 +249,12 @@ function methodText({ options, sparsity, maxOutputs }: SparseSetup): string {
   ].join(", ");
 }
 
-function profileHash(counts: readonly Float64Array[]): string {
+/** Of what was counted of neurons, or of experts; null where nothing was. */
+function profileHash(sidecar: Sidecar | undefined): string | null {
+  const { profile, experts } = sidecar ?? {};
+  const ofExperts = experts?.layers.flatMap((layer) => (layer ? [layer.counts] : []));
+  const counts = profile?.counts ?? ofExperts;
+  if (counts === undefined) return null;
   const hash = createHash("sha256");
   for (const layer of counts)
     hash.update(new Uint8Array(layer.buffer, layer.byteOffset, layer.byteLength));

@@ -1,6 +1,6 @@
 /** A plan in words and a table, for the terminal. */
 import { significant } from "../core/numbers.ts";
-import { formatBytes, type Neurons } from "../core/units.ts";
+import { formatBytes } from "../core/units.ts";
 import { gpuDevice, type Plan, type PlanLayer } from "./plan.ts";
 
 /** Several lines, ending in a newline. Runs of equal layers are one row. */
@@ -23,10 +23,10 @@ export function describePlan(plan: Plan): string {
   ].join("\n");
 }
 
-/** Neurons of a layer that are on a GPU. */
-export function hotNeurons(layer: PlanLayer): Neurons {
+/** Neurons or experts of a layer that are on a GPU. */
+export function hotUnits(layer: PlanLayer): number {
   return layer.parts.reduce(
-    (sum, { device, neurons }) => sum + (device === "cpu" ? 0 : neurons.length),
+    (sum, { device, units }) => sum + (device === "cpu" ? 0 : units.length),
     0,
   );
 }
@@ -41,22 +41,25 @@ function memoryTable(plan: Plan): readonly string[] {
 function layerTable(layers: readonly PlanLayer[]): readonly string[] {
   const isPredicted = layers.some(({ predictorDevice }) => predictorDevice !== undefined);
   const predictor = isPredicted ? "   predictor" : "";
-  const rows = [`  layers      attention      hot     cold   hot share${predictor}`];
+  const units = layers.some(({ unit }) => unit === "expert") ? "   of" : "";
+  const rows = [`  layers      attention      hot     cold   hot share${predictor}${units}`];
+  const lineOf = (layer: PlanLayer): string =>
+    units === "" ? rowOf(layer) : `${rowOf(layer)}   ${layer.unit}s`;
   let first = 0;
   for (const [index, layer] of layers.entries()) {
     const next = layers[index + 1];
-    if (next !== undefined && rowOf(next) === rowOf(layer)) continue;
+    if (next !== undefined && lineOf(next) === lineOf(layer)) continue;
     const range = first === index ? `${index}` : `${first}-${index}`;
-    rows.push(`  ${range.padEnd(10)} ${rowOf(layer)}`);
+    rows.push(`  ${range.padEnd(10)} ${lineOf(layer)}`);
     first = index + 1;
   }
   return rows;
 }
 
 function rowOf(layer: PlanLayer): string {
-  const hot = hotNeurons(layer);
-  const share = layer.neuronCount === 0 ? 0 : (100 * hot) / layer.neuronCount;
-  const cold = layer.neuronCount - hot;
+  const hot = hotUnits(layer);
+  const share = layer.unitCount === 0 ? 0 : (100 * hot) / layer.unitCount;
+  const cold = layer.unitCount - hot;
   const device = layer.attentionDevice === gpuDevice ? "GPU" : "CPU";
   const predictor = layer.predictorDevice === undefined ? "" : "   GPU";
   return ` ${device.padEnd(9)} ${String(hot).padStart(8)} ${String(cold).padStart(8)} ${share.toFixed(1).padStart(9)} %${predictor}`;

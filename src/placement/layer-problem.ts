@@ -2,26 +2,28 @@
  * What one layer costs in GPU bytes and in seconds per token, by how many of its groups are hot and who predicts.
  * The formulas are argued in docs/decisions/0003-placement-solver.md and 0026-card-predictors.md.
  */
-import type { Bytes, Neurons } from "../core/units.ts";
+import type { Bytes } from "../core/units.ts";
 import { type CpuProfile, type GpuProfile, readSpeed } from "./hardware.ts";
 import { meanOfMaximum, type VaryingTime } from "./mean-of-maximum.ts";
-import { type ActiveNeurons, activeNeurons, neuronsByActivity } from "./neuron-order.ts";
 import {
   allocatedBytes,
-  type NeuronTensor,
   type PlaceableFfn,
   type PlaceableLayer,
   type PlaceablePredictor,
   type PlaceableTensor,
+  type PlacementUnit,
+  type UnitTensor,
 } from "./placeable-model.ts";
+import { type ActiveUnits, activeUnits, unitsByActivity } from "./unit-order.ts";
 
-/** Neurons of a group: fine enough that rounding is lost in a layer of thousands (the paper's batch of 64). */
-export const groupNeurons = 64;
+/** Units that are placed together. 64 neurons: fine enough that rounding is lost in a layer of thousands (the paper's batch). */
+export const unitsOfGroup: Readonly<Record<PlacementUnit, number>> = { neuron: 64, expert: 1 };
 
 /** One layer. Arrays over n, the number of hot groups, 0 to all of them. */
 export interface LayerProblem {
-  readonly neuronCount: Neurons;
-  /** Neuron ids, most active first; group g is the ids 64 g to 64 g + 63. */
+  readonly unit: PlacementUnit;
+  readonly unitCount: number;
+  /** Ids, most active first; group g of neurons is the ids 64 g to 64 g + 63. */
   readonly order: Uint32Array;
   /** GPU bytes of attention, KV cache, norms and what its FFN shares: needed before anything of it is hot. */
   readonly residentBytes: Bytes;
@@ -31,7 +33,7 @@ export interface LayerProblem {
     readonly hotBytes: Float64Array;
     readonly ffnSeconds: Float64Array;
   };
-  /** Sum of activation frequencies of the hot neurons. */
+  /** Sum of activation frequencies of the hot units, counted in neurons. */
   readonly hotMass: Float64Array;
   /** Seconds per token of the FFN, with the price of its split, when attention is on the GPU. */
   readonly ffnSeconds: Float64Array;
@@ -50,17 +52,17 @@ export function gpuBytes(tensors: readonly PlaceableTensor[], allocation: Bytes)
   return tensors.reduce((sum, tensor) => sum + allocatedBytes(tensor.gpu.bytes, allocation), 0);
 }
 
-/** GPU bytes of the rows of `neurons` neurons. */
-export function gpuNeuronBytes(ffn: PlaceableFfn, neurons: Neurons, allocation: Bytes): Bytes {
-  return tensorsFor(ffn, neurons).reduce(
-    (sum, tensor) => sum + allocatedBytes(Math.round(neurons * tensor.gpu.bytes), allocation),
+/** GPU bytes of so many units. */
+export function gpuUnitBytes(ffn: PlaceableFfn, units: number, allocation: Bytes): Bytes {
+  return tensorsFor(ffn, units).reduce(
+    (sum, tensor) => sum + allocatedBytes(Math.round(units * tensor.gpu.bytes), allocation),
     0,
   );
 }
 
-/** The form that a device with so many of its neurons holds. */
-export function tensorsFor(ffn: PlaceableFfn, neurons: Neurons): readonly NeuronTensor[] {
-  return neurons === ffn.neuronCount ? (ffn.wholeTensors ?? ffn.neuronTensors) : ffn.neuronTensors;
+/** The form that a device with so many of its units holds. */
+export function tensorsFor(ffn: PlaceableFfn, units: number): readonly UnitTensor[] {
+  return units === ffn.unitCount ? (ffn.wholeTensors ?? ffn.unitTensors) : ffn.unitTensors;
 }
 
 export interface Devices {
@@ -77,29 +79,29 @@ export interface Devices {
 
 export function layerProblem(layer: PlaceableLayer, devices: Devices): LayerProblem {
   const { ffn } = layer;
-  const { isWhole = false } = ffn;
+  const { isWhole = false, unit, neuronsOfUnit = 1 } = ffn;
+  const groupSize = unitsOfGroup[unit];
   const resident = [...layer.attention, ...layer.kvCache, ...layer.norms];
-  const order = neuronsByActivity(ffn.activity, ffn.neuronCount);
-  const active = activeNeurons(ffn.activity, order, { group: groupNeurons, rows: devices.rows });
+  const order = unitsByActivity(ffn.activity, ffn);
+  const active = activeUnits(ffn.activity, order, { group: groupSize, rows: devices.rows });
   const { allocation, gpu, cpu } = devices;
   const groups = active.frequency.length - 1;
-  const own = costs(ffn, { active, devices, groups }, (hot) =>
-    hotNeuronBytes(ffn, hot, allocation),
-  );
-  const everyRow = active.perRow[groups] ?? 0;
+  const own = costs(ffn, { active, devices, groups }, (hot) => hotUnitBytes(ffn, hot, allocation));
+  const everyRow = (unit === "expert" ? active.perStep : active.perRow)[groups] ?? 0;
   return {
-    neuronCount: ffn.neuronCount,
+    unit,
+    unitCount: ffn.unitCount,
     order,
     residentBytes: gpuBytes([...resident, ...ffn.shared], allocation),
     ...own,
     ...(ffn.predictor && predictingOnce(ffn, ffn.predictor, { active, devices, groups, own })),
-    hotMass: active.frequency,
+    hotMass: active.frequency.map((sum) => sum * neuronsOfUnit),
     residentSeconds: gpuSeconds(resident, gpu) + (gpu.dispatchSeconds ?? 0),
     cpuSeconds:
       cpuSeconds(resident, cpu) +
       (cpu.dispatchSeconds ?? 0) +
-      readTime(ffn, "cpu", devices)({ neurons: ffn.neuronCount, mass: everyRow, variance: 0 }).mean,
-    minimumHotGroups: isWhole ? groups : Math.ceil(minimumHotNeurons(ffn, devices) / groupNeurons),
+      readTime(ffn, "cpu", devices)({ units: ffn.unitCount, mass: everyRow, variance: 0 }).mean,
+    minimumHotGroups: isWhole ? groups : Math.ceil(minimumHotUnits(ffn, devices) / groupSize),
     isWhole,
   };
 }
@@ -110,7 +112,7 @@ interface LayerCosts {
 }
 
 interface CostInputs {
-  readonly active: ActiveNeurons;
+  readonly active: ActiveUnits;
   readonly devices: Devices;
   readonly groups: number;
 }
@@ -119,7 +121,7 @@ interface CostInputs {
 function costs(
   ffn: PlaceableFfn,
   { active, devices, groups }: CostInputs,
-  bytesOf: (hot: Neurons) => Bytes,
+  bytesOf: (hot: number) => Bytes,
   { fixedSeconds = 0, dispatches = devices.dispatches.split } = {},
 ): LayerCosts {
   const hotBytes = new Float64Array(groups + 1);
@@ -128,34 +130,39 @@ function costs(
   const { dispatchSeconds = 0 } = devices.gpu;
   const ofSplit = devices.splitSeconds + fixedSeconds + (dispatches - 1) * dispatchSeconds;
   for (let n = 0; n <= groups; n++) {
-    const hot = Math.min(n * groupNeurons, ffn.neuronCount);
-    const { hotTimes, coldTimes } = sharesOf(active, n, { hot, of: ffn.neuronCount });
+    const hot = Math.min(n * unitsOfGroup[ffn.unit], ffn.unitCount);
+    const { hotTimes, coldTimes } = sharesOf(active, n, { hot, ffn });
     hotBytes[n] = bytesOf(hot);
     ffnSeconds[n] =
-      coldTimes.neurons === 0
+      coldTimes.units === 0
         ? onGpu(hotTimes).mean
         : meanOfMaximum(onGpu(hotTimes), onCpu(coldTimes)) + ofSplit;
   }
   return { hotBytes, ffnSeconds };
 }
 
-/** What a device reads: rows of so many neurons, and of the active ones in a step. */
-interface NeuronReads {
-  readonly neurons: Neurons;
+/** What a device reads: so many units, and of the active ones in a step. */
+interface UnitReads {
+  readonly units: number;
   readonly mass: number;
   readonly variance: number;
 }
 
+/** Rows share the read of a unit on the card, and on the CPU that of an expert. */
 function sharesOf(
-  { perStep, perRow, variance }: ActiveNeurons,
+  { perStep, perRow, variance }: ActiveUnits,
   n: number,
-  { hot, of }: { readonly hot: Neurons; readonly of: Neurons },
-): { readonly hotTimes: NeuronReads; readonly coldTimes: NeuronReads } {
+  { hot, ffn }: { readonly hot: number; readonly ffn: PlaceableFfn },
+): { readonly hotTimes: UnitReads; readonly coldTimes: UnitReads } {
   const all = perRow.length - 1;
   const rest = (sums: Float64Array): number => (sums[all] ?? 0) - (sums[n] ?? 0);
   return {
-    hotTimes: { neurons: hot, mass: perStep[n] ?? 0, variance: variance[n] ?? 0 },
-    coldTimes: { neurons: of - hot, mass: rest(perRow), variance: rest(variance) },
+    hotTimes: { units: hot, mass: perStep[n] ?? 0, variance: variance[n] ?? 0 },
+    coldTimes: {
+      units: ffn.unitCount - hot,
+      mass: rest(ffn.unit === "expert" ? perStep : perRow),
+      variance: rest(variance),
+    },
   };
 }
 
@@ -170,16 +177,16 @@ function predictingOnce(
 ): Pick<LayerProblem, "hotBytes" | "predicting"> {
   const { devices, groups, own } = inputs;
   const told = toldBlock(ffn, predictor);
-  const unit = gpuNeuronBytes(told, groupNeurons, devices.allocation) / unitsOfGroup;
+  const unit = gpuUnitBytes(told, unitsOfGroup[ffn.unit], devices.allocation) / stepsOfGroup;
   const rounded = (bytes: Bytes): Bytes => (unit === 0 ? bytes : Math.ceil(bytes / unit) * unit);
   const rows = rounded(predictorRowBytes(ffn, predictor, devices.allocation));
   const reads =
     gpuSeconds(predictor.shared, devices.gpu) +
-    ffn.neuronCount * gpuSeconds(predictor.neuronTensors, devices.gpu);
+    ffn.unitCount * gpuSeconds(predictor.unitTensors, devices.gpu);
   const predicting = costs(
     told,
     inputs,
-    (hot) => rows + rounded(gpuNeuronBytes(told, hot, devices.allocation)),
+    (hot) => rows + rounded(gpuUnitBytes(told, hot, devices.allocation)),
     {
       fixedSeconds: reads + (devices.rows * predictor.setBytes) / devices.downloadBytesPerSecond,
       dispatches: devices.dispatches.predicting,
@@ -194,18 +201,18 @@ function predictingOnce(
   };
 }
 
-/** Units of bytes in a group: finer ones cost the solver time, coarser ones leave more of the budget unused. */
-const unitsOfGroup = 4;
+/** Steps of bytes in a group: finer ones cost the solver time, coarser ones leave more of the budget unused. */
+const stepsOfGroup = 4;
 
 /** The block as a device holds it that is told its active neurons. */
 export function toldBlock(ffn: PlaceableFfn, predictor: PlaceablePredictor): PlaceableFfn {
   const { wholeTensors: _whole, predictor: _own, ...rest } = ffn;
   const ids = { type: "F32", bytes: predictor.idBytes };
-  const isOther = (tensor: NeuronTensor): boolean => !predictor.neuronTensors.includes(tensor);
+  const isOther = (tensor: UnitTensor): boolean => !predictor.unitTensors.includes(tensor);
   return {
     ...rest,
-    neuronTensors: [
-      ...ffn.neuronTensors.filter(isOther),
+    unitTensors: [
+      ...ffn.unitTensors.filter(isOther),
       { gpu: ids, cpu: { ...ids, bytes: 0 }, read: "active" },
     ],
     shared: ffn.shared.filter((tensor) => !predictor.shared.includes(tensor)),
@@ -214,12 +221,12 @@ export function toldBlock(ffn: PlaceableFfn, predictor: PlaceablePredictor): Pla
 
 /** GPU bytes of a predictor's rows of all neurons; what it shares is held wherever attention is. */
 export function predictorRowBytes(
-  { neuronCount }: PlaceableFfn,
-  { neuronTensors }: PlaceablePredictor,
+  { unitCount }: PlaceableFfn,
+  { unitTensors }: PlaceablePredictor,
   allocation: Bytes,
 ): Bytes {
-  return neuronTensors.reduce(
-    (sum, { gpu }) => sum + allocatedBytes(Math.round(neuronCount * gpu.bytes), allocation),
+  return unitTensors.reduce(
+    (sum, { gpu }) => sum + allocatedBytes(Math.round(unitCount * gpu.bytes), allocation),
     0,
   );
 }
@@ -228,53 +235,50 @@ export function predictorRowBytes(
  * As they are allocated; a whole block in another form is rounded up to the unit of its groups, which costs less than
  * a group and keeps the bytes of all choices multiples of one unit, on which the solver's speed rests.
  */
-function hotNeuronBytes(ffn: PlaceableFfn, hot: Neurons, allocation: Bytes): Bytes {
-  const bytes = gpuNeuronBytes(ffn, hot, allocation);
-  if (hot < ffn.neuronCount || ffn.wholeTensors === undefined) return bytes;
-  const unit = gpuNeuronBytes(ffn, groupNeurons, allocation);
+function hotUnitBytes(ffn: PlaceableFfn, hot: number, allocation: Bytes): Bytes {
+  const bytes = gpuUnitBytes(ffn, hot, allocation);
+  if (hot < ffn.unitCount || ffn.wholeTensors === undefined) return bytes;
+  const unit = gpuUnitBytes(ffn, unitsOfGroup[ffn.unit], allocation);
   return unit === 0 ? bytes : Math.ceil(bytes / unit) * unit;
 }
 
-/** Seconds of one device for its neurons: sum over tensors of the bytes read / the type's speed. */
+/** Seconds of one device for its units: sum over tensors of the bytes read / the type's speed. */
 function readTime(
   ffn: PlaceableFfn,
   device: "gpu" | "cpu",
   devices: Devices,
-): (reads: NeuronReads) => VaryingTime {
+): (reads: UnitReads) => VaryingTime {
   const profile = devices[device];
-  const rates = (tensors: readonly NeuronTensor[]): { neuron: number; activation: number } => {
+  const rates = (tensors: readonly UnitTensor[]): { unit: number; activation: number } => {
     const seconds = (read: "always" | "active"): number =>
       tensors
         .filter((tensor) => tensor.read === read)
         .reduce((sum, tensor) => sum + readSeconds(tensor[device], profile), 0);
-    return { neuron: seconds("always"), activation: seconds("active") };
+    return { unit: seconds("always"), activation: seconds("active") };
   };
-  const part = rates(ffn.neuronTensors);
+  const part = rates(ffn.unitTensors);
   const whole = ffn.wholeTensors === undefined ? part : rates(ffn.wholeTensors);
   const shared = ffn.shared.reduce((sum, tensor) => sum + readSeconds(tensor[device], profile), 0);
-  return ({ neurons, mass, variance }) => {
-    if (neurons === 0) return { mean: 0, variance: 0 };
-    const { neuron, activation } = neurons === ffn.neuronCount ? whole : part;
-    const mean = neurons * neuron + mass * activation + shared;
+  return ({ units, mass, variance }) => {
+    if (units === 0) return { mean: 0, variance: 0 };
+    const { unit, activation } = units === ffn.unitCount ? whole : part;
+    const mean = units * unit + mass * activation + shared;
     return { mean, variance: variance * activation ** 2 };
   };
 }
 
 /**
- * The paper's C_l: the smallest C with C T_gpu + T_sync <= C T_cpu, T the time to read one neuron.
- * A layer that is hot as a whole has no synchronisation, so C_l is never more than all its neurons.
+ * The paper's C_l: the smallest C with C T_gpu + T_sync <= C T_cpu, T the time to read one unit.
+ * A layer that is hot as a whole has no synchronisation, so C_l is never more than all its units.
  */
-function minimumHotNeurons(ffn: PlaceableFfn, devices: Devices): Neurons {
+function minimumHotUnits(ffn: PlaceableFfn, devices: Devices): number {
   const read = (device: "gpu" | "cpu"): number =>
-    ffn.neuronTensors.reduce(
-      (sum, tensor) => sum + readSeconds(tensor[device], devices[device]),
-      0,
-    );
+    ffn.unitTensors.reduce((sum, tensor) => sum + readSeconds(tensor[device], devices[device]), 0);
   const gain = read("cpu") - read("gpu");
   if (devices.splitSeconds === 0 && gain >= 0) return 0;
   return gain <= 0
-    ? ffn.neuronCount
-    : Math.min(Math.ceil(devices.splitSeconds / gain), ffn.neuronCount);
+    ? ffn.unitCount
+    : Math.min(Math.ceil(devices.splitSeconds / gain), ffn.unitCount);
 }
 
 export function gpuSeconds(tensors: readonly PlaceableTensor[], gpu: GpuProfile): number {

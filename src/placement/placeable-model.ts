@@ -2,7 +2,7 @@
  * What the planner needs to know about a model: the bytes of its parts on each device, and which are read per token.
  * Pure numbers; the runtime fills it from a GGUF file, a context length and a sparsity method.
  */
-import type { Bytes, Neurons } from "../core/units.ts";
+import type { Bytes } from "../core/units.ts";
 
 /** Bytes of one tensor in the form that a device holds it. `type` names a line of the hardware profile's speeds. */
 interface WeightSlice {
@@ -16,14 +16,17 @@ export interface PlaceableTensor {
   readonly cpu: WeightSlice;
 }
 
-/** The rows or columns of a tensor that belong to neurons: `bytes` are of one neuron, a fraction where blocks lie across. */
-export interface NeuronTensor extends PlaceableTensor {
-  /** "always": read for every neuron and token (a dense FFN, the gate of exact gating, predictor rows). */
+/** What is placed as one: a neuron of a block, or an expert of a mixture. */
+export type PlacementUnit = "neuron" | "expert";
+
+/** The part of a tensor that belongs to units: `bytes` are of one unit, a fraction where blocks lie across neurons. */
+export interface UnitTensor extends PlaceableTensor {
+  /** "always": read for every unit and token (a dense FFN, the gate of exact gating, predictor rows). */
   readonly read: "always" | "active";
 }
 
 /**
- * How often neurons are active: one frequency for all, or one for each, in [0, 1]. `selected`: neurons that the method
+ * How often units are active: one frequency for all, or one for each, in [0, 1]. `selected`: neurons that the method
  * computes for each that is active, as its predictors were measured; 1 when left out.
  */
 export type Activity = (
@@ -31,14 +34,18 @@ export type Activity = (
   | { readonly kind: "profile"; readonly frequencies: Float64Array }
 ) & { readonly selected?: number };
 
+/** What of a layer may be shared between devices: the neurons of its block, or the experts that its router chooses from. */
 export interface PlaceableFfn {
-  readonly neuronCount: Neurons;
-  readonly neuronTensors: readonly NeuronTensor[];
+  readonly unit: PlacementUnit;
+  readonly unitCount: number;
+  /** What an active unit counts among activations, which are of neurons. Default 1. */
+  readonly neuronsOfUnit?: number;
+  readonly unitTensors: readonly UnitTensor[];
   /** All on one device: what is done to a neuron depends on the others. */
   readonly isWhole?: boolean;
-  /** Their form on a device that has all neurons, where it differs: then nothing must be transposed. */
-  readonly wholeTensors?: readonly NeuronTensor[];
-  /** Needed whole by each device that has neurons (fc1 of a predictor, the FFN's biases); read once per token. */
+  /** Their form on a device that has all units, where it differs: then nothing must be transposed. */
+  readonly wholeTensors?: readonly UnitTensor[];
+  /** Needed whole by each device that has units (fc1 of a predictor, the FFN's biases); read once per token. */
   readonly shared: readonly PlaceableTensor[];
   readonly activity: Activity;
   /** Of a method that predicts: its part of the tensors above, as one device that predicts for all neurons holds it. */
@@ -46,8 +53,8 @@ export interface PlaceableFfn {
 }
 
 export interface PlaceablePredictor {
-  /** Rows of one neuron: each is one of `neuronTensors`. */
-  readonly neuronTensors: readonly NeuronTensor[];
+  /** Rows of one neuron: each is one of `unitTensors`. */
+  readonly unitTensors: readonly UnitTensor[];
   /** Needed by whoever predicts: each is one of `shared`. */
   readonly shared: readonly PlaceableTensor[];
   /** What a device that is told its active neurons holds for each of its own beside the weights: their ids. */
@@ -57,7 +64,7 @@ export interface PlaceablePredictor {
 }
 
 export interface PlaceableLayer {
-  /** Attention weights, read once per token. */
+  /** Attention weights, and of a mixture router and shared experts: read once per token. */
   readonly attention: readonly PlaceableTensor[];
   /** Keys and values of the whole context: that many bytes are held, and read per token when it is full. */
   readonly kvCache: readonly PlaceableTensor[];

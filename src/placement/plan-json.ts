@@ -1,8 +1,9 @@
 /**
- * A plan as JSON text and back, checked strictly. Neurons of a part are a range where they are one, else a bitmap in
- * base64 (bit i % 8 of byte i / 8 is neuron i): 80 layers of 28 672 neurons stay below 1 MB. docs/formats/plan.md.
+ * A plan as JSON text and back, checked strictly. Neurons or experts of a part are a range where they are one, else a
+ * bitmap in base64 (bit i % 8 of byte i / 8 is unit i): 80 layers of 28 672 neurons stay below 1 MB. docs/formats/plan.md.
  */
-import type { Bytes, Neurons } from "../core/units.ts";
+import type { Bytes } from "../core/units.ts";
+import type { PlacementUnit } from "./placeable-model.ts";
 import {
   type BudgetPoint,
   cpuDevice,
@@ -139,25 +140,27 @@ function pointJson(point: BudgetPoint): object {
 }
 
 function layerJson(layer: PlanLayer): object {
-  const cold = layer.parts.find(({ device }) => device === cpuDevice)?.neurons.length ?? 0;
+  const cold = layer.parts.find(({ device }) => device === cpuDevice)?.units.length ?? 0;
   return {
-    hot: layer.neuronCount - cold,
+    hot: layer.unitCount - cold,
     cold,
     attention_device: layer.attentionDevice,
     ...(layer.predictorDevice !== undefined && { predictor_device: layer.predictorDevice }),
-    parts: layer.parts.map(({ device, neurons }) => ({
+    parts: layer.parts.map(({ device, units }) => ({
       device,
-      neurons: neuronsJson(neurons, layer.neuronCount),
+      [idsKey[layer.unit]]: idsJson(units, layer.unitCount),
     })),
   };
 }
 
-function neuronsJson(neurons: Uint32Array, neuronCount: Neurons): object {
-  const first = neurons[0] ?? 0;
-  const last = neurons[neurons.length - 1] ?? 0;
-  if (last - first + 1 === neurons.length) return { kind: "range", first, count: neurons.length };
-  const bits = new Uint8Array(Math.ceil(neuronCount / 8));
-  for (const id of neurons) bits[id >>> 3] = (bits[id >>> 3] ?? 0) | (1 << (id & 7));
+const idsKey = { neuron: "neurons", expert: "experts" } as const;
+
+function idsJson(ids: Uint32Array, unitCount: number): object {
+  const first = ids[0] ?? 0;
+  const last = ids[ids.length - 1] ?? 0;
+  if (last - first + 1 === ids.length) return { kind: "range", first, count: ids.length };
+  const bits = new Uint8Array(Math.ceil(unitCount / 8));
+  for (const id of ids) bits[id >>> 3] = (bits[id >>> 3] ?? 0) | (1 << (id & 7));
   return { kind: "bitmap", base64: Buffer.from(bits).toString("base64") };
 }
 
@@ -192,51 +195,67 @@ function parseLayer(layer: JsonField): PlanLayer {
     "predictor_device",
     "parts",
   ]);
-  const neuronCount = countOf(field("hot")) + countOf(field("cold"));
-  const parts = arrayFields(field("parts")).map((part) => parsePart(part, neuronCount));
-  const owners = new Uint8Array(neuronCount);
-  for (const { neurons } of parts) for (const id of neurons) owners[id] = (owners[id] ?? 0) + 1;
+  const unitCount = countOf(field("hot")) + countOf(field("cold"));
+  const unit = unitOf(field("parts"));
+  const parts = arrayFields(field("parts")).map((part) => parsePart(part, { unit, unitCount }));
+  const owners = new Uint8Array(unitCount);
+  for (const { units } of parts) for (const id of units) owners[id] = (owners[id] ?? 0) + 1;
   const wrong = owners.findIndex((count) => count !== 1);
   if (wrong >= 0) {
-    const found = `neuron ${wrong} in ${owners[wrong]} parts`;
-    throw fieldError({ ...field("parts"), value: found }, "each neuron in exactly one part");
+    const found = `${unit} ${wrong} in ${owners[wrong]} parts`;
+    throw fieldError({ ...field("parts"), value: found }, `each ${unit} in exactly one part`);
   }
-  const cold = parts.find(({ device }) => device === cpuDevice)?.neurons.length ?? 0;
+  const cold = parts.find(({ device }) => device === cpuDevice)?.units.length ?? 0;
   if (cold !== field("cold").value) throw fieldError(field("cold"), `${cold}, as in its parts`);
   const attentionDevice = choiceOf(field("attention_device"), devices);
   const predicting = field("predictor_device");
-  if (predicting.value === undefined) return { neuronCount, attentionDevice, parts };
+  if (predicting.value === undefined) return { unit, unitCount, attentionDevice, parts };
   const predictorDevice = choiceOf(predicting, [attentionDevice]);
-  return { neuronCount, attentionDevice, predictorDevice, parts };
+  return { unit, unitCount, attentionDevice, predictorDevice, parts };
 }
 
-function parsePart(part: JsonField, neuronCount: Neurons): PlanPart {
-  const field = objectFields(part, ["device", "neurons"]);
+/** Parts of a layer are all of experts or all of neurons: the first one says which. */
+function unitOf(parts: JsonField): PlacementUnit {
+  const [first] = arrayFields(parts);
+  if (first === undefined) return "neuron";
+  const field = objectFields(first, partKeys);
+  return field("experts").value === undefined ? "neuron" : "expert";
+}
+
+const partKeys = ["device", "neurons", "experts"] as const;
+
+interface PlacedUnits {
+  readonly unit: PlacementUnit;
+  readonly unitCount: number;
+}
+
+function parsePart(part: JsonField, placed: PlacedUnits): PlanPart {
+  const field = objectFields(part, ["device", idsKey[placed.unit]]);
   return {
     device: choiceOf(field("device"), devices),
-    neurons: parseNeurons(field("neurons"), neuronCount),
+    units: parseIds(field(idsKey[placed.unit]), placed),
   };
 }
 
-function parseNeurons(neurons: JsonField, neuronCount: Neurons): Uint32Array {
-  const field = objectFields(neurons, ["kind", "first", "count", "base64"]);
+function parseIds(ids: JsonField, { unit, unitCount }: PlacedUnits): Uint32Array {
+  const field = objectFields(ids, ["kind", "first", "count", "base64"]);
   if (choiceOf(field("kind"), ["range", "bitmap"]) === "range") {
     const first = countOf(field("first"));
     const count = countOf(field("count"));
-    if (first + count > neuronCount)
-      throw fieldError(field("count"), `a range within ${neuronCount} neurons`);
+    if (first + count > unitCount)
+      throw fieldError(field("count"), `a range within ${unitCount} ${unit}s`);
     return Uint32Array.from({ length: count }, (_, i) => first + i);
   }
   const bits = Buffer.from(stringOf(field("base64")), "base64");
-  if (bits.length !== Math.ceil(neuronCount / 8)) {
-    throw fieldError(field("base64"), `${Math.ceil(neuronCount / 8)} bytes, a bit for each neuron`);
+  if (bits.length !== Math.ceil(unitCount / 8)) {
+    throw fieldError(field("base64"), `${Math.ceil(unitCount / 8)} bytes, a bit for each ${unit}`);
   }
-  const ids = Uint32Array.from({ length: bits.length * 8 }, (_, id) => id).filter(
+  const found = Uint32Array.from({ length: bits.length * 8 }, (_, id) => id).filter(
     (id) => ((bits[id >>> 3] ?? 0) >>> (id & 7)) & 1,
   );
-  if ((ids.at(-1) ?? 0) >= Math.max(1, neuronCount))
-    throw fieldError(field("base64"), `ids below ${neuronCount}`);
-  return ids;
+  if ((found.at(-1) ?? 0) >= Math.max(1, unitCount))
+    throw fieldError(field("base64"), `ids below ${unitCount}`);
+  return found;
 }
 
 function parseMemory(memory: JsonField): DeviceMemory {

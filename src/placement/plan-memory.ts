@@ -1,11 +1,12 @@
 /** Bytes of a placement per device and item, exactly as they are allocated: the GPU's add up to the plan's. */
-import type { Bytes, Neurons } from "../core/units.ts";
+import type { Bytes } from "../core/units.ts";
 import {
   gpuBytes,
-  gpuNeuronBytes,
+  gpuUnitBytes,
   predictorRowBytes,
   tensorsFor,
   toldBlock,
+  unitsOfGroup,
 } from "./layer-problem.ts";
 import type { PlaceableLayer, PlaceableModel, PlaceableTensor } from "./placeable-model.ts";
 import type { PlacementChoice } from "./solution.ts";
@@ -13,11 +14,7 @@ import type { PlacementChoice } from "./solution.ts";
 /** device -> item -> bytes. Items: attention, kv_cache, norms, ffn_shared, predictors, ffn, output, embedding, scratch. */
 export type DeviceMemory = Readonly<Record<string, Readonly<Record<string, Bytes>>>>;
 
-export function memoryOfSelection(
-  model: PlaceableModel,
-  selection: PlacementChoice,
-  groupSize: Neurons,
-): DeviceMemory {
+export function memoryOfSelection(model: PlaceableModel, selection: PlacementChoice): DeviceMemory {
   const gpu = new Map<string, Bytes>();
   const cpu = new Map<string, Bytes>([["embedding", model.embeddingBytes]]);
   const allocation = model.gpuAllocationBytes;
@@ -28,8 +25,8 @@ export function memoryOfSelection(
   for (const [index, layer] of model.layers.entries()) {
     const { ffn } = layer;
     const hasAttention = index >= selection.firstGpuLayer;
-    const hot = Math.min((selection.hotGroups[index] ?? 0) * groupSize, ffn.neuronCount);
-    const cold = ffn.neuronCount - hot;
+    const hot = Math.min((selection.hotGroups[index] ?? 0) * unitsOfGroup[ffn.unit], ffn.unitCount);
+    const cold = ffn.unitCount - hot;
     const place = hasAttention ? onGpu : onCpu;
     for (const [item, tensors] of residentItems(layer)) place(item, tensors);
     if (hasAttention) onGpu("ffn_shared", ffn.shared);
@@ -38,7 +35,7 @@ export function memoryOfSelection(
     if (predictor !== undefined)
       add(gpu, "predictors", predictorRowBytes(ffn, predictor, allocation));
     if (cold > 0) onCpu("ffn_shared", block.shared);
-    add(gpu, "ffn", gpuNeuronBytes(block, hot, allocation));
+    add(gpu, "ffn", gpuUnitBytes(block, hot, allocation));
     add(cpu, "ffn", Math.round(cold * cpuBytes(tensorsFor(block, cold))));
   }
   (selection.outputOnGpu ? onGpu : onCpu)("output", model.output);

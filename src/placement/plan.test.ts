@@ -53,8 +53,8 @@ describe("createPlan", () => {
         Object.values(plan.memory["cpu"]!).reduce((sum, bytes) => sum + bytes, 0),
       );
       for (const layer of plan.layers) {
-        const ids = layer.parts.flatMap(({ neurons }) => [...neurons]).sort((a, b) => a - b);
-        expect(ids).toEqual(Array.from({ length: layer.neuronCount }, (_, id) => id));
+        const ids = layer.parts.flatMap(({ units }) => [...units]).sort((a, b) => a - b);
+        expect(ids).toEqual(Array.from({ length: layer.unitCount }, (_, id) => id));
       }
       expect([plan.gap, plan.bound]).toEqual([0, plan.objective]);
     },
@@ -147,9 +147,9 @@ describe("a plan", () => {
       bound: plan.bound,
       gap: 0,
       solve_ms: plan.solveMs,
-      layers: plan.layers.map(({ parts, neuronCount }) => {
-        const hot = parts.find(({ device }) => device === "gpu0")?.neurons.length ?? 0;
-        return { hot, cold: neuronCount - hot };
+      layers: plan.layers.map(({ parts, unitCount }) => {
+        const hot = parts.find(({ device }) => device === "gpu0")?.units.length ?? 0;
+        return { hot, cold: unitCount - hot };
       }),
     });
   });

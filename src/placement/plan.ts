@@ -1,14 +1,14 @@
 /**
- * A plan: which neurons of each layer are on which device, what that takes and what it is predicted to give.
- * The parts of a layer are a list of {device, neurons}, open to more devices. Format: docs/formats/plan.md.
+ * A plan: which neurons or experts of each layer are on which device, what that takes and what it is predicted to give.
+ * The parts of a layer are a list of {device, units}, open to more devices. Format: docs/formats/plan.md.
  */
 import { createHash } from "node:crypto";
 import { StalePlanError } from "../core/errors.ts";
 import { significant } from "../core/numbers.ts";
-import { type Bytes, formatBytes, GiB, type Neurons } from "../core/units.ts";
+import { type Bytes, formatBytes, GiB } from "../core/units.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "./hardware.ts";
-import { groupNeurons } from "./layer-problem.ts";
-import type { PlaceableModel } from "./placeable-model.ts";
+import { unitsOfGroup } from "./layer-problem.ts";
+import type { PlaceableModel, PlacementUnit } from "./placeable-model.ts";
 import { type DeviceMemory, memoryOfSelection } from "./plan-memory.ts";
 import { type Objective, type PlacementProblem, placementProblem } from "./problem.ts";
 import { configurations, type Solution } from "./solution.ts";
@@ -22,12 +22,14 @@ export const gpuDevice: DeviceId = "gpu0";
 
 export interface PlanPart {
   readonly device: DeviceId;
-  /** Ascending ids; the parts of a layer have each of its neurons once. */
-  readonly neurons: Uint32Array;
+  /** Ascending ids; the parts of a layer have each of its units once. */
+  readonly units: Uint32Array;
 }
 
 export interface PlanLayer {
-  readonly neuronCount: Neurons;
+  /** What its parts are lists of. */
+  readonly unit: PlacementUnit;
+  readonly unitCount: number;
   /** Where attention, KV cache and norms are. */
   readonly attentionDevice: DeviceId;
   /**
@@ -35,7 +37,7 @@ export interface PlanLayer {
    * device predicts for its own.
    */
   readonly predictorDevice?: DeviceId;
-  /** Devices that have neurons, in no particular order. */
+  /** Devices that have units, in no particular order. */
   readonly parts: readonly PlanPart[];
 }
 
@@ -71,7 +73,7 @@ export interface Plan {
   readonly memory: DeviceMemory;
   readonly gpuBytes: Bytes;
   readonly cpuBytes: Bytes;
-  /** Share of the expected activations that hot neurons serve, 0 to 1. */
+  /** Share of the expected activations that hot neurons and experts serve, 0 to 1. */
   readonly gpuActivationShare: number;
   readonly predictedTokensPerSecond: number;
   readonly objective: number;
@@ -103,7 +105,7 @@ export async function createPlan(request: PlacementRequest): Promise<Plan> {
   const inputs: PlanInputs = { ...request.inputs, hardware: hardwareHash(hardware) };
   const problem = placementProblem({ ...inputs, model, hardware });
   const solution = await solvePlacement(problem, inputs.solver);
-  const memory = memoryOfSelection(model, solution, groupNeurons);
+  const memory = memoryOfSelection(model, solution);
   const rival = await fastestRival(problem, solution);
   return {
     version: 1,
@@ -158,18 +160,20 @@ export function checkPlan(plan: Plan, current: PlanInputs): void {
 
 function planLayer(problem: PlacementProblem, solution: Solution, index: number): PlanLayer {
   const layer = problem.layers[index];
-  const order = layer?.order ?? new Uint32Array(0);
-  const hot = Math.min((solution.hotGroups[index] ?? 0) * groupNeurons, order.length);
+  if (layer === undefined) throw new RangeError(`no layer ${index}`);
+  const { unit, order } = layer;
+  const hot = Math.min((solution.hotGroups[index] ?? 0) * unitsOfGroup[unit], order.length);
   const predictsOnGpu = solution.predictsOnGpu?.[index] ?? false;
   const parts = [
-    { device: gpuDevice, neurons: order.slice(0, hot).sort() },
-    { device: cpuDevice, neurons: order.slice(hot).sort() },
+    { device: gpuDevice, units: order.slice(0, hot).sort() },
+    { device: cpuDevice, units: order.slice(hot).sort() },
   ];
   return {
-    neuronCount: order.length,
+    unit,
+    unitCount: order.length,
     attentionDevice: index < solution.firstGpuLayer ? cpuDevice : gpuDevice,
     ...(predictsOnGpu && { predictorDevice: gpuDevice }),
-    parts: parts.filter(({ neurons }) => neurons.length > 0),
+    parts: parts.filter(({ units }) => units.length > 0),
   };
 }
 
@@ -238,8 +242,9 @@ function noticesOf(
 ): readonly string[] {
   const notices: string[] = [];
   if (request.inputs.profile === null) {
+    const unit = problem.layers.some((layer) => layer.unit === "expert") ? "experts" : "neurons";
     notices.push(
-      "No activation profile: assumes that all neurons are equally active (hearth profile makes one).",
+      `No activation profile: assumes that all ${unit} are equally active (hearth profile makes one).`,
     );
   }
   if (request.hardware.origin === "described") {

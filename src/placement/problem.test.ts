@@ -4,13 +4,15 @@ import { OptionError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import { GiB } from "../core/units.ts";
 import { describedCards } from "./described-cards.ts";
-import { neuronsByActivity } from "./neuron-order.ts";
 import type { PlaceableModel } from "./placeable-model.ts";
 import { type PlacementProblem, placementProblem } from "./problem.ts";
+import { unitsByActivity } from "./unit-order.ts";
 
 const card = describedCards.get("rtx-4090")!;
 const gpuSpeed = card.gpu!.readBytesPerSecond.default!;
 const cpuSpeed = card.cpu.readBytesPerSecond.default!;
+
+const neurons = (unitCount: number) => ({ unit: "neuron", unitCount }) as const;
 
 /** One layer of 130 neurons: three groups, the last of two. */
 function tinyModel(read: "always" | "active", frequencies: Float64Array): PlaceableModel {
@@ -22,8 +24,9 @@ function tinyModel(read: "always" | "active", frequencies: Float64Array): Placea
         kvCache: [slice(2000)],
         norms: [slice(10)],
         ffn: {
-          neuronCount: 130,
-          neuronTensors: [
+          unit: "neuron",
+          unitCount: 130,
+          unitTensors: [
             { ...slice(18), read: "always" },
             { ...slice(30), read },
           ],
@@ -51,10 +54,12 @@ function tinyProblem(read: "always" | "active", frequencies: Float64Array): Plac
   });
 }
 
-describe("neuronsByActivity", () => {
+describe("unitsByActivity", () => {
   it("sorts by frequency, falling, and equal ones by index", () => {
     const frequencies = Float64Array.of(0.1, 0.5, 0, 0.5, 0.1, 1);
-    expect([...neuronsByActivity({ kind: "profile", frequencies }, 6)]).toEqual([5, 1, 3, 0, 4, 2]);
+    expect([...unitsByActivity({ kind: "profile", frequencies }, neurons(6))]).toEqual([
+      5, 1, 3, 0, 4, 2,
+    ]);
   });
 
   it("agrees with a stable sort on 50 random profiles with many ties", () => {
@@ -64,18 +69,22 @@ describe("neuronsByActivity", () => {
       const expected = Array.from(frequencies, (_, id) => id).sort(
         (a, b) => frequencies[b]! - frequencies[a]!,
       );
-      expect([...neuronsByActivity({ kind: "profile", frequencies }, 300)]).toEqual(expected);
+      expect([...unitsByActivity({ kind: "profile", frequencies }, neurons(300))]).toEqual(
+        expected,
+      );
     }
   });
 
   it.each([Number.NaN, -0.1, 1.5])("refuses the frequency %d and says where", (wrong) => {
     const frequencies = Float64Array.of(0, wrong);
-    expect(() => neuronsByActivity({ kind: "profile", frequencies }, 2)).toThrow(/at neuron 1/);
+    expect(() => unitsByActivity({ kind: "profile", frequencies }, neurons(2))).toThrow(
+      /at neuron 1/,
+    );
   });
 
   it("refuses a profile of another length", () => {
     const activity = { kind: "profile", frequencies: new Float64Array(3) } as const;
-    expect(() => neuronsByActivity(activity, 4)).toThrow(OptionError);
+    expect(() => unitsByActivity(activity, neurons(4))).toThrow(OptionError);
   });
 });
 
@@ -119,7 +128,7 @@ describe("placementProblem", () => {
       budgetBytes: 0,
       objective: "paper",
     }).layers;
-    const bytes = model.layers[0]!.ffn.neuronTensors.reduce(
+    const bytes = model.layers[0]!.ffn.unitTensors.reduce(
       (sum, tensor) => sum + tensor.gpu.bytes,
       0,
     );

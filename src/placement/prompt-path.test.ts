@@ -40,10 +40,10 @@ function machine(speeds: {
 function layerOf(hot: number, cold: number, attentionDevice: DeviceId = "gpu0"): PlanLayer {
   const ids = Uint32Array.from({ length: hot + cold }, (_, id) => id);
   const parts: readonly PlanPart[] = [
-    { device: "gpu0", neurons: ids.subarray(0, hot) },
-    { device: "cpu", neurons: ids.subarray(hot) },
+    { device: "gpu0", units: ids.subarray(0, hot) },
+    { device: "cpu", units: ids.subarray(hot) },
   ];
-  return { neuronCount: hot + cold, attentionDevice, parts };
+  return { unit: "neuron", unitCount: hot + cold, attentionDevice, parts };
 }
 
 const block = { weightsPerNeuron: 300, bytesPerNeuron: 600, type: "F16", maxRows: 128 };

@@ -44,12 +44,12 @@ export function promptOnCpuFrom(question: PromptQuestion): number | undefined {
   return undefined;
 }
 
-function neuronsOf({ parts, attentionDevice }: PlanLayer): { hot: Neurons; cold: Neurons } {
-  // A layer that lives on the CPU asks the card for its hot neurons: it has no way around them.
-  if (attentionDevice === cpuDevice) return { hot: 0, cold: 0 };
+function neuronsOf({ unit, parts, attentionDevice }: PlanLayer): { hot: Neurons; cold: Neurons } {
+  // A layer that lives on the CPU asks the card for its hot neurons: it has no way around them. Experts are not of one size with neurons.
+  if (attentionDevice === cpuDevice || unit === "expert") return { hot: 0, cold: 0 };
   const count = (isCold: boolean): Neurons =>
     parts.reduce(
-      (sum, { device, neurons }) => sum + ((device === cpuDevice) === isCold ? neurons.length : 0),
+      (sum, { device, units }) => sum + ((device === cpuDevice) === isCold ? units.length : 0),
       0,
     );
   return { hot: count(false), cold: count(true) };

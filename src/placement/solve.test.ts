@@ -46,7 +46,8 @@ function randomLayer(random: Random, unit: number): LayerProblem {
   if (random.uniform() < 0.5) ffnSeconds[groups] = random.uniform();
   const isWhole = random.uniform() < 0.2;
   return {
-    neuronCount: groups * 64,
+    unit: "neuron",
+    unitCount: groups * 64,
     order: new Uint32Array(0),
     residentBytes: 1 + random.integer(10),
     hotBytes,

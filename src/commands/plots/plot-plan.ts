@@ -1,9 +1,9 @@
-/** A picture of a plan as SVG: hot and cold neurons of each layer, and tokens per second over the budget. */
+/** A picture of a plan as SVG: hot and cold neurons or experts of each layer, and tokens per second over the budget. */
 
 import { axisTicks } from "../../core/axis-ticks.ts";
 import { significant } from "../../core/numbers.ts";
 import { type Bytes, formatBytes, GiB, MiB } from "../../core/units.ts";
-import { hotNeurons } from "../../placement/describe-plan.ts";
+import { hotUnits } from "../../placement/describe-plan.ts";
 import { type BudgetPoint, gpuDevice, type Plan } from "../../placement/plan.ts";
 import { round, text } from "./svg.ts";
 
@@ -49,12 +49,12 @@ function summary(plan: Plan): string {
 function layerBars(plan: Plan): readonly string[] {
   const { left, top, width, height } = layerPanel;
   const slot = width / Math.max(1, plan.layers.length);
-  const largest = plan.layers.reduce((found, { neuronCount }) => Math.max(found, neuronCount), 1);
-  const neuronTicks = axisTicks(0, largest, 4);
-  const most = neuronTicks.at(-1) ?? largest;
+  const largest = plan.layers.reduce((found, { unitCount }) => Math.max(found, unitCount), 1);
+  const unitTicks = axisTicks(0, largest, 4);
+  const most = unitTicks.at(-1) ?? largest;
   const bars = plan.layers.flatMap((layer, index) => {
-    const hot = (hotNeurons(layer) / most) * height;
-    const cold = (layer.neuronCount / most) * height - hot;
+    const hot = (hotUnits(layer) / most) * height;
+    const cold = (layer.unitCount / most) * height - hot;
     const x = left + index * slot + slot * 0.1;
     const coldColour = layer.attentionDevice === gpuDevice ? colours.cold : colours.resting;
     return [
@@ -76,12 +76,17 @@ function layerBars(plan: Plan): readonly string[] {
       : [],
   );
   return [
-    ...verticalAxis(layerPanel, neuronTicks, "neurons"),
+    ...verticalAxis(layerPanel, unitTicks, unitNames(plan)),
     ...bars,
     ...labels,
     text(left + width / 2, top + height + 38, "layer", 'text-anchor="middle"'),
     ...legend(),
   ];
+}
+
+function unitNames({ layers }: Plan): string {
+  const names = new Set(layers.map(({ unit }) => `${unit}s`));
+  return [...names].join(" and ");
 }
 
 function legend(): readonly string[] {

@@ -9,14 +9,15 @@ import { joinNeuronCounts } from "./neuron-rates.ts";
 const tokens = 100;
 
 /** Neurons 0 to hot − 1 are hot. */
-function layerOf(neuronCount: number, hot: number): PlanLayer {
-  const ids = Uint32Array.from({ length: neuronCount }, (_, id) => id);
+function layerOf(unitCount: number, hot: number): PlanLayer {
+  const ids = Uint32Array.from({ length: unitCount }, (_, id) => id);
   return {
-    neuronCount,
+    unit: "neuron",
+    unitCount,
     attentionDevice: "gpu0",
     parts: [
-      { device: "gpu0", neurons: ids.subarray(0, hot) },
-      { device: "cpu", neurons: ids.subarray(hot) },
+      { device: "gpu0", units: ids.subarray(0, hot) },
+      { device: "cpu", units: ids.subarray(hot) },
     ],
   };
 }

@@ -57,10 +57,10 @@ export class HybridAdapter {
 
   constructor(layers: readonly PlanLayer[], options: AdaptOptions) {
     this.#expected = options.expectedShare;
-    this.#layers = layers.map(({ neuronCount, parts }, layer) => ({
-      hot: new Set(parts.flatMap(({ device, neurons }) => (device === "cpu" ? [] : [...neurons]))),
-      cold: new Set(parts.flatMap(({ device, neurons }) => (device === "cpu" ? [...neurons] : []))),
-      rates: new NeuronRates(neuronCount, options.frequencies?.[layer]),
+    this.#layers = layers.map(({ unitCount, parts }, layer) => ({
+      hot: new Set(parts.flatMap(({ device, units }) => (device === "cpu" ? [] : [...units]))),
+      cold: new Set(parts.flatMap(({ device, units }) => (device === "cpu" ? [...units] : []))),
+      rates: new NeuronRates(unitCount, options.frequencies?.[layer]),
     }));
   }
 

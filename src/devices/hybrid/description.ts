@@ -6,32 +6,29 @@
 import { kvBufferBytes } from "../../backends/webgpu/kernels/kv.ts";
 import type { BindingLimits } from "../../backends/webgpu/recording-buffers.ts";
 import { estimateGpuUse, type GpuUse } from "../../backends/webgpu/webgpu-backend.ts";
-import { rowLayout } from "../../backends/webgpu/weight-layout.ts";
-import { rowBytes, weightBytes } from "../../core/dtype.ts";
-import type { Bytes, Neurons } from "../../core/units.ts";
-import { activeWidth } from "../../ops/active-bits.ts";
-import { isIndivisible } from "../../ops/ffn-block.ts";
+import { weightBytes } from "../../core/dtype.ts";
+import type { Bytes } from "../../core/units.ts";
 import { type KvShape, layerStateBytes, recurrentLayer, requireCells } from "../../ops/kv-shape.ts";
-import type { FfnBlock, Op, Weight } from "../../ops/op.ts";
+import type { Op } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import { cacheLayersOf, weightsOfOp } from "../../ops/program-ops.ts";
 import {
   gpuBytes,
-  gpuNeuronBytes,
+  gpuUnitBytes,
   predictorRowBytes,
   toldBlock,
 } from "../../placement/layer-problem.ts";
 import type {
   Activity,
-  NeuronTensor,
   PlaceableFfn,
   PlaceableLayer,
   PlaceableModel,
-  PlaceablePredictor,
   PlaceableTensor,
 } from "../../placement/placeable-model.ts";
 import { cpuDevice, gpuDevice } from "../../placement/plan.ts";
+import { describeUnits, placeable, plain } from "./describe-units.ts";
 import { partitionProgram } from "./partition.ts";
+import { type PlacedOp, placedOps } from "./placed-op.ts";
 import type { Placement } from "./placement.ts";
 
 /** Every buffer of the GPU backend is a multiple of this. */
@@ -42,7 +39,7 @@ export interface DescriptionRequest {
   readonly program: Program;
   /** The same model with its blocks as they are where no layer is split. */
   readonly unsplit: Program;
-  readonly activity: (layer: number, neurons: Neurons) => Activity;
+  readonly activity: (layer: number, op: PlacedOp) => Activity;
   readonly limits: BindingLimits;
 }
 
@@ -51,14 +48,16 @@ export function describeProgram(request: DescriptionRequest): PlaceableModel {
   const [segment] = program.segments;
   const ranges = segment?.layers ?? [];
   const ops = segment?.ops ?? [];
-  const blocks = unsplit.segments[0]?.ops.filter((op) => op.kind === "ffn") ?? [];
+  const placed = placedOps(ops);
+  const whole = placedOps(unsplit.segments[0]?.ops ?? []);
   const caches = ranges.map(({ first, end }) => cacheLayersOf(ops.slice(first, end)));
   const layers = ranges.map(({ first, end }, layer) =>
     describeLayer(ops.slice(first, end), {
       layer,
       program,
       caches,
-      whole: blocks[layer]?.block,
+      placed: placed.get(layer),
+      whole: whole.get(layer),
       activity: request.activity,
     }),
   );
@@ -93,12 +92,11 @@ function placedUse(program: Program, placement: Placement, limits: BindingLimits
 function everythingOnGpu(layers: readonly PlaceableLayer[]): Placement {
   return {
     outputDevice: gpuDevice,
-    layers: layers.map(({ ffn: { neuronCount } }) => ({
-      neuronCount,
+    layers: layers.map(({ ffn: { unit, unitCount } }) => ({
+      unit,
+      unitCount,
       attentionDevice: gpuDevice,
-      parts: [
-        { device: gpuDevice, neurons: Uint32Array.from({ length: neuronCount }, (_, id) => id) },
-      ],
+      parts: [{ device: gpuDevice, units: Uint32Array.from({ length: unitCount }, (_, id) => id) }],
     })),
   };
 }
@@ -106,28 +104,29 @@ function everythingOnGpu(layers: readonly PlaceableLayer[]): Placement {
 /** Who predicts in a split layer. */
 type Predicting = "own" | "gpu";
 
-/** All layers split, almost all neurons hot: no placement needs more buffers beside its weights. */
+/** All layers split, almost all units hot: no placement needs more buffers beside its weights. */
 function almostHot(layers: readonly PlaceableLayer[], predicting: Predicting): Placement {
   return {
     outputDevice: gpuDevice,
     layers: layers.map(({ ffn }) => {
-      const { neuronCount } = ffn;
-      const ids = Uint32Array.from({ length: neuronCount }, (_, id) => id);
+      const { unit, unitCount } = ffn;
+      const ids = Uint32Array.from({ length: unitCount }, (_, id) => id);
       const cold = coldOf(ffn);
       return {
-        neuronCount,
+        unit,
+        unitCount,
         attentionDevice: gpuDevice,
         ...(predicting === "gpu" && { predictorDevice: gpuDevice }),
         parts: [
-          { device: gpuDevice, neurons: ids.subarray(cold) },
-          { device: cpuDevice, neurons: ids.subarray(0, cold) },
+          { device: gpuDevice, units: ids.subarray(cold) },
+          { device: cpuDevice, units: ids.subarray(0, cold) },
         ],
       };
     }),
   };
 }
 
-function coldOf(ffn: PlaceableFfn): Neurons {
+function coldOf(ffn: PlaceableFfn): number {
   return ffn.isWhole === true ? 0 : 1;
 }
 
@@ -143,7 +142,7 @@ function scratchBytes(
       const predictor = predicting === "gpu" ? ffn.predictor : undefined;
       const block = predictor === undefined ? ffn : toldBlock(ffn, predictor);
       const rows = predictor === undefined ? 0 : predictorRowBytes(ffn, predictor, gpuAllocation);
-      const hot = gpuNeuronBytes(block, ffn.neuronCount - coldOf(ffn), gpuAllocation);
+      const hot = gpuUnitBytes(block, ffn.unitCount - coldOf(ffn), gpuAllocation);
       return sum + gpuBytes(resident, gpuAllocation) + hot + rows;
     },
     gpuBytes(output, gpuAllocation),
@@ -180,19 +179,21 @@ function describeLayer(
     readonly program: Program;
     /** By layer: those of the cache that it uses. */
     readonly caches: readonly (readonly number[])[];
-    readonly whole: FfnBlock | undefined;
+    readonly placed: PlacedOp | undefined;
+    /** Where no layer is split. */
+    readonly whole: PlacedOp | undefined;
     readonly activity: DescriptionRequest["activity"];
   },
 ): PlaceableLayer {
-  const ffn = ops.find((op) => op.kind === "ffn");
-  if (ffn === undefined) throw new RangeError(`layer ${of.layer} has no feed-forward block`);
+  const { layer, placed, whole, activity } = of;
+  if (placed === undefined) throw new RangeError(`layer ${layer} has no feed-forward block`);
   const norms = ops.filter((op) => op.kind === "norm");
-  const rest = ops.filter((op) => op.kind !== "norm" && op.kind !== "ffn");
+  const rest = ops.filter((op) => op.kind !== "norm" && op !== placed);
   return {
     attention: rest.flatMap(weightsOfOp).map(placeable),
     kvCache: cacheLayersOf(ops).flatMap((cache) => heldAt(cache, of)),
     norms: norms.flatMap(weightsOfOp).map(placeable),
-    ffn: describeFfn(ffn.block, of.whole, of.activity(of.layer, ffn.block.neurons)),
+    ffn: describeUnits(placed, whole, activity(layer, placed)),
   };
 }
 
@@ -227,132 +228,4 @@ function cacheTensors(kv: KvShape, layer: number): readonly PlaceableTensor[] {
     gpu: { type, bytes: kvBufferBytes(cells, of) },
     cpu: { type, bytes: own[of] },
   }));
-}
-
-function describeFfn(
-  block: FfnBlock,
-  whole: FfnBlock | undefined,
-  activity: Activity,
-): PlaceableFfn {
-  const { tensors, shared, predictor } = tensorsOf(block);
-  const described = {
-    neuronCount: block.neurons,
-    neuronTensors: tensors,
-    shared,
-    activity,
-    ...(predictor && { predictor }),
-    ...(isIndivisible(block) && { isWhole: true }),
-  };
-  return whole === undefined || whole.down.layout === block.down.layout
-    ? described
-    : { ...described, wholeTensors: tensorsOf(whole).tensors };
-}
-
-function tensorsOf(block: FfnBlock): Pick<PlaceableFfn, "shared" | "predictor"> & {
-  readonly tensors: readonly NeuronTensor[];
-} {
-  const { gate, gateBias, up, upBias, down, downBias, hiddenNorm, method, neurons } = block;
-  const read = readsOf(block);
-  const tensors: NeuronTensor[] = [
-    ...(gate === undefined ? [] : [neuronTensor(gate, read.gate)]),
-    neuronTensor(up, read.up),
-    down.layout === "rows"
-      ? neuronTensor(down.weight, read.down)
-      : columnTensor(down.weight, read.down),
-  ];
-  if (gateBias !== undefined) tensors.push({ ...plain(4), read: read.gate });
-  if (upBias !== undefined) tensors.push({ ...plain(4), read: read.up });
-  const vectors = [downBias, hiddenNorm?.weight].filter((vector) => vector !== undefined);
-  const shared: PlaceableTensor[] = vectors.map(placeable);
-  switch (method.kind) {
-    case "dense":
-    case "gate":
-    case "threshold-gate":
-    case "given":
-      break;
-    case "mlp": {
-      const fc2 = neuronTensor(method.fc2, "always");
-      const own = { neuronTensors: [fc2], shared: [placeable(method.fc1)] };
-      return withPredictor(block, { tensors, shared }, own);
-    }
-    case "sign": {
-      const { signs, margins, centre } = method;
-      const rows = [plain(signs.length / neurons), ...(margins === undefined ? [] : [plain(4)])];
-      const neuronTensors = rows.map((row): NeuronTensor => ({ ...row, read: "always" }));
-      const own = { neuronTensors, shared: centre === undefined ? [] : [plain(centre.byteLength)] };
-      return withPredictor(block, { tensors, shared }, own);
-    }
-    case "threshold-output":
-      tensors.push({ ...plain(4), read: "always" });
-      break;
-    default:
-      return method satisfies never;
-  }
-  return { tensors, shared };
-}
-
-/** Adds a predictor's rows and what it shares to those of the block. */
-function withPredictor(
-  block: FfnBlock,
-  { tensors, shared }: { tensors: NeuronTensor[]; shared: PlaceableTensor[] },
-  own: Pick<PlaceablePredictor, "neuronTensors" | "shared">,
-): ReturnType<typeof tensorsOf> {
-  const predictor = { ...own, idBytes: 4, setBytes: 4 * activeWidth(block.neurons) };
-  return {
-    tensors: [...tensors, ...own.neuronTensors],
-    shared: [...shared, ...own.shared],
-    predictor,
-  };
-}
-
-type Read = NeuronTensor["read"];
-
-/** Which rows a method reads whether or not the neuron is active. */
-function readsOf({ method, gate }: FfnBlock): {
-  readonly gate: Read;
-  readonly up: Read;
-  readonly down: Read;
-} {
-  switch (method.kind) {
-    case "dense":
-      return { gate: "always", up: "always", down: "always" };
-    case "gate":
-    case "threshold-gate":
-      return { gate: "always", up: gate === undefined ? "always" : "active", down: "active" };
-    case "threshold-output":
-      return { gate: "always", up: "always", down: "active" };
-    case "mlp":
-    case "sign":
-    case "given":
-      return { gate: "active", up: "active", down: "active" };
-    default:
-      return method satisfies never;
-  }
-}
-
-/** A matrix of which each neuron has one row. */
-function neuronTensor(weight: Weight, read: Read): NeuronTensor {
-  const { type, columns } = weight;
-  const gpu = { type, bytes: rowLayout(type, columns).gpuBytes };
-  return { gpu, cpu: { type, bytes: rowBytes(type, columns) }, read };
-}
-
-/** A matrix of which each neuron has one column: its share, as only whole ones are held. */
-function columnTensor(weight: Weight, read: Read): NeuronTensor {
-  const { type, rows, columns } = weight;
-  const gpu = { type, bytes: (rows * rowLayout(type, columns).gpuBytes) / columns };
-  return { gpu, cpu: { type, bytes: (rows * rowBytes(type, columns)) / columns }, read };
-}
-
-/** Vectors are f32 on the GPU, matrices keep their type. */
-function placeable(weight: Weight): PlaceableTensor {
-  const { type, rows, columns } = weight;
-  const cpu = { type, bytes: weightBytes(weight) };
-  if (rows === 1) return { gpu: { type: "F32", bytes: columns * 4 }, cpu };
-  return { gpu: { type, bytes: rows * rowLayout(type, columns).gpuBytes }, cpu };
-}
-
-function plain(bytes: Bytes): PlaceableTensor {
-  const slice = { type: "F32", bytes };
-  return { gpu: slice, cpu: slice };
 }

@@ -3,7 +3,7 @@
  * A share holds nothing that the device does not use, so its memory is what the placement says.
  */
 import type { KvLayer } from "../../ops/kv-shape.ts";
-import type { FfnBlock, Op, Slot } from "../../ops/op.ts";
+import type { Op, Slot } from "../../ops/op.ts";
 import type { Places } from "../../ops/op-rule.ts";
 import { ruleOf } from "../../ops/op-table.ts";
 import type { Program, Segment } from "../../ops/program.ts";
@@ -82,19 +82,4 @@ export class DeviceProgram {
 /** What a layer of the whole program's cache remembers. */
 function layerOf({ kv }: Program): (layer: number) => readonly KvLayer[] {
   return (layer) => kv.layers.slice(layer, layer + 1);
-}
-
-/** The neurons of a block that one device computes. The first of them adds the bias of down, and counts a predictor of all. */
-export function blockShare(
-  block: FfnBlock,
-  share: { readonly neurons: Uint32Array; readonly isFirst: boolean },
-): FfnBlock {
-  const { downBias, method, ...rest } = block;
-  const isWhole = share.neurons.length === block.neurons;
-  return {
-    ...rest,
-    method: method.kind === "given" && !share.isFirst ? { ...method, predictorBytes: 0 } : method,
-    ...(share.isFirst && downBias && { downBias }),
-    ...(isWhole ? {} : { subset: share.neurons }),
-  };
 }

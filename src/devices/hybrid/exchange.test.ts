@@ -59,11 +59,12 @@ async function alone(): Promise<{ logits: readonly Float32Array[]; resting: read
 function wrongPlacement(resting: readonly number[][]): Placement {
   const layers = resting.map(
     (order): PlanLayer => ({
-      neuronCount: order.length,
+      unit: "neuron",
+      unitCount: order.length,
       attentionDevice: "gpu0",
       parts: [
-        { device: "gpu0", neurons: Uint32Array.from(order.slice(0, 24)).sort() },
-        { device: "cpu", neurons: Uint32Array.from(order.slice(24)).sort() },
+        { device: "gpu0", units: Uint32Array.from(order.slice(0, 24)).sort() },
+        { device: "cpu", units: Uint32Array.from(order.slice(24)).sort() },
       ],
     }),
   );

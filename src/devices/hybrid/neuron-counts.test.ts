@@ -102,7 +102,7 @@ describe("counts of single neurons", () => {
     const counts = await countsOn(createHybridBackend({ gpu, cpu, placement }));
     for (const [layer, { neurons, active }] of counts.entries()) {
       const cold = placement.layers[layer]?.parts.find(({ device }) => device === "cpu");
-      expect(neurons).toEqual(cold?.neurons);
+      expect(neurons).toEqual(cold?.units);
       expect(active).toEqual(neurons.map((id) => alone[layer]?.active[id] ?? -1));
     }
   });

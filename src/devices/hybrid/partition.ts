@@ -1,11 +1,12 @@
 /**
  * Cuts a program into one for each device of a placement and the order in which their segments run. Ops stay in
  * the program's order on each device; a slot crosses when another device reads it, and only then. So a layer
- * without cold neurons costs no synchronisation and a block of whole layers on the CPU costs one crossing. Keys and values
- * are stored on each device that reads them.
+ * without cold neurons or experts costs no synchronisation and a block of whole layers on the CPU costs one crossing. Keys and
+ * values are stored on each device that reads them. The device with a layer's attention routes for all: ids and weights of
+ * experts cross with the block's input, in one copy, so that rounding never makes two devices choose differently.
  *
- *   split layer, main device:  … | inputs out | own neurons, parallel attention | += y of each side, next layer …
- *   a side:                              norm, its neurons → y ─────────────────┘
+ *   split layer, main device:  … | inputs out | own units, parallel attention | += y of each side, next layer …
+ *   a side:                              norm, its units → y ─────────────────┘
  */
 import { activeWidth } from "../../ops/active-bits.ts";
 import { predictorBytes } from "../../ops/ffn-bytes.ts";
@@ -15,24 +16,25 @@ import { cacheLayersOf } from "../../ops/program-ops.ts";
 import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
 import { cpuDevice, type DeviceId } from "../../placement/plan.ts";
 import type { Action, Partition } from "./actions.ts";
-import { blockShare, DeviceProgram } from "./device-program.ts";
-import { checkPlacement, devicesOf, neuronsOf, type Placement } from "./placement.ts";
+import { DeviceProgram } from "./device-program.ts";
+import { layerOf, type PlacedOp, placedOps, shareOf } from "./placed-op.ts";
+import { checkPlacement, devicesOf, type Placement, unitsOn } from "./placement.ts";
 
 export interface PartitionOptions {
   /** "apart": a segment of its own for each merge, so that a timeline shows when it ended. Default "fused". */
   readonly merge?: "fused" | "apart";
-  /** Another way through split layers: the CPU computes all neurons, those of the GPU too. Default false. */
+  /** Another way through layers with split blocks: the CPU computes all neurons, those of the GPU too. Default false. */
   readonly cpuPath?: boolean;
 }
 
-/** @throws ShapeError when the placement is of a model with other layers or neurons. */
+/** @throws ShapeError when the placement is of a model with other layers, neurons or experts. */
 export function partitionProgram(
   program: Program,
   placement: Placement,
   options: PartitionOptions = {},
 ): Partition {
   checkPlacement(program, placement);
-  const partitioner = new Partitioner(placement, options);
+  const partitioner = new Partitioner(program, placement, options);
   const actions = program.segments.map((segment) => partitioner.segment(segment));
   const { devices } = partitioner;
   return {
@@ -59,6 +61,7 @@ export function partitionProgram(
 /** A split block until its sum is wanted: its main device is the one with the layer's attention. */
 interface PendingMerge {
   readonly layer: number;
+  readonly name: string;
   readonly main: DeviceProgram;
   readonly sides: readonly Side[];
   readonly out: Slot;
@@ -81,6 +84,8 @@ class Partitioner {
   readonly devices: readonly DeviceProgram[];
   readonly outputs: Map<Slot, { readonly device: DeviceId; readonly slot: Slot }> = new Map();
   readonly #placement: Placement;
+  /** By layer. */
+  readonly #placed: ReadonlyMap<number, PlacedOp>;
   readonly #merge: "fused" | "apart";
   readonly #hasCpuPath: boolean;
   /** Devices that hold a slot's present value, the one that made it first. */
@@ -93,8 +98,9 @@ class Partitioner {
   #actions: Action[] = [];
   #label = "";
 
-  constructor(placement: Placement, options: PartitionOptions) {
+  constructor(program: Program, placement: Placement, options: PartitionOptions) {
     this.#placement = placement;
+    this.#placed = placedOps(program.segments.flatMap(({ ops }) => ops));
     this.devices = devicesOf(placement).map((device) => new DeviceProgram(device));
     this.#merge = options.merge ?? "fused";
     this.#hasCpuPath = options.cpuPath ?? false;
@@ -111,14 +117,15 @@ class Partitioner {
       }
       const device = this.#deviceOf(segment, { at, layer });
       this.#label = labelOf(segment, layer);
-      const share = op.kind === "ffn" ? this.#shareOf(layer, device) : undefined;
-      if (op.kind !== "ffn" || share === undefined) {
+      const placed = this.#placed.get(layer);
+      const share = placed === op ? this.#shareOf(layer, device) : undefined;
+      if (placed === undefined || share === undefined) {
         this.#emit(op, device);
         for (const other of this.#otherReaders(segment, op, device)) this.#emit(op, other);
         continue;
       }
       if (pending !== undefined) this.#finishMerge(pending);
-      pending = this.#fork(op, { layer, device, share });
+      pending = this.#fork(placed, { device, share });
     }
     if (pending !== undefined) this.#finishMerge(pending);
     this.#close(segment);
@@ -153,17 +160,17 @@ class Partitioner {
     return own;
   }
 
-  /** The neurons of each device when the layer is split: `own` are those of the device with its attention. */
+  /** The units of each device when the layer is split: `own` are those of the device with its attention. */
   #shareOf(layer: number, device: DeviceProgram): Share | undefined {
     const placed = this.#placement.layers[layer];
     if (placed === undefined) return undefined;
     const sides = this.devices
       .filter((other) => other !== device)
-      .map((other) => ({ device: other, neurons: neuronsOf(placed, other.device) }))
-      .filter(({ neurons }) => neurons.length > 0);
+      .map((other) => ({ device: other, units: unitsOn(placed, other.device) }))
+      .filter(({ units }) => units.length > 0);
     if (sides.length === 0) return undefined;
     const isPredictedOnce = placed.predictorDevice !== undefined;
-    return { own: neuronsOf(placed, device.device), sides, isPredictedOnce };
+    return { own: unitsOn(placed, device.device), sides, isPredictedOnce };
   }
 
   #emit(op: Op, device: DeviceProgram): void {
@@ -203,29 +210,29 @@ class Partitioner {
   }
 
   #fork(
-    given: OpOf<"ffn">,
-    at: { readonly layer: number; readonly device: DeviceProgram; readonly share: Share },
+    given: PlacedOp,
+    { device: main, share }: { readonly device: DeviceProgram; readonly share: Share },
   ): PendingMerge {
-    const { layer, device: main, share } = at;
     const { own, sides } = share;
     const isWholePossible =
       this.#hasCpuPath &&
+      given.kind === "ffn" &&
       own.length > 0 &&
       sides.length === 1 &&
       sides[0]?.device.device === cpuDevice;
-    const isReplaced = isWholePossible && given.into === "assign";
-    const placed = isReplaced ? this.#addingFromZero(given, main) : given;
+    // Of experts, shared ones may add to the output before the sides do.
+    const isReplaced = isWholePossible || (given.kind === "experts" && own.length === 0);
+    const isZeroed = isReplaced && given.into === "assign";
+    const placed = isZeroed ? this.#addingFromZero(given, main) : given;
     const op = share.isPredictedOnce ? this.#predictingOnce(placed, main) : placed;
     const norm = this.#normBefore(op);
-    const made = sides.map(({ device, neurons }, index): Side => {
+    const made = sides.map(({ device, units }, index): Side => {
       const isFirst = own.length === 0 && index === 0;
       const result = this.#resultSlot(op.out, device);
-      const block = blockShare(op.block, { neurons, isFirst });
-      const sideOp: OpOf<"ffn"> = { ...op, out: result, into: "assign", block };
+      const whole: PlacedOp = { ...op, out: result, into: "assign" };
       const before = norm === undefined ? [] : [norm];
-      const ops = [...before, sideOp];
+      const ops = [...before, shareOf(whole, { units, isFirst })];
       const inputs = this.#inputsOf(ops).filter((slot) => !this.#holds(device, slot));
-      const whole: OpOf<"ffn"> = { ...sideOp, block: op.block };
       return {
         device,
         ops,
@@ -237,24 +244,27 @@ class Partitioner {
     });
     // What came before the block is no part of it, whether or not anything crosses.
     this.#run(main, []);
+    const layer = layerOf(op);
+    const { kind: name } = op;
     if (own.length > 0) {
-      this.#label = `hot ffn ${layer}`;
-      this.#emit({ ...op, block: blockShare(op.block, { neurons: own, isFirst: true }) }, main);
+      this.#label = `hot ${name} ${layer}`;
+      this.#emit(shareOf(op, { units: own, isFirst: true }), main);
     }
-    return { layer, main, sides: made, out: op.out };
+    return { layer, name, main, sides: made, out: op.out };
   }
 
   /**
    * A block that replaces its output, as one that adds to 0: then the main device's share may be left out. Its input
    * times 0 is 0, but for rows that are not finite, whose result is none either.
    */
-  #addingFromZero(op: OpOf<"ffn">, main: DeviceProgram): OpOf<"ffn"> {
+  #addingFromZero(op: PlacedOp, main: DeviceProgram): PlacedOp {
     this.#emit({ kind: "scale", x: op.x, out: op.out, factor: 0 }, main);
     return { ...op, into: "add" };
   }
 
   /** The block as one that is given its active set, which the main device predicts; other methods need no predictor. */
-  #predictingOnce(op: OpOf<"ffn">, main: DeviceProgram): OpOf<"ffn"> {
+  #predictingOnce(op: PlacedOp, main: DeviceProgram): PlacedOp {
+    if (op.kind === "experts") return op;
     const { block, x } = op;
     const { method, layer, neurons } = block;
     if (method.kind !== "mlp" && method.kind !== "sign") return op;
@@ -278,13 +288,13 @@ class Partitioner {
   }
 
   /** The norm that made the block's input, while its own input is unchanged: the side can do it again. */
-  #normBefore({ x }: OpOf<"ffn">): Op | undefined {
+  #normBefore({ x }: PlacedOp): Op | undefined {
     const norm = this.#norms.get(x);
     if (norm === undefined) return undefined;
     return this.#version(norm.op.x) === norm.version ? norm.op : undefined;
   }
 
-  #finishMerge({ layer, main, sides, out }: PendingMerge): void {
+  #finishMerge({ layer, name, main, sides, out }: PendingMerge): void {
     // Where attention runs beside the hot neurons, they cannot be left out without it.
     const hasCpuPath = main.opCount === 1 && sides.every(({ wholeOps }) => wholeOps !== undefined);
     const never = hasCpuPath ? ({ onCpuPath: "never" } as const) : {};
@@ -293,12 +303,12 @@ class Partitioner {
       this.#actions.push(...transfers);
       if (hasCpuPath) {
         for (const op of wholeOps) device.add(op);
-        this.#run(device, [result], { label: `ffn ${layer}`, onCpuPath: "only" });
+        this.#run(device, [result], { label: `${name} ${layer}`, onCpuPath: "only" });
       }
       for (const op of ops) device.add(op);
       this.#holders.set(result, [device]);
     }
-    this.#label = `cold ffn ${layer}`;
+    this.#label = `cold ${name} ${layer}`;
     for (const { result, merge } of sides) {
       this.#actions.push(...this.#bring([result], main, never));
       main.add({ kind: merge, x: result, out });
@@ -363,7 +373,7 @@ class Partitioner {
 
 interface Share {
   readonly own: Uint32Array;
-  readonly sides: readonly { readonly device: DeviceProgram; readonly neurons: Uint32Array }[];
+  readonly sides: readonly { readonly device: DeviceProgram; readonly units: Uint32Array }[];
   /** The main device predicts for all. */
   readonly isPredictedOnce: boolean;
 }

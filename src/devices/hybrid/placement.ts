@@ -1,10 +1,9 @@
 /** Which device has what, as the executor needs it of a plan, and whether a program fits it. */
 import { counted } from "../../core/counted.ts";
 import { ShapeError } from "../../core/errors.ts";
-import { isIndivisible } from "../../ops/ffn-block.ts";
 import type { Program } from "../../ops/program.ts";
-import { opsOfKind } from "../../ops/program-ops.ts";
 import { cpuDevice, type DeviceId, type Plan, type PlanLayer } from "../../placement/plan.ts";
+import { isWhole, placedOps, unitsOf } from "./placed-op.ts";
 
 /** The parts of a plan that the executor needs. */
 export type Placement = Pick<Plan, "layers" | "outputDevice">;
@@ -21,14 +20,14 @@ export function devicesOf({ layers, outputDevice }: Placement): readonly DeviceI
 }
 
 /** Those of a layer that the device has; ids rising. */
-export function neuronsOf(layer: PlanLayer, wanted: DeviceId): Uint32Array {
+export function unitsOn(layer: PlanLayer, wanted: DeviceId): Uint32Array {
   const ids = layer.parts
     .filter(({ device }) => device === wanted)
-    .flatMap(({ neurons }) => [...neurons]);
+    .flatMap(({ units }) => [...units]);
   return Uint32Array.from(ids).sort();
 }
 
-/** @throws ShapeError when the placement is of a model with other layers or neurons. */
+/** @throws ShapeError when the placement is of a model with other layers, neurons or experts. */
 export function checkPlacement(program: Program, placement: Placement): void {
   for (const { layers } of program.segments) {
     if (layers !== undefined && layers.length !== placement.layers.length) {
@@ -41,17 +40,18 @@ export function checkPlacement(program: Program, placement: Placement): void {
     const expected = `the predictor of layer ${layer} on ${attentionDevice}, as its attention`;
     throw new ShapeError("placement", expected, predictorDevice);
   }
-  for (const { block } of opsOfKind(program, "ffn")) {
-    const { layer, neurons } = block;
+  for (const [layer, op] of placedOps(program.segments.flatMap(({ ops }) => ops))) {
     const placed = placement.layers[layer];
-    const sharing = placed?.parts.filter((part) => part.neurons.length > 0).length ?? 0;
-    if (isIndivisible(block) && sharing > 1) {
+    if (placed === undefined) continue;
+    const { unit, count } = unitsOf(op);
+    const sharing = placed.parts.filter(({ units }) => units.length > 0).length;
+    if (isWhole(op) && sharing > 1) {
       const expected = `all neurons of layer ${layer} on one device, as they are normed together`;
       throw new ShapeError("placement", expected, `neurons on ${sharing} devices`);
     }
-    if (placed !== undefined && placed.neuronCount !== neurons) {
-      const expected = `${counted(neurons, "neuron")} in layer ${layer} of the placement`;
-      throw new ShapeError("placement", expected, String(placed.neuronCount));
+    if (placed.unit !== unit || placed.unitCount !== count) {
+      const expected = `${counted(count, unit)} in layer ${layer} of the placement`;
+      throw new ShapeError("placement", expected, counted(placed.unitCount, placed.unit));
     }
   }
 }

@@ -11,13 +11,13 @@ import { createHybridBackend } from "./backend.ts";
 
 const owners: readonly DeviceId[] = ["gpu1", "gpu0", "cpu"];
 
-function inThirds(neuronCount: number, attentionDevice: DeviceId): PlanLayer {
-  const ids = Uint32Array.from({ length: neuronCount }, (_, id) => id);
+function inThirds(unitCount: number, attentionDevice: DeviceId): PlanLayer {
+  const ids = Uint32Array.from({ length: unitCount }, (_, id) => id);
   const parts = owners.map((device, owner) => ({
     device,
-    neurons: ids.filter((id) => id % owners.length === owner),
+    units: ids.filter((id) => id % owners.length === owner),
   }));
-  return { neuronCount, attentionDevice, parts };
+  return { unit: "neuron", unitCount, attentionDevice, parts };
 }
 
 it.each(["llama", "falcon", "opt"])("%s answers on two cards as on one device", async (arch) => {

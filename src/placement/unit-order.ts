@@ -1,24 +1,27 @@
-/** Neurons by activation frequency, most active first, and the activation mass of their groups. */
+/** Neurons, or experts, by activation frequency, most active first, and the activation mass of their groups. */
+import { counted } from "../core/counted.ts";
 import { OptionError } from "../core/errors.ts";
-import type { Neurons } from "../core/units.ts";
-import type { Activity } from "./placeable-model.ts";
+import type { Activity, PlaceableFfn } from "./placeable-model.ts";
 
 /**
- * Neuron ids, most active first; equal ones by index.
+ * Ids, most active first; equal ones by index.
  * Values are sorted without a comparator (native, 80 layers of 28 672 in a tenth of the time), then each id is
  * dealt to the next free place of its value, which keeps the order stable.
  * @throws OptionError for a frequency outside [0, 1] or a profile of another length.
  */
-export function neuronsByActivity(activity: Activity, neuronCount: Neurons): Uint32Array {
-  checkActivity(activity, neuronCount);
-  const order = new Uint32Array(neuronCount);
+export function unitsByActivity(
+  activity: Activity,
+  { unit, unitCount }: Pick<PlaceableFfn, "unit" | "unitCount">,
+): Uint32Array {
+  checkActivity(activity, { unit, unitCount });
+  const order = new Uint32Array(unitCount);
   if (activity.kind === "uniform") return order.map((_, id) => id);
   const { frequencies } = activity;
   const ascending = Float64Array.from(frequencies).sort();
-  const taken = new Uint32Array(neuronCount);
-  for (let id = 0; id < neuronCount; id++) {
+  const taken = new Uint32Array(unitCount);
+  for (let id = 0; id < unitCount; id++) {
     const end = upperBound(ascending, frequencies[id] ?? 0);
-    const place = neuronCount - end;
+    const place = unitCount - end;
     order[place + (taken[place] ?? 0)] = id;
     taken[place] = (taken[place] ?? 0) + 1;
   }
@@ -26,23 +29,23 @@ export function neuronsByActivity(activity: Activity, neuronCount: Neurons): Uin
 }
 
 /** Of the first n groups. [groups + 1] each. */
-export interface ActiveNeurons {
-  /** Sum of frequencies: active neurons of a token. */
+export interface ActiveUnits {
+  /** Sum of frequencies: active units of a token. */
   readonly frequency: Float64Array;
-  /** Neurons that are computed for any row of a step: rows that share a read. */
+  /** Units that are computed for any row of a step: rows that share a read. */
   readonly perStep: Float64Array;
   /** The same, counted once for each row. */
   readonly perRow: Float64Array;
-  /** Of the number of computed neurons, if they fire independently: real ones vary more. */
+  /** Of the number of computed units, if they fire independently: real ones vary more. */
   readonly variance: Float64Array;
 }
 
 /** Running sums over groups of the order. */
-export function activeNeurons(
+export function activeUnits(
   activity: Activity,
   order: Uint32Array,
-  { group: size, rows }: { readonly group: Neurons; readonly rows: number },
-): ActiveNeurons {
+  { group: size, rows }: { readonly group: number; readonly rows: number },
+): ActiveUnits {
   const groups = Math.ceil(order.length / size);
   const sums = (of: (frequency: number) => number): Float64Array => {
     const sum = new Float64Array(groups + 1);
@@ -70,13 +73,16 @@ export function activeNeurons(
   };
 }
 
-function checkActivity(activity: Activity, neuronCount: Neurons): void {
+function checkActivity(
+  activity: Activity,
+  { unit, unitCount }: Pick<PlaceableFfn, "unit" | "unitCount">,
+): void {
   if (activity.kind === "uniform") {
     if (isFrequency(activity.frequency)) return;
-    throw frequencyError(activity.frequency, "for all neurons");
+    throw frequencyError(activity.frequency, `for all ${unit}s`);
   }
-  if (activity.frequencies.length !== neuronCount) {
-    const found = `${activity.frequencies.length} frequencies for ${neuronCount} neurons`;
+  if (activity.frequencies.length !== unitCount) {
+    const found = `${activity.frequencies.length} frequencies for ${counted(unitCount, unit)}`;
     throw new OptionError(
       "activation profile",
       found,
@@ -85,7 +91,7 @@ function checkActivity(activity: Activity, neuronCount: Neurons): void {
   }
   const wrong = activity.frequencies.findIndex((frequency) => !isFrequency(frequency));
   if (wrong >= 0)
-    throw frequencyError(activity.frequencies[wrong] ?? Number.NaN, `at neuron ${wrong}`);
+    throw frequencyError(activity.frequencies[wrong] ?? Number.NaN, `at ${unit} ${wrong}`);
 }
 
 function isFrequency(value: number): boolean {

@@ -1,0 +1,80 @@
+/**
+ * The experts of a mixture on card and processor, on this machine's driver: the CPU's tokens, bytes as planned and within the
+ * budget, predictions that never fall.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { planPlacement } from "../../src/commands/plan.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
+import { obstacle, skipped } from "../fixtures/both-devices.ts";
+import { generousCard } from "../fixtures/generous-card.ts";
+import { greedyTokens } from "../fixtures/greedy-tokens.ts";
+import { makeTinyModel } from "../fixtures/tiny-model.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const folder = mkdtempSync(join(tmpdir(), "hearth-split-experts-"));
+const hardware = join(folder, "generous-card.json");
+const cacheBefore = process.env["XDG_CACHE_HOME"];
+beforeAll(() => {
+  process.env["XDG_CACHE_HOME"] = folder;
+  writeFileSync(hardware, serialiseHardwareProfile(generousCard));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
+  else process.env["XDG_CACHE_HOME"] = cacheBefore;
+});
+
+const ask = { temperature: 0, maxTokens: 6, ignoreEos: true } as const;
+const prompt = [5, 17, 2, 9, 11, 30];
+const options = { contextLength: 64, batchSize: 8, threads: 1 } as const;
+
+function bytesOf(json: object): number {
+  return "gpu_bytes" in json && typeof json.gpu_bytes === "number" ? json.gpu_bytes : 0;
+}
+
+/** Layers whose experts are on both devices. */
+function splitLayers(json: object): number {
+  const layers: readonly { readonly parts: readonly object[] }[] =
+    "layers" in json && Array.isArray(json.layers) ? json.layers : [];
+  return layers.filter(({ parts }) => parts.length > 1 && parts.every((part) => "experts" in part))
+    .length;
+}
+
+describe.skipIf(obstacle !== undefined)(`experts on card and processor${skipped}`, () => {
+  it.each([
+    // A first layer with a plain block, and shared experts; biases of experts, and their fused activation.
+    ["glm4moe", ["--layers", "3"]],
+    ["gpt-oss", []],
+  ])("%s writes the CPU's tokens at every budget", async (architecture, changes) => {
+    const size = ["--expert-ffn", "64", "--type", "f16"];
+    using model = await makeTinyModel(["--arch", architecture, ...size, ...changes]);
+    const { path } = model;
+    const wanted = await greedyTokens(path, options, { prompt, maxTokens: ask.maxTokens });
+    const planned = { ...options, hardware, gpu: 0 } as const;
+    const everything = await planPlacement(path, { ...planned, vramBudget: 2 ** 28 });
+    const whole = bytesOf(everything.json);
+    let split = 0;
+    let before = 0;
+    for (const share of [0.55, 0.8, 1]) {
+      const vramBudget = Math.floor(share * whole);
+      const { json } = await planPlacement(path, { ...planned, vramBudget });
+      split += splitLayers(json);
+      using engine = await Engine.open(path, { ...planned, device: "hybrid", vramBudget });
+      const { tokens } = await engine.generate(prompt, ask).result;
+      expect(tokens).toEqual(wanted);
+      const { gpu, hybrid } = await engine.report();
+      expect(gpu?.bytes).toBeLessThanOrEqual(vramBudget);
+      expect(json).toMatchObject({ gpu_bytes: gpu?.bytes, gap: 0 });
+      expect(hybrid?.predictedTokensPerSecond).toBeGreaterThanOrEqual(before);
+      before = hybrid?.predictedTokensPerSecond ?? 0;
+    }
+    expect(split).toBeGreaterThan(0);
+  });
+});
