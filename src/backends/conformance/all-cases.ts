@@ -13,6 +13,7 @@ import { maskCases } from "./cases-mask.ts";
 import { predictCases } from "./cases-predict.ts";
 import { programCases } from "./cases-program.ts";
 import { recurrentCases } from "./cases-recurrent.ts";
+import { routeCases } from "./cases-routes.ts";
 import { rowCases } from "./cases-rows.ts";
 import { scaleCase } from "./cases-scale.ts";
 import { type CaseExpectation, expectCase } from "./check-case.ts";
@@ -48,6 +49,7 @@ const cases: readonly ConformanceCase[] = [
   ...recurrentCases(),
   ...ffnCases(),
   ...predictCases(),
+  ...routeCases(),
   ...expertCases(),
   ...maskCases(),
   scaleCase(),
