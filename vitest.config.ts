@@ -35,9 +35,24 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Rooms of plain functions, whose tests change nothing outside of themselves: they share a process, and load modules once. */
+const plainRooms = [
+  "cli",
+  "core",
+  "forms",
+  "gguf",
+  "io",
+  "learning",
+  "model",
+  "ops",
+  "placement",
+  "quant",
+  "sparsity",
+  "text",
+].map((room) => `src/${room}/**/*.test.ts`);
+
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "page/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
     // Files whose tests take longer say so themselves, with vi.setConfig.
     testTimeout: 60_000,
     hookTimeout: 60_000,
@@ -45,6 +60,22 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     globalSetup: ["tools/software-vulkan.mjs", "test/packaged.ts"],
+    projects: [
+      { extends: true, test: { name: "plain", include: plainRooms, isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: "own process",
+          include: [
+            "src/**/*.test.ts",
+            "page/**/*.test.ts",
+            "test/**/*.test.ts",
+            "tools/**/*.test.ts",
+          ],
+          exclude: ["**/node_modules/**", ...plainRooms],
+        },
+      },
+    ],
   },
 });
 
