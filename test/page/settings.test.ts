@@ -12,6 +12,8 @@ const others = new Set([
   ...["messages", "model", "stream", "stream_options", "n", "logprobs", "top_logprobs"],
   // response_format and max_tokens by other names.
   ...["json_schema", "max_completion_tokens"],
+  ...["add_generation_prompt", "continue_final_message"],
+  ...["post_sampling_probs", "timings_per_token", "return_progress"],
 ]);
 
 describe("the table of settings", () => {
