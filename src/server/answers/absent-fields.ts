@@ -26,5 +26,5 @@ export const absentOfLlama: Readonly<Record<string, AbsentField>> = {
   },
 };
 
-/** No token depends on them: hearth chooses places, and a context that is full ends an answer. */
-export const idleOfLlama: readonly string[] = ["id_slot", "n_keep"];
+/** No token depends on them: hearth chooses places and where it samples, and a context that is full ends an answer. */
+export const idleOfLlama: readonly string[] = ["id_slot", "n_keep", "backend_sampling"];

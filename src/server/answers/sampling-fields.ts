@@ -70,11 +70,11 @@ export const samplingFields: {
   frequency_penalty: z.number().optional(),
   logit_bias: z
     .union([
-      z.record(z.string().regex(/^\d+$/, "a token id"), biasField),
+      z.record(z.string().min(1), biasField),
       z.array(z.tuple([z.union([z.int().min(0), z.string().min(1)]), biasField])),
     ])
     .optional()
-    .describe("By id; or pairs of id or text and bias, as llama-server takes them"),
+    .describe("By id or text; or pairs of either and bias, as llama-server takes them"),
   seed: z.int().optional().describe("Same seed, same answer; -1: a new one"),
   stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(64)]).optional(),
   ignore_eos: z.boolean().optional(),
@@ -108,12 +108,20 @@ export function samplingOptions(body: SamplingBody): AnswerOptions {
     presencePenalty: body.presence_penalty,
     frequencyPenalty: body.frequency_penalty,
     ignoreEos: body.ignore_eos,
-    logitBias: body.logit_bias,
+    logitBias: biasOf(body.logit_bias),
     // OpenAI's seeds have 64 bits, llama.cpp's -1 stands for a new one.
     seed: seed === undefined || seed === -1 ? undefined : seed >>> 0,
     stop: typeof stop === "string" ? [stop] : stop,
   };
   return defined(named);
+}
+
+/** Texts among the names of an object, as llama-server takes them. */
+function biasOf(bias: LogitBias | undefined): LogitBias | undefined {
+  if (bias === undefined || Array.isArray(bias)) return bias;
+  const entries = Object.entries(bias);
+  if (entries.every(([name]) => /^\d+$/.test(name))) return bias;
+  return entries.map(([name, value]) => [/^\d+$/.test(name) ? Number(name) : name, value]);
 }
 
 function windowOf(tokens: number | undefined): number | undefined {

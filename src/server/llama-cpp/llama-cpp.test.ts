@@ -189,6 +189,7 @@ describe("/completion", () => {
 
   it.each<readonly [string, object]>([
     ["logit_bias by text", { logit_bias: [[" very", false]] }],
+    ["logit_bias by text in an object", { logit_bias: { " very": false, 3: 1 } }],
     ["dry_multiplier", { prompt: "Once upon a few days later. Once upon a", dry_multiplier: 90 }],
     ["presence_penalty", { prompt: "very few. Once upon a", presence_penalty: 90 }],
   ])("changes its answer by %s", async (_, options) => {
@@ -341,4 +342,13 @@ describe("a conversation", () => {
 it("a folder for conversations must be there", async () => {
   const started = startTestServer({ slotSavePath: join(folder, "missing") });
   await expect(started).rejects.toThrow(/slotSavePath.*a folder that is there/);
+});
+
+it.each([
+  ["/v1/rerank", /rank/],
+  ["/lora-adapters", /adapters/],
+])("%s is refused by its name", async (path, reason) => {
+  const response = await open.ask(path, { query: "a", documents: ["b"] });
+  const { error } = await jsonOf<Completion>(response);
+  expect([response.status, error?.message]).toEqual([400, expect.stringMatching(reason)]);
 });

@@ -2,6 +2,7 @@
 import { addAnswerRoute } from "../answer-route.ts";
 import { isListed } from "../answers/prompt-field.ts";
 import type { Dialect } from "../context.ts";
+import { type RefusedPath, refusePaths } from "../refused-paths.ts";
 import { dataEvent, eventStream } from "../sse.ts";
 import type { StreamForm } from "../stream.ts";
 import { completionAnswer, completionEvent, errorAnswer, infillAnswer } from "./answer-schemas.ts";
@@ -57,5 +58,14 @@ export const llamaCpp: Dialect = {
     addEmbeddingRoutes(app, context);
     addPropsRoutes(app, context);
     addSlotRoutes(app, context);
+    refusePaths(app, absentPaths);
   },
 };
+
+const ranking = "hearth runs no models that rank; the vectors of /v1/embeddings can be compared";
+const absentPaths: readonly RefusedPath[] = [
+  ...["/rerank", "/reranking", "/v1/rerank", "/v1/reranking"].map(
+    (url): RefusedPath => ["POST", url, ranking],
+  ),
+  ["POST", "/lora-adapters", "hearth has no adapters; merge one into its model"],
+];

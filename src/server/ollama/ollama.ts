@@ -1,6 +1,6 @@
 /** What Ollama's clients speak: the paths under /api. Models are not pulled, made or deleted here. */
-import type { App, Dialect } from "../context.ts";
-import { RequestError } from "../errors.ts";
+import type { Dialect } from "../context.ts";
+import { type RefusedPath, refusePaths } from "../refused-paths.ts";
 import { errorAnswer } from "./answer-schemas.ts";
 import { addEmbedRoutes } from "./embed.ts";
 import { errorBody } from "./errors.ts";
@@ -15,11 +15,11 @@ export const ollama: Dialect = {
     addModelRoutes(app, context);
     addRunRoutes(app, context);
     addEmbedRoutes(app, context);
-    refuseChanges(app);
+    refusePaths(app, commands);
   },
 };
 
-const commands: readonly (readonly [method: "POST" | "DELETE", url: string, instead: string])[] = [
+const commands: readonly RefusedPath[] = [
   ["POST", "/api/pull", "hearth pull fetches models"],
   ["POST", "/api/push", "hearth sends no models away"],
   ["POST", "/api/create", "hearth runs GGUF files as they are"],
@@ -27,16 +27,3 @@ const commands: readonly (readonly [method: "POST" | "DELETE", url: string, inst
   ["DELETE", "/api/delete", "hearth rm removes models"],
   ["POST", "/api/blobs/:digest", "hearth runs GGUF files as they are"],
 ];
-
-function refuseChanges(app: App): void {
-  for (const [method, url, instead] of commands) {
-    app.route({
-      method,
-      url,
-      schema: { hide: true },
-      handler: () => {
-        throw new RequestError("not supported", `${url} is not supported: ${instead}`);
-      },
-    });
-  }
-}

@@ -180,6 +180,10 @@ export const embeddingAnswer: z.ZodType = z
   })
   .meta({ id: "Embeddings" });
 
+export const countAnswer: z.ZodType = z
+  .object({ object: z.literal("response.input_tokens"), input_tokens: count })
+  .meta({ id: "InputTokens" });
+
 export const modelAnswer: z.ZodType = z
   .object({
     id: z.string(),

@@ -106,6 +106,18 @@ describe.each([
 });
 
 describe("a chat", () => {
+  it.each([chatPath, "/v1/responses"])("has as many tokens as are counted: %s", async (path) => {
+    const asked = path === chatPath ? { messages } : { input: messages };
+    const counted = await jsonOf<{ input_tokens: number }>(
+      await test.ask(`${path}/input_tokens`, asked),
+    );
+    const limit = path === chatPath ? { max_tokens: 1 } : { max_output_tokens: 1 };
+    const { usage } = await jsonOf<{ usage: Readonly<Record<string, number>> }>(
+      await test.ask(path, { ...asked, ...limit }),
+    );
+    expect(counted.input_tokens).toBe(usage["prompt_tokens"] ?? usage["input_tokens"]);
+  });
+
   it.each([
     ["an image", [{ type: "image_url", image_url: { url: "x" } }], "messages[0].content[0]"],
     ["a part without text", [{ type: "text" }], "messages[0].content[0]"],

@@ -14,6 +14,7 @@ import { chatChunks, chatCompletion } from "./chat-answer.ts";
 import { chatFields, chatRequest } from "./chat-body.ts";
 import { completionChunks, textCompletion } from "./completions-answer.ts";
 import { completionFields, completionRequest } from "./completions-body.ts";
+import { addCountRoutes } from "./count-tokens.ts";
 import { addEmbeddingRoute } from "./embeddings.ts";
 import { errorBody, responseFailure } from "./errors.ts";
 import { addModelRoutes } from "./models.ts";
@@ -36,6 +37,7 @@ export const openai: Dialect = {
   routes(app, context) {
     addModelRoutes(app, context);
     addEmbeddingRoute(app, context);
+    addCountRoutes(app, context);
     for (const url of ["/v1/chat/completions", "/chat/completions"]) {
       addAnswerRoute(app, context, {
         url,
