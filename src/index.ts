@@ -2,6 +2,7 @@
 /** The public names, one by one. What is not here is not part of the API. */
 
 export type { LoadProgress } from "./backends/backend.ts";
+export { type HugePageUse, hugePageUses } from "./backends/machine-rules.ts";
 export { type ModelAbility, modelAbilities } from "./commands/abilities.ts";
 export { type BenchOptions, bench } from "./commands/bench/bench.ts";
 export type {

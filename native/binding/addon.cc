@@ -51,6 +51,8 @@ NAPI_MODULE_INIT() {
   add<create_pool>(env, exports, "createPool");
   add<dispose_pool>(env, exports, "disposePool");
   add<open_file>(env, exports, "openFile");
+  add<move_to_huge_pages>(env, exports, "moveToHugePages");
+  add<bytes_to_move>(env, exports, "bytesToMove");
   add<close_file>(env, exports, "closeFile");
   add<prepare>(env, exports, "prepare");
   add<dispose_executable>(env, exports, "disposeExecutable");

@@ -99,6 +99,8 @@ Source source_of(napi_env env, napi_value value, Pins& pins);
 napi_value create_pool(napi_env env, napi_callback_info info);
 napi_value dispose_pool(napi_env env, napi_callback_info info);
 napi_value open_file(napi_env env, napi_callback_info info);
+napi_value move_to_huge_pages(napi_env env, napi_callback_info info);
+napi_value bytes_to_move(napi_env env, napi_callback_info info);
 napi_value close_file(napi_env env, napi_callback_info info);
 napi_value prepare(napi_env env, napi_callback_info info);
 napi_value dispose_executable(napi_env env, napi_callback_info info);

@@ -1,4 +1,5 @@
-// createPool, disposePool, openFile, closeFile: the pools and files that executables use.
+// createPool, disposePool, openFile, moveToHugePages, bytesToMove, closeFile: the pools and files that
+// executables use.
 #include <utility>
 
 #include "handles.h"
@@ -97,6 +98,31 @@ napi_value open_file(napi_env env, napi_callback_info info) {
   set_property(env, result, "handle", make_external(env, std::move(handle)));
   set_property(env, result, "bytes", make_number(env, bytes));
   return result;
+}
+
+// moveToHugePages(file, begin and end of each stretch, is at once) → how many bytes will be moved
+napi_value move_to_huge_pages(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 3);
+  const std::shared_ptr<MappedFile>& file = external_of<FileHandle>(env, values[0]).file;
+  if (file == nullptr) throw BindingError{"hearth addon: a closed file"};
+  const std::vector<double> ends = numbers_of(env, values[1]);
+  std::vector<Stretch> stretches;
+  for (size_t i = 0; i + 1 < ends.size(); i += 2) {
+    const auto begin = static_cast<size_t>(ends[i]);
+    const auto end = static_cast<size_t>(ends[i + 1]);
+    if (begin > end || end > file->bytes()) throw BindingError{"hearth addon: a bad stretch"};
+    stretches.push_back(Stretch{begin, end});
+  }
+  const MovePace pace = number_of(env, values[2]) != 0 ? MovePace::kAtOnce : MovePace::kBackground;
+  return make_number(env,
+                     static_cast<double>(file->move_to_huge_pages(std::move(stretches), pace)));
+}
+
+// bytesToMove(file) → how many of them are left
+napi_value bytes_to_move(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 1);
+  const std::shared_ptr<MappedFile>& file = external_of<FileHandle>(env, values[0]).file;
+  return make_number(env, file == nullptr ? 0 : static_cast<double>(file->bytes_to_move()));
 }
 
 napi_value close_file(napi_env env, napi_callback_info info) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "../kernels/rounding.h"
 
@@ -193,8 +194,8 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, FileAccess
   if (access == FileAccess::kRead) madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
   const bool filled = fill(descriptor, static_cast<uint8_t*>(memory), bytes, access, error);
-  ::close(descriptor);
   if (!filled) {
+    ::close(descriptor);
     munmap(memory, reserved);
     return nullptr;
   }
@@ -207,8 +208,36 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, FileAccess
   mapped->data_ = static_cast<const uint8_t*>(memory);
   mapped->bytes_ = bytes;
   mapped->reserved_ = reserved;
+#if defined(__linux__)
+  if (access == FileAccess::kMap) {
+    mapped->descriptor_ = descriptor;
+    return mapped;
+  }
+#endif
+  ::close(descriptor);
   return mapped;
 }
+
+#if defined(__linux__)
+
+size_t MappedFile::move_to_huge_pages(std::vector<Stretch> stretches, MovePace pace) {
+  if (mover_ != nullptr || descriptor_ < 0) return 0;
+  MoveJob job{descriptor_, const_cast<uint8_t*>(data_), pieces_to_move(std::move(stretches)), pace};
+  size_t bytes = 0;
+  for (const Stretch& piece : job.pieces) bytes += piece.end - piece.begin;
+  if (bytes == 0) return 0;
+  try {
+    mover_ = std::make_unique<PageMover>(std::move(job));
+  } catch (const std::system_error&) {
+    // No thread to be had: the pages stay those of the file.
+    return 0;
+  }
+  return bytes;
+}
+
+size_t MappedFile::bytes_to_move() const { return mover_ == nullptr ? 0 : mover_->left(); }
+
+#endif
 
 bool MappedFile::lock(std::string& error) const {
   if (mlock(data_, bytes_) == 0) return true;
@@ -220,6 +249,10 @@ bool MappedFile::lock(std::string& error) const {
 // reference: a thread of its own unmaps them, and touches nothing else.
 MappedFile::~MappedFile() {
   if (data_ == nullptr) return;
+#if defined(__linux__)
+  mover_ = nullptr;
+  if (descriptor_ >= 0) ::close(descriptor_);
+#endif
   void* memory = const_cast<uint8_t*>(data_);
   const size_t bytes = reserved_;
   try {
@@ -228,6 +261,14 @@ MappedFile::~MappedFile() {
     munmap(memory, bytes);
   }
 }
+
+#endif
+
+#if !defined(__linux__)
+
+size_t MappedFile::move_to_huge_pages(std::vector<Stretch>, MovePace) { return 0; }
+
+size_t MappedFile::bytes_to_move() const { return 0; }
 
 #endif
 

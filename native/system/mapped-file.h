@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
+
+#include "huge-pages.h"
 
 namespace hearth {
 
@@ -26,6 +29,11 @@ class MappedFile {
   // Keeps the pages in physical memory until the file is given back. False, with the system's
   // reason, where it does not allow that.
   bool lock(std::string& error) const;
+  // Moves these stretches of a mapped file into huge pages, once, by a thread of its own. Returns
+  // how many bytes that are: none for a second call, or where the system has no huge pages.
+  size_t move_to_huge_pages(std::vector<Stretch> stretches, MovePace pace);
+  // Of these, how many are left. 0 where the mover ended early, too.
+  size_t bytes_to_move() const;
 
  private:
   MappedFile() = default;
@@ -35,6 +43,10 @@ class MappedFile {
   FileAccess access_ = FileAccess::kMap;
 #else
   size_t reserved_ = 0;
+#endif
+#if defined(__linux__)
+  int descriptor_ = -1;  // of a mapped file
+  std::unique_ptr<PageMover> mover_;
 #endif
 };
 

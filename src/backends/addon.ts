@@ -99,6 +99,13 @@ export interface Addon {
     isMapped: number,
     isLocked: number,
   ): { readonly handle: Handle; readonly bytes: number; readonly lockError?: string } | string;
+  /**
+   * Moves stretches of a mapped file, begin and end of each, into huge pages behind whoever reads them, 1: as fast as
+   * it can, 0: with a tenth of a core. Returns how many bytes that are; 0 for a second call for the file.
+   */
+  moveToHugePages(file: Handle, stretches: Float64Array, isAtOnce: number): number;
+  /** How many of them are left: none at the end. */
+  bytesToMove(file: Handle): number;
   closeFile(file: Handle): void;
   prepare(pool: Handle, program: AddonProgram): AddonExecutable;
   disposeExecutable(executable: Handle): void;

@@ -14,6 +14,7 @@ import {
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import { bundledModel } from "./bundled-model.ts";
+import { fileOptions } from "./file-options.ts";
 import {
   byteSize,
   collect,
@@ -118,17 +119,12 @@ export function hardwareOption(): ApiOption<"hardware"> {
 const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   contextOption(),
   threadsOption(),
-  new ApiOption(
-    "mmap",
-    "--no-mmap",
-    "read the weights into memory: the file may change while they are used",
-  ),
+  ...fileOptions(),
   new ApiOption(
     "exact",
     "--exact",
     "leave the inputs of quantised weights unrounded on the CPU: slower (default: off)",
   ),
-  new ApiOption("mlock", "--mlock", "keep the weights in physical memory (default: off)"),
   new ApiOption("device", "--device <device>", "where the model runs")
     .choices([...devices])
     .default("auto"),

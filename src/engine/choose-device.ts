@@ -127,11 +127,11 @@ function wholeModelOrWhyNot(
 }
 
 function host(
-  { threads, exact, mmap, mlock }: ResolvedEngineOptions,
+  { threads, exact, mmap, mlock, hugePages }: ResolvedEngineOptions,
   device: HostDevice,
   notices: readonly string[],
 ): ChosenDevice {
-  const opened = openHostBackend(device, { threads, exact, mmap, mlock });
+  const opened = openHostBackend(device, { threads, exact, mmap, mlock, hugePages });
   return {
     kind: "host",
     backend: opened.backend,

@@ -90,7 +90,7 @@ async function setUpHybrid(
   transpose: Transpose,
 ): Promise<DeviceSetup> {
   const { model, options, sidecar } = setup;
-  const { threads, exact, signal, mmap, mlock } = options;
+  const { threads, exact, signal } = options;
   const sparsity = await resolveSparsity(setup, transpose, "map");
   const ready: SparseSetup = { ...setup, sparsity };
   const isAdaptable = sparsity.method !== "dense";
@@ -112,7 +112,7 @@ async function setUpHybrid(
       vramBudget: budget,
       ...(threads !== undefined && { threads }),
       ...(exact !== undefined && { exact }),
-      files: fileUse({ mmap, mlock }),
+      files: fileUse(options),
       placement: { layers: plan.layers, outputDevice: plan.outputDevice },
       timeline: options.timeline ?? false,
       ...(hardware && promptPath(hardware, plan, setup)),

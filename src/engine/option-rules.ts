@@ -1,5 +1,5 @@
 /** What each option of `Engine.open` and `generate` may be: judged before anything is loaded. */
-import { adapterRule, threadsRule } from "../backends/machine-rules.ts";
+import { adapterRule, hugePageUses, threadsRule } from "../backends/machine-rules.ts";
 import {
   checkOptions,
   choiceRule,
@@ -66,6 +66,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   promptSlice: countRule(1, 4096),
   threads: threadsRule,
   mmap: flagRule,
+  hugePages: choiceRule(hugePageUses),
   mlock: flagRule,
   exact: flagRule,
   device: choiceRule(devices),

@@ -1,5 +1,6 @@
 /** What `Engine.open` and `generate` accept, and the defaults. option-rules.ts judges the values. */
 import type { LoadProgress } from "../backends/backend.ts";
+import type { HugePageUse } from "../backends/machine-rules.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import type { KvType } from "../ops/kv-shape.ts";
 import type { Objective } from "../placement/problem.ts";
@@ -64,6 +65,12 @@ export interface EngineOptions {
    * False reads them into memory once. Default true.
    */
   readonly mmap?: boolean;
+  /**
+   * When mapped weights of the processor are copied into huge pages, which it reads faster: Linux alone, and only where three
+   * times their bytes are available. "background" (default): by a tenth of a core while the model is used already; "before":
+   * before the engine is open; "never".
+   */
+  readonly hugePages?: HugePageUse;
   /**
    * Multiply quantised weights with unrounded inputs on the CPU, as a GPU does. Default false: inputs are rounded to eight
    * bits, as in llama.cpp, which is several times faster and moves log-probabilities by up to some 3e-2.

@@ -21,9 +21,9 @@ import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } fro
 import { threadsRule } from "../machine-rules.ts";
 import { StatePositions } from "../state-positions.ts";
 import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
-import { lowerProgram } from "./lower.ts";
+import { type LoweredProgram, lowerProgram } from "./lower.ts";
 import { machineOf } from "./machine.ts";
-import { createMappedFiles, type FileUse, type MappedFiles } from "./mapped-files.ts";
+import { createMappedFiles, type FileUse, fileUse, type MappedFiles } from "./mapped-files.ts";
 import { nativeProduct } from "./sgemm.ts";
 import { createTopKOutputs, type WithoutTopK, withoutTopK } from "./top-k.ts";
 import { transposeWeight } from "./transpose.ts";
@@ -35,7 +35,7 @@ export interface CpuBackendOptions {
   readonly isa?: string;
   /** Whether the inputs of quantised weights stay f32, in place of being rounded to eight bits. Default false: several times faster. */
   readonly exact?: boolean;
-  /** How files with weights come into memory. Default: mapped, not locked. */
+  /** How files with weights come into memory. Default: as an engine's. */
   readonly files?: FileUse;
 }
 
@@ -54,7 +54,7 @@ const measuredBytes = 256 * 1024 * 1024;
 
 /** @throws DeviceError when the addon is missing, UnsupportedError for an instruction set that this machine lacks. */
 export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
-  const { threads, isa, exact = false, files: use = { access: "map", isLocked: false } } = options;
+  const { threads, isa, exact = false, files: use = fileUse({}) } = options;
   const loaded = loadAddon();
   if (loaded.kind === "missing") throw new DeviceError(loaded.reason);
   const { addon } = loaded;
@@ -77,7 +77,7 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
     transpose: transposeWeight(addon, pool, files),
     multiply: nativeProduct(addon, pool),
     measureRead: () => addon.measureRead(pool.handle, measuredBytes),
-    compile: async (program, options) => compile({ addon, pool, files }, program, options),
+    compile: (program, options) => compile({ addon, pool, files }, program, options),
     [Symbol.dispose]: () => {
       files.close();
       addon.disposePool(pool.handle);
@@ -91,7 +91,11 @@ interface Native {
   readonly files: MappedFiles;
 }
 
-function compile(native: Native, program: Program, options: CompileOptions = {}): Executable {
+async function compile(
+  native: Native,
+  program: Program,
+  options: CompileOptions = {},
+): Promise<Executable> {
   options.signal?.throwIfAborted();
   const cut = withoutTopK(program);
   const lowered = lowerProgram(cut.program, native.files);
@@ -99,16 +103,33 @@ function compile(native: Native, program: Program, options: CompileOptions = {})
   const executable = compileNatively(native, () =>
     native.addon.prepare(native.pool.handle, lowered.program),
   );
+  const moved = await moveToHugePages(native, lowered, executable, options.signal);
   options.onProgress?.({ done: total, total });
   const { mapped, copied } = lowered.weightBytes;
-  const isMapped = native.files.access === "map";
+  const mappedWeights = native.files.access === "map" ? Math.max(0, mapped - moved) : 0;
   const memory: MemoryUse = {
-    mappedWeights: isMapped ? mapped : 0,
-    copiedWeights: (isMapped ? copied : copied + mapped) + executable.copiedBytes,
+    mappedWeights,
+    copiedWeights: copied + (mapped - mappedWeights) + executable.copiedBytes,
     kvCache: executable.kvBytes,
     scratch: executable.scratchBytes,
   };
   return createExecutable(native.addon, cut, executable, memory);
+}
+
+/** How many bytes. What the executable has not written to yet is not available, though the system counts it so. */
+async function moveToHugePages(
+  { addon, files }: Native,
+  { stretches }: LoweredProgram,
+  { handle, kvBytes, scratchBytes }: AddonExecutable,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const available = machineOf(addon).availableBytes - kvBytes - scratchBytes;
+  try {
+    return await files.moveToHugePages(stretches, available, signal);
+  } catch (error) {
+    addon.disposeExecutable(handle);
+    throw error;
+  }
 }
 
 /** @throws LimitError when the system gives no thread at all. */

@@ -13,15 +13,16 @@ import { lowerExperts, lowerRoute } from "./lower-experts.ts";
 import { flag, lowerActivation, lowerFfn, lowerPredict } from "./lower-ffn.ts";
 import type { MappedFiles } from "./mapped-files.ts";
 import { choiceCodes, listRecord, opRecord } from "./program-records.ts";
-import { createWeightTable, type WeightTable } from "./weight-table.ts";
+import { createWeightTable, type FileStretch, type WeightTable } from "./weight-table.ts";
 
 export interface LoweredProgram {
   readonly program: AddonProgram;
   readonly weightBytes: { readonly mapped: number; readonly copied: number };
+  readonly stretches: readonly FileStretch[];
 }
 
 /** @throws ShapeError, UnsupportedError or FileFormatError. */
-export function lowerProgram(program: Program, files: MappedFiles): LoweredProgram {
+export function lowerProgram(program: Program, files: Pick<MappedFiles, "open">): LoweredProgram {
   checkLimits(program);
   const table = createWeightTable(files);
   const published = publishedSlots(program);
@@ -42,6 +43,7 @@ export function lowerProgram(program: Program, files: MappedFiles): LoweredProgr
       segments,
     },
     weightBytes: table.bytes(),
+    stretches: table.stretches(),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { tensorType, type WeightType, weightBytes } from "../../core/dtype.ts";
 import { ShapeError } from "../../core/errors.ts";
+import type { Bytes } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import type { Handle } from "../addon.ts";
 import type { MappedFiles } from "./mapped-files.ts";
@@ -22,16 +23,27 @@ export interface WeightTable {
   numbers(): Float64Array;
   /** Bytes of the weights that lie in files, and in memory; each stretch once. */
   bytes(): { readonly mapped: number; readonly copied: number };
+  /** Where the weights lie in files. */
+  stretches(): readonly FileStretch[];
 }
 
-export function createWeightTable(files: MappedFiles): WeightTable {
+export interface FileStretch {
+  readonly path: string;
+  readonly offset: Bytes;
+  readonly bytes: Bytes;
+}
+
+export function createWeightTable(files: Pick<MappedFiles, "open">): WeightTable {
   const weights = new Map<Weight, number>();
   const numbers: number[] = [];
   const sources: (Handle | Uint8Array)[] = [];
   const sourceIndex = new Map<string | Handle, number>();
   const arrays: SmallArray[] = [];
   const arrayIndex = new Map<object, number>();
-  const stretches = { mapped: new Map<string, number>(), copied: new Map<Uint8Array, number>() };
+  const stretches = {
+    mapped: new Map<string, FileStretch>(),
+    copied: new Map<Uint8Array, number>(),
+  };
 
   const source = (weight: Weight): { readonly index: number; readonly offset: number } => {
     const { bytes } = weight;
@@ -47,7 +59,8 @@ export function createWeightTable(files: MappedFiles): WeightTable {
     if (file.bytes < bytes.offset + needed) {
       throw tooFewBytes(weight, needed, Math.max(0, file.bytes - bytes.offset));
     }
-    stretches.mapped.set(`${bytes.path}\n${bytes.offset}`, needed);
+    const { path, offset } = bytes;
+    stretches.mapped.set(`${path}\n${offset}`, { path, offset, bytes: needed });
     const index = intern(sources, sourceIndex, bytes.path, () => file.handle);
     return { index, offset: bytes.offset };
   };
@@ -70,9 +83,10 @@ export function createWeightTable(files: MappedFiles): WeightTable {
       array === undefined ? -1 : intern(arrays, arrayIndex, array, () => array),
     numbers: () => Float64Array.from(numbers),
     bytes: () => ({
-      mapped: sum(stretches.mapped.values()),
+      mapped: sum(Array.from(stretches.mapped.values(), ({ bytes }) => bytes)),
       copied: sum(stretches.copied.values()),
     }),
+    stretches: () => [...stretches.mapped.values()],
   };
 }
 

@@ -92,7 +92,13 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   try {
     for (const path of models) {
       for (const configuration of configurations) {
-        const engineOptions = { ...configuration, contextLength, sequences };
+        // What is measured is not to change while it is: pages move before the first round.
+        const engineOptions: EngineOptions & { readonly contextLength: Tokens } = {
+          hugePages: "before",
+          ...configuration,
+          contextLength,
+          sequences,
+        };
         contenders.push(await openContender(path, engineOptions, { programs, tests }));
       }
     }
