@@ -53,6 +53,8 @@ export {
   perplexity,
 } from "./commands/perplexity.ts";
 export { type PlacementOptions, type PlacementResult, planPlacement } from "./commands/plan.ts";
+export { type BudgetPlans, type BudgetPlansOptions, planBudgets } from "./commands/plan-budgets.ts";
+export { type PlannableMachine, plannableMachines } from "./commands/plan-machines.ts";
 export {
   type PredictedMemory,
   type PredictedWay,

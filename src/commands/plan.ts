@@ -18,7 +18,7 @@ import { machineProfile, openHardware } from "../devices/hardware/measure-machin
 import { cardBudget } from "../engine/card-budget.ts";
 import { coldMemoryNotices } from "../engine/cold-memory.ts";
 import { foldIntoProfile } from "../engine/learn.ts";
-import { openSetup, withSidecar } from "../engine/model-setup.ts";
+import { type ModelSetup, openSetup, withSidecar } from "../engine/model-setup.ts";
 import { sidecarOf } from "../engine/model-sidecar.ts";
 import { engineRules } from "../engine/option-rules.ts";
 import type { EngineOptions } from "../engine/options.ts";
@@ -28,6 +28,7 @@ import { resolveSparsity, type SparseSetup } from "../engine/resolve-sparsity.ts
 import { memoryOfProcess } from "../io/cgroup.ts";
 import { describePlan } from "../placement/describe-plan.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
+import type { Plan } from "../placement/plan.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { type Solver, solvers } from "../placement/solve-placement.ts";
 import { plotPlan } from "./plots/plot-plan.ts";
@@ -69,7 +70,7 @@ export interface PlacementResult {
 }
 
 /** For how many further GiB the report says what each would bring. */
-const furtherGibibytes = 8;
+export const furtherGibibytes = 8;
 /** Of no adapter of this machine: bytes do not depend on limits, save for a few when weights are cut into pieces. */
 const noLimits: BindingLimits = {
   maxBinding: Number.MAX_SAFE_INTEGER,
@@ -90,7 +91,7 @@ export async function planPlacement(
   return planOn(thisMachine, path, options);
 }
 
-const thisMachine: PlanningMachine = {
+export const thisMachine: PlanningMachine = {
   memory: memoryOfProcess,
   findAdapter: (named) => findAdapter(named, "any"),
 };
@@ -103,39 +104,71 @@ export async function planOn(
 ): Promise<PlacementResult> {
   checkOptions(options, placementRules, "plan");
   const { solver = "exact", curvePoints = 0, refresh = false, ...engineOptions } = options;
-  const setup = withSidecar(await openSetup(path, engineOptions, "per sequence"));
-  const { gpu, vramBudget, sidecar: named } = setup.options;
-  const hardware = await hardwareFor(setup.options);
-  const isElsewhere = setup.options.hardware !== undefined;
-  const budgetBytes = budgetOn(hardware, vramBudget);
-  if (!isElsewhere) {
-    const memory = { system: machine.memory(), card: budgetBytes };
-    requireCacheMemory(setup.model, setup.options, memory);
-  }
-  // The adapter that a run here would use: its limits decide how weights are cut.
-  const isAsked = gpu !== undefined || !isElsewhere;
-  const adapter = isAsked ? await machine.findAdapter(gpu) : undefined;
-  const before = setup.sidecar;
-  const learntTokens = refresh ? await foldIntoProfile(setup.model, before) : 0;
-  const sidecar = learntTokens > 0 ? sidecarOf(setup.model, named) : before;
-  const sparsity = await resolveSparsity({ ...setup, sidecar }, shapeOnly, "map");
-  const ready: SparseSetup = { ...setup, sidecar, sparsity };
+  const task = await openPlanning(machine, path, engineOptions);
+  const { hardware, limits } = task;
+  const budgetBytes = budgetOn(hardware, task.setup.options.vramBudget);
+  task.requireCache(budgetBytes);
+  const before = task.setup.sidecar;
+  const learntTokens = refresh ? await foldIntoProfile(task.setup.model, before) : 0;
+  const ready = await readyToPlan(task.setup, learntTokens > 0);
   const request: PlanRequest = {
     hardware,
-    limits: adapter === undefined ? noLimits : bindingLimits(adapter),
+    limits,
     budgetBytes,
     solver,
     curvePoints,
     furtherGibibytes,
   };
   const made = refresh ? await planAgain(ready, request, before) : await planModel(ready, request);
-  const ofMachine = isElsewhere ? [] : coldMemoryNotices(made, machine.memory());
-  const plan = { ...made, notices: [...made.notices, ...ofMachine] };
+  const plan = { ...made, notices: [...made.notices, ...task.noticesOf(made)] };
   const text = describePlan(plan);
   return { json: planJson(plan), text, learntTokens, plot: () => plotPlan(plan) };
 }
 
-const placementRules: OptionRules<PlacementOptions> = {
+/** A model that is to be planned, and the machine that it is planned for. */
+export interface PlanningTask {
+  readonly setup: ModelSetup;
+  readonly hardware: HardwareProfile;
+  readonly limits: BindingLimits;
+  /** With so much of the card's memory. @throws LimitError where the KV cache does not fit into this machine */
+  requireCache(card: Bytes): void;
+  /** What is to be said of a plan beside its own notices. */
+  noticesOf(plan: Plan): readonly string[];
+}
+
+/** `options` keep their rules. @throws as planPlacement */
+export async function openPlanning(
+  machine: PlanningMachine,
+  path: string,
+  options: EngineOptions,
+): Promise<PlanningTask> {
+  const setup = withSidecar(await openSetup(path, options, "per sequence"));
+  const { gpu } = setup.options;
+  const hardware = await hardwareFor(setup.options);
+  const isElsewhere = setup.options.hardware !== undefined;
+  // The adapter that a run here would use: its limits decide how weights are cut.
+  const isAsked = gpu !== undefined || !isElsewhere;
+  const adapter = isAsked ? await machine.findAdapter(gpu) : undefined;
+  return {
+    setup,
+    hardware,
+    limits: adapter === undefined ? noLimits : bindingLimits(adapter),
+    requireCache(card) {
+      if (isElsewhere) return;
+      requireCacheMemory(setup.model, setup.options, { system: machine.memory(), card });
+    },
+    noticesOf: (plan) => (isElsewhere ? [] : coldMemoryNotices(plan, machine.memory())),
+  };
+}
+
+/** `isLearnt`: the sidecar has changed since it was opened. */
+export async function readyToPlan(setup: ModelSetup, isLearnt: boolean): Promise<SparseSetup> {
+  const sidecar = isLearnt ? sidecarOf(setup.model, setup.options.sidecar) : setup.sidecar;
+  const sparsity = await resolveSparsity({ ...setup, sidecar }, shapeOnly, "map");
+  return { ...setup, sidecar, sparsity };
+}
+
+export const placementRules: OptionRules<PlacementOptions> = {
   contextLength: engineRules.contextLength,
   sequences: engineRules.sequences,
   checkpoints: engineRules.checkpoints,

@@ -22,6 +22,7 @@ import type { Activity, PlaceableModel } from "../placement/placeable-model.ts";
 import {
   checkPlan,
   createPlan,
+  createPlans,
   gpuDevice,
   hardwareHash,
   type Plan,
@@ -99,6 +100,39 @@ export async function openPlan(
   throw new StalePlanError(["size on the GPU"], String(plan.gpuBytes), String(exact));
 }
 
+/** Plans of one model, machine and context within several budgets, and what they are plans of. */
+export interface PlannedBudgets {
+  readonly model: PlaceableModel;
+  /** With rising budgets. */
+  readonly plans: readonly Plan[];
+}
+
+/**
+ * A plan for each budget, from one pass of the solver; none is kept. `budgets`: as createPlans is given them.
+ * @throws as planModel.
+ */
+export async function planBudgetsOf(
+  setup: SparseSetup,
+  request: Omit<PlanRequest, "curvePoints">,
+  budgets: (everything: Bytes) => readonly Bytes[],
+): Promise<PlannedBudgets> {
+  const { hardware, limits, furtherGibibytes } = request;
+  const inputs = planInputs(setup, request, hardwareHash(hardware));
+  const model = describeSetup(setup, limits);
+  const plans: Plan[] = [];
+  for (const plan of await createPlans({ model, hardware, inputs, furtherGibibytes, budgets })) {
+    const { budgetBytes } = plan.inputs;
+    const exact = exactBytes(setup, plan, limits);
+    const within = { ...request, budgetBytes, curvePoints: 0 };
+    plans.push(
+      exact <= budgetBytes
+        ? withExactBytes(plan, exact)
+        : await solveWithin(setup, within, plan.inputs),
+    );
+  }
+  return { model, plans };
+}
+
 function isReusable(plan: Plan, request: PlanRequest): boolean {
   const hasOutlook = request.furtherGibibytes === 0 || plan.further.length > 0;
   return hasOutlook && plan.curve.length >= request.curvePoints;
@@ -122,13 +156,7 @@ async function solveWithin(
   inputs: Omit<PlanInputs, "hardware">,
 ): Promise<Plan> {
   const { hardware, limits, furtherGibibytes, curvePoints } = request;
-  const everySplit = shapedProgram(setup, (layer) => rowsOf(setup, layer));
-  const unsplit = shapedProgram(setup, setup.sparsity.downRows);
-  const activity = (layer: number, op: PlacedOp): Activity =>
-    op.kind === "experts"
-      ? expertActivity(setup, layer, op)
-      : neuronActivity(setup, { layer, neurons: op.block.neurons });
-  let model = describeProgram({ program: everySplit, unsplit, activity, limits });
+  let model = describeSetup(setup, limits);
   for (let attempt = 0; attempt < maxTries; attempt++) {
     const plan = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
     const exact = exactBytes(setup, plan, limits);
@@ -142,6 +170,16 @@ async function solveWithin(
   throw new LimitError(
     `no placement was found whose buffers fit ${formatBytes(request.budgetBytes)}; use --device cpu`,
   );
+}
+
+function describeSetup(setup: SparseSetup, limits: BindingLimits): PlaceableModel {
+  const program = shapedProgram(setup, (layer) => rowsOf(setup, layer));
+  const unsplit = shapedProgram(setup, setup.sparsity.downRows);
+  const activity = (layer: number, op: PlacedOp): Activity =>
+    op.kind === "experts"
+      ? expertActivity(setup, layer, op)
+      : neuronActivity(setup, { layer, neurons: op.block.neurons });
+  return describeProgram({ program, unsplit, activity, limits });
 }
 
 function exactBytes(setup: SparseSetup, plan: Plan, limits: BindingLimits): Bytes {

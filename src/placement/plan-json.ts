@@ -132,7 +132,7 @@ const planKeys = [
   "layers",
 ] as const;
 
-function pointJson(point: BudgetPoint): object {
+export function pointJson(point: BudgetPoint): object {
   return {
     budget_bytes: point.budgetBytes,
     predicted_tokens_per_second: point.predictedTokensPerSecond,

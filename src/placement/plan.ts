@@ -3,7 +3,7 @@
  * The parts of a layer are a list of {device, units}, open to more devices. Format: docs/formats/plan.md.
  */
 import { createHash } from "node:crypto";
-import { StalePlanError } from "../core/errors.ts";
+import { DeviceError, StalePlanError } from "../core/errors.ts";
 import { significant } from "../core/numbers.ts";
 import { type Bytes, formatBytes, GiB } from "../core/units.ts";
 import { type HardwareProfile, serialiseHardwareProfile } from "./hardware.ts";
@@ -105,8 +105,70 @@ export async function createPlan(request: PlacementRequest): Promise<Plan> {
   const inputs: PlanInputs = { ...request.inputs, hardware: hardwareHash(hardware) };
   const problem = placementProblem({ ...inputs, model, hardware });
   const solution = await solvePlacement(problem, inputs.solver);
-  const memory = memoryOfSelection(model, solution);
   const rival = await fastestRival(problem, solution);
+  return planOf(request, {
+    inputs,
+    problem,
+    solution,
+    rival,
+    ...(await outlook(problem, request)),
+  });
+}
+
+/** As PlacementRequest, of `inputs.budgetBytes` only the largest budget. */
+export interface BudgetsRequest extends Omit<PlacementRequest, "curvePoints"> {
+  /** Which budgets, by the bytes with which everything is on the GPU. */
+  readonly budgets: (everything: Bytes) => readonly Bytes[];
+}
+
+/**
+ * A plan for each of several budgets, in their order, from one pass of the solver: little more work than for one of them.
+ * A placement may be another one than `createPlan` finds, where two are equally good.
+ * @throws as createPlan.
+ */
+export async function createPlans(request: BudgetsRequest): Promise<readonly Plan[]> {
+  const { model, hardware, furtherGibibytes } = request;
+  const hash = hardwareHash(hardware);
+  const problem = placementProblem({ ...request.inputs, model, hardware });
+  const all = everythingBytes(problem);
+  const budgets = problem.hasGpu ? request.budgets(all) : [0];
+  const furtherOf = (budget: Bytes): readonly Bytes[] =>
+    problem.hasGpu ? furtherBudgets(budget, all, furtherGibibytes) : [];
+  const asked = [...new Set(budgets.flatMap((budget) => [budget, ...furtherOf(budget)]))];
+  const solutions = new Map(
+    (await solveBudgets({ problem, solver: "exact", budgets: asked })).map(
+      (solution) => [solution.budgetBytes, solution] as const,
+    ),
+  );
+  const solved = (budget: Bytes): Solution => {
+    const solution = solutions.get(budget);
+    if (solution === undefined) throw new DeviceError("the solver left out a budget");
+    return solution;
+  };
+  const plans: Plan[] = [];
+  for (const budgetBytes of budgets) {
+    const inputs: PlanInputs = { ...request.inputs, budgetBytes, hardware: hash };
+    const own = { ...problem, budgetBytes };
+    const solution = solved(budgetBytes);
+    const rival = await fastestRival(own, solution);
+    const further = furtherOf(budgetBytes).map((budget) => budgetPoint(problem, solved(budget)));
+    plans.push(planOf(request, { inputs, problem: own, solution, rival, further, curve: [] }));
+  }
+  return plans;
+}
+
+interface Solved extends Pick<Plan, "inputs" | "further" | "curve"> {
+  readonly problem: PlacementProblem;
+  readonly solution: Solution;
+  readonly rival: Solution | undefined;
+}
+
+function planOf(
+  request: Pick<PlacementRequest, "model" | "hardware" | "inputs">,
+  { inputs, problem, solution, rival, further, curve }: Solved,
+): Plan {
+  const { model, hardware } = request;
+  const memory = memoryOfSelection(model, solution);
   return {
     version: 1,
     key: planKey(inputs),
@@ -123,7 +185,8 @@ export async function createPlan(request: PlacementRequest): Promise<Plan> {
     bound: solution.bound,
     gap: solution.gap,
     solveMs: solution.solveMs,
-    ...(await outlook(problem, request)),
+    further,
+    curve,
     notices: noticesOf(problem, solution, { ...request, rival }),
   };
 }
@@ -208,9 +271,7 @@ async function outlook(
 ): Promise<Pick<Plan, "further" | "curve">> {
   if (!problem.hasGpu) return { further: [], curve: [] };
   const all = everythingBytes(problem);
-  const missing = Math.ceil(Math.max(0, all - problem.budgetBytes) / GiB);
-  const steps = Math.min(request.furtherGibibytes, missing);
-  const further = Array.from({ length: steps }, (_, i) => problem.budgetBytes + (i + 1) * GiB);
+  const further = furtherBudgets(problem.budgetBytes, all, request.furtherGibibytes);
   const last = Math.max(all, problem.budgetBytes);
   const curve = Array.from({ length: request.curvePoints }, (_, i) =>
     Math.round((i * last) / Math.max(1, request.curvePoints - 1)),
@@ -218,11 +279,21 @@ async function outlook(
   const budgets = [...further, ...curve];
   if (budgets.length === 0) return { further: [], curve: [] };
   const solutions = await solveBudgets({ problem, solver: "exact", budgets });
-  const points = solutions.map((solution) => ({
+  const points = solutions.map((solution) => budgetPoint(problem, solution));
+  return { further: points.slice(0, further.length), curve: points.slice(further.length) };
+}
+
+/** Each further GiB until everything fits, so many at most. */
+function furtherBudgets(budget: Bytes, everything: Bytes, most: number): readonly Bytes[] {
+  const missing = Math.ceil(Math.max(0, everything - budget) / GiB);
+  return Array.from({ length: Math.min(most, missing) }, (_, i) => budget + (i + 1) * GiB);
+}
+
+function budgetPoint(problem: PlacementProblem, solution: Solution): BudgetPoint {
+  return {
     budgetBytes: solution.budgetBytes,
     predictedTokensPerSecond: tokensPerSecond(problem, solution),
-  }));
-  return { further: points.slice(0, steps), curve: points.slice(steps) };
+  };
 }
 
 /** What `latency` places within the same budget, where the objective is another. */
@@ -238,7 +309,9 @@ async function fastestRival(
 function noticesOf(
   problem: PlacementProblem,
   solution: Solution,
-  request: PlacementRequest & { readonly rival: Solution | undefined },
+  request: Pick<PlacementRequest, "hardware" | "inputs"> & {
+    readonly rival: Solution | undefined;
+  },
 ): readonly string[] {
   const notices: string[] = [];
   if (request.inputs.profile === null) {
