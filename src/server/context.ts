@@ -3,16 +3,20 @@
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import type { z } from "zod";
 import type { Failure } from "./errors.ts";
+import type { Planning } from "./hearth/planning.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ModelHost } from "./models/host.ts";
-import type { UnknownFields } from "./options.ts";
+import type { ResolvedServerOptions, UnknownFields } from "./options.ts";
 
 export interface ServerContext {
   readonly models: ModelHost;
   readonly limits: Limits;
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
+  readonly planning: Planning;
+  /** With which every model is opened, unless other settings were chosen for it. */
+  readonly options: ResolvedServerOptions;
   /** Fields of a body that no dialect knows. */
   readonly unknownFields: UnknownFields;
   /** Whether requests that change the server (load, unload, slots, files) may be taken: only with a key. */

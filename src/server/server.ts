@@ -11,6 +11,7 @@ import { Connections } from "./connections.ts";
 import type { App, ServerContext } from "./context.ts";
 import { ModelLoadError } from "./errors.ts";
 import type { Condition } from "./health.ts";
+import { Planning } from "./hearth/planning.ts";
 import { defaultLimits } from "./limits.ts";
 import { createLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -50,12 +51,14 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
     limits: defaultLimits,
     log,
     metrics: new Metrics(models),
+    planning: new Planning(),
+    options: resolved,
     unknownFields: resolved.unknownFields,
     mayChangeServer: resolved.apiKeys.length > 0,
     slotFolder: resolved.slotSavePath,
   };
   const app = await buildApp({ context, options: resolved, condition: () => server.condition });
-  const server = new RunningServer(app, models, resolved);
+  const server = new RunningServer(app, context, resolved);
   return server;
 }
 
@@ -67,15 +70,21 @@ class RunningServer implements HearthServer {
   readonly #app: App;
   readonly #connections: Connections;
   readonly #models: ModelHost;
+  readonly #planning: Planning;
   readonly #address: { readonly host: string; readonly port: number };
   /** Beside the first address. */
   readonly #further: NetServer[] = [];
   #loading: Promise<void> | undefined;
 
-  constructor(app: App, models: ModelHost, { host, port }: ResolvedServerOptions) {
+  constructor(
+    app: App,
+    { models, planning }: ServerContext,
+    { host, port }: ResolvedServerOptions,
+  ) {
     this.#app = app;
     this.#connections = new Connections(app.server);
     this.#models = models;
+    this.#planning = planning;
     this.#address = { host, port };
     this.condition = { kind: models.catalogue.only === undefined ? "ok" : "loading" };
   }
@@ -143,6 +152,7 @@ class RunningServer implements HearthServer {
 
   async close(): Promise<void> {
     this.condition = { kind: "ending" };
+    await this.#planning.close();
     const idle = setInterval(() => this.#connections.closeIdle(), drainStep);
     try {
       await Promise.all([this.#app.close(), ...this.#further.splice(0).map(closeAddress)]);

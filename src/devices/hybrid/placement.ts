@@ -21,9 +21,10 @@ export function devicesOf({ layers, outputDevice }: Placement): readonly DeviceI
 
 /** Those of a layer that the device has; ids rising. */
 export function unitsOn(layer: PlanLayer, wanted: DeviceId): Uint32Array {
-  const ids = layer.parts
-    .filter(({ device }) => device === wanted)
-    .flatMap(({ units }) => [...units]);
+  const parts = layer.parts.filter(({ device }) => device === wanted);
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only.units;
+  const ids = parts.flatMap(({ units }) => [...units]);
   return Uint32Array.from(ids).sort();
 }
 

@@ -4,12 +4,23 @@
  * any more, and it is closed when its last request is done. Who asks for it meanwhile waits until it is loaded again. So
  * does who asks for one whose engine has failed: once, and what stands in the way of that is the request's error.
  */
-import type { Milliseconds } from "../../core/units.ts";
+import type { Bytes, Milliseconds, Tokens } from "../../core/units.ts";
 import type { Engine, LoadProgress } from "../../index.ts";
 import { ModelLoadError, RequestError } from "../errors.ts";
 import type { Catalogue, CatalogueEntry } from "./catalogue.ts";
 import { LoadedModel } from "./loaded-model.ts";
 import { nearNames } from "./near-names.ts";
+
+/** What of a model's options is chosen while the server runs; where it says nothing, the server's own hold. */
+export interface ModelSettings {
+  readonly contextLength?: Tokens;
+  readonly vramBudget?: Bytes;
+}
+
+/** A model that is to be opened. */
+export interface SetEntry extends CatalogueEntry {
+  readonly settings: ModelSettings;
+}
 
 export interface ModelHostOptions {
   /** Models in memory at most. */
@@ -18,13 +29,13 @@ export interface ModelHostOptions {
   readonly keepAlive: Milliseconds;
   /** `signal` aborts when the server ends; `loaded` are in memory already. @throws what `Engine.open` does */
   open(
-    entry: CatalogueEntry,
+    entry: SetEntry,
     signal: AbortSignal,
     onProgress: (progress: LoadProgress) => void,
     loaded: readonly LoadedModel[],
   ): Promise<Engine>;
   /** Whether a further model fits beside those that are loaded; where none is, it is tried. */
-  fits(entry: CatalogueEntry, loaded: readonly LoadedModel[]): boolean | Promise<boolean>;
+  fits(entry: SetEntry, loaded: readonly LoadedModel[]): boolean | Promise<boolean>;
 }
 
 export interface LeaseWish {
@@ -57,6 +68,9 @@ export class ModelHost {
   readonly #timers = new Map<LoadedModel, NodeJS.Timeout>();
   /** Models that were sent away and are still held. */
   readonly #leaving = new Set<Promise<void>>();
+  readonly #settings = new Map<string, ModelSettings>();
+  /** Names of models that are being opened with other settings. */
+  readonly #changing = new Set<string>();
   #loading: Promise<unknown> = Promise.resolve();
   readonly #closing = new AbortController();
 
@@ -113,6 +127,54 @@ export class ModelHost {
     return model !== undefined;
   }
 
+  /** How the model is opened, where that was chosen while the server ran. */
+  settings(name: string): ModelSettings {
+    return this.#settings.get(name) ?? {};
+  }
+
+  /**
+   * Opens the model with other settings when its running requests are done; who asks for it meanwhile waits. Where that
+   * fails, it is opened as it was.
+   * @throws RequestError for a name that no model has, and for one that is being changed already; ModelLoadError: it is as it was
+   */
+  async reload(name: string | undefined, settings: ModelSettings): Promise<void> {
+    const entry = await this.find(name);
+    if (this.#changing.has(entry.name)) {
+      const message = `the model ${entry.name} is being opened with other settings already`;
+      throw new RequestError("unavailable", message);
+    }
+    this.#changing.add(entry.name);
+    try {
+      const loaded = await this.#whenLoaded(entry.name);
+      if (loaded !== undefined) void this.#sendAway(loaded);
+      const before = this.settings(entry.name);
+      let refused: unknown;
+      await this.#begin(entry.name, async () => {
+        this.#settings.set(entry.name, settings);
+        try {
+          return await this.#load(entry);
+        } catch (error) {
+          refused = error;
+          this.#settings.set(entry.name, before);
+          if (loaded === undefined) throw error;
+          return await this.#load(entry);
+        }
+      });
+      if (refused !== undefined) throw refused;
+    } finally {
+      this.#changing.delete(entry.name);
+    }
+  }
+
+  /** Waits for a model that is being loaded. Undefined for one that is not in memory. */
+  async #whenLoaded(name: string): Promise<LoadedModel | undefined> {
+    for (;;) {
+      const [loaded, loading] = [this.#loaded.get(name), this.#models.get(name)];
+      if (loaded !== undefined || loading === undefined) return loaded;
+      await loading.catch(() => undefined);
+    }
+  }
+
   /** Nothing is given out any more; resolves when all models are closed, after their last requests. */
   async close(): Promise<void> {
     this.#closing.abort(ending());
@@ -145,17 +207,23 @@ export class ModelHost {
     if (failed?.engine.failure !== undefined) void this.#sendAway(failed);
     const known = this.#models.get(entry.name);
     if (known !== undefined) return known;
-    const loading = this.#loading.then(() => this.#load(entry));
-    this.#models.set(entry.name, loading);
+    return this.#begin(entry.name, () => this.#load(entry));
+  }
+
+  /** After all loading that has begun before. */
+  #begin(name: string, load: () => Promise<LoadedModel>): Promise<LoadedModel> {
+    const loading = this.#loading.then(load);
+    this.#models.set(name, loading);
     this.#loading = loading.catch(() => {
-      if (this.#models.get(entry.name) === loading) this.#models.delete(entry.name);
+      if (this.#models.get(name) === loading) this.#models.delete(name);
     });
     return loading;
   }
 
-  async #load(entry: CatalogueEntry): Promise<LoadedModel> {
+  async #load(found: CatalogueEntry): Promise<LoadedModel> {
     const { signal } = this.#closing;
     signal.throwIfAborted();
+    const entry: SetEntry = { ...found, settings: this.settings(found.name) };
     await this.#makeRoom(entry);
     let engine: Engine;
     try {
@@ -178,7 +246,7 @@ export class ModelHost {
   }
 
   /** Sends models away, idle ones first, and waits until their memory is free. */
-  async #makeRoom(entry: CatalogueEntry): Promise<void> {
+  async #makeRoom(entry: SetEntry): Promise<void> {
     const { maxLoaded, fits } = this.#options;
     for (;;) {
       const loaded = this.loaded();

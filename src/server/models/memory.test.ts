@@ -39,7 +39,7 @@ describe("a further model", () => {
     const engine = { device: "cpu", cacheRam: 0 } as const;
     using opened = await Engine.open(bundledModel, engine);
     const loaded = [new LoadedModel("one", opened, () => undefined)];
-    const entry = { name: "two", path: bundledModel };
+    const entry = { name: "two", path: bundledModel, settings: {} };
     const few = resolveServerOptions({ engine });
     expect(await fitsIntoMemory(entry, loaded, few)).toBe(true);
     const atRest = resolveServerOptions({ engine: { ...engine, cacheRam: 2 ** 50 } });
@@ -47,6 +47,8 @@ describe("a further model", () => {
     const many = resolveServerOptions({ engine, parallel: 1024, contextLength: 2 ** 20 });
     expect(await fitsIntoMemory(entry, [], many)).toBe(false);
     // What is wrong with it is said when it is opened.
-    expect(await fitsIntoMemory({ name: "no", path: "no.gguf" }, loaded, few)).toBe(true);
+    expect(await fitsIntoMemory({ name: "no", path: "no.gguf", settings: {} }, loaded, few)).toBe(
+      true,
+    );
   });
 });

@@ -1,11 +1,13 @@
 /** Whether a further model fits into memory beside those that are loaded. */
+import { defined } from "../../core/defined.ts";
 import { HearthError } from "../../core/errors.ts";
-import type { Bytes, Tokens } from "../../core/units.ts";
+import { type Bytes, formatBytes, type Tokens } from "../../core/units.ts";
 import { type MemoryNeed, predictMemory, type SystemMemory } from "../../index.ts";
+import { RequestError } from "../errors.ts";
 import type { ResolvedServerOptions } from "../options.ts";
-import type { CatalogueEntry } from "./catalogue.ts";
+import type { SetEntry } from "./host.ts";
 import type { LoadedModel } from "./loaded-model.ts";
-import { defaultCacheRam } from "./open-model.ts";
+import { defaultCacheRam, withSettings } from "./open-model.ts";
 
 /** Memory that further models leave to prompts and other programs. */
 const reservedShare = 0.25;
@@ -18,10 +20,11 @@ const countedContext: Tokens = 4096;
 
 /** Where it cannot be predicted, the model is tried: opening it says what is wrong. */
 export async function fitsIntoMemory(
-  { path }: CatalogueEntry,
+  { path, settings }: SetEntry,
   loaded: readonly LoadedModel[],
-  { engine, parallel, contextLength }: ResolvedServerOptions,
+  options: ResolvedServerOptions,
 ): Promise<boolean> {
+  const { engine, parallel, contextLength } = withSettings(options, settings);
   const cacheRam = engine.cacheRam ?? defaultCacheRam();
   const wanted = { ...engine, sequences: parallel, cacheRam };
   let need: MemoryNeed;
@@ -34,6 +37,21 @@ export async function fitsIntoMemory(
   const held: SystemMemory[] = [];
   for (const one of loaded) held.push(counted(one, await heldBy(one), contextLength));
   return fits(need, held, process.availableMemory());
+}
+
+/**
+ * Before a model is opened with other settings, and the one that runs is closed for that.
+ * @throws RequestError where it can never fit; what `Engine.open` says of options that it refuses
+ */
+export async function requireFit(entry: SetEntry, options: ResolvedServerOptions): Promise<void> {
+  const { engine, parallel, contextLength } = withSettings(options, entry.settings);
+  const wanted = { ...engine, sequences: parallel, ...defined({ contextLength }) };
+  const { systemBytes, availableBytes } = await predictMemory(entry.path, wanted);
+  if (systemBytes <= availableBytes) return;
+  const message =
+    `with these settings ${entry.name} takes ${formatBytes(systemBytes)} of memory, and this machine has ` +
+    `${formatBytes(availableBytes)}; ask for a shorter context`;
+  throw new RequestError("invalid request", message, { field: "context" });
 }
 
 async function heldBy({ engine }: LoadedModel): Promise<SystemMemory> {

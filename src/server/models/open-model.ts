@@ -1,9 +1,10 @@
 /** How the server opens its models: with the same options, and with as long a context as fits. */
 import type { FastifyBaseLogger } from "fastify";
+import { defined } from "../../core/defined.ts";
 import { type Bytes, GiB } from "../../core/units.ts";
 import { Engine, type EngineOptions } from "../../index.ts";
 import type { ResolvedServerOptions } from "../options.ts";
-import type { CatalogueEntry } from "./catalogue.ts";
+import type { ModelSettings, SetEntry } from "./host.ts";
 
 /** Of the memory that is free, for conversations at rest; of each model. */
 const cacheRamShare = 0.1;
@@ -11,8 +12,8 @@ const mostCacheRam: Bytes = 2 * GiB;
 
 /** @throws what `Engine.open` does */
 export async function openModel(
-  { name, path }: CatalogueEntry,
-  { parallel, maxQueue, contextLength, engine }: ResolvedServerOptions,
+  { name, path, settings }: SetEntry,
+  options: ResolvedServerOptions,
   {
     log,
     ...given
@@ -20,6 +21,7 @@ export async function openModel(
     Pick<EngineOptions, "signal" | "onProgress" | "heldByOthers">
   >,
 ): Promise<Engine> {
+  const { parallel, maxQueue, contextLength, engine } = withSettings(options, settings);
   log.info({ model: name }, `loading ${name}`);
   const opened = await Engine.open(path, {
     ...engine,
@@ -36,6 +38,18 @@ export async function openModel(
     describeLoaded(name, opened, parallel),
   );
   return opened;
+}
+
+/** The server's options, as they hold for one model. */
+export function withSettings(
+  options: ResolvedServerOptions,
+  { contextLength, vramBudget }: ModelSettings,
+): ResolvedServerOptions {
+  return {
+    ...options,
+    ...defined({ contextLength }),
+    engine: { ...options.engine, ...defined({ vramBudget }) },
+  };
 }
 
 export function defaultCacheRam(): Bytes {
