@@ -92,6 +92,11 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.perplexity, before: () => [model.path] },
     { target: () => api.perplexity, before: () => [model.path, "too short"], isOptional: true },
   ],
+  planBudgets: [
+    { target: () => api.planBudgets },
+    { target: () => api.planBudgets, ...afterPath },
+  ],
+  plannableMachines: [{ target: () => api.plannableMachines, isOptional: true }],
   planPlacement: [
     { target: () => api.planPlacement },
     { target: () => api.planPlacement, ...afterPath },

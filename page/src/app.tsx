@@ -12,6 +12,7 @@ import { Banner, Toast } from "./parts/notices.tsx";
 import { SettingsPanel } from "./parts/settings-panel.tsx";
 import { Shortcuts, useKeys } from "./parts/shortcuts.tsx";
 import { Sidebar, searchFieldId } from "./parts/sidebar.tsx";
+import { PlanView } from "./plan/plan-view.tsx";
 import { goTo, hashOf, type Route } from "./routes.ts";
 import { texts } from "./texts.ts";
 
@@ -25,6 +26,7 @@ interface View {
 /** The first one is shown where the address names none. */
 const views: readonly [View, ...View[]] = [
   { name: "chat", title: texts.views.chat, Content: ChatView },
+  { name: "plan", title: texts.views.plan, Content: PlanView },
 ];
 
 type Panel = "settings" | "shortcuts" | undefined;

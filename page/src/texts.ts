@@ -6,7 +6,7 @@ const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFr
 
 export const texts = {
   name: "hearth",
-  views: { label: "Views", chat: "Chat" },
+  views: { label: "Views", chat: "Chat", plan: "Plan" },
   skip: "Skip to the conversation",
   close: "Close",
   cancel: "Cancel",
@@ -106,6 +106,95 @@ export const texts = {
     used: (used: number, context: number) => `${whole.format(used)} / ${whole.format(context)}`,
     explained: (used: number, context: number) =>
       `${whole.format(used)} of ${whole.format(context)} tokens of the context are used`,
+  },
+  plan: {
+    title: "What would a card bring?",
+    lead: "Neurons that fire often go onto the graphics card, the others stay with the processor. See what goes where, how fast it will write, and what more memory would bring.",
+    controls: "What is planned",
+    machine: "Machine",
+    machineName: ({ name, processor, card }: MachineText): string => {
+      const whose = name === "" ? "This machine: " : "";
+      const has = card === null ? "no graphics card" : cardText(card);
+      return `${whose}${has}, ${processor}`;
+    },
+    budget: "Memory of the card",
+    noBudget: "no card",
+    context: "Context",
+    tokens: (count: number): string => `${whole.format(count)} tokens`,
+    predicted: "Predicted speed",
+    unit: "tokens/s predicted",
+    figure: (perSecond: number): string => significant(perSecond),
+    speed: (perSecond: number): string => `${significant(perSecond)} tokens/s`,
+    gain: (perSecond: number): string => `+${significant(perSecond, 3)}`,
+    together: (answers: number, perSecond: number): string =>
+      answers === 1
+        ? "For one answer, when its context is full."
+        : `For ${whole.format(answers)} answers at once when their contexts are full, ` +
+          `${significant(perSecond / answers)} for each.`,
+    activations: (share: string): string => `${share} of the neurons that fire are on the card.`,
+    noCard: "This machine has no graphics card: the processor does everything.",
+    share: (share: number): string => `${tenths.format(100 * share)} %`,
+    placement: "Where each layer goes",
+    onCard: "↑ On the card",
+    onProcessor: "↓ On the processor",
+    layersBelow: (count: number): string =>
+      `${whole.format(count)} layers, from the first to the last.`,
+    layer: (index: number, { neurons, hot, isOnCard }: LayerText): string =>
+      `Layer ${index}: attention and KV cache on the ${isOnCard ? "card" : "processor"}, ` +
+      `${whole.format(hot)} of ${whole.format(neurons)} neurons on the card.`,
+    summary: (
+      { first_gpu_layer: first, gpu_activation_share: share }: PlanText,
+      layers: number,
+    ): string =>
+      `${whole.format(layers - first)} of ${whole.format(layers)} layers have attention and KV cache on the card; ` +
+      `${tenths.format(100 * share)} % of the neurons that fire are there.`,
+    parts: {
+      hot: "Hot neurons",
+      cold: "Cold neurons",
+      attention: "Attention",
+      cache: "KV cache",
+      neurons: "Neurons",
+      vocabulary: "Vocabulary",
+      rest: "The rest",
+    },
+    table: {
+      title: "All layers in numbers",
+      head: ["Layers", "Attention", "On card", "On processor", "Share"],
+      place: (isOnCard: boolean): string => (isOnCard ? "card" : "processor"),
+    },
+    curve: "Speed by memory of the card",
+    curveSummary: (points: readonly PointText[]): string => {
+      const [first, last] = [points[0], points.at(-1)];
+      if (first === undefined || last === undefined) return "";
+      const [from, to] = [first, last].map(
+        (point) =>
+          `${significant(point.predicted_tokens_per_second)} tokens/s with ${bytesText(point.budget_bytes)}`,
+      );
+      return `From ${from} to ${to}.`;
+    },
+    further: "What each further GiB brings",
+    nothingFurther: "Everything is on the card: more memory brings nothing.",
+    memory: "What they hold",
+    devices: { gpu0: "Card", cpu: "Processor" },
+    bytes: (count: number): string => bytesText(count),
+    planning: "Planning",
+    notUnderstood:
+      "The server speaks of plans in a way that this page does not know: load the page again.",
+    apply: "Load the model so",
+    applying: (share: number | undefined): string =>
+      share === undefined
+        ? "Running answers are ended first, then the model is loaded."
+        : `The model is being loaded: ${whole.format(share * 100)} %`,
+    applied: "The model is loaded as planned.",
+    notApplied: (reason: string): string => `${reason} The model runs as before.`,
+    runsSo: "The model runs so now.",
+    elsewhere: "This is another machine, by its data sheet: there is nothing to load here.",
+    noKey: "To load it so, the server must know you: start it with a key (hearth serve --api-key).",
+    file: {
+      title: (model: string): string => `Where ${model} goes`,
+      made: (version: string): string =>
+        `Planned by hearth ${version}. Everything is in this file.`,
+    },
   },
   connection: {
     connecting: "Connecting to the server",
@@ -230,6 +319,53 @@ export const texts = {
       name === "" ? "Picture (not loaded)" : `Picture: ${name} (not loaded)`,
   },
 } as const;
+
+interface CardText {
+  readonly name: string;
+  readonly memory_bytes: number | null;
+}
+
+interface MachineText {
+  /** "": this one. */
+  readonly name: string;
+  readonly processor: string;
+  readonly card: CardText | null;
+}
+
+interface LayerText {
+  readonly neurons: number;
+  readonly hot: number;
+  readonly isOnCard: boolean;
+}
+
+interface PlanText {
+  readonly first_gpu_layer: number;
+  readonly gpu_activation_share: number;
+}
+
+interface PointText {
+  readonly budget_bytes: number;
+  readonly predicted_tokens_per_second: number;
+}
+
+function cardText({ name, memory_bytes: bytes }: CardText): string {
+  return bytes === null ? name : `${name} (${bytesText(bytes)})`;
+}
+
+/** "10.5 GiB": three digits are enough to choose by. */
+function bytesText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${significant(value, value >= 100 ? 4 : 3)} ${units[unit]}`;
+}
+
+function significant(value: number, digits = 4): string {
+  const most = Math.max(digits, Math.ceil(Math.log10(Math.abs(value) + 1)));
+  return new Intl.NumberFormat("en", { maximumSignificantDigits: Math.min(21, most) }).format(
+    value,
+  );
+}
 
 /** What went wrong, as a person would say it. */
 export function failureText(failure: Failure): string {

@@ -14,7 +14,7 @@ export function budgetGrid(
   wanted: readonly Bytes[],
 ): readonly Bytes[] {
   const enough = Math.min(memory, Math.max(1, everything));
-  const step = 2 ** Math.ceil(Math.log2(enough / mostSteps));
+  const step = Math.max(1, 2 ** Math.ceil(Math.log2(enough / mostSteps)));
   const end = Math.min(memory, Math.ceil(enough / step) * step);
   const steps = Array.from({ length: Math.ceil(end / step) }, (_, index) => index * step);
   const within = wanted.filter((bytes) => bytes <= end);

@@ -2,13 +2,14 @@
 import {
   type BudgetPlansOptions,
   type PlannableMachine,
+  type PlannableOptions,
   planBudgets,
   plannableMachines,
 } from "../../index.ts";
 import type { Failure } from "../errors.ts";
 
 export type PlanQuestion =
-  | { readonly kind: "machines" }
+  | { readonly kind: "machines"; readonly options: PlannableOptions }
   | { readonly kind: "budgets"; readonly path: string; readonly options: BudgetPlansOptions };
 
 export type PlanReply =
@@ -19,7 +20,7 @@ export type PlanReply =
 export async function answerPlanQuestion(
   question: PlanQuestion,
 ): Promise<object | readonly PlannableMachine[]> {
-  if (question.kind === "machines") return await plannableMachines();
+  if (question.kind === "machines") return await plannableMachines(question.options);
   const { json } = await planBudgets(question.path, question.options);
   return json;
 }

@@ -1,7 +1,7 @@
 /** `/hearth/plan`: which machines can be planned for, and what each budget of one of them brings. */
 import { z } from "zod";
 import { defined } from "../../core/defined.ts";
-import type { BudgetPlansOptions } from "../../index.ts";
+import type { BudgetPlansOptions, PlannableOptions } from "../../index.ts";
 import { type BodyFields, bodySchema, createBodyCheck } from "../body-fields.ts";
 import type { App, ServerContext } from "../context.ts";
 import { RequestError } from "../errors.ts";
@@ -50,7 +50,7 @@ export function addPlanRoutes(app: App, context: ServerContext): void {
     },
     async ({ query }, reply) => {
       const entry = await models.find(modelIn(query));
-      const machines = await planning.machines(whenGone(reply));
+      const machines = await planning.machines(ownHardware(options), whenGone(reply));
       return {
         machines: machines.map(({ hardware, processor, card }) => ({
           machine: hardware ?? null,
@@ -91,11 +91,13 @@ export function addPlanRoutes(app: App, context: ServerContext): void {
 
 /** @throws RequestError for what GET does not list: a name is never taken for the path of a file */
 async function requireMachine(
-  { planning }: ServerContext,
+  { options, planning }: ServerContext,
   machine: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const names = (await planning.machines(signal)).flatMap(({ hardware }) => hardware ?? []);
+  const names = (await planning.machines(ownHardware(options), signal)).flatMap(
+    ({ hardware }) => hardware ?? [],
+  );
   if (names.includes(machine)) return;
   const message = `machine: there is no "${machine.slice(0, 60)}"; there are ${names.join(", ")}`;
   throw new RequestError("invalid request", message, { field: "machine" });
@@ -107,6 +109,10 @@ function ownOptions({ engine, parallel }: ServerContext["options"]): BudgetPlans
   const { threads, gpu, hardware, objective } = engine;
   const own = { checkpoints, batchSize, cacheType, sparsity, sidecar };
   return { ...defined({ ...own, threads, gpu, hardware, objective }), sequences: parallel };
+}
+
+function ownHardware({ engine }: ServerContext["options"]): PlannableOptions {
+  return defined({ hardware: engine.hardware });
 }
 
 export function usesCard({ engine }: ServerContext["options"]): boolean {

@@ -5,7 +5,7 @@
 import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { builtModule } from "../../core/package-root.ts";
-import type { BudgetPlansOptions, PlannableMachine } from "../../index.ts";
+import type { BudgetPlansOptions, PlannableMachine, PlannableOptions } from "../../index.ts";
 import { failureOf, RequestError } from "../errors.ts";
 import { answerPlanQuestion, type PlanQuestion, type PlanReply } from "./plan-question.ts";
 
@@ -33,8 +33,9 @@ export class Planning {
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  machines(signal: AbortSignal): Promise<readonly PlannableMachine[]> {
-    const asked = { kind: "machines" } as const;
+  /** @throws as budgets */
+  machines(options: PlannableOptions, signal: AbortSignal): Promise<readonly PlannableMachine[]> {
+    const asked = { kind: "machines", options } as const;
     return this.#ask("machines", asked, signal) as Promise<readonly PlannableMachine[]>;
   }
 

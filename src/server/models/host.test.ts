@@ -1,6 +1,6 @@
 /** Which models are in memory: leases, room for further models, time without requests. Engines here only know whether they are closed. */
 import { setMaxListeners } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../index.ts";
 import { ModelLoadError, RequestError } from "../errors.ts";
@@ -27,19 +27,28 @@ function hostOf(options: Partial<ModelHostOptions> = {}) {
       open: async ({ name }) => {
         opened.push(name);
         await sleep(5);
-        const engine: FakeEngine = {
-          isClosed: false,
-          close() {
-            this.isClosed = true;
-          },
-        };
-        return engine as unknown as Engine;
+        return fakeEngine();
       },
       fits: () => true,
       ...options,
     },
   );
   return { host, opened };
+}
+
+function fakeEngine(): Engine {
+  const engine: FakeEngine = {
+    isClosed: false,
+    close() {
+      this.isClosed = true;
+    },
+  };
+  return engine as unknown as Engine;
+}
+
+/** Whatever could run now has run. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
 }
 
 const fail = (engine: Engine): void => {
@@ -210,6 +219,45 @@ describe("the host of models", () => {
     await expect(waiting).rejects.toThrow("gone");
     await sleep(20);
     expect(host.loaded()[0]?.leases).toBe(0);
+  });
+
+  it("opens a model otherwise after its last lease, for who asks meanwhile too", async () => {
+    const opened: unknown[] = [];
+    const { host } = hostOf({
+      open: async ({ settings }) => {
+        opened.push(settings);
+        return fakeEngine();
+      },
+    });
+    const before = await host.acquire("a", { signal });
+    const reloaded = host.reload("a", { contextLength: 64 });
+    await expect(host.reload("a", {})).rejects.toThrow("already");
+    const meanwhile = host.acquire("a", { signal });
+    await turns();
+    expect([opened, isClosed(before.engine)]).toEqual([[{}], false]);
+    before[Symbol.dispose]();
+    await reloaded;
+    expect(isClosed(before.engine)).toBe(true);
+    expect([opened.length, opened.at(-1)]).toEqual([2, { contextLength: 64 }]);
+    expect((await meanwhile).engine).toBe(host.loaded()[0]?.engine);
+    expect(host.settings("a")).toEqual({ contextLength: 64 });
+  });
+
+  it("opens a model as it was where it cannot be opened otherwise, and says why", async () => {
+    const { host } = hostOf({
+      open: async ({ settings }) => {
+        if (settings.contextLength === 64) throw new Error("no room");
+        return fakeEngine();
+      },
+    });
+    await host.reload("a", { contextLength: 32 });
+    await expect(host.reload("a", { contextLength: 64 })).rejects.toThrow("no room");
+    expect(host.settings("a")).toEqual({ contextLength: 32 });
+    expect(host.loaded()).toHaveLength(1);
+    await expect(host.reload("b", { contextLength: 64 })).rejects.toThrow("no room");
+    expect(host.loaded()).toHaveLength(1);
+    using lease = await host.acquire("b", { signal });
+    expect(isClosed(lease.engine)).toBe(false);
   });
 
   it("closes when the last lease has ended, and gives nothing out before that", async () => {

@@ -5,7 +5,7 @@ import { GiB } from "../../core/units.ts";
 import { Engine } from "../../index.ts";
 import { resolveServerOptions } from "../options.ts";
 import { LoadedModel } from "./loaded-model.ts";
-import { fits, fitsIntoMemory } from "./memory.ts";
+import { fits, fitsIntoMemory, requireFit } from "./memory.ts";
 
 const need = { systemBytes: 6 * GiB, availableBytes: 16 * GiB };
 const nothing = { mappedWeights: 0, kvCache: 0, others: 0 };
@@ -46,6 +46,9 @@ describe("a further model", () => {
     expect(await fitsIntoMemory(entry, [], atRest)).toBe(false);
     const many = resolveServerOptions({ engine, parallel: 1024, contextLength: 2 ** 20 });
     expect(await fitsIntoMemory(entry, [], many)).toBe(false);
+    const chosen = { ...entry, settings: { contextLength: 128 } };
+    await requireFit(chosen, many);
+    await expect(requireFit(entry, many)).rejects.toThrow("ask for a shorter context");
     // What is wrong with it is said when it is opened.
     expect(await fitsIntoMemory({ name: "no", path: "no.gguf", settings: {} }, loaded, few)).toBe(
       true,

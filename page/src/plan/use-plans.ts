@@ -1,0 +1,89 @@
+/** Plans from the server: the last that were asked for, while others are on their way; what was seen once comes at once. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ServerError } from "../api/failures.ts";
+import { useApp } from "../app-parts.ts";
+import { failureText, texts } from "../texts.ts";
+import { type BudgetPlans, budgetPlansIn } from "./budget-plans.ts";
+import { type Plannable, plannableIn } from "./plannable.ts";
+
+/** A slider that is dragged passes many values: what it stands on for so long is asked for, in milliseconds. */
+const settling = 120;
+
+export interface PlanWish {
+  /** Undefined: the server's only one. */
+  readonly model: string | undefined;
+  /** "": this machine. */
+  readonly machine: string;
+  /** Undefined: as the model runs, or would be. */
+  readonly context: number | undefined;
+}
+
+export interface Planned {
+  readonly plans: BudgetPlans | undefined;
+  /** In words, of what was asked for last. */
+  readonly failure: string | undefined;
+  readonly isStale: boolean;
+}
+
+/** `state`: whatever else changes plans; another value asks anew. */
+export function useBudgetPlans({ model, machine, context }: PlanWish, state: unknown): Planned {
+  const { server } = useApp();
+  const seen = useRef(new Map<string, BudgetPlans>());
+  const [planned, setPlanned] = useState<Planned>({
+    plans: undefined,
+    failure: undefined,
+    isStale: true,
+  });
+  useEffect(() => {
+    const key = JSON.stringify([model, machine, context, state]);
+    const known = seen.current.get(key);
+    if (known !== undefined) {
+      setPlanned({ plans: known, failure: undefined, isStale: false });
+      return undefined;
+    }
+    setPlanned((before) => ({ ...before, isStale: true }));
+    const asking = new AbortController();
+    const { signal } = asking;
+    const ask = async (): Promise<void> => {
+      const body = {
+        ...(model !== undefined && { model }),
+        ...(machine !== "" && { machine }),
+        ...(context !== undefined && { context }),
+      };
+      try {
+        const plans = budgetPlansIn(await server.json("hearth/plan", { body, signal }));
+        if (plans !== undefined) seen.current.set(key, plans);
+        const failure = plans === undefined ? texts.plan.notUnderstood : undefined;
+        setPlanned((before) => ({ plans: plans ?? before.plans, failure, isStale: false }));
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = error instanceof ServerError ? failureText(error.failure) : String(error);
+        setPlanned((before) => ({ ...before, failure, isStale: false }));
+      }
+    };
+    const timer = setTimeout(() => void ask(), settling);
+    return () => {
+      clearTimeout(timer);
+      asking.abort();
+    };
+  }, [server, model, machine, context, state]);
+  return planned;
+}
+
+/** Undefined until it is known. */
+export function usePlannable(model: string | undefined, state: unknown): Plannable | undefined {
+  const { server } = useApp();
+  const [plannable, setPlannable] = useState<Plannable>();
+  useEffect(() => {
+    const asking = new AbortController();
+    const { signal } = asking;
+    const query = model === undefined ? "" : `?model=${encodeURIComponent(model)}`;
+    // What is wrong is said where plans are asked for.
+    server.json(`hearth/plan${query}`, { signal }).then(
+      (body) => setPlannable(plannableIn(body)),
+      () => undefined,
+    );
+    return () => asking.abort();
+  }, [server, model, state]);
+  return plannable;
+}
