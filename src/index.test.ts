@@ -92,10 +92,7 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.perplexity, before: () => [model.path] },
     { target: () => api.perplexity, before: () => [model.path, "too short"], isOptional: true },
   ],
-  planBudgets: [
-    { target: () => api.planBudgets },
-    { target: () => api.planBudgets, ...afterPath },
-  ],
+  planBudgets: [{ target: () => api.planBudgets }, { target: () => api.planBudgets, ...afterPath }],
   plannableMachines: [{ target: () => api.plannableMachines, isOptional: true }],
   planPlacement: [
     { target: () => api.planPlacement },

@@ -54,7 +54,11 @@ export {
 } from "./commands/perplexity.ts";
 export { type PlacementOptions, type PlacementResult, planPlacement } from "./commands/plan.ts";
 export { type BudgetPlans, type BudgetPlansOptions, planBudgets } from "./commands/plan-budgets.ts";
-export { type PlannableMachine, type PlannableOptions, plannableMachines } from "./commands/plan-machines.ts";
+export {
+  type PlannableMachine,
+  type PlannableOptions,
+  plannableMachines,
+} from "./commands/plan-machines.ts";
 export {
   type PredictedMemory,
   type PredictedWay,
