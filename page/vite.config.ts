@@ -3,9 +3,10 @@
  * from what the bundle turned out to be: the service worker's list of files, and the licences of the libraries inside.
  */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
+import { collectLicences } from "./collect-licences.ts";
 
 const root = import.meta.dirname;
 const worker = "service-worker.js";
@@ -26,25 +27,6 @@ function listFiles(): Plugin {
       chunk.code = chunk.code
         .replaceAll("__FILES__", JSON.stringify(names))
         .replaceAll("__VERSION__", JSON.stringify(version));
-    },
-  };
-}
-
-/** licenses.txt: each library with its licence, as those demand. */
-function collectLicences(): Plugin {
-  return {
-    name: "hearth-collect-licences",
-    generateBundle() {
-      const folders = [...this.getModuleIds()].flatMap(
-        (id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0] ?? [],
-      );
-      const texts = [...new Set(folders)].toSorted().map((folder) => {
-        const name = folder.replace(/^.*\/node_modules\//, "");
-        const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
-        if (file === undefined) throw new Error(`${name}, which is in the page, has no licence`);
-        return `${name}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
-      });
-      this.emitFile({ type: "asset", fileName: "licenses.txt", source: texts.join("\n---\n\n") });
     },
   };
 }

@@ -18,10 +18,13 @@ import {
 import { byteSize } from "./option-values.ts";
 import { print, printJson, say } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
+import { planHtml } from "./plan-html.ts";
+import { createBar } from "./progress.ts";
 
 interface PlanFlags extends PlacementOptions {
   readonly json?: true;
   readonly plot?: string;
+  readonly html?: string;
 }
 
 const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
@@ -58,7 +61,8 @@ const examples = `
 Examples:
   $ hearth plan model.gguf --vram-budget 8GiB
   $ hearth plan model.gguf --vram-budget 11GiB --hardware rtx-2080ti --plot plan.svg
-  $ hearth plan model.gguf --vram-budget 4GiB --json | jq .layers`;
+  $ hearth plan model.gguf --vram-budget 4GiB --json | jq .layers
+  $ hearth plan model.gguf --html plan.html`;
 
 /** Budgets of the plotted curve: enough for a smooth line. */
 const curvePoints = 33;
@@ -71,6 +75,7 @@ export function addPlanCommand(program: Command): void {
   addApiOptions(command, placementOptions())
     .option("--json", "print one JSON object")
     .option("--plot <file>", "draw the placement and its curve as SVG (default: none)")
+    .option("--html <file>", "plan for many budgets, contexts and cards, as a page (default: none)")
     .addHelpText("after", examples)
     .action(plan);
 }
@@ -81,11 +86,29 @@ async function plan(model: string, flags: PlanFlags): Promise<void> {
     throw new OptionError("--solver", "highs", expected);
   }
   checkOutputFile(flags.plot, "--plot");
+  checkOutputFile(flags.html, "--html");
+  if (flags.html !== undefined) await writeHtml(model, flags.html, flags);
+  // The page has all that there is to say, of a machine without a card too.
+  if (flags.html !== undefined && !flags.json && flags.plot === undefined) return;
   const result = await planPlacement(model, planOptions(flags));
   if (flags.refresh) say(refreshed(result.learntTokens));
   if (flags.json) printJson(result.json);
   else print(result.text.trimEnd());
   if (flags.plot !== undefined) await writeOutput(flags.plot, result.plot());
+}
+
+async function writeHtml(model: string, file: string, flags: PlanFlags): Promise<void> {
+  if (flags.refresh) throw new OptionError("--refresh", "given beside --html", "one of them");
+  const { solver, refresh: _, curvePoints: __, ...options } = planOptions(flags);
+  if (solver === "highs")
+    throw new OptionError("--solver", "highs beside --html", "exact, which plans many budgets");
+  const bar = createBar("planning", "plans");
+  try {
+    const onProgress = (done: number, total: number): void => bar.update(done, total);
+    await writeOutput(file, await planHtml({ model, options, onProgress }));
+  } finally {
+    bar.stop();
+  }
 }
 
 function refreshed(tokens: number): string {
