@@ -139,9 +139,9 @@ export const texts = {
     onProcessor: "↓ On the processor",
     layersBelow: (count: number): string =>
       `${whole.format(count)} layers, from the first to the last.`,
-    layer: (index: number, { neurons, hot, isOnCard }: LayerText): string =>
+    layer: (index: number, { unit, units, hot, isOnCard }: LayerText): string =>
       `Layer ${index}: attention and KV cache on the ${isOnCard ? "card" : "processor"}, ` +
-      `${whole.format(hot)} of ${whole.format(neurons)} neurons on the card.`,
+      `${whole.format(hot)} of ${whole.format(units)} ${unit}s on the card.`,
     summary: (
       { first_gpu_layer: first, gpu_activation_share: share }: PlanText,
       layers: number,
@@ -149,13 +149,15 @@ export const texts = {
       `${whole.format(layers - first)} of ${whole.format(layers)} layers have attention and KV cache on the card; ` +
       `${tenths.format(100 * share)} % of the neurons that fire are there.`,
     parts: {
-      hot: "Hot neurons",
-      cold: "Cold neurons",
       attention: "Attention",
       cache: "KV cache",
-      neurons: "Neurons",
+      neurons: "Neurons and experts",
       vocabulary: "Vocabulary",
       rest: "The rest",
+    },
+    units: {
+      neuron: { hot: "Hot neurons", cold: "Cold neurons" },
+      expert: { hot: "Experts on the card", cold: "Experts on the processor" },
     },
     table: {
       title: "All layers in numbers",
@@ -333,7 +335,8 @@ interface MachineText {
 }
 
 interface LayerText {
-  readonly neurons: number;
+  readonly unit: string;
+  readonly units: number;
   readonly hot: number;
   readonly isOnCard: boolean;
 }

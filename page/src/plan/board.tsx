@@ -57,7 +57,7 @@ export function PlanBoard(props: BoardProps): VNode | null {
       </section>
       <PlacementFigure
         layers={placedLayers(plans, plan)}
-        summary={texts.plan.summary(plan, plans.layers.neurons.length)}
+        summary={texts.plan.summary(plan, plans.layers.units.length)}
       />
       {plans.card !== null && (
         <section class="bring" aria-label={texts.plan.curve}>

@@ -6,6 +6,9 @@ export interface BudgetPoint {
   readonly predicted_tokens_per_second: number;
 }
 
+/** What a layer is made of, and what is placed one by one. */
+export type Unit = "neuron" | "expert";
+
 export type DeviceName = "gpu0" | "cpu";
 
 export interface BudgetPlan extends BudgetPoint {
@@ -18,7 +21,7 @@ export interface BudgetPlan extends BudgetPoint {
   readonly further: readonly BudgetPoint[];
   /** Attention and KV cache of this layer and all behind it are on the card. */
   readonly first_gpu_layer: number;
-  /** Of each layer, its neurons on the card. */
+  /** Of each layer, its units on the card. */
   readonly hot: readonly number[];
   readonly predicting: readonly number[];
 }
@@ -32,7 +35,8 @@ export interface BudgetPlans {
   readonly contexts: readonly number[];
   readonly wanted_budget_bytes: number;
   readonly layers: {
-    readonly neurons: readonly number[];
+    readonly unit: readonly Unit[];
+    readonly units: readonly number[];
     readonly attention_bytes: readonly number[];
     readonly kv_cache_bytes: readonly number[];
     readonly ffn_bytes: readonly number[];
@@ -66,11 +70,12 @@ export function speedCurve({ plans }: BudgetPlans): readonly BudgetPoint[] {
 export interface LayerParts {
   readonly attention: number;
   readonly cache: number;
-  readonly neurons: number;
+  readonly units: number;
 }
 
 export interface PlacedLayer {
-  readonly neurons: number;
+  readonly unit: Unit;
+  readonly units: number;
   readonly hot: number;
   readonly isOnCard: boolean;
   readonly isPredicting: boolean;
@@ -80,10 +85,10 @@ export interface PlacedLayer {
 
 export function placedLayers({ layers }: BudgetPlans, plan: BudgetPlan): readonly PlacedLayer[] {
   const predicting = new Set(plan.predicting);
-  return layers.neurons.map((neurons, layer) => {
+  return layers.units.map((units, layer) => {
     const hot = plan.hot[layer] ?? 0;
     const isOnCard = layer >= plan.first_gpu_layer;
-    const share = neurons === 0 ? 0 : hot / neurons;
+    const share = units === 0 ? 0 : hot / units;
     const ffn = layers.ffn_bytes[layer] ?? 0;
     const resident = {
       attention: layers.attention_bytes[layer] ?? 0,
@@ -91,12 +96,13 @@ export function placedLayers({ layers }: BudgetPlans, plan: BudgetPlan): readonl
     };
     const absent = { attention: 0, cache: 0 };
     return {
-      neurons,
+      unit: layers.unit[layer] ?? "neuron",
+      units,
       hot,
       isOnCard,
       isPredicting: predicting.has(layer),
-      card: { ...(isOnCard ? resident : absent), neurons: share * ffn },
-      processor: { ...(isOnCard ? absent : resident), neurons: (1 - share) * ffn },
+      card: { ...(isOnCard ? resident : absent), units: share * ffn },
+      processor: { ...(isOnCard ? absent : resident), units: (1 - share) * ffn },
     };
   });
 }
@@ -122,7 +128,7 @@ export function layerRuns(layers: readonly PlacedLayer[]): readonly LayerRun[] {
 function isAlike(a: PlacedLayer, b: PlacedLayer): boolean {
   return (
     a.hot === b.hot &&
-    a.neurons === b.neurons &&
+    a.units === b.units &&
     a.isOnCard === b.isOnCard &&
     a.isPredicting === b.isPredicting
   );

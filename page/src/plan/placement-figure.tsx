@@ -5,7 +5,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { texts } from "../texts.ts";
-import { type LayerParts, layerRuns, type PlacedLayer } from "./budget-plans.ts";
+import { type LayerParts, layerRuns, type PlacedLayer, type Unit } from "./budget-plans.ts";
 
 /** Of the picture's own units; it is stretched to its place. */
 const half = 100;
@@ -36,7 +36,7 @@ export function PlacementFigure({
     <figure class="placement">
       <figcaption>
         <h2>{texts.plan.placement}</h2>
-        <Legend />
+        <Legend unit={layers.at(-1)?.unit ?? "neuron"} />
       </figcaption>
       <p class="side-name">{texts.plan.onCard}</p>
       <div class="drawing">
@@ -70,7 +70,7 @@ export function PlacementFigure({
   );
 }
 
-const parts = ["attention", "cache", "neurons"] as const;
+const parts = ["attention", "cache", "units"] as const;
 
 interface StackPlace {
   readonly x: number;
@@ -90,7 +90,7 @@ function stack(bytes: LayerParts, { x, most, direction }: StackPlace): readonly 
     return [
       <rect
         key={`${x}${part}${direction}`}
-        class={part === "neurons" ? (direction > 0 ? "cold" : "hot") : part}
+        class={part === "units" ? (direction > 0 ? "cold" : "hot") : part}
         x={x + gap / 2}
         y={y}
         width={1 - gap}
@@ -100,12 +100,13 @@ function stack(bytes: LayerParts, { x, most, direction }: StackPlace): readonly 
   });
 }
 
-function sum({ attention, cache, neurons }: LayerParts): number {
-  return attention + cache + neurons;
+function sum({ attention, cache, units }: LayerParts): number {
+  return attention + cache + units;
 }
 
-function Legend(): VNode {
-  const { hot, cold, attention, cache } = texts.plan.parts;
+function Legend({ unit }: { readonly unit: Unit }): VNode {
+  const { attention, cache } = texts.plan.parts;
+  const { hot, cold } = texts.plan.units[unit];
   const entries = Object.entries({ hot, cold, attention, cache });
   return (
     <ul class="legend">
@@ -141,8 +142,8 @@ function LayerTable({ layers }: { readonly layers: readonly PlacedLayer[] }): VN
                 <th scope="row">{first === last ? first : `${first}–${last}`}</th>
                 <td>{place(layer.isOnCard)}</td>
                 <td>{layer.hot}</td>
-                <td>{layer.neurons - layer.hot}</td>
-                <td>{texts.plan.share(layer.neurons === 0 ? 0 : layer.hot / layer.neurons)}</td>
+                <td>{layer.units - layer.hot}</td>
+                <td>{texts.plan.share(layer.units === 0 ? 0 : layer.hot / layer.units)}</td>
               </tr>
             ))}
           </tbody>

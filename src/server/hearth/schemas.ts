@@ -40,7 +40,8 @@ export const budgetPlansAnswer: z.ZodType = z
     contexts: z.array(count),
     wanted_budget_bytes: bytes,
     layers: z.object({
-      neurons: perLayer,
+      unit: z.array(z.enum(["neuron", "expert"])),
+      units: perLayer,
       attention_bytes: perLayer,
       kv_cache_bytes: perLayer,
       ffn_bytes: perLayer,
