@@ -3,7 +3,6 @@
  * for this machine, or the one of --hardware, and the described cards, at some contexts.
  */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { HearthError } from "../core/errors.ts";
 import { packagePath } from "../core/package-root.ts";
@@ -15,6 +14,7 @@ import {
   planBudgets,
   plannableMachines,
 } from "../index.ts";
+import { readTextFile } from "../io/open-file.ts";
 
 /** Each takes a pass of the planner for every machine, and some 50 kB. */
 const mostContexts = 5;
@@ -131,7 +131,7 @@ interface View {
 function readView(): View {
   const read = (name: string): string => {
     try {
-      return readFileSync(packagePath(`dist/plan-page/${name}`), "utf8");
+      return readTextFile(packagePath(`dist/plan-page/${name}`));
     } catch {
       const message = `--html needs ${name} of hearth's page, which cannot be read; npm run build makes it`;
       throw new HearthError(message);
