@@ -93,6 +93,7 @@ export {
   type RepositoryListing,
   removeModel,
 } from "./commands/pull.ts";
+export { type QuantizeResult, quantizeModel } from "./commands/quantize.ts";
 export { type ResolvedModel, resolveModel } from "./commands/resolve-model.ts";
 export { parseByteSize } from "./core/byte-size.ts";
 export {
@@ -131,7 +132,6 @@ export type { FormOptions, FormSchema, SchemaValue } from "./engine/promised-for
 export type { EngineReport, GpuReport, HybridReport, SystemMemory } from "./engine/report.ts";
 export type { SparsityReport } from "./engine/sparsity-report.ts";
 export type { JsonSchema, JsonSchemaType, StandardSchema } from "./forms/json-schema-type.ts";
-export { type QuantizeResult, quantizeModel } from "./gguf/quantize-model.ts";
 export { type QuantisedType, quantisedTypes } from "./gguf/quantize-recipe.ts";
 export type { PulledModel, PullPlan } from "./hub/pull.ts";
 export type { RemovedFiles } from "./hub/remove.ts";

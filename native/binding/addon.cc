@@ -70,6 +70,7 @@ NAPI_MODULE_INIT() {
   add<transpose_weight>(env, exports, "transposeWeight");
   add<sgemm>(env, exports, "sgemm");
   add<pack_rows>(env, exports, "packRows");
+  add<quantise>(env, exports, "quantise");
   add<list_graphics_cards>(env, exports, "graphicsCards");
   add<quietly>(env, exports, "quietly");
   return exports;

@@ -118,6 +118,7 @@ napi_value measure_read(napi_env env, napi_callback_info info);
 napi_value transpose_weight(napi_env env, napi_callback_info info);
 napi_value sgemm(napi_env env, napi_callback_info info);
 napi_value pack_rows(napi_env env, napi_callback_info info);
+napi_value quantise(napi_env env, napi_callback_info info);
 napi_value list_graphics_cards(napi_env env, napi_callback_info info);
 napi_value quietly(napi_env env, napi_callback_info info);
 

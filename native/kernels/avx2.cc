@@ -33,6 +33,7 @@ Kernels build() {
   avx2::add_dots_book(kernels);
   avx2::add_dots_unpacked(kernels);
   avx2::add_axpy(kernels);
+  avx2::add_quantisers(kernels);
   return kernels;
 }
 

@@ -15,6 +15,7 @@ void add_dots_book(Kernels& kernels);
 void add_dots_unpacked(Kernels& kernels);
 // axpy of Q8_0 and Q4_0, the types in which transposed down projections are stored.
 void add_axpy(Kernels& kernels);
+void add_quantisers(Kernels& kernels);
 
 }  // namespace avx2
 }  // namespace hearth

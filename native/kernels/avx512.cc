@@ -33,6 +33,7 @@ Kernels build() {
   avx512::add_gemm(kernels);
   avx512::add_rows(kernels);
   avx512::add_vectors(kernels);
+  avx512::add_quantisers(kernels);
   return kernels;
 }
 

@@ -20,6 +20,7 @@ void add_rows(Kernels& kernels);
 // prepare_x of all quantised types, and those vector kernels that lanes do not express: signs,
 // selection and the read roof.
 void add_vectors(Kernels& kernels);
+void add_quantisers(Kernels& kernels);
 
 }  // namespace avx512
 }  // namespace hearth

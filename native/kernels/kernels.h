@@ -115,6 +115,10 @@ struct GemvTask {
 // Rows that a gemm tile holds: split rows over threads in multiples of it.
 constexpr size_t kGemmRowTile = 32;
 
+// Writes whole blocks of finite values; `importance` is null, or [columns]: how much the error of each
+// matters. The bytes are the same in every table, and those of the reference (src/quant).
+using QuantiseRow = void (*)(const float* x, size_t columns, const float* importance, void* out);
+
 // The kernels of one weight type. x of gemv, gemm and gather_dot is a row that prepare_x made,
 // 64-byte aligned.
 struct WeightKernels {
@@ -136,6 +140,7 @@ struct WeightKernels {
   size_t gemm_tokens;
   // From this many tokens on gemm adds in another order than for fewer; 0: in the same for any number.
   size_t panel_tokens = 0;
+  QuantiseRow quantise_row = nullptr;
 };
 
 // What prepare_x writes; with Inputs::kExact always the row itself. Types with the same format can share one prepared row.

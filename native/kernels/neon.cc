@@ -6,6 +6,7 @@
 #include "isa.h"
 #include "lanes-neon.h"
 #include "plain-weights.h"
+#include "quantisers.h"
 #include "vector-kernels.h"
 
 namespace hearth {
@@ -28,6 +29,7 @@ Kernels build() {
   Kernels kernels = {"neon", true, {}, lane_vector_kernels<NeonLanes>()};
   for_each_codec(
       [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
+  set_quantisers<NeonLanes>(kernels);
   return kernels;
 }
 

@@ -2,6 +2,7 @@
 #include "exact-weights.h"
 #include "isa.h"
 #include "lanes-scalar.h"
+#include "quantisers.h"
 #include "vector-kernels.h"
 
 namespace hearth {
@@ -12,6 +13,7 @@ Kernels build() {
   for_each_codec([&kernels](auto codec) {
     weights_of(kernels, codec.kType) = generic_weights<decltype(codec)>();
   });
+  set_quantisers<ScalarLanes>(kernels);
   return kernels;
 }
 

@@ -174,6 +174,17 @@ export interface Addon {
     places: Uint32Array,
     target: Uint8Array,
   ): Promise<void>;
+  /**
+   * Blocks of one type into blocks of another. Numbers: ids of the types, elements, columns, the column of the first
+   * element, the magnitude from which values are refused. Gives the first refused element; `elements` without one.
+   */
+  quantise(
+    pool: Handle,
+    source: Uint8Array,
+    target: Uint8Array,
+    importance: Float32Array | undefined,
+    numbers: Float64Array,
+  ): Promise<number>;
 }
 
 export type AddonResult =

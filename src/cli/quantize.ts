@@ -8,18 +8,28 @@ import {
   quantisedTypes,
   quantizeModel,
 } from "../index.ts";
+import { type ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
+import { threadsOption } from "./model-options.ts";
 import { choiceOf } from "./option-values.ts";
 import { print, printJson } from "./output.ts";
 import { createBar } from "./progress.ts";
 import { table } from "./table.ts";
+import { addQuietOption, showRemarks, type VoiceFlags } from "./voice.ts";
 
 const examples = `
 Examples:
   $ hearth quantize model-f16.gguf model-q8_0.gguf Q8_0
   $ hearth quantize model-f16.gguf model-q4_k_m.gguf q4_k_m`;
 
+interface QuantizeFlags extends VoiceFlags {
+  readonly json?: true;
+  readonly threads?: number;
+}
+
+const quantizeOptions = (): readonly ApiOption<"threads">[] => [threadsOption()];
+
 export function addQuantizeCommand(program: Command): void {
-  program
+  const command = program
     .command("quantize")
     .description("write a model again in another weight type")
     .argument("<input>", "a GGUF file")
@@ -29,26 +39,30 @@ export function addQuantizeCommand(program: Command): void {
       `weight type to write: ${quantisedTypes.join(", ")}`,
       choiceOf(quantisedTypes),
     )
-    .addOption(new Option("--json", "print one JSON object"))
-    .addHelpText("after", examples)
-    .action(quantize);
+    .addHelpText("after", examples);
+  addApiOptions(command, quantizeOptions()).addOption(
+    new Option("--json", "print one JSON object"),
+  );
+  addQuietOption(command).action(quantize);
 }
 
 async function quantize(
   input: string,
   output: string,
   type: QuantisedType,
-  flags: { readonly json?: true },
+  flags: QuantizeFlags,
 ): Promise<void> {
-  const bar = createBar("quantizing", "bytes");
+  const bar = createBar("quantizing", "bytes", flags);
   try {
     const result = await quantizeModel({
       input,
       output,
       type,
+      ...givenOptions(flags, quantizeOptions()),
       onProgress: ({ bytesDone, bytesTotal }) => bar.update(bytesDone, bytesTotal),
     });
     bar.stop();
+    showRemarks(result, flags);
     if (flags.json) {
       printJson(asJson(result));
       return;

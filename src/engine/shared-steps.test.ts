@@ -12,7 +12,7 @@ import {
 } from "../../test/fixtures/shared-steps.ts";
 import { makeTinyModel, type TinyModel } from "../../test/fixtures/tiny-model.ts";
 import { loadAddon } from "../backends/addon.ts";
-import { quantizeModel } from "../gguf/quantize-model.ts";
+import { quantizeModel } from "../commands/quantize.ts";
 import type { QuantisedType } from "../gguf/quantize-recipe.ts";
 import type { EngineOptions } from "./options.ts";
 

@@ -6,11 +6,23 @@ import { isWeightType, tensorType, type WeightType } from "../core/dtype.ts";
 import { createRandom } from "../core/random.ts";
 import { readTensorBytes } from "../io/tensor-bytes.ts";
 import { quantCodec } from "../quant/codecs.ts";
+import { convertPlainly } from "../quant/convert-blocks.ts";
 import { type GgufFile, openGguf } from "./open.ts";
-import { quantizeModel } from "./quantize-model.ts";
+import { quantiseModel } from "./quantize-model.ts";
+import type { QuantisedType } from "./quantize-recipe.ts";
 import type { TensorInfo } from "./tensor-info.ts";
 import { metadataValue } from "./value.ts";
 import { type TensorToWrite, writeGguf } from "./write.ts";
+
+/** In plain TypeScript: the addon's own are in backends/cpu. */
+function quantizeModel(
+  request: { input: string; output: string; type: QuantisedType } & Pick<
+    Parameters<typeof quantiseModel>[0],
+    "onProgress" | "signal"
+  >,
+): ReturnType<typeof quantiseModel> {
+  return quantiseModel({ ...request, convert: convertPlainly });
+}
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-quantize-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -59,7 +71,7 @@ function valuesOf(info: TensorInfo | undefined): Float32Array {
   return values;
 }
 
-describe("quantizeModel", () => {
+describe("quantiseModel", () => {
   it("converts matrices, keeps norms and metadata, and says what kept a wider type", async () => {
     const input = await makeModel("f32.gguf", "PWRI");
     const output = join(folder, "q8.gguf");

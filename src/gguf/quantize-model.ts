@@ -1,44 +1,37 @@
 /**
- * Writes a model again with its matrices in another type, tensor by tensor and piece by piece: memory for one piece,
- * and the event loop runs between pieces.
+ * Writes a model again with its matrices in another type, tensor by tensor and piece by piece: memory for a few pieces,
+ * while the event loop runs. How blocks are converted is the caller's (commands/quantize.ts).
  */
 import { statSync } from "node:fs";
 import {
-  checkOptions,
-  checkValue,
-  choiceRule,
-  functionRule,
-  type OptionRules,
-  pathRule,
-} from "../core/check-options.ts";
-import { isWeightType, type WeightType, weightFormat, weightTypes } from "../core/dtype.ts";
+  isWeightType,
+  rowBytes,
+  type WeightType,
+  weightFormat,
+  weightTypes,
+} from "../core/dtype.ts";
 import { FileFormatError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { checkReplaceable } from "../io/replace-file.ts";
-import { readPieces } from "../io/tensor-bytes.ts";
-import type { Codec } from "../quant/codec.ts";
-import { quantCodec } from "../quant/codecs.ts";
+import type { ConvertBlocks } from "../quant/convert-blocks.ts";
 import { type GgufFile, openGguf } from "./open.ts";
-import {
-  chooseType,
-  fileTypeOf,
-  type ModelShape,
-  type QuantisedType,
-  quantisedTypes,
-} from "./quantize-recipe.ts";
+import { PieceLine, type PieceToMake } from "./piece-line.ts";
+import { chooseType, fileTypeOf, type ModelShape, type QuantisedType } from "./quantize-recipe.ts";
 import type { TensorInfo } from "./tensor-info.ts";
 import { type MetadataValue, metadataValue } from "./value.ts";
 import { type TensorToWrite, writeGguf } from "./write.ts";
 
-export interface QuantizeOptions {
+export interface ModelToQuantise {
   /** A model, or any part of a split one. */
   readonly input: string;
   /** Becomes one file, whatever the input was. An existing file is replaced once the new one is complete. */
   readonly output: string;
   readonly type: QuantisedType;
-  readonly onProgress?: (progress: QuantizeProgress) => void;
+  readonly convert: ConvertBlocks;
+  readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
-interface QuantizeProgress {
+export interface QuantizeProgress {
   /** The tensor at work. */
   readonly name: string;
   /** Of the input's tensors. */
@@ -64,48 +57,53 @@ export interface QuantizeResult {
 /** ggml's GGML_QNT_VERSION: the layouts of quant/. */
 const quantizationVersion = 2;
 
-/** Blocks are 1, 32 or 256 elements. 64 Ki of the slowest (Q6_K, 110 ns each) hold the event loop for 7 ms. */
-const pieceElements = 65536;
-
-/** Larger values would round to an infinite binary16. */
-const largestHalf = 65520;
-
-const quantizeRules: OptionRules<QuantizeOptions> = {
-  input: pathRule,
-  output: pathRule,
-  type: choiceRule(quantisedTypes),
-  onProgress: functionRule,
-};
+/** Whole blocks of every type. 4 MiB of float32: a few milliseconds of work for two threads, and three such are under way. */
+const pieceElements = 1 << 20;
 
 /** @throws OptionError, UnsupportedError, FileFormatError before anything is written; nothing is left after a failure. */
-export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeResult> {
-  checkOptions(options, quantizeRules, "quantize");
-  checkValue(options.output, "output", pathRule);
-  checkValue(options.type, "type", quantizeRules.type);
-  const model = openGguf(options.input);
-  checkOutput(model, options.output);
+export async function quantiseModel(request: ModelToQuantise): Promise<QuantizeResult> {
+  const { input, output, type } = request;
+  const model = openGguf(input);
+  checkOutput(model, output);
   const sources = [...model.tensors.values()];
   const shape = shapeOf(model);
-  const choices = sources.map((tensor) => ({
-    tensor,
-    choice: chooseType(tensor, options.type, shape),
-  }));
-  const plans = choices.map(({ tensor, choice }) => planTensor(tensor, choice));
-  const bytesTotal = sumOf(sources.map((tensor) => tensor.bytes));
-  let bytesDone = 0;
-  const tensors = plans.map((plan) =>
-    toWrite(plan, (pieceBytes) => {
-      bytesDone += pieceBytes;
-      options.onProgress?.({ name: plan.tensor.name, bytesDone, bytesTotal });
-    }),
-  );
-  const metadata = newMetadata(model, options.type);
-  await writeGguf({ path: options.output, metadata, tensors, magic: model.magic });
+  const plans = sources.map((tensor) => planTensor(tensor, chooseType(tensor, type, shape)));
+  await write(model, plans, request);
   return {
     tensors: plans.map((plan) => plan.report),
-    bytesBefore: bytesTotal,
+    bytesBefore: sumOf(sources.map((tensor) => tensor.bytes)),
     bytesAfter: sumOf(plans.map((plan) => plan.bytes)),
   };
+}
+
+async function write(
+  model: GgufFile,
+  plans: readonly TensorPlan[],
+  { output, type, convert, onProgress, signal }: ModelToQuantise,
+): Promise<void> {
+  const bytesTotal = sumOf(plans.map(({ tensor }) => tensor.bytes));
+  let bytesDone = 0;
+  using line = new PieceLine(plans.flatMap((plan) => piecesOf(plan, convert)));
+  const data = async function* (plan: TensorPlan): AsyncGenerator<Uint8Array> {
+    const pieces = piecesOf(plan, convert);
+    let next = 0;
+    for await (const piece of line.take(pieces.length)) {
+      signal?.throwIfAborted();
+      yield piece;
+      bytesDone += pieces[next++]?.bytes ?? 0;
+      onProgress?.({ name: plan.tensor.name, bytesDone, bytesTotal });
+    }
+  };
+  const tensors = plans.map((plan): TensorToWrite => {
+    const { name, dimensions } = plan.tensor;
+    return { name, type: plan.report.to, dimensions, data: () => data(plan) };
+  });
+  const metadata = newMetadata(model, type);
+  try {
+    await writeGguf({ path: output, metadata, tensors, magic: model.magic, isMadeAgain: true });
+  } finally {
+    await line.settled();
+  }
 }
 
 function checkOutput(model: GgufFile, output: string): void {
@@ -136,7 +134,7 @@ function shapeOf(model: GgufFile): ModelShape {
 interface TensorPlan {
   readonly tensor: TensorInfo;
   /** Undefined: the bytes are copied. */
-  readonly conversion: { readonly from: Codec; readonly to: Codec } | undefined;
+  readonly conversion: { readonly from: WeightType; readonly to: WeightType } | undefined;
   readonly bytes: number;
   readonly report: QuantizedTensor;
 }
@@ -158,12 +156,15 @@ function planTensor(
   if (!(isWeightType(from) && isWeightType(to))) {
     throw new UnsupportedError(`tensor ${name} of type ${from}`, weightTypes);
   }
-  const conversion = { from: quantCodec(from), to: quantCodec(to) };
-  const elements = tensor.dimensions.reduce((product, length) => product * length, 1);
-  const bytes = (elements / conversion.to.blockElements) * conversion.to.blockBytes;
+  const bytes = rowBytes(to, elementsOf(tensor));
   const again = wasQuantised(from) ? `was ${from}: both roundings add up` : undefined;
   const reason = [choice.reason, again].filter((part) => part !== undefined).join("; ");
-  return { tensor, conversion, bytes, report: { name, from, to, ...optional(reason) } };
+  return {
+    tensor,
+    conversion: { from, to },
+    bytes,
+    report: { name, from, to, ...optional(reason) },
+  };
 }
 
 function optional(reason: string | undefined): { readonly reason?: string } {
@@ -182,58 +183,39 @@ function newMetadata(model: GgufFile, type: QuantisedType): ReadonlyMap<string, 
   return metadata;
 }
 
-function toWrite(plan: TensorPlan, onPiece: (bytes: number) => void): TensorToWrite {
-  const { tensor, conversion } = plan;
-  const { name, dimensions } = tensor;
-  const data =
-    conversion === undefined ? copied(tensor, onPiece) : converted(tensor, conversion, onPiece);
-  return { name, type: plan.report.to, dimensions, data };
+function piecesOf({ tensor, conversion }: TensorPlan, convert: ConvertBlocks): PieceToMake[] {
+  const { path, type } = tensor;
+  const total = elementsOf(tensor);
+  return Array.from({ length: Math.ceil(total / pieceElements) }, (_, i): PieceToMake => {
+    const first = i * pieceElements;
+    const elements = Math.min(pieceElements, total - first);
+    const place = {
+      path,
+      offset: tensor.offset + rowBytes(type, first),
+      bytes: rowBytes(type, elements),
+    };
+    if (conversion === undefined) return place;
+    const make = async (source: Uint8Array, target: Uint8Array): Promise<void> => {
+      const refused = await convert({ ...conversion, source, target, elements });
+      if (refused !== undefined) throw refusal(tensor, conversion.to, refused);
+    };
+    return { ...place, target: { bytes: rowBytes(conversion.to, elements), make } };
+  });
 }
 
-function copied(tensor: TensorInfo, onPiece: (bytes: number) => void): () => Iterable<Uint8Array> {
-  return function* () {
-    for (const piece of readPieces(tensor, 1 << 20)) {
-      yield piece;
-      onPiece(piece.length);
-    }
-  };
-}
-
-function converted(
-  tensor: TensorInfo,
-  { from, to }: { readonly from: Codec; readonly to: Codec },
-  onPiece: (bytes: number) => void,
-): () => Iterable<Uint8Array> {
-  return function* () {
-    const values = new Float32Array(pieceElements);
-    const target = new Uint8Array((pieceElements / to.blockElements) * to.blockBytes);
-    const pieceBytes = (pieceElements / from.blockElements) * from.blockBytes;
-    for (const piece of readPieces(tensor, pieceBytes)) {
-      const blocks = piece.length / from.blockBytes;
-      const elements = blocks * from.blockElements;
-      from.dequantise(piece, 0, values, 0, blocks);
-      checkValues(tensor, values.subarray(0, elements), to);
-      const targetBlocks = elements / to.blockElements;
-      to.quantise(values, 0, target, 0, targetBlocks);
-      yield target.subarray(0, targetBlocks * to.blockBytes);
-      onPiece(piece.length);
-    }
-  };
+function elementsOf({ dimensions }: TensorInfo): number {
+  return dimensions.reduce((product, length) => product * length, 1);
 }
 
 /** A NaN or an infinity spoils its whole block, so the model is refused instead. */
-function checkValues(tensor: TensorInfo, values: Float32Array, to: Codec): void {
-  const limit = to.type === "F16" ? largestHalf : Number.POSITIVE_INFINITY;
-  for (const value of values) {
-    if (Math.abs(value) < limit) continue;
-    throw new FileFormatError({
-      file: tensor.path,
-      where: `tensor ${tensor.name}`,
-      found: `the value ${value}`,
-      expected: `finite values that ${to.type} can hold`,
-      offset: tensor.offset,
-    });
-  }
+function refusal(tensor: TensorInfo, to: WeightType, value: number): FileFormatError {
+  return new FileFormatError({
+    file: tensor.path,
+    where: `tensor ${tensor.name}`,
+    found: `the value ${value}`,
+    expected: `finite values that ${to} can hold`,
+    offset: tensor.offset,
+  });
 }
 
 function sumOf(values: readonly number[]): number {

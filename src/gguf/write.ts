@@ -35,6 +35,8 @@ export interface GgufToWrite {
   readonly magic?: "GGUF" | "PWRI";
   /** Default: `general.alignment` of the metadata, or 32. */
   readonly alignment?: number;
+  /** Whether it could be made again after a power cut: then nobody waits for the disk. Default false. */
+  readonly isMadeAgain?: boolean;
 }
 
 /** @throws OptionError, ShapeError before anything is written; ShapeError if a tensor's data has another length. */
@@ -44,11 +46,13 @@ export async function writeGguf(file: GgufToWrite): Promise<void> {
   const tensors = [...file.tensors];
   const places = placeTensors(tensors, alignment);
   const header = encodeHeader({ magic: file.magic ?? "GGUF", metadata, tensors: places });
-  await replaceFile(file.path, async (handle) => {
+  const { isMadeAgain = false } = file;
+  const write = async (handle: FileHandle): Promise<void> => {
     await writeAll(handle, header);
     await writeAll(handle, padding(header.length, alignment));
     for (const tensor of tensors) await writeTensor(handle, tensor, alignment);
-  });
+  };
+  await replaceFile(file.path, write, { waitsForDisk: !isMadeAgain });
 }
 
 /** Makes option and metadata agree; a file without the key has the default. */

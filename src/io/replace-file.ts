@@ -21,10 +21,15 @@ import { fileAccessError, kindOf } from "./open-file.ts";
 import { ownedPath, removeLeftovers } from "./ownership.ts";
 import { removeWhenKilled } from "./remove-when-killed.ts";
 
-/** The old file stays whole until the new one is, and keeps its permissions. @throws FileAccessError, and what `write` throws */
+/**
+ * The old file stays whole until the new one is, and keeps its permissions. Without `waitsForDisk` (default true) that
+ * holds for whatever happens to this process, but not for a power cut in the seconds after.
+ * @throws FileAccessError, and what `write` throws
+ */
 export async function replaceFile(
   path: string,
   write: (handle: FileHandle) => Promise<void>,
+  { waitsForDisk = true }: { readonly waitsForDisk?: boolean } = {},
 ): Promise<void> {
   const target = behindLinks(path);
   const old = replaceable(path, target);
@@ -32,9 +37,12 @@ export async function replaceFile(
   const partial = ownedPath(target, "partial");
   const stopWatching = removeWhenKilled(partial);
   try {
-    await writeDurably(partial, old, write);
+    await writePartial(partial, old, async (handle) => {
+      await write(handle);
+      if (waitsForDisk) await syncFile(handle);
+    });
     await rename(partial, target);
-    await syncFolder(dirname(target));
+    if (waitsForDisk) await syncFolder(dirname(target));
   } catch (error) {
     await rm(partial, { force: true }).catch(() => {});
     throw isSystemError(error) ? writeError(path, error) : error;
@@ -43,7 +51,7 @@ export async function replaceFile(
   }
 }
 
-async function writeDurably(
+async function writePartial(
   partial: string,
   old: Stats | undefined,
   write: (handle: FileHandle) => Promise<void>,
@@ -52,7 +60,6 @@ async function writeDurably(
   try {
     if (old !== undefined) await handle.chmod(old.mode & 0o777);
     await write(handle);
-    await syncFile(handle);
   } finally {
     await handle.close();
   }

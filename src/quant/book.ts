@@ -3,6 +3,7 @@
  * low nibbles.
  * Source: ggml, kvalues_iq4nl and kvalues_mxfp4 (ggml-common.h); OCP Microscaling Formats 1.0, E2M1.
  */
+import { negligible, signedLargest, type ValuesToScale } from "./scale-search.ts";
 
 /** Dense about zero, as weights are. */
 export const denseBook: readonly number[] = [
@@ -34,7 +35,7 @@ export function readBookCodes(
   }
 }
 
-/** Codes of the nearest values. */
+/** Codes of the nearest values, of two the first. */
 export function writeBookCodes(
   from: { readonly source: Float32Array; readonly at: number },
   to: { readonly target: Uint8Array; readonly at: number },
@@ -42,35 +43,48 @@ export function writeBookCodes(
 ): void {
   const half = count / 2;
   const inverse = scale === 0 ? 0 : 1 / scale;
+  const nearest = book === denseBook ? nearestDense : nearestFloat;
   for (let i = 0; i < half; i++) {
-    const low = nearest(book, from.source[from.at + i]! * inverse);
-    const high = nearest(book, from.source[from.at + half + i]! * inverse);
+    const low = nearest(from.source[from.at + i]! * inverse);
+    const high = nearest(from.source[from.at + half + i]! * inverse);
     to.target[to.at + i] = low | (high << 4);
   }
 }
 
-/** The first of the values that are nearest. */
-function nearest(book: readonly number[], value: number): number {
-  let best = 0;
-  for (let code = 1; code < book.length; code++) {
-    if (Math.abs(book[code]! - value) < Math.abs(book[best]! - value)) best = code;
-  }
-  return best;
+/** Halfway between the values of a rising book. */
+function middlesOf(values: readonly number[]): readonly number[] {
+  return values.slice(1).map((value, i) => (value + values[i]!) / 2);
+}
+
+const denseMiddles = middlesOf(denseBook);
+/** Codes 0..7 of the float book rise; 8 + code is the same with a minus. */
+const floatMiddles = middlesOf(floatBook.slice(0, 8));
+
+function nearestDense(value: number): number {
+  return countBelow(denseMiddles, value);
+}
+
+function nearestFloat(value: number): number {
+  const code = countBelow(floatMiddles, Math.abs(value));
+  return value < 0 && code > 0 ? code + 8 : code;
+}
+
+function countBelow(limits: readonly number[], value: number): number {
+  let count = 0;
+  for (const limit of limits) if (value > limit) count++;
+  return count;
 }
 
 /** How far the search for a scale goes to both sides, in units of the dense book. Source: ggml, quantize_row_iq4_nl_impl. */
 const tries = 7;
 
 /**
- * The scale of `count` values in the dense book that leaves the least error, weighted by x^2; 0 for zeros. It may be
- * negative: the book reaches further on one side.
+ * The scale of `count` values in the dense book that leaves the least error, weighted by x^2 without `weights`; 0 for zeros.
+ * It may be negative: the book reaches further on one side.
  */
-export function searchBookScale(source: Float32Array, from: number, count: number): number {
-  let largest = 0;
-  for (let i = 0; i < count; i++) {
-    if (Math.abs(source[from + i]!) > Math.abs(largest)) largest = source[from + i]!;
-  }
-  if (Math.abs(largest) < 1e-15) return 0;
+export function searchBookScale({ source, from, weights }: ValuesToScale, count: number): number {
+  const largest = signedLargest(source, from, count);
+  if (Math.abs(largest) < negligible) return 0;
   let bestScale = 0;
   let bestGain = 0;
   for (let step = -tries; step <= tries; step++) {
@@ -79,9 +93,10 @@ export function searchBookScale(source: Float32Array, from: number, count: numbe
     let sumQQ = 0;
     for (let i = 0; i < count; i++) {
       const x = source[from + i]!;
-      const q = denseBook[nearest(denseBook, x * inverse)]!;
-      sumXQ += x * x * x * q;
-      sumQQ += x * x * q * q;
+      const q = denseBook[nearestDense(x * inverse)]!;
+      const wq = (weights === undefined ? x * x : weights[i]!) * q;
+      sumXQ += wq * x;
+      sumQQ += wq * q;
     }
     if (sumQQ > 0 && sumXQ * sumXQ > bestGain * sumQQ) {
       bestScale = sumXQ / sumQQ;

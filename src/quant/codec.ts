@@ -16,13 +16,17 @@ export interface Codec {
     targetOffset: number,
     blocks: number,
   ): void;
-  /** Offsets: `sourceOffset` in elements, `targetOffset` in bytes. Values must be finite. */
+  /**
+   * Offsets: `sourceOffset` in elements, `targetOffset` in bytes. Values must be finite. `importance` lies as the source:
+   * how much the error of each element matters, relative to the others; formats without a search have no use for it.
+   */
   quantise(
     source: Float32Array,
     sourceOffset: number,
     target: Uint8Array,
     targetOffset: number,
     blocks: number,
+    importance?: Float32Array,
   ): void;
 }
 

@@ -11,6 +11,15 @@ const halfTable = makeHalfTable();
 /** Adding and subtracting 1.5 * 2^52 leaves a double rounded to an integer, ties to even, for |x| < 2^51. */
 const integerShift = 6755399441055744;
 
+const doubleScratch = new Float64Array(1);
+const doubleWords = new Uint32Array(doubleScratch.buffer);
+
+/** floor(log2(value)) of a normal number above 0, exactly. */
+export function exponentOf(value: number): number {
+  doubleScratch[0] = value;
+  return ((doubleWords[1]! >>> 20) & 0x7ff) - 1023;
+}
+
 export function roundToEven(value: number): number {
   return value + integerShift - integerShift;
 }

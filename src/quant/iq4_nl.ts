@@ -9,6 +9,7 @@
 import { denseBook, readBookCodes, searchBookScale, writeBookCodes } from "./book.ts";
 import type { Codec } from "./codec.ts";
 import { readHalf, writeHalf } from "./half.ts";
+import { importanceWeights } from "./importance.ts";
 
 const blockElements = 32;
 const blockBytes = 18;
@@ -25,11 +26,14 @@ export const iq4_nlCodec: Codec = {
       readBookCodes({ source, at: at + 2 }, to, { ...codes, scale: readHalf(source, at) });
     }
   },
-  quantise: (source, sourceOffset, target, targetOffset, blocks) => {
+  quantise: (source, sourceOffset, target, targetOffset, blocks, importance) => {
+    const weights = new Float64Array(blockElements);
     for (let block = 0; block < blocks; block++) {
       const from = { source, at: sourceOffset + block * blockElements };
       const to = targetOffset + block * blockBytes;
-      const scale = writeHalf(target, to, searchBookScale(source, from.at, blockElements));
+      const known = importanceWeights(source, from.at, importance, weights);
+      const values = { source, from: from.at, weights: known };
+      const scale = writeHalf(target, to, searchBookScale(values, blockElements));
       writeBookCodes(from, { target, at: to + 2 }, { ...codes, scale });
     }
   },

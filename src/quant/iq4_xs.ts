@@ -10,6 +10,7 @@
 import { denseBook, readBookCodes, searchBookScale, writeBookCodes } from "./book.ts";
 import type { Codec } from "./codec.ts";
 import { readHalf, roundToEven, writeHalf } from "./half.ts";
+import { importanceWeights } from "./importance.ts";
 import { signedLargest } from "./scale-search.ts";
 import { readShort, writeShort } from "./words.ts";
 
@@ -40,14 +41,18 @@ export const iq4_xsCodec: Codec = {
       }
     }
   },
-  quantise: (source, sourceOffset, target, targetOffset, blocks) => {
+  quantise: (source, sourceOffset, target, targetOffset, blocks, importance) => {
+    const weights = new Float64Array(blockElements);
     const scales = new Float32Array(groupCount);
     for (let block = 0; block < blocks; block++) {
       const from = sourceOffset + block * blockElements;
       const to = targetOffset + block * blockBytes;
       target.fill(0, to, to + blockBytes);
+      const known = importanceWeights(source, from, importance, weights);
       for (let group = 0; group < groupCount; group++) {
-        scales[group] = searchBookScale(source, from + group * groupElements, groupElements);
+        const begin = group * groupElements;
+        const values = { source, from: from + begin, weights: known?.subarray(begin) };
+        scales[group] = searchBookScale(values, groupElements);
       }
       const d = writeHalf(target, to, signedLargest(scales, 0, groupCount) / -32);
       let high = 0;

@@ -8,7 +8,7 @@
  * Source: ggml, get_scale_min_k4 and quantize_row_q4_K_ref.
  */
 import { roundToEven, writeHalf } from "./half.ts";
-import { OffsetSearch } from "./scale-search.ts";
+import { OffsetSearch, type ValuesToScale } from "./scale-search.ts";
 
 export const groupCount = 8;
 export const groupElements = 32;
@@ -56,9 +56,10 @@ export class SuperBlockQuantiser {
   }
 
   /** Writes the first 16 bytes of the block (d, dmin, scales) and leaves `codes` for the caller to pack. */
-  run(source: Float32Array, from: number, target: Uint8Array, to: number): void {
+  run({ source, from, weights }: ValuesToScale, target: Uint8Array, to: number): void {
     for (let group = 0; group < groupCount; group++) {
-      this.#search.run(source, from + group * groupElements);
+      const begin = group * groupElements;
+      this.#search.run(source, from + begin, weights?.subarray(begin));
       this.#scales[group] = this.#search.scale;
       this.#offsets[group] = this.#search.offset;
     }

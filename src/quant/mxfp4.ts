@@ -8,6 +8,7 @@
  */
 import { floatBook, readBookCodes, writeBookCodes } from "./book.ts";
 import type { Codec } from "./codec.ts";
+import { exponentOf } from "./half.ts";
 
 const blockElements = 32;
 const blockBytes = 17;
@@ -40,5 +41,5 @@ function sharedExponent(source: Float32Array, from: number): number {
   let largest = 0;
   for (let i = 0; i < blockElements; i++) largest = Math.max(largest, Math.abs(source[from + i]!));
   if (largest === 0) return 0;
-  return Math.max(0, Math.floor(Math.log2(largest)) - 2 + 127);
+  return Math.max(0, exponentOf(largest) - 2 + 127);
 }

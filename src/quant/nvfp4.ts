@@ -9,6 +9,7 @@
  */
 import { floatBook, readBookCodes, writeBookCodes } from "./book.ts";
 import type { Codec } from "./codec.ts";
+import { exponentOf } from "./half.ts";
 
 const blockElements = 64;
 const blockBytes = 36;
@@ -63,7 +64,7 @@ function halvedScale(byte: number): number {
 
 /** The nearest E4M3 number, halves up; at most 448. */
 function scaleByte(value: number): number {
-  const exponent = Math.max(-6, Math.floor(Math.log2(value)));
+  const exponent = Math.max(-6, exponentOf(value));
   // Steps of 2^(exponent - 3): 8..16 of them in a binade, 0..8 below the smallest normal.
   const steps = Math.floor(value / 2 ** (exponent - 3) + 0.5);
   return value === 0 ? 0 : Math.min(largestScale, (exponent + 6) * 8 + steps);

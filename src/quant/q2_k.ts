@@ -9,6 +9,7 @@
  */
 import type { Codec } from "./codec.ts";
 import { readHalf, roundToEven, writeHalf } from "./half.ts";
+import { importanceWeights } from "./importance.ts";
 import { OffsetSearch } from "./scale-search.ts";
 
 const blockElements = 256;
@@ -43,16 +44,19 @@ export const q2_kCodec: Codec = {
       }
     }
   },
-  quantise: (source, sourceOffset, target, targetOffset, blocks) => {
+  quantise: (source, sourceOffset, target, targetOffset, blocks, importance) => {
     const search = new OffsetSearch({ groupElements, largestCode, first: -0.5, candidates: 16 });
     const scales = new Float64Array(groupCount);
     const offsets = new Float64Array(groupCount);
+    const weights = new Float64Array(blockElements);
     for (let block = 0; block < blocks; block++) {
       const from = sourceOffset + block * blockElements;
       const to = targetOffset + block * blockBytes;
       target.fill(0, to, to + blockBytes);
+      const known = importanceWeights(source, from, importance, weights);
       for (let group = 0; group < groupCount; group++) {
-        search.run(source, from + group * groupElements);
+        const begin = group * groupElements;
+        search.run(source, from + begin, known?.subarray(begin));
         scales[group] = search.scale;
         offsets[group] = search.offset;
       }

@@ -14,6 +14,7 @@
  */
 import type { Codec } from "./codec.ts";
 import { readHalf, roundToEven, writeHalf } from "./half.ts";
+import { importanceWeights } from "./importance.ts";
 import { searchSignedScale, signedLargest } from "./scale-search.ts";
 
 const blockElements = 256;
@@ -45,14 +46,18 @@ export const q3_kCodec: Codec = {
       }
     }
   },
-  quantise: (source, sourceOffset, target, targetOffset, blocks) => {
+  quantise: (source, sourceOffset, target, targetOffset, blocks, importance) => {
     const scales = new Float32Array(groupCount);
+    const weights = new Float64Array(blockElements);
     for (let block = 0; block < blocks; block++) {
       const from = sourceOffset + block * blockElements;
       const to = targetOffset + block * blockBytes;
       target.fill(0, to, to + blockBytes);
+      const known = importanceWeights(source, from, importance, weights);
       for (let group = 0; group < groupCount; group++) {
-        scales[group] = searchSignedScale(source, from + group * groupElements, groupElements, 4);
+        const begin = group * groupElements;
+        const values = { source, from: from + begin, weights: known?.subarray(begin) };
+        scales[group] = searchSignedScale(values, groupElements, 4);
       }
       const largest = signedLargest(scales, 0, groupCount);
       const d = writeHalf(target, to + scaleAt, largest / -32);

@@ -7,47 +7,23 @@
  * Source: ggml, block_q4_0 and quantize_row_q4_0_ref.
  */
 import type { Codec } from "./codec.ts";
-import { readHalf, writeHalf } from "./half.ts";
-import { signedLargest } from "./scale-search.ts";
+import { signedCodec } from "./signed-block.ts";
 
-const blockElements = 32;
-const blockBytes = 18;
+const codesAt = 2;
 const half = 16;
 
-export const q4_0Codec: Codec = {
+export const q4_0Codec: Codec = signedCodec({
   type: "Q4_0",
-  blockElements,
-  blockBytes,
-  dequantise: (source, sourceOffset, target, targetOffset, blocks) => {
-    for (let block = 0; block < blocks; block++) {
-      const at = sourceOffset + block * blockBytes;
-      const to = targetOffset + block * blockElements;
-      const d = readHalf(source, at);
-      for (let i = 0; i < half; i++) {
-        const pair = source[at + 2 + i]!;
-        target[to + i] = d * ((pair & 15) - 8);
-        target[to + half + i] = d * ((pair >> 4) - 8);
-      }
+  blockBytes: 18,
+  largestCode: 15,
+  unpack: (source, at, codes) => {
+    for (let i = 0; i < half; i++) {
+      const pair = source[at + codesAt + i]!;
+      codes[i] = pair & 15;
+      codes[half + i] = pair >> 4;
     }
   },
-  quantise: (source, sourceOffset, target, targetOffset, blocks) => {
-    for (let block = 0; block < blocks; block++) {
-      const from = sourceOffset + block * blockElements;
-      const to = targetOffset + block * blockBytes;
-      // The value of largest magnitude, sign and all, gets code 0: -8 steps; the other side reaches +7 only.
-      const d = signedLargest(source, from, blockElements) / -8;
-      const inverse = d === 0 ? 0 : Math.fround(1 / d);
-      writeHalf(target, to, d);
-      for (let i = 0; i < half; i++) {
-        const low = Math.min(15, toCode(source[from + i]! * inverse));
-        const high = Math.min(15, toCode(source[from + half + i]! * inverse));
-        target[to + 2 + i] = low | (high << 4);
-      }
-    }
+  pack: (codes, target, at) => {
+    for (let i = 0; i < half; i++) target[at + codesAt + i] = codes[i]! | (codes[half + i]! << 4);
   },
-};
-
-/** As in ggml: float32 steps, the half that rounds is added to the offset. */
-function toCode(scaled: number): number {
-  return Math.fround(Math.fround(scaled) + 8.5) | 0;
-}
+});

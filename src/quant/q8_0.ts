@@ -8,6 +8,7 @@
  */
 import type { Codec } from "./codec.ts";
 import { readHalf, writeHalf } from "./half.ts";
+import { reciprocal } from "./scale-search.ts";
 
 const blockElements = 32;
 const blockBytes = 34;
@@ -35,7 +36,7 @@ export const q8_0Codec: Codec = {
         largest = Math.max(largest, Math.abs(source[from + i]!));
       }
       const d = Math.fround(largest / 127);
-      const inverse = d === 0 ? 0 : Math.fround(1 / d);
+      const inverse = reciprocal(d);
       writeHalf(target, to, d);
       // As in ggml: float32 steps, codes from the unrounded scale (so |q| <= 127), ties away from zero.
       for (let i = 0; i < blockElements; i++) {

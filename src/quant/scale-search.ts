@@ -1,11 +1,13 @@
 /**
  * How the quantisers choose scales: the extremes of a block, and for the K formats a search over slightly wider and
- * narrower steps that keeps the one with the least weighted squared error (no importance matrix).
+ * narrower steps that keeps the one with the least weighted squared error.
  * Source: ggml's make_qkx2_quants and make_qx_quants; here the error comes from the sums of the least-squares fit,
  * so that a candidate needs one pass instead of two.
  */
+import { roundToEven } from "./half.ts";
+
 /** Below this a group counts as zero (ggml's GROUP_MAX_EPS): its inverse would overflow float32. */
-const negligible = 1e-15;
+export const negligible = 1e-15;
 
 export function largestOf(values: Float32Array, from: number, count: number): number {
   let largest = values[from]!;
@@ -28,6 +30,24 @@ export function signedLargest(values: Float32Array, from: number, count: number)
   return largest;
 }
 
+/** Not a number becomes the low end. */
+function clamp(value: number, low: number, high: number): number {
+  return value > low ? Math.min(value, high) : low;
+}
+
+/** 1 / d in float32, or 0 where that is no number: d is zero, or too small for blocks to be worth a code. */
+export function reciprocal(d: number): number {
+  const inverse = Math.fround(1 / d);
+  return Number.isFinite(inverse) ? inverse : 0;
+}
+
+/** Values from `from` on, with how much each of them counts. */
+export interface ValuesToScale {
+  readonly source: Float32Array;
+  readonly from: number;
+  readonly weights?: Float64Array | undefined;
+}
+
 export interface OffsetSearchOptions {
   /** Elements that share a scale and an offset. */
   readonly groupElements: number;
@@ -43,6 +63,7 @@ export class OffsetSearch {
   /** The results of the last `run`. */
   scale = 0;
   offset = 0;
+  readonly largestCode: number;
   readonly #options: OffsetSearchOptions;
   readonly #values: Float64Array;
   readonly #weights: Float64Array;
@@ -53,27 +74,30 @@ export class OffsetSearch {
 
   constructor(options: OffsetSearchOptions) {
     this.#options = options;
+    this.largestCode = options.largestCode;
     this.#values = new Float64Array(options.groupElements);
     this.#weights = new Float64Array(options.groupElements);
   }
 
-  run(values: Float32Array, from: number): void {
+  /** `weights`: how much each element counts, in place of |x| + rms. */
+  run(values: Float32Array, from: number, weights?: Float64Array): void {
     const { groupElements, largestCode, first, candidates } = this.#options;
     const low = Math.min(0, smallestOf(values, from, groupElements));
     const high = largestOf(values, from, groupElements);
     this.scale = 0;
     this.offset = -low;
     if (high <= low) return;
-    this.#weigh(values, from);
+    this.#weigh(values, from, weights);
     this.#minError = Number.POSITIVE_INFINITY;
     this.#tryPlain(largestCode / (high - low));
     // A better candidate moves the offset, and with it where the next ones begin.
     for (let candidate = 0; candidate < candidates; candidate++) {
-      this.#tryFitted((largestCode + first + 0.1 * candidate) / (high + this.offset));
+      const range = high + this.offset;
+      if (range > 0) this.#tryFitted((largestCode + first + 0.1 * candidate) / range);
     }
   }
 
-  #weigh(values: Float32Array, from: number): void {
+  #weigh(values: Float32Array, from: number, weights: Float64Array | undefined): void {
     const count = this.#values.length;
     let squares = 0;
     for (let i = 0; i < count; i++) squares += values[from + i]! * values[from + i]!;
@@ -83,7 +107,7 @@ export class OffsetSearch {
     this.#sumXX = 0;
     for (let i = 0; i < count; i++) {
       const x = values[from + i]!;
-      const w = rms + Math.abs(x);
+      const w = weights === undefined ? rms + Math.abs(x) : weights[i]!;
       this.#values[i] = x;
       this.#weights[i] = w;
       this.#sumW += w;
@@ -102,7 +126,7 @@ export class OffsetSearch {
   #tryFitted(inverse: number): void {
     const { sumL, sumLL, sumXL } = this.#codeSums(inverse);
     const determinant = this.#sumW * sumLL - sumL * sumL;
-    if (determinant <= 0) return;
+    if (!(determinant > 0)) return;
     let scale = (this.#sumW * sumXL - this.#sumX * sumL) / determinant;
     let minimum = (sumLL * this.#sumX - sumL * sumXL) / determinant;
     if (minimum > 0) {
@@ -123,8 +147,7 @@ export class OffsetSearch {
     let sumXL = 0;
     for (let i = 0; i < values.length; i++) {
       const x = values[i]!;
-      const code = ((x + offset) * inverse + 0.5) | 0;
-      const l = Math.max(0, Math.min(code, largestCode));
+      const l = roundToEven(clamp((x + offset) * inverse, 0, largestCode));
       const wl = weights[i]! * l;
       sumL += wl;
       sumLL += wl * l;
@@ -145,17 +168,19 @@ export class OffsetSearch {
     const squares = scale * scale * sumLL + minimum * minimum * this.#sumW + this.#sumXX;
     const mixed = scale * minimum * sumL - scale * sumXL - minimum * this.#sumX;
     const error = squares + 2 * mixed;
-    if (error >= this.#minError) return;
+    if (!(error < this.#minError)) return;
     this.#minError = error;
     this.scale = scale;
     this.offset = -minimum;
   }
 }
 
-/** The scale of `count` values with codes -half..half-1, x ~ scale * q; weighted by x^2. 0 for negligible values. */
+/**
+ * The scale of `count` values with codes -half..half-1, x ~ scale * q; weighted by x^2 without `weights`. 0 for negligible
+ * values.
+ */
 export function searchSignedScale(
-  values: Float32Array,
-  from: number,
+  { source: values, from, weights }: ValuesToScale,
   count: number,
   half: number,
 ): number {
@@ -171,9 +196,8 @@ export function searchSignedScale(
     let sumLL = 0;
     for (let i = 0; i < count; i++) {
       const x = values[from + i]!;
-      // |x * inverse| < half + 1: shifted to be positive, the conversion to an integer rounds.
-      const l = Math.max(0, Math.min(2 * half - 1, (x * inverse + half + 0.5) | 0)) - half;
-      const wl = x * x * l;
+      const l = roundToEven(clamp(x * inverse, -half, half - 1));
+      const wl = (weights === undefined ? x * x : weights[i]!) * l;
       sumXL += wl * x;
       sumLL += wl * l;
     }

@@ -4,6 +4,7 @@
  */
 import type { Codec, CodePacking } from "./codec.ts";
 import { readHalf } from "./half.ts";
+import { importanceWeights } from "./importance.ts";
 import {
   groupCount,
   groupElements,
@@ -35,11 +36,14 @@ export function superBlockCodec(format: SuperBlockFormat): Codec {
         scaleGroups(source, at, codes, target.subarray(targetOffset + block * blockElements));
       }
     },
-    quantise: (source, sourceOffset, target, targetOffset, blocks) => {
+    quantise: (source, sourceOffset, target, targetOffset, blocks, importance) => {
       const quantiser = new SuperBlockQuantiser(format);
+      const weights = new Float64Array(blockElements);
       for (let block = 0; block < blocks; block++) {
         const to = targetOffset + block * blockBytes;
-        quantiser.run(source, sourceOffset + block * blockElements, target, to);
+        const from = sourceOffset + block * blockElements;
+        const known = importanceWeights(source, from, importance, weights);
+        quantiser.run({ source, from, weights: known }, target, to);
         format.pack(quantiser.codes, target, to);
       }
     },

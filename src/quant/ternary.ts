@@ -2,6 +2,7 @@
 import type { WeightType } from "../core/dtype.ts";
 import type { Codec } from "./codec.ts";
 import { readHalf, writeHalf } from "./half.ts";
+import { reciprocal } from "./scale-search.ts";
 
 const blockElements = 256;
 
@@ -42,7 +43,7 @@ export function ternaryCodec(format: TernaryFormat): Codec {
         for (let i = 0; i < blockElements; i++) {
           largest = Math.max(largest, Math.abs(source[from + i]!));
         }
-        const inverse = largest === 0 ? 0 : Math.fround(1 / largest);
+        const inverse = reciprocal(largest);
         for (let i = 0; i < blockElements; i++) {
           // As in ggml: float32 steps, ties away from zero.
           const scaled = Math.fround(source[from + i]! * inverse);

@@ -10,6 +10,7 @@ import type { Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { StatePart } from "../../ops/state-parts.ts";
+import type { ConvertBlocks } from "../../quant/convert-blocks.ts";
 import {
   type Addon,
   type AddonExecutable,
@@ -20,6 +21,7 @@ import {
 import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { threadsRule } from "../machine-rules.ts";
 import { StatePositions } from "../state-positions.ts";
+import { nativeConversion } from "./convert-blocks.ts";
 import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
 import { type LoweredProgram, lowerProgram } from "./lower.ts";
 import { machineOf } from "./machine.ts";
@@ -45,6 +47,7 @@ export interface CpuBackend extends Backend {
   /** What the user should know, one sentence each; grows while programs are compiled. */
   readonly notices: readonly string[];
   readonly isa: string;
+  readonly convert: ConvertBlocks;
   /** Bytes per second that the threads read from memory no cache holds: the roof of decode. */
   measureRead(): Promise<number>;
 }
@@ -76,6 +79,7 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
     isa: pool.kernels,
     transpose: transposeWeight(addon, pool, files),
     multiply: nativeProduct(addon, pool),
+    convert: nativeConversion(addon, pool),
     measureRead: () => addon.measureRead(pool.handle, measuredBytes),
     compile: (program, options) => compile({ addon, pool, files }, program, options),
     [Symbol.dispose]: () => {
