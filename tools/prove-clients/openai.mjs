@@ -116,6 +116,9 @@ await runTrials("openai (npm)", {
   embeddings: async () => {
     const { data } = await client.embeddings.create({ model, input: ["a", "b"] });
     assert.equal(data.length, 2);
+    // The client asks for base64 by itself.
+    const plain = await client.embeddings.create({ model, input: "a", encoding_format: "float" });
+    assert.deepEqual(data[0].embedding.map(Math.fround), plain.data[0].embedding.map(Math.fround));
     return checkVector(data[0].embedding);
   },
   models: async () => {

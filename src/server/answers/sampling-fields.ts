@@ -75,7 +75,13 @@ export const samplingFields: {
     ])
     .optional()
     .describe("By id or text; or pairs of either and bias, as llama-server takes them"),
-  seed: z.int().optional().describe("Same seed, same answer; -1: a new one"),
+  // Of 64 bits, as Ollama's and OpenAI's clients draw them: z.int() takes 53.
+  seed: z
+    .number()
+    .refine(Number.isInteger, "a whole number")
+    .meta({ type: "integer" })
+    .optional()
+    .describe("Same seed, same answer; -1: a new one"),
   stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(64)]).optional(),
   ignore_eos: z.boolean().optional(),
 };

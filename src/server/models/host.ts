@@ -48,7 +48,7 @@ export interface LeaseWish {
 export interface ModelLease extends Disposable {
   readonly name: string;
   readonly engine: Engine;
-  /** How long this request has waited for the model to be loaded; 0 where it was there. */
+  /** How long this request has waited for the model to be loaded; next to nothing where it was there. */
   readonly loadMilliseconds: Milliseconds;
 }
 
@@ -96,14 +96,13 @@ export class ModelHost {
   async acquire(name: string | undefined, { signal, keepAlive }: LeaseWish): Promise<ModelLease> {
     const entry = await this.find(name);
     const startedAt = performance.now();
-    const isLoaded = this.#loaded.has(entry.name);
     const held = await abortable(this.#hold(entry, keepAlive), signal);
     if (held === undefined) return this.acquire(entry.name, { signal, keepAlive });
     const { model, release } = held;
     return {
       name: entry.name,
       engine: model.engine,
-      loadMilliseconds: isLoaded ? 0 : performance.now() - startedAt,
+      loadMilliseconds: performance.now() - startedAt,
       [Symbol.dispose]: release,
     };
   }

@@ -231,6 +231,17 @@ describe("the greeting", () => {
     expect(await page.text()).not.toBe("Ollama is running");
   });
 
+  it("takes seeds of 64 bits", async () => {
+    const seeded = (seed: number): Promise<string> =>
+      client
+        .generate({ model, prompt, options: { seed, temperature: 2, num_predict: 8 } })
+        .then(({ response = "" }) => response);
+    expect(await seeded(2 ** 62)).toBe(await seeded(2 ** 62));
+    expect(await seeded(2 ** 62 + 2 ** 20)).not.toBe(await seeded(2 ** 62));
+    const half = await test.ask("/api/generate", { model, prompt, options: { seed: 0.5 } });
+    expect(half.status).toBe(400);
+  });
+
   it("comes with a version that clients take", async () => {
     const { version } = await jsonOf<{ version: string }>(await test.ask("/api/version"));
     expect(version).toMatch(/^0\.\d+\.\d+$/);

@@ -24,5 +24,6 @@ export const absentFields: Readonly<Record<string, AbsentField>> = {
   audio: { reason: "hearth answers in text" },
   web_search_options: { reason: "hearth searches nothing" },
   verbosity: { reason: "models here do not know it", isNeutral: isOneOf("medium") },
+  n_predict: { reason: "max_tokens is its name here", isNeutral: isOneOf(-1) },
   n_probs: { reason: "logprobs and top_logprobs ask for that", isNeutral: isOneOf(0) },
 };
