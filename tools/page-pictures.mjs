@@ -1,12 +1,12 @@
 /**
- * The pictures of the page in README: `npm run page-pictures -- MODEL`, with SmolLM2-135M-Instruct so far. A real browser
- * talks with a real server; a temperature of 0 gives the same answers again.
+ * The pictures of the page in README: `npm run page-pictures -- MODEL [NAME …]`, with SmolLM2-135M-Instruct so far; names are of
+ * pictures, by default all. A real browser talks with a real server; a temperature of 0 gives the same answers again.
  */
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { createServer } from "../dist/server/server.js";
 
-const [model] = process.argv.slice(2);
+const [model, ...names] = process.argv.slice(2);
 if (model === undefined) {
   console.error("page-pictures: which model is to talk? npm run page-pictures -- MODEL");
   process.exit(2);
@@ -30,13 +30,14 @@ const pictures = [
   },
 ];
 
+const isWanted = (name) => names.length === 0 || names.includes(name);
 const server = await createServer({ model, name: "SmolLM2 135M", port: 0 });
 const url = await server.listen();
 await server.ready;
 const executablePath = process.env["HEARTH_BROWSER"] ?? "/usr/bin/chromium";
 const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
 const browser = await chromium.launch({ executablePath, args });
-for (const { name, options } of pictures) {
+for (const { name, options } of pictures.filter((picture) => isWanted(picture.name))) {
   const page = await (await browser.newContext(options)).newPage();
   await page.goto(url);
   await page.getByRole("button", { name: "Settings" }).click();
@@ -50,5 +51,19 @@ for (const { name, options } of pictures) {
   await page.locator(".hl-keyword").first().waitFor();
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }
+if (isWanted("page-plan")) await picturePlan();
 await browser.close();
 await server.close();
+
+/** A card that has room for most of the model: some layers are on each side. */
+async function picturePlan() {
+  const viewport = { width: 1120, height: 1120 };
+  const page = await (await browser.newContext({ viewport, colorScheme: "light" })).newPage();
+  await page.goto(`${url}/#/plan`);
+  await page.getByLabel("Machine").selectOption("rtx-2080ti", { timeout: 120_000 });
+  await page.locator(".plan-board:not(.stale) .curve").waitFor({ timeout: 120_000 });
+  await page.getByRole("slider", { name: "Memory of the card" }).focus();
+  await page.keyboard.press("End");
+  for (let step = 0; step < 4; step++) await page.keyboard.press("ArrowLeft");
+  await page.screenshot({ path: join(folder, "page-plan.png") });
+}

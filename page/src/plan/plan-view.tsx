@@ -7,20 +7,23 @@ import { texts } from "../texts.ts";
 import { ApplyPlan } from "./apply-plan.tsx";
 import { PlanBoard } from "./board.tsx";
 import { placeOfBudget } from "./budget-plans.ts";
+import type { Plannable } from "./plannable.ts";
 import { useBudgetPlans, usePlannable } from "./use-plans.ts";
 
 export function PlanView(): VNode {
   const { connection } = useApp();
   const models = connection.models.value;
   const [chosen, setChosen] = useState<string>();
-  const [machine, setMachine] = useState("");
+  const [chosenMachine, setMachine] = useState<string>();
   const [context, setContext] = useState<number>();
   const [bytes, setBytes] = useState<number>();
   const [applied, setApplied] = useState(0);
   const model = modelFor(models, chosen)?.name;
   // A server that is back, or that has got its key, is asked again.
-  const state = `${connection.condition.value.kind} ${applied}`;
+  const condition = connection.condition.value.kind;
+  const state = `${condition} ${applied}`;
   const plannable = usePlannable(model, state);
+  const machine = chosenMachine ?? (plannable && firstMachine(plannable));
   const { plans, failure, isStale } = useBudgetPlans({ model, machine, context }, state);
   useEffect(() => {
     document.title = `${texts.views.plan} · ${texts.name}`;
@@ -43,10 +46,10 @@ export function PlanView(): VNode {
       )}
       {plans === undefined && failure === undefined && (
         <p class="progress" role="status">
-          {texts.plan.planning}
+          {condition === "ready" && model === undefined ? texts.model.none : texts.plan.planning}
         </p>
       )}
-      {plans && plan && plannable && budget !== undefined && (
+      {plans && plan && plannable && machine !== undefined && budget !== undefined && (
         <PlanBoard
           plans={plans}
           parallel={plannable.parallel}
@@ -85,4 +88,10 @@ export function PlanView(): VNode {
       )}
     </div>
   );
+}
+
+/** This one; without a card the first that has one, so that there is something to see. */
+function firstMachine({ machines }: Plannable): string {
+  const [own, first] = machines;
+  return own?.card === null ? (first?.name ?? "") : "";
 }

@@ -2,7 +2,7 @@
 import { isRecord, recordIn } from "../api/failures.ts";
 import type { MachineChoice } from "./board.tsx";
 
-export interface Running {
+interface Running {
   readonly context: number;
   readonly vram_budget: number | null;
 }

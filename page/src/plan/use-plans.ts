@@ -10,10 +10,10 @@ import { type Plannable, plannableIn } from "./plannable.ts";
 const settling = 120;
 
 export interface PlanWish {
-  /** Undefined: the server's only one. */
+  /** Undefined: not known yet, and nothing is asked. */
   readonly model: string | undefined;
-  /** "": this machine. */
-  readonly machine: string;
+  /** "": this machine; undefined likewise. */
+  readonly machine: string | undefined;
   /** Undefined: as the model runs, or would be. */
   readonly context: number | undefined;
 }
@@ -35,6 +35,7 @@ export function useBudgetPlans({ model, machine, context }: PlanWish, state: unk
     isStale: true,
   });
   useEffect(() => {
+    if (model === undefined || machine === undefined) return undefined;
     const key = JSON.stringify([model, machine, context, state]);
     const known = seen.current.get(key);
     if (known !== undefined) {
@@ -46,7 +47,7 @@ export function useBudgetPlans({ model, machine, context }: PlanWish, state: unk
     const { signal } = asking;
     const ask = async (): Promise<void> => {
       const body = {
-        ...(model !== undefined && { model }),
+        model,
         ...(machine !== "" && { machine }),
         ...(context !== undefined && { context }),
       };
@@ -75,12 +76,12 @@ export function usePlannable(model: string | undefined, state: unknown): Plannab
   const { server } = useApp();
   const [plannable, setPlannable] = useState<Plannable>();
   useEffect(() => {
+    if (model === undefined) return undefined;
     const asking = new AbortController();
     const { signal } = asking;
-    const query = model === undefined ? "" : `?model=${encodeURIComponent(model)}`;
-    // What is wrong is said where plans are asked for.
-    server.json(`hearth/plan${query}`, { signal }).then(
+    server.json(`hearth/plan?model=${encodeURIComponent(model)}`, { signal }).then(
       (body) => setPlannable(plannableIn(body)),
+      // The frame says that the server is away, or wants a key; it is asked again when it is back.
       () => undefined,
     );
     return () => asking.abort();
