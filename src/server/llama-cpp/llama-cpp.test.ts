@@ -100,7 +100,8 @@ describe("/completion", () => {
     const timed = events.slice(reading.length).map(({ timings }) => timings?.predicted_n);
     expect(timed).toHaveLength(4);
     expect(timed.at(-1)).toBe(3);
-    const chat = { messages: [{ role: "user", content: prompt }], max_tokens: 3, stream: true };
+    const messages = [{ role: "user", content: prompt }];
+    const chat = { messages, max_tokens: 12, stream: true, temperature: 0, ignore_eos: true };
     const chunks = (await eventsOf(
       await open.ask("/v1/chat/completions", { ...chat, ...told }),
     )) as Told[];
