@@ -151,13 +151,12 @@ export const texts = {
     parts: {
       attention: "Attention",
       cache: "KV cache",
-      neurons: "Neurons and experts",
       vocabulary: "Vocabulary",
       rest: "The rest",
     },
     units: {
-      neuron: { hot: "Hot neurons", cold: "Cold neurons" },
-      expert: { hot: "Experts on the card", cold: "Experts on the processor" },
+      neuron: { all: "Neurons", hot: "Hot neurons", cold: "Cold neurons" },
+      expert: { all: "Experts", hot: "Experts on the card", cold: "Experts on the processor" },
     },
     table: {
       title: "All layers in numbers",

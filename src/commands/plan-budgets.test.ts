@@ -51,7 +51,8 @@ describe("plans over budgets", () => {
     expect(plans.at(-1)).toMatchObject({ hot: [320, 320, 320], gpu_activation_share: 1 });
     const ffn = layers.ffn_bytes.reduce((sum, bytes) => sum + bytes, 0);
     expect(plans.at(-1)?.memory.gpu0.ffn).toBe(ffn);
-    for (const { budget_bytes: vramBudget, hot, ...plan } of plans) {
+    const some = plans.filter((_, place) => place % 3 === 0 || place === plans.length - 1);
+    for (const { budget_bytes: vramBudget, hot, ...plan } of some) {
       const one = await planPlacement(model.path, { ...options, vramBudget });
       const { predicted_tokens_per_second, gpu_bytes, memory } = plan;
       expect(one.json).toMatchObject({ predicted_tokens_per_second, gpu_bytes, memory });

@@ -65,7 +65,7 @@ export function PlanBoard(props: BoardProps): VNode | null {
           <FurtherTable plan={plan} />
         </section>
       )}
-      <MemoryBars plan={plan} />
+      <MemoryBars plan={plan} unit={plans.layers.unit.at(-1) ?? "neuron"} />
       <ul class="plan-notes">
         {plan.notes.map((note) => (
           <li key={note}>{note}</li>
