@@ -119,6 +119,7 @@ export type { Embedding, EmbedOptions } from "./engine/embed.ts";
 export { Engine } from "./engine/engine.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export type { LearnReport } from "./engine/learn.ts";
+export type { NeuronFacts, NeuronLayer } from "./engine/neuron-facts.ts";
 export { cacheTypes, checkGenerateOptions, devices } from "./engine/option-rules.ts";
 export type {
   ChatOptions,
@@ -126,6 +127,7 @@ export type {
   EngineOptions,
   GenerateOptions,
   ReopenOptions,
+  ShowNeurons,
 } from "./engine/options.ts";
 export type { ToolChoice } from "./engine/promised-call.ts";
 export type { FormOptions, FormSchema, SchemaValue } from "./engine/promised-form.ts";
@@ -153,6 +155,7 @@ export type { Generation } from "./runtime/generation-stream.ts";
 export type { PromptToken } from "./runtime/prompt-scores.ts";
 export type { TokenLogprob } from "./runtime/sampling/logprobs.ts";
 export type { LogitBias, SamplingOptions } from "./runtime/sampling/sampling-options.ts";
+export type { ShownLayer, ShownToken } from "./runtime/shown-tokens.ts";
 export { type ActivationCurve, neuronShareFor } from "./sparsity/activation-curve.ts";
 export type { MethodReport } from "./sparsity/choose-best.ts";
 export { type Sparsity, sparsities } from "./sparsity/method.ts";

@@ -65,6 +65,7 @@ NAPI_MODULE_INIT() {
   add<ffn_counts>(env, exports, "ffnCounts");
   add<channel_counts>(env, exports, "channelCounts");
   add<neuron_counts>(env, exports, "neuronCounts");
+  add<active_sets>(env, exports, "activeSets");
   add<machine>(env, exports, "machine");
   add<measure_read>(env, exports, "measureRead");
   add<transpose_weight>(env, exports, "transposeWeight");

@@ -1,4 +1,5 @@
-// prepare, run, write, copySequence, copyState, replaceSubset, ffnCounts, neuronCounts, disposeExecutable.
+// prepare, run, write, copySequence, copyState, replaceSubset, ffnCounts, neuronCounts, activeSets,
+// disposeExecutable.
 #include <cstring>
 #include <type_traits>
 #include <utility>
@@ -147,9 +148,9 @@ napi_value dispose_executable(napi_env env, napi_callback_info info) {
 }
 
 // run(executable, segment, rowCount, sequence, position, token, outputCount, outputRow,
-//     watchedRows) → Promise<void>
+//     watchedRows, shownRow, shownOutput) → Promise<void>; kNoRow: nobody looks
 napi_value run(napi_env env, napi_callback_info info) {
-  const auto values = arguments(env, info, 9);
+  const auto values = arguments(env, info, 11);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
   const uint32_t segment = index_of(env, values[1]);
   if (segment >= prepared->executable->segments.size()) throw BindingError{"no such segment"};
@@ -161,6 +162,8 @@ napi_value run(napi_env env, napi_callback_info info) {
   step.outputs = index_of(env, values[6]);
   step.output_row = rows_of(env, values[7], step.outputs);
   step.watched = index_of(env, values[8]);
+  step.shown_row = index_of(env, values[9]);
+  step.shown_output = index_of(env, values[10]);
   Courier& courier = prepared->pool->courier;
   const Courier::Started started = courier.start(env, prepared);
   prepared->pool->threads.submit(run_task(prepared->executable, segment, std::move(step),
@@ -277,6 +280,32 @@ napi_value neuron_counts(napi_env env, napi_callback_info info) {
       set_property(env, block, "active", make_typed_array(env, napi_uint32_array, length, memory));
     }
     check(env, napi_set_element(env, list, at++, block), "an element");
+  }
+  return list;
+}
+
+// activeSets(executable) → { layer, ofExperts, ids } of the blocks and the experts that showed a row
+// since the last call
+napi_value active_sets(napi_env env, napi_callback_info info) {
+  const std::shared_ptr<Prepared>& prepared = prepared_of(env, arguments(env, info, 1)[0]);
+  napi_value list = nullptr;
+  check(env, napi_create_array(env, &list), "an array");
+  uint32_t at = 0;
+  const auto add = [&](ShownSet& shown, uint32_t layer, double of_experts) {
+    auto ids = std::make_shared<std::vector<uint32_t>>();
+    if (!shown.take(ids.get())) return;
+    ids->reserve(1);  // memory of an empty one, too
+    napi_value set = nullptr;
+    check(env, napi_create_object(env, &set), "an object");
+    set_property(env, set, "layer", make_number(env, layer));
+    set_property(env, set, "ofExperts", make_number(env, of_experts));
+    const OwnedMemory memory{ids->data(), ids->size() * sizeof(uint32_t), ids};
+    set_property(env, set, "ids", make_typed_array(env, napi_uint32_array, ids->size(), memory));
+    check(env, napi_set_element(env, list, at++, set), "an element");
+  };
+  for (FfnMeter& meter : prepared->executable->meters) add(meter.shown, meter.layer(), 0);
+  for (ExpertMeter& meter : prepared->executable->expert_meters) {
+    add(meter.shown, meter.layer(), 1);
   }
   return list;
 }

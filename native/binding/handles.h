@@ -113,6 +113,7 @@ napi_value replace_subset(napi_env env, napi_callback_info info);
 napi_value ffn_counts(napi_env env, napi_callback_info info);
 napi_value channel_counts(napi_env env, napi_callback_info info);
 napi_value neuron_counts(napi_env env, napi_callback_info info);
+napi_value active_sets(napi_env env, napi_callback_info info);
 napi_value machine(napi_env env, napi_callback_info info);
 napi_value measure_read(napi_env env, napi_callback_info info);
 napi_value transpose_weight(napi_env env, napi_callback_info info);

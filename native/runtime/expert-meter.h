@@ -13,6 +13,7 @@ class ExpertMeter : public Meter<FfnCounts> {
   uint32_t layer() const { return layer_; }
   // Of all experts together.
   uint32_t neurons() const { return neurons_; }
+  ShownSet shown;
 
  private:
   uint32_t layer_;

@@ -103,7 +103,7 @@ class EndStage final : public Stage {
  public:
   explicit EndStage(std::shared_ptr<ExpertsRun> run) : run_(std::move(run)) {}
 
-  Phase begin(const Step&) override {
+  Phase begin(const Step& step) override {
     const ExpertsRun& run = *run_;
     if (run.rows == 0) return Phase{0, false};
     const ExpertsOp& op = run.op;
@@ -121,10 +121,19 @@ class EndStage final : public Stage {
     counts.bytes_touched = neurons * gate + up_rows * up + run.group_count * down;
     counts.ms = std::chrono::duration<double, std::milli>(time).count();
     run.meter->add(counts);
+    const uint32_t shown = op.out.shown(step);
+    if (shown < run.rows) show(run, shown);
     return Phase{0, false};
   }
 
  private:
+  static void show(const ExpertsRun& run, uint32_t row) {
+    const float* ids = run.op.routes.row(row);
+    std::vector<uint32_t> chosen(ids, ids + run.op.used());
+    std::sort(chosen.begin(), chosen.end());
+    run.meter->shown.show(std::move(chosen));
+  }
+
   std::shared_ptr<ExpertsRun> run_;
 };
 

@@ -110,6 +110,9 @@ class EndStage final : public Stage {
       run.meter->count_neurons(run.scratch->active, size_t{run.op.neurons} + 16,
                                run.active_count.data(), watched);
     }
+    const uint32_t shown = run.op.x.shown(step);
+    const bool selects = run.sparse && run.selection->scores() != Scores::kNone;
+    if (selects && shown < run.rows) show(run, shown);
     FfnCounts counts;
     counts.rows = run.rows;
     counts.predictor_ms = run.predictor_ms;
@@ -126,6 +129,13 @@ class EndStage final : public Stage {
   }
 
  private:
+  static void show(const FfnRun& run, uint32_t row) {
+    const uint32_t* list = run.scratch->active + row * (size_t{run.op.neurons} + 16);
+    std::vector<uint32_t> ids(list, list + run.active_count[row]);
+    for (uint32_t& id : ids) id = static_cast<uint32_t>(run.op.neuron(id));
+    run.meter->shown.show(std::move(ids));
+  }
+
   std::shared_ptr<FfnRun> run_;
 };
 

@@ -21,6 +21,7 @@
 #include "meter.h"
 #include "row-stages.h"
 #include "selection.h"
+#include "shown-set.h"
 #include "stage.h"
 
 namespace hearth {
@@ -89,6 +90,7 @@ class FfnMeter : public Meter<FfnCounts> {
   void count_neurons(const uint32_t* lists, size_t stride, const uint32_t* lengths, uint32_t rows);
   // Since the last call; the first call starts the counting.
   NeuronCounts take_neurons();
+  ShownSet shown;
 
  private:
   uint32_t layer_;

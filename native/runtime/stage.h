@@ -14,11 +14,17 @@
 
 namespace hearth {
 
+// No row: larger than any.
+constexpr uint32_t kNoRow = UINT32_MAX;
+
 // The rows of one step. Validated by TypeScript.
 struct Step {
   uint32_t rows = 0;
   uint32_t outputs = 0;
   uint32_t watched = 0;  // the first rows, and outputs: their neurons are counted one by one
+  // The row, and the output, whose active neurons and experts somebody looks at.
+  uint32_t shown_row = kNoRow;
+  uint32_t shown_output = kNoRow;
   std::vector<uint32_t> sequence;
   std::vector<uint32_t> position;
   std::vector<uint32_t> token;
@@ -32,6 +38,7 @@ struct Slot {
   bool outputs = false;
 
   uint32_t rows(const Step& step) const { return outputs ? step.outputs : step.rows; }
+  uint32_t shown(const Step& step) const { return outputs ? step.shown_output : step.shown_row; }
   float* row(size_t index) const { return data + index * width; }
 };
 

@@ -119,6 +119,8 @@ export interface Addon {
     outputCount: number,
     outputRow: Int32Array,
     watchedRows: number,
+    shownRow: number,
+    shownOutput: number,
   ): Promise<void>;
   write(executable: Handle, slot: number, data: Float32Array): void;
   copySequence(executable: Handle, from: number, to: number, length: number): Promise<void>;
@@ -136,6 +138,12 @@ export interface Addon {
   neuronCounts(
     executable: Handle,
   ): readonly { readonly rows: number; readonly active?: Uint32Array }[];
+  /** Of the blocks, and the experts (ofExperts 1), that showed a row since the last call. */
+  activeSets(executable: Handle): readonly {
+    readonly layer: number;
+    readonly ofExperts: number;
+    readonly ids: Uint32Array;
+  }[];
   machine(): AddonMachine;
   /** Empty where there is no Vulkan. */
   graphicsCards(): readonly AddonGraphicsCard[];

@@ -9,7 +9,7 @@ import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import type { Slot, Weight } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
 import type { StatePart } from "../ops/state-parts.ts";
-import type { ExecutableReport } from "./executable-report.ts";
+import type { ExecutableReport, TimelineEvent } from "./executable-report.ts";
 
 export interface LoadProgress {
   readonly done: Bytes;
@@ -58,6 +58,21 @@ export interface NeuronCounts {
   readonly neurons: Uint32Array;
   /** For each of these neurons: in how many of the rows it was active. */
   readonly active: Uint32Array;
+}
+
+/** The active set of one row: ids of neurons of a layer's block, or of its experts, rising. */
+export interface ActiveSet {
+  readonly layer: number;
+  readonly ofExperts?: true;
+  readonly ids: Uint32Array;
+}
+
+/** What a step did for the row that it showed. */
+export interface ShownRow {
+  /** In order of layer. Blocks are absent that compute all neurons, or do not count single ones. */
+  readonly sets: readonly ActiveSet[];
+  /** What two devices did when, of that step alone; empty where one runs the whole program. */
+  readonly timeline: readonly TimelineEvent[];
 }
 
 /** What one matmul with channels read, summed over its runs. */
@@ -136,6 +151,8 @@ export interface Executable extends Disposable {
   ffnCounts(): readonly FfnCounts[];
   /** Counts since the last call; the counting starts with the first one. Empty where `counts` is "blocks". */
   neuronCounts(): Promise<readonly NeuronCounts[]>;
+  /** Of the last step that showed a row (`Step.shownRow`), once; nothing is kept of other steps. */
+  shownRow(): Promise<ShownRow>;
   /** Counts of the matmuls with channels since the last call, in the program's order. Empty where channels are ignored. */
   channelCounts(): readonly ChannelCounts[];
   /**

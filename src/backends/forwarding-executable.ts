@@ -12,6 +12,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  ShownRow,
   StatePlace,
 } from "./backend.ts";
 import type { ExecutableReport } from "./executable-report.ts";
@@ -77,6 +78,10 @@ export class ForwardingExecutable<Inner extends Executable = Executable> impleme
 
   neuronCounts(): Promise<readonly NeuronCounts[]> {
     return this.inner.neuronCounts();
+  }
+
+  shownRow(): Promise<ShownRow> {
+    return this.inner.shownRow();
   }
 
   channelCounts(): readonly ChannelCounts[] {

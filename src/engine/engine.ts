@@ -10,8 +10,6 @@ import type { Plan } from "../placement/plan.ts";
 import type { Activity } from "../runtime/activity.ts";
 import { ActiveGeneration, type GenerationResult } from "../runtime/generation.ts";
 import { Generation } from "../runtime/generation-stream.ts";
-import { resolveSampling, withoutTokens } from "../runtime/sampling/sampling-options.ts";
-import { usesDry } from "../runtime/sampling/stages.ts";
 import type { ChatMessage } from "../text/chat-message.ts";
 import {
   type ChatTemplateOptions,
@@ -21,6 +19,7 @@ import {
 import { begunText } from "../text/render-begun.ts";
 import { BreakerFinder } from "../text/sequence-breakers.ts";
 import type { EncodeOptions, Tokenizer } from "../text/tokenizer.ts";
+import { generationSettings } from "./answer-settings.ts";
 import { ChatGeneration, contentIn } from "./chat-generation.ts";
 import {
   checkSaveState,
@@ -33,14 +32,13 @@ import {
 } from "./conversation-state.ts";
 import { checkEmbedOptions, type Embedding, type EmbedOptions, embedTexts } from "./embed.ts";
 import type { LearnReport } from "./learn.ts";
+import { type NeuronFacts, neuronFacts } from "./neuron-facts.ts";
 import type { OpenedModel } from "./open.ts";
 import {
   checkChatOptions,
   checkGenerateOptions,
   checkReopenOptions,
-  endTokensOf,
   engineRules,
-  plainSettings,
 } from "./option-rules.ts";
 import type { ChatOptions, EngineOptions, GenerateOptions, ReopenOptions } from "./options.ts";
 import { planAnswer } from "./promised-call.ts";
@@ -268,6 +266,12 @@ export class Engine implements Disposable {
     return sparsityReport(this.#opened);
   }
 
+  /** The neurons and experts of the model: how many, which of them are hot, and how often the profile saw them fire. */
+  get neurons(): NeuronFacts {
+    this.#checkOpen();
+    return neuronFacts(this.#opened);
+  }
+
   /** Says when the model brings no chat template and what stands in for it. */
   get chatAnnouncement(): string | undefined {
     return this.#opened.template.announcement;
@@ -340,30 +344,19 @@ export class Engine implements Disposable {
     wrap: (active: ActiveGeneration, read: ReadValue) => Wrapped,
     bound?: BoundAnswer,
   ): Wrapped {
-    const { vocabulary } = this.model;
     const { form, read } = this.#forms.of(options, bound);
     const ready = whenReady(ids, form && this.#forms.load(form));
     const prompt = ready instanceof Promise ? [] : ready;
-    const endTokens = endTokensOf(options, vocabulary, this.tokenizer);
-    const previous = (): number | undefined => active.prompt.at(-1);
-    const encode = (text: string): readonly number[] =>
-      this.tokenizer.encode(text, { parseSpecial: true, addBos: "never", addEos: "never" });
-    const sampling = resolveSampling(options, vocabulary, encode);
     const active: ActiveGeneration = new ActiveGeneration(
       prompt,
-      {
-        sampling: withoutTokens(sampling, this.tokenizer.special.suppressed),
-        ...(usesDry(sampling) && {
-          sequenceBreakers: this.#breakers.of(sampling.drySequenceBreakers),
-        }),
-        maxTokens: options.maxTokens ?? Number.POSITIVE_INFINITY,
-        stop: options.stop ?? [],
-        endTokens,
-        ...(form && { constraint: this.#forms.constrain(form, { endTokens, previous }) }),
-        whenFull: options.contextShift ? "shift" : "finish",
-        vocabulary,
-        ...plainSettings(options),
-      },
+      generationSettings(options, {
+        tokenizer: this.tokenizer,
+        vocabulary: this.model.vocabulary,
+        forms: this.#forms,
+        breakers: this.#breakers,
+        form,
+        previous: () => active.prompt.at(-1),
+      }),
       this.tokenizer.createDetokenizer({ previous: prompt.at(-1) }),
     );
     const wrapped = wrap(active, read);

@@ -14,6 +14,7 @@ import { describeModel, type ModelDescription } from "../model/describe.ts";
 import type { Pooling } from "../model/model.ts";
 import type { Plan } from "../placement/plan.ts";
 import { Session } from "../runtime/session.ts";
+import type { ActivationProfile } from "../sparsity/activation-profile.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
@@ -46,6 +47,8 @@ export interface OpenedModel extends Disposable, Remarks {
   readonly plan?: Plan;
   /** Present with `learn`, where something can be learnt. */
   readonly learner?: Learner;
+  /** Of the sidecar, where it has one. */
+  readonly profile: ActivationProfile | undefined;
   readonly loadMilliseconds: Milliseconds;
   /** @throws FileAccessError when a file whose weights are mapped has changed since it was opened. */
   checkFiles(): void;
@@ -120,6 +123,7 @@ async function openWith(
     sparsity,
     ...(plan && { plan }),
     ...(typeof learning === "object" && { learner: learning }),
+    profile: setup.sidecar?.profile,
     notices: [
       ...fileNotices(setup, tokenizer),
       ...notices,

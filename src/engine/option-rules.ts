@@ -99,6 +99,16 @@ export const priorityRule: OptionRule = {
   expected: "a whole number from -1000 to 1000",
 };
 
+const showRule: OptionRule = {
+  expected: "{ onToken, timeShare }: a function, and a number from 0 to 1",
+  accepts: (value) => {
+    if (!isPlainObject(value) || typeof value["onToken"] !== "function") return false;
+    const { timeShare = 1, onToken: _, ...others } = value;
+    if (typeof timeShare !== "number" || Object.keys(others).length > 0) return false;
+    return timeShare >= 0 && timeShare <= 1;
+  },
+};
+
 export const generateRules: OptionRules<GenerateOptions> = {
   ...samplingRules,
   schema: {
@@ -124,6 +134,7 @@ export const generateRules: OptionRules<GenerateOptions> = {
   priority: priorityRule,
   onPromptProgress: functionRule,
   onQueued: functionRule,
+  showNeurons: showRule,
 };
 
 function isStandard(value: unknown): boolean {

@@ -5,6 +5,7 @@ import type { Bytes, Tokens } from "../core/units.ts";
 import type { KvType } from "../ops/kv-shape.ts";
 import type { Objective } from "../placement/problem.ts";
 import type { SamplingOptions } from "../runtime/sampling/sampling-options.ts";
+import type { ShownToken } from "../runtime/shown-tokens.ts";
 import type { Sparsity } from "../sparsity/method.ts";
 import type { ChatTemplateOptions } from "../text/chat-template.ts";
 import type { Tool } from "../text/replies/tool.ts";
@@ -16,6 +17,17 @@ import type { FormOptions } from "./promised-form.ts";
  * "auto" takes the fastest device there is and says which (Engine.notices).
  */
 export type Device = "auto" | "cpu" | "gpu" | "hybrid" | "reference";
+
+/** `Engine.neurons` has what does not change from token to token. */
+export interface ShowNeurons {
+  /** Called between two steps, before the token is given out: what it does holds up the answer. What it throws ends that. */
+  readonly onToken: (token: ShownToken) => void;
+  /**
+   * Share of the time of writing, 0 to 1, that showing may take: where it took more, tokens are left out (`skipped`).
+   * Default 0.1; 1 shows every token, but those that need no sampling, and the first.
+   */
+  readonly timeShare?: number;
+}
 
 export interface EngineOptions {
   /**
@@ -170,4 +182,6 @@ export interface GenerateOptions extends SamplingOptions, FormOptions {
   readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
   /** Called with an answer's place in the queue when it must wait and when that changes: 1 is next, 0 is its turn. */
   readonly onQueued?: (place: number) => void;
+  /** Shows what tokens are computed by: which neurons, or experts, and what was read. Absent: nothing is gathered. */
+  readonly showNeurons?: ShowNeurons;
 }

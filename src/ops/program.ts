@@ -51,6 +51,9 @@ export interface Step {
   readonly position: Int32Array;
   readonly token: Int32Array;
   outputCount: number;
+  /** The output, and its row, whose active sets somebody looks at; −1: nobody. */
+  shownOutput: number;
+  shownRow: number;
   /** Rows that want an output, rising. */
   readonly outputRow: Int32Array;
 }
@@ -64,6 +67,8 @@ export function createStep(maxRows: number, maxOutputs: number): Step {
     position: new Int32Array(maxRows),
     token: new Int32Array(maxRows),
     outputCount: 0,
+    shownOutput: -1,
+    shownRow: -1,
     outputRow: new Int32Array(maxOutputs),
   };
 }
@@ -74,6 +79,8 @@ export function emptyStep(step: Step): void {
   step.answerRows = 0;
   step.proposalRows = 0;
   step.outputCount = 0;
+  step.shownOutput = -1;
+  step.shownRow = -1;
 }
 
 /** What a step is run for: for prompts if any row reads one, else for proposals if it checks any, else for answers alone. */
@@ -101,5 +108,7 @@ export function copyStep(from: Step, to: Step): void {
   to.position.set(from.position);
   to.token.set(from.token);
   to.outputCount = from.outputCount;
+  to.shownOutput = from.shownOutput;
+  to.shownRow = from.shownRow;
   to.outputRow.set(from.outputRow);
 }

@@ -64,6 +64,11 @@ export class FfnCounters {
     this.#source = source;
   }
 
+  /** Before and after a step whose own counts are wanted: those since the last call, which go into the sums too. */
+  apart(): readonly FfnCounts[] {
+    return this.#collect();
+  }
+
   /** Before a step runs. */
   begin(step: Step): void {
     const purpose = purposeOf(step);
@@ -84,11 +89,12 @@ export class FfnCounters {
     return summarise(purposes.map((one) => this.#sums[one]));
   }
 
-  #collect(): void {
+  #collect(): readonly FfnCounts[] {
     const sum = this.#sums[this.#purpose];
     sum.channels = addedChannels(sum.channels, this.#source.channelCounts());
     const counted = new Set<number>();
-    for (const counts of this.#source.ffnCounts()) {
+    const fresh = this.#source.ffnCounts();
+    for (const counts of fresh) {
       const key = keyOf(counts);
       const layer = sum.layers.get(key) ?? { ...nothing };
       layer.active += counts.active;
@@ -101,6 +107,7 @@ export class FfnCounters {
       const { predictorTime } = counts;
       if (predictorTime !== undefined) sum.predictorTime = (sum.predictorTime ?? 0) + predictorTime;
     }
+    return fresh;
   }
 }
 

@@ -3,6 +3,7 @@ import type { Tokens } from "../core/units.ts";
 import type { TokenConstraint } from "./sampling/constraint.ts";
 import type { SequenceBreakers } from "./sampling/dry.ts";
 import type { ResolvedSampling } from "./sampling/sampling-options.ts";
+import type { ShownTokens } from "./shown-tokens.ts";
 
 export interface GenerationSettings {
   readonly sampling: ResolvedSampling;
@@ -29,4 +30,6 @@ export interface GenerationSettings {
   readonly priority?: number;
   readonly onPromptProgress?: (done: Tokens, total: Tokens) => void;
   readonly onQueued?: (place: number) => void;
+  /** Somebody looks at what its tokens are computed by. */
+  readonly shown?: ShownTokens;
 }

@@ -20,6 +20,7 @@ import { Seat, type SequenceWork } from "./seat.ts";
 import { chooseSeating, freshSeating, type Seating } from "./seating.ts";
 import type { Session } from "./session.ts";
 import { type Policy, type Share, type StepRoom, shareOut } from "./share-out.ts";
+import { nextShown } from "./shown-tokens.ts";
 import { StepOutputs } from "./step-outputs.ts";
 import { WaitingQueue } from "./waiting-queue.ts";
 
@@ -74,6 +75,8 @@ export class Scheduler {
   #isRunning = false;
   #failure: unknown;
   readonly #turns = new TurnTimes();
+  /** Whose token the step shows, where somebody looks. */
+  #watched: Seat | undefined;
 
   constructor(session: Session, options: SchedulerOptions = {}) {
     const { maxRows } = session.program;
@@ -212,6 +215,7 @@ export class Scheduler {
     const session = this.#session;
     const outputs = this.#outputs;
     for (const seat of this.#seats) makeRoomInContext(session, seat);
+    this.#watched = nextShown(this.#seats);
     shareOut(this.#seats, this.#room, this.#policy, this.#shares);
     this.#room.turn++;
     // Rows of answers come first in a step.
@@ -222,6 +226,8 @@ export class Scheduler {
     const startedAt = performance.now();
     await session.run(outputs.chooseRead(), this.#embeddedRows.wanted);
     this.#policy.noteStep?.({ answers, prompts, took: performance.now() - startedAt });
+    const step = session.takeShown();
+    if (step !== undefined) this.#watched?.shown?.note(step);
     for (const seat of this.#seats) this.#saveWhereDue(seat);
     for (const { generation, kept } of this.#seats) {
       if (generation.kind === "answer" && kept === undefined) generation.reportPromptProgress();
@@ -242,6 +248,7 @@ export class Scheduler {
     share.rows = 0;
     if (share.outputs === 0) return;
     this.#session.addForOutput(sequence, generation.takePending(), "answer");
+    if (seat === this.#watched) this.#session.showLast();
     this.#outputs.add(seat);
   }
 

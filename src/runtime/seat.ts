@@ -4,6 +4,7 @@ import type { ActiveEmbedding } from "./embedding.ts";
 import type { ActiveGeneration } from "./generation.ts";
 import type { SequenceCache } from "./sequence-cache.ts";
 import type { SeatView } from "./share-out.ts";
+import type { ShownTokens } from "./shown-tokens.ts";
 import type { Output } from "./step-outputs.ts";
 
 /** What a sequence is used for. */
@@ -55,6 +56,11 @@ export class Seat implements SeatView {
   get readable(): Tokens {
     const [until = this.#cache.contextLength] = this.savedAt;
     return Math.min(this.pending, until - this.#cache.length(this.sequence));
+  }
+
+  /** Where somebody looks at its answer. */
+  get shown(): ShownTokens | undefined {
+    return this.generation.kind === "answer" ? this.generation.settings.shown : undefined;
   }
 
   get priority(): number {

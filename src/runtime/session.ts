@@ -17,6 +17,7 @@ import {
 import { compileForCaller } from "./compile-for-caller.ts";
 import { FfnCounters } from "./ffn-counters.ts";
 import { SequenceCache } from "./sequence-cache.ts";
+import type { ShownStep } from "./shown-tokens.ts";
 
 /** What a program's steps can be asked for. */
 export interface OutputSlots {
@@ -42,6 +43,7 @@ export class Session implements Disposable {
   /** Copies of states that were asked for since the last run. The next one, behind which none is left, waits for them. */
   readonly #copies: Promise<void>[] = [];
   readonly #outputs: OutputSlots;
+  #shown: ShownStep | undefined;
   readonly #segments: Readonly<Record<ReadKind | "rows", number>>;
 
   private constructor(program: Program, outputs: OutputSlots, executable: Executable) {
@@ -121,6 +123,19 @@ export class Session implements Disposable {
     return step.outputCount++;
   }
 
+  /** The row that was added last, with its output, is looked at: `takeShown` tells what the next run did for it. */
+  showLast(): void {
+    this.#step.shownRow = this.#step.rowCount - 1;
+    this.#step.shownOutput = this.#step.outputCount - 1;
+  }
+
+  /** Of the last run; undefined where it showed no row. */
+  takeShown(): ShownStep | undefined {
+    const shown = this.#shown;
+    this.#shown = undefined;
+    return shown;
+  }
+
   /** The cheapest read that contains the `count` largest logits of every output. */
   cheapestRead(count: number): ReadKind {
     const { argmax, topK } = this.#outputs;
@@ -135,6 +150,8 @@ export class Session implements Disposable {
   async run(read: ReadKind = "logits", rows: "read" | "unread" = "unread"): Promise<void> {
     if (this.#step.rowCount === 0) return;
     this.counters.begin(this.#step);
+    const shownOf = this.#step.shownRow < 0 ? 0 : this.#step.rowCount;
+    if (shownOf > 0) this.counters.apart();
     const startedAt = performance.now();
     const runs = [...this.#copies, this.executable.run(0, this.#step)];
     this.#copies.length = 0;
@@ -145,7 +162,9 @@ export class Session implements Disposable {
     if (rows === "read") runs.push(this.executable.run(this.#segments.rows, this.#step));
     emptyStep(this.#step);
     await Promise.all(runs);
-    this.counters.end(performance.now() - startedAt);
+    const endedAt = performance.now();
+    this.counters.end(endedAt - startedAt);
+    if (shownOf > 0) this.#shown = await this.#lookAt({ rows: shownOf, startedAt, endedAt });
   }
 
   /** Keeps a checkpoint of a sequence behind all of its rows, where one is wanted. @throws RangeError for rows not run. */
@@ -283,6 +302,12 @@ export class Session implements Disposable {
 
   [Symbol.dispose](): void {
     this.executable[Symbol.dispose]();
+  }
+
+  async #lookAt(step: Pick<ShownStep, "rows" | "startedAt" | "endedAt">): Promise<ShownStep> {
+    const { sets, timeline } = await this.executable.shownRow();
+    const counts = this.counters.apart();
+    return { ...step, sets, timeline, counts, tookToShow: performance.now() - step.endedAt };
   }
 
   /** A failure shows in the next run; a copy behind which none follows must not end the process. */

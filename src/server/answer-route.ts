@@ -6,6 +6,7 @@ import { type BodyFields, bodySchema, createBodyCheck } from "./body-fields.ts";
 import type { App, ServerContext } from "./context.ts";
 import { whenGone } from "./gone.ts";
 import type { Limits } from "./limits.ts";
+import { watchHeader } from "./neurons/watches.ts";
 import { okAnswer } from "./openapi.ts";
 import { type StreamForm, sendStream } from "./stream.ts";
 
@@ -48,7 +49,8 @@ export function addAnswerRoute<Body>(
     handler: async (asked, reply) => {
       const body = judge(asked, reply);
       const request = route.request(body, limits);
-      using answers = await Answers.start(context, request, whenGone(reply));
+      using watch = context.watches.claim(asked.headers[watchHeader]);
+      using answers = await Answers.start(context, { ...request, watch }, whenGone(reply));
       if (!route.isStream(body)) return await route.whole(answers, body);
       await sendStream(reply, route.pieces(answers, body), { form, times: limits.stream });
       return reply;

@@ -11,6 +11,7 @@ import { createHostCheck } from "./guard/host-check.ts";
 import { createOriginCheck } from "./guard/origins.ts";
 import { addHealthRoutes, type Condition } from "./health.ts";
 import { KnownMethods } from "./known-methods.ts";
+import { addNeuronRoute } from "./neurons/neurons.ts";
 import { openai } from "./openai/openai.ts";
 import { createRouteDescriptions, failedAnswers, okAnswer } from "./openapi.ts";
 import type { ResolvedServerOptions } from "./options.ts";
@@ -53,6 +54,7 @@ export async function buildApp({ context, options, condition }: Built): Promise<
     describeErrors(scope, openai);
     addHealthRoutes(scope, condition);
     addMetricsRoute(scope, context);
+    addNeuronRoute(scope, context);
   });
   addPage(app);
   app.get("/openapi.json", { schema: { hide: true } }, () => {

@@ -7,6 +7,7 @@ import type { Planning } from "./hearth/planning.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ModelHost } from "./models/host.ts";
+import type { NeuronWatches } from "./neurons/watches.ts";
 import type { ResolvedServerOptions, UnknownFields } from "./options.ts";
 
 export interface ServerContext {
@@ -17,6 +18,8 @@ export interface ServerContext {
   readonly planning: Planning;
   /** With which every model is opened, unless other settings were chosen for it. */
   readonly options: ResolvedServerOptions;
+  /** Who looks at answers while they are written. */
+  readonly watches: NeuronWatches;
   /** Fields of a body that no dialect knows. */
   readonly unknownFields: UnknownFields;
   /** Whether requests that change the server (load, unload, slots, files) may be taken: only with a key. */

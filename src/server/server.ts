@@ -19,6 +19,7 @@ import { type Catalogue, folderOfModels, localModels, oneModel } from "./models/
 import { ModelHost } from "./models/host.ts";
 import { fitsIntoMemory, heldBytes } from "./models/memory.ts";
 import { openModel } from "./models/open-model.ts";
+import { NeuronWatches } from "./neurons/watches.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./options.ts";
 
 export type { LogForm, ServerOptions, UnknownFields } from "./options.ts";
@@ -46,6 +47,7 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
     },
     fits: (entry, loaded) => fitsIntoMemory(entry, loaded, resolved),
   });
+  const watches = new NeuronWatches();
   const context: ServerContext = {
     models,
     limits: defaultLimits,
@@ -53,6 +55,7 @@ export async function createServer(options: ServerOptions = {}): Promise<HearthS
     metrics: new Metrics(models),
     planning: new Planning(),
     options: resolved,
+    watches,
     unknownFields: resolved.unknownFields,
     mayChangeServer: resolved.apiKeys.length > 0,
     slotFolder: resolved.slotSavePath,

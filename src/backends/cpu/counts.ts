@@ -2,7 +2,7 @@
 import type { Program } from "../../ops/program.ts";
 import { candidatesOf, opsOfKind } from "../../ops/program-ops.ts";
 import type { Addon } from "../addon.ts";
-import type { ChannelCounts, FfnCounts, NeuronCounts } from "../backend.ts";
+import type { ActiveSet, ChannelCounts, FfnCounts, NeuronCounts } from "../backend.ts";
 
 export function ffnCounts(numbers: readonly number[]): readonly FfnCounts[] {
   const counts: FfnCounts[] = [];
@@ -34,6 +34,15 @@ export function neuronCounts(
     if (active === undefined || rows === 0) return [];
     return [{ layer: block.layer, rows, neurons: candidatesOf(block), active }];
   });
+}
+
+export function activeSets(shown: ReturnType<Addon["activeSets"]>): readonly ActiveSet[] {
+  return shown
+    .map(
+      ({ layer, ofExperts, ids }): ActiveSet =>
+        ofExperts === 1 ? { layer, ofExperts: true, ids } : { layer, ids },
+    )
+    .sort((a, b) => a.layer - b.layer);
 }
 
 export function channelCounts(numbers: readonly number[]): readonly ChannelCounts[] {

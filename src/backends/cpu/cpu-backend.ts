@@ -22,7 +22,7 @@ import type { Backend, CompileOptions, Executable, MemoryUse, NeuronChange } fro
 import { threadsRule } from "../machine-rules.ts";
 import { StatePositions } from "../state-positions.ts";
 import { nativeConversion } from "./convert-blocks.ts";
-import { channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
+import { activeSets, channelCounts, ffnCounts, neuronCounts } from "./counts.ts";
 import { type LoweredProgram, lowerProgram } from "./lower.ts";
 import { machineOf } from "./machine.ts";
 import { createMappedFiles, type FileUse, fileUse, type MappedFiles } from "./mapped-files.ts";
@@ -199,6 +199,9 @@ function createExecutable(
   };
 }
 
+/** More than a step has: kNoRow of native/runtime/stage.h. */
+const noRow = 0xffffffff;
+
 /** What an executable is for. */
 function createRunning(
   addon: Addon,
@@ -234,6 +237,8 @@ function createRunning(
       outputCount,
       outputRow,
       watched,
+      step.shownRow < 0 ? noRow : step.shownRow,
+      step.shownOutput < 0 ? noRow : step.shownOutput,
     );
     host.ran(segment, { rowCount, outputCount });
   };
@@ -293,13 +298,20 @@ function createCounting(
   program: Program,
   handle: Handle,
   checkOpen: () => void,
-): Pick<Executable, "ffnCounts" | "channelCounts" | "neuronCounts" | "replaceNeurons"> {
+): Pick<
+  Executable,
+  "ffnCounts" | "channelCounts" | "neuronCounts" | "shownRow" | "replaceNeurons"
+> {
   return {
     ffnCounts: () => ffnCounts(addon.ffnCounts(handle)),
     channelCounts: () => channelCounts(addon.channelCounts(handle)),
     neuronCounts: async () => {
       checkOpen();
       return neuronCounts(program, addon.neuronCounts(handle));
+    },
+    shownRow: async () => {
+      checkOpen();
+      return { sets: activeSets(addon.activeSets(handle)), timeline: [] };
     },
     replaceNeurons: async (change) => {
       checkOpen();

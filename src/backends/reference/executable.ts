@@ -3,6 +3,7 @@
  * it pauses when the event loop has been held too long.
  */
 import { HearthError } from "../../core/errors.ts";
+import { routeCount } from "../../ops/expert-stack.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
@@ -75,6 +76,7 @@ export function createExecutable(
     channelCounts: () => [],
     report: async () => ({ timeline: [] }),
     neuronCounts: async () => counter.takeNeurons(),
+    shownRow: async () => ({ sets: counter.takeShown(), timeline: [] }),
     replaceNeurons: (change) => enqueue(() => replaceNeurons(blocks, change)),
     [Symbol.dispose]: dispose,
   };
@@ -121,8 +123,10 @@ async function runAllRows(
   const start = performance.now();
   // Rows of answers are the first ones, of outputs too.
   let watchedLeft = watchedRows(run.step);
+  let row = 0;
   const onFfnRow = (active: Uint32Array): void => {
     if (op.kind !== "ffn") return;
+    if (row++ === shownOf(op, run.step)) run.counter.showNeurons(op, active);
     run.counter.row(op, active);
     if (watchedLeft-- > 0) run.counter.answerRow(op, active);
   };
@@ -132,6 +136,24 @@ async function runAllRows(
     if (run.pacer.isDue()) await run.pacer.pause();
   }
   if (op.kind === "ffn") run.counter.finish(op, performance.now() - start);
+  if (op.kind === "experts") showExperts(op, state, run);
+}
+
+function shownOf({ out }: OpOf<"ffn" | "experts">, { shownRow, shownOutput }: Step): number {
+  return out.rows === "outputs" ? shownOutput : shownRow;
+}
+
+function showExperts(
+  op: OpOf<"experts">,
+  state: ReferenceState,
+  { step, counter }: { readonly step: Step; readonly counter: FfnCounter },
+): void {
+  const shown = shownOf(op, step);
+  if (shown < 0) return;
+  const { width } = op.routes;
+  const first = shown * width;
+  const ids = state.slots[op.routes.id]!.subarray(first, first + routeCount(op.routes));
+  counter.showExperts(op, Uint32Array.from(ids).sort());
 }
 
 function hostCopy(slot: Slot, state: ReferenceState, step: Step): Float32Array {

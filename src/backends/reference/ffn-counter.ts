@@ -3,7 +3,7 @@ import type { Milliseconds } from "../../core/units.ts";
 import { candidateCount, ffnBytes } from "../../ops/ffn-bytes.ts";
 import type { FfnBlock, OpOf } from "../../ops/op.ts";
 import { candidatesOf } from "../../ops/program-ops.ts";
-import type { FfnCounts, NeuronCounts } from "../backend.ts";
+import type { ActiveSet, FfnCounts, NeuronCounts } from "../backend.ts";
 
 export interface FfnCounter {
   /** One row of the op now running used these neurons. */
@@ -15,6 +15,10 @@ export interface FfnCounter {
   /** As `row`, for the counts of single neurons: a row that an answer goes on from. */
   answerRow(op: OpOf<"ffn">, active: Uint32Array): void;
   takeNeurons(): readonly NeuronCounts[];
+  /** The row that the step shows used these neurons, or experts. */
+  showNeurons(op: OpOf<"ffn">, active: Uint32Array): void;
+  showExperts(op: OpOf<"experts">, chosen: Uint32Array): void;
+  takeShown(): readonly ActiveSet[];
 }
 
 interface BlockUse {
@@ -41,6 +45,7 @@ export function createFfnCounter(ops: readonly OpOf<"ffn">[]): FfnCounter {
   const tallies = new Map(ops.map((op) => [op, fresh(op)]));
   return {
     ...createNeuronCounter(ops),
+    ...createShownSets(),
     row: (op, active) => {
       const tally = tallies.get(op)!;
       tally.rows++;
@@ -65,6 +70,22 @@ export function createFfnCounter(ops: readonly OpOf<"ffn">[]): FfnCounter {
       return counts
         .map(([op, tally]) => countsOf(op.block, tally))
         .sort((a, b) => a.layer - b.layer);
+    },
+  };
+}
+
+/** A block that computes all neurons chooses none to be shown. */
+function createShownSets(): Pick<FfnCounter, "showNeurons" | "showExperts" | "takeShown"> {
+  let sets: ActiveSet[] = [];
+  return {
+    showNeurons: ({ block: { layer, method } }, active) => {
+      if (method.kind !== "dense") sets.push({ layer, ids: active.slice() });
+    },
+    showExperts: ({ stack: { layer } }, ids) => sets.push({ layer, ofExperts: true, ids }),
+    takeShown: () => {
+      const taken = sets.sort((a, b) => a.layer - b.layer);
+      sets = [];
+      return taken;
     },
   };
 }

@@ -14,6 +14,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  ShownRow,
   StatePlace,
 } from "../backend.ts";
 import type { ExecutableReport, GpuCounts } from "../executable-report.ts";
@@ -266,6 +267,10 @@ export class WebGpuExecutable implements GpuExecutable {
 
   async neuronCounts(): Promise<readonly NeuronCounts[]> {
     return [];
+  }
+
+  async shownRow(): Promise<ShownRow> {
+    return { sets: [], timeline: [] };
   }
 
   channelCounts(): readonly ChannelCounts[] {

@@ -9,6 +9,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  ShownRow,
   StatePlace,
 } from "../../backends/backend.ts";
 import type { ExecutableReport } from "../../backends/executable-report.ts";
@@ -173,6 +174,12 @@ class Hybrid implements HybridExecutable {
   async neuronCounts(): Promise<readonly NeuronCounts[]> {
     if (this.#exchange !== undefined) return this.#exchange.neuronCounts();
     return (await this.#devices.get(cpuDevice)?.neuronCounts()) ?? [];
+  }
+
+  /** Of the neurons on the CPU, as `neuronCounts`; and when both devices worked. */
+  async shownRow(): Promise<ShownRow> {
+    const cpu = await this.#devices.get(cpuDevice)?.shownRow();
+    return { sets: cpu?.sets ?? [], timeline: this.#recorder.takeShown() };
   }
 
   /** Of one device after the other. */

@@ -41,6 +41,7 @@ export class HybridRecorder {
   };
   readonly #active = { gpu: 0, cpu: 0 };
   #promptPath: PromptPath | undefined;
+  #shown: TimelineEvent[] | undefined;
   #steps = 0;
   #isTimed = false;
   #running: RunningStep | undefined;
@@ -61,7 +62,9 @@ export class HybridRecorder {
     const tally = this.#tallies[purpose];
     if (purpose === "prompt") this.#promptPath = path;
     if (segment === 0) {
-      this.#isTimed = this.#keepsTimeline || tally.steps % timedEvery === 0;
+      this.#shown = step.shownRow >= 0 ? [] : undefined;
+      this.#isTimed =
+        this.#shown !== undefined || this.#keepsTimeline || tally.steps % timedEvery === 0;
       tally.steps++;
       this.#steps++;
     }
@@ -120,8 +123,16 @@ export class HybridRecorder {
       const times = measureStep(events, { start, end: performance.now() });
       addTimes(tally, times, tokens);
       if (this.#keepsTimeline) this.timeline.push(...events);
+      this.#shown?.push(...events);
     }
     this.#running = undefined;
+  }
+
+  /** The intervals of the last step, if it showed a row. */
+  takeShown(): readonly TimelineEvent[] {
+    const shown = this.#shown ?? [];
+    this.#shown = undefined;
+    return shown;
   }
 
   countActive(gpu: readonly FfnCounts[], cpu: readonly FfnCounts[]): void {

@@ -6,6 +6,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  ShownRow,
   StatePlace,
 } from "../../backends/backend.ts";
 import type { ExecutableReport } from "../../backends/executable-report.ts";
@@ -121,6 +122,11 @@ export class WorkerExecutable implements Executable {
   async neuronCounts(): Promise<readonly NeuronCounts[]> {
     const answer = await this.#inOrder(() => this.#link.ask({ kind: "neurons" }, "neurons"));
     return answer.counts;
+  }
+
+  async shownRow(): Promise<ShownRow> {
+    const answer = await this.#inOrder(() => this.#link.ask({ kind: "shown" }, "shown"));
+    return answer.shown;
   }
 
   async replaceNeurons(change: NeuronChange): Promise<void> {

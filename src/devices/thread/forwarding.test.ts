@@ -70,6 +70,11 @@ class Recording implements GpuExecutable {
     this.calls.push(["ffnCounts"]);
     return [{ layer: 0, active: 1, rows: 2, neurons: 3, bytesTouched: 4 }];
   }
+  async shownRow(): ReturnType<Executable["shownRow"]> {
+    this.calls.push(["shownRow"]);
+    return { sets: [], timeline: [] };
+  }
+
   async neuronCounts(): ReturnType<Executable["neuronCounts"]> {
     this.calls.push(["neuronCounts"]);
     return [{ layer: 0, rows: 1, neurons: Uint32Array.of(7), active: Uint32Array.of(1) }];
@@ -109,6 +114,7 @@ const uses: { readonly [Key in keyof Required<Executable>]: (of: Executable) => 
   finished: (of) => of.finished(),
   ffnCounts: (of) => of.ffnCounts(),
   neuronCounts: (of) => of.neuronCounts(),
+  shownRow: (of) => of.shownRow(),
   channelCounts: (of) => of.channelCounts(),
   replaceNeurons: (of) => of.replaceNeurons(change),
   report: (of) => of.report(),

@@ -92,6 +92,8 @@ export class DeviceHost {
         return { kind, id, report: await this.#ready.executable.report() };
       case "neurons":
         return { kind, id, counts: await this.#ready.executable.neuronCounts() };
+      case "shown":
+        return { kind, id, shown: await this.#ready.executable.shownRow() };
       case "replace":
         await this.#ready.executable.replaceNeurons(request.change);
         return { kind: "done", id };

@@ -9,6 +9,7 @@ import type {
   LoadProgress,
   NeuronChange,
   NeuronCounts,
+  ShownRow,
   StatePlace,
 } from "../../backends/backend.ts";
 import type { ExecutableReport } from "../../backends/executable-report.ts";
@@ -62,6 +63,7 @@ export type Request =
     }
   | { readonly kind: "report"; readonly id: number }
   | { readonly kind: "neurons"; readonly id: number }
+  | { readonly kind: "shown"; readonly id: number }
   | { readonly kind: "replace"; readonly id: number; readonly change: NeuronChange }
   | { readonly kind: "finish"; readonly id: number }
   | { readonly kind: "abort"; readonly id: number }
@@ -83,6 +85,7 @@ export type Answer =
   | { readonly kind: "state"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: "report"; readonly id: number; readonly report: ExecutableReport }
   | { readonly kind: "neurons"; readonly id: number; readonly counts: readonly NeuronCounts[] }
+  | { readonly kind: "shown"; readonly id: number; readonly shown: ShownRow }
   | { readonly kind: "failed"; readonly id: number; readonly error: PlainError };
 
 /** What does not change while a program is there. */
@@ -95,7 +98,7 @@ export interface SharedMemory {
   readonly outputs: ReadonlyMap<number, SharedArrayBuffer>;
 }
 
-/** Int32: rowCount, answerRows, proposalRows, outputCount, then sequence, position, token [maxRows] and outputRow [maxOutputs]. */
+/** Int32: rowCount, answerRows, proposalRows, outputCount, shownOutput, shownRow, then sequence, position, token [maxRows] and outputRow [maxOutputs]. */
 export type SharedStep = SharedArrayBuffer;
 
 export interface PlainError {

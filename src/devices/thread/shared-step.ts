@@ -4,7 +4,7 @@ import type { SharedStep } from "./protocol.ts";
 
 type StepShape = Pick<Program, "maxRows" | "maxOutputs">;
 
-const header = 4;
+const header = 6;
 
 export function createSharedStep({ maxRows, maxOutputs }: StepShape): SharedStep {
   return new SharedArrayBuffer(4 * (header + 3 * maxRows + maxOutputs));
@@ -29,6 +29,8 @@ export function viewSharedStep(shared: SharedStep, { maxRows, maxOutputs }: Step
     position: array(1, maxRows),
     token: array(2, maxRows),
     outputCount: 0,
+    shownOutput: -1,
+    shownRow: -1,
     outputRow: array(3, maxOutputs),
   };
   return {
@@ -39,12 +41,16 @@ export function viewSharedStep(shared: SharedStep, { maxRows, maxOutputs }: Step
       counts[1] = step.answerRows;
       counts[2] = step.proposalRows;
       counts[3] = step.outputCount;
+      counts[4] = step.shownOutput;
+      counts[5] = step.shownRow;
     },
     load: () => {
       step.rowCount = counts[0] ?? 0;
       step.answerRows = counts[1] ?? 0;
       step.proposalRows = counts[2] ?? 0;
       step.outputCount = counts[3] ?? 0;
+      step.shownOutput = counts[4] ?? -1;
+      step.shownRow = counts[5] ?? -1;
     },
   };
 }

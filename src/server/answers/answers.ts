@@ -10,6 +10,7 @@ import type {
 } from "../../index.ts";
 import type { ServerContext } from "../context.ts";
 import type { ModelLease } from "../models/host.ts";
+import type { NeuronWatch } from "../neurons/watches.ts";
 import { encodedPrompt, promptText, type ReadyPrompt } from "./encoded-prompt.ts";
 import { mergeEvents } from "./merge.ts";
 import { PromptProgress } from "./prompt-progress.ts";
@@ -60,7 +61,7 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
     try {
       const prompts: ReadyPrompt[] = [];
       for (const prompt of request.prompts) prompts.push(await encodedPrompt(prompt, lease.engine));
-      const sources = generate(lease.engine, { ...request, prompts }, signal);
+      const sources = generate(lease, { ...request, prompts }, signal);
       return new Answers(context, lease, { sources, prompts });
     } catch (error) {
       lease[Symbol.dispose]();
@@ -127,11 +128,12 @@ export class Answers implements AsyncIterable<AnswerEvent>, Disposable {
 }
 
 function generate(
-  engine: Engine,
+  { name, engine }: ModelLease,
   request: AnswerRequest & { readonly prompts: readonly ReadyPrompt[] },
   signal: AbortSignal,
 ): readonly AnswerSource[] {
-  const { prompts, count = 1, options, oneCall = false, tellsProgress = false } = request;
+  const { prompts, count = 1, options, watch } = request;
+  const { oneCall = false, tellsProgress = false } = request;
   const sources: AnswerSource[] = [];
   const own = { ...withinContext(options, engine.contextLength), signal };
   try {
@@ -140,11 +142,14 @@ function generate(
         const progress = tellsProgress ? new PromptProgress() : undefined;
         const onPromptProgress = (done: number, total: number): void =>
           progress?.note(done, total, generation.soFar);
+        const looker = sources.length === 0 ? watch : undefined;
         const generation = begin(engine, prompt, {
           ...withSeed(own, i),
           ...(progress && { onPromptProgress }),
+          ...(looker && { showNeurons: looker.begin(name, engine) }),
         });
         sources.push({ generation, progress, choice: sources.length, oneCall });
+        if (looker !== undefined) endWith(generation, looker);
       }
     }
     return sources;
@@ -152,6 +157,13 @@ function generate(
     for (const { generation } of sources) generation.abort();
     throw error;
   }
+}
+
+function endWith({ result }: Generation | ChatGeneration, watch: NeuronWatch): void {
+  result.then(
+    ({ tokens }) => watch.end(tokens),
+    () => watch.end([]),
+  );
 }
 
 function begin(

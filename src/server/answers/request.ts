@@ -14,6 +14,7 @@ import type {
   Tool,
   ToolChoice,
 } from "../../index.ts";
+import type { NeuronWatch } from "../neurons/watches.ts";
 import type { MixedPrompt } from "./prompt-field.ts";
 import type { ProgressOfPrompt } from "./prompt-progress.ts";
 
@@ -51,7 +52,7 @@ export type AnswerResult = GenerationResult & Partial<Pick<ChatResult, "reply">>
 /** What of `GenerateOptions` a request may say; the rest is the server's. */
 export type AnswerOptions = Omit<
   GenerateOptions,
-  "signal" | "onPromptProgress" | "onQueued" | "parseSpecial"
+  "signal" | "onPromptProgress" | "onQueued" | "parseSpecial" | "showNeurons"
 >;
 
 export interface AnswerRequest {
@@ -66,6 +67,8 @@ export interface AnswerRequest {
   readonly oneCall?: boolean;
   /** Whether events tell how far prompts are read. Default false. */
   readonly tellsProgress?: boolean;
+  /** Looks at the first answer. */
+  readonly watch?: NeuronWatch | undefined;
   /** How long the model stays loaded afterwards, in milliseconds; Infinity: for ever. Default: the server's. */
   readonly keepAlive?: number;
 }
