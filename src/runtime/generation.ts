@@ -320,13 +320,10 @@ export class ActiveGeneration {
   #publish(token: number | undefined, scores: TokenScores | undefined): void {
     const { endTokens, maxTokens } = this.settings;
     if (token === undefined) throw new NotFiniteError(this.prompt.length + this.#tokens.length);
-    this.#show(token);
+    this.settings.shown?.publish(token, this.#tokens.length, this);
     this.#lastTokenAt = performance.now();
     if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
-    if (endTokens.has(token)) {
-      this.finish("stop");
-      return;
-    }
+    if (endTokens.has(token)) return this.finish("stop");
     this.#sampler.accept(token);
     this.#tokens.push(token);
     const shown = this.#detokenizer.push(token);
@@ -337,15 +334,6 @@ export class ActiveGeneration {
     if (this.#stopText.found !== undefined || this.#sampler.isDone) this.finish("stop");
     else if (this.#tokens.length >= maxTokens) this.finish("length");
     else this.#readNext(token);
-  }
-
-  #show(token: number): void {
-    const { shown } = this.settings;
-    if (shown === undefined) return;
-    callCaller(
-      () => shown.publish(token, this.#tokens.length),
-      (error) => this.fail(error),
-    );
   }
 
   /** Tokens that need no sampling are read in one step with the one before, unless their scores are asked for. */

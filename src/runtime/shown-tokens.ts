@@ -4,6 +4,7 @@
  */
 import type { ActiveSet, FfnCounts, ShownRow } from "../backends/backend.ts";
 import type { TimelineEvent } from "../backends/executable-report.ts";
+import { callCaller } from "../core/call-caller.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
 import type { Seat } from "./seat.ts";
 
@@ -82,8 +83,8 @@ export class ShownTokens {
     this.#showingTime += step.tookToShow;
   }
 
-  /** The token that the answer goes on with. */
-  publish(token: number, index: Tokens): void {
+  /** The token that the answer goes on with. What the looker throws ends that answer. */
+  publish(token: number, index: Tokens, answer: { fail(error: unknown): void }): void {
     const step = this.#step;
     if (step === undefined) {
       this.#skipped.push(token);
@@ -93,7 +94,7 @@ export class ShownTokens {
     const skipped = this.#skipped;
     this.#skipped = [];
     const startedAt = performance.now();
-    this.#onToken({
+    const shown: ShownToken = {
       token,
       index,
       skipped,
@@ -102,7 +103,11 @@ export class ShownTokens {
       timeline: step.timeline.map((event) => fromStart(event, step.startedAt)),
       stepTime: step.endedAt - step.startedAt,
       showingTime: this.#showingTime,
-    });
+    };
+    callCaller(
+      () => this.#onToken(shown),
+      (error) => answer.fail(error),
+    );
     this.#showingTime += performance.now() - startedAt;
   }
 }

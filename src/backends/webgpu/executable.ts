@@ -5,7 +5,6 @@
 import { DeviceError } from "../../core/errors.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Step } from "../../ops/program.ts";
-import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { StatePart } from "../../ops/state-parts.ts";
 import type {
   ChannelCounts,
@@ -32,7 +31,7 @@ import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.
 import { type CopyRequest, StateCopies } from "./state-copies.ts";
 import { StepWords } from "./step-words.ts";
 import { type CutSizes, SubmissionCuts } from "./submission-cuts.ts";
-import { uploadReplaced } from "./upload.ts";
+import { replaceSubsets } from "./upload.ts";
 import { workOf } from "./work.ts";
 
 export interface GpuExecutable extends Executable {
@@ -249,16 +248,9 @@ export class WebGpuExecutable implements GpuExecutable {
   async #replaceNeurons(change: NeuronChange): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
-    const { device } = this.#ready.open;
-    for (const { block } of opsOfKind(this.#ready.recording.program, "ffn")) {
-      const { layer, subset } = block;
-      if (layer !== change.layer || subset === undefined) continue;
-      const changed = changedSubset(subset, change);
-      const places = [...changed.keys()].filter((at) => changed[at] !== subset[at]);
-      // Buffers made of the subset read it again.
-      subset.set(changed);
-      this.#counts.bytesUploaded += uploadReplaced(this.#ready.gpu, subset, { places, device });
-    }
+    const { gpu, recording, open } = this.#ready;
+    const card = { buffers: gpu, device: open.device };
+    this.#counts.bytesUploaded += replaceSubsets(recording.program, change, card);
   }
 
   ffnCounts(): readonly FfnCounts[] {

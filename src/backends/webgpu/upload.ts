@@ -6,7 +6,9 @@
 import type { Bytes } from "../../core/units.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import type { WeightBytes } from "../../ops/op.ts";
-import type { CompileOptions } from "../backend.ts";
+import type { Program } from "../../ops/program.ts";
+import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
+import type { CompileOptions, NeuronChange } from "../backend.ts";
 import { openWeightBytes } from "../weight-bytes.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
 import { openRowPacker } from "./row-packer.ts";
@@ -144,8 +146,27 @@ class Writer {
   }
 }
 
+/** Blocks with a subset compute other neurons: in their lists, and on the card. Returns the bytes that were uploaded. */
+export function replaceSubsets(
+  program: Program,
+  change: NeuronChange,
+  card: { readonly buffers: ReadonlyMap<BufferSpec, GPUBuffer>; readonly device: GPUDevice },
+): Bytes {
+  let uploaded = 0;
+  for (const { block } of opsOfKind(program, "ffn")) {
+    const { layer, subset } = block;
+    if (layer !== change.layer || subset === undefined) continue;
+    const changed = changedSubset(subset, change);
+    const places = [...changed.keys()].filter((at) => changed[at] !== subset[at]);
+    // Buffers made of the subset read it again.
+    subset.set(changed);
+    uploaded += uploadReplaced(card.buffers, subset, { places, device: card.device });
+  }
+  return uploaded;
+}
+
 /** Writes anew what is made of these neurons, and of matrices the rows of those at `places`. Returns the bytes. */
-export function uploadReplaced(
+function uploadReplaced(
   buffers: ReadonlyMap<BufferSpec, GPUBuffer>,
   neurons: Uint32Array,
   { places, device }: { readonly places: readonly number[]; readonly device: GPUDevice },

@@ -50,7 +50,7 @@ const doubleTokens = `
   const words = new Int32Array(shared.steps[request.step]);
   const rows = words[0];
   const out = new Float32Array(shared.outputs.get(0));
-  for (let row = 0; row < rows; row++) out[row * 2] = 2 * words[4 + 2 * 4 + row];
+  for (let row = 0; row < rows; row++) out[row * 2] = 2 * words[6 + 2 * 4 + row];
   answer({ kind: "ran", id, ffn: [], channels: [] });`;
 
 describe("a device in a thread", () => {
