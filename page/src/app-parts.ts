@@ -5,6 +5,7 @@ import { useContext } from "preact/hooks";
 import type { Connection } from "./api/connection.ts";
 import type { Server } from "./api/server.ts";
 import type { Chats } from "./chat/chats.ts";
+import type { Recordings } from "./map/recordings.ts";
 import type { Preferences } from "./storage/preferences.ts";
 
 interface Notice {
@@ -16,6 +17,7 @@ export interface AppParts {
   readonly server: Server;
   readonly connection: Connection;
   readonly chats: Chats;
+  readonly recordings: Recordings;
   readonly preferences: Preferences;
   /** False: the browser keeps nothing. */
   readonly isKept: boolean;

@@ -4,6 +4,7 @@ import type { ComponentType, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { useApp } from "./app-parts.ts";
 import { ChatView, type ViewProps } from "./chat-view.tsx";
+import { MapView } from "./map/map-view.tsx";
 import { Announcer } from "./parts/announcer.tsx";
 import { focusMessageField } from "./parts/composer.tsx";
 import { Icon } from "./parts/icons.tsx";
@@ -26,6 +27,7 @@ interface View {
 /** The first one is shown where the address names none. */
 const views: readonly [View, ...View[]] = [
   { name: "chat", title: texts.views.chat, Content: ChatView },
+  { name: "map", title: texts.views.map, Content: MapView },
   { name: "plan", title: texts.views.plan, Content: PlanView },
 ];
 
@@ -79,7 +81,7 @@ export function App({ route }: { readonly route: Signal<Route> }): VNode {
           >
             <Icon name="menu" />
           </button>
-          {views.length > 1 && <Tabs current={view} />}
+          {views.length > 1 && <Tabs current={view} rest={rest} />}
           <button
             type="button"
             class="quiet settings-button"
@@ -107,14 +109,15 @@ export function App({ route }: { readonly route: Signal<Route> }): VNode {
   );
 }
 
-function Tabs({ current }: { readonly current: View }): VNode {
+/** Views of the same conversation. */
+function Tabs({ current, rest }: { readonly current: View; readonly rest: string }): VNode {
   return (
     <nav class="tabs" aria-label={texts.views.label}>
       {views.map(({ name, title }) => (
         <a
           key={name}
           class="tab"
-          href={hashOf({ view: name, rest: "" })}
+          href={hashOf({ view: name, rest })}
           aria-current={name === current.name ? "page" : undefined}
         >
           {title}

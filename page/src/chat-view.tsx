@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { useApp } from "./app-parts.ts";
 import type { Attachment, Message } from "./chat/conversation.ts";
+import { useConversation } from "./open-conversation.ts";
 import { Composer, focusMessageField } from "./parts/composer.tsx";
 import { ContextMeter } from "./parts/context-meter.tsx";
 import { ModelPicker } from "./parts/model-picker.tsx";
@@ -18,22 +19,10 @@ export interface ViewProps {
 
 /** `rest`: id of the conversation; "": a new one. */
 export function ChatView({ rest }: ViewProps): VNode {
-  const { chats, notice, preferences } = useApp();
+  const { chats } = useApp();
+  const { open, path, running } = useConversation("chat", rest);
   const [edited, setEdited] = useState<string>();
-  useEffect(() => {
-    setEdited(undefined);
-    // What was just begun is open already.
-    if (rest === "" ? chats.open.value === undefined : chats.open.value?.id === rest) return;
-    if (rest === "") preferences.resetDraft();
-    void chats.show(rest === "" ? undefined : rest).then((isFound) => {
-      if (isFound) return;
-      notice.value = { text: texts.chat.notFound };
-      goTo({ view: "chat", rest: "" });
-    });
-  }, [rest, chats, notice, preferences]);
-  const { value: open } = chats.open;
-  const path = chats.path.value;
-  const running = path.findLast(({ id }) => chats.running.value.has(id))?.id;
+  useEffect(() => setEdited(undefined), [rest]);
   const title = open && (open.title || texts.sidebar.untitled);
   useEffect(() => {
     document.title = title === undefined ? texts.name : `${title} · ${texts.name}`;

@@ -6,6 +6,7 @@ import { Server } from "./api/server.ts";
 import { App } from "./app.tsx";
 import { AppProvider } from "./app-parts.ts";
 import { Chats } from "./chat/chats.ts";
+import { Recordings } from "./map/recordings.ts";
 import { registerServiceWorker } from "./offline.ts";
 import { followRoute } from "./routes.ts";
 import { MemoryStore } from "./storage/conversation-store.ts";
@@ -19,11 +20,13 @@ const connection = new Connection(server);
 const database = await Database.open().catch(() => undefined);
 const store = database ?? new MemoryStore();
 const tabs = new BroadcastChannel("hearth");
-const chats = new Chats({ server, connection, preferences, store, tabs });
+const recordings = new Recordings(server);
+const chats = new Chats({ server, connection, preferences, store, tabs, recordings });
 const parts = {
   server,
   connection,
   chats,
+  recordings,
   preferences,
   isKept: database !== undefined,
   announcement: signal(""),

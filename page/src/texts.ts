@@ -1,12 +1,14 @@
 /** Every text of the interface, so that there is one place to read, change and translate them. */
 import type { Failure } from "./api/failures.ts";
+import { mapTexts } from "./texts/map.ts";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 export const texts = {
   name: "hearth",
-  views: { label: "Views", chat: "Chat", plan: "Plan" },
+  views: { label: "Views", chat: "Chat", map: "Neurons", plan: "Plan" },
+  map: mapTexts as typeof mapTexts,
   skip: "Skip to the conversation",
   close: "Close",
   cancel: "Cancel",

@@ -318,12 +318,14 @@ export class ActiveGeneration {
   }
 
   #publish(token: number | undefined, scores: TokenScores | undefined): void {
-    const { endTokens, maxTokens } = this.settings;
     if (token === undefined) throw new NotFiniteError(this.prompt.length + this.#tokens.length);
     this.settings.shown?.publish(token, this.#tokens.length, this);
     this.#lastTokenAt = performance.now();
     if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
-    if (endTokens.has(token)) return this.finish("stop");
+    if (this.settings.endTokens.has(token)) {
+      this.finish("stop");
+      return;
+    }
     this.#sampler.accept(token);
     this.#tokens.push(token);
     const shown = this.#detokenizer.push(token);
@@ -332,7 +334,7 @@ export class ActiveGeneration {
     this.#written += released.written;
     this.chunks.push({ ...chunkOf(released), token, ...scores });
     if (this.#stopText.found !== undefined || this.#sampler.isDone) this.finish("stop");
-    else if (this.#tokens.length >= maxTokens) this.finish("length");
+    else if (this.#tokens.length >= this.settings.maxTokens) this.finish("length");
     else this.#readNext(token);
   }
 

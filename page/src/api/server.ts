@@ -5,6 +5,8 @@ import { type Failure, failureOf, ServerError } from "./failures.ts";
 export interface Asking {
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
+  /** A reader that looks at the answer. */
+  readonly watch?: string | undefined;
 }
 
 export class Server {
@@ -61,11 +63,17 @@ export class Server {
     throw new ServerError({ kind: "broken", message: undefined });
   }
 
+  /** Pieces of bytes, when the server has begun to answer. @throws ServerError; what `signal` aborts with */
+  async bytes(path: string, asking: Asking): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#ask(path, asking);
+    return piecesOf(response.body?.getReader());
+  }
+
   #address(path: string): string {
     return new URL(path, this.#base).href;
   }
 
-  async #ask(path: string, { body, signal }: Asking): Promise<Response> {
+  async #ask(path: string, { body, signal, watch }: Asking): Promise<Response> {
     const { key } = this;
     let response: Response;
     try {
@@ -73,6 +81,7 @@ export class Server {
         cache: "no-store",
         headers: {
           ...(body !== undefined && { "content-type": "application/json" }),
+          ...(watch !== undefined && { "x-hearth-watch": watch }),
           ...(key !== undefined && { authorization: `Bearer ${key}` }),
         },
         ...(body !== undefined && { method: "POST", body: JSON.stringify(body) }),
@@ -86,6 +95,17 @@ export class Server {
     const { status, headers } = response;
     const retryAfter = headers.get("retry-after");
     throw new ServerError(failureOf({ status, retryAfter, body: text, hadKey: key !== undefined }));
+  }
+}
+
+async function* piecesOf(
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let piece = await reader?.read(); piece?.value; piece = await reader?.read())
+      yield piece.value;
+  } finally {
+    reader?.cancel().catch(() => undefined);
   }
 }
 

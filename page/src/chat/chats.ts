@@ -6,6 +6,7 @@ import { batch, computed, type ReadonlySignal, type Signal, signal } from "@prea
 import type { Connection } from "../api/connection.ts";
 import { modelFor } from "../api/models.ts";
 import type { Server } from "../api/server.ts";
+import type { Recordings } from "../map/recordings.ts";
 import type { ConversationStore } from "../storage/conversation-store.ts";
 import type { Preferences } from "../storage/preferences.ts";
 import type { Exported } from "../storage/transfer.ts";
@@ -25,6 +26,8 @@ export interface ChatsParts {
   readonly connection: Connection;
   readonly preferences: Preferences;
   readonly store: ConversationStore;
+  /** Looks at answers, where somebody wants to see more than their text. */
+  readonly recordings: Pick<Recordings, "watch">;
   /** Other tabs of this page. */
   readonly tabs: BroadcastChannel;
 }
@@ -270,7 +273,7 @@ export class Chats {
   }
 
   async #answer(conversation: Conversation, parent: string | null): Promise<void> {
-    const { server, connection } = this.#parts;
+    const { server, connection, recordings } = this.#parts;
     const model = modelFor(connection.models.value, conversation.model)?.name ?? conversation.model;
     const begun: Message = {
       ...this.#newMessage(conversation, parent, "assistant"),
@@ -289,6 +292,7 @@ export class Chats {
       server,
       request: chatRequest({ ...conversation, ...(model !== undefined && { model }) }, path),
       signal: stop.signal,
+      watch: () => recordings.watch(begun.id, stop.signal),
       onPiece: this.#follower(begun.id),
       onWait: (seconds) => {
         wait.value = seconds;

@@ -9,6 +9,8 @@ export interface Writing {
   readonly server: Server;
   readonly request: ChatRequest;
   readonly signal: AbortSignal;
+  /** The name of a reader that looks at this answer; undefined: none does. */
+  watch(): Promise<string | undefined>;
   /** Called with each piece. */
   onPiece(message: Message): void;
   /** Called when a busy server says to wait; undefined: the waiting is over. */
@@ -24,7 +26,8 @@ export async function writeAnswer(begun: Message, writing: Writing): Promise<Mes
   const { server, request, signal, onPiece } = writing;
   for (let tries = 0; ; tries++) {
     try {
-      for await (const chunk of server.events("v1/chat/completions", { body: request, signal })) {
+      const asking = { body: request, signal, watch: await writing.watch() };
+      for await (const chunk of server.events("v1/chat/completions", asking)) {
         const failure = failureInStream(chunk);
         if (failure !== undefined) throw new ServerError(failure);
         message = addChunk(message, chunk);

@@ -4,6 +4,10 @@ import type { VNode } from "preact";
 const paths = {
   menu: "M4 6h16M4 12h16M4 18h16",
   plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
+  play: "M8 5l11 7-11 7z",
+  pause: "M8 5v14M16 5v14",
   search: "M11 4a7 7 0 1 0 0 14a7 7 0 0 0 0-14M16 16l4.500 4.500",
   sliders: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
   send: "M12 19V5M6 11l6-6 6 6",

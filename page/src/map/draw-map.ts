@@ -1,0 +1,174 @@
+/**
+ * The picture of all neurons, pixel by pixel: where cells are smaller than a pixel, it shows the strongest of them; where they
+ * are larger, each is a square of its own. A neuron's strength is what was chosen (a token, a text), and beneath it, fainter,
+ * the whole answer.
+ */
+import { type Colour, type MapColours, mixed } from "./colours.ts";
+import type { Band, Layout, Window } from "./layout.ts";
+
+/** What is drawn of a layer; arrays by the neuron's id. */
+export interface DrawnLayer {
+  /** By place: ids in the order that is shown; undefined: as in the file. */
+  readonly order: Uint32Array | undefined;
+  /** Tokens of the answer, and of the choice, that each was computed for. */
+  readonly counts: Uint32Array;
+  readonly chosen: Uint32Array;
+  readonly hot: Uint8Array | undefined;
+}
+
+export interface Drawing {
+  readonly layout: Layout;
+  readonly window: Window;
+  readonly layers: readonly DrawnLayer[];
+  /** Tokens of the answer, and of the choice. */
+  readonly tokens: number;
+  readonly chosenTokens: number;
+  readonly colours: MapColours;
+}
+
+/** Steps of strength: 0 rests, up to `faintest` of the answer alone, above of the choice. */
+const levels = 64;
+const faintest = 18;
+
+/** From this many pixels on, cells have a gap between them. */
+const gapFrom = 5;
+
+export function drawMap(target: ImageData, drawing: Drawing): void {
+  const { layout, window, layers, colours } = drawing;
+  const pixels = new Uint32Array(target.data.buffer);
+  const palettes = { hot: paletteOf(colours, colours.hot), cold: paletteOf(colours, colours.cold) };
+  pixels.fill(packed(colours.ground));
+  const scale = (target.width / layout.width) * window.zoom;
+  layout.bands.forEach((band, at) => {
+    const layer = layers[at];
+    if (layer === undefined) return;
+    const top = (band.top - window.y) * scale;
+    const bottom = top + band.height * scale;
+    if (bottom < 0 || top > target.height) return;
+    const strengths = strengthsOf(layer, drawing);
+    const place: Place = { band, top, scale, left: -window.x * scale, width: layout.width * scale };
+    if (place.width / band.columns >= 1 && (band.height * scale) / band.rows >= 1)
+      drawCells(target, pixels, place, { layer, strengths, palettes });
+    else drawDense(target, pixels, place, { layer, strengths, palettes });
+  });
+}
+
+interface Place {
+  readonly band: Band;
+  /** In pixels of the target, as left and width. */
+  readonly top: number;
+  readonly left: number;
+  readonly width: number;
+  readonly scale: number;
+}
+
+interface Filling {
+  readonly layer: DrawnLayer;
+  readonly strengths: Uint8Array;
+  readonly palettes: { readonly hot: Uint32Array; readonly cold: Uint32Array };
+}
+
+/** By id. Square roots: what fires once is seen beside what always does. */
+function strengthsOf(
+  { counts, chosen }: DrawnLayer,
+  { tokens, chosenTokens }: Drawing,
+): Uint8Array {
+  const strengths = new Uint8Array(counts.length);
+  const [faint, strong] = [1 / Math.max(1, tokens), 1 / Math.max(1, chosenTokens)];
+  for (let id = 0; id < counts.length; id++) {
+    const own = chosen[id] ?? 0;
+    const all = counts[id] ?? 0;
+    if (own > 0)
+      strengths[id] = faintest + 1 + Math.sqrt(Math.min(1, own * strong)) * (levels - faintest - 2);
+    else if (all > 0) strengths[id] = 1 + Math.sqrt(Math.min(1, all * faint)) * (faintest - 1);
+  }
+  return strengths;
+}
+
+/** Cells of a pixel or more: each pixel asks which neuron it shows. */
+function drawCells(target: ImageData, pixels: Uint32Array, place: Place, filling: Filling): void {
+  const { band, top, left, width, scale } = place;
+  const [cellWidth, cellHeight] = [width / band.columns, (band.height * scale) / band.rows];
+  const hasGap = Math.min(cellWidth, cellHeight) >= gapFrom;
+  const firstRow = Math.max(0, Math.floor(-top / cellHeight));
+  const lastColumn = Math.min(band.columns - 1, Math.floor((target.width - left) / cellWidth));
+  for (let column = Math.max(0, Math.floor(-left / cellWidth)); column <= lastColumn; column++) {
+    const x0 = Math.max(0, Math.round(left + column * cellWidth));
+    const x1 = Math.min(
+      target.width,
+      Math.round(left + (column + 1) * cellWidth) - (hasGap ? 1 : 0),
+    );
+    for (let row = firstRow; row < band.rows; row++) {
+      const at = column * band.rows + row;
+      if (at >= band.neurons) break;
+      const y0 = Math.max(0, Math.round(top + row * cellHeight));
+      if (y0 >= target.height) break;
+      const y1 = Math.min(
+        target.height,
+        Math.round(top + (row + 1) * cellHeight) - (hasGap ? 1 : 0),
+      );
+      const colour = colourAt(at, filling);
+      for (let y = y0; y < y1; y++)
+        pixels.fill(colour, y * target.width + x0, y * target.width + x1);
+    }
+  }
+}
+
+/** Cells of less than a pixel: each neuron asks for its pixel, which shows the strongest. */
+function drawDense(target: ImageData, pixels: Uint32Array, place: Place, filling: Filling): void {
+  const { band, top, left, width, scale } = place;
+  const { strengths, palettes, layer } = filling;
+  const y0 = Math.max(0, Math.floor(top));
+  const y1 = Math.min(target.height, Math.ceil(top + band.height * scale));
+  const rows = y1 - y0;
+  if (rows <= 0) return;
+  const strongest = new Uint8Array(rows * target.width).fill(0xff);
+  const isHot = new Uint8Array(rows * target.width);
+  const [perColumn, perRow] = [width / band.columns, (band.height * scale) / band.rows];
+  for (let at = 0; at < band.neurons; at++) {
+    const column = Math.floor(at / band.rows);
+    const x = Math.floor(left + column * perColumn);
+    const y = Math.floor(top + (at - column * band.rows) * perRow) - y0;
+    if (x < 0 || x >= target.width || y < 0 || y >= rows) continue;
+    const id = layer.order?.[at] ?? at;
+    const strength = strengths[id] ?? 0;
+    const pixel = y * target.width + x;
+    const known = strongest[pixel] ?? 0xff;
+    if (known !== 0xff && known >= strength) continue;
+    strongest[pixel] = strength;
+    isHot[pixel] = layer.hot?.[id] ?? 0;
+  }
+  const first = y0 * target.width;
+  // Pixels between wide cells take the colour of the one beside them.
+  for (let pixel = 0; pixel < strongest.length; pixel++) {
+    const x = pixel % target.width;
+    if (x < left || x >= left + width) continue;
+    const strength = strongest[pixel] ?? 0xff;
+    const palette = isHot[pixel] === 1 ? palettes.hot : palettes.cold;
+    if (strength !== 0xff) pixels[first + pixel] = palette[strength] ?? 0;
+    else if (x > 0) pixels[first + pixel] = pixels[first + pixel - 1] ?? 0;
+  }
+}
+
+function colourAt(at: number, { layer, strengths, palettes }: Filling): number {
+  const id = layer.order?.[at] ?? at;
+  const palette = layer.hot?.[id] === 1 ? palettes.hot : palettes.cold;
+  return palette[strengths[id] ?? 0] ?? 0;
+}
+
+/** By strength. */
+function paletteOf({ resting }: MapColours, full: Colour): Uint32Array {
+  return Uint32Array.from({ length: levels }, (_, strength) => {
+    if (strength === 0) return packed(mixed(resting, full, 0.04));
+    if (strength <= faintest)
+      return packed(mixed(resting, full, 0.1 + (0.25 * strength) / faintest));
+    return packed(
+      mixed(resting, full, 0.55 + (0.45 * (strength - faintest)) / (levels - faintest)),
+    );
+  });
+}
+
+/** As pixels lie in memory on little-endian machines, which browsers run on. */
+function packed([red, green, blue]: Colour): number {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
