@@ -25,7 +25,7 @@ export interface NeuronLayer {
   readonly neurons: number;
   /** Experts, and how many of them each token uses; absent in a plain layer. */
   readonly experts?: { readonly count: number; readonly used: number };
-  /** Ids of those on the card, rising; absent without a plan. */
+  /** Ids of the neurons, or experts, on the card, rising; absent without a plan. */
   readonly hot?: Uint32Array;
   /** For how many of the profile's tokens each neuron was active. [neurons] */
   readonly profile?: Float64Array;
@@ -46,7 +46,7 @@ export function neuronFacts(opened: OpenedModel): NeuronFacts {
     layers: layers.map(({ neurons }, at): NeuronLayer => {
       const hot = plan?.layers[at]?.parts
         .filter(({ device }) => device !== cpuDevice)
-        .flatMap((part) => [...part.neurons]);
+        .flatMap((part) => [...part.units]);
       const counts = profile?.counts[at];
       const experts = mixtures.get(at);
       return {

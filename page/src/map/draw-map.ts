@@ -68,21 +68,29 @@ interface Filling {
   readonly palettes: { readonly hot: Uint32Array; readonly cold: Uint32Array };
 }
 
-/** By id. Square roots: what fires once is seen beside what always does. */
-function strengthsOf(
-  { counts, chosen }: DrawnLayer,
-  { tokens, chosenTokens }: Drawing,
-): Uint8Array {
+/** By id, of the palette. What fires once in a long answer is still seen. */
+function strengthsOf({ counts, chosen }: DrawnLayer, drawing: Drawing): Uint8Array {
   const strengths = new Uint8Array(counts.length);
-  const [faint, strong] = [1 / Math.max(1, tokens), 1 / Math.max(1, chosenTokens)];
+  const faint = byCount(drawing.tokens, { first: 1, last: faintest });
+  const strong = byCount(drawing.chosenTokens, { first: faintest + 1, last: levels - 1 });
   for (let id = 0; id < counts.length; id++) {
     const own = chosen[id] ?? 0;
     const all = counts[id] ?? 0;
-    if (own > 0)
-      strengths[id] = faintest + 1 + Math.sqrt(Math.min(1, own * strong)) * (levels - faintest - 2);
-    else if (all > 0) strengths[id] = 1 + Math.sqrt(Math.min(1, all * faint)) * (faintest - 1);
+    if (own > 0) strengths[id] = strong[Math.min(own, strong.length - 1)] ?? 0;
+    else if (all > 0) strengths[id] = faint[Math.min(all, faint.length - 1)] ?? 0;
   }
   return strengths;
+}
+
+/** The strength of each count of `tokens`. */
+function byCount(
+  tokens: number,
+  { first, last }: { readonly first: number; readonly last: number },
+): Uint8Array {
+  const all = Math.max(1, tokens);
+  return Uint8Array.from({ length: all + 1 }, (_, count) =>
+    Math.round(first + (last - first) * (count / all) ** 0.7),
+  );
 }
 
 /** Cells of a pixel or more: each pixel asks which neuron it shows. */
@@ -159,12 +167,11 @@ function colourAt(at: number, { layer, strengths, palettes }: Filling): number {
 /** By strength. */
 function paletteOf({ resting }: MapColours, full: Colour): Uint32Array {
   return Uint32Array.from({ length: levels }, (_, strength) => {
-    if (strength === 0) return packed(mixed(resting, full, 0.04));
+    if (strength === 0) return packed(resting);
     if (strength <= faintest)
-      return packed(mixed(resting, full, 0.1 + (0.25 * strength) / faintest));
-    return packed(
-      mixed(resting, full, 0.55 + (0.45 * (strength - faintest)) / (levels - faintest)),
-    );
+      return packed(mixed(resting, full, 0.08 + (0.17 * strength) / faintest));
+    const share = (strength - faintest - 1) / (levels - faintest - 2);
+    return packed(mixed(resting, full, 0.2 + 0.8 * share));
   });
 }
 

@@ -16,7 +16,7 @@ export interface Facts {
 export interface LayerFacts {
   readonly neurons: number;
   readonly experts: { readonly count: number; readonly used: number } | undefined;
-  /** 1 for each neuron on the card; undefined without a plan. */
+  /** 1 for each neuron, or expert, on the card; undefined without a plan. */
   readonly hot: Uint8Array | undefined;
   /** Share of the profile's tokens, 0 to 1; undefined without a profile. */
   readonly profile: Float32Array | undefined;
@@ -118,7 +118,7 @@ function factsIn(head: Json, body: Uint8Array): Facts {
   let at = 0;
   const take = (bytes: number): Uint8Array => {
     at += bytes;
-    return body.slice(at - bytes, at);
+    return new Uint8Array(body.subarray(at - bytes, at));
   };
   const expected = head["expectedHotShare"];
   return {
@@ -130,15 +130,16 @@ function factsIn(head: Json, body: Uint8Array): Facts {
     expectedHotShare: typeof expected === "number" ? expected : undefined,
     layers: recordsIn(head["layers"]).map((layer): LayerFacts => {
       const neurons = numberIn(layer, "neurons");
-      const experts = layer["experts"];
+      const given = layer["experts"];
+      const experts = isRecord(given)
+        ? { count: numberIn(given, "count"), used: numberIn(given, "used") }
+        : undefined;
       const hot = take(numberIn(layer, "hotBytes"));
       const profile = take(numberIn(layer, "profileBytes"));
       return {
         neurons,
-        experts: isRecord(experts)
-          ? { count: numberIn(experts, "count"), used: numberIn(experts, "used") }
-          : undefined,
-        hot: hot.length === 0 ? undefined : flagsOf(hot, neurons),
+        experts,
+        hot: hot.length === 0 ? undefined : flagsOf(hot, experts?.count ?? neurons),
         profile:
           profile.length === 0
             ? undefined

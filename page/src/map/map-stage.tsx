@@ -31,7 +31,7 @@ export interface MapStageProps {
 export function MapStage({ recording, change }: MapStageProps): VNode {
   const { facts } = recording;
   const [choice, setChoice] = useState<Choice>();
-  const [order, setOrder] = useState<Order>("file");
+  const [order, setOrder] = useState<Order>(facts.profileTokens > 0 ? "busy" : "file");
   const [ownCut, setOwnCut] = useState<number>();
   const [drawn, setDrawn] = useState(0);
   const choose = useCallback((next: Choice | undefined): void => {
@@ -55,7 +55,7 @@ export function MapStage({ recording, change }: MapStageProps): VNode {
   const caption = choiceText(recording, choice);
   return (
     <>
-      <TokenStrip recording={recording} choice={choice} onChoose={choose} />
+      <TokenStrip recording={recording} change={change} choice={choice} onChoose={choose} />
       <p class="shown-of">{caption}</p>
       <Numbers recording={recording} numbers={numbers} curve={curve} />
       <p class="why">{whyText(facts)}</p>
@@ -211,7 +211,7 @@ function curveOf({ facts, counts }: Recording): readonly CurvePoint[] {
 function hotShareOf({ layers }: Facts): number | undefined {
   const known = layers.filter(({ hot }) => hot !== undefined);
   if (known.length === 0) return undefined;
-  const all = layers.reduce((sum, { neurons }) => sum + neurons, 0);
+  const all = layers.reduce((sum, { neurons, experts }) => sum + (experts?.count ?? neurons), 0);
   const hot = layers.reduce((sum, layer) => sum + (layer.hot?.reduce((a, b) => a + b, 0) ?? 0), 0);
   return hot / Math.max(1, all);
 }

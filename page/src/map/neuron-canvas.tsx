@@ -111,21 +111,56 @@ export function NeuronCanvas(props: NeuronCanvasProps): VNode {
       >
         <canvas ref={canvas} height={Math.round(height)} {...pan} />
       </div>
-      <div class="zoom" role="group" aria-label={texts.map.picture.fit}>
-        <ZoomButton icon="plus" label={texts.map.picture.zoomIn} onClick={() => scale(2)} />
-        <ZoomButton icon="minus" label={texts.map.picture.zoomOut} onClick={() => scale(0.5)} />
-        {window.zoom > 1 && (
-          <ZoomButton icon="fit" label={texts.map.picture.fit} onClick={() => setWindow(whole)} />
-        )}
+      <LayerNames layout={layout} window={window} />
+      <div class="below">
+        <p id="neuron-cursor" class="cursor" role="status">
+          {cursor === undefined
+            ? texts.map.picture.rows
+            : described(recording, cursor, orders.current?.[cursor.layer])}
+        </p>
+        <div class="zoom" role="group" aria-label={texts.map.picture.fit}>
+          <ZoomButton icon="plus" label={texts.map.picture.zoomIn} onClick={() => scale(2)} />
+          <ZoomButton icon="minus" label={texts.map.picture.zoomOut} onClick={() => scale(0.5)} />
+          {window.zoom > 1 && (
+            <ZoomButton icon="fit" label={texts.map.picture.fit} onClick={() => setWindow(whole)} />
+          )}
+        </div>
       </div>
-      <p id="neuron-cursor" class="cursor" role="status">
-        {cursor === undefined
-          ? texts.map.picture.rows
-          : described(recording, cursor, orders.current?.[cursor.layer])}
-      </p>
     </div>
   );
 }
+
+interface LayerNamesProps {
+  readonly layout: Layout;
+  readonly window: Window;
+}
+
+/** In pixels: names are no nearer to one another. */
+const namesApart = 15;
+
+function LayerNames({ layout, window }: LayerNamesProps): VNode {
+  const { bands, height } = layout;
+  const each = (height / Math.max(1, bands.length)) * window.zoom;
+  const step = Math.max(1, Math.ceil(namesApart / each));
+  return (
+    <svg class="layer-names" width={namesWidth} height={height} aria-hidden="true">
+      {bands.map((band, layer) =>
+        layer % step === 0 ? (
+          <text
+            key={layer}
+            x={namesWidth - 8}
+            y={(band.top + band.height / 2 - window.y) * window.zoom + 4}
+          >
+            {layer + 1}
+          </text>
+        ) : null,
+      )}
+    </svg>
+  );
+}
+
+/** Beside the canvas, in pixels of the page; map.css has the same. */
+const namesWidth = 28;
 
 interface ZoomButtonProps {
   readonly icon: "plus" | "minus" | "fit";

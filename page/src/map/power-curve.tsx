@@ -45,7 +45,7 @@ export function PowerCurve(props: PowerCurveProps): VNode {
             <text class="tick end" x={x(0) - 5} y={y(part) + 3.5}>
               {texts.map.percent(part)}
             </text>
-            <text class="tick middle" x={x(part)} y={y(0) + 13}>
+            <text class={part === 1 ? "tick end" : "tick middle"} x={x(part)} y={y(0) + 13}>
               {texts.map.percent(part)}
             </text>
           </g>

@@ -87,10 +87,7 @@ function Bar({ name, total, longest, note, parts }: BarProps): VNode {
   return (
     <div class="timed">
       <p>
-        <span>
-          {name}
-          {note !== undefined && <small> ({note})</small>}
-        </span>
+        <span>{name}</span>
         <b>{timeText(total)}</b>
       </p>
       <svg
@@ -109,6 +106,7 @@ function Bar({ name, total, longest, note, parts }: BarProps): VNode {
           );
         })}
       </svg>
+      {note !== undefined && <small>{note}</small>}
     </div>
   );
 }

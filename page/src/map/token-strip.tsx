@@ -8,6 +8,8 @@ import type { Recording } from "./recording.ts";
 
 export interface TokenStripProps {
   readonly recording: Recording;
+  /** Counts what came, so that it is drawn anew. */
+  readonly change: number;
   readonly choice: Choice | undefined;
   onChoose(choice: Choice | undefined): void;
 }
@@ -18,7 +20,7 @@ const filmStep = 160;
 export function TokenStrip({ recording, choice, onChoose }: TokenStripProps): VNode {
   const labels = texts.map.answer;
   const { tokens, pieces } = recording;
-  const strip = useRef<HTMLParagraphElement>(null);
+  const strip = useRef<HTMLDivElement>(null);
   const [isPlaying, setPlaying] = useState(false);
   const last = tokens.length - 1;
   const at = choice === undefined ? last : choice.last;
@@ -52,7 +54,14 @@ export function TokenStrip({ recording, choice, onChoose }: TokenStripProps): VN
   let shown = -1;
   return (
     <section class="strip" aria-label={labels.label}>
-      <p ref={strip} class="tokens" title={labels.hint}>
+      <div
+        ref={strip}
+        class="tokens"
+        title={labels.hint}
+        tabIndex={0}
+        role="group"
+        aria-label={labels.hint}
+      >
         {pieces.map(({ text, token }, key) => {
           if (token === undefined)
             return (
@@ -75,7 +84,7 @@ export function TokenStrip({ recording, choice, onChoose }: TokenStripProps): VN
             </span>
           );
         })}
-      </p>
+      </div>
       <div class="scrubber">
         <button
           type="button"

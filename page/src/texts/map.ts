@@ -59,7 +59,7 @@ export const mapTexts = {
     hits: "Hits of the plan",
     hitsOf: (expected: number) => `computed on the card; the plan expected ${percent(expected)}`,
     half: "Half of the work is done by",
-    halfOf: "of the neurons, the busiest ones",
+    halfOf: "of the neurons",
     step: "Time of a token",
     steps: (perSecond: number) => `${whole.format(perSecond)} tokens/s in the model`,
     shared: (rows: number) =>
@@ -112,7 +112,7 @@ export const mapTexts = {
     label: "Time of one token, in parts",
     now: "Computed",
     dense: "If all neurons were computed",
-    estimate: "estimated: as many bytes in a millisecond",
+    estimate: "estimated, with as many bytes in a millisecond",
     rest: "attention and the rest",
     predictors: "predicting",
     neurons: "neurons",
@@ -136,7 +136,7 @@ export const mapTexts = {
     `Looking costs: ${whole.format(shown)} of ${whole.format(all)} tokens were recorded, with ${bytes(size)} and ${timeText(spent)} a token; the picture took ${timeText(drawn)}.`,
   why: {
     gate: (activation: string) =>
-      `This model’s activation (${activation}) is exactly zero for a neuron at rest. What its gate says is enough to leave the rest of it out: nothing is lost.`,
+      `This model’s activation (${activation}) gives exactly zero for a neuron at rest, and the first of its products shows it. The rest of such a neuron is not read, and nothing is lost.`,
     predicted:
       "A small predictor guesses before each layer which neurons will fire, and only those are computed.",
     threshold:

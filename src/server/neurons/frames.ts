@@ -135,8 +135,8 @@ function stepsOf(ids: Uint32Array): Uint8Array {
   return data.subarray(0, at);
 }
 
-function hotBits({ hot, neurons }: NeuronLayer): Uint8Array {
-  return hot === undefined ? none : bits(hot, Math.ceil(neurons / 8));
+function hotBits({ hot, neurons, experts }: NeuronLayer): Uint8Array {
+  return hot === undefined ? none : bits(hot, Math.ceil((experts?.count ?? neurons) / 8));
 }
 
 /** Shares of the profile's tokens, as u16 of 65535; what was ever active is not 0. */
