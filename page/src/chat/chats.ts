@@ -27,7 +27,7 @@ export interface ChatsParts {
   readonly preferences: Preferences;
   readonly store: ConversationStore;
   /** Looks at answers, where somebody wants to see more than their text. */
-  readonly recordings: Pick<Recordings, "watch">;
+  readonly recordings: Pick<Recordings, "watch" | "release">;
   /** Other tabs of this page. */
   readonly tabs: BroadcastChannel;
 }
@@ -299,6 +299,7 @@ export class Chats {
       },
     });
     endWatch();
+    recordings.release(begun.id);
     this.#end(ended);
     if (ended.state.kind === "failed") void connection.look();
   }

@@ -30,13 +30,19 @@ export interface Drawing {
 const levels = 64;
 const faintest = 18;
 
+/** A card counts no single neurons: where its own lie is seen all the same. */
+const hotRest = 0.3;
+
 /** From this many pixels on, cells have a gap between them. */
 const gapFrom = 5;
 
 export function drawMap(target: ImageData, drawing: Drawing): void {
   const { layout, window, layers, colours } = drawing;
   const pixels = new Uint32Array(target.data.buffer);
-  const palettes = { hot: paletteOf(colours, colours.hot), cold: paletteOf(colours, colours.cold) };
+  const palettes = {
+    hot: paletteOf(colours, colours.hot, hotRest),
+    cold: paletteOf(colours, colours.cold, 0),
+  };
   pixels.fill(packed(colours.ground));
   const scale = (target.width / layout.width) * window.zoom;
   layout.bands.forEach((band, at) => {
@@ -164,10 +170,10 @@ function colourAt(at: number, { layer, strengths, palettes }: Filling): number {
   return palette[strengths[id] ?? 0] ?? 0;
 }
 
-/** By strength. */
-function paletteOf({ resting }: MapColours, full: Colour): Uint32Array {
+/** By strength; `rest`: how much of the colour a neuron at rest has. */
+function paletteOf({ resting }: MapColours, full: Colour, rest: number): Uint32Array {
   return Uint32Array.from({ length: levels }, (_, strength) => {
-    if (strength === 0) return packed(resting);
+    if (strength === 0) return packed(mixed(resting, full, rest));
     if (strength <= faintest)
       return packed(mixed(resting, full, 0.08 + (0.17 * strength) / faintest));
     const share = (strength - faintest - 1) / (levels - faintest - 2);

@@ -45,6 +45,8 @@ export function MapStage({ recording, change }: MapStageProps): VNode {
     [recording, change, shown?.first, shown?.last],
   );
   const hasNeurons = recording.counts.some((counts) => counts.some((count) => count > 0));
+  const hasExperts = facts.layers.some(({ experts }) => experts !== undefined);
+  const isForgotten = choice !== undefined && choice.first < recording.forgotten;
   const curve = useMemo(
     () => curveOf(recording),
     [recording, recording.isEnded ? change : last >> 4],
@@ -62,7 +64,9 @@ export function MapStage({ recording, change }: MapStageProps): VNode {
       {hasNeurons && (
         <section class="card" aria-labelledby="picture-title">
           <div class="card-head">
-            <h2 id="picture-title">{texts.map.picture.title}</h2>
+            <h2 id="picture-title">
+              {hasExperts ? texts.map.picture.experts : texts.map.picture.title}
+            </h2>
             <OrderPicker order={order} onPick={setOrder} />
           </div>
           <NeuronCanvas
@@ -72,6 +76,7 @@ export function MapStage({ recording, change }: MapStageProps): VNode {
             order={order}
             onDrawn={setDrawn}
           />
+          {isForgotten && <p class="note">{texts.map.picture.forgotten}</p>}
           <Legend hasCard={planned !== undefined} />
         </section>
       )}
@@ -182,14 +187,14 @@ function Legend({ hasCard }: { readonly hasCard: boolean }): VNode {
   const labels = texts.map.picture;
   return (
     <>
-      <ul class="legend">
-        <li class="resting">{labels.rest}</li>
-        <li class="faint">{labels.faint}</li>
-        <li class="cold">
+      <ul class="key">
+        <li class="key-resting">{labels.rest}</li>
+        <li class="key-faint">{labels.faint}</li>
+        <li class="key-cold">
           {labels.bright}, {labels.cold}
         </li>
         {hasCard && (
-          <li class="hot">
+          <li class="key-hot">
             {labels.bright}, {labels.hot}
           </li>
         )}

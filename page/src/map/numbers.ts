@@ -155,34 +155,44 @@ export interface CurvePoint {
 }
 
 const curvePoints = 200;
+/** Ranks are told apart as finely as a profile's shares are sent. */
+const rankSteps = 0xffff;
 
 /** `ranks` order the neurons, the largest first; `values` are the work of each. Both by layer. */
 export function powerCurve(
   ranks: readonly ArrayLike<number>[],
   values: readonly ArrayLike<number>[],
 ): readonly CurvePoint[] {
-  const count = ranks.reduce((sum, layer) => sum + layer.length, 0);
-  const pairs: [rank: number, value: number][] = [];
-  let total = 0;
+  const largest = ranks.reduce((most, layer) => Math.max(most, largestOf(layer)), 0);
+  const neurons = new Float64Array(rankSteps + 1);
+  const works = new Float64Array(rankSteps + 1);
   ranks.forEach((layer, at) => {
     for (let id = 0; id < layer.length; id++) {
-      const value = values[at]?.[id] ?? 0;
-      total += value;
-      pairs.push([layer[id] ?? 0, value]);
+      const rank = largest === 0 ? 0 : Math.round(((layer[id] ?? 0) / largest) * rankSteps);
+      neurons[rank] = (neurons[rank] ?? 0) + 1;
+      works[rank] = (works[rank] ?? 0) + (values[at]?.[id] ?? 0);
     }
   });
+  const count = neurons.reduce((sum, one) => sum + one, 0);
+  const total = works.reduce((sum, one) => sum + one, 0);
   if (total === 0) return [];
-  pairs.sort((a, b) => b[0] - a[0]);
   const points: CurvePoint[] = [{ share: 0, work: 0 }];
-  let work = 0;
-  pairs.forEach(([, value], at) => {
-    work += value;
-    // Denser where the curve bends.
-    const next = (points.length / curvePoints) ** 2 * count;
-    if (at + 1 >= next || at + 1 === count)
-      points.push({ share: (at + 1) / count, work: work / total });
-  });
+  let [passed, work, last] = [0, 0, 0];
+  for (let rank = rankSteps; rank >= 0; rank--) {
+    if (neurons[rank] === 0) continue;
+    passed += neurons[rank] ?? 0;
+    work += works[rank] ?? 0;
+    if ((passed - last) * curvePoints < count && passed < count) continue;
+    points.push({ share: passed / count, work: work / total });
+    last = passed;
+  }
   return points;
+}
+
+function largestOf(values: ArrayLike<number>): number {
+  let largest = 0;
+  for (let at = 0; at < values.length; at++) largest = Math.max(largest, values[at] ?? 0);
+  return largest;
 }
 
 /** What the most active `share` does, between the points. */
@@ -202,6 +212,16 @@ export function shareFor(points: readonly CurvePoint[], work: number): number {
 
 /** Ids of a layer, the most active first; equal ones in the file's order. */
 export function orderOf(values: ArrayLike<number>): Uint32Array {
-  const ids = Uint32Array.from({ length: values.length }, (_, id) => id);
-  return ids.sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b);
+  const { length } = values;
+  if (length > rankSteps) {
+    const ids = Uint32Array.from({ length }, (_, id) => id);
+    return ids.sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b);
+  }
+  // Numbers are sorted much faster than by a function: rank and id in one.
+  const largest = largestOf(values) || 1;
+  const keys = Uint32Array.from({ length }, (_, id) => {
+    const rank = Math.round(((values[id] ?? 0) / largest) * rankSteps);
+    return (rankSteps - rank) * (rankSteps + 1) + id;
+  });
+  return keys.sort().map((key) => key & rankSteps);
 }

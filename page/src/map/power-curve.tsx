@@ -34,7 +34,7 @@ export function PowerCurve(props: PowerCurveProps): VNode {
     <section class="card" aria-labelledby="curve-title">
       <h2 id="curve-title">{labels.title}</h2>
       <svg
-        class="curve"
+        class="power"
         viewBox={`0 0 ${size.width} ${size.height}`}
         role="img"
         aria-label={labels.label(cut, workAt(points, cut))}

@@ -63,10 +63,10 @@ function Bars({
           ]}
         />
       )}
-      <ul class="legend">
-        <li class="rest">{labels.rest}</li>
-        {parts.predictors > 0 && <li class="predictors">{labels.predictors}</li>}
-        <li class="neurons">{labels.neurons}</li>
+      <ul class="key">
+        <li class="key-rest">{labels.rest}</li>
+        {parts.predictors > 0 && <li class="key-hot">{labels.predictors}</li>}
+        <li class="key-cold">{labels.neurons}</li>
       </ul>
       {dense > stepTime * 1.01 && <p class="note">{labels.saved(dense / stepTime)}</p>}
     </>
@@ -100,7 +100,14 @@ function Bar({ name, total, longest, note, parts }: BarProps): VNode {
           const x = (at / longest) * width;
           at += time;
           return (
-            <rect key={kind} class={kind} x={x} y="0" width={(time / longest) * width} height="36">
+            <rect
+              key={kind}
+              class={`part-${kind}`}
+              x={x}
+              y="0"
+              width={(time / longest) * width}
+              height="36"
+            >
               <title>{`${part}: ${timeText(time)}`}</title>
             </rect>
           );
@@ -112,6 +119,7 @@ function Bar({ name, total, longest, note, parts }: BarProps): VNode {
 }
 
 const tracks = ["gpu", "link", "cpu"] as const;
+const trackKeys = { gpu: "key-hot", link: "key-rest", cpu: "key-cold" } as const;
 
 /** Where neither device computes, both wait. */
 function Timeline({
@@ -142,12 +150,12 @@ function Timeline({
         aria-label={[...said, `${labels.tracks.waiting} ${timeText(waiting)}`].join(", ")}
       >
         {tracks.map((track, row) => (
-          <rect key={track} class="track" x="0" y={row * 31} width={width} height="27" />
+          <rect key={track} class="part-track" x="0" y={row * 31} width={width} height="27" />
         ))}
         {timeline.map((one, at) => (
           <rect
             key={at}
-            class={one.track}
+            class={`part-${one.track}`}
             x={x(one.start)}
             y={tracks.indexOf(one.track) * 31}
             width={Math.max(1, x(one.end) - x(one.start))}
@@ -157,13 +165,13 @@ function Timeline({
           </rect>
         ))}
       </svg>
-      <ul class="legend">
+      <ul class="key">
         {tracks.map((track, at) => (
-          <li key={track} class={track}>
+          <li key={track} class={trackKeys[track]}>
             {labels.tracks[track]} {timeText(sums[at] ?? 0)}
           </li>
         ))}
-        <li class="track">
+        <li class="key-resting">
           {labels.tracks.waiting} {timeText(waiting)}
         </li>
       </ul>

@@ -67,6 +67,9 @@ export const mapTexts = {
   },
   picture: {
     title: "Every neuron of the model",
+    experts: "Every expert of the model",
+    forgotten:
+      "The neurons of so early a token are no longer kept one by one, as the answer is long; the whole answer’s counts have them.",
     label: "Map of all neurons. Arrow keys go from neuron to neuron, plus and minus zoom.",
     rows: "A band is a layer, the first one above; each cell is a neuron.",
     rest: "at rest",
@@ -88,7 +91,7 @@ export const mapTexts = {
     onCard: "on the card",
     onCpu: "on the processor",
     uncounted:
-      "A card counts its neurons together, so single hot ones are not told apart; the numbers above have them.",
+      "A card counts its neurons together, so those that it holds are shown faintly, whether they fire or not; the numbers above have them.",
   },
   curve: {
     title: "Few neurons do most of the work",
