@@ -1,5 +1,6 @@
 /** Every text of the interface, so that there is one place to read, change and translate them. */
 import type { Failure } from "./api/failures.ts";
+import { fieldTexts } from "./texts/fields.ts";
 import { mapTexts } from "./texts/map.ts";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -244,59 +245,7 @@ export const texts = {
       json: "That is no JSON.",
     },
     flags: { true: "yes", false: "no" },
-    /** By field: its name here, and what it does. */
-    fields: {
-      max_tokens: ["Longest answer", "Tokens. Empty: until it ends or the context is full."],
-      seed: ["Seed", "The same seed gives the same answer. Empty: a new one each time."],
-      stop: ["Stop at", "The answer ends before any of these texts, one to a line."],
-      reasoning_effort: ["Reasoning effort", "low, medium or high, where the model knows of it."],
-      temperature: [
-        "Temperature",
-        "Higher is more surprising; 0 always takes the likeliest token.",
-      ],
-      top_k: ["Top-k", "Only the k likeliest tokens; 0 is all."],
-      top_p: ["Top-p", "Only the likeliest tokens that make up this share."],
-      min_p: ["Min-p", "Only tokens with this share of the likeliest one’s probability."],
-      typical_p: ["Typical-p", "Only tokens about as surprising as expected; 1 is off."],
-      top_n_sigma: ["Top-nσ", "Only tokens within n standard deviations of the best; 0 is off."],
-      dynatemp_range: [
-        "Dynamic temperature",
-        "How far the temperature moves with uncertainty; 0 is off.",
-      ],
-      dynatemp_exponent: ["Its exponent", "How uncertainty becomes temperature."],
-      xtc_probability: [
-        "XTC probability",
-        "How often the likeliest tokens are left out; 0 is off.",
-      ],
-      xtc_threshold: ["XTC threshold", "Tokens above this probability may be left out."],
-      mirostat: ["Mirostat", "Keeps surprise constant, in place of the other samplers: 0 is off."],
-      mirostat_tau: ["Mirostat τ", "The surprise that is aimed at."],
-      mirostat_eta: ["Mirostat η", "How fast it is reached."],
-      repeat_penalty: ["Repeat penalty", "Makes recent tokens less likely; 1 is off."],
-      repeat_last_n: ["Its window", "Tokens that penalties look back; -1 is the whole context."],
-      presence_penalty: ["Presence penalty", "Against tokens that occurred at all."],
-      frequency_penalty: ["Frequency penalty", "Against tokens, each time they occurred."],
-      dry_multiplier: ["DRY multiplier", "Against repeated sequences; 0 is off."],
-      dry_base: ["DRY base", "How fast the penalty grows with their length."],
-      dry_allowed_length: ["DRY allowed length", "Shorter repetitions are free."],
-      dry_penalty_last_n: ["DRY window", "Tokens that it looks back; -1 is the whole context."],
-      dry_sequence_breakers: [
-        "DRY breakers",
-        "No sequence reaches across these texts, one to a line.",
-      ],
-      response_format: [
-        "Response format",
-        'JSON, as {"type": "json_object"}: the answer keeps to it.',
-      ],
-      grammar: ["Grammar", "GBNF with a rule named root: the answer keeps to it."],
-      tools: ["Tools", "A list of functions as JSON, which the model may call."],
-      tool_choice: ["Tool choice", "Whether the model must call one."],
-      parallel_tool_calls: ["Several calls at once", "No: an answer ends behind its first call."],
-      logit_bias: ["Token bias", 'JSON by token id, as {"123": -5}.'],
-      ignore_eos: ["Ignore the end", "Writes on when the model would end."],
-      cache_prompt: ["Prompt cache", "No: the conversation is read anew each time."],
-      chat_template_kwargs: ["Template variables", 'JSON, as {"enable_thinking": false}.'],
-    } as Readonly<Record<string, readonly [label: string, hint: string]>>,
+    fields: fieldTexts as typeof fieldTexts,
   },
   shortcuts: {
     title: "Keyboard shortcuts",
