@@ -1,8 +1,7 @@
 /**
  * A release, by one command: builds every package, checks and tries them, and dates the changelog's section.
- *   npm run release -- --dry-run             all of it but publishing
- *   npm run release -- --dry-run --built     with the addons that lie in build/packages already
- *   npm run release                          and publishes, in the order in which packages name each other
+ *   npm run release -- --dry-run     all of it but publishing
+ *   npm run release                  and publishes, in the order in which packages name each other
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -23,10 +22,10 @@ import {
 } from "./packages/stage.ts";
 import { type Trial, tryInstalls } from "./packages/try-install.ts";
 
-const usage = "usage: npm run release -- [--dry-run] [--built]";
+const usage = "usage: npm run release -- [--dry-run]";
 
 async function main(flags: readonly string[]): Promise<number> {
-  if (flags.some((flag) => !["--dry-run", "--built"].includes(flag))) {
+  if (flags.some((flag) => flag !== "--dry-run")) {
     console.error(usage);
     return 2;
   }
@@ -34,7 +33,7 @@ async function main(flags: readonly string[]): Promise<number> {
   if (!isDry && output("git", ["status", "--porcelain"]) !== "") {
     return fail(["the checkout has changes that are not committed"]);
   }
-  if (!flags.includes("--built")) buildAddons(platforms.map(({ name }) => name));
+  buildAddons(platforms.map(({ name }) => name));
   const own = readManifest(packagePath("."));
   const packed = await stagePackages(own);
   console.log(packedTable(packed));
