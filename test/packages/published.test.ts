@@ -109,6 +109,8 @@ describe("the GPU's package", () => {
   it("takes one part: each is for its systems alone", () => {
     const part = gpuPlatformManifest(own, webgpu, "darwin-universal");
     expect(part).toMatchObject({ os: ["darwin"], cpu: ["x64", "arm64"], version: gpuVersion });
+    expect(part).not.toHaveProperty("libc");
+    expect(gpuPlatformManifest(own, webgpu, "linux-x64")).toMatchObject({ libc: ["glibc"] });
     expect(gpuManifest(own, webgpu, folders)["optionalDependencies"]).toEqual({
       "@hearth-llm/gpu-linux-x64": gpuVersion,
       "@hearth-llm/gpu-darwin-universal": gpuVersion,

@@ -64,6 +64,8 @@ export function gpuPlatformManifest(own: Manifest, webgpu: Manifest, folder: str
     main: "index.js",
     os: [os],
     cpu: cpu === "universal" ? ["x64", "arm64"] : [cpu],
+    // Dawn's Linux is that of glibc: beside musl it would be 22 MB that do not load.
+    ...(os === "linux" && { libc: ["glibc"] }),
     preferUnplugged: true,
     files: ["dist", "index.js", "LICENSE.md"],
   };
