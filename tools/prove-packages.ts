@@ -1,6 +1,6 @@
 /**
  * The packages for other systems, run in emulators of them: kernel tests for every instruction set, the command line and
- * the golden answers. By hand: it takes many minutes, and wants qemu-user-static, libstdc++6-arm64-cross and wine of Debian.
+ * the golden answers. By hand: it takes many minutes, and wants what emulators.ts says.
  *   npm run prove:packages
  */
 import { readdirSync } from "node:fs";
