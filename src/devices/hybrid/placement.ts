@@ -23,7 +23,7 @@ export function devicesOf({ layers, outputDevice }: Placement): readonly DeviceI
 export function unitsOn(layer: PlanLayer, wanted: DeviceId): Uint32Array {
   const parts = layer.parts.filter(({ device }) => device === wanted);
   const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only.units;
+  if (only !== undefined && parts.length === 1) return only.units.slice();
   const ids = parts.flatMap(({ units }) => [...units]);
   return Uint32Array.from(ids).sort();
 }
