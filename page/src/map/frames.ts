@@ -13,7 +13,7 @@ export interface Facts {
   readonly layers: readonly LayerFacts[];
 }
 
-export interface LayerFacts {
+interface LayerFacts {
   readonly neurons: number;
   readonly experts: { readonly count: number; readonly used: number } | undefined;
   /** 1 for each neuron, or expert, on the card; undefined without a plan. */
@@ -45,7 +45,7 @@ export interface Interval {
   readonly end: number;
 }
 
-export interface TokenLayer {
+interface TokenLayer {
   readonly layer: number;
   readonly ofExperts: boolean;
   readonly activeCount: number;

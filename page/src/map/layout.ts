@@ -75,7 +75,7 @@ export function middleOf({ bands, width }: Layout, { layer, at }: Place): { x: n
   };
 }
 
-export const maxZoom = 64;
+const maxZoom = 64;
 
 /** Enlarged around a point of the window, which stays where it is. */
 export function zoomed(

@@ -8,7 +8,7 @@ export interface Choice {
   readonly last: number;
 }
 
-export interface LayerNumbers {
+interface LayerNumbers {
   readonly neurons: number;
   /** Neurons, or experts, computed for a token on average. */
   readonly active: number;
@@ -43,7 +43,7 @@ export interface StepParts {
   readonly dense: number;
 }
 
-export function tokensOf({ tokens }: Recording, choice: Choice | undefined): readonly MapToken[] {
+function tokensOf({ tokens }: Recording, choice: Choice | undefined): readonly MapToken[] {
   return choice === undefined ? tokens : tokens.slice(choice.first, choice.last + 1);
 }
 

@@ -6,12 +6,12 @@ import type { Bytes } from "../../core/units.ts";
 import type { NeuronFacts, NeuronLayer, ShownLayer, ShownToken } from "../../index.ts";
 
 /** Facts once, then a frame for each token that is shown, then how it ended. */
-export const frameKinds = { facts: 1, token: 2, end: 3 } as const;
+const frameKinds = { facts: 1, token: 2, end: 3 } as const;
 
 /** Bits of 70 layers of 28,672 neurons are 250 KiB; more than any model of today has. */
 export const maxTokenFrame: Bytes = 1 << 20;
 /** The profile takes two bytes a neuron: of 80 × 28,672, 4.4 MiB. */
-export const maxFactsFrame: Bytes = 16 << 20;
+const maxFactsFrame: Bytes = 16 << 20;
 
 /** Of a token's text: what was not shown before it, and its own. */
 export interface TokenTexts {
