@@ -210,14 +210,15 @@ napi_value copy_state(napi_env env, napi_callback_info info) {
   return started.promise;
 }
 
-// replaceSubset(executable, block, neurons) → Promise<void>; the number of neurons stays the same
+// replaceSubset(executable, block, ids) → Promise<void>; their number stays the same. Ops of experts
+// are counted behind blocks
 napi_value replace_subset(napi_env env, napi_callback_info info) {
   const auto values = arguments(env, info, 3);
   const std::shared_ptr<Prepared> prepared = prepared_of(env, values[0]);
   const uint32_t block = index_of(env, values[1]);
   const View view = view_of(env, values[2]);
-  const std::vector<Subset>& subsets = prepared->executable->subsets;
-  if (block >= subsets.size() || view.length != subsets[block].count) {
+  const Subset* subset = prepared->executable->subset(block);
+  if (subset == nullptr || view.length != subset->count) {
     throw BindingError{"hearth addon: a subset of another size"};
   }
   const auto* first = static_cast<const uint32_t*>(view.data);

@@ -65,6 +65,12 @@ class SerialTask final : public Task {
 
 }  // namespace
 
+const Subset* Executable::subset(size_t index) const {
+  if (index < subsets.size()) return &subsets[index];
+  const size_t expert = index - subsets.size();
+  return expert < expert_subsets.size() ? &expert_subsets[expert] : nullptr;
+}
+
 size_t Executable::scratch_bytes() const {
   size_t bytes = arena.bytes() + constants.bytes();
   for (const HostSlot& slot : host_slots) bytes += slot.floats * sizeof(float);
@@ -124,7 +130,7 @@ std::shared_ptr<Task> move_state_task(std::shared_ptr<Executable> executable, ui
 std::shared_ptr<Task> replace_subset_task(std::shared_ptr<Executable> executable, size_t block,
                                           std::vector<uint32_t> neurons, Finished finished) {
   auto work = [executable = std::move(executable), block, neurons = std::move(neurons)] {
-    const Subset& subset = executable->subsets[block];
+    const Subset& subset = *executable->subset(block);
     std::memcpy(subset.ids, neurons.data(), neurons.size() * sizeof(uint32_t));
   };
   return std::make_shared<SerialTask>(std::move(work), std::move(finished));

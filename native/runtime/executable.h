@@ -62,6 +62,9 @@ struct Executable {
   std::vector<Scratch> scratch;  // by pool thread
   size_t copied_bytes = 0;       // of signs and other data of ops
 
+  // By block; behind them by op of experts. Null: there are no more.
+  const Subset* subset(size_t index) const;
+
   size_t scratch_bytes() const;
 };
 

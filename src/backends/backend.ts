@@ -92,9 +92,11 @@ export interface StatePlace {
   readonly length: Tokens;
 }
 
-/** Swaps neurons of one layer: `to[i]` takes the place of `from[i]`. The lists are equally long and share no neuron. */
+/** Swaps neurons, or experts, of one layer: `to[i]` takes the place of `from[i]`. The lists are equally long and share none. */
 export interface NeuronChange {
   readonly layer: number;
+  /** The ids are of the experts that its router chooses from. Absent: of neurons of its block. */
+  readonly ofExperts?: true;
   /** Neurons that were computed so far. */
   readonly from: Uint32Array;
   /** Neurons that are computed from now on. */
@@ -156,7 +158,7 @@ export interface Executable extends Disposable {
   /** Counts of the matmuls with channels since the last call, in the program's order. Empty where channels are ignored. */
   channelCounts(): readonly ChannelCounts[];
   /**
-   * A block with a subset computes other neurons from the next run on, in the same memory. What was counted belongs to
+   * A block with a subset, or a part of a layer's experts, computes others from the next run on, in the same memory. What was counted belongs to
    * the neurons before: counts are taken first. Rejects with UnsupportedError unless `canReplaceNeurons`.
    */
   replaceNeurons(change: NeuronChange): Promise<void>;

@@ -56,7 +56,7 @@ export interface HybridStats {
   readonly waitingMillisecondsPerToken: Milliseconds;
   /** Of the last prompt: split layers on both devices, or on the CPU alone. Absent before there was one. */
   readonly promptPath?: PromptPath;
-  /** Groups of neurons that have changed places, where the engine adapts. */
+  /** Groups of neurons, or experts, that have changed places, where the engine adapts. */
   readonly exchangedGroups: number;
 }
 

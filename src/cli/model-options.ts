@@ -161,7 +161,7 @@ const answerOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   new ApiOption(
     "adapt",
     "--adapt",
-    "exchange neurons between GPU and CPU between answers, by what they use",
+    "exchange neurons or experts between GPU and CPU, by what answers use",
   ),
   new ApiOption(
     "onDeviceLost",

@@ -55,6 +55,11 @@ const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
     "--refresh",
     "add what run --learn counted to the profile, and plan again",
   ),
+  new ApiOption(
+    "stats",
+    "--stats <text>",
+    "read a text, and say how often the experts it uses would be on the card (default: none)",
+  ),
 ];
 
 const examples = `
@@ -70,7 +75,7 @@ const curvePoints = 33;
 export function addPlanCommand(program: Command): void {
   const command = program
     .command("plan")
-    .description("place a model's neurons on graphics card and processor")
+    .description("place a model's neurons or experts on graphics card and processor")
     .argument("<model>", "a GGUF model");
   addApiOptions(command, placementOptions())
     .option("--json", "print one JSON object")

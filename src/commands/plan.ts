@@ -9,6 +9,7 @@ import {
   countRule,
   flagRule,
   type OptionRules,
+  pathRule,
 } from "../core/check-options.ts";
 import { defined } from "../core/defined.ts";
 import { OptionError } from "../core/errors.ts";
@@ -31,6 +32,7 @@ import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
 import { planJson } from "../placement/plan-json.ts";
 import { type Solver, solvers } from "../placement/solve-placement.ts";
+import { describeHits, expertHits } from "./plan-stats.ts";
 import { plotPlan } from "./plots/plot-plan.ts";
 
 export interface PlacementOptions
@@ -56,6 +58,8 @@ export interface PlacementOptions
   readonly curvePoints?: number;
   /** Fold what was learnt from answers into the profile, and replace the plan that was kept. Default false. */
   readonly refresh?: boolean;
+  /** Of a mixture: a text, read on the processor, and how often the experts of its tokens would be on the card. */
+  readonly stats?: string;
 }
 
 export interface PlacementResult {
@@ -103,7 +107,7 @@ export async function planOn(
   options: PlacementOptions,
 ): Promise<PlacementResult> {
   checkOptions(options, placementRules, "plan");
-  const { solver = "exact", curvePoints = 0, refresh = false, ...engineOptions } = options;
+  const { solver = "exact", curvePoints = 0, refresh = false, stats, ...engineOptions } = options;
   const task = await openPlanning(machine, path, engineOptions);
   const { hardware, limits } = task;
   const budgetBytes = budgetOn(hardware, task.setup.options.vramBudget);
@@ -121,8 +125,14 @@ export async function planOn(
   };
   const made = refresh ? await planAgain(ready, request, before) : await planModel(ready, request);
   const plan = { ...made, notices: [...made.notices, ...task.noticesOf(made)] };
+  const hits = stats === undefined ? undefined : await expertHits(ready, plan, stats);
   const text = describePlan(plan);
-  return { json: planJson(plan), text, learntTokens, plot: () => plotPlan(plan) };
+  return {
+    json: { ...planJson(plan), ...(hits && { stats: hits }) },
+    text: hits === undefined ? text : `${text}\n${describeHits(hits)}`,
+    learntTokens,
+    plot: () => plotPlan(plan),
+  };
 }
 
 /** A model that is to be planned, and the machine that it is planned for. */
@@ -185,6 +195,7 @@ export const placementRules: OptionRules<PlacementOptions> = {
   solver: choiceRule(solvers),
   curvePoints: countRule(0),
   refresh: flagRule,
+  stats: pathRule,
 };
 
 async function hardwareFor({ hardware, gpu, threads }: EngineOptions): Promise<HardwareProfile> {

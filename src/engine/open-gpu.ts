@@ -18,6 +18,7 @@ import { blockOf } from "../model/weights.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
 import { promptOnCpuFrom } from "../placement/prompt-path.ts";
+import { frequenciesOf } from "../sparsity/expert-profile.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import type { ChosenDevice } from "./choose-device.ts";
@@ -93,7 +94,7 @@ async function setUpHybrid(
   const { threads, exact, signal } = options;
   const sparsity = await resolveSparsity(setup, transpose, "map");
   const ready: SparseSetup = { ...setup, sparsity };
-  const isAdaptable = sparsity.method !== "dense";
+  const isAdaptable = sparsity.method !== "dense" || model.hyperparameters.mixture !== undefined;
   const { plan, hardware } = await resolvePlan({ adapter, budget }, ready);
   // A neuron of a split layer must be a row on both devices.
   const split = await downRowsOf(model, layersToTranspose(ready, plan), {
@@ -135,10 +136,11 @@ async function setUpHybrid(
   };
 }
 
-/** What the placement was made from, as far as exchanges of neurons go by it. */
+/** What the placement was made from, as far as exchanges go by it. */
 function adaptOptions(plan: Plan, sidecar: Sidecar | undefined): AdaptOptions {
-  const { profile } = sidecar ?? {};
+  const { profile, experts } = sidecar ?? {};
   const expectedShare = plan.gpuActivationShare;
+  if (experts !== undefined) return { expectedShare, frequencies: frequenciesOf(experts) };
   if (profile === undefined || profile.tokens === 0) return { expectedShare };
   const { counts, tokens } = profile;
   const frequencies = counts.map((layer) => Float32Array.from(layer, (count) => count / tokens));

@@ -117,7 +117,7 @@ export interface EngineOptions {
   readonly timeline?: boolean;
   /** Count which neurons the answers use, for `Engine.learnAndClose`. Default false. */
   readonly learn?: boolean;
-  /** Exchange neurons between GPU and CPU while nothing runs, for device hybrid. Default false. */
+  /** Exchange neurons between GPU and CPU while nothing runs, or experts between steps, for device hybrid. Default false. */
   readonly adapt?: boolean;
   /** Precision of the KV cache. Default f16. */
   readonly cacheType?: KvType;

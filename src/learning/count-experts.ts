@@ -19,8 +19,21 @@ export interface ExpertCountRequest {
   readonly window?: Tokens;
   /** Tokens of all corpora so far. */
   readonly onTokens?: (done: Tokens) => void;
+  /** What the routers of a step chose, as it is counted; valid until it returns. */
+  readonly onRoutes?: (step: StepRoutes) => void;
   /** Ends the counting after the step that is running; what was counted is the result. */
   readonly signal?: AbortSignal;
+}
+
+/** Rows are consecutive tokens of a text. */
+export interface StepRoutes {
+  readonly rows: number;
+  readonly layers: readonly {
+    readonly layer: number;
+    readonly used: number;
+    /** As the op `route` writes them. [rows, 2 · used] */
+    readonly routes: Float32Array;
+  }[];
 }
 
 const maxRows = 128;
@@ -49,20 +62,25 @@ export async function countExperts(
     throw new UnsupportedError("counting experts of a model without any", ["mixtures of experts"]);
   }
   const counted = slots.routes.map(({ layer, experts, routes }) => ({
+    layer,
     routes,
     counter: new ExpertCounter({ layer, experts, used: routes.width / 2 }),
   }));
   using session = await Session.open(run.backend, program, {});
-  const { tokens: until, signal, onTokens } = request;
+  const { tokens: until, signal, onTokens, onRoutes } = request;
   let before = 0;
   for (const corpus of request.corpora) {
     let own = 0;
     for await (const text of readWindows(corpus, run.tokenizer, { window, from: 0, until })) {
       for (const { counter } of counted) counter.beginText();
       for await (const { from, rows, done } of runWindow(session, text)) {
-        for (const { counter, routes } of counted) {
-          counter.add(session.executable.output(routes).subarray(from * routes.width), rows);
-        }
+        const layers = counted.map(({ layer, routes }) => ({
+          layer,
+          used: routes.width / 2,
+          routes: session.executable.output(routes).subarray(from * routes.width),
+        }));
+        for (const [i, { routes }] of layers.entries()) counted[i]?.counter.add(routes, rows);
+        onRoutes?.({ rows, layers });
         own = text.position + done;
         onTokens?.(before + own);
         if (signal?.aborted) return counted.map(({ counter }) => counter.use);

@@ -2,7 +2,7 @@
  * What a mixture of experts is made of, and what must hold of it: its router, the stacked weights, the routes between
  * the two; and single experts as blocks.
  */
-import type { ExpertStack, FfnBlock, OpOf, Router, Slot, StackedWeight, Weight } from "./op.ts";
+import type { ExpertStack, FfnBlock, Router, Slot, StackedWeight, Weight } from "./op.ts";
 import { isVector, type Requirement, requires } from "./requirement.ts";
 import { rowRange } from "./row-range.ts";
 
@@ -19,14 +19,6 @@ export function weightsOf({ weight, apart }: StackedWeight): readonly Weight[] {
 /** Experts that a row is routed to. */
 export function routeCount(routes: Slot): number {
   return routes.width / 2;
-}
-
-/** Ids of the experts that the op computes, rising. */
-export function computedExperts({
-  stack,
-  subset,
-}: Pick<OpOf<"experts">, "stack" | "subset">): Uint32Array {
-  return subset ?? Uint32Array.from({ length: stack.count }, (_, id) => id);
 }
 
 /** The matrix of one expert. */

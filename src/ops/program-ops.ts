@@ -30,6 +30,20 @@ export function channelsOfOp(op: Op): readonly Weight[] {
   return ruleOf(op).channels(op);
 }
 
+/** Of each block, or of each op of experts, the subset that a change is of: undefined for those of other layers, and for whole ones. */
+export function changeableSubsets(
+  program: Program,
+  { layer, ofExperts }: { readonly layer: number; readonly ofExperts?: true },
+): readonly (Uint32Array | undefined)[] {
+  return ofExperts
+    ? opsOfKind(program, "experts").map(({ stack, subset }) =>
+        stack.layer === layer ? subset : undefined,
+      )
+    : opsOfKind(program, "ffn").map(({ block }) =>
+        block.layer === layer ? block.subset : undefined,
+      );
+}
+
 /** The block's subset with other neurons in the places of `from`, which it must hold: an array of its own. */
 export function changedSubset(
   subset: Uint32Array,

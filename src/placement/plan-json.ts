@@ -130,6 +130,8 @@ const planKeys = [
   "further",
   "curve",
   "layers",
+  // Of a text, beside the plan: not read back.
+  "stats",
 ] as const;
 
 export function pointJson(point: BudgetPoint): object {

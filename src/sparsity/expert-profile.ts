@@ -29,6 +29,15 @@ export interface ExpertCounts {
   readonly layers: readonly (Pick<ExpertUse, "counts" | "weights"> | undefined)[];
 }
 
+/** By layer, the share of tokens that use each expert; of a layer without experts undefined. Empty where nothing was counted. */
+export function frequenciesOf(
+  experts: ExpertCounts | undefined,
+): readonly (Float32Array | undefined)[] {
+  const { tokens = 0, layers = [] } = experts ?? {};
+  if (tokens === 0) return [];
+  return layers.map((own) => own && Float32Array.from(own.counts, (count) => count / tokens));
+}
+
 /** Longer distances are counted together. */
 const reuseLimit = 256;
 

@@ -8,7 +8,7 @@ import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../co
 import { formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
-import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
+import { changeableSubsets, changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { StatePart } from "../../ops/state-parts.ts";
 import type { ConvertBlocks } from "../../quant/convert-blocks.ts";
 import {
@@ -358,12 +358,12 @@ async function replaceSubsets(
   change: NeuronChange,
   replace: (block: number, neurons: Uint32Array) => Promise<void>,
 ): Promise<void> {
-  const ffns = opsOfKind(program, "ffn");
-  for (const [at, { block }] of ffns.entries()) {
-    const { layer, subset } = block;
-    if (layer !== change.layer || subset === undefined) continue;
+  // Those of experts stand behind those of blocks.
+  const first = change.ofExperts ? opsOfKind(program, "ffn").length : 0;
+  for (const [at, subset] of changeableSubsets(program, change).entries()) {
+    if (subset === undefined) continue;
     const changed = changedSubset(subset, change);
-    await replace(at, changed);
+    await replace(first + at, changed);
     subset.set(changed);
   }
 }

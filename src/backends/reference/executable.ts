@@ -6,7 +6,7 @@ import { HearthError } from "../../core/errors.ts";
 import { routeCount } from "../../ops/expert-stack.ts";
 import type { Op, OpOf, Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
-import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
+import { changeableSubsets, changedSubset, opsOfKind } from "../../ops/program-ops.ts";
 import type { Executable, MemoryUse, NeuronChange } from "../backend.ts";
 import { StatePositions } from "../state-positions.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
@@ -77,7 +77,7 @@ export function createExecutable(
     report: async () => ({ timeline: [] }),
     neuronCounts: async () => counter.takeNeurons(),
     shownRow: async () => ({ sets: counter.takeShown(), timeline: [] }),
-    replaceNeurons: (change) => enqueue(() => replaceNeurons(blocks, change)),
+    replaceNeurons: (change) => enqueue(() => replaceNeurons(program, change)),
     [Symbol.dispose]: dispose,
   };
 }
@@ -107,10 +107,9 @@ function createQueue(): Queue {
   };
 }
 
-function replaceNeurons(blocks: readonly OpOf<"ffn">[], change: NeuronChange): void {
-  for (const { block } of blocks) {
-    if (block.layer !== change.layer || block.subset === undefined) continue;
-    block.subset.set(changedSubset(block.subset, change));
+function replaceNeurons(program: Program, change: NeuronChange): void {
+  for (const subset of changeableSubsets(program, change)) {
+    subset?.set(changedSubset(subset, change));
   }
 }
 

@@ -1,6 +1,6 @@
 /** The matrices of a layer's experts in as few buffers as the adapter can bind: whole experts in each. */
 import { weightsOf } from "../../ops/expert-stack.ts";
-import type { StackedWeight, Weight } from "../../ops/op.ts";
+import type { StackedWeight } from "../../ops/op.ts";
 import { gridBytes } from "./grid-table.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
 import type { RecordingBuffers } from "./recording-buffers.ts";
@@ -78,20 +78,29 @@ function fusedWeight(stacked: readonly StackedWeight[]): StackedWeight | undefin
 }
 
 /** One part, if nothing lies between the experts. */
-function stackParts(
-  { weight, first: start, stride, rows, apart }: StackedWeight,
-  { first, end, subset }: Range,
-): readonly MatrixPart[] {
-  const partOf = (from: Weight, firstRow: number, rowCount: number): MatrixPart => {
-    const { name, bytes, type, columns } = from;
-    return { kind: "rows", name, bytes, type, columns, firstRow, rowCount };
-  };
+function stackParts(stacked: StackedWeight, { first, end, subset }: Range): readonly MatrixPart[] {
+  const { weight, first: start, stride, rows, apart } = stacked;
+  const { name, type, columns } = weight;
+  const part = { kind: "rows", name, type, columns } as const;
   if (subset === undefined && apart === undefined && stride === rows) {
-    return [partOf(weight, start + first * rows, (end - first) * rows)];
+    const { bytes } = weight;
+    return [{ ...part, bytes, firstRow: start + first * rows, rowCount: (end - first) * rows }];
   }
+  const rowsOf = (id: number): Pick<MatrixPart, "bytes" | "firstRow"> => {
+    const own = apart?.[id];
+    return own === undefined
+      ? { bytes: weight.bytes, firstRow: start + id * stride }
+      : { bytes: own.bytes, firstRow: 0 };
+  };
   return Array.from({ length: end - first }, (_, i) => {
-    const expert = subset?.[first + i] ?? first + i;
-    const own = apart?.[expert];
-    return own === undefined ? partOf(weight, start + expert * stride, rows) : partOf(own, 0, rows);
+    const place = first + i;
+    const id = subset?.[place] ?? place;
+    return {
+      ...part,
+      name: apart?.[id]?.name ?? name,
+      ...rowsOf(id),
+      rowCount: rows,
+      ...(subset && { expert: { subset, place, rowsOf } }),
+    };
   });
 }

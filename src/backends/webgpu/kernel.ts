@@ -21,6 +21,15 @@ export interface MatrixPart {
   readonly rowCount: number;
   /** Only these rows of the tensor (a subset of neurons); replaces firstRow and rowCount. */
   readonly rows?: Uint32Array;
+  /** The matrix of one expert, which another one may take the place of. */
+  readonly expert?: PlacedExpert;
+}
+
+/** The expert at a place of a subset: of any id, where the rows of its matrix lie. */
+interface PlacedExpert {
+  readonly subset: Uint32Array;
+  readonly place: number;
+  readonly rowsOf: (id: number) => Pick<MatrixPart, "bytes" | "firstRow">;
 }
 
 /** Contents made by a function when uploaded: vectors as f32, tables, gathered columns. */

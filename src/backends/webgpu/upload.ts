@@ -7,7 +7,7 @@ import type { Bytes } from "../../core/units.ts";
 import { readTensorBytes } from "../../io/tensor-bytes.ts";
 import type { WeightBytes } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
-import { changedSubset, opsOfKind } from "../../ops/program-ops.ts";
+import { changeableSubsets, changedSubset } from "../../ops/program-ops.ts";
 import type { CompileOptions, NeuronChange } from "../backend.ts";
 import { openWeightBytes } from "../weight-bytes.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
@@ -146,16 +146,15 @@ class Writer {
   }
 }
 
-/** Blocks with a subset compute other neurons: in their lists, and on the card. Returns the bytes that were uploaded. */
+/** Blocks with a subset compute other neurons, or parts of experts others: in their lists, and on the card. Returns the bytes that were uploaded. */
 export function replaceSubsets(
   program: Program,
   change: NeuronChange,
   card: { readonly buffers: ReadonlyMap<BufferSpec, GPUBuffer>; readonly device: GPUDevice },
 ): Bytes {
   let uploaded = 0;
-  for (const { block } of opsOfKind(program, "ffn")) {
-    const { layer, subset } = block;
-    if (layer !== change.layer || subset === undefined) continue;
+  for (const subset of changeableSubsets(program, change)) {
+    if (subset === undefined) continue;
     const changed = changedSubset(subset, change);
     const places = [...changed.keys()].filter((at) => changed[at] !== subset[at]);
     // Buffers made of the subset read it again.
@@ -165,7 +164,7 @@ export function replaceSubsets(
   return uploaded;
 }
 
-/** Writes anew what is made of these neurons, and of matrices the rows of those at `places`. Returns the bytes. */
+/** Writes anew what is made of these neurons or experts, and of matrices the rows of those at `places`. Returns the bytes. */
 function uploadReplaced(
   buffers: ReadonlyMap<BufferSpec, GPUBuffer>,
   neurons: Uint32Array,
@@ -190,6 +189,10 @@ function uploadReplaced(
           write(buffer, offset + row.at, row.bytes);
         }
       }
+      const { expert } = part;
+      if (expert?.subset.buffer === neurons.buffer && places.includes(expert.place)) {
+        write(buffer, offset, rowsOfExpert(part, expert.rowsOf(neurons[expert.place] ?? 0)));
+      }
       offset += part.rowCount * rowLayout(part.type, part.columns).gpuBytes;
     }
   }
@@ -213,6 +216,20 @@ function* replacedRows(
     packRows(layout, { source, target, rows: 1 });
     yield { at: row * layout.gpuBytes, bytes: target };
   }
+}
+
+/** The matrix that stands in the part's place from now on. */
+function rowsOfExpert(
+  { type, columns, rowCount }: MatrixPart,
+  { bytes, firstRow }: Pick<MatrixPart, "bytes" | "firstRow">,
+): Uint8Array {
+  const layout = rowLayout(type, columns);
+  const source = new Uint8Array(rowCount * layout.fileBytes);
+  const target = new Uint8Array(rowCount * layout.gpuBytes);
+  using reader = openWeightBytes(bytes);
+  reader.read(firstRow * layout.fileBytes, source);
+  packRows(layout, { source, target, rows: rowCount });
+  return target;
 }
 
 /** All bytes of a weight. */

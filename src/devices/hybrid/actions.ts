@@ -21,6 +21,8 @@ export type Action =
       readonly from: DeviceId;
       readonly to: DeviceId;
       readonly slots: readonly { readonly from: Slot; readonly to: Slot }[];
+      /** Of a layer whose experts are on several devices: what its router chose, among the slots that cross. */
+      readonly routes?: { readonly layer: number; readonly slot: Slot };
     };
 
 export interface Partition {

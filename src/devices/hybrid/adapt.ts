@@ -13,11 +13,11 @@ import { NeuronRates } from "./neuron-rates.ts";
 export interface AdaptOptions {
   /** The share of all active neurons that the plan expects on the GPU, 0 to 1. */
   readonly expectedShare: number;
-  /** By layer, how often each neuron is active as far as it is known: which hot neurons to give up first. */
-  readonly frequencies?: readonly Float32Array[];
+  /** By layer, how often each neuron or expert is active as far as it is known: which hot ones to give up first. */
+  readonly frequencies?: readonly (Float32Array | undefined)[];
 }
 
-/** One swap within a layer: ids of neurons, equally many in both lists. */
+/** One swap within a layer: ids of neurons or experts, equally many in both lists. */
 export interface Exchange {
   readonly layer: number;
   readonly toGpu: Uint32Array;

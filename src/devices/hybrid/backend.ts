@@ -9,6 +9,7 @@ import { cpuDevice, type DeviceId, gpuDevice } from "../../placement/plan.ts";
 import type { AdaptOptions } from "./adapt.ts";
 import { HybridExchange } from "./exchange.ts";
 import { createHybridExecutable, type HybridExecutable } from "./executable.ts";
+import { ExpertExchange } from "./expert-exchange.ts";
 import { partitionProgram } from "./partition.ts";
 import type { Placement } from "./placement.ts";
 
@@ -21,7 +22,7 @@ export interface HybridBackendOptions {
   readonly placement: Placement;
   /** Keep a timeline of every step. Default false. */
   readonly timeline?: boolean;
-  /** Exchange neurons between the devices while nothing runs. Default: none. */
+  /** Exchange neurons between the devices while nothing runs, or experts between steps. Default: none. */
   readonly adapt?: AdaptOptions;
   /** Rows of a step from which a prompt's split layers run on the CPU alone (placement/prompt-path.ts). Default: never. */
   readonly promptOnCpuFrom?: number;
@@ -64,11 +65,15 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
           devices.set(device, executable);
         }
         const pair = { gpu: devices.get(gpuDevice), cpu: devices.get(cpuDevice) };
-        const exchange = HybridExchange.create(pair, placement.layers, adapt);
+        const { layers } = placement;
+        const isOfExperts = layers.some(({ unit }) => unit === "expert");
+        const exchange = isOfExperts ? undefined : HybridExchange.create(pair, layers, adapt);
+        const experts = isOfExperts && adapt && ExpertExchange.create(pair, layers, adapt);
         const parts = { program, partition, devices, timeline };
         return createHybridExecutable({
           ...parts,
           ...(exchange && { exchange }),
+          ...(experts && { experts }),
           ...(promptOnCpuFrom !== undefined && { promptOnCpuFrom }),
         });
       } catch (error) {

@@ -28,6 +28,7 @@ import type { StatePart } from "../../ops/state-parts.ts";
 import { cpuDevice, type DeviceId, gpuDevice } from "../../placement/plan.ts";
 import type { Action, Partition } from "./actions.ts";
 import type { HybridExchange } from "./exchange.ts";
+import type { ExpertExchange } from "./expert-exchange.ts";
 import { joinCounts, joinDevices, joinRuns } from "./join-counts.ts";
 import { createPatience, exactSleep, type Patience, waitPatiently } from "./patient-wait.ts";
 import { HybridRecorder } from "./stats.ts";
@@ -45,6 +46,8 @@ export interface HybridParts {
   readonly timeline: boolean;
   /** Absent: neurons stay where the placement has them. */
   readonly exchange?: HybridExchange;
+  /** Absent: so do experts. */
+  readonly experts?: ExpertExchange;
   /** Prompts of a step with so many rows take the partition's CPU path. Absent: none does. */
   readonly promptOnCpuFrom?: number;
 }
@@ -63,6 +66,7 @@ class Hybrid implements HybridExecutable {
   readonly #devices: ReadonlyMap<DeviceId, Executable>;
   readonly #recorder: HybridRecorder;
   readonly #exchange: HybridExchange | undefined;
+  readonly #experts: ExpertExchange | undefined;
   readonly #promptOnCpuFrom: number;
   readonly #freeSteps: Step[] = [];
   readonly #patience: Readonly<Record<RowPurpose, Map<Action, Patience>>> = {
@@ -78,6 +82,7 @@ class Hybrid implements HybridExecutable {
 
   constructor(parts: HybridParts) {
     this.#exchange = parts.exchange;
+    this.#experts = parts.experts;
     this.#promptOnCpuFrom = parts.promptOnCpuFrom ?? Number.POSITIVE_INFINITY;
     this.#program = parts.program;
     this.#partition = parts.partition;
@@ -99,6 +104,7 @@ class Hybrid implements HybridExecutable {
       if (segment === 0 && this.#exchange !== undefined) {
         this.#collectCounts(purposeOf(own) === "answer" ? own.answerRows : 0);
       }
+      if (segment === 0) await this.#exchangeExperts(own.rowCount);
       this.#exchange?.ran(() => void this.adapt().catch(() => undefined));
       this.#freeSteps.push(own);
     });
@@ -199,20 +205,15 @@ class Hybrid implements HybridExecutable {
     const gpu = this.#devices.get(gpuDevice);
     const memory = gpu?.memory;
     const gpuBytes = memory ? memory.copiedWeights + memory.kvCache + memory.scratch : 0;
-    const exchangedGroups = this.#exchange?.exchangedGroups ?? 0;
+    const exchangedGroups = this.#exchange?.exchangedGroups ?? this.#experts?.exchangedExperts ?? 0;
     const hybrid = { ...this.#recorder.stats(gpuBytes), exchangedGroups };
     return { ...(await gpu?.report()), hybrid, timeline: this.#recorder.timeline };
   }
 
   adapt(): Promise<void> {
-    return this.#enqueue(async () => {
-      try {
-        await this.#exchange?.exchange();
-      } catch (error) {
-        this.#broken = error;
-        throw error;
-      }
-    });
+    return this.#enqueue(() =>
+      this.#exchanging(async () => void (await this.#exchange?.exchange())),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -220,6 +221,19 @@ class Hybrid implements HybridExecutable {
     this.#isDisposed = true;
     this.#exchange?.stop();
     for (const device of this.#devices.values()) device[Symbol.dispose]();
+  }
+
+  #exchangeExperts(tokens: Tokens): Promise<void> {
+    return this.#exchanging(async () => this.#experts?.passed(tokens));
+  }
+
+  async #exchanging(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#broken = error;
+      throw error;
+    }
   }
 
   /** `answerTokens`: how many the counts are of, unless they are of other rows too. */
@@ -275,6 +289,7 @@ class Hybrid implements HybridExecutable {
           await waitPatiently(wait, this.#patienceFor(action, step), longest);
           recorder.crossed(action, () => {
             for (const slots of action.slots) to.write(slots.to, from.output(slots.from));
+            if (action.routes !== undefined) this.#routed(action.routes, from);
           });
         }
       }
@@ -284,6 +299,13 @@ class Hybrid implements HybridExecutable {
     await Promise.all(running);
     recorder.end();
     if (isOnCpu) this.#collectCounts();
+  }
+
+  #routed(
+    { layer, slot }: { readonly layer: number; readonly slot: Slot },
+    from: Executable,
+  ): void {
+    this.#experts?.routed(layer, from.output(slot), slot.width / 2);
   }
 
   /** Prompts and answers take times of their own. */

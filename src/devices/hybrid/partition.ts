@@ -236,7 +236,7 @@ class Partitioner {
       return {
         device,
         ops,
-        transfers: this.#bring(inputs, device),
+        transfers: withRoutes(this.#bring(inputs, device), op, main),
         result,
         wholeOps: isWholePossible ? [...before, whole] : undefined,
         merge: isFirst && op.into === "assign" ? "copy" : "add",
@@ -376,6 +376,20 @@ interface Share {
   readonly sides: readonly { readonly device: DeviceProgram; readonly units: Uint32Array }[];
   /** The main device predicts for all. */
   readonly isPredictedOnce: boolean;
+}
+
+/** Routes as the device that routes has them; where they crossed to another side before, they are shown already. */
+function withRoutes(
+  transfers: readonly Action[],
+  op: PlacedOp,
+  main: DeviceProgram,
+): readonly Action[] {
+  if (op.kind !== "experts") return transfers;
+  const slot = main.slot(op.routes);
+  return transfers.map((action) => {
+    const isShown = action.kind === "transfer" && action.slots.some(({ from }) => from === slot);
+    return isShown ? { ...action, routes: { layer: layerOf(op), slot } } : action;
+  });
 }
 
 /** An op that needs the sum, not only adds to it. */
