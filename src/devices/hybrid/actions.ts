@@ -39,3 +39,17 @@ export interface Partition {
   /** Every slot of the whole program on the devices that have it. */
   readonly copies: (slot: Slot) => readonly { readonly device: DeviceId; readonly slot: Slot }[];
 }
+
+type Transfer = Extract<Action, { readonly kind: "transfer" }>;
+
+/** Those with the transfer of the routes named as such; where they crossed to another side before, it was shown then. */
+export function showingRoutes(
+  actions: readonly Action[],
+  routes: Required<Transfer>["routes"],
+): readonly Action[] {
+  return actions.map((action) => {
+    const isOfRoutes =
+      action.kind === "transfer" && action.slots.some(({ from }) => from === routes.slot);
+    return isOfRoutes ? { ...action, routes } : action;
+  });
+}

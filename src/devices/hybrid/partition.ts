@@ -15,7 +15,7 @@ import type { Program, Segment } from "../../ops/program.ts";
 import { cacheLayersOf } from "../../ops/program-ops.ts";
 import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
 import { cpuDevice, type DeviceId } from "../../placement/plan.ts";
-import type { Action, Partition } from "./actions.ts";
+import { type Action, type Partition, showingRoutes } from "./actions.ts";
 import { DeviceProgram } from "./device-program.ts";
 import { layerOf, type PlacedOp, placedOps, shareOf } from "./placed-op.ts";
 import { checkPlacement, devicesOf, type Placement, unitsOn } from "./placement.ts";
@@ -236,7 +236,7 @@ class Partitioner {
       return {
         device,
         ops,
-        transfers: withRoutes(this.#bring(inputs, device), op, main),
+        transfers: this.#showing(op, main, this.#bring(inputs, device)),
         result,
         wholeOps: isWholePossible ? [...before, whole] : undefined,
         merge: isFirst && op.into === "assign" ? "copy" : "add",
@@ -260,6 +260,11 @@ class Partitioner {
   #addingFromZero(op: PlacedOp, main: DeviceProgram): PlacedOp {
     this.#emit({ kind: "scale", x: op.x, out: op.out, factor: 0 }, main);
     return { ...op, into: "add" };
+  }
+
+  #showing(op: PlacedOp, main: DeviceProgram, actions: readonly Action[]): readonly Action[] {
+    if (op.kind !== "experts") return actions;
+    return showingRoutes(actions, { layer: layerOf(op), slot: main.slot(op.routes) });
   }
 
   /** The block as one that is given its active set, which the main device predicts; other methods need no predictor. */
@@ -376,20 +381,6 @@ interface Share {
   readonly sides: readonly { readonly device: DeviceProgram; readonly units: Uint32Array }[];
   /** The main device predicts for all. */
   readonly isPredictedOnce: boolean;
-}
-
-/** Routes as the device that routes has them; where they crossed to another side before, they are shown already. */
-function withRoutes(
-  transfers: readonly Action[],
-  op: PlacedOp,
-  main: DeviceProgram,
-): readonly Action[] {
-  if (op.kind !== "experts") return transfers;
-  const slot = main.slot(op.routes);
-  return transfers.map((action) => {
-    const isShown = action.kind === "transfer" && action.slots.some(({ from }) => from === slot);
-    return isShown ? { ...action, routes: { layer: layerOf(op), slot } } : action;
-  });
 }
 
 /** An op that needs the sum, not only adds to it. */
