@@ -4,11 +4,11 @@
  */
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
-import { ExpertAdapter } from "../devices/hybrid/expert-scores.ts";
 import { openHostBackend } from "../engine/host-backend.ts";
 import type { SparseSetup } from "../engine/resolve-sparsity.ts";
 import { openCorpus } from "../learning/corpus.ts";
 import { countExperts, type StepRoutes } from "../learning/count-experts.ts";
+import { ExpertAdapter } from "../placement/expert-scores.ts";
 import { cpuDevice, type Plan } from "../placement/plan.ts";
 import { frequenciesOf } from "../sparsity/expert-profile.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";

@@ -1,9 +1,9 @@
 /** Makes the exchanges that expert-scores.ts chooses: behind a step, before the next one begins. */
 import type { Executable } from "../../backends/backend.ts";
 import type { Tokens } from "../../core/units.ts";
+import { ExpertAdapter } from "../../placement/expert-scores.ts";
 import type { PlanLayer } from "../../placement/plan.ts";
 import type { AdaptOptions } from "./adapt.ts";
-import { ExpertAdapter } from "./expert-scores.ts";
 
 export class ExpertExchange {
   readonly #adapter: ExpertAdapter;

@@ -3,9 +3,15 @@
  * they no longer do. A score is the share of tokens that chose the expert, later ones counting more. Pure: it takes routes and
  * returns exchanges; no device's memory changes. docs/decisions/0029-expert-placement.md.
  */
-import type { Tokens } from "../../core/units.ts";
-import type { PlanLayer } from "../../placement/plan.ts";
-import type { Exchange } from "./adapt.ts";
+import type { Tokens } from "../core/units.ts";
+import type { PlanLayer } from "./plan.ts";
+
+/** One swap within a layer: ids of experts, equally many in both lists. */
+interface Exchange {
+  readonly layer: number;
+  readonly toGpu: Uint32Array;
+  readonly toCpu: Uint32Array;
+}
 
 /** What is left of a score after a token: tokens count for 64 on average, about a paragraph. */
 const momentum = 1 - 1 / 64;
