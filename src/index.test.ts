@@ -114,6 +114,10 @@ const functions: Readonly<Record<string, readonly Place[]>> = {
     { target: () => api.profileExperts },
     { target: () => api.profileExperts, before: () => [path] },
   ],
+  profileImportance: [
+    { target: () => api.profileImportance },
+    { target: () => api.profileImportance, before: () => [path] },
+  ],
   profileModel: [
     { target: () => api.profileModel },
     { target: () => api.profileModel, before: () => [path] },

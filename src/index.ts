@@ -84,6 +84,11 @@ export {
   profileExperts,
 } from "./commands/profile-experts.ts";
 export {
+  type ImportanceOptions,
+  type ImportanceSummary,
+  profileImportance,
+} from "./commands/profile-importance.ts";
+export {
   type ListingOptions,
   listRepository,
   namesHubModel,

@@ -4,6 +4,7 @@
 
 #include "isa.h"
 #include "quantise-book.h"
+#include "quantise-lattice-types.h"
 #include "row-kernels.h"
 
 namespace hearth {
@@ -41,6 +42,13 @@ void set_quantisers(Kernels& kernels) {
   set(WeightType::kIQ4_XS, quantise_row<quantise_iq4_xs>);
   set(WeightType::kMXFP4, quantise_row<quantise_mxfp4>);
   set(WeightType::kNVFP4, quantise_row<quantise_nvfp4>);
+  set(WeightType::kIQ3_XXS, quantise_row<LatticeQuantiser<WriteIq3Xxs>::quantise>);
+  set(WeightType::kIQ3_S, quantise_row<LatticeQuantiser<WriteIq3S>::quantise>);
+  set(WeightType::kIQ2_XXS, quantise_row<LatticeQuantiser<WriteIq2Xxs>::quantise>);
+  set(WeightType::kIQ2_XS, quantise_row<LatticeQuantiser<WriteIq2Xs>::quantise>);
+  set(WeightType::kIQ2_S, quantise_row<LatticeQuantiser<WriteIq2S>::quantise>);
+  set(WeightType::kIQ1_S, quantise_row<LatticeQuantiser<WriteIq1S>::quantise>);
+  set(WeightType::kIQ1_M, quantise_row<LatticeQuantiser<WriteIq1M>::quantise>);
   set(WeightType::kTQ1_0, quantise_row<quantise_tq1_0>);
   set(WeightType::kTQ2_0, quantise_row<quantise_tq2_0>);
 }

@@ -12,6 +12,7 @@ import {
   type ProfileOptions,
   type ProfileSummary,
   profileExperts,
+  profileImportance,
   profileModel,
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
@@ -28,6 +29,7 @@ import { addQuietOption, showRemarks, type VoiceFlags } from "./voice.ts";
 
 interface ProfileFlags extends VoiceFlags, Partial<ProfileOptions> {
   readonly plot?: string;
+  readonly imatrix?: string;
   readonly json?: true;
 }
 
@@ -50,6 +52,7 @@ Examples:
   $ hearth profile model.gguf --corpus books.txt --tokens 200000
   $ hearth profile model.gguf --corpus prompts.csv --corpus chats.jsonl
   $ hearth profile model.gguf --plot curves.svg          what was counted before, as a picture
+  $ hearth profile model.gguf --corpus books.txt --imatrix model.imatrix.gguf
 
 Of a mixture of experts it counts which of them the routers choose; the sidecar keeps the last run's counts.
   $ hearth profile mixture.gguf --corpus books.txt --tokens 5000 --plot experts.svg`;
@@ -64,12 +67,17 @@ export function addProfileCommand(program: Command): void {
     .argument("<model>", "a GGUF file");
   addApiOptions(command, profileOptions())
     .option("--plot <svg>", "draw the cumulative activation curves (default: none)")
+    .option(
+      "--imatrix <file>",
+      "make an importance matrix for hearth quantize, and nothing else (default: none)",
+    )
     .option("--json", "print one JSON object")
     .addHelpText("after", examples);
   addQuietOption(command).action(profile);
 }
 
 async function profile(model: string, flags: ProfileFlags): Promise<void> {
+  if (flags.imatrix !== undefined) return makeImportance(model, flags.imatrix, flags);
   if (inspectModel(model).experts === undefined) return profileNeurons(model, flags);
   checkExpertFlags(flags);
   checkOutputFile(flags.plot, "--plot");
@@ -79,6 +87,34 @@ async function profile(model: string, flags: ProfileFlags): Promise<void> {
   showRemarks(summary, flags);
   await showExperts(summary, flags);
   if (!summary.isComplete) process.exitCode = interruptedExitCode;
+}
+
+async function makeImportance(model: string, output: string, flags: ProfileFlags): Promise<void> {
+  for (const option of ["plot", "sidecar"] as const) {
+    if (flags[option] === undefined) continue;
+    throw new OptionError(`--${option}`, "--imatrix", "one of the two: both read the texts anew");
+  }
+  checkOutputFile(output, "--imatrix");
+  const { corpora = [], ...others } = givenOptions(flags, profileOptions());
+  const bar = createBar("reading", "tokens", flags);
+  const summary = await untilInterrupted((signal) =>
+    profileImportance(model, {
+      ...others,
+      corpora,
+      output,
+      signal,
+      onTokens: (done, total) => bar.update(done, total),
+    }).finally(() => bar.stop()),
+  );
+  if (summary === undefined) return;
+  showRemarks(summary, flags);
+  const { tokens, matrices, isComplete: complete } = summary;
+  print(
+    flags.json
+      ? visibleJson({ output, tokens, matrices, complete })
+      : `${counted(tokens, "token")}, ${counted(matrices, "matrix", "matrices")}: kept in ${visibleText(output)}`,
+  );
+  if (!complete) process.exitCode = interruptedExitCode;
 }
 
 async function profileNeurons(model: string, flags: ProfileFlags): Promise<void> {

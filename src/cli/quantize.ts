@@ -8,7 +8,7 @@ import {
   quantisedTypes,
   quantizeModel,
 } from "../index.ts";
-import { type ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
+import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import { threadsOption } from "./model-options.ts";
 import { choiceOf } from "./option-values.ts";
 import { print, printJson } from "./output.ts";
@@ -19,14 +19,26 @@ import { addQuietOption, showRemarks, type VoiceFlags } from "./voice.ts";
 const examples = `
 Examples:
   $ hearth quantize model-f16.gguf model-q8_0.gguf Q8_0
-  $ hearth quantize model-f16.gguf model-q4_k_m.gguf q4_k_m`;
+  $ hearth quantize model-f16.gguf model-q4_k_m.gguf q4_k_m
+  $ hearth profile model-f16.gguf --corpus books.txt --imatrix model.imatrix.gguf
+  $ hearth quantize model-f16.gguf model-iq2_xs.gguf iq2_xs --imatrix model.imatrix.gguf`;
 
 interface QuantizeFlags extends VoiceFlags {
   readonly json?: true;
+  readonly pure?: boolean;
+  readonly imatrix?: string;
   readonly threads?: number;
 }
 
-const quantizeOptions = (): readonly ApiOption<"threads">[] => [threadsOption()];
+const quantizeOptions = (): readonly ApiOption<"pure" | "imatrix" | "threads">[] => [
+  new ApiOption(
+    "imatrix",
+    "--imatrix <file>",
+    "an importance matrix, of hearth profile --imatrix or of llama-imatrix (default: none)",
+  ),
+  new ApiOption("pure", "--pure", "all matrices in the same type (default: off)"),
+  threadsOption(),
+];
 
 export function addQuantizeCommand(program: Command): void {
   const command = program

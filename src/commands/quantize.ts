@@ -5,17 +5,19 @@ import {
   checkOptions,
   checkValue,
   choiceRule,
+  flagRule,
   functionRule,
   type OptionRules,
   pathRule,
   signalRule,
 } from "../core/check-options.ts";
+import { readImportance } from "../gguf/importance-matrix.ts";
 import {
   type QuantizeResult as Quantised,
   type QuantizeProgress,
   quantiseModel,
 } from "../gguf/quantize-model.ts";
-import { type QuantisedType, quantisedTypes } from "../gguf/quantize-recipe.ts";
+import { type QuantisedType, quantisedTypes, wantsImportance } from "../gguf/quantize-recipe.ts";
 
 export interface QuantizeOptions {
   /** A model, or any part of a split one. */
@@ -23,6 +25,10 @@ export interface QuantizeOptions {
   /** Becomes one file, whatever the input was. An existing file is replaced once the new one is complete. */
   readonly output: string;
   readonly type: QuantisedType;
+  /** All matrices alike, in place of wider types for what a model suffers most from. Default false. */
+  readonly pure?: boolean;
+  /** An importance matrix of the model: of `profileImportance`, or of llama-imatrix. */
+  readonly imatrix?: string;
   /** Default: one for each physical core. The file is the same for any number. */
   readonly threads?: number;
   readonly onProgress?: (progress: QuantizeProgress) => void;
@@ -39,6 +45,8 @@ const quantizeRules: OptionRules<QuantizeOptions> = {
   input: pathRule,
   output: pathRule,
   type: choiceRule(quantisedTypes),
+  pure: flagRule,
+  imatrix: pathRule,
   threads: threadsRule,
   onProgress: functionRule,
   signal: signalRule,
@@ -49,8 +57,14 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   checkOptions(options, quantizeRules, "quantize");
   checkValue(options.output, "output", pathRule);
   checkValue(options.type, "type", quantizeRules.type);
-  const { threads, ...request } = options;
+  const { threads, pure = false, imatrix, ...request } = options;
+  const importance = imatrix === undefined ? undefined : readImportance(imatrix);
   using converter = openConverter(threads);
-  const result = await quantiseModel({ ...request, convert: converter.convert });
-  return { ...result, notices: converter.notices };
+  const { convert } = converter;
+  const result = await quantiseModel({ ...request, isPure: pure, importance, convert });
+  const isPoor = importance === undefined && result.tensors.some(({ to }) => wantsImportance(to));
+  return { ...result, notices: [...converter.notices, ...(isPoor ? [withoutImportance] : [])] };
 }
+
+const withoutImportance =
+  "types of less than three bits make poor models without an importance matrix: hearth profile --imatrix makes one";

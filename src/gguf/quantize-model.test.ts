@@ -18,10 +18,10 @@ import { type TensorToWrite, writeGguf } from "./write.ts";
 function quantizeModel(
   request: { input: string; output: string; type: QuantisedType } & Pick<
     Parameters<typeof quantiseModel>[0],
-    "onProgress" | "signal"
+    "onProgress" | "signal" | "importance"
   >,
 ): ReturnType<typeof quantiseModel> {
-  return quantiseModel({ ...request, convert: convertPlainly });
+  return quantiseModel({ ...request, isPure: false, convert: convertPlainly });
 }
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-quantize-"));
@@ -176,8 +176,8 @@ describe("quantiseModel", () => {
     const input = join(folder, "odd.gguf");
     const output = join(folder, "never.gguf");
     const unknown = { name: "odd.weight", type: "Q1_0", dimensions: [128, 2] };
-    const broken = { name: "nan.weight", type: "F32", dimensions: [32, 1] };
-    const nan = Float32Array.from({ length: 32 }, () => Number.NaN);
+    const broken = { name: "nan.weight", type: "F32", dimensions: [32, 2] };
+    const nan = Float32Array.from({ length: 64 }, () => Number.NaN);
     const cases = [
       {
         tensor: { ...unknown, data: () => [new Uint8Array(36)] },

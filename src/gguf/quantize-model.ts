@@ -12,7 +12,8 @@ import {
 } from "../core/dtype.ts";
 import { FileFormatError, OptionError, UnsupportedError } from "../core/errors.ts";
 import { checkReplaceable } from "../io/replace-file.ts";
-import type { ConvertBlocks } from "../quant/convert-blocks.ts";
+import type { ColumnImportance, ConvertBlocks } from "../quant/convert-blocks.ts";
+import { type ImportanceMatrix, importanceOf } from "./importance-matrix.ts";
 import { type GgufFile, openGguf } from "./open.ts";
 import { PieceLine, type PieceToMake } from "./piece-line.ts";
 import { chooseType, fileTypeOf, type ModelShape, type QuantisedType } from "./quantize-recipe.ts";
@@ -26,6 +27,10 @@ export interface ModelToQuantise {
   /** Becomes one file, whatever the input was. An existing file is replaced once the new one is complete. */
   readonly output: string;
   readonly type: QuantisedType;
+  /** All matrices alike, whatever they do. */
+  readonly isPure: boolean;
+  /** Where it is known how much the error of each column matters. */
+  readonly importance?: ImportanceMatrix | undefined;
   readonly convert: ConvertBlocks;
   readonly onProgress?: ((progress: QuantizeProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -62,12 +67,16 @@ const pieceElements = 1 << 20;
 
 /** @throws OptionError, UnsupportedError, FileFormatError before anything is written; nothing is left after a failure. */
 export async function quantiseModel(request: ModelToQuantise): Promise<QuantizeResult> {
-  const { input, output, type } = request;
+  const { input, output, importance } = request;
   const model = openGguf(input);
   checkOutput(model, output);
   const sources = [...model.tensors.values()];
-  const shape = shapeOf(model);
-  const plans = sources.map((tensor) => planTensor(tensor, chooseType(tensor, type, shape)));
+  const shape = { ...shapeOf(model), hasImportance: importance !== undefined };
+  const plans = sources.map((tensor) => ({
+    ...planTensor(tensor, chooseType(tensor, request, shape)),
+    importance: importanceOf(importance, tensor),
+  }));
+  checkImportance(importance, plans);
   await write(model, plans, request);
   return {
     tensors: plans.map((plan) => plan.report),
@@ -106,6 +115,15 @@ async function write(
   }
 }
 
+function checkImportance(
+  importance: ImportanceMatrix | undefined,
+  plans: readonly TensorPlan[],
+): void {
+  if (importance === undefined || plans.some((plan) => plan.importance !== undefined)) return;
+  const [first = ""] = importance.keys();
+  throw new OptionError("imatrix", `${first} and others`, "matrices of the model to be quantised");
+}
+
 function checkOutput(model: GgufFile, output: string): void {
   checkReplaceable(output);
   const isInput = model.files.some((file) => isSameFile(file.path, output));
@@ -120,15 +138,29 @@ function isSameFile(one: string, other: string): boolean {
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
-function shapeOf(model: GgufFile): ModelShape {
+function shapeOf(model: GgufFile): Omit<ModelShape, "hasImportance"> {
   const layers = [...model.tensors.keys()].map((name) =>
     Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1),
   );
+  const architecture = model.metadata.optionalString("general.architecture") ?? "";
+  const [heads, groups] = ["head_count", "head_count_kv"].map((key) =>
+    firstNumber(model, `${architecture}.attention.${key}`),
+  );
   return {
-    architecture: model.metadata.optionalString("general.architecture") ?? "",
+    architecture,
+    expertCount: firstNumber(model, `${architecture}.expert_count`) ?? 1,
+    headsPerGroup: Math.floor((heads ?? 1) / Math.max(1, groups ?? heads ?? 1)),
     layerCount: layers.reduce((most, layer) => Math.max(most, layer + 1), 0),
     hasOutput: model.tensors.has("output.weight"),
   };
+}
+
+/** Of a number, or of a list with one for each layer. */
+function firstNumber({ metadata }: GgufFile, key: string): number | undefined {
+  const entry = new Map(metadata.entries()).get(key);
+  return entry?.kind === "numbers"
+    ? Number(metadata.numbers(key)[0] ?? 1)
+    : metadata.optionalNumber(key);
 }
 
 interface TensorPlan {
@@ -137,6 +169,8 @@ interface TensorPlan {
   readonly conversion: { readonly from: WeightType; readonly to: WeightType } | undefined;
   readonly bytes: number;
   readonly report: QuantizedTensor;
+  /** What its columns matter, one matrix after another, or the same for all. */
+  readonly importance?: Float32Array | undefined;
 }
 
 function planTensor(
@@ -183,24 +217,54 @@ function newMetadata(model: GgufFile, type: QuantisedType): ReadonlyMap<string, 
   return metadata;
 }
 
-function piecesOf({ tensor, conversion }: TensorPlan, convert: ConvertBlocks): PieceToMake[] {
+function piecesOf(
+  { tensor, conversion, importance }: TensorPlan,
+  convert: ConvertBlocks,
+): PieceToMake[] {
   const { path, type } = tensor;
-  const total = elementsOf(tensor);
-  return Array.from({ length: Math.ceil(total / pieceElements) }, (_, i): PieceToMake => {
-    const first = i * pieceElements;
-    const elements = Math.min(pieceElements, total - first);
+  return cuts(tensor, importance !== undefined).map(({ first, elements }): PieceToMake => {
     const place = {
       path,
       offset: tensor.offset + rowBytes(type, first),
       bytes: rowBytes(type, elements),
     };
     if (conversion === undefined) return place;
+    const known = importance && columnsAt(tensor, importance, first);
     const make = async (source: Uint8Array, target: Uint8Array): Promise<void> => {
-      const refused = await convert({ ...conversion, source, target, elements });
+      const refused = await convert({ ...conversion, source, target, elements, importance: known });
       if (refused !== undefined) throw refusal(tensor, conversion.to, refused);
     };
     return { ...place, target: { bytes: rowBytes(conversion.to, elements), make } };
   });
+}
+
+/** A piece is of one matrix where matrices differ. */
+function cuts(
+  tensor: TensorInfo,
+  byMatrix: boolean,
+): { readonly first: number; readonly elements: number }[] {
+  const total = elementsOf(tensor);
+  const [columns = 1, rows = 1] = tensor.dimensions;
+  const part = byMatrix ? columns * rows : total;
+  return Array.from({ length: total / part }, (_, i) => i * part).flatMap((begin) =>
+    Array.from({ length: Math.ceil(part / pieceElements) }, (_, i) => ({
+      first: begin + i * pieceElements,
+      elements: Math.min(pieceElements, part - i * pieceElements),
+    })),
+  );
+}
+
+function columnsAt(
+  { dimensions }: TensorInfo,
+  importance: Float32Array,
+  first: number,
+): ColumnImportance {
+  const [columns = 1, rows = 1] = dimensions;
+  const matrix = importance.length === columns ? 0 : Math.floor(first / (columns * rows));
+  return {
+    columns: importance.subarray(matrix * columns, (matrix + 1) * columns),
+    first: first % columns,
+  };
 }
 
 function elementsOf({ dimensions }: TensorInfo): number {

@@ -63,12 +63,24 @@ describe("a split model", () => {
   it("becomes one file without split keys when it is quantised", async () => {
     const [, second = ""] = await writeParts("join");
     const output = join(folder, "joined.gguf");
-    await quantiseModel({ input: second, output, type: "Q8_0", convert: convertPlainly });
+    await quantiseModel({
+      input: second,
+      output,
+      type: "Q8_0",
+      isPure: false,
+      convert: convertPlainly,
+    });
     const joined = openGguf(output);
     expect(joined.tensors.size).toBe(3);
     expect([...joined.metadata.entries()].some(([key]) => key.startsWith("split."))).toBe(false);
     await expect(
-      quantiseModel({ input: second, output: second, type: "F16", convert: convertPlainly }),
+      quantiseModel({
+        input: second,
+        output: second,
+        type: "F16",
+        isPure: false,
+        convert: convertPlainly,
+      }),
     ).rejects.toThrow();
   });
 

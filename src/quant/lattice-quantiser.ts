@@ -1,7 +1,6 @@
 /**
  * A plain quantiser for lattice types: the nearest point for each piece, the scale that fits the points best, and the
- * nearest points once more. There is no importance matrix, so `llama-quantize` makes better models of these types;
- * this one serves tests and models with random weights.
+ * nearest points once more. native/kernels/quantise-lattice.h does the same, far faster.
  */
 import { floatToHalf, halfToFloat } from "./half.ts";
 import { blockElements, type LatticeFormat, type LatticeParts, octet } from "./lattice-format.ts";
@@ -10,8 +9,8 @@ import { PointHalves } from "./point-halves.ts";
 export class LatticeQuantiser {
   readonly #format: LatticeFormat;
   readonly #parts: LatticeParts;
-  /** Half of each point's squared length. */
-  readonly #halfNorms: Float64Array;
+  /** How much each element of the block counts. */
+  #weights: Float64Array = even;
   /** The grid, as numbers that need no conversion. */
   readonly #points: Float64Array;
   /** The search among points of eight numbers. */
@@ -26,10 +25,6 @@ export class LatticeQuantiser {
     this.#format = format;
     this.#parts = parts;
     const { width, values } = format.grid;
-    this.#halfNorms = Float64Array.from({ length: values.length / width }, (_, point) => {
-      const numbers = values.subarray(point * width, (point + 1) * width);
-      return numbers.reduce((sum, value) => sum + value * value, 0) / 2;
-    });
     this.#points = Float64Array.from(values);
     this.#halves = width === octet ? new PointHalves(this.#points) : undefined;
     this.#reach = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -38,7 +33,8 @@ export class LatticeQuantiser {
   }
 
   /** The parts of the block that begins at `from`; they are overwritten by the next call. */
-  run(source: Float32Array, from: number): LatticeParts {
+  run(source: Float32Array, from: number, weights?: Float64Array): LatticeParts {
+    this.#weights = weights ?? even;
     const { scaleElements, largestStep, factor } = this.#format;
     const parts = this.#parts;
     let largest = 0;
@@ -86,12 +82,13 @@ export class LatticeQuantiser {
     let sumXG = 0;
     let sumGG = 0;
     for (let i = 0; i < scaleElements; i += width) {
-      const point = this.#nearest(i);
+      const point = this.#nearest(i, first + i);
       this.#parts.points[(first + i) / width] = point;
       for (let j = 0; j < width; j++) {
         const g = values[point * width + j]!;
-        sumXG += this.#units[i + j]! * g;
-        sumGG += g * g;
+        const wg = this.#weights[first + i + j]! * g;
+        sumXG += this.#units[i + j]! * wg;
+        sumGG += g * wg;
       }
     }
     return sumGG === 0 ? scale : (scale * sumXG) / sumGG;
@@ -99,6 +96,7 @@ export class LatticeQuantiser {
 
   /** Makes the units of eight elements positive, as far as the signs allow, and stores the signs. */
   #takeSigns(begin: number, index: number): void {
+    const weights = this.#weights.subarray(index * octet);
     let bits = 0;
     let minuses = 0;
     let least = 0;
@@ -109,7 +107,7 @@ export class LatticeQuantiser {
         minuses++;
         this.#units[begin + i] = -unit;
       }
-      if (Math.abs(unit) < this.#units[begin + least]!) least = i;
+      if (weights[i]! * Math.abs(unit) < weights[least]! * this.#units[begin + least]!) least = i;
     }
     if (this.#format.signs === "even" && minuses % 2 === 1) {
       bits ^= 1 << least;
@@ -124,7 +122,8 @@ export class LatticeQuantiser {
     const { scaleElements } = this.#format;
     for (let begin = 0; begin < scaleElements; begin += shared) {
       let sum = 0;
-      for (let i = begin; i < begin + shared; i++) sum += this.#units[i]!;
+      for (let i = begin; i < begin + shared; i++)
+        sum += this.#weights[first + i]! * this.#units[i]!;
       const sign = sum < 0 ? 1 : 0;
       for (let i = begin; i < begin + shared; i++) {
         this.#units[i]! += sign === 1 ? 0.125 : -0.125;
@@ -133,27 +132,26 @@ export class LatticeQuantiser {
     }
   }
 
-  /** The point nearest to the units from `begin`: the one with the largest u * p - |p|^2 / 2. */
-  #nearest(begin: number): number {
+  /** The point nearest to the units from `begin`: the one with the largest sum of w * p * (u - p / 2). */
+  #nearest(begin: number, element: number): number {
+    const weights = this.#weights.subarray(element);
     return this.#halves === undefined
-      ? nearestOfFour(this.#points, this.#halfNorms, this.#units, begin)
-      : this.#halves.nearest(this.#units, begin);
+      ? nearestOfFour(this.#points, this.#units.subarray(begin), weights)
+      : this.#halves.nearest(this.#units, begin, weights);
   }
 }
 
 /** Written out: it is where the time goes. */
-function nearestOfFour(
-  points: Float64Array,
-  halfNorms: Float64Array,
-  units: Float64Array,
-  begin: number,
-): number {
-  const [a, b, c, d] = units.subarray(begin, begin + 4) as unknown as Four;
+function nearestOfFour(points: Float64Array, units: Float64Array, weights: Float64Array): number {
+  const [a, b, c, d] = units as unknown as Four;
+  const [wa, wb, wc, wd] = weights as unknown as Four;
   let best = 0;
   let most = Number.NEGATIVE_INFINITY;
-  for (let point = 0, i = 0; point < halfNorms.length; point++, i += 4) {
-    const dot = a * points[i]! + b * points[i + 1]! + c * points[i + 2]! + d * points[i + 3]!;
-    const gain = dot - halfNorms[point]!;
+  for (let point = 0, i = 0; i < points.length; point++, i += 4) {
+    const [pa, pb] = [points[i]!, points[i + 1]!];
+    const [pc, pd] = [points[i + 2]!, points[i + 3]!];
+    const left = wa * pa * (a - pa / 2) + wb * pb * (b - pb / 2);
+    const gain = left + wc * pc * (c - pc / 2) + wd * pd * (d - pd / 2);
     if (gain > most) {
       most = gain;
       best = point;
@@ -163,6 +161,9 @@ function nearestOfFour(
 }
 
 type Four = readonly [number, number, number, number];
+
+/** Where nothing is known, all elements count alike. */
+const even = new Float64Array(blockElements).fill(1);
 
 function nearestStep(format: LatticeFormat, wanted: number): number {
   let best = 0;

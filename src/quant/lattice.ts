@@ -7,6 +7,7 @@
  *   shifted grids (IQ1):     x = d * factor(step) * (point[i] +- 1/8), a shift for each point
  */
 import type { Codec } from "./codec.ts";
+import { importanceWeights } from "./importance.ts";
 import { blockElements, type LatticeFormat, type LatticeParts, octet } from "./lattice-format.ts";
 import { LatticeQuantiser } from "./lattice-quantiser.ts";
 
@@ -23,10 +24,13 @@ export function latticeCodec(format: LatticeFormat): Codec {
         readParts(format, parts, target.subarray(targetOffset + block * blockElements));
       }
     },
-    quantise: (source, sourceOffset, target, targetOffset, blocks) => {
+    quantise: (source, sourceOffset, target, targetOffset, blocks, importance) => {
       const quantiser = new LatticeQuantiser(format, createParts(format));
+      const weights = new Float64Array(blockElements);
       for (let block = 0; block < blocks; block++) {
-        const parts = quantiser.run(source, sourceOffset + block * blockElements);
+        const from = sourceOffset + block * blockElements;
+        const known = importanceWeights(source, from, importance, weights);
+        const parts = quantiser.run(source, from, known);
         const to = targetOffset + block * blockBytes;
         target.fill(0, to, to + blockBytes);
         format.pack(parts, target, to);

@@ -7,7 +7,7 @@ const half = 4;
 interface Halves {
   /** The different halves, four numbers each. */
   readonly numbers: Float64Array;
-  /** u * half - |half|^2 / 2 of the units that are looked at. */
+  /** The sum of w * h * (u - h / 2) over a half, for the units that are looked at. */
   readonly gains: Float64Array;
 }
 
@@ -37,10 +37,14 @@ export class PointHalves {
     for (let h = 0; h < first.gains.length; h++) this.#begins[h + 1]! += this.#begins[h]!;
   }
 
-  /** The point with the largest u * p - |p|^2 / 2 for the units u from `begin`; of equals, the first. */
-  nearest(units: Float64Array, begin: number): number {
-    fillGains(this.#first, units, begin);
-    const mostOfSecond = fillGains(this.#second, units, begin + half);
+  /** The point with the largest sum of w * p * (u - p / 2) for the units u from `begin`; of equals, the first. */
+  nearest(units: Float64Array, begin: number, weights: Float64Array): number {
+    fillGains(this.#first, units.subarray(begin), weights);
+    const mostOfSecond = fillGains(
+      this.#second,
+      units.subarray(begin + half),
+      weights.subarray(half),
+    );
     const firstGains = this.#first.gains;
     const secondGains = this.#second.gains;
     let best = 0;
@@ -78,13 +82,13 @@ function halvesOf(points: Float64Array, at: number): Halves & { readonly of: rea
 }
 
 /** Returns the largest gain. */
-function fillGains({ numbers, gains }: Halves, units: Float64Array, begin: number): number {
+function fillGains({ numbers, gains }: Halves, units: Float64Array, weights: Float64Array): number {
   let most = Number.NEGATIVE_INFINITY;
   for (let h = 0, i = 0; h < gains.length; h++) {
     let gain = 0;
     for (let j = 0; j < half; j++, i++) {
       const number = numbers[i]!;
-      gain += number * (units[begin + j]! - number / 2);
+      gain += weights[j]! * number * (units[j]! - number / 2);
     }
     gains[h] = gain;
     if (gain > most) most = gain;

@@ -1,14 +1,11 @@
 /** Blocks of one weight type into blocks of another, on the addon's threads: the bytes of quant/, whatever their number. */
 import { weightFormat } from "../../core/dtype.ts";
 import { quantCodec } from "../../quant/codecs.ts";
-import { type ConvertBlocks, convertPlainly, limitOf } from "../../quant/convert-blocks.ts";
+import { type ConvertBlocks, limitOf } from "../../quant/convert-blocks.ts";
 import type { Addon, AddonPool } from "../addon.ts";
 
-/** The points of lattices are searched in plain TypeScript. */
 export function nativeConversion(addon: Addon, pool: AddonPool): ConvertBlocks {
-  return async (blocks) => {
-    const { from, to, source, target, elements, importance } = blocks;
-    if (weightFormat(to).codes === "lattice") return convertPlainly(blocks);
+  return async ({ from, to, source, target, elements, importance }) => {
     const numbers = Float64Array.of(
       weightFormat(from).id,
       weightFormat(to).id,
