@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { packagePath } from "../../src/core/package-root.ts";
 import { run } from "./run.ts";
 
-export interface EmulatedNode {
+interface EmulatedNode {
   /** Brings it into the folder where it is run. */
   readonly install: readonly string[];
   /** Where it lies in that folder. */
