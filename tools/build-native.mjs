@@ -49,6 +49,8 @@ const commonFlags = [
   "-ffp-contract=off",
   "-Wall",
   "-Wextra",
+  // Of vectors as arguments, which are all inlined: no call's ABI is at stake.
+  "-Wno-psabi",
 ];
 const sanitizeFlags = [
   "-g",

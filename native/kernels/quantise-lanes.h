@@ -13,9 +13,6 @@ namespace hearth {
 namespace {
 
 // All that take or give vectors are inlined: no call's ABI is at stake.
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wpsabi"
-#endif
 #define HEARTH_LANE_INLINE [[gnu::always_inline]] inline
 
 constexpr size_t kLanes = 8;

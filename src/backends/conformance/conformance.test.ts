@@ -1,4 +1,7 @@
-/** The suite on the reference itself: the cases fit the oracle, their bounds mean something, and broken backends fail. */
+/**
+ * The suite on the reference itself: the cases fit the oracle, their bounds mean something, and broken backends fail. Of the cases a
+ * sample, unless HEARTH_CONFORMANCE says most or all.
+ */
 import { describe, expect, it, vi } from "vitest";
 import { weightFormat } from "../../core/dtype.ts";
 import type { Op, Slot, Weight } from "../../ops/op.ts";
@@ -8,7 +11,7 @@ import { runConformance } from "../conformance.ts";
 import { ForwardingExecutable } from "../forwarding-executable.ts";
 import { createReferenceBackend } from "../reference/reference-backend.ts";
 import { accumulation, floatArithmetic, integerArithmetic } from "../tolerance.ts";
-import { conformanceCases, expectationOf } from "./all-cases.ts";
+import { conformanceCases, conformanceSample, expectationOf } from "./all-cases.ts";
 import type { Bounded } from "./bound-state.ts";
 import type { ConformanceCase } from "./case.ts";
 import { programByChannels } from "./channels.ts";
@@ -17,8 +20,11 @@ import { type CaseResult, checkCase } from "./check-case.ts";
 /** One test takes every case in double precision. */
 vi.setConfig({ testTimeout: 300_000 });
 
+const isMost = /^(all|most)$/.test(process.env["HEARTH_CONFORMANCE"] ?? "");
+const cases = isMost ? conformanceCases() : conformanceSample();
+
 describe("the reference", () => {
-  runConformance(createReferenceBackend, { arithmetic: floatArithmetic });
+  runConformance(createReferenceBackend, { arithmetic: floatArithmetic, cases });
 });
 
 /** A reference whose program is changed before it is compiled: a backend that computes something else. */
@@ -313,8 +319,8 @@ describe("cases with channel-major copies", () => {
 
 describe("the bounds", () => {
   // One neuron of 256, the most in a case, moves an output by about 1/√256 = 6 % of its size: it must stand out.
-  it("are below 2 % of the signal for half of the elements of every case, and no neuron is uncertain", async () => {
-    for (const candidate of conformanceCases()) {
+  it("are below 2 % of the signal for half of the elements of each case, and no neuron is uncertain", async () => {
+    for (const candidate of cases) {
       const { weightType, terms = 0 } = candidate.traits;
       // A sum of n terms of either sign is about √n of them, and n roundings are allowed of n.
       const mostShare = Math.max(0.02, accumulation(terms) * Math.sqrt(terms));
