@@ -1,10 +1,8 @@
 /** The page for everybody: axe finds nothing, in light and dark and on a phone, and no mouse is needed. */
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { AxeResults } from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { axeViolations, phone } from "../fixtures/axe.ts";
 import { browserPath, launchBrowser, withoutBrowser } from "../fixtures/browser.ts";
 import {
   beginAnswer,
@@ -13,8 +11,6 @@ import {
   startScripted,
 } from "../fixtures/scripted-answers.ts";
 import { startTestServer, type TestServer } from "../fixtures/test-server.ts";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const richAnswer = `# Title
 
@@ -30,12 +26,6 @@ const a = "b"; // c
 
 - [x] done
 > quoted`;
-
-const phone: BrowserContextOptions = {
-  viewport: { width: 360, height: 740 },
-  hasTouch: true,
-  isMobile: true,
-};
 
 describe.skipIf(browserPath === undefined)(`the page for everybody${withoutBrowser}`, () => {
   let browser: Browser;
@@ -67,18 +57,10 @@ describe.skipIf(browserPath === undefined)(`the page for everybody${withoutBrows
     await page.getByRole("textbox", { name: "Message" }).waitFor();
     return page;
   };
-  const violations = async (page: Page): Promise<readonly string[]> => {
-    await page.evaluate(axe);
-    const { violations: found, passes } = (await page.evaluate("axe.run()")) as AxeResults;
-    expect(passes.length).toBeGreaterThan(10);
-    return found.flatMap(({ id, nodes }) =>
-      nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`),
-    );
-  };
 
   it("axe finds nothing where nothing was said yet", async () => {
     const page = await opened({});
-    expect(await violations(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     await page.context().close();
   });
 
@@ -93,10 +75,10 @@ describe.skipIf(browserPath === undefined)(`the page for everybody${withoutBrows
     await page.locator("math").waitFor();
     await page.locator(".hl-keyword").waitFor();
     await page.locator(".thoughts summary").click();
-    expect(await violations(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "Settings" }).click();
     await page.getByText("Against repetition").click();
-    expect(await violations(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     await page.context().close();
   });
 

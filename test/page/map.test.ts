@@ -1,11 +1,10 @@
 /** The neuron map in a real browser, while the bundled model writes: its numbers, its picture, and who can use it. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-import type { AxeResults } from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Engine } from "../../src/index.ts";
+import { axeViolations, phone } from "../fixtures/axe.ts";
 import {
   browserPath,
   launchBrowser,
@@ -15,7 +14,6 @@ import {
 } from "../fixtures/browser.ts";
 import { bundledModel, startTestServer, type TestServer } from "../fixtures/test-server.ts";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const picture = join(import.meta.dirname, "pictures/map.png");
 const question = "Once upon a time";
 const tokens = 24;
@@ -63,14 +61,6 @@ describe.skipIf(browserPath === undefined)(`the neuron map${withoutBrowser}`, ()
   };
   const figure = (page: Page, name: string): Promise<string> =>
     page.locator(".figures div", { hasText: name }).locator("b").innerText();
-  const violations = async (page: Page): Promise<readonly string[]> => {
-    await page.evaluate(axe);
-    const { violations: found, passes } = (await page.evaluate("axe.run()")) as AxeResults;
-    expect(passes.length).toBeGreaterThan(10);
-    return found.flatMap(({ id, nodes }) =>
-      nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`),
-    );
-  };
 
   it("says what run --stats says, shows the stored picture, and breaks no rule", async () => {
     const [page, watched] = await opened({ colorScheme: "light" });
@@ -145,14 +135,14 @@ describe.skipIf(browserPath === undefined)(`the neuron map${withoutBrowser}`, ()
   it.each<readonly [string, BrowserContextOptions]>([
     ["light", { colorScheme: "light" }],
     ["dark", { colorScheme: "dark" }],
-    ["on a phone", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }],
+    ["on a phone", phone],
   ])("axe finds nothing, %s, and nothing is wider than the window", async (_, options) => {
     const [page] = await opened(options);
-    expect(await violations(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     await write(page);
     await page.getByText("By layer, as a table").click();
     await page.locator(".token").nth(4).click();
-    expect(await violations(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     const [inside, width] = (await page.evaluate(
       "[document.querySelector('.map').scrollWidth, document.querySelector('.map').clientWidth]",
     )) as [number, number];

@@ -1,19 +1,16 @@
 /** The file of `hearth plan --html` in a real browser, opened from the disk: it needs nothing else, and says what the planner says. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { AxeResults } from "axe-core";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { planHtml } from "../../src/cli/plan-html.ts";
 import { planPlacement } from "../../src/index.ts";
+import { axeViolations } from "../fixtures/axe.ts";
 import { browserPath, launchBrowser, watch, withoutBrowser } from "../fixtures/browser.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 describe("the file of a plan", () => {
   const folder = mkdtempSync(join(tmpdir(), "hearth-plan-file-"));
@@ -83,9 +80,7 @@ describe("the file of a plan", () => {
       await page.keyboard.press("End");
       await page.getByText("64 tokens", { exact: true }).waitFor();
       expect(await shown()).toBe(await expected({ ...first, contextLength: 64 }));
-      await page.evaluate(axe);
-      const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
-      expect(violations.map(({ id }) => id)).toEqual([]);
+      expect(await axeViolations(page)).toEqual([]);
       await page.getByLabel("Machine").selectOption("rtx-3060");
       await page.getByText("The hardware is described, not measured: rtx-3060").waitFor();
       expect(watched.faults).toEqual([]);

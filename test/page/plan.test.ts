@@ -1,9 +1,7 @@
 /** The plan in a real browser: what its sliders show is what the planner says, and a model is loaded as it is planned. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AxeResults } from "axe-core";
 import type {
   Browser,
   BrowserContext,
@@ -13,6 +11,7 @@ import type {
 } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { planPlacement } from "../../src/index.ts";
+import { axeViolations, phone } from "../fixtures/axe.ts";
 import {
   browserPath,
   launchBrowser,
@@ -24,15 +23,7 @@ import { generousCard } from "../fixtures/generous-card.ts";
 import { differenceFromStored } from "../fixtures/stored-picture.ts";
 import { bundledModel, startTestServer, type TestServer } from "../fixtures/test-server.ts";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const desktop = { viewport: { width: 1100, height: 900 }, colorScheme: "light" } as const;
-const phone: BrowserContextOptions = {
-  viewport: { width: 360, height: 740 },
-  hasTouch: true,
-  isMobile: true,
-  colorScheme: "dark",
-};
-
 describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "hearth-plan-page-"));
   const cacheBefore = process.env["XDG_CACHE_HOME"];
@@ -80,14 +71,6 @@ describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
   const settled = (): Promise<void> => page.locator(".plan-board:not(.stale)").waitFor();
   const budget = (): Locator => page.getByRole("slider", { name: "Memory of the card" });
   const figure = (): Locator => page.locator(".plan-board .number output");
-  const violations = async (): Promise<readonly string[]> => {
-    await page.evaluate(axe);
-    const { violations: found, passes } = (await page.evaluate("axe.run()")) as AxeResults;
-    expect(passes.length).toBeGreaterThan(10);
-    return found.flatMap(({ id, nodes }) =>
-      nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`),
-    );
-  };
 
   it("shows what the planner says, with no mouse, and is drawn as it was", async () => {
     await open(desktop);
@@ -126,13 +109,13 @@ describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
   });
 
   it("shows other machines, has no violation in axe, and no wider parts than a phone", async () => {
-    await open(phone);
-    expect(await violations()).toEqual([]);
+    await open({ ...phone, colorScheme: "dark" });
+    expect(await axeViolations(page)).toEqual([]);
     await page.getByLabel("Machine").selectOption("rtx-4090");
     await page.getByText("This is another machine").waitFor();
     await settled();
     await page.getByText("All layers in numbers").click();
-    expect(await violations()).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     const widest =
       "Math.max(...[...document.querySelectorAll('main, .plan-view, .plan-board > *')].map((one) => one.scrollWidth))";
     expect(await page.evaluate(widest)).toBeLessThanOrEqual(360);
@@ -150,6 +133,6 @@ describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
     await page.getByText("The model runs so now.").waitFor();
     const models = await (await server.ask("/v1/models", undefined, { "x-api-key": "k3y" })).json();
     expect(models).toMatchObject({ data: [{ meta: { n_ctx: 128 } }] });
-    expect(await violations()).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
   });
 });
