@@ -1,20 +1,15 @@
 /** Which experts of a mixture its routers choose over texts: how often, with what weight, how soon again. Counts go to the sidecar. */
 import { basename } from "node:path";
-import { threadsRule } from "../backends/machine-rules.ts";
 import {
   checkOptions,
   checkValue,
-  choiceRule,
-  countRule,
-  functionRule,
   type OptionRules,
   pathRule,
-  signalRule,
   textListRule,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
-import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
+import { type HostDevice, openHostBackend } from "../engine/host-backend.ts";
 import { sidecarModelOf } from "../engine/model-sidecar.ts";
 import { openGguf } from "../gguf/open.ts";
 import { checkReplaceable } from "../io/replace-file.ts";
@@ -32,6 +27,7 @@ import { findSidecar } from "../sparsity/sidecar/read.ts";
 import { sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
+import { corpusRules, defaultTokens } from "./corpus-rules.ts";
 import { plotExperts } from "./plots/plot-experts.ts";
 
 export interface ExpertProfileOptions {
@@ -80,18 +76,7 @@ export interface ExpertProfile {
   plot(): string;
 }
 
-const defaultTokens: Tokens = 100_000;
-
-const rules: OptionRules<ExpertProfileOptions> = {
-  corpora: textListRule,
-  tokens: countRule(1),
-  window: countRule(1),
-  device: choiceRule(hostDevices),
-  threads: threadsRule,
-  sidecar: pathRule,
-  onTokens: functionRule,
-  signal: signalRule,
-};
+const rules: OptionRules<ExpertProfileOptions> = { ...corpusRules, sidecar: pathRule };
 
 /** @throws OptionError, UnsupportedError for a model without experts, FileFormatError or DeviceError. */
 export async function profileExperts(

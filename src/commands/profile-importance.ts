@@ -1,19 +1,14 @@
 /** `profileImportance`: an importance matrix of a model over texts, in llama.cpp's form. */
-import { threadsRule } from "../backends/machine-rules.ts";
 import {
   checkOptions,
   checkValue,
-  choiceRule,
-  countRule,
-  functionRule,
   type OptionRules,
   pathRule,
-  signalRule,
   textListRule,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
-import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
+import { type HostDevice, openHostBackend } from "../engine/host-backend.ts";
 import { writeImportance } from "../gguf/importance-matrix.ts";
 import { openGguf } from "../gguf/open.ts";
 import { checkReplaceable } from "../io/replace-file.ts";
@@ -23,6 +18,7 @@ import { Gatherer } from "../learning/gather.ts";
 import { refuseMixtures } from "../model/mixture.ts";
 import { openModel } from "../model/model.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
+import { corpusRules, defaultTokens } from "./corpus-rules.ts";
 
 export interface ImportanceOptions {
   /** Text files, or JSONL and CSV with a field text, prompt or content. */
@@ -52,18 +48,7 @@ export interface ImportanceSummary {
   readonly notices: readonly string[];
 }
 
-const defaultTokens: Tokens = 100_000;
-
-const rules: OptionRules<ImportanceOptions> = {
-  corpora: textListRule,
-  output: pathRule,
-  tokens: countRule(1),
-  window: countRule(1),
-  device: choiceRule(hostDevices),
-  threads: threadsRule,
-  onTokens: functionRule,
-  signal: signalRule,
-};
+const rules: OptionRules<ImportanceOptions> = { ...corpusRules, output: pathRule };
 
 /** @throws OptionError, UnsupportedError for a mixture of experts, FileFormatError or DeviceError. */
 export async function profileImportance(

@@ -1,22 +1,17 @@
 /** How often each neuron of a model fires: counts over corpora, kept in the sidecar, continued by the next run. */
 
 import { basename } from "node:path";
-import { threadsRule } from "../backends/machine-rules.ts";
 import {
   checkOptions,
   checkValue,
-  choiceRule,
-  countRule,
-  functionRule,
   type OptionRules,
   pathRule,
-  signalRule,
   textListRule,
 } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Tokens } from "../core/units.ts";
 import { downNormsOf } from "../derived-weights/derived-weights.ts";
-import { type HostDevice, hostDevices, openHostBackend } from "../engine/host-backend.ts";
+import { type HostDevice, openHostBackend } from "../engine/host-backend.ts";
 import { sidecarModelOf } from "../engine/model-sidecar.ts";
 import { openGguf } from "../gguf/open.ts";
 import { checkReplaceable } from "../io/replace-file.ts";
@@ -39,6 +34,7 @@ import { findSidecar } from "../sparsity/sidecar/read.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { updateSidecar } from "../sparsity/sidecar/write.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
+import { corpusRules, defaultTokens } from "./corpus-rules.ts";
 import { plotProfile } from "./plots/plot-profile.ts";
 
 export interface ProfileOptions {
@@ -77,7 +73,6 @@ export interface ProfileSummary {
   plot(): string;
 }
 
-const defaultTokens: Tokens = 100_000;
 /** Between two saves; and never more than a twentieth of the time goes into saving, however large the sidecar. */
 const saveInterval = 15_000;
 const timeBetweenSaves = 20;
@@ -102,16 +97,7 @@ export async function profileModel(path: string, options: ProfileOptions): Promi
   return summarise(path, { ...counted, sidecarPath, corpora, tokens });
 }
 
-const profileRules: OptionRules<ProfileOptions> = {
-  corpora: textListRule,
-  tokens: countRule(1),
-  window: countRule(1),
-  device: choiceRule(hostDevices),
-  threads: threadsRule,
-  sidecar: pathRule,
-  onTokens: functionRule,
-  signal: signalRule,
-};
+const profileRules: OptionRules<ProfileOptions> = { ...corpusRules, sidecar: pathRule };
 
 function neurons(model: Model): readonly number[] {
   return model.hyperparameters.neurons;
