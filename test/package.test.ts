@@ -42,7 +42,13 @@ describe("the package", () => {
     const scripts = ["preinstall", "install", "postinstall", "prepare"];
     const tools = scripts.flatMap((name) => manifest.scripts[name]?.match(/tools\/\S+/) ?? []);
     expect(tools).toContain("tools/build-native.mjs");
-    expect(paths).toEqual(expect.arrayContaining(tools));
+    const imported = tools.flatMap((tool) => {
+      const text = readFileSync(`${root}/${tool}`, "utf8");
+      const names = [...text.matchAll(/^(?:import|export) .*from "(\.[^"]+)";$/gm)];
+      return names.map(([, name = ""]) => normalize(`${dirname(tool)}/${name}`));
+    });
+    expect(imported).toContain("tools/native-objects.mjs");
+    expect(paths).toEqual(expect.arrayContaining([...tools, ...imported]));
   });
 
   it("has types that need no other package's: every file that the entries reach is read", () => {

@@ -1,15 +1,14 @@
 #!/usr/bin/env node
 /**
  * Builds the CPU addon build/hearth.node with nothing but a C++ compiler and the npm package node-api-headers.
- * Each file under native/ is its own unit; its name says which instruction set it may use. Objects are kept by content hash.
+ * Each file under native/ is its own unit; its name says which instruction set it may use. Objects: native-objects.mjs.
  */
-import { execFile, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { compileObjects, run } from "./native-objects.mjs";
 
 const usage = `Usage: node tools/build-native.mjs [--optional] [--test] [--sanitize] [--target PLATFORM] [--bench PROGRAM [ARGUMENTS...]]
   (nothing)     builds build/hearth.node
@@ -142,60 +141,18 @@ function flagsFor(source, { cpu, compiler }) {
   return [...ofKernels, ...x64Flags[family], ...(compiler[family] ?? [])];
 }
 
-function run(command, list) {
-  return new Promise((resolve, reject) => {
-    execFile(command, list, { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
-      if (stderr) console.error(stderr.trimEnd());
-      if (error)
-        reject(new Error(`${command} ended with ${error.code ?? error.signal}\n${stdout}`));
-      else resolve(stdout);
-    });
-  });
-}
-
-/** Object and command of a source; `fresh` when the object was made of the same bytes by the same command. */
-function planUnit(source, build) {
-  const name = relative(root, source).replaceAll(/[/\\]/g, "-");
-  const object = join(build.objectDir, name.replace(/\.cc$/, ".o"));
-  const { first } = build.compiler;
-  const list = [...first, ...build.flags, ...flagsFor(source, build), "-c", source, "-o", object];
-  const hash = createHash("sha256")
-    .update(build.compiler.command + build.compiler.version + list.join("\0"))
-    .update(build.headerHash)
-    .update(readFileSync(source))
-    .digest("hex");
-  const stamp = `${object}.sha256`;
-  const fresh = existsSync(object) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash;
-  return { source, object, list, hash, stamp, fresh };
-}
-
-/** Compiles what is not fresh, as many at a time as there are processors. Returns all objects. */
-async function compile(sources, build) {
-  mkdirSync(build.objectDir, { recursive: true });
-  const units = sources.map((source) => planUnit(source, build));
-  // The largest first, so that no long unit is left for the end.
-  const queue = units.filter((unit) => !unit.fresh).sort((a, b) => b.list.length - a.list.length);
-  const worker = async () => {
-    for (let unit = queue.shift(); unit; unit = queue.shift()) {
-      await run(build.compiler.command, unit.list);
-      writeFileSync(unit.stamp, unit.hash);
-    }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return units.map((unit) => unit.object);
+/** Objects of these sources, compiled where they are not there already. */
+function compile(sources, build) {
+  return compileObjects(sources, { ...build, flagsFor: (source) => flagsFor(source, build) });
 }
 
 /** `cross`: of tools/packages/cross.mjs, for another platform than this one. */
 function createBuild(compiler, sanitize, cross) {
-  const headers = [
-    ...filesUnder(nativeDir, ".h"),
-    ...filesUnder(join(root, "bench/kernels"), ".h"),
-  ];
-  const headerHash = createHash("sha256");
-  for (const header of headers) headerHash.update(header).update(readFileSync(header));
+  const api = nodeApi();
   return {
-    compiler,
-    headerHash: headerHash.digest("hex"),
+    compiler: { ...compiler, version: `${compiler.version} node-api-headers ${api.version}` },
+    root,
+    include: [nativeDir],
     objectDir: cross
       ? join(buildDir, "cross", cross.platform.name)
       : join(buildDir, sanitize ? "objects-sanitize" : "objects"),
@@ -208,15 +165,15 @@ function createBuild(compiler, sanitize, cross) {
       ...compiler.flags,
       ...(sanitize ? sanitizeFlags : []),
       `-I${nativeDir}`,
-      ...nodeApiInclude(),
+      ...["-DNAPI_VERSION=8", "-isystem", api.include],
     ],
   };
 }
 
-function nodeApiInclude() {
+function nodeApi() {
   const require = createRequire(import.meta.url);
-  const headers = require("node-api-headers");
-  return ["-DNAPI_VERSION=8", "-isystem", headers.include_dir];
+  const { version } = require("node-api-headers/package.json");
+  return { version, include: require("node-api-headers").include_dir };
 }
 
 /** Sources of the addon in these folders of native/. */
