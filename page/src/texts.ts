@@ -27,6 +27,7 @@ export const texts = {
     waiting: (seconds: number) => `The server is busy. Asking again in ${seconds} s`,
     loading: (model: string) => `Loading ${model}`,
     reading: "Reading the conversation",
+    read: (share: number) => `Reading the conversation, ${whole.format(100 * share)} %`,
     notFound: "This browser has no such conversation.",
   },
   message: {
@@ -60,6 +61,7 @@ export const texts = {
     stopped: "Stopped.",
     elsewhere: "This answer was not finished here: the page was closed, or another tab writes it.",
     retry: "Try again",
+    goOn: "Continue",
   },
   composer: {
     label: "Message",

@@ -13,10 +13,12 @@ import type { Exported } from "../storage/transfer.ts";
 import {
   type Attachment,
   type Conversation,
+  continued,
   type Message,
   newId,
   titleOf,
 } from "./conversation.ts";
+import { followPieces } from "./follow-pieces.ts";
 import { chatRequest } from "./request.ts";
 import { type Messages, pathOf, pathTo, showing, subtreeOf } from "./tree.ts";
 import { writeAnswer } from "./writing.ts";
@@ -37,10 +39,9 @@ interface Running {
   readonly stop: AbortController;
   /** Seconds for which a busy server is waited for. */
   readonly wait: Signal<number | undefined>;
+  /** How much of the prompt has been read, from 0 to 1. */
+  readonly read: Signal<number | undefined>;
 }
-
-/** While an answer is written it is kept so often, in milliseconds. */
-const keepEvery = 1000;
 
 export class Chats {
   readonly #conversations = signal<readonly Conversation[]>([]);
@@ -126,6 +127,13 @@ export class Chats {
   async regenerate(message: Message): Promise<void> {
     const conversation = this.#open.value;
     if (conversation !== undefined) await this.#answer(conversation, message.parent);
+  }
+
+  /** Goes on with an answer that was cut, stopped or broke off: `canContinue`. */
+  async continueAnswer(message: Message): Promise<void> {
+    const conversation = this.#open.value;
+    if (conversation === undefined || this.#running.value.has(message.id)) return;
+    await this.#write(conversation, continued(message));
   }
 
   /** Results of the calls of an answer, by the ids of these; the answer goes on with them. */
@@ -273,19 +281,25 @@ export class Chats {
   }
 
   async #answer(conversation: Conversation, parent: string | null): Promise<void> {
+    await this.#write(conversation, {
+      ...this.#newMessage(conversation, parent, "assistant"),
+      state: { kind: "writing" },
+    });
+  }
+
+  /** `unnamed`: an answer without a text yet, or one that is continued. */
+  async #write(conversation: Conversation, unnamed: Message): Promise<void> {
     const { server, connection, recordings } = this.#parts;
     const model = modelFor(connection.models.value, conversation.model)?.name ?? conversation.model;
-    const begun: Message = {
-      ...this.#newMessage(conversation, parent, "assistant"),
-      ...(model !== undefined && { model }),
-      state: { kind: "writing" },
-    };
+    const begun: Message = { ...unnamed, ...(model !== undefined && { model }) };
     this.#add(conversation, [begun]);
-    const path = pathTo(this.#messages.value, begun).slice(0, -1);
+    const isContinued = begun.text !== "" || begun.reasoning !== undefined;
+    const path = pathTo(this.#messages.value, begun).slice(0, isContinued ? undefined : -1);
     const stop = new AbortController();
     const wait = signal<number | undefined>(undefined);
+    const read = signal<number | undefined>(undefined);
     this.#live.set(begun.id, signal(begun));
-    this.#running.value = new Map(this.#running.value).set(begun.id, { stop, wait });
+    this.#running.value = new Map(this.#running.value).set(begun.id, { stop, wait, read });
     // A model that is not there yet is loaded now.
     const endWatch = connection.watchModel(model);
     const ended = await writeAnswer(begun, {
@@ -293,37 +307,26 @@ export class Chats {
       request: chatRequest({ ...conversation, ...(model !== undefined && { model }) }, path),
       signal: stop.signal,
       watch: () => recordings.watch(begun.id, stop.signal),
-      onPiece: this.#follower(begun.id),
+      onPiece: followPieces(
+        (piece) => {
+          const live = this.#live.get(piece.id);
+          if (live !== undefined) live.value = piece;
+        },
+        (piece) => {
+          if (this.#live.has(piece.id)) void this.#parts.store.put(undefined, [piece]);
+        },
+      ),
       onWait: (seconds) => {
         wait.value = seconds;
+      },
+      onRead: (share) => {
+        read.value = share;
       },
     });
     endWatch();
     recordings.release(begun.id);
     this.#end(ended);
     if (ended.state.kind === "failed") void connection.look();
-  }
-
-  /** Shows pieces once for each frame, and keeps them once a second. */
-  #follower(id: string): (message: Message) => void {
-    const live = this.#live.get(id);
-    let latest: Message | undefined;
-    let keptAt = Date.now();
-    return (message) => {
-      const isDue = latest === undefined;
-      latest = message;
-      if (!isDue) return;
-      const show = (): void => {
-        if (live !== undefined && latest !== undefined && this.#live.has(id)) live.value = latest;
-        latest = undefined;
-        if (Date.now() - keptAt < keepEvery) return;
-        keptAt = Date.now();
-        void this.#parts.store.put(undefined, [message]);
-      };
-      // A tab that nobody sees has no frames.
-      if (document.hidden) setTimeout(show, 100);
-      else requestAnimationFrame(show);
-    };
   }
 
   #end(message: Message): void {

@@ -9,14 +9,22 @@ export function addChunk(message: Message, chunk: unknown): Message {
   const reason = isRecord(choice) ? choice["finish_reason"] : undefined;
   const { content, reasoning_content: thought, tool_calls: calls } = delta;
   const numbers = numbersIn(chunk);
+  const earlier = message.numbers?.earlier;
   return {
     ...message,
     ...(typeof content === "string" && { text: message.text + content }),
     ...(typeof thought === "string" && { reasoning: (message.reasoning ?? "") + thought }),
     ...(Array.isArray(calls) && { calls: calls.reduce(addCall, message.calls ?? []) }),
     ...(reason === "length" && { state: { kind: "cut" } as const }),
-    ...(numbers && { numbers }),
+    ...(numbers && { numbers: { ...numbers, ...(earlier !== undefined && { earlier }) } }),
   };
+}
+
+/** Of the prompt, while it is read. */
+export function readShareIn(chunk: unknown): number | undefined {
+  const { total, processed } = recordIn(chunk, "prompt_progress") ?? {};
+  if (typeof total !== "number" || typeof processed !== "number" || total === 0) return undefined;
+  return processed / total;
 }
 
 function addCall(calls: readonly ToolCall[], fragment: unknown): readonly ToolCall[] {
@@ -33,15 +41,17 @@ function addCall(calls: readonly ToolCall[], fragment: unknown): readonly ToolCa
   return at < calls.length ? calls.with(at, call) : [...calls, call];
 }
 
+/** Each piece has timings, so that what is stopped has its numbers, too; usage is told at the end. */
 function numbersIn(chunk: unknown): AnswerNumbers | undefined {
-  const usage = recordIn(chunk, "usage");
-  if (usage === undefined) return undefined;
-  const timings = recordIn(chunk, "timings") ?? {};
+  const timings = recordIn(chunk, "timings");
+  if (timings === undefined) return undefined;
+  const usage = recordIn(chunk, "usage") ?? {};
   const count = (value: unknown): number => (typeof value === "number" ? value : 0);
+  const cached = count(timings["cache_n"]);
   return {
-    prompt: count(usage["prompt_tokens"]),
-    cached: count(recordIn(usage, "prompt_tokens_details")?.["cached_tokens"]),
-    completion: count(usage["completion_tokens"]),
+    prompt: count(usage["prompt_tokens"] ?? cached + count(timings["prompt_n"])),
+    cached: count(recordIn(usage, "prompt_tokens_details")?.["cached_tokens"] ?? cached),
+    completion: count(usage["completion_tokens"] ?? timings["predicted_n"]),
     promptSpeed: count(timings["prompt_per_second"]),
     speed: count(timings["predicted_per_second"]),
   };

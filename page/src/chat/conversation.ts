@@ -55,13 +55,40 @@ type MessageState =
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly failure: Failure };
 
-/** Counts are tokens; speeds tokens per second. */
+/** Counts are tokens; speeds tokens per second. While an answer is written they are those of its last piece. */
 export interface AnswerNumbers {
+  /** Of the last request: where the answer was continued, with what there was of it. */
   readonly prompt: number;
   readonly cached: number;
+  /** What the last request has written. */
   readonly completion: number;
+  /** What earlier requests have written of this answer. */
+  readonly earlier?: number;
   readonly promptSpeed: number;
   readonly speed: number;
+}
+
+/** What was written and can be gone on with: calls end an answer. */
+export function canContinue({ role, text, reasoning = "", calls = [], state }: Message): boolean {
+  const hasBegun = text !== "" || reasoning !== "";
+  return role === "assistant" && state.kind !== "whole" && hasBegun && calls.length === 0;
+}
+
+/** As it is while it is continued. */
+export function continued(message: Message): Message {
+  const { numbers } = message;
+  if (numbers === undefined) return { ...message, state: { kind: "writing" } };
+  const { prompt, completion, earlier = 0 } = numbers;
+  return {
+    ...message,
+    state: { kind: "writing" },
+    numbers: {
+      ...numbers,
+      prompt: prompt + completion,
+      completion: 0,
+      earlier: earlier + completion,
+    },
+  };
 }
 
 /** Unlike crypto.randomUUID, also on pages that come over plain HTTP from another machine. */

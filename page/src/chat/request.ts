@@ -5,6 +5,10 @@ import { requestFields } from "./settings.ts";
 export interface ChatRequest {
   readonly stream: true;
   readonly stream_options: { readonly include_usage: true };
+  readonly timings_per_token: true;
+  readonly return_progress: true;
+  /** The last message is an answer, which is gone on with. */
+  readonly continue_final_message?: true;
   readonly messages: readonly object[];
   readonly model?: string;
 }
@@ -13,13 +17,19 @@ export function chatRequest(
   { system, settings, model }: Pick<Conversation, "system" | "settings" | "model">,
   path: readonly Message[],
 ): ChatRequest {
+  const last = path.at(-1);
+  const begun = last?.role === "assistant" ? last : undefined;
+  const said = path.filter((message) => message === begun || saysSomething(message));
   const first = system.trim() === "" ? [] : [{ role: "system", content: system }];
   return {
     ...requestFields(settings),
     ...(model !== undefined && { model }),
-    messages: [...first, ...path.filter(saysSomething).map(asked)],
+    messages: [...first, ...said.map((message) => asked(message, message === begun))],
     stream: true,
     stream_options: { include_usage: true },
+    timings_per_token: true,
+    return_progress: true,
+    ...(begun && { continue_final_message: true }),
   };
 }
 
@@ -28,29 +38,19 @@ function saysSomething({ role, text, calls = [] }: Message): boolean {
   return role !== "assistant" || text !== "" || calls.length > 0;
 }
 
-function asked({
-  role,
-  text,
-  attachments = [],
-  calls = [],
-  callId,
-  reasoning = "",
-}: Message): object {
+function asked(message: Message, isBegun: boolean): object {
+  const { role, text, attachments = [], calls = [], callId, reasoning = "" } = message;
   if (role === "user") return { role, content: withAttachments(text, attachments) };
   if (role === "tool") return { role, content: text, tool_call_id: callId };
-  if (calls.length === 0) return { role, content: text };
+  // Templates that know of thinking want it in an answer that goes on, between a call and its result, and nowhere else.
+  const thoughts = reasoning !== "" && { reasoning_content: reasoning };
+  if (calls.length === 0) return { role, content: text, ...(isBegun && thoughts) };
   const tool_calls = calls.map(({ id, name, arguments: given }) => ({
     id,
     type: "function",
     function: { name, arguments: given },
   }));
-  // Templates that know of thinking want it back between a call and its result, and nowhere else.
-  return {
-    role,
-    content: text,
-    tool_calls,
-    ...(reasoning !== "" && { reasoning_content: reasoning }),
-  };
+  return { role, content: text, tool_calls, ...thoughts };
 }
 
 /** Files stand before the text, each in a fence that is longer than any inside. */

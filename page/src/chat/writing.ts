@@ -1,7 +1,7 @@
 /** Writes one answer: asks the server and follows its stream. What was written stays, however it ends. */
 import { failureInStream, ServerError } from "../api/failures.ts";
 import type { Server } from "../api/server.ts";
-import { addChunk } from "./chunks.ts";
+import { addChunk, readShareIn } from "./chunks.ts";
 import type { Message } from "./conversation.ts";
 import type { ChatRequest } from "./request.ts";
 
@@ -15,6 +15,8 @@ export interface Writing {
   onPiece(message: Message): void;
   /** Called when a busy server says to wait; undefined: the waiting is over. */
   onWait(seconds: number | undefined): void;
+  /** Called while a prompt is read, with the share that has been; undefined: it is over. */
+  onRead(share: number | undefined): void;
 }
 
 /** So often a busy server is asked again by itself. */
@@ -30,6 +32,7 @@ export async function writeAnswer(begun: Message, writing: Writing): Promise<Mes
       for await (const chunk of server.events("v1/chat/completions", asking)) {
         const failure = failureInStream(chunk);
         if (failure !== undefined) throw new ServerError(failure);
+        writing.onRead(readShareIn(chunk));
         message = addChunk(message, chunk);
         onPiece(message);
       }

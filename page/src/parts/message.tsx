@@ -36,11 +36,16 @@ export const MessageView = memo(({ message: kept, isLast, isEdited, onEdit }: Me
         <MessageBody message={message} isLive={isLive} isLast={isLast} />
       )}
       {isLive ? (
-        <Progress message={message} />
+        <>
+          <Progress message={message} />
+          <div class="actions">
+            <Numbers message={message} />
+          </div>
+        </>
       ) : (
         !isEdited && (
           <>
-            <EndNote message={message} />
+            <EndNote message={message} isLast={isLast} />
             <MessageActions message={message} onEdit={onEdit} />
           </>
         )
@@ -167,11 +172,11 @@ function Branches({ message }: { readonly message: Message }): VNode | null {
 
 function Numbers({ message: { numbers } }: { readonly message: Message }): VNode | null {
   if (numbers === undefined) return null;
-  const { speed, completion, cached, prompt, promptSpeed } = numbers;
+  const { speed, completion, earlier = 0, cached, prompt, promptSpeed } = numbers;
   const labels = texts.message.numbers;
   const parts = [
     speed > 0 && labels.speed(speed),
-    labels.completion(completion),
+    labels.completion(earlier + completion),
     cached > 0 && labels.cached(cached, prompt),
   ].filter((part) => part !== false);
   return (

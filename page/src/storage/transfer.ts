@@ -88,6 +88,7 @@ function numbersIn(one: Record<string, unknown>): NonNullable<Message["numbers"]
     prompt: numberIn(one, "prompt"),
     cached: numberIn(one, "cached"),
     completion: numberIn(one, "completion"),
+    ...(typeof one["earlier"] === "number" && { earlier: numberIn(one, "earlier") }),
     promptSpeed: numberIn(one, "promptSpeed"),
     speed: numberIn(one, "speed"),
   };
