@@ -124,6 +124,7 @@ export const texts = {
     },
     budget: "Memory of the card",
     noBudget: "no card",
+    finer: "finer steps follow",
     context: "Context",
     tokens: (count: number): string => `${whole.format(count)} tokens`,
     predicted: "Predicted speed",

@@ -82,13 +82,17 @@ describe("the grid of budgets", () => {
     [11 * GiB, 100 * GiB, [], 45],
     [1, 1, [], 2],
   ])("of a card of %d for a model of %d", (memory, everything, wanted, most) => {
-    const grid = budgetGrid(memory, everything, wanted);
+    const grid = budgetGrid(memory, everything, { wanted });
     expect(grid[0]).toBe(0);
     expect(grid.at(-1)).toBeGreaterThanOrEqual(Math.min(memory, everything));
     expect(grid.at(-1)).toBeLessThanOrEqual(memory);
     expect(grid).toEqual([...new Set(grid)].sort((a, b) => a - b));
     expect(grid.length).toBeLessThanOrEqual(most);
     for (const bytes of wanted) expect(grid.includes(bytes)).toBe(bytes <= (grid.at(-1) ?? 0));
+    const few = budgetGrid(memory, everything, { wanted, steps: 6 });
+    expect(few.length).toBeLessThanOrEqual(8);
+    expect(grid).toEqual(expect.arrayContaining([...few]));
+    expect(few.at(-1)).toBe(grid.at(-1));
   });
 
   it("of contexts has those that people use", () => {

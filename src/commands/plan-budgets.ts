@@ -2,11 +2,11 @@
  * What each budget of a card brings: one plan for each of some dozens of budgets, for one machine and one context, small
  * enough to be drawn by a page. docs/formats/budget-plans.md
  */
-import { checkOptions, type OptionRules } from "../core/check-options.ts";
+import { checkOptions, countRule, type OptionRules } from "../core/check-options.ts";
 import type { Bytes, Tokens } from "../core/units.ts";
 import { cardBudget } from "../engine/card-budget.ts";
 import { type PlannedBudgets, planBudgetsOf } from "../engine/planner.ts";
-import { budgetGrid, contextGrid } from "../placement/budget-grid.ts";
+import { budgetGrid, contextGrid, mostSteps } from "../placement/budget-grid.ts";
 import { hotUnits } from "../placement/describe-plan.ts";
 import type { PlaceableLayer, PlaceableTensor } from "../placement/placeable-model.ts";
 import { cpuDevice, type Plan } from "../placement/plan.ts";
@@ -22,7 +22,10 @@ import {
 } from "./plan.ts";
 
 /** `vramBudget`: one budget more, and the one that is meant. */
-export type BudgetPlansOptions = Omit<PlacementOptions, "solver" | "curvePoints" | "refresh">;
+export type BudgetPlansOptions = Omit<PlacementOptions, "solver" | "curvePoints" | "refresh"> & {
+  /** At most so many steps, 1 to 48, of the card's memory: each takes its time. Default 48. */
+  readonly budgetSteps?: number;
+};
 
 export interface BudgetPlans {
   /** With the fields that docs/formats/budget-plans.md lists. */
@@ -40,7 +43,10 @@ export async function planBudgets(
 }
 
 const { solver: _, curvePoints: __, refresh: ___, ...rules } = placementRules;
-const budgetRules: OptionRules<BudgetPlansOptions> = rules;
+const budgetRules: OptionRules<BudgetPlansOptions> = {
+  ...rules,
+  budgetSteps: countRule(1, mostSteps),
+};
 
 /** As planBudgets, where the machine is another. */
 async function planBudgetsOn(
@@ -49,7 +55,8 @@ async function planBudgetsOn(
   options: BudgetPlansOptions,
 ): Promise<BudgetPlans> {
   checkOptions(options, budgetRules, "plan");
-  const task = await openPlanning(machine, path, options);
+  const { budgetSteps: steps = mostSteps, ...placing } = options;
+  const task = await openPlanning(machine, path, placing);
   const { hardware, limits, setup } = task;
   const { gpu } = hardware;
   const { vramBudget, contextLength } = setup.options;
@@ -66,7 +73,7 @@ async function planBudgetsOn(
     furtherGibibytes,
   } as const;
   const planned = await planBudgetsOf(ready, request, (everything) =>
-    budgetGrid(memory, everything, [usual, wanted]),
+    budgetGrid(memory, everything, { wanted: [usual, wanted], steps }),
   );
   const trained = setup.model.hyperparameters.contextLength;
   const contexts = contextGrid(trained, [contextLength]);

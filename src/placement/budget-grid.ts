@@ -2,23 +2,25 @@
 import type { Bytes, Tokens } from "../core/units.ts";
 
 /** Steps of a card's memory at most: finer than that nobody moves a slider. */
-const mostSteps = 48;
+export const mostSteps = 48;
 
 /**
  * Rising budgets in equal steps, powers of two, from 0 to where everything is on the card or the card is full; those of
- * `wanted` that lie between are among them.
+ * `wanted` that lie between are among them. Fewer `steps` give some of the same budgets, and the same last one.
  */
 export function budgetGrid(
   memory: Bytes,
   everything: Bytes,
-  wanted: readonly Bytes[],
+  { wanted, steps = mostSteps }: { readonly wanted: readonly Bytes[]; readonly steps?: number },
 ): readonly Bytes[] {
   const enough = Math.min(memory, Math.max(1, everything));
-  const step = Math.max(1, 2 ** Math.ceil(Math.log2(enough / mostSteps)));
-  const end = Math.min(memory, Math.ceil(enough / step) * step);
-  const steps = Array.from({ length: Math.ceil(end / step) }, (_, index) => index * step);
+  const stepOf = (count: number): Bytes => Math.max(1, 2 ** Math.ceil(Math.log2(enough / count)));
+  const finest = stepOf(mostSteps);
+  const end = Math.min(memory, Math.ceil(enough / finest) * finest);
+  const step = stepOf(steps);
+  const even = Array.from({ length: Math.ceil(end / step) }, (_, index) => index * step);
   const within = wanted.filter((bytes) => bytes <= end);
-  return [...new Set([...steps, ...within, end])].sort((a, b) => a - b);
+  return [...new Set([...even, ...within, end])].sort((a, b) => a - b);
 }
 
 /** Shorter contexts are of no use to a model that was trained for longer ones. */

@@ -68,7 +68,7 @@ describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
     await settled();
   };
   /** What is shown is what was asked for. */
-  const settled = (): Promise<void> => page.locator(".plan-board:not(.stale)").waitFor();
+  const settled = (): Promise<void> => page.locator(".plan-board:not(.stale, .coarse)").waitFor();
   const budget = (): Locator => page.getByRole("slider", { name: "Memory of the card" });
   const figure = (): Locator => page.locator(".plan-board .number output");
 
@@ -129,7 +129,7 @@ describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
     await page.getByRole("slider", { name: "Context" }).focus();
     await page.keyboard.press("ArrowLeft");
     await page.locator(".control", { hasText: "128 tokens" }).waitFor();
-    await page.locator(".plan-board:not(.stale) .apply button:enabled").click();
+    await page.locator(".plan-board:not(.stale, .coarse) .apply button:enabled").click();
     await page.getByText("The model runs so now.").waitFor();
     const models = await (await server.ask("/v1/models", undefined, { "x-api-key": "k3y" })).json();
     expect(models).toMatchObject({ data: [{ meta: { n_ctx: 128 } }] });

@@ -28,19 +28,24 @@ export interface BoardProps {
   readonly onBudget: (place: number) => void;
   /** Other plans are on their way. */
   readonly isStale: boolean;
+  /** Further budgets are on their way. */
+  readonly isCoarse?: boolean;
   /** Above the controls, and below the speed. */
   readonly before?: ComponentChildren;
   readonly children?: ComponentChildren;
 }
 
 export function PlanBoard(props: BoardProps): VNode | null {
-  const { plans, parallel, budget, isStale } = props;
+  const { plans, parallel, budget, isStale, isCoarse = false } = props;
   const plan = plans.plans[budget];
   if (plan === undefined) return null;
   const speed = plan.predicted_tokens_per_second;
   const share = texts.plan.share(plan.gpu_activation_share);
   return (
-    <div class={isStale ? "plan-board stale" : "plan-board"} aria-busy={isStale}>
+    <div
+      class={`plan-board${isStale ? " stale" : ""}${isCoarse ? " coarse" : ""}`}
+      aria-busy={isStale || isCoarse}
+    >
       <section class="controls" aria-label={texts.plan.controls}>
         {props.before}
         <Controls {...props} />
@@ -76,7 +81,7 @@ export function PlanBoard(props: BoardProps): VNode | null {
 }
 
 function Controls(props: BoardProps): VNode {
-  const { plans, machines, machine, context, budget } = props;
+  const { plans, machines, machine, context, budget, isCoarse = false } = props;
   const { contexts, card } = plans;
   const at = plans.plans[budget];
   return (
@@ -96,6 +101,7 @@ function Controls(props: BoardProps): VNode {
       </label>
       <SliderField
         label={texts.plan.budget}
+        note={isCoarse ? texts.plan.finer : undefined}
         value={budget}
         count={plans.plans.length}
         text={card === null ? texts.plan.noBudget : texts.plan.bytes(at?.budget_bytes ?? 0)}

@@ -11,20 +11,21 @@ import type { Plannable } from "./plannable.ts";
 import { useBudgetPlans, usePlannable } from "./use-plans.ts";
 
 export function PlanView(): VNode {
-  const { connection } = useApp();
+  const { chats, connection, preferences } = useApp();
   const models = connection.models.value;
   const [chosen, setChosen] = useState<string>();
   const [chosenMachine, setMachine] = useState<string>();
   const [context, setContext] = useState<number>();
   const [bytes, setBytes] = useState<number>();
   const [applied, setApplied] = useState(0);
-  const model = modelFor(models, chosen)?.name;
+  const own = (chats.open.value ?? preferences.forNew.value).model;
+  const model = modelFor(models, chosen ?? own)?.name;
   // A server that is back, or that has got its key, is asked again.
   const condition = connection.condition.value.kind;
   const state = `${condition} ${applied}`;
   const plannable = usePlannable(model, state);
   const machine = chosenMachine ?? (plannable && firstMachine(plannable));
-  const { plans, failure, isStale } = useBudgetPlans({ model, machine, context }, state);
+  const { plans, failure, isStale, isCoarse } = useBudgetPlans({ model, machine, context }, state);
   useEffect(() => {
     document.title = `${texts.views.plan} · ${texts.name}`;
   }, []);
@@ -61,6 +62,7 @@ export function PlanView(): VNode {
           budget={budget}
           onBudget={(place) => setBytes(plans.plans[place]?.budget_bytes)}
           isStale={isStale}
+          isCoarse={isCoarse}
           before={
             models.length > 1 && (
               <label class="control">

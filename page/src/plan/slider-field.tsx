@@ -7,14 +7,18 @@ export interface SliderFieldProps {
   readonly value: number;
   readonly count: number;
   readonly text: string;
+  /** Behind its label. */
+  readonly note?: string | undefined;
   readonly onValue: (place: number) => void;
 }
 
-export function SliderField({ label, value, count, text, onValue }: SliderFieldProps): VNode {
+export function SliderField({ label, value, count, text, note, onValue }: SliderFieldProps): VNode {
   const id = useId();
   return (
     <div class="control slider">
-      <label for={id}>{label}</label>
+      <span>
+        <label for={id}>{label}</label> {note !== undefined && <span class="hint">{note}</span>}
+      </span>
       <output for={id}>{text}</output>
       <input
         id={id}

@@ -1,4 +1,7 @@
-/** Plans from the server: the last that were asked for, while others are on their way; what was seen once comes at once. */
+/**
+ * Plans from the server: the last that were asked for, while others are on their way; what was seen once comes at once. Few
+ * budgets are planned in a moment, whatever the model, and all of them behind these.
+ */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ServerError } from "../api/failures.ts";
 import { useApp } from "../app-parts.ts";
@@ -8,6 +11,8 @@ import { type Plannable, plannableIn } from "./plannable.ts";
 
 /** A slider that is dragged passes many values: what it stands on for so long is asked for, in milliseconds. */
 const settling = 120;
+/** Of the card's memory, at first. */
+const coarseSteps = 6;
 
 export interface PlanWish {
   /** Undefined: not known yet, and nothing is asked. */
@@ -23,6 +28,8 @@ export interface Planned {
   /** In words, of what was asked for last. */
   readonly failure: string | undefined;
   readonly isStale: boolean;
+  /** Further budgets of the same plans are on their way. */
+  readonly isCoarse: boolean;
 }
 
 /** `state`: whatever else changes plans; another value asks anew. */
@@ -33,36 +40,46 @@ export function useBudgetPlans({ model, machine, context }: PlanWish, state: unk
     plans: undefined,
     failure: undefined,
     isStale: true,
+    isCoarse: false,
   });
   useEffect(() => {
     if (model === undefined || machine === undefined) return undefined;
     const key = JSON.stringify([model, machine, context, state]);
     const known = seen.current.get(key);
     if (known !== undefined) {
-      setPlanned({ plans: known, failure: undefined, isStale: false });
+      setPlanned({ plans: known, failure: undefined, isStale: false, isCoarse: false });
       return undefined;
     }
     setPlanned((before) => ({ ...before, isStale: true }));
     const asking = new AbortController();
     const { signal } = asking;
-    const ask = async (): Promise<void> => {
-      const body = {
-        model,
-        ...(machine !== "" && { machine }),
-        ...(context !== undefined && { context }),
-      };
+    const wish = {
+      model,
+      ...(machine !== "" && { machine }),
+      ...(context !== undefined && { context }),
+    };
+    const ask = async (body: object, isCoarse: boolean): Promise<void> => {
+      const plans = budgetPlansIn(await server.json("hearth/plan", { body, signal }));
+      if (plans !== undefined && !isCoarse) seen.current.set(key, plans);
+      const failure = plans === undefined ? texts.plan.notUnderstood : undefined;
+      setPlanned((before) => ({
+        plans: plans ?? before.plans,
+        failure,
+        isStale: false,
+        isCoarse: isCoarse && plans !== undefined,
+      }));
+    };
+    const askAll = async (): Promise<void> => {
       try {
-        const plans = budgetPlansIn(await server.json("hearth/plan", { body, signal }));
-        if (plans !== undefined) seen.current.set(key, plans);
-        const failure = plans === undefined ? texts.plan.notUnderstood : undefined;
-        setPlanned((before) => ({ plans: plans ?? before.plans, failure, isStale: false }));
+        await ask({ ...wish, budget_steps: coarseSteps }, true);
+        await ask(wish, false);
       } catch (error) {
         if (signal.aborted) return;
         const failure = error instanceof ServerError ? failureText(error.failure) : String(error);
-        setPlanned((before) => ({ ...before, failure, isStale: false }));
+        setPlanned((before) => ({ ...before, failure, isStale: false, isCoarse: false }));
       }
     };
-    const timer = setTimeout(() => void ask(), settling);
+    const timer = setTimeout(() => void askAll(), settling);
     return () => {
       clearTimeout(timer);
       asking.abort();

@@ -16,11 +16,14 @@ interface PlanBody {
   readonly machine?: string | undefined;
   readonly context?: number | undefined;
   readonly vram_budget?: number | undefined;
+  readonly budget_steps?: number | undefined;
 }
 
 /** No model is longer, and no card larger. */
 const mostTokens = 2 ** 31;
 const mostBytes = 2 ** 50;
+/** As planBudgets has them. */
+const mostSteps = 48;
 
 const fields: BodyFields<PlanBody> = {
   schema: z
@@ -29,6 +32,13 @@ const fields: BodyFields<PlanBody> = {
       machine: z.string().optional().describe("One of GET /hearth/plan; absent: this one"),
       context: z.number().int().min(1).max(mostTokens).optional().describe("Of each answer"),
       vram_budget: z.number().int().min(0).max(mostBytes).optional().describe("One more, in bytes"),
+      budget_steps: z
+        .number()
+        .int()
+        .min(1)
+        .max(mostSteps)
+        .optional()
+        .describe("Fewer are sooner there (48)"),
     })
     .meta({ id: "PlanRequest" }),
   idle: [],
@@ -78,12 +88,13 @@ export function addPlanRoutes(app: App, context: ServerContext): void {
       },
     },
     async (asked, reply) => {
-      const { model, machine, context: tokens, vram_budget: vramBudget } = judge(asked, reply);
+      const { model, machine, context: tokens, ...budgets } = judge(asked, reply);
+      const { vram_budget: vramBudget, budget_steps: budgetSteps } = budgets;
       const signal = whenGone(reply);
       const entry = await models.find(model);
       if (machine !== undefined) await requireMachine(context, machine, signal);
       const contextLength = tokens ?? runningFacts(models, entry.name)?.context;
-      const wish = defined({ hardware: machine, contextLength, vramBudget });
+      const wish = defined({ hardware: machine, contextLength, vramBudget, budgetSteps });
       return await planning.budgets(entry.path, { ...ownOptions(options), ...wish }, signal);
     },
   );
