@@ -103,6 +103,35 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
     await expect.poll(() => isGone).toBe(true);
   });
 
+  it("goes on where it was cut, in the same answer", async () => {
+    scripted.script = (response) => {
+      beginAnswer(response, { content: "One **two" });
+      endAnswer(response, "length");
+    };
+    await say("Count");
+    const goOn = page.getByRole("button", { name: "Continue", exact: true });
+    await goOn.waitFor();
+    const asked: unknown[] = [];
+    scripted.script = (response, body) => {
+      asked.push(body.messages, body["continue_final_message"]);
+      return answering("** three")(response, body);
+    };
+    await goOn.click();
+    await said("three").waitFor();
+    await isDone();
+    expect(await answers().locator(".markdown").innerText()).toBe("One two three");
+    expect(await answers().locator("strong").innerText()).toBe("two");
+    expect(asked).toEqual([
+      [
+        { role: "user", content: "Count" },
+        { role: "assistant", content: "One **two" },
+      ],
+      true,
+    ]);
+    expect(await page.locator(".numbers").innerText()).toMatch(/ · 24 tokens · /);
+    expect(await goOn.count()).toBe(0);
+  });
+
   it("has branches: another answer, an edited question, and the way back", async () => {
     let count = 0;
     scripted.script = (response, body) =>
@@ -214,6 +243,8 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
         model: "default",
         stream: true,
         stream_options: { include_usage: true },
+        timings_per_token: true,
+        return_progress: true,
         top_k: 7,
         stop: ["END", "\n\n"],
         messages: [

@@ -12,7 +12,7 @@ import { type Plannable, plannableIn } from "./plannable.ts";
 /** A slider that is dragged passes many values: what it stands on for so long is asked for, in milliseconds. */
 const settling = 120;
 /** Of the card's memory, at first. */
-const coarseSteps = 6;
+const coarseSteps = 4;
 
 export interface PlanWish {
   /** Undefined: not known yet, and nothing is asked. */
