@@ -33,6 +33,8 @@ export interface Architecture {
   readonly otherActivation?: Activation;
   /** Attention and FFN read the same residual. */
   readonly parallelResidual: boolean;
+  /** Norms have biases though they are RMSNorms; a LayerNorm has them without this. */
+  readonly hasNormBiases?: true;
   /** Whether the last norm may be without its bias; default: a LayerNorm has one. */
   readonly outputNormBias?: "optional";
   /** Where the output matrix is: output.weight, or token_embd.weight in a file without one. */

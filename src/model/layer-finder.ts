@@ -26,12 +26,7 @@ export class LayerFinder {
   readonly layer: number;
   readonly #finder: WeightFinder;
   readonly #shape: Hyperparameters;
-  readonly #traits: {
-    readonly norm: Norm["form"];
-    readonly gating: Gating;
-    readonly activation: Activation;
-    readonly mixture?: MixtureTraits | undefined;
-  };
+  readonly #traits: LayerTraits;
 
   constructor(
     layer: number,
@@ -51,7 +46,7 @@ export class LayerFinder {
     return this.#finder.has(this.#name(name));
   }
 
-  /** `bias`: of a LayerNorm; an RMSNorm has none. */
+  /** `bias`: of a LayerNorm; an RMSNorm has none, unless the architecture says so. */
   norm(name: string, bias: BiasRule = "required"): Norm {
     return this.#norm(name, { width: this.#shape.dim, bias });
   }
@@ -313,9 +308,9 @@ export class LayerFinder {
   }
 
   #norm(name: string, norm: { readonly width: number; readonly bias: BiasRule }): Norm {
-    const { norm: form } = this.#traits;
+    const { norm: form, hasNormBiases: hasBias } = this.#traits;
     const { normEpsilon: epsilon } = this.#shape;
-    return this.#finder.norm(this.#name(name), { form, ...norm, epsilon });
+    return this.#finder.norm(this.#name(name), { form, ...norm, epsilon, hasBias });
   }
 
   #projections(bias: BiasRule): Readonly<Record<"q" | "k" | "v" | "output", Linear>> {
@@ -380,6 +375,7 @@ export class LayerFinder {
 /** What of an architecture decides which weights a layer has. */
 export interface LayerTraits {
   readonly norm: Norm["form"];
+  readonly hasNormBiases?: true | undefined;
   readonly gating: Gating;
   readonly activation: Activation;
   /** Absent: it has no experts. */

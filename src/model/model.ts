@@ -55,9 +55,9 @@ export function openModel(gguf: GgufFile): Model {
   const embedding = finder.matrix("token_embd.weight", { columns: shape.dim });
   const positions = findPositions(finder, { architecture, shape });
   const { dim: width, normEpsilon: epsilon } = shape;
-  const { norm: form } = architecture;
+  const { norm: form, hasNormBiases: hasBias } = architecture;
   const { outputNormBias: bias = "required" } = architecture;
-  const outputNorm = finder.norm("output_norm", { form, width, epsilon, bias });
+  const outputNorm = finder.norm("output_norm", { form, width, epsilon, bias, hasBias });
   const tied = architecture.output === "own or tied" && !finder.has("output.weight");
   const output = tied
     ? embedding
@@ -159,8 +159,8 @@ function findLayers(
   },
 ): readonly LayerWeights[] {
   const { gguf, architecture, shape, activation } = source;
-  const { norm, gating, mixture } = architecture;
-  const traits = { norm, gating, activation, mixture };
+  const { norm, hasNormBiases, gating, mixture } = architecture;
+  const traits = { norm, hasNormBiases, gating, activation, mixture };
   return Array.from({ length: shape.layers }, (_, layer) => {
     const weights = architecture.layerWeights(new LayerFinder(layer, { finder, shape, traits }));
     if (gguf.magic === "PWRI" && blockOf(weights)?.predictor === undefined) {

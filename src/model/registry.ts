@@ -26,6 +26,7 @@ import { olmo2 } from "./olmo2.ts";
 import { olmoe } from "./olmoe.ts";
 import { opt } from "./opt.ts";
 import { phi3 } from "./phi3.ts";
+import { phimoe } from "./phimoe.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen2moe } from "./qwen2moe.ts";
 import { qwen3 } from "./qwen3.ts";
@@ -74,6 +75,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map(
     qwen2moe,
     qwen3next,
     bailingmoe,
+    phimoe,
     ...llamaShaped,
   ].map((one) => [one.name, one]),
 );

@@ -182,11 +182,14 @@ export class WeightFinder {
       readonly width: number;
       readonly epsilon: number;
       readonly bias: BiasRule;
+      /** Of an RMSNorm: whether it has one at all. */
+      readonly hasBias?: boolean | undefined;
     },
   ): Norm {
-    const { form, width, epsilon, bias } = norm;
+    const { form, width, epsilon, bias, hasBias: ofRms = false } = norm;
     const weight = this.vector(`${name}.weight`, width);
-    const hasBias = form === "layer" && (bias === "required" || this.has(`${name}.bias`));
+    const mayHave = form === "layer" || ofRms;
+    const hasBias = mayHave && (bias === "required" || this.has(`${name}.bias`));
     if (!hasBias) return { form, weight, epsilon };
     return { form, weight, bias: this.vector(`${name}.bias`, width), epsilon };
   }
