@@ -1,17 +1,18 @@
 /**
- * A release, by one command: builds every package, checks and tries them, and dates the changelog's section.
- *   npm run release -- --dry-run     all of it but publishing
- *   npm run release                  and publishes, in the order in which packages name each other
+ * A release, by one command: dates the changelog's section, builds every package, checks and tries them.
+ *   npm run release -- --dry-run     all of it; npm publishes nothing, and the checkout stays as it is
+ *   npm run release                  and publishes, in the order in which packages name each other; then writes CHANGELOG.md
+ * One that was interrupted is begun again: what is published already stays.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packagePath } from "../src/core/package-root.ts";
 import { replaceFile } from "../src/io/replace-file.ts";
-import { table } from "./features/table.ts";
 import { buildAddons } from "./packages/build-addons.ts";
 import { datedChangelog } from "./packages/changelog.ts";
 import { problemsOf } from "./packages/check.ts";
+import { packedTable, trialTable } from "./packages/packed-table.ts";
 import { platforms } from "./packages/platforms.ts";
 import { smokeAll } from "./packages/smoke.ts";
 import {
@@ -20,7 +21,7 @@ import {
   readManifest,
   stagePackages,
 } from "./packages/stage.ts";
-import { type Trial, tryInstalls } from "./packages/try-install.ts";
+import { tryInstalls } from "./packages/try-install.ts";
 
 const usage = "usage: npm run release -- [--dry-run]";
 
@@ -33,9 +34,11 @@ async function main(flags: readonly string[]): Promise<number> {
   if (!isDry && output("git", ["status", "--porcelain"]) !== "") {
     return fail(["the checkout has changes that are not committed"]);
   }
-  buildAddons(platforms.map(({ name }) => name));
   const own = readManifest(packagePath("."));
-  const packed = await stagePackages(own);
+  const written = readFileSync(packagePath("CHANGELOG.md"), "utf8");
+  const changelog = datedChangelog(written, own.version, new Date());
+  buildAddons(platforms.map(({ name }) => name));
+  const packed = await stagePackages(own, { changelog: changelog.text });
   console.log(packedTable(packed));
   const problems = problemsOf(packed, own);
   if (problems.length > 0) return fail(problems);
@@ -46,18 +49,17 @@ async function main(flags: readonly string[]): Promise<number> {
   );
   if (failures.length > 0) return fail(failures);
   for (const line of await smokeAll(packed)) console.log(line);
-  const changelog = datedChangelog(
-    readFileSync(packagePath("CHANGELOG.md"), "utf8"),
-    own.version,
-    new Date(),
-  );
+  const refused = isDry ? tryPublishing(packed) : publish(packed);
+  if (refused.length > 0) return fail(refused);
   if (isDry) {
-    writeFileSync(join(packagesFolder, "section.md"), changelog.section);
-    console.log(`the section of CHANGELOG.md: ${join(packagesFolder, "section.md")}`);
+    const place = join(packagesFolder, "section.md");
+    writeFileSync(place, changelog.section);
+    console.log(`release: would be published; the section of CHANGELOG.md is ${place}`);
     return 0;
   }
   await replaceFile(packagePath("CHANGELOG.md"), (file) => file.writeFile(changelog.text));
-  return publish(packed);
+  console.log(`release: published; commit CHANGELOG.md, and tag it v${own.version}`);
+  return 0;
 }
 
 function fail(problems: readonly string[]): number {
@@ -69,46 +71,29 @@ function output(command: string, list: readonly string[]): string {
   return spawnSync(command, list, { cwd: packagePath("."), encoding: "utf8" }).stdout.trim();
 }
 
-/** Provenance needs a workflow that npm trusts: elsewhere npm itself refuses. */
-function publish(packed: readonly PackedPackage[]): number {
-  for (const { tarball, manifest } of packed) {
-    if (output("npm", ["view", `${manifest.name}@${manifest.version}`, "version"]) !== "") {
-      console.log(`${manifest.name} ${manifest.version} is published already`);
-      continue;
-    }
-    const { status } = spawnSync("npm", ["publish", tarball], { stdio: "inherit" });
-    if (status !== 0) return fail([`npm did not publish ${manifest.name}`]);
+/** What npm itself would refuse or change, as sentences. */
+function tryPublishing(packed: readonly PackedPackage[]): readonly string[] {
+  return packed.flatMap((one) => npmPublish(one, ["--dry-run"]));
+}
+
+/** Provenance needs a workflow that npm trusts: elsewhere npm itself refuses. After the first problem the rest is not tried. */
+function publish(packed: readonly PackedPackage[]): readonly string[] {
+  for (const one of packed) {
+    const name = `${one.manifest.name}@${one.manifest.version}`;
+    const isThere = output("npm", ["view", name, "version"]) !== "";
+    const problems = isThere ? [] : npmPublish(one, []);
+    if (problems.length > 0) return problems;
+    console.log(isThere ? `${name} is published already` : `published ${name}`);
   }
-  return 0;
+  return [];
 }
 
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-
-function packedTable(packed: readonly PackedPackage[]): string {
-  return table(
-    ["package", "version", "packed, MB", "unpacked, MB", "licence"],
-    packed.map(({ manifest, packedBytes, unpackedBytes }) => [
-      manifest.name,
-      manifest.version,
-      megabytes(packedBytes),
-      megabytes(unpackedBytes),
-      String(manifest["license"]),
-    ]),
-  );
-}
-
-function trialTable(trials: readonly Trial[]): string {
-  return table(
-    ["by", "MB", "MB with GPU", "--version, ms", "first token, ms", "of our scope"],
-    trials.map(({ manager, bytes, bytesWithGpu, milliseconds, packages }) => [
-      manager,
-      megabytes(bytes),
-      megabytes(bytesWithGpu),
-      milliseconds.version.toFixed(0),
-      milliseconds.firstToken.toFixed(0),
-      packages.join(", "),
-    ]),
-  );
+function npmPublish({ tarball, manifest }: PackedPackage, flags: readonly string[]): string[] {
+  const list = ["publish", tarball, "--ignore-scripts", "--loglevel=warn", ...flags];
+  const { status, stderr } = spawnSync("npm", list, { encoding: "utf8" });
+  // Of a package.json that npm would change without asking.
+  const isWell = status === 0 && !/auto-corrected/.test(stderr);
+  return isWell ? [] : [`npm publish of ${manifest.name}: ${stderr.trim()}`];
 }
 
 try {

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { weightTypes } from "../../src/core/dtype.ts";
 import { architectureNames } from "../../src/model/registry.ts";
 import { preTokenizerNames } from "../../src/text/pre-tokenizers.ts";
-import { updateFeatures } from "../../tools/features/render.ts";
+import { updateFeatures, updateReadme } from "../../tools/features/render.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(resolve(root, path), "utf8");
@@ -37,6 +37,13 @@ describe("docs/FEATURES.md", () => {
 
 describe("README.md", () => {
   const readme = read("README.md");
+
+  it("has the table of systems that the lists give: if not, run npm run features", () => {
+    expect(updateReadme(readme)).toBe(readme);
+    const changed = readme.replace("| `win32-x64` |", "| `win16-x64` |");
+    expect(changed).not.toBe(readme);
+    expect(updateReadme(changed)).toBe(readme);
+  });
 
   it("has at most 150 lines", () => {
     expect(readme.trimEnd().split("\n").length).toBeLessThanOrEqual(150);

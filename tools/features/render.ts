@@ -1,6 +1,6 @@
 /**
- * The tables of docs/FEATURES.md that code can state: each stands between `<!-- name -->` and `<!-- /name -->` and is
- * made of the list that the program itself goes by. The text around them is written by hand.
+ * The tables of docs/FEATURES.md and README.md that code can state: each stands between `<!-- name -->` and `<!-- /name -->`
+ * and is made of the list that the program itself goes by. The text around them is written by hand.
  */
 import { Command } from "commander";
 import { commands } from "../../src/cli/commands.ts";
@@ -22,10 +22,12 @@ import { samplingRules } from "../../src/runtime/sampling/sampling-options.ts";
 import { sparsities } from "../../src/sparsity/method.ts";
 import { preTokenizerNames } from "../../src/text/pre-tokenizers.ts";
 import { cacheTable } from "./cache-types.ts";
-import { platformTable } from "./platforms.ts";
+import { platformRow, platformTable } from "./platforms.ts";
 import { table } from "./table.ts";
 
-const sections: Readonly<Record<string, () => string>> = {
+type Sections = Readonly<Record<string, () => string>>;
+
+const ofFeatures: Sections = {
   architectures: architectureTable,
   "weight-types": weightTable,
   "other-weight-types": otherTypes,
@@ -40,15 +42,26 @@ const sections: Readonly<Record<string, () => string>> = {
   platforms: platformTable,
 };
 
-/** The page with every section made anew. @throws Error for a section whose markers the page does not have. */
-export function updateFeatures(page: string): string {
+const ofReadme: Sections = { platforms: platformRow };
+
+/** The text of docs/FEATURES.md with every section made anew. @throws Error for a section whose markers it does not have. */
+export function updateFeatures(text: string): string {
+  return update("docs/FEATURES.md", text, ofFeatures);
+}
+
+/** The same of README.md. */
+export function updateReadme(text: string): string {
+  return update("README.md", text, ofReadme);
+}
+
+function update(page: string, old: string, sections: Sections): string {
   return Object.entries(sections).reduce((text, [name, render]) => {
     const begin = `<!-- ${name} -->`;
     const from = text.indexOf(begin);
     const to = text.indexOf(`<!-- /${name} -->`);
-    if (from < 0 || to < from) throw new Error(`docs/FEATURES.md: expected the markers ${begin}`);
+    if (from < 0 || to < from) throw new Error(`${page}: expected the markers ${begin}`);
     return `${text.slice(0, from + begin.length)}\n${render()}\n${text.slice(to)}`;
-  }, page);
+  }, old);
 }
 
 function architectureTable(): string {

@@ -19,7 +19,7 @@ import {
   type Manifest,
   mainManifest,
 } from "./manifests.ts";
-import { platforms } from "./platforms.ts";
+import { type Platform, platforms } from "./platforms.ts";
 
 /** A package as it would be published. */
 export interface PackedPackage {
@@ -35,14 +35,25 @@ export interface PackedPackage {
 
 export const packagesFolder: string = packagePath("build/packages");
 
+export interface StageOptions {
+  /** Whose addons are packed; all by default. hearth-llm names all of them in any case. */
+  readonly of?: readonly Platform[];
+  /** What CHANGELOG.md is at the release; that of the repository by default. */
+  readonly changelog?: string;
+}
+
 /** In the order of publishing: whatever a package names is there before it. `own`: the repository's package.json. */
-export async function stagePackages(own: Manifest): Promise<readonly PackedPackage[]> {
+export async function stagePackages(
+  own: Manifest,
+  { of = platforms, changelog }: StageOptions = {},
+): Promise<readonly PackedPackage[]> {
   for (const name of ["stage", "tarballs"]) {
     rmSync(join(packagesFolder, name), { recursive: true, force: true });
     mkdirSync(join(packagesFolder, name), { recursive: true });
   }
   const webgpu = readManifest(packagePath("node_modules/webgpu"));
-  return [...stageGpu(own, webgpu), ...stageAddons(own), await stageMain(own, webgpu.version)];
+  const main = await stageMain(mainManifest(own, webgpu.version), changelog);
+  return [...stageGpu(own, webgpu), ...of.map((platform) => stageAddon(own, platform)), main];
 }
 
 export function readManifest(folder: string): Manifest {
@@ -55,16 +66,14 @@ const linkedLicences = [
   ["LICENSE-mingw-w64.txt", "libc/mingw/COPYING", (os: string) => os === "win32"],
 ] as const;
 
-function stageAddons(own: Manifest): readonly PackedPackage[] {
-  return platforms.map((platform) => {
-    const folder = stageFolder(addonManifest(own, platform));
-    cpSync(join(packagesFolder, platform.name, "hearth.node"), join(folder, "hearth.node"));
-    cpSync(packagePath("LICENSE"), join(folder, "LICENSE"));
-    for (const [name, source, isIn] of linkedLicences) {
-      if (isIn(platform.os)) cpSync(join(zigLibrary(), source), join(folder, name));
-    }
-    return pack(folder);
-  });
+function stageAddon(own: Manifest, platform: Platform): PackedPackage {
+  const folder = stageFolder(addonManifest(own, platform));
+  cpSync(join(packagesFolder, platform.name, "hearth.node"), join(folder, "hearth.node"));
+  cpSync(packagePath("LICENSE"), join(folder, "LICENSE"));
+  for (const [name, source, isIn] of linkedLicences) {
+    if (isIn(platform.os)) cpSync(join(zigLibrary(), source), join(folder, name));
+  }
+  return pack(folder);
 }
 
 function zigLibrary(): string {
@@ -89,13 +98,14 @@ function stageGpu(own: Manifest, webgpu: Manifest): readonly PackedPackage[] {
   return [...parts, pack(folder)];
 }
 
-async function stageMain(own: Manifest, gpuVersion: string): Promise<PackedPackage> {
-  const folder = stageFolder(mainManifest(own, gpuVersion));
+async function stageMain(manifest: Manifest, changelog?: string): Promise<PackedPackage> {
+  const folder = stageFolder(manifest);
   for (const name of npmPack(packagePath("."), ["--dry-run"]).files) {
     if (name === "package.json" || isReplaced(name)) continue;
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     cpSync(packagePath(name), join(folder, name));
   }
+  if (changelog !== undefined) writeFileSync(join(folder, "CHANGELOG.md"), changelog);
   await bundleModules(packagePath("dist"), join(folder, "dist"));
   return pack(folder);
 }

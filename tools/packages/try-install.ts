@@ -18,6 +18,7 @@ export interface Trial {
   readonly bytes: number;
   readonly bytesWithGpu: number;
   readonly packages: readonly string[];
+  /** The fastest of five, for other programs' sake: Node's own start and the package manager's command are in it. */
   readonly milliseconds: { readonly version: number; readonly firstToken: number };
   /** Sentences; empty where all went well. */
   readonly problems: readonly string[];
@@ -43,9 +44,10 @@ async function tryInstall(
   using project = await BareProject.create(manager, main.tarball, registry);
   await project.install();
   const bytes = project.installedBytes();
-  const version = await timed(() => project.hearth("--version"));
+  const version = await project.hearth("--version");
   const problems = [
-    ...problemOf(version.value.includes(`native addon: ${scope}/`), `says ${version.value}`),
+    ...problemOf(version.startsWith(`${main.manifest.version} (`), `says ${version}`),
+    ...problemOf(version.includes(`native addon: ${scope}/`), `says ${version}`),
     ...problemOf(bytes <= maxBytes, `takes ${bytes} bytes without the GPU`),
     ...(await runProblems(project)),
     ...(await serverProblems(project)),
@@ -54,7 +56,10 @@ async function tryInstall(
     ...(project.isPlugAndPlay ? [] : await typeProblems(project)),
     ...(project.isPlugAndPlay ? [] : await browserProblems(project)),
   ];
-  const firstToken = await timed(() => project.hearth("run", "-n", "1", "--quiet", "Once"));
+  const milliseconds = {
+    version: await fastest(() => project.hearth("--version")),
+    firstToken: await fastest(() => project.hearth("run", "-n", "1", "--quiet", "Once")),
+  };
   const packages = project.packagesOf(scope);
   await project.install(`${scope}/gpu`);
   const bytesWithGpu = project.installedBytes();
@@ -63,7 +68,7 @@ async function tryInstall(
     bytes,
     bytesWithGpu,
     packages: [...packages, ...project.packagesOf(scope).filter((one) => !packages.includes(one))],
-    milliseconds: { version: version.milliseconds, firstToken: firstToken.milliseconds },
+    milliseconds,
     problems: [
       ...problems,
       ...problemOf(bytesWithGpu <= maxBytesWithGpu, `takes ${bytesWithGpu} bytes with the GPU`),
@@ -113,10 +118,12 @@ async function gpuProblems(project: BareProject): Promise<readonly string[]> {
   return problemOf(isLoaded, `with the GPU's package doctor says: ${problem}`);
 }
 
-async function timed<Value>(
-  work: () => Promise<Value>,
-): Promise<{ readonly value: Value; readonly milliseconds: number }> {
-  const started = performance.now();
-  const value = await work();
-  return { value, milliseconds: performance.now() - started };
+async function fastest(work: () => Promise<unknown>): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 5; i++) {
+    const started = performance.now();
+    await work();
+    least = Math.min(least, performance.now() - started);
+  }
+  return least;
 }
