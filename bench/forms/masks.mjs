@@ -70,7 +70,7 @@ for (const form of forms) console.log(measure(form));
 
 function measure([name, source, text]) {
   const begun = performance.now();
-  const form = new Form(source, () => trie);
+  const form = new Form(source, { trie: () => trie, spellingsOf: (text) => [Buffer.from(text)] });
   const compile = since(begun);
   const { prepare, turn } = prepared(form);
   const ids = split(text);
@@ -102,7 +102,7 @@ function prepared(form) {
 }
 
 function forced(form, ids) {
-  const constraint = form.constrain({ endTokens: [], dropsFirstSpace: () => false });
+  const constraint = form.constrain({ endTokens: [], dropsSpaceAfter: () => false, encode: () => [] });
   const mask = new Uint32Array(Math.ceil(tokens.vocabularySize / 32));
   const masks = [];
   const accepts = [];

@@ -34,6 +34,14 @@ interface Leaving {
   readonly within: TokensByWords;
   /** Where that body too is left. */
   readonly exits: readonly (readonly (readonly [byteClass: number, nodes: readonly number[]])[])[];
+  /** Those that go on from there, by the state behind the body. */
+  readonly behind: WeakMap<State, TokensByWords>;
+}
+
+/** A repeat at a count: what `Masks` adds for each state that may follow its body. */
+export interface CountedReach extends Reached {
+  /** Sets the bits of tokens that leave the body and go on in `tail`. */
+  readonly addBehind?: (tail: State, bits: Uint32Array) => void;
 }
 
 /** Codes that are known at once: each has some 700 KB for a vocabulary of 150,000. */
@@ -68,9 +76,10 @@ export class CodeRepeats {
   }
 
   /** What a count item reaches; undefined where its repeat is none of a code, or what follows may begin like a word. */
-  after(item: number, hasAfter: boolean): Reached | undefined {
-    const counter = this.#program.counters[this.#program.a[item] ?? 0];
-    const count = this.#program.b[item] ?? 0;
+  after(item: number, hasAfter: boolean): CountedReach | undefined {
+    const { counters, items } = this.#program;
+    const counter = counters[items.a(item)];
+    const count = items.b(item);
     if (!counter?.isCode) return undefined;
     const body = this.#states.before(counter.start);
     if (this.#states.beginAlike(body, this.#states.before(counter.next))) return undefined;
@@ -80,9 +89,39 @@ export class CodeRepeats {
     const least = Math.max(0, counter.least - count);
     const bits = within(code, left);
     for (const token of tokensOf(leaving.within, { least, most: left })) setBit(bits, token);
-    const exits = hasAfter ? leaving.exits.slice(least, left + 1).flat() : undefined;
     // Where the repeat ends its body, what comes after that might begin like one more word.
-    return { bits, exits, ...(this.#program.nullable[counter.next] === true && { unlike: body }) };
+    const unlike = items.isNullable(counter.next) && { unlike: body };
+    if (!hasAfter) return { bits, exits: undefined, ...unlike };
+    const addBehind = (tail: State, into: Uint32Array): void => {
+      const behind = this.#behind(leaving, tail);
+      for (const token of tokensOf(behind, { least, most: left })) setBit(into, token);
+    };
+    return { bits, exits: [], addBehind, ...unlike };
+  }
+
+  /** Looked up once for all counts. */
+  #behind(leaving: Leaving, tail: State): TokensByWords {
+    const known = leaving.behind.get(tail);
+    if (known !== undefined) return known;
+    const found = this.#byWords(leaving.exits.length, (words, bits) =>
+      this.#walker.walkExits(leaving.exits[words] ?? [], tail, { bits }),
+    );
+    leaving.behind.set(tail, found);
+    return found;
+  }
+
+  /** `walk` sets the bits of the tokens behind so many words. */
+  #byWords(counts: number, walk: (words: number, bits: Uint32Array) => void): TokensByWords {
+    const bits = new Uint32Array(this.#walker.words);
+    const tokens: number[] = [];
+    const firstAbove: number[] = [];
+    for (let words = 0; words < counts; words++) {
+      bits.fill(0);
+      walk(words, bits);
+      addTokens(bits, tokens);
+      firstAbove.push(tokens.length);
+    }
+    return { tokens: Int32Array.from(tokens), firstAbove: Int32Array.from(firstAbove) };
   }
 
   #leavingOf(
@@ -93,20 +132,15 @@ export class CodeRepeats {
     const known = this.#leaving.get(key);
     if (known !== undefined) return known;
     const next = this.#states.before(counter.next);
-    const isEnd = this.#program.nullable[counter.next] === true;
-    const bits = new Uint32Array(this.#walker.words);
-    const tokens: number[] = [];
-    const firstAbove: number[] = [];
-    const found = code.exits.map((exits) => {
+    const isEnd = this.#program.items.isNullable(counter.next);
+    const found: (readonly [number, readonly number[]])[][] = [];
+    const read = this.#byWords(code.exits.length, (words, bits) => {
+      const exits: Exits = code.exits[words] ?? new Map();
       const behind: Exits = new Map();
-      bits.fill(0);
       this.#walker.walkExits(exits, next, { bits, exits: behind });
-      addTokens(bits, tokens);
-      firstAbove.push(tokens.length);
-      return isEnd ? [...exits, ...behind] : [...behind];
+      found.push(isEnd ? [...exits, ...behind] : [...behind]);
     });
-    const read = { tokens: Int32Array.from(tokens), firstAbove: Int32Array.from(firstAbove) };
-    const leaving = { within: read, exits: found };
+    const leaving = { within: read, exits: found, behind: new WeakMap<State, TokensByWords>() };
     this.#leaving.set(key, leaving);
     return leaving;
   }

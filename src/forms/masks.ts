@@ -5,7 +5,8 @@
  */
 import type { Pausable } from "../core/pausable.ts";
 import type { TokenTrie } from "../text/token-trie.ts";
-import { CodeRepeats } from "./code-repeats.ts";
+import { CodeRepeats, type CountedReach } from "./code-repeats.ts";
+import type { Items } from "./items.ts";
 import { itemKind } from "./program.ts";
 import type { State, States } from "./states.ts";
 import { type Reached, TrieWalker } from "./trie-walker.ts";
@@ -18,7 +19,7 @@ export class Masks {
   readonly trie: TokenTrie;
   readonly #walker: TrieWalker;
   readonly #repeats: CodeRepeats;
-  #ofItem: Map<number, Reached> = new Map();
+  #ofItem: Map<number, CountedReach> = new Map();
   #ofState: Map<State, Uint32Array> = new Map();
   #heldBytes = 0;
 
@@ -46,14 +47,14 @@ export class Masks {
     this.states.startWork();
     if (this.states.forgetIfMany()) this.#forget();
     this.#walker.ways.forgetIfMany();
-    const bits = new Uint32Array(this.words);
-    for (const { item, tail } of openBodies(state, this.states.program.nullable)) {
-      const { bits: inside, exits } = this.#ofItemBefore(item, tail);
-      for (let word = 0; word < bits.length; word++) {
-        bits[word] = (bits[word] ?? 0) | (inside[word] ?? 0);
-      }
+    let bits: Uint32Array | undefined;
+    for (const { item, tail } of openBodies(state, this.states.program.items)) {
+      const { bits: inside, exits, addBehind } = this.#ofItemBefore(item, tail);
+      bits = bits === undefined ? inside.slice() : addBits(inside, bits);
       if (exits !== undefined) this.#walker.walkExits(exits, tail, { bits });
+      addBehind?.(tail, bits);
     }
+    bits ??= new Uint32Array(this.words);
     this.#hold(bits);
     this.#ofState.set(state, bits);
     return bits;
@@ -77,12 +78,12 @@ export class Masks {
   }
 
   /** Within the body of `item`, and where it is left for `tail`. */
-  #ofItemBefore(item: number, tail: State): Reached {
+  #ofItemBefore(item: number, tail: State): CountedReach {
     const hasAfter = tail.items.length > 0;
     const known = this.#ofItem.get(item);
     const isEnough = known !== undefined && (!hasAfter || known.exits !== undefined);
     if (isEnough && !this.#isAlike(known, tail)) return known;
-    const isCounted = this.states.program.kinds[item] === itemKind.count;
+    const isCounted = this.states.program.items.kind(item) === itemKind.count;
     const counted = isCounted ? this.#repeats.after(item, hasAfter) : undefined;
     const isGood = counted !== undefined && !this.#isAlike(counted, tail);
     const reached = isGood ? counted : this.#walker.walk(item, hasAfter);
@@ -108,10 +109,15 @@ export class Masks {
   }
 }
 
+function addBits(from: Uint32Array, to: Uint32Array): Uint32Array {
+  for (let word = 0; word < to.length; word++) to[word] = (to[word] ?? 0) | (from[word] ?? 0);
+  return to;
+}
+
 /** The items that the next byte may be of: those of the state, and those behind a body that may end here. */
 function openBodies(
   state: State,
-  nullable: readonly boolean[],
+  items: Items,
 ): readonly { readonly item: number; readonly tail: State }[] {
   const bodies: { item: number; tail: State }[] = [];
   const seen = new Set([state]);
@@ -120,7 +126,7 @@ function openBodies(
       const tail = from.tails[at];
       if (tail === undefined) continue;
       bodies.push({ item, tail });
-      if (nullable[item] === true) seen.add(tail);
+      if (items.isNullable(item)) seen.add(tail);
     }
   }
   return bodies;

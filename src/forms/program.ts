@@ -4,6 +4,7 @@
  */
 import { FormError } from "../core/errors.ts";
 import { type ByteSet, type Expression, type Grammar, hasByte } from "./expression.ts";
+import { Items } from "./items.ts";
 import {
   hasBytes,
   isNullable,
@@ -11,6 +12,7 @@ import {
   leastFlags,
   leftRecursion,
   type RuleFlags,
+  ruleUsers,
   type TextFlags,
 } from "./properties.ts";
 
@@ -44,9 +46,6 @@ export interface Counter {
   readonly counts: number[];
 }
 
-/** Items of a program: 100 MB of memory. A schema of a megabyte has a tenth. */
-const maxItems = 4_000_000;
-
 /** A repeat of at most so many copies is written out if each is short: then it needs no stack. */
 const maxCopies = 8;
 const maxCopiedItems = 16;
@@ -55,9 +54,7 @@ const maxCopiedItems = 16;
 const maxShared = 1000;
 
 export class Program {
-  readonly kinds: number[] = [itemKind.end];
-  readonly a: number[] = [0];
-  readonly b: number[] = [0];
+  readonly items: Items = new Items();
   readonly lists: (readonly number[])[] = [];
   readonly sets: ByteSet[] = [];
   readonly counters: Counter[] = [];
@@ -66,15 +63,17 @@ export class Program {
   readonly root: number;
   readonly ruleNullable: RuleFlags;
   readonly #setIds: Map<string, number> = new Map();
+  /** The same for sets that have been met themselves. */
+  readonly #idsOfMet: Map<ByteSet, number> = new Map();
   readonly #onlyBytes: (number | undefined)[] = [];
   /** Items at which a space may come that says nothing. */
   readonly gaps: Set<number> = new Set();
-  /** Per item: whether its body may end without another byte. */
-  readonly nullable: boolean[] = [true];
 
   /** @throws FormError for left recursion, a root that matches nothing, and too large a grammar. */
   constructor(grammar: Grammar) {
-    this.ruleNullable = leastFlags(grammar, isNullable);
+    this.items.add(itemKind.end, 0, 0, true);
+    const users = ruleUsers(grammar);
+    this.ruleNullable = leastFlags(grammar, users, isNullable);
     const circle = leftRecursion(grammar, this.ruleNullable);
     if (circle !== undefined) {
       const path = [...circle, circle[0]].join(" → ");
@@ -84,13 +83,14 @@ export class Program {
         "write the repetition as item (separator item)*",
       );
     }
-    const productive = leastFlags(grammar, isProductive);
+    const productive = leastFlags(grammar, users, isProductive);
     if (productive[grammar.root] !== 1) {
       const name = grammar.rules[grammar.root]?.name ?? "root";
       throw new FormError(`rule ${name}`, "no finite text matches it", "loosen what contradicts");
     }
     const withBytes = leastFlags(
       grammar,
+      users,
       (body, flags) =>
         isProductive(body, productive) && hasBytes(body, { productive, withBytes: flags }),
     );
@@ -103,11 +103,7 @@ export class Program {
   }
 
   addItem(kind: number, a: number, b: number): number {
-    if (this.kinds.length >= maxItems) throw tooLarge();
-    this.a.push(a);
-    this.b.push(b);
-    this.nullable.push(this.#isNullable(kind, a, b));
-    return this.kinds.push(kind) - 1;
+    return this.items.add(kind, a, b, this.#isNullable(kind, a, b));
   }
 
   /** The byte of a set of one byte; undefined for other sets. */
@@ -122,11 +118,13 @@ export class Program {
   }
 
   setId(set: ByteSet): number {
+    const met = this.#idsOfMet.get(set);
+    if (met !== undefined) return met;
     const key = set.join();
-    const known = this.#setIds.get(key);
-    if (known !== undefined) return known;
-    this.#setIds.set(key, this.sets.length);
-    return this.sets.push(set) - 1;
+    const known = this.#setIds.get(key) ?? this.sets.push(set) - 1;
+    this.#setIds.set(key, known);
+    this.#idsOfMet.set(set, known);
+    return known;
   }
 
   /** The item of a counter after `count` bodies. */
@@ -143,12 +141,12 @@ export class Program {
   #isNullable(kind: number, a: number, b: number): boolean {
     switch (kind) {
       case itemKind.choice:
-        return this.lists[a]?.some((option) => this.nullable[option] === true) ?? false;
+        return this.lists[a]?.some((option) => this.items.isNullable(option)) ?? false;
       case itemKind.call:
-        return this.ruleNullable[a] === 1 && this.nullable[b] === true;
+        return this.ruleNullable[a] === 1 && this.items.isNullable(b);
       case itemKind.count: {
         const { least, next, isBodyNullable } = this.#counter(a);
-        return (b >= least || isBodyNullable) && this.nullable[next] === true;
+        return (b >= least || isBodyNullable) && this.items.isNullable(next);
       }
       default:
         return false;
@@ -203,7 +201,7 @@ class Compiler {
     let item = next;
     for (let at = bytes.length - 1; at >= 0; at--) {
       const byte = bytes[at] ?? 0;
-      item = this.#program.addItem(itemKind.bytes, this.#setOfByte(byte), item);
+      item = this.#program.items.add(itemKind.bytes, this.#setOfByte(byte), item, false);
     }
     return item;
   }
@@ -359,12 +357,4 @@ export function byteClasses(program: Program): { classOf: Uint8Array; first: Uin
     classOf[byte] = found;
   }
   return { classOf, first: Uint8Array.from(first) };
-}
-
-function tooLarge(): FormError {
-  return new FormError(
-    "form",
-    `has more than ${maxItems.toLocaleString("en")} items`,
-    "give a smaller one",
-  );
 }

@@ -81,16 +81,25 @@ export function hasBytes(expression: Expression, flags: TextFlags): boolean {
   }
 }
 
-/** The least set of rules that `holds` is true of. */
+/** Per rule those that name it. */
+export function ruleUsers(grammar: Grammar): readonly (readonly number[])[] {
+  const users: number[][] = grammar.rules.map(() => []);
+  for (const [rule, { body }] of grammar.rules.entries()) {
+    eachNamedRule(body, (named) => {
+      const known = users[named];
+      if (known !== undefined && known.at(-1) !== rule) known.push(rule);
+    });
+  }
+  return users;
+}
+
+/** The least set of rules that `holds` is true of; `users`: those of `ruleUsers`. */
 export function leastFlags(
   grammar: Grammar,
+  users: readonly (readonly number[])[],
   holds: (body: Expression, flags: RuleFlags) => boolean,
 ): RuleFlags {
   const flags = new Uint8Array(grammar.rules.length);
-  const users: number[][] = grammar.rules.map(() => []);
-  for (const [rule, { body }] of grammar.rules.entries()) {
-    for (const named of namedRules(body)) users[named]?.push(rule);
-  }
   const waiting = grammar.rules.map((_, rule) => rule).reverse();
   for (let rule = waiting.pop(); rule !== undefined; rule = waiting.pop()) {
     const body = grammar.rules[rule]?.body;
@@ -162,26 +171,25 @@ function addFirstRules(expression: Expression, nullable: RuleFlags, into: Set<nu
   }
 }
 
-function namedRules(expression: Expression, into: Set<number> = new Set()): Set<number> {
+function eachNamedRule(expression: Expression, visit: (rule: number) => void): void {
   switch (expression.kind) {
     case "bytes":
     case "text":
       break;
     case "code":
     case "repeat":
-      namedRules(expression.body, into);
+      eachNamedRule(expression.body, visit);
       break;
     case "rule":
-      into.add(expression.rule);
+      visit(expression.rule);
       break;
     case "choice":
-      for (const option of expression.options) namedRules(option, into);
+      for (const option of expression.options) eachNamedRule(option, visit);
       break;
     case "sequence":
-      for (const part of expression.parts) namedRules(part, into);
+      for (const part of expression.parts) eachNamedRule(part, visit);
       break;
     default:
       expression satisfies never;
   }
-  return into;
 }

@@ -100,10 +100,10 @@ export class States {
 
   #findOnlyByte(state: State): number | undefined {
     const [item = endItem] = state.items;
-    const { kinds, a } = this.program;
+    const { items: table } = this.program;
     // Inside a text, as most are.
-    if (state.items.length === 1 && kinds[item] === itemKind.bytes) {
-      return this.program.onlyByteOf(a[item] ?? 0);
+    if (state.items.length === 1 && table.kind(item) === itemKind.bytes) {
+      return this.program.onlyByteOf(table.a(item));
     }
     const without = this.isGap(state) ? space : undefined;
     let only: number | undefined;
@@ -136,7 +136,7 @@ export class States {
   }
 
   #step(state: State, byte: number): State {
-    const { kinds, a, b, lists, sets, starts, counters } = this.program;
+    const { items, lists, sets, starts, counters } = this.program;
     const found = new Map<number, State>();
     let hasEnded = false;
     const work: [item: number, tail: State][] = [];
@@ -153,9 +153,9 @@ export class States {
     for (const [at, item] of state.items.entries()) visit(item, state.tails[at] ?? this.dead);
     for (let top = work.pop(); top !== undefined; top = work.pop()) {
       const [item, tail] = top;
-      const first = a[item] ?? 0;
-      const second = b[item] ?? 0;
-      switch (kinds[item]) {
+      const first = items.a(item);
+      const second = items.b(item);
+      switch (items.kind(item)) {
         case itemKind.end:
           if (repeated.has(tail)) break;
           for (const [at, next] of tail.items.entries()) visit(next, tail.tails[at] ?? this.dead);
@@ -246,13 +246,13 @@ export class States {
   }
 
   #make(items: readonly number[], tails: readonly State[], hasEnded: boolean): State {
-    const { nullable } = this.program;
+    const { items: table } = this.program;
     const depth = 1 + tails.reduce((most, tail) => Math.max(most, tail.depth), 0);
     if (depth > maxDepth) {
       throw new FormError("answer", `opens more than ${maxDepth} values`, "bound the form's depth");
     }
     const isComplete =
-      hasEnded || items.some((item, at) => nullable[item] === true && tails[at]?.isComplete);
+      hasEnded || items.some((item, at) => table.isNullable(item) && tails[at]?.isComplete);
     return { id: this.#made++, items, tails, hasEnded, isComplete, depth, next: [] };
   }
 }
