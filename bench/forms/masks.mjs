@@ -102,7 +102,11 @@ function prepared(form) {
 }
 
 function forced(form, ids) {
-  const constraint = form.constrain({ endTokens: [], dropsSpaceAfter: () => false, encode: () => [] });
+  const constraint = form.constrain({
+    endTokens: [],
+    dropsSpaceAfter: () => false,
+    encode: () => [],
+  });
   const mask = new Uint32Array(Math.ceil(tokens.vocabularySize / 32));
   const masks = [];
   const accepts = [];

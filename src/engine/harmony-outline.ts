@@ -48,7 +48,7 @@ function callOf(tools: readonly Tool[]): Outline {
     sequenceOf(
       textOf(tool.name),
       { kind: "choice", options: headerEnds.map(textOf) },
-      argumentsOf(tool),
+      argumentsOf(tool, undefined),
     ),
   );
   return { kind: "choice", options: calls };

@@ -1,6 +1,6 @@
 /** Parts of outlines: calls of tools as a family writes them. */
 import type { Outline } from "../forms/outline.ts";
-import type { CallGrammar, TagGrammar } from "../text/replies/call-grammar.ts";
+import type { CallGrammar, Dialect, TagGrammar } from "../text/replies/call-grammar.ts";
 import type { Tool } from "../text/replies/tool.ts";
 
 export function textOf(text: string): Outline {
@@ -12,18 +12,39 @@ export function sequenceOf(...parts: readonly Outline[]): Outline {
 }
 
 /** `keeping`: "strict" where a schema that cannot be kept is an error, whatever the tool says. */
-export function argumentsOf(tool: Tool, keeping: "strict" | "as told" = "as told"): Outline {
+export function argumentsOf(
+  tool: Tool,
+  dialect: Dialect | undefined,
+  keeping: "strict" | "as told" = "as told",
+): Outline {
   const { parameters, strict = false } = tool;
-  const anything = { kind: "schema", schema: { type: "object" } } as const;
+  const written = (schema: unknown): ArgumentsForm =>
+    dialect === undefined ? { kind: "schema", schema } : { kind: "dialect", schema, dialect };
+  const anything = dialect?.kind === "python" ? anyKeywords : written({ type: "object" });
+  const isKept = keeping === "strict" || strict;
   if (parameters === undefined) {
     const none = { type: "object", properties: {}, additionalProperties: false };
-    const isKept = keeping === "strict" || strict;
-    return { kind: "form", form: isKept ? { kind: "schema", schema: none } : anything };
+    return { kind: "form", form: isKept ? written(none) : anything };
   }
-  const form = { kind: "schema", schema: { type: "object", ...parameters } } as const;
-  const isKept = keeping === "strict" || strict;
+  const form = written({ type: "object", ...parameters });
   return isKept ? { kind: "form", form } : { kind: "form", form, orElse: anything };
 }
+
+type ArgumentsForm = Extract<Outline, { kind: "form" }>["form"];
+
+/** Python's arguments with any names: texts, numbers and words, in lists and dictionaries of which no text tells. */
+const anyKeywords: ArgumentsForm = {
+  kind: "grammar",
+  grammar: String.raw`
+root ::= (member (", "? member)*)?
+member ::= [A-Za-z_] [A-Za-z0-9_]* "=" value
+value ::= "[" (value (", "? value)*)? "]" | "{" (text ": "? value (", "? text ": "? value)*)? "}" | text | number | "True" | "False" | "None"
+text ::= """ ([^"\
+] | "\" [nrtbf"'\])* """ | "'" ([^'\
+] | "\" [nrtbf"'\])* "'"
+number ::= "-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)?
+`,
+};
 
 /** As `argumentsOf`, between tags. */
 function taggedArguments(
@@ -85,12 +106,26 @@ export function oneTaggedCall(
 export function callsBehind(mark: string, grammar: CallGrammar, tools: readonly Tool[]): Outline {
   const { open, before, separator = "", close } = grammar;
   const one = oneCall(grammar, tools);
-  const head = loose((open + before).slice(mark.length));
   // Calls without marks around all of them begin anew.
-  if (open === "") return sequenceOf(head, one);
-  const next = sequenceOf(loose(`\n${separator}${before}`), one);
+  if (open === "") return sequenceOf(loose(before.slice(mark.length)), one);
+  const gap = grammar.isSpaced === true ? [anySpace] : [];
+  const head = [loose(open.slice(mark.length)), ...gap, ...start(before)];
+  const next = sequenceOf(loose(`\n${separator}`), ...gap, ...start(before), one);
   const more: Outline = { kind: "any-number", body: next };
-  return sequenceOf(head, one, more, loose(close));
+  const calls = sequenceOf(one, more);
+  const printed = sequenceOf(textOf("print("), one, textOf(")"));
+  const options = grammar.isPrinted === true ? [calls, printed] : [calls];
+  return sequenceOf(...head, { kind: "choice", options }, ...gap, loose(close));
+}
+
+const anySpace: Outline = { kind: "form", form: { kind: "regex", regex: "[ \\n]{0,12}" } };
+
+/** In front of a call's name: some models number their calls. */
+function start(before: string): readonly Outline[] {
+  const [front, behind] = before.split('"0"');
+  if (front === undefined || behind === undefined) return [loose(before)];
+  const number: Outline = { kind: "form", form: { kind: "regex", regex: '"[0-9]{1,3}"' } };
+  return [loose(front), number, loose(behind)];
 }
 
 /** A call, from its first character on. */
@@ -100,14 +135,19 @@ export function everyCall(grammar: CallGrammar, tools: readonly Tool[], prompt: 
   const start = textOf(prompt.endsWith(begun) ? "" : begun);
   const [end = ""] = (after + close).split(/[<[]/, 1);
   const calls = tools.map((tool) =>
-    sequenceOf(named(tool, grammar), argumentsOf(tool), textOf(end.trimEnd())),
+    sequenceOf(named(tool, grammar), argumentsOf(tool, grammar.dialect), textOf(end.trimEnd())),
   );
   return sequenceOf(start, { kind: "choice", options: calls });
 }
 
 function oneCall(grammar: CallGrammar, tools: readonly Tool[]): Outline {
   const options = tools.map((tool) =>
-    sequenceOf(named(tool, grammar), argumentsOf(tool), idBehind(grammar), loose(grammar.after)),
+    sequenceOf(
+      named(tool, grammar),
+      argumentsOf(tool, grammar.dialect),
+      idBehind(grammar),
+      loose(grammar.after),
+    ),
   );
   return { kind: "choice", options };
 }

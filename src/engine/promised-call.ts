@@ -65,7 +65,7 @@ function promisedCall(
   choice: "required" | { readonly name: string },
   { tools, form, prompt, asked }: AnswerSetting,
 ): AnswerPlan {
-  const { grammar } = form;
+  const grammar = grammarOf(form);
   const tags = form.kind === "marked" ? form.tags : undefined;
   const chosen = choice === "required" ? tools : tools.filter(({ name }) => name === choice.name);
   if (chosen.length === 0) {
@@ -93,7 +93,11 @@ function promisedCall(
   const call: Outline = {
     kind: "choice",
     options: chosen.map((tool) =>
-      sequenceOf(textOf(tool.name + between), argumentsOf(tool, "strict"), textOf(end.trimEnd())),
+      sequenceOf(
+        textOf(tool.name + between),
+        argumentsOf(tool, grammar.dialect, "strict"),
+        textOf(end.trimEnd()),
+      ),
     ),
   };
   if (thoughts.isOpen) {
@@ -129,12 +133,19 @@ function promisedForm(
   return { begun: "", source: { kind: "outline", outline }, isPlain: false };
 }
 
+/** As the model itself writes calls; undefined for tags, and where it is not known. */
+function grammarOf(form: ReplyForm): CallGrammar | undefined {
+  return form.kind === "marked" ? (form.own ?? form.grammar) : form.grammar;
+}
+
 /** A call in place of a value. */
 function callInstead(
-  { grammar, tags }: Extract<ReplyForm, { kind: "marked" }>,
+  form: Extract<ReplyForm, { kind: "marked" }>,
   tools: readonly Tool[],
   prompt: string,
 ): Outline {
+  const { tags } = form;
+  const grammar = grammarOf(form);
   if (tags !== undefined) {
     return sequenceOf(textOf(tags.mark), oneTaggedCall(tags, tools));
   }
@@ -144,13 +155,13 @@ function callInstead(
 
 /** Free text in which calls are calls; undefined for a model whose calls are not known so well. */
 function callsInText({ tools, form, prompt, continued }: AnswerSetting): Outline | undefined {
-  const { grammar } = form;
+  const grammar = grammarOf(form);
   if (form.kind === "harmony") return harmonyCalls(tools);
   if (form.tags !== undefined) {
     const { mark } = form.tags;
     return { kind: "free", openings: [{ mark, body: taggedCallsBehind(form.tags, tools) }] };
   }
-  if (grammar === undefined || grammar.isOwn === false) {
+  if (grammar === undefined) {
     if (tools.some(({ strict }) => strict === true)) throw noPromisedCalls();
     return undefined;
   }
@@ -185,12 +196,16 @@ function openingsByName(
   },
 ): Openings {
   const { open, before, between, after, close } = grammar;
-  const value = argumentsOf(tool);
+  const value = argumentsOf(tool, grammar.dialect);
   const whole = open + before + tool.name + between;
   if (mark === "") {
     // Llama writes several in a row, with semicolons between them.
     const next = tools.map((each) =>
-      sequenceOf(textOf(each.name + between), argumentsOf(each), textOf(after + close)),
+      sequenceOf(
+        textOf(each.name + between),
+        argumentsOf(each, grammar.dialect),
+        textOf(after + close),
+      ),
     );
     const more: Outline = {
       kind: "any-number",
@@ -208,6 +223,6 @@ function openingsByName(
 }
 
 function noPromisedCalls(): UnsupportedError {
-  const what = "a promised call of this model, whose arguments are no JSON,";
+  const what = "a promised call of this model, whose form is not known,";
   return new UnsupportedError(what, ["toolChoice auto without strict", "none"]);
 }

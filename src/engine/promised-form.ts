@@ -170,6 +170,8 @@ function keyOf(source: FormSource): string {
       return JSON.stringify(source.schema);
     case "tagged":
       return JSON.stringify([source.schema, source.tags]);
+    case "dialect":
+      return JSON.stringify([source.schema, source.dialect]);
     case "regex":
       return String(source.regex);
     case "grammar":

@@ -6,6 +6,7 @@
 import { describeValue } from "../core/check-options.ts";
 import { OptionError } from "../core/errors.ts";
 import type { Pausable } from "../core/pausable.ts";
+import type { Dialect } from "../text/replies/call-grammar.ts";
 import type { TokenTrie } from "../text/token-trie.ts";
 import { expressionOf } from "./automaton.ts";
 import { utf8Of } from "./code-points.ts";
@@ -18,7 +19,7 @@ import { parsePattern } from "./pattern.ts";
 import { Program } from "./program.ts";
 import { RegularMaker } from "./regular.ts";
 import type { Tags } from "./schema/tagged.ts";
-import { schemaGrammar, taggedGrammar } from "./schema/translate.ts";
+import { dialectGrammar, schemaGrammar, taggedGrammar } from "./schema/translate.ts";
 import { type State, States } from "./states.ts";
 
 /** What an answer's whole text must be. */
@@ -29,6 +30,8 @@ export type FormSource =
   | { readonly kind: "regex"; readonly regex: string | RegExp }
   /** The properties of an object of a schema, between tags. */
   | { readonly kind: "tagged"; readonly schema: unknown; readonly tags: Omit<Tags, "write"> }
+  /** The arguments of a call of a schema, in a dialect. */
+  | { readonly kind: "dialect"; readonly schema: unknown; readonly dialect: Dialect }
   /** GBNF, as llama.cpp has it. */
   | { readonly kind: "grammar"; readonly grammar: string }
   /** Forms, marks and free text. */
@@ -108,6 +111,8 @@ function grammarOf(
       return schemaGrammar(source.schema);
     case "tagged":
       return taggedGrammar(source.schema, { ...source.tags, write });
+    case "dialect":
+      return dialectGrammar(source.schema, source.dialect, write);
     case "regex":
       return regexGrammar(source.regex);
     case "grammar":

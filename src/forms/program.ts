@@ -12,6 +12,7 @@ import {
   leastFlags,
   leftRecursion,
   type RuleFlags,
+  rulesWithBytes,
   ruleUsers,
   type TextFlags,
 } from "./properties.ts";
@@ -88,12 +89,7 @@ export class Program {
       const name = grammar.rules[grammar.root]?.name ?? "root";
       throw new FormError(`rule ${name}`, "no finite text matches it", "loosen what contradicts");
     }
-    const withBytes = leastFlags(
-      grammar,
-      users,
-      (body, flags) =>
-        isProductive(body, productive) && hasBytes(body, { productive, withBytes: flags }),
-    );
+    const withBytes = rulesWithBytes(grammar, users, productive);
     const compiler = new Compiler(this, { productive, withBytes });
     this.starts = new Int32Array(grammar.rules.length);
     for (const [rule, { body }] of grammar.rules.entries()) {
@@ -187,7 +183,7 @@ class Compiler {
         if (this.#flags.withBytes[expression.rule] === 0) return next;
         return program.addItem(itemKind.call, expression.rule, next);
       case "sequence":
-        return expression.parts.reduceRight((after, part) => this.compile(part, after), next);
+        return this.#sequence(expression.parts, next);
       case "choice":
         return this.#choice(expression.options, next);
       case "repeat":
@@ -195,6 +191,15 @@ class Compiler {
       default:
         return expression satisfies never;
     }
+  }
+
+  #sequence(parts: readonly Expression[], next: number): number {
+    let item = next;
+    for (let at = parts.length - 1; at >= 0; at--) {
+      const part = parts[at];
+      if (part !== undefined) item = this.compile(part, item);
+    }
+    return item;
   }
 
   #text(bytes: Uint8Array, next: number): number {
@@ -218,7 +223,8 @@ class Compiler {
 
   #choice(options: readonly Expression[], next: number): number {
     const items = new Set<number>();
-    const texts = options.flatMap((option) => (option.kind === "text" ? [option.bytes] : []));
+    const texts: Uint8Array[] = [];
+    for (const option of options) if (option.kind === "text") texts.push(option.bytes);
     if (texts.length > 1) items.add(this.#texts(texts.sort(Buffer.compare), { at: 0, next }));
     for (const option of options) {
       if (option.kind === "text" && texts.length > 1) continue;

@@ -18,9 +18,11 @@ export function isNullable(expression: Expression, nullable: RuleFlags): boolean
     case "rule":
       return nullable[expression.rule] === 1;
     case "sequence":
-      return expression.parts.every((part) => isNullable(part, nullable));
+      for (const part of expression.parts) if (!isNullable(part, nullable)) return false;
+      return true;
     case "choice":
-      return expression.options.some((option) => isNullable(option, nullable));
+      for (const option of expression.options) if (isNullable(option, nullable)) return true;
+      return false;
     case "repeat":
       return expression.least === 0 || isNullable(expression.body, nullable);
     default:
@@ -28,7 +30,7 @@ export function isNullable(expression: Expression, nullable: RuleFlags): boolean
   }
 }
 
-/** Whether some text matches. */
+/** Whether some text matches. Loops, as in all of these: closures take three times as long before they are compiled. */
 export function isProductive(expression: Expression, productive: RuleFlags): boolean {
   switch (expression.kind) {
     case "bytes":
@@ -40,9 +42,11 @@ export function isProductive(expression: Expression, productive: RuleFlags): boo
     case "rule":
       return productive[expression.rule] === 1;
     case "sequence":
-      return expression.parts.every((part) => isProductive(part, productive));
+      for (const part of expression.parts) if (!isProductive(part, productive)) return false;
+      return true;
     case "choice":
-      return expression.options.some((option) => isProductive(option, productive));
+      for (const option of expression.options) if (isProductive(option, productive)) return true;
+      return false;
     case "repeat":
       return expression.least === 0 || isProductive(expression.body, productive);
     default:
@@ -67,11 +71,13 @@ export function hasBytes(expression: Expression, flags: TextFlags): boolean {
     case "rule":
       return flags.withBytes[expression.rule] === 1;
     case "sequence":
-      return expression.parts.some((part) => hasBytes(part, flags));
+      for (const part of expression.parts) if (hasBytes(part, flags)) return true;
+      return false;
     case "choice":
-      return expression.options.some(
-        (option) => isProductive(option, flags.productive) && hasBytes(option, flags),
-      );
+      for (const option of expression.options) {
+        if (isProductive(option, flags.productive) && hasBytes(option, flags)) return true;
+      }
+      return false;
     case "repeat": {
       const { body, most } = expression;
       return most > 0 && isProductive(body, flags.productive) && hasBytes(body, flags);
@@ -93,13 +99,25 @@ export function ruleUsers(grammar: Grammar): readonly (readonly number[])[] {
   return users;
 }
 
-/** The least set of rules that `holds` is true of; `users`: those of `ruleUsers`. */
+/** Which rules that are productive match a text that is not empty; `users`: those of `ruleUsers`. */
+export function rulesWithBytes(
+  grammar: Grammar,
+  users: readonly (readonly number[])[],
+  productive: RuleFlags,
+): RuleFlags {
+  const flags: TextFlags = { productive, withBytes: new Uint8Array(grammar.rules.length) };
+  const holds = (body: Expression): boolean =>
+    isProductive(body, productive) && hasBytes(body, flags);
+  return leastFlags(grammar, users, holds, flags.withBytes);
+}
+
+/** The least set of rules that `holds` is true of; `users`: those of `ruleUsers`. `flags`: none are set. */
 export function leastFlags(
   grammar: Grammar,
   users: readonly (readonly number[])[],
   holds: (body: Expression, flags: RuleFlags) => boolean,
+  flags: RuleFlags = new Uint8Array(grammar.rules.length),
 ): RuleFlags {
-  const flags = new Uint8Array(grammar.rules.length);
   const waiting = grammar.rules.map((_, rule) => rule).reverse();
   for (let rule = waiting.pop(); rule !== undefined; rule = waiting.pop()) {
     const body = grammar.rules[rule]?.body;

@@ -21,7 +21,7 @@ import {
 import { containedItems, listWith } from "./contains.ts";
 import { at, type Json, type SchemaNode, step } from "./document.ts";
 import { enumOf } from "./enums.ts";
-import { comma, literal } from "./spelling.ts";
+import { comma } from "./spelling.ts";
 import type { Translation } from "./translate.ts";
 import { typesOf } from "./types.ts";
 
@@ -156,7 +156,7 @@ function distinctItems(
     const options: Expression[] = count >= least ? [emptyText] : [];
     for (const [index, value] of values.entries()) {
       if (count >= most || ((used >> index) & 1) === 1) continue;
-      const item = sequence(...(count === 0 ? [] : [comma]), literal(value));
+      const item = sequence(...(count === 0 ? [] : [comma]), use.spelling.literal(value));
       options.push(sequence(item, from(used | (1 << index), count + 1)));
     }
     use.builder.define(rule, choice(options));

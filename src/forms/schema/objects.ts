@@ -41,7 +41,7 @@ export function objectExpression(of: Case, use: Translation): Expression {
   const schemas = new PropertySchemas(of, use);
   const others = schemas.others();
   const named = schemas.named((name, nodes) =>
-    sequence(text(JSON.stringify(name)), colon, use.valueOf(nodes)),
+    sequence(use.spelling.name(name), colon, use.valueOf(nodes)),
   );
   const { least, most } = countsOf(of, "minProperties", "maxProperties");
   const path = of[0]?.path ?? "#";
@@ -57,12 +57,31 @@ export function objectExpression(of: Case, use: Translation): Expression {
   return sequence(text("{"), members.expression(), text("}"));
 }
 
-/** The named properties of an object without braces and commas, and no others. */
-export function memberList(of: Case, use: Translation, write: WriteMember): Expression {
+/** The named properties of an object without braces, and no others. */
+export function memberList(
+  of: Case,
+  use: Translation,
+  between: Expression,
+  write: WriteMember,
+): Expression {
   const named = new PropertySchemas(of, use).named(write);
   const { least, most } = countsOf(of, "minProperties", "maxProperties");
-  const members = { named, others: nothing, least, most, between: emptyText };
+  const members = { named, others: nothing, least, most, between };
   return new MemberRules(members, use, at(of[0]?.path ?? "#")).expression();
+}
+
+const isPythonName = /^[A-Za-z_]\w*$/;
+
+/** name=value, as Python has it: of the properties that have names. */
+export function keywordMembers(root: SchemaNode, use: Translation): Expression {
+  const cases = use.casesOf([root]).filter((each) => typesOf(each).has("object"));
+  return choice(
+    cases.map((of) =>
+      memberList(of, use, comma, (name, nodes) =>
+        isPythonName.test(name) ? sequence(text(`${name}=`), use.valueOf(nodes)) : nothing,
+      ),
+    ),
+  );
 }
 
 /** What must hold for the value of a property, by its name. */
@@ -194,7 +213,7 @@ class PropertySchemas {
       );
       if (name === this.#use.languages.maker.nothing) continue;
       const where = at(this.#of[0]?.path ?? "#");
-      const key = this.#use.stringOf(name, where);
+      const key = this.#use.nameOf(name, where);
       options.push(sequence(key, colon, this.#use.valueOf(schemas)));
     }
     return options.length === 0 ? nothing : choice(options);

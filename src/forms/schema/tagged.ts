@@ -5,7 +5,7 @@
 import { isRecord } from "../../core/check-options.ts";
 import { expressionOf } from "../automaton.ts";
 import { utf8Of } from "../code-points.ts";
-import { choice, type Expression, nothing, sequence, text } from "../expression.ts";
+import { choice, type Expression, emptyText, nothing, sequence, text } from "../expression.ts";
 import type { Regular } from "../regular.ts";
 import type { Case } from "./cases.ts";
 import { at, type SchemaNode, step } from "./document.ts";
@@ -36,7 +36,7 @@ export function taggedMembers(root: SchemaNode, use: Translation, tags: Tags): E
   const cases = use.casesOf([root]).filter((each) => typesOf(each).has("object"));
   return choice(
     cases.map((of) =>
-      memberList(of, use, (name, nodes) => {
+      memberList(of, use, emptyText, (name, nodes) => {
         if (noTagName.test(name)) return nothing;
         const { write, beforeKey, afterKey, afterKeyOfJson = afterKey, afterValue } = tags;
         const isText = meansText(schemaIn(root, name));
@@ -67,14 +67,18 @@ function plainText(nodes: readonly SchemaNode[], use: Translation, tags: Tags): 
   return choice(use.casesOf(nodes).map((of) => textOfCase(of, use, tags)));
 }
 
+/** A pattern that this text alone matches. */
+export function escapedPattern(text: string): string {
+  return text.replaceAll(/[$()*+./?[\\\]^{|}-]/g, "\\$&");
+}
+
 function textOfCase(of: Case, use: Translation, { end, hasOwnLines }: Tags): Expression {
   const { languages, builder } = use;
   const { maker } = languages;
   const where = at(of[0]?.path ?? "#");
   const path = step(of[0]?.path ?? "#", "pattern");
-  const escaped = end.replaceAll(/[$()*+./?[\\\]^{|}-]/g, "\\$&");
   const never = [
-    languages.pattern(escaped, path),
+    languages.pattern(escapedPattern(end), path),
     languages.pattern("^\\s*null\\s*$", path),
     ...(hasOwnLines ? [] : [languages.pattern("^[\\r\\n]|[\\r\\n]$", path)]),
   ];

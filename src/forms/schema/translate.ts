@@ -3,8 +3,9 @@
  * every valid value in one spelling (spelling.ts) with its properties in the order of the schema, and no other text.
  */
 import { FormError } from "../../core/errors.ts";
+import type { Dialect } from "../../text/replies/call-grammar.ts";
 import { expressionOf } from "../automaton.ts";
-import type { CodePoints } from "../code-points.ts";
+import { type CodePoints, utf8Of } from "../code-points.ts";
 import {
   choice,
   type Expression,
@@ -20,10 +21,10 @@ import { Disjointness } from "./disjoint.ts";
 import { at, SchemaDocument, type SchemaNode } from "./document.ts";
 import { enumOf } from "./enums.ts";
 import { type NumberLimits, numberExpression } from "./numbers.ts";
-import { objectExpression } from "./objects.ts";
-import { jsonCharacter, literal, quote } from "./spelling.ts";
+import { keywordMembers, objectExpression } from "./objects.ts";
+import { bareName, quotedCharacter, Spelling } from "./spelling.ts";
 import { StringLanguages } from "./strings.ts";
-import { type Tags, taggedMembers } from "./tagged.ts";
+import { escapedPattern, type Tags, taggedMembers } from "./tagged.ts";
 import { numberLimits, typesOf } from "./types.ts";
 
 /** Combinations of schemas: a schema of 10 MB has fewer. */
@@ -41,18 +42,34 @@ export function taggedGrammar(source: unknown, tags: Tags): Grammar {
   );
 }
 
+/**
+ * The arguments of a call in a dialect: for Python the properties that have names, without what stands around them.
+ * `write`: a text with marks. @throws FormError as `schemaGrammar`
+ */
+export function dialectGrammar(
+  source: unknown,
+  dialect: Dialect,
+  write: (text: string) => Expression,
+): Grammar {
+  const translator = new SchemaTranslator(new SchemaDocument(source), new Spelling(dialect, write));
+  return dialect.kind === "python" ? translator.translate(keywordMembers) : translator.translate();
+}
+
 /** What arrays and objects need of the translation of the whole. */
 export interface Translation {
   readonly document: SchemaDocument;
   readonly builder: GrammarBuilder;
   readonly languages: StringLanguages;
   readonly finder: CaseFinder;
+  readonly spelling: Spelling;
   /** The cases of schemas that hold at once. */
   casesOf(nodes: readonly SchemaNode[]): readonly Case[];
   /** A value that all schemas hold for. */
   valueOf(nodes: readonly SchemaNode[]): Expression;
   /** A string of a language, in quotes. */
   stringOf(language: Regular, where: string): Expression;
+  /** The name of a property, of a language. */
+  nameOf(language: Regular, where: string): Expression;
 }
 
 class SchemaTranslator implements Translation {
@@ -66,11 +83,13 @@ class SchemaTranslator implements Translation {
   readonly #strings: Map<Regular, Expression> = new Map();
   /** By their limits. */
   readonly #numbers: Map<string, Expression> = new Map();
-  /** By the set itself: equal ones of one language are one object. */
-  readonly #characters: Map<CodePoints, Expression> = new Map();
+  /** By the quote and the set itself: equal ones of one language are one object. */
+  readonly #characters: Map<string, Map<CodePoints, Expression>> = new Map();
+  readonly spelling: Spelling;
 
-  constructor(document: SchemaDocument) {
+  constructor(document: SchemaDocument, spelling: Spelling = new Spelling(undefined)) {
     this.document = document;
+    this.spelling = spelling;
     this.finder = new CaseFinder(document);
     this.#disjointness = new Disjointness(this);
   }
@@ -114,21 +133,50 @@ class SchemaTranslator implements Translation {
   stringOf(language: Regular, where: string): Expression {
     const known = this.#strings.get(language);
     if (known !== undefined) return known;
-    const { maker } = this.languages;
-    const { builder } = this;
-    const spelling = (set: CodePoints): Expression => this.#characterOf(set);
-    const inside = expressionOf(language, { maker, builder, spelling, where });
-    const string = this.builder.add(where, sequence(quote, inside, quote));
+    const { mark, dialect } = this.spelling;
+    const options =
+      mark === undefined
+        ? [this.#quoted(language, '"', where)]
+        : [this.#marked(language, mark, where)];
+    if (dialect?.kind === "python") options.push(this.#quoted(language, "'", where));
+    const string = this.builder.add(where, choice(options));
     this.#strings.set(language, string);
     return string;
   }
 
+  nameOf(language: Regular, where: string): Expression {
+    if (this.spelling.dialect?.kind !== "braces") return this.stringOf(language, where);
+    const bare = this.languages.pattern(bareName, where);
+    return this.#plain(this.languages.maker.all([language, bare]), where);
+  }
+
+  #quoted(language: Regular, quote: string, where: string): Expression {
+    const { maker } = this.languages;
+    const { builder } = this;
+    const spelling = (set: CodePoints): Expression => this.#characterOf(set, quote);
+    const inside = expressionOf(language, { maker, builder, spelling, where });
+    return sequence(text(quote), inside, text(quote));
+  }
+
+  #marked(language: Regular, mark: NonNullable<Spelling["mark"]>, where: string): Expression {
+    const { maker } = this.languages;
+    const withMark = this.languages.pattern(escapedPattern(mark.text), where);
+    const inside = this.#plain(maker.all([language, maker.not(withMark)]), where);
+    return sequence(mark.written, inside, mark.written);
+  }
+
+  /** As it is. */
+  #plain(language: Regular, where: string): Expression {
+    const { maker } = this.languages;
+    return expressionOf(language, { maker, builder: this.builder, spelling: utf8Of, where });
+  }
+
   /** Characters of one set are one expression: repeats of them share their masks. */
-  #characterOf(set: CodePoints): Expression {
-    const known = this.#characters.get(set);
-    if (known !== undefined) return known;
-    const character = jsonCharacter(set);
-    this.#characters.set(set, character);
+  #characterOf(set: CodePoints, quote: string): Expression {
+    const ofQuote = this.#characters.get(quote) ?? new Map<CodePoints, Expression>();
+    this.#characters.set(quote, ofQuote);
+    const character = ofQuote.get(set) ?? quotedCharacter(set, quote);
+    ofQuote.set(set, character);
     return character;
   }
 
@@ -147,12 +195,12 @@ class SchemaTranslator implements Translation {
 
   #case(of: Case): Expression {
     const values = enumOf(of, this);
-    if (values !== undefined) return choice(values.map(literal));
+    if (values !== undefined) return choice(values.map((value) => this.spelling.literal(value)));
     const types = typesOf(of);
     const path = of[0]?.path ?? "#";
     const options: Expression[] = [];
-    if (types.has("null")) options.push(text("null"));
-    if (types.has("boolean")) options.push(text("true"), text("false"));
+    if (types.has("null")) options.push(this.spelling.word(null));
+    if (types.has("boolean")) options.push(this.spelling.word(true), this.spelling.word(false));
     if (types.has("integer") || types.has("number")) {
       options.push(this.#numberOf(numberLimits(of, types), at(path)));
     }

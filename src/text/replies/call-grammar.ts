@@ -13,9 +13,20 @@ export interface CallGrammar {
   /** Between two calls; undefined where an answer has one. */
   readonly separator: string | undefined;
   readonly close: string;
-  /** False where the model itself writes its calls otherwise, and reads these. Default true. */
-  readonly isOwn?: boolean;
+  /** Whether spaces and line breaks may stand in front of each call and of what closes the list. Default false. */
+  readonly isSpaced?: boolean;
+  /** Whether one call may stand in print(…). Default false. */
+  readonly isPrinted?: boolean;
+  /** How the arguments are written. Default: as a JSON object. */
+  readonly dialect?: Dialect;
 }
+
+/** How a family of models writes the arguments of a call where it is not JSON. */
+export type Dialect =
+  /** As Python's: key=value between commas; True, False and None; texts in single quotes or double ones. */
+  | { readonly kind: "python" }
+  /** Braces, keys without quotes, texts as they are between two of this mark. */
+  | { readonly kind: "braces"; readonly quote: string };
 
 /** Calls whose arguments are tags: each text has what stands around it, line breaks that may be missing included. */
 export interface TagGrammar {

@@ -7,6 +7,7 @@ import { type CallSyntax, textCall } from "./call-syntax.ts";
 import {
   bareCalls,
   braceCall,
+  braceGrammar,
   deepSeekCall,
   deepSeekGrammar,
   deepSeekSilent,
@@ -24,6 +25,7 @@ import {
   named,
   parseToolCode,
   pythonCalls,
+  pythonGrammar,
   wrappedFunctionTags,
 } from "./family-calls.ts";
 import { jsonCall } from "./json-call.ts";
@@ -66,6 +68,8 @@ export interface Family {
   readonly calls: (tools: readonly Tool[]) => readonly CallSyntax[];
   readonly silent?: readonly string[];
   readonly grammar?: CallGrammar;
+  /** How the model itself writes its calls, where that is not `grammar`, which it reads. */
+  readonly own?: CallGrammar;
   /** Where arguments are tags. */
   readonly tags?: TagGrammar;
   /** What the prompt ends with, and what belongs to the answer's first mark. */
@@ -175,23 +179,27 @@ export const families: readonly Family[] = [
   {
     name: "gemma4",
     known: ["<|tool_call>"],
+    own: braceGrammar("<|tool_call>", "<tool_call|>", '<|"|>'),
     calls: () => [braceCall("<|tool_call>", "<tool_call|>", '<|"|>')],
   },
   {
     name: "functiongemma",
     known: ["<start_function_call>"],
+    own: braceGrammar("<start_function_call>", "<end_function_call>", "<escape>"),
     calls: () => [braceCall("<start_function_call>", "<end_function_call>", "<escape>")],
   },
   {
     name: "lfm2",
     known: ["<|tool_list_start|>"],
-    grammar: { ...listGrammar("<|tool_call_start|>", "<|tool_call_end|>"), isOwn: false },
+    grammar: listGrammar("<|tool_call_start|>", "<|tool_call_end|>"),
+    own: pythonGrammar("<|tool_call_start|>[", "]<|tool_call_end|>"),
     calls: () => [pythonCalls("<|tool_call_start|>", "<|tool_call_end|>")],
   },
   {
     name: "lfm2",
     known: ["<|tool_call_start|>"],
-    grammar: { ...listGrammar("<|tool_call_start|>", "<|tool_call_end|>"), isOwn: false },
+    grammar: listGrammar("<|tool_call_start|>", "<|tool_call_end|>"),
+    own: pythonGrammar("<|tool_call_start|>[", "]<|tool_call_end|>"),
     calls: () => [pythonCalls("<|tool_call_start|>", "<|tool_call_end|>")],
   },
   {
@@ -201,9 +209,9 @@ export const families: readonly Family[] = [
     grammar: jsonGrammar("tool_name", "parameters", {
       open: "<|START_ACTION|>[",
       before: '{"tool_call_id": "0", "tool_name": "',
-      separator: undefined,
+      separator: ",",
       close: "]<|END_ACTION|>",
-      isOwn: false,
+      isSpaced: true,
     }),
     calls: () => [jsonCall({ mark: "<|START_ACTION|>", closers: ["<|END_ACTION|>"] })],
   },
@@ -276,6 +284,10 @@ export const families: readonly Family[] = [
     name: "gigachat",
     known: ["'function call'", "<|role_sep|>"],
     silent: ["<|message_sep|>"],
+    own: jsonGrammar("name", "arguments", {
+      open: "function call<|role_sep|>\n",
+      separator: undefined,
+    }),
     calls: () => [jsonCall({ mark: "function call<|role_sep|>" })],
   },
   {
@@ -293,6 +305,7 @@ export const families: readonly Family[] = [
   {
     name: "gemma3",
     known: ["tool_code"],
+    own: { ...pythonGrammar("```tool_code\n", "\n```"), isPrinted: true },
     calls: () => [
       textCall({
         mark: "```tool_code",

@@ -126,6 +126,10 @@ export function braceCall(mark: string, close: string, quote: string): CallSynta
   });
 }
 
+export function braceGrammar(mark: string, close: string, quote: string): CallGrammar {
+  return { ...named(`${mark}call:`, "", close), dialect: { kind: "braces", quote } };
+}
+
 /** Llama's own tools (brave_search.call(query="…")) stand behind the mark as Python, all others as JSON. */
 const pythonTag = "<|python_tag|>";
 export const llamaTag: CallSyntax = {
@@ -212,6 +216,11 @@ export function pythonCalls(mark: string, close: string): CallSyntax {
   const parse: TextCallOptions["parse"] = (body, tools) =>
     namedCalls(body, tools) ?? parsePythonCalls(body);
   return textCall({ mark, first: "[", close, parse });
+}
+
+export function pythonGrammar(open: string, close: string): CallGrammar {
+  const around = { open, before: "", between: "(", after: ")", separator: ", ", close };
+  return { ...around, dialect: { kind: "python" } };
 }
 
 /** Gemma 3 is taught to print what a function gives. */

@@ -142,11 +142,17 @@ export class MarkedParser implements ReplyParser {
       return "read";
     }
     const bare = this.#isBeginning ? this.#form.calls.filter(({ isBare }) => isBare) : [];
+    // ```tool_code is a mark, ``` alone a bare one.
+    const longer = this.#markedCalls()
+      .map(({ mark }) => mark)
+      .filter((mark) => bare.some((each) => mark.startsWith(each.mark)));
     const marks = [
       ...this.#form.reasoning.map(({ open }) => open),
       ...bare.map(({ mark }) => mark),
+      ...longer,
     ];
     if (!isEnd && marks.some((mark) => isBegun(mark, this.#rest))) return "wait";
+    if (longer.some((mark) => this.#rest.startsWith(mark))) return "none";
     const reasoning = this.#form.reasoning.find(({ open }) => this.#rest.startsWith(open));
     if (reasoning !== undefined) {
       this.#take(reasoning.open.length);

@@ -20,6 +20,8 @@ export type ReplyForm =
       readonly begun: string;
       /** How a call is written; undefined where its arguments are no JSON. */
       readonly grammar: CallGrammar | undefined;
+      /** How the model itself writes one, where that is not `grammar`. */
+      readonly own: CallGrammar | undefined;
       /** How it is, where its arguments are tags. */
       readonly tags: TagGrammar | undefined;
     };
@@ -42,6 +44,7 @@ export function findReplyForm(source: string, knowsTools: () => boolean): ReplyF
     silent: family?.silent ?? [],
     begun: family?.begun ?? "",
     grammar: family === undefined ? genericGrammar : family.grammar,
+    own: family?.own,
     tags: family?.tags,
   };
 }
