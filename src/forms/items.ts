@@ -46,6 +46,20 @@ export class Items {
     return item;
   }
 
+  /** One item for each byte, each of a set of its own, from the last to the first. The first one of them. */
+  addText(kind: number, bytes: Uint8Array, setOf: Int32Array, next: number): number {
+    let item = next;
+    while (this.#count + bytes.length > this.#kinds.length) this.#grow();
+    for (let at = bytes.length - 1; at >= 0; at--) {
+      const made = this.#count++;
+      this.#kinds[made] = kind;
+      this.#a[made] = setOf[bytes[at] ?? 0] ?? 0;
+      this.#b[made] = item;
+      item = made;
+    }
+    return item;
+  }
+
   #grow(): void {
     const capacity = 2 * this.#kinds.length;
     if (capacity > maxItems) throw tooLarge();

@@ -32,6 +32,7 @@ export const itemKind: {
 } = { end: 0, bytes: 1, choice: 2, call: 3, count: 4 };
 
 export const endItem = 0;
+const noSet = -1;
 
 /** A repeat that is counted while it is read, so that its size does not depend on its limits. */
 export interface Counter {
@@ -160,7 +161,8 @@ export class Program {
 class Compiler {
   readonly #program: Program;
   readonly #flags: TextFlags;
-  readonly #byteSets: number[] = [];
+  /** Per byte the set of it alone, or `noSet`. */
+  readonly #setOfByte: Int32Array = new Int32Array(256).fill(noSet);
   readonly #codes: Map<Expression, number> = new Map();
 
   constructor(program: Program, flags: TextFlags) {
@@ -203,22 +205,14 @@ class Compiler {
   }
 
   #text(bytes: Uint8Array, next: number): number {
-    let item = next;
-    for (let at = bytes.length - 1; at >= 0; at--) {
-      const byte = bytes[at] ?? 0;
-      item = this.#program.items.add(itemKind.bytes, this.#setOfByte(byte), item, false);
-    }
-    return item;
+    for (const byte of bytes) if (this.#setOfByte[byte] === noSet) this.#addByteSet(byte);
+    return this.#program.items.addText(itemKind.bytes, bytes, this.#setOfByte, next);
   }
 
-  #setOfByte(byte: number): number {
-    const known = this.#byteSets[byte];
-    if (known !== undefined) return known;
+  #addByteSet(byte: number): void {
     const set = new Uint32Array(8);
     set[byte >> 5] = 1 << (byte & 31);
-    const found = this.#program.setId(set);
-    this.#byteSets[byte] = found;
-    return found;
+    this.#setOfByte[byte] = this.#program.setId(set);
   }
 
   #choice(options: readonly Expression[], next: number): number {

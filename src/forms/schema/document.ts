@@ -30,6 +30,8 @@ const maxDepth = 400;
 const maxValues = 60_000;
 /** Of names and texts, but for what is said to people: an answer may have to be one of them. */
 const maxCharacters = 2_000_000;
+/** Characters of schemas that are compared by what they say. */
+const maxMeaning = 500;
 const saysNothing: ReadonlySet<string> = new Set([
   "title",
   "description",
@@ -41,6 +43,8 @@ export class SchemaDocument {
   readonly root: SchemaNode;
   readonly #source: unknown;
   readonly #nodes: Map<unknown, SchemaNode> = new Map();
+  /** Schemas without others in them that say the same are one: of 1000 properties many do. */
+  readonly #byMeaning: Map<string, SchemaNode> = new Map();
   readonly #never: SchemaNode;
   readonly #always: SchemaNode;
   #anchors: ReadonlyMap<string, unknown> | undefined;
@@ -72,10 +76,15 @@ export class SchemaDocument {
     if (!isRecord(schema))
       throw new FormError(at(path), "is no schema", "give an object, or true or false");
     const isRoot = this.#nodes.size === 0;
+    const meaning = isRoot ? undefined : meaningOf(schema);
+    const alike = meaning === undefined ? undefined : this.#byMeaning.get(meaning);
+    if (alike !== undefined) return alike;
     for (const [keyword, value] of Object.entries(schema))
       checkKeyword(keyword, value, { path, isRoot });
     checkLimits(schema, path);
-    return this.#add(schema, path, { isNegation: false });
+    const node = this.#add(schema, path, { isNegation: false });
+    if (meaning !== undefined) this.#byMeaning.set(meaning, node);
+    return node;
   }
 
   /** A schema that hearth made of those of the document: its own keywords need no check. */
@@ -156,6 +165,22 @@ export class SchemaDocument {
   }
 }
 
+/** What a schema says about values, as a text; undefined where it has another one in it, or is long. */
+function meaningOf(schema: Readonly<Record<string, unknown>>): string | undefined {
+  let meaning = "";
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (saysNothing.has(keyword)) continue;
+    if (!isPlain(value) && !(Array.isArray(value) && value.every(isPlain))) return undefined;
+    meaning += `${JSON.stringify(keyword)}:${JSON.stringify(value)},`;
+    if (meaning.length > maxMeaning) return undefined;
+  }
+  return meaning;
+}
+
+function isPlain(value: unknown): boolean {
+  return value === null || ["string", "number", "boolean"].includes(typeof value);
+}
+
 /** Where in a schema something is, as an error says it. */
 export function at(path: string): string {
   return `schema at ${path}`;
@@ -189,20 +214,20 @@ function checkKeyword(
   value: unknown,
   place: { readonly path: string; readonly isRoot: boolean },
 ): void {
-  const where = at(step(place.path, keyword));
+  const where = (): string => at(step(place.path, keyword));
   if ((keyword === "$id" || keyword === "id") && !place.isRoot) {
-    throw new FormError(where, "gives an inner schema a name of its own", "use $defs and $ref");
+    throw new FormError(where(), "gives an inner schema a name of its own", "use $defs and $ref");
   }
   if (silentKeywords.has(keyword) || isVendorKeyword(keyword)) return;
   const known = Object.hasOwn(enforcedKeywords, keyword) ? enforcedKeywords[keyword] : undefined;
   if (known === undefined) {
     const remedy = refusedKeywords.get(keyword);
     throw remedy === undefined
-      ? new FormError(where, "is no keyword that is known", "leave it out, or correct its name")
-      : new FormError(where, "cannot be enforced while an answer is written", remedy);
+      ? new FormError(where(), "is no keyword that is known", "leave it out, or correct its name")
+      : new FormError(where(), "cannot be enforced while an answer is written", remedy);
   }
   if (!known.accepts(value)) {
-    throw new FormError(where, `is ${describeValue(value)}`, `it needs ${known.expected}`);
+    throw new FormError(where(), `is ${describeValue(value)}`, `it needs ${known.expected}`);
   }
 }
 

@@ -112,9 +112,9 @@ class MemberRules {
     this.#where = where;
   }
 
-  /** From the last named property to the first: what may follow when so many properties are there. */
+  /** A rule for each place among the named properties and each count that may be there before it. */
   expression(): Expression {
-    const { named, others, most, between } = this.#members;
+    const { named, most, between } = this.#members;
     const counts = this.#highestCount + 1;
     if (named.length * counts > maxCounted) {
       throw new FormError(
@@ -123,17 +123,34 @@ class MemberRules {
         "leave out their count",
       );
     }
-    let after = Array.from({ length: counts }, (_, count) => this.#others(count));
-    for (const { body, isRequired } of named.toReversed()) {
-      const next = after;
-      after = next.map((skipped, count) => {
-        const following = next[Math.min(count + 1, counts - 1)] ?? nothing;
-        const member =
-          count < most ? sequence(...(count === 0 ? [] : [between]), body, following) : nothing;
-        return this.#use.builder.add(this.#where, isRequired ? member : choice([member, skipped]));
-      });
+    const { builder } = this.#use;
+    const rules = new Map<number, number>();
+    const waiting: { readonly rule: number; readonly place: number; readonly count: number }[] = [];
+    const from = (place: number, count: number): Expression => {
+      const key = place * counts + count;
+      const known = rules.get(key);
+      const rule = known ?? builder.declare(this.#where);
+      if (known === undefined) waiting.push({ rule, place, count });
+      rules.set(key, rule);
+      return { kind: "rule", rule };
+    };
+    const start = from(0, 0);
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { rule, place, count } = next;
+      const member = named[place];
+      if (member === undefined) {
+        builder.define(rule, this.#others(count));
+        continue;
+      }
+      const options: Expression[] = [];
+      if (count < most) {
+        const following = from(place + 1, Math.min(count + 1, counts - 1));
+        options.push(sequence(...(count === 0 ? [] : [between]), member.body, following));
+      }
+      if (!member.isRequired) options.push(from(place + 1, count));
+      builder.define(rule, choice(options));
     }
-    return after[0] ?? others;
+    return start;
   }
 
   /** Counts above it are as good as it. */
