@@ -14,7 +14,7 @@ import { architectureNames, architectureOf } from "./registry.ts";
 const folder = modelFolder();
 afterAll(() => folder[Symbol.dispose]());
 
-const { u32, f32 } = metadataValue;
+const { u32, u64, f32 } = metadataValue;
 
 const mixtures = architectureNames.filter((name) => architectureOf(name).mixture !== undefined);
 const options: ProgramOptions = {
@@ -183,6 +183,38 @@ describe("a file with experts is refused for", () => {
   it("experts where the architecture has none", async () => {
     const opened = open("--arch qwen2", { keys: { "qwen2.expert_count": u32(8) } });
     await expect(opened).rejects.toThrow(/a mixture of 8 experts \(qwen2\.expert_count\)/);
+  });
+});
+
+/** The first layer that has a router. */
+function routerOf(model: Model): string {
+  return `blk.${model.hyperparameters.mixture?.denseLayers ?? 0}.ffn_gate_inp.weight`;
+}
+
+describe.each(mixtures)("a file of %s with experts is refused in one line for", (arch) => {
+  const key = (name: string): string => `${arch}.${name}`;
+  const args = `${argsOf(arch)} --vocab 300`;
+
+  it.each<readonly [string, MetadataValue, RegExp]>([
+    // Where a file may have no experts: those that tokens use, and tensors of experts.
+    ["expert_count", u32(0), /expert_count|expert_used_count.*expected 0 where/],
+    ["expert_count", u64(2n ** 32n), /expert_count.*found 4294967296/],
+    ["expert_used_count", u32(9), /expert_used_count.*found 9, expected an integer from 1 to 8/],
+  ])("a wrong %s", async (name, value, message) => {
+    const opened = open(args, { keys: { [key(name)]: value } });
+    await expect(opened).rejects.toThrow(message);
+    await expect(opened).rejects.toThrow(/^[^\n]+$/);
+  });
+
+  it("a router of another shape, and one with a NaN", async () => {
+    const name = routerOf(await open(args));
+    const narrow = open(args, { tensors: { [name]: floats(name, zeros(64 * 8), [64, 8]) } });
+    await expect(narrow).rejects.toThrow(/ffn_gate_inp\.weight: found \[64, 8\], expected/);
+    const fewer = open(args, { tensors: { [name]: floats(name, zeros(128 * 7), [128, 7]) } });
+    await expect(fewer).rejects.toThrow(/ffn_gate_inp\.weight: found \[128, 7\], expected/);
+    const values = zeros(128 * 8).fill(Number.NaN, 1023);
+    const notFinite = open(args, { tensors: { [name]: floats(name, values, [128, 8]) } });
+    await expect(notFinite).rejects.toThrow(`${name}: found NaN at value 1023`);
   });
 });
 
