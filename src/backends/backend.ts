@@ -6,6 +6,7 @@
 import type { RowType } from "../core/dtype.ts";
 import type { MultiplyMatrices } from "../core/matrix-product.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+import type { BlockRef } from "../ops/block-ref.ts";
 import type { Slot, Weight } from "../ops/op.ts";
 import type { Program, Step } from "../ops/program.ts";
 import type { StatePart } from "../ops/state-parts.ts";
@@ -34,13 +35,11 @@ export interface MemoryUse {
 }
 
 /** What one FFN op, or the experts of a layer, did in the last run of a step, summed over its rows. */
-export interface FfnCounts {
-  readonly layer: number;
-  /** Of the experts together, beside a block that the layer may have: neurons are those of all experts. */
-  readonly ofExperts?: true;
+export interface FfnCounts extends BlockRef {
   /** Row–neuron pairs computed, of rows × neurons. */
   readonly active: number;
   readonly rows: number;
+  /** Of experts: those of all of them. */
   readonly neurons: number;
   /** Weight bytes of the block that were read, predictor included. */
   readonly bytesTouched: Bytes;
@@ -61,9 +60,7 @@ export interface NeuronCounts {
 }
 
 /** The active set of one row: ids of neurons of a layer's block, or of its experts, rising. */
-export interface ActiveSet {
-  readonly layer: number;
-  readonly ofExperts?: true;
+export interface ActiveSet extends BlockRef {
   readonly ids: Uint32Array;
 }
 
@@ -93,10 +90,7 @@ export interface StatePlace {
 }
 
 /** Swaps neurons, or experts, of one layer: `to[i]` takes the place of `from[i]`. The lists are equally long and share none. */
-export interface NeuronChange {
-  readonly layer: number;
-  /** The ids are of the experts that its router chooses from. Absent: of neurons of its block. */
-  readonly ofExperts?: true;
+export interface NeuronChange extends BlockRef {
   /** Neurons that were computed so far. */
   readonly from: Uint32Array;
   /** Neurons that are computed from now on. */

@@ -1,4 +1,5 @@
 /** What can be read off a program without running it: the weights its ops use, the neurons of its blocks. */
+import type { BlockRef } from "./block-ref.ts";
 import type { FfnBlock, Op, OpKind, OpOf, Weight } from "./op.ts";
 import { ruleOf } from "./op-table.ts";
 import type { Program } from "./program.ts";
@@ -33,7 +34,7 @@ export function channelsOfOp(op: Op): readonly Weight[] {
 /** Of each block, or of each op of experts, the subset that a change is of: undefined for those of other layers, and for whole ones. */
 export function changeableSubsets(
   program: Program,
-  { layer, ofExperts }: { readonly layer: number; readonly ofExperts?: true },
+  { layer, ofExperts }: BlockRef,
 ): readonly (Uint32Array | undefined)[] {
   return ofExperts
     ? opsOfKind(program, "experts").map(({ stack, subset }) =>

@@ -5,6 +5,7 @@
  */
 import type { ChannelCounts, Executable, FfnCounts } from "../backends/backend.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+import { blockKey } from "../ops/block-ref.ts";
 import { purposeOf, type RowPurpose, rowPurposes, type Step } from "../ops/program.ts";
 
 export interface FfnUse {
@@ -31,7 +32,8 @@ interface ChannelUse {
 /** What counts are taken from. */
 export type CountSource = Pick<Executable, "ffnCounts" | "channelCounts">;
 
-interface LayerSum {
+interface BlockSum {
+  readonly layer: number;
   active: number;
   possible: number;
   rows: Tokens;
@@ -41,8 +43,8 @@ interface LayerSum {
 type ChannelSum = Pick<ChannelCounts, "rows" | "channels" | "bytesTouched">;
 
 interface PurposeSum {
-  /** By layer and part of it, see `keyOf`. */
-  readonly layers: Map<number, LayerSum>;
+  /** By `blockKey`: a layer may have a block beside its experts, and each computes all rows. */
+  readonly blocks: Map<number, BlockSum>;
   /** In the program's order. */
   channels: readonly ChannelSum[];
   predictorTime: Milliseconds | undefined;
@@ -95,15 +97,15 @@ export class FfnCounters {
     const counted = new Set<number>();
     const fresh = this.#source.ffnCounts();
     for (const counts of fresh) {
-      const key = keyOf(counts);
-      const layer = sum.layers.get(key) ?? { ...nothing };
-      layer.active += counts.active;
-      layer.possible += counts.rows * counts.neurons;
+      const key = blockKey(counts);
+      const block = sum.blocks.get(key) ?? emptyBlock(counts.layer);
+      block.active += counts.active;
+      block.possible += counts.rows * counts.neurons;
       // Gated shared experts are a mixture of their own, over the same rows.
-      if (!counts.ofExperts || !counted.has(key)) layer.rows += counts.rows;
+      if (!counts.ofExperts || !counted.has(key)) block.rows += counts.rows;
       counted.add(key);
-      layer.bytes += counts.bytesTouched;
-      sum.layers.set(key, layer);
+      block.bytes += counts.bytesTouched;
+      sum.blocks.set(key, block);
       const { predictorTime } = counts;
       if (predictorTime !== undefined) sum.predictorTime = (sum.predictorTime ?? 0) + predictorTime;
     }
@@ -111,45 +113,39 @@ export class FfnCounters {
   }
 }
 
-const nothing: LayerSum = { active: 0, possible: 0, rows: 0, bytes: 0 };
-
-/** A layer may have a block beside its experts; each computes all rows. */
-function keyOf({ layer, ofExperts }: FfnCounts): number {
-  return 2 * layer + (ofExperts === true ? 1 : 0);
+function emptyBlock(layer: number): BlockSum {
+  return { layer, active: 0, possible: 0, rows: 0, bytes: 0 };
 }
 
 function emptySum(): PurposeSum {
-  return { layers: new Map(), channels: [], predictorTime: undefined, stepTime: 0, proposals: 0 };
+  return { blocks: new Map(), channels: [], predictorTime: undefined, stepTime: 0, proposals: 0 };
 }
 
 function summarise(sums: readonly PurposeSum[]): FfnUse {
-  const layers = new Map<number, LayerSum>();
-  for (const [layer, sum] of sums.flatMap((one) => [...one.layers])) {
-    const total = layers.get(layer);
-    layers.set(layer, total === undefined ? { ...sum } : added(total, sum));
+  const blocks = new Map<number, BlockSum>();
+  for (const [key, sum] of sums.flatMap((one) => [...one.blocks])) {
+    blocks.set(key, added(blocks.get(key) ?? emptyBlock(sum.layer), sum));
   }
-  const parts = [...layers].sort(([a], [b]) => a - b);
-  const perPart = parts.map(([, sum]) => sum);
-  const perLayer = new Map<number, LayerSum>();
-  for (const [key, sum] of parts) {
-    const layer = Math.floor(key / 2);
-    perLayer.set(layer, added(perLayer.get(layer) ?? nothing, sum));
+  const perBlock = [...blocks].sort(([a], [b]) => a - b).map(([, sum]) => sum);
+  const perLayer = new Map<number, BlockSum>();
+  for (const sum of perBlock) {
+    perLayer.set(sum.layer, added(perLayer.get(sum.layer) ?? emptyBlock(sum.layer), sum));
   }
-  const total = perPart.reduce(added, nothing);
+  const total = perBlock.reduce(added, emptyBlock(0));
   const proposals = sums.reduce((all, one) => all + one.proposals, 0);
   const time = sums.reduce((all, { stepTime }) => all + stepTime, 0);
   const measured = sums.flatMap(({ predictorTime }) => predictorTime ?? []);
   const predictorTime = measured.reduce((all, one) => all + one, 0);
   const channels = sums.map((one) => one.channels).reduce(addedChannels, []);
   return {
-    tokens: Math.max(0, (perPart[0]?.rows ?? 0) - proposals),
+    tokens: Math.max(0, (perBlock[0]?.rows ?? 0) - proposals),
     activeShare: share(total.active, total.possible),
     activeSharePerLayer: [...perLayer.values()].map(({ active, possible }) =>
       share(active, possible),
     ),
     ...(measured.length > 0 && { predictorTimeShare: share(predictorTime, time) }),
     // Layers may have computed different rows: the last one those of outputs only.
-    bytesTouchedPerToken: perPart.reduce((all, { bytes, rows }) => all + share(bytes, rows), 0),
+    bytesTouchedPerToken: perBlock.reduce((all, { bytes, rows }) => all + share(bytes, rows), 0),
     ...(channels.length > 0 && { channels: channelUse(channels) }),
   };
 }
@@ -170,8 +166,9 @@ function addedChannels(a: readonly ChannelSum[], b: readonly ChannelSum[]): read
   }));
 }
 
-function added(a: LayerSum, b: LayerSum): LayerSum {
+function added(a: BlockSum, b: BlockSum): BlockSum {
   return {
+    layer: a.layer,
     active: a.active + b.active,
     possible: a.possible + b.possible,
     rows: a.rows + b.rows,

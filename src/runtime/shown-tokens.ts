@@ -2,10 +2,11 @@
  * Tokens of an answer whose computation somebody looks at: which neurons, or experts, were computed for each, what was read,
  * and when the devices worked. Without a looker nothing of it is done; with one, it takes no more than a share of the time.
  */
-import type { ActiveSet, FfnCounts, ShownRow } from "../backends/backend.ts";
+import type { FfnCounts, ShownRow } from "../backends/backend.ts";
 import type { TimelineEvent } from "../backends/executable-report.ts";
 import { callCaller } from "../core/call-caller.ts";
 import type { Bytes, Milliseconds, Tokens } from "../core/units.ts";
+import { blockKey } from "../ops/block-ref.ts";
 import type { Seat } from "./seat.ts";
 
 /** One step, as the session saw it. */
@@ -126,11 +127,10 @@ export function nextShown(seats: readonly Seat[]): Seat | undefined {
 function layersOf({ counts, sets }: ShownStep): readonly ShownLayer[] {
   return counts.map((count): ShownLayer => {
     const { layer, rows, active, bytesTouched, time, predictorTime } = count;
-    const ofExperts = count.ofExperts === true;
-    const set = sets.find((one) => one.layer === layer && isOfExperts(one) === ofExperts);
+    const set = sets.find((one) => blockKey(one) === blockKey(count));
     return {
       layer,
-      ofExperts,
+      ofExperts: count.ofExperts === true,
       ...(set !== undefined && { active: set.ids }),
       activeCount: rows === 0 ? 0 : active / rows,
       bytesTouched,
@@ -138,10 +138,6 @@ function layersOf({ counts, sets }: ShownStep): readonly ShownLayer[] {
       ...(predictorTime !== undefined && { predictorTime }),
     };
   });
-}
-
-function isOfExperts({ ofExperts }: ActiveSet): boolean {
-  return ofExperts === true;
 }
 
 function fromStart(event: TimelineEvent, start: Milliseconds): TimelineEvent {

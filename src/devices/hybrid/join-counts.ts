@@ -1,29 +1,30 @@
 /** Sums of counts of feed-forward blocks: over devices that share a block, and over runs. */
 import type { FfnCounts } from "../../backends/backend.ts";
 import type { Milliseconds } from "../../core/units.ts";
+import { type BlockRef, blockKey } from "../../ops/block-ref.ts";
 
-/** One count for each layer, in order of layer. */
+/** One count for each block, and for the experts of each layer, in order of layer. */
 export function joinCounts(
   counts: readonly FfnCounts[],
   join: (a: FfnCounts, b: FfnCounts) => FfnCounts,
 ): readonly FfnCounts[] {
-  const byLayer = new Map<number, FfnCounts>();
+  const byBlock = new Map<number, FfnCounts>();
   for (const count of counts) {
-    const known = byLayer.get(count.layer);
-    byLayer.set(count.layer, known === undefined ? count : join(known, count));
+    const key = blockKey(count);
+    const known = byBlock.get(key);
+    byBlock.set(key, known === undefined ? count : join(known, count));
   }
-  return [...byLayer.values()].sort((a, b) => a.layer - b.layer);
+  return [...byBlock].sort(([a], [b]) => a - b).map(([, count]) => count);
 }
 
 /** The same rows on two devices, each with neurons of its own. */
 export function joinDevices(a: FfnCounts, b: FfnCounts): FfnCounts {
   return {
-    layer: a.layer,
+    ...refOf(a),
     active: a.active + b.active,
     rows: Math.max(a.rows, b.rows),
     neurons: a.neurons + b.neurons,
     bytesTouched: a.bytesTouched + b.bytesTouched,
-    ...(a.ofExperts && b.ofExperts && { ofExperts: true }),
     ...joinTimes(a, b, Math.max),
   };
 }
@@ -31,14 +32,17 @@ export function joinDevices(a: FfnCounts, b: FfnCounts): FfnCounts {
 /** The same neurons over more rows. */
 export function joinRuns(a: FfnCounts, b: FfnCounts): FfnCounts {
   return {
-    layer: a.layer,
+    ...refOf(a),
     active: a.active + b.active,
     rows: a.rows + b.rows,
     neurons: a.neurons,
     bytesTouched: a.bytesTouched + b.bytesTouched,
-    ...(a.ofExperts && b.ofExperts && { ofExperts: true }),
     ...joinTimes(a, b, (first, second) => first + second),
   };
+}
+
+function refOf({ layer, ofExperts }: BlockRef): BlockRef {
+  return { layer, ...(ofExperts && { ofExperts }) };
 }
 
 /** Of times that only one side has measured, that side's. */
