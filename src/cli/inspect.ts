@@ -150,7 +150,12 @@ function shapeFacts({ model }: Inspection): readonly (readonly [string, string])
   const { layers, dim, attention, neurons } = model.hyperparameters;
   const heads = attention.map((layer) => layer.heads);
   const kvHeads = attention.map((layer) => layer.kvHeads);
-  const ffn = `${counted(Math.max(...neurons), "neuron")} a layer, ${model.activation.kind}, ${model.gating}`;
+  const { mixture } = model.hyperparameters;
+  const width =
+    mixture === undefined
+      ? `${counted(Math.max(...neurons), "neuron")} a layer`
+      : `${counted(mixture.neurons, "neuron")} an expert`;
+  const ffn = `${width}, ${model.activation.kind}, ${model.gating}`;
   return [
     [
       "shape",

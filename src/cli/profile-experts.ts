@@ -64,9 +64,16 @@ function asText({ sidecar, tokens, layers }: ExpertProfile): string {
   ].join("\n");
 }
 
-function mostUsed({ frequencies }: ExpertLayer): string {
+/** How often it is chosen, and its part of the sum of all weights that experts were chosen with. */
+function mostUsed({ frequencies, meanWeights }: ExpertLayer): string {
   const most = frequencies.indexOf(Math.max(...frequencies));
-  return `${most} (${percent(frequencies[most] ?? 0, 1)} of tokens)`;
+  const mass = Float64Array.from(
+    frequencies,
+    (often, expert) => often * (meanWeights[expert] ?? 0),
+  );
+  const all = mass.reduce((sum, each) => sum + each, 0);
+  const part = all === 0 ? 0 : (mass[most] ?? 0) / all;
+  return `${most} (${percent(frequencies[most] ?? 0, 1)} of tokens, ${percent(part, 1)} of weight)`;
 }
 
 function distance(tokens: number | undefined): string {
