@@ -274,6 +274,20 @@ struct DeltaTask {
   float* out;  // [columns]
 };
 
+// Columns of the rows of a ListedSumTask.
+constexpr size_t kListedColumns = 64;
+
+// y[t, c] += Σ_e coefficient[e] · rows[place[e], c] for e in offset[t] … offset[t + 1], in this order,
+// each by a fused multiply-add.
+struct ListedSumTask {
+  const float* rows;       // [rows, kListedColumns]
+  const uint8_t* place;    // a row
+  const uint32_t* offset;  // [tokens + 1]
+  const float* coefficient;
+  size_t tokens;
+  float* y;  // [tokens, kListedColumns]
+};
+
 struct VectorKernels {
   void (*rms_norm)(const NormTask& task);
   void (*layer_norm)(const NormTask& task);
@@ -297,6 +311,7 @@ struct VectorKernels {
   void (*attention_merge)(const AttentionMergeTask& task);
   void (*convolve)(const ConvolveTask& task);
   void (*delta_rule)(const DeltaTask& task);
+  void (*add_listed)(const ListedSumTask& task);
   // Bit i of out = sign bit of x[i]; out has sign_words(count) words, the unused bits 0.
   void (*sign_pack)(const float* x, size_t count, uint64_t* out);
   // score[r] = columns − 2 · popcount(signs[r] XOR x), for r in rows; signs rows of

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention.h"
+#include "listed-sums.h"
 #include "recurrent.h"
 #include "row-kernels.h"
 #include "select-kernels.h"
@@ -29,6 +30,7 @@ constexpr VectorKernels lane_vector_kernels() {
   table.attention_merge = attention_merge<L>;
   table.convolve = convolve<L>;
   table.delta_rule = delta_rule<L>;
+  table.add_listed = add_listed<L>;
   table.sign_pack = sign_pack;
   table.sign_scores = sign_scores;
   table.select_at_least = select_at_least;

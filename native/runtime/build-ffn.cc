@@ -89,13 +89,19 @@ void build_ffn(Builder& builder, Reader& reader) {
   build_channels(builder, *run);
   builder.add(make_ffn_select(run, builder.needs()));
   builder.add(make_ffn_active(run, builder.needs()));
-  builder.add(make_ffn_dense(run, builder.needs()));
+  const bool lists = run->selection->scores() != Scores::kNone;
+  if (lists) {
+    builder.add(make_ffn_tiles(run, builder.needs()));
+  } else {
+    builder.add(make_ffn_dense(run, builder.needs()));
+  }
   if (op.hidden_norm != nullptr) builder.add(make_ffn_norm(run));
-  builder.need_ffn(op, run->piece_room);
+  builder.need_ffn(*run);
   builder.writes(run->h);
   if (op.down_rows) {
     builder.add(make_ffn_reduce(run));
-    builder.add(make_ffn_down_rows(run, builder.needs()));
+    if (lists) builder.add(make_ffn_listed_down(run, builder.needs()));
+    builder.add(make_ffn_dense_down(run, builder.needs()));
   } else {
     MatmulPart down;
     down.weight = op.down;

@@ -117,7 +117,7 @@ class Builder {
   // Rows f32 [max rows, width], the same for every call with this name and width.
   Slot shared_rows(SharedRows name, uint32_t width, bool outputs);
   // Sizes the memory that blocks share.
-  void need_ffn(const FfnOp& op, size_t selection);
+  void need_ffn(const FfnRun& run);
   void finish();
 
  private:
@@ -146,6 +146,7 @@ class Builder {
   size_t attention_floats_ = 0;  // of all heads of a row, in the widest layer
   size_t ffn_neurons_ = 0;
   size_t ffn_selection_ = 0;
+  size_t ffn_tiles_ = 0;  // of the block with the most, of those that list neurons
   size_t sum_floats_ = 0;
 };
 

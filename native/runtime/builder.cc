@@ -263,11 +263,15 @@ float* Builder::shared(SharedRows name, size_t floats) {
   return memory;
 }
 
-void Builder::need_ffn(const FfnOp& op, size_t selection) {
+void Builder::need_ffn(const FfnRun& run) {
+  const FfnOp& op = run.op;
+  if (run.selection->scores() != Scores::kNone) {
+    ffn_tiles_ = std::max<size_t>(ffn_tiles_, run.tiles());
+  }
   ffn_neurons_ = std::max<size_t>(ffn_neurons_, op.neurons);
   const size_t rows = std::min<size_t>(kMaxSparseRows, needs_.max_rows);
   sum_floats_ = std::max(sum_floats_, rows * kMaxGroups * op.dim);
-  ffn_selection_ = std::max(ffn_selection_, selection);
+  ffn_selection_ = std::max(ffn_selection_, run.piece_room);
 }
 
 void Builder::finish() {
@@ -278,6 +282,8 @@ void Builder::finish() {
   ffn.selection_stride = ffn_selection_;
   ffn.selected = arena.array<uint32_t>(sparse_rows * ffn_selection_);
   ffn.active = arena.array<uint32_t>(sparse_rows * (ffn_neurons_ + 16));
+  ffn.tiles.place = arena.array<uint8_t>(ffn_tiles_ * kTileNeurons * needs_.max_rows);
+  ffn.tiles.offset = arena.array<uint32_t>(ffn_tiles_ * (needs_.max_rows + 1));
   constexpr size_t kCutParts = size_t{kMaxCutRows} * kMaxCuts;
   executable_.partials.out = arena.array<float>(kCutParts * attention_floats_);
   executable_.partials.state = arena.array<float>(kCutParts * attention_heads_ * 2);

@@ -13,13 +13,12 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
       .count();
 }
 
-// Whether the step goes the sparse way.
-bool goes_sparse(const FfnRun& run) {
-  const FfnOp& op = run.op;
-  if (run.rows == 0 || run.rows > kMaxSparseRows) return false;
-  const bool lists = run.selection->scores() != Scores::kNone || op.subset != nullptr;
+Way way_of(const FfnRun& run) {
+  const bool is_few = run.rows <= kMaxSparseRows;
+  if (run.selection->scores() != Scores::kNone) return is_few ? Way::kSparse : Way::kTiled;
   // One row against a transposed down is a list of all neurons; several are a matrix product.
-  return lists || (op.down_rows && run.rows == 1);
+  const bool lists = is_few && (run.op.subset != nullptr || (run.op.down_rows && run.rows == 1));
+  return lists ? Way::kSparse : Way::kDense;
 }
 
 class StartStage final : public Stage {
@@ -28,7 +27,7 @@ class StartStage final : public Stage {
 
   Phase begin(const Step& step) override {
     run_->rows = run_->op.x.rows(step);
-    run_->sparse = goes_sparse(*run_);
+    run_->way = way_of(*run_);
     run_->predictor_ms = 0;
     run_->started = std::chrono::steady_clock::now();
     return Phase{0, false};
@@ -106,22 +105,26 @@ class EndStage final : public Stage {
     const FfnRun& run = *run_;
     if (run.rows == 0) return Phase{0, false};
     const uint32_t watched = std::min(step.watched, run.rows);
-    if (run.sparse && watched > 0) {
+    const bool is_sparse = run.way == Way::kSparse;
+    if (is_sparse && watched > 0) {
       run.meter->count_neurons(run.scratch->active, size_t{run.op.neurons} + 16,
                                run.active_count.data(), watched);
     }
     const uint32_t shown = run.op.x.shown(step);
-    const bool selects = run.sparse && run.selection->scores() != Scores::kNone;
+    const bool selects = is_sparse && run.selection->scores() != Scores::kNone;
     if (selects && shown < run.rows) show(run, shown);
     FfnCounts counts;
     counts.rows = run.rows;
     counts.predictor_ms = run.predictor_ms;
     counts.ms = milliseconds_since(run.started);
-    if (run.sparse) {
+    if (is_sparse) {
       for (uint32_t row = 0; row < run.rows; row++) counts.active += run.active_count[row];
       counts.bytes_touched = sparse_bytes(run, counts.active);
     } else {
-      counts.active = static_cast<double>(run.active_in_dense.load(std::memory_order_relaxed));
+      const bool is_tiled = run.way == Way::kTiled;
+      const uint64_t in_tiles = run.active_in_tiles.load(std::memory_order_relaxed);
+      const double all = static_cast<double>(run.rows) * run.op.candidates();
+      counts.active = is_tiled ? static_cast<double>(in_tiles) : all;
       counts.bytes_touched = dense_bytes(run);
     }
     run.meter->add(counts);

@@ -47,7 +47,7 @@ class SelectStage final : public Stage {
 
   Phase begin(const Step&) override {
     FfnRun& run = *run_;
-    if (!run.sparse || run.selection->scores() == Scores::kNone) return Phase{0, false};
+    if (run.way != Way::kSparse || run.selection->scores() == Scores::kNone) return Phase{0, false};
     run.selection->begin(run);
     const bool joins = run.channels != nullptr && run.channels->all_by_channels();
     cut_candidates(run, joins ? kJoinedCandidates : candidates_per_chunk(run));

@@ -22,7 +22,7 @@ class ActiveStage final : public Stage {
 
   Phase begin(const Step&) override {
     FfnRun& run = *run_;
-    if (!run.sparse) return Phase{0, false};
+    if (run.way != Way::kSparse) return Phase{0, false};
     if (run.selection->scores() == Scores::kPrediction) {
       const auto passed = std::chrono::steady_clock::now() - run.started;
       run.predictor_ms = std::chrono::duration<double, std::milli>(passed).count();
@@ -52,7 +52,7 @@ class ActiveStage final : public Stage {
     for (size_t i = 0; i < count; i++) ids[i] = static_cast<uint32_t>(op.neuron(candidates[i]));
     float* h = scratch.floats;
     float* spare = scratch.floats + round_up(group.count, 16);
-    if (gate_first()) {
+    if (run.gate_first()) {
       count = hidden_of_open_gates(row, ids, count, h, spare);
     } else {
       hidden(row, candidates, RowList{ids, count}, h, spare);
@@ -127,15 +127,6 @@ class ActiveStage final : public Stage {
         ActivateTask{op.gating, op.activation, op.activation_threshold, spare, h, h, ids.count});
   }
 
-  // Whether the gate of a predicted neuron shows, before up is read, that its h is exactly zero.
-  bool gate_first() const {
-    const FfnOp& op = run_->op;
-    const bool predicted = run_->selection->scores() == Scores::kPrediction;
-    const bool rests = op.activation == Activation::kRelu || op.activation == Activation::kRelu2 ||
-                       op.activation == Activation::kFatRelu;
-    return predicted && op.gated() && rests;
-  }
-
   // h of those listed neurons whose act(g) is not zero: `ids` keeps these only; returns how many.
   size_t hidden_of_open_gates(uint32_t row, uint32_t* ids, size_t count, float* h,
                               float* gate) const {
@@ -204,7 +195,9 @@ class ReduceStage final : public JoinStage {
   explicit ReduceStage(std::shared_ptr<FfnRun> run) : run_(std::move(run)) {}
 
  protected:
-  const ListCuts* cuts() const override { return run_->sparse ? &run_->active_cuts : nullptr; }
+  const ListCuts* cuts() const override {
+    return run_->way == Way::kSparse ? &run_->active_cuts : nullptr;
+  }
   size_t width() const override { return run_->op.dim; }
 
   void join(uint32_t row, Range columns) const override {

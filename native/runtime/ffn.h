@@ -1,12 +1,13 @@
 // One feed-forward block: out (+)= down(h(x)) over its active neurons. The method decides which
 // neurons are active; src/ops/op.ts has the methods and their equations.
 //
-// There are two ways through a block, chosen per step by the number of rows:
+// There are three ways through a block, chosen per step by the number of rows:
 //
 //   sparse  few rows: score → select → compacted lists → gathered dot products
 //           → axpy over the rows of down
-//   dense   many rows, or the method dense: matrix products over all neurons,
-//           h of the inactive ones set to zero
+//   tiled   many rows: the same by tiles of neurons, in each of which every row has its list, so
+//           that weights are read once for all rows
+//   dense   the method dense, several rows: matrix products over all neurons
 #pragma once
 
 #include <atomic>
@@ -99,12 +100,25 @@ class FfnMeter : public Meter<FfnCounts> {
   NeuronCounts neurons_;  // empty until the first call of take_neurons
 };
 
+enum class Way { kSparse, kTiled, kDense };
+
+// Neurons of a tile: twice kGemmRowTile, and their places fit a byte.
+constexpr uint32_t kTileNeurons = 64;
+
+// The active neurons of many rows by tiles. Those of tile i lie from rows · kTileNeurons · i on, row
+// behind row, and h of each lies at the same place of FfnRun::h.
+struct TileLists {
+  uint8_t* place = nullptr;    // of a neuron in its tile: [rows · neurons]
+  uint32_t* offset = nullptr;  // of each row's list in its tile: [tiles, rows + 1]
+};
+
 // Memory that all blocks of an executable share; blocks run one after another.
 struct FfnScratch {
   float* scores = nullptr;       // [sparse rows, neurons]: of each candidate
   uint32_t* selected = nullptr;  // [sparse rows, selection stride]: pieces, one per selecting chunk
   uint32_t* active = nullptr;    // [sparse rows, neurons + 16]: candidates, compacted
   size_t selection_stride = 0;
+  TileLists tiles;
 };
 
 // What the stages of one block share during a step.
@@ -123,7 +137,7 @@ struct FfnRun {
 
   // Of the current step:
   uint32_t rows = 0;
-  bool sparse = false;
+  Way way = Way::kDense;
   std::vector<uint32_t> active_count;  // [sparse rows]
   ListCuts active_cuts;
   std::vector<float> active_squares;     // Σh² of each private sum, where h is normed
@@ -131,9 +145,23 @@ struct FfnRun {
   uint32_t selecting_chunks = 0;
   uint32_t selecting_size = 0;
   size_t piece_room = 0;  // indices that the pieces of a row may need
-  std::atomic<uint64_t> active_in_dense{0};
+  std::atomic<uint64_t> active_in_tiles{0};
   std::chrono::steady_clock::time_point started;
   double predictor_ms = 0;
+
+  uint32_t tiles() const {
+    return static_cast<uint32_t>(ceil_divide(op.candidates(), size_t{kTileNeurons}));
+  }
+  // Whether down takes the lists of a step by tiles, not rows of all neurons: a norm needs those.
+  bool keeps_lists() const {
+    return way == Way::kTiled && op.down_rows && op.hidden_norm == nullptr;
+  }
+  // Whether the gate of a predicted neuron shows, before up is read, that its h is exactly zero.
+  bool gate_first() const {
+    const bool rests = op.activation == Activation::kRelu || op.activation == Activation::kRelu2 ||
+                       op.activation == Activation::kFatRelu;
+    return selection->scores() == Scores::kPrediction && op.gated() && rests;
+  }
 };
 
 // y[i] = W[neuron of candidate begin + i, :] · x
@@ -152,12 +180,15 @@ std::unique_ptr<Stage> make_ffn_select(std::shared_ptr<FfnRun> run, ScratchNeeds
 std::unique_ptr<Stage> make_ffn_active(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
 // out (+)= Σ groups + bias, in order. Sparse way, down in rows.
 std::unique_ptr<Stage> make_ffn_reduce(std::shared_ptr<FfnRun> run);
-// Computes h of all candidates, zero where inactive. Dense way.
+// Computes h of the active candidates. Tiled way.
+std::unique_ptr<Stage> make_ffn_tiles(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+// Computes h of all candidates. Dense way.
 std::unique_ptr<Stage> make_ffn_dense(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
 // Norms h in place, as down reads it, but where the sparse way does so itself (down in rows).
 std::unique_ptr<Stage> make_ffn_norm(std::shared_ptr<FfnRun> run);
-// out (+)= h · down (+ bias) with down in rows. Dense way.
-std::unique_ptr<Stage> make_ffn_down_rows(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+// out (+)= h · down (+ bias) with down in rows: of lists by tiles, and of rows of all neurons.
+std::unique_ptr<Stage> make_ffn_listed_down(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
+std::unique_ptr<Stage> make_ffn_dense_down(std::shared_ptr<FfnRun> run, ScratchNeeds& needs);
 // Stops the clock and counts; last of the block's stages.
 std::unique_ptr<Stage> make_ffn_end(std::shared_ptr<FfnRun> run);
 

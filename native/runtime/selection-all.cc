@@ -8,8 +8,7 @@ namespace {
 class AllNeurons final : public Selection {
  public:
   Scores scores() const override { return Scores::kNone; }
-  size_t select(const FfnRun&, const SelectTask&) override { return 0; }
-  size_t mask(const FfnRun&, const MaskTask& task) override { return task.count(); }
+  size_t list(const FfnRun&, const SelectTask&) override { return 0; }
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ class Given final : public Selection {
   Scores scores() const override { return Scores::kPrediction; }
   PredictorBytes predictor_bytes() const override { return {bytes_, 0}; }
 
-  size_t select(const FfnRun& run, const SelectTask& task) override {
+  size_t list(const FfnRun& run, const SelectTask& task) override {
     const float* bits = active_.row(task.row);
     size_t count = 0;
     for (size_t i = task.candidates.begin; i < task.candidates.end; i++) {
@@ -22,12 +22,6 @@ class Given final : public Selection {
       count += is_active(bits, run.op.neuron(i)) ? 1 : 0;
     }
     return count;
-  }
-
-  size_t mask(const FfnRun& run, const MaskTask& task) override {
-    const float* bits = active_.row(task.row);
-    return keep(
-        task, [&](size_t i) { return is_active(bits, run.op.neuron(task.candidates.begin + i)); });
   }
 
  private:

@@ -16,23 +16,17 @@ class LargeOutputs final : public Selection {
 
   Scores scores() const override { return Scores::kHidden; }
 
-  size_t select(const FfnRun& run, const SelectTask& task) override {
+  void score(const FfnRun& run, const SelectTask& task) override { hidden(run, task); }
+
+  size_t list(const FfnRun& run, const SelectTask& task) override {
     const FfnOp& op = run.op;
     const auto [begin, end] = task.candidates;
-    hidden(run, task);
     float* weighted = task.scratch.floats;
     for (size_t i = begin; i < end; i++) {
       weighted[i - begin] = task.scores[i - begin] * down_norms_[op.neuron(i)];
     }
     return run.kernels->vector.select_magnitude(weighted, task.count(), least_,
                                                 static_cast<uint32_t>(begin), task.active);
-  }
-
-  size_t mask(const FfnRun& run, const MaskTask& task) override {
-    return keep(task, [&](size_t i) {
-      const size_t neuron = run.op.neuron(task.candidates.begin + i);
-      return std::fabs(task.h[i] * down_norms_[neuron]) >= least_;
-    });
   }
 
  private:

@@ -33,15 +33,14 @@ class Predictor final : public Selection {
     product_.x = builder.prepare(first.out, product_.weight);
   }
 
-  size_t select(const FfnRun& run, const SelectTask& task) override {
+  void score(const FfnRun& run, const SelectTask& task) override {
     candidate_dots(run.op, product_.weight, product_.x.row(task.row), task.candidates, task.scores);
+  }
+
+  size_t list(const FfnRun& run, const SelectTask& task) override {
     return run.kernels->vector.select_at_least(task.scores, task.count(), threshold_,
                                                static_cast<uint32_t>(task.candidates.begin),
                                                task.active);
-  }
-
-  size_t mask(const FfnRun&, const MaskTask& task) override {
-    return keep(task, [&](size_t i) { return task.scores[i] >= threshold_; });
   }
 
  private:

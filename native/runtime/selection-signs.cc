@@ -40,11 +40,11 @@ class Signs final : public Selection {
     }
   }
 
-  size_t select(const FfnRun& run, const SelectTask& task) override {
+  size_t list(const FfnRun& run, const SelectTask& task) override {
     const FfnOp& op = run.op;
     const auto [begin, end] = task.candidates;
     auto* scores = reinterpret_cast<int32_t*>(task.scratch.indices);
-    score(run, task, scores);
+    agreements(run, task, scores);
     if (fields_.margins != nullptr) {
       for (size_t i = begin; i < end; i++) scores[i - begin] -= fields_.margins[op.neuron(i)];
     }
@@ -53,20 +53,11 @@ class Signs final : public Selection {
                                              static_cast<uint32_t>(begin), task.active);
   }
 
-  size_t mask(const FfnRun& run, const MaskTask& task) override {
-    return keep(task, [&](size_t i) {
-      const size_t neuron = run.op.neuron(task.candidates.begin + i);
-      int32_t score = 0;
-      run.kernels->vector.sign_scores(fields_.signs + neuron * words_, run.op.dim, x_of(task.row),
-                                      Range{0, 1}, &score);
-      return score >= (fields_.margins == nullptr ? fields_.margin : fields_.margins[neuron]);
-    });
-  }
-
  private:
   const uint64_t* x_of(uint32_t row) const { return x_.data() + row * words_; }
 
-  void score(const FfnRun& run, const SelectTask& task, int32_t* out) const {
+  // Signs of each candidate's row that agree with x, less those that do not.
+  void agreements(const FfnRun& run, const SelectTask& task, int32_t* out) const {
     const FfnOp& op = run.op;
     const auto [begin, end] = task.candidates;
     const auto sign_scores = run.kernels->vector.sign_scores;

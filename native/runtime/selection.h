@@ -35,23 +35,13 @@ struct ScoreProduct {
   PreparedX x;
 };
 
-// The candidates of one chunk in one row of the step. Sparse way.
+// Some candidates in one row of the step.
 struct SelectTask {
   uint32_t row;
   Range candidates;
   float* scores;           // one per candidate
   uint32_t* active;        // one per candidate, and 16 more
   const Scratch& scratch;  // floats and indices: one per candidate
-  size_t count() const { return candidates.end - candidates.begin; }
-};
-
-// The same for the dense way, in which gate and up are computed for all candidates.
-struct MaskTask {
-  uint32_t row;
-  Range candidates;
-  float* h;       // in: up; out: h
-  float* gate;    // if the block is gated
-  float* scores;  // those of the ScoreProduct, or act(gate)
   size_t count() const { return candidates.end - candidates.begin; }
 };
 
@@ -64,12 +54,17 @@ class Selection {
   virtual const ScoreProduct* product() const { return nullptr; }
   // Adds the stages of a predictor that run before the candidates are scored.
   virtual void add_stages(Builder&, const FfnRun&) {}
-  // Once a step that selects or masks, before its chunks.
+  // Once a step that selects, before its chunks.
   virtual void begin(const FfnRun&) {}
-  // Scores the candidates and writes the active ones, rising; returns their number.
-  virtual size_t select(const FfnRun& run, const SelectTask& task) = 0;
-  // Zeroes h of the inactive candidates; returns the number of the active ones.
-  virtual size_t mask(const FfnRun& run, const MaskTask& task) = 0;
+  // Scores the candidates by products with their rows, where scores are such.
+  virtual void score(const FfnRun&, const SelectTask&) {}
+  // Writes the active ones of candidates that are scored, rising; returns their number.
+  virtual size_t list(const FfnRun& run, const SelectTask& task) = 0;
+
+  size_t select(const FfnRun& run, const SelectTask& task) {
+    score(run, task);
+    return list(run, task);
+  }
 };
 
 // Reads the record of a method.
@@ -86,17 +81,5 @@ std::unique_ptr<Selection> select_given(Builder& builder, const GivenMethodRecor
 std::unique_ptr<Selection> select_large_outputs(Builder& builder,
                                                 const ThresholdOutputMethodRecord& from,
                                                 const FfnOp& op);
-
-// mask() by a predicate over the places of the task.
-template <class IsActive>
-size_t keep(const MaskTask& task, IsActive is_active) {
-  size_t active = 0;
-  for (size_t i = 0; i < task.count(); i++) {
-    const bool kept = is_active(i);
-    active += kept ? 1 : 0;
-    task.h[i] = kept ? task.h[i] : 0;
-  }
-  return active;
-}
 
 }  // namespace hearth

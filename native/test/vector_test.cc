@@ -268,6 +268,35 @@ void test_select(const Kernels* k, size_t count, Checks& checks, Random& random)
   }
 }
 
+// Token t has 3 t mod 7 listed rows of `count`: some have none.
+void test_add_listed(const Kernels* k, size_t count, Checks& checks, Random& random) {
+  constexpr size_t kColumns = hearth::kListedColumns;
+  constexpr size_t kTokens = 9;
+  const size_t rows = std::min<size_t>(count, 256);
+  const std::vector<float> values = random_values(random, rows * kColumns, 2);
+  std::vector<uint32_t> offset = {0};
+  for (size_t t = 0; t < kTokens; ++t) {
+    offset.push_back(offset.back() + static_cast<uint32_t>(3 * t % 7));
+  }
+  std::vector<uint8_t> place(offset.back());
+  for (uint8_t& p : place) p = static_cast<uint8_t>(random.below(rows));
+  const std::vector<float> coefficient = random_values(random, place.size(), 2);
+  std::vector<float> y = random_values(random, kTokens * kColumns, 2);
+  std::vector<float> expected = y;
+  for (size_t t = 0; t < kTokens; ++t) {
+    for (uint32_t e = offset[t]; e < offset[t + 1]; ++e) {
+      for (size_t c = 0; c < kColumns; ++c) {
+        float& sum = expected[t * kColumns + c];
+        sum = std::fma(coefficient[e], values[place[e] * kColumns + c], sum);
+      }
+    }
+  }
+  k->vector.add_listed(
+      {values.data(), place.data(), offset.data(), coefficient.data(), kTokens, y.data()});
+  checks.same({k->name, "add_listed", std::to_string(rows).c_str()}, y.data(), expected.data(),
+              y.size() * sizeof(float));
+}
+
 void test_simple(const Kernels* k, size_t count, Checks& checks, Random& random) {
   std::vector<float> x = random_values(random, count, 5);
   std::vector<float> y = random_values(random, count, 5);
@@ -312,6 +341,7 @@ int main() {
       test_conversions(k, count, checks, random);
       test_signs(k, count, checks, random);
       test_select(k, count, checks, random);
+      test_add_listed(k, count, checks, random);
       test_simple(k, count, checks, random);
     }
     std::printf("vectors on %s: done\n", *name);

@@ -100,7 +100,7 @@ function ffnCase(shape: CaseBlockShape): ConformanceCase {
     build: () =>
       ffnScript(shape, {
         into: shape.isSubset ? "add" : "assign",
-        counts: weightFormat(type).blockElements > 32 ? [1, 5] : [1, 2, 5, 17],
+        counts: weightFormat(type).blockElements > 32 ? [1, 5, 9] : [1, 2, 5, 17],
       }),
   };
 }
