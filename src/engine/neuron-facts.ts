@@ -14,8 +14,10 @@ export interface NeuronFacts {
   readonly layers: readonly NeuronLayer[];
   /** Tokens that the profile counted; absent where there is no profile. */
   readonly profileTokens?: Tokens;
-  /** Weight bytes of the blocks that a dense token would read. */
+  /** Weight bytes of the blocks that a dense token would read: of experts, those that a token uses. */
   readonly bytesDensePerToken: Bytes;
+  /** Weight bytes of the blocks, of all experts. */
+  readonly bytesOfBlocks: Bytes;
   /** Of a plan: the share of the active neurons that it expects on the card, 0 to 1. */
   readonly expectedHotShare?: number;
 }
@@ -27,12 +29,12 @@ export interface NeuronLayer {
   readonly experts?: { readonly count: number; readonly used: number };
   /** Ids of the neurons, or experts, on the card, rising; absent without a plan. */
   readonly hot?: Uint32Array;
-  /** For how many of the profile's tokens each neuron was active. [neurons] */
+  /** For how many of the profile's tokens each neuron, or expert, was active. [neurons] or [experts] */
   readonly profile?: Float64Array;
 }
 
 export function neuronFacts(opened: OpenedModel): NeuronFacts {
-  const { description, session, sparsity: method, plan, profile } = opened;
+  const { description, session, sparsity: method, plan, profile, expertCounts } = opened;
   const { activation, layers } = description;
   const mixtures = new Map<number, NeuronLayer["experts"]>();
   for (const { routes, stack } of opsOfKind(session.program, "experts")) {
@@ -40,6 +42,7 @@ export function neuronFacts(opened: OpenedModel): NeuronFacts {
     if (stack.count > 1)
       mixtures.set(stack.layer, { count: stack.count, used: routeCount(routes) });
   }
+  const profileTokens = (mixtures.size > 0 ? expertCounts : profile)?.tokens ?? 0;
   return {
     method,
     activation: activation.kind,
@@ -47,17 +50,18 @@ export function neuronFacts(opened: OpenedModel): NeuronFacts {
       const hot = plan?.layers[at]?.parts
         .filter(({ device }) => device !== cpuDevice)
         .flatMap((part) => [...part.units]);
-      const counts = profile?.counts[at];
       const experts = mixtures.get(at);
+      const counts = experts ? expertCounts?.layers[at]?.counts : profile?.counts[at];
       return {
         neurons,
         ...(experts && { experts }),
         ...(hot && { hot: Uint32Array.from(hot).sort() }),
-        ...(counts && { profile: counts }),
+        ...(counts && { profile: Float64Array.from(counts) }),
       };
     }),
-    ...(profile && profile.tokens > 0 && { profileTokens: profile.tokens }),
+    ...(profileTokens > 0 && { profileTokens }),
     bytesDensePerToken: layers.reduce((sum, { ffnPerToken }) => sum + ffnPerToken, 0),
+    bytesOfBlocks: layers.reduce((sum, { ffn }) => sum + ffn, 0),
     ...(plan && { expectedHotShare: plan.gpuActivationShare }),
   };
 }

@@ -15,6 +15,7 @@ import type { Pooling } from "../model/model.ts";
 import type { Plan } from "../placement/plan.ts";
 import { Session } from "../runtime/session.ts";
 import type { ActivationProfile } from "../sparsity/activation-profile.ts";
+import type { ExpertCounts } from "../sparsity/expert-profile.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import { type Sidecar, sidecarPathOf } from "../sparsity/sidecar/sidecar.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/chat-template.ts";
@@ -49,6 +50,8 @@ export interface OpenedModel extends Disposable, Remarks {
   readonly learner?: Learner;
   /** Of the sidecar, where it has one. */
   readonly profile: ActivationProfile | undefined;
+  /** Likewise, of a mixture. */
+  readonly expertCounts: ExpertCounts | undefined;
   readonly loadMilliseconds: Milliseconds;
   /** @throws FileAccessError when a file whose weights are mapped has changed since it was opened. */
   checkFiles(): void;
@@ -124,6 +127,7 @@ async function openWith(
     ...(plan && { plan }),
     ...(typeof learning === "object" && { learner: learning }),
     profile: setup.sidecar?.profile,
+    expertCounts: setup.sidecar?.experts,
     notices: [
       ...fileNotices(setup, tokenizer),
       ...notices,

@@ -13,6 +13,7 @@ const facts: NeuronFacts = {
   method: "gate",
   activation: "relu2",
   bytesDensePerToken: 4096,
+  bytesOfBlocks: 32768,
   profileTokens: 100,
   expectedHotShare: 0.75,
   layers: [
@@ -68,7 +69,8 @@ describe("frames of neurons", () => {
     expect(read).toMatchObject({
       model: "model",
       method: "gate",
-      bytesDense: 4096,
+      bytesDense: 32768,
+      unit: "expert",
       profileTokens: 100,
     });
     expect(read.layers.map(({ neurons }) => neurons)).toEqual([20, 300, 4096]);

@@ -1,10 +1,14 @@
 /** Frames of `/neurons`, as docs/formats/neuron-frames.md has them: from pieces of bytes to facts, tokens and the end. */
 import { isRecord } from "../api/failures.ts";
+import type { Unit } from "../plan/budget-plans.ts";
 
 export interface Facts {
+  /** What is shown one by one: the experts of a mixture. */
+  readonly unit: Unit;
   readonly model: string;
   readonly method: string;
   readonly activation: string;
+  /** What a token would read if all neurons, or all experts, were computed. */
   readonly bytesDense: number;
   /** 0: there is no profile. */
   readonly profileTokens: number;
@@ -121,31 +125,34 @@ function factsIn(head: Json, body: Uint8Array): Facts {
     return new Uint8Array(body.subarray(at - bytes, at));
   };
   const expected = head["expectedHotShare"];
+  const layers = recordsIn(head["layers"]).map((layer): LayerFacts => {
+    const neurons = numberIn(layer, "neurons");
+    const given = layer["experts"];
+    const experts = isRecord(given)
+      ? { count: numberIn(given, "count"), used: numberIn(given, "used") }
+      : undefined;
+    const hot = take(numberIn(layer, "hotBytes"));
+    const profile = take(numberIn(layer, "profileBytes"));
+    return {
+      neurons,
+      experts,
+      hot: hot.length === 0 ? undefined : flagsOf(hot, experts?.count ?? neurons),
+      profile:
+        profile.length === 0
+          ? undefined
+          : Float32Array.from(new Uint16Array(profile.buffer), (share) => share / 0xffff),
+    };
+  });
+  const unit = layers.some(({ experts }) => experts !== undefined) ? "expert" : "neuron";
   return {
+    unit,
     model: String(head["model"]),
     method: String(head["method"]),
     activation: String(head["activation"]),
-    bytesDense: numberIn(head, "bytesDensePerToken"),
+    bytesDense: numberIn(head, unit === "expert" ? "bytesOfBlocks" : "bytesDensePerToken"),
     profileTokens: numberIn(head, "profileTokens"),
     expectedHotShare: typeof expected === "number" ? expected : undefined,
-    layers: recordsIn(head["layers"]).map((layer): LayerFacts => {
-      const neurons = numberIn(layer, "neurons");
-      const given = layer["experts"];
-      const experts = isRecord(given)
-        ? { count: numberIn(given, "count"), used: numberIn(given, "used") }
-        : undefined;
-      const hot = take(numberIn(layer, "hotBytes"));
-      const profile = take(numberIn(layer, "profileBytes"));
-      return {
-        neurons,
-        experts,
-        hot: hot.length === 0 ? undefined : flagsOf(hot, experts?.count ?? neurons),
-        profile:
-          profile.length === 0
-            ? undefined
-            : Float32Array.from(new Uint16Array(profile.buffer), (share) => share / 0xffff),
-      };
-    }),
+    layers,
   };
 }
 

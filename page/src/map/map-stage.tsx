@@ -9,11 +9,11 @@ import { NeuronCanvas, type Order } from "./neuron-canvas.tsx";
 import {
   type Choice,
   type CurvePoint,
+  hitShareOf,
   type MapNumbers,
   numbersOf,
   powerCurve,
   shareFor,
-  workAt,
 } from "./numbers.ts";
 import { PowerCurve } from "./power-curve.tsx";
 import type { Recording } from "./recording.ts";
@@ -45,12 +45,12 @@ export function MapStage({ recording, change }: MapStageProps): VNode {
     [recording, change, shown?.first, shown?.last],
   );
   const hasNeurons = recording.counts.some((counts) => counts.some((count) => count > 0));
-  const hasExperts = facts.layers.some(({ experts }) => experts !== undefined);
   const isForgotten = choice !== undefined && choice.first < recording.forgotten;
   const curve = useMemo(
     () => curveOf(recording),
     [recording, recording.isEnded ? change : last >> 4],
   );
+  const held = useMemo(() => hitShareOf(facts, recording.tokens), [curve]);
   const planned = hotShareOf(facts);
   const cut = ownCut ?? planned ?? supposedCut;
   const token = recording.tokens[shown?.last ?? last];
@@ -65,7 +65,7 @@ export function MapStage({ recording, change }: MapStageProps): VNode {
         <section class="card" aria-labelledby="picture-title">
           <div class="card-head">
             <h2 id="picture-title">
-              {hasExperts ? texts.map.picture.experts : texts.map.picture.title}
+              {facts.unit === "expert" ? texts.map.picture.experts : texts.map.picture.title}
             </h2>
             <OrderPicker order={order} onPick={setOrder} />
           </div>
@@ -84,15 +84,16 @@ export function MapStage({ recording, change }: MapStageProps): VNode {
         {curve.length > 0 && (
           <PowerCurve
             points={curve}
+            unit={facts.unit}
             cut={cut}
-            isPlanned={planned !== undefined && ownCut === undefined}
-            work={numbers.hitShare ?? workAt(curve, cut)}
+            held={ownCut === undefined ? held : undefined}
             hasProfile={facts.profileTokens > 0}
             onCut={setOwnCut}
           />
         )}
         <TimeBars
           numbers={numbers}
+          unit={facts.unit}
           timeline={token?.timeline ?? []}
           timelineEnd={token?.stepTime ?? 0}
         />
@@ -118,9 +119,11 @@ function Numbers({ recording, numbers, curve }: NumbersProps): VNode {
   return (
     <dl class="figures">
       <Figure
-        name={labels.computed}
+        name={facts.unit === "expert" ? labels.experts : labels.computed}
         value={percent(activeShare)}
-        note={labels.of(active, neurons)}
+        note={
+          facts.unit === "expert" ? expertsText(recording, numbers) : labels.of(active, neurons)
+        }
       />
       <Figure
         name={labels.unread}
@@ -135,7 +138,11 @@ function Numbers({ recording, numbers, curve }: NumbersProps): VNode {
         />
       ) : (
         curve.length > 0 && (
-          <Figure name={labels.half} value={percent(shareFor(curve, 0.5))} note={labels.halfOf} />
+          <Figure
+            name={labels.half}
+            value={percent(shareFor(curve, 0.5))}
+            note={labels.halfOf(facts.unit)}
+          />
         )
       )}
       <Figure
@@ -145,6 +152,15 @@ function Numbers({ recording, numbers, curve }: NumbersProps): VNode {
       />
     </dl>
   );
+}
+
+function expertsText({ facts }: Recording, { active, neurons, layers }: MapNumbers): string {
+  const count = facts.layers.reduce((sum, { experts }) => sum + (experts?.count ?? 0), 0);
+  const used = layers.reduce(
+    (sum, layer, at) => sum + (facts.layers[at]?.experts === undefined ? 0 : layer.active),
+    0,
+  );
+  return texts.map.numbers.usedOf(used, count, active, neurons);
 }
 
 interface FigureProps {

@@ -105,7 +105,7 @@ export function NeuronCanvas(props: NeuronCanvasProps): VNode {
         class="plane"
         role="application"
         tabIndex={0}
-        aria-label={texts.map.picture.label}
+        aria-label={texts.map.picture.label(recording.facts.unit)}
         aria-describedby="neuron-cursor"
         onKeyDown={onKeyDown}
       >
@@ -115,7 +115,7 @@ export function NeuronCanvas(props: NeuronCanvasProps): VNode {
       <div class="below">
         <p id="neuron-cursor" class="cursor" role="status">
           {cursor === undefined
-            ? texts.map.picture.rows
+            ? texts.map.picture.rows(recording.facts.unit)
             : described(recording, cursor, orders.current?.[cursor.layer])}
         </p>
         <div class="zoom" role="group" aria-label={texts.map.picture.fit}>

@@ -101,7 +101,8 @@ function coldCount(lists: readonly Uint32Array[], hot: Uint8Array): number {
   );
 }
 
-function hitShareOf({ layers }: Facts, tokens: readonly MapToken[]): number | undefined {
+/** Of what the tokens computed, the share on the card; undefined without a plan. */
+export function hitShareOf({ layers }: Facts, tokens: readonly MapToken[]): number | undefined {
   if (layers.every(({ hot }) => hot === undefined)) return undefined;
   let [active, cold] = [0, 0];
   for (const token of tokens) {

@@ -1,5 +1,6 @@
 /** Where the time of a token goes, what it would be with all neurons, and what two devices did in the last one. */
 import type { VNode } from "preact";
+import type { Unit } from "../plan/budget-plans.ts";
 import { timeText } from "../texts/map.ts";
 import { texts } from "../texts.ts";
 import type { Interval } from "./frames.ts";
@@ -9,11 +10,12 @@ const width = 1000;
 
 export interface TimeBarsProps {
   readonly numbers: MapNumbers;
+  readonly unit: Unit;
   readonly timeline: readonly Interval[];
   readonly timelineEnd: number;
 }
 
-export function TimeBars({ numbers, timeline, timelineEnd }: TimeBarsProps): VNode {
+export function TimeBars({ numbers, unit, timeline, timelineEnd }: TimeBarsProps): VNode {
   const { parts, stepTime } = numbers;
   const labels = texts.map.time;
   return (
@@ -22,20 +24,20 @@ export function TimeBars({ numbers, timeline, timelineEnd }: TimeBarsProps): VNo
       {parts === undefined ? (
         <p class="note">{labels.untimed}</p>
       ) : (
-        <Bars parts={parts} stepTime={stepTime} />
+        <Bars parts={parts} unit={unit} stepTime={stepTime} />
       )}
       {timeline.length > 0 && <Timeline timeline={timeline} end={timelineEnd} />}
     </section>
   );
 }
 
-function Bars({
-  parts,
-  stepTime,
-}: {
+interface BarsProps {
   readonly parts: StepParts;
+  readonly unit: Unit;
   readonly stepTime: number;
-}): VNode {
+}
+
+function Bars({ parts, unit, stepTime }: BarsProps): VNode {
   const labels = texts.map.time;
   const dense = parts.rest + parts.dense;
   const longest = Math.max(stepTime, dense);
@@ -48,27 +50,27 @@ function Bars({
         parts={[
           ["rest", labels.rest, parts.rest],
           ["predictors", labels.predictors, parts.predictors],
-          ["neurons", labels.neurons, parts.neurons],
+          ["neurons", labels.units[unit], parts.neurons],
         ]}
       />
       {parts.dense > parts.neurons * 1.01 && (
         <Bar
-          name={labels.dense}
+          name={labels.dense(unit)}
           total={dense}
           longest={longest}
           note={labels.estimate}
           parts={[
             ["rest", labels.rest, parts.rest],
-            ["dense", labels.neurons, parts.dense],
+            ["dense", labels.units[unit], parts.dense],
           ]}
         />
       )}
       <ul class="key">
         <li class="key-rest">{labels.rest}</li>
         {parts.predictors > 0 && <li class="key-hot">{labels.predictors}</li>}
-        <li class="key-cold">{labels.neurons}</li>
+        <li class="key-cold">{labels.units[unit]}</li>
       </ul>
-      {dense > stepTime * 1.01 && <p class="note">{labels.saved(dense / stepTime)}</p>}
+      {dense > stepTime * 1.01 && <p class="note">{labels.saved(unit, dense / stepTime)}</p>}
     </>
   );
 }

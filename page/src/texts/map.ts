@@ -1,4 +1,5 @@
 /** Texts of the neuron map. See texts.ts. */
+import type { Unit } from "../plan/budget-plans.ts";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
@@ -59,7 +60,9 @@ export const mapTexts = {
     hits: "Hits of the plan",
     hitsOf: (expected: number) => `computed on the card; the plan expected ${percent(expected)}`,
     half: "Half of the work is done by",
-    halfOf: "of the neurons",
+    halfOf: (unit: Unit): string => `of the ${unit}s`,
+    usedOf: (used: number, all: number, active: number, neurons: number): string =>
+      `${whole.format(used)} of ${whole.format(all)} experts, ${whole.format(active)} of ${whole.format(neurons)} neurons`,
     step: "Time of a token",
     steps: (perSecond: number) => `${whole.format(perSecond)} tokens/s in the model`,
     shared: (rows: number) =>
@@ -70,8 +73,10 @@ export const mapTexts = {
     experts: "Every expert of the model",
     forgotten:
       "The neurons of so early a token are no longer kept one by one, as the answer is long; the whole answer’s counts have them.",
-    label: "Map of all neurons. Arrow keys go from neuron to neuron, plus and minus zoom.",
-    rows: "A band is a layer, the first one above; each cell is a neuron.",
+    label: (unit: Unit): string =>
+      `Map of all ${unit}s. Arrow keys go from ${unit} to ${unit}, plus and minus zoom.`,
+    rows: (unit: Unit): string =>
+      `A band is a layer, the first one above; each cell is ${unit === "expert" ? "an expert" : "a neuron"}.`,
     rest: "at rest",
     cold: "computed on the processor",
     hot: "computed on the card",
@@ -94,34 +99,35 @@ export const mapTexts = {
       "A card counts its neurons together, so those that it holds are shown faintly, whether they fire or not; the numbers above have them.",
   },
   curve: {
-    title: "Few neurons do most of the work",
-    label: (share: number, work: number) =>
-      `Curve: the busiest ${percent(share)} of the neurons do ${percent(work)} of the work of this answer`,
-    x: "neurons, the busiest first",
+    title: (unit: Unit): string => `Few ${unit}s do most of the work`,
+    label: (unit: Unit, share: number, work: number) =>
+      `Curve: the busiest ${percent(share)} of the ${unit}s do ${percent(work)} of the work of this answer`,
+    x: (unit: Unit): string => `${unit}s, the busiest first`,
     y: "share of the work",
     answer: "this answer",
     profile: "by the profile’s order",
-    cut: "Neurons that a card holds",
+    cut: { neuron: "Neurons that a card holds", expert: "Experts that a card holds" },
     cutAt: (share: number): string => percent(share),
-    planned: (share: number, work: number) =>
-      `The card holds ${percent(share)} of the neurons: ${percent(work)} of this answer’s work.`,
-    supposed: (share: number, work: number) =>
-      `A card with room for ${percent(share)} of the neurons, the right ones, would do ${percent(work)} of this answer’s work.`,
-    noProfile:
-      "There is no profile of this model: hearth profile counts which neurons fire over a text, and hearth plan places them by that.",
+    planned: (unit: Unit, share: number, work: number) =>
+      `The card holds ${percent(share)} of the ${unit}s: ${percent(work)} of this answer’s work.`,
+    supposed: (unit: Unit, share: number, work: number) =>
+      `A card with room for ${percent(share)} of the ${unit}s, the right ones, would do ${percent(work)} of this answer’s work.`,
+    noProfile: (unit: Unit): string =>
+      `There is no profile of this model: hearth profile counts which ${unit}s ${unit === "expert" ? "are used" : "fire"} over a text, and hearth plan places them by that.`,
   },
   time: {
     title: "Where the time goes",
     label: "Time of one token, in parts",
     now: "Computed",
-    dense: "If all neurons were computed",
+    dense: (unit: Unit): string => `If all ${unit}s were computed`,
     estimate: "estimated, with as many bytes in a millisecond",
     rest: "attention and the rest",
     predictors: "predicting",
-    neurons: "neurons",
+    units: { neuron: "neurons", expert: "experts" },
     timeline: "Both devices, in the last token",
     tracks: { gpu: "card", link: "link", cpu: "processor", waiting: "waiting" },
-    saved: (factor: number) => `${digits.format(factor)} times as fast as with all neurons`,
+    saved: (unit: Unit, factor: number) =>
+      `${digits.format(factor)} times as fast as with all ${unit}s`,
     untimed: "The card does not time single blocks.",
   },
   table: {
@@ -136,7 +142,7 @@ export const mapTexts = {
     time: "Time",
   },
   cost: (shown: number, all: number, size: number, spent: number, drawn: number): string =>
-    `Looking costs: ${whole.format(shown)} of ${whole.format(all)} tokens were recorded, with ${bytes(size)} and ${timeText(spent)} a token; the picture took ${timeText(drawn)}.`,
+    `Looking costs: ${whole.format(shown)} of ${whole.format(all)} tokens were recorded, with ${bytes(size)} and ${timeText(spent)} a token${drawn === 0 ? "" : `; the picture took ${timeText(drawn)}`}.`,
   why: {
     gate: (activation: string) =>
       `This model’s activation (${activation}) gives exactly zero for a neuron at rest, and the first of its products shows it. The rest of such a neuron is not read, and nothing is lost.`,

@@ -26,7 +26,15 @@ export interface WatchCounts {
 }
 
 export function factsFrame(model: string, facts: NeuronFacts): Buffer {
-  const { method, activation, layers, profileTokens, bytesDensePerToken, expectedHotShare } = facts;
+  const {
+    method,
+    activation,
+    layers,
+    profileTokens,
+    bytesDensePerToken,
+    bytesOfBlocks,
+    expectedHotShare,
+  } = facts;
   const hot = layers.map(hotBits);
   const profile = layers.map((layer) => profileShares(layer, profileTokens ?? 0));
   const bytes = [...hot, ...profile].reduce((sum, part) => sum + part.length, 0);
@@ -36,6 +44,7 @@ export function factsFrame(model: string, facts: NeuronFacts): Buffer {
     method,
     activation,
     bytesDensePerToken,
+    bytesOfBlocks,
     profileTokens,
     expectedHotShare,
     isCut: !fits,
