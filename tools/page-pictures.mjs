@@ -65,7 +65,7 @@ async function picturePlan() {
   const page = await (await browser.newContext({ viewport, colorScheme: "light" })).newPage();
   await page.goto(`${url}/#/plan`);
   await page.getByLabel("Machine").selectOption("rtx-2080ti", { timeout: 120_000 });
-  await page.locator(".plan-board:not(.stale) .curve").waitFor({ timeout: 120_000 });
+  await page.locator(".plan-board:not(.stale, .coarse) .curve").waitFor({ timeout: 120_000 });
   await page.getByRole("slider", { name: "Memory of the card" }).focus();
   await page.keyboard.press("End");
   for (let step = 0; step < 4; step++) await page.keyboard.press("ArrowLeft");

@@ -39,10 +39,7 @@ const gapFrom = 5;
 export function drawMap(target: ImageData, drawing: Drawing): void {
   const { layout, window, layers, colours } = drawing;
   const pixels = new Uint32Array(target.data.buffer);
-  const palettes = {
-    hot: paletteOf(colours, colours.hot, hotRest),
-    cold: paletteOf(colours, colours.cold, 0),
-  };
+  const palette = paletteOf(colours);
   pixels.fill(packed(colours.ground));
   const scale = (target.width / layout.width) * window.zoom;
   layout.bands.forEach((band, at) => {
@@ -51,11 +48,11 @@ export function drawMap(target: ImageData, drawing: Drawing): void {
     const top = (band.top - window.y) * scale;
     const bottom = top + band.height * scale;
     if (bottom < 0 || top > target.height) return;
-    const strengths = strengthsOf(layer, drawing);
+    const codes = codesOf(layer, drawing);
     const place: Place = { band, top, scale, left: -window.x * scale, width: layout.width * scale };
     if (place.width / band.columns >= 1 && (band.height * scale) / band.rows >= 1)
-      drawCells(target, pixels, place, { layer, strengths, palettes });
-    else drawDense(target, pixels, place, { layer, strengths, palettes });
+      drawCells(target, pixels, place, { order: layer.order, codes, palette });
+    else drawDense(target, pixels, place, { order: layer.order, codes, palette });
   });
 }
 
@@ -69,23 +66,27 @@ interface Place {
 }
 
 interface Filling {
-  readonly layer: DrawnLayer;
-  readonly strengths: Uint8Array;
-  readonly palettes: { readonly hot: Uint32Array; readonly cold: Uint32Array };
+  readonly order: Uint32Array | undefined;
+  /** By id. */
+  readonly codes: Uint8Array;
+  /** By code. */
+  readonly palette: Uint32Array;
 }
 
-/** By id, of the palette. What fires once in a long answer is still seen. */
-function strengthsOf({ counts, chosen }: DrawnLayer, drawing: Drawing): Uint8Array {
-  const strengths = new Uint8Array(counts.length);
+/** By id: twice the strength, and one more on the card. What fires once in a long answer is still seen. */
+function codesOf({ counts, chosen, hot }: DrawnLayer, drawing: Drawing): Uint8Array {
+  const codes = new Uint8Array(counts.length);
   const faint = byCount(drawing.tokens, { first: 1, last: faintest });
   const strong = byCount(drawing.chosenTokens, { first: faintest + 1, last: levels - 1 });
   for (let id = 0; id < counts.length; id++) {
     const own = chosen[id] ?? 0;
     const all = counts[id] ?? 0;
-    if (own > 0) strengths[id] = strong[Math.min(own, strong.length - 1)] ?? 0;
-    else if (all > 0) strengths[id] = faint[Math.min(all, faint.length - 1)] ?? 0;
+    let strength = 0;
+    if (own > 0) strength = strong[Math.min(own, strong.length - 1)] ?? 0;
+    else if (all > 0) strength = faint[Math.min(all, faint.length - 1)] ?? 0;
+    codes[id] = 2 * strength + (hot?.[id] ?? 0);
   }
-  return strengths;
+  return codes;
 }
 
 /** The strength of each count of `tokens`. */
@@ -102,6 +103,7 @@ function byCount(
 /** Cells of a pixel or more: each pixel asks which neuron it shows. */
 function drawCells(target: ImageData, pixels: Uint32Array, place: Place, filling: Filling): void {
   const { band, top, left, width, scale } = place;
+  const { order, codes, palette } = filling;
   const [cellWidth, cellHeight] = [width / band.columns, (band.height * scale) / band.rows];
   const hasGap = Math.min(cellWidth, cellHeight) >= gapFrom;
   const firstRow = Math.max(0, Math.floor(-top / cellHeight));
@@ -121,7 +123,8 @@ function drawCells(target: ImageData, pixels: Uint32Array, place: Place, filling
         target.height,
         Math.round(top + (row + 1) * cellHeight) - (hasGap ? 1 : 0),
       );
-      const colour = colourAt(at, filling);
+      const id = order?.[at] ?? at;
+      const colour = palette[codes[id] ?? 0] ?? 0;
       for (let y = y0; y < y1; y++)
         pixels.fill(colour, y * target.width + x0, y * target.width + x1);
     }
@@ -131,54 +134,55 @@ function drawCells(target: ImageData, pixels: Uint32Array, place: Place, filling
 /** Cells of less than a pixel: each neuron asks for its pixel, which shows the strongest. */
 function drawDense(target: ImageData, pixels: Uint32Array, place: Place, filling: Filling): void {
   const { band, top, left, width, scale } = place;
-  const { strengths, palettes, layer } = filling;
+  const { order, codes, palette } = filling;
   const y0 = Math.max(0, Math.floor(top));
   const y1 = Math.min(target.height, Math.ceil(top + band.height * scale));
   const rows = y1 - y0;
   if (rows <= 0) return;
-  const strongest = new Uint8Array(rows * target.width).fill(0xff);
-  const isHot = new Uint8Array(rows * target.width);
+  /** By pixel: 1 more than the largest code of its neurons, which is that of the strongest; 0: none lies there. */
+  const strongest = new Uint8Array(rows * target.width);
   const [perColumn, perRow] = [width / band.columns, (band.height * scale) / band.rows];
-  for (let at = 0; at < band.neurons; at++) {
-    const column = Math.floor(at / band.rows);
-    const x = Math.floor(left + column * perColumn);
-    const y = Math.floor(top + (at - column * band.rows) * perRow) - y0;
-    if (x < 0 || x >= target.width || y < 0 || y >= rows) continue;
-    const id = layer.order?.[at] ?? at;
-    const strength = strengths[id] ?? 0;
-    const pixel = y * target.width + x;
-    const known = strongest[pixel] ?? 0xff;
-    if (known !== 0xff && known >= strength) continue;
-    strongest[pixel] = strength;
-    isHot[pixel] = layer.hot?.[id] ?? 0;
-  }
-  const first = y0 * target.width;
-  // Pixels between wide cells take the colour of the one beside them.
-  for (let pixel = 0; pixel < strongest.length; pixel++) {
-    const x = pixel % target.width;
-    if (x < left || x >= left + width) continue;
-    const strength = strongest[pixel] ?? 0xff;
-    const palette = isHot[pixel] === 1 ? palettes.hot : palettes.cold;
-    if (strength !== 0xff) pixels[first + pixel] = palette[strength] ?? 0;
-    else if (x > 0) pixels[first + pixel] = pixels[first + pixel - 1] ?? 0;
-  }
-}
-
-function colourAt(at: number, { layer, strengths, palettes }: Filling): number {
-  const id = layer.order?.[at] ?? at;
-  const palette = layer.hot?.[id] === 1 ? palettes.hot : palettes.cold;
-  return palette[strengths[id] ?? 0] ?? 0;
-}
-
-/** By strength; `rest`: how much of the colour a neuron at rest has. */
-function paletteOf({ resting }: MapColours, full: Colour, rest: number): Uint32Array {
-  return Uint32Array.from({ length: levels }, (_, strength) => {
-    if (strength === 0) return packed(mixed(resting, full, rest));
-    if (strength <= faintest)
-      return packed(mixed(resting, full, 0.08 + (0.17 * strength) / faintest));
-    const share = (strength - faintest - 1) / (levels - faintest - 2);
-    return packed(mixed(resting, full, 0.2 + 0.8 * share));
+  const lines = Int32Array.from({ length: band.rows }, (_, row) => {
+    const y = Math.floor(top + row * perRow) - y0;
+    return y >= 0 && y < rows ? y * target.width : -1;
   });
+  for (let column = 0, first = 0; column < band.columns; column++, first += band.rows) {
+    const x = Math.floor(left + column * perColumn);
+    if (x < 0 || x >= target.width) continue;
+    const count = Math.min(band.rows, band.neurons - first);
+    for (let row = 0; row < count; row++) {
+      const line = lines[row] ?? -1;
+      if (line < 0) continue;
+      const at = first + row;
+      const code = codes[order === undefined ? at : (order[at] ?? at)] ?? 0;
+      if (code >= (strongest[line + x] ?? 0)) strongest[line + x] = code + 1;
+    }
+  }
+  const begin = y0 * target.width;
+  const [from, to] = [Math.max(0, Math.ceil(left)), Math.min(target.width, left + width)];
+  // Pixels between wide cells take the colour of the one beside them.
+  for (let line = 0; line < strongest.length; line += target.width) {
+    for (let pixel = line + from; pixel < line + to; pixel++) {
+      const code = strongest[pixel] ?? 0;
+      if (code > 0) pixels[begin + pixel] = palette[code - 1] ?? 0;
+      else if (pixel > line) pixels[begin + pixel] = pixels[begin + pixel - 1] ?? 0;
+    }
+  }
+}
+
+/** By code. What rests on the card has a little of its colour. */
+function paletteOf({ resting, hot, cold }: MapColours): Uint32Array {
+  return Uint32Array.from({ length: 2 * levels }, (_, code) => {
+    const [strength, isHot] = [code >> 1, (code & 1) === 1];
+    return packed(mixed(resting, isHot ? hot : cold, shareOf(strength, isHot ? hotRest : 0)));
+  });
+}
+
+/** Of the colour; `rest`: what a neuron at rest has. */
+function shareOf(strength: number, rest: number): number {
+  if (strength === 0) return rest;
+  if (strength <= faintest) return 0.08 + (0.17 * strength) / faintest;
+  return 0.2 + (0.8 * (strength - faintest - 1)) / (levels - faintest - 2);
 }
 
 /** As pixels lie in memory on little-endian machines, which browsers run on. */
