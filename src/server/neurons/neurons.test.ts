@@ -1,4 +1,7 @@
 /** `/neurons/:name`: the numbers of `run --stats --json`, bounded, and never in the answer's way. */
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { Writable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   bundledModel,
@@ -7,6 +10,8 @@ import {
   type TestServer,
 } from "../../../test/fixtures/test-server.ts";
 import { Engine } from "../../index.ts";
+import { maxTokenFrame } from "./frames.ts";
+import { NeuronWatch } from "./watches.ts";
 
 const name = "a-reader-of-this-test";
 const prompt = { prompt: "Once upon a time", max_tokens: 24, temperature: 0, seed: 7 };
@@ -119,6 +124,53 @@ describe("a reader of an answer's neurons", () => {
     expect((await write(other)).status).toBe(200);
     await reader.body?.cancel();
     expect((await write(other)).status).toBe(200);
+  });
+
+  it("misses tokens where it takes none for long, is told how many, and costs bounded memory", async () => {
+    const [layers, neurons, tokens] = [80, 28_672, 60];
+    let isReading = false;
+    let goOn = (): void => undefined;
+    const taken: Buffer[] = [];
+    const response = new Writable({
+      write(piece, _, done) {
+        taken.push(piece);
+        if (isReading) done();
+        else goOn = done;
+      },
+    });
+    const watch = new NeuronWatch(response as ServerResponse, 1);
+    const facts = { layers: Array.from({ length: layers }, () => ({ neurons })) };
+    const detokenizer = { push: (token: number) => ` ${token}`, hiddenText: () => "" };
+    const tokenizer = { createDetokenizer: () => detokenizer };
+    const { onToken } = watch.begin("large", { neurons: facts, tokenizer } as unknown as Engine);
+    const active = Uint32Array.from({ length: neurons / 8 }, (_, place) => 8 * place);
+    const shown = Array.from({ length: layers }, (_, layer) => {
+      return { layer, ofExperts: false, activeCount: active.length, bytesTouched: 1, active };
+    });
+    const show = (index: number): void =>
+      onToken({
+        ...{ token: index, index, skipped: [], rows: 1, stepTime: 1, showingTime: 1 },
+        ...{ timeline: [], layers: shown },
+      });
+    for (let index = 0; index < tokens; index++) show(index);
+    const most = 4 << 20;
+    expect(response.writableLength).toBeGreaterThan(most);
+    expect(response.writableLength).toBeLessThan(most + maxTokenFrame + 20_000);
+    isReading = true;
+    const drained = once(response, "drain");
+    goOn();
+    await drained;
+    show(tokens);
+    watch.end(Array.from({ length: tokens + 1 }, (_, token) => token));
+    await once(response, "finish");
+    const [, ...frames] = framesOf(Buffer.concat(taken));
+    const written = frames.filter(({ kind }) => kind === 2);
+    const last = written.at(-1)?.head;
+    expect(last.dropped).toBe(tokens + 1 - written.length);
+    expect(last.dropped).toBeGreaterThan(20);
+    expect(last.before.length).toBe(last.dropped);
+    const text = frames.flatMap(({ head }) => [...head.before, head.text ?? ""]).join("");
+    expect(text).toBe(Array.from({ length: tokens + 1 }, (_, token) => ` ${token}`).join(""));
   });
 
   it("is refused with a name that could be guessed, or that another one waits under", async () => {
