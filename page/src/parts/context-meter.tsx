@@ -11,8 +11,9 @@ export function ContextMeter({ path }: { readonly path: readonly Message[] }): V
   const { status } = modelFor(connection.models.value, chosen) ?? {};
   if (status?.kind !== "loaded" || status.context === 0) return null;
   const numbers = path.findLast((message) => message.numbers !== undefined)?.numbers;
-  const used = (numbers?.prompt ?? 0) + (numbers?.completion ?? 0);
   const { context } = status;
+  // A last token is in no cache: nothing follows it.
+  const used = Math.min(context, (numbers?.prompt ?? 0) + (numbers?.completion ?? 0));
   return (
     <div class="context" title={texts.meter.explained(used, context)}>
       <meter
