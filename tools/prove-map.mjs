@@ -78,6 +78,7 @@ await page.getByRole("textbox", { name: "Message" }).fill("Once upon a time");
 await page.getByRole("button", { name: "Send", exact: true }).click();
 await page.locator(".shown-of", { hasText: `${tokenCount} tokens` }).waitFor({ timeout: 120_000 });
 const shownAfter = performance.now() - startedAt;
+await page.locator(".cost", { hasText: "the picture took" }).waitFor();
 const drawnIn = async () =>
   /took ([\d.,]+ \S+?)\.$/.exec(await page.locator(".cost").textContent())?.[1];
 const whole = await drawnIn();

@@ -1,7 +1,9 @@
 /** `showNeurons`: each token with the neurons that computed it, as the counters have them; whoever else is answered meanwhile. */
+import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { bundledModel } from "../../test/fixtures/test-server.ts";
-import { Engine, type ShownToken } from "../index.ts";
+import { makeTinyModel } from "../../test/fixtures/tiny-model.ts";
+import { Engine, profileExperts, type ShownToken } from "../index.ts";
 
 const prompt = "Once upon a time";
 
@@ -75,6 +77,30 @@ describe("the neurons of an answer", () => {
         expect(common / ids(own).length).toBeGreaterThan(0.97);
       }
     });
+  });
+
+  it("are experts in a mixture, with the profile of these and the bytes of all", async () => {
+    const shape = ["--arch", "qwen3moe", "--experts", "8", "--experts-used", "2", "--vocab", "300"];
+    using model = await makeTinyModel([...shape, "--expert-ffn", "32", "--router-skew", "1"]);
+    const corpus = `${model.path}.txt`;
+    writeFileSync(corpus, "The sea was grey and the wind was cold. ".repeat(8));
+    const device = "cpu";
+    const profile = await profileExperts(model.path, { corpora: [corpus], tokens: 48, device });
+    using engine = await Engine.open(model.path, { device });
+    const { tokens } = await show(engine, prompt, 4);
+    const { layers, profileTokens = 0, bytesDensePerToken, bytesOfBlocks } = engine.neurons;
+    expect(bytesDensePerToken).toBe(engine.sparsity.bytesDensePerToken);
+    const [experts, used] = [8, 2];
+    const read = tokens[0]?.layers.reduce((sum, layer) => sum + layer.bytesTouched, 0) ?? 0;
+    expect(bytesOfBlocks - bytesDensePerToken).toBe((read * (experts - used)) / used);
+    expect(profileTokens).toBe(profile.tokens);
+    for (const { layer, frequencies } of profile.layers) {
+      expect(layers[layer]?.experts).toEqual({ count: experts, used });
+      const shares = [...(layers[layer]?.profile ?? [])].map((count) => count / profileTokens);
+      expect(shares).toEqual([...frequencies]);
+    }
+    for (const layer of tokens.flatMap((token) => token.layers))
+      expect([layer.ofExperts, layer.active?.length]).toEqual([true, used]);
   });
 
   it("are left out where showing has taken its share of the time, and the tokens are told of", async () => {
