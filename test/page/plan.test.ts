@@ -9,7 +9,7 @@ import type {
   Locator,
   Page,
 } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { planPlacement } from "../../src/index.ts";
 import { axeViolations, phone } from "../fixtures/axe.ts";
 import {
@@ -22,6 +22,8 @@ import {
 import { generousCard } from "../fixtures/generous-card.ts";
 import { differenceFromStored } from "../fixtures/stored-picture.ts";
 import { bundledModel, startTestServer, type TestServer } from "../fixtures/test-server.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const desktop = { viewport: { width: 1100, height: 900 }, colorScheme: "light" } as const;
 describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
@@ -67,8 +69,9 @@ describe.skipIf(browserPath === undefined)(`the plan${withoutBrowser}`, () => {
     await page.keyboard.press("Enter");
     await settled();
   };
-  /** What is shown is what was asked for. */
-  const settled = (): Promise<void> => page.locator(".plan-board:not(.stale, .coarse)").waitFor();
+  /** What is shown is what was asked for. From sources, plans are made in the test's own thread: a busy machine takes long. */
+  const settled = (): Promise<void> =>
+    page.locator(".plan-board:not(.stale, .coarse)").waitFor({ timeout: 100_000 });
   const budget = (): Locator => page.getByRole("slider", { name: "Memory of the card" });
   const figure = (): Locator => page.locator(".plan-board .number output");
 
