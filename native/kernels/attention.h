@@ -109,6 +109,31 @@ float dot_f32(const float* a, const float* b, size_t count) {
   return L::reduce_add(L::add(sum[0], sum[1]));
 }
 
+// Dot products of a with four rows, each as dot_f32 makes it; a is loaded once.
+template <class L>
+void dot_four_f32(const float* a, const float* rows, size_t stride, size_t count, float* out) {
+  typename L::V sum[4][2];
+  for (auto& pair : sum) pair[0] = pair[1] = L::zero();
+  size_t i = 0;
+  for (; i + 2 * L::kLanes <= count; i += 2 * L::kLanes) {
+    const typename L::V first = L::load(a + i);
+    const typename L::V second = L::load(a + i + L::kLanes);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; ++r) {
+      const float* b = rows + r * stride + i;
+      sum[r][0] = L::fma(first, L::load(b), sum[r][0]);
+      sum[r][1] = L::fma(second, L::load(b + L::kLanes), sum[r][1]);
+    }
+  }
+  for (size_t r = 0; r < 4; ++r) {
+    for_lanes<L>(count - i, [&](size_t k, size_t n) {
+      const float* b = rows + r * stride + i + k;
+      sum[r][0] = L::fma(load_some<L>(a + i + k, n), load_some<L>(b, n), sum[r][0]);
+    });
+    out[r] = L::reduce_add(L::add(sum[r][0], sum[r][1]));
+  }
+}
+
 // Scores [from, end) of one query become e^(score − max), the others 0; sum_v and sum are rescaled
 // to the new max.
 template <class L>
@@ -150,16 +175,20 @@ void attend_tile_direct(const AttentionTask& task, const AttentionScratch& s, Ra
   for (size_t i = 0; i < queries.end - queries.begin; ++i) {
     float* score = s.score + i * kPositions;
     for (size_t p = 0; p < from; ++p) score[p] = 0;
-    for (size_t p = from; p < count; ++p) {
-      score[p] = dot_f32<L>(s.q + i * task.k.width, s.k + p * task.k.width, task.k.width);
+    const float* q = s.q + i * task.k.width;
+    size_t p = from;
+    for (; p + 4 <= count; p += 4) {
+      dot_four_f32<L>(q, s.k + p * task.k.width, task.k.width, task.k.width, score + p);
     }
-    for (size_t p = count; p < kPositions; ++p) score[p] = 0;
+    for (; p < count; ++p) score[p] = dot_f32<L>(q, s.k + p * task.k.width, task.k.width);
+    for (; p < kPositions; ++p) score[p] = 0;
     if (task.soft_cap != 0) soft_cap<L>(task.soft_cap, kPositions, score);
     online_softmax<L>(s, i, {from, count}, width);
-    for (size_t c = 0; c < width; c += 2 * L::kLanes) {
-      panel_product<L>(
-          {s.v + c, width, score, kPositions, count, s.sum_v + i * width + c, width, true}, 1);
-    }
+  }
+  // All heads together: values are loaded once, and one sum does not wait for another.
+  for (size_t c = 0; c < width; c += 2 * L::kLanes) {
+    panel_product<L>({s.v + c, width, s.score, kPositions, count, s.sum_v + c, width, true},
+                     queries.end - queries.begin);
   }
 }
 
