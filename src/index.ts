@@ -125,7 +125,7 @@ export { Engine } from "./engine/engine.ts";
 export { type HostDevice, hostDevices } from "./engine/host-backend.ts";
 export type { LearnReport } from "./engine/learn.ts";
 export type { NeuronFacts, NeuronLayer } from "./engine/neuron-facts.ts";
-export { cacheTypes, checkGenerateOptions, devices } from "./engine/option-rules.ts";
+export { cacheTypes, checkGenerateOptions, devices, promptStreams } from "./engine/option-rules.ts";
 export type {
   ChatOptions,
   Device,

@@ -97,6 +97,9 @@ export interface NeuronChange extends BlockRef {
   readonly to: Uint32Array;
 }
 
+/** "unread": nobody asks for the outputs of this run, which a device may then leave where they are. */
+export type OutputUse = "read" | "unread";
+
 /**
  * A compiled program. Every executable has every method: where a device lacks something, a fact says so, and the method
  * returns nothing, or rejects. Decorators extend ForwardingExecutable.
@@ -111,8 +114,9 @@ export interface Executable extends Disposable {
    * Runs one segment over the rows. Resolves when its outputs are on the host. May be called again before
    * that: segments run in the order of the calls, and `step` is read before run returns. Rejects with HearthError for a
    * row of a recurrent layer that does not follow the state of its sequence (StatePositions): a state cannot go back.
+   * `outputs`: default "read".
    */
-  run(segment: number, step: Step): Promise<void>;
+  run(segment: number, step: Step, outputs?: OutputUse): Promise<void>;
   /** Host copy of a slot that is an output of a segment: [its rows, width], valid until that segment runs again. */
   output(slot: Slot): Float32Array;
   /** Replaces the first `data.length` elements of a slot; ordered like run. */

@@ -24,6 +24,8 @@ export interface GpuCounts {
   /** Buffers created; after compile only when more runs of a segment are on the way than its staging ring holds. */
   readonly buffers: number;
   readonly bytesUploaded: Bytes;
+  /** Of those: weights that the card does not keep, brought for a prompt. */
+  readonly bytesStreamed: Bytes;
   readonly bytesReadBack: Bytes;
   /** Compiled: those of one-row steps by compile, others when a step first needs them. */
   readonly pipelines: number;
@@ -54,14 +56,17 @@ export interface HybridStats {
   readonly cpuMillisecondsPerToken: Milliseconds;
   /** Neither device computed: copies, latency, JavaScript. */
   readonly waitingMillisecondsPerToken: Milliseconds;
-  /** Of the last prompt: split layers on both devices, or on the CPU alone. Absent before there was one. */
+  /** Of the last prompt. Absent before there was one. */
   readonly promptPath?: PromptPath;
   /** Groups of neurons, or experts, that have changed places, where the engine adapts. */
   readonly exchangedGroups: number;
 }
 
-/** "split": each device computes its own neurons. "cpu": the CPU computes all neurons of split layers. */
-export type PromptPath = "split" | "cpu";
+/**
+ * How split layers of a prompt are computed. "split": each device its own neurons, or experts. "cpu": the CPU all neurons.
+ * "stream": the card all of them, to which the cold ones come piece by piece.
+ */
+export type PromptPath = "split" | "cpu" | "stream";
 
 export type Track = "gpu" | "cpu" | "link";
 

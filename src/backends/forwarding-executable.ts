@@ -12,6 +12,7 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  OutputUse,
   ShownRow,
   StatePlace,
 } from "./backend.ts";
@@ -36,8 +37,8 @@ export class ForwardingExecutable<Inner extends Executable = Executable> impleme
     return this.inner.canReplaceNeurons;
   }
 
-  run(segment: number, step: Step): Promise<void> {
-    return this.inner.run(segment, step);
+  run(segment: number, step: Step, outputs?: OutputUse): Promise<void> {
+    return this.inner.run(segment, step, outputs);
   }
 
   output(slot: Slot): Float32Array {

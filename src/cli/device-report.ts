@@ -40,7 +40,11 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
   };
 }
 
-const promptPaths = { split: "on both devices", cpu: "split layers on the CPU alone" } as const;
+const promptPaths = {
+  split: "on both devices",
+  cpu: "split layers on the CPU alone",
+  stream: "streamed to the GPU",
+} as const;
 
 /** One line for each device report; empty for a model on the CPU. */
 export function deviceText({ gpu, hybrid }: EngineReport): string {

@@ -10,6 +10,7 @@ import {
   type FormOptions,
   type GenerateOptions,
   objectives,
+  promptStreams,
   sparsities,
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
@@ -63,6 +64,14 @@ export function contextOption(
 export function batchOption(): ApiOption<"batchSize"> {
   const text = "tokens of a prompt read at once (default: 128)";
   return new ApiOption("batchSize", "--batch <tokens>", text).argParser(wholeNumber);
+}
+
+export function promptStreamOption(): ApiOption<"promptStream"> {
+  const text =
+    "bring cold neurons and experts to the card for a prompt, when it pays (auto) or always; most in a --batch of 2048";
+  return new ApiOption("promptStream", "--prompt-stream <when>", text)
+    .choices([...promptStreams])
+    .default("auto");
 }
 
 export function checkpointsOption(): ApiOption<"checkpoints"> {
@@ -150,6 +159,7 @@ const deviceOptions = (): readonly ApiOption<keyof EngineFlags>[] => [
   cacheTypeOption(),
   checkpointsOption(),
   batchOption(),
+  promptStreamOption(),
 ];
 
 const answerOptions = (): readonly ApiOption<keyof EngineFlags>[] => [

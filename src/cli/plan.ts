@@ -12,6 +12,7 @@ import {
   gpuOption,
   hardwareOption,
   objectiveOption,
+  promptStreamOption,
   sparsityOption,
   threadsOption,
 } from "./model-options.ts";
@@ -47,6 +48,7 @@ const placementOptions = (): readonly ApiOption<keyof PlacementOptions>[] => [
   cacheTypeOption(),
   checkpointsOption(),
   objectiveOption(),
+  promptStreamOption(),
   new ApiOption("solver", "--solver <name>", "dynamic programming, or the paper's integer program")
     .choices([...solvers])
     .default("exact"),

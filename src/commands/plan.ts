@@ -42,6 +42,7 @@ export interface PlacementOptions
     | "sequences"
     | "checkpoints"
     | "batchSize"
+    | "promptStream"
     | "cacheType"
     | "sparsity"
     | "sidecar"
@@ -183,6 +184,7 @@ export const placementRules: OptionRules<PlacementOptions> = {
   sequences: engineRules.sequences,
   checkpoints: engineRules.checkpoints,
   batchSize: engineRules.batchSize,
+  promptStream: engineRules.promptStream,
   cacheType: engineRules.cacheType,
   sparsity: engineRules.sparsity,
   sidecar: engineRules.sidecar,

@@ -3,7 +3,7 @@
 import { fileUse } from "../backends/cpu/mapped-files.ts";
 import { type AdapterDescription, bindingLimits } from "../backends/webgpu/adapter-description.ts";
 import { estimateGpuBytes } from "../backends/webgpu/webgpu-backend.ts";
-import { rowBytes } from "../core/dtype.ts";
+import { defined } from "../core/defined.ts";
 import type { Bytes } from "../core/units.ts";
 import { downRowsOf } from "../derived-weights/down-rows.ts";
 import type { Transpose } from "../derived-weights/transpose.ts";
@@ -14,10 +14,8 @@ import type { AdaptOptions } from "../devices/hybrid/adapt.ts";
 import type { DeviceSpec } from "../devices/thread/device.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
 import type { ModelProgram } from "../model/build-program.ts";
-import { blockOf } from "../model/weights.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import type { Plan } from "../placement/plan.ts";
-import { promptOnCpuFrom } from "../placement/prompt-path.ts";
 import { frequenciesOf } from "../sparsity/expert-profile.ts";
 import type { MethodName } from "../sparsity/method-names.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
@@ -27,6 +25,7 @@ import { openTransposer } from "./host-backend.ts";
 import { type ModelSetup, withSidecar } from "./model-setup.ts";
 import { layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
 import { programOf } from "./program-of.ts";
+import { promptRuleOf } from "./prompt-rule.ts";
 import type { Remarks } from "./remarks.ts";
 import { denseSparsity, resolveSparsity, type SparseSetup } from "./resolve-sparsity.ts";
 
@@ -116,7 +115,7 @@ async function setUpHybrid(
       files: fileUse(options),
       placement: { layers: plan.layers, outputDevice: plan.outputDevice },
       timeline: options.timeline ?? false,
-      ...(hardware && promptPath(hardware, plan, setup)),
+      ...defined({ promptPath: promptRuleOf(setup, plan, hardware) }),
       ...(options.adapt && isAdaptable && { adapt: adaptOptions(plan, sidecar) }),
     },
     built: programOf(ready, {
@@ -169,27 +168,4 @@ async function resolvePlan(
     curvePoints: 0,
   });
   return { plan, hardware };
-}
-
-/** From how many rows a prompt's split layers are better off on the CPU alone. */
-function promptPath(
-  hardware: HardwareProfile,
-  { layers }: Plan,
-  { model, options }: ModelSetup,
-): { readonly promptOnCpuFrom?: number } {
-  const [layer] = model.layers;
-  const ffn = layer && blockOf(layer);
-  // Experts of a prompt are computed where they are.
-  if (ffn === undefined || model.hyperparameters.mixture !== undefined) return {};
-  const { dim } = model.hyperparameters;
-  const matrices = ffn.gate === undefined ? 2 : 3;
-  const rows = promptOnCpuFrom({
-    hardware,
-    layers,
-    weightsPerNeuron: matrices * dim,
-    bytesPerNeuron: matrices * rowBytes(ffn.up.weight.type, dim),
-    type: ffn.up.weight.type,
-    maxRows: options.batchSize,
-  });
-  return rows === undefined ? {} : { promptOnCpuFrom: rows };
 }

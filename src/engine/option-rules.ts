@@ -32,12 +32,15 @@ import type {
   Device,
   EngineOptions,
   GenerateOptions,
+  PromptStream,
   ReopenOptions,
 } from "./options.ts";
 
 export const devices: readonly Device[] = ["auto", "cpu", "gpu", "hybrid", "reference"];
 
 export const cacheTypes: readonly KvType[] = ["f16", "f32", "q8_0"];
+
+export const promptStreams: readonly PromptStream[] = ["auto", "always", "never"];
 
 /** The longest context that a program can be made for. */
 export const longestContext: Tokens = 1 << 24;
@@ -64,6 +67,7 @@ export const engineRules: OptionRules<EngineOptions> = {
   cacheDiskSize: byteRule,
   batchSize: countRule(1, 4096),
   promptSlice: countRule(1, 4096),
+  promptStream: choiceRule(promptStreams),
   threads: threadsRule,
   mmap: flagRule,
   hugePages: choiceRule(hugePageUses),

@@ -29,6 +29,8 @@ export interface ShowNeurons {
   readonly timeShare?: number;
 }
 
+export type PromptStream = "auto" | "always" | "never";
+
 export interface EngineOptions {
   /**
    * Tokens of prompt and answer together. Default: the model's, at most 4096. "largest": the model's, or as many as fit
@@ -63,8 +65,13 @@ export interface EngineOptions {
   readonly cacheDisk?: string;
   /** The most that is kept there, of all models together; what was used longest ago is removed. Default 4 GiB. */
   readonly cacheDiskSize?: Bytes;
-  /** Rows of a step at most: how much of a prompt is read at once. Default 128. */
+  /** Rows of a step at most: how much of a prompt is read at once. Default 128; 2048 where prompts always stream. */
   readonly batchSize?: Tokens;
+  /**
+   * When the weights of cold neurons and experts come to the card for a prompt, once for each step, for device hybrid: it then
+   * computes all of split layers. "auto" (default): from as many rows on as that is faster, as measured; "always", "never".
+   */
+  readonly promptStream?: PromptStream;
   /**
    * Tokens of prompts that are read in a step beside answers that are being written, which wait so long for their next
    * token. Default: as many as take no longer than the answers' own part of a step, or than what is left of 40 ms.

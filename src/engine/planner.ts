@@ -33,6 +33,7 @@ import type { Solver } from "../placement/solve-placement.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
 import { readPlan } from "./plan-file.ts";
 import { programOf } from "./program-of.ts";
+import { mayStream, streamsFrom } from "./prompt-rule.ts";
 import type { SparseSetup } from "./resolve-sparsity.ts";
 
 /** Beside the model and its options: the machine that a plan is for, and what the plan is to say. */
@@ -118,9 +119,11 @@ export async function planBudgetsOf(
 ): Promise<PlannedBudgets> {
   const { hardware, limits, furtherGibibytes } = request;
   const inputs = planInputs(setup, request, hardwareHash(hardware));
-  const model = describeSetup(setup, limits);
+  const streamPath = mayStream(setup, hardware);
+  const model = describeSetup(setup, { limits, streamPath });
   const plans: Plan[] = [];
-  for (const plan of await createPlans({ model, hardware, inputs, furtherGibibytes, budgets })) {
+  const made = await createPlans({ model, hardware, inputs, furtherGibibytes, budgets });
+  for (const plan of made.map((one) => withStream(setup, one, { hardware, streamPath }))) {
     const { budgetBytes } = plan.inputs;
     const exact = exactBytes(setup, plan, limits);
     const within = { ...request, budgetBytes, curvePoints: 0 };
@@ -156,9 +159,11 @@ async function solveWithin(
   inputs: Omit<PlanInputs, "hardware">,
 ): Promise<Plan> {
   const { hardware, limits, furtherGibibytes, curvePoints } = request;
-  let model = describeSetup(setup, limits);
+  const streamPath = mayStream(setup, hardware);
+  let model = describeSetup(setup, { limits, streamPath });
   for (let attempt = 0; attempt < maxTries; attempt++) {
-    const plan = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
+    const made = await createPlan({ model, hardware, inputs, furtherGibibytes, curvePoints });
+    const plan = withStream(setup, made, { hardware, streamPath });
     const exact = exactBytes(setup, plan, limits);
     if (exact <= request.budgetBytes) return withExactBytes(plan, exact);
     const excess = exact - request.budgetBytes;
@@ -172,14 +177,31 @@ async function solveWithin(
   );
 }
 
-function describeSetup(setup: SparseSetup, limits: BindingLimits): PlaceableModel {
+/** Says from how many rows its prompts stream, where it has room for that and some layer is split. */
+function withStream(
+  setup: SparseSetup,
+  plan: Plan,
+  { hardware, streamPath }: { readonly hardware: HardwareProfile; readonly streamPath: boolean },
+): Plan {
+  const hasCold = plan.layers.some(
+    ({ attentionDevice, parts }) =>
+      attentionDevice === gpuDevice && parts.some(({ device }) => device !== gpuDevice),
+  );
+  const streamPromptsFrom = streamPath && hasCold ? streamsFrom(setup, hardware, plan) : undefined;
+  return streamPromptsFrom === undefined ? plan : { ...plan, streamPromptsFrom };
+}
+
+function describeSetup(
+  setup: SparseSetup,
+  placing: { readonly limits: BindingLimits; readonly streamPath: boolean },
+): PlaceableModel {
   const program = shapedProgram(setup, (layer) => rowsOf(setup, layer));
   const unsplit = shapedProgram(setup, setup.sparsity.downRows);
   const activity = (layer: number, op: PlacedOp): Activity =>
     op.kind === "experts"
       ? expertActivity(setup, layer, op)
       : neuronActivity(setup, { layer, neurons: op.block.neurons });
-  return describeProgram({ program, unsplit, activity, limits });
+  return describeProgram({ program, unsplit, activity, ...placing });
 }
 
 function exactBytes(setup: SparseSetup, plan: Plan, limits: BindingLimits): Bytes {
@@ -187,7 +209,7 @@ function exactBytes(setup: SparseSetup, plan: Plan, limits: BindingLimits): Byte
   const program = shapedProgram(setup, (layer) =>
     toTranspose.has(layer) ? rowsOf(setup, layer) : setup.sparsity.downRows?.(layer),
   );
-  return placedBytes(program, plan, limits);
+  return placedBytes(program, plan, { limits, streamPath: plan.streamPromptsFrom !== undefined });
 }
 
 function shapedProgram(
@@ -278,12 +300,13 @@ function planInputs(
  * holds on every adapter that allocates the same bytes for it.
  */
 function methodText({ options, sparsity, maxOutputs }: SparseSetup): string {
-  const { sequences, batchSize, cacheType, checkpoints } = options;
+  const { sequences, batchSize, cacheType, checkpoints, promptStream = "auto" } = options;
   return [
     sparsity.method,
     `${sequences} sequences of ${cacheType}`,
     ...(checkpoints === undefined ? [] : [`${checkpoints} checkpoints each`]),
     `steps of ${batchSize} rows and ${maxOutputs} outputs`,
+    ...(promptStream === "auto" ? [] : [`prompts stream ${promptStream}`]),
   ].join(", ");
 }
 

@@ -124,6 +124,7 @@ function perToken({ tokens, ...sums }: StepUse): GpuReport["perToken"] {
     bindGroups: share(sums.bindGroups),
     buffers: share(sums.buffers),
     bytesUploaded: share(sums.bytesUploaded),
+    bytesStreamed: share(sums.bytesStreamed),
     bytesReadBack: share(sums.bytesReadBack),
   };
 }

@@ -26,7 +26,7 @@ export function resolveEngineOptions(options: EngineOptions, model: Model): Reso
   const resolved = {
     ...others,
     sequences: options.sequences ?? 1,
-    batchSize: options.batchSize ?? 128,
+    batchSize: options.batchSize ?? defaultBatch(options, contextLength),
     device: deviceFor(options),
     objective: options.objective ?? "latency",
     cacheType: options.cacheType ?? "f16",
@@ -34,6 +34,14 @@ export function resolveEngineOptions(options: EngineOptions, model: Model): Reso
   };
   if (contextLength !== "largest") return { ...resolved, contextLength };
   return { ...resolved, contextLength: largestContext(model, resolved) };
+}
+
+/** So that what streams comes once for most prompts. */
+const streamedBatch: Tokens = 2048;
+
+function defaultBatch({ promptStream }: EngineOptions, contextLength: Tokens | "largest"): Tokens {
+  if (promptStream !== "always") return 128;
+  return contextLength === "largest" ? streamedBatch : Math.min(contextLength, streamedBatch);
 }
 
 /** Of the memory that is free beside weights and conversations at rest, what the cache may take: prompts and other programs need some, too. */

@@ -31,18 +31,25 @@ export function channelsOfOp(op: Op): readonly Weight[] {
   return ruleOf(op).channels(op);
 }
 
-/** Of each block, or of each op of experts, the subset that a change is of: undefined for those of other layers, and for whole ones. */
+/**
+ * Of each block, or of each op of experts, the subset that a change is of: undefined for those of other layers, for whole
+ * ones and for those of streamed segments.
+ */
 export function changeableSubsets(
   program: Program,
   { layer, ofExperts }: BlockRef,
 ): readonly (Uint32Array | undefined)[] {
-  return ofExperts
-    ? opsOfKind(program, "experts").map(({ stack, subset }) =>
-        stack.layer === layer ? subset : undefined,
-      )
-    : opsOfKind(program, "ffn").map(({ block }) =>
-        block.layer === layer ? block.subset : undefined,
-      );
+  return program.segments.flatMap(({ ops, isStreamed = false }) =>
+    ops
+      .filter(({ kind }) => kind === (ofExperts ? "experts" : "ffn"))
+      .map((op) => (isStreamed ? undefined : subsetIn(op, layer))),
+  );
+}
+
+function subsetIn(op: Op, layer: number): Uint32Array | undefined {
+  if (op.kind === "experts") return op.stack.layer === layer ? op.subset : undefined;
+  if (op.kind === "ffn") return op.block.layer === layer ? op.block.subset : undefined;
+  return undefined;
 }
 
 /** The block's subset with other neurons in the places of `from`, which it must hold: an array of its own. */

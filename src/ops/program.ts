@@ -12,6 +12,11 @@ export interface Segment {
   readonly outputs: readonly Slot[];
   /** The ops of each layer of the model: code that places layers on several devices cuts here. */
   readonly layers?: readonly OpRange[];
+  /**
+   * A device with memory of its own does not keep this segment's matrices: each run brings them, piece by piece. Subsets
+   * of its blocks and experts are read anew by each run, and nothing else changes them. Others ignore it. Default false.
+   */
+  readonly isStreamed?: boolean;
 }
 
 /** Ops [first, end) of a segment. */

@@ -66,6 +66,7 @@ export function planJson(plan: Plan): object {
     notes: plan.notices,
     memory: plan.memory,
     output_device: plan.outputDevice,
+    ...(plan.streamPromptsFrom !== undefined && { stream_prompts_from: plan.streamPromptsFrom }),
     further: plan.further.map(pointJson),
     curve: plan.curve.map(pointJson),
     layers: plan.layers.map(layerJson),
@@ -88,6 +89,7 @@ export function parsePlan(text: string, file: string): Plan {
   if (field("budget_bytes").value !== inputs.budgetBytes) {
     throw fieldError(field("budget_bytes"), `${inputs.budgetBytes}, as in inputs`);
   }
+  const streamFrom = field("stream_prompts_from");
   return {
     version: 1,
     key: planKey(inputs),
@@ -95,6 +97,7 @@ export function parsePlan(text: string, file: string): Plan {
     hardwareName: stringOf(field("hardware_name")),
     layers: arrayFields(field("layers")).map(parseLayer),
     outputDevice: choiceOf(field("output_device"), devices),
+    ...(streamFrom.value === undefined ? {} : { streamPromptsFrom: countOf(streamFrom) }),
     memory: parseMemory(field("memory")),
     gpuBytes: countOf(field("gpu_bytes")),
     cpuBytes: countOf(field("cpu_bytes")),
@@ -127,6 +130,7 @@ const planKeys = [
   "notes",
   "memory",
   "output_device",
+  "stream_prompts_from",
   "further",
   "curve",
   "layers",

@@ -70,6 +70,8 @@ export interface Plan {
   readonly hardwareName: string;
   readonly layers: readonly PlanLayer[];
   readonly outputDevice: DeviceId;
+  /** From so many rows on, a prompt's cold neurons and experts stream through windows on the card, for which the plan has room. Absent: never. */
+  readonly streamPromptsFrom?: number;
   readonly memory: DeviceMemory;
   readonly gpuBytes: Bytes;
   readonly cpuBytes: Bytes;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { HardwareProfile } from "./hardware.ts";
 import type { DeviceId, PlanLayer, PlanPart } from "./plan.ts";
-import { promptOnCpuFrom } from "./prompt-path.ts";
+import { promptRule } from "./prompt-path.ts";
 
 /** Bytes per second of the devices, and what they multiply in prompts. */
 function machine(speeds: {
@@ -9,8 +9,10 @@ function machine(speeds: {
   readonly gpu: number;
   readonly cpuFlops?: number;
   readonly gpuFlops?: number;
+  /** Default: none to speak of. */
+  readonly link?: number;
 }): HardwareProfile {
-  const { cpu, gpu, cpuFlops, gpuFlops } = speeds;
+  const { cpu, gpu, cpuFlops, gpuFlops, link = 1 } = speeds;
   return {
     version: 1,
     name: "machine",
@@ -29,7 +31,7 @@ function machine(speeds: {
     },
     link: {
       uploadLatencySeconds: 0,
-      uploadBytesPerSecond: 1e9,
+      uploadBytesPerSecond: link,
       downloadLatencySeconds: 0,
       downloadBytesPerSecond: 1e9,
     },
@@ -46,29 +48,51 @@ function layerOf(hot: number, cold: number, attentionDevice: DeviceId = "gpu0"):
   return { unit: "neuron", unitCount: hot + cold, attentionDevice, parts };
 }
 
-const block = { weightsPerNeuron: 300, bytesPerNeuron: 600, type: "F16", maxRows: 128 };
+const block = { weightsPerUnit: 300, bytesPerUnit: 600, usedShare: 1, type: "F16", maxRows: 128 };
 
 describe("where a prompt's split layers are computed", () => {
   it("is on both devices when the card multiplies faster than the processor", () => {
     const hardware = machine({ cpu: 1e10, gpu: 1e11, cpuFlops: 1e11, gpuFlops: 1e13 });
-    expect(promptOnCpuFrom({ ...block, hardware, layers: [layerOf(100, 10)] })).toBe(undefined);
+    expect(promptRule({ ...block, hardware, layers: [layerOf(100, 10)] })).toBe(undefined);
   });
 
   it("is on the processor alone from so many rows as the card cannot multiply in its time", () => {
     // One token: both read for 6 µs, and the card multiplies its share in 6 µs. Two rows take it 12 µs, and the
     // processor 12 µs for all, which reading bounds up to 20 rows; so from 4 rows the card is behind.
     const hardware = machine({ cpu: 1e10, gpu: 1e10, cpuFlops: 2e11, gpuFlops: 1e10 });
-    expect(promptOnCpuFrom({ ...block, hardware, layers: [layerOf(100, 100)] })).toBe(4);
+    expect(promptRule({ ...block, hardware, layers: [layerOf(100, 100)] })).toEqual({
+      path: "cpu",
+      fromRows: 4,
+    });
   });
 
   it("is on both where layers have neurons on one device only, or live on the processor", () => {
     const hardware = machine({ cpu: 1e10, gpu: 1e10, cpuFlops: 2e11, gpuFlops: 1e10 });
     const layers = [layerOf(100, 0), layerOf(0, 100), layerOf(50, 50, "cpu")];
-    expect(promptOnCpuFrom({ ...block, hardware, layers })).toBe(undefined);
+    expect(promptRule({ ...block, hardware, layers })).toBe(undefined);
+  });
+
+  it("is on the card, to which cold weights come, from so many rows as the processor cannot multiply in their time", () => {
+    // 100 cold neurons cross in 6 µs. The processor reads them in 6 µs, too, and multiplies 16 rows of them in 4.8 µs, 32 in 9.6 µs.
+    const hardware = machine({ cpu: 1e10, gpu: 1e11, cpuFlops: 2e11, gpuFlops: 1e13, link: 1e10 });
+    const rule = { path: "stream", fromRows: 32 };
+    expect(promptRule({ ...block, hardware, layers: [layerOf(100, 100)] })).toEqual(rule);
+    expect(promptRule({ ...block, hardware, layers: [layerOf(0, 100)] })).toEqual(rule);
+    expect(promptRule({ ...block, hardware, maxRows: 16, layers: [layerOf(100, 100)] })).toBe(
+      undefined,
+    );
+  });
+
+  it("is so for experts, of which each row wants a few", () => {
+    const hardware = machine({ cpu: 1e10, gpu: 1e11, cpuFlops: 2e11, gpuFlops: 1e13, link: 1e10 });
+    const layers = [{ ...layerOf(100, 100), unit: "expert" as const }];
+    const question = { ...block, hardware, layers, usedShare: 1 / 16, maxRows: 2048 };
+    // A sixteenth of the arithmetic: of 16 times as many rows.
+    expect(promptRule(question)).toEqual({ path: "stream", fromRows: 512 });
   });
 
   it("is on both where nobody measured how fast the devices multiply", () => {
     const hardware = machine({ cpu: 1e10, gpu: 1e10 });
-    expect(promptOnCpuFrom({ ...block, hardware, layers: [layerOf(50, 50)] })).toBe(undefined);
+    expect(promptRule({ ...block, hardware, layers: [layerOf(50, 50)] })).toBe(undefined);
   });
 });

@@ -1,78 +1,122 @@
 /**
  * How the split layers of a prompt are computed. A prompt multiplies matrices, so what counts is arithmetic, and the
  * share that balances both devices for one token, by bandwidth, may leave the slower multiplier with too much:
- *   split: each device its own neurons; a step lasts as long as the slower of them
- *   cpu:   the CPU all of them, reading the hot rows from the file too; for cards that multiply slower than the CPU
- * The other way round, streaming cold rows to a fast card, needs room on the card that the budget has given to hot
- * neurons: docs/decisions/0011-prompt-path.md has the numbers.
+ *   split:  each device its own neurons or experts; a step lasts as long as the slower of them
+ *   cpu:    the CPU all neurons, reading the hot rows from the file too; for cards that multiply slower than the CPU
+ *   stream: the card all of them, to which the cold ones come over the link; for cards that multiply far faster
+ * docs/decisions/0011-prompt-path.md, 0033-streamed-prompts.md.
  */
-import type { Bytes, Neurons } from "../core/units.ts";
+import type { Bytes } from "../core/units.ts";
 import { type HardwareProfile, readSpeed } from "./hardware.ts";
 import { cpuDevice, type PlanLayer } from "./plan.ts";
 
 export interface PromptQuestion {
   readonly hardware: HardwareProfile;
   readonly layers: readonly PlanLayer[];
-  /** Of gate, up and down together. */
-  readonly weightsPerNeuron: number;
-  readonly bytesPerNeuron: Bytes;
+  /** Of gate, up and down together, of a neuron or an expert. */
+  readonly weightsPerUnit: number;
+  readonly bytesPerUnit: Bytes;
+  /** Share of rows that want a unit: of an expert used / experts, of a neuron 1. */
+  readonly usedShare: number;
   /** Weight type of the block. */
   readonly type: string;
   /** Rows of a step at most. */
   readonly maxRows: number;
 }
 
-/** From so many rows of a step on the CPU alone is faster; undefined if it never is, or was not measured. */
-export function promptOnCpuFrom(question: PromptQuestion): number | undefined {
-  const { hardware, layers, maxRows } = question;
-  const { cpu, gpu } = hardware;
-  if (cpu.promptFlopsPerSecond === undefined || gpu?.promptFlopsPerSecond === undefined) {
-    return undefined;
-  }
-  const split = layers.map(neuronsOf).filter(({ hot, cold }) => hot > 0 && cold > 0);
-  const isFaster = (rows: number): boolean => {
-    const both = split.reduce((sum, layer) => sum + splitSeconds(layer, rows, question), 0);
-    const alone = split.reduce(
-      (sum, { hot, cold }) => sum + secondsOn(cpu, hot + cold, rows, question),
-      0,
-    );
-    return alone < both;
-  };
-  for (let rows = 2; rows <= maxRows; rows *= 2) {
-    if (isFaster(rows) && isFaster(maxRows)) return rows;
-  }
-  return undefined;
+/** Prompts of a step with so many rows take the path. */
+export interface PromptRule {
+  readonly path: "cpu" | "stream";
+  readonly fromRows: number;
 }
 
-function neuronsOf({ unit, parts, attentionDevice }: PlanLayer): { hot: Neurons; cold: Neurons } {
-  // A layer that lives on the CPU asks the card for its hot neurons: it has no way around them. Experts are not of one size with neurons.
-  if (attentionDevice === cpuDevice || unit === "expert") return { hot: 0, cold: 0 };
-  const count = (isCold: boolean): Neurons =>
+/**
+ * The path that is fastest for the longest step, with the rows from which it always is; undefined where that is `split`,
+ * or was not measured. A card on which nothing is hot may be streamed to as well.
+ */
+export function promptRule(question: PromptQuestion): PromptRule | undefined {
+  const { hardware, maxRows } = question;
+  if (hardware.cpu.promptFlopsPerSecond === undefined) return undefined;
+  if (hardware.gpu?.promptFlopsPerSecond === undefined) return undefined;
+  const secondsOf = (path: PromptRule["path"] | "split", rows: number): number =>
+    sum(question, (layer) => layerSeconds[path](layer, rows, question));
+  const [best] = (["split", "cpu", "stream"] as const).toSorted(
+    (a, b) => secondsOf(a, maxRows) - secondsOf(b, maxRows),
+  );
+  if (best === undefined || best === "split" || maxRows < 2) return undefined;
+  let fromRows = maxRows;
+  for (let rows = maxRows; rows >= 2; rows = Math.floor(rows / 2)) {
+    if (secondsOf(best, rows) >= secondsOf("split", rows)) break;
+    fromRows = rows;
+  }
+  return { path: best, fromRows };
+}
+
+/** Units of a layer with attention on the card. */
+interface Units {
+  readonly unit: PlanLayer["unit"];
+  readonly hot: number;
+  readonly cold: number;
+}
+
+function sum({ layers }: PromptQuestion, secondsOf: (layer: Units) => number): number {
+  return layers.reduce((all, layer) => all + secondsOf(unitsOf(layer)), 0);
+}
+
+function unitsOf({ unit, parts, attentionDevice }: PlanLayer): Units {
+  // A layer that lives on the CPU asks the card for its hot neurons: it has no way around them.
+  if (attentionDevice === cpuDevice) return { unit, hot: 0, cold: 0 };
+  const count = (isCold: boolean): number =>
     parts.reduce(
-      (sum, { device, units }) => sum + ((device === cpuDevice) === isCold ? units.length : 0),
+      (all, { device, units }) => all + ((device === cpuDevice) === isCold ? units.length : 0),
       0,
     );
-  return { hot: count(false), cold: count(true) };
+  return { unit, hot: count(false), cold: count(true) };
 }
 
-function splitSeconds(
-  { hot, cold }: { readonly hot: Neurons; readonly cold: Neurons },
-  rows: number,
-  question: PromptQuestion,
-): number {
-  const { cpu, gpu } = question.hardware;
-  const onGpu = gpu === null ? 0 : secondsOn(gpu, hot, rows, question);
-  return Math.max(onGpu, secondsOn(cpu, cold, rows, question));
+type Seconds = (layer: Units, rows: number, question: PromptQuestion) => number;
+
+const splitSeconds: Seconds = ({ hot, cold }, rows, question) =>
+  cold === 0 ? 0 : Math.max(onGpu(hot, rows, question), onCpu(cold, rows, question));
+
+const layerSeconds: Readonly<Record<PromptRule["path"] | "split", Seconds>> = {
+  split: splitSeconds,
+  // Experts are computed where they are, and so are blocks of which nothing is hot.
+  cpu: (layer, rows, question) =>
+    layer.unit === "expert" || layer.hot === 0 || layer.cold === 0
+      ? splitSeconds(layer, rows, question)
+      : onCpu(layer.hot + layer.cold, rows, question),
+  stream: ({ hot, cold }, rows, question) =>
+    cold === 0
+      ? 0
+      : Math.max(
+          linkSeconds(cold, question),
+          onGpu(hot, rows, question) + onGpu(cold, rows, question),
+        ),
+};
+
+function onCpu(units: number, rows: number, question: PromptQuestion): number {
+  return secondsOn(question.hardware.cpu, { units, rows }, question);
 }
 
-/** Each weight is read once and multiplied for each row: whichever takes longer. */
+function onGpu(units: number, rows: number, question: PromptQuestion): number {
+  const { gpu } = question.hardware;
+  return gpu === null ? 0 : secondsOn(gpu, { units, rows }, question);
+}
+
+/** All of them cross, once. */
+function linkSeconds(cold: number, { hardware, bytesPerUnit }: PromptQuestion): number {
+  return (cold * bytesPerUnit) / hardware.link.uploadBytesPerSecond;
+}
+
+/** Weights that some row wants are read once and multiplied for each such row: whichever takes longer. */
 function secondsOn(
   device: HardwareProfile["cpu"] | NonNullable<HardwareProfile["gpu"]>,
-  neurons: Neurons,
-  rows: number,
-  { weightsPerNeuron, bytesPerNeuron, type }: PromptQuestion,
+  { units, rows }: { readonly units: number; readonly rows: number },
+  { weightsPerUnit, bytesPerUnit, usedShare, type }: PromptQuestion,
 ): number {
-  const reading = (neurons * bytesPerNeuron) / readSpeed(device, type);
-  const flops = 2 * rows * neurons * weightsPerNeuron;
+  const read = units * (1 - (1 - usedShare) ** rows);
+  const reading = (read * bytesPerUnit) / readSpeed(device, type);
+  const flops = 2 * rows * usedShare * units * weightsPerUnit;
   return Math.max(reading, flops / (device.promptFlopsPerSecond ?? Number.POSITIVE_INFINITY));
 }

@@ -13,55 +13,40 @@ import type {
   MemoryUse,
   NeuronChange,
   NeuronCounts,
+  OutputUse,
   ShownRow,
   StatePlace,
 } from "../backend.ts";
 import type { ExecutableReport, GpuCounts } from "../executable-report.ts";
 import { StatePositions } from "../state-positions.ts";
 import { CallOrder } from "./call-order.ts";
-import type { OpenDevice } from "./device.ts";
 import { createFfnCounter, type FfnCounter } from "./ffn-counter.ts";
 import { noGpuCounts } from "./gpu-counts.ts";
 import { HostStates } from "./host-states.ts";
-import { type BufferSpec, type KernelCall, slotStride } from "./kernel.ts";
-import type { Compiled, Kernel, Pipelines } from "./pipelines.ts";
+import { type BufferSpec, slotStride } from "./kernel.ts";
+import type { Compiled, Kernel } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
-import { bytesOf, type RecordedSegment, type Recording } from "./recording.ts";
+import {
+  isCompiled,
+  loadCounts,
+  missingKernels,
+  type ReadyCall,
+  type ReadyProgram,
+  stepWork,
+} from "./ready-program.ts";
+import { bytesOf } from "./recording.ts";
+import type { StreamedBuffers } from "./recording-buffers.ts";
 import { createRunShape, extentCount, isWanted, measureStep } from "./run-shape.ts";
 import { type CopyRequest, StateCopies } from "./state-copies.ts";
 import { StepWords } from "./step-words.ts";
-import { type CutSizes, SubmissionCuts } from "./submission-cuts.ts";
+import { StreamedRuns } from "./streamed-runs.ts";
+import { SubmissionCuts } from "./submission-cuts.ts";
 import { replaceSubsets } from "./upload.ts";
 import { workOf } from "./work.ts";
 
 export interface GpuExecutable extends Executable {
   /** What the GPU was asked to do since the last call. */
   gpuCounts(): GpuCounts;
-}
-
-/** A kernel call with the device's objects. */
-export interface ReadyCall {
-  readonly call: KernelCall;
-  readonly kernel: Kernel;
-  readonly bindGroup: GPUBindGroup;
-}
-
-export interface ReadyProgram {
-  readonly recording: Recording;
-  readonly open: OpenDevice;
-  readonly pipelines: Pipelines;
-  readonly gpu: ReadonlyMap<BufferSpec, GPUBuffer>;
-  /** By segment. */
-  readonly calls: readonly (readonly ReadyCall[])[];
-  /** One for each buffer of keys or values. */
-  readonly copySequence: readonly ReadyCall[];
-  /** Of these, those of layers that keep checkpoints. */
-  readonly copyRings: readonly ReadyCall[];
-  /** One for each layer with a state of fixed size. */
-  readonly copyState: readonly ReadyCall[];
-  readonly cuts?: CutSizes;
-  /** What compile compiled. */
-  readonly compiled: Compiled;
 }
 
 type Mutable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
@@ -78,6 +63,7 @@ export class WebGpuExecutable implements GpuExecutable {
   readonly #cuts: SubmissionCuts;
   readonly #readback: Readback;
   readonly #hostStates: HostStates;
+  readonly #streamed: StreamedRuns;
   readonly #ffn: FfnCounter;
   readonly #order: CallOrder = new CallOrder();
   #counts: Mutable<GpuCounts> = { ...noGpuCounts };
@@ -90,7 +76,7 @@ export class WebGpuExecutable implements GpuExecutable {
       mappedWeights: 0,
       copiedWeights: bytesOf(recording, "weights"),
       kvCache: bytesOf(recording, "kv"),
-      scratch: bytesOf(recording, "scratch", "staging", "uniform"),
+      scratch: bytesOf(recording, "scratch", "staging", "uniform", "window"),
     };
     this.#stepWords = new StepWords(recording.program);
     this.#positions = new StatePositions(recording.program);
@@ -98,6 +84,7 @@ export class WebGpuExecutable implements GpuExecutable {
     this.#ffn = createFfnCounter(recording.segments);
     const { gpu, open } = ready;
     this.#copies = new StateCopies(open.device, this.#buffer(recording.copyRequest));
+    this.#streamed = new StreamedRuns(ready);
     this.#hostStates = new HostStates({ recording, gpu, device: open.device });
     this.#readback = new Readback(
       { recording, gpu, device: open.device },
@@ -107,45 +94,67 @@ export class WebGpuExecutable implements GpuExecutable {
         failure: () => this.#failure(),
       },
     );
-    const copies = [ready.copySequence, ready.copyRings, ready.copyState].flat().length;
-    this.#counts.bindGroups = ready.calls.flat().length + copies;
-    this.#counts.buffers = recording.buffers.length;
-    this.#counts.bytesUploaded = recording.buffers.reduce(
-      (sum, { contents, bytes }) => sum + (contents.length === 0 ? 0 : bytes),
-      0,
-    );
+    this.#counts = { ...noGpuCounts, ...loadCounts(ready) };
     this.#compiled(ready.compiled);
   }
 
-  run(segment: number, step: Step): Promise<void> {
+  run(segment: number, step: Step, outputs: OutputUse = "read"): Promise<void> {
     try {
       this.#positions.advance(segment, step);
     } catch (error) {
       return Promise.reject(error);
     }
+    const { streamed } = this.#ready.recording.segments[segment] ?? {};
+    if (streamed !== undefined) return this.#runStreamed(segment, streamed, structuredClone(step));
     if (!this.#order.isWaiting) {
       measureStep(this.#shape, step, this.#ready.recording.program);
-      if (this.#isCompiled(segment)) return this.#run(segment, step);
+      if (isCompiled(this.#ready.calls[segment] ?? [], this.#shape)) {
+        return this.#run(segment, step, outputs);
+      }
     }
-    return this.#runLater(segment, structuredClone(step));
+    return this.#runLater(segment, structuredClone(step), outputs);
   }
 
   /** The step's shape is measured again when its turn comes: others are run in between. */
-  #runLater(segment: number, step: Step): Promise<void> {
+  #runLater(segment: number, step: Step, outputs: OutputUse): Promise<void> {
     const { program } = this.#ready.recording;
     measureStep(this.#shape, step, program);
     return this.#order.later(this.#compile(this.#missingKernels(segment)), () => {
       measureStep(this.#shape, step, program);
-      return this.#run(segment, step);
+      return this.#run(segment, step, outputs);
     });
+  }
+
+  /** Nothing else is submitted while its weights come. */
+  async #runStreamed(segment: number, streamed: StreamedBuffers, step: Step): Promise<void> {
+    const { recording, calls } = this.#ready;
+    const measure = (): void => measureStep(this.#shape, step, recording.program);
+    const { done } = await this.#order.hold(async () => {
+      measure();
+      await this.#compile(this.#missingKernels(segment));
+      measure();
+      this.#check();
+      this.#writeStep(step);
+      const wanted = (calls[segment] ?? []).filter(({ call }) => isWanted(call, this.#shape));
+      const bytes = await this.#streamed.run(streamed, wanted, (some) => {
+        this.#check();
+        measure(); // What waits behind it has measured its own.
+        this.#ready.open.device.queue.submit([this.#dispatch(some).finish()]);
+        this.#counts.submits++;
+      });
+      this.#counts.bytesStreamed += bytes;
+      this.#counts.bytesUploaded += bytes;
+      measure();
+      return { done: this.#run(segment, step, "read", []) };
+    });
+    await done;
   }
 
   async finished(): Promise<void> {
     // Asked within this call where nothing waits: what is submitted behind it must not be waited for.
     if (this.#order.isWaiting) await this.#order.settled();
     await this.#ready.open.device.queue.onSubmittedWorkDone();
-    const failure = this.#failure();
-    if (failure !== undefined) throw failure;
+    this.#check();
   }
 
   output(slot: Slot): Float32Array {
@@ -163,6 +172,7 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   #write(slot: Slot, data: Float32Array): void {
+    if (this.#isDisposed) return; // The next run says so.
     const spec = this.#ready.recording.slots[slot.id];
     if (spec === undefined) throw new RangeError(`slot ${slot.name} is not of this program`);
     const { queue } = this.#ready.open.device;
@@ -246,8 +256,7 @@ export class WebGpuExecutable implements GpuExecutable {
   }
 
   async #replaceNeurons(change: NeuronChange): Promise<void> {
-    const failure = this.#failure();
-    if (failure !== undefined) throw failure;
+    this.#check();
     const { gpu, recording, open } = this.#ready;
     const card = { buffers: gpu, device: open.device };
     this.#counts.bytesUploaded += replaceSubsets(recording.program, change, card);
@@ -284,22 +293,12 @@ export class WebGpuExecutable implements GpuExecutable {
     this.#isDisposed = true;
     for (const buffer of this.#ready.gpu.values()) buffer.destroy();
     this.#readback[Symbol.dispose]();
+    this.#streamed[Symbol.dispose]();
   }
 
-  /** Whether all kernels are there that the step needs whose shape was measured last. */
-  #isCompiled(segment: number): boolean {
-    for (const { call, kernel } of this.#ready.calls[segment] ?? []) {
-      if (kernel.pipeline === undefined && isWanted(call, this.#shape)) return false;
-    }
-    return true;
-  }
-
+  /** Of the step whose shape was measured last. */
   #missingKernels(segment: number): readonly Kernel[] {
-    const missing: Kernel[] = [];
-    for (const { call, kernel } of this.#ready.calls[segment] ?? []) {
-      if (kernel.pipeline === undefined && isWanted(call, this.#shape)) missing.push(kernel);
-    }
-    return missing;
+    return missingKernels(this.#ready.calls[segment] ?? [], this.#shape);
   }
 
   async #compile(kernels: readonly Kernel[]): Promise<void> {
@@ -315,36 +314,38 @@ export class WebGpuExecutable implements GpuExecutable {
     this.#counts.pipelineMilliseconds += milliseconds;
   }
 
-  #run(segment: number, step: Step): Promise<void> {
+  /** `calls`: those that are still to be submitted. */
+  #run(
+    segment: number,
+    step: Step,
+    outputs: OutputUse,
+    calls: readonly ReadyCall[] = this.#ready.calls[segment] ?? [],
+  ): Promise<void> {
     const failure = this.#failure();
     if (failure !== undefined) return Promise.reject(failure);
     const recorded = this.#ready.recording.segments[segment];
     if (recorded === undefined) return Promise.reject(new RangeError(`no segment ${segment}`));
     try {
-      return this.#submit(recorded, segment, step);
+      this.#writeStep(step);
+      const encoder = this.#dispatch(calls);
+      const read = outputs === "read" ? this.#readback : undefined;
+      const transfer = read?.begin(segment, encoder, this.#shape);
+      this.#ready.open.device.queue.submit([encoder.finish()]);
+      this.#counts.submits++;
+      this.#counts.runs++;
+      this.#ffn.ran(recorded, this.#shape);
+      if (transfer === undefined) return Promise.resolve();
+      this.#counts.bytesReadBack += transfer.bytes;
+      return this.#readback.receive(segment, transfer);
     } catch (error) {
       return Promise.reject(this.#failure() ?? error);
     }
   }
 
-  #submit(recorded: RecordedSegment, segment: number, step: Step): Promise<void> {
-    const { device } = this.#ready.open;
-    this.#writeStep(step);
-    const encoder = this.#dispatch(this.#ready.calls[segment] ?? []);
-    const transfer = this.#readback.begin(segment, encoder, this.#shape);
-    device.queue.submit([encoder.finish()]);
-    this.#counts.submits++;
-    this.#counts.runs++;
-    this.#ffn.ran(recorded, this.#shape);
-    if (transfer === undefined) return Promise.resolve();
-    this.#counts.bytesReadBack += transfer.bytes;
-    return this.#readback.receive(segment, transfer);
-  }
-
   /** Records the calls that apply and submits all but the last piece, which it returns. */
   #dispatch(calls: readonly ReadyCall[]): GPUCommandEncoder {
     const { device } = this.#ready.open;
-    this.#cuts.begin(this.#stepWork(calls));
+    this.#cuts.begin(stepWork(calls, this.#shape));
     let encoder = device.createCommandEncoder();
     let pass = encoder.beginComputePass();
     for (const { call, kernel, bindGroup } of calls) {
@@ -369,13 +370,6 @@ export class WebGpuExecutable implements GpuExecutable {
     return encoder;
   }
 
-  #stepWork(calls: readonly ReadyCall[]): number {
-    let work = 0;
-    for (const { call } of calls)
-      if (isWanted(call, this.#shape)) work += workOf(call, this.#shape);
-    return work;
-  }
-
   #writeStep(step: Step): void {
     const count = this.#stepWords.fill(step, this.#shape);
     if (count === 0) return;
@@ -388,6 +382,11 @@ export class WebGpuExecutable implements GpuExecutable {
     const buffer = this.#ready.gpu.get(spec);
     if (buffer === undefined) throw new RangeError(`buffer ${spec.label} was not allocated`);
     return buffer;
+  }
+
+  #check(): void {
+    const failure = this.#failure();
+    if (failure !== undefined) throw failure;
   }
 
   #failure(): DeviceError | undefined {

@@ -28,7 +28,7 @@ export function gatheredColumns(
       packRows(layout, { source, target, rows: part.rows });
       return target;
     };
-    const buffer = buffers.made(label, part.rows * layout.gpuBytes, make, columns);
+    const buffer = buffers.madeMatrix(label, part.rows * layout.gpuBytes, make, columns);
     pieces.push({ buffer, type, columns: columns.length, firstRow, rows: part.rows });
   }
   return pieces;

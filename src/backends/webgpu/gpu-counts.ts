@@ -8,6 +8,7 @@ export const noGpuCounts: GpuCounts = {
   bindGroups: 0,
   buffers: 0,
   bytesUploaded: 0,
+  bytesStreamed: 0,
   bytesReadBack: 0,
   pipelines: 0,
   pipelineMilliseconds: 0,

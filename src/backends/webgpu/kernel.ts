@@ -8,7 +8,7 @@ import type { Bytes } from "../../core/units.ts";
 import type { WeightBytes } from "../../ops/op.ts";
 import type { Work } from "./work.ts";
 
-export type Purpose = "weights" | "kv" | "scratch" | "staging" | "uniform";
+export type Purpose = "weights" | "kv" | "scratch" | "staging" | "uniform" | "window";
 
 /** Rows that go into a weight buffer, in order: of one file tensor, or of several stacked ones. */
 export interface MatrixPart {
@@ -46,6 +46,8 @@ export interface BufferSpec {
   readonly bytes: Bytes;
   readonly purpose: Purpose;
   readonly contents: readonly (MatrixPart | MadePart)[];
+  /** It is no buffer of its own but the beginning of this window, whenever its contents have been brought there. */
+  readonly window?: number;
 }
 
 /** A count of workgroups that depends on the step. */

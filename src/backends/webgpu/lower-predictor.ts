@@ -142,5 +142,5 @@ function signsBuffer(
     });
     return gathered;
   };
-  return lowering.buffers.made(`${label} signs`, neurons * rowBytes, make, subset);
+  return lowering.buffers.madeMatrix(`${label} signs`, neurons * rowBytes, make, subset);
 }

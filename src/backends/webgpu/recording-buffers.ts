@@ -4,7 +4,7 @@
  */
 import type { WeightType } from "../../core/dtype.ts";
 import { LimitError } from "../../core/errors.ts";
-import { formatBytes } from "../../core/units.ts";
+import { type Bytes, formatBytes, MiB } from "../../core/units.ts";
 import type { Weight } from "../../ops/op.ts";
 import { quantCodec } from "../../quant/codecs.ts";
 import { gridBytes, gridTable } from "./grid-table.ts";
@@ -28,6 +28,8 @@ export interface BindingLimits {
   readonly maxBuffer: number;
   /** Workgroups of a dimension. Default: what WebGPU guarantees. */
   readonly maxGroups?: number;
+  /** Bytes of a window through which weights are streamed; a row or an expert may be larger. Default: 32 MiB. */
+  readonly windowBytes?: Bytes;
   /** Default "fixed". */
   readonly loops?: LoopBounds;
   /** Default: none. */
@@ -41,6 +43,20 @@ export interface StackedMatrix {
   readonly rows?: Uint32Array;
 }
 
+/** What a streamed segment brings with each run. */
+export interface StreamedBuffers {
+  /** Pieces of matrices, in the order in which kernels read them; those of one window follow those of the other. */
+  readonly pieces: readonly BufferSpec[];
+  /** Small things of single neurons or experts, which have their place on the card: others may have changed places. */
+  readonly renewed: readonly BufferSpec[];
+}
+
+/** Two, so that one is filled while kernels read the other. */
+const windowCount = 2;
+
+/** Large against what a submission costs (50 µs, in which a link of 25 GB/s brings 1 MiB), small against a card. */
+const defaultWindow: Bytes = 32 * MiB;
+
 export class RecordingBuffers implements ShapeStore {
   readonly all: BufferSpec[] = [];
   readonly loops: LoopBounds;
@@ -49,12 +65,30 @@ export class RecordingBuffers implements ShapeStore {
   readonly #byKey = new Map<string, readonly BufferSpec[]>();
   readonly #ids = new Map<Weight | Uint32Array, number>();
   readonly #limits: BindingLimits;
+  /** Of all streamed segments: bytes of the largest piece in each window. */
+  readonly #windows: Bytes[] = [];
+  #streamed: { pieces: BufferSpec[]; renewed: BufferSpec[] } | undefined;
 
   constructor(limits: BindingLimits) {
     this.#limits = limits;
     this.loops = limits.loops ?? "fixed";
     this.maxGroups = limits.maxGroups ?? guaranteedGroups;
     this.features = limits.features ?? plainFeatures;
+  }
+
+  /** Matrices that no other segment before has named come through windows until the call that this returns. */
+  beginStreamed(): () => StreamedBuffers {
+    const streamed = { pieces: [], renewed: [] };
+    this.#streamed = streamed;
+    return () => {
+      this.#streamed = undefined;
+      return streamed;
+    };
+  }
+
+  /** When all segments are recorded: the windows, as large as the largest piece of each. */
+  windows(): readonly BufferSpec[] {
+    return this.#windows.map((bytes, i) => this.empty(`window ${i}`, bytes, "window"));
   }
 
   /** A buffer without contents (zero at first); the same name and size give the same buffer. */
@@ -66,7 +100,13 @@ export class RecordingBuffers implements ShapeStore {
   /** `rows`: the neurons that the contents are of. */
   made(label: string, bytes: number, make: () => Uint8Array, rows?: Uint32Array): BufferSpec {
     const contents = [{ kind: "made", name: label, make, ...(rows && { rows }) }] as const;
-    return this.#add({ label, bytes, purpose: "weights", contents });
+    return this.#renewed(this.#add({ label, bytes, purpose: "weights", contents }));
+  }
+
+  /** As `made`, of the size of a matrix: a streamed segment does not keep it. */
+  madeMatrix(label: string, bytes: number, make: () => Uint8Array, rows?: Uint32Array): BufferSpec {
+    const contents = [{ kind: "made", name: label, make, ...(rows && { rows }) }] as const;
+    return this.#addMatrix({ label, bytes, purpose: "weights", contents });
   }
 
   shape(fields: ShapeFields): BufferSpec {
@@ -106,7 +146,7 @@ export class RecordingBuffers implements ShapeStore {
     };
     const contents = [{ kind: "made", name: label, make, ...(rows && { rows }) }] as const;
     const spec = { label, bytes: total * 4, purpose: "weights", contents } as const;
-    return this.#onceOne(`${key} ${this.#id(rows)}`, spec);
+    return this.#renewed(this.#onceOne(`${key} ${this.#id(rows)}`, spec));
   }
 
   /** Whether stacking them gives one binding. */
@@ -130,9 +170,9 @@ export class RecordingBuffers implements ShapeStore {
       first: start,
       rows: Math.min(perPiece, total - start),
     }));
-    const buffers = this.#once(key, () =>
+    const buffers = this.#onceMatrix(key, () =>
       ranges.map((range) =>
-        this.#add({
+        this.#addMatrix({
           label: `${label} ${range.first}`,
           bytes: range.rows * gpuBytes + gridBytes(first.type),
           purpose: "weights",
@@ -166,8 +206,11 @@ export class RecordingBuffers implements ShapeStore {
       gridBytes(type),
     );
     const contents = [...parts, ...tableContents(type)];
+    const spec = { label, bytes, purpose: "weights", contents } as const;
+    // Of a layer whose other experts are kept here, these are no part.
+    if (this.#streamed !== undefined) return this.#addMatrix(spec);
     const key = `rows ${weights.map((weight) => this.#id(weight))} ${label}`;
-    return this.#onceOne(key, { label, bytes, purpose: "weights", contents });
+    return this.#onceOne(key, spec);
   }
 
   /** Gate and up in pieces of the same neurons: each piece holds rows [a, b) of the gate, then the same of up. */
@@ -182,7 +225,7 @@ export class RecordingBuffers implements ShapeStore {
     const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
     return starts.map((start) => {
       const count = Math.min(perPiece, total - start);
-      const buffer = this.#add({
+      const buffer = this.#addMatrix({
         label: `${label} ${start}`,
         bytes: count * gpuBytes * weights.length + gridBytes(first.type),
         purpose: "weights",
@@ -198,12 +241,14 @@ export class RecordingBuffers implements ShapeStore {
   /** Rows, or other pieces, that a binding holds, with so many bytes behind them. */
   rowsPerPiece(label: string, rowBytes: number, behind = 0): number {
     const rows = Math.floor((this.#largest() - behind) / rowBytes);
+    const { windowBytes = defaultWindow } = this.#limits;
+    const ofWindow = Math.max(1, Math.floor((windowBytes - behind) / rowBytes));
     if (rows === 0) {
       throw new LimitError(
         `${label}: ${formatBytes(rowBytes)} that must lie together exceed what the adapter can bind (${formatBytes(this.#largest())}). Use device cpu`,
       );
     }
-    return rows;
+    return this.#streamed === undefined ? rows : Math.min(rows, ofWindow);
   }
 
   #largest(): number {
@@ -211,6 +256,29 @@ export class RecordingBuffers implements ShapeStore {
   }
 
   #add(spec: BufferSpec): BufferSpec {
+    const padded = this.#padded(spec);
+    this.all.push(padded);
+    return padded;
+  }
+
+  /** Through a window where the segment is streamed. */
+  #addMatrix(spec: BufferSpec): BufferSpec {
+    if (this.#streamed === undefined) return this.#add(spec);
+    const { pieces } = this.#streamed;
+    const window = pieces.length % windowCount;
+    const piece = { ...this.#padded(spec), window };
+    this.#windows[window] = Math.max(this.#windows[window] ?? 0, piece.bytes);
+    pieces.push(piece);
+    return piece;
+  }
+
+  #renewed(spec: BufferSpec): BufferSpec {
+    const isOfUnits = spec.contents.some(({ rows }) => rows !== undefined);
+    if (this.#streamed !== undefined && isOfUnits) this.#streamed.renewed.push(spec);
+    return spec;
+  }
+
+  #padded(spec: BufferSpec): BufferSpec {
     const padded = { ...spec, bytes: Math.max(align(spec.bytes, 16), 16) };
     // Staging is copied to and mapped, never bound.
     const most = spec.purpose === "staging" ? this.#limits.maxBuffer : this.#largest();
@@ -220,8 +288,13 @@ export class RecordingBuffers implements ShapeStore {
           "Lower the context length, the batch or the sequences, or use device cpu",
       );
     }
-    this.all.push(padded);
     return padded;
+  }
+
+  /** What another segment keeps is not brought again. */
+  #onceMatrix(key: string, make: () => readonly BufferSpec[]): readonly BufferSpec[] {
+    if (this.#streamed === undefined) return this.#once(key, make);
+    return this.#byKey.get(key) ?? make();
   }
 
   #once(key: string, make: () => readonly BufferSpec[]): readonly BufferSpec[] {

@@ -16,7 +16,7 @@ import { stateElements } from "./kernels/recurrent.ts";
 import type { RopeTables } from "./lower-attention.ts";
 import { lowerNext } from "./lower-op.ts";
 import type { Lowering } from "./lowering.ts";
-import { type BindingLimits, RecordingBuffers } from "./recording-buffers.ts";
+import { type BindingLimits, RecordingBuffers, type StreamedBuffers } from "./recording-buffers.ts";
 
 /** An output slot's place in the segment's staging buffer. */
 interface RecordedOutput {
@@ -35,6 +35,8 @@ export interface RecordedSegment {
   /** All of a layer's. */
   readonly experts: readonly OpOf<"experts">[];
   readonly counts?: RecordedCounts;
+  /** Of a streamed segment. */
+  readonly streamed?: StreamedBuffers;
   /** Host-visible, shared by segments that read back equally many bytes; two, so that one may be submitted before outputs are read. */
   readonly staging: readonly BufferSpec[];
 }
@@ -57,6 +59,8 @@ export interface Recording {
   /** By layer of the cache; undefined for a layer without a state of fixed size. */
   readonly states: readonly (BufferSpec | undefined)[];
   readonly segments: readonly RecordedSegment[];
+  /** What pieces of streamed segments lie in, by their number. */
+  readonly windows: readonly BufferSpec[];
 }
 
 /** Runs whose outputs, of one size, may be on the way at once without another allocation. */
@@ -93,8 +97,10 @@ export function recordProgram(program: Program, limits: BindingLimits): Recordin
   const segments = program.segments.map((_, segment) =>
     recordSegment({ ...shared, slot: slotBuffer }, segment, tables),
   );
+  const windows = buffers.windows();
   return {
     program,
+    windows,
     buffers: buffers.all,
     step,
     copyRequest,
@@ -135,6 +141,7 @@ function recordSegment(
   const segment = shared.program.segments[index];
   const ops = segment?.ops ?? [];
   const calls: KernelCall[] = [];
+  const endStreamed = segment?.isStreamed === true ? shared.buffers.beginStreamed() : undefined;
   const lowering: Lowering = { ...shared, emit: (...emitted) => calls.push(...emitted) };
   const blocks = ops.filter((op) => op.kind === "ffn");
   const experts = ops.filter((op) => op.kind === "experts");
@@ -152,6 +159,7 @@ function recordSegment(
   for (let at = 0; at < ops.length; ) {
     at += lowerNext({ ops, at, segment: index }, lowering, { tables, countsOf });
   }
+  const streamed = endStreamed?.();
   checkGrids(calls, shared.program, shared.buffers.maxGroups);
   let offset = 0;
   const outputs = (segment?.outputs ?? []).map((slot): RecordedOutput => {
@@ -171,6 +179,7 @@ function recordSegment(
     dense: blocks.filter((op) => !sparse.includes(op)),
     experts: experts.filter((op) => !sparse.includes(op)),
     ...(counts === undefined ? {} : { counts: { buffer: counts, offset } }),
+    ...(streamed && { streamed }),
     staging,
   };
 }

@@ -1,5 +1,5 @@
 /** Copies of what layers remember, from place to place within their buffers: one dispatch for each buffer. */
-import type { ReadyCall } from "./executable.ts";
+import type { ReadyCall } from "./ready-program.ts";
 
 export type CopyRequest = readonly [from: number, to: number, length: number];
 

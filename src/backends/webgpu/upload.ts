@@ -11,7 +11,7 @@ import { changeableSubsets, changedSubset } from "../../ops/program-ops.ts";
 import type { CompileOptions, NeuronChange } from "../backend.ts";
 import { openWeightBytes } from "../weight-bytes.ts";
 import type { BufferSpec, MatrixPart } from "./kernel.ts";
-import { openRowPacker } from "./row-packer.ts";
+import { openRowPacker, type RowPacker } from "./row-packer.ts";
 import { openRowSource, type RowSource } from "./row-source.ts";
 import { pieceBytes, type RowPiece, rowPieces } from "./upload-pieces.ts";
 import { packRows, rowLayout } from "./weight-layout.ts";
@@ -21,33 +21,95 @@ export interface Upload extends CompileOptions {
   readonly total: Bytes;
 }
 
+/** Where the contents of each buffer go. */
+type Destinations = Iterable<readonly [BufferSpec, GPUBuffer]>;
+
 /** Writes all contents; buffers without contents stay zero. */
 export async function uploadAll(
   buffers: ReadonlyMap<BufferSpec, GPUBuffer>,
   upload: Upload,
 ): Promise<void> {
-  using packer = openRowPacker();
-  await using source = openRowSource();
-  const writer = new Writer(upload);
-  const pieces = piecesOf(buffers);
-  const spare: Uint8Array[] = [];
-  let packed: Uint8Array = new Uint8Array(0);
-  for (let reading = readNext(pieces, source, spare); reading; ) {
-    const { piece, place, bytes, done } = reading;
+  await using uploader = new Uploader();
+  const loading = uploader.begin(buffers, upload);
+  while (loading.hasMore) await loading.next();
+  await loading.drain();
+}
+
+/** Threads that pack and files that are open, for as many loads as are wanted, one at a time. */
+export class Uploader implements AsyncDisposable {
+  readonly #packer: RowPacker = openRowPacker();
+  readonly #source: RowSource = openRowSource();
+  readonly #spare: Uint8Array[] = [];
+
+  /** Reads what comes first; nothing is written before it is asked for. */
+  begin(buffers: Destinations, upload: Upload): Loading {
+    const tools = { packer: this.#packer, source: this.#source, spare: this.#spare };
+    return new Loading(piecesOf(buffers), tools, new Writer(upload));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#source[Symbol.asyncDispose]();
+    this.#packer[Symbol.dispose]();
+  }
+}
+
+interface Tools {
+  readonly packer: RowPacker;
+  readonly source: RowSource;
+  /** What has been read into and packed since. */
+  readonly spare: Uint8Array[];
+}
+
+/** Writes the contents of one buffer after the other, and reads into the next one ahead. */
+export class Loading {
+  readonly #pieces: Iterator<PlacedPiece, void>;
+  readonly #tools: Tools;
+  readonly #writer: Writer;
+  #packed: Uint8Array = new Uint8Array(0);
+  #reading: Reading | undefined;
+
+  constructor(pieces: Iterator<PlacedPiece, void>, tools: Tools, writer: Writer) {
+    this.#pieces = pieces;
+    this.#tools = tools;
+    this.#writer = writer;
+    this.#reading = readNext(pieces, tools);
+  }
+
+  get hasMore(): boolean {
+    return this.#reading !== undefined;
+  }
+
+  /** Bytes so far. */
+  get written(): Bytes {
+    return this.#writer.written;
+  }
+
+  /** All of the next buffer that has contents. */
+  async next(): Promise<void> {
+    const of = this.#reading?.of;
+    while (this.#reading !== undefined && this.#reading.of === of) await this.#write(this.#reading);
+  }
+
+  /** When the card has the most of it. */
+  drain(): Promise<void> {
+    return this.#writer.drain();
+  }
+
+  async #write({ piece, place, bytes, done }: Reading): Promise<void> {
+    const { packer, spare } = this.#tools;
     await done;
-    reading = readNext(pieces, source, spare);
+    this.#reading = readNext(this.#pieces, this.#tools);
     if (piece === undefined) {
-      await writer.write(place, bytes);
-      continue;
+      await this.#writer.write(place, bytes);
+      return;
     }
     const { layout, places } = piece;
     const length = places.length * layout.gpuBytes;
-    packed = fitting(packed, length);
-    await packer.pack(layout, { source: bytes, places, target: packed });
+    this.#packed = fitting(this.#packed, length);
+    await packer.pack(layout, { source: bytes, places, target: this.#packed });
     spare.push(bytes);
-    await writer.write(place, packed.subarray(0, length));
+    await this.#writer.write(place, this.#packed.subarray(0, length));
   }
-  await writer.drain();
 }
 
 interface Place {
@@ -56,25 +118,23 @@ interface Place {
 }
 
 /** What is written at a place: rows of a file, or bytes that were made. */
-type PlacedPiece = { readonly place: Place } & (
+type PlacedPiece = { readonly of: BufferSpec; readonly place: Place } & (
   | { readonly piece: RowPiece }
   | { readonly made: Uint8Array }
 );
 
-function* piecesOf(
-  buffers: ReadonlyMap<BufferSpec, GPUBuffer>,
-): Generator<PlacedPiece, void, undefined> {
-  for (const [spec, buffer] of buffers) {
+function* piecesOf(buffers: Destinations): Generator<PlacedPiece, void, undefined> {
+  for (const [of, buffer] of buffers) {
     let offset = 0;
-    for (const part of spec.contents) {
+    for (const part of of.contents) {
       if (part.kind === "made") {
         const made = part.make();
-        yield { place: { buffer, offset }, made };
+        yield { of, place: { buffer, offset }, made };
         offset += made.length;
         continue;
       }
       for (const piece of rowPieces(part)) {
-        yield { place: { buffer, offset }, piece };
+        yield { of, place: { buffer, offset }, piece };
         offset += piece.places.length * piece.layout.gpuBytes;
       }
     }
@@ -84,24 +144,24 @@ function* piecesOf(
 /** Begins to read the next piece, while the one before it is packed. */
 function readNext(
   pieces: Iterator<PlacedPiece, void>,
-  source: RowSource,
-  spare: Uint8Array[],
+  { source, spare }: Tools,
 ): Reading | undefined {
   const next = pieces.next();
   if (next.done) return undefined;
-  const { place } = next.value;
+  const { of, place } = next.value;
   if ("made" in next.value) {
-    return { piece: undefined, place, bytes: next.value.made, done: Promise.resolve() };
+    return { of, piece: undefined, place, bytes: next.value.made, done: Promise.resolve() };
   }
   const { piece } = next.value;
   const bytes = fitting(spare.pop(), piece.rowsRead * piece.layout.fileBytes);
   const done = source.read(piece, bytes);
   // A failure is thrown when its turn comes; until then somebody must have listened.
   done.catch(() => {});
-  return { piece, place, bytes, done };
+  return { of, piece, place, bytes, done };
 }
 
 interface Reading {
+  readonly of: BufferSpec;
   readonly piece: RowPiece | undefined;
   readonly place: Place;
   /** Of a piece: as read, with room to spare. */
@@ -124,6 +184,10 @@ class Writer {
 
   constructor(upload: Upload) {
     this.#upload = upload;
+  }
+
+  get written(): Bytes {
+    return this.#done;
   }
 
   async write({ buffer, offset }: Place, data: Uint8Array): Promise<void> {

@@ -11,16 +11,12 @@ import { plainMatrices } from "../plain-matrices.ts";
 import { type AdapterChoice, chooseAdapter, listAdapters, takeAdapter } from "./adapter.ts";
 import type { AdapterDescription } from "./adapter-description.ts";
 import { type FeatureUse, type OpenDevice, openDevice } from "./device.ts";
-import {
-  type GpuExecutable,
-  type ReadyCall,
-  type ReadyProgram,
-  WebGpuExecutable,
-} from "./executable.ts";
+import { type GpuExecutable, WebGpuExecutable } from "./executable.ts";
 import { type BufferSpec, fixed, type KernelCall, type LoopBounds, one } from "./kernel.ts";
 import { copySequenceCode, positionWords } from "./kernels/kv.ts";
 import { copyStateCode } from "./kernels/recurrent.ts";
 import { createPipelines, type Kernel, type Pipelines } from "./pipelines.ts";
+import type { ReadyCall, ReadyProgram } from "./ready-program.ts";
 import { bytesOf, type Recording, recordProgram } from "./recording.ts";
 import type { BindingLimits } from "./recording-buffers.ts";
 import { createRunShape, isWanted } from "./run-shape.ts";
@@ -38,6 +34,8 @@ export interface WebGpuOptions {
   readonly maxBinding?: Bytes;
   /** Workgroups of a dimension (default: what the adapter can). Smaller values fold grids that are larger. */
   readonly maxGroups?: number;
+  /** As of BindingLimits. Smaller values stream small weights in several pieces. */
+  readonly windowBytes?: Bytes;
   /** Default "fixed" on hardware, "uniform" on software adapters, where compiling is what takes time. */
   readonly loops?: LoopBounds;
   /** Where steps are cut into submissions (default: submission-cuts.ts). Smaller sizes cut small programs. */
@@ -72,6 +70,7 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
       options.maxGroups ?? Number.POSITIVE_INFINITY,
       open.device.limits.maxComputeWorkgroupsPerDimension,
     ),
+    ...(options.windowBytes !== undefined && { windowBytes: options.windowBytes }),
     loops: options.loops ?? (adapter.kind === "software" ? "uniform" : "fixed"),
     features: {
       subgroups: open.features.has("subgroups"),
@@ -164,7 +163,7 @@ async function compile(
 function checkBudget(recording: Recording, budget: Bytes | undefined): void {
   const needed = totalBytes(recording);
   if (budget === undefined || needed <= budget) return;
-  const parts = (["weights", "kv", "scratch", "staging"] as const).map(
+  const parts = (["weights", "kv", "scratch", "staging", "window"] as const).map(
     (purpose) => `${purpose} ${formatBytes(bytesOf(recording, purpose))}`,
   );
   throw new LimitError(
@@ -174,7 +173,7 @@ function checkBudget(recording: Recording, budget: Bytes | undefined): void {
 }
 
 function totalBytes(recording: Recording): Bytes {
-  return bytesOf(recording, "weights", "kv", "scratch", "staging", "uniform");
+  return bytesOf(recording, "weights", "kv", "scratch", "staging", "uniform", "window");
 }
 
 function uploadBytes(recording: Recording): Bytes {
@@ -247,8 +246,11 @@ function bindAll(
   const bind = (call: KernelCall): ReadyCall => {
     const kernel = pipelines.kernel(call);
     const entries = call.bindings.flatMap(({ buffer: spec }, binding) => {
-      const buffer = gpu.get(spec);
-      return buffer === undefined ? [] : [{ binding, resource: { buffer } }];
+      const place = spec.window === undefined ? spec : recording.windows[spec.window];
+      const buffer = place && gpu.get(place);
+      // Kernels find what stands behind the rows by the end of the binding.
+      const size = spec.window === undefined ? {} : { size: spec.bytes };
+      return buffer === undefined ? [] : [{ binding, resource: { buffer, ...size } }];
     });
     return {
       call,

@@ -1,4 +1,5 @@
 /** A partitioned program: what each device compiles, and what a step does with it. */
+import type { PromptPath } from "../../backends/executable-report.ts";
 import type { Slot } from "../../ops/op.ts";
 import type { Program } from "../../ops/program.ts";
 import type { DeviceId } from "../../placement/plan.ts";
@@ -12,8 +13,10 @@ export type Action =
       readonly label: string;
       /** What a transfer behind it waits for: a run without outputs may resolve at once. */
       readonly hasOutputs: boolean;
-      /** Of a step that takes the prompt path "cpu": this run belongs to it alone, or has no part in it. */
-      readonly onCpuPath?: "only" | "never";
+      /** The paths of a step that it has a part in. Absent: all. */
+      readonly paths?: readonly PromptPath[];
+      /** Those on which nobody reads its outputs. Absent: none. */
+      readonly unreadOn?: readonly PromptPath[];
     }
   /** Waits for the device's last segment with outputs and copies them over. */
   | {
@@ -21,6 +24,8 @@ export type Action =
       readonly from: DeviceId;
       readonly to: DeviceId;
       readonly slots: readonly { readonly from: Slot; readonly to: Slot }[];
+      /** As of a run. */
+      readonly paths?: readonly PromptPath[];
       /** Of a layer whose experts are on several devices: what its router chose, among the slots that cross. */
       readonly routes?: { readonly layer: number; readonly slot: Slot };
     };

@@ -6,6 +6,7 @@ import type { Backend, CompileOptions, Executable } from "../../backends/backend
 import { HearthError } from "../../core/errors.ts";
 import type { Program } from "../../ops/program.ts";
 import { cpuDevice, type DeviceId, gpuDevice } from "../../placement/plan.ts";
+import type { PromptRule } from "../../placement/prompt-path.ts";
 import type { AdaptOptions } from "./adapt.ts";
 import { HybridExchange } from "./exchange.ts";
 import { createHybridExecutable, type HybridExecutable } from "./executable.ts";
@@ -24,8 +25,8 @@ export interface HybridBackendOptions {
   readonly timeline?: boolean;
   /** Exchange neurons between the devices while nothing runs, or experts between steps. Default: none. */
   readonly adapt?: AdaptOptions;
-  /** Rows of a step from which a prompt's split layers run on the CPU alone (placement/prompt-path.ts). Default: never. */
-  readonly promptOnCpuFrom?: number;
+  /** The way that split layers of longer prompts take. Default: that of answers. */
+  readonly promptPath?: PromptRule;
 }
 
 export interface HybridBackend extends Backend {
@@ -35,7 +36,7 @@ export interface HybridBackend extends Backend {
 /** Disposes both backends with itself. */
 export function createHybridBackend(options: HybridBackendOptions): HybridBackend {
   const { gpu, furtherCards = [], cpu, placement, timeline = false } = options;
-  const { adapt, promptOnCpuFrom } = options;
+  const { adapt, promptPath } = options;
   const backends = new Map<DeviceId, Backend>([
     [gpuDevice, gpu],
     ...furtherCards.map((card, i) => [`gpu${i + 1}`, card] as const),
@@ -54,7 +55,8 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
     compile: async (program, compileOptions = {}) => {
       const partition = partitionProgram(program, placement, {
         merge: timeline ? "apart" : "fused",
-        cpuPath: promptOnCpuFrom !== undefined,
+        cpuPath: promptPath?.path === "cpu",
+        streamPath: promptPath?.path === "stream",
       });
       const made: Executable[] = [];
       try {
@@ -74,7 +76,7 @@ export function createHybridBackend(options: HybridBackendOptions): HybridBacken
           ...parts,
           ...(exchange && { exchange }),
           ...(experts && { experts }),
-          ...(promptOnCpuFrom !== undefined && { promptOnCpuFrom }),
+          ...(promptPath && { promptPath }),
         });
       } catch (error) {
         for (const executable of made) executable[Symbol.dispose]();

@@ -72,7 +72,12 @@ describe.each(models)("%s, told by the card", (_, changes, options) => {
     using alone = createCpuBackend({ threads: 1 });
     const [gpu, cpu] = [createCpuBackend({ threads: 1 }), createCpuBackend({ threads: 2 })];
     // A prompt on the CPU alone is told by the card as well.
-    using hybrid = createHybridBackend({ gpu, cpu, placement, promptOnCpuFrom: 2 });
+    using hybrid = createHybridBackend({
+      gpu,
+      cpu,
+      placement,
+      promptPath: { path: "cpu", fromRows: 2 },
+    });
     const expected = await stepLogits(alone, model, options);
     const found = await stepLogits(hybrid, model, options);
     expectClose(found.logits, expected.logits);

@@ -41,6 +41,8 @@ export interface DescriptionRequest {
   readonly unsplit: Program;
   readonly activity: (layer: number, op: PlacedOp) => Activity;
   readonly limits: BindingLimits;
+  /** Whether there must be room for prompts that stream. Default false. */
+  readonly streamPath?: boolean;
 }
 
 export function describeProgram(request: DescriptionRequest): PlaceableModel {
@@ -79,13 +81,20 @@ export function describeProgram(request: DescriptionRequest): PlaceableModel {
   return { ...described, ...measurePlacements(request, described) };
 }
 
+/** How a program is placed, beside where. */
+type Placing = Pick<DescriptionRequest, "limits" | "streamPath">;
+
 /** Bytes that a placement of the program takes on the GPU, exactly. */
-export function placedBytes(program: Program, placement: Placement, limits: BindingLimits): Bytes {
-  return placedUse(program, placement, limits).bytes;
+export function placedBytes(program: Program, placement: Placement, placing: Placing): Bytes {
+  return placedUse(program, placement, placing).bytes;
 }
 
-function placedUse(program: Program, placement: Placement, limits: BindingLimits): GpuUse {
-  const gpu = partitionProgram(program, placement).programs.get(gpuDevice);
+function placedUse(
+  program: Program,
+  placement: Placement,
+  { limits, streamPath = false }: Placing,
+): GpuUse {
+  const gpu = partitionProgram(program, placement, { streamPath }).programs.get(gpuDevice);
   return gpu === undefined ? { bytes: 0, calls: 0 } : estimateGpuUse(gpu, limits);
 }
 
@@ -152,13 +161,13 @@ function scratchBytes(
 
 /** Bytes and kernel calls of placements with all layers on the GPU: whole, and split in each way that there is. */
 function measurePlacements(
-  { program, unsplit, limits }: DescriptionRequest,
+  { program, unsplit, ...placing }: DescriptionRequest,
   described: Pick<PlaceableModel, "layers" | "output">,
 ): Pick<PlaceableModel, "gpuScratchBytes" | "gpuEverythingBytes" | "dispatches"> {
   const { layers } = described;
-  const whole = placedUse(unsplit, everythingOnGpu(layers), limits);
+  const whole = placedUse(unsplit, everythingOnGpu(layers), placing);
   const split = (predicting: Predicting): GpuUse & { readonly scratch: Bytes } => {
-    const use = placedUse(program, almostHot(layers, predicting), limits);
+    const use = placedUse(program, almostHot(layers, predicting), placing);
     return { ...use, scratch: scratchBytes(use.bytes, described, predicting) };
   };
   const own = split("own");

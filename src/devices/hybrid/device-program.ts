@@ -53,9 +53,13 @@ export class DeviceProgram {
   }
 
   /** Closes a segment of the ops added since the last one and returns its index. */
-  cut(name: string, outputs: readonly Slot[]): number {
+  cut(
+    name: string,
+    { outputs, isStreamed }: { readonly outputs: readonly Slot[]; readonly isStreamed: boolean },
+  ): number {
     const own = outputs.map((slot) => this.slot(slot));
-    this.#segments.push({ name, ops: this.#ops, outputs: own });
+    const streamed = isStreamed ? { isStreamed } : {};
+    this.#segments.push({ name, ops: this.#ops, outputs: own, ...streamed });
     this.#ops = [];
     return this.#segments.length - 1;
   }

@@ -12,7 +12,7 @@ import type {
   ShownRow,
   StatePlace,
 } from "../../backends/backend.ts";
-import type { ExecutableReport } from "../../backends/executable-report.ts";
+import type { ExecutableReport, PromptPath } from "../../backends/executable-report.ts";
 import { HearthError, UnsupportedError } from "../../core/errors.ts";
 import type { Tokens } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
@@ -26,6 +26,7 @@ import {
 } from "../../ops/program.ts";
 import type { StatePart } from "../../ops/state-parts.ts";
 import { cpuDevice, type DeviceId, gpuDevice } from "../../placement/plan.ts";
+import type { PromptRule } from "../../placement/prompt-path.ts";
 import type { Action, Partition } from "./actions.ts";
 import type { HybridExchange } from "./exchange.ts";
 import type { ExpertExchange } from "./expert-exchange.ts";
@@ -48,8 +49,8 @@ export interface HybridParts {
   readonly exchange?: HybridExchange;
   /** Absent: so do experts. */
   readonly experts?: ExpertExchange;
-  /** Prompts of a step with so many rows take the partition's CPU path. Absent: none does. */
-  readonly promptOnCpuFrom?: number;
+  /** Absent: prompts take the path of answers. */
+  readonly promptPath?: PromptRule;
 }
 
 export function createHybridExecutable(parts: HybridParts): HybridExecutable {
@@ -67,7 +68,7 @@ class Hybrid implements HybridExecutable {
   readonly #recorder: HybridRecorder;
   readonly #exchange: HybridExchange | undefined;
   readonly #experts: ExpertExchange | undefined;
-  readonly #promptOnCpuFrom: number;
+  readonly #promptPath: PromptRule | undefined;
   readonly #freeSteps: Step[] = [];
   readonly #patience: Readonly<Record<RowPurpose, Map<Action, Patience>>> = {
     answer: new Map(),
@@ -83,7 +84,7 @@ class Hybrid implements HybridExecutable {
   constructor(parts: HybridParts) {
     this.#exchange = parts.exchange;
     this.#experts = parts.experts;
-    this.#promptOnCpuFrom = parts.promptOnCpuFrom ?? Number.POSITIVE_INFINITY;
+    this.#promptPath = parts.promptPath;
     this.#program = parts.program;
     this.#partition = parts.partition;
     this.#devices = parts.devices;
@@ -265,20 +266,20 @@ class Hybrid implements HybridExecutable {
 
   async #perform(segment: number, actions: readonly Action[], step: Step): Promise<void> {
     const recorder = this.#recorder;
-    const isOnCpu = purposeOf(step) === "prompt" && step.rowCount >= this.#promptOnCpuFrom;
-    const left = isOnCpu ? "never" : "only";
-    // Collect first: counts of a step on the CPU alone must not be added to counts of a split step.
-    if (isOnCpu) this.#collectCounts();
-    recorder.begin(segment, step, isOnCpu ? "cpu" : "split");
+    const path = this.#pathOf(step);
+    // Collect first: counts of a step on one device alone must not be added to counts of a split step.
+    if (path !== "split") this.#collectCounts();
+    recorder.begin(segment, step, path);
     const waits = new Map<DeviceId, Promise<void>>();
     const running: Promise<void>[] = [];
     try {
       for (const action of actions) {
+        if (action.paths?.includes(path) === false) continue;
         if (action.kind === "run") {
-          if (action.onCpuPath === left) continue;
           const device = this.#device(action.device);
           const begun = performance.now();
-          const done = device.run(action.segment, step);
+          const isUnread = action.unreadOn?.includes(path) ?? false;
+          const done = device.run(action.segment, step, isUnread ? "unread" : "read");
           if (action.hasOutputs) waits.set(action.device, done);
           running.push(expectFailure(done), expectFailure(recorder.ran(action, { begun, device })));
         } else if (action.slots.length > 0) {
@@ -298,7 +299,13 @@ class Hybrid implements HybridExecutable {
     }
     await Promise.all(running);
     recorder.end();
-    if (isOnCpu) this.#collectCounts();
+    if (path !== "split") this.#collectCounts();
+  }
+
+  #pathOf(step: Step): PromptPath {
+    const rule = this.#promptPath;
+    if (rule === undefined || purposeOf(step) !== "prompt") return "split";
+    return step.rowCount >= rule.fromRows ? rule.path : "split";
   }
 
   #routed(

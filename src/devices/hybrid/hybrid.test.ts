@@ -195,7 +195,7 @@ describe.skipIf(addon.kind === "missing")(`native CPU and reference${withoutAddo
 });
 
 describe("a prompt on the CPU path", () => {
-  const onPath = { promptOnCpuFrom: 3 };
+  const onPath = { promptPath: { path: "cpu", fromRows: 3 } } as const;
 
   it.each(["llama", "falcon", "opt", "nemotron"])("answers as on one device: %s", async (arch) => {
     const model = await tinyModel("--arch", arch);
@@ -215,10 +215,10 @@ describe("a prompt on the CPU path", () => {
     const { actions, programs } = partitionProgram(program, placement, { cpuPath: true });
     expect(programs.get("gpu0")).toEqual(partitionProgram(program, placement).programs.get("gpu0"));
     const runs = actions[0]!.filter((action) => action.kind === "run");
-    const labels = (left: "only" | "never"): readonly string[] =>
-      runs.filter(({ onCpuPath }) => onCpuPath === left).map(({ label }) => label);
-    expect(labels("never")).toEqual(["hot ffn 0", "cold ffn 0", "hot ffn 1", "cold ffn 1"]);
-    expect(labels("only")).toEqual(["ffn 0", "ffn 1"]);
+    const labels = (path: "split" | "cpu"): readonly string[] =>
+      runs.filter(({ paths }) => paths?.join() === path).map(({ label }) => label);
+    expect(labels("split")).toEqual(["hot ffn 0", "cold ffn 0", "hot ffn 1", "cold ffn 1"]);
+    expect(labels("cpu")).toEqual(["ffn 0", "ffn 1"]);
     const [one, other] = [createReferenceBackend(), createReferenceBackend()];
     const devices = { gpu: one, cpu: other, placement };
     using backend = createHybridBackend({ ...devices, ...onPath });

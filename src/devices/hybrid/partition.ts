@@ -8,9 +8,10 @@
  *   split layer, main device:  … | inputs out | own units, parallel attention | += y of each side, next layer …
  *   a side:                              norm, its units → y ─────────────────┘
  */
+import type { PromptPath } from "../../backends/executable-report.ts";
 import { activeWidth } from "../../ops/active-bits.ts";
 import { predictorBytes } from "../../ops/ffn-bytes.ts";
-import type { Op, OpOf, Slot } from "../../ops/op.ts";
+import type { Op, Slot } from "../../ops/op.ts";
 import type { Program, Segment } from "../../ops/program.ts";
 import { cacheLayersOf } from "../../ops/program-ops.ts";
 import { addsOnlyTo, slotsRead, slotWritten } from "../../ops/slot-access.ts";
@@ -19,12 +20,23 @@ import { type Action, type Partition, showingRoutes } from "./actions.ts";
 import { DeviceProgram } from "./device-program.ts";
 import { layerOf, type PlacedOp, placedOps, shareOf } from "./placed-op.ts";
 import { checkPlacement, devicesOf, type Placement, unitsOn } from "./placement.ts";
+import { SlotHolders } from "./slot-holders.ts";
+import {
+  type PendingMerge,
+  pathsWithout,
+  type RunPaths,
+  type Share,
+  type Side,
+  streamedParts,
+} from "./split-block.ts";
 
 export interface PartitionOptions {
   /** "apart": a segment of its own for each merge, so that a timeline shows when it ended. Default "fused". */
   readonly merge?: "fused" | "apart";
   /** Another way through layers with split blocks: the CPU computes all neurons, those of the GPU too. Default false. */
   readonly cpuPath?: boolean;
+  /** Another one: the card computes the CPU's neurons or experts too, in streamed segments. Default false. */
+  readonly streamPath?: boolean;
 }
 
 /** @throws ShapeError when the placement is of a model with other layers, neurons or experts. */
@@ -58,27 +70,6 @@ export function partitionProgram(
   };
 }
 
-/** A split block until its sum is wanted: its main device is the one with the layer's attention. */
-interface PendingMerge {
-  readonly layer: number;
-  readonly name: string;
-  readonly main: DeviceProgram;
-  readonly sides: readonly Side[];
-  readonly out: Slot;
-}
-
-/** Another device's share of the block. */
-interface Side {
-  readonly device: DeviceProgram;
-  readonly ops: readonly Op[];
-  readonly transfers: readonly Action[];
-  readonly result: Slot;
-  /** Its ops when it computes all neurons; undefined where it cannot, or need not. */
-  readonly wholeOps: readonly Op[] | undefined;
-  /** How the result comes into the block's `out`: beside what is there, or as all there is so far. */
-  readonly merge: "add" | "copy";
-}
-
 class Partitioner {
   /** Cards in the order of their numbers, then the host's processor. */
   readonly devices: readonly DeviceProgram[];
@@ -87,12 +78,8 @@ class Partitioner {
   /** By layer. */
   readonly #placed: ReadonlyMap<number, PlacedOp>;
   readonly #merge: "fused" | "apart";
-  readonly #hasCpuPath: boolean;
-  /** Devices that hold a slot's present value, the one that made it first. */
-  readonly #holders: Map<Slot, readonly DeviceProgram[]> = new Map();
-  /** How often a slot was written; a norm can be done again while its input has the same version. */
-  readonly #versions: Map<Slot, number> = new Map();
-  readonly #norms: Map<Slot, { readonly op: OpOf<"norm">; version: number }> = new Map();
+  readonly #paths: readonly PromptPath[];
+  readonly #slots = new SlotHolders();
   /** Slots that the program had not: results of sides, and active sets. */
   readonly #made: Map<string, Slot> = new Map();
   #actions: Action[] = [];
@@ -103,7 +90,11 @@ class Partitioner {
     this.#placed = placedOps(program.segments.flatMap(({ ops }) => ops));
     this.devices = devicesOf(placement).map((device) => new DeviceProgram(device));
     this.#merge = options.merge ?? "fused";
-    this.#hasCpuPath = options.cpuPath ?? false;
+    this.#paths = [
+      "split",
+      ...(options.cpuPath === true ? (["cpu"] as const) : []),
+      ...(options.streamPath === true ? (["stream"] as const) : []),
+    ];
   }
 
   segment(segment: Segment): readonly Action[] {
@@ -174,39 +165,53 @@ class Partitioner {
   }
 
   #emit(op: Op, device: DeviceProgram): void {
-    const missing = slotsRead(op).filter((slot) => !this.#holds(device, slot));
+    const missing = slotsRead(op).filter((slot) => !this.#slots.has(device, slot));
     this.#actions.push(...this.#bring(missing, device));
     device.add(op);
-    this.#note(op, device);
+    const out = slotWritten(op);
+    if (out !== undefined) this.#slots.wrote(out, device, op.kind === "norm" ? op : undefined);
   }
 
   /** Publishes slots where they are held, and returns the actions that wait for them and copy them. */
   #bring(
     slots: readonly Slot[],
     to: DeviceProgram,
-    options: { onCpuPath?: "never" } = {},
+    { run, transfer }: { readonly run?: RunPaths; readonly transfer?: readonly PromptPath[] } = {},
   ): readonly Action[] {
-    const sourceOf = (slot: Slot): DeviceProgram | undefined => this.#holdersOf(slot)[0];
+    const sourceOf = (slot: Slot): DeviceProgram | undefined => this.#slots.of(slot)[0];
     return this.devices.flatMap((from): Action[] => {
       const held = slots.filter((slot) => sourceOf(slot) === from);
       if (held.length === 0) return [];
-      this.#run(from, held, options);
-      for (const slot of held) this.#holders.set(slot, [...this.#holdersOf(slot), to]);
+      this.#run(from, held, run);
       const copied = held.map((slot) => ({ from: from.slot(slot), to: to.slot(slot) }));
-      return [{ kind: "transfer", from: from.device, to: to.device, slots: copied }];
+      const crossing = {
+        kind: "transfer",
+        from: from.device,
+        to: to.device,
+        slots: copied,
+      } as const;
+      if (transfer !== undefined) return [{ ...crossing, paths: transfer }];
+      for (const slot of held) this.#slots.copied(slot, to);
+      return [crossing];
     });
   }
 
   #run(
     device: DeviceProgram,
     outputs: readonly Slot[],
-    { label = this.#label, onCpuPath }: { label?: string; onCpuPath?: "only" | "never" } = {},
+    { label = this.#label, isStreamed = false, ...paths }: RunPaths & { isStreamed?: boolean } = {},
   ): void {
     if (device.opCount === 0 && outputs.length === 0) return;
-    const segment = device.cut(label, outputs);
+    const segment = device.cut(label, { outputs, isStreamed });
     const hasOutputs = outputs.length > 0;
-    const run = { kind: "run", device: device.device, segment, label, hasOutputs } as const;
-    this.#actions.push(onCpuPath === undefined ? run : { ...run, onCpuPath });
+    this.#actions.push({
+      kind: "run",
+      device: device.device,
+      segment,
+      label,
+      hasOutputs,
+      ...paths,
+    });
   }
 
   #fork(
@@ -215,7 +220,7 @@ class Partitioner {
   ): PendingMerge {
     const { own, sides } = share;
     const isWholePossible =
-      this.#hasCpuPath &&
+      this.#paths.includes("cpu") &&
       given.kind === "ffn" &&
       own.length > 0 &&
       sides.length === 1 &&
@@ -225,20 +230,24 @@ class Partitioner {
     const isZeroed = isReplaced && given.into === "assign";
     const placed = isZeroed ? this.#addingFromZero(given, main) : given;
     const op = share.isPredictedOnce ? this.#predictingOnce(placed, main) : placed;
-    const norm = this.#normBefore(op);
+    const norm = this.#slots.normOf(op.x);
     const made = sides.map(({ device, units }, index): Side => {
       const isFirst = own.length === 0 && index === 0;
       const result = this.#resultSlot(op.out, device);
       const whole: PlacedOp = { ...op, out: result, into: "assign" };
       const before = norm === undefined ? [] : [norm];
-      const ops = [...before, shareOf(whole, { units, isFirst })];
-      const inputs = this.#inputsOf(ops).filter((slot) => !this.#holds(device, slot));
+      const cold = shareOf(whole, { units, isFirst });
+      const ops = [...before, cold];
+      const isStreamed = this.#isStreamed(main, device);
+      const inputs = this.#inputsOf(ops).filter((slot) => !this.#slots.has(device, slot));
+      const transfers = this.#bring(inputs, device, isStreamed ? this.#unlessStreamed() : {});
       return {
         device,
         ops,
-        transfers: this.#showing(op, main, this.#bring(inputs, device)),
+        transfers: this.#showing(op, main, transfers),
         result,
         wholeOps: isWholePossible ? [...before, whole] : undefined,
+        streamedOps: isStreamed ? streamedParts(cold, units) : [],
         merge: isFirst && op.into === "assign" ? "copy" : "add",
       };
     });
@@ -246,11 +255,26 @@ class Partitioner {
     this.#run(main, []);
     const layer = layerOf(op);
     const { kind: name } = op;
+    // Before hot neurons are added to what the predictor reads.
+    for (const streamed of made.flatMap(({ streamedOps }) => streamedOps)) main.add(streamed);
+    const label = `streamed ${name} ${layer}`;
+    this.#run(main, [], { label, paths: ["stream"], isStreamed: true });
     if (own.length > 0) {
       this.#label = `hot ${name} ${layer}`;
       this.#emit(shareOf(op, { units: own, isFirst: true }), main);
     }
     return { layer, name, main, sides: made, out: op.out };
+  }
+
+  /** Whether a card can compute what the processor would, from weights that come to it. */
+  #isStreamed(main: DeviceProgram, { device }: DeviceProgram): boolean {
+    return this.#paths.includes("stream") && main.device !== cpuDevice && device === cpuDevice;
+  }
+
+  /** What is asked for to be copied to a device that has no part in the path that streams. */
+  #unlessStreamed(): { readonly run: RunPaths; readonly transfer: readonly PromptPath[] } {
+    const others = this.#paths.filter((path) => path !== "stream");
+    return { run: { unreadOn: ["stream"] }, transfer: others };
   }
 
   /**
@@ -292,32 +316,30 @@ class Partitioner {
     return [...inputs];
   }
 
-  /** The norm that made the block's input, while its own input is unchanged: the side can do it again. */
-  #normBefore({ x }: PlacedOp): Op | undefined {
-    const norm = this.#norms.get(x);
-    if (norm === undefined) return undefined;
-    return this.#version(norm.op.x) === norm.version ? norm.op : undefined;
-  }
-
   #finishMerge({ layer, name, main, sides, out }: PendingMerge): void {
     // Where attention runs beside the hot neurons, they cannot be left out without it.
     const hasCpuPath = main.opCount === 1 && sides.every(({ wholeOps }) => wholeOps !== undefined);
-    const never = hasCpuPath ? ({ onCpuPath: "never" } as const) : {};
-    this.#run(main, [], never);
-    for (const { device, ops, transfers, result, wholeOps = [] } of sides) {
+    const onCpu = hasCpuPath && "cpu";
+    this.#run(main, [], pathsWithout(this.#paths, onCpu));
+    for (const { device, ops, transfers, result, wholeOps = [], streamedOps } of sides) {
       this.#actions.push(...transfers);
+      // What it has to do on every path is no part of what it does on some.
+      if (hasCpuPath || streamedOps.length > 0) this.#run(device, []);
       if (hasCpuPath) {
         for (const op of wholeOps) device.add(op);
-        this.#run(device, [result], { label: `${name} ${layer}`, onCpuPath: "only" });
+        this.#run(device, [result], { label: `${name} ${layer}`, paths: ["cpu"] });
       }
       for (const op of ops) device.add(op);
-      this.#holders.set(result, [device]);
+      this.#slots.made(result, device);
     }
     this.#label = `cold ${name} ${layer}`;
-    for (const { result, merge } of sides) {
-      this.#actions.push(...this.#bring([result], main, never));
+    for (const { result, merge, streamedOps } of sides) {
+      const onCard = streamedOps.length > 0 && "stream";
+      const run = pathsWithout(this.#paths, onCpu, onCard);
+      const { paths: transfer } = pathsWithout(this.#paths, onCard);
+      this.#actions.push(...this.#bring([result], main, { run, ...(transfer && { transfer }) }));
       main.add({ kind: merge, x: result, out });
-      this.#wrote(out, main);
+      this.#slots.wrote(out, main);
     }
     this.#label = `merge ${layer}`;
     if (this.#merge === "apart") this.#run(main, []);
@@ -326,7 +348,7 @@ class Partitioner {
   #close(segment: Segment): void {
     const { outputs } = segment;
     const holder = (slot: Slot): DeviceProgram =>
-      this.devices.findLast((device) => this.#holds(device, slot)) ?? this.#named(cpuDevice);
+      this.devices.findLast((device) => this.#slots.has(device, slot)) ?? this.#named(cpuDevice);
     for (const device of this.devices) {
       const own = outputs.filter((slot) => holder(slot) === device);
       for (const slot of own) {
@@ -334,31 +356,6 @@ class Partitioner {
       }
       this.#run(device, own, { label: segment.name });
     }
-  }
-
-  #note(op: Op, device: DeviceProgram): void {
-    const out = slotWritten(op);
-    if (out === undefined) return;
-    this.#wrote(out, device);
-    if (op.kind === "norm") this.#norms.set(out, { op, version: this.#version(op.x) });
-    else this.#norms.delete(out);
-  }
-
-  #wrote(slot: Slot, device: DeviceProgram): void {
-    this.#holders.set(slot, [device]);
-    this.#versions.set(slot, this.#version(slot) + 1);
-  }
-
-  #holds(device: DeviceProgram, slot: Slot): boolean {
-    return this.#holdersOf(slot).includes(device);
-  }
-
-  #holdersOf(slot: Slot): readonly DeviceProgram[] {
-    return this.#holders.get(slot) ?? [];
-  }
-
-  #version(slot: Slot): number {
-    return this.#versions.get(slot) ?? 0;
   }
 
   /** One buffer for all layers: a result is merged before the next one is made. */
@@ -374,13 +371,6 @@ class Partitioner {
     this.#made.set(`${wanted.name}, ${wanted.width}`, slot);
     return slot;
   }
-}
-
-interface Share {
-  readonly own: Uint32Array;
-  readonly sides: readonly { readonly device: DeviceProgram; readonly units: Uint32Array }[];
-  /** The main device predicts for all. */
-  readonly isPredictedOnce: boolean;
 }
 
 /** An op that needs the sum, not only adds to it. */

@@ -9,6 +9,7 @@ import type { AdapterChoice } from "../../backends/webgpu/adapter.ts";
 import { createWebGpuBackend } from "../../backends/webgpu/webgpu-backend.ts";
 import { defined } from "../../core/defined.ts";
 import type { Bytes } from "../../core/units.ts";
+import type { PromptRule } from "../../placement/prompt-path.ts";
 import type { AdaptOptions } from "../hybrid/adapt.ts";
 import { createHybridBackend } from "../hybrid/backend.ts";
 import type { Placement } from "../hybrid/placement.ts";
@@ -30,7 +31,7 @@ export type DeviceSpec =
       readonly timeline: boolean;
       /** Exchange neurons between the devices while nothing runs. */
       readonly adapt?: AdaptOptions;
-      readonly promptOnCpuFrom?: number;
+      readonly promptPath?: PromptRule;
     };
 
 /** @throws DeviceError when the adapter or the addon is missing, OptionError for an adapter that does not exist. */
@@ -58,17 +59,8 @@ async function openGpu(spec: Extract<DeviceSpec, { kind: "gpu" }>): Promise<Back
 }
 
 async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promise<Backend> {
-  const {
-    adapter,
-    vramBudget,
-    threads,
-    exact,
-    files,
-    placement,
-    timeline,
-    adapt,
-    promptOnCpuFrom,
-  } = spec;
+  const { adapter, vramBudget, threads, exact, files, placement, timeline, adapt, promptPath } =
+    spec;
   const cpu = createCpuBackend(defined({ threads, exact, files }));
   const gpu = await openGpu({ kind: "gpu", adapter, vramBudget }).catch((error: unknown) => {
     cpu[Symbol.dispose]();
@@ -80,6 +72,6 @@ async function openHybrid(spec: Extract<DeviceSpec, { kind: "hybrid" }>): Promis
     placement,
     timeline,
     ...(adapt && { adapt }),
-    ...(promptOnCpuFrom !== undefined && { promptOnCpuFrom }),
+    ...(promptPath && { promptPath }),
   });
 }

@@ -1,5 +1,5 @@
 /** Counts what the GPU was asked to do: while loading, and in steps of each purpose. */
-import type { Executable } from "../../backends/backend.ts";
+import type { Executable, OutputUse } from "../../backends/backend.ts";
 import type {
   ExecutableReport,
   GpuCounts,
@@ -30,14 +30,14 @@ class CountedGpu extends ForwardingExecutable<GpuExecutable> {
     this.#load = gpu.gpuCounts();
   }
 
-  override run(segment: number, step: Step): Promise<void> {
+  override run(segment: number, step: Step, outputs?: OutputUse): Promise<void> {
     // A token is counted once, whichever segments it passes.
     if (segment === 0) {
       this.#settle();
       this.#purpose = purposeOf(step);
       this.#pendingTokens = tokensOf(step);
     }
-    return this.inner.run(segment, step);
+    return this.inner.run(segment, step, outputs);
   }
 
   override async report(): Promise<ExecutableReport> {
@@ -70,6 +70,7 @@ function addCounts(sum: StepUse, counts: GpuCounts, tokens: Tokens): StepUse {
     bindGroups: sum.bindGroups + counts.bindGroups,
     buffers: sum.buffers + counts.buffers,
     bytesUploaded: sum.bytesUploaded + counts.bytesUploaded,
+    bytesStreamed: sum.bytesStreamed + counts.bytesStreamed,
     bytesReadBack: sum.bytesReadBack + counts.bytesReadBack,
     pipelines: sum.pipelines + counts.pipelines,
     pipelineMilliseconds: sum.pipelineMilliseconds + counts.pipelineMilliseconds,

@@ -117,9 +117,12 @@ async function requireMachine(
 /** With which a model is opened here. */
 function ownOptions({ engine, parallel }: ServerContext["options"]): BudgetPlansOptions {
   const { checkpoints, batchSize, cacheType, sparsity, sidecar } = engine;
-  const { threads, gpu, hardware, objective } = engine;
+  const { threads, gpu, hardware, objective, promptStream } = engine;
   const own = { checkpoints, batchSize, cacheType, sparsity, sidecar };
-  return { ...defined({ ...own, threads, gpu, hardware, objective }), sequences: parallel };
+  return {
+    ...defined({ ...own, threads, gpu, hardware, objective, promptStream }),
+    sequences: parallel,
+  };
 }
 
 function ownHardware({ engine }: ServerContext["options"]): PlannableOptions {

@@ -1,0 +1,191 @@
+/**
+ * Prompts that stream, on this machine's driver: the processor's tokens, bytes counted to the last one and within the budget,
+ * windows of any size, and a device that is lost half way.
+ */
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { createCpuBackend } from "../../src/backends/cpu/cpu-backend.ts";
+import type { GpuExecutable } from "../../src/backends/webgpu/executable.ts";
+import {
+  createWebGpuBackend,
+  type WebGpuBackend,
+} from "../../src/backends/webgpu/webgpu-backend.ts";
+import { rowLayout } from "../../src/backends/webgpu/weight-layout.ts";
+import { DeviceError } from "../../src/core/errors.ts";
+import { createHybridBackend } from "../../src/devices/hybrid/backend.ts";
+import { partitionProgram } from "../../src/devices/hybrid/partition.ts";
+import type { Placement } from "../../src/devices/hybrid/placement.ts";
+import { openGguf } from "../../src/gguf/open.ts";
+import { buildProgram } from "../../src/model/build-program.ts";
+import { type Model, openModel } from "../../src/model/model.ts";
+import { createStep, type Step } from "../../src/ops/program.ts";
+import { obstacle, skipped } from "../fixtures/both-devices.ts";
+import { hot, type LayerChoice, placementOf } from "../fixtures/placements.ts";
+import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
+
+/** A software adapter's compiler may take minutes for one kernel. */
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const files: TinyModel[] = [];
+afterAll(() => {
+  for (const file of files) file[Symbol.dispose]();
+});
+
+async function tinyModel(changes: readonly string[]): Promise<Model> {
+  const file = await makeTinyModel(["--type", "f16", ...changes]);
+  files.push(file);
+  return openModel(openGguf(file.path));
+}
+
+const size = {
+  contextLength: 32,
+  sequences: 1,
+  maxRows: 18,
+  maxOutputs: 1,
+  kvType: "f32",
+  output: "logits",
+} as const;
+
+function promptStep(): Step {
+  const step = createStep(size.maxRows, size.maxOutputs);
+  step.rowCount = size.maxRows;
+  for (let row = 0; row < step.rowCount; row++) {
+    step.position[row] = row;
+    step.token[row] = (5 + 13 * row) % 300;
+  }
+  step.outputRow[0] = step.rowCount - 1;
+  step.outputCount = 1;
+  return step;
+}
+
+interface Answer {
+  readonly tokens: readonly number[];
+  readonly bytesStreamed: number;
+  readonly gpuBytes: number;
+}
+
+/** Greedy tokens behind a prompt of one step. */
+async function answer(
+  model: Model,
+  placement: Placement,
+  options: { readonly streams: boolean; readonly windowBytes?: number },
+): Promise<Answer> {
+  const { program, slots } = buildProgram(model, size);
+  let card: GpuExecutable | undefined;
+  const webgpu = await createWebGpuBackend({
+    adapter: 0,
+    ...(options.windowBytes !== undefined && { windowBytes: options.windowBytes }),
+  });
+  const gpu = {
+    ...webgpu,
+    compile: async (...of: Parameters<WebGpuBackend["compile"]>) => {
+      card = await webgpu.compile(...of);
+      return card;
+    },
+  };
+  const promptPath = { path: "stream", fromRows: 2 } as const;
+  using backend = createHybridBackend({
+    gpu,
+    cpu: createCpuBackend({ threads: 1 }),
+    placement,
+    ...(options.streams && { promptPath }),
+  });
+  using executable = await backend.compile(program);
+  const { mappedWeights: _, ...memory } = card!.memory;
+  const step = promptStep();
+  const tokens: number[] = [];
+  for (let position = size.maxRows; tokens.length < 6; position++) {
+    await executable.run(0, step);
+    const logits = executable.output(slots.logits!);
+    const token = logits.indexOf(Math.max(...logits));
+    tokens.push(token);
+    step.rowCount = step.answerRows = 1;
+    step.outputRow[0] = 0;
+    step.position[0] = position;
+    step.token[0] = token;
+  }
+  const gpuBytes = Object.values(memory).reduce((sum, bytes) => sum + bytes, 0);
+  return { tokens, bytesStreamed: card!.gpuCounts().bytesStreamed, gpuBytes };
+}
+
+const told = (share: number): LayerChoice => ({ ...hot(share), predictsOnGpu: true });
+const predictors = ["--powerinfer", "--predictor-rank", "16", "--dim", "128", "--ffn", "256"];
+const cases: readonly (readonly [string, readonly string[], LayerChoice])[] = [
+  ["predictors of the card's own", predictors, hot(0.5)],
+  ["a card that predicts for both", predictors, told(0.25)],
+  ["opt, biases, nothing hot", ["--arch", "opt", ...predictors], hot(0)],
+  ["experts with biases", ["--arch", "gpt-oss"], hot(0.5)],
+];
+
+describe.skipIf(obstacle !== undefined)(`a prompt that streams${skipped}`, () => {
+  it.each(cases)("has the tokens of one that does not: %s", async (_, changes, choice) => {
+    const model = await tinyModel(changes);
+    const placement = placementOf(model, [choice]);
+    const alone = await answer(model, placement, { streams: false });
+    expect(alone.bytesStreamed).toBe(0);
+    for (const windowBytes of [1, 3000, undefined]) {
+      const options = { streams: true, ...(windowBytes !== undefined && { windowBytes }) };
+      const streamed = await answer(model, placement, options);
+      expect(streamed.tokens).toEqual(alone.tokens);
+      expect(streamed.bytesStreamed).toBeGreaterThan(0);
+    }
+  });
+
+  it("brings each cold row once, and takes the bytes that were planned", async () => {
+    const model = await tinyModel(predictors);
+    const placement = placementOf(model, [told(0.5)]);
+    const { tokens: _, ...counted } = await answer(model, placement, { streams: true });
+    const { layers, hyperparameters } = model;
+    const rowBytes = rowLayout("F16", hyperparameters.dim).gpuBytes;
+    const cold = placement.layers.map(
+      ({ parts }) => parts.find(({ device }) => device === "cpu")?.units.length ?? 0,
+    );
+    // Gate, up and down of a neuron, and its id, which is small and written anew with each prompt.
+    const expected = cold.reduce((sum, units) => sum + units * (3 * rowBytes + 4), 0);
+    expect(layers.length).toBeGreaterThan(1);
+    expect(counted.bytesStreamed).toBe(expected);
+    const { program } = buildProgram(model, size);
+    const partition = partitionProgram(program, placement, { streamPath: true });
+    using webgpu = await createWebGpuBackend({ adapter: 0 });
+    const planned = webgpu.estimate(partition.programs.get("gpu0")!);
+    expect(counted.gpuBytes).toBe(planned);
+    const without = partitionProgram(program, placement).programs.get("gpu0")!;
+    expect(planned).toBeGreaterThan(webgpu.estimate(without));
+    // No window holds more than a piece.
+    using narrow = await createWebGpuBackend({ adapter: 0, windowBytes: 3 * rowBytes });
+    expect(narrow.estimate(partition.programs.get("gpu0")!)).toBeLessThan(planned);
+  });
+
+  it("ends with one error when the device is lost half way", async () => {
+    const model = await tinyModel(predictors);
+    const { program } = buildProgram(model, size);
+    const gpu = await createWebGpuBackend({ adapter: 0, windowBytes: 1 });
+    using backend = createHybridBackend({
+      gpu,
+      cpu: createCpuBackend({ threads: 1 }),
+      placement: placementOf(model, [hot(0.5)]),
+      promptPath: { path: "stream", fromRows: 2 },
+    });
+    using executable = await backend.compile(program);
+    const step = promptStep();
+    const running = executable.run(0, step);
+    setImmediate(() => gpu.loseDevice());
+    await expect(running).rejects.toThrow(DeviceError);
+    await expect(executable.run(0, step)).rejects.toThrow(DeviceError);
+  });
+
+  it("ends when it is closed half way", async () => {
+    const model = await tinyModel(predictors);
+    const { program } = buildProgram(model, size);
+    const gpu = await createWebGpuBackend({ adapter: 0, windowBytes: 1 });
+    using backend = createHybridBackend({
+      gpu,
+      cpu: createCpuBackend({ threads: 1 }),
+      placement: placementOf(model, [hot(0.5)]),
+      promptPath: { path: "stream", fromRows: 2 },
+    });
+    const executable = await backend.compile(program);
+    const running = executable.run(0, promptStep());
+    setImmediate(() => executable[Symbol.dispose]());
+    await expect(running).rejects.toThrow(DeviceError);
+  });
+});
