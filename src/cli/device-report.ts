@@ -9,6 +9,7 @@ export function deviceJson({ gpu, hybrid }: EngineReport): object {
       gpu: {
         bytes: gpu.bytes,
         bytes_uploaded_at_load: gpu.bytesUploadedAtLoad,
+        bytes_streamed: gpu.bytesStreamed,
         pipelines: gpu.pipelines,
         pipeline_ms: gpu.pipelineMilliseconds,
         per_token: {
@@ -53,7 +54,9 @@ export function deviceText({ gpu, hybrid }: EngineReport): string {
     const { dispatches, bytesReadBack } = gpu.perToken;
     const perToken = `${dispatches.toFixed(0)} dispatches and ${bytesReadBack.toFixed(0)} bytes read back a token`;
     const compiled = `${counted(gpu.pipelines, "kernel")} compiled in ${gpu.pipelineMilliseconds.toFixed(0)} ms`;
-    lines.push(`[gpu: ${formatBytes(gpu.bytes)}; ${perToken}; ${compiled}]`);
+    const streamed =
+      gpu.bytesStreamed === 0 ? "" : `; ${formatBytes(gpu.bytesStreamed)} streamed for prompts`;
+    lines.push(`[gpu: ${formatBytes(gpu.bytes)}; ${perToken}; ${compiled}${streamed}]`);
   }
   if (hybrid) {
     const share = `${(100 * hybrid.gpuActivationShare).toFixed(1)} % of activations on the GPU (expected: ${(100 * hybrid.expectedGpuActivationShare).toFixed(1)} %)`;

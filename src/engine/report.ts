@@ -13,6 +13,8 @@ export interface GpuReport {
   /** Held on the card, as it was allocated. */
   readonly bytes: Bytes;
   readonly bytesUploadedAtLoad: Bytes;
+  /** Weights that the card does not keep, brought for prompts so far. */
+  readonly bytesStreamed: Bytes;
   /** Kernels compiled so far: at load, and when a step first needed them. */
   readonly pipelines: number;
   readonly pipelineMilliseconds: Milliseconds;
@@ -20,7 +22,7 @@ export interface GpuReport {
   readonly perToken: Readonly<Record<Exclude<keyof StepUse, NotPerToken>, number>>;
 }
 
-type NotPerToken = "tokens" | "pipelines" | "pipelineMilliseconds";
+type NotPerToken = "tokens" | "bytesStreamed" | "pipelines" | "pipelineMilliseconds";
 
 export interface HybridReport extends HybridStats {
   readonly predictedTokensPerSecond: number;
@@ -58,6 +60,7 @@ export async function engineReport(
       gpu: {
         bytes: gpu.bytes,
         bytesUploadedAtLoad: gpu.load.bytesUploaded,
+        bytesStreamed: uses(gpu).reduce((sum, { bytesStreamed }) => sum + bytesStreamed, 0),
         pipelines: uses(gpu).reduce((sum, { pipelines }) => sum + pipelines, 0),
         pipelineMilliseconds: uses(gpu).reduce((sum, use) => sum + use.pipelineMilliseconds, 0),
         perToken: perToken(
@@ -124,7 +127,6 @@ function perToken({ tokens, ...sums }: StepUse): GpuReport["perToken"] {
     bindGroups: share(sums.bindGroups),
     buffers: share(sums.buffers),
     bytesUploaded: share(sums.bytesUploaded),
-    bytesStreamed: share(sums.bytesStreamed),
     bytesReadBack: share(sums.bytesReadBack),
   };
 }

@@ -34,7 +34,11 @@ export function expertPieces(
   const { type, columns } = one.weight;
   const rows = stacked.reduce((sum, part) => sum + part.rows, 0);
   const { gpuBytes } = rowLayout(type, columns);
-  const most = buffers.rowsPerPiece(`${label} of one expert`, rows * gpuBytes, gridBytes(type));
+  const most = buffers.rowsPerPiece(`${label} of one expert`, {
+    rowBytes: rows * gpuBytes,
+    rows: count,
+    behind: gridBytes(type),
+  });
   const weights = stacked.flatMap(weightsOf);
   const pieces: ExpertPiece[] = [];
   for (let first = 0; first < count; first += most) {

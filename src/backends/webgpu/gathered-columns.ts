@@ -18,7 +18,7 @@ export function gatheredColumns(
   const { weight, columns } = from;
   const type: WeightType = tensorType(weight.type).blockElements === 1 ? weight.type : "F32";
   const layout = rowLayout(type, columns.length);
-  const perPiece = buffers.rowsPerPiece(label, layout.gpuBytes);
+  const perPiece = buffers.rowsPerPiece(label, { rowBytes: layout.gpuBytes, rows: weight.rows });
   const pieces: WeightPiece[] = [];
   for (let firstRow = 0; firstRow < weight.rows; firstRow += perPiece) {
     const part = someRows(weight, firstRow, Math.min(perPiece, weight.rows - firstRow));

@@ -231,33 +231,40 @@ function lowerRows(
   const { buffers: shapes, step } = lowering;
   const of = extentOf(op.x.rows);
   const maxRows = lowering.maxRows(op.x.rows);
-  const pieces = shapes.matrix(neuronRows(block.down.weight, block));
   const shared = { label: `${label} down`, hidden, neurons, of, shapes, step };
+  const all = shapes.matrix(neuronRows(block.down.weight, block));
+  // Of what is streamed each piece is added up before the next one comes, or there would be as many parts as pieces.
+  const together = all.some(({ buffer }) => buffer.window !== undefined)
+    ? all.map((piece) => [piece])
+    : [all];
   for (const { tileRows, tiles, ...range } of downForms) {
     if (range.min > maxRows) return;
     const when = { of, min: range.min, max: Math.min(range.max, maxRows) };
     const active = lists?.find((list) => list.when.min <= when.min && list.when.max >= when.max);
     const form = { ...shared, when, ...(active && { active }) };
-    const counts = pieces.map((piece) =>
-      tileRows === 1 ? axpyGrid(piece, shapes).parts : axpyTileParts(piece, tiles, shapes),
-    );
-    const parts = counts.reduce((sum, count) => sum + count, 0);
-    const [only] = pieces;
-    if (tileRows === 1 && parts === 1 && only !== undefined) {
-      lowering.emit(axpy({ ...form, piece: only, into: { epilogue } }));
-      continue;
+    for (const [at, pieces] of together.entries()) {
+      const own = at === 0 ? epilogue : ({ outputs: epilogue.outputs, into: "add" } as const);
+      const counts = pieces.map((piece) =>
+        tileRows === 1 ? axpyGrid(piece, shapes).parts : axpyTileParts(piece, tiles, shapes),
+      );
+      const parts = counts.reduce((sum, count) => sum + count, 0);
+      const [only] = pieces;
+      if (tileRows === 1 && parts === 1 && only !== undefined) {
+        lowering.emit(axpy({ ...form, piece: only, into: { epilogue: own } }));
+        continue;
+      }
+      const { dim } = block;
+      const bytes = partialBytes(when.max, { parts, dim });
+      const sums = { buffer: shapes.empty("ffn parts", bytes), parts, dim };
+      let first = 0;
+      pieces.forEach((piece, i) => {
+        const into = { sums, first, count: counts[i] ?? 1 };
+        first += into.count;
+        const call = { ...form, piece, into };
+        lowering.emit(tileRows === 1 ? axpy(call) : axpyTiles({ ...call, tileRows }));
+      });
+      lowering.emit(joinParts(shared.label, { sums, epilogue: own, shapes, of, when }));
     }
-    const { dim } = block;
-    const bytes = partialBytes(when.max, { parts, dim });
-    const sums = { buffer: shapes.empty("ffn parts", bytes), parts, dim };
-    let first = 0;
-    pieces.forEach((piece, i) => {
-      const into = { sums, first, count: counts[i] ?? 1 };
-      first += into.count;
-      const call = { ...form, piece, into };
-      lowering.emit(tileRows === 1 ? axpy(call) : axpyTiles({ ...call, tileRows }));
-    });
-    lowering.emit(joinParts(shared.label, { sums, epilogue, shapes, of, when }));
   }
 }
 

@@ -57,6 +57,9 @@ const windowCount = 2;
 /** Large against what a submission costs (50 µs, in which a link of 25 GB/s brings 1 MiB), small against a card. */
 const defaultWindow: Bytes = 32 * MiB;
 
+/** Into so many pieces a matrix is cut at least: windows are no larger than a small model is worth. */
+const leastPieces = 4;
+
 export class RecordingBuffers implements ShapeStore {
   readonly all: BufferSpec[] = [];
   readonly loops: LoopBounds;
@@ -163,7 +166,8 @@ export class RecordingBuffers implements ShapeStore {
     const parts = weights.map((weight): MatrixPart => wholePart(weight, rows));
     const total = parts.reduce((sum, part) => sum + part.rowCount, 0);
     const table = tableContents(first.type);
-    const perPiece = this.rowsPerPiece(label, gpuBytes, gridBytes(first.type));
+    const behind = gridBytes(first.type);
+    const perPiece = this.rowsPerPiece(label, { rowBytes: gpuBytes, rows: total, behind });
     const key = `matrix ${weights.map((weight) => this.#id(weight))} ${this.#id(rows)}`;
     const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
     const ranges = starts.map((start) => ({
@@ -221,7 +225,9 @@ export class RecordingBuffers implements ShapeStore {
     const parts = weights.map((weight): MatrixPart => wholePart(weight, rows));
     const total = parts[0]?.rowCount ?? 0;
     const table = tableContents(first.type);
-    const perPiece = this.rowsPerPiece(label, gpuBytes * weights.length, gridBytes(first.type));
+    const rowBytes = gpuBytes * weights.length;
+    const behind = gridBytes(first.type);
+    const perPiece = this.rowsPerPiece(label, { rowBytes, rows: total, behind });
     const starts = Array.from({ length: Math.ceil(total / perPiece) }, (_, i) => i * perPiece);
     return starts.map((start) => {
       const count = Math.min(perPiece, total - start);
@@ -238,17 +244,24 @@ export class RecordingBuffers implements ShapeStore {
     });
   }
 
-  /** Rows, or other pieces, that a binding holds, with so many bytes behind them. */
-  rowsPerPiece(label: string, rowBytes: number, behind = 0): number {
-    const rows = Math.floor((this.#largest() - behind) / rowBytes);
-    const { windowBytes = defaultWindow } = this.#limits;
-    const ofWindow = Math.max(1, Math.floor((windowBytes - behind) / rowBytes));
-    if (rows === 0) {
+  /**
+   * How many of so many rows, or experts, lie together in a piece: as many as a binding holds with what stands `behind` them,
+   * and of what is streamed no more than a window should.
+   */
+  rowsPerPiece(
+    label: string,
+    { rowBytes, rows, behind = 0 }: { rowBytes: Bytes; rows: number; behind?: Bytes },
+  ): number {
+    const most = Math.floor((this.#largest() - behind) / rowBytes);
+    if (most === 0) {
       throw new LimitError(
         `${label}: ${formatBytes(rowBytes)} that must lie together exceed what the adapter can bind (${formatBytes(this.#largest())}). Use device cpu`,
       );
     }
-    return this.#streamed === undefined ? rows : Math.min(rows, ofWindow);
+    if (this.#streamed === undefined) return most;
+    const { windowBytes = defaultWindow } = this.#limits;
+    const inWindow = Math.floor((windowBytes - behind) / rowBytes);
+    return Math.min(most, Math.max(1, Math.min(inWindow, Math.ceil(rows / leastPieces))));
   }
 
   #largest(): number {

@@ -165,20 +165,39 @@ function measurePlacements(
   described: Pick<PlaceableModel, "layers" | "output">,
 ): Pick<PlaceableModel, "gpuScratchBytes" | "gpuEverythingBytes" | "dispatches"> {
   const { layers } = described;
-  const whole = placedUse(unsplit, everythingOnGpu(layers), placing);
+  const { limits, streamPath = false } = placing;
+  const whole = placedUse(unsplit, everythingOnGpu(layers), { limits });
   const split = (predicting: Predicting): GpuUse & { readonly scratch: Bytes } => {
-    const use = placedUse(program, almostHot(layers, predicting), placing);
+    const use = placedUse(program, almostHot(layers, predicting), { limits });
     return { ...use, scratch: scratchBytes(use.bytes, described, predicting) };
   };
   const own = split("own");
   const predicts = layers.some(({ ffn }) => ffn.predictor !== undefined);
   const predicting = predicts ? split("gpu") : own;
   const ratio = (use: GpuUse): number => (whole.calls === 0 ? 1 : use.calls / whole.calls);
+  const streaming = streamPath ? streamBytes(program, layers, limits) : 0;
   return {
-    gpuScratchBytes: Math.max(own.scratch, predicting.scratch),
+    gpuScratchBytes: Math.max(own.scratch, predicting.scratch) + streaming,
     gpuEverythingBytes: whole.bytes,
     dispatches: { split: ratio(own), predicting: ratio(predicting) },
   };
+}
+
+/** What prompts that stream take besides: windows, and what is remembered of each row. No placement takes more than the coldest. */
+function streamBytes(
+  program: Program,
+  layers: readonly PlaceableLayer[],
+  limits: BindingLimits,
+): Bytes {
+  const cold: Placement = {
+    ...everythingOnGpu(layers),
+    layers: everythingOnGpu(layers).layers.map((layer) => ({
+      ...layer,
+      parts: layer.parts.map(({ units }) => ({ device: cpuDevice, units })),
+    })),
+  };
+  const bytes = (streamPath: boolean): Bytes => placedBytes(program, cold, { limits, streamPath });
+  return bytes(true) - bytes(false);
 }
 
 function describeLayer(
