@@ -28,17 +28,14 @@ const told = (share: number): LayerChoice => ({ ...hot(share), predictsOnGpu: tr
 const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
   "nothing hot": [hot(0)],
   "a third hot": [hot(1 / 3)],
-  "all hot": [hot(1)],
   "the first layer on the CPU": [onCpu, hot(0.5)],
   "the card predicts": [told(0.4)],
 };
 
 const predictors = ["--powerinfer", "--predictor-rank", "16", "--dim", "128"];
 const models: Readonly<Record<string, readonly string[]>> = {
-  llama: [],
   "llama with predictors": predictors,
   falcon: ["--arch", "falcon", ...predictors],
-  opt: ["--arch", "opt"],
   gemma4: ["--arch", "gemma4", "--layers", "4", "--experts", "8"],
   "gpt-oss": ["--arch", "gpt-oss"],
 };
