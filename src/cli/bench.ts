@@ -22,11 +22,12 @@ import {
   type ServerBenchFlags,
   serverExamples,
 } from "./bench-server.ts";
-import { batchOption, cacheTypeOption } from "./model-options.ts";
+import { cacheTypeOption } from "./model-options.ts";
 import { byteSizeList, nameList, numberList, wholeNumber } from "./option-values.ts";
 import { print } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { createBar } from "./progress.ts";
+import { batchOption } from "./prompt-options.ts";
 
 interface BenchFlags extends ServerBenchFlags {
   readonly parallel: readonly number[];

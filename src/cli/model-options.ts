@@ -10,7 +10,6 @@ import {
   type FormOptions,
   type GenerateOptions,
   objectives,
-  promptStreams,
   sparsities,
 } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
@@ -28,6 +27,7 @@ import {
 } from "./option-values.ts";
 import { say } from "./output.ts";
 import { createBar, showCompiling } from "./progress.ts";
+import { batchOption, promptStreamOption } from "./prompt-options.ts";
 import { addVoiceOptions, type VoiceFlags } from "./voice.ts";
 
 /** Options of `Engine.open` that flags give. */
@@ -59,19 +59,6 @@ export function contextOption(
   return new ApiOption("contextLength", "-c, --context <tokens>", text, ["window"]).argParser(
     wholeNumber,
   );
-}
-
-export function batchOption(): ApiOption<"batchSize"> {
-  const text = "tokens of a prompt read at once (default: 128)";
-  return new ApiOption("batchSize", "--batch <tokens>", text).argParser(wholeNumber);
-}
-
-export function promptStreamOption(): ApiOption<"promptStream"> {
-  const text =
-    "bring cold neurons and experts to the card for a prompt, when it pays (auto) or always; most in a --batch of 2048";
-  return new ApiOption("promptStream", "--prompt-stream <when>", text)
-    .choices([...promptStreams])
-    .default("auto");
 }
 
 export function checkpointsOption(): ApiOption<"checkpoints"> {

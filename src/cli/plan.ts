@@ -5,14 +5,12 @@ import { counted } from "../core/counted.ts";
 import { OptionError, type PlacementOptions, planPlacement, solvers } from "../index.ts";
 import { ApiOption, addApiOptions, givenOptions } from "./api-option.ts";
 import {
-  batchOption,
   cacheTypeOption,
   checkpointsOption,
   contextOption,
   gpuOption,
   hardwareOption,
   objectiveOption,
-  promptStreamOption,
   sparsityOption,
   threadsOption,
 } from "./model-options.ts";
@@ -21,6 +19,7 @@ import { print, printJson, say } from "./output.ts";
 import { checkOutputFile, writeOutput } from "./output-file.ts";
 import { planHtml } from "./plan-html.ts";
 import { createBar } from "./progress.ts";
+import { batchOption, promptStreamOption } from "./prompt-options.ts";
 
 interface PlanFlags extends PlacementOptions {
   readonly json?: true;

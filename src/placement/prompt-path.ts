@@ -4,7 +4,7 @@
  *   split:  each device its own neurons or experts; a step lasts as long as the slower of them
  *   cpu:    the CPU all neurons, reading the hot rows from the file too; for cards that multiply slower than the CPU
  *   stream: the card all of them, to which the cold ones come over the link; for cards that multiply far faster
- * docs/decisions/0011-prompt-path.md, 0033-streamed-prompts.md.
+ * docs/decisions/0011-prompt-path.md, 0034-streamed-prompts.md.
  */
 import type { Bytes } from "../core/units.ts";
 import { type HardwareProfile, readSpeed } from "./hardware.ts";

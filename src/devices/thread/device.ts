@@ -9,9 +9,8 @@ import type { AdapterChoice } from "../../backends/webgpu/adapter.ts";
 import { createWebGpuBackend } from "../../backends/webgpu/webgpu-backend.ts";
 import { defined } from "../../core/defined.ts";
 import type { Bytes } from "../../core/units.ts";
-import type { PromptRule } from "../../placement/prompt-path.ts";
 import type { AdaptOptions } from "../hybrid/adapt.ts";
-import { createHybridBackend } from "../hybrid/backend.ts";
+import { createHybridBackend, type HybridBackendOptions } from "../hybrid/backend.ts";
 import type { Placement } from "../hybrid/placement.ts";
 import { countGpu } from "./gpu-use.ts";
 
@@ -31,7 +30,8 @@ export type DeviceSpec =
       readonly timeline: boolean;
       /** Exchange neurons between the devices while nothing runs. */
       readonly adapt?: AdaptOptions;
-      readonly promptPath?: PromptRule;
+      /** Which way longer prompts take through split layers. */
+      readonly promptPath?: Required<HybridBackendOptions>["promptPath"];
     };
 
 /** @throws DeviceError when the adapter or the addon is missing, OptionError for an adapter that does not exist. */
