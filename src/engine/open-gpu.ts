@@ -115,7 +115,7 @@ async function setUpHybrid(
       files: fileUse(options),
       placement: { layers: plan.layers, outputDevice: plan.outputDevice },
       timeline: options.timeline ?? false,
-      ...defined({ promptPath: promptRuleOf(setup, plan, hardware) }),
+      ...defined({ promptPath: promptRuleOf(ready, plan, hardware) }),
       ...(options.adapt && isAdaptable && { adapt: adaptOptions(plan, sidecar) }),
     },
     built: programOf(ready, {

@@ -31,6 +31,7 @@ import {
 import { forgetCachedPlan, keepPlan, readCachedPlan } from "../placement/plan-cache.ts";
 import type { Solver } from "../placement/solve-placement.ts";
 import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
+import { assumedActivity } from "./assumed-activity.ts";
 import { readPlan } from "./plan-file.ts";
 import { programOf } from "./program-of.ts";
 import { mayStream, streamsFrom } from "./prompt-rule.ts";
@@ -46,9 +47,6 @@ export interface PlanRequest {
   readonly furtherGibibytes: number;
   readonly curvePoints: number;
 }
-
-/** Share of neurons assumed to fire where no profile has counted: PowerInfer (2312.12456, §2.2) finds about a tenth. */
-const assumedActivity = 0.1;
 
 /** Each try leaves out what the last one took too much; the first one fits unless many blocks differ in size. */
 const maxTries = 8;

@@ -5,13 +5,15 @@ import type { StackedWeight, Weight } from "../ops/op.ts";
 import type { HardwareProfile } from "../placement/hardware.ts";
 import { cpuDevice, gpuDevice, type Plan, type PlanLayer } from "../placement/plan.ts";
 import { type PromptQuestion, type PromptRule, promptRule } from "../placement/prompt-path.ts";
-import type { ModelSetup } from "./model-setup.ts";
+import type { Sidecar } from "../sparsity/sidecar/sidecar.ts";
+import { assumedActivity } from "./assumed-activity.ts";
+import type { SparseSetup } from "./resolve-sparsity.ts";
 
 /** Prompts are at least so long. */
 const shortestPrompt = 2;
 
 /** Whether a plan leaves room on the card for what streams to it: as if half of each layer were cold, which no plan has decided yet. */
-export function mayStream(setup: ModelSetup, hardware: HardwareProfile): boolean {
+export function mayStream(setup: SparseSetup, hardware: HardwareProfile): boolean {
   const { promptStream = "auto", batchSize } = setup.options;
   if (promptStream !== "auto") return promptStream === "always" && batchSize >= shortestPrompt;
   const question = questionOf(setup, hardware);
@@ -22,7 +24,7 @@ export function mayStream(setup: ModelSetup, hardware: HardwareProfile): boolean
 
 /** The rule of such a plan: from how many rows it streams; undefined where it does not pay. */
 export function streamsFrom(
-  setup: ModelSetup,
+  setup: SparseSetup,
   hardware: HardwareProfile,
   { layers }: Pick<Plan, "layers">,
 ): number | undefined {
@@ -33,7 +35,7 @@ export function streamsFrom(
 
 /** What a model is opened with. `hardware`: undefined where a plan was named, and the machine is unknown. */
 export function promptRuleOf(
-  setup: ModelSetup,
+  setup: SparseSetup,
   plan: Plan,
   hardware: HardwareProfile | undefined,
 ): PromptRule | undefined {
@@ -45,7 +47,7 @@ export function promptRuleOf(
 }
 
 function ruleOf(
-  setup: ModelSetup,
+  setup: SparseSetup,
   hardware: HardwareProfile,
   layers: readonly PlanLayer[],
 ): PromptRule | undefined {
@@ -59,7 +61,7 @@ type UnitQuestion = Omit<PromptQuestion, "layers"> & Pick<PlanLayer, "unit">;
 
 /** Of the model's experts, where it has any, else of its first block. */
 function questionOf(
-  { model, options }: ModelSetup,
+  { model, options, sparsity, sidecar }: SparseSetup,
   hardware: HardwareProfile,
 ): UnitQuestion | undefined {
   const shared = { hardware, maxRows: options.batchSize };
@@ -79,7 +81,17 @@ function questionOf(
   // Gate and down are of its size, however they lie.
   const matrices = Array.from({ length: block.gate === undefined ? 2 : 3 }, () => weight);
   const size = sizeOf(matrices.map((matrix) => ({ weight: { ...matrix, columns: dim }, rows: 1 })));
-  return { ...shared, ...size, unit: "neuron", usedShare: 1, type: weight.type };
+  const activeShare = sparsity.method === "dense" ? 1 : activeShareOf(sidecar);
+  return { ...shared, ...size, unit: "neuron", usedShare: 1, activeShare, type: weight.type };
+}
+
+/** Of all neurons of the model, as counted. */
+function activeShareOf(sidecar: Sidecar | undefined): number {
+  const { counts = [], tokens = 0 } = sidecar?.profile ?? {};
+  const neurons = counts.reduce((sum, layer) => sum + layer.length, 0);
+  if (tokens === 0 || neurons === 0) return assumedActivity;
+  const active = counts.reduce((sum, layer) => layer.reduce((all, count) => all + count, sum), 0);
+  return active / (tokens * neurons);
 }
 
 /** Of one unit with so many rows of each matrix. */

@@ -83,6 +83,16 @@ describe("where a prompt's split layers are computed", () => {
     );
   });
 
+  it("stays with the processor for longer where it computes active neurons alone", () => {
+    const hardware = machine({ cpu: 1e10, gpu: 1e11, cpuFlops: 2e11, gpuFlops: 1e13, link: 1e10 });
+    const question = { ...block, hardware, layers: [layerOf(0, 100)], maxRows: 2048 };
+    // A tenth of the neurons at 2.6 times the cost: of 32 rows and a quarter as much, 128.
+    expect(promptRule({ ...question, activeShare: 0.1 })).toEqual({
+      path: "stream",
+      fromRows: 128,
+    });
+  });
+
   it("is so for experts, of which each row wants a few", () => {
     const hardware = machine({ cpu: 1e10, gpu: 1e11, cpuFlops: 2e11, gpuFlops: 1e13, link: 1e10 });
     const layers = [{ ...layerOf(100, 100), unit: "expert" as const }];

@@ -4,7 +4,7 @@
  *   split:  each device its own neurons or experts; a step lasts as long as the slower of them
  *   cpu:    the CPU all neurons, reading the hot rows from the file too; for cards that multiply slower than the CPU
  *   stream: the card all of them, to which the cold ones come over the link; for cards that multiply far faster
- * docs/decisions/0011-prompt-path.md, 0034-streamed-prompts.md.
+ * docs/decisions/0011-prompt-path.md, 0035-streamed-prompts.md.
  */
 import type { Bytes } from "../core/units.ts";
 import { type HardwareProfile, readSpeed } from "./hardware.ts";
@@ -18,6 +18,8 @@ export interface PromptQuestion {
   readonly bytesPerUnit: Bytes;
   /** Share of rows that want a unit: of an expert used / experts, of a neuron 1. */
   readonly usedShare: number;
+  /** Of a sparse method, the share of a block's neurons that are active for a row: the processor computes those alone. Default 1. */
+  readonly activeShare?: number;
   /** Weight type of the block. */
   readonly type: string;
   /** Rows of a step at most. */
@@ -74,6 +76,12 @@ function unitsOf({ unit, parts, attentionDevice }: PlanLayer): Units {
   return { unit, hot: count(false), cold: count(true) };
 }
 
+/**
+ * What a row's own active neurons take the processor in a prompt, as a multiple of their share of the dense time: 3.4 to 4.2
+ * times the dense speed where a tenth is active (docs/decisions/0034-sparse-prompts.md).
+ */
+const sparseCost = 2.6;
+
 type Seconds = (layer: Units, rows: number, question: PromptQuestion) => number;
 
 const splitSeconds: Seconds = ({ hot, cold }, rows, question) =>
@@ -96,7 +104,9 @@ const layerSeconds: Readonly<Record<PromptRule["path"] | "split", Seconds>> = {
 };
 
 function onCpu(units: number, rows: number, question: PromptQuestion): number {
-  return secondsOn(question.hardware.cpu, { units, rows }, question);
+  const { activeShare = 1 } = question;
+  const computed = Math.min(1, sparseCost * activeShare);
+  return secondsOn(question.hardware.cpu, { units, rows, computed }, question);
 }
 
 function onGpu(units: number, rows: number, question: PromptQuestion): number {
@@ -112,11 +122,15 @@ function linkSeconds(cold: number, { hardware, bytesPerUnit }: PromptQuestion): 
 /** Weights that some row wants are read once and multiplied for each such row: whichever takes longer. */
 function secondsOn(
   device: HardwareProfile["cpu"] | NonNullable<HardwareProfile["gpu"]>,
-  { units, rows }: { readonly units: number; readonly rows: number },
+  {
+    units,
+    rows,
+    computed = 1,
+  }: { readonly units: number; readonly rows: number; readonly computed?: number },
   { weightsPerUnit, bytesPerUnit, usedShare, type }: PromptQuestion,
 ): number {
   const read = units * (1 - (1 - usedShare) ** rows);
   const reading = (read * bytesPerUnit) / readSpeed(device, type);
-  const flops = 2 * rows * usedShare * units * weightsPerUnit;
+  const flops = 2 * rows * usedShare * computed * units * weightsPerUnit;
   return Math.max(reading, flops / (device.promptFlopsPerSecond ?? Number.POSITIVE_INFINITY));
 }
