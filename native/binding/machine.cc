@@ -20,7 +20,7 @@ struct Transposing {
 
 }  // namespace
 
-// machine() → { cpu, features, physicalCores, usableCores, memoryBytes, availableBytes, caches,
+// machine() → { cpu, features, physicalCores, performanceCores, usableCores, memoryBytes, availableBytes, caches,
 // kernels }
 napi_value machine(napi_env env, napi_callback_info) {
   const Topology topology = read_topology();
@@ -32,6 +32,7 @@ napi_value machine(napi_env env, napi_callback_info) {
   set_property(env, result, "cpu", make_string(env, topology.cpu));
   set_property(env, result, "features", make_string(env, topology.features));
   number("physicalCores", topology.physical_cores);
+  number("performanceCores", topology.performance_cores);
   number("usableCores", topology.usable_cores);
   number("memoryBytes", static_cast<double>(topology.memory_bytes));
   number("availableBytes", static_cast<double>(topology.available_bytes));

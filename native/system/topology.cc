@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <thread>
-#include <utility>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -21,6 +19,7 @@
 #endif
 
 #include "../kernels/x64-features.h"
+#include "cores.h"
 
 namespace hearth {
 
@@ -66,22 +65,17 @@ std::string field(const std::string& path, const std::string& name) {
 void read_cores(Topology& topology) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  std::set<std::pair<std::string, std::string>> physical;
-  uint32_t logical = 0;
+  std::vector<int> processors;
   if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-      if (!CPU_ISSET(cpu, &allowed)) continue;
-      logical++;
-      const std::string path = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-      const std::string core = first_line(path + "core_id");
-      // Without /sys each logical core counts.
-      physical.emplace(first_line(path + "physical_package_id"),
-                       core.empty() ? "cpu" + std::to_string(cpu) : core);
+      if (CPU_ISSET(cpu, &allowed)) processors.push_back(cpu);
     }
   }
-  if (logical == 0) return;
-  topology.usable_cores = logical;
-  topology.physical_cores = static_cast<uint32_t>(physical.size());
+  if (processors.empty()) return;
+  const CoreCounts cores = count_cores("/sys", processors);
+  topology.usable_cores = cores.logical;
+  topology.physical_cores = cores.physical;
+  topology.performance_cores = cores.performance;
 }
 
 void read_caches(Topology& topology) {
@@ -119,10 +113,10 @@ uint64_t sysctl_number(const char* name) {
 }
 
 void read_system(Topology& topology) {
-  // The performance cores where there are two kinds: an efficiency core would hold the others up.
+  const uint64_t physical = sysctl_number("hw.physicalcpu");
   const uint64_t fast = sysctl_number("hw.perflevel0.physicalcpu");
-  const uint64_t physical = fast > 0 ? fast : sysctl_number("hw.physicalcpu");
   if (physical > 0) topology.physical_cores = static_cast<uint32_t>(physical);
+  topology.performance_cores = fast > 0 ? static_cast<uint32_t>(fast) : topology.physical_cores;
   topology.memory_bytes = sysctl_number("hw.memsize");
   topology.available_bytes = topology.memory_bytes;
   char name[256] = "";
@@ -169,7 +163,8 @@ void read_processors(Topology& topology) {
   GetProcessAffinityMask(GetCurrentProcess(), &allowed, &system);
   // A process in several groups of 64 has no one mask: all cores count.
   const bool limited = allowed != 0;
-  uint32_t physical = 0, logical = 0;
+  uint32_t physical = 0, logical = 0, fast = 0;
+  BYTE fastest = 0;
   double caches[3] = {};
   const std::vector<uint8_t> records = processor_records();
   for (size_t at = 0; at < records.size();) {
@@ -182,7 +177,13 @@ void read_processors(Topology& topology) {
         threads += __builtin_popcountll(limited ? mask & allowed : mask);
       }
       logical += threads;
-      physical += threads > 0 ? 1 : 0;
+      if (threads == 0) continue;
+      physical++;
+      // Higher is faster; all the same where there is one kind of cores.
+      const BYTE speed = record->Processor.EfficiencyClass;
+      if (speed > fastest) fast = 0;
+      fastest = std::max(fastest, speed);
+      fast += speed == fastest ? 1 : 0;
     } else if (record->Relationship == RelationCache) {
       const CACHE_RELATIONSHIP& cache = record->Cache;
       if (cache.Type == CacheInstruction || cache.Level < 1 || cache.Level > 3) continue;
@@ -191,7 +192,10 @@ void read_processors(Topology& topology) {
     }
   }
   if (logical > 0) topology.usable_cores = logical;
-  if (physical > 0) topology.physical_cores = physical;
+  if (physical > 0) {
+    topology.physical_cores = physical;
+    topology.performance_cores = fast;
+  }
   for (const double bytes : caches) {
     if (bytes > 0) topology.cache_bytes.push_back(bytes);
   }
@@ -221,6 +225,7 @@ Topology read_topology() {
   topology.features = cpu_features();
   topology.usable_cores = std::max(1u, std::thread::hardware_concurrency());
   topology.physical_cores = topology.usable_cores;
+  topology.performance_cores = topology.usable_cores;
   read_system(topology);
   return topology;
 }

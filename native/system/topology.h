@@ -15,6 +15,9 @@ struct Topology {
   // Physical cores that this process may run on, by its affinity; quotas of its cgroups are not
   // counted (src/io/cgroup.ts).
   uint32_t physical_cores = 1;
+  // Those of them that are fast, where a processor has two kinds: work is as quick as its slowest
+  // thread, and an efficiency core would hold the others up.
+  uint32_t performance_cores = 1;
   // Logical cores, likewise.
   uint32_t usable_cores = 1;
   uint64_t memory_bytes = 0;

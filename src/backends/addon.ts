@@ -56,6 +56,8 @@ export interface AddonMachine {
   readonly cpu: string;
   readonly features: string;
   readonly physicalCores: number;
+  /** Physical cores without those that a hybrid processor has for saving energy: as many threads as a pool has by default. */
+  readonly performanceCores: number;
   readonly usableCores: number;
   readonly memoryBytes: number;
   readonly availableBytes: number;

@@ -75,6 +75,7 @@ function asJson(diagnosis: Diagnosis): object {
     cpu: {
       name: cpu.name,
       physical_cores: cpu.physicalCores ?? null,
+      performance_cores: cpu.performanceCores ?? null,
       usable_cores: cpu.usableCores,
       memory_bytes: cpu.memoryBytes,
       available_bytes: cpu.availableBytes ?? null,
@@ -117,12 +118,21 @@ function adapterJson(adapter: Adapter): object {
   };
 }
 
+/** Said where a processor has two kinds of cores. */
+function ofKinds({
+  physicalCores = 0,
+  performanceCores = physicalCores,
+}: Diagnosis["cpu"]): string {
+  if (performanceCores === physicalCores) return "";
+  return ` (${performanceCores} fast ones, which threads run on by default, ${physicalCores - performanceCores} of efficiency)`;
+}
+
 function asText(diagnosis: Diagnosis): string {
   const { version, node, system, cpu, addon, adapters, gpuProblem } = diagnosis;
   const cores =
     cpu.physicalCores === undefined
       ? `${cpu.usableCores} logical cores`
-      : `${cpu.physicalCores} physical cores, ${cpu.usableCores} usable`;
+      : `${cpu.physicalCores} physical cores${ofKinds(cpu)}, ${cpu.usableCores} usable`;
   const available = cpu.availableBytes && `, ${formatBytes(cpu.availableBytes)} available`;
   const rows = [
     ["hearth", `${version}, Node ${node}, ${system}`],

@@ -27,6 +27,8 @@ interface CpuDiagnosis {
   readonly name: string;
   /** Undefined where only the addon could report it. */
   readonly physicalCores?: number;
+  /** Of them, those that are not for saving energy. */
+  readonly performanceCores?: number;
   readonly usableCores: number;
   readonly memoryBytes: Bytes;
   readonly availableBytes?: Bytes;
@@ -67,8 +69,16 @@ function diagnoseCpu(): CpuDiagnosis {
     memoryBytes: memoryOfProcess(),
   };
   if (loaded.kind === "missing") return system;
-  const { cpu, physicalCores, usableCores, memoryBytes, availableBytes } = machineOf(loaded.addon);
-  return { name: cpu || system.name, physicalCores, usableCores, memoryBytes, availableBytes };
+  const { cpu, physicalCores, performanceCores, usableCores, memoryBytes, availableBytes } =
+    machineOf(loaded.addon);
+  return {
+    name: cpu || system.name,
+    physicalCores,
+    performanceCores,
+    usableCores,
+    memoryBytes,
+    availableBytes,
+  };
 }
 
 async function diagnoseAddon(): Promise<AddonDiagnosis> {

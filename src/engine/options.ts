@@ -77,7 +77,7 @@ export interface EngineOptions {
    * token. Default: as many as take no longer than the answers' own part of a step, or than what is left of 40 ms.
    */
   readonly promptSlice?: Tokens;
-  /** Default: the physical cores this process may use. */
+  /** Default: the physical cores this process may use, without efficiency cores. */
   readonly threads?: number;
   /**
    * Whether weights are mapped from the file: nothing is copied, and the file must not change while the engine is open.

@@ -62,7 +62,7 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
   if (loaded.kind === "missing") throw new DeviceError(loaded.reason);
   const { addon } = loaded;
   const machine = machineOf(addon);
-  const count = threads ?? machine.physicalCores;
+  const count = threads ?? machine.performanceCores;
   checkValue(count, "threads", threadsRule);
   const pool = createPool(addon, count, { isa, exact });
   if (pool === undefined) {

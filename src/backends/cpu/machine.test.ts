@@ -221,6 +221,7 @@ describe("the limits of a process's control groups", () => {
       cpu: "",
       features: "",
       physicalCores: 8,
+      performanceCores: 6,
       usableCores: 16,
       memoryBytes: 64 * GiB,
       availableBytes: 32 * GiB,
@@ -237,6 +238,7 @@ describe("the limits of a process's control groups", () => {
     });
     expect(machineOf(addon, limited)).toMatchObject({
       physicalCores: 3,
+      performanceCores: 3,
       usableCores: 3,
       memoryBytes: 4 * GiB,
       availableBytes: 3 * GiB,

@@ -10,6 +10,7 @@ export function machineOf(addon: Addon, root = "/"): AddonMachine {
   return {
     ...machine,
     physicalCores: Math.min(machine.physicalCores, threads),
+    performanceCores: Math.min(machine.performanceCores, threads),
     usableCores: Math.min(machine.usableCores, threads),
     memoryBytes: Math.min(machine.memoryBytes, limits.memoryBytes),
     availableBytes: Math.min(machine.availableBytes, limits.availableBytes),

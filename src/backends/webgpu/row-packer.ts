@@ -22,7 +22,7 @@ export function openRowPacker(): RowPacker {
   const loaded = loadAddon();
   if (loaded.kind === "missing") return plainPacker;
   const { addon } = loaded;
-  const cores = Math.min(addon.machine().physicalCores, threadsWithin(cgroupLimits().cores));
+  const cores = Math.min(addon.machine().performanceCores, threadsWithin(cgroupLimits().cores));
   const pool = addon.createPool(Math.min(maxThreads, cores), undefined, 0);
   if (pool === undefined) return plainPacker;
   return {
