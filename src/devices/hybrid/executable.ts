@@ -30,7 +30,7 @@ import type { PromptRule } from "../../placement/prompt-path.ts";
 import type { Action, Partition } from "./actions.ts";
 import type { HybridExchange } from "./exchange.ts";
 import type { ExpertExchange } from "./expert-exchange.ts";
-import { joinCounts, joinDevices, joinRuns } from "./join-counts.ts";
+import { joinCounts, joinParts, joinRuns } from "./join-counts.ts";
 import { createPatience, exactSleep, type Patience, waitPatiently } from "./patient-wait.ts";
 import { HybridRecorder } from "./stats.ts";
 
@@ -246,7 +246,7 @@ class Hybrid implements HybridExecutable {
     const cpu = counted(cpuDevice);
     this.#recorder.countActive(gpu, cpu);
     if (answerTokens > 0) this.#exchange?.counted(gpu, cpu, answerTokens);
-    const fresh = joinCounts([...gpu, ...cpu], joinDevices);
+    const fresh = joinCounts([...gpu, ...cpu], joinParts);
     this.#counts = joinCounts([...this.#counts, ...fresh], joinRuns);
   }
 

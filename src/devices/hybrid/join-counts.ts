@@ -17,8 +17,8 @@ export function joinCounts(
   return [...byBlock].sort(([a], [b]) => a - b).map(([, count]) => count);
 }
 
-/** The same rows on two devices, each with neurons of its own. */
-export function joinDevices(a: FfnCounts, b: FfnCounts): FfnCounts {
+/** The same rows, each with neurons of its own: on two devices, or in two mixtures of a layer (gated shared experts are one). */
+export function joinParts(a: FfnCounts, b: FfnCounts): FfnCounts {
   return {
     ...refOf(a),
     active: a.active + b.active,

@@ -1,6 +1,6 @@
 /** Counts that a device's thread sends with each run, until they are asked for. */
 import type { ChannelCounts, FfnCounts } from "../../backends/backend.ts";
-import { joinCounts, joinRuns } from "../hybrid/join-counts.ts";
+import { joinCounts, joinParts, joinRuns } from "../hybrid/join-counts.ts";
 
 /** Counts of single runs that are kept before they are joined: an answer of any length takes no more memory. */
 const keptCounts = 4096;
@@ -9,8 +9,9 @@ export class RunCounts {
   #ffn: FfnCounts[] = [];
   #channels: readonly ChannelCounts[] = [];
 
+  /** Of one run. */
   add(ffn: readonly FfnCounts[], channels: readonly ChannelCounts[]): void {
-    this.#ffn.push(...ffn);
+    this.#ffn.push(...joinCounts(ffn, joinParts));
     if (this.#ffn.length > keptCounts) this.#ffn = [...joinCounts(this.#ffn, joinRuns)];
     if (channels.length > 0) this.#channels = addChannels(this.#channels, channels);
   }
