@@ -10,9 +10,23 @@ const clock = String.raw`(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?
 const zone = "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
 /** A leap second is the last of a day in UTC. */
 const time = String.raw`(?:${clock}${zone}|23:59:60(?:\.[0-9]+)?Z)`;
-const label = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
-/** Without two hyphens in a row, which stand for other letters (RFC 5890); 63 characters of a label, 253 of a name. */
-const hostLabel = "[a-zA-Z0-9](?:-?[a-zA-Z0-9])";
+/** Of a mail address. Its length is not counted: readers do not, and with a maxLength beside it too many states would. */
+const mailLabel = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
+/**
+ * At most `length` characters, without hyphens at its third and fourth place, which stand for other letters (RFC 5890). A
+ * name has 253 at most (RFC 1123): three labels of any length, or twelve of 20.
+ */
+function hostLabel(length: number): string {
+  const end = "[a-zA-Z0-9]";
+  const any = "[a-zA-Z0-9-]";
+  const longer = `${any}(?:${end}${any}|-${end})${any}{0,${length - 5}}${end}`;
+  return `${end}(?:${any}?${end}|${any}${any}${end}|${longer})?`;
+}
+
+function hostNames(labels: number, length: number): string {
+  const one = hostLabel(length);
+  return String.raw`${one}(?:\.${one}){0,${labels - 1}}`;
+}
 const mailWord = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+";
 const byte = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 const ipv4 = String.raw`${byte}(?:\.${byte}){3}`;
@@ -50,8 +64,8 @@ export const formatPatterns: Readonly<Record<string, string>> = {
   time,
   "date-time": `${day}T${time}`,
   duration: `P(?:[0-9]+W|(?:${days}|[0-9]+M(?:${days})?|[0-9]+Y(?:[0-9]+M(?:${days})?)?)(?:${hours})?|${hours})`,
-  email: String.raw`${mailWord}(?:\.${mailWord})*@${label}(?:\.${label})+`,
-  hostname: String.raw`${hostLabel}{0,31}(?:\.${hostLabel}{0,31}){0,2}|${hostLabel}{0,9}(?:\.${hostLabel}{0,9}){3,11}`,
+  email: String.raw`${mailWord}(?:\.${mailWord})*@${mailLabel}(?:\.${mailLabel})+`,
+  hostname: `${hostNames(3, 63)}|${hostNames(12, 20)}`,
   ipv4,
   ipv6,
   uri: `[a-zA-Z][a-zA-Z0-9+.-]*:(?:${authority}|${plainPath})${tail}`,

@@ -116,6 +116,7 @@ describe("a JSON schema as a form", () => {
     }
     expect(() => schemaForm({ typo: 1 })).toThrow(/#\/typo: is no keyword that is known/);
     expect(writes({ "x-order": 3, type: "null" }, null)).toBe(true);
+    expect(writes({ enumDescriptions: ["nothing"], enum: [null] }, null)).toBe(true);
     expect(() => schemaForm({ xtype: "null" })).toThrow(/#\/xtype: is no keyword/);
     expect(() => schemaForm({ pattern: "(?=a)" })).toThrow(/#\/pattern: .*look-ahead/);
     expect(() => schemaForm({ format: "colour" })).toThrow(/#\/format: "colour" is no format/);

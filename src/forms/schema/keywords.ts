@@ -119,7 +119,7 @@ export const enforcedKeywords: Readonly<Record<string, Keyword>> = {
   $dynamicRef: string,
 };
 
-/** Where schemas lie that others refer to, and what is said to people. */
+/** Where schemas lie that others refer to, and what is said to people: by the drafts, OpenAPI and VS Code's editor. */
 export const silentKeywords: ReadonlySet<string> = new Set([
   "$schema",
   "$id",
@@ -140,6 +140,19 @@ export const silentKeywords: ReadonlySet<string> = new Set([
   "contentEncoding",
   "contentMediaType",
   "contentSchema",
+  "externalDocs",
+  "xml",
+  "markdownDescription",
+  "enumDescriptions",
+  "markdownEnumDescriptions",
+  "deprecationMessage",
+  "defaultSnippets",
+  "errorMessage",
+  "patternErrorMessage",
+  "suggestSortText",
+  "doNotSuggest",
+  "allowComments",
+  "allowTrailingCommas",
 ]);
 
 /** A note of some program to itself: the standard gives no such name a meaning, and OpenAPI keeps them for that. */

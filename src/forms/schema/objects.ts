@@ -4,6 +4,7 @@
  */
 import { isRecord } from "../../core/check-options.ts";
 import { FormError } from "../../core/errors.ts";
+import { isEmptyLanguage } from "../automaton.ts";
 import {
   choice,
   type Expression,
@@ -22,8 +23,8 @@ import type { StringLanguages } from "./strings.ts";
 import type { Translation } from "./translate.ts";
 import { typesOf } from "./types.ts";
 
-/** Patterns of names in one object: n of them part the names in 2^n ways. */
-const maxPatterns = 5;
+/** Ways in which the patterns of an object part its names: n that overlap make 2^n of them, n that do not n + 1. */
+const maxKindsOfNames = 64;
 /** Properties times counts of minProperties or maxProperties. */
 const maxCounted = 100_000;
 
@@ -31,6 +32,12 @@ const maxCounted = 100_000;
 interface Member {
   readonly body: Expression;
   readonly isRequired: boolean;
+}
+
+/** Names that match these patterns and no others. */
+interface NameKind {
+  readonly matched: ReadonlySet<string>;
+  readonly language: Regular;
 }
 
 /** How a named property is written: in JSON, or otherwise. `nodes`: what must hold for its value. */
@@ -199,10 +206,6 @@ class PropertySchemas {
       ),
     );
     this.#nameLanguage = this.#languageOfNames();
-    if (this.#patterns.size > maxPatterns) {
-      const where = at(step(of[0]?.path ?? "#", "patternProperties"));
-      throw new FormError(where, `has more than ${maxPatterns} patterns`, "use fewer");
-    }
   }
 
   named(write: WriteMember): readonly Member[] {
@@ -217,34 +220,47 @@ class PropertySchemas {
 
   /** Properties that have no name of their own: one way for each set of patterns that a name may match. */
   others(): Expression {
-    const patterns = [...this.#patterns];
+    const where = at(this.#of[0]?.path ?? "#");
     const options: Expression[] = [];
-    for (let matched = 0; matched < 1 << patterns.length; matched++) {
-      const isMatched = (index: number): boolean => ((matched >> index) & 1) === 1;
-      const schemas = this.#schemasOfMatches((pattern) =>
-        isMatched(patterns.findIndex(([each]) => each === pattern)),
-      );
+    for (const { matched, language } of this.#kindsOfNames()) {
+      const schemas = this.#schemasOfMatches((pattern) => matched.has(pattern));
       if (schemas.some(({ isFalse }) => isFalse)) continue;
-      const name = this.#otherNames(
-        patterns.map(([, language], i) => ({ language, isIn: isMatched(i) })),
-      );
-      if (name === this.#use.languages.maker.nothing) continue;
-      const where = at(this.#of[0]?.path ?? "#");
-      const key = this.#use.nameOf(name, where);
+      const key = this.#use.nameOf(language, where);
       options.push(sequence(key, colon, this.#use.valueOf(schemas)));
     }
     return options.length === 0 ? nothing : choice(options);
   }
 
-  #otherNames(parts: readonly { readonly language: Regular; readonly isIn: boolean }[]): Regular {
+  /** All other names, parted by the patterns that they match; those that no name matches are left out. */
+  #kindsOfNames(): readonly NameKind[] {
     const { maker, any } = this.#use.languages;
+    const path = this.#of[0]?.path ?? "#";
+    const where = at(step(path, "patternProperties"));
     const named = maker.texts(this.#names);
     const all = [
       ...(this.#nameLanguage === any ? [] : [this.#nameLanguage]),
       ...(named === maker.nothing ? [] : [maker.not(named)]),
-      ...parts.map(({ language, isIn }) => (isIn ? language : maker.not(language))),
     ];
-    return all.length === 0 ? any : maker.all(all);
+    const others = all.length === 0 ? any : maker.all(all);
+    let kinds: readonly NameKind[] = [{ matched: new Set<string>(), language: others }];
+    for (const [pattern, language] of this.#patterns) {
+      kinds = kinds.flatMap((kind) => [
+        { ...kind, language: maker.all([kind.language, maker.not(language)]) },
+        {
+          matched: new Set([...kind.matched, pattern]),
+          language: maker.all([kind.language, language]),
+        },
+      ]);
+      if (this.#patterns.size > 1)
+        kinds = kinds.filter((kind) => !isEmptyLanguage(kind.language, maker, where));
+      if (kinds.length <= maxKindsOfNames) continue;
+      throw new FormError(
+        where,
+        `has patterns that part the names in more than ${maxKindsOfNames} ways`,
+        "use fewer, or ones that no name has in common",
+      );
+    }
+    return kinds.filter(({ language }) => language !== maker.nothing);
   }
 
   schemasOf(name: string): readonly SchemaNode[] {

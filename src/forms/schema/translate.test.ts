@@ -284,6 +284,38 @@ describe("a JSON schema as a form", () => {
     expect(writes(one, [{ a: 1 }, { a: 1 }])).toBe(false);
   });
 
+  it("parts the names of an object by any number of patterns that overlap little", () => {
+    const kinds = Array.from({ length: 20 }, (_, i) => [`^k${i}-`, { const: i }] as const);
+    const patternProperties = { ...Object.fromEntries(kinds), "x$": { type: "integer" } };
+    const schema = { type: "object", patternProperties, additionalProperties: false };
+    expect(writes(schema, { "k19-a": 19, "k0-x": 0, x: 7 })).toBe(true);
+    expect(writes(schema, { "k19-a": 18 })).toBe(false);
+    expect(writes(schema, { "k20-a": 20 })).toBe(false);
+    const overlapping = Array.from({ length: 7 }, (_, i) => [String.fromCharCode(97 + i), true]);
+    expect(() => schemaForm({ patternProperties: Object.fromEntries(overlapping) })).toThrow(
+      /#\/patternProperties: has patterns that part the names in more than 64 ways/,
+    );
+  });
+
+  it("takes names of hosts with long labels and hyphens, but none that stand for other letters", () => {
+    const host = { type: "string", format: "hostname" };
+    const label = "a".repeat(63);
+    for (const good of ["a", "ab", "a--b.com", `${label}.${label}.com`, "ip-10-0-0-1.eu-1.x.y.z"]) {
+      expect([good, writes(host, good)]).toEqual([good, true]);
+    }
+    for (const bad of ["", "-a", "a-", "ab--c", "xn--c", `${label}a.com`, "a..b", "a."]) {
+      expect([bad, writes(host, bad)]).toEqual([bad, false]);
+    }
+  });
+
+  it("counts the characters of a mail address", () => {
+    const mail = { type: "string", format: "email", minLength: 6, maxLength: 254 };
+    expect(writes(mail, "a@b.co")).toBe(true);
+    expect(writes(mail, "a@b.c")).toBe(false);
+    expect(writes(mail, `a@${"b".repeat(249)}.co`)).toBe(true);
+    expect(writes(mail, `a@${"b".repeat(250)}.co`)).toBe(false);
+  });
+
   it("follows references that recur, and refuses one that only leads back to itself", () => {
     const tree = {
       type: "object",
