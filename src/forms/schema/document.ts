@@ -188,7 +188,9 @@ export function at(path: string): string {
 
 /** One more step of a JSON pointer. */
 export function step(path: string, key: string | number): string {
-  return `${path}/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  const name = String(key);
+  if (!/[~/]/.test(name)) return `${path}/${name}`;
+  return `${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
 /** Keywords of drafts 4 to 7 in those of 2020-12: a list of items, and limits that are flags. */
@@ -243,6 +245,7 @@ const limitPairs: readonly (readonly [string, string])[] = [
 
 /** A schema that contradicts itself is a mistake; two that contradict each other may be meant. */
 function checkLimits(schema: Readonly<Record<string, unknown>>, path: string): void {
+  if (!Object.values(schema).some((value) => typeof value === "number")) return;
   for (const [low, high] of limitPairs) {
     const least = schema[low];
     const most = schema[high];

@@ -10,15 +10,13 @@ import { notFormat, notPattern, notTexts } from "./negations.ts";
 
 export class StringLanguages {
   readonly maker: RegularMaker;
+  /** All texts. */
+  readonly any: Regular;
   readonly #patterns: Map<string, Regular> = new Map();
 
   constructor(maker: RegularMaker) {
     this.maker = maker;
-  }
-
-  /** All texts. */
-  get any(): Regular {
-    return this.ofLength(0, Number.POSITIVE_INFINITY);
+    this.any = this.ofLength(0, Number.POSITIVE_INFINITY);
   }
 
   ofLength(least: number, most: number): Regular {
@@ -77,6 +75,7 @@ export class StringLanguages {
   /** Whether a text is in a language. */
   has(language: Regular, text: string): boolean {
     let rest = language;
+    if (rest === this.any) return true;
     for (const character of text) {
       rest = this.maker.derivative(rest, character.codePointAt(0) ?? 0);
       if (rest === this.maker.nothing) return false;
