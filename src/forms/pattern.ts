@@ -1,6 +1,7 @@
 /**
  * Regular expressions of ECMA-262 with the flag u, as languages: what a text may hold, not how it is searched. Refused
- * by name: look-around, back references, word boundaries, and anchors that are not at an end of the pattern.
+ * by name: look-behind, look-ahead in what is repeated or goes on, back references, word boundaries, and anchors that are
+ * not at an end of the pattern.
  */
 import { FormError } from "../core/errors.ts";
 import { anyCodePoint, codePoints, complement } from "./code-points.ts";
@@ -28,6 +29,11 @@ interface Variant {
   readonly body: Regular;
 }
 
+/** A look-ahead: what all of the rest of the text must be. */
+interface Ahead {
+  readonly rest: Regular;
+}
+
 /** @throws FormError naming what is not supported, and where. */
 export function parsePattern(
   source: string,
@@ -37,8 +43,8 @@ export function parsePattern(
   if (source.length > maxLength) {
     throw new FormError("regex", `has ${source.length} characters`, `give at most ${maxLength}`);
   }
-  const variants = new PatternParser(source, maker, options.dotAll ?? false).parse();
-  const anything = maker.repeat(maker.class(anyCodePoint), 0, Number.POSITIVE_INFINITY);
+  const variants = new PatternParser(source, maker, options).parse();
+  const anything = anyText(maker);
   return maker.choice(
     variants.map(({ starts, ends, body }) => {
       if (options.covers === "all") return body;
@@ -46,6 +52,10 @@ export function parsePattern(
       return starts ? after : maker.sequence(anything, after);
     }),
   );
+}
+
+function anyText(maker: RegularMaker): Regular {
+  return maker.repeat(maker.class(anyCodePoint), 0, Number.POSITIVE_INFINITY);
 }
 
 const lineBreaks = codePoints([
@@ -58,11 +68,14 @@ class PatternParser {
   readonly #reader: TextReader;
   readonly #maker: RegularMaker;
   readonly #dot: Regular;
+  /** What may stand between the end of a match and that of the text. */
+  #behind: Regular;
   #depth = 0;
 
-  constructor(source: string, maker: RegularMaker, dotAll: boolean) {
+  constructor(source: string, maker: RegularMaker, { covers, dotAll = false }: PatternOptions) {
     this.#reader = new TextReader(source, "regex");
     this.#maker = maker;
+    this.#behind = covers === "all" ? maker.empty : anyText(maker);
     this.#dot = maker.class(dotAll ? anyCodePoint : complement(lineBreaks));
   }
 
@@ -84,13 +97,41 @@ class PatternParser {
 
   #alternative(): readonly Variant[] {
     const reader = this.#reader;
-    const terms: (readonly Variant[])[] = [];
+    const terms: (readonly Variant[] | Ahead)[] = [];
     while (!reader.isAtEnd && reader.peek() !== "|" && reader.peek() !== ")")
-      terms.push(this.#term());
+      terms.push(this.#lookAhead() ?? this.#term());
     return terms.reduceRight<readonly Variant[]>(
-      (rest, term) => this.#join(term, rest),
+      (rest, term) => ("rest" in term ? this.#looked(term, rest) : this.#join(term, rest)),
       [{ ...unanchored, body: this.#maker.empty }],
     );
+  }
+
+  #lookAhead(): Ahead | undefined {
+    const reader = this.#reader;
+    const isNegative = reader.take("(?!");
+    if (!isNegative && !reader.take("(?=")) return undefined;
+    const maker = this.#maker;
+    const behind = this.#behind;
+    this.#behind = anyText(maker);
+    const variants = this.#grouped();
+    if (variants.some(({ starts }) => starts))
+      throw reader.error("has an anchor (^) in a look-ahead");
+    const rest = maker.choice(variants.map((variant) => this.#toEnd(variant)));
+    this.#behind = behind;
+    return { rest: isNegative ? maker.not(rest) : rest };
+  }
+
+  /** Matches of the rest behind a look-ahead, as all of the text from there on: nothing can follow them. */
+  #looked({ rest }: Ahead, matches: readonly Variant[]): readonly Variant[] {
+    return matches.map((variant) => ({
+      starts: variant.starts,
+      ends: true,
+      body: this.#maker.all([this.#toEnd(variant), rest]),
+    }));
+  }
+
+  #toEnd({ ends, body }: Variant): Regular {
+    return ends ? body : this.#maker.sequence(body, this.#behind);
   }
 
   /** One after the other. An anchor with something before a begin, or behind an end, is refused. */
@@ -102,7 +143,9 @@ class PatternParser {
         const isMiddle =
           (rest.starts && first.body !== empty) || (first.ends && rest.body !== empty);
         if (isMiddle)
-          throw this.#reader.error("has an anchor (^ or $) that is not at an end of it");
+          throw this.#reader.error(
+            "has an anchor (^ or $), or a look-ahead, that is not at an end of it",
+          );
         joined.push({
           starts: first.starts || rest.starts,
           ends: first.ends || rest.ends,
@@ -129,13 +172,11 @@ class PatternParser {
     }
     if (limits.most === 1) return [...atom, { ...unanchored, body: this.#maker.empty }];
     reader.position = start;
-    throw reader.error("repeats a group that has an anchor (^ or $)");
+    throw reader.error("repeats a group that has an anchor (^ or $) or a look-ahead");
   }
 
   #group(): readonly Variant[] {
     const reader = this.#reader;
-    if (this.#depth >= maxDepth)
-      throw reader.error(`has more than ${maxDepth} groups in each other`);
     const start = reader.position;
     const refused = refusedGroups.find(([mark]) => reader.take(mark));
     if (refused !== undefined) {
@@ -149,6 +190,14 @@ class PatternParser {
     } else if (reader.position === start) {
       reader.take("(");
     }
+    return this.#grouped();
+  }
+
+  /** Behind what opens a group. */
+  #grouped(): readonly Variant[] {
+    const reader = this.#reader;
+    if (this.#depth >= maxDepth)
+      throw reader.error(`has more than ${maxDepth} groups in each other`);
     this.#depth++;
     const body = this.#disjunction();
     this.#depth--;
@@ -204,8 +253,6 @@ class PatternParser {
 const unanchored = { starts: false, ends: false } as const;
 
 const refusedGroups: readonly (readonly [string, string])[] = [
-  ["(?=", "a look-ahead"],
-  ["(?!", "a look-ahead"],
   ["(?<=", "a look-behind"],
   ["(?<!", "a look-behind"],
   ["(?i", "flags in a group"],
