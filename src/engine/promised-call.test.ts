@@ -88,6 +88,17 @@ describe("an answer that may call", () => {
     expect(accepts).toBe(!refused.includes(family));
   });
 
+  it("may be JSON where a model writes Python, too", () => {
+    const form = findReplyForm("<|tool_list_start|>", () => true);
+    const { source } = planAnswer("auto", { tools, form, prompt: "", asked: undefined });
+    const python = "get_weather(city='x', days=1)";
+    const json = '{"name": "get_weather", "arguments": {"city": "x", "days": 1}}';
+    const accepts = (call: string): boolean =>
+      source !== undefined &&
+      formOf(source).accepts(`<|tool_call_start|>[${call}]<|tool_call_end|>`);
+    expect([python, json, json.replace("1}", '"1"}')].map(accepts)).toEqual([true, true, false]);
+  });
+
   it("may stand right behind the mark of a list, or behind a space", () => {
     const form = findReplyForm("[TOOL_CALLS]", () => true);
     const { source } = planAnswer("auto", { tools, form, prompt: "", asked: undefined });

@@ -166,9 +166,13 @@ function callsInText({ tools, form, prompt, continued }: AnswerSetting): Outline
     return undefined;
   }
   const mark = markOf(grammar);
+  // LFM2 writes Python, and JSON where it is asked for that.
+  const others = [form.own && form.grammar].filter((each) => each !== undefined);
+  const options = [grammar, ...others].map((each) => callsBehind(mark, each, tools));
+  const body: Outline = { kind: "choice", options };
   const openings = namesStand(grammar)
     ? tools.flatMap((tool) => openingsByName(tool, { tools, grammar, mark, prompt }))
-    : [{ mark, body: callsBehind(mark, grammar, tools) }];
+    : [{ mark, body }];
   // In the middle of a text none begins that stands at an answer's beginning.
   const isMiddle = continued !== undefined && continued.trim() !== "";
   return { kind: "free", openings: openings.filter(({ isFirst }) => !(isFirst && isMiddle)) };

@@ -119,7 +119,7 @@ function itemList(items: ItemSchemas, { least, most }: Counts, use: Translation)
       Math.max(0, most - count),
     );
   if (places === 0) {
-    if (most === 0) return emptyText;
+    if (most === 0) return least === 0 ? emptyText : nothing;
     const list = sequence(items.value(0), after(1));
     return least === 0 ? choice([list, emptyText]) : list;
   }

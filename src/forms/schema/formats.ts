@@ -53,7 +53,8 @@ const userPart = `(?:[${unreserved}!$&'()*+,;=:-]|${escapedByte})*@`;
 const host = `(?:(?:[${unreserved}!$&'()*+,;=-]|${escapedByte})+|\\[(?:${ipv6})\\])`;
 const firstSegment = `(?:[${unreserved}!$&'()*+,;=@-]|${escapedByte})+`;
 const tail = String.raw`(?:\?(?:${pathCharacter}|[/?])*)?(?:#(?:${pathCharacter}|[/?])*)?`;
-const authority = `//(?:${userPart})?${host}(?::[0-9]{1,5})?(?:/${pathCharacter}*)*`;
+/** It may be empty: file:///home. */
+const authority = `//(?:(?:${userPart})?${host}(?::[0-9]{1,5})?)?(?:/${pathCharacter}*)*`;
 const plainPath = `(?:/(?:${pathCharacter}+(?:/${pathCharacter}*)*)?|${pathCharacter}+(?:/${pathCharacter}*)*)`;
 const days = "[0-9]+D";
 const hours = "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)";

@@ -243,16 +243,20 @@ class PropertySchemas {
     ];
     const others = all.length === 0 ? any : maker.all(all);
     let kinds: readonly NameKind[] = [{ matched: new Set<string>(), language: others }];
+    // Of one pattern it does no harm if all names match it, or none.
+    const isSeveral = this.#patterns.size > 1;
     for (const [pattern, language] of this.#patterns) {
-      kinds = kinds.flatMap((kind) => [
-        { ...kind, language: maker.all([kind.language, maker.not(language)]) },
-        {
-          matched: new Set([...kind.matched, pattern]),
-          language: maker.all([kind.language, language]),
-        },
-      ]);
-      if (this.#patterns.size > 1)
-        kinds = kinds.filter((kind) => !isEmptyLanguage(kind.language, maker, where));
+      kinds = kinds.flatMap((kind) => {
+        const inside = maker.all([kind.language, language]);
+        const outside = maker.all([kind.language, maker.not(language)]);
+        const matched = new Set([...kind.matched, pattern]);
+        if (isSeveral && isEmptyLanguage(inside, maker, where)) return [kind];
+        if (isSeveral && isEmptyLanguage(outside, maker, where)) return [{ ...kind, matched }];
+        return [
+          { ...kind, language: outside },
+          { matched, language: inside },
+        ];
+      });
       if (kinds.length <= maxKindsOfNames) continue;
       throw new FormError(
         where,
