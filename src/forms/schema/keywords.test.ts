@@ -118,7 +118,7 @@ describe("a JSON schema as a form", () => {
     expect(writes({ "x-order": 3, type: "null" }, null)).toBe(true);
     expect(writes({ enumDescriptions: ["nothing"], enum: [null] }, null)).toBe(true);
     expect(() => schemaForm({ xtype: "null" })).toThrow(/#\/xtype: is no keyword/);
-    expect(() => schemaForm({ pattern: "(?=a)" })).toThrow(/#\/pattern: .*look-ahead/);
+    expect(() => schemaForm({ pattern: "(?<=a)b" })).toThrow(/#\/pattern: .*look-behind/);
     expect(() => schemaForm({ format: "colour" })).toThrow(/#\/format: "colour" is no format/);
     expect(() => schemaForm({ type: "number", multipleOf: 0.1 })).toThrow(/multipleOf 0.1/);
     expect(() =>
