@@ -135,7 +135,9 @@ function host(
   return {
     kind: "host",
     backend: opened.backend,
-    notices: [...notices, ...opened.notices],
+    get notices() {
+      return [...notices, ...opened.notices];
+    },
     details: [],
   };
 }

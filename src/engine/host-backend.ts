@@ -18,7 +18,7 @@ export interface HostUse extends FileOptions {
   readonly exact?: boolean | undefined;
 }
 
-/** The caller disposes of it. @throws DeviceError when the native backend was asked for and is missing. */
+/** The caller disposes of it. Notices grow while programs are compiled. @throws DeviceError when the native backend was asked for and is missing. */
 export function openHostBackend(
   device: HostDevice,
   { threads, exact, ...files }: HostUse = {},
@@ -30,7 +30,12 @@ export function openHostBackend(
   }
   if (device === "reference") return { backend: createReferenceBackend(), notices: [] };
   const backend = createCpuBackend(defined({ threads, exact, files: fileUse(files) }));
-  return { backend, notices: backend.notices };
+  return {
+    backend,
+    get notices() {
+      return backend.notices;
+    },
+  };
 }
 
 /** Transposes with the processor's threads. They start with the first matrix: most models have none to transpose. */

@@ -159,9 +159,10 @@ function fileNotices({ model, options }: ModelSetup, tokenizer: Tokenizer): read
 type Running = Pick<OpenedModel, "backend" | "session" | "sparsity" | "plan" | keyof Remarks>;
 
 async function openOnHost(
-  { backend, notices, details }: Extract<ChosenDevice, { kind: "host" }>,
+  chosen: Extract<ChosenDevice, { kind: "host" }>,
   setup: ModelSetup,
 ): Promise<Running> {
+  const { backend, details } = chosen;
   try {
     const sparsity = await resolveSparsity(setup, backend.transpose);
     await nextTurn();
@@ -172,7 +173,8 @@ async function openOnHost(
       backend,
       session,
       sparsity: sparsity.method,
-      notices: [...notices, ...sparsity.notices],
+      // Read now: what files and memory could not give is known once the program is compiled.
+      notices: [...chosen.notices, ...sparsity.notices],
       details: [...details, ...sparsity.details],
     };
   } catch (error) {

@@ -5,7 +5,7 @@
 
 import { checkValue } from "../../core/check-options.ts";
 import { DeviceError, HearthError, LimitError, UnsupportedError } from "../../core/errors.ts";
-import { formatBytes } from "../../core/units.ts";
+import { type Bytes, formatBytes } from "../../core/units.ts";
 import type { Slot } from "../../ops/op.ts";
 import { type Program, type Step, watchedRows } from "../../ops/program.ts";
 import { changeableSubsets, changedSubset, opsOfKind } from "../../ops/program-ops.ts";
@@ -26,6 +26,7 @@ import { activeSets, channelCounts, ffnCounts, neuronCounts } from "./counts.ts"
 import { type LoweredProgram, lowerProgram } from "./lower.ts";
 import { machineOf } from "./machine.ts";
 import { createMappedFiles, type FileUse, fileUse, type MappedFiles } from "./mapped-files.ts";
+import { scarceMemory } from "./scarce-memory.ts";
 import { nativeProduct } from "./sgemm.ts";
 import { createTopKOutputs, type WithoutTopK, withoutTopK } from "./top-k.ts";
 import { transposeWeight } from "./transpose.ts";
@@ -70,10 +71,19 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
   }
   const files = createMappedFiles(addon, use);
   const threadNotices = pool.threads < count ? [fewerThreads(count, pool.threads)] : [];
+  const memoryNotices: string[] = [];
+  const native: Native = {
+    addon,
+    pool,
+    files,
+    // Locked pages stay, and a copy of our own is memory that the system has given.
+    canLosePages: use.access === "map" && !use.isLocked,
+    notice: (sentence) => memoryNotices.push(sentence),
+  };
   return {
     description: describe(pool, exact),
     get notices() {
-      return [...threadNotices, ...files.notices];
+      return [...threadNotices, ...files.notices, ...memoryNotices];
     },
     threads: pool.threads,
     isa: pool.kernels,
@@ -81,7 +91,7 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
     multiply: nativeProduct(addon, pool),
     convert: nativeConversion(addon, pool),
     measureRead: () => addon.measureRead(pool.handle, measuredBytes),
-    compile: (program, options) => compile({ addon, pool, files }, program, options),
+    compile: (program, options) => compile(native, program, options),
     [Symbol.dispose]: () => {
       files.close();
       addon.disposePool(pool.handle);
@@ -93,6 +103,9 @@ interface Native {
   readonly addon: Addon;
   readonly pool: AddonPool;
   readonly files: MappedFiles;
+  /** Whether the system may drop pages of weights and read them again. */
+  readonly canLosePages: boolean;
+  readonly notice: (sentence: string) => void;
 }
 
 async function compile(
@@ -107,7 +120,15 @@ async function compile(
   const executable = compileNatively(native, () =>
     native.addon.prepare(native.pool.handle, lowered.program),
   );
-  const moved = await moveToHugePages(native, lowered, executable, options.signal);
+  // What the executable has not written to yet is not available, though the system counts it so.
+  const { kvBytes, scratchBytes } = executable;
+  const available = machineOf(native.addon).availableBytes - kvBytes - scratchBytes;
+  const scarce = scarceMemory(lowered.weightBytes.mapped, available);
+  if (native.canLosePages && scarce !== undefined) native.notice(scarce);
+  const moved = await moveToHugePages(native, lowered, executable, {
+    available,
+    signal: options.signal,
+  });
   options.onProgress?.({ done: total, total });
   const { mapped, copied } = lowered.weightBytes;
   const mappedWeights = native.files.access === "map" ? Math.max(0, mapped - moved) : 0;
@@ -120,14 +141,13 @@ async function compile(
   return createExecutable(native.addon, cut, executable, memory);
 }
 
-/** How many bytes. What the executable has not written to yet is not available, though the system counts it so. */
+/** How many bytes. */
 async function moveToHugePages(
   { addon, files }: Native,
   { stretches }: LoweredProgram,
-  { handle, kvBytes, scratchBytes }: AddonExecutable,
-  signal: AbortSignal | undefined,
+  { handle }: AddonExecutable,
+  { available, signal }: { readonly available: Bytes; readonly signal: AbortSignal | undefined },
 ): Promise<number> {
-  const available = machineOf(addon).availableBytes - kvBytes - scratchBytes;
   try {
     return await files.moveToHugePages(stretches, available, signal);
   } catch (error) {
