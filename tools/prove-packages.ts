@@ -1,6 +1,6 @@
 /**
- * The packages for other systems, run in emulators of them: kernel tests for every instruction set, the command line and
- * the golden answers. By hand: it takes many minutes, and wants what emulators.ts says.
+ * The packages for this system and those that it can imitate, run: kernel tests for every instruction set, the command line
+ * and the golden answers. By hand: it takes many minutes, and wants what emulators.ts says.
  *   npm run prove:packages
  */
 import { readdirSync } from "node:fs";
@@ -22,9 +22,10 @@ async function main(flags: readonly string[]): Promise<number> {
     console.error("prove:packages: this machine has no emulator; see tools/packages/emulators.ts");
     return 1;
   }
-  buildAddons(platforms.map(({ name }) => name));
+  const of = platforms.filter(({ name }) => usable.some(({ platform }) => platform === name));
+  buildAddons(of.map(({ name }) => name));
   for (const emulator of usable) await proveKernels(emulator);
-  const packed = await stagePackages(readManifest(packagePath(".")));
+  const packed = await stagePackages(readManifest(packagePath(".")), { of });
   for (const line of await smokeAll(packed)) console.log(line);
   return 0;
 }
