@@ -101,7 +101,7 @@ function stageGpu(own: Manifest, webgpu: Manifest): readonly PackedPackage[] {
 async function stageMain(manifest: Manifest, changelog?: string): Promise<PackedPackage> {
   const folder = stageFolder(manifest);
   for (const name of npmPack(packagePath("."), ["--dry-run"]).files) {
-    if (name === "package.json" || isReplaced(name)) continue;
+    if (name === "package.json" || isLeftOut(name)) continue;
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     cpSync(packagePath(name), join(folder, name));
   }
@@ -110,8 +110,12 @@ async function stageMain(manifest: Manifest, changelog?: string): Promise<Packed
   return pack(folder);
 }
 
-/** Of dist: the modules, which bundle.ts lays out anew, and types that no entry reaches (tools/commonjs-types.mjs). */
-function isReplaced(name: string): boolean {
+/**
+ * Sources, which nothing in the package reads. Of dist: the modules, which bundle.ts lays out anew, and types that no entry
+ * reaches (tools/commonjs-types.mjs).
+ */
+function isLeftOut(name: string): boolean {
+  if (name.startsWith("src/")) return true;
   const [, path, ending] = /^dist\/(?!commonjs\/)(.*)\.(js|d\.ts)$/.exec(name) ?? [];
   if (path === undefined) return false;
   if (ending === "js") return existsSync(packagePath(`dist/${path}.d.ts`));
