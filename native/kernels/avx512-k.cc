@@ -10,70 +10,98 @@
 namespace hearth {
 namespace {
 
-inline __m512i load_halves(const int8_t* first, const int8_t* second) {
-  const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first));
-  const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(second));
-  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
+// The sums of formats with minima: Σ d d_x code·q, two lanes for each group, and Σ m d_x Σq.
+struct KSum {
+  __m512 dot;
+  __m256 minimum;
+};
 
-// Eight values in the low lanes and eight in the high ones.
-inline __m512 join(const float* low, const float* high) {
-  return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
-}
-
-// Groups 4h … 4h + 3 lie in 64 bytes: low nibbles are groups 0 and 2, high nibbles 1 and 3.
+// Groups 2k lie in the low nibbles of 32 bytes, groups 2k + 1 in their high nibbles. Part k of a
+// register (128 bits) is made to hold half of the k-th of these: the products of a group's halves
+// fall into the same four lanes, and those of even and odd groups are added together.
 template <class Codec>
 struct KDot {
   using Format = Codec;
   static constexpr size_t kBytes = Codec::kBytes;
-  using Sum = __m512;
-  static Sum start() { return _mm512_setzero_ps(); }
-  static float finish(Sum sum) { return _mm512_reduce_add_ps(sum); }
+  using Sum = KSum;
+  static Sum start() { return {_mm512_setzero_ps(), _mm256_setzero_ps()}; }
+  static float finish(Sum sum) {
+    return _mm512_reduce_add_ps(_mm512_sub_ps(sum.dot, _mm512_zextps256_ps512(sum.minimum)));
+  }
 
-  static __m512i add_fifth(__m512i code, __m512i high, uint8_t first, uint8_t second) {
-    const __m512i bits = _mm512_inserti64x4(_mm512_set1_epi8(static_cast<char>(first)),
-                                            _mm256_set1_epi8(static_cast<char>(second)), 1);
-    return _mm512_mask_add_epi8(code, _mm512_test_epi8_mask(high, bits), code,
+  // Parts 0 and 2 of both, and parts 1 and 3 of both.
+  static __m512i even_parts(__m512i low, __m512i high) {
+    return _mm512_shuffle_i32x4(low, high, 0x88);
+  }
+  static __m512i odd_parts(__m512i low, __m512i high) {
+    return _mm512_shuffle_i32x4(low, high, 0xdd);
+  }
+
+  // Adds 16 to the codes of part k where sixteen bytes have bit 2k, or bit 2k + 1.
+  static __m512i add_fifth(__m512i code, const uint8_t* high, bool is_odd) {
+    const __m512i even_bits =
+        _mm512_set_epi32(0x40404040, 0x40404040, 0x40404040, 0x40404040, 0x10101010, 0x10101010,
+                         0x10101010, 0x10101010, 0x04040404, 0x04040404, 0x04040404, 0x04040404,
+                         0x01010101, 0x01010101, 0x01010101, 0x01010101);
+    const __m512i bits = is_odd ? _mm512_add_epi8(even_bits, even_bits) : even_bits;
+    const __m512i bytes =
+        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(high)));
+    return _mm512_mask_add_epi8(code, _mm512_test_epi8_mask(bytes, bits), code,
                                 _mm512_set1_epi8(16));
   }
 
-  // Lanes per 128-bit part: {0 0 1 1} twice, then {2 2 3 3} twice, of the four groups.
-  static __m512i dot_half(const uint8_t* weights, const int8_t* q, size_t half) {
-    const __m512i packed = _mm512_loadu_si512(weights + Codec::kNibbles + 64 * half);
-    __m512i low = _mm512_and_si512(packed, _mm512_set1_epi8(15));
-    __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 4), _mm512_set1_epi8(15));
-    if constexpr (Codec::kBits == 5) {
-      const __m512i fifth = _mm512_broadcast_i64x4(
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights + Codec::kHighBits)));
-      const unsigned shift = static_cast<unsigned>(4 * half);
-      low = add_fifth(low, fifth, static_cast<uint8_t>(1u << shift),
-                      static_cast<uint8_t>(4u << shift));
-      high = add_fifth(high, fifth, static_cast<uint8_t>(2u << shift),
-                       static_cast<uint8_t>(8u << shift));
-    }
-    const __m512i zero = _mm512_setzero_si512();
-    const __m512i even = _mm512_dpbusd_epi32(zero, low, load_halves(q, q + 64));
-    const __m512i odd = _mm512_dpbusd_epi32(zero, high, load_halves(q + 32, q + 96));
+  // Codes of even groups from half of their elements.
+  static __m512i even_codes(__m512i packed, const uint8_t* high) {
+    const __m512i code = _mm512_and_si512(packed, _mm512_set1_epi8(15));
+    return Codec::kBits == 5 ? add_fifth(code, high, false) : code;
+  }
+  // Of odd groups; those of four bits stay 16-fold, which spares a shift.
+  static __m512i odd_codes(__m512i packed, const uint8_t* high) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    if constexpr (Codec::kBits == 4) return _mm512_andnot_si512(nibble, packed);
+    return add_fifth(_mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble), high, true);
+  }
+
+  // Lanes 2g and 2g + 1: the dot product of group g, 16-fold where its codes are.
+  static __m512i dots(const uint8_t* weights, const int8_t* interleaved) {
+    const __m512i head = _mm512_loadu_si512(weights + Codec::kNibbles);
+    const __m512i tail = _mm512_loadu_si512(weights + Codec::kNibbles + 64);
+    const __m512i first = even_parts(head, tail);
+    const __m512i second = odd_parts(head, tail);
+    // x: elements 0-15 of groups 0-3, elements 16-31 of them, then those of groups 4-7.
+    const __m512i x_first = _mm512_loadu_si512(interleaved);
+    const __m512i x_second = _mm512_loadu_si512(interleaved + 64);
+    const __m512i x_first_high = _mm512_loadu_si512(interleaved + kSuper);
+    const __m512i x_second_high = _mm512_loadu_si512(interleaved + kSuper + 64);
+    const uint8_t* high = weights + 16;
+    __m512i even = _mm512_dpbusd_epi32(_mm512_setzero_si512(), even_codes(first, high),
+                                       even_parts(x_first, x_first_high));
+    even = _mm512_dpbusd_epi32(even, even_codes(second, high + 16),
+                               even_parts(x_second, x_second_high));
+    __m512i odd = _mm512_dpbusd_epi32(_mm512_setzero_si512(), odd_codes(first, high),
+                                      odd_parts(x_first, x_first_high));
+    odd =
+        _mm512_dpbusd_epi32(odd, odd_codes(second, high + 16), odd_parts(x_second, x_second_high));
     return _mm512_add_epi32(_mm512_unpacklo_epi64(even, odd), _mm512_unpackhi_epi64(even, odd));
   }
 
   static void add(const uint8_t* weights, const Q8Row& x, size_t index, Sum& sum) {
     const __m128i head = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights));
-    const __m512 whole = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scale_bytes(head)));
-    // d for the scales, that of the minima for those; then d and d · Σ q of x.
-    const __m512i halves = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m512 d = _mm512_permutexvar_ps(halves, _mm512_castps128_ps512(_mm_cvtph_ps(head)));
-    const __m512 factor =
-        _mm512_mul_ps(_mm512_mul_ps(whole, d), join(x.d + 8 * index, x.d_sum + 8 * index));
-    const int8_t* q = x.q + index * kKBlock;
-    const __m512i own = _mm512_set_epi32(3, 3, 2, 2, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 0, 0);
-    for (size_t half = 0; half < 2; ++half) {
-      const __m512i pick = _mm512_add_epi32(own, _mm512_set1_epi32(static_cast<int>(4 * half)));
-      const __m512 dot = _mm512_cvtepi32_ps(dot_half(weights, q + 128 * half, half));
-      sum = _mm512_fmadd_ps(dot, _mm512_permutexvar_ps(pick, factor), sum);
-    }
-    constexpr __mmask16 kMinima = 0xff00;
-    sum = _mm512_mask_sub_ps(sum, kMinima, sum, factor);
+    const __m128i bytes = k_scale_bytes(head);
+    const __m128 d = _mm_cvtph_ps(head);
+    constexpr float kOdd = Codec::kBits == 4 ? 1.0f / 16 : 1.0f;
+    const __m256 x_d = _mm256_mul_ps(_mm256_loadu_ps(x.d + 8 * index),
+                                     _mm256_setr_ps(1, kOdd, 1, kOdd, 1, kOdd, 1, kOdd));
+    const __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+    const __m256 factor = _mm256_mul_ps(_mm256_mul_ps(scale, x_d), _mm256_broadcastss_ps(d));
+    const __m512i own = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512 dot = _mm512_cvtepi32_ps(dots(weights, x.interleaved + index * kKBlock));
+    sum.dot =
+        _mm512_fmadd_ps(dot, _mm512_permutexvar_ps(own, _mm512_castps256_ps512(factor)), sum.dot);
+    const __m256 minimum =
+        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes)));
+    sum.minimum = _mm256_fmadd_ps(_mm256_mul_ps(minimum, _mm256_loadu_ps(x.d_sum + 8 * index)),
+                                  _mm256_broadcastss_ps(_mm_movehdup_ps(d)), sum.minimum);
   }
 };
 
