@@ -30,6 +30,7 @@ import { createBar } from "./progress.ts";
 import { batchOption } from "./prompt-options.ts";
 
 interface BenchFlags extends ServerBenchFlags {
+  readonly depth: readonly number[];
   readonly parallel: readonly number[];
   readonly device: readonly string[];
   readonly sparsity: readonly string[];
@@ -44,7 +45,8 @@ interface BenchFlags extends ServerBenchFlags {
 }
 
 const examples = `
-Tests are named as in llama-bench: pp128 reads a prompt of 128 tokens, tg64 writes 64. Every combination of model and
+Tests are named as in llama-bench: pp128 reads a prompt of 128 tokens, tg64 writes 64, tg64 @ d4096 writes them behind a
+text of 4096, whose reading is not counted (--depth). Every combination of model and
 comma-separated options is measured, in turn, round by round; the first round is thrown away. Shown is the median and
 the range of all rounds. Close other programs first.
 
@@ -57,6 +59,7 @@ Examples:
   $ hearth bench a.gguf b.gguf -p 128,512 -n 64 --threads 1,2 -o csv
   $ hearth bench model.gguf --sparsity dense,auto --save bench/results/mine.json
   $ hearth bench model.gguf --device hybrid --vram-budget 24GiB,11GiB
+  $ hearth bench model.gguf --depth 0,4096 --cache-type q8_0
   $ hearth bench model.gguf --against-llama-bench ~/llama.cpp/build/bin/llama-bench
   $ hearth bench model.gguf --against --against-from ~/with-node-llama-cpp
 ${serverExamples}`;
@@ -76,6 +79,7 @@ export function addBenchCommand(program: Command): void {
         .argParser(numberList)
         .default([64]),
     )
+    .option("-d, --depth <tokens>", "tokens in the cache before each test", numberList, [0])
     .option("--parallel <n,…>", "answers written at the same time", numberList, [1])
     .option("-r, --repetitions <n>", "timed runs of each test", wholeNumber, 5)
     .option("--threads <n,…>", "threads (default: physical cores)", numberList)
@@ -109,7 +113,10 @@ export function addBenchCommand(program: Command): void {
 }
 
 async function runBench(models: readonly string[], flags: BenchFlags): Promise<void> {
-  if (flags.server !== undefined) return await runServerBench(models, flags);
+  if (flags.server !== undefined) {
+    if (Math.max(...flags.depth) > 0) throw new OptionError("depth", "given with --server", "none");
+    return await runServerBench(models, flags);
+  }
   refuseServerFlags(flags);
   checkOutputFile(flags.save, "--save");
   const bar = createBar("measuring", "runs");
@@ -120,6 +127,7 @@ async function runBench(models: readonly string[], flags: BenchFlags): Promise<v
       configurations: configurationsOf(flags),
       promptTokens: flags.promptTokens,
       answerTokens: flags.answerTokens,
+      depth: flags.depth,
       parallel: flags.parallel,
       repetitions: flags.repetitions,
       ...(flags.againstLlamaBench !== undefined && { againstLlamaBench: flags.againstLlamaBench }),

@@ -7,9 +7,13 @@ export interface AgainstSettings {
   readonly gpu: "none" | "auto";
 }
 
-export type AgainstTest =
+export type AgainstTest = {
+  /** In the cache when the test begins. */
+  readonly before: readonly number[];
+} & (
   | { readonly kind: "prompt"; readonly ids: readonly number[] }
-  | { readonly kind: "decode"; readonly first: number; readonly tokens: number };
+  | { readonly kind: "decode"; readonly first: number; readonly tokens: number }
+);
 
 export type AgainstRequest =
   | { readonly kind: "open"; readonly library: string; readonly settings: AgainstSettings }

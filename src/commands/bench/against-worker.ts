@@ -62,6 +62,7 @@ async function open(library: string, settings: AgainstSettings): Promise<Against
 async function measure(test: AgainstTest): Promise<AgainstReply> {
   if (sequence === undefined) return { kind: "failed", message: "no model is open" };
   await sequence.clearHistory();
+  if (test.before.length > 0) await sequence.evaluateWithoutGeneratingNewTokens(test.before);
   const perSecond =
     test.kind === "prompt" ? await prompt(sequence, test) : await decode(sequence, test);
   return { kind: "measured", tokensPerSecond: perSecond };

@@ -1,4 +1,6 @@
 /** The bench on a tiny model: what it counts, and that it runs as `run` does. Speeds themselves are no test's business. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -76,6 +78,26 @@ describe("bench", () => {
     expect(results[1]?.bytes_per_token).toBeUndefined();
   });
 
+  it("reads a text before a test that has a depth, and counts the test alone", async () => {
+    const { results } = await bench({
+      models: [model.path],
+      configurations: [{ device: "reference" }],
+      promptTokens: [4],
+      answerTokens: [3],
+      parallel: [1, 2],
+      depth: [0, 40],
+      repetitions: 1,
+    });
+    const deep = ["pp4 @ d40", "tg3 @ d40", "tg3x2 @ d40"];
+    expect(results.map(({ test }) => test)).toEqual(["pp4", "tg3", "tg3x2", ...deep]);
+    for (const { tokens_per_second: rates } of results) expect(rates.low).toBeGreaterThan(0);
+    // What is read of the cache is no weight.
+    expect(results.map((one) => one.bytes_per_token !== undefined)).toEqual([
+      ...[false, true, false],
+      ...[false, false, false],
+    ]);
+  });
+
   it("refuses what measures nothing", async () => {
     const models = [model.path];
     await expect(bench({ models, promptTokens: [0], answerTokens: [0] })).rejects.toThrow(
@@ -83,6 +105,11 @@ describe("bench", () => {
     );
     await expect(bench({ models, repetitions: 0 })).rejects.toThrow("repetitions");
     await expect(bench({ models: [] })).rejects.toThrow("models");
+    const old = join(model.path, "..", "old-llama-bench");
+    writeFileSync(old, "#!/bin/sh\necho --n-prompt --n-gen\n", { mode: 0o755 });
+    await expect(bench({ models, depth: [9], againstLlamaBench: old })).rejects.toThrow(
+      /^depth: "?9"? is not usable; expected 0 beside this llama-bench, which is too old/,
+    );
     expect(() => findNodeLlamaCpp("/nowhere/at/all")).toThrow("npm install node-llama-cpp");
   });
 });
@@ -91,6 +118,8 @@ describe("the limits of bench", () => {
   it.each([
     ["promptTokens", { promptTokens: [longestContext - 1] }],
     ["answerTokens", { answerTokens: [longestContext] }],
+    ["depth", { depth: [longestContext - 1] }],
+    ["depth", { depth: [longestContext - 100], answerTokens: [99] }],
     ["parallel", { parallel: [1025] }],
     ["batchSize", { configurations: [{}, { batchSize: 4097 }] }],
     ["threads", { configurations: [{}, { threads: 0 }] }],

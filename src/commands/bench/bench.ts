@@ -43,6 +43,8 @@ export interface BenchOptions {
   readonly promptTokens?: readonly Tokens[];
   /** Lengths of answers. Default 64. */
   readonly answerTokens?: readonly Tokens[];
+  /** Tokens in the cache, of a text before, when a prompt or an answer begins. Default 0. */
+  readonly depth?: readonly Tokens[];
   /** Answers written at the same time. Default 1; speeds are those of all together. */
   readonly parallel?: readonly number[];
   /** Timed runs of each test. Default 5. */
@@ -64,6 +66,7 @@ const benchRules: OptionRules<BenchOptions> = {
   configurations: listRule({ expected: "an object of engine options", accepts: isRecord }),
   promptTokens: listRule(countRule(0, longestContext - tokensBeside)),
   answerTokens: listRule(countRule(0, longestContext - tokensBeside)),
+  depth: listRule(countRule(0, longestContext - tokensBeside)),
   parallel: listRule(engineRules.sequences),
   repetitions: countRule(1),
   againstLlamaBench: textRule,
@@ -81,7 +84,8 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   checkValue(options.models, "models", textListRule);
   const { models, configurations = [{}], repetitions = 5, onRun } = options;
   const tests = testsOf(options);
-  const contextLength = Math.max(...tests.map(({ tokens }) => tokens)) + tokensBeside;
+  const contextLength =
+    Math.max(...tests.map(({ depth, tokens }) => depth + tokens)) + tokensBeside;
   const sequences = Math.max(...(options.parallel ?? [1]));
   // As `run` judges them, and each before the first model is opened.
   for (const configuration of configurations) checkOptions(configuration, engineRules, "bench");
@@ -130,21 +134,37 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
 
 function testsOf(options: BenchOptions): readonly Test[] {
   const { promptTokens = [128], answerTokens = [64], parallel = [1], models } = options;
+  const { depth: depths = [0] } = options;
   if (models.length === 0) throw new OptionError("models", "none", "at least one GGUF file");
-  const tests: readonly Test[] = [
-    ...promptTokens.map((tokens): Test => ({ kind: "prompt", tokens })),
-    ...answerTokens.flatMap((tokens) =>
-      parallel.map((answers): Test => ({ kind: "decode", tokens, answers })),
-    ),
-  ].filter(({ tokens }) => tokens > 0);
-  if (tests.length > 0) return tests;
-  throw new OptionError("tokens", "no test", "a prompt or an answer of at least one token");
+  const tests = depths
+    .flatMap((depth): readonly Test[] => [
+      ...promptTokens.map((tokens): Test => ({ kind: "prompt", depth, tokens })),
+      ...answerTokens.flatMap((tokens) =>
+        parallel.map((answers): Test => ({ kind: "decode", depth, tokens, answers })),
+      ),
+    ])
+    .filter(({ tokens }) => tokens > 0);
+  if (tests.length === 0) {
+    throw new OptionError("tokens", "no test", "a prompt or an answer of at least one token");
+  }
+  const longest = longestContext - tokensBeside;
+  const beyond = tests.find(({ depth, tokens }) => depth + tokens > longest);
+  if (beyond === undefined) return tests;
+  const { depth, tokens } = beyond;
+  throw new OptionError("depth", `${depth}, with ${tokens} tokens`, `at most ${longest} together`);
 }
 
-async function findPrograms({ againstLlamaBench, againstFrom }: BenchOptions): Promise<Programs> {
+async function findPrograms(options: BenchOptions): Promise<Programs> {
+  const { againstLlamaBench, againstFrom, depth = [] } = options;
+  const llamaBench =
+    againstLlamaBench === undefined ? undefined : await findLlamaBench(againstLlamaBench);
+  const deepest = Math.max(0, ...depth);
+  if (deepest > 0 && llamaBench?.help.includes("--n-depth") === false) {
+    const expected = "0 beside this llama-bench, which is too old: its --help names no --n-depth";
+    throw new OptionError("depth", `${deepest}`, expected);
+  }
   return {
     nodeLlamaCpp: againstFrom === undefined ? undefined : findNodeLlamaCpp(againstFrom),
-    llamaBench:
-      againstLlamaBench === undefined ? undefined : await findLlamaBench(againstLlamaBench),
+    llamaBench,
   };
 }

@@ -12,9 +12,11 @@ import { physicalCores } from "./machine.ts";
 import type { Opponent } from "./opponent.ts";
 import { gpuRoof } from "./roof.ts";
 
-export type Test =
-  | { readonly kind: "prompt"; readonly tokens: Tokens }
-  | { readonly kind: "decode"; readonly tokens: Tokens; readonly answers: number };
+export type Test = {
+  /** Of the text that is in the cache when the test begins. */
+  readonly depth: Tokens;
+  readonly tokens: Tokens;
+} & ({ readonly kind: "prompt" } | { readonly kind: "decode"; readonly answers: number });
 
 /** The programs that hearth is measured beside, each found before a model is opened. */
 export interface Programs {
@@ -109,7 +111,11 @@ export async function measureRoof({ meter, roofs }: Contender, round: number): P
 /** Measures every side once; round 0 is the warm-up. Who goes first changes from round to round. */
 export async function measureSides(contender: Contender, test: Test, round: number): Promise<void> {
   const { engine, opponents, samples } = contender;
-  const ids = randomIds(engine.model.vocabulary, test, round);
+  const { vocabulary } = engine.model;
+  // The same in every round: read once.
+  const before = randomIds(vocabulary, test.depth, 0);
+  // Others in every round, so that the cache never holds the beginning of a prompt.
+  const ids = randomIds(vocabulary, test.kind === "prompt" ? test.tokens : 1, round + 1);
   const others = (["llamaBench", "nodeLlamaCpp"] as const).filter(
     (side) => isComparable(test) && opponents[side] !== undefined,
   );
@@ -118,8 +124,8 @@ export async function measureSides(contender: Contender, test: Test, round: numb
     const side = sides[(round + turn) % sides.length] ?? "hearth";
     const rate =
       side === "hearth"
-        ? await runOnce(engine, test, ids)
-        : await opponents[side]?.measure(againstTest(test, ids));
+        ? await runOnce(engine, test, { before, ids })
+        : await opponents[side]?.measure(againstTest(test, { before, ids }));
     if (round > 0 && rate !== undefined) samples.get(test)?.[side].push(rate);
   }
 }
@@ -129,32 +135,39 @@ export function isComparable(test: Test): boolean {
   return test.kind === "prompt" || test.answers === 1;
 }
 
-/** Other ids in every round, so that the cache never holds the beginning of a prompt. */
-function randomIds(vocabulary: number, test: Test, round: number): readonly number[] {
-  const random = createRandom(round + 1);
-  const count = test.kind === "prompt" ? test.tokens : 1;
+function randomIds(vocabulary: number, count: Tokens, seed: number): readonly number[] {
+  const random = createRandom(seed);
   // The first few ids of a vocabulary are often control tokens; a random text has none.
   const first = Math.min(16, vocabulary - 1);
   return Array.from({ length: count }, () => first + random.integer(vocabulary - first));
 }
 
-async function runOnce(engine: Engine, test: Test, ids: readonly number[]): Promise<number> {
+/** What a test reads: `before`, untimed, is as long as the test is deep. */
+interface TestIds {
+  readonly before: readonly number[];
+  readonly ids: readonly number[];
+}
+
+async function runOnce(engine: Engine, test: Test, { before, ids }: TestIds): Promise<number> {
   const sampling = { ignoreEos: true, seed: 1 };
   if (test.kind === "prompt") {
-    const { timings } = await engine.generate(ids, { maxTokens: 1, ...sampling }).result;
+    // A cache with windows forgets what lies far back: it is filled again for each run.
+    if (before.length > 0) await engine.generate(before, { maxTokens: 1, ...sampling }).result;
+    const prompt = [...before, ...ids];
+    const { timings } = await engine.generate(prompt, { maxTokens: 1, ...sampling }).result;
     return timings.promptTokensPerSecond;
   }
   // Each begins with a token of its own; their first tokens come from one step, and so do all others.
   const answers = Array.from({ length: test.answers }, (_, i) => {
     const first = ((ids[0] ?? 0) + i) % engine.model.vocabulary;
-    return engine.generate([first], { maxTokens: test.tokens + 1, ...sampling }).result;
+    return engine.generate([...before, first], { maxTokens: test.tokens + 1, ...sampling }).result;
   });
   const results = await Promise.all(answers);
   const slowest = Math.max(...results.map(({ timings }) => timings.decodeMilliseconds));
   return (1000 * test.tokens * test.answers) / slowest;
 }
 
-function againstTest(test: Test, ids: readonly number[]): AgainstTest {
-  if (test.kind === "prompt") return { kind: "prompt", ids };
-  return { kind: "decode", first: ids[0] ?? 0, tokens: test.tokens };
+function againstTest(test: Test, { before, ids }: TestIds): AgainstTest {
+  if (test.kind === "prompt") return { kind: "prompt", before, ids };
+  return { kind: "decode", before, first: ids[0] ?? 0, tokens: test.tokens };
 }

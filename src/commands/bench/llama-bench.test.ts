@@ -20,7 +20,7 @@ const settings: LlamaBenchSettings = {
   cacheType: "f16",
   gpu: "none",
 };
-const decode = { kind: "decode", first: 20, tokens: 6 } as const;
+const decode = { kind: "decode", before: [], first: 20, tokens: 6 } as const;
 
 /** What a run of the stand-in was started with. */
 function lastCall(): readonly string[] {
@@ -28,22 +28,24 @@ function lastCall(): readonly string[] {
   return JSON.parse(lines.at(-1) ?? "[]");
 }
 
-async function measureWith(how: string): Promise<number> {
+async function measureWith(how: string, before: readonly number[] = []): Promise<number> {
   const { command, help } = await findLlamaBench(fake);
   const program = { command: [...command, `--fake=${how}`], help };
   using bench = new LlamaBench(program, settings);
-  return await bench.measure(decode);
+  return await bench.measure({ ...decode, before });
 }
 
 describe("llama-bench", () => {
   it("measures one test a run on the same file and threads, without a card where hearth has none", async () => {
     using bench = new LlamaBench(await findLlamaBench(fake), settings);
-    expect(await bench.measure({ kind: "prompt", ids: [5, 6, 7] })).toBe(100);
-    const work = (prompt: number, answer: number): readonly string[] =>
-      `-p ${prompt} -n ${answer} -t 2 -r 1 -o json -ngl 0 -dev none`.split(" ");
-    expect(lastCall()).toEqual(["-m", "some model.gguf", ...work(3, 0)]);
+    expect(await bench.measure({ kind: "prompt", before: [], ids: [5, 6, 7] })).toBe(100);
+    const work = (lengths: string): readonly string[] =>
+      `${lengths} -t 2 -r 1 -o json -ngl 0 -dev none`.split(" ");
+    expect(lastCall()).toEqual(["-m", "some model.gguf", ...work("-p 3 -n 0")]);
     expect(await bench.measure(decode)).toBe(50);
-    expect(lastCall()).toEqual(["-m", "some model.gguf", ...work(0, 6)]);
+    expect(lastCall()).toEqual(["-m", "some model.gguf", ...work("-p 0 -n 6")]);
+    expect(await bench.measure({ ...decode, before: [7, 8, 9, 7] })).toBe(50);
+    expect(lastCall()).toEqual(["-m", "some model.gguf", ...work("-p 0 -n 6 -d 4")]);
     expect(bench.name).toBe("llama-bench b42 (abc1234)");
   });
 
@@ -98,6 +100,9 @@ describe("llama-bench", () => {
     );
     await expect(measureWith("nothing")).rejects.toThrow("nothing was printed");
     await expect(measureWith("other")).rejects.toThrow("n_threads is 3 in its report; expected 2");
+    await expect(measureWith("flat", [1, 2])).rejects.toThrow(
+      "n_depth is undefined in its report; expected 2",
+    );
     await expect(measureWith("no-rate")).rejects.toThrow("avg_ts is 0 in its report");
   });
 });

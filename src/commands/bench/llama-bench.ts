@@ -58,6 +58,13 @@ function refusal(program: string, error: ExecFileException | null, stderr: strin
   return "is another program (its --help names no --n-prompt)";
 }
 
+/** Of a test, in its flags and its report. */
+interface Lengths {
+  readonly n_prompt: number;
+  readonly n_gen: number;
+  readonly n_depth?: number;
+}
+
 export class LlamaBench implements Opponent {
   readonly #program: LlamaBenchProgram;
   readonly #settings: LlamaBenchSettings;
@@ -77,10 +84,13 @@ export class LlamaBench implements Opponent {
   async measure(test: AgainstTest): Promise<number> {
     const { command } = this.#program;
     const { threads } = this.#settings;
-    const wanted =
+    const lengths =
       test.kind === "prompt"
-        ? { n_prompt: test.ids.length, n_gen: 0, n_threads: threads }
-        : { n_prompt: 0, n_gen: test.tokens, n_threads: threads };
+        ? { n_prompt: test.ids.length, n_gen: 0 }
+        : { n_prompt: 0, n_gen: test.tokens };
+    const depth = test.before.length;
+    // Older builds have no depth, and no word of it in their reports.
+    const wanted = { ...lengths, n_threads: threads, ...(depth > 0 && { n_depth: depth }) };
     const { error, stdout, stderr } = await execute([...command, ...this.#flags(wanted)], {
       onStart: (child) => {
         this.#child = child;
@@ -108,9 +118,10 @@ export class LlamaBench implements Opponent {
     this.#child?.kill();
   }
 
-  #flags(lengths: { readonly n_prompt: number; readonly n_gen: number }): readonly string[] {
+  #flags(lengths: Lengths): readonly string[] {
     const { model, threads, cacheType, gpu } = this.#settings;
-    const work = ["-m", model, "-p", `${lengths.n_prompt}`, "-n", `${lengths.n_gen}`];
+    const test = ["-m", model, "-p", `${lengths.n_prompt}`, "-n", `${lengths.n_gen}`];
+    const work = [...test, ...(lengths.n_depth === undefined ? [] : ["-d", `${lengths.n_depth}`])];
     // f16 is its default, and older builds have other types with flash attention only.
     const cache = cacheType === "f16" ? [] : ["-ctk", cacheType, "-ctv", cacheType];
     // Without layers on a card it still multiplies a prompt there, unless the card is taken away.

@@ -35,14 +35,14 @@ export interface BenchResult {
   readonly file_bytes: number;
   /** Type of most of the weight bytes. */
   readonly quant: string;
-  /** "pp128": reading a prompt of 128 tokens; "tg64": writing 64 tokens. */
+  /** "pp128": reading a prompt of 128 tokens; "tg64": writing 64 tokens; "tg64 @ d4096": behind 4096 others. */
   readonly test: string;
   /** "cpu (avx512, 2 threads)" */
   readonly device: string;
   readonly sparsity: string;
   readonly tokens_per_second: Spread;
   /**
-   * Of tg only. Weights read for a token × tokens a second, and what the device reads at most: the same threads from
+   * Of tg without depth only. Weights read for a token × tokens a second, and what the device reads at most: the same threads from
    * memory, or the card's fastest kernel in the measured hardware profile. Two devices have no roof in common.
    */
   readonly bytes_per_token?: number;

@@ -37,7 +37,7 @@ function resultOf(contender: Contender, test: Test): BenchResult {
     device: engine.device,
     sparsity: sparsity.method,
     tokens_per_second: rates,
-    ...(test.kind === "decode" && test.answers === 1 && traffic(contender, rates.median)),
+    ...(readsWeightsAlone(test) && traffic(contender, rates.median)),
     ...(isSparse && { active_share: sparsity.activeShare }),
     ...(isShared &&
       opponents.llamaBench && {
@@ -58,10 +58,16 @@ function againstResult(
   return { program: name, tokens_per_second: spreadOf(other), ratio: ratioOf(own, other) };
 }
 
+/** Deep in a text the cache is read, too, and several answers share what is read. */
+function readsWeightsAlone(test: Test): boolean {
+  return test.kind === "decode" && test.answers === 1 && test.depth === 0;
+}
+
 /** As llama-bench names them; "tg64x4" writes four answers at once. */
 function nameOf(test: Test): string {
-  if (test.kind === "prompt") return `pp${test.tokens}`;
-  return `tg${test.tokens}${test.answers === 1 ? "" : `x${test.answers}`}`;
+  const depth = test.depth === 0 ? "" : ` @ d${test.depth}`;
+  if (test.kind === "prompt") return `pp${test.tokens}${depth}`;
+  return `tg${test.tokens}${test.answers === 1 ? "" : `x${test.answers}`}${depth}`;
 }
 
 function traffic(
