@@ -165,8 +165,8 @@ void vnni_gemm(const GemmTask& task) {
 // From how many tokens on the product of a tile pays (bench/kernels/rows_bench.cc; 64 x 4096, Zen 4):
 // of types whose rows are turned as they lie, the others of avx512-codes.h, and those of them with
 // minima for 16 columns. Dot products of types that are unpacked to memory do that for each token:
-// with two tokens 16 rows together take 0.4 to 0.7 times as long. Two tokens of turned types are as
-// fast together in a cache, but read from memory a product for each is ahead (measurements/batches.md).
+// with two tokens 16 rows together take 0.4 to 0.7 times as long. Types with add_dots of few-tokens.h
+// have products of their own for two and three tokens (measurements/batches.md).
 constexpr size_t kGemmTokensTurned = 3;
 constexpr size_t kGemmTokens = 5;
 constexpr size_t kGemmTokensMinima = 7;
@@ -180,6 +180,15 @@ constexpr size_t gemm_tokens() {
 }
 
 }  // namespace
+
+void avx512::tile_gemm(WeightType type, const GemmTask& task) {
+  for_each_codec([&](auto codec) {
+    using Codec = decltype(codec);
+    if constexpr (Codec::kX == XFormat::kQ8) {
+      if (Codec::kType == type) vnni_gemm<Codec>(task);
+    }
+  });
+}
 
 void avx512::add_gemm(Kernels& kernels) {
   for_each_codec([&kernels](auto codec) {

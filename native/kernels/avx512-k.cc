@@ -3,8 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "avx512.h"
-#include "four-rows.h"
+#include "few-tokens.h"
 #include "k-scales.h"
 
 namespace hearth {
@@ -156,19 +155,12 @@ struct KDot<Q6_K> {
   }
 };
 
-template <class Codec>
-void add(Kernels& kernels) {
-  WeightKernels& of_type = weights_of(kernels, Codec::kType);
-  of_type.gemv = four_row_gemv<KDot<Codec>>;
-  of_type.gather_dot = four_row_gather<KDot<Codec>>;
-}
-
 }  // namespace
 
 void avx512::add_dots_k(Kernels& kernels) {
-  add<Q4_K>(kernels);
-  add<Q5_K>(kernels);
-  add<Q6_K>(kernels);
+  add_dots<KDot<Q4_K>>(kernels);
+  add_dots<KDot<Q5_K>>(kernels);
+  add_dots<KDot<Q6_K>>(kernels);
 }
 
 }  // namespace hearth

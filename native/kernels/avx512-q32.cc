@@ -4,8 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "avx512.h"
-#include "four-rows.h"
+#include "few-tokens.h"
 
 namespace hearth {
 namespace {
@@ -235,21 +234,14 @@ struct Q32Dot {
   }
 };
 
-template <class Codec>
-void add(Kernels& kernels) {
-  WeightKernels& of_type = weights_of(kernels, Codec::kType);
-  of_type.gemv = four_row_gemv<Q32Dot<Codec>>;
-  of_type.gather_dot = four_row_gather<Q32Dot<Codec>>;
-}
-
 }  // namespace
 
 void avx512::add_dots_32(Kernels& kernels) {
-  add<Q8_0>(kernels);
-  add<Q4_0>(kernels);
-  add<Q4_1>(kernels);
-  add<Q5_0>(kernels);
-  add<Q5_1>(kernels);
+  add_dots<Q32Dot<Q8_0>>(kernels);
+  add_dots<Q32Dot<Q4_0>>(kernels);
+  add_dots<Q32Dot<Q4_1>>(kernels);
+  add_dots<Q32Dot<Q5_0>>(kernels);
+  add_dots<Q32Dot<Q5_1>>(kernels);
 }
 
 }  // namespace hearth

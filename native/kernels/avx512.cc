@@ -25,12 +25,12 @@ Kernels build() {
   Kernels kernels = {"avx512", true, {}, lane_vector_kernels<Avx512Lanes>()};
   for_each_codec(
       [&kernels](auto codec) { weights_of(kernels, codec.kType) = weights<decltype(codec)>(); });
+  avx512::add_gemm(kernels);
   avx512::add_dots_32(kernels);
   avx512::add_dots_k(kernels);
   avx512::add_dots_pairs(kernels);
   avx512::add_dots_book(kernels);
   avx512::add_dots_unpacked(kernels);
-  avx512::add_gemm(kernels);
   avx512::add_rows(kernels);
   avx512::add_vectors(kernels);
   avx512::add_quantisers(kernels);

@@ -7,7 +7,7 @@ namespace hearth {
 namespace avx512 {
 
 // gemv and gather_dot of the formats with blocks of 32, of the K-quants with nibbles, of those with
-// pairs, of the types with a book, and of all others.
+// pairs, of the types with a book, and of all others; of the first two also gemm. After add_gemm.
 void add_dots_32(Kernels& kernels);
 void add_dots_k(Kernels& kernels);
 void add_dots_pairs(Kernels& kernels);
@@ -15,6 +15,8 @@ void add_dots_book(Kernels& kernels);
 void add_dots_unpacked(Kernels& kernels);
 // gemm of all quantised types.
 void add_gemm(Kernels& kernels);
+// The same of one quantised type, for those whose gemm is another for a few tokens.
+void tile_gemm(WeightType type, const GemmTask& task);
 // axpy and dequantise_row of all quantised types.
 void add_rows(Kernels& kernels);
 // prepare_x of all quantised types, and those vector kernels that lanes do not express: signs,

@@ -60,6 +60,7 @@ Kernels with_exact_weights(Kernels kernels) {
       table.gemm = panel_gemm<L, ExactDecoder<Codec>>;
       table.gather_dot = generic_gather_dot<ExactDot<Codec, L>>;
       table.gemm_tokens = kExactGemmTokens;
+      table.panel_tokens = 0;
     }
   });
   return kernels;

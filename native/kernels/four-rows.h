@@ -21,8 +21,8 @@ namespace {
 // blocks, padded with zeros, took as long as several steps.)
 class LastStep {
  public:
-  // Of a row of `groups` groups, more than one step.
-  LastStep(const Q8Row& x, size_t groups) {
+  // Of a row of `groups` groups, more than one step. Once.
+  void fill(const Q8Row& x, size_t groups) {
     for (size_t i = kGroups - groups % kGroups; i < kGroups; ++i) {
       const size_t g = groups - kGroups + i;
       const int8_t* halves = x.interleaved + g / kGroups * kSuper + g % kGroups * 16;
@@ -77,7 +77,8 @@ void with_steps(const void* x, size_t columns, Body body) {
   if constexpr (Dot::kBytes > Dot::Format::kBytes) {
     static_assert(Dot::kBytes / Dot::Format::kBytes * Dot::Format::kBlock == kSuper);
     if (whole > 0 && bytes % Dot::kBytes != 0) {
-      LastStep last(prepared, columns / kGroup);
+      LastStep last;
+      last.fill(prepared, columns / kGroup);
       return body(Steps{prepared, whole, bytes, true, last.x()});
     }
   }
@@ -136,19 +137,36 @@ template <class Dot>
 // Adjacent rows go four at a time too. Over a mapped file (4 KB pages, one Zen 4 core, plain
 // reading 19-20 GB/s) Q4_0 reached 17-20 GB/s, one row at a time 12-17 with or without prefetch;
 // Q8_0 18-20 against 12-17. Over huge pages the order turns round for Q8_0 (24 against 28 GB/s with
-// 4096 columns), but a mapped file has none. The prefetch is a number of bytes ahead, past the end
-// of the range too: for long rows 9 KB are a little better than the next four rows, and for rows of
-// 432 bytes (an expert's down, Q4_0, two cores) 4 KB take three quarters of the time. What lies past
-// the end is another thread's, mostly: fetching what the caller reads next instead takes 0.86 of the
-// time where a range has 37 KB, 0.95 where it has 150 (docs/measurements/experts.md).
+// 4096 columns), but a mapped file has none.
+// The prefetch is a number of bytes ahead, past the end of the range too: for long rows 9 KB are a
+// little better than the next four rows, and for rows of 432 bytes (an expert's down, Q4_0, two
+// cores) 4 KB take three quarters of the time. What lies past the end is another thread's, mostly:
+// fetching what the caller reads next instead takes 0.86 of the time where a range has 37 KB, 0.95
+// where it has 150 (docs/measurements/experts.md).
+class PrefetchedRows {
+ public:
+  // Of rows that end at row `end`, behind which `next` is read; null for unknown.
+  PrefetchedRows(const Matrix& w, size_t end, const void* next)
+      : ahead_(round_up(w.row_bytes >= kLongRow ? 9216 : 4096, 4 * w.row_bytes)),
+        end_(row_of(w, end)),
+        behind_(next == nullptr ? end_ : static_cast<const uint8_t*>(next)) {}
+
+  // What is fetched while this row is read.
+  const uint8_t* of(const uint8_t* row) const {
+    return row + ahead_ < end_ ? row + ahead_ : behind_ + (row + ahead_ - end_);
+  }
+
+ private:
+  static constexpr size_t kLongRow = 1024;
+  size_t ahead_;
+  const uint8_t* end_;
+  const uint8_t* behind_;
+};
+
 template <class Dot>
 void four_row_gemv(const GemvTask& task) {
-  constexpr size_t kLongRow = 1024;
   const Matrix& w = task.w;
-  const size_t four = 4 * w.row_bytes;
-  const size_t ahead = round_up(w.row_bytes >= kLongRow ? 9216 : 4096, four);
-  const uint8_t* end = row_of(w, task.rows.end);
-  const uint8_t* behind = task.next == nullptr ? end : static_cast<const uint8_t*>(task.next);
+  const PrefetchedRows ahead(w, task.rows.end, task.next);
   with_steps<Dot>(task.x, w.columns, [&](const Steps& steps) {
     size_t r = task.rows.begin;
     for (; r + 4 <= task.rows.end; r += 4) {
@@ -156,7 +174,7 @@ void four_row_gemv(const GemvTask& task) {
       const uint8_t* next[4];
       for (size_t i = 0; i < 4; ++i) {
         row[i] = row_of(w, r + i);
-        next[i] = row[i] + ahead < end ? row[i] + ahead : behind + (row[i] + ahead - end);
+        next[i] = ahead.of(row[i]);
       }
       dot_four<Dot>(row, next, steps, task.y + r);
     }

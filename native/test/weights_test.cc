@@ -122,6 +122,14 @@ void test_gemm(Problem& p, Checks& checks, Random& random) {
     }
     for (size_t r = p.rows; r < stride; ++r) checks.near(what, y[t * stride + r], -7, 0);
   }
+  if (hearth::x_format(p.type) == hearth::XFormat::kQ8 && p.tokens < p.table->panel_tokens) {
+    for (size_t t = 0; t < p.tokens; ++t) {
+      std::vector<float> alone(p.rows);
+      p.table->gemv({p.matrix, p.x_row(t), {0, p.rows}, alone.data(), nullptr});
+      checks.same({p.kernels->name, "gemm of few tokens", detail.c_str()}, &y[t * stride],
+                  alone.data(), p.rows * 4);
+    }
+  }
   std::vector<float> parts(p.tokens * stride, -7);
   const size_t row_cut = random.below(p.rows + 1);
   for (size_t t = 0; t < p.tokens;) {
