@@ -2,7 +2,8 @@
 import { GiB } from "../src/core/units.ts";
 import { describedCards } from "../src/placement/described-cards.ts";
 import { byteLimit } from "./paper-plans/byte-limit.ts";
-import { paperModels, predictorRank } from "./paper-plans/models.ts";
+import { answer, longPrompt, prompt } from "./paper-plans/long-prompts.ts";
+import { firingRates, paperModels, predictorRank } from "./paper-plans/models.ts";
 import { contextLength, planPaperModel } from "./paper-plans/plan-model.ts";
 
 /** Figures 10, 11 and 13. */
@@ -45,4 +46,36 @@ for (const [card, gibibytes, type, names] of figures) {
       );
     }
   }
+}
+
+/** Table 4, on PC-High. */
+const hardware = describedCards.get("rtx-4090");
+if (hardware === undefined) throw new Error("no card rtx-4090");
+console.log(
+  "\n| Table 4, F16 | rank | prompt, s | streamed, GB | answer, s | sum, s |\n|---|---|---|---|---|---|",
+);
+for (const name of ["LLaMA2(ReGLU)-13B", "Falcon(ReLU)-40B"]) {
+  const model = paperModels.find((one) => one.name === name);
+  if (model === undefined || !`Table 4, ${name}`.includes(wanted)) continue;
+  const rank = predictorRank(model);
+  const options = {
+    contextLength: prompt + answer,
+    batchSize: 2048,
+    promptStream: "always",
+  } as const;
+  const plan = await planPaperModel({
+    ...{ model, type: "f16", rank, hardware, budgetBytes: 24 * GiB, options },
+  });
+  const rates = firingRates(model);
+  const activity = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+  const { promptSeconds, answerSeconds, streamedBytes } = longPrompt(model, plan, {
+    ...{ hardware, activity },
+  });
+  const numbers = [
+    promptSeconds,
+    streamedBytes / 1e9,
+    answerSeconds,
+    promptSeconds + answerSeconds,
+  ];
+  console.log(`| ${[name, rank, ...numbers.map((value) => value.toPrecision(3))].join(" | ")} |`);
 }

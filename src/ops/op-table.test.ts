@@ -152,6 +152,7 @@ const branches: Readonly<Record<string, number>> = {
   "devices/hybrid/description.ts": 3,
   "devices/hybrid/partition.ts": 5,
   "devices/hybrid/placed-op.ts": 8,
+  "devices/hybrid/split-block.ts": 1,
   "engine/planner.ts": 1,
   "engine/token-overhead.ts": 5,
   "model/expose-routes.ts": 1,

@@ -39,17 +39,17 @@ export function changeableSubsets(
   program: Program,
   { layer, ofExperts }: BlockRef,
 ): readonly (Uint32Array | undefined)[] {
-  return program.segments.flatMap(({ ops, isStreamed = false }) =>
-    ops
-      .filter(({ kind }) => kind === (ofExperts ? "experts" : "ffn"))
-      .map((op) => (isStreamed ? undefined : subsetIn(op, layer))),
-  );
-}
-
-function subsetIn(op: Op, layer: number): Uint32Array | undefined {
-  if (op.kind === "experts") return op.stack.layer === layer ? op.subset : undefined;
-  if (op.kind === "ffn") return op.block.layer === layer ? op.block.subset : undefined;
-  return undefined;
+  return program.segments.flatMap((segment) => {
+    const own = { ...program, segments: [segment] };
+    const subsets = ofExperts
+      ? opsOfKind(own, "experts").map(({ stack, subset }) =>
+          stack.layer === layer ? subset : undefined,
+        )
+      : opsOfKind(own, "ffn").map(({ block }) =>
+          block.layer === layer ? block.subset : undefined,
+        );
+    return segment.isStreamed === true ? subsets.map(() => undefined) : subsets;
+  });
 }
 
 /** The block's subset with other neurons in the places of `from`, which it must hold: an array of its own. */

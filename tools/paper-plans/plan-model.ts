@@ -6,6 +6,7 @@ import { tensorType } from "../../src/core/dtype.ts";
 import type { Bytes, Tokens } from "../../src/core/units.ts";
 import { transposedShape } from "../../src/derived-weights/transpose.ts";
 import { openSetup } from "../../src/engine/model-setup.ts";
+import type { EngineOptions } from "../../src/engine/options.ts";
 import { planModel } from "../../src/engine/planner.ts";
 import { resolveSparsity, type SparseSetup } from "../../src/engine/resolve-sparsity.ts";
 import { encodeHeader, type TensorPlace } from "../../src/gguf/encode.ts";
@@ -27,6 +28,8 @@ interface PlanOf {
   readonly rank: number;
   readonly hardware: HardwareProfile;
   readonly budgetBytes: Bytes;
+  /** Beside the sparsity. Default: the context alone. */
+  readonly options?: Pick<EngineOptions, "contextLength" | "batchSize" | "promptStream">;
 }
 
 export async function planPaperModel(of: PlanOf): Promise<Plan> {
@@ -34,7 +37,8 @@ export async function planPaperModel(of: PlanOf): Promise<Plan> {
   try {
     const path = join(folder, "model.gguf");
     writeHeader(makeOptions(path, of));
-    const setup = await openSetup(path, { contextLength, sparsity: "mlp" }, "per sequence");
+    const options = { contextLength, ...of.options, sparsity: "mlp" } as const;
+    const setup = await openSetup(path, options, "per sequence");
     const sparsity = await resolveSparsity(setup, async (weight, type) =>
       transposedShape(weight, type),
     );
