@@ -30,7 +30,8 @@ export function writeDecoded(tool: NativeTool, model: string, out: string): void
   run(tool("llama-quantize"), ["--allow-requantize", model, out, "F32"]);
 }
 
-function run([program = "", ...words]: readonly string[], args: readonly string[]): void {
+/** @throws Error with the end of what the program said, if it fails. */
+export function run([program = "", ...words]: readonly string[], args: readonly string[]): void {
   const { status, error, stderr } = spawnSync(program, [...words, ...args], { encoding: "utf8" });
   if (error !== undefined) throw error;
   if (status === 0) return;
