@@ -6,6 +6,7 @@ import { Server } from "./api/server.ts";
 import { App } from "./app.tsx";
 import { AppProvider } from "./app-parts.ts";
 import { Chats } from "./chat/chats.ts";
+import { Tabs } from "./chat/tabs.ts";
 import { Recordings } from "./map/recordings.ts";
 import { registerServiceWorker } from "./offline.ts";
 import { followRoute } from "./routes.ts";
@@ -19,7 +20,7 @@ const server = new Server(new URL(".", location.href).href, preferences.key);
 const connection = new Connection(server);
 const database = await Database.open().catch(() => undefined);
 const store = database ?? new MemoryStore();
-const tabs = new BroadcastChannel("hearth");
+const tabs = new Tabs();
 const recordings = new Recordings(server);
 const chats = new Chats({ server, connection, preferences, store, tabs, recordings });
 const parts = {

@@ -17,6 +17,7 @@ import {
 import {
   answering,
   beginAnswer,
+  endAnswer,
   type ScriptedServer,
   startScripted,
 } from "../fixtures/scripted-answers.ts";
@@ -129,6 +130,32 @@ describe.skipIf(browserPath === undefined)(`the page in trouble${withoutBrowser}
     await said("All of it.").waitFor();
     await page.getByRole("button", { name: "Previous branch" }).click();
     await said("The first half").waitFor();
+  });
+
+  it("leaves an answer to the tab that writes it, until that tab is closed", async () => {
+    let end = (): void => {};
+    scripted.script = (response) => {
+      beginAnswer(response, { content: "The first half" });
+      end = () => endAnswer(response);
+    };
+    await open();
+    await say("Tell me");
+    await said("The first half").waitFor();
+    const other = await context.newPage();
+    await other.goto(page.url());
+    await other.getByLabel("Key", { exact: true }).fill("k3y");
+    await other.keyboard.press("Enter");
+    const elsewhere = other.getByText("This answer is being written in another tab.");
+    await elsewhere.waitFor();
+    expect(await other.locator(".note button").count()).toBe(0);
+    end();
+    await elsewhere.waitFor({ state: "detached" });
+    await other.getByText("The first half").waitFor();
+    await say("And now?");
+    await elsewhere.waitFor();
+    await page.close();
+    await other.getByText("This answer was not finished").waitFor();
+    await other.locator(".note").getByRole("button", { name: "Try again" }).waitFor();
   });
 
   it("says what a server says that fails in the middle of an answer", async () => {

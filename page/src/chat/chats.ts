@@ -2,7 +2,7 @@
  * The conversations of this browser: which there are, which one is open, and all that a person does with them. Answers go
  * on being written while another conversation is open. The database follows; what is shown never waits for it.
  */
-import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Connection } from "../api/connection.ts";
 import { modelFor } from "../api/models.ts";
 import type { Server } from "../api/server.ts";
@@ -20,6 +20,7 @@ import {
 } from "./conversation.ts";
 import { followPieces } from "./follow-pieces.ts";
 import { chatRequest } from "./request.ts";
+import type { Tabs } from "./tabs.ts";
 import { type Messages, pathOf, pathTo, showing, subtreeOf } from "./tree.ts";
 import { writeAnswer } from "./writing.ts";
 
@@ -30,8 +31,7 @@ export interface ChatsParts {
   readonly store: ConversationStore;
   /** Looks at answers, where somebody wants to see more than their text. */
   readonly recordings: Pick<Recordings, "watch" | "release">;
-  /** Other tabs of this page. */
-  readonly tabs: BroadcastChannel;
+  readonly tabs: Tabs;
 }
 
 /** What is being written in this tab, by the id of its message. */
@@ -61,7 +61,8 @@ export class Chats {
 
   constructor(parts: ChatsParts) {
     this.#parts = parts;
-    parts.tabs.onmessage = () => void this.reload();
+    parts.tabs.onChange(() => void this.reload());
+    effect(() => parts.tabs.write([...this.#running.value.keys()]));
   }
 
   /** The one that was changed last comes first. */
@@ -85,6 +86,11 @@ export class Chats {
   /** A message as it is at this moment. Reading it follows its answer, where it is being written here. */
   now(message: Message): Message {
     return this.#live.get(message.id)?.value ?? message;
+  }
+
+  /** Whether another tab writes it. */
+  isWrittenElsewhere({ id }: Message): boolean {
+    return this.#parts.tabs.isWritten(id);
   }
 
   /** Reads what the database has: at the beginning, and when another tab changed something. */
@@ -133,7 +139,7 @@ export class Chats {
   async continueAnswer(message: Message): Promise<void> {
     const conversation = this.#open.value;
     if (conversation === undefined || this.#running.value.has(message.id)) return;
-    await this.#write(conversation, continued(message));
+    if (!this.isWrittenElsewhere(message)) await this.#write(conversation, continued(message));
   }
 
   /** Results of the calls of an answer, by the ids of these; the answer goes on with them. */
@@ -197,7 +203,7 @@ export class Chats {
     this.#setList(this.#conversations.value.filter((one) => one.id !== id));
     if (this.#open.value?.id === id) await this.show(undefined);
     await this.#parts.store.remove(id);
-    this.#parts.tabs.postMessage("changed");
+    this.#parts.tabs.changed();
     return removed;
   }
 
@@ -211,7 +217,7 @@ export class Chats {
     const removed = all.filter(([id]) => gone.has(id)).map(([, one]) => this.#latest(one));
     this.#messages.value = new Map(all.filter(([id]) => !gone.has(id)));
     await this.#parts.store.removeMessages([...gone]);
-    this.#parts.tabs.postMessage("changed");
+    this.#parts.tabs.changed();
     return removed;
   }
 
@@ -219,7 +225,7 @@ export class Chats {
   async putBack(messages: readonly Message[]): Promise<void> {
     await this.#parts.store.put(undefined, messages);
     await this.reload();
-    this.#parts.tabs.postMessage("changed");
+    this.#parts.tabs.changed();
   }
 
   /** Conversations of a file, or that were removed. */
@@ -229,7 +235,7 @@ export class Chats {
     this.#setList([...others, ...all.map(({ conversation }) => conversation)]);
     for (const { conversation, messages } of all)
       await this.#parts.store.put(conversation, messages);
-    this.#parts.tabs.postMessage("changed");
+    this.#parts.tabs.changed();
   }
 
   /** All of them where no ids are given. */
@@ -340,7 +346,7 @@ export class Chats {
     });
     const known = this.#conversations.value.some(({ id }) => id === message.conversation);
     if (known) void this.#parts.store.put(undefined, [message]);
-    this.#parts.tabs.postMessage("changed");
+    this.#parts.tabs.changed();
   }
 
   /** Adds messages to the open conversation, and shows them. */
@@ -363,9 +369,7 @@ export class Chats {
       const { value: open } = this.#open;
       if (open === undefined || open.id === conversation.id) this.#open.value = conversation;
     });
-    void this.#parts.store
-      .put(conversation, messages)
-      .then(() => this.#parts.tabs.postMessage("changed"));
+    void this.#parts.store.put(conversation, messages).then(() => this.#parts.tabs.changed());
   }
 
   #setList(conversations: readonly Conversation[]): void {

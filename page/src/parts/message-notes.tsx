@@ -77,9 +77,10 @@ export function EndNote({ message, isLast }: EndNoteProps): VNode | null {
         </p>
       );
     case "writing":
+      if (chats.isWrittenElsewhere(message)) return <p class="note">{texts.message.elsewhere}</p>;
       return (
         <p class="note">
-          {texts.message.elsewhere} {goOn} {retry}
+          {texts.message.unfinished} {goOn} {retry}
         </p>
       );
     case "failed":
