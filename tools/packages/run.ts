@@ -8,7 +8,7 @@ export interface RunOptions {
   readonly output?: number;
 }
 
-/** Both outputs together. @throws Error with them unless the program ends with 0 within ten minutes. */
+/** Both outputs together. @throws Error with them unless the program ends with 0 within an hour: qemu takes long. */
 export async function run(
   command: string,
   list: readonly string[],
@@ -19,7 +19,7 @@ export async function run(
     cwd,
     ...(env && { env }),
     stdio: ["ignore", to, to],
-    timeout: 600_000,
+    timeout: 3_600_000,
   });
   const said: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
