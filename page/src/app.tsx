@@ -42,7 +42,10 @@ export function App({ route }: { readonly route: Signal<Route> }): VNode {
   const condition = connection.condition.value;
   useTheme();
   useKeys({
-    "ctrl+shift+o": () => goTo({ view: "chat", rest: "" }),
+    "ctrl+shift+o": () => {
+      goTo({ view: "chat", rest: "" });
+      focusMessageField();
+    },
     "ctrl+k": () => {
       setListOpen(true);
       const focus = (): void => document.getElementById(searchFieldId)?.focus();

@@ -181,8 +181,10 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
     await page.keyboard.type("vaduz liech");
     await page.getByText("Nothing found.").waitFor();
     await page.getByRole("searchbox").fill("LIECHT");
-    await page.getByRole("link", { name: "Liechtenstein" }).click();
+    // As one that comes while somebody writes: the focus stays where it is.
+    await page.getByRole("link", { name: "Liechtenstein" }).dispatchEvent("click");
     await expect.poll(() => page.locator(".message.user").innerText()).toContain("Liechtenstein");
+    expect(await page.evaluate("document.activeElement.id")).toBe("search");
     const row = page.locator("li", { has: page.getByRole("link", { name: "Liechtenstein" }) });
     await row.getByLabel("More for Liechtenstein").click();
     await row.getByRole("button", { name: "Delete" }).click();

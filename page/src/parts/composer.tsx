@@ -36,9 +36,10 @@ export function Composer({ conversation, running, onSend, onEditLast }: Composer
     field.current.value = preferences.draftOf(draft);
     fitHeight(field.current);
   }, [draft, preferences]);
-  // On a phone that would open its keyboard above what is to be read.
+  // On a phone that would open its keyboard above what is to be read. Who writes in another field goes on there.
   useLayoutEffect(() => {
-    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+    const isWriting = document.activeElement?.matches("input, textarea") === true;
+    if (matchMedia("(pointer: fine)").matches && !isWriting) field.current?.focus();
   }, [conversation]);
   const add = async (files: Iterable<File>): Promise<void> => {
     for (const file of files) {

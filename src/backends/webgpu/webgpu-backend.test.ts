@@ -94,6 +94,7 @@ describe.skipIf(!hasAdapter)("webgpu (skipped without a driver)", () => {
       // The rows of a step that is as the last one are there already.
       bytesUploaded: 32,
       bytesReadBack: 5 * 4,
+      bytesStreamed: 0,
       pipelines: 0,
       pipelineMilliseconds: 0,
     });
