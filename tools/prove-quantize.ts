@@ -1,5 +1,5 @@
 /**
- * Proves that models which `hearth quantize` writes are as good as those of llama-quantize: native llama.cpp's perplexity
+ * Compares models that `hearth quantize` writes with those of llama-quantize: native llama.cpp's perplexity
  * of both files, for each type that both write, with an importance matrix and without.
  *   npm run prove:quantize -- --text FILE [--native COMMAND] [--model FILE …] [--only TYPE,TYPE] [--write]
  */
@@ -34,7 +34,7 @@ const { values: flags } = parseArgs({
 
 /** Tokens of a window: the bundled model's context. */
 const window = 256;
-const chunks = 64;
+const chunks = 16;
 
 /** llama-quantize writes MXFP4 for experts only and NVFP4 not at all; floats have no error to compare. */
 const notCompared: readonly QuantisedType[] = ["F32", "F16", "BF16", "MXFP4", "NVFP4"];

@@ -28,7 +28,7 @@ export function pageOf(models: readonly ProvedModel[], windows: string): string 
 \`npm run prove:quantize\` writes this page: models quantised by \`hearth quantize\` and by \`llama-quantize\` (0.7.0), both read by native
 llama-perplexity: ${windows}, of the text that the importance matrix was made of. Each figure is the perplexity over that of the model
 before; the last is hearth's over llama-quantize's, so that less than zero is better. Small models are no smooth ground: a file with a smaller
-error of its weights can have a perplexity that is some tenths of a percent higher, and some types lose nothing at all here.
+error of its weights can have a perplexity that is some tenths of a percent higher, in the smallest some percent, and some types lose nothing at all.
 ${models.map(tableOf).join("")}`;
 }
 
