@@ -49,7 +49,8 @@ for (const { name, options } of pictures.filter((picture) => isWanted(picture.na
   for (const [count, question] of questions.entries()) {
     await page.getByRole("textbox", { name: "Message" }).fill(question);
     await page.getByRole("button", { name: "Send", exact: true }).click();
-    await page.locator(".numbers").nth(count).waitFor({ timeout: 120_000 });
+    const ended = page.getByRole("button", { name: "Another answer" }).nth(count);
+    await ended.waitFor({ timeout: 120_000 });
   }
   await page.locator(".hl-keyword").first().waitFor();
   await page.screenshot({ path: join(folder, `${name}.png`) });

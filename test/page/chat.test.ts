@@ -73,7 +73,8 @@ describe.skipIf(browserPath === undefined)(`a conversation${withoutBrowser}`, ()
     await page.getByLabel("Temperature", { exact: true }).fill("0");
     await page.keyboard.press("Escape");
     await say("Once upon a time");
-    await page.locator(".numbers").waitFor();
+    // While it is written they are those of its last piece.
+    await page.locator(".numbers", { hasText: "24 tokens" }).waitFor();
     expect(await answers().locator(".markdown").innerText()).toMatch(/\w+ \w+ \w+/);
     expect(await page.locator(".numbers").innerText()).toMatch(/^[\d.,]+ tokens\/s · 24 tokens/);
     expect(await page.locator(".context").innerText()).toMatch(/^\d\d+ \/ [\d,]+$/);

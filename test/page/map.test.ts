@@ -122,7 +122,7 @@ describe.skipIf(browserPath === undefined)(`the neuron map${withoutBrowser}`, ()
     await page.getByRole("link", { name: "Chat" }).click();
     await page.getByRole("textbox", { name: "Message" }).fill(question);
     await page.getByRole("button", { name: "Send", exact: true }).click();
-    await page.locator(".numbers").waitFor();
+    await page.getByRole("button", { name: "Another answer" }).waitFor();
     expect(asked).toContain("/v1/chat/completions");
     expect(asked.filter((path) => path.startsWith("/neurons"))).toEqual([]);
     await page.getByRole("link", { name: "Neurons" }).click();

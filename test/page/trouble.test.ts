@@ -212,7 +212,10 @@ describe.skipIf(browserPath === undefined)(`the page in trouble${withoutBrowser}
     scripted.script = answering("Kept text.");
     await say("Remember");
     await said("Kept text.").waitFor();
-    await page.waitForFunction("navigator.serviceWorker.controller !== null");
+    // Not waitForFunction, which the page's policy lets evaluate nothing a second time.
+    await expect
+      .poll(() => page.evaluate("navigator.serviceWorker.controller !== null"))
+      .toBe(true);
     await scripted.pause();
     await page.reload();
     await page.getByText("The server does not answer.").waitFor();
