@@ -3,33 +3,25 @@
  * budget, predictions that never fall.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { planPlacement } from "../../src/commands/plan.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
 import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
 import { greedyTokens } from "../fixtures/greedy-tokens.ts";
+import { ownCache } from "../fixtures/own-cache.ts";
 import { makeTinyModel } from "../fixtures/tiny-model.ts";
 
 /** A software adapter's compiler may take minutes for one kernel. */
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
-const folder = mkdtempSync(join(tmpdir(), "hearth-split-experts-"));
-const hardware = join(folder, "generous-card.json");
-const cacheBefore = process.env["XDG_CACHE_HOME"];
-beforeAll(() => {
-  process.env["XDG_CACHE_HOME"] = folder;
-  writeFileSync(hardware, serialiseHardwareProfile(generousCard));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
-  else process.env["XDG_CACHE_HOME"] = cacheBefore;
-});
+const cache = ownCache();
+afterAll(() => cache[Symbol.dispose]());
+const hardware = join(cache.folder, "generous-card.json");
+writeFileSync(hardware, serialiseHardwareProfile(generousCard));
 
 const ask = { temperature: 0, maxTokens: 6, ignoreEos: true } as const;
 const prompt = [5, 17, 2, 9, 11, 30];

@@ -2,10 +2,9 @@
  * Prompts that stream, on this machine's driver: the processor's tokens, bytes counted to the last one and within the budget,
  * windows of any size, and a device that is lost half way. HEARTH_CONFORMANCE=most, as in other suites, runs all of it.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { createCpuBackend } from "../../src/backends/cpu/cpu-backend.ts";
 import type { GpuExecutable } from "../../src/backends/webgpu/executable.ts";
 import {
@@ -28,6 +27,7 @@ import { serialiseHardwareProfile } from "../../src/placement/hardware.ts";
 import { parsePlan } from "../../src/placement/plan-json.ts";
 import { obstacle, skipped } from "../fixtures/both-devices.ts";
 import { generousCard } from "../fixtures/generous-card.ts";
+import { ownCache } from "../fixtures/own-cache.ts";
 import { hot, type LayerChoice, placementOf } from "../fixtures/placements.ts";
 import { makeTinyModel, type TinyModel } from "../fixtures/tiny-model.ts";
 
@@ -129,18 +129,10 @@ const cases: readonly (readonly [string, readonly string[], LayerChoice])[] = [
 const isMost = /^(all|most)$/.test(process.env["HEARTH_CONFORMANCE"] ?? "");
 const sample = cases.filter(([name]) => name === "a card that predicts for both");
 
-const folder = mkdtempSync(join(tmpdir(), "hearth-streamed-"));
-const hardware = join(folder, "card.json");
-const cacheBefore = process.env["XDG_CACHE_HOME"];
-beforeAll(() => {
-  process.env["XDG_CACHE_HOME"] = folder;
-  writeFileSync(hardware, serialiseHardwareProfile(generousCard));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-  if (cacheBefore === undefined) delete process.env["XDG_CACHE_HOME"];
-  else process.env["XDG_CACHE_HOME"] = cacheBefore;
-});
+const cache = ownCache();
+afterAll(() => cache[Symbol.dispose]());
+const hardware = join(cache.folder, "card.json");
+writeFileSync(hardware, serialiseHardwareProfile(generousCard));
 
 describe.skipIf(obstacle !== undefined)(`an engine whose prompts stream${skipped}`, () => {
   it("keeps to its budget and answers as without", async () => {
@@ -182,6 +174,19 @@ describe.skipIf(obstacle !== undefined)(`an engine whose prompts stream${skipped
     expect(streaming).toBeGreaterThan(0);
   });
 });
+
+/** A model half of whose neurons are hot, and the devices through which its prompts stream row by row. */
+async function inSmallWindows() {
+  const model = await tinyModel(predictors);
+  const gpu = await createWebGpuBackend({ adapter: 0, windowBytes: 1 });
+  const backend = createHybridBackend({
+    gpu,
+    cpu: createCpuBackend({ threads: 1 }),
+    placement: placementOf(model, [hot(0.5)]),
+    promptPath: { path: "stream", fromRows: 2 },
+  });
+  return { gpu, backend, program: buildProgram(model, size).program };
+}
 
 describe.skipIf(obstacle !== undefined)(`a prompt that streams${skipped}`, () => {
   it.each(isMost ? cases : sample)(
@@ -226,15 +231,8 @@ describe.skipIf(obstacle !== undefined)(`a prompt that streams${skipped}`, () =>
   });
 
   it("ends with one error when the device is lost half way", async () => {
-    const model = await tinyModel(predictors);
-    const { program } = buildProgram(model, size);
-    const gpu = await createWebGpuBackend({ adapter: 0, windowBytes: 1 });
-    using backend = createHybridBackend({
-      gpu,
-      cpu: createCpuBackend({ threads: 1 }),
-      placement: placementOf(model, [hot(0.5)]),
-      promptPath: { path: "stream", fromRows: 2 },
-    });
+    const { gpu, backend: made, program } = await inSmallWindows();
+    using backend = made;
     using executable = await backend.compile(program);
     const step = promptStep();
     const running = executable.run(0, step);
@@ -244,15 +242,8 @@ describe.skipIf(obstacle !== undefined)(`a prompt that streams${skipped}`, () =>
   });
 
   it.runIf(isMost)("ends when it is closed half way", async () => {
-    const model = await tinyModel(predictors);
-    const { program } = buildProgram(model, size);
-    const gpu = await createWebGpuBackend({ adapter: 0, windowBytes: 1 });
-    using backend = createHybridBackend({
-      gpu,
-      cpu: createCpuBackend({ threads: 1 }),
-      placement: placementOf(model, [hot(0.5)]),
-      promptPath: { path: "stream", fromRows: 2 },
-    });
+    const { backend: made, program } = await inSmallWindows();
+    using backend = made;
     const executable = await backend.compile(program);
     const running = executable.run(0, promptStep());
     setImmediate(() => executable[Symbol.dispose]());
