@@ -1,34 +1,24 @@
 /** One device predicts for all neurons of a split layer, and the others are told: the answers are those of one device. */
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../test/fixtures/close-logits.ts";
 import { hot, type LayerChoice, onCpu, placementOf } from "../../../test/fixtures/placements.ts";
 import { type StepLogits, stepLogits } from "../../../test/fixtures/step-logits.ts";
-import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
+import { tinyModels } from "../../../test/fixtures/tiny-models.ts";
 import { loadAddon } from "../../backends/addon.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
 import { ShapeError } from "../../core/errors.ts";
-import { openGguf } from "../../gguf/open.ts";
 import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
-import { type Model, openModel } from "../../model/model.ts";
+import type { Model } from "../../model/model.ts";
 import { predictorWeights } from "../../ops/ffn-block.ts";
 import type { Program } from "../../ops/program.ts";
 import { opsOfKind } from "../../ops/program-ops.ts";
 import { createHybridBackend } from "./backend.ts";
 import { partitionProgram } from "./partition.ts";
 
-const files: TinyModel[] = [];
-afterAll(() => {
-  for (const file of files) file[Symbol.dispose]();
-});
+const tinyModel = tinyModels();
 const addon = loadAddon();
 const skipped = addon.kind === "missing" ? ` (skipped: ${addon.reason})` : "";
-
-async function tinyModel(...changes: readonly string[]): Promise<Model> {
-  const file = await makeTinyModel(changes);
-  files.push(file);
-  return openModel(openGguf(file.path));
-}
 
 const predictors = ["--powerinfer", "--predictor-rank", "16", "--dim", "128"];
 const bySigns: Partial<ProgramOptions> = {

@@ -1,32 +1,22 @@
 /** Hybrid steps against one device, with any two backends in the roles of GPU and CPU. */
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../test/fixtures/close-logits.ts";
 import { statsOf } from "../../../test/fixtures/hybrid-stats.ts";
 import { hot, type LayerChoice, onCpu, placementOf } from "../../../test/fixtures/placements.ts";
-import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
+import { tinyModels } from "../../../test/fixtures/tiny-models.ts";
 import { loadAddon } from "../../backends/addon.ts";
 import type { Backend } from "../../backends/backend.ts";
 import { createCpuBackend } from "../../backends/cpu/cpu-backend.ts";
 import { ForwardingExecutable } from "../../backends/forwarding-executable.ts";
 import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
-import { openGguf } from "../../gguf/open.ts";
 import { buildProgram, type ProgramOptions } from "../../model/build-program.ts";
-import { type Model, openModel } from "../../model/model.ts";
+import type { Model } from "../../model/model.ts";
 import type { FfnBlock, SparsityMethod } from "../../ops/op.ts";
 import { createStep, type Step } from "../../ops/program.ts";
 import { createHybridBackend } from "./backend.ts";
 import { partitionProgram } from "./partition.ts";
 
-const files: TinyModel[] = [];
-afterAll(() => {
-  for (const file of files) file[Symbol.dispose]();
-});
-
-async function tinyModel(...changes: readonly string[]): Promise<Model> {
-  const file = await makeTinyModel(changes);
-  files.push(file);
-  return openModel(openGguf(file.path));
-}
+const tinyModel = tinyModels();
 
 const programOptions: ProgramOptions = {
   contextLength: 32,

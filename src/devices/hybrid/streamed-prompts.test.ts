@@ -1,28 +1,18 @@
 /** Prompts whose cold neurons and experts the card computes, from weights that come to it: the answers are those of one device. */
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../test/fixtures/close-logits.ts";
 import { statsOf } from "../../../test/fixtures/hybrid-stats.ts";
 import { hot, type LayerChoice, onCpu, placementOf } from "../../../test/fixtures/placements.ts";
-import { stepLogits } from "../../../test/fixtures/step-logits.ts";
-import { makeTinyModel, type TinyModel } from "../../../test/fixtures/tiny-model.ts";
+import { stepLogits, stepOptions } from "../../../test/fixtures/step-logits.ts";
+import { tinyModels } from "../../../test/fixtures/tiny-models.ts";
 import { createReferenceBackend } from "../../backends/reference/reference-backend.ts";
-import { openGguf } from "../../gguf/open.ts";
 import { buildProgram } from "../../model/build-program.ts";
-import { type Model, openModel } from "../../model/model.ts";
+import type { Model } from "../../model/model.ts";
 import { createStep, type Program } from "../../ops/program.ts";
 import { createHybridBackend } from "./backend.ts";
 import { partitionProgram } from "./partition.ts";
 
-const files: TinyModel[] = [];
-afterAll(() => {
-  for (const file of files) file[Symbol.dispose]();
-});
-
-async function tinyModel(...changes: readonly string[]): Promise<Model> {
-  const file = await makeTinyModel(changes);
-  files.push(file);
-  return openModel(openGguf(file.path));
-}
+const tinyModel = tinyModels();
 
 const told = (share: number): LayerChoice => ({ ...hot(share), predictsOnGpu: true });
 const placements: Readonly<Record<string, readonly LayerChoice[]>> = {
@@ -57,14 +47,7 @@ describe.each(Object.entries(models))("%s, streamed", (_, changes) => {
 });
 
 function programOf(model: Model): Program {
-  return buildProgram(model, {
-    contextLength: 32,
-    sequences: 1,
-    maxRows: 8,
-    maxOutputs: 1,
-    kvType: "f32",
-    output: "logits",
-  }).program;
+  return buildProgram(model, stepOptions).program;
 }
 
 describe("a prompt that streams", () => {
