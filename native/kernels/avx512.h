@@ -16,7 +16,7 @@ void add_dots_unpacked(Kernels& kernels);
 // gemm of all quantised types.
 void add_gemm(Kernels& kernels);
 // The same of one quantised type, for those whose gemm is another for a few tokens.
-void tile_gemm(WeightType type, const GemmTask& task);
+void vnni_gemm(WeightType type, const GemmTask& task);
 // axpy and dequantise_row of all quantised types.
 void add_rows(Kernels& kernels);
 // prepare_x of all quantised types, and those vector kernels that lanes do not express: signs,

@@ -47,7 +47,7 @@ struct PlainBlockKernel {
         const size_t at = i * Codec::kBytes;
         if (at % kLine == 0) __builtin_prefetch(task.next[r] + at, 0, 2);
       }
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (size_t t = 0; t < kCount; ++t) {
         const typename L::V value = L::load(x[t] + i);
 #pragma GCC unroll 4
@@ -73,8 +73,9 @@ struct PlainBlockKernel {
 // `Codec` is a Lane of plain-weights.h.
 template <class Codec>
 void plain_blocks(const GemmTask& task) {
-  // Sums of four rows and four tokens take half of 32 registers, of two rows half of 16.
+  // Sums of four rows and five tokens take 20 of 32 registers, of two rows and four tokens half of 16.
   constexpr size_t kRows = Codec::Lanes::kTokens >= 8 ? 4 : 2;
+  constexpr size_t kMostTokens = Codec::Lanes::kTokens >= 8 ? 5 : 4;
   const Matrix& w = task.w;
   const auto multiply = [&](size_t first, auto count) {
     PlainBlock<Codec, count> block = {};
@@ -90,7 +91,7 @@ void plain_blocks(const GemmTask& task) {
     block.x_stride = f32_row_bytes(w.columns) / sizeof(float);
     block.y = task.y + first;
     block.y_stride = task.y_stride;
-    in_token_blocks<PlainBlockKernel<Codec, count>, 4, 3, 2, 1>(block, task.tokens);
+    in_even_blocks<PlainBlockKernel<Codec, count>, kMostTokens>(block, task.tokens);
   };
   size_t r = task.rows.begin;
   for (; r + kRows <= task.rows.end; r += kRows) {

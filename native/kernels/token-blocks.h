@@ -2,6 +2,8 @@
 // Internal to kernels/.
 #pragma once
 
+#include <utility>
+
 #include "blocks.h"
 
 namespace hearth {
@@ -22,6 +24,25 @@ void in_token_blocks(Task task, size_t tokens) {
   }
   if constexpr (sizeof...(kSmaller) > 0) {
     if (tokens > 0) in_token_blocks<Kernel, kSmaller...>(task, tokens);
+  }
+}
+
+// Kernel::block<count>(task), for 1 … sizeof...(kBefore) tokens.
+template <class Kernel, class Task, size_t... kBefore>
+void one_block(const Task& task, size_t count, std::index_sequence<kBefore...>) {
+  ((count == kBefore + 1 ? Kernel::template block<kBefore + 1>(task) : void()), ...);
+}
+
+// in_token_blocks in as few blocks of at most kMost tokens as there can be, of nearly equal sizes: six
+// tokens are three and three, not five and one, which would widen all weights for one token.
+template <class Kernel, size_t kMost, class Task>
+void in_even_blocks(Task task, size_t tokens) {
+  for (size_t blocks = ceil_divide(tokens, kMost); blocks > 0; --blocks) {
+    const size_t count = ceil_divide(tokens, blocks);
+    one_block<Kernel>(task, count, std::make_index_sequence<kMost>{});
+    task.x += count * task.x_stride;
+    task.y += count * task.y_stride;
+    tokens -= count;
   }
 }
 
