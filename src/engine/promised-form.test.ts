@@ -9,6 +9,7 @@ import { schemaForm } from "../forms/fixture.ts";
 import { Engine } from "./engine.ts";
 
 let engine: Engine;
+const isOther = process.env["HEARTH_FORMS_MODEL"] !== undefined;
 
 beforeAll(async () => {
   const bundled = fileURLToPath(new URL("../../models/default.gguf", import.meta.url));
@@ -84,25 +85,29 @@ describe("an answer of a promised form", () => {
     expect(await one.text()).toBe(await other.text());
   });
 
-  it("is the same read in stretches and token by token, in the tokenizer's tokens", async () => {
-    const keys = ["temperature_of_the_room", "humidity_of_the_room"] as const;
-    const reading = z.object({ [keys[0]]: z.int(), [keys[1]]: z.boolean() }).strict();
-    for (const schema of [person, reading]) {
-      for (const seed of [1, 2, 3]) {
-        const options = { schema, temperature: 1, seed, maxTokens: 100 };
-        const [stretches, single] = await Promise.all([
-          engine.generate("He was ", options).result,
-          engine.generate("He was ", { ...options, logprobs: 0 }).result,
-        ]);
-        expect(stretches.tokens).toEqual(single.tokens);
-        expect(stretches.text).toBe(single.text);
-        const [key] = keys;
-        if (schema !== reading) continue;
-        const own = engine.tokenize(`{"${key}":`, { addBos: "never" }).slice(0, -1);
-        expect(stretches.tokens.slice(0, own.length)).toEqual(own);
+  // Larger models' steps of many rows round otherwise than those of one: a random choice may differ.
+  it.skipIf(isOther)(
+    "is the same read in stretches and token by token, in the tokenizer's tokens",
+    async () => {
+      const keys = ["temperature_of_the_room", "humidity_of_the_room"] as const;
+      const reading = z.object({ [keys[0]]: z.int(), [keys[1]]: z.boolean() }).strict();
+      for (const schema of [person, reading]) {
+        for (const seed of [1, 2, 3]) {
+          const options = { schema, temperature: 1, seed, maxTokens: 100 };
+          const [stretches, single] = await Promise.all([
+            engine.generate("He was ", options).result,
+            engine.generate("He was ", { ...options, logprobs: 0 }).result,
+          ]);
+          expect(stretches.tokens).toEqual(single.tokens);
+          expect(stretches.text).toBe(single.text);
+          const [key] = keys;
+          if (schema !== reading) continue;
+          const own = engine.tokenize(`{"${key}":`, { addBos: "never" }).slice(0, -1);
+          expect(stretches.tokens.slice(0, own.length)).toEqual(own);
+        }
       }
-    }
-  });
+    },
+  );
 
   it("is refused where it cannot be kept", () => {
     expect(() => engine.generate("a", { regex: "a", grammar: 'root ::= "a"' })).toThrow(
@@ -163,7 +168,12 @@ describe(`${answers} random answers at temperature 5`, () => {
   async function isEnded(index: number): Promise<boolean> {
     const schema = schemas[index % schemas.length] ?? true;
     const free = { temperature: 5, topK: 0, topP: 1, minP: 0 };
-    const generation = engine.generate("", { schema, ...free, seed: index, maxTokens: 30 });
+    const generation = engine.generate("As JSON: ", {
+      schema,
+      ...free,
+      seed: index,
+      maxTokens: 30,
+    });
     const { text, finishReason } = await generation.result;
     if (finishReason === "stop") {
       const isValid = ajv.validate(schema, JSON.parse(text));

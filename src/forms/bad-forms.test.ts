@@ -80,6 +80,17 @@ describe("a form that is a mistake or an attack", () => {
     );
   });
 
+  it("has conditions that must all be known at once: one error", () => {
+    const names = Array.from({ length: 20 }, (_, i) => `${i}`);
+    const all = [...names.map((name) => `a${name}`), ...names.map((name) => `b${name}`)];
+    const schema = {
+      type: "object",
+      properties: Object.fromEntries(all.map((name) => [name, { type: "null" }])),
+      dependentRequired: Object.fromEntries(names.map((name) => [`a${name}`, [`b${name}`]])),
+    };
+    expect(problemOf(schema)).toMatch(/^schema at #: has conditions that depend on each other in/);
+  });
+
   it("has many readings of one text: the answer ends with an error, not with all memory", () => {
     const form = formOf({ kind: "regex", regex: "((a{0,300}b?){0,300}c?){0,300}" });
     expect(() => form.accepts("ab".repeat(3000))).toThrow(FormError);

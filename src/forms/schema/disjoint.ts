@@ -20,6 +20,7 @@ export class Disjointness {
   readonly #use: Translation;
   /** By the oneOf and what holds beside it. */
   readonly #exclusive: Map<string, readonly SchemaNode[]> = new Map();
+  readonly #empty: Map<string, boolean> = new Map();
 
   constructor(use: Translation) {
     this.#use = use;
@@ -38,6 +39,24 @@ export class Disjointness {
     });
     this.#exclusive.set(key, found);
     return found;
+  }
+
+  /** Whether no value keeps all schemas, proved; false too where it takes too many cases to say. */
+  isEmpty(nodes: readonly SchemaNode[]): boolean {
+    const key = nodes
+      .map(({ id }) => id)
+      .sort((one, other) => one - other)
+      .join();
+    const known = this.#empty.get(key);
+    if (known !== undefined) return known;
+    let isEmpty = false;
+    try {
+      isEmpty = this.#isEmpty(nodes, [], 0);
+    } catch (error) {
+      if (!(error instanceof FormError)) throw error;
+    }
+    this.#empty.set(key, isEmpty);
+    return isEmpty;
   }
 
   #without(one: SchemaNode, others: readonly SchemaNode[], path: string): SchemaNode {

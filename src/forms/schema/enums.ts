@@ -3,6 +3,7 @@ import { isRecord } from "../../core/check-options.ts";
 import { FormError } from "../../core/errors.ts";
 import { type Case, isListValue, valuesOf } from "./cases.ts";
 import { at, type Json } from "./document.ts";
+import { jsonKey } from "./json-key.ts";
 import type { TypeName } from "./keywords.ts";
 import { keepsLimits } from "./numbers.ts";
 import type { StringLanguages } from "./strings.ts";
@@ -40,10 +41,10 @@ export function enumOf(
   ];
   const [first, ...others] = lists;
   if (first === undefined) return undefined;
-  const keysOfOthers = others.map((list) => new Set(list.map(keyOf)));
+  const keysOfOthers = others.map((list) => new Set(list.map(jsonKey)));
   const values = new Map<string, Json>();
   for (const value of first) {
-    const key = keyOf(value);
+    const key = jsonKey(value);
     const isInAll = keysOfOthers.every((keys) => keys.has(key));
     if (isInAll && isJson(value) && isAllowed(value, of, use.languages)) values.set(key, value);
   }
@@ -63,15 +64,6 @@ function typeOfValue(value: Json): TypeName {
     default:
       return "object";
   }
-}
-
-/** The same for values that are equal: keys of objects in one order. */
-function keyOf(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    isRecord(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : inner,
-  );
 }
 
 function isAllowed(value: Json, of: Case, languages: StringLanguages): boolean {

@@ -160,6 +160,19 @@ export function isVendorKeyword(keyword: string): boolean {
   return keyword.startsWith("x-");
 }
 
+const ofProperties: ReadonlySet<string> = new Set([
+  ...["type", "properties", "required", "$ref", "$dynamicRef", "allOf", "anyOf", "not"],
+  ...["if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies"],
+]);
+
+/** Whether a schema says of objects but which properties they have, and of other values but their types. */
+export function speaksOfPropertiesAlone(keywords: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(keywords).every(
+    (keyword) =>
+      ofProperties.has(keyword) || silentKeywords.has(keyword) || isVendorKeyword(keyword),
+  );
+}
+
 /** What to do instead of a keyword that is refused. */
 export const refusedKeywords: ReadonlyMap<string, string> = new Map([
   ["$recursiveRef", "use $ref"],

@@ -2,37 +2,29 @@
  * Objects of a case: the properties that it names, in the order of the schema, then others. A name is written once; of
  * the others one may come twice, as nothing remembers them (a reader of JSON takes the last).
  */
-import { isRecord } from "../../core/check-options.ts";
 import { FormError } from "../../core/errors.ts";
 import { isEmptyLanguage } from "../automaton.ts";
-import {
-  choice,
-  type Expression,
-  emptyText,
-  nothing,
-  repeat,
-  sequence,
-  text,
-} from "../expression.ts";
+import { choice, type Expression, nothing, sequence, text } from "../expression.ts";
 import type { Regular } from "../regular.ts";
-import { type Case, countsOf, isListValue, isSchemaValue, isTextValue, valuesOf } from "./cases.ts";
+import {
+  type Case,
+  type Choice,
+  countsOf,
+  isSchemaValue,
+  isTextValue,
+  type OpenCase,
+  valuesOf,
+} from "./cases.ts";
 import { at, type SchemaNode, step } from "./document.ts";
 import { enumOf } from "./enums.ts";
+import { type Member, MemberRules, recordOf, requiredIn } from "./members.ts";
 import { colon, comma } from "./spelling.ts";
 import type { StringLanguages } from "./strings.ts";
 import type { Translation } from "./translate.ts";
-import { typesOf } from "./types.ts";
+import { typesOf, typesOfOpen } from "./types.ts";
 
 /** Ways in which the patterns of an object part its names: n that overlap make 2^n of them, n that do not n + 1. */
 const maxKindsOfNames = 64;
-/** Properties times counts of minProperties or maxProperties. */
-const maxCounted = 100_000;
-
-/** A property or a kind of properties: its name and its value. */
-interface Member {
-  readonly body: Expression;
-  readonly isRequired: boolean;
-}
 
 /** Names that match these patterns and no others. */
 interface NameKind {
@@ -44,8 +36,10 @@ interface NameKind {
 export type WriteMember = (name: string, nodes: readonly SchemaNode[]) => Expression;
 
 /** @throws FormError for minProperties that other properties than the named ones would have to make up, and too many patterns. */
-export function objectExpression(of: Case, use: Translation): Expression {
-  const schemas = new PropertySchemas(of, use);
+export function objectExpression(open: OpenCase, use: Translation): Expression {
+  const { of } = open;
+  const choices = objectChoices(open);
+  const schemas = new PropertySchemas({ of, choices }, use);
   const others = schemas.others();
   const named = schemas.named((name, nodes) =>
     sequence(use.spelling.name(name), colon, use.valueOf(nodes)),
@@ -60,20 +54,23 @@ export function objectExpression(of: Case, use: Translation): Expression {
       "name them in properties, or in required",
     );
   }
-  const members = new MemberRules({ named, others, least, most, between: comma }, use, at(path));
+  const list = { named, choices, others, least, most, between: comma };
+  const members = new MemberRules(list, use, at(path));
   return sequence(text("{"), members.expression(), text("}"));
 }
 
 /** The named properties of an object without braces, and no others. */
 export function memberList(
-  of: Case,
+  open: OpenCase,
   use: Translation,
   between: Expression,
   write: WriteMember,
 ): Expression {
-  const named = new PropertySchemas(of, use).named(write);
+  const { of } = open;
+  const choices = objectChoices(open);
+  const named = new PropertySchemas({ of, choices }, use).named(write);
   const { least, most } = countsOf(of, "minProperties", "maxProperties");
-  const members = { named, others: nothing, least, most, between };
+  const members = { named, choices, others: nothing, least, most, between };
   return new MemberRules(members, use, at(of[0]?.path ?? "#")).expression();
 }
 
@@ -81,10 +78,10 @@ const isPythonName = /^[A-Za-z_]\w*$/;
 
 /** name=value, as Python has it: of the properties that have names. */
 export function keywordMembers(root: SchemaNode, use: Translation): Expression {
-  const cases = use.casesOf([root]).filter((each) => typesOf(each).has("object"));
+  const cases = use.openCasesOf([root]).filter((each) => typesOfOpen(each).has("object"));
   return choice(
-    cases.map((of) =>
-      memberList(of, use, comma, (name, nodes) =>
+    cases.map((open) =>
+      memberList(open, use, comma, (name, nodes) =>
         isPythonName.test(name) ? sequence(text(`${name}=`), use.valueOf(nodes)) : nothing,
       ),
     ),
@@ -96,87 +93,13 @@ export function propertySchemas(
   of: Case,
   use: Translation,
 ): (name: string) => readonly SchemaNode[] {
-  const schemas = new PropertySchemas(of, use);
+  const schemas = new PropertySchemas({ of, choices: [] }, use);
   return (name) => schemas.schemasOf(name);
 }
 
-interface Members {
-  readonly named: readonly Member[];
-  readonly others: Expression;
-  readonly least: number;
-  readonly most: number;
-  readonly between: Expression;
-}
-
-class MemberRules {
-  readonly #members: Members;
-  readonly #use: Translation;
-  readonly #where: string;
-
-  constructor(members: Members, use: Translation, where: string) {
-    this.#members = members;
-    this.#use = use;
-    this.#where = where;
-  }
-
-  /** A rule for each place among the named properties and each count that may be there before it. */
-  expression(): Expression {
-    const { named, most, between } = this.#members;
-    const counts = this.#highestCount + 1;
-    if (named.length * counts > maxCounted) {
-      throw new FormError(
-        this.#where,
-        "has too many properties to count them",
-        "leave out their count",
-      );
-    }
-    const { builder } = this.#use;
-    const rules = new Map<number, number>();
-    const waiting: { readonly rule: number; readonly place: number; readonly count: number }[] = [];
-    const from = (place: number, count: number): Expression => {
-      const key = place * counts + count;
-      const known = rules.get(key);
-      const rule = known ?? builder.declare(this.#where);
-      if (known === undefined) waiting.push({ rule, place, count });
-      rules.set(key, rule);
-      return { kind: "rule", rule };
-    };
-    const start = from(0, 0);
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const { rule, place, count } = next;
-      const member = named[place];
-      if (member === undefined) {
-        builder.define(rule, this.#others(count));
-        continue;
-      }
-      const options: Expression[] = [];
-      if (count < most) {
-        const following = from(place + 1, Math.min(count + 1, counts - 1));
-        options.push(sequence(...(count === 0 ? [] : [between]), member.body, following));
-      }
-      if (!member.isRequired) options.push(from(place + 1, count));
-      builder.define(rule, choice(options));
-    }
-    return start;
-  }
-
-  /** Counts above it are as good as it. */
-  get #highestCount(): number {
-    const { named, least, most } = this.#members;
-    const limit = Number.isFinite(most) ? most : least;
-    return Math.max(1, Math.min(limit, named.length + 1));
-  }
-
-  #others(count: number): Expression {
-    const { others, least, most, between } = this.#members;
-    const missing = Math.max(0, least - count);
-    if (others === nothing) return missing === 0 ? emptyText : nothing;
-    const more = (there: number): Expression =>
-      repeat(sequence(between, others), Math.max(0, least - there), Math.max(0, most - there));
-    if (count > 0) return more(count);
-    const list = most === 0 ? nothing : sequence(others, more(1));
-    return missing === 0 ? choice([list, emptyText]) : list;
-  }
+/** Without the cases that objects are not of. */
+function objectChoices({ choices }: OpenCase): readonly Choice[] {
+  return choices.map((choice) => choice.filter((of) => typesOf(of).has("object")));
 }
 
 /** What must hold for the properties of a case, by their names. */
@@ -189,14 +112,15 @@ class PropertySchemas {
   readonly #patterns: ReadonlyMap<string, Regular>;
   readonly #nameLanguage: Regular;
 
-  constructor(of: Case, use: Translation) {
+  constructor({ of, choices }: OpenCase, use: Translation) {
     this.#of = of;
     this.#use = use;
-    this.#required = new Set(
-      valuesOf(of, "required", isListValue).flatMap(({ value }) => value.filter(isTextValue)),
+    this.#required = requiredIn(of);
+    const all = [of, ...choices.flat()];
+    const properties = all.flatMap((each) =>
+      each.flatMap(({ keywords }) => Object.keys(recordOf(keywords["properties"]))),
     );
-    const properties = of.flatMap(({ keywords }) => Object.keys(recordOf(keywords["properties"])));
-    this.#names = [...new Set([...properties, ...this.#required])];
+    this.#names = [...new Set([...properties, ...all.flatMap((each) => [...requiredIn(each)])])];
     this.#patterns = new Map(
       of.flatMap(({ keywords, path }) =>
         Object.keys(recordOf(keywords["patternProperties"])).map((pattern) => [
@@ -211,8 +135,11 @@ class PropertySchemas {
   named(write: WriteMember): readonly Member[] {
     return this.#names.map((name) => {
       const isNameAllowed = this.#use.languages.has(this.#nameLanguage, name);
+      const own = this.schemasOf(name);
       return {
-        body: isNameAllowed ? write(name, this.schemasOf(name)) : nothing,
+        name,
+        own,
+        write: (more) => (isNameAllowed ? write(name, [...own, ...more]) : nothing),
         isRequired: this.#required.has(name),
       };
     });
@@ -342,8 +269,4 @@ function namesOf(of: Case, languages: StringLanguages): Regular {
   if (listed === undefined) return languages.of(of);
   const { maker } = languages;
   return maker.texts(listed.filter(isTextValue));
-}
-
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  return isRecord(value) ? value : {};
 }

@@ -12,7 +12,7 @@ import { at, type SchemaNode, step } from "./document.ts";
 import { enumOf } from "./enums.ts";
 import { memberList } from "./objects.ts";
 import type { Translation } from "./translate.ts";
-import { typesOf } from "./types.ts";
+import { typesOf, typesOfOpen } from "./types.ts";
 
 export interface Tags {
   /** In front of a property's name, behind it, and behind its value. */
@@ -33,10 +33,10 @@ export interface Tags {
 const noTagName = /[<>"\n]/;
 
 export function taggedMembers(root: SchemaNode, use: Translation, tags: Tags): Expression {
-  const cases = use.casesOf([root]).filter((each) => typesOf(each).has("object"));
+  const cases = use.openCasesOf([root]).filter((each) => typesOfOpen(each).has("object"));
   return choice(
-    cases.map((of) =>
-      memberList(of, use, emptyText, (name, nodes) => {
+    cases.map((open) =>
+      memberList(open, use, emptyText, (name, nodes) => {
         if (noTagName.test(name)) return nothing;
         const { write, beforeKey, afterKey, afterKeyOfJson = afterKey, afterValue } = tags;
         const isText = meansText(schemaIn(root, name));

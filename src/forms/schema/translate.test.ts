@@ -65,6 +65,45 @@ const numberLimits = fc
     ...(high !== "none" && { [high]: (from + width) / scale }),
   }));
 
+/** Says of objects but which of three properties they have. */
+const ofProperties: fc.Arbitrary<object> = fc
+  .tuple(
+    fc.tuple(
+      ...names.slice(0, 3).map(() =>
+        fc.option(
+          fc.oneof(
+            fc.constantFrom<unknown>(false, true, { type: "null" }, { type: ["string", "null"] }),
+            scalars.map((value) => ({ const: value })),
+          ),
+          { freq: 1 },
+        ),
+      ),
+    ),
+    fc.subarray(names.slice(0, 3)),
+    fc.constantFrom({}, {}, { type: "object" }),
+  )
+  .map(([members, required, more]) => ({
+    properties: Object.fromEntries(
+      names.slice(0, 3).flatMap((name, i) => (members[i] === null ? [] : [[name, members[i]]])),
+    ),
+    ...(required.length > 0 && { required }),
+    ...more,
+  }));
+
+const conditions = fc.array(
+  fc.oneof(
+    fc
+      .tuple(ofProperties, ofProperties, ofProperties)
+      .map(([condition, then, otherwise]) => ({ if: condition, then, else: otherwise })),
+    fc.tuple(ofProperties, ofProperties).map(([condition, then]) => ({ if: condition, then })),
+    fc.array(ofProperties, { minLength: 2, maxLength: 3 }).map((anyOf) => ({ anyOf })),
+    fc.array(ofProperties, { minLength: 2, maxLength: 2 }).map((oneOf) => ({ oneOf })),
+    ofProperties.map((not) => ({ not })),
+    fc.subarray([...names]).map((needed) => ({ dependentRequired: { b: needed } })),
+  ),
+  { minLength: 1, maxLength: 4 },
+);
+
 const schemas: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   schema: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
@@ -158,6 +197,19 @@ const schemas: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
       dependentRequired: { a: required },
       dependentSchemas: { b: schema },
     })),
+    fc
+      .tuple(
+        ofProperties,
+        conditions,
+        fc.constantFrom(
+          {},
+          { additionalProperties: false },
+          { maxProperties: 2 },
+          { minProperties: 1 },
+          { patternProperties: { "^[bl]": { type: "string" } } },
+        ),
+      )
+      .map(([own, allOf, more]) => ({ ...own, allOf, ...more })),
     fc.constantFrom<unknown>(
       { type: ["string", "null"], maxLength: 2 },
       { type: "array", items: { enum: ["a", "b", null] }, uniqueItems: true },
@@ -282,6 +334,28 @@ describe("a JSON schema as a form", () => {
     const one = { type: "array", items: { const: { a: 1 } }, uniqueItems: true };
     expect(writes(one, [{ a: 1 }])).toBe(true);
     expect(writes(one, [{ a: 1 }, { a: 1 }])).toBe(false);
+  });
+
+  it("takes many conditions: each costs rules between its own properties alone", () => {
+    const kinds = Array.from({ length: 20 }, (_, i) => `kind${i}`);
+    const schema = {
+      type: "object",
+      properties: {
+        kind: { enum: kinds },
+        ...Object.fromEntries(kinds.map((kind) => [`of_${kind}`, { type: "integer" }])),
+      },
+      required: ["kind"],
+      allOf: kinds.map((kind) => ({
+        if: { properties: { kind: { const: kind } } },
+        // biome-ignore lint/suspicious/noThenProperty: the keyword's name.
+        then: { required: [`of_${kind}`] },
+      })),
+    };
+    const form = schemaForm(schema);
+    expect(form.states.program.items.count).toBeLessThan(10_000);
+    expect(form.accepts('{"kind":"kind7","of_kind3":1,"of_kind7":2}')).toBe(true);
+    expect(form.accepts('{"kind":"kind7","of_kind3":1}')).toBe(false);
+    expect(form.accepts('{"of_kind3":1}')).toBe(false);
   });
 
   it("parts the names of an object by any number of patterns that overlap little", () => {

@@ -16,7 +16,7 @@ import {
 } from "../expression.ts";
 import { type Regular, RegularMaker } from "../regular.ts";
 import { arrayExpression } from "./arrays.ts";
-import { type Case, CaseFinder } from "./cases.ts";
+import { type Case, CaseFinder, type OpenCase } from "./cases.ts";
 import { Disjointness } from "./disjoint.ts";
 import { at, SchemaDocument, type SchemaNode } from "./document.ts";
 import { enumOf } from "./enums.ts";
@@ -25,7 +25,7 @@ import { keywordMembers, objectExpression } from "./objects.ts";
 import { bareName, quotedCharacter, Spelling } from "./spelling.ts";
 import { StringLanguages } from "./strings.ts";
 import { escapedPattern, type Tags, taggedMembers } from "./tagged.ts";
-import { numberLimits, typesOf } from "./types.ts";
+import { numberLimits, typesOfOpen } from "./types.ts";
 
 /** Combinations of schemas: a schema of 10 MB has fewer. */
 const maxRules = 200_000;
@@ -64,6 +64,10 @@ export interface Translation {
   readonly spelling: Spelling;
   /** The cases of schemas that hold at once. */
   casesOf(nodes: readonly SchemaNode[]): readonly Case[];
+  /** The same, with choices left open where they can be. */
+  openCasesOf(nodes: readonly SchemaNode[]): readonly OpenCase[];
+  /** Whether no value keeps all schemas, proved. */
+  isEmpty(nodes: readonly SchemaNode[]): boolean;
   /** A value that all schemas hold for. */
   valueOf(nodes: readonly SchemaNode[]): Expression;
   /** A string of a language, in quotes. */
@@ -109,6 +113,14 @@ class SchemaTranslator implements Translation {
 
   casesOf(nodes: readonly SchemaNode[]): readonly Case[] {
     return this.finder.casesOf(nodes, [], (found) => this.#disjointness.exclusive(found));
+  }
+
+  openCasesOf(nodes: readonly SchemaNode[]): readonly OpenCase[] {
+    return this.finder.openCasesOf(nodes, (found) => this.#disjointness.exclusive(found));
+  }
+
+  isEmpty(nodes: readonly SchemaNode[]): boolean {
+    return this.#disjointness.isEmpty(nodes);
   }
 
   valueOf(nodes: readonly SchemaNode[]): Expression {
@@ -190,13 +202,14 @@ class SchemaTranslator implements Translation {
   }
 
   #define(nodes: readonly SchemaNode[]): Expression {
-    return choice(this.casesOf(nodes).map((each) => this.#case(each)));
+    return choice(this.openCasesOf(nodes).map((each) => this.#case(each)));
   }
 
-  #case(of: Case): Expression {
+  #case(open: OpenCase): Expression {
+    const { of } = open;
     const values = enumOf(of, this);
     if (values !== undefined) return choice(values.map((value) => this.spelling.literal(value)));
-    const types = typesOf(of);
+    const types = typesOfOpen(open);
     const path = of[0]?.path ?? "#";
     const options: Expression[] = [];
     if (types.has("null")) options.push(this.spelling.word(null));
@@ -206,7 +219,7 @@ class SchemaTranslator implements Translation {
     }
     if (types.has("string")) options.push(this.stringOf(this.languages.of(of), at(path)));
     if (types.has("array")) options.push(arrayExpression(of, this));
-    if (types.has("object")) options.push(objectExpression(of, this));
+    if (types.has("object")) options.push(objectExpression(open, this));
     return choice(options);
   }
 }

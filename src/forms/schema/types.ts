@@ -1,5 +1,5 @@
 /** Which types a case allows, and what it says about numbers. */
-import { type Case, isNumberValue, isTextValue, isTrue, valuesOf } from "./cases.ts";
+import { type Case, isNumberValue, isTextValue, isTrue, type OpenCase, valuesOf } from "./cases.ts";
 import { numberFormats } from "./formats.ts";
 import { isTypeName, type TypeName, typeNames } from "./keywords.ts";
 import { isFraction } from "./negations.ts";
@@ -13,6 +13,16 @@ export function typesOf(of: Case): ReadonlySet<TypeName> {
     const listed = new Set([keywords["type"]].flat().filter(isTypeName));
     if (listed.has("number")) listed.add("integer");
     types = new Set([...types].filter((type) => listed.has(type)));
+  }
+  return types;
+}
+
+/** Those that some case of each choice allows too. */
+export function typesOfOpen({ of, choices }: OpenCase): ReadonlySet<TypeName> {
+  let types = typesOf(of);
+  for (const choice of choices) {
+    const allowed = choice.map(typesOf);
+    types = new Set([...types].filter((type) => allowed.some((each) => each.has(type))));
   }
   return types;
 }
