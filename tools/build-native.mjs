@@ -215,10 +215,10 @@ function link(objects, flags, output, { compiler }) {
 async function runPrograms(sources, list, build) {
   if (sources.length === 0) fail("found no program to run");
   const library = await compile(sourcesOf(["kernels", "runtime", "system"]), build);
-  for (const source of sources) {
-    const [object] = await compile([source], build);
+  const objects = await compile(sources, build);
+  for (const [index, source] of sources.entries()) {
     const program = join(build.objectDir, basename(source, ".cc") + build.programEnding);
-    await link([object, ...library], [...build.flags, "-pthread"], program, build);
+    await link([objects[index], ...library], [...build.flags, "-pthread"], program, build);
     if (build.isCross) continue;
     const result = spawnSync(program, list, { stdio: "inherit" });
     if (result.status !== 0)

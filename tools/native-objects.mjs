@@ -12,35 +12,54 @@ import { dirname, join, relative, resolve } from "node:path";
  * Compiles what is not fresh, as many at a time as there are processors. Returns all objects, in the order of the sources.
  * `root`: paths in hashes begin below it, so that a checkout may be moved. `flagsFor(source)`: of that one alone.
  * `include`: folders that quoted names are looked for in after that of the file.
+ * @throws Error for a source that the compiler refuses, or that changed meanwhile.
  */
 export async function compileObjects(
   sources,
   { compiler, flags, flagsFor, include, objectDir, root },
 ) {
   mkdirSync(objectDir, { recursive: true });
-  const reader = new IncludeReader(include);
+  const before = new IncludeReader(include);
   const units = sources.map((source) => {
     const name = relative(root, source).replaceAll(/[/\\]/g, "-");
     const object = join(objectDir, name.replace(/\.cc$/, ".o"));
     const list = [...compiler.first, ...flags, ...flagsFor(source), "-c", source, "-o", object];
-    const hash = createHash("sha256").update(compiler.version);
-    for (const text of [compiler.command, ...list]) hash.update(`${text.replace(root, "")}\0`);
-    for (const file of reader.filesOf(source)) {
-      hash.update(`${relative(root, file)}\0${reader.read(file).hash}\0`);
-    }
-    return { object, list, hash: hash.digest("hex"), stamp: `${object}.sha256` };
+    const hashBy = (reader) => {
+      const hash = createHash("sha256").update(compiler.version);
+      for (const text of [compiler.command, ...list]) hash.update(`${text.replace(root, "")}\0`);
+      for (const file of reader.filesOf(source)) {
+        hash.update(`${relative(root, file)}\0${reader.read(file).hash}\0`);
+      }
+      return hash.digest("hex");
+    };
+    return { source, object, list, hashBy, hash: hashBy(before), stamp: `${object}.sha256` };
   });
   // Those with the most flags are the largest: no long unit is left for the end.
   const queue = units.filter(isStale).sort((a, b) => b.list.length - a.list.length);
   const worker = async () => {
     for (let unit = queue.shift(); unit; unit = queue.shift()) {
-      rmSync(unit.stamp, { force: true });
-      await run(compiler.command, unit.list);
-      writeFileSync(unit.stamp, unit.hash);
+      await compileUnit(unit, { compiler, include, root }).catch((error) => {
+        queue.length = 0;
+        throw error;
+      });
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  // Each ends what it has begun, also where another failed.
+  const endings = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker));
+  const failed = endings.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
   return units.map((unit) => unit.object);
+}
+
+async function compileUnit({ source, list, hashBy, hash, stamp }, { compiler, include, root }) {
+  rmSync(stamp, { force: true });
+  await run(compiler.command, list);
+  // The compiler may have read what was written after the hash was taken.
+  if (hashBy(new IncludeReader(include)) !== hash) {
+    const name = relative(root, source);
+    throw new Error(`${name}, or a header of it, changed while it was compiled; build again`);
+  }
+  writeFileSync(stamp, hash);
 }
 
 function isStale({ object, stamp, hash }) {

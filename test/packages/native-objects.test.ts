@@ -18,13 +18,16 @@ beforeEach(() => {
   write("native/kernels/deep.h", "int deep;\n");
   write("native/kernels/isa.h", "int isa;\n");
   write("native/kernels/unused.h", "int unused;\n");
-  // Writes the object that it is told to, and a line of what it compiled. A source that says "fault" is refused.
+  // Writes the object that it is told to, and a line of what it compiled. A source that says
+  // "fault" is refused, and one that says "edited" finds a header changed.
   writeFileSync(
     join(base, "compiler.mjs"),
     `import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 const [source, , object] = process.argv.slice(-3);
 writeFileSync(object, "half");
-if (readFileSync(source, "utf8").includes("fault")) process.exit(1);
+const text = readFileSync(source, "utf8");
+if (text.includes("fault")) process.exit(1);
+if (text.includes("edited")) writeFileSync(new URL("checkout/native/kernels/deep.h", import.meta.url), "int late;\\n");
 writeFileSync(object, "whole");
 appendFileSync(${JSON.stringify(join(base, "compiled"))}, source.replace(/^.*\\W(\\w+)\\.cc$/, "$1\\n"));
 `,
@@ -105,5 +108,14 @@ describe("an object", () => {
     await expect(compiled()).rejects.toThrow(/ended with 1/);
     write("native/kernels/one.cc", '#include "own.h"\n#include <vector>\n');
     expect(await compiled()).toBe("one");
+  });
+
+  it("whose header changes while it is compiled is an error, and made again", async () => {
+    write("native/kernels/one.cc", '#include "own.h"\nedited\n');
+    await expect(compiled()).rejects.toThrow(
+      /native.kernels.one\.cc, or a header of it, changed while it was compiled; build again/,
+    );
+    expect(await compiled()).toMatch(/^one\b/);
+    expect(await compiled()).toBe("");
   });
 });
