@@ -156,7 +156,9 @@ async function writeAnswer(
       if (!use.json) write(text);
     }
     const result = await generation.result;
-    if (hasForm(use.options)) await generation.value.catch(sayUnfinished);
+    if (hasForm(use.options)) {
+      await generation.value.catch((error: unknown) => sayUnfinished(error, use));
+    }
     return result;
   } finally {
     bar.stop();
@@ -169,8 +171,9 @@ function hasForm({ schema, regex, grammar }: GenerateOptions): boolean {
 }
 
 /** The text was shown, and is no answer of the form that was asked for. */
-function sayUnfinished(error: unknown): void {
+function sayUnfinished(error: unknown, { json }: Pick<RunFlags, "json">): void {
   if (!(error instanceof FormError)) throw error;
+  if (json !== true) process.stdout.write("\n");
   say(error.message);
   process.exitCode = 1;
 }

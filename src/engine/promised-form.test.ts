@@ -116,6 +116,13 @@ describe("an answer of a promised form", () => {
     expect(() => engine.generate("a", { schema: { type: "array", uniqueItems: true } })).toThrow(
       /#\/uniqueItems: cannot be enforced/,
     );
+    let deep: Record<string, unknown> = { type: "null" };
+    for (let i = 0; i < 10_000; i++) deep = { items: deep };
+    expect(() => engine.generate("a", { schema: deep })).toThrow(/more than 400 levels deep/);
+    const tools = [{ name: "f", parameters: deep }];
+    expect(() =>
+      engine.chat([{ role: "user", content: "a" }], { tools, toolChoice: "required" }),
+    ).toThrow(/tools\[0\]\.parameters: .*400 levels/);
     const wrong: object = { schema: "person" };
     expect(() => engine.generate("a", wrong)).toThrow(/schema: "person" is not usable/);
   });

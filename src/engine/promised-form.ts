@@ -125,7 +125,8 @@ export class Forms {
   }
 
   #compile(source: FormSource): Form {
-    const key = `${source.kind} ${keyOf(source)}`;
+    const key = keyOf(source);
+    if (key === undefined) return new Form(source, this.#vocabulary);
     const form = this.#compiled.get(key) ?? new Form(source, this.#vocabulary);
     this.#compiled.delete(key);
     this.#compiled.set(key, form);
@@ -164,24 +165,15 @@ export class Forms {
   }
 }
 
-function keyOf(source: FormSource): string {
-  switch (source.kind) {
-    case "schema":
-      return JSON.stringify(source.schema);
-    case "tagged":
-      return JSON.stringify([source.schema, source.tags]);
-    case "dialect":
-      return JSON.stringify([source.schema, source.dialect]);
-    case "regex":
-      return String(source.regex);
-    case "grammar":
-      return source.grammar;
-    case "outline":
-      return JSON.stringify(source.outline, (_, value: unknown) =>
-        value instanceof RegExp ? String(value) : value,
-      );
-    default:
-      return source satisfies never;
+/** Undefined for what cannot be written as a text (too deep, a circle): to compile it says why. */
+function keyOf(source: FormSource): string | undefined {
+  try {
+    return JSON.stringify(source, (_, value: unknown) =>
+      value instanceof RegExp ? String(value) : value,
+    );
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return undefined;
+    throw error;
   }
 }
 

@@ -35,3 +35,18 @@ export function doubleAbove(value: number): number {
   bits[0] = (bits[0] ?? 0n) + (value > 0 ? 1n : -1n);
   return double[0] ?? value;
 }
+
+/** A finite number in units of 10^-decimals; undefined where it has more decimals. */
+export function inUnits(value: number, decimals: number): bigint | undefined {
+  const { whole, fraction } = decimalOf(value);
+  if (fraction.length > decimals) return undefined;
+  const units = BigInt(whole + fraction.padEnd(decimals, "0"));
+  return value < 0 ? -units : units;
+}
+
+/** Whether it is a whole multiple, both as the decimals that JavaScript prints. */
+export function isMultiple(value: number, multiple: number): boolean {
+  const decimals = decimalOf(multiple).fraction.length;
+  const units = inUnits(value, decimals);
+  return units !== undefined && units % (inUnits(multiple, decimals) ?? 1n) === 0n;
+}

@@ -80,7 +80,7 @@ export class SchemaDocument {
     const alike = meaning === undefined ? undefined : this.#byMeaning.get(meaning);
     if (alike !== undefined) return alike;
     for (const [keyword, value] of Object.entries(schema))
-      checkKeyword(keyword, value, { path, isRoot });
+      checkKeyword(keyword, value, { path, isRoot, type: schema["type"] });
     checkLimits(schema, path);
     const node = this.#add(schema, path, { isNegation: false });
     if (meaning !== undefined) this.#byMeaning.set(meaning, node);
@@ -193,10 +193,12 @@ export function step(path: string, key: string | number): string {
   return `${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
-/** Keywords of drafts 4 to 7 in those of 2020-12: a list of items, and limits that are flags. */
+/** Keywords of drafts 4 to 7 and of OpenAPI 3.0 in those of 2020-12: a list of items, limits that are flags, nullable. */
 function inToday(source: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { items, additionalItems, exclusiveMinimum, exclusiveMaximum, ...others } = source;
+  const { items, additionalItems, exclusiveMinimum, exclusiveMaximum, nullable, ...others } =
+    source;
   const today: Record<string, unknown> = { ...others };
+  if (nullable === true) today["type"] = [...[today["type"]].flat(), "null"];
   if (Array.isArray(items)) {
     if (items.length > 0) today["prefixItems"] = items;
     if (additionalItems !== undefined) today["items"] = additionalItems;
@@ -214,7 +216,7 @@ function inToday(source: Readonly<Record<string, unknown>>): Readonly<Record<str
 function checkKeyword(
   keyword: string,
   value: unknown,
-  place: { readonly path: string; readonly isRoot: boolean },
+  place: { readonly path: string; readonly isRoot: boolean; readonly type: unknown },
 ): void {
   const where = (): string => at(step(place.path, keyword));
   if ((keyword === "$id" || keyword === "id") && !place.isRoot) {
@@ -227,6 +229,9 @@ function checkKeyword(
     throw remedy === undefined
       ? new FormError(where(), "is no keyword that is known", "leave it out, or correct its name")
       : new FormError(where(), "cannot be enforced while an answer is written", remedy);
+  }
+  if (keyword === "nullable" && value === true && place.type === undefined) {
+    throw new FormError(where(), "needs a type beside it", 'say "type", or anyOf with null');
   }
   if (!known.accepts(value)) {
     throw new FormError(where(), `is ${describeValue(value)}`, `it needs ${known.expected}`);

@@ -19,6 +19,7 @@ describe("a JSON schema as a form", () => {
         exclusiveMinimum: [{ exclusiveMinimum: 0, type: "number" }, 0.1, 0],
         exclusiveMaximum: [{ exclusiveMaximum: 1, type: "number" }, 0.99, 1],
         multipleOf: [{ multipleOf: 7, type: "integer" }, 343, 344],
+        nullable: [{ type: "string", nullable: true, maxLength: 1 }, null, 1],
         minLength: [{ minLength: 2, type: "string" }, "😀é", "😀"],
         maxLength: [{ maxLength: 2, type: "string" }, "😀\n", "abc"],
         pattern: [{ pattern: "\\d$", type: "string" }, "a\u00014", "4a"],
@@ -120,7 +121,8 @@ describe("a JSON schema as a form", () => {
     expect(() => schemaForm({ xtype: "null" })).toThrow(/#\/xtype: is no keyword/);
     expect(() => schemaForm({ pattern: "(?<=a)b" })).toThrow(/#\/pattern: .*look-behind/);
     expect(() => schemaForm({ format: "colour" })).toThrow(/#\/format: "colour" is no format/);
-    expect(() => schemaForm({ type: "number", multipleOf: 0.1 })).toThrow(/multipleOf 0.1/);
+    expect(() => schemaForm({ type: "number", multipleOf: 1e-20 })).toThrow(/20 decimals/);
+    expect(() => schemaForm({ nullable: true })).toThrow(/#\/nullable: needs a type beside it/);
     expect(() =>
       schemaForm({ oneOf: [{ type: "object" }, { patternProperties: { a: { const: 1 } } }] }),
     ).toThrow(/#\/oneOf: branches may have a value in common, .*patternProperties has no contrary/);

@@ -117,6 +117,8 @@ export const enforcedKeywords: Readonly<Record<string, Keyword>> = {
   then: schema,
   else: schema,
   $dynamicRef: string,
+  // OpenAPI 3.0: with `type` beside it, null is a value too.
+  nullable: flag,
 };
 
 /** Where schemas lie that others refer to, and what is said to people: by the drafts, OpenAPI and VS Code's editor. */
@@ -141,6 +143,7 @@ export const silentKeywords: ReadonlySet<string> = new Set([
   "contentMediaType",
   "contentSchema",
   "externalDocs",
+  "discriminator",
   "xml",
   "markdownDescription",
   "enumDescriptions",
@@ -178,8 +181,6 @@ export const refusedKeywords: ReadonlyMap<string, string> = new Map([
   ["$recursiveRef", "use $ref"],
   ["$recursiveAnchor", "use $ref and $defs"],
   ["$vocabulary", "leave it out"],
-  ["nullable", 'use "type": ["…", "null"]'],
-  ["discriminator", "leave it out: anyOf tells the cases apart"],
 ]);
 
 function isSchema(value: unknown): boolean {

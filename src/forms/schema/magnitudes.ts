@@ -23,8 +23,9 @@ interface Magnitudes {
 interface DigitsUse {
   readonly builder: GrammarBuilder;
   readonly where: string;
-  /** The numbers are whole multiples of it; 1 for all. */
+  /** The numbers are whole multiples of `multiple` / 10^`decimals`. Without decimals, 1 for all. */
   readonly multiple: number;
+  readonly decimals: number;
   readonly isWhole: boolean;
 }
 
@@ -71,6 +72,7 @@ class DigitRules {
     this.#limits = limits;
     this.#use = use;
     this.#lastFractionDigit = Math.max(
+      use.decimals,
       limits.low.fraction.length,
       limits.high?.fraction.length ?? 0,
       limits.isAboveLow ? maxZeros : 0,
@@ -94,7 +96,7 @@ class DigitRules {
     if (this.#rules.size >= maxRules) {
       throw new FormError(
         where,
-        `multiples of ${multiple} are too many to tell apart`,
+        `multiples of ${multiple}${this.#use.decimals > 0 ? `e-${this.#use.decimals}` : ""} are too many to tell apart`,
         "use a smaller one",
       );
     }
@@ -110,8 +112,8 @@ class DigitRules {
 
   #wholeBody(place: Place): Expression {
     const { low, high } = this.#limits;
-    const { multiple, isWhole } = this.#use;
-    const isFree = high === undefined && multiple === 1 && place.digits > low.whole.length;
+    const { isWhole } = this.#use;
+    const isFree = high === undefined && !this.#hasMultiple && place.digits > low.whole.length;
     if (isFree) {
       const rest = repeat(digit, 0, maxDigits - place.digits);
       return isWhole
@@ -167,10 +169,13 @@ class DigitRules {
     const againstLow = compared(place.againstLow, value, low.fraction[place.digits]);
     const againstHigh = compared(place.againstHigh, value, high?.fraction[place.digits]);
     if (againstLow < 0 || againstHigh > 0) return undefined;
+    const { multiple, decimals } = this.#use;
+    if (decimals > 0 && place.digits >= decimals) return undefined;
     if (isBehindLimits && isAboveLow && againstLow === 0) return undefined;
-    const isFree = againstLow > 0 && againstHigh < 0;
+    const isFree = againstLow > 0 && againstHigh < 0 && decimals === 0;
+    const remainder = decimals === 0 ? place.remainder : (place.remainder * 10 + value) % multiple;
     const digits = isFree || isBehindLimits ? this.#lastFractionDigit : place.digits + 1;
-    return { ...place, kind: "fraction", digits, againstLow, againstHigh, isZero: false };
+    return { kind: "fraction", digits, againstLow, againstHigh, remainder, isZero: false };
   }
 
   /** One way for the digits that lead to the same place. */
@@ -196,7 +201,19 @@ class DigitRules {
     const isSameAsLow = place.againstLow === 0 && place.digits >= low.fraction.length;
     const isLowKept = place.againstLow > 0 || (isSameAsLow && !isAboveLow);
     const isHighKept = high === undefined || place.againstHigh <= 0;
-    return isLowKept && isHighKept && place.remainder === 0;
+    return isLowKept && isHighKept && this.#isMultiple(place);
+  }
+
+  /** With zeros for the decimals that are not there. */
+  #isMultiple({ digits, remainder }: Place): boolean {
+    const { multiple, decimals } = this.#use;
+    let rest = remainder;
+    for (let digit = digits; digit < decimals; digit++) rest = (rest * 10) % multiple;
+    return rest === 0;
+  }
+
+  get #hasMultiple(): boolean {
+    return this.#use.multiple > 1 || this.#use.decimals > 0;
   }
 }
 

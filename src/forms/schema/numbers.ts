@@ -14,7 +14,7 @@ import {
   sequence,
   text,
 } from "../expression.ts";
-import { type Decimal, decimalOf, doubleAbove, zero } from "./decimals.ts";
+import { type Decimal, decimalOf, doubleAbove, inUnits, isMultiple, zero } from "./decimals.ts";
 import { magnitudes, maxDigits } from "./magnitudes.ts";
 
 export interface NumberLimits {
@@ -87,25 +87,29 @@ const anyFraction = sequence(
   ]),
 );
 
-/** A multiple of more digits than a double keeps might be none when it is read. */
-const largestMultiple: Decimal = { whole: "9".repeat(15), fraction: "" };
+/** Digits of a multiple: with more, its double might be none when it is read. */
+const multipleDigits = 15;
+/** Units of a multiple of 123.45 are 12,345 hundredths. */
+const maxUnits = 10n ** 9n;
 
-/** @throws FormError with `where` for multiples that are no whole numbers, or too large. */
+/** @throws FormError with `where` for multiples that are too large or too fine. */
 export function numberExpression(
   limits: NumberLimits,
   builder: GrammarBuilder,
   where: string,
 ): Expression {
-  const multiple = leastCommonMultiple(limits.multiples, where);
+  const { multiple, decimals } = leastCommonMultiple(limits, where);
   // A multiple of a whole number is whole.
-  const isWhole = limits.isWhole || limits.multiples.length > 0;
+  const isWhole = limits.isWhole || (limits.multiples.length > 0 && decimals === 0);
   if (limits.isFraction) return isWhole ? nothing : fractions(limits, where);
   const low = lowerBound({ ...limits, isWhole });
   const high = negated(lowerBound(negatedLimits({ ...limits, isWhole })));
-  if (low === undefined && high === undefined && multiple === 1)
+  const hasMultiple = multiple > 1 || decimals > 0;
+  if (low === undefined && high === undefined && !hasMultiple)
     return isWhole ? anyWhole : anyNumber;
-  const cap = multiple > 1 ? largestMultiple : undefined;
-  const use = { builder, where, multiple, isWhole };
+  const largest = { whole: "9".repeat(multipleDigits - decimals), fraction: "" };
+  const cap = hasMultiple ? largest : undefined;
+  const use = { builder, where, multiple, decimals, isWhole };
   const options: Expression[] = [];
   if (high === undefined || !isBelowZero(high)) {
     const from = low === undefined || low.value <= 0 ? zero : low.digits;
@@ -123,9 +127,12 @@ export function numberExpression(
   return choice(options);
 }
 
-/** @throws FormError beside limits */
+/** @throws FormError beside limits and multiples */
 function fractions({ minimum, maximum, ...limits }: NumberLimits, where: string): Expression {
-  const { exclusiveMinimum, exclusiveMaximum } = limits;
+  const { exclusiveMinimum, exclusiveMaximum, multiples } = limits;
+  if (multiples.length > 0) {
+    throw new FormError(where, "has multiples for numbers that are not whole", "leave them out");
+  }
   if ([minimum, maximum, exclusiveMinimum, exclusiveMaximum].some(Number.isFinite)) {
     throw new FormError(where, "has limits for numbers that are not whole", "leave them out");
   }
@@ -148,7 +155,7 @@ export function keepsLimits(value: number, limits: NumberLimits): boolean {
     value < limits.exclusiveMaximum &&
     (!limits.isWhole || Number.isInteger(value)) &&
     !(limits.isFraction && Number.isInteger(value)) &&
-    limits.multiples.every((multiple) => value % multiple === 0)
+    limits.multiples.every((multiple) => isMultiple(value, multiple))
   );
 }
 
@@ -211,23 +218,32 @@ function smaller(one: Decimal | undefined, other: Decimal | undefined): Decimal 
   return one.whole <= other.whole ? one : other;
 }
 
-function leastCommonMultiple(multiples: readonly number[], where: string): number {
-  let product = 1;
-  for (const multiple of multiples) {
-    if (!Number.isInteger(multiple)) {
-      throw new FormError(
-        where,
-        `multipleOf ${multiple} is no whole number`,
-        "count in the smaller unit, or use minimum and maximum",
-      );
-    }
-    product = (product / greatestCommonDivisor(product, multiple)) * multiple;
+/** Of all multiples, and of 1 where the number is whole: `multiple` / 10^`decimals`. */
+function leastCommonMultiple(
+  { multiples, isWhole }: NumberLimits,
+  where: string,
+): { readonly multiple: number; readonly decimals: number } {
+  const all = isWhole && multiples.length > 0 ? [...multiples, 1] : multiples;
+  const decimals = Math.max(0, ...all.map((each) => decimalOf(each).fraction.length));
+  if (decimals >= multipleDigits) {
+    throw new FormError(where, `has multiples of ${decimals} decimals`, "use fewer decimals");
   }
-  if (product > 1e9)
-    throw new FormError(where, `multiples of ${product} are too many`, "use a smaller one");
-  return product;
+  let units = 1n;
+  for (const [index, each] of all.entries()) {
+    const more = inUnits(each, decimals) ?? 1n;
+    units = index === 0 ? more : (units / greatestCommonDivisor(units, more)) * more;
+    if (units > maxUnits * 10n ** BigInt(decimals)) break;
+  }
+  const one = 10n ** BigInt(decimals);
+  const isOfWholes = units % one === 0n;
+  const multiple = isOfWholes ? units / one : units;
+  if (multiple > maxUnits) {
+    const value = Number(units) / Number(one);
+    throw new FormError(where, `multiples of ${value} are too many`, "use a smaller one");
+  }
+  return { multiple: Number(multiple), decimals: isOfWholes ? 0 : decimals };
 }
 
-function greatestCommonDivisor(one: number, other: number): number {
-  return other === 0 ? one : greatestCommonDivisor(other, one % other);
+function greatestCommonDivisor(one: bigint, other: bigint): bigint {
+  return other === 0n ? one : greatestCommonDivisor(other, one % other);
 }

@@ -392,6 +392,27 @@ describe("a JSON schema as a form", () => {
     ).toThrow(/no finite text matches/);
   });
 
+  it("counts multiples in decimals", () => {
+    const price = { type: "number", multipleOf: 0.01, minimum: 0, exclusiveMaximum: 1000 };
+    for (const good of [0, 0.07, 19.99, 999.9, 12])
+      expect([good, writes(price, good)]).toEqual([good, true]);
+    for (const bad of [0.001, 19.999, 1000, -0.01])
+      expect([bad, writes(price, bad)]).toEqual([bad, false]);
+    const quarters = { multipleOf: 0.25, type: "number" };
+    for (const good of [-0.75, 0, 1.5, 3])
+      expect([good, writes(quarters, good)]).toEqual([good, true]);
+    for (const bad of [0.2, 0.251, -1.3])
+      expect([bad, writes(quarters, bad)]).toEqual([bad, false]);
+    const wholes = { multipleOf: 0.3, type: "integer" };
+    expect([writes(wholes, 6), writes(wholes, 4), writes(wholes, 0.3)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(writes({ enum: [0.07, 0.075], multipleOf: 0.01 }, 0.07)).toBe(true);
+    expect(writes({ enum: [0.07, 0.075], multipleOf: 0.01 }, 0.075)).toBe(false);
+  });
+
   it("takes a URI without a host", () => {
     expect(writes({ type: "string", format: "uri" }, "file:///C:/Users/a%20b")).toBe(true);
     expect(writes({ type: "string", format: "uri" }, "file:///C:/Users/a b")).toBe(false);

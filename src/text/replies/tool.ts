@@ -25,6 +25,11 @@ export interface Tool {
 /** More than any model keeps apart; each is text in every prompt. */
 const maxTools = 512;
 
+/** As deep as a schema may be (forms.md); what is deeper, templates cannot write either. */
+const maxLevels = 400;
+/** Of values at one level: a circle that branches would have ever more. */
+const maxValues = 1_000_000;
+
 /** What OpenAI accepts, and "." as in the names of namespaces. */
 const nameForm = /^[\w.-]{1,64}$/;
 
@@ -60,7 +65,23 @@ export function checkTools(tools: unknown): asserts tools is readonly Tool[] {
       throw new OptionError(`tools[${index}].name`, describeValue(name), "a name of its own");
     }
     names.add(name);
+    if (isTooDeep(tool["parameters"])) {
+      const expected = `at most ${maxLevels} levels; name inner schemas in $defs`;
+      throw new OptionError(`tools[${index}].parameters`, "a schema that is deeper", expected);
+    }
   }
+}
+
+/** In a loop of its own: the stack must not decide. */
+function isTooDeep(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxLevels || level.length > maxValues) return true;
+    level = level.flatMap((each) =>
+      typeof each === "object" && each !== null ? Object.values(each) : [],
+    );
+  }
+  return false;
 }
 
 /** The schema of one argument; undefined where the tool says nothing of it. */
