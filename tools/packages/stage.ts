@@ -110,12 +110,8 @@ async function stageMain(manifest: Manifest, changelog?: string): Promise<Packed
   return pack(folder);
 }
 
-/**
- * Sources, which nothing in the package reads. Of dist: the modules, which bundle.ts lays out anew, and types that no entry
- * reaches (tools/commonjs-types.mjs).
- */
+/** Of dist: the modules, which bundle.ts lays out anew, and types that no entry reaches (tools/commonjs-types.mjs). */
 function isLeftOut(name: string): boolean {
-  if (name.startsWith("src/")) return true;
   const [, path, ending] = /^dist\/(?!commonjs\/)(.*)\.(js|d\.ts)$/.exec(name) ?? [];
   if (path === undefined) return false;
   if (ending === "js") return existsSync(packagePath(`dist/${path}.d.ts`));
