@@ -1,12 +1,14 @@
 /**
  * The packages for this system and those that it can imitate, run: kernel tests for every instruction set, the command line
- * and the golden answers. By hand: it takes many minutes, and wants what emulators.ts says.
+ * and the golden answers. Then `hearth build` where npm finds no addon. By hand: it takes many minutes, and wants what
+ * emulators.ts says.
  *   npm run prove:packages
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { packagePath } from "../src/core/package-root.ts";
 import { buildAddons, buildKernelTests } from "./packages/build-addons.ts";
+import { tryCompiling } from "./packages/compile-trial.ts";
 import { type Emulator, emulators } from "./packages/emulators.ts";
 import { platforms } from "./packages/platforms.ts";
 import { smokeAll } from "./packages/smoke.ts";
@@ -27,6 +29,7 @@ async function main(flags: readonly string[]): Promise<number> {
   for (const emulator of usable) await proveKernels(emulator);
   const packed = await stagePackages(readManifest(packagePath(".")), { of });
   for (const line of await smokeAll(packed)) console.log(line);
+  for (const line of await tryCompiling(packed)) console.log(line);
   return 0;
 }
 

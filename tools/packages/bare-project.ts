@@ -171,6 +171,13 @@ export class BareProject implements Disposable {
     return run(join(this.folder, "node_modules/.bin/hearth"), list, this.#options());
   }
 
+  /** The same with all that this machine has on PATH: a compiler, too. */
+  hearthWithTools(...list: readonly string[]): Promise<string> {
+    const { cwd, env } = this.#options();
+    const options = { cwd, env: { ...env, PATH: process.env["PATH"] ?? "" } };
+    return run(join(this.folder, "node_modules/.bin/hearth"), list, options);
+  }
+
   node(...list: readonly string[]): Promise<string> {
     if (this.isPlugAndPlay) return this.#manage(["node", ...list]);
     return run(process.execPath, list, this.#options());
