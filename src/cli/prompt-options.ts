@@ -4,13 +4,13 @@ import { ApiOption } from "./api-option.ts";
 import { wholeNumber } from "./option-values.ts";
 
 export function batchOption(): ApiOption<"batchSize"> {
-  const text = "tokens of a prompt read at once (default: 128)";
+  const text = "tokens of a prompt read at once (default: 128; up to 2048 where prompts stream)";
   return new ApiOption("batchSize", "--batch <tokens>", text).argParser(wholeNumber);
 }
 
 export function promptStreamOption(): ApiOption<"promptStream"> {
   const text =
-    "bring cold neurons and experts to the card for a prompt, when it pays (auto) or always; most in a --batch of 2048";
+    "bring cold neurons and experts to the card for a prompt, when it pays (auto) or always";
   return new ApiOption("promptStream", "--prompt-stream <when>", text)
     .choices([...promptStreams])
     .default("auto");

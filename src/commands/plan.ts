@@ -24,6 +24,7 @@ import { sidecarOf } from "../engine/model-sidecar.ts";
 import { engineRules } from "../engine/option-rules.ts";
 import type { EngineOptions } from "../engine/options.ts";
 import { type PlanRequest, planAgain, planModel } from "../engine/planner.ts";
+import { planWithBatch } from "../engine/prompt-batch.ts";
 import { requireCacheMemory } from "../engine/resolve-options.ts";
 import { resolveSparsity, type SparseSetup } from "../engine/resolve-sparsity.ts";
 import { memoryOfProcess } from "../io/cgroup.ts";
@@ -124,7 +125,9 @@ export async function planOn(
     curvePoints,
     furtherGibibytes,
   };
-  const made = refresh ? await planAgain(ready, request, before) : await planModel(ready, request);
+  const made = await planWithBatch(ready, hardware, (own) =>
+    refresh ? planAgain(own, request, before) : planModel(own, request),
+  );
   const plan = { ...made, notices: [...made.notices, ...task.noticesOf(made)] };
   const hits = stats === undefined ? undefined : await expertHits(ready, plan, stats);
   const text = describePlan(plan);

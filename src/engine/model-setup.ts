@@ -5,6 +5,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { checkValue, pathRule } from "../core/check-options.ts";
+import { defined } from "../core/defined.ts";
 import { sampledRanges } from "../gguf/fingerprint.ts";
 import { type GgufFile, openGgufWithPauses } from "../gguf/open.ts";
 import { readAhead } from "../io/read-ahead.ts";
@@ -22,6 +23,8 @@ export interface ModelSetup {
   readonly maxOutputs: number;
   /** What is known about the model. Undefined where there is no sidecar, and where a dense model needs none. */
   readonly sidecar: Sidecar | undefined;
+  /** Nobody said how long steps are to be, so that a plan whose prompts stream may take longer ones. Default false. */
+  readonly isBatchOpen?: boolean;
 }
 
 /** Outputs of a step: one for each answer, or one for each row where every row's logits are wanted. */
@@ -49,9 +52,11 @@ export async function openSetup(
   await nextTurn();
   const model = openModel(gguf);
   await readAheadOfLoading(gguf);
-  const resolved = resolveEngineOptions(withPlanBudget(options), model);
+  const asked = withPlan(options);
+  const resolved = resolveEngineOptions(asked, model);
   const maxOutputs = outputs === "per row" ? resolved.batchSize : resolved.sequences;
-  const setup = { model, options: resolved, maxOutputs, sidecar };
+  const isBatchOpen = asked.batchSize === undefined && outputs === "per sequence" && isAuto(asked);
+  const setup = { model, options: resolved, maxOutputs, sidecar, isBatchOpen };
   // Of a dense model none is looked for, so one of another model does no harm.
   const isNeeded = resolved.sparsity !== "dense" || resolved.sidecar !== undefined;
   return isNeeded ? withSidecar(setup) : setup;
@@ -63,11 +68,16 @@ export function withSidecar(setup: ModelSetup): ModelSetup {
   return { ...setup, sidecar: setup.sidecar ?? sidecarOf(model, options.sidecar) };
 }
 
-/** A plan that is named brings its budget with it. */
-function withPlanBudget(options: EngineOptions): EngineOptions {
-  const { plan, vramBudget } = options;
-  if (plan === undefined || vramBudget !== undefined) return options;
-  return { ...options, vramBudget: readPlan(plan).inputs.budgetBytes };
+/** A plan that is named decides about prompts, if at all, by itself. */
+function isAuto({ plan, promptStream = "auto" }: EngineOptions): boolean {
+  return plan === undefined && promptStream === "auto";
+}
+
+/** A plan that is named brings its budget with it, and how long steps are where it decided that. */
+function withPlan(options: EngineOptions): EngineOptions {
+  if (options.plan === undefined) return options;
+  const { inputs, promptBatch: batchSize } = readPlan(options.plan);
+  return { ...defined({ batchSize, vramBudget: inputs.budgetBytes }), ...defined(options) };
 }
 
 /** What loading reads on the JavaScript thread: norms and biases, which are copied, and the samples of the fingerprint. */

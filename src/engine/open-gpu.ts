@@ -23,8 +23,15 @@ import type { ChosenDevice } from "./choose-device.ts";
 import { coldMemoryNotices } from "./cold-memory.ts";
 import { openTransposer } from "./host-backend.ts";
 import { type ModelSetup, withSidecar } from "./model-setup.ts";
-import { layersToTranspose, openPlan, planModel, shapeOfRows } from "./planner.ts";
+import {
+  layersToTranspose,
+  openPlan,
+  type PlanRequest,
+  planModel,
+  shapeOfRows,
+} from "./planner.ts";
 import { programOf } from "./program-of.ts";
+import { planWithBatch, withBatch } from "./prompt-batch.ts";
 import { promptRuleOf } from "./prompt-rule.ts";
 import type { Remarks } from "./remarks.ts";
 import { denseSparsity, resolveSparsity, type SparseSetup } from "./resolve-sparsity.ts";
@@ -92,9 +99,10 @@ async function setUpHybrid(
   const { model, options, sidecar } = setup;
   const { threads, exact, signal } = options;
   const sparsity = await resolveSparsity(setup, transpose, "map");
-  const ready: SparseSetup = { ...setup, sparsity };
+  const asked: SparseSetup = { ...setup, sparsity };
   const isAdaptable = sparsity.method !== "dense" || model.hyperparameters.mixture !== undefined;
-  const { plan, hardware } = await resolvePlan({ adapter, budget }, ready);
+  const { plan, hardware } = await resolvePlan({ adapter, budget }, asked);
+  const ready = withBatch(asked, plan.promptBatch);
   // A neuron of a split layer must be a row on both devices.
   const split = await downRowsOf(model, layersToTranspose(ready, plan), {
     sidecar,
@@ -159,13 +167,14 @@ async function resolvePlan(
     return { plan, hardware: named };
   }
   const hardware = named ?? (await measuredHardware({ adapter, threads }));
-  const plan = await planModel(setup, {
+  const request: PlanRequest = {
     hardware,
     limits,
     budgetBytes: budget,
     solver: "exact",
     furtherGibibytes: 0,
     curvePoints: 0,
-  });
+  };
+  const plan = await planWithBatch(setup, hardware, (own) => planModel(own, request));
   return { plan, hardware };
 }

@@ -65,7 +65,7 @@ export interface EngineOptions {
   readonly cacheDisk?: string;
   /** The most that is kept there, of all models together; what was used longest ago is removed. Default 4 GiB. */
   readonly cacheDiskSize?: Bytes;
-  /** Rows of a step at most: how much of a prompt is read at once. Default 128; 2048 where prompts always stream. */
+  /** Rows of a step at most: how much of a prompt is read at once. Default 128; 2048 where prompts always stream, up to that where they do by the plan. */
   readonly batchSize?: Tokens;
   /**
    * When the weights of cold neurons and experts come to the card for a prompt, once for each step, for device hybrid: it then

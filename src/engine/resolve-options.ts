@@ -37,7 +37,7 @@ export function resolveEngineOptions(options: EngineOptions, model: Model): Reso
 }
 
 /** So that what streams comes once for most prompts. */
-const streamedBatch: Tokens = 2048;
+export const streamedBatch: Tokens = 2048;
 
 function defaultBatch({ promptStream }: EngineOptions, contextLength: Tokens | "largest"): Tokens {
   if (promptStream !== "always") return 128;

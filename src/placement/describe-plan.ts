@@ -13,6 +13,7 @@ export function describePlan(plan: Plan): string {
     `  activations      ${(100 * plan.gpuActivationShare).toFixed(1)} % served by the GPU`,
     `  memory           GPU ${formatBytes(plan.gpuBytes)}, CPU ${formatBytes(plan.cpuBytes)}`,
     `  objective        ${objective} ${plan.objective.toPrecision(6)}, bound ${plan.bound.toPrecision(6)}, ${proven} in ${plan.solveMs.toFixed(0)} ms`,
+    ...streamLine(plan),
     "",
     ...memoryTable(plan),
     "",
@@ -21,6 +22,14 @@ export function describePlan(plan: Plan): string {
     ...plan.notices.map((notice) => `Note: ${notice}`),
     "",
   ].join("\n");
+}
+
+function streamLine({ streamPromptsFrom, promptBatch }: Plan): readonly string[] {
+  if (streamPromptsFrom === undefined) return [];
+  const steps = promptBatch === undefined ? "" : `, in steps of up to ${promptBatch}`;
+  return [
+    `  prompts          cold weights come to the GPU from ${streamPromptsFrom} tokens on${steps}`,
+  ];
 }
 
 /** Neurons or experts of a layer that are on a GPU. */

@@ -67,6 +67,7 @@ export function planJson(plan: Plan): object {
     memory: plan.memory,
     output_device: plan.outputDevice,
     ...(plan.streamPromptsFrom !== undefined && { stream_prompts_from: plan.streamPromptsFrom }),
+    ...(plan.promptBatch !== undefined && { prompt_batch: plan.promptBatch }),
     further: plan.further.map(pointJson),
     curve: plan.curve.map(pointJson),
     layers: plan.layers.map(layerJson),
@@ -90,6 +91,7 @@ export function parsePlan(text: string, file: string): Plan {
     throw fieldError(field("budget_bytes"), `${inputs.budgetBytes}, as in inputs`);
   }
   const streamFrom = field("stream_prompts_from");
+  const promptBatch = field("prompt_batch");
   return {
     version: 1,
     key: planKey(inputs),
@@ -98,6 +100,7 @@ export function parsePlan(text: string, file: string): Plan {
     layers: arrayFields(field("layers")).map(parseLayer),
     outputDevice: choiceOf(field("output_device"), devices),
     ...(streamFrom.value === undefined ? {} : { streamPromptsFrom: countOf(streamFrom) }),
+    ...(promptBatch.value === undefined ? {} : { promptBatch: countOf(promptBatch) }),
     memory: parseMemory(field("memory")),
     gpuBytes: countOf(field("gpu_bytes")),
     cpuBytes: countOf(field("cpu_bytes")),
@@ -131,6 +134,7 @@ const planKeys = [
   "memory",
   "output_device",
   "stream_prompts_from",
+  "prompt_batch",
   "further",
   "curve",
   "layers",

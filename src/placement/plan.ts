@@ -72,6 +72,8 @@ export interface Plan {
   readonly outputDevice: DeviceId;
   /** From so many rows on, a prompt's cold neurons and experts stream through windows on the card, for which the plan has room. Absent: never. */
   readonly streamPromptsFrom?: number;
+  /** Rows of a step at most, where the planner chose them so that what streams comes seldom. Absent: as they were asked for. */
+  readonly promptBatch?: number;
   readonly memory: DeviceMemory;
   readonly gpuBytes: Bytes;
   readonly cpuBytes: Bytes;

@@ -173,6 +173,41 @@ describe.skipIf(obstacle !== undefined)(`an engine whose prompts stream${skipped
     }
     expect(streaming).toBeGreaterThan(0);
   });
+
+  it("reads a prompt in longer steps where that pays, so that cold rows come once", async () => {
+    const file = await makeTinyModel([
+      ...["--type", "f16", "--layers", "24", "--dim", "256", "--ffn", "2048", "--context", "512"],
+    ]);
+    files.push(file);
+    const machine = join(cache.folder, "multiplying.json");
+    const { cpu, gpu: card } = generousCard;
+    const multiplying = {
+      ...generousCard,
+      cpu: { ...cpu, promptFlopsPerSecond: 1e8 },
+      gpu: { ...card!, promptFlopsPerSecond: 1e14 },
+    };
+    writeFileSync(machine, serialiseHardwareProfile(multiplying));
+    const options = { sparsity: "dense", contextLength: 512, threads: 1 } as const;
+    const placing = { ...options, gpu: 0, hardware: machine, vramBudget: 45e6 } as const;
+    const prompt = Array.from({ length: 200 }, (_, at) => (5 + 13 * at) % 300);
+    const ask = { temperature: 0, maxTokens: 4, ignoreEos: true } as const;
+    const answerOf = async (own: EngineOptions) => {
+      using engine = await Engine.open(file.path, own);
+      const { tokens } = await engine.generate(prompt, ask).result;
+      return { tokens, ...(await engine.report()) };
+    };
+    const { json } = await planPlacement(file.path, placing);
+    const { layers, ...plan } = parsePlan(JSON.stringify(json), "plan");
+    expect(plan.promptBatch).toBeGreaterThan(200);
+    const streamed = await answerOf({ ...placing, device: "hybrid" });
+    expect(streamed.gpu?.bytes).toBe(plan.gpuBytes);
+    const cold = layers
+      .filter(({ attentionDevice }) => attentionDevice === "gpu0")
+      .flatMap(({ parts }) => parts.filter(({ device }) => device === "cpu"))
+      .reduce((sum, { units }) => sum + units.length, 0);
+    expect(streamed.gpu?.bytesStreamed).toBe(cold * 3 * rowLayout("F16", 256).gpuBytes);
+    expect(streamed.tokens).toEqual((await answerOf({ ...options, device: "cpu" })).tokens);
+  });
 });
 
 /** A model half of whose neurons are hot, and the devices through which its prompts stream row by row. */

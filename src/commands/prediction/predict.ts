@@ -28,6 +28,7 @@ import { engineRules } from "../../engine/option-rules.ts";
 import type { EngineOptions } from "../../engine/options.ts";
 import { planModel } from "../../engine/planner.ts";
 import { programOf } from "../../engine/program-of.ts";
+import { planWithBatch } from "../../engine/prompt-batch.ts";
 import { denseSparsity, resolveSparsity, type SparseSetup } from "../../engine/resolve-sparsity.ts";
 import { tokenOverhead } from "../../engine/token-overhead.ts";
 import { memoryOfProcess } from "../../io/cgroup.ts";
@@ -230,7 +231,9 @@ async function wayWithCard(
 ): Promise<PlannedWay | undefined> {
   const request = { hardware, limits, budgetBytes, solver: "exact", curvePoints: 0 } as const;
   try {
-    const plan = await planModel(setup, { ...request, furtherGibibytes: 0 });
+    const plan = await planWithBatch(setup, hardware, (own) =>
+      planModel(own, { ...request, furtherGibibytes: 0 }),
+    );
     if (plan.gpuBytes === 0) return undefined;
     const way: PredictedWay = {
       device: isAllOnCard(plan) ? "gpu" : "hybrid",
