@@ -49,6 +49,7 @@ export class SchemaDocument {
   readonly #always: SchemaNode;
   #anchors: ReadonlyMap<string, unknown> | undefined;
   #looksAtUnevaluated: boolean | undefined;
+  #hasReferences: boolean | undefined;
 
   /** @throws FormError where it is too deep or too large, or its root is no schema. */
   constructor(source: unknown) {
@@ -80,7 +81,11 @@ export class SchemaDocument {
     const alike = meaning === undefined ? undefined : this.#byMeaning.get(meaning);
     if (alike !== undefined) return alike;
     for (const [keyword, value] of Object.entries(schema))
-      checkKeyword(keyword, value, { path, isRoot, type: schema["type"] });
+      checkKeyword(keyword, value, {
+        path,
+        mayHaveId: isRoot || !this.#refers,
+        type: schema["type"],
+      });
     checkLimits(schema, path);
     const node = this.#add(schema, path, { isNegation: false });
     if (meaning !== undefined) this.#byMeaning.set(meaning, node);
@@ -146,6 +151,14 @@ export class SchemaDocument {
       keyword.startsWith("unevaluated"),
     );
     return this.#looksAtUnevaluated;
+  }
+
+  /** Names of inner schemas say nothing where none refers to another. */
+  get #refers(): boolean {
+    this.#hasReferences ??= hasKeyword(this.#source, (keyword) =>
+      ["$ref", "$dynamicRef"].includes(keyword),
+    );
+    return this.#hasReferences;
   }
 
   #pointed(pointer: string): unknown {
@@ -216,11 +229,15 @@ function inToday(source: Readonly<Record<string, unknown>>): Readonly<Record<str
 function checkKeyword(
   keyword: string,
   value: unknown,
-  place: { readonly path: string; readonly isRoot: boolean; readonly type: unknown },
+  place: { readonly path: string; readonly mayHaveId: boolean; readonly type: unknown },
 ): void {
   const where = (): string => at(step(place.path, keyword));
-  if ((keyword === "$id" || keyword === "id") && !place.isRoot) {
-    throw new FormError(where(), "gives an inner schema a name of its own", "use $defs and $ref");
+  if ((keyword === "$id" || keyword === "id") && !place.mayHaveId) {
+    throw new FormError(
+      where(),
+      "gives an inner schema a name of its own, on which references may depend",
+      "leave it out, and refer to places (#/$defs/…)",
+    );
   }
   if (silentKeywords.has(keyword) || isVendorKeyword(keyword)) return;
   const known = Object.hasOwn(enforcedKeywords, keyword) ? enforcedKeywords[keyword] : undefined;

@@ -59,6 +59,9 @@ const plainPath = `(?:/(?:${pathCharacter}+(?:/${pathCharacter}*)*)?|${pathChara
 const days = "[0-9]+D";
 const hours = "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)";
 
+const uri = `[a-zA-Z][a-zA-Z0-9+.-]*:(?:${authority}|${plainPath})${tail}`;
+const base64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?";
+
 /** A whole text of each format. */
 export const formatPatterns: Readonly<Record<string, string>> = {
   date: day,
@@ -69,14 +72,44 @@ export const formatPatterns: Readonly<Record<string, string>> = {
   hostname: `${hostNames(3, 63)}|${hostNames(12, 20)}`,
   ipv4,
   ipv6,
-  uri: `[a-zA-Z][a-zA-Z0-9+.-]*:(?:${authority}|${plainPath})${tail}`,
+  uri,
   "uri-reference": `(?:[a-zA-Z][a-zA-Z0-9+.-]*:(?:${authority}|${plainPath})|${authority}|/(?:${pathCharacter}+(?:/${pathCharacter}*)*)?|${firstSegment}(?:/${pathCharacter}*)*)?${tail}`,
   uuid: `${hex}{8}-${hex}{4}-${hex}{4}-${hex}{4}-${hex}{12}`,
+  url: uri,
   "json-pointer": "(?:/(?:[^/~]|~[01])*)*",
+  // Of OpenAPI, pydantic and zod.
+  byte: base64,
+  base64,
+  base64url: "(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?",
+  ulid: "[0-7][0-9A-HJKMNP-TV-Z]{25}",
+  nanoid: "[A-Za-z0-9_-]{21}",
+  e164: String.raw`\+[1-9][0-9]{6,14}`,
 };
 
-/** Formats of OpenAPI that say nothing about which texts or numbers are valid. */
-export const silentFormats: ReadonlySet<string> = new Set(["password", "float", "double"]);
+/** URIs of at least so many characters may be counted by their parts. */
+export const leastUriLength = 400;
+
+/**
+ * URIs of at most `length` characters, counted by their parts: a scheme of 20, a host of 253, and three parts behind it with a
+ * third of the rest each, of which an escaped byte takes three. To count all at once would need a state for each character.
+ */
+export function uriOfLength(length: number): string {
+  const port = 6;
+  const rest = Math.floor((length - 20 - "://".length - 253 - port - "/?#".length) / 9);
+  const part = `(?:${pathCharacter}|[/?]){0,${rest}}`;
+  const path = `(?:/(?:${pathCharacter}|/){0,${rest}})?`;
+  const name = `[${unreserved}-]{1,253}`;
+  return String.raw`[a-zA-Z][a-zA-Z0-9+.-]{0,19}://${name}(?::[0-9]{1,5})?${path}(?:\?${part})?(?:#${part})?`;
+}
+
+/** Formats of OpenAPI and pydantic that say nothing about which texts or numbers are valid. */
+export const silentFormats: ReadonlySet<string> = new Set([
+  "password",
+  "float",
+  "double",
+  "binary",
+  "path",
+]);
 
 /** Formats of OpenAPI that limit whole numbers: least and largest. */
 export const numberFormats: Readonly<Record<string, readonly [number, number]>> = {

@@ -5,8 +5,17 @@ import { parsePattern } from "../pattern.ts";
 import type { Regular, RegularMaker } from "../regular.ts";
 import { type Case, isListValue, isNumberValue, isTextValue, valuesOf } from "./cases.ts";
 import { at, step } from "./document.ts";
-import { formatPatterns, numberFormats, silentFormats } from "./formats.ts";
+import {
+  formatPatterns,
+  leastUriLength,
+  numberFormats,
+  silentFormats,
+  uriOfLength,
+} from "./formats.ts";
 import { notFormat, notPattern, notTexts } from "./negations.ts";
+
+/** "a://b", the shortest of a URI that is counted. */
+const minUriLength = 5;
 
 export class StringLanguages {
   readonly maker: RegularMaker;
@@ -26,6 +35,31 @@ export class StringLanguages {
 
   /** The texts that a case allows. @throws FormError for a pattern or format that is not supported. */
   of(strings: Case): Regular {
+    return this.#uriOf(strings) ?? this.#all(strings);
+  }
+
+  /** Of a format and lengths alone, as pydantic says URLs. */
+  #uriOf(strings: Case): Regular | undefined {
+    const values = (keyword: string): readonly unknown[] =>
+      strings.flatMap(({ keywords }) => keywords[keyword] ?? []);
+    const most = Math.min(Number.POSITIVE_INFINITY, ...values("maxLength").filter(isNumberValue));
+    const isUri = values("format").every((name) => name === "uri" || name === "url");
+    const hasOthers = ["pattern", notPattern, notFormat, notTexts].some(
+      (keyword) => values(keyword).length > 0,
+    );
+    const isShort = values("minLength").every((least) => Number(least) <= minUriLength);
+    const isCounted = Number.isFinite(most) && most >= leastUriLength;
+    if (values("format").length === 0 || !isUri || hasOthers || !isShort || !isCounted) {
+      return undefined;
+    }
+    const key = `uri ${most}`;
+    const known = this.#patterns.get(key);
+    const language = known ?? parsePattern(uriOfLength(most), this.maker, { covers: "all" });
+    this.#patterns.set(key, language);
+    return language;
+  }
+
+  #all(strings: Case): Regular {
     const lengths = [
       ...valuesOf(strings, "minLength", isNumberValue).map(({ value }) =>
         this.ofLength(value, Number.POSITIVE_INFINITY),

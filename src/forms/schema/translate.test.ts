@@ -392,6 +392,35 @@ describe("a JSON schema as a form", () => {
     ).toThrow(/no finite text matches/);
   });
 
+  it("counts the characters of a URI by its parts, as pydantic bounds them", () => {
+    const form = schemaForm({ type: "string", format: "uri", minLength: 1, maxLength: 2083 });
+    const isUri = (text: string): boolean => form.accepts(JSON.stringify(text));
+    expect(isUri("https://example.com:8080/a/b%20c.html?q=1&r=2#top")).toBe(true);
+    for (const bad of ["", "example.com", "https://a b", "https:"]) expect(isUri(bad)).toBe(false);
+    const part = "%20".repeat(199);
+    const longest = `${"s".repeat(20)}://${"h".repeat(253)}:65535/${part}?${part}#${part}`;
+    expect([longest.length <= 2083, isUri(longest)]).toEqual([true, true]);
+    expect(isUri(`https://a/${"b".repeat(2083)}`)).toBe(false);
+  });
+
+  it("takes formats of OpenAPI, pydantic and zod", () => {
+    const of = (format: string): object => ({ type: "string", format });
+    expect([writes(of("base64"), "aGk="), writes(of("byte"), "aGk")]).toEqual([true, false]);
+    expect([writes(of("base64url"), "_-8"), writes(of("base64url"), "+")]).toEqual([true, false]);
+    expect([writes(of("e164"), "+4912345"), writes(of("e164"), "0123")]).toEqual([true, false]);
+    expect(writes(of("ulid"), "01ARZ3NDEKTSV4RRFFQ69G5FAV")).toBe(true);
+    expect(writes(of("nanoid"), "V1StGXR8_Z5jdHi6B-myT")).toBe(true);
+    expect(writes(of("binary"), "\u0001")).toBe(true);
+  });
+
+  it("takes names of inner schemas where nothing refers to another", () => {
+    const named = { properties: { a: { $id: "/properties/a", type: "integer" } }, type: "object" };
+    expect([writes(named, { a: 1 }), writes(named, { a: "1" })]).toEqual([true, false]);
+    expect(() => schemaForm({ ...named, items: { $ref: "#" } })).toThrow(
+      /#\/properties\/a\/\$id: gives an inner schema a name of its own, on which/,
+    );
+  });
+
   it("counts multiples in decimals", () => {
     const price = { type: "number", multipleOf: 0.01, minimum: 0, exclusiveMaximum: 1000 };
     for (const good of [0, 0.07, 19.99, 999.9, 12])
