@@ -20,11 +20,12 @@ void few_or_many_gemm(const GemmTask& task) {
   if (task.tokens == 1) {
     return four_row_gemv<Dot>({w, task.x, task.rows, task.y, task.next});
   }
+  const PrefetchedRows ahead(w, task.rows.end, task.next);
   const uint8_t* second = static_cast<const uint8_t*>(task.x) + q8_row_bytes(w.columns);
   with_steps<Dot>(task.x, w.columns, [&](const Steps& a) {
     with_steps<Dot>(second, w.columns, [&](const Steps& b) {
       const Steps both[2] = {a, b};
-      dot_adjacent<Dot, 2>(w, task.rows, task.next, both, task.y, task.y_stride);
+      dot_adjacent<Dot, 4, 2>(w, task.rows, ahead, both, task.y, task.y_stride);
     });
   });
 }

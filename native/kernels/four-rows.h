@@ -113,21 +113,21 @@ float dot_row(const uint8_t* row, const Steps& steps) {
   return Dot::finish(sum);
 }
 
-// Four rows together, each step prefetching the same bytes of the next four into the second level, with
+// Two or four rows together, each step prefetching the same bytes of later ones into the second level, with
 // kCount tokens: y[t * y_stride + r]. The compiler unpacks a step of a row once for all tokens, and
 // what is of x alone once for all rows. Inlined, a loop over rows loads its constants once: rows of
 // 768 columns (six steps) take 0.91 of the time, rows of 2048 columns 0.95, from a cache, for the
 // types of four bits and the K types.
-template <class Dot, size_t kCount>
-[[gnu::always_inline]] inline void dot_four(const uint8_t* const* row, const uint8_t* const* next,
+template <class Dot, size_t kRows, size_t kCount>
+[[gnu::always_inline]] inline void dot_rows(const uint8_t* const* row, const uint8_t* const* next,
                                             const Steps* steps, float* y, size_t y_stride) {
-  typename Dot::Sum sum[4][kCount];
-  for (size_t r = 0; r < 4; ++r) {
+  typename Dot::Sum sum[kRows][kCount];
+  for (size_t r = 0; r < kRows; ++r) {
     for (size_t t = 0; t < kCount; ++t) sum[r][t] = Dot::start();
   }
   for (size_t i = 0; i < steps[0].whole; ++i) {
 #pragma GCC unroll 4
-    for (size_t r = 0; r < 4; ++r) {
+    for (size_t r = 0; r < kRows; ++r) {
       for (size_t line = 0; line < Dot::kBytes; line += kLine) {
         __builtin_prefetch(next[r] + i * Dot::kBytes + line, 0, 2);
       }
@@ -138,7 +138,7 @@ template <class Dot, size_t kCount>
     }
   }
 #pragma GCC unroll 4
-  for (size_t r = 0; r < 4; ++r) {
+  for (size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (size_t t = 0; t < kCount; ++t) {
       add_rest<Dot>(row[r], steps[t], sum[r][t]);
@@ -149,8 +149,7 @@ template <class Dot, size_t kCount>
 
 // Adjacent rows go four at a time too. Over a mapped file (4 KB pages, one Zen 4 core, plain
 // reading 19-20 GB/s) Q4_0 reached 17-20 GB/s, one row at a time 12-17 with or without prefetch;
-// Q8_0 18-20 against 12-17. Over huge pages the order turns round for Q8_0 (24 against 28 GB/s with
-// 4096 columns), but a mapped file has none.
+// Q8_0 18-20 against 12-17. Short rows of Q8_0 go in twos (two_row_gemv).
 // The prefetch is a number of bytes ahead, past the end of the range too: for long rows 9 KB are a
 // little better than the next four rows, and for rows of 432 bytes (an expert's down, Q4_0, two
 // cores) 4 KB take three quarters of the time. What lies past the end is another thread's, mostly:
@@ -158,9 +157,14 @@ template <class Dot, size_t kCount>
 // where it has 150 (docs/measurements/experts.md).
 class PrefetchedRows {
  public:
+  static constexpr size_t kFarBytes = 9216;
+
   // Of rows that end at row `end`, behind which `next` is read; null for unknown.
   PrefetchedRows(const Matrix& w, size_t end, const void* next)
-      : ahead_(round_up(w.row_bytes >= kLongRow ? 9216 : 4096, 4 * w.row_bytes)),
+      : PrefetchedRows(w, end, next,
+                       round_up(w.row_bytes >= kLongRow ? kFarBytes : 4096, 4 * w.row_bytes)) {}
+  PrefetchedRows(const Matrix& w, size_t end, const void* next, size_t ahead)
+      : ahead_(ahead),
         end_(row_of(w, end)),
         behind_(next == nullptr ? end_ : static_cast<const uint8_t*>(next)) {}
 
@@ -176,20 +180,19 @@ class PrefetchedRows {
   const uint8_t* behind_;
 };
 
-// y[t * y_stride + r] of the rows in `rows`, behind which `behind` is read, and kCount tokens.
-template <class Dot, size_t kCount>
-void dot_adjacent(const Matrix& w, Range rows, const void* behind, const Steps* steps, float* y,
-                  size_t y_stride) {
-  const PrefetchedRows ahead(w, rows.end, behind);
+// y[t * y_stride + r] of the rows in `rows`, kRows at a time, and kCount tokens.
+template <class Dot, size_t kRows, size_t kCount>
+void dot_adjacent(const Matrix& w, Range rows, const PrefetchedRows& ahead, const Steps* steps,
+                  float* y, size_t y_stride) {
   size_t r = rows.begin;
-  for (; r + 4 <= rows.end; r += 4) {
-    const uint8_t* row[4];
-    const uint8_t* next[4];
-    for (size_t i = 0; i < 4; ++i) {
+  for (; r + kRows <= rows.end; r += kRows) {
+    const uint8_t* row[kRows];
+    const uint8_t* next[kRows];
+    for (size_t i = 0; i < kRows; ++i) {
       row[i] = row_of(w, r + i);
       next[i] = ahead.of(row[i]);
     }
-    dot_four<Dot, kCount>(row, next, steps, y + r, y_stride);
+    dot_rows<Dot, kRows, kCount>(row, next, steps, y + r, y_stride);
   }
   for (; r < rows.end; ++r) {
     for (size_t t = 0; t < kCount; ++t) y[t * y_stride + r] = dot_row<Dot>(row_of(w, r), steps[t]);
@@ -198,8 +201,18 @@ void dot_adjacent(const Matrix& w, Range rows, const void* behind, const Steps* 
 
 template <class Dot>
 void four_row_gemv(const GemvTask& task) {
+  const PrefetchedRows ahead(task.w, task.rows.end, task.next);
   with_steps<Dot>(task.x, task.w.columns, [&](const Steps& steps) {
-    dot_adjacent<Dot, 1>(task.w, task.rows, task.next, &steps, task.y, 0);
+    dot_adjacent<Dot, 4, 1>(task.w, task.rows, ahead, &steps, task.y, 0);
+  });
+}
+
+// For short rows of types whose products wait for memory, not for the core.
+template <class Dot>
+void two_row_gemv(const GemvTask& task) {
+  const PrefetchedRows ahead(task.w, task.rows.end, task.next, PrefetchedRows::kFarBytes);
+  with_steps<Dot>(task.x, task.w.columns, [&](const Steps& steps) {
+    dot_adjacent<Dot, 2, 1>(task.w, task.rows, ahead, &steps, task.y, 0);
   });
 }
 
@@ -208,7 +221,7 @@ void four_row_gather(const Matrix& w, const void* x, RowList rows, float* y) {
   with_steps<Dot>(x, w.columns, [&](const Steps& steps) {
     rows_in_fours(w, rows, [&](auto count, size_t i, const uint8_t* const* row, auto next) {
       if constexpr (count == 4) {
-        dot_four<Dot, 1>(row, next, &steps, y + i, 0);
+        dot_rows<Dot, 4, 1>(row, next, &steps, y + i, 0);
       } else {
         y[i] = dot_row<Dot>(row[0], steps);
       }
