@@ -55,6 +55,7 @@ NAPI_MODULE_INIT() {
   add<bytes_to_move>(env, exports, "bytesToMove");
   add<close_file>(env, exports, "closeFile");
   add<prepare>(env, exports, "prepare");
+  add<stream_weights>(env, exports, "streamWeights");
   add<dispose_executable>(env, exports, "disposeExecutable");
   add<run>(env, exports, "run");
   add<write_slot>(env, exports, "write");

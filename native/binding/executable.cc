@@ -1,4 +1,4 @@
-// prepare, run, write, copySequence, copyState, replaceSubset, ffnCounts, neuronCounts, activeSets,
+// prepare, streamWeights, run, write, copySequence, copyState, replaceSubset, ffnCounts, neuronCounts, activeSets,
 // disposeExecutable.
 #include <cstring>
 #include <type_traits>
@@ -140,6 +140,15 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   handle->prepared = std::move(prepared);
   set_property(env, result, "handle", make_external(env, std::move(handle)));
   return result;
+}
+
+// streamWeights(executable, kept, window) → how many bytes of weights do not stay in memory
+napi_value stream_weights(napi_env env, napi_callback_info info) {
+  const auto values = arguments(env, info, 3);
+  Executable& executable = *prepared_of(env, values[0])->executable;
+  const auto kept = static_cast<size_t>(number_of(env, values[1]));
+  const auto window = static_cast<size_t>(number_of(env, values[2]));
+  return make_number(env, static_cast<double>(stream_weights(executable, kept, window)));
 }
 
 napi_value dispose_executable(napi_env env, napi_callback_info info) {

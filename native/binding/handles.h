@@ -103,6 +103,7 @@ napi_value move_to_huge_pages(napi_env env, napi_callback_info info);
 napi_value bytes_to_move(napi_env env, napi_callback_info info);
 napi_value close_file(napi_env env, napi_callback_info info);
 napi_value prepare(napi_env env, napi_callback_info info);
+napi_value stream_weights(napi_env env, napi_callback_info info);
 napi_value dispose_executable(napi_env env, napi_callback_info info);
 napi_value run(napi_env env, napi_callback_info info);
 napi_value write_slot(napi_env env, napi_callback_info info);

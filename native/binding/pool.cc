@@ -41,16 +41,16 @@ const std::shared_ptr<Pool>& pool_of(napi_env env, napi_value handle) {
 Source source_of(napi_env env, napi_value value, Pins& pins) {
   if (is_external_of<BufferHandle>(env, value)) {
     const std::shared_ptr<Buffer>& buffer = external_of<BufferHandle>(env, value).buffer;
-    return Source{buffer->data(), buffer->bytes(), buffer};
+    return Source{buffer->data(), buffer->bytes(), buffer, nullptr};
   }
   if (type_of(env, value) == napi_external) {
     const std::shared_ptr<MappedFile>& file = external_of<FileHandle>(env, value).file;
     if (file == nullptr) throw BindingError{"hearth addon: a closed file"};
-    return Source{file->data(), file->bytes(), file};
+    return Source{file->data(), file->bytes(), file, file};
   }
   const View view = view_of(env, value);
   pins.add(value);
-  return Source{static_cast<const uint8_t*>(view.data), view.bytes, nullptr};
+  return Source{static_cast<const uint8_t*>(view.data), view.bytes, nullptr, nullptr};
 }
 
 // createPool(threads, instruction set or undefined, are inputs exact) → { handle, kernels, threads }, or undefined

@@ -96,6 +96,7 @@ void build_experts(Builder& builder, const ExpertsRecord& from) {
   executable.expert_subsets.push_back(Subset{const_cast<uint32_t*>(op.subset), op.subset_count});
   run->meter = &executable.expert_meters.back();
   run->kernels = &builder.kernels();
+  run->is_memory_scarce = &executable.is_memory_scarce;
   run->groups.resize(op.count);
   run->cursor.resize(op.count);
   run->computed.resize(op.count);

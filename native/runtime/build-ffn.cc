@@ -82,14 +82,17 @@ void build_ffn(Builder& builder, Reader& reader) {
   run->sums = &executable.channels.sums;
   run->h = builder.shared_rows(SharedRows::kHidden, op.neurons, op.x.outputs);
 
+  const bool lists = run->selection->scores() != Scores::kNone;
+  const bool reads_all = !lists && op.subset == nullptr;
   builder.add(make_ffn_start(run));
+  if (reads_all && op.gated()) builder.reads(op.gate);
+  if (reads_all) builder.reads(op.up);
   run->selection->add_stages(builder, *run);
   if (op.gated()) run->x_gate = builder.prepare(op.x, op.gate);
   run->x_up = builder.prepare(op.x, op.up);
   build_channels(builder, *run);
   builder.add(make_ffn_select(run, builder.needs()));
   builder.add(make_ffn_active(run, builder.needs()));
-  const bool lists = run->selection->scores() != Scores::kNone;
   if (lists) {
     builder.add(make_ffn_tiles(run, builder.needs()));
   } else {
@@ -100,6 +103,7 @@ void build_ffn(Builder& builder, Reader& reader) {
   builder.writes(run->h);
   if (op.down_rows) {
     builder.add(make_ffn_reduce(run));
+    if (reads_all) builder.reads(op.down);
     if (lists) builder.add(make_ffn_listed_down(run, builder.needs()));
     builder.add(make_ffn_dense_down(run, builder.needs()));
   } else {

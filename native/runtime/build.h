@@ -97,6 +97,8 @@ class Builder {
   void begin_segment();
   void end_segment();
   void add(std::unique_ptr<Stage> stage);
+  // The stage that was added last, or those behind it, read the whole weight in every step.
+  void reads(const Weight& weight);
   // The slot's contents change: what was prepared from it is stale.
   void writes(const Slot& slot);
   // The slot's rows in the form that the weight reads; adds the stage that makes it unless it is

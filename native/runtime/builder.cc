@@ -142,6 +142,19 @@ void Builder::add(std::unique_ptr<Stage> stage) {
   executable_.segments.back().push_back(std::move(stage));
 }
 
+void Builder::reads(const Weight& weight) {
+  const auto* data = static_cast<const uint8_t*>(weight.matrix.data);
+  for (const Source& source : spec_.sources) {
+    if (source.file == nullptr || data < source.data || data >= source.data + source.bytes)
+      continue;
+    const auto begin = static_cast<size_t>(data - source.data);
+    executable_.reads.push_back(
+        WeightRead{executable_.segments.size() - 1, executable_.segments.back().size() - 1,
+                   FileRead{source.file, Stretch{begin, begin + weight.bytes()}}});
+    return;
+  }
+}
+
 void Builder::writes(const Slot& slot) {
   for (auto entry = prepared_.begin(); entry != prepared_.end();) {
     entry = entry->first.first == slot.data ? prepared_.erase(entry) : std::next(entry);
@@ -223,6 +236,9 @@ void Builder::flush() {
   add_channels(parts);
   Segment& segment = executable_.segments.back();
   segment.push_back(make_matmul(parts, needs_));
+  for (const MatmulPart& part : parts) {
+    if (part.products == nullptr) reads(part.weight);
+  }
   for (MatmulPart& part : parts) {
     if (part.products != nullptr) segment.push_back(make_matmul_join(std::move(part)));
   }

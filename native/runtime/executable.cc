@@ -13,12 +13,15 @@ class RunTask final : public Task {
  public:
   RunTask(std::shared_ptr<Executable> executable, size_t segment, Step step, Finished finished)
       : executable_(std::move(executable)),
+        segment_(segment),
         stages_(executable_->segments[segment]),
+        stream_(executable_->stream.get()),
         step_(std::move(step)),
         finished_(std::move(finished)) {}
 
   Phase next_phase() override {
     while (next_ < stages_.size()) {
+      if (stream_ != nullptr) stream_->begins(segment_, next_);
       const Phase phase = stages_[next_++]->begin(step_);
       if (phase.chunks > 0) return phase;
     }
@@ -36,7 +39,9 @@ class RunTask final : public Task {
 
  private:
   std::shared_ptr<Executable> executable_;
+  size_t segment_;
   const Segment& stages_;
+  WeightStream* stream_;
   Step step_;
   Finished finished_;
   size_t next_ = 0;
@@ -75,6 +80,21 @@ size_t Executable::scratch_bytes() const {
   size_t bytes = arena.bytes() + constants.bytes();
   for (const HostSlot& slot : host_slots) bytes += slot.floats * sizeof(float);
   return bytes;
+}
+
+size_t stream_weights(Executable& executable, size_t kept, size_t window) {
+  executable.is_memory_scarce = true;
+  size_t total = 0;
+  for (const WeightRead& read : executable.reads) {
+    if (!read.of.file->begin_dropping()) return 0;
+    total += read.of.bytes.end - read.of.bytes.begin;
+  }
+  if (total <= kept) return 0;
+  std::vector<size_t> stages;
+  for (const Segment& segment : executable.segments) stages.push_back(segment.size());
+  executable.stream =
+      std::make_unique<WeightStream>(executable.reads, stages, total - kept, window);
+  return total - kept;
 }
 
 std::shared_ptr<Task> run_task(std::shared_ptr<Executable> executable, size_t segment, Step step,

@@ -15,6 +15,7 @@
 #include "kv-cache.h"
 #include "program.h"
 #include "stage.h"
+#include "weight-stream.h"
 
 namespace hearth {
 
@@ -59,8 +60,12 @@ struct Executable {
   ChannelState channels;
   FfnScratch ffn_scratch;
   AttentionPartials partials;
-  std::vector<Scratch> scratch;  // by pool thread
-  size_t copied_bytes = 0;       // of signs and other data of ops
+  std::vector<Scratch> scratch;   // by pool thread
+  size_t copied_bytes = 0;        // of signs and other data of ops
+  std::vector<WeightRead> reads;  // in the order of the stages
+  // Whether weights are read from the disk again and again; set before the first run.
+  bool is_memory_scarce = false;
+  std::unique_ptr<WeightStream> stream;  // null: all stay in memory
 
   // By block; behind them by op of experts. Null: there are no more.
   const Subset* subset(size_t index) const;
@@ -70,6 +75,11 @@ struct Executable {
 
 // @throws std::runtime_error if a record cannot be read, std::bad_alloc.
 std::shared_ptr<Executable> build(const Kernels& kernels, uint32_t threads, ProgramSpec spec);
+
+// What is to be done before the first run where memory is scarce: of the weights that every step reads
+// whole, `kept` bytes stay in memory, the others are read ahead, up to `window` bytes, and dropped
+// after use; of experts, those that were chosen are read ahead. Returns how many bytes do not stay.
+size_t stream_weights(Executable& executable, size_t kept, size_t window);
 
 // Called on a pool thread when the task is over.
 using Finished = std::function<void(Outcome)>;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "../system/page-stream.h"
 #include "experts.h"
 
 namespace hearth {
@@ -23,6 +24,7 @@ class GroupStage final : public Stage {
     run.up_rows.store(0, std::memory_order_relaxed);
     mark_computed(run);
     order_pairs(run);
+    if (*run.is_memory_scarce) read_ahead(run);
     const ExpertsOp& op = run.op;
     const size_t enough = std::min(op.up.weight.kernels->gemm_tokens,
                                    op.gated() ? op.gate.weight.kernels->gemm_tokens : SIZE_MAX);
@@ -79,6 +81,21 @@ class GroupStage final : public Stage {
         run.row_of[pair] = row;
         run.weight_of[pair] = ids[used + i];
       }
+    }
+  }
+
+  // The disk is asked for all of them at once, not page by page.
+  static void read_ahead(const ExpertsRun& run) {
+    const ExpertsOp& op = run.op;
+    const auto ask = [](const StackedWeight& stack, uint32_t expert, size_t rows) {
+      const Matrix matrix = stack.from(expert, 0);
+      will_need(matrix.data, rows * matrix.row_bytes);
+    };
+    for (uint32_t i = 0; i < run.group_count; i++) {
+      const uint32_t expert = run.groups[i].expert;
+      if (op.gated()) ask(op.gate, expert, op.neurons);
+      ask(op.up, expert, op.neurons);
+      ask(op.down, expert, op.dim());
     }
   }
 

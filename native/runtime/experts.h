@@ -110,6 +110,7 @@ struct ExpertsRun {
   size_t h_bytes = 0;             // of a prepared row
   const Kernels* kernels = nullptr;
   ExpertMeter* meter = nullptr;
+  const bool* is_memory_scarce = nullptr;  // whether the chosen experts are read ahead
 
   // Of the current step:
   uint32_t rows = 0;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "../system/mapped-file.h"
 #include "kv-cache.h"
 #include "program-records.h"
 #include "recurrent.h"
@@ -22,11 +23,12 @@ struct SlotSpec {
   bool published;
 };
 
-// Bytes that hold weights; `owner` keeps them alive.
+// Bytes that hold weights; `owner` keeps them alive. `file` is the owner where that is a file.
 struct Source {
   const uint8_t* data;
   size_t bytes;
   std::shared_ptr<const void> owner;
+  std::shared_ptr<MappedFile> file;
 };
 
 struct WeightSpec {

@@ -221,7 +221,7 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, FileAccess
 #if defined(__linux__)
 
 size_t MappedFile::move_to_huge_pages(std::vector<Stretch> stretches, MovePace pace) {
-  if (mover_ != nullptr || descriptor_ < 0) return 0;
+  if (mover_ != nullptr || is_dropping_ || descriptor_ < 0) return 0;
   MoveJob job{descriptor_, const_cast<uint8_t*>(data_), pieces_to_move(std::move(stretches)), pace};
   size_t bytes = 0;
   for (const Stretch& piece : job.pieces) bytes += piece.end - piece.begin;
@@ -236,6 +236,23 @@ size_t MappedFile::move_to_huge_pages(std::vector<Stretch> stretches, MovePace p
 }
 
 size_t MappedFile::bytes_to_move() const { return mover_ == nullptr ? 0 : mover_->left(); }
+
+bool MappedFile::begin_dropping() {
+  // A page that was moved is memory of ours: dropped, it would be zeros.
+  is_dropping_ = descriptor_ >= 0 && mover_ == nullptr;
+  return is_dropping_;
+}
+
+void MappedFile::drop(Stretch stretch) const {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t begin = round_up(stretch.begin, page);
+  const size_t end = stretch.end / page * page;
+  if (begin >= end) return;
+  // Mapped pages are not dropped: first they leave this process.
+  madvise(const_cast<uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
+  posix_fadvise(descriptor_, static_cast<off_t>(begin), static_cast<off_t>(end - begin),
+                POSIX_FADV_DONTNEED);
+}
 
 #endif
 
@@ -269,6 +286,10 @@ MappedFile::~MappedFile() {
 size_t MappedFile::move_to_huge_pages(std::vector<Stretch>, MovePace) { return 0; }
 
 size_t MappedFile::bytes_to_move() const { return 0; }
+
+bool MappedFile::begin_dropping() { return false; }
+
+void MappedFile::drop(Stretch) const {}
 
 #endif
 

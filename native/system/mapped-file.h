@@ -34,6 +34,12 @@ class MappedFile {
   size_t move_to_huge_pages(std::vector<Stretch> stretches, MovePace pace);
   // Of these, how many are left. 0 where the mover ended early, too.
   size_t bytes_to_move() const;
+  // Before the first drop(). False where pages cannot be dropped: of a copy, or where some are moved to
+  // huge pages, which then are not moved from here on.
+  bool begin_dropping();
+  // Gives the system back the whole pages of this stretch that no other process has mapped: who reads
+  // them next reads the disk.
+  void drop(Stretch stretch) const;
 
  private:
   MappedFile() = default;
@@ -46,6 +52,7 @@ class MappedFile {
 #endif
 #if defined(__linux__)
   int descriptor_ = -1;  // of a mapped file
+  bool is_dropping_ = false;
   std::unique_ptr<PageMover> mover_;
 #endif
 };

@@ -110,6 +110,11 @@ export interface Addon {
   bytesToMove(file: Handle): number;
   closeFile(file: Handle): void;
   prepare(pool: Handle, program: AddonProgram): AddonExecutable;
+  /**
+   * Before the first run, where memory is scarce: of the weights that every step reads whole, `kept` bytes stay in memory, the
+   * others are read ahead, up to `window` bytes, and dropped after use. Returns how many bytes do not stay: 0 too where the system cannot.
+   */
+  streamWeights(executable: Handle, kept: number, window: number): number;
   disposeExecutable(executable: Handle): void;
   run(
     executable: Handle,

@@ -140,11 +140,7 @@ function readLimits(root: string, { folder, version }: Group): CgroupLimits {
     ),
   );
   const used = countOf(file(version === 2 ? "memory.current" : "memory.usage_in_bytes")) ?? 0;
-  const [, reclaimable = "0"] =
-    (version === 2 ? /^inactive_file (\d+)$/m : /^total_inactive_file (\d+)$/m).exec(
-      file("memory.stat"),
-    ) ?? [];
-  const unused = memoryBytes - Math.max(0, used - Number(reclaimable));
+  const unused = memoryBytes - Math.max(0, used - cachedBytes(file("memory.stat"), version));
   return {
     cores:
       quota !== undefined && period !== undefined && period > 0
@@ -153,6 +149,15 @@ function readLimits(root: string, { folder, version }: Group): CgroupLimits {
     memoryBytes,
     availableBytes: Math.max(0, unused),
   };
+}
+
+/** Of files, which the kernel gives back before anything else; MemAvailable counts them too, those used lately included. */
+function cachedBytes(stat: string, version: 1 | 2): Bytes {
+  const prefix = version === 2 ? "" : "total_";
+  return ["inactive_file", "active_file"].reduce((sum, name) => {
+    const [, bytes = "0"] = new RegExp(`^${prefix}${name} (\\d+)$`, "m").exec(stat) ?? [];
+    return sum + Number(bytes);
+  }, 0);
 }
 
 /** Version 1 writes no limit as the largest number of pages. */

@@ -11,14 +11,14 @@ import type { Program, Step } from "../../ops/program.ts";
 import { loadAddon } from "../addon.ts";
 import type { Executable } from "../backend.ts";
 import { conformanceCases, conformanceSample } from "../conformance/all-cases.ts";
-import type { CaseScript } from "../conformance/case.ts";
+import { outputsOf } from "../conformance/outputs-of.ts";
 import {
   createProgramBuilder,
   memoryWeight,
   sameLayers,
   stepOf,
 } from "../conformance/program-builder.ts";
-import { type CpuBackend, createCpuBackend } from "./cpu-backend.ts";
+import { createCpuBackend } from "./cpu-backend.ts";
 
 /** One test takes every case on every instruction set. */
 vi.setConfig({ testTimeout: 300_000 });
@@ -53,27 +53,6 @@ function smallProgram(): Program {
   const weight = memoryWeight("w", "F16", [64, 32], values);
   builder.segment([{ kind: "matmul", x, out: y, into: "assign", weight }], [y]);
   return builder.build({ maxRows: 4 });
-}
-
-async function outputsOf(backend: CpuBackend, script: CaseScript): Promise<Uint8Array[]> {
-  using executable = await backend.compile(script.program);
-  const outputs: Uint8Array[] = [];
-  for (const action of script.actions) {
-    if (action.kind === "write") executable.write(action.slot, action.data);
-    else if (action.kind === "copy-sequence")
-      await executable.copySequence(action.from, action.to, action.length);
-    else if (action.kind === "save-state") await executable.saveState(action.sequence, action.slot);
-    else if (action.kind === "restore-state")
-      await executable.restoreState(action.slot, action.sequence);
-    else {
-      await executable.run(action.segment, action.step);
-      for (const slot of script.program.segments[action.segment]!.outputs) {
-        const values = executable.output(slot).slice();
-        outputs.push(new Uint8Array(values.buffer));
-      }
-    }
-  }
-  return outputs;
 }
 
 function collectGarbage(): void {

@@ -26,7 +26,7 @@ import { activeSets, channelCounts, ffnCounts, neuronCounts } from "./counts.ts"
 import { type LoweredProgram, lowerProgram } from "./lower.ts";
 import { machineOf } from "./machine.ts";
 import { createMappedFiles, type FileUse, fileUse, type MappedFiles } from "./mapped-files.ts";
-import { scarceMemory } from "./scarce-memory.ts";
+import { memoryNotice, scarceMemory } from "./scarce-memory.ts";
 import { nativeProduct } from "./sgemm.ts";
 import { createTopKOutputs, type WithoutTopK, withoutTopK } from "./top-k.ts";
 import { transposeWeight } from "./transpose.ts";
@@ -40,6 +40,8 @@ export interface CpuBackendOptions {
   readonly exact?: boolean;
   /** How files with weights come into memory. Default: as an engine's. */
   readonly files?: FileUse;
+  /** Default: what the system and its control groups would give to this process now. */
+  readonly availableBytes?: Bytes;
 }
 
 export interface CpuBackend extends Backend {
@@ -77,6 +79,7 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
     pool,
     files,
     // Locked pages stay, and a copy of our own is memory that the system has given.
+    available: () => options.availableBytes ?? machineOf(addon).availableBytes,
     canLosePages: use.access === "map" && !use.isLocked,
     notice: (sentence) => memoryNotices.push(sentence),
   };
@@ -103,6 +106,7 @@ interface Native {
   readonly addon: Addon;
   readonly pool: AddonPool;
   readonly files: MappedFiles;
+  readonly available: () => Bytes;
   /** Whether the system may drop pages of weights and read them again. */
   readonly canLosePages: boolean;
   readonly notice: (sentence: string) => void;
@@ -122,9 +126,13 @@ async function compile(
   );
   // What the executable has not written to yet is not available, though the system counts it so.
   const { kvBytes, scratchBytes } = executable;
-  const available = machineOf(native.addon).availableBytes - kvBytes - scratchBytes;
+  const available = native.available() - kvBytes - scratchBytes;
   const scarce = scarceMemory(lowered.weightBytes.mapped, available);
-  if (native.canLosePages && scarce !== undefined) native.notice(scarce);
+  if (native.canLosePages && scarce !== undefined) {
+    const { kept, window } = scarce;
+    const streamed = native.addon.streamWeights(executable.handle, kept, window);
+    native.notice(memoryNotice(scarce, streamed));
+  }
   const moved = await moveToHugePages(native, lowered, executable, {
     available,
     signal: options.signal,
@@ -186,7 +194,7 @@ function compileNatively(native: Native, make: () => AddonExecutable): AddonExec
     return make();
   } catch (error) {
     if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOMEM") throw error;
-    const available = formatBytes(machineOf(native.addon).availableBytes);
+    const available = formatBytes(native.available());
     throw new LimitError(
       `not enough memory for the KV cache and scratch (${available} available); use a smaller context`,
     );
