@@ -1,5 +1,5 @@
 // Gemm of quantised weights on AVX-512 VNNI: 16 rows are unpacked to u8 codes and multiplied with the
-// tokens. For up to eight tokens codes stay in registers (avx512-groups.h), and rows are turned while
+// tokens. For up to sixteen tokens codes stay in registers (avx512-groups.h), and rows are turned while
 // others are multiplied; for more they are unpacked once to a tile (avx512-tile.h), a piece of their
 // columns at a time, and multiplied with up to twelve tokens together. Sums are the same bit for bit.
 // Per group of 32 columns the integer sum becomes f32:
@@ -217,8 +217,11 @@ void tile_gemm(const GemmTask& task) {
   }
 }
 
-// Codes in registers, for up to eight tokens: rows are turned while others are multiplied.
-constexpr size_t kMostTurnedTokens = 8;
+// Codes in registers, for up to eight tokens at a time: rows are turned while others are multiplied.
+constexpr size_t kRegisterTokens = 8;
+// For more than eight tokens rows are turned again, from the second level of cache: 12 and 16 answers of
+// a whole model of Q4_0 write 1.2 times as fast as by tiles, 24 and 32 as fast.
+constexpr size_t kMostTurnedTokens = 16;
 
 struct TurnedProduct : Product {
   TurnedRows row;
@@ -259,7 +262,7 @@ void turned_gemm(const GemmTask& task) {
     product.next = rows.next;
     product.columns = task.w.columns;
     product.row_bytes = task.w.row_bytes;
-    in_token_blocks<TurnedKernel<Codec>, 8, 7, 6, 5, 4, 3, 2, 1>(product, task.tokens);
+    in_even_blocks<TurnedKernel<Codec>, kRegisterTokens>(product, task.tokens);
   }
 }
 
