@@ -336,11 +336,12 @@ template <class Codec, class Before, class Body>
         own[r] = rest[r];
       }
     }
-    Unit<Codec>::each(own, [&](auto g, const auto& codes, const __m512* scale,
-                               const __m512* minimum) __attribute__((always_inline)) {
-      if (Codec::kBlock == kGroup && first + g >= groups) return;
-      body(first, g, codes, scale, minimum);
-    });
+    Unit<Codec>::each(
+        own, [&](auto g, const auto& codes, const __m512* scale, const __m512* minimum)
+                 __attribute__((always_inline)) {
+                   if (Codec::kBlock == kGroup && first + g >= groups) return;
+                   body(first, g, codes, scale, minimum);
+                 });
     for (size_t r = 0; r < kVnniRows; ++r) own[r] += kBytes;
   }
 }

@@ -178,7 +178,8 @@ void unpack_units(TurnedRows row, const Tile& tile) {
       if constexpr (Codec::kHasMinimum) _mm512_store_ps(tile.minimum + at, minimum[part]);
     });
   };
-  each_group<Codec>(row, tile.groups * kGroup, [](size_t) {}, store);
+  each_group<Codec>(
+      row, tile.groups * kGroup, [](size_t) {}, store);
 }
 
 // Columns of sixteen rows, from the blocks that `row` points to on.
