@@ -68,13 +68,12 @@ class GroupSums {
 
   // Adds group g behind the current one, whose codes(k) are columns 4k … 4k + 3.
   template <class Codes>
-  [[gnu::always_inline]] void add(size_t g, const Codes& codes, const __m512* scale,
-                                  const __m512* minimum) {
-    unrolled<kParts>([&](auto part) __attribute__((always_inline)) {
+  HEARTH_INLINE void add(size_t g, const Codes& codes, const __m512* scale, const __m512* minimum) {
+    unrolled<kParts>([&](auto part) HEARTH_INLINE {
       __m512i dot[kCount];
 #pragma GCC unroll 12
       for (size_t t = 0; t < kCount; ++t) dot[t] = start_of<Codec>(x_of(t, g), part);
-      unrolled<8 / kParts>([&](auto k) __attribute__((always_inline)) {
+      unrolled<8 / kParts>([&](auto k) HEARTH_INLINE {
         constexpr size_t kFour = 8 / kParts * part + k;
         const __m512i w = codes.template code<kFour>();
 #pragma GCC unroll 12
@@ -98,7 +97,7 @@ class GroupSums {
     });
   }
 
-  [[gnu::always_inline]] void pass(size_t groups) {
+  HEARTH_INLINE void pass(size_t groups) {
     for (size_t b = 0; b < kBases; ++b) base_[b] += groups * sizeof(Q8Group);
   }
 
@@ -112,7 +111,7 @@ class GroupSums {
   static constexpr size_t kParts = kGroup / Codec::kSubGroup;
   static constexpr size_t kBases = (kCount + kTokensPerBase - 1) / kTokensPerBase;
 
-  [[gnu::always_inline]] const Q8Group& x_of(size_t token, size_t g) const {
+  HEARTH_INLINE const Q8Group& x_of(size_t token, size_t g) const {
     return reinterpret_cast<const Q8Group*>(base_[token / kTokensPerBase] +
                                             token % kTokensPerBase * product_.x_stride)[g];
   }
@@ -125,7 +124,7 @@ class GroupSums {
 struct StoredGroup {
   const uint8_t* line;
   template <size_t kFour>
-  [[gnu::always_inline]] __m512i code() const {
+  HEARTH_INLINE __m512i code() const {
     return _mm512_load_si512(line + kFour * kLaneBytes);
   }
 };
@@ -237,12 +236,12 @@ struct TurnedKernel {
     GroupSums<Codec, kCount> sums(p);
     each_group<Codec>(
         p.row, p.columns,
-        [&](size_t at) __attribute__((always_inline)) {
+        [&](size_t at) HEARTH_INLINE {
           if (at > 0) sums.pass(kUnitGroups);
           fetch_tile(p.next + at, p.row_bytes, Unit<Codec>::kBytes);
         },
         [&](size_t, auto g, const auto& codes, const __m512* scale, const __m512* minimum)
-            __attribute__((always_inline)) { sums.add(g, codes, scale, minimum); });
+            HEARTH_INLINE { sums.add(g, codes, scale, minimum); });
     sums.store();
   }
 };

@@ -11,6 +11,14 @@
 #include "avx512-codes.h"
 #include "vnni-layout.h"
 
+// Of what must be one function for its arrays to stay in registers. Under a sanitizer, which looks at each
+// access, one function of all that takes the compiler ten minutes and gigabytes.
+#if defined(__SANITIZE_ADDRESS__)
+#define HEARTH_INLINE
+#else
+#define HEARTH_INLINE __attribute__((always_inline))
+#endif
+
 namespace hearth {
 namespace {
 
@@ -51,11 +59,11 @@ inline __m512i high_of(__m512i packed) { return low_of(_mm512_srli_epi16(packed,
 
 // Calls body(0), …, body(kCount - 1) with constants: arrays that they index stay in registers.
 template <class Body, size_t... kIndex>
-[[gnu::always_inline]] inline void unrolled(std::index_sequence<kIndex...>, Body&& body) {
+HEARTH_INLINE inline void unrolled(std::index_sequence<kIndex...>, Body&& body) {
   (body(std::integral_constant<size_t, kIndex>{}), ...);
 }
 template <size_t kCount, class Body>
-[[gnu::always_inline]] inline void unrolled(Body&& body) {
+HEARTH_INLINE inline void unrolled(Body&& body) {
   unrolled(std::make_index_sequence<kCount>{}, body);
 }
 
@@ -63,7 +71,7 @@ template <size_t kCount, class Body>
 struct NibbleGroup {
   __m512i line[4];
   template <size_t kLine>
-  [[gnu::always_inline]] __m512i code() const {
+  HEARTH_INLINE __m512i code() const {
     return kLine < 4 ? low_of(line[kLine % 4]) : high_of(line[kLine % 4]);
   }
 };
@@ -71,7 +79,7 @@ struct NibbleGroup {
 struct ByteGroup {
   __m512i line[8];
   template <size_t kLine>
-  [[gnu::always_inline]] __m512i code() const {
+  HEARTH_INLINE __m512i code() const {
     return line[kLine];
   }
 };
@@ -80,7 +88,7 @@ struct BookGroup {
   __m512i line[4];
   __m512i values;
   template <size_t kLine>
-  [[gnu::always_inline]] __m512i code() const {
+  HEARTH_INLINE __m512i code() const {
     const __m512i packed = line[kLine % 4];
     return _mm512_shuffle_epi8(values, kLine < 4 ? low_of(packed) : high_of(packed));
   }
@@ -88,38 +96,36 @@ struct BookGroup {
 
 // Bytes at … at + 3 of each row, and the f16 at `at`, an even number, from lines of the unit.
 template <size_t kAt>
-[[gnu::always_inline]] inline __m512i bytes_of(const __m512i* line) {
+HEARTH_INLINE inline __m512i bytes_of(const __m512i* line) {
   static_assert(kAt % 2 == 0, "blocks of an even number of bytes");
   if constexpr (kAt % 4 == 0) return line[kAt / 4];
   const __m512i both = _mm512_mask_mov_epi16(line[kAt / 4], 0x55555555, line[(kAt + 2) / 4]);
   return _mm512_rol_epi32(both, 16);
 }
 template <size_t kAt>
-[[gnu::always_inline]] inline __m512 halves_of(const __m512i* line) {
+HEARTH_INLINE inline __m512 halves_of(const __m512i* line) {
   const __m512i words = kAt % 4 == 0 ? line[kAt / 4] : _mm512_srli_epi32(line[kAt / 4], 16);
   return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
 }
 
 // The codes of the block that lies kAt bytes behind the unit's beginning.
 template <class Codec, size_t kAt>
-[[gnu::always_inline]] inline auto codes_of(Codec, const __m512i* line) {
+HEARTH_INLINE inline auto codes_of(Codec, const __m512i* line) {
   if constexpr (Codec::kType == WeightType::kQ8_0) {
     ByteGroup group;
-    unrolled<8>([&](auto k) __attribute__((always_inline)) {
+    unrolled<8>([&](auto k) HEARTH_INLINE {
       group.line[k] = _mm512_xor_si512(bytes_of<kAt + 2 + 4 * k>(line),
                                        _mm512_set1_epi8(static_cast<char>(0x80)));
     });
     return group;
   } else if constexpr (Codec::kType == WeightType::kIQ4_NL) {
     BookGroup group;
-    unrolled<4>([&](auto k) __attribute__((always_inline)) {
-      group.line[k] = bytes_of<kAt + 2 + 4 * k>(line);
-    });
+    unrolled<4>([&](auto k) HEARTH_INLINE { group.line[k] = bytes_of<kAt + 2 + 4 * k>(line); });
     group.values = _mm512_broadcast_i32x4(book_codes(Codec::kBook));
     return group;
   } else {
     NibbleGroup group;
-    unrolled<4>([&](auto k) __attribute__((always_inline)) {
+    unrolled<4>([&](auto k) HEARTH_INLINE {
       group.line[k] = bytes_of<kAt + Codec::kNibbles + 4 * k>(line);
     });
     return group;
@@ -138,15 +144,14 @@ struct BlocksUnit {
   static constexpr size_t kBytes = kUnitGroups * Codec::kBytes;
 
   template <class Body>
-  [[gnu::always_inline]] static void each(TurnedRows row, Body&& body) {
+  HEARTH_INLINE static void each(TurnedRows row, Body&& body) {
     __m512i line[kBytes / 4];
-    unrolled<kUnitGroups>([&](auto g) __attribute__((always_inline)) {
+    unrolled<kUnitGroups>([&](auto g) HEARTH_INLINE {
       constexpr size_t kAt = g * Codec::kBytes;
       constexpr size_t kFirst = round_up(kAt, 16) / 16;
       constexpr size_t kLast = round_up(kAt + Codec::kBytes, 16) / 16;
-      unrolled<kLast - kFirst>([&](auto i) __attribute__((always_inline)) {
-        turn_16(row, 16 * (kFirst + i), line + 4 * (kFirst + i));
-      });
+      unrolled<kLast - kFirst>(
+          [&](auto i) HEARTH_INLINE { turn_16(row, 16 * (kFirst + i), line + 4 * (kFirst + i)); });
       const __m512 scale = halves_of<kAt>(line);
       __m512 minimum = _mm512_setzero_ps();
       if constexpr (Codec::kHasMinimum) {
@@ -198,19 +203,19 @@ struct Unit<Q4_K> {
   static constexpr size_t kBytes = Q4_K::kBytes;
 
   template <class Body>
-  [[gnu::always_inline]] static void each(TurnedRows row, Body&& body) {
+  HEARTH_INLINE static void each(TurnedRows row, Body&& body) {
     __m512 scale[kUnitGroups];
     __m512 minimum[kUnitGroups];
     put_k_scales(row, scale, minimum);
-    unrolled<kUnitGroups / 2>([&](auto pair) __attribute__((always_inline)) {
+    unrolled<kUnitGroups / 2>([&](auto pair) HEARTH_INLINE {
       __m512i line[8];
       turn_16(row, 16 + 32 * pair, line);
       turn_16(row, 32 + 32 * pair, line + 4);
       ByteGroup low;
-      unrolled<8>([&](auto k) __attribute__((always_inline)) { low.line[k] = low_of(line[k]); });
+      unrolled<8>([&](auto k) HEARTH_INLINE { low.line[k] = low_of(line[k]); });
       body(std::integral_constant<size_t, 2 * pair>{}, low, scale + 2 * pair, minimum + 2 * pair);
       ByteGroup high;
-      unrolled<8>([&](auto k) __attribute__((always_inline)) { high.line[k] = high_of(line[k]); });
+      unrolled<8>([&](auto k) HEARTH_INLINE { high.line[k] = high_of(line[k]); });
       body(std::integral_constant<size_t, 2 * pair + 1>{}, high, scale + 2 * pair + 1,
            minimum + 2 * pair + 1);
     });
@@ -223,22 +228,22 @@ struct Unit<Q5_K> {
   static constexpr size_t kBytes = Q5_K::kBytes;
 
   template <class Body>
-  [[gnu::always_inline]] static void each(TurnedRows row, Body&& body) {
+  HEARTH_INLINE static void each(TurnedRows row, Body&& body) {
     __m512 scale[kUnitGroups];
     __m512 minimum[kUnitGroups];
     put_k_scales(row, scale, minimum);
     __m512i bits[8];
     turn_16(row, 16, bits);
     turn_16(row, 32, bits + 4);
-    unrolled<kUnitGroups / 2>([&](auto pair) __attribute__((always_inline)) {
+    unrolled<kUnitGroups / 2>([&](auto pair) HEARTH_INLINE {
       __m512i line[8];
       turn_16(row, 48 + 32 * pair, line);
       turn_16(row, 64 + 32 * pair, line + 4);
-      unrolled<2>([&](auto is_high) __attribute__((always_inline)) {
+      unrolled<2>([&](auto is_high) HEARTH_INLINE {
         constexpr size_t kGroupIndex = 2 * pair + is_high;
         const __m512i own = _mm512_set1_epi8(static_cast<char>(1u << kGroupIndex));
         ByteGroup group;
-        unrolled<8>([&](auto k) __attribute__((always_inline)) {
+        unrolled<8>([&](auto k) HEARTH_INLINE {
           const __m512i code = is_high ? high_of(line[k]) : low_of(line[k]);
           group.line[k] = _mm512_mask_add_epi8(code, _mm512_test_epi8_mask(bits[k], own), code,
                                                _mm512_set1_epi8(16));
@@ -257,21 +262,19 @@ struct Unit<Q6_K> {
   static constexpr size_t kBytes = Q6_K::kBytes;
 
   template <class Body>
-  [[gnu::always_inline]] static void each(TurnedRows row, Body&& body) {
+  HEARTH_INLINE static void each(TurnedRows row, Body&& body) {
     __m512 scale[2 * kUnitGroups];
     put_scales(row, scale);
     const __m512 minimum[2] = {};
-    unrolled<2>([&](auto half) __attribute__((always_inline)) {
+    unrolled<2>([&](auto half) HEARTH_INLINE {
       __m512i line[16];
       __m512i top[8];
-      unrolled<4>([&](auto i) __attribute__((always_inline)) {
-        turn_16(row, 64 * half + 16 * i, line + 4 * i);
-      });
+      unrolled<4>([&](auto i) HEARTH_INLINE { turn_16(row, 64 * half + 16 * i, line + 4 * i); });
       turn_16(row, 128 + 32 * half, top);
       turn_16(row, 144 + 32 * half, top + 4);
-      unrolled<4>([&](auto g) __attribute__((always_inline)) {
+      unrolled<4>([&](auto g) HEARTH_INLINE {
         ByteGroup group;
-        unrolled<8>([&](auto k) __attribute__((always_inline)) {
+        unrolled<8>([&](auto k) HEARTH_INLINE {
           const __m512i packed = line[8 * (g % 2) + k];
           const __m512i nibbles = g < 2 ? low_of(packed) : high_of(packed);
           const __m512i pairs = g == 0   ? _mm512_slli_epi16(top[k], 4)
@@ -320,8 +323,7 @@ inline constexpr bool kHasUnit<Q6_K> = true;
 // of `columns` columns, in order, and before(offset) with the bytes of a row before each unit. What
 // follows the whole units of a row is read from a copy that zeros end.
 template <class Codec, class Before, class Body>
-[[gnu::always_inline]] inline void each_group(TurnedRows row, size_t columns, Before&& before,
-                                              Body&& body) {
+HEARTH_INLINE inline void each_group(TurnedRows row, size_t columns, Before&& before, Body&& body) {
   constexpr size_t kBytes = Unit<Codec>::kBytes;
   const size_t groups = columns / kGroup;
   alignas(64) uint8_t rest[kVnniRows][kBytes];
@@ -336,12 +338,11 @@ template <class Codec, class Before, class Body>
         own[r] = rest[r];
       }
     }
-    Unit<Codec>::each(
-        own, [&](auto g, const auto& codes, const __m512* scale, const __m512* minimum)
-                 __attribute__((always_inline)) {
-                   if (Codec::kBlock == kGroup && first + g >= groups) return;
-                   body(first, g, codes, scale, minimum);
-                 });
+    Unit<Codec>::each(own, [&](auto g, const auto& codes, const __m512* scale,
+                               const __m512* minimum) HEARTH_INLINE {
+      if (Codec::kBlock == kGroup && first + g >= groups) return;
+      body(first, g, codes, scale, minimum);
+    });
     for (size_t r = 0; r < kVnniRows; ++r) own[r] += kBytes;
   }
 }

@@ -167,12 +167,12 @@ template <class Codec>
 void unpack_units(TurnedRows row, const Tile& tile) {
   constexpr size_t kParts = kGroup / Codec::kSubGroup;
   const auto store = [&](size_t first, auto g, const auto& codes, const __m512* scale,
-                         const __m512* minimum) __attribute__((always_inline)) {
+                         const __m512* minimum) HEARTH_INLINE {
     const size_t group = first + g;
-    unrolled<8>([&](auto k) __attribute__((always_inline)) {
+    unrolled<8>([&](auto k) HEARTH_INLINE {
       put_line(tile.code, 8 * group + k, codes.template code<k>());
     });
-    unrolled<kParts>([&](auto part) __attribute__((always_inline)) {
+    unrolled<kParts>([&](auto part) HEARTH_INLINE {
       const size_t at = (kParts * group + part) * kVnniRows;
       _mm512_store_ps(tile.scale + at, scale[part]);
       if constexpr (Codec::kHasMinimum) _mm512_store_ps(tile.minimum + at, minimum[part]);
