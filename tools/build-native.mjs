@@ -60,6 +60,12 @@ const sanitizeFlags = [
   "-fno-sanitize-recover=all",
 ];
 
+/**
+ * Under sanitizers too: products of turned rows are one function for each type and number of tokens, with thousands of accesses,
+ * all of which the check for undefined behaviour guards: ten minutes and 3 GB. The check of addresses alone takes one.
+ */
+const largeUnitFlags = { "avx512-gemm.cc": ["-fno-sanitize=undefined", "-g0"] };
+
 function fail(message) {
   console.error(`build-native: ${message}`);
   process.exit(1);
@@ -143,7 +149,13 @@ function flagsFor(source, { cpu, compiler }) {
 
 /** Objects of these sources, compiled where they are not there already. */
 function compile(sources, build) {
-  return compileObjects(sources, { ...build, flagsFor: (source) => flagsFor(source, build) });
+  return compileObjects(sources, {
+    ...build,
+    flagsFor: (source) => [
+      ...flagsFor(source, build),
+      ...(build.isSanitized ? (largeUnitFlags[basename(source)] ?? []) : []),
+    ],
+  });
 }
 
 /** `cross`: of tools/packages/cross.mjs, for another platform than this one. */
@@ -158,6 +170,7 @@ function createBuild(compiler, sanitize, cross) {
       : join(buildDir, sanitize ? "objects-sanitize" : "objects"),
     cpu: cross?.platform.cpu ?? process.arch,
     isCross: cross !== undefined,
+    isSanitized: sanitize,
     programEnding: cross?.platform.os === "win32" ? ".exe" : "",
     link: cross?.link ?? linkFlags(sanitize),
     flags: [

@@ -14,7 +14,7 @@
 // Of what must be one function for its arrays to stay in registers. Under a sanitizer, which looks at each
 // access, one function of all that takes the compiler ten minutes and gigabytes.
 #if defined(__SANITIZE_ADDRESS__)
-#define HEARTH_INLINE
+#define HEARTH_INLINE __attribute__((noinline))
 #else
 #define HEARTH_INLINE __attribute__((always_inline))
 #endif
