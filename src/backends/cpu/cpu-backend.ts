@@ -78,8 +78,8 @@ export function createCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
     addon,
     pool,
     files,
-    // Locked pages stay, and a copy of our own is memory that the system has given.
     available: () => options.availableBytes ?? machineOf(addon).availableBytes,
+    // Locked pages stay, and a copy of our own is memory that the system has given.
     canLosePages: use.access === "map" && !use.isLocked,
     notice: (sentence) => memoryNotices.push(sentence),
   };

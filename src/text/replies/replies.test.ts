@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { joinedEvents } from "../../../test/fixtures/joined-events.ts";
 import {
   bigArguments,
   type ReplyCase,
@@ -16,25 +17,12 @@ function optionsOf({ promptEnd = "" }: Partial<ReplyCase>): ReplyOptions {
   return { tools: replyTools, prompt: `What is it like?${promptEnd}`, idOf };
 }
 
-/** Events with neighbouring pieces of one text as one. */
-function joined(events: readonly ReplyEvent[]): readonly ReplyEvent[] {
-  const merged: ReplyEvent[] = [];
-  for (const event of events) {
-    const last = merged.at(-1);
-    const isText = event.kind === "content" || event.kind === "reasoning";
-    if (isText && last?.kind === event.kind) {
-      merged[merged.length - 1] = { kind: event.kind, text: last.text + event.text };
-    } else merged.push(event);
-  }
-  return merged;
-}
-
 function eventsOf(reply: Pick<ReplyCase, "template" | "promptEnd">, pieces: readonly string[]) {
   const parser = createReplyParser(
     findReplyForm(reply.template, () => true),
     optionsOf(reply),
   );
-  return joined([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
+  return joinedEvents([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
 }
 
 function read(template: string, text: string, options: Partial<ReplyOptions> = {}): Reply {

@@ -1,6 +1,7 @@
 /** Calls of random names and arguments, as families write them: read as they were meant, and alike however they are cut. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { joinedEvents } from "../../../test/fixtures/joined-events.ts";
 import { collectReply, type ReplyEvent } from "./reply.ts";
 import { createReplyParser, findReplyForm } from "./reply-form.ts";
 
@@ -231,19 +232,6 @@ function textOf({
   return front + middle + writer.write(calls);
 }
 
-/** Events with neighbouring pieces of one text as one. */
-function joined(events: readonly ReplyEvent[]): readonly ReplyEvent[] {
-  const merged: ReplyEvent[] = [];
-  for (const event of events) {
-    const last = merged.at(-1);
-    const isText = event.kind === "content" || event.kind === "reasoning";
-    if (isText && last?.kind === event.kind) {
-      merged[merged.length - 1] = { kind: event.kind, text: last.text + event.text };
-    } else merged.push(event);
-  }
-  return merged;
-}
-
 /** `npm run prove:forms` takes 10,000. */
 const runs = Number(process.env["HEARTH_FORMS"] ?? 300);
 
@@ -266,7 +254,7 @@ describe("calls of random names and arguments", () => {
           const form = findReplyForm(writer.template, () => true);
           const prompt = `Hi${writer.promptEnd ?? ""}`;
           const parser = createReplyParser(form, { tools, prompt, idOf: (i) => `made-${i}` });
-          return joined([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
+          return joinedEvents([...pieces.flatMap((piece) => parser.push(piece)), ...parser.end()]);
         };
         const whole = read([written]);
         const { toolCalls, ...rest } = collectReply(whole);
